@@ -1,0 +1,32 @@
+package source
+
+import "time"
+
+// Handler takes what a source reads. A source calls it from one goroutine, in
+// the order Begin, any number of Change, Commit; transactions do not overlap
+// and come in commit order.
+//
+// Commit's nil return is the acknowledgement: from then on the source may
+// tell the server that the transaction is done with. There is no other one.
+// An error from any method ends the source's Run with it; a Handler deals
+// with a bad row itself and returns nil.
+type Handler interface {
+	Begin(tx Tx) error
+	Change(c *Change) error
+	Commit(tx Tx) error
+	// Gap reports, between transactions, that changes may have been lost to
+	// this source for good: a slot was lost or given up, the history is
+	// another one.
+	Gap(g Gap) error
+}
+
+// Gap is a stretch of the stream that nobody will deliver.
+type Gap struct {
+	// Reason is one sentence for the operator.
+	Reason string
+	// Since is the commit time of the last transaction known to have been
+	// delivered, zero where that is not known.
+	Since time.Time
+	// Until is the time from which the stream is whole again.
+	Until time.Time
+}
