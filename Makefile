@@ -1,0 +1,46 @@
+# Every target installs what it needs itself and works again the second time.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## run everything on this machine: Postgres, traffic, the bridge (ARGS="--for 20s")
+	@scripts/prepare go postgres
+	@go build -ldflags '$(LDFLAGS)' -o bin/bridge ./cmd/bridge
+	@exec bin/bridge demo $(ARGS)
+
+.PHONY: build
+build: ## build bin/bridge
+	@scripts/prepare go
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/bridge ./cmd/bridge
+
+.PHONY: test
+test: ## run all tests against real servers and clients, with the race detector
+	@scripts/prepare go postgres node chromium nginx haproxy caddy prometheus systemd
+	@scripts/test
+
+.PHONY: lint
+lint: ## gofumpt, vet, staticcheck
+	@scripts/prepare go
+	@scripts/lint
+
+.PHONY: fmt
+fmt: ## format all Go code
+	go tool gofumpt -l -w .
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@scripts/prepare go
+	@scripts/fuzz $(or $(FUZZTIME),30s)
+
+.PHONY: clean
+clean: ## remove what building and testing left in this folder
+	rm -rf bin bench-results
+	find . -name node_modules -type d -prune -exec rm -rf {} +

@@ -1,0 +1,229 @@
+package demo
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+)
+
+// workers write in parallel, each the rows of its own conversations, so that
+// the rows of one conversation keep their order.
+const workers = 4
+
+// Traffic writes what a WhatsApp provider's webhooks and the CRM's users
+// would write, each statement in a transaction of its own as PostgREST does:
+// an incoming message is the contact typing, INSERT messages, UPDATE
+// conversations; an outgoing one is INSERT messages (sending) and then one
+// UPDATE a status, with the words that providers use.
+type Traffic struct {
+	pool *pgxpool.Pool
+	// rate is how many messages begin a second, over all conversations.
+	rate  float64
+	chats []*chat
+	seed  uint64
+
+	messages atomic.Int64
+}
+
+// NewTraffic fills an empty database in the CRM's schema with two workspaces
+// and returns the generator of their traffic. The same seed gives the same
+// rows.
+func NewTraffic(ctx context.Context, pool *pgxpool.Pool, rate float64, seed uint64) (*Traffic, error) {
+	t := &Traffic{pool: pool, rate: rate, seed: seed}
+	err := pool.AcquireFunc(ctx, func(c *pgxpool.Conn) (err error) {
+		t.chats, err = populate(ctx, c.Conn(), rand.New(rand.NewPCG(seed, 0)))
+		return err
+	})
+	return t, err
+}
+
+// Messages returns how many messages have been inserted so far.
+func (t *Traffic) Messages() int64 { return t.messages.Load() }
+
+// Run writes until ctx ends, which is no error, or a statement fails.
+func (t *Traffic) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range workers {
+		w := &worker{traffic: t, rng: rand.New(rand.NewPCG(t.seed, uint64(i)+1))}
+		for j := i; j < len(t.chats); j += workers {
+			w.chats = append(w.chats, t.chats[j])
+		}
+		group.Go(func() error { return w.run(ctx) })
+	}
+	err := group.Wait()
+	if ctx.Err() != nil && (err == nil || context.Cause(ctx) == context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// worker owns some conversations and a queue of what is still to happen in
+// them.
+type worker struct {
+	traffic *Traffic
+	rng     *rand.Rand
+	chats   []*chat
+	agenda  agenda
+}
+
+func (w *worker) run(ctx context.Context) error {
+	interval := time.Duration(float64(time.Second) * workers / w.traffic.rate)
+	// The workers begin spread over one interval rather than all at once.
+	next := time.Now().Add(time.Duration(w.rng.Float64() * float64(interval)))
+	for {
+		due, act := next, w.begin
+		if len(w.agenda) > 0 && w.agenda[0].at.Before(next) {
+			step := heap.Pop(&w.agenda).(step)
+			due, act = step.at, step.act
+		} else {
+			next = next.Add(interval)
+		}
+		if err := sleepUntil(ctx, due); err != nil {
+			return err
+		}
+		if err := act(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (w *worker) begin(ctx context.Context) error {
+	c := w.chats[w.rng.IntN(len(w.chats))]
+	if w.rng.IntN(5) < 3 {
+		return w.receive(ctx, c)
+	}
+	return w.send(ctx, c)
+}
+
+// receive is one incoming message. In three of four the contact is seen
+// typing first.
+func (w *worker) receive(ctx context.Context, c *chat) error {
+	arrive := func(ctx context.Context) error {
+		m := w.compose(c)
+		m.status, m.outgoing, m.sender = "delivered", false, &c.jid
+		if err := w.insert(ctx, c, m); err != nil {
+			return err
+		}
+		return w.touch(ctx, c)
+	}
+	if w.rng.IntN(4) == 0 {
+		return arrive(ctx)
+	}
+	if err := w.exec(ctx, `update conversations set is_typing = true where id = $1`, c.id); err != nil {
+		return err
+	}
+	w.later(time.Duration(400+w.rng.IntN(1200))*time.Millisecond, func(ctx context.Context) error {
+		if err := w.exec(ctx, `update conversations set is_typing = false where id = $1`, c.id); err != nil {
+			return err
+		}
+		return arrive(ctx)
+	})
+	return nil
+}
+
+// send is one outgoing message, its statuses following one after the other.
+// One in forty fails.
+func (w *worker) send(ctx context.Context, c *chat) error {
+	m := w.compose(c)
+	m.status, m.outgoing, m.client = "sending", true, ptr(newID(w.rng))
+	if w.rng.IntN(3) > 0 {
+		m.user = ptr(agent)
+	}
+	if err := w.insert(ctx, c, m); err != nil {
+		return err
+	}
+	if w.rng.IntN(40) == 0 {
+		w.later(300*time.Millisecond, func(ctx context.Context) error {
+			return w.exec(ctx, `update messages set status = 'failed', error_message = 'number not on WhatsApp' where id = $1`, m.id)
+		})
+		return nil
+	}
+	words := [][]string{{"delivered", "read"}, {"DELIVERY_ACK", "READ"}, {"2", "3"}}[w.rng.IntN(3)]
+	external := fmt.Sprintf("3EB0%016X", w.rng.Uint64())
+	w.later(time.Duration(100+w.rng.IntN(300))*time.Millisecond, func(ctx context.Context) error {
+		if err := w.exec(ctx, `update messages set status = 'sent', external_id = $2 where id = $1`, m.id, external); err != nil {
+			return err
+		}
+		w.later(time.Duration(300+w.rng.IntN(900))*time.Millisecond, w.status(external, words[0]))
+		w.later(time.Duration(1500+w.rng.IntN(2500))*time.Millisecond, w.status(external, words[1]))
+		return w.touch(ctx, c)
+	})
+	return nil
+}
+
+func (w *worker) status(external, word string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return w.exec(ctx, `update messages set status = $2 where external_id = $1`, external, word)
+	}
+}
+
+// touch is what the webhook does to the conversation after each message.
+func (w *worker) touch(ctx context.Context, c *chat) error {
+	return w.exec(ctx, `update conversations set last_message_at = now() where id = $1`, c.id)
+}
+
+func (w *worker) insert(ctx context.Context, c *chat, m *message) error {
+	err := w.exec(ctx, `insert into messages (id, workspace_id, conversation_id, whatsapp_number_id, body, type, status, is_outgoing,
+		sender_jid, sent_by_user_id, client_id, reply_to_id, quoted_message, media_url, media_path, mime_type, size_bytes, duration_ms, thumbnail_url)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		m.id, c.workspace, c.id, c.number, m.body, m.kind, m.status, m.outgoing,
+		m.sender, m.user, m.client, m.replyTo, m.quoted, m.url, m.path, m.mime, m.size, m.duration, m.thumbnail)
+	if err != nil {
+		return err
+	}
+	w.traffic.messages.Add(1)
+	c.recent = append(c.recent, m.id)
+	if len(c.recent) > 8 {
+		c.recent = c.recent[1:]
+	}
+	return nil
+}
+
+func (w *worker) exec(ctx context.Context, sql string, args ...any) error {
+	_, err := w.traffic.pool.Exec(ctx, sql, args...)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("generate traffic: %w", err)
+	}
+	return err
+}
+
+func (w *worker) later(d time.Duration, act func(context.Context) error) {
+	heap.Push(&w.agenda, step{time.Now().Add(d), act})
+}
+
+// step is something that will happen; agenda orders steps by time.
+type step struct {
+	at  time.Time
+	act func(context.Context) error
+}
+
+type agenda []step
+
+func (a agenda) Len() int           { return len(a) }
+func (a agenda) Less(i, j int) bool { return a[i].at.Before(a[j].at) }
+func (a agenda) Swap(i, j int)      { a[i], a[j] = a[j], a[i] }
+func (a *agenda) Push(x any)        { *a = append(*a, x.(step)) }
+func (a *agenda) Pop() any {
+	last := (*a)[len(*a)-1]
+	*a = (*a)[:len(*a)-1]
+	return last
+}
+
+func sleepUntil(ctx context.Context, at time.Time) error {
+	timer := time.NewTimer(time.Until(at))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
