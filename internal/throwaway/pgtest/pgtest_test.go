@@ -1,0 +1,46 @@
+package pgtest_test
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
+
+	"github.com/jackc/pgx/v5"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+func TestDBIsFreshAndLogical(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(t.Context()))
+	var level, fsync string
+	var tables int
+	err = conn.QueryRow(t.Context(), `select current_setting('wal_level'), current_setting('fsync'),
+		(select count(*) from pg_publication_tables where pubname = 'supabase_realtime')`).Scan(&level, &fsync, &tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if level != "logical" || fsync != "off" || tables != 2 {
+		t.Errorf("got wal_level %s, fsync %s, %d published tables; want logical, off, 2", level, fsync, tables)
+	}
+}
+
+func TestDBDropsItsSlots(t *testing.T) {
+	var url string
+	t.Run("leaves a slot", func(t *testing.T) {
+		url = pgtest.DB(t, "select pg_create_logical_replication_slot('left_behind', 'pgoutput')")
+	})
+	if err := pgtest.Exec(t.Context(), url); err == nil {
+		t.Error("the database is still there after its test")
+	}
+	// The name is free again.
+	pgtest.DB(t, "select pg_create_logical_replication_slot('left_behind', 'pgoutput')")
+}

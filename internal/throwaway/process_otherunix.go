@@ -1,0 +1,33 @@
+//go:build unix && !linux
+
+package throwaway
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// setDeathSignal does nothing: only Linux ends a child with its parent. What
+// a killed program leaves here, its user has to end.
+func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}
+
+// childrenOf returns the processes whose parent is pid.
+func childrenOf(pid int) []int {
+	out, err := exec.Command("ps", "-axo", "pid=,ppid=").Output()
+	if err != nil {
+		return nil
+	}
+	var children []int
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) != 2 || fields[1] != strconv.Itoa(pid) {
+			continue
+		}
+		if child, err := strconv.Atoi(fields[0]); err == nil {
+			children = append(children, child)
+		}
+	}
+	return children
+}
