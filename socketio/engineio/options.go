@@ -1,0 +1,128 @@
+package engineio
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// Options configures a [Server]. Start from [DefaultOptions]; a zero duration
+// or limit is an error unless the field says that zero means "none".
+type Options struct {
+	// PingInterval is the time between the handshake or a pong and the next
+	// ping. Default 25 s, in whole milliseconds.
+	PingInterval time.Duration
+	// PingTimeout is how long a pong may take before the session is closed.
+	// Default 20 s, in whole milliseconds.
+	PingTimeout time.Duration
+	// UpgradeTimeout ends an upgrade that the client began and did not finish;
+	// the polling session lives on. Default 10 s.
+	UpgradeTimeout time.Duration
+	// MaxPayload is the size in bytes of the largest inbound message and of the
+	// largest polling body. Default 1,000,000. It is announced to clients.
+	MaxPayload int
+
+	// DisablePolling refuses the polling transport, and with it upgrades.
+	DisablePolling bool
+	// Compression negotiates permessage-deflate where the client offers it.
+	// Default off: it costs more CPU and memory than short events save.
+	Compression bool
+
+	// CheckOrigin decides on a request that has an Origin header; requests
+	// without one come from programs, not browsers, and are always accepted. Nil
+	// accepts the server's own origin alone (Origin's host equals the Host
+	// header). An accepted origin is echoed in the CORS headers, with
+	// credentials.
+	CheckOrigin func(origin string) bool
+	// ClientAddress names the client for the limits per address. Nil takes the
+	// host part of the request's RemoteAddr, which behind a reverse proxy is the
+	// proxy's.
+	ClientAddress func(r *http.Request) string
+
+	// MaxConnections bounds the sessions open at once. Default 20,000; zero is
+	// no bound. A handshake past it gets 503.
+	MaxConnections int
+	// MaxConnectionsPerAddress bounds them for one client address. Default zero:
+	// no bound, because behind a proxy all clients share one address.
+	MaxConnectionsPerAddress int
+	// HandshakesPerSecond bounds the rate of handshakes. Default 10,000; zero is
+	// no bound. A handshake past it gets 503.
+	HandshakesPerSecond int
+	// InboundPacketsPerSecond bounds the packets of one session, with a burst of
+	// the same number. Default 500; zero is no bound.
+	InboundPacketsPerSecond int
+
+	// QueuePackets and QueueBytes bound what waits to be written to one session.
+	// Defaults 4,096 packets and 8 MiB. A session past either is closed.
+	QueuePackets int
+	QueueBytes   int
+	// WriteTimeout is how long one write may make no progress before the session
+	// is closed. Default 10 s.
+	WriteTimeout time.Duration
+	// GatherMax bounds the moment for which a busy writer lets frames gather, so
+	// that several leave in one write. Default 5 ms; zero never waits. An idle
+	// writer never waits, whatever this says.
+	GatherMax time.Duration
+
+	// Logger gets one record for each fault that an operator should know of,
+	// none for a message. Nil discards.
+	Logger *slog.Logger
+}
+
+// DefaultOptions returns the defaults given at each field.
+func DefaultOptions() Options {
+	return Options{
+		PingInterval:            25 * time.Second,
+		PingTimeout:             20 * time.Second,
+		UpgradeTimeout:          10 * time.Second,
+		MaxPayload:              1_000_000,
+		MaxConnections:          20_000,
+		HandshakesPerSecond:     10_000,
+		InboundPacketsPerSecond: 500,
+		QueuePackets:            4096,
+		QueueBytes:              8 << 20,
+		WriteTimeout:            10 * time.Second,
+		GatherMax:               5 * time.Millisecond,
+	}
+}
+
+// Validate returns all that is wrong with o, joined, or nil.
+func (o Options) Validate() error {
+	var errs []error
+	positive := func(name string, d time.Duration) {
+		if d <= 0 {
+			errs = append(errs, fmt.Errorf("%s is %v: set a positive duration", name, d))
+		}
+	}
+	positive("PingInterval", o.PingInterval)
+	positive("PingTimeout", o.PingTimeout)
+	positive("UpgradeTimeout", o.UpgradeTimeout)
+	positive("WriteTimeout", o.WriteTimeout)
+	for name, d := range map[string]time.Duration{"PingInterval": o.PingInterval, "PingTimeout": o.PingTimeout} {
+		if d%time.Millisecond != 0 {
+			errs = append(errs, fmt.Errorf("%s is %v: clients are told whole milliseconds, use those", name, d))
+		}
+	}
+	if o.GatherMax < 0 {
+		errs = append(errs, fmt.Errorf("GatherMax is %v: set zero or more", o.GatherMax))
+	}
+	for _, f := range []struct {
+		name       string
+		value, min int
+	}{
+		{"MaxPayload", o.MaxPayload, 1},
+		{"QueuePackets", o.QueuePackets, 1},
+		{"QueueBytes", o.QueueBytes, 1},
+		{"MaxConnections", o.MaxConnections, 0},
+		{"MaxConnectionsPerAddress", o.MaxConnectionsPerAddress, 0},
+		{"HandshakesPerSecond", o.HandshakesPerSecond, 0},
+		{"InboundPacketsPerSecond", o.InboundPacketsPerSecond, 0},
+	} {
+		if f.value < f.min {
+			errs = append(errs, fmt.Errorf("%s is %d: set %d or more", f.name, f.value, f.min))
+		}
+	}
+	return errors.Join(errs...)
+}

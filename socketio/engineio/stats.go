@@ -1,0 +1,42 @@
+package engineio
+
+import "time"
+
+// Stats is a snapshot of a server's counters. Counters only grow; gauges say so.
+type Stats struct {
+	// Polling and WebSocket are gauges: the sessions open on each transport.
+	Polling, WebSocket int64
+	// Connects counts accepted handshakes, Upgrades those that moved to WebSocket.
+	Connects, Upgrades uint64
+	// Closes counts ended sessions, Refusals refused requests, by [Reason].
+	Closes, Refusals [NumReasons]uint64
+	// PacketsIn and BytesIn count the inbound messages and their payload.
+	PacketsIn, BytesIn uint64
+	// PacketsOut and BytesOut count what was handed to the kernel or to an HTTP
+	// response, with framing.
+	PacketsOut, BytesOut uint64
+	// Writes counts the system calls (WebSocket) and responses (polling) it took.
+	Writes uint64
+	// Stalls counts writes that the kernel could not take whole.
+	Stalls uint64
+	// QueueHigh is the deepest outbound queue seen so far, in packets.
+	QueueHigh int64
+	// Latency is the time from Send to the write of the message, by bucket:
+	// Latency[i] counts those up to [LatencyBuckets][i], the last those beyond.
+	Latency [NumLatencyBuckets + 1]uint64
+	// LatencySum is the sum of these times.
+	LatencySum time.Duration
+}
+
+// NumLatencyBuckets is the number of bounds in [LatencyBuckets].
+const NumLatencyBuckets = 12
+
+// LatencyBuckets returns the upper bounds of the latency histogram.
+func LatencyBuckets() [NumLatencyBuckets]time.Duration {
+	return [NumLatencyBuckets]time.Duration{
+		100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+		time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
+		10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+		100 * time.Millisecond, 250 * time.Millisecond, time.Second,
+	}
+}
