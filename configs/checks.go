@@ -1,0 +1,147 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+func address(s string) error {
+	if s == "" {
+		return errors.New("is empty")
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New("is not host:port")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("has the port %s, which is not a number from 0 to 65535", quote(port))
+	}
+	return nil
+}
+
+// optional lets the empty text pass.
+func optional(check func(string) error) func(string) error {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return check(s)
+	}
+}
+
+func nonEmpty(s string) error {
+	if s == "" {
+		return errors.New("is empty")
+	}
+	return nil
+}
+
+func urlPath(s string) error {
+	switch {
+	case !strings.HasPrefix(s, "/"):
+		return errors.New("does not begin with /")
+	case s == "/" || strings.HasSuffix(s, "/"):
+		return errors.New("ends with /")
+	case strings.ContainsAny(s, "?# %"):
+		return errors.New("has a character that does not belong in a path")
+	}
+	return nil
+}
+
+func requestPath(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || !strings.HasPrefix(s, "/") || u.Host != "" || u.Fragment != "" {
+		return errors.New("is not a path with or without a query")
+	}
+	return nil
+}
+
+// webURL wants http or https, a host, no credentials, no query. The text of
+// url.Parse's errors is not repeated: it can hold a password.
+func webURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return errors.New("is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("does not begin with http:// or https://")
+	case u.Host == "":
+		return errors.New("has no host")
+	case u.User != nil:
+		return errors.New("has a user name or password in it, which does not belong there")
+	case u.Fragment != "":
+		return errors.New("has a fragment")
+	}
+	return nil
+}
+
+func baseURL(s string) error {
+	if err := webURL(s); err != nil {
+		return err
+	}
+	if strings.Contains(s, "?") {
+		return errors.New("has a query")
+	}
+	return nil
+}
+
+// origin checks what cors.origins accepts. An Origin header never has a path,
+// and a trailing slash is the usual mistake.
+func origin(s string) error {
+	if s == "*" {
+		return nil
+	}
+	u, err := url.Parse(strings.Replace(s, "://*.", "://wildcard.", 1))
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("is not an origin")
+	case u.Path != "":
+		return errors.New("has a path or a trailing slash, which no Origin header has")
+	case strings.Contains(u.Host, "*"):
+		return errors.New("has a * elsewhere than as the first label of the host")
+	case strings.HasPrefix(s, u.Scheme+"://*.") && !strings.Contains(strings.TrimPrefix(u.Hostname(), "wildcard."), "."):
+		return errors.New("would admit a whole top-level domain")
+	case u.Host != strings.ToLower(u.Host):
+		return errors.New("has upper-case letters, which no Origin header has")
+	}
+	return nil
+}
+
+var (
+	slotName   = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+	identifier = regexp.MustCompile(`^[^\x00]{1,63}$`)
+	tableName  = regexp.MustCompile(`^[\pL_][\pL\pN_$]{0,62}(\.[\pL_][\pL\pN_$]{0,62})?$`)
+)
+
+func matches(re *regexp.Regexp) func(string) error {
+	return func(s string) error {
+		if !re.MatchString(s) {
+			return errors.New("is not such a name")
+		}
+		return nil
+	}
+}
+
+// parseDSN checks the form only; whether it connects is the source's matter.
+func parseDSN(s string) (DSN, error) {
+	switch {
+	case s == "":
+		return "", nil
+	case isPostgresURL(s):
+		u, err := url.Parse(s)
+		if err != nil || strings.Contains(u.Path+u.Fragment, "@") || u.Fragment != "" {
+			return "", errors.New("cannot be read as a URL: special characters in the password must be percent-encoded, such as / as %2F, # as %23, @ as %40")
+		}
+		return DSN(s), nil
+	case strings.Contains(s, "://"):
+		return "", errors.New("does not begin with postgres:// or postgresql://")
+	case !strings.Contains(s, "="):
+		return "", errors.New("is not a connection string")
+	}
+	return DSN(s), nil
+}

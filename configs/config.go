@@ -1,0 +1,248 @@
+package configs
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Config is every setting of the bridge. Load makes it; the zero Config is of
+// no use. The comments give unit and meaning, bridge.yaml says more and has
+// the defaults.
+type Config struct {
+	// Listen is the address of the public listener, host:port.
+	Listen string
+	// Path is where Socket.IO is served, such as /api/ws, without a trailing
+	// slash.
+	Path     string
+	TLS      TLS
+	Admin    Admin
+	CORS     CORS
+	Allow    Allow
+	Proxies  Proxies
+	Ping     Ping
+	Limits   Limits
+	Source   Source
+	Mapping  Mapping
+	Lookup   Lookup
+	Auth     Auth
+	Replay   Replay
+	Gateway  Gateway
+	Health   Health
+	Shutdown Shutdown
+	Log      Log
+
+	redisURL Secret // reserved: see reserved
+	origins  map[string]Origin
+	fields   []*field
+	warnings []string
+}
+
+// TLS names the files of the public listener's certificate; both or none.
+type TLS struct {
+	CertFile, KeyFile string
+}
+
+// Admin is the operator's listener.
+type Admin struct {
+	// Listen is its address; empty turns it off.
+	Listen string
+}
+
+// CORS says which browsers may connect.
+type CORS struct {
+	// Origins are exact origins, `https://*.example.app`, or `*`.
+	Origins []string
+}
+
+// Allow restricts who may connect at all.
+type Allow struct {
+	// Addresses, where not empty, are the only clients that are served.
+	Addresses []netip.Prefix
+}
+
+// Proxies are the reverse proxies in front of the bridge.
+type Proxies struct {
+	// Trusted are those whose X-Forwarded-For is believed.
+	Trusted []netip.Prefix
+}
+
+// Ping is the Engine.IO heartbeat.
+type Ping struct {
+	Interval, Timeout time.Duration
+}
+
+// Limits are the bounds on what clients may cost. For the four marked so, 0
+// means no limit.
+type Limits struct {
+	Connections           int // 0: no limit
+	ConnectionsPerAddress int // 0: no limit
+	HandshakesPerSecond   int // 0: no limit
+	PacketsPerSecond      int // inbound, per connection; 0: no limit
+	Payload               Size
+	Attachments           int // per packet
+	Subscriptions         int // per socket
+	QueuePackets          int // outbound, per connection
+	QueueBytes            Size
+	WriteTimeout          time.Duration
+	ConnectTimeout        time.Duration
+}
+
+// The values of Source.Kind.
+const (
+	KindPostgres = "postgres"
+	KindRealtime = "realtime"
+)
+
+// Source is where the changes come from.
+type Source struct {
+	Kind     string // KindPostgres or KindRealtime
+	Postgres Postgres
+	Realtime Realtime
+}
+
+// The values of Postgres.Create.
+const (
+	CreateAuto  = "auto"
+	CreateNever = "never"
+)
+
+// Postgres is the database that is followed by logical replication.
+type Postgres struct {
+	URL         DSN
+	Publication string
+	Slot        string
+	// MaxLag is the WAL, in bytes, that the slot may hold back before it is
+	// given up.
+	MaxLag Size
+	// Create says whether the bridge makes a missing publication and slot.
+	Create         string
+	ConnectTimeout time.Duration
+	// PingInterval and PingTimeout find a connection that is dead and does
+	// not say so.
+	PingInterval, PingTimeout time.Duration
+}
+
+// Realtime is the Supabase project that is followed by Realtime.
+type Realtime struct {
+	// URL is the project's address, http or https, no trailing slash.
+	URL string
+	// Key is the project's service key.
+	Key Secret
+	// ReconcileInterval is how often the rows are read back and compared.
+	ReconcileInterval time.Duration
+	// Window is how far back a reconciliation looks.
+	Window time.Duration
+}
+
+// Mapping says how rows become events.
+type Mapping struct {
+	Preset string // crm or chatengine
+	File   string // a mapping of one's own, or changes to the preset
+}
+
+// Lookup bounds the questions to the database about what a row lacks.
+type Lookup struct {
+	// URL is the database to ask; empty means source.postgres.url, and
+	// without that the project's PostgREST.
+	URL     DSN
+	Timeout time.Duration
+	Entries int
+	Bytes   Size
+}
+
+// The values of Auth.OnExpiry.
+const (
+	OnExpiryKeep       = "keep"
+	OnExpiryDisconnect = "disconnect"
+)
+
+// Auth says whose tokens are believed.
+type Auth struct {
+	// ChatEngineSecrets sign ChatEngine's tokens (HS256). `bridge token`
+	// signs with the first; all of them verify.
+	ChatEngineSecrets []Secret
+	// SupabaseSecrets verify the project's session tokens (HS256).
+	SupabaseSecrets []Secret
+	// JWKSURL is where the project's public keys are; empty for none. It is
+	// derived from source.realtime.url where that is set and this is not.
+	JWKSURL string
+	// Issuers and Audiences, where not empty, are the accepted `iss` and
+	// `aud` of ChatEngine's tokens.
+	Issuers, Audiences []string
+	// SupabaseIssuers and SupabaseAudiences are the same for session tokens.
+	SupabaseIssuers, SupabaseAudiences []string
+	// Leeway is the clock skew that is forgiven.
+	Leeway time.Duration
+	// OnExpiry is what happens to a socket whose token expires.
+	OnExpiry string
+	// ExpiryGrace is how long such a socket may stay under `disconnect`.
+	ExpiryGrace time.Duration
+	// AllowQueryToken accepts a token in the query string too.
+	AllowQueryToken bool
+	Members         Members
+}
+
+// Members is the table that says who belongs to which workspace.
+type Members struct {
+	Table           string // name or schema.name
+	UserColumn      string
+	WorkspaceColumn string
+	CacheTTL        time.Duration
+}
+
+// Replay bounds the log of recent events.
+type Replay struct {
+	Window    time.Duration
+	MaxEvents int
+	MaxBytes  Size
+	// StateFile keeps the last published position across restarts; empty for
+	// none, which costs repetitions and never an event.
+	StateFile string
+}
+
+// The values of Gateway.Hold.
+const (
+	HoldAuto     = "auto"
+	HoldLocal    = "local"
+	HoldUpstream = "upstream"
+)
+
+// Gateway is the bridge in front of ChatEngine.
+type Gateway struct {
+	// Upstream is ChatEngine's address; empty turns the gateway off.
+	Upstream string
+	// HealthPath is what the probe asks for; empty means an Engine.IO
+	// handshake at Path.
+	HealthPath string
+	Interval   time.Duration // between probes
+	Timeout    time.Duration // of one probe
+	// FailAfter is how many probes in a row must fail for a hand-over.
+	FailAfter int
+	// RecoverAfter is how long the upstream must have been healthy before
+	// clients are handed back.
+	RecoverAfter time.Duration
+	// HandbackBatch clients are handed back every HandbackInterval.
+	HandbackBatch    int
+	HandbackInterval time.Duration
+	// Hold is the state to start in; auto lets health decide.
+	Hold string
+}
+
+// Health is what /readyz tolerates.
+type Health struct {
+	// Grace is how long the source may be away before /readyz says 503.
+	Grace time.Duration
+}
+
+// Shutdown bounds the end.
+type Shutdown struct {
+	// Grace is how long the whole of it may take.
+	Grace time.Duration
+}
+
+// Log is what is logged and how.
+type Log struct {
+	Level  slog.Level
+	Format string // auto, text or json
+}

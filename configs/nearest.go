@@ -1,0 +1,41 @@
+package configs
+
+import "strings"
+
+// nearest returns the name most like s, or "" where none is like it: at most
+// a third of its letters may differ. Of equals the first wins.
+func nearest(s string, names []string) string {
+	s = strings.ToLower(s)
+	best, bestAt := "", max(2, len(s)/3)+1
+	for _, name := range names {
+		if d := distance(s, strings.ToLower(name)); d < bestAt {
+			best, bestAt = name, d
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to add, drop, change or swap with their
+// neighbour to make b of a.
+func distance(a, b string) int {
+	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last = last, row
+	}
+	return last[len(b)]
+}

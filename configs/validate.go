@@ -1,0 +1,81 @@
+package configs
+
+import "fmt"
+
+// Validate reports, as an *Error, what `bridge serve` needs and does not
+// have, and settings that contradict each other. Load has checked every value
+// on its own before.
+func (c *Config) Validate() error { return asError(c.problems(nil)) }
+
+// problems leaves out keys that already failed: their value is not known.
+func (c *Config) problems(failed map[string]bool) []Problem {
+	v := &validation{config: c, failed: failed}
+	v.source()
+	v.auth()
+	v.listeners()
+	v.timing()
+	return v.out
+}
+
+type validation struct {
+	config *Config
+	failed map[string]bool
+	out    []Problem
+}
+
+// need demands a value.
+func (v *validation) need(present bool, key, reason, remedy string) {
+	if !present && !v.failed[key] {
+		v.out = append(v.out, Problem{Key: key, Reason: reason, Accepted: remedy})
+	}
+}
+
+// refuse objects to a value that is there.
+func (v *validation) refuse(wrong bool, key, reason, accepted string) {
+	if wrong && !v.failed[key] {
+		v.out = append(v.out, Problem{Key: key, Value: v.config.value(key), Origin: v.config.Origin(key).String(), Reason: reason, Accepted: accepted})
+	}
+}
+
+func (v *validation) source() {
+	s := v.config.Source
+	switch s.Kind {
+	case KindPostgres:
+		v.need(s.Postgres.URL != "", "source.postgres.url", "is not set, and source.kind is postgres",
+			"the database's direct address, also as DATABASE_URL or SUPABASE_DB_URL in the environment; `bridge demo` runs without one")
+		v.refuse(s.Postgres.PingTimeout <= s.Postgres.PingInterval, "source.postgres.ping_timeout", "is not longer than source.postgres.ping_interval", "two or three times the interval")
+	case KindRealtime:
+		v.need(s.Realtime.URL != "", "source.realtime.url", "is not set, and source.kind is realtime",
+			"the project's address, also as SUPABASE_URL in the environment")
+		v.need(s.Realtime.Key != "", "source.realtime.key", "is not set, and source.kind is realtime",
+			"the project's service key, also as SUPABASE_SERVICE_ROLE_KEY in the environment")
+	}
+}
+
+func (v *validation) auth() {
+	a, s := v.config.Auth, v.config.Source
+	v.need(len(a.ChatEngineSecrets) > 0 || len(a.SupabaseSecrets) > 0 || a.JWKSURL != "" || v.failed["auth.supabase_secret"] || v.failed["auth.jwks_url"] || v.failed["source.realtime.url"],
+		"auth.chatengine_secret", "is not set, nor is auth.supabase_secret or auth.jwks_url: every client would be refused",
+		"ChatEngine's JWT secret (also as CHATENGINE_JWT_SECRET), or the Supabase project's (SUPABASE_JWT_SECRET) or its address (SUPABASE_URL)")
+	if len(a.SupabaseSecrets) == 0 && a.JWKSURL == "" {
+		return
+	}
+	sql := s.Postgres.URL != "" || v.config.Lookup.URL != "" || v.failed["source.postgres.url"] || v.failed["lookup.url"]
+	rest := s.Realtime.URL != "" && s.Realtime.Key != "" || v.failed["source.realtime.key"]
+	v.need(sql || rest, "auth.members.table", "cannot be asked, so nobody with a Supabase session could be let in: there is neither a database address nor a service key",
+		"source.postgres.url, or lookup.url, or source.realtime.url with source.realtime.key")
+}
+
+func (v *validation) listeners() {
+	c := v.config
+	v.need(c.TLS.CertFile == "" || c.TLS.KeyFile != "", "tls.key_file", "is not set, and tls.cert_file is", "the file of the certificate's key")
+	v.need(c.TLS.KeyFile == "" || c.TLS.CertFile != "", "tls.cert_file", "is not set, and tls.key_file is", "the file of the certificate")
+	v.refuse(c.Admin.Listen != "" && c.Admin.Listen == c.Listen, "admin.listen", "is the same as listen", "another address, or nothing to turn it off")
+}
+
+func (v *validation) timing() {
+	c := v.config
+	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is set, and gateway.upstream is not", "gateway.upstream beside it")
+	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is set, and gateway.upstream is not", "gateway.upstream beside it")
+	v.refuse(c.Limits.QueueBytes < c.Limits.Payload, "limits.queue_bytes", fmt.Sprintf("is less than one packet of limits.payload (%s)", c.Limits.Payload), "at least limits.payload")
+}

@@ -1,0 +1,112 @@
+package configs_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"chatbridge/configs"
+)
+
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	ok := []string{"DATABASE_URL=postgres://u:p@h/db", "CHATENGINE_JWT_SECRET=x"}
+	for name, tt := range map[string]struct {
+		env  []string
+		want map[string]string // key: piece
+	}{
+		"nothing":          {nil, map[string]string{"source.postgres.url": "DATABASE_URL", "auth.chatengine_secret": "every client would be refused"}},
+		"enough":           {ok, nil},
+		"realtime":         {[]string{"BRIDGE_SOURCE_KIND=realtime"}, map[string]string{"source.realtime.url": "SUPABASE_URL", "source.realtime.key": "SUPABASE_SERVICE_ROLE_KEY", "auth.chatengine_secret": "refused"}},
+		"realtime enough":  {[]string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://x.supabase.co", "SUPABASE_SERVICE_ROLE_KEY=k"}, nil},
+		"no members":       {[]string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://x.supabase.co", "CHATENGINE_JWT_SECRET=x"}, map[string]string{"source.realtime.key": "", "auth.members.table": "cannot be asked"}},
+		"half of tls":      {append(ok, "BRIDGE_TLS_CERT_FILE=/c"), map[string]string{"tls.key_file": ""}},
+		"other half":       {append(ok, "BRIDGE_TLS_KEY_FILE=/c"), map[string]string{"tls.cert_file": ""}},
+		"one port":         {append(ok, "BRIDGE_ADMIN_LISTEN=:8080"), map[string]string{"admin.listen": "same as listen"}},
+		"hold":             {append(ok, "BRIDGE_GATEWAY_HOLD=local"), map[string]string{"gateway.hold": "gateway.upstream"}},
+		"health path":      {append(ok, "BRIDGE_GATEWAY_HEALTH_PATH=/h"), map[string]string{"gateway.health_path": "gateway.upstream"}},
+		"ping":             {append(ok, "BRIDGE_SOURCE_POSTGRES_PING_TIMEOUT=5s"), map[string]string{"source.postgres.ping_timeout": "not longer"}},
+		"queue":            {append(ok, "BRIDGE_LIMITS_QUEUE_BYTES=100KiB"), map[string]string{"limits.queue_bytes": "one packet"}},
+		"bad not missing":  {[]string{"DATABASE_URL=x", "CHATENGINE_JWT_SECRET=x"}, map[string]string{"source.postgres.url": "not a connection string"}},
+		"bad jwks address": {[]string{ok[0], "BRIDGE_AUTH_JWKS_URL=ftp://x"}, map[string]string{"auth.jwks_url": "http"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if tt.want == nil {
+				c := load(t, configs.Sources{Env: tt.env, Complete: true})
+				if err := c.Validate(); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			got := problems(t, configs.Sources{Env: tt.env, Complete: true})
+			for key, piece := range tt.want {
+				if p, has := got[key]; !has || !strings.Contains(p.String(), piece) {
+					t.Errorf("want %q of %s in %v", piece, key, got)
+				}
+				delete(got, key)
+			}
+			if len(got) > 0 {
+				t.Errorf("unexpected: %v", got)
+			}
+		})
+	}
+}
+
+// Without Complete the same things are no error of Load but of Validate.
+func TestValidateAlone(t *testing.T) {
+	t.Parallel()
+	err := load(t, configs.Sources{}).Validate()
+	var e *configs.Error
+	if !errors.As(err, &e) || len(e.Problems) != 2 {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	good := map[string][]string{
+		"BRIDGE_LISTEN":                 {":0", "127.0.0.1:80", "[::1]:80", "localhost:8080"},
+		"BRIDGE_PATH":                   {"/ws", "/api/v2/ws"},
+		"BRIDGE_CORS_ORIGINS":           {"*", "https://a.example", "http://localhost:5173", "https://*.a.example, https://b.example", "https://*.a.example:8443", "http://[::1]:80", "capacitor://localhost"},
+		"BRIDGE_ALLOW_ADDRESSES":        {"10.0.0.0/8", "192.0.2.7", "2001:db8::/32,::1"},
+		"BRIDGE_REPLAY_WINDOW":          {"0", "0s", "1h", "1m30s"},
+		"BRIDGE_REPLAY_MAX_BYTES":       {"1048576", "1.5GiB", "1 GB", "2mib"},
+		"BRIDGE_GATEWAY_HEALTH_PATH":    {"/health", "/api/ws/?EIO=4&transport=polling"},
+		"BRIDGE_AUTH_MEMBERS_TABLE":     {"members", "app.members"},
+		"DATABASE_URL":                  {"postgres://h/db", "postgresql://u:p%2Fq@[::1]:5432/db?sslmode=require", "host=/tmp user=x dbname=y"},
+		"BRIDGE_LOG_LEVEL":              {"debug", "WARN", "warning"},
+		"BRIDGE_AUTH_ALLOW_QUERY_TOKEN": {"true", "false", "yes", "off", "1"},
+	}
+	bad := map[string][]string{
+		"BRIDGE_LISTEN":                 {"8080", "localhost", ":99999", ":http x", "::1:80"},
+		"BRIDGE_PATH":                   {"api", "/", "/api/ws/", "/a?b", "/a b"},
+		"BRIDGE_CORS_ORIGINS":           {"a.example", "https://a.example/", "https://a.example/x", "https://*.example/x", "https://a.*.example", "https://*.com", "https://A.example", "https://u@a.example", "https://**.a.example"},
+		"BRIDGE_ALLOW_ADDRESSES":        {"10.0.0.1/8", "10.0.0", "fe80::1%eth0", "x"},
+		"BRIDGE_REPLAY_WINDOW":          {"60", "1d", "-1s", "2h", "soon"},
+		"BRIDGE_REPLAY_MAX_BYTES":       {"1", "-1MB", "1.5", "lots", "1PB", "99999999999GiB", "1e3GiB", ".GiB"},
+		"BRIDGE_REPLAY_MAX_EVENTS":      {"0", "1.5", "1k", "-1"},
+		"BRIDGE_GATEWAY_UPSTREAM":       {"chat:3000", "http://", "ws://chat", "http://chat?x=1", "http://chat#x"},
+		"BRIDGE_GATEWAY_HEALTH_PATH":    {"health", "http://x/health", "//x/health"},
+		"BRIDGE_AUTH_MEMBERS_TABLE":     {"a.b.c", "a;drop", "1a", "a b"},
+		"BRIDGE_AUTH_ALLOW_QUERY_TOKEN": {"maybe", "2"},
+		"BRIDGE_LOG_LEVEL":              {"loud"},
+		"BRIDGE_SOURCE_REALTIME_KEY":    {"a\nb"},
+		"DATABASE_URL":                  {"h", "https://h/db", "postgres://u:p#q@h/db", "postgres://u:1/q@h/db"},
+	}
+	for name, values := range good {
+		for _, v := range values {
+			if _, err := configs.Load(configs.Sources{Env: []string{name + "=" + v}}); err != nil {
+				t.Errorf("%s=%s: %v", name, v, err)
+			}
+		}
+	}
+	for name, values := range bad {
+		for _, v := range values {
+			_, err := configs.Load(configs.Sources{Env: []string{name + "=" + v}})
+			if err == nil || !strings.Contains(err.Error(), "accepted: ") || !strings.Contains(err.Error(), "environment "+name) {
+				t.Errorf("%s=%s: got %v", name, v, err)
+			}
+		}
+	}
+}
