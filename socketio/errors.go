@@ -40,4 +40,3 @@ func (e *ConnectError) payload() ([]byte, error) {
 		Data    any    `json:"data,omitempty"`
 	}{e.Message, e.Data})
 }
-
