@@ -1,0 +1,27 @@
+# syntax=docker/dockerfile:1
+
+# The binary is static, so the image holds it, the certificates of public
+# authorities and nothing else: no shell, no package manager.
+FROM golang:1.26-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=dev
+ARG COMMIT=unknown
+RUN CGO_ENABLED=0 go build -trimpath \
+      -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
+      -o /out/bridge ./cmd/bridge
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /out/bridge /bridge
+# No name service in the image: the numbers of `nobody`.
+USER 65534:65534
+EXPOSE 8080
+# Metrics and status stay inside the container unless BRIDGE_ADMIN_LISTEN says
+# otherwise.
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+  CMD ["/bridge", "healthcheck"]
+ENTRYPOINT ["/bridge"]
+CMD ["serve"]
