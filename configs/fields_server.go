@@ -33,14 +33,14 @@ func (c *Config) limitFields() []*field {
 	l := &c.Limits
 	return section("limits",
 		&field{key: "connections", def: "20000", kind: integer(&l.Connections, 0, million)},
-		&field{key: "connections_per_address", def: "1000", kind: integer(&l.ConnectionsPerAddress, 0, million)},
-		&field{key: "handshakes_per_second", def: "1000", kind: integer(&l.HandshakesPerSecond, 0, million)},
-		&field{key: "packets_per_second", def: "100", kind: integer(&l.PacketsPerSecond, 0, million)},
+		&field{key: "connections_per_address", def: "5000", kind: integer(&l.ConnectionsPerAddress, 0, million)},
+		&field{key: "handshakes_per_second", def: "5000", kind: integer(&l.HandshakesPerSecond, 0, million)},
+		&field{key: "packets_per_second", def: "1000", kind: integer(&l.PacketsPerSecond, 0, million)},
 		&field{key: "payload", def: "1MB", kind: size(&l.Payload, 1<<10, 1<<30)},
 		&field{key: "attachments", def: "10", kind: integer(&l.Attachments, 1, 1000)},
 		&field{key: "subscriptions", def: "1000", kind: integer(&l.Subscriptions, 1, million)},
 		&field{key: "queue_packets", def: "4096", kind: integer(&l.QueuePackets, 16, million)},
-		&field{key: "queue_bytes", def: "4MiB", kind: size(&l.QueueBytes, 64<<10, 1<<30)},
+		&field{key: "queue_bytes", def: "8MiB", kind: size(&l.QueueBytes, 64<<10, 1<<30)},
 		&field{key: "write_timeout", def: "10s", kind: duration(&l.WriteTimeout, 100*time.Millisecond, 10*time.Minute)},
 		&field{key: "connect_timeout", def: "45s", kind: duration(&l.ConnectTimeout, 100*time.Millisecond, 10*time.Minute)},
 	)

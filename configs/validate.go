@@ -1,6 +1,9 @@
 package configs
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Validate reports, as an *Error, what `bridge serve` needs and does not
 // have, and settings that contradict each other. Load has checked every value
@@ -75,6 +78,11 @@ func (v *validation) listeners() {
 
 func (v *validation) timing() {
 	c := v.config
+	const whole = "whole milliseconds, which is what clients are told"
+	v.refuse(c.Ping.Interval%time.Millisecond != 0, "ping.interval", "has a fraction of a millisecond", whole)
+	v.refuse(c.Ping.Timeout%time.Millisecond != 0, "ping.timeout", "has a fraction of a millisecond", whole)
+	v.refuse(c.Limits.PacketsPerSecond > 0 && c.Limits.PacketsPerSecond < c.Limits.Subscriptions, "limits.packets_per_second",
+		fmt.Sprintf("is less than limits.subscriptions (%d): a client that returns and subscribes to all of them at once would be cut off, again and again", c.Limits.Subscriptions), "at least limits.subscriptions")
 	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Limits.QueueBytes < c.Limits.Payload, "limits.queue_bytes", fmt.Sprintf("is less than one packet of limits.payload (%s)", c.Limits.Payload), "at least limits.payload")

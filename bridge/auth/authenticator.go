@@ -1,0 +1,156 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Authenticator judges tokens. Use it from any goroutine.
+type Authenticator struct {
+	opts    Options
+	secrets atomic.Pointer[secretSet]
+	keys    *keySet // nil without JWKSURL
+	members *memberCache
+	counts  counts
+}
+
+// New returns an Authenticator, or what is wrong with the options. It reads
+// nothing yet.
+func New(o Options) (*Authenticator, error) {
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("configure authentication: %w", err)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Client == nil {
+		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	a := &Authenticator{opts: o}
+	a.secrets.Store(newSecretSet(o.ChatEngineSecrets, o.SupabaseSecrets))
+	if o.JWKSURL != "" {
+		a.keys = newKeySet(o.JWKSURL, o.Client, o.Now, o.Logger)
+	}
+	if o.Members != nil {
+		a.members = newMemberCache(o.Members, o.MembersTTL, o.Now)
+	}
+	return a, nil
+}
+
+// Run reads the published keys, and again every ten minutes, until ctx ends;
+// it then returns nil. An Authenticator works without it as well: keys are
+// then read when a token needs one. Call it once.
+func (a *Authenticator) Run(ctx context.Context) error {
+	if a.keys == nil {
+		<-ctx.Done()
+		return nil
+	}
+	a.keys.run(ctx)
+	return nil
+}
+
+// SetSecrets replaces the secrets while the Authenticator is in use. Sockets
+// that are connected stay so. On an error the old ones stay.
+func (a *Authenticator) SetSecrets(chatEngine, supabase []string) error {
+	o := a.opts
+	o.ChatEngineSecrets, o.SupabaseSecrets = chatEngine, supabase
+	if err := o.Validate(); err != nil {
+		return fmt.Errorf("replace secrets: %w", err)
+	}
+	a.secrets.Store(newSecretSet(chatEngine, supabase))
+	return nil
+}
+
+// Authenticate judges what a client shows. The error is a *Refusal (for good)
+// or wraps ErrUnavailable (for now); where ctx has ended it is the latter.
+func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (Principal, error) {
+	p, err := a.judge(ctx, c)
+	a.counts.add(p, err)
+	return p, err
+}
+
+func (a *Authenticator) judge(ctx context.Context, c Credentials) (Principal, error) {
+	t, err := parseToken(c.Token)
+	if err != nil {
+		return Principal{}, err
+	}
+	kind, err := a.verify(ctx, t)
+	if err != nil {
+		return Principal{}, err
+	}
+	if kind == ChatEngine {
+		return a.chatEngine(t.claims)
+	}
+	return a.session(ctx, t.claims, c.Workspace)
+}
+
+// verify finds the key that made the signature, and so the kind.
+func (a *Authenticator) verify(ctx context.Context, t *token) (Kind, error) {
+	if t.method.Alg() == "HS256" {
+		return a.secrets.Load().verify(t)
+	}
+	if a.keys == nil {
+		return 0, refuse(CodeTokenAlgorithm, "tokens signed with a public key's algorithm are not accepted here")
+	}
+	return Supabase, a.keys.verify(ctx, t)
+}
+
+// chatEngine reads the claims of a ChatEngine token. What the client names as
+// workspace counts for nothing: the token says it.
+func (a *Authenticator) chatEngine(c claims) (Principal, error) {
+	expires, err := c.check(expected{issuers: a.opts.Issuers, audiences: a.opts.Audiences, now: a.opts.Now(), leeway: a.opts.Leeway})
+	if err != nil {
+		return Principal{}, err
+	}
+	workspace, ok := c.firstText(workspaceClaims...)
+	switch {
+	case !ok:
+		return Principal{}, refuse(CodeTokenClaims, "the token's workspace is not a text")
+	case workspace == "":
+		return Principal{}, refuse(CodeWorkspaceMissing, "the token names no workspace: it needs a claim workspace_id")
+	case !validID(workspace):
+		return Principal{}, refuse(CodeWorkspaceInvalid, "the token's workspace is not an id")
+	}
+	user, ok := c.firstText("sub", "user_id", "userId")
+	if !ok || user != "" && !validID(user) {
+		return Principal{}, refuse(CodeTokenClaims, "the token's user is not an id")
+	}
+	return Principal{Workspace: workspace, User: user, Expires: expires, Kind: ChatEngine}, nil
+}
+
+// session reads the claims of a Supabase session token and asks whether its
+// user belongs to the workspace that the client names.
+func (a *Authenticator) session(ctx context.Context, c claims, workspace string) (Principal, error) {
+	expires, err := c.check(expected{issuers: a.opts.SupabaseIssuers, audiences: a.opts.SupabaseAudiences, now: a.opts.Now(), leeway: a.opts.Leeway, mustExpire: true})
+	if err != nil {
+		return Principal{}, err
+	}
+	// The project's own keys are JWTs by the same secret. They are no user's.
+	if role := c["role"]; role == "anon" || role == "service_role" {
+		return Principal{}, refuse(CodeTokenRole, "the token is a key of the project, not a user's session")
+	}
+	user, ok := c.firstText("sub")
+	switch {
+	case !ok || !validID(user):
+		return Principal{}, refuse(CodeTokenClaims, "the token's sub is not a user's id")
+	case workspace == "":
+		return Principal{}, refuse(CodeWorkspaceMissing, "no workspace: a session token needs auth: {token, workspaceId}")
+	case !validID(workspace):
+		return Principal{}, refuse(CodeWorkspaceInvalid, "workspaceId is not an id")
+	}
+	workspace, err = a.members.find(ctx, user, workspace)
+	switch {
+	case err != nil:
+		return Principal{}, fmt.Errorf("%w: look up membership: %w", ErrUnavailable, err)
+	case workspace == "":
+		return Principal{}, refuse(CodeNotMember, "the user is not a member of the workspace")
+	}
+	return Principal{Workspace: workspace, User: user, Expires: expires, Kind: Supabase}, nil
+}

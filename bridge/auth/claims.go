@@ -1,0 +1,109 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// claims are a token's claims by their exact names.
+type claims map[string]any
+
+// firstText returns the first of the names that holds something, as
+// `a || b || c` does in JavaScript; "" where none does. ok is false where
+// that something is not a text.
+func (c claims) firstText(names ...string) (text string, ok bool) {
+	for _, name := range names {
+		switch v := c[name].(type) {
+		case nil:
+		case string:
+			if v != "" {
+				return v, true
+			}
+		default:
+			return "", false
+		}
+	}
+	return "", true
+}
+
+// expected is what a kind of token must say.
+type expected struct {
+	issuers, audiences []string
+	now                time.Time
+	leeway             time.Duration
+	mustExpire         bool
+}
+
+// check judges times, issuer and audience. It returns the expiry, zero where
+// there is none.
+func (c claims) check(e expected) (time.Time, error) {
+	expires, err := c.checkTimes(e)
+	if err != nil {
+		return time.Time{}, err
+	}
+	registered := jwt.MapClaims(c)
+	if len(e.issuers) > 0 {
+		if iss, err := registered.GetIssuer(); err != nil || !slices.Contains(e.issuers, iss) {
+			return time.Time{}, refuse(CodeTokenIssuer, "the token was issued by somebody else")
+		}
+	}
+	if len(e.audiences) > 0 {
+		aud, err := registered.GetAudience()
+		if err != nil || !slices.ContainsFunc(aud, func(a string) bool { return slices.Contains(e.audiences, a) }) {
+			return time.Time{}, refuse(CodeTokenAudience, "the token is for another audience")
+		}
+	}
+	return expires, nil
+}
+
+func (c claims) checkTimes(e expected) (time.Time, error) {
+	var times [3]time.Time
+	for i, name := range [...]string{"exp", "nbf", "iat"} {
+		at, ok := c.time(name)
+		if !ok {
+			return time.Time{}, refuse(CodeTokenClaims, "the token's "+name+" is not a time")
+		}
+		times[i] = at
+	}
+	expires, notBefore, issued := times[0], times[1], times[2]
+	switch {
+	case expires.IsZero() && e.mustExpire:
+		return time.Time{}, refuse(CodeTokenClaims, "the token has no exp")
+	case !expires.IsZero() && !e.now.Before(expires.Add(e.leeway)):
+		return time.Time{}, refuse(CodeTokenExpired, "the token has expired")
+	case notBefore.After(e.now.Add(e.leeway)), issued.After(e.now.Add(e.leeway)):
+		return time.Time{}, refuse(CodeTokenNotActive, "the token is of the future: are the clocks right?")
+	}
+	return expires, nil
+}
+
+// latest is the largest NumericDate that is taken for a time: the year 9999.
+const latest = 253402300799
+
+// time reads a NumericDate, zero where it is absent. A token that never
+// expires has no `exp`; one whose `exp` is null or a text is broken.
+func (c claims) time(name string) (time.Time, bool) {
+	v, has := c[name]
+	if !has {
+		return time.Time{}, true
+	}
+	f, ok := v.(float64)
+	if !ok || f != f || f < 0 || f > latest {
+		return time.Time{}, false
+	}
+	whole := int64(f)
+	return time.Unix(whole, int64((f-float64(whole))*1e9)), true
+}
+
+// maxID bounds the ids of workspaces and users, in bytes.
+const maxID = 256
+
+// validID tells whether s can be an id: the events' routes are built of them,
+// so control characters have no place in one.
+func validID(s string) bool {
+	return s != "" && len(s) <= maxID && strings.ToValidUTF8(s, "") == s && !strings.ContainsFunc(s, unicode.IsControl)
+}

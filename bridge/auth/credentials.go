@@ -1,0 +1,24 @@
+package auth
+
+import (
+	"net/http"
+	"strings"
+)
+
+// Credentials are what a client shows.
+type Credentials struct {
+	// Token is the JWT.
+	Token string
+	// Workspace is the one that the client names. It counts for tokens that
+	// carry none, and is not looked at for others.
+	Workspace string
+}
+
+// Bearer returns the token of an `Authorization: Bearer` header, or "".
+func Bearer(h http.Header) string {
+	scheme, token, ok := strings.Cut(h.Get("Authorization"), " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}

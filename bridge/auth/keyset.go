@@ -1,0 +1,192 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// keysInterval is how often Run reads the published keys. A project
+	// publishes a new key long before it signs with it.
+	keysInterval = 10 * time.Minute
+	// keysCooldown is the least time between two readings on account of an
+	// unknown key, so that forged tokens cannot be used to flood the endpoint.
+	// It is shorter than a client's five attempts take together.
+	keysCooldown = 5 * time.Second
+	// keysRetry is how soon, and at last how late, Run tries again.
+	keysRetry, keysRetryMost = time.Second, 30 * time.Second
+	// keysMaxAge is how long keys are believed that cannot be read again. By
+	// then a key that was withdrawn has stopped working.
+	keysMaxAge = 24 * time.Hour
+	// keysTimeout bounds one reading.
+	keysTimeout = 5 * time.Second
+)
+
+// keySet is the published keys of a project, kept and read again.
+type keySet struct {
+	url    string
+	client *http.Client
+	now    func() time.Time
+	log    *slog.Logger
+
+	reading flight[struct{}, []publicKey]
+
+	mu      sync.Mutex
+	keys    []publicKey
+	read    time.Time // when keys were read, zero if never
+	tried   time.Time // when the last reading began
+	failure error     // of the last reading
+
+	fetches, failures atomic.Uint64
+}
+
+func newKeySet(url string, client *http.Client, now func() time.Time, log *slog.Logger) *keySet {
+	return &keySet{url: url, client: client, now: now, log: log}
+}
+
+// run keeps the keys fresh until ctx ends.
+func (k *keySet) run(ctx context.Context) {
+	retry := keysRetry
+	for {
+		wait := keysInterval
+		if _, err := k.refresh(ctx); err != nil {
+			wait, retry = retry, min(2*retry, keysRetryMost)
+		} else {
+			retry = keysRetry
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// verify finds the key that made the token's signature. A key that is not
+// known leads to one more reading, at most every keysCooldown; in between the
+// answer is not no but not now, because the key may be a new one.
+func (k *keySet) verify(ctx context.Context, t *token) error {
+	keys, err := k.current(ctx)
+	if err != nil {
+		return err
+	}
+	if found, err := tryKeys(t, keys); found {
+		return err
+	}
+	if keys, err = k.again(ctx); err != nil {
+		return err
+	}
+	if found, err := tryKeys(t, keys); found {
+		return err
+	}
+	return refuse(CodeTokenKey, "the token is signed with a key that the project does not publish")
+}
+
+// tryKeys reports whether the key that the token names, or any that could be
+// meant where it names none, is among keys, and then what it says.
+func tryKeys(t *token, keys []publicKey) (found bool, err error) {
+	wrongAlgorithm := false
+	for _, key := range keys {
+		if t.keyID != "" && key.id != t.keyID {
+			continue
+		}
+		if key.algorithm != t.method.Alg() {
+			wrongAlgorithm = t.keyID != ""
+			continue
+		}
+		if t.verifies(key.key) {
+			return true, nil
+		}
+		found = true
+	}
+	switch {
+	case found:
+		return true, refuse(CodeTokenSignature, "the token's signature is not right")
+	case wrongAlgorithm:
+		return true, refuse(CodeTokenAlgorithm, "the token's algorithm is not that of the key it names")
+	}
+	return false, nil
+}
+
+// current returns the keys that are known, reading them where none are.
+func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
+	k.mu.Lock()
+	keys, read := k.keys, k.read
+	k.mu.Unlock()
+	if !read.IsZero() && k.now().Sub(read) < keysMaxAge {
+		return keys, nil
+	}
+	return k.again(ctx)
+}
+
+// again reads the keys unless that was tried a moment ago.
+func (k *keySet) again(ctx context.Context) ([]publicKey, error) {
+	k.mu.Lock()
+	tooSoon := !k.tried.IsZero() && k.now().Sub(k.tried) < keysCooldown
+	failure := k.failure
+	k.mu.Unlock()
+	if !tooSoon {
+		keys, err := k.refresh(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: read the project's keys: %w", ErrUnavailable, err)
+		}
+		return keys, nil
+	}
+	if failure == nil {
+		failure = errors.New("they were read a moment ago and the token's is not among them")
+	}
+	return nil, fmt.Errorf("%w: read the project's keys: %w", ErrUnavailable, failure)
+}
+
+// refresh reads the keys now. Callers at the same time share one reading.
+func (k *keySet) refresh(ctx context.Context) ([]publicKey, error) {
+	return k.reading.do(ctx, struct{}{}, func() ([]publicKey, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
+		defer cancel()
+		k.mu.Lock()
+		k.tried = k.now()
+		k.mu.Unlock()
+		k.fetches.Add(1)
+		keys, err := fetchKeys(ctx, k.client, k.url)
+		k.settle(keys, err)
+		return keys, err
+	})
+}
+
+// settle takes over the outcome of a reading and logs a change of state.
+func (k *keySet) settle(keys []publicKey, err error) {
+	k.mu.Lock()
+	before := k.failure
+	k.failure = err
+	if err == nil {
+		k.keys, k.read = keys, k.now()
+	}
+	k.mu.Unlock()
+	switch {
+	case err != nil:
+		k.failures.Add(1)
+		if before == nil {
+			k.log.Warn("cannot read the project's keys; those already known are used", "url", k.url, "error", err)
+		}
+	case before != nil:
+		k.log.Info("the project's keys can be read again", "url", k.url, "keys", len(keys))
+	}
+}
+
+func (k *keySet) stats() KeyStats {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	s := KeyStats{Keys: len(k.keys), Fetches: k.fetches.Load(), Failures: k.failures.Load(), Read: k.read}
+	if k.failure != nil {
+		s.Error = k.failure.Error()
+	}
+	return s
+}

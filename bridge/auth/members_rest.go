@@ -1,0 +1,111 @@
+package auth
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// maxMembersBody bounds an answer of PostgREST, in bytes.
+const maxMembersBody = 64 << 10
+
+// RESTMembers asks the project's PostgREST with the service key.
+type RESTMembers struct {
+	client            *http.Client
+	base, key, schema string
+	table             MembersTable
+}
+
+// NewRESTMembers returns a Members that asks the project at projectURL. The
+// client must not follow redirects to other hosts: the key goes with the
+// request.
+func NewRESTMembers(client *http.Client, projectURL, key string, t MembersTable) *RESTMembers {
+	m := &RESTMembers{client: client, base: strings.TrimRight(projectURL, "/"), key: key, table: t}
+	if schema, table, ok := strings.Cut(t.Table, "."); ok {
+		m.schema, m.table.Table = schema, table
+	}
+	return m
+}
+
+// Find implements Members.
+func (m *RESTMembers) Find(ctx context.Context, user, workspace string) (string, error) {
+	q := url.Values{
+		"select":                {m.table.WorkspaceColumn},
+		m.table.UserColumn:      {"eq." + user},
+		m.table.WorkspaceColumn: {"eq." + workspace},
+		"limit":                 {"1"},
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.base+"/rest/v1/"+url.PathEscape(m.table.Table)+"?"+q.Encode(), nil)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("apikey", m.key)
+	// The new keys (sb_secret_…) are no JWTs: they go in apikey alone.
+	if !strings.HasPrefix(m.key, "sb_") {
+		req.Header.Set("Authorization", "Bearer "+m.key)
+	}
+	if m.schema != "" {
+		req.Header.Set("Accept-Profile", m.schema)
+	}
+	res, err := m.client.Do(req)
+	if err != nil {
+		return "", hideQuery(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxMembersBody))
+	if err != nil {
+		return "", err
+	}
+	if res.StatusCode != http.StatusOK {
+		return "", restError(res, body)
+	}
+	var rows []map[string]any
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if err := dec.Decode(&rows); err != nil {
+		return "", fmt.Errorf("answer of PostgREST is not rows: %w", err)
+	}
+	if len(rows) == 0 {
+		return "", nil
+	}
+	return m.workspaceOf(rows[0])
+}
+
+func (m *RESTMembers) workspaceOf(row map[string]any) (string, error) {
+	switch v := row[m.table.WorkspaceColumn].(type) {
+	case string:
+		return v, nil
+	case json.Number:
+		return v.String(), nil
+	}
+	return "", fmt.Errorf("answer of PostgREST lacks %s", m.table.WorkspaceColumn)
+}
+
+// restError tells the one error that is an answer, a text that is no value of
+// the column's type, from those that are none. PostgREST's message is kept,
+// its details, which may repeat values, are not.
+func restError(res *http.Response, body []byte) error {
+	var e struct{ Code, Message string }
+	_ = json.Unmarshal(body, &e)
+	if res.StatusCode == http.StatusBadRequest && (e.Code == "22P02" || e.Code == "22003") {
+		return nil
+	}
+	if e.Code != "" && e.Code != "22P02" {
+		return fmt.Errorf("PostgREST answers %s: %s %s", res.Status, e.Code, e.Message)
+	}
+	return fmt.Errorf("PostgREST answers %s", res.Status)
+}
+
+// hideQuery takes the query out of an error of net/http: ids do not belong in
+// logs.
+func hideQuery(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return fmt.Errorf("ask PostgREST: %w", e.Err)
+	}
+	return err
+}

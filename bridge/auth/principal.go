@@ -1,0 +1,26 @@
+package auth
+
+import "time"
+
+// Kind is the kind of token that a Principal showed.
+type Kind uint8
+
+// The kinds of tokens.
+const (
+	// ChatEngine: HS256 by the shared secret, the workspace in a claim.
+	ChatEngine Kind = iota + 1
+	// Supabase: a session token of the project; the workspace comes with the
+	// connection and the user must be a member of it.
+	Supabase
+)
+
+// Principal is who a token was found to speak for.
+type Principal struct {
+	// Workspace is the one workspace whose events it may see.
+	Workspace string
+	// User is the user's id.
+	User string
+	// Expires is when the token ends; zero if it never does.
+	Expires time.Time
+	Kind    Kind
+}
