@@ -1,0 +1,111 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "fanout:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	p, err := parse(args)
+	if err != nil {
+		return err
+	}
+	if err := pinSelf(generatorCore); err != nil {
+		return err
+	}
+	peers, cleanup, err := build(ctx, p.servers)
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	start, load := time.Now(), loadAverage()
+	results := map[string][]figures{}
+	for round := range p.rounds {
+		for _, peer := range peers {
+			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, p.rounds, peer.name)
+			f, err := p.measure(ctx, peer, last(results[peer.name]))
+			if err != nil {
+				return fmt.Errorf("%s: %w", peer.name, err)
+			}
+			results[peer.name] = append(results[peer.name], f)
+		}
+	}
+	text := report(p, results, machine(start, load))
+	fmt.Print(text)
+	if p.write == "" {
+		return nil
+	}
+	return os.WriteFile(p.write, []byte(page(text)), 0o644)
+}
+
+// plan is what to measure.
+type plan struct {
+	servers []string
+	steps   []string
+	rounds  int
+	clients int // of the steady and peak steps
+	idle    int // of the idle step
+	probe   time.Duration
+	profile string
+	write   string
+}
+
+var (
+	allServers = []string{"ours", "gorilla", "node"}
+	allSteps   = []string{"steady", "peak", "idle"}
+)
+
+func parse(args []string) (plan, error) {
+	var p plan
+	f := flag.NewFlagSet("fanout", flag.ContinueOnError)
+	servers := f.String("servers", strings.Join(allServers, ","), "what to measure")
+	steps := f.String("steps", strings.Join(allSteps, ","), "what to measure of each: steady (20 events a second), peak (the highest rate), idle (memory and connects)")
+	f.IntVar(&p.rounds, "rounds", 3, "rounds; the table has their medians")
+	f.IntVar(&p.clients, "clients", 1000, "clients of steady and peak, all in one room")
+	f.IntVar(&p.idle, "idle", 5000, "clients of idle")
+	f.DurationVar(&p.probe, "probe", 2500*time.Millisecond, "how long each rate is tried")
+	f.StringVar(&p.profile, "profile", "", "write a CPU profile of our server at its highest rate to this file")
+	f.StringVar(&p.write, "write", "", "write the page of results to this file")
+	if err := f.Parse(args); err != nil {
+		return p, err
+	}
+	p.servers, p.steps = strings.Split(*servers, ","), strings.Split(*steps, ",")
+	for _, s := range p.servers {
+		if !slices.Contains(allServers, s) {
+			return p, fmt.Errorf("unknown server %q: choose of %s", s, strings.Join(allServers, ", "))
+		}
+	}
+	for _, s := range p.steps {
+		if !slices.Contains(allSteps, s) {
+			return p, fmt.Errorf("unknown step %q: choose of %s", s, strings.Join(allSteps, ", "))
+		}
+	}
+	return p, nil
+}
+
+func (p plan) has(step string) bool { return slices.Contains(p.steps, step) }
+
+func last(f []figures) figures {
+	if len(f) == 0 {
+		return figures{}
+	}
+	return f[len(f)-1]
+}

@@ -1,0 +1,182 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"chatbridge/bench/internal/load"
+)
+
+const (
+	steadyRate   = 20 // events a second
+	steadyEvents = 100
+	// tooLate is the p99 at which a rate counts as too high for a server.
+	tooLate = 250 * time.Millisecond
+	// inFlight is how many handshakes are under way at a time.
+	inFlight = 100
+)
+
+// figures are those of one server in one round. Zero is: not measured.
+type figures struct {
+	Connects float64 // a second
+	IdleKB   float64 // per client
+
+	SteadyCPU            float64 // seconds per million deliveries
+	SteadyP50, SteadyP99 time.Duration
+
+	Peak      float64 // thousands of deliveries a second
+	PeakCPU   float64 // seconds per million deliveries
+	Generator float64 // share of its core that the generator used there
+}
+
+// measure takes a peer through the steps. before is what it reached in the
+// round before, where the search for the peak begins.
+func (p plan) measure(ctx context.Context, peer peer, before figures) (f figures, err error) {
+	if p.has("steady") {
+		if err := p.steady(ctx, peer, &f); err != nil {
+			return f, fmt.Errorf("steady: %w", err)
+		}
+	}
+	if p.has("peak") {
+		if err := p.peak(ctx, peer, before.Peak, &f); err != nil {
+			return f, fmt.Errorf("peak: %w", err)
+		}
+	}
+	if p.has("idle") {
+		if err := p.idleStep(ctx, peer, &f); err != nil {
+			return f, fmt.Errorf("idle: %w", err)
+		}
+	}
+	return f, nil
+}
+
+// session is a running server with its clients.
+type session struct {
+	*process
+	clients *load.Group
+	took    time.Duration // to connect them
+}
+
+func (p plan) open(ctx context.Context, peer peer, clients int) (*session, error) {
+	s, err := start(ctx, peer)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	o := load.Options{Addr: s.addr, Path: peer.path(), Bare: peer.bare, Clients: clients, InFlight: min(inFlight, clients)}
+	g, took, err := load.Dial(ctx, o)
+	if err != nil {
+		s.stop()
+		return nil, err
+	}
+	return &session{s, g, took}, nil
+}
+
+func (s *session) close() {
+	s.clients.Close()
+	s.stop()
+}
+
+// warm has the server do its work for a moment before it is measured.
+func (s *session) warm(ctx context.Context) error {
+	_, err := s.send(ctx, 20, 100, 1)
+	return err
+}
+
+// sent is what came of a number of events.
+type sent struct {
+	load.Result
+	cpu time.Duration // of the server
+}
+
+func (s sent) cpuPerMillion() float64 { return s.cpu.Seconds() / float64(s.Deliveries) * 1e6 }
+
+// send publishes events at a rate and receives them.
+func (s *session) send(ctx context.Context, events int, rate float64, sampleEvery int) (sent, error) {
+	before, err := s.cpu()
+	if err != nil {
+		return sent{}, err
+	}
+	published := make(chan struct{})
+	var publishErr error
+	go func() {
+		defer close(published)
+		publishErr = s.publish(ctx, events, rate)
+	}()
+	r, err := s.clients.Receive(ctx, events, sampleEvery, published)
+	if ctx.Err() == nil || err == nil {
+		<-published
+		err = errors.Join(err, publishErr)
+	}
+	after, cpuErr := s.cpu()
+	return sent{r, after - before}, errors.Join(err, cpuErr)
+}
+
+// steady measures the rate of a busy day: CPU and latency when nothing is
+// queued.
+func (p plan) steady(ctx context.Context, peer peer, f *figures) error {
+	s, err := p.open(ctx, peer, p.clients)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if err := s.warm(ctx); err != nil {
+		return err
+	}
+	r, err := s.send(ctx, steadyEvents, steadyRate, 1)
+	if err != nil {
+		return err
+	}
+	if r.Lost > 0 {
+		return fmt.Errorf("%d of %d events lost at %d a second", r.Lost, r.Lost+r.Deliveries, steadyRate)
+	}
+	f.SteadyCPU, f.SteadyP50, f.SteadyP99 = r.cpuPerMillion(), r.Latency.Quantile(0.5), r.Latency.Quantile(0.99)
+	note("steady: %.2f CPU s/M, p50 %v, p99 %v", f.SteadyCPU, f.SteadyP50, f.SteadyP99)
+	return nil
+}
+
+// idleStep measures connecting, and what a connection takes that does nothing.
+func (p plan) idleStep(ctx context.Context, peer peer, f *figures) error {
+	few, err := p.open(ctx, peer, 1)
+	if err != nil {
+		return err
+	}
+	base, err := few.settledRSS(ctx)
+	few.close()
+	if err != nil {
+		return err
+	}
+	s, err := p.open(ctx, peer, p.idle)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	f.Connects = float64(p.idle) / s.took.Seconds()
+	full, err := s.settledRSS(ctx)
+	if err != nil {
+		return err
+	}
+	f.IdleKB = float64(full-base) / float64(p.idle)
+	note("idle: %.0f connects/s, %.1f kB per client", f.Connects, f.IdleKB)
+	return nil
+}
+
+func (s *session) settledRSS(ctx context.Context) (int, error) {
+	for range 2 { // finalizers and pools need two collections
+		if err := s.clients.Idle(ctx, time.Second); err != nil {
+			return 0, err
+		}
+		if err := s.collect(ctx); err != nil {
+			return 0, err
+		}
+	}
+	return s.rss()
+}
+
+func note(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }

@@ -1,0 +1,40 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	serverCore    = 0
+	generatorCore = 1
+)
+
+// pinSelf keeps this process on one core. Affinity belongs to a thread and is
+// inherited, and the Go runtime has threads already; so we start ourselves
+// again from a thread that is pinned.
+func pinSelf(core int) error {
+	if runtime.NumCPU() == 1 {
+		var have unix.CPUSet
+		if err := unix.SchedGetaffinity(0, &have); err == nil && have.IsSet(core) {
+			return nil
+		}
+	}
+	runtime.LockOSThread()
+	var want unix.CPUSet
+	want.Set(core)
+	if err := unix.SchedSetaffinity(0, &want); err != nil {
+		return fmt.Errorf("pin to core %d: %w (two cores are needed: one for the server, one for the load)", core, err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find own executable: %w", err)
+	}
+	return syscall.Exec(self, os.Args, os.Environ())
+}

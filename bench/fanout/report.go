@@ -1,0 +1,109 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// column is one figure of the table.
+type column struct {
+	title  string
+	value  func(figures) float64
+	format string
+}
+
+var columns = []column{
+	{"connects/s", func(f figures) float64 { return f.Connects }, "%.0f"},
+	{"kB idle per client", func(f figures) float64 { return f.IdleKB }, "%.1f"},
+	{"CPU at 20 events/s", func(f figures) float64 { return f.SteadyCPU }, "%.1f"},
+	{"p50 ms there", func(f figures) float64 { return f.SteadyP50.Seconds() * 1e3 }, "%.1f"},
+	{"p99 ms there", func(f figures) float64 { return f.SteadyP99.Seconds() * 1e3 }, "%.1f"},
+	{"highest k deliveries/s", func(f figures) float64 { return f.Peak }, "%.0f"},
+	{"CPU there", func(f figures) float64 { return f.PeakCPU }, "%.2f"},
+	{"generator busy there", func(f figures) float64 { return 100 * f.Generator }, "%.0f %%"},
+}
+
+// report is the table of medians, and that of the ratios to ours.
+func report(p plan, results map[string][]figures, machine string) string {
+	var b strings.Builder
+	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
+	titles := []string{"server"}
+	for _, c := range columns {
+		titles = append(titles, c.title)
+	}
+	row(titles...)
+	row(slices.Repeat([]string{"---"}, len(titles))...)
+	for _, name := range p.servers {
+		cells := []string{label(name)}
+		for _, c := range columns {
+			cells = append(cells, cell(c.format, median(results[name], c.value)))
+		}
+		row(cells...)
+	}
+	for _, name := range p.servers {
+		if name == "ours" || results["ours"] == nil {
+			continue
+		}
+		cells := []string{"ours ÷ " + name}
+		for _, c := range columns[:len(columns)-1] {
+			ours, theirs := median(results["ours"], c.value), median(results[name], c.value)
+			if theirs == 0 {
+				cells = append(cells, "–")
+				continue
+			}
+			cells = append(cells, cell("%.2f", ours/theirs))
+		}
+		row(append(cells, "")...)
+	}
+	fmt.Fprintf(&b, "\n%d clients, idle %d; medians of %d. %s\n", p.clients, p.idle, p.rounds, machine)
+	return b.String()
+}
+
+func label(name string) string {
+	return map[string]string{
+		"ours": "**chatbridge/socketio**", "node": "Node.js socket.io 4.8.4", "gorilla": "gorilla, prepared frame, no protocol",
+	}[name]
+}
+
+func cell(format string, v float64) string {
+	if v == 0 {
+		return "–"
+	}
+	return fmt.Sprintf(format, v)
+}
+
+// median is that of one figure over the rounds.
+func median(f []figures, value func(figures) float64) float64 {
+	v := make([]float64, len(f))
+	for i := range f {
+		v[i] = value(f[i])
+	}
+	slices.Sort(v)
+	if len(v) == 0 {
+		return 0
+	}
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
+
+// machine says where and when the figures were taken, and what else the
+// machine did.
+func machine(start time.Time, loadBefore string) string {
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	return fmt.Sprintf("%s, Linux %s, %s, taken in %s. Load average before: %s, after: %s.",
+		start.UTC().Format("2006-01-02 15:04 UTC"), strings.TrimSpace(string(kernel)), runtime.Version(),
+		time.Since(start).Round(time.Second), loadBefore, loadAverage())
+}
+
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:3], " ")
+}

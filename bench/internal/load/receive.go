@@ -1,0 +1,86 @@
+//go:build linux
+
+package load
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// settle is how long nothing must arrive, after the server has sent
+// everything, before what is missing counts as lost. Well above the 250 ms
+// that a delivery may take.
+const settle = 1500 * time.Millisecond
+
+// Result is what became of one publication.
+type Result struct {
+	// Deliveries were received, Lost were not.
+	Deliveries, Lost uint64
+	// Disorder counts sampled events with a number below that of an earlier
+	// one on the same connection.
+	Disorder uint64
+	// Took is the time from the call to the last delivery.
+	Took time.Duration
+	// CPU is what the generator itself used: near Took, it was the bottleneck.
+	CPU time.Duration
+	// Latency is the time from when an event was due to when it was read.
+	Latency Histogram
+}
+
+// Receive reads until each client has had the given number of events, or,
+// after published is closed, nothing has come for a while. Of one delivery in
+// sampleEvery the latency is taken.
+func (g *Group) Receive(ctx context.Context, events int, sampleEvery int, published <-chan struct{}) (Result, error) {
+	cpu, unpin := pinThread()
+	defer unpin()
+	g.deliveries, g.disorder, g.hist, g.sampleEvery = 0, 0, Histogram{}, uint64(sampleEvery)
+	for i := range g.conns {
+		g.conns[i].frames, g.conns[i].last = 0, 0
+	}
+	want := uint64(events) * uint64(len(g.conns))
+	start, cpu0 := time.Now(), cpu()
+	last, lastAt := uint64(0), start
+	for g.deliveries < want {
+		if err := g.step(ctx, 50*time.Millisecond); err != nil {
+			return Result{}, err
+		}
+		if g.deliveries != last {
+			last, lastAt = g.deliveries, time.Now()
+			continue
+		}
+		select {
+		case <-published:
+			if time.Since(lastAt) > settle {
+				want = 0
+			}
+		default:
+			lastAt = time.Now()
+		}
+	}
+	r := Result{
+		Deliveries: g.deliveries, Disorder: g.disorder, Took: time.Since(start), CPU: cpu() - cpu0, Latency: g.hist,
+	}
+	for i := range g.conns {
+		if n := g.conns[i].frames; n < uint64(events) {
+			r.Lost += uint64(events) - n
+		}
+	}
+	if g.ended > 0 {
+		return r, fmt.Errorf("%d of %d connections ended: %w", g.ended, len(g.conns), g.firstErr)
+	}
+	return r, nil
+}
+
+// Idle keeps the connections alive for a while in which nothing is published.
+func (g *Group) Idle(ctx context.Context, d time.Duration) error {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		if err := g.step(ctx, min(time.Until(end)+time.Millisecond, 100*time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	if g.ended > 0 {
+		return fmt.Errorf("%d of %d idle connections ended: %w", g.ended, len(g.conns), g.firstErr)
+	}
+	return nil
+}

@@ -1,0 +1,44 @@
+// Command ours is this repository's Socket.IO server as the benchmark runs it:
+// the defaults, and one room that every client is in.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"chatbridge/bench/internal/control"
+	"chatbridge/bench/internal/event"
+	"chatbridge/socketio"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	o := socketio.DefaultOptions()
+	o.Path = "/api/ws"
+	server, err := socketio.New(o)
+	if err != nil {
+		return err
+	}
+	ns := server.Namespace("/")
+	ns.OnConnect(func(s *socketio.Socket) { _ = s.Join("all") }) // fails if the client has gone
+	all := ns.Room("all")
+	publish := func(seq, due uint64) {
+		ns.BroadcastTo(socketio.NewEvent("/", "message", event.AppendJSON(nil, seq, due)), all)
+	}
+	err = control.Run(ctx, control.Server{Handler: server, Publish: publish})
+	if e := server.Shutdown(context.WithoutCancel(ctx), socketio.ShutdownOptions{}); err == nil {
+		err = e
+	}
+	return err
+}
