@@ -116,17 +116,20 @@ func (s suite) adapt(t *testing.T, checkout, addr string) (file string) {
 	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"test-suite.js", "node-imports.js"} {
-		b, err := os.ReadFile(filepath.Join(checkout, "docs", s.dir, name))
-		if err != nil {
-			t.Fatalf("read suite: %v (%s must be a checkout of socketio/socket.io)", err, suitesEnv)
-		}
-		text := strings.ReplaceAll(string(b), "http://localhost:3000", "http://"+addr)
-		text = strings.ReplaceAll(text, s.path, "/api/ws/")
-		// .mjs: there is no package.json with "type": "module" here.
-		name = strings.TrimSuffix(name, ".js") + ".mjs"
-		text = strings.ReplaceAll(text, "./node-imports.js", "./node-imports.mjs")
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+	b, err := os.ReadFile(filepath.Join(checkout, "docs", s.dir, "test-suite.js"))
+	if err != nil {
+		t.Fatalf("read suite: %v (%s must be a checkout of socketio/socket.io)", err, suitesEnv)
+	}
+	text := strings.ReplaceAll(string(b), "http://localhost:3000", "http://"+addr)
+	text = strings.ReplaceAll(text, s.path, "/api/ws/")
+	// .mjs: there is no package.json with "type": "module" here.
+	text = strings.ReplaceAll(text, "./node-imports.js", "./node-imports.mjs")
+	imports, err := os.ReadFile("testdata/node-imports.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"test-suite.mjs": []byte(text), "node-imports.mjs": imports} {
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
