@@ -1,0 +1,265 @@
+package realtime
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// channel is one table's channel on one connection. The session owns it.
+type channel struct {
+	t       *table
+	state   ChannelState
+	joinRef string
+	// due is when something must be done about the state, zero for never.
+	due time.Time
+	// joinedAt is when the join was answered.
+	joinedAt time.Time
+	// failures counts refused joins and missing subscriptions in a row.
+	failures int
+	// expired tells that the server called the key expired; phx_close follows.
+	expired bool
+	backoff backoff
+}
+
+// maxFailures is after how many failures in a row the connection is given up.
+const maxFailures = 3
+
+// enter brings the channel into a state other than live.
+func (c *channel) enter(st ChannelState, due time.Time, errText string) bool {
+	c.state, c.due = st, due
+	c.t.liveSince.Store(0)
+	return c.t.setChannel(st, errText)
+}
+
+// leave is enter without anything due: the connection is gone.
+func (c *channel) leave(st ChannelState, errText string) { c.enter(st, time.Time{}, errText) }
+
+// join sends phx_join for the channel, anew where it was joined before: the
+// server then closes the older join, whose last frames show its join_ref.
+func (ss *session) join(c *channel) *ended {
+	p := joinPayload{}
+	p.Config.Changes = []joinChanges{{Event: "*", Schema: c.t.conf.Schema, Table: c.t.conf.Name}}
+	// Without a token the server takes the connection's, which is the same
+	// one unless it was replaced since.
+	if strings.Count(ss.key, ".") == 2 {
+		p.AccessToken = ss.key
+	}
+	payload, err := json.Marshal(p)
+	if err != nil {
+		return &ended{reason: "write", err: fmt.Errorf("encode join: %w", err)}
+	}
+	c.joinRef, c.expired = ss.nextRef(), false
+	c.t.countJoin()
+	now := time.Now()
+	ss.joinSeen = now
+	c.enter(ChannelJoining, now.Add(ss.s.opts.Timing.Join), c.t.channelError())
+	return ss.send(frame{JoinRef: c.joinRef, Ref: c.joinRef, Topic: c.t.topic, Event: eventJoin, Payload: payload})
+}
+
+// expired deals with a channel whose state has lasted too long.
+func (ss *session) expired(c *channel) *ended {
+	switch c.state {
+	case ChannelJoining:
+		return &ended{reason: "join_timeout", err: fmt.Errorf("join of %s was not answered for %s", c.t.name, ss.s.opts.Timing.Join)}
+	case ChannelJoined:
+		// Nothing is said while the server cannot start its replication.
+		c.failures++
+		if c.failures > 1 {
+			return &ended{reason: "subscribe_timeout", err: fmt.Errorf("subscription to %s was not confirmed: Realtime's replication does not start", c.t.name)}
+		}
+	}
+	return ss.join(c)
+}
+
+// handle takes one frame that is not a change.
+func (ss *session) handle(f frame) *ended {
+	if f.Topic == topicPhoenix {
+		if f.Event == eventReply && ss.hbRef != "" {
+			// Any answer shows that the socket is served.
+			ss.hbRef = ""
+		}
+		return nil
+	}
+	t := ss.s.tables.byTopic(f.Topic)
+	if t == nil {
+		return nil
+	}
+	c := ss.channels[t]
+	switch f.Event {
+	case eventReply:
+		return ss.onReply(c, f)
+	case eventSystem:
+		return ss.onSystem(c, f)
+	case eventClose, eventError:
+		return ss.onClose(c, f)
+	}
+	return nil
+}
+
+// onReply takes the answer to a join, or to a push to a channel that the
+// server no longer has.
+func (ss *session) onReply(c *channel, f frame) *ended {
+	var r reply
+	if json.Unmarshal(f.Payload, &r) != nil {
+		return nil
+	}
+	if f.Ref != c.joinRef || c.state != ChannelJoining {
+		if r.Status == "error" && r.Response.Reason == "unmatched topic" {
+			return ss.rejoin(c, &Refusal{Step: "join", Text: "the server no longer has the channel"}, gapChannel)
+		}
+		return nil
+	}
+	ss.joinSeen = time.Now()
+	if r.Status == "ok" {
+		c.joinedAt = time.Now()
+		c.state, c.due = ChannelJoined, c.joinedAt.Add(ss.s.opts.Timing.Subscribe)
+		c.t.setChannel(ChannelJoined, c.t.channelError())
+		return nil
+	}
+	return ss.refused(c, joinRefusal(r.Response.Reason))
+}
+
+// refused deals with a refused join.
+func (ss *session) refused(c *channel, r *Refusal) *ended {
+	c.failures++
+	ss.complain(c, r)
+	switch {
+	case r.kind == token:
+		// The key expired after the handshake, or was never good: a new
+		// connection shows which.
+		return &ended{reason: "token", err: r, wait: ss.tokenWait(c)}
+	case r.kind == redial:
+		return &ended{reason: "join_refused", err: r}
+	case r.kind == operator:
+		c.enter(ChannelRefused, time.Now().Add(jitter(ss.s.opts.Timing.Refused)), r.Error())
+		return nil
+	case c.failures >= maxFailures:
+		return &ended{reason: "join_failed", err: r}
+	}
+	c.enter(ChannelWaiting, time.Now().Add(c.backoff.next()), r.Error())
+	return nil
+}
+
+// tokenWait is the wait before dialling again with a key that was refused:
+// none at first, for a key that was replaced is picked up by dialling.
+func (ss *session) tokenWait(c *channel) time.Duration {
+	if c.failures <= 1 {
+		return 0
+	}
+	return ss.s.opts.Timing.Refused
+}
+
+// onSystem takes a system message. Only the one that confirms the
+// subscription means that changes will be delivered.
+func (ss *session) onSystem(c *channel, f frame) *ended {
+	var m system
+	if json.Unmarshal(f.Payload, &m) != nil || (f.JoinRef != "" && f.JoinRef != c.joinRef) {
+		return nil // of an earlier join
+	}
+	switch {
+	case m.Extension == eventChanges && m.Status == "ok":
+		ss.subscribed(c)
+	case m.Extension == eventChanges:
+		r := subscribeRefusal(m.Message, c.t.name)
+		ss.complain(c, r)
+		if c.state == ChannelLive {
+			ss.s.gap(c.t, gapChannel)
+		}
+		if r.kind == operator {
+			c.enter(ChannelRefused, time.Now().Add(jitter(ss.s.opts.Timing.Refused)), r.Error())
+		} else {
+			c.enter(ChannelDegraded, time.Now().Add(ss.s.opts.Timing.Subscribe), r.Error())
+		}
+	case m.Status == "error":
+		c.expired = c.expired || isTokenText(m.Message)
+		ss.complain(c, &Refusal{Step: "channel", Text: m.Message})
+	}
+	return nil
+}
+
+// subscribed takes the server's word that it registered the subscription.
+// Whatever happened before is to be read back, a repetition included: the
+// server repeats itself after it had dropped all subscriptions for a moment.
+func (ss *session) subscribed(c *channel) {
+	again := c.state == ChannelLive
+	took := time.Since(c.joinedAt)
+	c.state, c.due, c.failures = ChannelLive, time.Time{}, 0
+	c.backoff.reset()
+	c.t.confirmed()
+	if c.t.setChannel(ChannelLive, "") {
+		ss.s.log.Info("subscribed to changes", "table", c.t.name)
+	}
+	ss.s.hold.begin(ss.s.opts.Timing.Hold)
+	c.t.liveSince.Store(int64(ss.s.clock.elapsed()))
+	if again {
+		ss.s.gap(c.t, gapResubscribed)
+		return
+	}
+	ss.s.gap(c.t, gapSubscribed)
+	// Measured: a first subscriber waits 1.6 to 3 s, a later one some
+	// milliseconds. In the first case the server's slot may be made later
+	// than the subscription is confirmed.
+	if cold := ss.s.opts.Timing.Cold; took > cold/5 {
+		ss.s.rec.requestAfter(cold)
+	}
+}
+
+// onClose takes the end of a channel. The close of an earlier join may come
+// after the answer to the present one.
+func (ss *session) onClose(c *channel, f frame) *ended {
+	if f.JoinRef != c.joinRef && f.Ref != c.joinRef {
+		return nil
+	}
+	if c.expired {
+		if c.state == ChannelLive {
+			ss.s.gap(c.t, gapChannel)
+		}
+		return &ended{reason: "token", err: &Refusal{Step: "channel", Text: "the key has expired", Hint: hintKey, kind: token}}
+	}
+	text := "the server closed the channel"
+	if f.Event == eventError {
+		text = "the channel crashed on the server"
+	}
+	return ss.rejoin(c, &Refusal{Step: "channel", Text: text}, gapChannel)
+}
+
+// rejoin has a channel joined again after a wait.
+func (ss *session) rejoin(c *channel, r *Refusal, gapReason string) *ended {
+	if c.state == ChannelLive {
+		ss.s.gap(c.t, gapReason)
+	}
+	if c.state == ChannelWaiting || c.state == ChannelRefused {
+		return nil
+	}
+	ss.complain(c, r)
+	c.failures++
+	if c.failures >= maxFailures {
+		return &ended{reason: "join_failed", err: r}
+	}
+	c.enter(ChannelWaiting, time.Now().Add(c.backoff.next()), r.Error())
+	return nil
+}
+
+// obey does what the reconciler asks for.
+func (ss *session) obey(cmd command) *ended {
+	c := ss.channels[cmd.table]
+	if c.state != ChannelLive {
+		return nil // it is being joined already
+	}
+	ss.s.gap(cmd.table, cmd.reason)
+	if cmd.redial {
+		return &ended{reason: cmd.reason, err: errors.New("a channel is subscribed but delivers nothing, even after it was joined anew")}
+	}
+	return ss.join(c)
+}
+
+// complain logs a refusal once.
+func (ss *session) complain(c *channel, r *Refusal) {
+	if c.t.channelError() != r.Error() {
+		ss.s.log.Warn("channel does not deliver", "table", c.t.name, "error", r)
+	}
+	c.t.setChannelError(r.Error())
+}

@@ -1,0 +1,84 @@
+package realtime
+
+import (
+	"sync"
+	"time"
+)
+
+// clock relates the database's clock to ours. Local times are those of the
+// monotonic clock since the start, so that a step of the wall clock here does
+// not matter.
+type clock struct {
+	start time.Time // with its monotonic reading
+
+	mu sync.Mutex
+	// offset and before are the smallest (received - committed) of this and
+	// the last period. Latency is never negative, so each is at least the
+	// clocks' difference.
+	offset, before time.Duration
+	have, had      bool
+	periodEnd      time.Duration
+	// skew is (our clock - the reader's server's), to a second.
+	skew time.Duration
+}
+
+// clockPeriod is how long a sample may count, so that drift does not.
+const clockPeriod = 5 * time.Minute
+
+// clockMargin covers the moment between a commit's time stamp and its
+// visibility, and the stream's time stamps being cut to milliseconds.
+const clockMargin = 50 * time.Millisecond
+
+func newClock() *clock { return &clock{start: time.Now()} }
+
+// elapsed is the time since the start.
+func (c *clock) elapsed() time.Duration { return time.Since(c.start) }
+
+// observe takes a streamed change's commit time and the moment it came in.
+func (c *clock) observe(commit time.Time, at time.Duration) {
+	d := c.start.Add(at).Sub(commit)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at > c.periodEnd {
+		c.before, c.had = c.offset, c.have
+		c.have = false
+		c.periodEnd = at + clockPeriod
+	}
+	if !c.have || d < c.offset {
+		c.offset, c.have = d, true
+	}
+}
+
+// committedBefore returns a time on the database's clock, in microseconds,
+// before which every commit was visible to a read that began at the given
+// moment; 0 where nothing is known. commit <= received - offset for every
+// sample, so the database's clock read at least (begin - offset) then.
+func (c *clock) committedBefore(begin time.Duration) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	offset := c.offset
+	switch {
+	case !c.have && !c.had:
+		return 0
+	case !c.have || (c.had && c.before < offset):
+		offset = c.before
+	}
+	return c.start.Add(begin - offset - clockMargin).UnixMicro()
+}
+
+// read takes the server's time as an answer gave it.
+func (c *clock) read(server time.Time) {
+	if server.IsZero() {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.skew = c.start.Add(time.Since(c.start)).Sub(server)
+}
+
+// now is the database's time, to about a second.
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.start.Add(time.Since(c.start)).Add(-c.skew).UTC()
+}

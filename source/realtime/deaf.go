@@ -1,0 +1,42 @@
+package realtime
+
+// noteMissed counts a row that had to be read back although its channel was
+// subscribed all the time in which the row can have changed: since a pass
+// began that found it as published.
+func (r *reconciler) noteMissed(row reread, missed map[*table]int) {
+	since := r.lastAny
+	if recent := r.s.clock.now().Add(-r.s.opts.RecentWindow).UnixMicro(); row.s.at < recent {
+		since = r.lastFull
+	}
+	live := row.table.liveSince.Load()
+	if since == 0 || live == 0 || live >= int64(since) {
+		return
+	}
+	r.s.stats.count(r.s.stats.gaps, gapMissed)
+	if row.table.lastEvent.Load() < int64(since) {
+		missed[row.table]++
+	}
+}
+
+// judge has the channels joined anew that are subscribed but deaf: the stream
+// delivered nothing since the last pass, yet rows changed. Nothing else shows
+// it, for heartbeats and the channel itself go on when the server's worker
+// behind them has died. A channel that is deaf again after it was joined anew
+// costs the connection.
+func (r *reconciler) judge(missed map[*table]int) {
+	for t, n := range missed {
+		if n == 0 {
+			continue
+		}
+		heard := t.lastEvent.Load() > t.deafAt.Load()
+		again := t.deafAt.Load() != 0 && !heard
+		t.deafAt.Store(int64(r.s.clock.elapsed()))
+		t.deaf.Add(1)
+		r.s.log.Warn("channel is subscribed but delivers nothing; joining it anew",
+			"table", t.name, "missed", n, "redial", again)
+		select {
+		case r.s.commands <- command{table: t, redial: again, reason: gapDeaf}:
+		default:
+		}
+	}
+}

@@ -1,0 +1,217 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"chatbridge/source/realtime/readback"
+)
+
+// Table names a table to follow and the columns by which its changes are
+// found; see readback.Table for each. Key, Created, Updated and Watch may be
+// left empty: the key is then the primary key, the others are created_at,
+// updated_at and status where the table has them.
+type Table = readback.Table
+
+// Options configures a Source.
+type Options struct {
+	// URL is the project's address, such as https://ref.supabase.co. For a
+	// server without the usual gateway, give Realtime's own address (ending in
+	// /realtime/v1 or /socket) and RestURL.
+	URL string
+	// Key is the project's service key: the service_role JWT or a secret key
+	// (sb_secret_…).
+	Key string
+	// KeyFunc, if set, is asked for the key instead: at each dial, each read,
+	// and every Timing.KeyCheck, so that a key that was replaced is used from
+	// then on without a gap. It must not block for long and is called from
+	// two goroutines.
+	KeyFunc func(context.Context) (string, error)
+	// RestURL is PostgREST's address. Default: URL with /rest/v1.
+	RestURL string
+	// DatabaseURL, if set, makes the reconciler read with SQL instead of
+	// PostgREST. Any role that may select from the tables will do, through any
+	// pooler.
+	DatabaseURL string
+	// Reader, if set, is used instead of either. The caller closes it.
+	Reader Reader
+	// Tables is what to follow, one channel each. At least one.
+	Tables []Table
+
+	// ReconcileInterval is how often rows of the last RecentWindow are
+	// compared. Default 30 s.
+	ReconcileInterval time.Duration
+	// DegradedInterval takes its place while a channel does not deliver.
+	// Default 5 s, at most ReconcileInterval.
+	DegradedInterval time.Duration
+	// RecentWindow is the age, by time of insert or update, up to which rows
+	// are compared each ReconcileInterval. Default 1 h, at most Window.
+	RecentWindow time.Duration
+	// Window is the age up to which rows are compared each WindowInterval and
+	// after each gap. A change to an older row that sets no time of update and
+	// that Realtime loses stays lost. Default 24 h.
+	Window time.Duration
+	// WindowInterval is how often the whole Window is compared. Default 5 min,
+	// at least ReconcileInterval.
+	WindowInterval time.Duration
+	// Backfill is how far back the first comparison publishes: what a client
+	// that connects right after the start is to be caught up on. Older rows
+	// are taken for known. Default 2 min.
+	Backfill time.Duration
+	// MaxRows bounds the rows remembered per table; the oldest go first, and
+	// the window shrinks accordingly. Default 100,000 (some 30 MB).
+	MaxRows int
+	// PageSize is the number of rows asked for at once. Default 1000, which is
+	// Supabase's own limit.
+	PageSize int
+	// RequestRate bounds the requests to PostgREST, per second. Default 10.
+	RequestRate float64
+
+	// QueueChanges and QueueBytes bound what may wait between the socket and
+	// the handler. What does not fit is dropped, counted, and read back later.
+	// Defaults 10,000 and 64 MiB.
+	QueueChanges int
+	QueueBytes   int64
+
+	// Timing is the protocol's times. Leave it zero outside tests.
+	Timing Timing
+	// Logger gets one line per change of state. Default: none.
+	Logger *slog.Logger
+}
+
+// Timing is the protocol's times, each with its default where zero.
+type Timing struct {
+	// Heartbeat is the interval of heartbeats, which the server needs to see
+	// (it closes after 60 s without a byte). Default 25 s.
+	Heartbeat time.Duration
+	// HeartbeatTimeout is how long a heartbeat may stay unanswered before the
+	// connection counts as half open; it does not run while a join is
+	// pending, for a join blocks the socket on the server. Default 45 s.
+	HeartbeatTimeout time.Duration
+	// Read is how long nothing at all may come in. Default 70 s.
+	Read time.Duration
+	// Write bounds one write. Default 10 s.
+	Write time.Duration
+	// Handshake bounds dialling; the server delays a refusal by 2 s. Default
+	// 20 s.
+	Handshake time.Duration
+	// Join is how long a join may stay unanswered. The server may wait 30 s
+	// for a database and then 5 s more to refuse. Default 40 s.
+	Join time.Duration
+	// Subscribe is how long after the join the subscription may take.
+	// Default 30 s.
+	Subscribe time.Duration
+	// Refused is the wait before asking again for what was refused for good.
+	// Default 60 s.
+	Refused time.Duration
+	// Backoff is the waits before a redial or a rejoin, each varied by 30 %;
+	// the last repeats. Default 1, 2, 5, 10, 20, 30 s.
+	Backoff []time.Duration
+	// Stable is how long a subscription must have held for Backoff to start
+	// over. Default 60 s.
+	Stable time.Duration
+	// Grace is what a difference is given to arrive by the stream before it
+	// is read back. Realtime took up to 0.65 s when idle. Default 3 s.
+	Grace time.Duration
+	// Cold is the wait before reading back again after a subscription that
+	// took long to be registered, for then the server's slot may have been
+	// made later still. Default 5 s.
+	Cold time.Duration
+	// Hold is the longest that streamed changes wait after a gap for what
+	// went before them to be read back. Default 5 s.
+	Hold time.Duration
+	// KeyCheck is how often KeyFunc is asked. Default 60 s.
+	KeyCheck time.Duration
+}
+
+// setDefaults fills in what is zero.
+func (o *Options) setDefaults() {
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&o.ReconcileInterval, 30*time.Second)
+	def(&o.DegradedInterval, 5*time.Second)
+	def(&o.RecentWindow, time.Hour)
+	def(&o.Window, 24*time.Hour)
+	def(&o.WindowInterval, 5*time.Minute)
+	def(&o.Backfill, 2*time.Minute)
+	o.DegradedInterval = min(o.DegradedInterval, o.ReconcileInterval)
+	o.WindowInterval = max(o.WindowInterval, o.ReconcileInterval)
+	o.RecentWindow = min(o.RecentWindow, o.Window)
+	if o.MaxRows <= 0 {
+		o.MaxRows = 100_000
+	}
+	if o.PageSize <= 0 {
+		o.PageSize = 1000
+	}
+	if o.QueueChanges <= 0 {
+		o.QueueChanges = 10_000
+	}
+	if o.QueueBytes <= 0 {
+		o.QueueBytes = 64 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.KeyFunc == nil {
+		key := o.Key
+		o.KeyFunc = func(context.Context) (string, error) { return key, nil }
+	}
+	t := &o.Timing
+	def(&t.Heartbeat, 25*time.Second)
+	def(&t.HeartbeatTimeout, 45*time.Second)
+	def(&t.Read, 70*time.Second)
+	def(&t.Write, 10*time.Second)
+	def(&t.Handshake, 20*time.Second)
+	def(&t.Join, 40*time.Second)
+	def(&t.Subscribe, 30*time.Second)
+	def(&t.Refused, time.Minute)
+	def(&t.Stable, time.Minute)
+	def(&t.Grace, 3*time.Second)
+	def(&t.Cold, 5*time.Second)
+	def(&t.Hold, 5*time.Second)
+	def(&t.KeyCheck, time.Minute)
+	if len(t.Backoff) == 0 {
+		t.Backoff = []time.Duration{
+			time.Second, 2 * time.Second, 5 * time.Second,
+			10 * time.Second, 20 * time.Second, 30 * time.Second,
+		}
+	}
+}
+
+// Validate reports what New would refuse. The messages name the configuration
+// keys under source.realtime and never show the key's value.
+func (o *Options) Validate() error {
+	var errs []error
+	if o.URL == "" {
+		errs = append(errs, errors.New("source.realtime.url is missing: set it to the project's address, such as https://ref.supabase.co"))
+	} else if _, err := socketURL(o.URL); err != nil {
+		errs = append(errs, err)
+	}
+	if o.Key == "" && o.KeyFunc == nil {
+		errs = append(errs, errors.New("source.realtime.key is missing: set it to the project's service_role or secret key"))
+	}
+	if strings.HasPrefix(o.Key, "sb_publishable_") {
+		errs = append(errs, errors.New("source.realtime.key is a publishable key, which sees no rows: set the secret key (sb_secret_…) or the service_role key"))
+	}
+	if len(o.Tables) == 0 {
+		errs = append(errs, errors.New("no table to follow"))
+	}
+	seen := map[string]bool{}
+	for _, t := range o.Tables {
+		if t.Schema == "" || t.Name == "" {
+			errs = append(errs, fmt.Errorf("table %q: schema and name are needed", t.String()))
+		}
+		if seen[t.String()] {
+			errs = append(errs, fmt.Errorf("table %s is named twice", t))
+		}
+		seen[t.String()] = true
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,257 @@
+package realtime
+
+import (
+	"context"
+	"time"
+
+	"chatbridge/source"
+	"chatbridge/source/realtime/readback"
+)
+
+// publisher calls the handler. It belongs to the goroutine that called Run.
+type publisher struct {
+	s *Source
+	h source.Handler
+	// last is the Commit of the last transaction begun.
+	last uint64
+}
+
+// batch is rows that were read back, in the order of their times, for the
+// publisher to compare once more and publish.
+type batch struct {
+	rows []reread
+	// asOf and seq are from before the rows were read: see entry.
+	asOf int64
+	seq  uint64
+	gap  *source.Gap
+	done chan outcome
+}
+
+type reread struct {
+	table *table
+	rel   *source.Relation
+	row   readback.Row
+	s     sketch
+	// force publishes even what looks the same: the change itself said that
+	// something is different.
+	force bool
+}
+
+// outcome is what became of a batch.
+type outcome struct {
+	// published is the rows that were published, changedAgain those that the
+	// stream changed after they were read.
+	published, changedAgain []reread
+}
+
+func (p *publisher) run(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		left := p.s.hold.left()
+		if left > 0 {
+			timer.Reset(left)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			p.s.queue.poke()
+		case b := <-p.s.batches:
+			out, err := p.batch(b)
+			if err != nil {
+				return err
+			}
+			b.done <- out
+		case <-p.s.queue.ready:
+			if p.s.hold.left() > 0 {
+				continue
+			}
+			if err := p.stream(p.s.queue.take()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// stream publishes streamed changes, those of one commit_timestamp together.
+func (p *publisher) stream(items []*change) error {
+	for len(items) > 0 {
+		n := 1
+		for n < len(items) && items[n].at.Equal(items[0].at) {
+			n++
+		}
+		if err := p.group(items[:n]); err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+func (p *publisher) group(items []*change) error {
+	var tx source.Tx
+	for _, c := range items {
+		s, ok := p.admit(c)
+		if !ok {
+			continue
+		}
+		if tx.Commit == 0 {
+			tx = p.next(c.at)
+			if err := p.h.Begin(tx); err != nil {
+				return err
+			}
+		}
+		if err := p.h.Change(&source.Change{Op: c.op, Relation: c.rel, New: c.row, Old: c.old}); err != nil {
+			return err
+		}
+		seq := p.s.seq.Add(1)
+		if c.op == source.Delete {
+			c.table.ledger.remove(s, seq)
+		} else {
+			c.table.ledger.record(s, seq, 0)
+		}
+		p.s.stats.streamed.Add(1)
+		c.table.streamed.Add(1)
+	}
+	if tx.Commit == 0 {
+		return nil
+	}
+	p.s.stats.lastChange.Store(time.Now().UnixNano())
+	return p.h.Commit(tx)
+}
+
+// admit decides whether a streamed change is published, and makes its sketch.
+func (p *publisher) admit(c *change) (sketch, bool) {
+	row := c.row
+	if c.op == source.Delete {
+		row = c.old
+	}
+	s, ok := c.table.sketchRow(c.rel, row)
+	if !ok {
+		// Without a key nothing can be done with it; whatever it was, the
+		// reconciler finds it by its time.
+		p.s.stats.drop(dropKey)
+		if c.op != source.Delete {
+			p.s.gap(c.table, gapRow)
+		}
+		return sketch{}, false
+	}
+	if c.op == source.Delete {
+		return s, true
+	}
+	if c.cut {
+		p.s.stats.drop(dropCut)
+		p.s.rec.refetch(c.table, s.key)
+		return sketch{}, false
+	}
+	if e, known := c.table.ledger.get(s.id()); known && !e.deleted && e.asOf > c.at.UnixMicro() {
+		p.s.stats.drop(dropStale)
+		return sketch{}, false
+	}
+	return s, true
+}
+
+// batch compares rows that were read back with the ledger as it is now, and
+// publishes those that still differ.
+func (p *publisher) batch(b *batch) (outcome, error) {
+	if b.gap != nil {
+		return outcome{}, p.h.Gap(*b.gap)
+	}
+	var out outcome
+	var tx source.Tx
+	for _, r := range b.rows {
+		e, known := r.table.ledger.get(r.s.id())
+		if known && e.seq > b.seq {
+			out.changedAgain = append(out.changedAgain, r)
+			continue
+		}
+		known = known && !e.deleted
+		if known && !r.force && e.same(&r.s) {
+			continue
+		}
+		at := p.timeOf(&r.s, e, known)
+		if tx.Commit == 0 || !at.Equal(tx.Time) {
+			if tx.Commit != 0 {
+				if err := p.h.Commit(tx); err != nil {
+					return out, err
+				}
+			}
+			tx = p.next(at)
+			if err := p.h.Begin(tx); err != nil {
+				return out, err
+			}
+		}
+		if err := p.h.Change(rereadChange(r, e, known)); err != nil {
+			return out, err
+		}
+		r.table.ledger.record(r.s, p.s.seq.Add(1), b.asOf)
+		p.s.stats.reconciled.Add(1)
+		r.table.reconciled.Add(1)
+		out.published = append(out.published, r)
+	}
+	if tx.Commit == 0 {
+		return out, nil
+	}
+	p.s.stats.lastChange.Store(time.Now().UnixNano())
+	return out, p.h.Commit(tx)
+}
+
+// timeOf is when the change was committed, as far as the row tells: a status
+// that changed without a time of update changed by now.
+func (p *publisher) timeOf(s *sketch, e entry, known bool) time.Time {
+	now := p.s.clock.now()
+	at := s.at
+	if known && s.updated <= e.updated {
+		at = 0
+	}
+	if at == 0 || at > now.UnixMicro() {
+		return now.Truncate(time.Microsecond)
+	}
+	return time.UnixMicro(at).UTC()
+}
+
+// rereadChange makes the change that the row read back amounts to. Of the old
+// row only what the ledger keeps is known; the rest is Absent.
+func rereadChange(r reread, e entry, known bool) *source.Change {
+	c := &source.Change{Op: source.Insert, Relation: r.rel, New: make(source.Row, len(r.rel.Columns))}
+	for i := range r.rel.Columns {
+		col := &r.rel.Columns[i]
+		raw, ok := r.row[col.Name]
+		if !ok {
+			c.New[i].Kind = source.Absent
+			continue
+		}
+		c.New[i] = toValue(raw, col.Type, readForm)
+	}
+	if !known {
+		return c
+	}
+	c.Op = source.Update
+	conf := r.table.config()
+	c.Old = make(source.Row, len(r.rel.Columns))
+	for i, k := range conf.Key {
+		if j := columnIndex(r.rel, k); j >= 0 && i < len(e.key) {
+			c.Old[j] = source.Value{Kind: source.Text, Data: []byte(e.key[i])}
+		}
+	}
+	for i, w := range conf.Watch {
+		if j := columnIndex(r.rel, w); j >= 0 && i < len(e.watch) && e.watch[i].kind != source.Unchanged {
+			c.Old[j] = source.Value{Kind: e.watch[i].kind}
+			if e.watch[i].kind == source.Text {
+				c.Old[j].Data = []byte(e.watch[i].text)
+			}
+		}
+	}
+	return c
+}
+
+// next begins a transaction at a time; its Commit is above every earlier one.
+func (p *publisher) next(at time.Time) source.Tx {
+	c := uint64(max(at.UnixMicro(), 1))
+	if c <= p.last {
+		c = p.last + 1
+	}
+	p.last = c
+	return source.Tx{Commit: c, Time: at}
+}

@@ -1,0 +1,12 @@
+// Package readback reads rows back from the database that Supabase Realtime
+// reports on: the truth that the reconciler of package realtime compares with
+// what the stream delivered.
+//
+// Two readers do the same three things. PostgREST asks the project's REST
+// interface with the service key, so that the project's address and key are
+// enough. SQL asks the database itself, for operators who have a connection
+// string (any, a transaction-mode pooler too) but no replication rights.
+//
+// A reader is used by one goroutine. It imports source (for column names and
+// types) and nothing else of this module. It never writes.
+package readback

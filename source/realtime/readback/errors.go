@@ -1,0 +1,45 @@
+package readback
+
+import (
+	"fmt"
+	"time"
+)
+
+// Error is a reader's failure with what the operator can do about it.
+type Error struct {
+	// Op is what was being done, such as `read public.messages`.
+	Op string
+	// Status is the HTTP status, 0 for SQL and for failures below HTTP.
+	Status int
+	// Code is PostgREST's or Postgres's error code, where there was one.
+	Code string
+	// Hint says what mends it, empty where waiting is all there is.
+	Hint string
+	// Permanent tells that asking again changes nothing before someone has
+	// done what Hint says.
+	Permanent bool
+	// RetryAfter is how long the server asked us to wait, 0 where it did not.
+	RetryAfter time.Duration
+	Err        error
+}
+
+// Error names the operation, the cause and the remedy.
+func (e *Error) Error() string {
+	s := e.Op
+	if e.Status != 0 {
+		s += fmt.Sprintf(": HTTP %d", e.Status)
+	}
+	if e.Code != "" {
+		s += " " + e.Code
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	if e.Hint != "" {
+		s += " (" + e.Hint + ")"
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,198 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/source"
+	"chatbridge/source/realtime/readback"
+)
+
+// Reader reads rows back from the database. Package readback has two.
+type Reader interface {
+	// Describe returns a table's columns and key.
+	Describe(ctx context.Context, t readback.Table) (readback.Shape, error)
+	// Scan returns one page of the sketches of rows inserted or updated since
+	// a time, in key order.
+	Scan(ctx context.Context, q readback.ScanRequest) (readback.Page, error)
+	// Fetch returns whole rows by key; keys that are gone are left out.
+	Fetch(ctx context.Context, t readback.Table, keys [][]string) ([]readback.Row, error)
+}
+
+// Source follows tables through Supabase Realtime.
+type Source struct {
+	opts   Options
+	url    *url.URL
+	log    *slog.Logger
+	tables *tables
+	clock  *clock
+	queue  *queue
+	hold   *hold
+	stats  *counters
+	rec    *reconciler
+	// close ends the reader that New made.
+	close func() error
+
+	// seq numbers publications; the publisher counts, the reconciler reads.
+	seq      atomic.Uint64
+	batches  chan *batch
+	commands chan command
+	running  atomic.Bool
+}
+
+// command asks the session to do something about a table's channel.
+type command struct {
+	table *table
+	// redial wants a new connection, otherwise the channel is joined anew.
+	redial bool
+	reason string
+}
+
+// New checks the options and returns a Source that has not started anything.
+func New(o Options) (*Source, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.setDefaults()
+	u, err := socketURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{
+		opts: o, url: u, log: o.Logger, clock: newClock(),
+		queue: newQueue(o.QueueChanges, o.QueueBytes),
+		stats: newCounters(), batches: make(chan *batch), commands: make(chan command, 16),
+		tables: &tables{byName: map[string]*table{}},
+		close:  func() error { return nil },
+	}
+	s.hold = newHold(s.clock, s.queue)
+	for _, t := range o.Tables {
+		tb := newTable(t, o.MaxRows)
+		s.tables.list = append(s.tables.list, tb)
+		s.tables.byName[tb.name] = tb
+	}
+	reader, err := s.makeReader()
+	if err != nil {
+		return nil, err
+	}
+	s.rec = newReconciler(s, reader)
+	return s, nil
+}
+
+func (s *Source) makeReader() (Reader, error) {
+	switch {
+	case s.opts.Reader != nil:
+		return s.opts.Reader, nil
+	case s.opts.DatabaseURL != "":
+		r, err := readback.NewSQL(s.opts.DatabaseURL, 0)
+		if err != nil {
+			return nil, fmt.Errorf("source.realtime: %w", err)
+		}
+		s.close = r.Close
+		return r, nil
+	}
+	rest := s.opts.RestURL
+	if rest == "" {
+		rest = restURL(s.opts.URL)
+	}
+	if rest == "" {
+		return nil, errors.New("source.realtime.url is that of a Realtime server without a gateway: also give the address of PostgREST or of the database, from which lost changes are read back")
+	}
+	r, err := readback.NewPostgREST(readback.PostgRESTOptions{URL: rest, Key: s.opts.KeyFunc, Rate: s.opts.RequestRate})
+	if err != nil {
+		return nil, fmt.Errorf("source.realtime: %w", err)
+	}
+	s.close = r.Close
+	return r, nil
+}
+
+// Run follows the tables until ctx ends or h returns an error, and returns
+// that. It calls h from this goroutine only, and returns when every goroutine
+// it started has ended. Nothing that Realtime or the database does ends it.
+// It may be called once.
+func (s *Source) Run(ctx context.Context, h source.Handler) error {
+	if !s.running.CompareAndSwap(false, true) {
+		return errors.New("realtime source was already run")
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { s.connectLoop(ctx) })
+	wg.Go(func() { s.rec.run(ctx) })
+	s.gap(nil, gapStart)
+	err := (&publisher{s: s, h: h}).run(ctx)
+	cancel()
+	wg.Wait()
+	s.setState(StateStopped)
+	return errors.Join(err, s.close())
+}
+
+// gap counts a gap of a table, or of all where it is nil, and has it read
+// back.
+func (s *Source) gap(t *table, reason string) {
+	s.stats.count(s.stats.gaps, reason)
+	s.rec.request(true)
+	name := "all tables"
+	if t != nil {
+		name = t.name
+	}
+	s.log.Debug("changes may be missing, reading back", "table", name, "reason", reason)
+}
+
+func (s *Source) setState(st State) {
+	if s.stats.setState(st) {
+		s.log.Info("realtime source changed state", "state", string(st))
+	}
+}
+
+// anyNotLive reports whether some channel does not deliver now.
+func (s *Source) anyNotLive() bool {
+	for _, t := range s.tables.list {
+		if t.liveSince.Load() == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// hold keeps streamed changes back for a bounded time while what went before
+// them is being read, so that the order of commits is kept across a gap.
+type hold struct {
+	clock *clock
+	queue *queue
+
+	mu    sync.Mutex
+	until time.Duration // of clock.elapsed
+}
+
+func newHold(c *clock, q *queue) *hold { return &hold{clock: c, queue: q} }
+
+// begin holds for at most d from now.
+func (h *hold) begin(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until = h.clock.elapsed() + d
+}
+
+// end lets the changes go.
+func (h *hold) end() {
+	h.mu.Lock()
+	h.until = 0
+	h.mu.Unlock()
+	h.queue.poke()
+}
+
+// left is how long to hold still, 0 or less for not.
+func (h *hold) left() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.until == 0 {
+		return 0
+	}
+	return h.until - h.clock.elapsed()
+}

@@ -1,0 +1,362 @@
+package realtime
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/source"
+	"chatbridge/source/realtime/readback"
+)
+
+// table is one followed table: what it looks like, what was published of it,
+// and how its channel fares.
+type table struct {
+	name  string // schema.name
+	topic string
+
+	ledger *ledger
+
+	// The channel's state, written by the session, read by all.
+	mu      sync.Mutex
+	channel ChannelStats
+
+	// lastEvent is when the stream last delivered a change of this table, in
+	// nanoseconds of Source.elapsed, 0 for never.
+	lastEvent atomic.Int64
+	// liveSince is since when the channel is subscribed, likewise, 0 while it
+	// is not; deafAt when it was last found to be deaf.
+	liveSince, deafAt          atomic.Int64
+	deaf, streamed, reconciled atomic.Uint64
+	// reconcilable tells that the table has a column to find changes by,
+	// compared that it was compared once over the whole window.
+	reconcilable, compared atomic.Bool
+
+	// shape guards what follows; the stream's reader and the reconciler both
+	// learn it.
+	shape sync.Mutex
+	conf  readback.Table
+	// keyGiven tells that the configuration named the key.
+	keyGiven  bool
+	described bool
+	rel       *source.Relation
+}
+
+func newTable(t readback.Table, maxRows int) *table {
+	tb := &table{
+		name:  t.String(),
+		topic: "realtime:chatbridge-" + t.Schema + "-" + t.Name,
+		conf:  t, keyGiven: len(t.Key) > 0,
+		ledger: newLedger(maxRows),
+	}
+	if !tb.keyGiven {
+		// Until the database has told.
+		tb.conf.Key = []string{"id"}
+	}
+	tb.channel.Table = tb.name
+	tb.channel.State = ChannelDown
+	return tb
+}
+
+// config returns the table's columns of interest as known now.
+func (t *table) config() readback.Table {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	return t.conf
+}
+
+// relation returns the relation with these columns, the one that was handed
+// out last where nothing changed. An update tells the replica identity: under
+// full its old row has every column.
+func (t *table) relation(columns []columnInfo, isUpdate, full bool) *source.Relation {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	identity := source.IdentityDefault
+	if t.rel != nil {
+		identity = t.rel.Identity
+	}
+	if isUpdate {
+		identity = source.IdentityDefault
+		if full {
+			identity = source.IdentityFull
+		}
+	}
+	if t.rel != nil && t.rel.Identity == identity && sameColumns(t.rel.Columns, columns) {
+		return t.rel
+	}
+	cols := make([]source.Column, len(columns))
+	for i, c := range columns {
+		cols[i] = source.Column{Name: c.Name, Type: c.Type}
+	}
+	t.setRelation(cols, identity)
+	return t.rel
+}
+
+// isDescribed reports whether a reader has told the columns.
+func (t *table) isDescribed() bool {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	return t.described
+}
+
+// setChannel changes the channel's state; it reports whether that is news.
+func (t *table) setChannel(st ChannelState, errText string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	news := t.channel.State != st || t.channel.Error != errText
+	if t.channel.State != st {
+		t.channel.State, t.channel.Since = st, time.Now()
+	}
+	t.channel.Error = errText
+	return news
+}
+
+// channelError returns the last refusal.
+func (t *table) channelError() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.channel.Error
+}
+
+func (t *table) setChannelError(text string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.channel.Error = text
+}
+
+// setRowError notes that the server sends the table's changes without rows;
+// it reports whether that is news.
+func (t *table) setRowError(text string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	news := t.channel.Error != text
+	t.channel.Error = text
+	return news
+}
+
+func (t *table) countJoin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.channel.Joins++
+}
+
+func (t *table) confirmed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.channel.Subscribed = time.Now()
+}
+
+// stats returns a snapshot of all but LastChange.
+func (t *table) stats() ChannelStats {
+	t.mu.Lock()
+	cs := t.channel
+	t.mu.Unlock()
+	cs.Deaf, cs.Streamed, cs.Reconciled = t.deaf.Load(), t.streamed.Load(), t.reconciled.Load()
+	cs.Rows, _, cs.Evicted = t.ledger.size()
+	cs.Reconcilable = t.reconcilable.Load() || !t.isDescribed()
+	return cs
+}
+
+// learn takes what a reader said about the table. It reports false where the
+// table has no column to find changes by.
+func (t *table) learn(s readback.Shape) bool {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	if key := s.Key(); !t.keyGiven && len(key) > 0 && !slices.Equal(key, t.conf.Key) {
+		t.conf.Key = key
+		t.ledger.clear()
+	}
+	if !t.described {
+		t.assume(s)
+	}
+	t.described = len(s.Columns) > 0
+	known := t.rel != nil && sameNames(t.rel.Columns, s.Columns)
+	if len(s.Columns) > 0 && !known {
+		identity := source.IdentityDefault
+		if t.rel != nil {
+			identity = t.rel.Identity
+		}
+		t.setRelation(slices.Clone(s.Columns), identity)
+	}
+	return t.conf.Created != "" || t.conf.Updated != ""
+}
+
+// assume fills in the columns that the configuration left open by their
+// customary names.
+func (t *table) assume(s readback.Shape) {
+	if t.conf.Created == "" && t.conf.Updated == "" {
+		if s.Has("created_at") {
+			t.conf.Created = "created_at"
+		}
+		if s.Has("updated_at") {
+			t.conf.Updated = "updated_at"
+		}
+	}
+	if t.conf.Watch == nil && s.Has("status") {
+		t.conf.Watch = []string{"status"}
+	}
+}
+
+// setRelation makes cols the table's relation. shape is held.
+func (t *table) setRelation(cols []source.Column, identity source.Identity) {
+	for i := range cols {
+		cols[i].Key = identity == source.IdentityFull || slices.Contains(t.conf.Key, cols[i].Name)
+	}
+	t.rel = &source.Relation{Schema: t.conf.Schema, Name: t.conf.Name, Identity: identity, Columns: cols}
+}
+
+// current returns the newest relation, nil while none is known.
+func (t *table) current() *source.Relation {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	return t.rel
+}
+
+// matches reports whether a row read from the database has exactly the
+// relation's columns.
+func matches(rel *source.Relation, row readback.Row) bool {
+	if rel == nil || len(rel.Columns) != len(row) {
+		return false
+	}
+	for i := range rel.Columns {
+		if _, ok := row[rel.Columns[i].Name]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// sameKey reports whether both rows have the same key, or the old one none.
+func (t *table) sameKey(rel *source.Relation, old, row source.Row) bool {
+	for _, k := range t.config().Key {
+		i := columnIndex(rel, k)
+		if i >= 0 && old[i].Kind == source.Text && string(old[i].Data) != string(row[i].Data) {
+			return false
+		}
+	}
+	return true
+}
+
+func columnIndex(rel *source.Relation, name string) int {
+	return slices.IndexFunc(rel.Columns, func(c source.Column) bool { return c.Name == name })
+}
+
+func sameColumns(have []source.Column, got []columnInfo) bool {
+	return slices.EqualFunc(have, got, func(a source.Column, b columnInfo) bool {
+		return a.Name == b.Name && a.Type == b.Type
+	})
+}
+
+func sameNames(a, b []source.Column) bool {
+	return slices.EqualFunc(a, b, func(a, b source.Column) bool { return a.Name == b.Name })
+}
+
+// tables is the followed tables. It does not change after New.
+type tables struct {
+	list   []*table
+	byName map[string]*table
+}
+
+func (ts *tables) find(schema, name string) *table { return ts.byName[schema+"."+name] }
+
+func (ts *tables) byTopic(topic string) *table {
+	for _, t := range ts.list {
+		if t.topic == topic {
+			return t
+		}
+	}
+	return nil
+}
+
+// sketch is what the reconciler compares: a row's key, its times and its
+// watched columns.
+type sketch struct {
+	key []string
+	// at is the later of the two times, updated the time of the last update,
+	// created that of the insert; microseconds since 1970, 0 for unknown.
+	at, created, updated int64
+	watch                []watched
+}
+
+type watched struct {
+	kind source.Kind
+	text string
+}
+
+// id is the key as one string.
+func (s *sketch) id() string { return strings.Join(s.key, "\x00") }
+
+// sketchRow makes the sketch of a row; false where the key is not there.
+func (t *table) sketchRow(rel *source.Relation, row source.Row) (sketch, bool) {
+	conf := t.config()
+	value := func(name string) (source.Value, string) {
+		if name == "" {
+			return source.Value{}, ""
+		}
+		if i := columnIndex(rel, name); i >= 0 && i < len(row) {
+			return row[i], rel.Columns[i].Type
+		}
+		return source.Value{}, ""
+	}
+	return makeSketch(conf, value)
+}
+
+// sketchRead makes the sketch of a row or of a part of one that a reader
+// returned.
+func (t *table) sketchRead(row readback.Row) (sketch, bool) {
+	conf, rel := t.config(), t.current()
+	value := func(name string) (source.Value, string) {
+		raw, ok := row[name]
+		if name == "" || !ok {
+			return source.Value{}, ""
+		}
+		typ := ""
+		if rel != nil {
+			if i := columnIndex(rel, name); i >= 0 {
+				typ = rel.Columns[i].Type
+			}
+		}
+		return toValue(raw, typ, readForm), typ
+	}
+	return makeSketch(conf, value)
+}
+
+func makeSketch(conf readback.Table, value func(string) (source.Value, string)) (sketch, bool) {
+	var s sketch
+	for _, k := range conf.Key {
+		v, _ := value(k)
+		if v.Kind != source.Text {
+			return sketch{}, false
+		}
+		s.key = append(s.key, string(v.Data))
+	}
+	created, _ := value(conf.Created)
+	updated, _ := value(conf.Updated)
+	s.created, s.updated = micros(created), micros(updated)
+	s.at = max(s.created, s.updated)
+	if len(conf.Watch) > 0 {
+		s.watch = make([]watched, len(conf.Watch))
+	}
+	for i, name := range conf.Watch {
+		v, _ := value(name)
+		s.watch[i] = watched{kind: v.Kind, text: string(v.Data)}
+	}
+	return s, true
+}
+
+// micros reads a timestamp, with or without zone (then UTC), as microseconds
+// since 1970; 0 where it is none.
+func micros(v source.Value) int64 {
+	if v.Kind != source.Text {
+		return 0
+	}
+	s := string(v.Data)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05.999999", "2006-01-02 15:04:05.999999-07", "2006-01-02 15:04:05.999999"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UnixMicro()
+		}
+	}
+	return 0
+}
