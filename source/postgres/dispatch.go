@@ -1,0 +1,185 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
+)
+
+var errOutside = errors.New("a change outside of a transaction")
+
+// message decodes one message and hands it to the handler.
+func (r *reading) message(x *pgoutput.XLogData) error {
+	msg, err := r.decoder.Decode(x.Data)
+	if err != nil {
+		return &problem{
+			class: classFatal, op: "read the stream", err: err,
+			hint: "the server speaks a form of pgoutput that this version of the bridge does not know",
+		}
+	}
+	switch m := msg.(type) {
+	case *pgoutput.Insert:
+		err = r.insert(m)
+	case *pgoutput.Update:
+		err = r.update(m)
+	case *pgoutput.Delete:
+		err = r.delete(m)
+	case *pgoutput.Begin:
+		err = r.begin(m, x)
+	case *pgoutput.Commit:
+		err = r.commit(m, x)
+	case *pgoutput.Relation:
+		r.relations.describe(m)
+	case *pgoutput.Type:
+		r.relations.name(m)
+	case *pgoutput.Truncate:
+		err = r.truncate(m)
+	case *pgoutput.Origin, *pgoutput.LogicalMessage:
+		// Neither is asked for, neither changes a row.
+	}
+	var h *handlerError
+	if err != nil && !errors.As(err, &h) {
+		return &problem{class: classFatal, op: "read the stream", err: err}
+	}
+	return err
+}
+
+func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
+	if r.inTx {
+		return errors.New("a transaction inside a transaction")
+	}
+	r.inTx = true
+	r.tx = source.Tx{Commit: uint64(m.FinalLSN), Time: m.CommitTime.Std()}
+	r.s.progress.begin(r.tx.Time, x.Sent.Std())
+	if err := r.handler.Begin(r.tx); err != nil {
+		return &handlerError{err}
+	}
+	return nil
+}
+
+func (r *reading) commit(m *pgoutput.Commit, x *pgoutput.XLogData) error {
+	if !r.inTx {
+		return errors.New("a commit outside of a transaction")
+	}
+	if err := r.handler.Commit(r.tx); err != nil {
+		return &handlerError{err}
+	}
+	r.inTx = false
+	r.s.counters.transactions.Add(1)
+	r.s.progress.commit(m.EndLSN, r.tx.Time, x.Sent.Std(), time.Now())
+	return nil
+}
+
+// row begins a change of a table; columns are checked by the callers.
+func (r *reading) row(op source.Op, id uint32) (*source.Relation, error) {
+	if !r.inTx {
+		return nil, errOutside
+	}
+	rel, err := r.relations.table(id)
+	if err != nil {
+		return nil, err
+	}
+	r.change = source.Change{Op: op, Relation: rel}
+	return rel, nil
+}
+
+// hand hands the change over.
+func (r *reading) hand() error {
+	if err := r.handler.Change(&r.change); err != nil {
+		return &handlerError{err}
+	}
+	return nil
+}
+
+func (r *reading) insert(m *pgoutput.Insert) error {
+	rel, err := r.row(source.Insert, m.RelationID)
+	if err != nil {
+		return err
+	}
+	if err := check(rel, m.New); err != nil {
+		return err
+	}
+	r.change.New = m.New
+	r.s.counters.inserts.Add(1)
+	return r.hand()
+}
+
+func (r *reading) update(m *pgoutput.Update) error {
+	rel, err := r.row(source.Update, m.RelationID)
+	if err != nil {
+		return err
+	}
+	if err := check(rel, m.New); err != nil {
+		return err
+	}
+	if err := r.old(rel, m.OldKind, m.Old); err != nil {
+		return err
+	}
+	r.fill(m.New, m.OldKind, m.Old)
+	r.change.New = m.New
+	r.s.counters.updates.Add(1)
+	return r.hand()
+}
+
+func (r *reading) delete(m *pgoutput.Delete) error {
+	rel, err := r.row(source.Delete, m.RelationID)
+	if err != nil {
+		return err
+	}
+	if err := r.old(rel, m.OldKind, m.Old); err != nil {
+		return err
+	}
+	r.s.counters.deletes.Add(1)
+	return r.hand()
+}
+
+func (r *reading) truncate(m *pgoutput.Truncate) error {
+	for _, id := range m.RelationIDs {
+		if _, err := r.row(source.Truncate, id); err != nil {
+			return err
+		}
+		r.s.counters.truncates.Add(1)
+		if err := r.hand(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// old sets the change's old row. In a key tuple a column outside of the key
+// comes as null, which means that it was not sent.
+func (r *reading) old(rel *source.Relation, kind pgoutput.Old, row source.Row) error {
+	if kind == pgoutput.OldNone {
+		return nil
+	}
+	if err := check(rel, row); err != nil {
+		return fmt.Errorf("old row: %w", err)
+	}
+	if kind == pgoutput.OldKey {
+		for i := range row {
+			if !rel.Columns[i].Key {
+				row[i] = source.Value{}
+			}
+		}
+	}
+	r.change.Old = row
+	return nil
+}
+
+// fill puts the old row's values where the new row's are stored out of line
+// and unchanged. Only a full old row has them.
+func (r *reading) fill(row source.Row, kind pgoutput.Old, old source.Row) {
+	for i := range row {
+		if row[i].Kind != source.Unchanged {
+			continue
+		}
+		if kind == pgoutput.OldFull {
+			row[i] = old[i]
+		} else {
+			r.s.counters.unfilled.Add(1)
+		}
+	}
+}

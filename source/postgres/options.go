@@ -1,0 +1,146 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// CreatePolicy says whether a Source may create and drop its slot.
+type CreatePolicy uint8
+
+const (
+	// CreateSlot creates a slot that is missing, and drops and creates again
+	// one that is lost, past MaxLag, or from before the publication.
+	CreateSlot CreatePolicy = iota
+	// CreateNothing waits for the operator instead.
+	CreateNothing
+)
+
+// Options configure a Source. The zero value of every field but URL is its
+// default. None may be changed after New.
+type Options struct {
+	// URL is the database's address, as a URL or in keyword form: the direct
+	// one, because poolers do not do replication. Options that libpq knows
+	// may be in it.
+	URL string
+	// Publication names what to follow. Default "bridge". It must exist
+	// before the slot is created.
+	Publication string
+	// Slot names the permanent replication slot: lower-case letters, digits
+	// and underscores, at most 63. Default "bridge". Of several bridges with
+	// the same slot one streams and the others stand by.
+	Slot string
+	// Tables is what the publication should hold, as schema.table. It is
+	// only used in remedies.
+	Tables []string
+	// MaxLag is how many bytes of the server's log the slot may hold back
+	// before it is given up. Default 1 GiB.
+	MaxLag uint64
+	// Retain is the stretch of time, by the server's clock, that stays
+	// unconfirmed although it is handled, so that the next process reads it
+	// again. It yields where it would hold back more than half of MaxLag or
+	// of the server's max_slot_wal_keep_size. Default 0: none.
+	Retain time.Duration
+	// Create says whether the slot may be created. Default CreateSlot.
+	Create CreatePolicy
+	// LastDelivered is the commit time of the last transaction that an
+	// earlier process is known to have delivered from this slot. Where it is
+	// set, a slot that is missing at the first connection is reported as a
+	// Gap; where not, that is taken for a first start.
+	LastDelivered time.Time
+	// Logger takes one line per change of state. Default: none is logged.
+	Logger *slog.Logger
+	// ApplicationName shows in pg_stat_activity and pg_stat_replication.
+	// Default "chatbridge". No name in synchronous_standby_names may match it.
+	ApplicationName string
+
+	// Ping is the time between two questions to the server whether it still
+	// lives; three without an answer end the connection. Default 5 s.
+	Ping time.Duration
+	// ServerTimeout is the time after which the server ends a connection on
+	// which it hears nothing (wal_sender_timeout); it hears from us every
+	// second. It doubles, up to eight times, while connections end without
+	// progress. Default 10 s.
+	ServerTimeout time.Duration
+	// Connect bounds one attempt to connect. Default 10 s.
+	Connect time.Duration
+	// MinRetry and MaxRetry bound the pause before a new attempt: it doubles
+	// from the one to the other, with jitter. Defaults 200 ms and 30 s.
+	MinRetry, MaxRetry time.Duration
+	// SlowRetry is the pause where only a change on the server helps, such
+	// as a wrong password. Default 30 s.
+	SlowRetry time.Duration
+	// StandbyPoll is how often a bridge that stands by looks whether the slot
+	// is free. Default 1 s.
+	StandbyPoll time.Duration
+	// HolderSilence is how long the server may have heard nothing from the
+	// bridge that holds the slot before one that stands by ends its
+	// connection. A bridge reports every second. Default 5 s.
+	HolderSilence time.Duration
+	// Watch is how often the slot is looked at while it streams. Default 10 s.
+	Watch time.Duration
+	// Stop bounds the orderly end of a stream. Default 2 s.
+	Stop time.Duration
+}
+
+// orDefault replaces a zero value.
+func orDefault[T comparable](v *T, def T) {
+	var zero T
+	if *v == zero {
+		*v = def
+	}
+}
+
+func (o *Options) setDefaults() {
+	orDefault(&o.Publication, "bridge")
+	orDefault(&o.Slot, "bridge")
+	orDefault(&o.MaxLag, 1<<30)
+	orDefault(&o.ApplicationName, "chatbridge")
+	orDefault(&o.Ping, 5*time.Second)
+	orDefault(&o.ServerTimeout, 10*time.Second)
+	orDefault(&o.Connect, 10*time.Second)
+	orDefault(&o.MinRetry, 200*time.Millisecond)
+	orDefault(&o.MaxRetry, 30*time.Second)
+	orDefault(&o.SlowRetry, 30*time.Second)
+	orDefault(&o.StandbyPoll, time.Second)
+	orDefault(&o.HolderSilence, 5*time.Second)
+	orDefault(&o.Watch, 10*time.Second)
+	orDefault(&o.Stop, 2*time.Second)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
+
+// maxName is the longest identifier that Postgres takes without cutting it.
+const maxName = 63
+
+// Validate reports the first option that cannot work. New calls it.
+func (o Options) Validate() error {
+	o.setDefaults()
+	switch {
+	case o.URL == "":
+		return errors.New("the database's URL is empty")
+	case !slotName.MatchString(o.Slot):
+		return fmt.Errorf("slot %q: a slot's name is 1 to 63 of a-z, 0-9 and _", o.Slot)
+	case len(o.Publication) > maxName || strings.ContainsRune(o.Publication, 0):
+		return fmt.Errorf("publication %q: a name has at most %d bytes", o.Publication, maxName)
+	case o.Retain < 0:
+		return fmt.Errorf("retain %v is negative", o.Retain)
+	case o.MaxRetry < o.MinRetry:
+		return fmt.Errorf("the longest pause %v is shorter than the shortest %v", o.MaxRetry, o.MinRetry)
+	case o.Create > CreateNothing:
+		return fmt.Errorf("create policy %d is not known", o.Create)
+	}
+	if _, err := pgx.ParseConfig(o.URL); err != nil {
+		return fmt.Errorf("read the database's URL: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package postgres
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// class says what to do about a failure.
+type class uint8
+
+const (
+	// classRetry: the network, a restart: try again soon.
+	classRetry class = iota
+	// classSlow: only a change on the server mends it: say so, try now and
+	// then.
+	classSlow
+	// classFatal: only a change of our own configuration mends it: end Run.
+	classFatal
+	// classBusy: another bridge has the slot: stand by.
+	classBusy
+	// classLost: the slot is of no use any more: drop it, create it, and
+	// report a gap.
+	classLost
+)
+
+// problem is a failure with what to do about it.
+type problem struct {
+	class class
+	op    string // what failed, as a bare verb phrase
+	hint  string // what mends it, empty where nothing needs to be done
+	err   error
+}
+
+func (p *problem) Error() string { return p.op + ": " + p.err.Error() }
+func (p *problem) Unwrap() error { return p.err }
+
+// code returns the SQLSTATE, empty where there is none.
+func (p *problem) code() string {
+	var pg *pgconn.PgError
+	if errors.As(p.err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// FatalError ends Run: trying again cannot help before the bridge's own
+// configuration is changed.
+type FatalError struct {
+	// Op is what failed.
+	Op string
+	// Code is the server's SQLSTATE, empty where it did not send one.
+	Code string
+	// Hint says what to change.
+	Hint string
+	// Err is the cause.
+	Err error
+}
+
+// Error gives all of it in one line.
+func (e *FatalError) Error() string {
+	s := e.Op + ": " + e.Err.Error()
+	if e.Hint != "" {
+		s += "; " + e.Hint
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *FatalError) Unwrap() error { return e.Err }
+
+// handlerError marks an error that a handler returned.
+type handlerError struct{ err error }
+
+func (e *handlerError) Error() string { return e.err.Error() }
+func (e *handlerError) Unwrap() error { return e.err }
+
+// Remedies that are needed in several places.
+const (
+	hintPooler = "the URL is a connection pooler's, which cannot replicate: use the direct address (Supabase: db.<project>.supabase.co, port 5432)"
+	hintIPv6   = "a direct Supabase address has IPv6 only: give this machine IPv6, or buy the project's IPv4 add-on"
+)
+
+// classify makes a problem of what op failed with. An error that is a problem
+// or a handler's already is returned as it is.
+func (s *Source) classify(op string, err error) error {
+	var p *problem
+	var h *handlerError
+	if errors.As(err, &p) || errors.As(err, &h) {
+		return err
+	}
+	p = &problem{op: op, err: err}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		p.class, p.hint = s.classifyCode(pg)
+	} else {
+		p.hint = networkHint(err)
+	}
+	return p
+}
+
+func networkHint(err error) string {
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		return hintIPv6
+	case errors.As(err, &dns):
+		return "check the host name in the database's URL"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "check that Postgres runs and listens at this address"
+	}
+	return ""
+}
+
+// classifyCode is the table of what each SQLSTATE means here. The texts are
+// those of Postgres 15 to 18.
+func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
+	switch e.Code {
+	case "28P01", "28000":
+		return classSlow, "check user and password in the database's URL, and pg_hba.conf"
+	case "3D000":
+		return classSlow, "check the database's name in the URL"
+	case "42501":
+		return classSlow, "give the role its rights: ALTER ROLE ... REPLICATION; `bridge setup` prints all that is needed"
+	case "42704":
+		if strings.Contains(e.Message, "publication") {
+			return s.publicationGone()
+		}
+		return classRetry, "" // the slot vanished between the look and the start
+	case "42601":
+		return classFatal, hintPooler
+	case "08P01":
+		if strings.Contains(e.Message, "startup parameter") {
+			return classFatal, hintPooler
+		}
+	case "42602", "22023":
+		return classFatal, "check the names of slot and publication"
+	case "0A000":
+		return classSlow, "look at the publication: two column lists of one table, or a form that this server does not support"
+	case "53300":
+		return classSlow, "raise max_wal_senders (or max_connections), or end a reader that is not needed"
+	case "53400":
+		return classSlow, "raise max_replication_slots, or drop a slot that is not needed (select * from pg_replication_slots)"
+	case "55006":
+		return classBusy, ""
+	case "55000":
+		return classify55000(e)
+	}
+	return classRetry, ""
+}
+
+// classify55000 tells apart what object_not_in_prerequisite_state stands for.
+func classify55000(e *pgconn.PgError) (class, string) {
+	switch {
+	case strings.Contains(e.Detail, "invalidated"),
+		strings.Contains(e.Message, "cannot read from logical replication slot"),
+		strings.Contains(e.Message, "can no longer"):
+		return classLost, ""
+	case strings.Contains(e.Message, "wal_level"):
+		return classSlow, hintWALLevel
+	case strings.Contains(e.Message, "not created in this database"):
+		return classFatal, "choose another slot name: this one belongs to another database"
+	case strings.Contains(e.Message, "in recovery"), strings.Contains(e.Message, "standby"):
+		return classSlow, "use the primary's address"
+	}
+	return classRetry, ""
+}
+
+const hintWALLevel = "run ALTER SYSTEM SET wal_level = logical and restart Postgres (on Supabase it is set already)"
+
+// publicationGone is the class of a change that was decoded at a place where
+// the publication does not exist. As long as it does not exist now either,
+// nothing but waiting helps; once it does, this slot still fails at that
+// place for ever, so it has to be made anew.
+func (s *Source) publicationGone() (class, string) {
+	s.publicationMissing = true
+	return classRetry, s.publicationHint()
+}
+
+func (s *Source) publicationHint() string {
+	tables := "<tables>"
+	if len(s.opts.Tables) > 0 {
+		tables = strings.Join(s.opts.Tables, ", ")
+	}
+	return fmt.Sprintf("run CREATE PUBLICATION %s FOR TABLE %s (`bridge setup --apply` does it)", quoteIdent(s.opts.Publication), tables)
+}
+
+// quoteIdent quotes an SQL identifier.
+func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// quoteLiteral quotes an SQL string for standard_conforming_strings.
+func quoteLiteral(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }

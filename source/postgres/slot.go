@@ -1,0 +1,191 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"chatbridge/source"
+)
+
+// acquire returns when the slot exists, is of use and is not being read. It
+// creates it and gives it up as the options allow, and stands by while
+// another bridge reads it.
+func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slotLook, error) {
+	for {
+		look, err := c.look(ctx)
+		if err != nil {
+			return look, err
+		}
+		if err := s.fits(&look); err != nil {
+			return look, err
+		}
+		renewed, err := s.renew(ctx, c, h, &look)
+		switch {
+		case err != nil:
+			return look, err
+		case renewed:
+			continue
+		case look.activePID == 0:
+			return look, s.follow(ctx, h, &look)
+		}
+		if err := s.standBy(ctx, c, look.activePID); err != nil {
+			return look, err
+		}
+	}
+}
+
+// fits reports a slot of our name that is somebody else's.
+func (s *Source) fits(l *slotLook) error {
+	if !l.exists || (l.kind == "logical" && l.plugin == "pgoutput" && l.here) {
+		return nil
+	}
+	what := l.kind + " slot"
+	if l.kind == "logical" {
+		what = fmt.Sprintf("slot of the plugin %s in the database %s", l.plugin, l.database)
+	}
+	return &problem{
+		class: classFatal, op: "look at the slot", hint: "choose another slot name, or drop that slot",
+		err: fmt.Errorf("%s is a %s", s.opts.Slot, what),
+	}
+}
+
+// renew makes the slot anew where it is missing or of no use. It reports
+// whether it did.
+func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slotLook) (bool, error) {
+	reason := s.useless(l)
+	if reason == "" {
+		return false, nil
+	}
+	if s.opts.Create == CreateNothing {
+		return false, s.mayNotRenew(reason, l.exists)
+	}
+	if err := s.probe(ctx); err != nil {
+		return false, err
+	}
+	first := !l.exists && s.progress.reached() == 0 && s.lostReason == "" && s.opts.LastDelivered.IsZero()
+	if !first {
+		// What is lost stays so, whatever the next attempt finds.
+		s.lostReason = reason
+	}
+	if l.exists {
+		if err := c.drop(ctx); err != nil {
+			return false, err
+		}
+	}
+	s.setState(ctx, Connecting, "creating the slot, which waits for transactions that are writing")
+	if err := c.create(ctx); err != nil {
+		return false, err
+	}
+	s.lostReason, s.publicationMissing = "", false
+	if first {
+		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot))
+		return true, nil
+	}
+	return true, s.gap(ctx, h, reason, l.now)
+}
+
+// useless says why the slot has to be made anew, empty where it has not.
+func (s *Source) useless(l *slotLook) string {
+	reached := s.progress.reached()
+	switch {
+	case !l.exists && s.lostReason != "":
+		return s.lostReason
+	case !l.exists:
+		return "the slot was missing"
+	case l.lost() != "":
+		return l.lost()
+	case l.activePID != 0:
+		// Whoever reads it decides.
+		return ""
+	case reached != 0 && l.confirmed > reached:
+		// Somebody has made it anew or moved it on; what we knew of it is
+		// out of date.
+		s.lostReason, s.publicationMissing = "", false
+		return ""
+	case s.lostReason != "":
+		return s.lostReason
+	case s.publicationMissing:
+		return "the publication was missing for a time, and the slot cannot get past that place"
+	case l.lag() > s.opts.MaxLag:
+		return fmt.Sprintf("the slot held back %d MiB of the server's log, more than max_lag allows", l.lag()>>20)
+	}
+	return ""
+}
+
+// probe makes sure that we can replicate at all before a slot is created that
+// nobody would read: a pooler passes SQL on, but not replication.
+func (s *Source) probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)
+	defer cancel()
+	conn, _, err := s.connectReplication(ctx)
+	if err != nil {
+		return err
+	}
+	_, _, err = s.identify(ctx, conn)
+	_ = conn.Close(ctx)
+	return err
+}
+
+func (s *Source) mayNotRenew(reason string, exists bool) error {
+	hint := fmt.Sprintf("run SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", quoteLiteral(s.opts.Slot))
+	if exists {
+		hint = fmt.Sprintf("run SELECT pg_drop_replication_slot(%[1]s); SELECT pg_create_logical_replication_slot(%[1]s, 'pgoutput')", quoteLiteral(s.opts.Slot))
+	}
+	return &problem{class: classSlow, op: "look at the slot", err: errors.New(reason), hint: hint}
+}
+
+// follow compares the slot with what this process has handled. A slot that is
+// further was read by another bridge meanwhile: those changes are not ours.
+func (s *Source) follow(ctx context.Context, h source.Handler, l *slotLook) error {
+	reached := s.progress.reached()
+	if reached == 0 || l.confirmed <= reached {
+		return nil
+	}
+	return s.gap(ctx, h, "another reader moved the slot on while this one was away", l.now)
+}
+
+// gap reports a gap and forgets what was reached before it.
+func (s *Source) gap(ctx context.Context, h source.Handler, reason string, until time.Time) error {
+	_, _, since := s.progress.lag(until)
+	if since.IsZero() {
+		since = s.opts.LastDelivered
+	}
+	s.progress.reset()
+	s.counters.gaps.Add(1)
+	s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "changes may be lost", slog.String("slot", s.opts.Slot),
+		slog.String("reason", reason), slog.Time("since", since), slog.Time("until", until))
+	if err := h.Gap(source.Gap{Reason: reason, Since: since, Until: until.UTC()}); err != nil {
+		return &handlerError{err}
+	}
+	return nil
+}
+
+// standBy waits a little while another reader has the slot. One that is a
+// bridge and has gone silent, or our own of a connection that we lost, is
+// ended: its machine or its network is gone, and the server would take up to
+// wal_sender_timeout to find out.
+func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
+	reason := fmt.Sprintf("another bridge reads the slot (server process %d)", pid)
+	silence, ours := c.silence(ctx, pid)
+	if !ours {
+		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
+	}
+	switch {
+	case pid == s.ownPID:
+		if err := c.terminate(ctx, pid); err != nil {
+			return err
+		}
+		return sleep(ctx, min(s.opts.StandbyPoll, 50*time.Millisecond))
+	case ours && silence > s.opts.HolderSilence:
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "ending the reader of the slot, which has gone silent",
+			slog.String("slot", s.opts.Slot), slog.Duration("silence", silence), slog.Uint64("pid", uint64(pid)))
+		if err := c.terminate(ctx, pid); err != nil {
+			return err
+		}
+	}
+	s.setState(ctx, Standby, reason)
+	return sleep(ctx, s.opts.StandbyPoll)
+}

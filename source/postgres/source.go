@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"chatbridge/source"
+)
+
+// Source follows a publication from a permanent slot. New makes it; Run may
+// be called once at a time.
+type Source struct {
+	opts     Options
+	counters counters
+	status   status
+	progress progress
+
+	// The rest belongs to the goroutine that called Run.
+
+	// history is the server that progress belongs to.
+	history identity
+	// ownPID is the server process of our last stream.
+	ownPID uint32
+	// lostReason is why the slot has to be made anew, empty where it has not.
+	lostReason string
+	// publicationMissing tells that the slot is at a place where the
+	// publication did not exist.
+	publicationMissing bool
+	// progressed tells whether the last stream handled anything.
+	progressed bool
+	// serverTimeout is the wal_sender_timeout to ask for.
+	serverTimeout time.Duration
+}
+
+// New checks the options. It connects to nothing.
+func New(opts Options) (*Source, error) {
+	if err := opts.Validate(); err != nil {
+		return nil, err
+	}
+	opts.setDefaults()
+	s := &Source{opts: opts, serverTimeout: opts.ServerTimeout}
+	s.progress.retain = opts.Retain
+	s.status.since = time.Now()
+	return s, nil
+}
+
+// Run follows the publication until ctx ends and then returns nil, with the
+// last position confirmed and the slot free. It connects again by itself after
+// any failure that time or somebody at the server can mend, and says so in
+// Stats. What only another configuration of the bridge can mend ends it with a
+// *FatalError, and a handler's error ends it with that error.
+func (s *Source) Run(ctx context.Context, h source.Handler) error {
+	backoff := backoff{min: s.opts.MinRetry, max: s.opts.MaxRetry}
+	s.setState(ctx, Connecting, "starting")
+	for {
+		streams, began := s.counters.streams.Load(), time.Now()
+		err := s.session(ctx, h)
+		if he := (*handlerError)(nil); errors.As(err, &he) {
+			s.setState(ctx, Failed, "the handler returned an error")
+			return he.err
+		}
+		if ctx.Err() != nil {
+			s.setState(context.WithoutCancel(ctx), Stopped, "stopped")
+			return nil
+		}
+		if s.counters.streams.Load() > streams {
+			s.adaptTimeout()
+			if s.progressed || time.Since(began) > s.opts.MaxRetry {
+				backoff.reset()
+			}
+		}
+		pause, err := s.after(ctx, err, &backoff)
+		if err != nil {
+			return err
+		}
+		if sleep(ctx, pause) != nil {
+			s.setState(context.WithoutCancel(ctx), Stopped, "stopped")
+			return nil
+		}
+	}
+}
+
+// after decides what to do about the end of a session: how long to pause, or
+// to end.
+func (s *Source) after(ctx context.Context, err error, b *backoff) (time.Duration, error) {
+	var p *problem
+	if !errors.As(err, &p) {
+		p = &problem{class: classRetry, op: "follow the database", err: err}
+	}
+	if p.class != classBusy {
+		s.setFailure(p)
+	}
+	attrs := []slog.Attr{slog.String("error", p.Error())}
+	if p.hint != "" {
+		attrs = append(attrs, slog.String("remedy", p.hint))
+	}
+	switch p.class {
+	case classFatal:
+		s.setState(ctx, Failed, p.Error(), attrs...)
+		return 0, &FatalError{Op: p.op, Code: p.code(), Hint: p.hint, Err: p.err}
+	case classSlow:
+		s.setState(ctx, Blocked, reasonOf(p), attrs...)
+		return jitter(s.opts.SlowRetry), nil
+	case classBusy:
+		s.setState(ctx, Standby, "another bridge reads the slot")
+		return s.opts.StandbyPoll / 4, nil
+	case classLost:
+		s.lostReason = p.err.Error()
+		s.setState(ctx, Retrying, reasonOf(p), attrs...)
+		return 0, nil
+	}
+	s.setState(ctx, Retrying, reasonOf(p), attrs...)
+	return b.next(), nil
+}
+
+func reasonOf(p *problem) string {
+	if p.hint == "" {
+		return p.Error()
+	}
+	return fmt.Sprintf("%s; %s", p.Error(), p.hint)
+}
+
+// adaptTimeout doubles the server's time-out while streams end without
+// progress: a transaction so large that the server takes longer than the
+// time-out to decode it without looking at our reports would else never pass.
+func (s *Source) adaptTimeout() {
+	const most = 8
+	if s.progressed {
+		s.serverTimeout = s.opts.ServerTimeout
+		return
+	}
+	s.serverTimeout = min(2*s.serverTimeout, most*s.opts.ServerTimeout)
+}
+
+func (s *Source) setVersion(v int) {
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	s.status.version = v
+}
+
+// backoff yields pauses that double from min to max.
+type backoff struct {
+	min, max, current time.Duration
+}
+
+func (b *backoff) reset() { b.current = 0 }
+
+func (b *backoff) next() time.Duration {
+	b.current = min(max(2*b.current, b.min), b.max)
+	return jitter(b.current)
+}
+
+// jitter spreads d over 75 to 125 percent of itself, so that many bridges do
+// not come back at the same moment.
+func jitter(d time.Duration) time.Duration {
+	return d*3/4 + rand.N(d/2+1)
+}
