@@ -96,6 +96,10 @@ func origin(s string) error {
 	if s == "*" {
 		return nil
 	}
+	// A wildcard for the port goes with a plain host only.
+	if host, ok := strings.CutSuffix(s, ":*"); ok && !strings.Contains(host, "*") {
+		s = host
+	}
 	u, err := url.Parse(strings.Replace(s, "://*.", "://wildcard.", 1))
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
@@ -103,7 +107,7 @@ func origin(s string) error {
 	case u.Path != "":
 		return errors.New("has a path or a trailing slash, which no Origin header has")
 	case strings.Contains(u.Host, "*"):
-		return errors.New("has a * elsewhere than as the first label of the host")
+		return errors.New("has a * elsewhere than as the first label of the host or as the port")
 	case strings.HasPrefix(s, u.Scheme+"://*.") && !strings.Contains(strings.TrimPrefix(u.Hostname(), "wildcard."), "."):
 		return errors.New("would admit a whole top-level domain")
 	case u.Host != strings.ToLower(u.Host):

@@ -196,8 +196,8 @@ type Replay struct {
 	Window    time.Duration
 	MaxEvents int
 	MaxBytes  Size
-	// StateFile keeps the last published position across restarts; empty for
-	// none, which costs repetitions and never an event.
+	// StateFile keeps the time of the last published event across restarts;
+	// empty for none.
 	StateFile string
 }
 

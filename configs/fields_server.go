@@ -18,7 +18,7 @@ func (c *Config) serverFields() []*field {
 	top = append(top, section("admin",
 		&field{key: "listen", def: "127.0.0.1:9090", emptyEnv: true, kind: text(&c.Admin.Listen, acceptAddress+", or nothing to turn it off", optional(address))})...)
 	top = append(top, section("cors",
-		&field{key: "origins", kind: texts(&c.CORS.Origins, "a list of origins such as https://app.example.com, https://*.example.app, or *", origin)})...)
+		&field{key: "origins", kind: texts(&c.CORS.Origins, "a list of origins such as https://app.example.com, https://*.example.app, http://localhost:*, or *", origin)})...)
 	top = append(top, section("allow",
 		&field{key: "addresses", kind: prefixes(&c.Allow.Addresses)})...)
 	top = append(top, section("proxies",

@@ -2,6 +2,10 @@ package configs
 
 import "strings"
 
+// Nearest returns the name most like s, or "" where none is like it: for
+// messages about a misspelled name.
+func Nearest(s string, names []string) string { return nearest(s, names) }
+
 // nearest returns the name most like s, or "" where none is like it: at most
 // a third of its letters may differ. Of equals the first wins.
 func nearest(s string, names []string) string {

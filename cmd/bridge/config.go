@@ -1,0 +1,29 @@
+package main
+
+import (
+	"chatbridge/configs"
+
+	"github.com/spf13/cobra"
+)
+
+const configHelp = `Settings come from the defaults, the file, systemd's credentials, the environment
+and flags, the later the stronger. Every key is a flag of the same name (secrets
+are not); configs/bridge.yaml has all of them with their defaults and meaning.`
+
+// addConfigFlags gives the command --config and a flag for every setting.
+func addConfigFlags(cmd *cobra.Command) {
+	cmd.Flags().StringP("config", "c", "", "the configuration `file` (default $"+configs.ConfigEnv+", else none)")
+	configs.AddFlags(cmd.Flags())
+	cmd.Flags().SortFlags = false
+}
+
+// loadConfig reads the configuration. Complete demands all that serving needs.
+func loadConfig(cmd *cobra.Command, complete bool) (*configs.Config, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, err
+	}
+	sources := configs.Process(file, cmd.Flags())
+	sources.Complete = complete
+	return configs.Load(sources)
+}

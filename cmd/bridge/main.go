@@ -1,0 +1,80 @@
+// Command bridge keeps a CRM's screens alive when its chat server is down: see
+// `bridge help`. This package is thin: commands, flags, signals, exit codes.
+// What they do is in the packages bridge, configs and those below.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"chatbridge/configs"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2 // wrong usage or configuration
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
+	stop()
+	os.Exit(code)
+}
+
+// streams are the standard streams of one run.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// run is one run of the program. It ends early when ctx does, in good order.
+func run(ctx context.Context, args []string, std streams) int {
+	root := newRoot(std)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var silent *exitError
+	if errors.As(err, &silent) {
+		return silent.code
+	}
+	fmt.Fprintln(std.err, "bridge: "+err.Error())
+	var usage *usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(std.err, "Run '%s --help' for how it is used.\n", cmd.CommandPath())
+		return exitUsage
+	}
+	var config *configs.Error
+	if errors.As(err, &config) {
+		return exitUsage
+	}
+	var coded interface{ ExitCode() int }
+	if errors.As(err, &coded) {
+		return coded.ExitCode()
+	}
+	return exitFailed
+}
+
+// usageError is wrong usage: an unknown command or flag, a missing argument.
+type usageError struct{ reason string }
+
+func (e *usageError) Error() string { return e.reason }
+
+func usagef(format string, args ...any) error {
+	return &usageError{strings.TrimSpace(fmt.Sprintf(format, args...))}
+}
+
+// exitError ends the run with a code after everything has been said.
+type exitError struct{ code int }
+
+func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"chatbridge/configs"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// newRoot returns the command `bridge` with all its sub-commands.
+func newRoot(std streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bridge",
+		Short: "Keeps a CRM's screens alive when its chat server is down",
+		Long: `bridge follows messages and conversations in a Supabase database and serves
+them over Socket.IO as ChatEngine does, so that a CRM cannot tell the two apart
+and loses no event.`,
+		Example: `  bridge demo                          everything on this machine, nothing to configure
+  bridge serve --config bridge.yaml    the daemon
+  bridge check --config bridge.yaml    what could go wrong, before it does
+  bridge tail --url http://127.0.0.1:8080 --token "$(bridge token --workspace W)"`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_ = cmd.Help()
+			return &exitError{exitUsage}
+		},
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.SetIn(std.in)
+	root.SetOut(std.out)
+	root.SetErr(std.err)
+	root.SetFlagErrorFunc(flagError)
+	for _, command := range commands {
+		root.AddCommand(command(std))
+	}
+	return root
+}
+
+// commands make the sub-commands, in the order in which help lists them.
+var commands = []func(streams) *cobra.Command{
+	newServe, newToken, newTail, newVersion,
+}
+
+// noCommand is what is wrong when the first argument is no command.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	reason := fmt.Sprintf("there is no command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		reason += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usagef("%s", reason)
+}
+
+// flagError is a flag that is not known or not right.
+func flagError(cmd *cobra.Command, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	if !unknown {
+		return usagef("%v", err)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := configs.Nearest(name, names); near != "" {
+		return usagef("%v; did you mean --%s?", err, near)
+	}
+	return usagef("%v", err)
+}
+
+// noArguments is for commands that take flags alone.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("unexpected argument %q: this command takes flags only", args[0])
+	}
+	return nil
+}

@@ -1,0 +1,47 @@
+package sioclient
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrDisconnected is the server's DISCONNECT packet: it wants the client
+	// gone, and socket.io-client does not come back.
+	ErrDisconnected = errors.New("the server disconnected the client for good")
+	// ErrNotConnected: there is no connection to send on now.
+	ErrNotConnected = errors.New("not connected")
+	// ErrPingTimeout: the server's heartbeat stayed away.
+	ErrPingTimeout = errors.New("no heartbeat from the server")
+)
+
+// ConnectError is the server's CONNECT_ERROR packet: a refusal for good.
+type ConnectError struct {
+	Message string
+	// Data is what the server added, such as {"code": …}; nil if nothing.
+	Data json.RawMessage
+}
+
+// Code returns the code in Data, "" if there is none.
+func (e *ConnectError) Code() string {
+	var d struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal(e.Data, &d)
+	return d.Code
+}
+
+// Error gives the message and the code.
+func (e *ConnectError) Error() string {
+	if code := e.Code(); code != "" {
+		return fmt.Sprintf("the server refuses: %s (%s)", e.Message, code)
+	}
+	return "the server refuses: " + e.Message
+}
+
+// final tells the errors after which a client does not come back.
+func final(err error) bool {
+	var refused *ConnectError
+	return errors.As(err, &refused) || errors.Is(err, ErrDisconnected)
+}
