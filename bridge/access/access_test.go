@@ -95,7 +95,7 @@ func TestAddresses(t *testing.T) {
 
 func TestOrigins(t *testing.T) {
 	t.Parallel()
-	o, err := access.NewOrigins([]string{"https://app.example.com", "https://*.example.app", "http://localhost:5173", "https://*.preview.example:8443"})
+	o, err := access.NewOrigins([]string{"https://app.example.com", "https://*.example.app", "http://localhost:5173", "https://*.preview.example:8443", "http://127.0.0.1:*"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +126,14 @@ func TestOrigins(t *testing.T) {
 		"http://localhost":                       false,
 		"https://x.preview.example:8443":         true,
 		"https://x.preview.example":              false,
+		"http://127.0.0.1:5173":                  true,
+		"http://127.0.0.1":                       true,
+		"http://127.0.0.1:":                      false,
+		"http://127.0.0.1:1:2":                   false,
+		"http://127.0.0.1:x":                     false,
+		"https://127.0.0.1:5173":                 false,
+		"http://127.0.0.1.evil.com:80":           false,
+		"http://127.0.0.1:80.evil.com":           false,
 		"null":                                   false,
 		"":                                       false,
 		"*":                                      false,

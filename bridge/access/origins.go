@@ -10,6 +10,7 @@ import (
 type Origins struct {
 	all       bool
 	exact     map[string]bool
+	anyPort   map[string]bool // scheme://host
 	wildcards []wildcard
 }
 
@@ -22,9 +23,10 @@ type wildcard struct {
 // NewOrigins reads patterns: an exact origin (`https://app.example.com`, as a
 // browser sends it: lower case, no default port, no slash at the end), the
 // sub-domains of a host (`https://*.example.app`, any depth, the host itself
-// not among them), or `*` for all.
+// not among them), a host with any port or none (`http://localhost:*`, for
+// developers), or `*` for all.
 func NewOrigins(patterns []string) (*Origins, error) {
-	o := &Origins{exact: make(map[string]bool)}
+	o := &Origins{exact: make(map[string]bool), anyPort: make(map[string]bool)}
 	for _, p := range patterns {
 		scheme, host, ok := strings.Cut(p, "://")
 		switch {
@@ -34,8 +36,10 @@ func NewOrigins(patterns []string) (*Origins, error) {
 			return nil, fmt.Errorf("origin %q: want https://host, https://*.host or *", p)
 		case strings.HasPrefix(host, "*."):
 			o.wildcards = append(o.wildcards, wildcard{strings.ToLower(scheme) + "://", strings.ToLower(host[1:])})
+		case strings.HasSuffix(host, ":*") && strings.Count(host, "*") == 1:
+			o.anyPort[strings.ToLower(strings.TrimSuffix(p, ":*"))] = true
 		case strings.Contains(host, "*"):
-			return nil, fmt.Errorf("origin %q: * can only be the first label of the host", p)
+			return nil, fmt.Errorf("origin %q: * can only be the first label of the host or the port", p)
 		default:
 			o.exact[strings.ToLower(p)] = true
 		}
@@ -53,6 +57,9 @@ func (o *Origins) Allow(origin string) bool {
 	if o.exact[origin] {
 		return true
 	}
+	if len(o.anyPort) > 0 && o.anyPort[withoutPort(origin)] {
+		return true
+	}
 	for _, w := range o.wildcards {
 		rest, ok := strings.CutPrefix(origin, w.prefix)
 		if !ok {
@@ -63,6 +70,15 @@ func (o *Origins) Allow(origin string) bool {
 		}
 	}
 	return false
+}
+
+// withoutPort cuts a port, digits only, off an origin.
+func withoutPort(origin string) string {
+	at := strings.LastIndexByte(origin, ':')
+	if at < 0 || at+1 == len(origin) || strings.Trim(origin[at+1:], "0123456789") != "" {
+		return origin
+	}
+	return origin[:at]
 }
 
 // isHost tells that s is labels of a host and nothing that could end the host
