@@ -1,36 +1,242 @@
 package mapping
 
-import "chatbridge/source"
+import (
+	"sync/atomic"
+	"time"
+
+	"chatbridge/source"
+)
 
 // Mapper maps transactions to events. One goroutine uses it at a time; Stats
 // alone may be called from any.
 type Mapper struct {
 	spec *Spec
 	opts Options
+
+	counters     counters
+	unknownWords map[string]*atomic.Uint64
+	warned       map[string]bool
+
+	bindings map[*source.Relation]*binding
+	last     *binding
+	trusted  [maxTables][]bool
+	// streamed tells which tables the stream has shown.
+	streamed [maxTables]bool
+
+	memory memory
+	prints fingerprints
+
+	tx source.Tx
+	// now is the latest commit time seen, in Unix nanoseconds: the clock by
+	// which memory grows old.
+	now   int64
+	txSeq uint64
+	batch batch
+
+	env env
+	// conversationKey is the conversation whose newest message an expression
+	// means.
+	conversationKey []byte
+	event           Event
+	out             []byte
+	key, status     []byte
+	cur, old        source.Row
+	// trying makes events only to learn what they lack: nothing is counted.
+	trying bool
+	other           []byte
 }
 
 // New returns a Mapper for spec that remembers nothing yet.
 func New(spec *Spec, opts Options) *Mapper {
-	return &Mapper{spec: spec, opts: opts.withDefaults()}
+	m := &Mapper{
+		spec: spec, opts: opts.withDefaults(),
+		bindings:     map[*source.Relation]*binding{},
+		warned:       map[string]bool{},
+		unknownWords: map[string]*atomic.Uint64{},
+	}
+	for _, s := range [][]memberExpr{spec.message.members, spec.conversation.members} {
+		for i := range s {
+			countedWords(s[i].value, m.unknownWords)
+		}
+	}
+	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
+	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
+	m.env.find = m
+	m.env.trusted = &m.trusted
+	m.env.unknown = m.unknownWord
+	m.batch.base = 1
+	return m
+}
+
+// countedWords finds the members whose unknown words are counted.
+func countedWords(x expr, into map[string]*atomic.Uint64) {
+	switch x := x.(type) {
+	case *wordsExpr:
+		if x.count != "" {
+			into[x.count] = &atomic.Uint64{}
+		}
+		countedWords(x.of, into)
+	case *firstExpr:
+		for _, o := range x.of {
+			countedWords(o, into)
+		}
+	case *ifExpr:
+		countedWords(x.then, into)
+		if x.els != nil {
+			countedWords(x.els, into)
+		}
+	}
+}
+
+func (m *Mapper) unknownWord(member string) {
+	if n := m.unknownWords[member]; n != nil {
+		n.Add(1)
+	}
+	m.warn(Warning{
+		Reason: "unknown_word", Table: m.spec.tables[messageTable].Schema + "." + m.spec.tables[messageTable].Name,
+		Detail: "a value of " + member + " is in no word list and is sent as its fallback: add the word to the mapping's `words:`",
+	}, member)
 }
 
 // Begin starts a transaction. What an unfinished one before it left is
 // dropped.
-func (m *Mapper) Begin(tx source.Tx) {}
+func (m *Mapper) Begin(tx source.Tx) {
+	m.tx = tx
+	if t := tx.Time.UnixNano(); !tx.Time.IsZero() && t > m.now {
+		m.now = t
+	}
+	m.txSeq++
+	m.batch.reset()
+	m.batch.base = 1
+}
 
 // Change maps one row's change. Events that need nothing looked up are emitted
 // at once, others when the batch is complete, in order.
 //
 // A row that cannot be mapped is counted and warned of; the error is only
 // ever one that emit returned.
-func (m *Mapper) Change(c *source.Change, emit Emit) error { return nil }
+func (m *Mapper) Change(c *source.Change, emit Emit) error {
+	b := m.bind(c.Relation)
+	index := m.batch.next(c.New)
+	if !b.read {
+		m.count(tableID(maxTables), c.Op)
+		m.skip(skipOther)
+		return m.flushFull(emit)
+	}
+	m.count(b.table, c.Op)
+	m.streamed[b.table] = true
+	if c.Op != source.Truncate && b.lacking != "" {
+		m.fail(failColumn, b.table, nil, b.lacking, "the table has no column "+b.lacking)
+		return m.flushFull(emit)
+	}
+	if err := m.change(b, c, index, emit); err != nil {
+		return err
+	}
+	return m.flushFull(emit)
+}
+
+func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) error {
+	switch c.Op {
+	case source.Delete:
+		m.deleted(b, c)
+		return nil
+	case source.Truncate:
+		m.truncated(b.table)
+		return nil
+	case source.Insert, source.Update:
+	default:
+		return nil
+	}
+	m.cur = b.project(m.cur, c.New, source.Unchanged)
+	if c.Old != nil {
+		m.old = b.project(m.old, c.Old, source.Absent)
+		fill(m.cur, m.old)
+	} else {
+		m.old = m.old[:0]
+	}
+	switch b.table {
+	case messageTable:
+		return m.messageChange(b, c.Op, index, emit)
+	case conversationTable:
+		return m.conversationChange(b, c.Op, index, emit)
+	}
+	m.referenceChange(b, c.Op)
+	return nil
+}
+
+func (m *Mapper) count(t tableID, op source.Op) {
+	if op <= source.Truncate {
+		m.counters.rows[t][op].Add(1)
+	}
+}
+
+func (m *Mapper) skip(reason int) { m.counters.skipped[reason].Add(1) }
+
+// flushFull ends the batch when it is full.
+func (m *Mapper) flushFull(emit Emit) error {
+	if m.batch.rows < uint32(m.opts.BatchRows) && m.batch.bytes < m.opts.BatchBytes {
+		return nil
+	}
+	return m.flush(emit)
+}
 
 // Commit ends the transaction: it emits the rows that waited for a lookup and
 // the conversation events.
-func (m *Mapper) Commit(emit Emit) error { return nil }
+func (m *Mapper) Commit(emit Emit) error {
+	err := m.flush(emit)
+	c := &m.counters
+	c.rememberedRows.Store(int64(m.memory.count))
+	c.rememberedBytes.Store(int64(m.memory.bytes))
+	c.rememberedMessages.Store(int64(len(m.prints.index)))
+	c.evicted.Store(m.memory.evicted)
+	return err
+}
 
 // Forget drops all that the Mapper remembers: after a Gap it may be untrue.
-func (m *Mapper) Forget() {}
+func (m *Mapper) Forget() {
+	m.memory.clear()
+	m.prints.init(m.prints.width, m.prints.limit)
+	m.batch.reset()
+}
 
-// Stats returns a snapshot of the counters.
-func (m *Mapper) Stats() Stats { return Stats{} }
+// deleted forgets a row. A DELETE makes no event.
+func (m *Mapper) deleted(b *binding, c *source.Change) {
+	m.skip(skipDelete)
+	m.old = b.project(m.old, c.Old, source.Absent)
+	key := m.old[m.keySlot(b.table)]
+	if key.Kind != source.Text {
+		return
+	}
+	m.memory.drop(b.table, key.Data)
+	switch b.table {
+	case messageTable:
+		m.prints.drop(key.Data)
+		if conv := m.old[m.spec.message.conversation]; conv.Kind == source.Text {
+			m.forgetNewest(conv.Data, key.Data)
+		}
+	case conversationTable:
+		m.memory.drop(newestKind, key.Data)
+	}
+}
+
+// forgetNewest forgets a conversation's newest message if it is that one.
+func (m *Mapper) forgetNewest(conversation, message []byte) {
+	r := m.memory.get(newestKind, conversation)
+	if r != nil && !r.none && string(r.row[m.spec.message.key].Data) == string(message) {
+		m.memory.remove(r)
+	}
+}
+
+func (m *Mapper) truncated(t tableID) {
+	m.skip(skipTruncate)
+	m.memory.dropAll(t)
+	if t == messageTable {
+		m.memory.dropAll(newestKind)
+		m.prints.init(m.prints.width, m.prints.limit)
+	}
+}
+
+func (m *Mapper) keySlot(t tableID) int { return m.spec.tables[t].Key }
+
+// expiry is when a row that was looked up now has to be looked up again.
+func (m *Mapper) expiry() int64 { return m.now + int64(m.opts.Refresh/time.Nanosecond) }

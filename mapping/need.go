@@ -25,7 +25,7 @@ type Need struct {
 	// References are rows of referenced tables wanted by key.
 	References []ReferenceNeed
 	// Related asks for the conversations that point to these rows, at most
-	// RelatedLimit for each.
+	// RelatedLimit for each, with their references and their newest messages.
 	Related []ReferenceNeed
 	// Messages are keys of messages whose row is wanted, because the change
 	// came without its large values.

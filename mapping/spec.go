@@ -1,10 +1,49 @@
 package mapping
 
-import "chatbridge/source"
-
 // Spec is a compiled mapping. It is immutable and safe for concurrent use.
 type Spec struct {
 	tables []Table
+
+	message      section
+	conversation section
+	typing       []memberExpr // nil when the mapping has no typing
+	// typingSlot is the conversation's column whose change makes typing.
+	typingSlot int
+
+	references []reference
+	// newestSlots are the message's columns that a conversation event reads.
+	newestSlots []bool
+	newestBy    int // slot of the column that orders messages
+	// insertedOnly: message.x in a conversation is the message inserted in this
+	// transaction only.
+	insertedOnly bool
+	statusMember expr
+	idMember     expr
+	statusSlots  []bool
+	followSlots  []bool
+	// visibleSlots are the columns whose change makes the event again: of the
+	// message without those of the status, and of the conversation.
+	visibleSlots [firstReference][]bool
+	// referenceSlots are the columns of a reference that conversation events
+	// read.
+	referenceSlots [][]bool
+}
+
+// section is how one of the two main tables becomes its event.
+type section struct {
+	table                        tableID
+	key, workspace, conversation int // slots; conversation is -1 in conversation
+	members                      []memberExpr
+	unknownChanged               bool
+}
+
+// reference is a table whose rows are looked up.
+type reference struct {
+	id  tableID
+	key int
+	// by is the column that points to it.
+	by             ref
+	unknownChanged bool
 }
 
 // Table is a table that a Spec reads.
@@ -15,13 +54,22 @@ type Table struct {
 	// Schema and Name say where it is.
 	Schema, Name string
 	// Stream tells that changes of this table make events, so that it must be
-	// published. References are Stream false: published, a change of theirs
-	// makes events; unpublished, they are looked up.
+	// published. References have Stream false: where they are published, a
+	// change of theirs makes events; where not, they are looked up.
 	Stream bool
-	// Key is the column that identifies a row.
-	Key string
+	// Key is the place in Columns of the column that identifies a row.
+	Key int
 	// Columns are the columns that are read, in the order that Found.Row has.
 	Columns []Column
+	// Newest, in the message table, is the place in Columns of the column that
+	// orders messages, -1 where newest messages are never looked up;
+	// Conversation is that of the conversation's key. Both are -1 in the other
+	// tables.
+	Newest, Conversation int
+	// By and ByColumn, in a reference, are the Role of the table and the place
+	// in its Columns of the column that points here.
+	By       string
+	ByColumn int
 }
 
 // Column is a column that a Spec reads.
@@ -32,35 +80,37 @@ type Column struct {
 	// Members are the members that go without when the column is missing, such
 	// as message.attachments.
 	Members []string
+
+	at  place
+	own bool
 }
 
-// Load compiles a mapping: the preset of that name (`crm`, `chatengine`),
-// changed by the file unless it is "". A file that says `replace: true` stands
-// alone and the preset is not read.
-//
-// Errors name file, line and the nearest accepted word; see Error.
-func Load(preset, file string) (*Spec, error) { return nil, nil }
+// place is where a mapping says something.
+type place struct {
+	file string
+	line int
+}
 
 // Tables returns the tables that the Spec reads: message and conversation
 // first, then the references. The caller must not change it.
 func (s *Spec) Tables() []Table { return s.tables }
 
-// Check compares the Spec with the columns that a table really has. columns
-// returns them for a table, nil when the table does not exist. A column that
-// the operator's own file names and the table lacks is an error, as is a
-// required one; one that only the preset names costs its members and is a
-// warning.
-func (s *Spec) Check(columns func(schema, table string) []source.Column) (warnings []Problem, err error) {
-	return nil, nil
+// Table returns the table of that role.
+func (s *Spec) Table(role string) (Table, bool) {
+	for _, t := range s.tables {
+		if t.Role == role {
+			return t, true
+		}
+	}
+	return Table{}, false
 }
 
-// Problem is one thing in a mapping that does not fit.
-type Problem struct {
-	// File and Line say where the mapping says it. File is the preset's name
-	// in the form `preset crm` for a preset.
-	File string
-	Line int
-	// Text is one sentence: what is wrong, and the nearest thing that would be
-	// right.
-	Text string
+// lookup returns the table's number; false when the Spec does not read it.
+func (s *Spec) lookup(schema, name string) (tableID, bool) {
+	for i := range s.tables {
+		if s.tables[i].Name == name && s.tables[i].Schema == schema {
+			return tableID(i), true
+		}
+	}
+	return 0, false
 }

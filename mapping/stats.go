@@ -1,5 +1,7 @@
 package mapping
 
+import "chatbridge/source"
+
 // Stats is a snapshot of a Mapper's counters since it was made.
 type Stats struct {
 	// Events counts by event name.
@@ -7,9 +9,11 @@ type Stats struct {
 	// Rows counts the changes seen.
 	Rows []RowCount
 	// Skipped counts changes that made no event, by reason: unchanged, delete,
-	// truncate, other_table.
+	// truncate, other_table, reference.
 	Skipped map[string]uint64
-	// Unmappable counts rows or events that could not be made, by reason.
+	// Unmappable counts rows or events that could not be made, by reason:
+	// missing_column, no_key, no_workspace, no_conversation, no_member,
+	// value_not_sent.
 	Unmappable map[string]uint64
 	// UnknownWords counts values that a translation had no word for, by member.
 	UnknownWords map[string]uint64
@@ -22,7 +26,7 @@ type Stats struct {
 
 // RowCount counts the changes of one table by operation.
 type RowCount struct {
-	// Table is the table's name in the Spec, such as message, or other.
+	// Table is the table's role in the Spec, such as message, or other.
 	Table string
 	// Op is insert, update, delete or truncate.
 	Op string
@@ -36,4 +40,45 @@ type LookupStats struct {
 	// Batches are calls of Lookup.Fetch; Timeouts and Errors are those of them
 	// that failed; Unanswered are misses that stayed without an answer.
 	Batches, Timeouts, Errors, Unanswered uint64
+}
+
+// Stats returns a snapshot of the counters. Any goroutine may call it at any
+// time.
+func (m *Mapper) Stats() Stats {
+	c := &m.counters
+	s := Stats{
+		Events: map[string]uint64{}, Skipped: map[string]uint64{}, Unmappable: map[string]uint64{}, UnknownWords: map[string]uint64{},
+		Lookups: LookupStats{
+			Hits: c.hits.Load(), Misses: c.misses.Load(), Batches: c.batches.Load(),
+			Timeouts: c.timeouts.Load(), Errors: c.errors.Load(), Unanswered: c.unanswered.Load(),
+		},
+		RememberedRows: c.rememberedRows.Load(), RememberedBytes: c.rememberedBytes.Load(),
+		RememberedMessages: c.rememberedMessages.Load(), Evicted: c.evicted.Load(),
+	}
+	for k := Message; int(k) < len(kinds); k++ {
+		s.Events[k.String()] = c.events[k].Load()
+	}
+	for i := range c.skipped {
+		s.Skipped[skipNames[i]] = c.skipped[i].Load()
+	}
+	for i := range c.failed {
+		s.Unmappable[failNames[i]] = c.failed[i].Load()
+	}
+	for member, n := range m.unknownWords {
+		s.UnknownWords[member] = n.Load()
+	}
+	for t := range c.rows {
+		name := "other"
+		if t < len(m.spec.tables) {
+			name = m.spec.tables[t].Role
+		} else if t < maxTables {
+			continue
+		}
+		for op := source.Insert; op <= source.Truncate; op++ {
+			if n := c.rows[t][op].Load(); n > 0 {
+				s.Rows = append(s.Rows, RowCount{Table: name, Op: op.String(), N: n})
+			}
+		}
+	}
+	return s
 }

@@ -14,3 +14,32 @@ type Warning struct {
 	// Detail is one sentence with the remedy.
 	Detail string
 }
+
+// maxWarnings bounds what is remembered of warnings given.
+const maxWarnings = 1000
+
+// warn gives a warning unless one of that table, reason and subject was given.
+func (m *Mapper) warn(w Warning, subject string) {
+	if m.opts.Warn == nil || len(m.warned) >= maxWarnings {
+		return
+	}
+	id := w.Table + "\x00" + w.Reason + "\x00" + subject
+	if m.warned[id] {
+		return
+	}
+	m.warned[id] = true
+	m.opts.Warn(w)
+}
+
+// fail counts a row or event that cannot be made and warns of it.
+func (m *Mapper) fail(reason int, t tableID, key []byte, subject, detail string) {
+	if m.trying {
+		return
+	}
+	m.counters.failed[reason].Add(1)
+	if m.opts.Warn == nil {
+		return
+	}
+	table := &m.spec.tables[t]
+	m.warn(Warning{Reason: failNames[reason], Table: table.Schema + "." + table.Name, Key: string(key), Detail: detail}, subject)
+}

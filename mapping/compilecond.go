@@ -1,0 +1,171 @@
+package mapping
+
+import (
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+func (c *compiler) ifHead(n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
+	if k["then"] == nil {
+		c.fail(n, "`if:` needs `then:`")
+		return nil
+	}
+	x := &ifExpr{cond: c.condition(k["if"], depth+1), then: c.compile(k["then"], m, depth+1)}
+	if k["else"] != nil {
+		if x.els = c.compile(k["else"], m, depth+1); x.els == nil {
+			return nil
+		}
+	}
+	if x.cond == nil || x.then == nil {
+		return nil
+	}
+	return x
+}
+
+// condition compiles a condition: the name of a column (it has a value), a
+// column among words, or any, all, not of others.
+func (c *compiler) condition(n *yaml.Node, depth int) condition {
+	n = deref(n)
+	if depth > maxExprDepth {
+		c.fail(n, "conditions nest deeper than %d", maxExprDepth)
+		return nil
+	}
+	if n.Kind == yaml.ScalarNode {
+		if x := c.column(n); x != nil {
+			return &presentCond{x}
+		}
+		return nil
+	}
+	k := c.keys(n, "a condition", "column", "path", "is", "in", "shape", "matches", "any", "all", "not")
+	switch {
+	case k["any"] != nil:
+		if of := c.conditions(k["any"], depth); of != nil {
+			return &anyCond{of}
+		}
+	case k["all"] != nil:
+		if of := c.conditions(k["all"], depth); of != nil {
+			return &allCond{of}
+		}
+	case k["not"] != nil:
+		if of := c.condition(k["not"], depth+1); of != nil {
+			return &notCond{of}
+		}
+	case k["column"] != nil:
+		return c.columnCondition(n, k)
+	default:
+		c.fail(n, "a condition has one of column, any, all, not")
+	}
+	return nil
+}
+
+func (c *compiler) conditions(n *yaml.Node, depth int) []condition {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		c.fail(n, "a list of conditions is wanted here")
+		return nil
+	}
+	var out []condition
+	for _, e := range n.Content {
+		x := c.condition(e, depth+1)
+		if x == nil {
+			return nil
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condition {
+	x := c.columnHead(k["column"], k, shapeMember{})
+	if x == nil {
+		return nil
+	}
+	x = c.modified(x, n, map[string]*yaml.Node{"shape": k["shape"], "matches": k["matches"]}, shapeMember{}, 0)
+	if x == nil {
+		return nil
+	}
+	var words []*yaml.Node
+	switch {
+	case k["is"] != nil:
+		words = []*yaml.Node{k["is"]}
+	case k["in"] != nil && k["in"].Kind == yaml.SequenceNode:
+		words = k["in"].Content
+	case k["in"] != nil:
+		c.fail(k["in"], "`in:` takes a list")
+		return nil
+	default:
+		return &presentCond{x}
+	}
+	cond := &inCond{of: x, words: map[string]bool{}}
+	for _, w := range words {
+		switch w = deref(w); {
+		case isNullNode(w):
+			cond.null = true
+		case w.ShortTag() == "!!bool":
+			// Postgres prints t and f, Realtime true and false.
+			cond.words[w.Value] = true
+			cond.words[w.Value[:1]] = true
+		default:
+			cond.words[w.Value] = true
+		}
+	}
+	return cond
+}
+
+// wordTables compiles the section `words:`.
+func (c *compiler) wordTables(n *yaml.Node) {
+	for name, table := range c.keys(n, "words") {
+		if words := c.wordTable(table, nil); words != nil {
+			c.words[name] = words
+		}
+	}
+}
+
+// wordTable compiles {target: [word, …]}, or takes the table of that name.
+// With an enum the targets must be in it.
+func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
+	if n.Kind == yaml.ScalarNode {
+		words := c.words[n.Value]
+		if words == nil {
+			var names []string
+			for name := range c.words {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			c.fail(n, "there is no word table %q: %s", n.Value, accepted(n.Value, names))
+			return nil
+		}
+		for _, to := range words {
+			if len(enum) > 0 && !slices.Contains(enum, string(to)) {
+				c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
+				return nil
+			}
+		}
+		return words
+	}
+	if n.Kind != yaml.MappingNode {
+		c.fail(n, "`words:` takes {target: [word, word]}, or the name of a table in the section words")
+		return nil
+	}
+	out := map[string][]byte{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		to, from := n.Content[i], deref(n.Content[i+1])
+		if len(enum) > 0 && !slices.Contains(enum, to.Value) {
+			c.fail(to, "%q is not accepted: %s", to.Value, accepted(to.Value, enum))
+			continue
+		}
+		list := []*yaml.Node{from}
+		if from.Kind == yaml.SequenceNode {
+			list = from.Content
+		}
+		for _, w := range list {
+			word := strings.ToLower(deref(w).Value)
+			if other, ok := out[word]; ok && string(other) != to.Value {
+				c.fail(w, "the word %q leads to both %q and %q", word, other, to.Value)
+			}
+			out[word] = []byte(to.Value)
+		}
+	}
+	return out
+}

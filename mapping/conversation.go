@@ -1,0 +1,143 @@
+package mapping
+
+import (
+	"bytes"
+
+	"chatbridge/source"
+)
+
+// conversationChange maps an INSERT or UPDATE of a conversation: typing when
+// that column changed, and conversation at the end of the batch when something
+// visible did.
+func (m *Mapper) conversationChange(b *binding, op source.Op, index uint32, emit Emit) error {
+	row := m.cur
+	s := &m.spec.conversation
+	key := row[s.key].Data
+	if row[s.key].Kind != source.Text || len(key) == 0 {
+		m.fail(failKey, conversationTable, nil, "", "a conversation without a key cannot be sent")
+		return nil
+	}
+	ws := row[s.workspace].Data
+	if row[s.workspace].Kind != source.Text || len(ws) == 0 {
+		m.fail(failWorkspace, conversationTable, key, "", "a conversation without a workspace goes to nobody: fill the column "+m.columnName(conversationTable, s.workspace))
+		return nil
+	}
+	due, typing := true, false
+	if op == source.Update {
+		due, typing = m.compareConversation(row, key)
+	}
+	m.rememberConversation(row, key, op)
+	m.batch.touch(key, ws, due)
+	if typing {
+		return m.emitTyping(row, index, emit)
+	}
+	if !due {
+		m.skip(skipUnchanged)
+	}
+	return nil
+}
+
+// compareConversation tells what an UPDATE changed: from the old row, else
+// from the row that the clients were last told of.
+func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bool) {
+	oldKey := key
+	if k := m.keyOf(m.old, m.spec.conversation.key); k != nil {
+		oldKey = k
+	}
+	known := m.known(conversationTable, oldKey)
+	var visible change
+	for slot, v := range m.spec.visibleSlots[conversationTable] {
+		if v {
+			visible = visible.or(m.compareKnown(row, slot, known))
+		}
+	}
+	due = visible == changed || visible == unknown && m.spec.conversation.unknownChanged
+	if m.spec.typing != nil {
+		typing = m.compareTyping(row, known)
+	}
+	if !bytes.Equal(oldKey, key) {
+		m.memory.drop(conversationTable, oldKey)
+		m.memory.drop(newestKind, oldKey)
+	}
+	return due, typing
+}
+
+// compareTyping tells whether is_typing became another thing; null is false.
+func (m *Mapper) compareTyping(row source.Row, known source.Row) bool {
+	slot := m.spec.typingSlot
+	if m.compareKnown(row, slot, known) != changed {
+		return false
+	}
+	was := m.old
+	if slot >= len(was) || was[slot].Kind == source.Absent {
+		was = known
+	}
+	return isTrue(row[slot].Data) != isTrue(was[slot].Data)
+}
+
+// known returns the row of which the clients were last told, nil when there is
+// none in memory.
+func (m *Mapper) known(t tableID, key []byte) source.Row {
+	if r := m.memory.get(t, key); r != nil && !r.none && (r.stream || r.sent) {
+		return r.row
+	}
+	return nil
+}
+
+// compareKnown compares a value with the old row's, else with the known row's.
+func (m *Mapper) compareKnown(row source.Row, slot int, known source.Row) change {
+	if slot < len(m.old) && m.old[slot].Kind != source.Absent {
+		return compareValues(row[slot], m.old[slot])
+	}
+	if row[slot].Kind == source.Unchanged {
+		return same
+	}
+	if slot < len(known) {
+		return compareValues(row[slot], known[slot])
+	}
+	return unknown
+}
+
+func (m *Mapper) rememberConversation(row source.Row, key []byte, op source.Op) {
+	if r := m.memory.put(conversationTable, key, row, nil); r != nil {
+		r.stream, r.expires = true, 0
+	}
+	if op == source.Insert && m.spec.newestBy >= 0 && m.memory.get(newestKind, key) == nil {
+		// A conversation that is new has no message that was not in the stream.
+		m.memory.putNone(newestKind, key).stream = true
+	}
+}
+
+// makeConversation makes m.event of the conversation's row and its newest
+// message as they are now.
+func (m *Mapper) makeConversation(t *touched, index uint32) outcome {
+	m.env.begin(m.tx.Time)
+	m.conversationKey = t.key
+	r := m.recall(conversationTable, needConversation, t.key)
+	ws := t.workspace
+	if r != nil {
+		m.env.set(conversationTable, r.row)
+		if w := r.row[m.spec.conversation.workspace]; w.Kind == source.Text && len(w.Data) > 0 {
+			ws = w.Data
+		}
+	} else {
+		m.env.set(conversationTable, nil)
+	}
+	if len(ws) == 0 && !m.env.missed {
+		m.fail(failWorkspace, conversationTable, t.key, "", "a conversation without a workspace goes to nobody: fill the column "+m.columnName(conversationTable, m.spec.conversation.workspace))
+		return impossible
+	}
+	o := m.makePayload(conversationTable, t.key, m.spec.conversation.members)
+	if m.env.toast && o != lacking {
+		if m.lookUp(needConversation, conversationTable, t.key) {
+			return lacking
+		}
+		o = impossible
+		m.fail(failToast, conversationTable, t.key, "", "an UPDATE came without its large values and they could not be read back: "+
+			"set `replica identity full`, or let the bridge look them up")
+	}
+	if o == made {
+		m.event = Event{Kind: Conversation, Index: index, Workspace: ws, Conversation: t.key, Key: t.key, Payload: m.out}
+	}
+	return o
+}

@@ -1,0 +1,41 @@
+package mapping
+
+import "sync/atomic"
+
+// Reasons for which a change makes no event.
+const (
+	skipUnchanged = iota
+	skipDelete
+	skipTruncate
+	skipOther
+	skipReference
+	skipCount
+)
+
+var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference"}
+
+// Reasons for which a row or an event cannot be made.
+const (
+	failColumn = iota
+	failKey
+	failWorkspace
+	failConversation
+	failMember
+	failToast
+	failCount
+)
+
+var failNames = [failCount]string{"missing_column", "no_key", "no_workspace", "no_conversation", "no_member", "value_not_sent"}
+
+// counters are written by the goroutine that feeds the Mapper and read by any.
+type counters struct {
+	events  [len(kinds)]atomic.Uint64
+	rows    [maxTables + 1][5]atomic.Uint64 // by table, the last being others, and op
+	skipped [skipCount]atomic.Uint64
+	failed  [failCount]atomic.Uint64
+
+	hits, misses, batches, timeouts, errors, unanswered atomic.Uint64
+
+	rememberedRows, rememberedBytes, rememberedMessages atomic.Int64
+	evicted                                             atomic.Uint64
+}

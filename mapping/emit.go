@@ -1,0 +1,194 @@
+package mapping
+
+import (
+	"bytes"
+
+	"chatbridge/source"
+)
+
+// outcome is how the making of an event went.
+type outcome uint8
+
+const (
+	made outcome = iota
+	// lacking: something has to be looked up first.
+	lacking
+	// impossible: the event cannot be made; it is counted.
+	impossible
+)
+
+// emitMessage makes a message event, or lets it wait for a lookup.
+func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
+	id := row[m.spec.message.key].Data
+	if r := m.memory.get(messageTable, id); r != nil && !r.none {
+		fill(row, r.row)
+	}
+	switch m.makeMessage(row, index) {
+	case made:
+		return m.send(emit)
+	case lacking:
+		m.batch.waiting = append(m.batch.waiting, waiting{kind: Message, index: index, row: cloneRow(row)})
+	}
+	return nil
+}
+
+// makeMessage makes m.event of a message's row.
+func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
+	s := &m.spec.message
+	m.beginMessage(row)
+	o := m.makePayload(messageTable, row[s.key].Data, s.members)
+	if m.env.toast && o != lacking {
+		// A large value was not sent and nobody remembers it.
+		if m.lookUp(needMessage, messageTable, row[s.key].Data) {
+			return lacking
+		}
+		o = impossible
+		m.fail(failToast, messageTable, row[s.key].Data, "", "an UPDATE came without its large values and they could not be read back: "+
+			"set `replica identity full`, or let the bridge look them up")
+	}
+	if o != made {
+		return o
+	}
+	m.fillEvent(Message, index, row)
+	return made
+}
+
+func (m *Mapper) fillEvent(kind Kind, index uint32, row source.Row) {
+	s := &m.spec.message
+	m.event = Event{Kind: kind, Index: index, Workspace: row[s.workspace].Data, Conversation: row[s.conversation].Data, Payload: m.out}
+	if id, ok := m.spec.idMember.text(&m.env); ok {
+		m.event.Key = id
+	}
+	m.env.quiet = true
+	if status, ok := m.spec.statusMember.text(&m.env); ok {
+		m.event.Status = status
+	}
+	m.env.quiet = false
+}
+
+// makePayload writes an object of the members into m.out. Members without a
+// value are left out; a required one without makes the event impossible.
+func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcome {
+	out := m.out[:0]
+	absent := ""
+	for i := range members {
+		x := &members[i]
+		before := len(out)
+		next, ok := x.value.json(append(out, x.head...), &m.env)
+		if ok {
+			out = next
+			continue
+		}
+		if out = next[:before]; x.required && absent == "" {
+			absent = x.name
+		}
+	}
+	m.out = out
+	if m.env.missed {
+		return lacking
+	}
+	if absent != "" {
+		if !m.env.toast {
+			m.fail(failMember, t, key, absent, "no value for "+absent+", which the contract requires: end its list in the mapping with a constant")
+		}
+		return impossible
+	}
+	m.out[0] = '{'
+	m.out = append(m.out, '}')
+	return made
+}
+
+// emitStatus makes a messageStatus event. It needs nothing looked up, unless
+// the mapping says so.
+func (m *Mapper) emitStatus(row source.Row, index uint32, emit Emit) error {
+	switch m.makeStatus(row, index) {
+	case made:
+		return m.send(emit)
+	case lacking:
+		m.batch.waiting = append(m.batch.waiting, waiting{kind: MessageStatus, index: index, row: cloneRow(row)})
+	}
+	return nil
+}
+
+func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
+	m.beginMessage(row)
+	id := row[m.spec.message.key].Data
+	out, ok := m.spec.idMember.json(append(m.out[:0], `{"messageId":`...), &m.env)
+	if ok {
+		out, ok = m.spec.statusMember.json(append(out, `,"status":`...), &m.env)
+	}
+	if ok {
+		out = appendString(append(out, `,"conversationId":`...), row[m.spec.message.conversation].Data)
+	}
+	m.out = append(out, '}')
+	switch {
+	case m.env.missed:
+		return lacking
+	case !ok:
+		m.fail(failMember, messageTable, id, "status", "no value for id or status, which the contract requires")
+		return impossible
+	}
+	m.fillEvent(MessageStatus, index, row)
+	return made
+}
+
+// emitTyping makes a typing event of a conversation's row.
+func (m *Mapper) emitTyping(row source.Row, index uint32, emit Emit) error {
+	switch m.makeTyping(row, index) {
+	case made:
+		return m.send(emit)
+	case lacking:
+		m.batch.waiting = append(m.batch.waiting, waiting{kind: Typing, index: index, row: cloneRow(row)})
+	}
+	return nil
+}
+
+func (m *Mapper) makeTyping(row source.Row, index uint32) outcome {
+	s := &m.spec.conversation
+	key := row[s.key].Data
+	m.env.begin(m.tx.Time)
+	m.env.set(conversationTable, row)
+	m.conversationKey = key
+	if o := m.makePayload(conversationTable, key, m.spec.typing); o != made {
+		return o
+	}
+	m.event = Event{Kind: Typing, Index: index, Workspace: row[s.workspace].Data, Conversation: key, Key: key, Payload: m.out}
+	return made
+}
+
+// send emits m.event, or queues it behind the events that wait.
+func (m *Mapper) send(emit Emit) error {
+	if len(m.batch.waiting) > 0 {
+		m.batch.waiting = append(m.batch.waiting, waiting{ready: true, event: cloneEvent(&m.event)})
+		return nil
+	}
+	return m.deliver(&m.event, emit)
+}
+
+func (m *Mapper) deliver(e *Event, emit Emit) error {
+	m.counters.events[e.Kind].Add(1)
+	return emit(e)
+}
+
+func cloneRow(row source.Row) source.Row {
+	n := 0
+	for i := range row {
+		n += len(row[i].Data)
+	}
+	buf := make([]byte, 0, n)
+	out := make(source.Row, len(row))
+	for i, v := range row {
+		start := len(buf)
+		buf = append(buf, v.Data...)
+		out[i] = source.Value{Kind: v.Kind, Data: buf[start:len(buf):len(buf)]}
+	}
+	return out
+}
+
+func cloneEvent(e *Event) Event {
+	c := *e
+	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload} {
+		*p = bytes.Clone(*p)
+	}
+	return c
+}

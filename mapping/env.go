@@ -1,0 +1,91 @@
+package mapping
+
+import (
+	"time"
+
+	"chatbridge/source"
+)
+
+// tableID numbers a Spec's tables: their place in Spec.Tables.
+type tableID uint8
+
+const (
+	messageTable tableID = iota
+	conversationTable
+	firstReference
+)
+
+// maxReferences bounds the references of a Spec; a mapping with more is
+// refused.
+const maxReferences = 14
+
+const maxTables = int(firstReference) + maxReferences
+
+// ref is one column of one table of the Spec.
+type ref struct {
+	table tableID
+	slot  int
+}
+
+// env is what an expression is evaluated against: one row of each table,
+// found when first asked for.
+type env struct {
+	find finder
+	rows [maxTables]source.Row
+	// asked tells which of rows have been looked for; a nil row that was asked
+	// for does not exist or is not known.
+	asked [maxTables]bool
+	time  time.Time
+	// toast is set when an expression read a value that the source did not
+	// send; missed when it asked for a row that is not known.
+	toast, missed bool
+	// quiet evaluates without counting unknown words and without asking for
+	// rows that are not in memory.
+	quiet bool
+	// trusted tells which columns of which tables hold JSON by their type.
+	trusted *[maxTables][]bool
+	// unknown counts a value that a translation had no word for.
+	unknown func(member string)
+	scratch []byte
+}
+
+// finder finds the rows that hang on those that an env was started with. It
+// sets e.missed when it does not know.
+type finder interface {
+	findRow(e *env, t tableID) source.Row
+}
+
+// begin clears e for a new evaluation.
+func (e *env) begin(t time.Time) {
+	clear(e.rows[:])
+	clear(e.asked[:])
+	e.time, e.toast, e.missed = t, false, false
+	e.scratch = e.scratch[:0]
+}
+
+// set gives the row of a table.
+func (e *env) set(t tableID, row source.Row) {
+	e.rows[t], e.asked[t] = row, true
+}
+
+func (e *env) row(t tableID) source.Row {
+	if !e.asked[t] {
+		e.asked[t] = true
+		e.rows[t] = e.find.findRow(e, t)
+	}
+	return e.rows[t]
+}
+
+// text returns a column's text; false when it is null, its row does not exist,
+// or the source did not send it.
+func (e *env) text(r ref) ([]byte, bool) {
+	row := e.row(r.table)
+	if r.slot >= len(row) {
+		return nil, false
+	}
+	v := &row[r.slot]
+	if v.Kind == source.Unchanged {
+		e.toast = true
+	}
+	return v.Data, v.Kind == source.Text
+}

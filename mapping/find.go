@@ -1,0 +1,104 @@
+package mapping
+
+import (
+	"bytes"
+
+	"chatbridge/source"
+)
+
+// findRow finds the row of a table that hangs on the rows that an expression
+// started with: the message's conversation, the conversation's newest message,
+// or what one of their columns refers to.
+func (m *Mapper) findRow(e *env, t tableID) source.Row {
+	switch t {
+	case messageTable:
+		return m.newestMessage(e)
+	case conversationTable:
+		if r := m.recall(conversationTable, needConversation, m.conversationKey); r != nil && m.sameWorkspace(e.rows[messageTable], r.row) {
+			return r.row
+		}
+		return nil
+	}
+	by := m.reference(t).by
+	from := e.row(by.table)
+	if from == nil {
+		return nil
+	}
+	v := from[by.slot]
+	if v.Kind == source.Unchanged {
+		e.toast = true
+	}
+	if v.Kind != source.Text {
+		return nil
+	}
+	if r := m.recall(t, needReference, v.Data); r != nil {
+		return r.row
+	}
+	return nil
+}
+
+// newestMessage finds the message that `message.` means in a conversation: the
+// newest one, or with `last_message: inserted` the one that this transaction
+// inserted.
+func (m *Mapper) newestMessage(e *env) source.Row {
+	var r *remembered
+	if m.spec.insertedOnly {
+		if r = m.memory.get(newestKind, m.conversationKey); r == nil || r.none || r.tx != m.txSeq {
+			return nil
+		}
+	} else if r = m.recall(newestKind, needNewest, m.conversationKey); r == nil {
+		return nil
+	}
+	if !m.sameWorkspace(r.row, e.rows[conversationTable]) {
+		return nil
+	}
+	return r.row
+}
+
+// sameWorkspace tells that a message and its conversation, where both are
+// known, belong to one workspace. If they do not, neither may show in the
+// other's event: no event carries anything of another workspace.
+func (m *Mapper) sameWorkspace(message, conversation source.Row) bool {
+	if message == nil || conversation == nil {
+		return true
+	}
+	return bytes.Equal(message[m.spec.message.workspace].Data, conversation[m.spec.conversation.workspace].Data)
+}
+
+// recall returns a row from memory. When it is not there, or has been there
+// for too long, it is noted as needed and m.env.missed is set; once the lookup
+// was made an old row is better than none.
+func (m *Mapper) recall(kind tableID, need uint8, key []byte) *remembered {
+	r := m.memory.get(kind, key)
+	fresh := r != nil && (r.expires == 0 || m.now < r.expires)
+	if fresh {
+		m.counters.hits.Add(1)
+	} else if m.lookUp(need, kind, key) {
+		m.env.missed = true
+		return nil
+	}
+	if r == nil || r.none {
+		return nil
+	}
+	return r
+}
+
+// lookUp notes that a row is needed; false when there is nobody to ask, or the
+// batch has asked already.
+func (m *Mapper) lookUp(kind uint8, t tableID, key []byte) bool {
+	if m.env.quiet {
+		return false
+	}
+	if m.opts.Lookup == nil || m.batch.asked {
+		m.counters.unanswered.Add(1)
+		return false
+	}
+	role := ""
+	if t >= firstReference && t < newestKind {
+		role = m.spec.tables[t].Role
+	}
+	if m.batch.need.add(kind, t, role, key) {
+		m.counters.misses.Add(1)
+	}
+	return true
+}

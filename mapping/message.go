@@ -1,0 +1,277 @@
+package mapping
+
+import (
+	"bytes"
+
+	"chatbridge/source"
+)
+
+// largeRow is the size from which a message's values may be stored out of
+// line, so that an UPDATE may come without them: Postgres's
+// TOAST_TUPLE_THRESHOLD is about 2,032 bytes, after compression.
+const largeRow = 2000
+
+// messageChange maps an INSERT or UPDATE of a message. An INSERT gives
+// message, and conversation at the end of the batch; an UPDATE messageStatus
+// when the status changed, and message again when anything else visible did.
+func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit) error {
+	row := m.cur
+	id, conv, ws, ok := m.messageKeys(row)
+	if !ok {
+		return nil
+	}
+	if op == source.Insert {
+		m.rememberMessage(b, row, id, true)
+		m.insertedMessage(row, id, conv)
+		m.batch.touch(conv, ws, true)
+		return m.emitMessage(row, index, emit)
+	}
+	statusChanged, otherChanged := m.compareMessage(b, row, id)
+	m.rememberMessage(b, row, id, false)
+	m.updatedMessage(row, id, conv)
+	if !statusChanged && !otherChanged {
+		m.skip(skipUnchanged)
+		return nil
+	}
+	if statusChanged {
+		if err := m.emitStatus(row, index, emit); err != nil {
+			return err
+		}
+	}
+	if otherChanged {
+		return m.emitMessage(row, index+1, emit)
+	}
+	return nil
+}
+
+// messageKeys returns what every event of a message needs. Keys are never
+// stored out of line.
+func (m *Mapper) messageKeys(row source.Row) (id, conv, ws []byte, ok bool) {
+	s := &m.spec.message
+	id = row[s.key].Data
+	switch {
+	case row[s.key].Kind != source.Text || len(id) == 0:
+		m.fail(failKey, messageTable, nil, "", "a message without a key cannot be sent")
+	case row[s.workspace].Kind != source.Text || len(row[s.workspace].Data) == 0:
+		m.fail(failWorkspace, messageTable, id, "", "a message without a workspace goes to nobody: fill the column "+m.columnName(messageTable, s.workspace))
+	case row[s.conversation].Kind != source.Text || len(row[s.conversation].Data) == 0:
+		m.fail(failConversation, messageTable, id, "", "a message without a conversation cannot be shown: fill the column "+m.columnName(messageTable, s.conversation))
+	default:
+		return id, row[s.conversation].Data, row[s.workspace].Data, true
+	}
+	return nil, nil, nil, false
+}
+
+func (m *Mapper) columnName(t tableID, slot int) string { return m.spec.tables[t].Columns[slot].Name }
+
+// compareMessage tells what an UPDATE changed: from the old row, else from the
+// fingerprint of the last state. Where neither knows, the status counts as
+// changed and the rest as not (or as the mapping's `unknown:` says).
+func (m *Mapper) compareMessage(b *binding, row source.Row, id []byte) (status, other bool) {
+	key := id
+	if old := m.keyOf(m.old, m.spec.message.key); old != nil {
+		key = old
+	}
+	prints := m.prints.get(key)
+	var raw [3]change
+	const statusPart, followPart, otherPart = 0, 1, 2
+	for slot := range row {
+		part := otherPart
+		switch {
+		case m.spec.statusSlots[slot]:
+			part = statusPart
+		case !m.spec.visibleSlots[messageTable][slot]:
+			continue
+		case m.spec.followSlots[slot]:
+			part = followPart
+		}
+		raw[part] = raw[part].or(m.compareSlot(row, slot, prints))
+	}
+	switch raw[statusPart] {
+	case unknown:
+		status = true
+	case changed:
+		status = m.statusDiffers(row, prints)
+	}
+	otherChange := raw[otherPart]
+	if !status {
+		otherChange = otherChange.or(raw[followPart])
+	}
+	switch otherChange {
+	case unknown:
+		other = m.spec.message.unknownChanged
+	case changed:
+		other = !m.oldKnown() || m.payloadDiffers(row)
+	}
+	return status, other
+}
+
+// change tells whether a value changed.
+type change uint8
+
+const (
+	same change = iota
+	unknown
+	changed
+)
+
+func (c change) or(d change) change { return max(c, d) }
+
+func (m *Mapper) compareSlot(row source.Row, slot int, prints []uint64) change {
+	if row[slot].Kind == source.Unchanged {
+		return same
+	}
+	if slot < len(m.old) && m.old[slot].Kind != source.Absent {
+		return compareValues(row[slot], m.old[slot])
+	}
+	if prints == nil || prints[slot] == hashUnknown {
+		return unknown
+	}
+	if prints[slot] == m.prints.hash(row[slot]) {
+		return same
+	}
+	return changed
+}
+
+func compareValues(a, b source.Value) change {
+	switch {
+	case b.Kind == source.Absent || b.Kind == source.Unchanged:
+		return unknown
+	case a.Kind == source.Unchanged, a.Kind == b.Kind && bytes.Equal(a.Data, b.Data):
+		return same
+	}
+	return changed
+}
+
+// oldKnown tells that the old row has every value.
+func (m *Mapper) oldKnown() bool {
+	for i := range m.old {
+		if m.old[i].Kind == source.Absent {
+			return false
+		}
+	}
+	return len(m.old) > 0
+}
+
+// statusDiffers compares the status in the contract's words: `sent` and
+// `SERVER_ACK` are the same.
+func (m *Mapper) statusDiffers(row source.Row, prints []uint64) bool {
+	now := m.statusOf(row)
+	if m.oldKnown() {
+		m.other = append(m.other[:0], now...)
+		return string(m.statusOf(m.old)) != string(m.other)
+	}
+	if prints == nil || prints[len(row)] == hashUnknown {
+		return true
+	}
+	return prints[len(row)] != m.prints.hash(source.Value{Kind: source.Text, Data: now})
+}
+
+// statusOf returns a message's status in the contract's words. Unknown words
+// are counted when the event is made, not here.
+func (m *Mapper) statusOf(row source.Row) []byte {
+	m.beginMessage(row)
+	m.env.quiet = true
+	s, _ := m.spec.statusMember.text(&m.env)
+	m.env.quiet = false
+	return s
+}
+
+// payloadDiffers tells whether the event of the new row differs from that of
+// the old one in anything but the status. What would have to be looked up
+// counts as the same in both.
+func (m *Mapper) payloadDiffers(row source.Row) bool {
+	m.env.quiet = true
+	m.other = m.appendVisible(m.other[:0], m.old)
+	m.out = m.appendVisible(m.out[:0], row)
+	toast := m.env.toast
+	m.env.quiet = false
+	return toast || !bytes.Equal(m.other, m.out)
+}
+
+func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
+	m.beginMessage(row)
+	for i := range m.spec.message.members {
+		if x := &m.spec.message.members[i]; x.name != "status" {
+			dst, _ = x.value.json(append(dst, x.head...), &m.env)
+		}
+	}
+	return dst
+}
+
+func (m *Mapper) beginMessage(row source.Row) {
+	m.env.begin(m.tx.Time)
+	m.env.set(messageTable, row)
+	m.conversationKey = row[m.spec.message.conversation].Data
+}
+
+// rememberMessage keeps what a later UPDATE of the message may need: its
+// fingerprint, unless old rows are whole, and its large values.
+func (m *Mapper) rememberMessage(b *binding, row source.Row, id []byte, inserted bool) {
+	if b.full {
+		return
+	}
+	prints := m.prints.put(id)
+	size := 0
+	for i := range row {
+		size += len(row[i].Data)
+		if h := m.prints.hash(row[i]); row[i].Kind != source.Unchanged {
+			prints[i] = h
+		}
+	}
+	prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: m.statusOf(row)})
+	if size >= largeRow || !inserted && m.memory.get(messageTable, id) != nil {
+		if r := m.memory.put(messageTable, id, row, nil); r != nil {
+			r.stream = true
+		}
+	}
+}
+
+// insertedMessage makes a message its conversation's newest, unless a newer
+// one is known.
+func (m *Mapper) insertedMessage(row source.Row, id, conv []byte) {
+	if m.spec.newestBy < 0 {
+		return
+	}
+	order := int64(-1 << 63)
+	if v := row[m.spec.newestBy]; v.Kind == source.Text {
+		order = timeOrder(v.Data)
+	}
+	r := m.memory.get(newestKind, conv)
+	if r != nil && !r.none && r.order > order && (!m.spec.insertedOnly || r.tx == m.txSeq) {
+		return
+	}
+	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
+		r.order, r.tx, r.stream, r.expires = order, m.txSeq, true, 0
+	}
+}
+
+// updatedMessage keeps the newest message of a conversation up to date.
+func (m *Mapper) updatedMessage(row source.Row, id, conv []byte) {
+	if old := m.keyOf(m.old, m.spec.message.conversation); old != nil && !bytes.Equal(old, conv) {
+		oldID := m.keyOf(m.old, m.spec.message.key)
+		if oldID == nil {
+			oldID = id
+		}
+		m.forgetNewest(old, oldID)
+	}
+	r := m.memory.get(newestKind, conv)
+	if r == nil || r.none || !bytes.Equal(r.row[m.spec.message.key].Data, id) {
+		return
+	}
+	order, tx := r.order, r.tx
+	if v := row[m.spec.newestBy]; v.Kind == source.Text {
+		order = timeOrder(v.Data)
+	}
+	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
+		r.order, r.tx, r.stream, r.expires = order, tx, true, 0
+	}
+}
+
+// keyOf returns a column of a row that may not have it.
+func (m *Mapper) keyOf(row source.Row, slot int) []byte {
+	if slot < len(row) && row[slot].Kind == source.Text {
+		return row[slot].Data
+	}
+	return nil
+}

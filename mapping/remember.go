@@ -1,0 +1,181 @@
+package mapping
+
+import "chatbridge/source"
+
+// newestKind is the place in memory of each conversation's newest message,
+// beside the tables' own.
+const newestKind = tableID(maxTables)
+
+// remembered is one row in memory.
+type remembered struct {
+	kind tableID
+	key  string
+	// row's values alias buf and are in the order of the Spec's columns; those
+	// that are not kept are Absent.
+	row source.Row
+	buf []byte
+	// none tells that the row is known not to exist.
+	none bool
+	// stream tells that the row came from the stream, sent that an event told
+	// the clients of it. Only then does it tell what changed: a row that was
+	// looked up for another purpose may be ahead of the clients.
+	stream, sent bool
+	// expires is the commit time in Unix nanoseconds past which the row is to
+	// be looked up again, 0 for never.
+	expires int64
+	// order and tx belong to a newest message: its time, and the transaction
+	// that inserted it.
+	order int64
+	tx    uint64
+
+	prev, next *remembered
+}
+
+// size is the memory that a row takes, roughly: its bytes, its key, its
+// values and the bookkeeping.
+func (r *remembered) size() int { return cap(r.buf) + len(r.key) + 32*cap(r.row) + 200 }
+
+// memory keeps rows within bounds; what was not used for longest goes first.
+type memory struct {
+	rows              [maxTables + 1]map[string]*remembered
+	front             remembered // list: front.next is the latest used
+	count, bytes      int
+	maxRows, maxBytes int
+	evicted           uint64
+}
+
+func (m *memory) init(maxRows, maxBytes int) {
+	m.maxRows, m.maxBytes = maxRows, maxBytes
+	m.clear()
+}
+
+func (m *memory) clear() {
+	for i := range m.rows {
+		m.rows[i] = map[string]*remembered{}
+	}
+	m.front.prev, m.front.next = &m.front, &m.front
+	m.count, m.bytes = 0, 0
+}
+
+func (m *memory) get(kind tableID, key []byte) *remembered {
+	r := m.rows[kind][string(key)]
+	if r != nil && m.front.next != r {
+		m.unlink(r)
+		m.link(r)
+	}
+	return r
+}
+
+func (m *memory) link(r *remembered) {
+	r.prev, r.next = &m.front, m.front.next
+	r.prev.next, r.next.prev = r, r
+}
+
+func (m *memory) unlink(r *remembered) { r.prev.next, r.next.prev = r.next, r.prev }
+
+func (m *memory) remove(r *remembered) {
+	m.unlink(r)
+	delete(m.rows[r.kind], r.key)
+	m.count--
+	m.bytes -= r.size()
+}
+
+func (m *memory) drop(kind tableID, key []byte) {
+	if r := m.rows[kind][string(key)]; r != nil {
+		m.remove(r)
+	}
+}
+
+func (m *memory) dropAll(kind tableID) {
+	for _, r := range m.rows[kind] {
+		m.remove(r)
+	}
+}
+
+// put remembers row under key, or replaces what was there. mask, unless nil,
+// tells which values are kept. A value that is Unchanged keeps what is
+// remembered of it. The flags are the caller's to set on what put returns,
+// which is valid until the next put. A row that would take more than a
+// quarter of the memory is not remembered: put returns nil.
+func (m *memory) put(kind tableID, key []byte, row source.Row, mask []bool) *remembered {
+	r := m.get(kind, key)
+	need, merging := 0, false
+	for i := range row {
+		if mask != nil && !mask[i] {
+			continue
+		}
+		need += len(row[i].Data)
+		if row[i].Kind == source.Unchanged && r != nil && i < len(r.row) && r.row[i].Kind == source.Text {
+			need += len(r.row[i].Data)
+			merging = true
+		}
+	}
+	if need > m.maxBytes/4 {
+		if r != nil {
+			m.remove(r)
+		}
+		return nil
+	}
+	if r == nil {
+		r = &remembered{kind: kind, key: string(key)}
+		m.rows[kind][r.key] = r
+		m.link(r)
+		m.count++
+	} else {
+		m.bytes -= r.size()
+	}
+	r.store(row, mask, need, merging)
+	r.none = false
+	m.bytes += r.size()
+	m.evict(r)
+	return r
+}
+
+// store copies the values. The old buffer is used again unless values in it
+// are still needed, or it is far too big for what is left.
+func (r *remembered) store(row source.Row, mask []bool, need int, merging bool) {
+	old := r.row
+	buf := r.buf[:0]
+	if merging || cap(buf) < need || cap(buf) > 4*need+256 {
+		buf = make([]byte, 0, need+need/8)
+	}
+	if merging || cap(r.row) < len(row) {
+		r.row = make(source.Row, 0, len(row))
+	}
+	r.row = r.row[:0]
+	for i, v := range row {
+		if mask != nil && !mask[i] {
+			r.row = append(r.row, source.Value{})
+			continue
+		}
+		if v.Kind == source.Unchanged && i < len(old) && (old[i].Kind == source.Text || old[i].Kind == source.Null) {
+			v = old[i]
+		}
+		start := len(buf)
+		buf = append(buf, v.Data...)
+		v.Data = buf[start:len(buf):len(buf)]
+		r.row = append(r.row, v)
+	}
+	r.buf = buf
+}
+
+// putNone remembers that a row does not exist.
+func (m *memory) putNone(kind tableID, key []byte) *remembered {
+	r := m.put(kind, key, nil, nil)
+	r.row, r.none, r.order, r.tx = r.row[:0], true, 0, 0
+	r.stream, r.sent, r.expires = false, false, 0
+	return r
+}
+
+// evict drops the rows that were not used for longest until the bounds hold;
+// keep stays.
+func (m *memory) evict(keep *remembered) {
+	for m.count > m.maxRows || m.bytes > m.maxBytes {
+		last := m.front.prev
+		if last == keep {
+			return
+		}
+		m.remove(last)
+		m.evicted++
+	}
+}
