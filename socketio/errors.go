@@ -16,16 +16,22 @@ var (
 	ErrRetry = errors.New("client shall retry")
 	// ErrClosed: the socket has ended.
 	ErrClosed = errors.New("socket closed")
+	// ErrQueueFull: the packet was left out, as Options.OnQueueFull decided.
+	ErrQueueFull = errors.New("socket's queue is full")
 	// ErrNoAck: the client asked for no acknowledgement, or has had it.
 	ErrNoAck = errors.New("no acknowledgement wanted")
+	// ErrNamespace: the packet was made for another namespace.
+	ErrNamespace = errors.New("packet of another namespace")
 	// ErrTooManyRooms: Options.MaxRooms is reached.
 	ErrTooManyRooms = errors.New("too many rooms")
+
+	errInvalidJSON = errors.New("argument is not valid JSON")
 )
 
 // ConnectError refuses a CONNECT for good: the client gets a CONNECT_ERROR packet
 // with the message and, unless nil, the data, and does not try again. Any other
-// error of an OnAuth hook but [ErrRetry] is sent as "Internal error" without
-// data and logged.
+// error of an OnAuth hook has the effect of [ErrRetry] and is logged, since a
+// client must not stay away for a fault of the server's.
 type ConnectError struct {
 	Message string
 	Data    any

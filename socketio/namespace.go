@@ -3,47 +3,159 @@ package socketio
 import (
 	"context"
 	"iter"
+	"sync"
+
+	"chatbridge/socketio/engineio"
+	"chatbridge/socketio/parser"
 )
 
 // Namespace is one of a server's namespaces. Set its callbacks before the first
 // request; the rest may be called from any goroutine.
-type Namespace struct{}
+type Namespace struct {
+	server *Server
+	name   string
+
+	onAuth       func(ctx context.Context, h *Handshake) (any, error)
+	onConnect    func(s *Socket)
+	onDisconnect func(s *Socket, reason Reason)
+	onEvent      func(s *Socket, e *Event)
+
+	// log keeps packets for recovery; nil without it, or where it is external.
+	log *packetLog // guarded by mu
+
+	mu      sync.Mutex
+	sockets map[string]*Socket // by id
+	all     room
+	rooms   map[string]*room
+	epoch   uint64 // counts the broadcasts to several rooms
+}
+
+func newNamespace(s *Server, name string) *Namespace {
+	n := &Namespace{
+		server:  s,
+		name:    name,
+		sockets: make(map[string]*Socket),
+		rooms:   make(map[string]*room),
+	}
+	if r := s.opts.Recovery; r.Enabled && !r.External {
+		n.log = newPacketLog(r.MaxPackets, r.MaxBytes)
+	}
+	return n
+}
 
 // Name returns the name, with its leading slash.
-func (n *Namespace) Name() string { return "" }
+func (n *Namespace) Name() string { return n.name }
 
 // OnAuth sets the hook that judges each CONNECT. The returned data becomes
-// [Socket.Data]. The error refuses: *[ConnectError] for good, [ErrRetry] for
-// now. The hook runs on a goroutine of its own; ctx ends with the transport and
-// with the connect time-out.
-func (n *Namespace) OnAuth(hook func(ctx context.Context, h *Handshake) (data any, err error)) {}
+// [Socket.Data]. The error refuses: *[ConnectError] for good, [ErrRetry] or any
+// other for now. The hook runs on a goroutine of its own; ctx ends with the
+// transport, and so with the connect time-out.
+func (n *Namespace) OnAuth(hook func(ctx context.Context, h *Handshake) (data any, err error)) {
+	n.onAuth = hook
+}
 
 // OnConnect sets the callback for a socket that has joined. The CONNECT packet is
 // queued already, so what the callback emits comes after it; no event of the
 // client is handled before it returns.
-func (n *Namespace) OnConnect(f func(s *Socket)) {}
+func (n *Namespace) OnConnect(f func(s *Socket)) { n.onConnect = f }
 
 // OnDisconnect sets the callback for a socket that has gone. Its rooms are gone
 // already.
-func (n *Namespace) OnDisconnect(f func(s *Socket, reason Reason)) {}
+func (n *Namespace) OnDisconnect(f func(s *Socket, reason Reason)) { n.onDisconnect = f }
 
 // OnEvent sets the callback for all events of the clients.
-func (n *Namespace) OnEvent(f func(s *Socket, e *Event)) {}
-
-// Room returns a handle that saves Broadcast the look-up by name. It stays valid
-// when the room empties and fills again.
-func (n *Namespace) Room(name string) *Room { return nil }
-
-// Broadcast sends p to the sockets that are in at least one of the rooms, to each
-// once; without rooms to all. It never blocks on a client, and returns the number
-// of sockets it was queued for.
-func (n *Namespace) Broadcast(p *Packet, rooms ...string) int { return 0 }
-
-// BroadcastTo is Broadcast by handles.
-func (n *Namespace) BroadcastTo(p *Packet, rooms ...*Room) int { return 0 }
+func (n *Namespace) OnEvent(f func(s *Socket, e *Event)) { n.onEvent = f }
 
 // Sockets iterates over a snapshot of the connected sockets.
-func (n *Namespace) Sockets() iter.Seq[*Socket] { return func(func(*Socket) bool) {} }
+func (n *Namespace) Sockets() iter.Seq[*Socket] {
+	n.mu.Lock()
+	sockets := make([]*Socket, len(n.all.members))
+	for i, m := range n.all.members {
+		sockets[i] = m.socket
+	}
+	n.mu.Unlock()
+	return func(yield func(*Socket) bool) {
+		for _, s := range sockets {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
 
 // Len returns the number of connected sockets.
-func (n *Namespace) Len() int { return 0 }
+func (n *Namespace) Len() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.all.members)
+}
+
+// add lets a socket in and queues its CONNECT packet; saved, unless nil, is the
+// session to restore. It is one step for broadcasts: what was published before is
+// replayed, what comes after is delivered.
+func (n *Namespace) add(s *Socket, saved *savedSession) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var missed []*logged
+	if saved != nil {
+		s.recovered = true
+		if n.log != nil {
+			missed, s.recovered = n.log.after(s.offset)
+		}
+	}
+	if s.recovered {
+		s.id, s.pid, s.saved = saved.sid, saved.pid, saved.rooms
+	} else {
+		s.id = engineio.NewID()
+		if n.server.sessions != nil {
+			s.pid = engineio.NewID()
+		}
+	}
+	n.sockets[s.id] = s
+	s.index = n.all.add(s)
+	n.server.counters.sockets.Add(1)
+	s.session.Send(connectMessage(n.name, s.id, s.pid))
+	if !s.recovered || n.log == nil {
+		return
+	}
+	for _, name := range s.saved {
+		n.joinLocked(s, name)
+	}
+	for _, l := range missed {
+		if l.meant(s) {
+			s.session.Send(&l.packet.message)
+		}
+	}
+}
+
+// connectMessage is the server's CONNECT packet. Ids need no escape.
+func connectMessage(namespace, sid, pid string) *engineio.Message {
+	data := `{"sid":"` + sid + `"}`
+	if pid != "" {
+		data = `{"sid":"` + sid + `","pid":"` + pid + `"}`
+	}
+	return engineio.NewMessage(parser.Append(nil,
+		parser.Packet{Type: parser.Connect, Namespace: namespace, Data: []byte(data)}))
+}
+
+// remove takes a socket out, and keeps its session where it may be restored.
+func (n *Namespace) remove(s *Socket, reason Reason) {
+	n.mu.Lock()
+	s.gone.Store(true)
+	rooms := s.roomNames()
+	for len(s.rooms) > 0 {
+		n.leaveAt(s, len(s.rooms)-1)
+	}
+	if moved := n.all.remove(s.index); moved != nil {
+		moved.index = s.index
+	}
+	delete(n.sockets, s.id)
+	n.server.counters.sockets.Add(-1)
+	if s.done != nil {
+		close(s.done)
+	}
+	n.mu.Unlock()
+	if n.server.sessions != nil && recoverable(reason) {
+		n.server.sessions.save(&savedSession{namespace: n.name, sid: s.id, pid: s.pid, rooms: rooms, data: s.data})
+	}
+}

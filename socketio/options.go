@@ -27,6 +27,12 @@ type Options struct {
 	// MaxRooms bounds the rooms of one socket, its own not counted. Join past it
 	// returns [ErrTooManyRooms]. Default 1,000; zero is no bound.
 	MaxRooms int
+	// OnQueueFull decides what becomes of a socket whose outbound queue has no
+	// room for p. True: p is left out and the socket lives on, for the application
+	// to send it what it missed. False, or no callback: the connection is closed
+	// with a counted reason. It is called on the goroutine that sends, before Send
+	// or Broadcast returns and with no lock held, so it may call any method.
+	OnQueueFull func(s *Socket, p *Packet) bool
 	// Recovery configures connection-state recovery. Off by default.
 	Recovery Recovery
 }

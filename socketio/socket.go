@@ -3,77 +3,212 @@ package socketio
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"sync/atomic"
+
+	"chatbridge/socketio/engineio"
+	"chatbridge/socketio/parser"
 )
 
 // Socket is one client in one namespace.
-type Socket struct{}
+type Socket struct {
+	client    *client
+	namespace *Namespace
+	session   *engineio.Session
+	id, pid   string
+	data      any
+	auth      json.RawMessage
+	offset    string
+	recovered bool
+	saved     []string
+
+	gone atomic.Bool // it has left the namespace
+
+	// Guarded by Namespace.mu:
+	rooms []membership
+	index int    // in the namespace's list of all
+	mark  uint64 // the last broadcast to several rooms that had it
+	done  chan struct{}
+
+	acks waiters
+}
+
+// membership is a socket's place in a room.
+type membership struct {
+	room  *room
+	index int
+}
 
 // ID returns the public id, the sid of the CONNECT packet.
-func (s *Socket) ID() string { return "" }
+func (s *Socket) ID() string { return s.id }
 
 // PID returns the private id of recovery; empty without recovery.
-func (s *Socket) PID() string { return "" }
+func (s *Socket) PID() string { return s.pid }
 
 // Data returns what OnAuth returned.
-func (s *Socket) Data() any { return nil }
+func (s *Socket) Data() any { return s.data }
 
 // Namespace returns the socket's namespace.
-func (s *Socket) Namespace() *Namespace { return nil }
+func (s *Socket) Namespace() *Namespace { return s.namespace }
 
 // Recovered reports whether the session of an earlier connection was restored.
-func (s *Socket) Recovered() bool { return false }
+func (s *Socket) Recovered() bool { return s.recovered }
 
 // Offset returns the offset the client handed in, also when its session was not
 // restored; empty if none.
-func (s *Socket) Offset() string { return "" }
+func (s *Socket) Offset() string { return s.offset }
 
 // SavedRooms returns the rooms of the restored session (Recovery.External: the
 // application joins them).
-func (s *Socket) SavedRooms() []string { return nil }
+func (s *Socket) SavedRooms() []string { return slices.Clone(s.saved) }
 
 // Handshake returns what the client said when it connected. Query and Header are
 // parsed anew at each call: keep what is needed often.
-func (s *Socket) Handshake() *Handshake { return nil }
+func (s *Socket) Handshake() *Handshake {
+	h := s.client.handshake.handshake()
+	h.Auth = s.auth
+	h.PID, h.Offset = recoveryAuth(s.auth)
+	return h
+}
 
 // Transport returns "polling" or "websocket".
-func (s *Socket) Transport() string { return "" }
+func (s *Socket) Transport() string { return s.session.Transport() }
 
 // Done is closed when the socket has ended.
-func (s *Socket) Done() <-chan struct{} { return nil }
+func (s *Socket) Done() <-chan struct{} {
+	n := s.namespace
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.gone.Load() {
+			close(s.done)
+		}
+	}
+	return s.done
+}
 
-// Rooms returns the rooms it is in, sorted.
-func (s *Socket) Rooms() []string { return nil }
+// Rooms returns the rooms it is in, sorted; its own, of the name of its id, is not
+// among them.
+func (s *Socket) Rooms() []string {
+	s.namespace.mu.Lock()
+	defer s.namespace.mu.Unlock()
+	return s.roomNames()
+}
+
+// roomNames is Rooms with Namespace.mu held.
+func (s *Socket) roomNames() []string {
+	names := make([]string, len(s.rooms))
+	for i, m := range s.rooms {
+		names[i] = m.room.name
+	}
+	slices.Sort(names)
+	return names
+}
 
 // Join enters a room; doing so again is a no-op. It returns [ErrTooManyRooms] or
 // [ErrClosed].
-func (s *Socket) Join(room string) error { return nil }
+func (s *Socket) Join(room string) error { return s.namespace.join(s, room) }
 
 // Leave leaves a room.
-func (s *Socket) Leave(room string) {}
+func (s *Socket) Leave(room string) { s.namespace.leave(s, room) }
 
 // Emit sends an event. Arguments are marshalled as JSON without HTML escapes;
 // those of type json.RawMessage pass through, those of type []byte become
-// binary attachments.
-func (s *Socket) Emit(event string, args ...any) error { return nil }
-
-// EmitAck sends an event and waits for the client's acknowledgement: its
-// arguments, ctx's error, or [ErrClosed].
-func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) ([]json.RawMessage, error) {
-	return nil, nil
+// binary attachments. It returns an encoding error or [ErrClosed].
+func (s *Socket) Emit(event string, args ...any) error {
+	jsonArgs, attachments, err := encodeArgs(args)
+	if err != nil {
+		return err
+	}
+	return s.Send(NewBinaryEvent(s.namespace.name, event, attachments, jsonArgs...))
 }
 
-// Send queues p. When the queue is full the connection is closed with a counted
-// reason and [ErrClosed] returned.
-func (s *Socket) Send(p *Packet) error { return nil }
+// EmitAck sends an event and waits for the client's acknowledgement: its
+// arguments, ctx's error, or [ErrClosed]. It must not be called from a callback,
+// which would keep the acknowledgement from being read.
+func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) ([]json.RawMessage, error) {
+	jsonArgs, attachments, err := encodeArgs(args)
+	if err != nil {
+		return nil, err
+	}
+	id, answer := s.acks.add()
+	defer s.acks.drop(id)
+	p := parser.Packet{Type: parser.Event, Namespace: s.namespace.name, ID: id, HasID: true}
+	if err := s.send(newPacket(p, event, attachments, jsonArgs)); err != nil {
+		return nil, err
+	}
+	select {
+	case args := <-answer:
+		return args, nil
+	case <-s.Done():
+		return nil, ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Send queues p. When the queue is full, Options.OnQueueFull decides: the connection
+// is closed with a counted reason and [ErrClosed] returned, or p is left out and
+// [ErrQueueFull] returned.
+func (s *Socket) Send(p *Packet) error {
+	if p.namespace != s.namespace.name {
+		return ErrNamespace
+	}
+	if s.namespace.log != nil {
+		return s.namespace.sendLogged(s, p)
+	}
+	return s.send(p)
+}
+
+// send queues p as it is.
+func (s *Socket) send(p *Packet) error {
+	if s.gone.Load() {
+		return ErrClosed
+	}
+	switch v := s.session.Offer(&p.message); v {
+	case engineio.Queued:
+		return nil
+	case engineio.Ended:
+		return ErrClosed
+	default:
+		return s.full(p, v)
+	}
+}
+
+// full asks the application what to do with a socket that has no room for p. No
+// lock is held.
+func (s *Socket) full(p *Packet, v engineio.Verdict) error {
+	if f := s.namespace.server.opts.OnQueueFull; f != nil && f(s, p) {
+		return ErrQueueFull
+	}
+	s.session.Abort(v.Reason())
+	return ErrClosed
+}
 
 // SendPaced is Send that first waits until the queue is no more than a quarter
 // full, for long catch-ups. It returns [ErrClosed] or ctx's error.
-func (s *Socket) SendPaced(ctx context.Context, p *Packet) error { return nil }
+func (s *Socket) SendPaced(ctx context.Context, p *Packet) error {
+	if p.namespace != s.namespace.name {
+		return ErrNamespace
+	}
+	if err := s.session.WaitSpace(ctx); err != nil {
+		return err
+	}
+	return s.Send(p)
+}
 
-// Close closes the transport, and with it all namespaces of the client, without
-// a packet: the client comes back by itself.
-func (s *Socket) Close(reason Reason) {}
+// Close closes the transport, and with it all namespaces of the client, after what
+// is queued was written and without a packet: the client comes back by itself.
+func (s *Socket) Close(reason Reason) { s.session.Close(reason) }
 
 // Disconnect sends a DISCONNECT packet: the client leaves this namespace and does
 // not come back by itself. The transport stays open.
-func (s *Socket) Disconnect() {}
+func (s *Socket) Disconnect() {
+	if s.gone.Load() {
+		return
+	}
+	text := parser.Append(nil, parser.Packet{Type: parser.Disconnect, Namespace: s.namespace.name})
+	s.session.Send(engineio.NewMessage(text))
+	s.client.leave(s, engineio.ServerDisconnect)
+}

@@ -15,8 +15,25 @@ type Stats struct {
 	Events, Acks uint64
 	// Broadcasts counts calls, BroadcastTargets the sockets they were queued for.
 	Broadcasts, BroadcastTargets uint64
+	// JoinsRefused counts those past Options.MaxRooms.
+	JoinsRefused uint64
 	// Recovered counts restored sessions, RecoveryMissed CONNECTs that asked for
 	// one that could not be restored; SavedSessions is a gauge.
 	Recovered, RecoveryMissed uint64
 	SavedSessions             int64
+}
+
+// Stats returns a snapshot of the counters.
+func (s *Server) Stats() Stats {
+	return Stats{
+		Stats:          s.engine.Stats(),
+		Sockets:        s.sockets.Load(),
+		SocketConnects: s.socketConnects.Load(), ConnectErrors: s.connectErrors.Load(),
+		AuthRetries: s.authRetries.Load(),
+		Events:      s.events.Load(), Acks: s.acks.Load(),
+		Broadcasts: s.broadcasts.Load(), BroadcastTargets: s.broadcastTargets.Load(),
+		JoinsRefused: s.joinsRefused.Load(),
+		Recovered:    s.recovered.Load(), RecoveryMissed: s.recoveryMissed.Load(),
+		SavedSessions: int64(s.sessions.len()),
+	}
 }

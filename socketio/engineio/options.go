@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,9 @@ type Options struct {
 	// largest polling body. Default 1,000,000. It is announced to clients.
 	MaxPayload int
 
+	// SIDPrefix begins each session id, so that a proxy can route a session's
+	// requests by it. Default empty; letters, digits, '-' and '_' only.
+	SIDPrefix string
 	// DisablePolling refuses the polling transport, and with it upgrades.
 	DisablePolling bool
 	// Compression negotiates permessage-deflate where the client offers it.
@@ -123,6 +127,11 @@ func (o Options) Validate() error {
 		if f.value < f.min {
 			errs = append(errs, fmt.Errorf("%s is %d: set %d or more", f.name, f.value, f.min))
 		}
+	}
+	if strings.ContainsFunc(o.SIDPrefix, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	}) || len(o.SIDPrefix) > 32 {
+		errs = append(errs, fmt.Errorf("SIDPrefix is %q: use up to 32 letters, digits, '-' and '_'", o.SIDPrefix))
 	}
 	return errors.Join(errs...)
 }

@@ -19,6 +19,9 @@ type Stats struct {
 	Writes uint64
 	// Stalls counts writes that the kernel could not take whole.
 	Stalls uint64
+	// QueuedPackets and QueuedBytes are gauges: what waits in all sessions, or is
+	// being written.
+	QueuedPackets, QueuedBytes int64
 	// QueueHigh is the deepest outbound queue seen so far, in packets.
 	QueueHigh int64
 	// Latency is the time from Send to the write of the message, by bucket:

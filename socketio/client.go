@@ -1,0 +1,181 @@
+package socketio
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"chatbridge/socketio/engineio"
+	"chatbridge/socketio/parser"
+)
+
+// client is one connection, with its sockets in the namespaces.
+//
+// Lock order: callbacks, mu, Namespace.mu, and the session's below them.
+type client struct {
+	server    *Server
+	session   *engineio.Session
+	handshake firstRequest
+	decoder   parser.Decoder // of the receiving goroutine, one at a time
+
+	// callbacks is held while a callback of the application runs for this client:
+	// they come one at a time.
+	callbacks sync.Mutex
+
+	mu      sync.Mutex
+	sockets []*Socket // one in almost all connections
+	judged  []string  // namespaces whose CONNECT is being judged
+	timer   *time.Timer
+	closed  bool
+}
+
+func newClient(s *Server, session *engineio.Session, r *http.Request) *client {
+	c := &client{
+		server:    s,
+		session:   session,
+		handshake: newFirstRequest(r),
+		decoder:   parser.Decoder{MaxAttachments: s.opts.MaxAttachments, MaxBytes: 2 * s.opts.MaxPayload},
+	}
+	c.timer = time.AfterFunc(s.opts.ConnectTimeout, func() { session.Close(engineio.ConnectTimeout) })
+	return c
+}
+
+// Message implements [engineio.Receiver].
+func (c *client) Message(data []byte, binary bool) {
+	var (
+		p           parser.Packet
+		attachments [][]byte
+		complete    bool
+		err         error
+	)
+	if binary {
+		p, attachments, complete, err = c.decoder.Binary(data)
+	} else {
+		p, complete, err = c.decoder.Text(data)
+	}
+	switch {
+	case errors.Is(err, parser.ErrAttachments):
+		c.session.Abort(engineio.TooManyAttachments)
+	case err != nil:
+		c.session.Abort(engineio.ParseError)
+	case complete && !c.packet(p, attachments):
+		c.session.Abort(engineio.ParseError)
+	}
+}
+
+// packet serves a packet; false means that it breaks the protocol.
+func (c *client) packet(p parser.Packet, attachments [][]byte) bool {
+	socket, judged := c.find(p.Namespace)
+	if p.Type == parser.Connect {
+		if socket != nil || judged {
+			return false
+		}
+		c.connect(p)
+		return true
+	}
+	if socket == nil {
+		return false
+	}
+	switch p.Type {
+	case parser.Disconnect:
+		c.leave(socket, engineio.ClientDisconnect)
+		return true
+	case parser.Event, parser.BinaryEvent:
+		return c.event(socket, p, attachments)
+	case parser.Ack, parser.BinaryAck:
+		c.server.acks.Add(1)
+		return socket.acknowledged(p, attachments)
+	}
+	return false // CONNECT_ERROR is the server's
+}
+
+// find returns the socket in a namespace, or nil and whether there will be one.
+func (c *client) find(namespace string) (s *Socket, judged bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sockets {
+		if s.namespace.name == namespace {
+			return s, false
+		}
+	}
+	return nil, slices.Contains(c.judged, namespace)
+}
+
+// event hands an event to the application.
+func (c *client) event(s *Socket, p parser.Packet, attachments [][]byte) bool {
+	e, ok := newEvent(s, p, attachments)
+	if !ok {
+		return false
+	}
+	c.server.events.Add(1)
+	if f := s.namespace.onEvent; f != nil {
+		c.call(func() { f(s, e) })
+	}
+	return true
+}
+
+// call runs a callback of the application. Its panic ends this client, not the
+// process.
+func (c *client) call(f func()) {
+	c.callbacks.Lock()
+	defer c.callbacks.Unlock()
+	c.guard(f)
+}
+
+func (c *client) guard(f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			c.server.opts.Logger.Error("socket.io callback panicked", slog.Any("panic", v),
+				slog.String("stack", string(debug.Stack())))
+			c.session.Abort(engineio.Panic)
+		}
+	}()
+	f()
+}
+
+// Close implements [engineio.Receiver].
+func (c *client) Close(reason Reason) {
+	c.mu.Lock()
+	c.closed = true
+	c.timer.Stop()
+	sockets := c.sockets
+	c.sockets = nil
+	c.mu.Unlock()
+	for _, s := range sockets {
+		s.namespace.remove(s, reason)
+	}
+	for _, s := range sockets {
+		c.disconnected(s, reason)
+	}
+}
+
+// leave takes a socket out of its namespace; the connection stays.
+func (c *client) leave(s *Socket, reason Reason) bool {
+	c.mu.Lock()
+	i := slices.Index(c.sockets, s)
+	if i < 0 {
+		c.mu.Unlock()
+		return false
+	}
+	c.sockets = slices.Delete(c.sockets, i, i+1)
+	c.mu.Unlock()
+	s.namespace.remove(s, reason)
+	if reason == engineio.ClientDisconnect {
+		c.disconnected(s, reason)
+	} else {
+		// A callback may have asked for it, and holds the callbacks.
+		c.server.engine.Go(func() { c.disconnected(s, reason) })
+	}
+	return true
+}
+
+// disconnected tells the application of a socket's end.
+func (c *client) disconnected(s *Socket, reason Reason) {
+	if f := s.namespace.onDisconnect; f != nil {
+		c.call(func() { f(s, reason) })
+	}
+}

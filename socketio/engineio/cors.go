@@ -1,0 +1,52 @@
+package engineio
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// allowOrigin reports whether the request may be served, and sets the CORS headers
+// of its response where it has an Origin.
+func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	check := s.opts.CheckOrigin
+	if check == nil {
+		if !sameOrigin(origin, r.Host) {
+			return false
+		}
+	} else if !check(origin) {
+		return false
+	}
+	// A client that sends credentials (cookies of a load balancer, say) takes no
+	// "*" for an answer, so the origin is echoed.
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+	return true
+}
+
+func sameOrigin(origin, host string) bool {
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, host)
+}
+
+// servePreflight answers a browser's question whether it may send the request.
+func servePreflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
+	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
+		h.Add("Vary", "Access-Control-Request-Headers")
+		h.Set("Access-Control-Allow-Headers", asked)
+	}
+	h.Set("Content-Length", "0")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
+}

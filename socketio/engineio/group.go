@@ -1,0 +1,51 @@
+package engineio
+
+import "sync"
+
+// group counts goroutines. Unlike a sync.WaitGroup it may grow from zero while
+// someone waits, which a timer or a late request can make it do.
+type group struct {
+	mu   sync.Mutex
+	n    int
+	idle chan struct{} // closed when n gets to zero; nil when nobody waits
+}
+
+// run starts f on a goroutine of its own.
+func (g *group) run(f func()) {
+	g.enter()
+	go func() {
+		defer g.leave()
+		f()
+	}()
+}
+
+func (g *group) enter() {
+	g.mu.Lock()
+	g.n++
+	g.mu.Unlock()
+}
+
+func (g *group) leave() {
+	g.mu.Lock()
+	g.n--
+	if g.n == 0 && g.idle != nil {
+		close(g.idle)
+		g.idle = nil
+	}
+	g.mu.Unlock()
+}
+
+// wait returns when no goroutine is left.
+func (g *group) wait() {
+	g.mu.Lock()
+	if g.n == 0 {
+		g.mu.Unlock()
+		return
+	}
+	if g.idle == nil {
+		g.idle = make(chan struct{})
+	}
+	idle := g.idle
+	g.mu.Unlock()
+	<-idle
+}

@@ -1,0 +1,132 @@
+package engineio
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+)
+
+// Message is an encoded message, immutable and shared by any number of sessions:
+// one text packet, then any number of binary packets, which reach each client
+// together and in that order. Its frames are those of a server, which are not
+// masked, so the same bytes go to every WebSocket.
+type Message struct {
+	frames []byte   // WebSocket frames, one for each packet
+	text   []byte   // the text packet inside frames; nil if there is none
+	binary [][]byte // the binary packets' data inside frames
+
+	deflated atomic.Pointer[[]byte] // frames, compressed, once a client wants that
+}
+
+// NewMessage encodes a message of text and attachments. Both are copied; text
+// must be valid UTF-8.
+func NewMessage(text []byte, attachments ...[]byte) *Message {
+	return newMessage("4", text, attachments)
+}
+
+// Encode is NewMessage into a Message that the caller has, which must be new.
+func (m *Message) Encode(text []byte, attachments ...[]byte) { m.encode("4", text, attachments) }
+
+// NewBinary encodes a message of data alone, which is copied.
+func NewBinary(data []byte) *Message {
+	m := &Message{frames: make([]byte, 0, maxFrameHeader+len(data))}
+	m.appendBinary(data)
+	return m
+}
+
+// Size returns the bytes that m takes in an outbound queue.
+func (m *Message) Size() int { return len(m.frames) }
+
+// packets returns the number of packets in m.
+func (m *Message) packets() int {
+	n := len(m.binary)
+	if m.text != nil {
+		n++
+	}
+	return n
+}
+
+// Text returns the data of the text packet, without its type. It must not be
+// changed.
+func (m *Message) Text() []byte {
+	if len(m.text) == 0 {
+		return nil
+	}
+	return m.text[1:]
+}
+
+// Attachments returns the binary packets. They must not be changed.
+func (m *Message) Attachments() [][]byte { return m.binary }
+
+// newMessage encodes the packet prefix+text, where the prefix begins with the
+// packet's type.
+func newMessage(prefix string, text []byte, attachments [][]byte) *Message {
+	m := &Message{}
+	m.encode(prefix, text, attachments)
+	return m
+}
+
+func (m *Message) encode(prefix string, text []byte, attachments [][]byte) {
+	n := len(prefix) + len(text)
+	size := frameHeaderSize(n) + n
+	for _, a := range attachments {
+		size += frameHeaderSize(len(a)) + len(a)
+	}
+	m.frames = appendFrameHeader(make([]byte, 0, size), opText, n)
+	start := len(m.frames)
+	m.frames = append(m.frames, prefix...)
+	m.frames = append(m.frames, text...)
+	m.text = m.frames[start:len(m.frames):len(m.frames)]
+	if len(attachments) > 0 {
+		m.binary = make([][]byte, 0, len(attachments))
+	}
+	for _, a := range attachments {
+		m.appendBinary(a)
+	}
+}
+
+// appendBinary adds a binary packet; frames has the capacity for it.
+func (m *Message) appendBinary(data []byte) {
+	m.frames = appendFrameHeader(m.frames, opBinary, len(data))
+	start := len(m.frames)
+	m.frames = append(m.frames, data...)
+	m.binary = append(m.binary, m.frames[start:len(m.frames):len(m.frames)])
+}
+
+// control returns a WebSocket control frame, which says nothing to a polling
+// client.
+func control(op byte, data []byte) *Message {
+	frames := appendFrameHeader(make([]byte, 0, 2+len(data)), op, len(data))
+	return &Message{frames: append(frames, data...)}
+}
+
+// WebSocket opcodes (RFC 6455, section 5.2) with the FIN bit.
+const (
+	opText   = 0x81
+	opBinary = 0x82
+	opClose  = 0x88
+	opPong   = 0x8a
+)
+
+// maxFrameHeader is the longest header of a frame that is not masked.
+const maxFrameHeader = 10
+
+func frameHeaderSize(n int) int {
+	switch {
+	case n < 126:
+		return 2
+	case n < 1<<16:
+		return 4
+	}
+	return maxFrameHeader
+}
+
+// appendFrameHeader appends the header of an unmasked frame of n bytes.
+func appendFrameHeader(dst []byte, op byte, n int) []byte {
+	switch {
+	case n < 126:
+		return append(dst, op, byte(n))
+	case n < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, op, 126), uint16(n))
+	}
+	return binary.BigEndian.AppendUint64(append(dst, op, 127), uint64(n))
+}

@@ -1,0 +1,63 @@
+package engineio
+
+import (
+	"encoding/base64"
+	"errors"
+	"unicode/utf8"
+)
+
+// PacketType is the first byte of a text packet, minus '0' (Engine.IO 4 protocol,
+// Packet encoding).
+type PacketType uint8
+
+// The packet types of the protocol.
+const (
+	PacketOpen PacketType = iota
+	PacketClose
+	PacketPing
+	PacketPong
+	PacketMessage
+	PacketUpgrade
+	PacketNoop
+)
+
+var (
+	// ErrPacket: the bytes are no Engine.IO packet.
+	ErrPacket = errors.New("not an Engine.IO packet")
+)
+
+// Packet is a decoded packet.
+type Packet struct {
+	Type PacketType
+	// Data is the rest of the packet. It aliases the input unless the packet was
+	// base64 text.
+	Data []byte
+	// Binary tells a binary message from a text one.
+	Binary bool
+}
+
+// DecodePacket decodes one text packet: a text frame, or an element of a polling
+// payload. "b" and base64 is a binary message. The text must be valid UTF-8: it
+// may be forwarded to other clients, and a browser that gets an invalid text frame
+// drops its connection.
+func DecodePacket(text []byte) (Packet, error) {
+	if len(text) == 0 {
+		return Packet{}, ErrPacket
+	}
+	if text[0] == 'b' {
+		data := make([]byte, base64.StdEncoding.DecodedLen(len(text)-1))
+		n, err := base64.StdEncoding.Decode(data, text[1:])
+		if err != nil {
+			return Packet{}, ErrPacket
+		}
+		return Packet{Type: PacketMessage, Data: data[:n], Binary: true}, nil
+	}
+	t := PacketType(text[0] - '0')
+	if t > PacketNoop || !utf8.Valid(text) {
+		return Packet{}, ErrPacket
+	}
+	return Packet{Type: t, Data: text[1:len(text):len(text)]}, nil
+}
+
+// separator stands between the packets of a polling payload.
+const separator = '\x1e'

@@ -1,0 +1,169 @@
+package engineio
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/gorilla/websocket"
+)
+
+// openWebSocket opens a session on an accepted connection.
+func (s *Session) openWebSocket(ws *wsConn, r *http.Request) {
+	s.mu.Lock()
+	s.ws = ws
+	s.mu.Unlock()
+	s.watchPings(ws)
+	s.server.webSocket.Add(1)
+	s.begin(r)
+	var open [192]byte
+	if err := ws.answer(s.server.appendOpen(open[:0], s.id, true)); err != nil {
+		s.end(TransportError)
+		return
+	}
+	s.release()
+	s.startReading(ws)
+}
+
+// release gives up the wire, which the opening of the transport had, to whoever
+// writes what was queued meanwhile.
+func (s *Session) release() {
+	s.mu.Lock()
+	s.busy = false
+	if len(s.queue) > 0 {
+		s.schedule()
+	}
+	s.mu.Unlock()
+}
+
+// watchPings answers the pings of WebSocket itself, which some clients send, in
+// the order of the queue. They count as packets.
+func (s *Session) watchPings(ws *wsConn) {
+	ws.gorilla.SetPingHandler(func(data string) error {
+		now := s.server.now()
+		s.mu.Lock()
+		s.beat.heard = now
+		allowed := s.inbound.take(s.server.opts.InboundPacketsPerSecond, now)
+		s.mu.Unlock()
+		if !allowed {
+			s.end(RateLimit)
+			return errRate
+		}
+		s.Send(control(opPong, []byte(data)))
+		return nil
+	})
+}
+
+var errRate = errors.New("too many packets")
+
+// startReading reads what the client sends until the connection ends: on a
+// goroutine that waits for it, or where there is a poller, on one that lives only
+// while there is something to read.
+func (s *Session) startReading(ws *wsConn) {
+	if s.server.poller.add(ws, s) {
+		return
+	}
+	s.server.goroutines.run(func() { s.read(ws) })
+}
+
+// read reads messages until the connection ends, or has nothing more to read and
+// the poller takes it.
+func (s *Session) read(ws *wsConn) {
+	for {
+		kind, data, err := ws.readMessage(s.server.opts.MaxPayload)
+		if err != nil {
+			s.readFailed(ws, err)
+			return
+		}
+		ok := s.handleFrame(kind, *data)
+		putReadBuffer(data)
+		if !ok {
+			return
+		}
+		if ws.reader.Buffered() == 0 && s.server.poller.rearm(ws) {
+			return
+		}
+	}
+}
+
+// handleFrame serves one WebSocket message; false means that no more shall be
+// read.
+func (s *Session) handleFrame(kind int, data []byte) bool {
+	if kind == websocket.BinaryMessage {
+		return s.handle(Packet{Type: PacketMessage, Data: data, Binary: true})
+	}
+	p, err := DecodePacket(data)
+	if err != nil {
+		s.end(ParseError)
+		return false
+	}
+	return s.handle(p)
+}
+
+// readFailed ends the session for a failed read.
+func (s *Session) readFailed(ws *wsConn, err error) {
+	s.end(ws.reasonOf(err))
+}
+
+// reasonOf tells why reading failed.
+func (c *wsConn) reasonOf(err error) Reason {
+	closed := (*websocket.CloseError)(nil)
+	switch {
+	case errors.Is(err, websocket.ErrReadLimit):
+		return PayloadTooBig
+	case errors.Is(err, io.EOF) || errors.Is(c.readErr, io.EOF):
+		return TransportClose
+	case c.readErr != nil:
+		return TransportError
+	case errors.As(err, &closed):
+		return ClientClose
+	}
+	return ParseError
+}
+
+// readMessage reads one message of at most limit bytes. The caller gives the
+// buffer back with putReadBuffer.
+func (c *wsConn) readMessage(limit int) (kind int, data *[]byte, err error) {
+	kind, r, err := c.gorilla.NextReader()
+	if err != nil {
+		return 0, nil, err
+	}
+	data = readBuffers.Get().(*[]byte)
+	b := (*data)[:0]
+	for {
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+		}
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if len(b) > limit { // compressed, it was within the limit
+			err = websocket.ErrReadLimit
+		}
+		if err == io.EOF {
+			*data = b
+			return kind, data, nil
+		}
+		if err != nil {
+			*data = b
+			putReadBuffer(data)
+			return 0, nil, err
+		}
+	}
+}
+
+// readBuffers keeps the buffers of inbound messages, so that an idle connection
+// has none.
+var readBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, 1024)
+	return &b
+}}
+
+func putReadBuffer(b *[]byte) {
+	if cap(*b) <= maxReadBuffer {
+		readBuffers.Put(b)
+	}
+}
+
+// maxReadBuffer bounds the buffers that are kept after one large message.
+const maxReadBuffer = 64 << 10

@@ -1,0 +1,55 @@
+package engineio
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/gorilla/websocket"
+)
+
+// refusal maps the reasons of a refused request to what the client is told. The
+// codes and texts are those of Node's engine.io; the limits share the code of a
+// request that the application forbids.
+func refusal(reason Reason) (status, code int, message string) {
+	switch reason {
+	case UnknownTransport:
+		return http.StatusBadRequest, 0, "Transport unknown"
+	case UnknownSession:
+		return http.StatusBadRequest, 1, "Session ID unknown"
+	case BadMethod:
+		return http.StatusBadRequest, 2, "Bad handshake method"
+	case ForbiddenOrigin:
+		return http.StatusForbidden, 4, "Forbidden"
+	case UnsupportedProtocol:
+		return http.StatusBadRequest, 5, "Unsupported protocol version"
+	case MaxConnections, MaxConnectionsPerAddress, HandshakeRate:
+		return http.StatusServiceUnavailable, 4, "Server at capacity"
+	case ShuttingDown:
+		return http.StatusServiceUnavailable, 4, "Server is shutting down"
+	}
+	return http.StatusBadRequest, 3, "Bad request"
+}
+
+// refuse answers a request that is not served, and counts it.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
+	s.refusals[reason].Add(1)
+	status, code, message := refusal(reason)
+	h := w.Header()
+	if status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	body := message
+	if websocket.IsWebSocketUpgrade(r) {
+		// Browsers hide the body of a failed WebSocket; Node sends plain text.
+		h.Set("Content-Type", "text/html")
+		h.Set("Connection", "close")
+	} else {
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "no-store")
+		body = `{"code":` + strconv.Itoa(code) + `,"message":` + strconv.Quote(message) + `}`
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // the client may be gone: nothing depends on it
+}

@@ -1,0 +1,389 @@
+package engineio
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Session is one client, whatever its transport.
+type Session struct {
+	server   *Server
+	id       string
+	address  string // for the limit per address
+	receiver Receiver
+	writer   *writer
+
+	// receiving is held while the receiver has a message, so that a polling body
+	// and an upgraded connection cannot deliver at the same time.
+	receiving sync.Mutex
+	inbound   bucket // guarded by mu
+
+	mu     sync.Mutex
+	state  state
+	reason Reason
+	ws     *wsConn  // nil while the transport is polling
+	polls  *polling // nil if the session never was on polling
+	done   chan struct{}
+
+	// The outbound queue. depth and size count what is queued and what is being
+	// written; busy tells that someone has the wire, or will get it.
+	queue []*Message
+	depth int
+	size  int
+	since time.Duration // when the oldest of queue came
+	busy  bool
+	young uint8 // messages that left so far, up to youth
+	space chan struct{} // closed when the queue has room again; nil when nobody waits
+
+	beat heartbeat
+}
+
+type state uint8
+
+const (
+	stateOpen    state = iota
+	stateClosing       // what is queued is still written, nothing is queued any more
+	stateClosed
+)
+
+// ID returns the session id. Whoever knows it can act for a polling client: do
+// not show it to other clients.
+func (s *Session) ID() string { return s.id }
+
+// Transport returns "polling" or "websocket".
+func (s *Session) Transport() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ws != nil {
+		return "websocket"
+	}
+	return "polling"
+}
+
+// Done is closed when the session has ended.
+func (s *Session) Done() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.state == stateClosed {
+			close(s.done)
+		}
+	}
+	return s.done
+}
+
+// Verdict is what became of an offered message.
+type Verdict uint8
+
+const (
+	// Queued: the message is in the queue.
+	Queued Verdict = iota
+	// Ended: the session has ended, or is about to.
+	Ended
+	// FullPackets: it would be more packets than Options.QueuePackets.
+	FullPackets
+	// FullBytes: it would be more bytes than Options.QueueBytes.
+	FullBytes
+)
+
+// Reason returns the reason for closing a session whose queue is full.
+func (v Verdict) Reason() Reason {
+	if v == FullPackets {
+		return QueuePackets
+	}
+	return QueueBytes
+}
+
+// Offer queues m if there is room. It never blocks.
+func (s *Session) Offer(m *Message) Verdict {
+	o := &s.server.opts
+	s.mu.Lock()
+	switch {
+	case s.state != stateOpen:
+		s.mu.Unlock()
+		return Ended
+	case s.depth >= o.QueuePackets:
+		s.mu.Unlock()
+		return FullPackets
+	case s.size+len(m.frames) > o.QueueBytes:
+		s.mu.Unlock()
+		return FullBytes
+	}
+	s.push(m)
+	s.mu.Unlock()
+	return Queued
+}
+
+// Send queues m and reports whether the session took it. It never blocks. A
+// session whose queue is full is closed (QueuePackets, QueueBytes), and takes
+// nothing.
+func (s *Session) Send(m *Message) bool {
+	v := s.Offer(m)
+	if v >= FullPackets {
+		s.Abort(v.Reason())
+	}
+	return v == Queued
+}
+
+// push queues m and sees to it that it gets written. mu is held.
+func (s *Session) push(m *Message) {
+	if len(s.queue) == 0 {
+		s.since = s.server.now()
+	}
+	s.queue = append(s.queue, m)
+	s.depth++
+	s.size += len(m.frames)
+	s.schedule()
+}
+
+// schedule hands the session to whoever writes for it, unless one has it. mu is
+// held.
+func (s *Session) schedule() {
+	switch {
+	case s.busy:
+	case s.ws == nil:
+		s.polls.wake()
+	case s.ws.raw == nil:
+		s.busy = true
+		s.server.goroutines.run(func() { s.drain(s.ws, nil, 0, 0) })
+	default:
+		s.busy = true
+		s.writer.push(s)
+	}
+}
+
+// WaitSpace waits until the queue is at most a quarter full, or the session has
+// ended, which Send will tell. The error is ctx's.
+func (s *Session) WaitSpace(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if s.state != stateOpen || s.hasSpace() {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.space == nil {
+			s.space = make(chan struct{})
+		}
+		space := s.space
+		s.mu.Unlock()
+		select {
+		case <-space:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// hasSpace reports whether the queue is at most a quarter full. mu is held.
+func (s *Session) hasSpace() bool {
+	o := &s.server.opts
+	return s.depth <= o.QueuePackets/4 && s.size <= o.QueueBytes/4
+}
+
+// take moves messages off the queue, at least one and about maxBytes at most, and
+// returns since when the oldest has waited. Only who has the wire may call it.
+func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.takeLocked(batch, maxBytes)
+}
+
+func (s *Session) takeLocked(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
+	n, bytes := 0, 0
+	if s.young < youth && len(s.queue) > 1 {
+		maxBytes = 0
+	}
+	s.young = min(s.young+1, youth)
+	for n < len(s.queue) && (n == 0 || bytes+len(s.queue[n].frames) <= maxBytes) {
+		bytes += len(s.queue[n].frames)
+		n++
+	}
+	batch = append(batch, s.queue[:n]...)
+	left := copy(s.queue, s.queue[n:])
+	clear(s.queue[left:])
+	s.queue = s.queue[:left]
+	if left == 0 && cap(s.queue) > maxIdleQueue {
+		s.queue = nil
+	}
+	return batch, s.since
+}
+
+// youth is how many messages leave one by one when a session is new. There is
+// nothing to gain by gathering them, and test clients that wait for one packet at
+// a time lose the second of two that come in one segment.
+const youth = 4
+
+// maxIdleQueue is the capacity that an empty queue may keep: enough that a busy
+// session does not allocate, little enough for thousands of idle ones.
+const maxIdleQueue = 64
+
+// wrote accounts for n messages of size bytes that have left, and reports whether
+// there is more to write. If not, the wire is free again; if the session was
+// closing, it has ended.
+func (s *Session) wrote(n, size int) (more bool) {
+	s.mu.Lock()
+	s.settle(n, size)
+	if len(s.queue) > 0 && s.state != stateClosed {
+		s.mu.Unlock()
+		return true
+	}
+	s.busy = false
+	ends, reason := s.state == stateClosing, s.reason
+	s.mu.Unlock()
+	if ends {
+		s.finish(reason, true)
+	}
+	return false
+}
+
+// settle accounts for what has left. mu is held.
+func (s *Session) settle(n, size int) {
+	s.depth -= n
+	s.size -= size
+	if s.space != nil && s.hasSpace() {
+		close(s.space)
+		s.space = nil
+	}
+}
+
+// Close ends the session after what is queued was written, within WriteTimeout.
+// The client gets a close packet or frame of the transport, nothing of Socket.IO.
+func (s *Session) Close(reason Reason) {
+	s.mu.Lock()
+	if s.state != stateOpen {
+		s.mu.Unlock()
+		return
+	}
+	// On polling without a poll there is nobody to tell, and at shutdown no time
+	// to wait for the next.
+	if s.ws == nil && (s.polls == nil || s.polls.waiting == nil) && reason == Shutdown {
+		s.mu.Unlock()
+		s.end(reason)
+		return
+	}
+	s.push(closeMessage)
+	s.state, s.reason = stateClosing, reason
+	if s.beat.timer != nil {
+		s.beat.timer.Reset(s.server.opts.WriteTimeout)
+	}
+	s.mu.Unlock()
+}
+
+// closeMessage ends a transport: a close frame, or a close packet.
+var closeMessage = &Message{frames: []byte{opClose, 0}, text: []byte("1")}
+
+// Abort ends the session at once. What is queued is lost. It does not block.
+func (s *Session) Abort(reason Reason) { s.server.goroutines.run(func() { s.end(reason) }) }
+
+// end ends the session at once, with a word to the client where that costs
+// nothing.
+func (s *Session) end(reason Reason) { s.finish(reason, false) }
+
+// finish ends the session; said tells that a close frame is on its way already.
+func (s *Session) finish(reason Reason, said bool) {
+	s.mu.Lock()
+	if s.state == stateClosed {
+		s.mu.Unlock()
+		return
+	}
+	s.state, s.reason = stateClosed, reason
+	s.beat.stop()
+	ws, busy, receiver := s.ws, s.busy, s.receiver
+	s.queue, s.inbound = nil, bucket{}
+	if s.space != nil {
+		close(s.space)
+		s.space = nil
+	}
+	if s.done != nil {
+		close(s.done)
+	}
+	late := false
+	if s.polls != nil && ws == nil {
+		late = s.polls.end(reason)
+		if c := s.polls.candidate; c != nil {
+			_ = c.Conn.SetReadDeadline(aLongTimeAgo) // wakes the goroutine that probes it
+		}
+	}
+	s.mu.Unlock()
+
+	s.server.closes[reason].Add(1)
+	s.server.admission.release(&s.server.opts, s.address)
+	if late {
+		s.forgetLate()
+	} else {
+		s.server.forget(s)
+	}
+	if ws != nil {
+		s.server.webSocket.Add(-1)
+		s.server.goroutines.run(func() { ws.hangUp(reason, !busy && !said, said) })
+	} else {
+		s.server.polling.Add(-1)
+	}
+	if receiver != nil { // else begin tells it
+		s.server.goroutines.run(func() { receiver.Close(reason) })
+	}
+}
+
+// aLongTimeAgo is a deadline that has passed.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// handle serves one packet of the client; false means that no more shall be read.
+func (s *Session) handle(p Packet) bool {
+	now := s.server.now()
+	s.mu.Lock()
+	if s.state == stateClosed {
+		s.mu.Unlock()
+		return false
+	}
+	s.beat.heard = now
+	allowed := s.inbound.take(s.server.opts.InboundPacketsPerSecond, now)
+	if p.Type == PacketPong && allowed && s.state == stateOpen {
+		s.pong(now)
+	}
+	s.mu.Unlock()
+	s.server.packetsIn.Add(1)
+	s.server.bytesIn.Add(uint64(len(p.Data)))
+	if !allowed {
+		s.end(RateLimit)
+		return false
+	}
+	switch p.Type {
+	case PacketMessage:
+		s.receiving.Lock()
+		defer s.receiving.Unlock()
+		s.receiver.Message(p.Data, p.Binary)
+	case PacketPing: // in this protocol the server pings
+		s.end(TransportError)
+		return false
+	case PacketClose:
+		s.end(ClientClose)
+		return false
+	}
+	return true
+}
+
+// begin opens the session's books once its transport stands: the receiver, the
+// table, the heartbeat.
+func (s *Session) begin(r *http.Request) {
+	s.server.connects.Add(1)
+	s.inbound.tokens = float64(s.server.opts.InboundPacketsPerSecond)
+	receiver := s.server.handler.Open(s, r)
+	s.mu.Lock()
+	s.receiver = receiver
+	ended, reason := s.state == stateClosed, s.reason
+	if !ended {
+		s.startHeartbeat()
+	}
+	s.mu.Unlock()
+	if ended {
+		s.server.goroutines.run(func() { receiver.Close(reason) })
+	}
+	if !s.server.register(s) {
+		s.end(Shutdown)
+	} else if ended {
+		s.server.forget(s)
+	}
+}

@@ -1,0 +1,91 @@
+package parser
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Decoder puts packets and their attachments together. The zero value with limits
+// set is ready; it belongs to one connection and is not for concurrent use.
+type Decoder struct {
+	// MaxAttachments bounds the attachments of one packet.
+	MaxAttachments int
+	// MaxBytes bounds the bytes of a packet with its attachments; zero is no
+	// bound.
+	MaxBytes int
+
+	pending     *Packet
+	attachments [][]byte
+	size        int
+}
+
+// Text adds a text packet. ok tells that a packet is complete. A packet that waits
+// for attachments, and these, are copied; others alias text.
+func (d *Decoder) Text(text []byte) (p Packet, ok bool, err error) {
+	if d.pending != nil {
+		return Packet{}, false, ErrPacket
+	}
+	if p, err = Decode(text, d.MaxAttachments); err != nil {
+		return Packet{}, false, err
+	}
+	if p.Attachments == 0 {
+		return p, true, nil
+	}
+	if !validPlaceholders(p.Data, p.Attachments) {
+		return Packet{}, false, ErrPacket
+	}
+	p.Data = bytes.Clone(p.Data)
+	d.pending, d.size = &p, len(p.Data)
+	return Packet{}, false, nil
+}
+
+// Binary adds a binary packet. With the last one the packet is complete; the
+// attachments are the caller's to keep.
+func (d *Decoder) Binary(data []byte) (p Packet, attachments [][]byte, ok bool, err error) {
+	if d.pending == nil {
+		return Packet{}, nil, false, ErrPacket
+	}
+	if d.size += len(data); d.MaxBytes > 0 && d.size > d.MaxBytes {
+		return Packet{}, nil, false, ErrAttachments
+	}
+	d.attachments = append(d.attachments, bytes.Clone(data))
+	if len(d.attachments) < d.pending.Attachments {
+		return Packet{}, nil, false, nil
+	}
+	p, attachments = *d.pending, d.attachments
+	d.pending, d.attachments, d.size = nil, nil, 0
+	return p, attachments, true, nil
+}
+
+// validPlaceholders reports whether each placeholder in data refers to one of n
+// attachments. Node's decoder refuses the others too; to pass them on would make
+// other clients drop their connections.
+func validPlaceholders(data []byte, n int) bool {
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		return false
+	}
+	return placeholdersWithin(v, n)
+}
+
+func placeholdersWithin(v any, n int) bool {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if !placeholdersWithin(e, n) {
+				return false
+			}
+		}
+	case map[string]any:
+		if v["_placeholder"] == true {
+			num, ok := v["num"].(float64)
+			return ok && num >= 0 && num < float64(n) && num == float64(int(num))
+		}
+		for _, e := range v {
+			if !placeholdersWithin(e, n) {
+				return false
+			}
+		}
+	}
+	return true
+}
