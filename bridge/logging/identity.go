@@ -1,0 +1,38 @@
+package logging
+
+import (
+	"log/slog"
+	"slices"
+)
+
+// identity tells which lines are repetitions of each other: same level,
+// message and those attributes that say what is wrong rather than to whom it
+// happened.
+func identity(prefix string, r slog.Record) string {
+	key := make([]byte, 0, 128)
+	key = append(key, r.Level.String()...)
+	key = append(append(key, 0), r.Message...)
+	key = append(append(key, 0), prefix...)
+	r.Attrs(func(a slog.Attr) bool {
+		if slices.Contains([]string{"error", "code", "reason", "state", "kind", "table", "op", eventKey}, a.Key) {
+			key = append(append(append(append(key, 0), a.Key...), '='), withoutNumbers(a.Value.String())...)
+		}
+		return true
+	})
+	return string(key)
+}
+
+// withoutNumbers replaces each run of digits by one 0: errors tell ports,
+// times and positions that differ each time.
+func withoutNumbers(s string) string {
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		c := s[i]
+		if c < '0' || c > '9' {
+			out = append(out, c)
+		} else if len(out) == 0 || out[len(out)-1] != '0' {
+			out = append(out, '0')
+		}
+	}
+	return string(out)
+}

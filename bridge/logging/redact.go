@@ -1,0 +1,70 @@
+package logging
+
+import (
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// mask stands for what is not shown.
+const mask = "[redacted]"
+
+// masked reports whether an attribute of that name is never shown: it would
+// hold a secret, or what users wrote to each other.
+func masked(key string) bool {
+	return slices.Contains([]string{
+		"token", "access_token", "refresh_token", "jwt", "authorization", "cookie", "password", "secret", "apikey", "service_key",
+		"content", "body", "payload", "text",
+	}, strings.ToLower(key))
+}
+
+// secrets finds what looks like one, wherever it stands: a JWT; the password
+// in a URL; key=value of a query string or a DSN; Supabase's secret keys.
+var secrets = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?` +
+	`|sb_secret_[A-Za-z0-9_-]+` +
+	`|(://[^\s/:@]*:)[^\s@]+(@)` +
+	`|((?i)\b(?:token|access_token|apikey|password|secret|authorization)=)("[^"]*"|'[^']*'|[^\s&"']+)` +
+	`|((?i)\bbearer )[A-Za-z0-9._~+/=-]+`)
+
+// Scrub returns s with everything masked that looks like a secret.
+func Scrub(s string) string {
+	if !strings.ContainsAny(s, ".=:_") && !strings.Contains(s, " ") {
+		return s
+	}
+	return secrets.ReplaceAllString(s, "${1}${3}${5}"+mask+"${2}")
+}
+
+// redact is the ReplaceAttr of all handlers.
+func redact(_ []string, a slog.Attr) slog.Attr {
+	if masked(a.Key) {
+		return slog.String(a.Key, mask)
+	}
+	switch a.Value.Kind() {
+	case slog.KindString:
+		if s := a.Value.String(); s != "" {
+			a.Value = slog.StringValue(Scrub(s))
+		}
+	case slog.KindDuration:
+		// JSON would show it in nanoseconds.
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	case slog.KindAny:
+		switch v := a.Value.Any().(type) {
+		case error:
+			a.Value = slog.StringValue(Scrub(v.Error()))
+		case slog.Level: // the level of the line
+		case fmt.Stringer:
+			a.Value = slog.StringValue(Scrub(v.String()))
+		case []string:
+			clean := make([]string, len(v))
+			for i, s := range v {
+				clean[i] = Scrub(s)
+			}
+			a.Value = slog.AnyValue(clean)
+		case []byte:
+			a.Value = slog.StringValue(fmt.Sprintf("%d bytes", len(v)))
+		}
+	}
+	return a
+}

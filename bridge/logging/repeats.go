@@ -1,0 +1,157 @@
+package logging
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// infoBurst is how many equal lines of information are written per
+	// interval; of warnings and errors it is one.
+	infoBurst = 10
+	// maxFaults bounds how many different lines are watched at a time; past
+	// it the one that was quiet the longest is let go.
+	maxFaults = 256
+)
+
+// repeats suppresses repeated lines and writes their number later.
+type repeats struct {
+	interval time.Duration
+
+	mu     sync.Mutex
+	faults map[string]*fault
+
+	lines      [levels]atomic.Uint64
+	suppressed atomic.Uint64
+}
+
+// fault is a line that may repeat.
+type fault struct {
+	out *output
+	// latest is the newest record.
+	latest slog.Record
+	// first and last are the times of the first and the newest one, opened
+	// when the present interval began, written the number of lines that were
+	// written in it.
+	first, last, opened time.Time
+	written             int
+	// pending repetitions were not written since the last line; total ever.
+	pending, total uint64
+}
+
+func newRepeats(interval time.Duration) *repeats {
+	return &repeats{interval: interval, faults: make(map[string]*fault)}
+}
+
+// handle writes r or counts it.
+func (p *repeats) handle(out *output, prefix string, r slog.Record) error {
+	if r.Level < slog.LevelInfo || p.interval < 0 {
+		return p.write(out, r)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := identity(prefix, r)
+	f := p.faults[key]
+	if f != nil && r.Time.Sub(f.last) >= p.interval {
+		p.conclude(key, r.Time)
+		f = nil
+	}
+	if f == nil {
+		p.makeRoom()
+		p.faults[key] = &fault{out: out, latest: r, first: r.Time, last: r.Time, opened: r.Time, written: 1}
+		return p.write(out, r)
+	}
+	f.out, f.latest, f.last = out, r, r.Time
+	if r.Time.Sub(f.opened) >= p.interval {
+		f.opened, f.written = r.Time, 0
+	}
+	if f.written < burst(r.Level) {
+		f.written++
+		return p.writeCount(f, r)
+	}
+	f.pending++
+	f.total++
+	p.suppressed.Add(1)
+	return nil
+}
+
+func burst(l slog.Level) int {
+	if l < slog.LevelWarn {
+		return infoBurst
+	}
+	return 1
+}
+
+// writeCount writes r with the number of repetitions not yet told.
+func (p *repeats) writeCount(f *fault, r slog.Record) error {
+	if f.pending > 0 {
+		r = r.Clone()
+		r.AddAttrs(slog.Uint64("repeated", f.pending), slog.Time("since", f.first))
+		f.pending = 0
+	}
+	return p.write(f.out, r)
+}
+
+func (p *repeats) write(out *output, r slog.Record) error {
+	p.lines[levelOf(r.Level)].Add(1)
+	return out.write(r)
+}
+
+// makeRoom lets the fault go that was quiet the longest if there are too many.
+func (p *repeats) makeRoom() {
+	if len(p.faults) < maxFaults {
+		return
+	}
+	var oldest string
+	for key, f := range p.faults {
+		if oldest == "" || f.last.Before(p.faults[oldest].last) {
+			oldest = key
+		}
+	}
+	p.conclude(oldest, p.faults[oldest].last)
+}
+
+// settle concludes the faults that did not repeat in the last interval. The
+// count of one that goes on is written by its next repetition.
+func (p *repeats) settle(now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, f := range p.faults {
+		if now.Sub(f.last) >= p.interval {
+			p.conclude(key, now)
+		}
+	}
+}
+
+// conclude ends the watch over a fault: the count not yet told, and if it had
+// repeated, that it no longer does.
+func (p *repeats) conclude(key string, now time.Time) {
+	f := p.faults[key]
+	delete(p.faults, key)
+	if f.total == 0 || f.latest.Level < slog.LevelWarn {
+		if f.pending > 0 {
+			_ = p.writeCount(f, f.latest)
+		}
+		return
+	}
+	r := slog.NewRecord(now, slog.LevelInfo, "recovered", 0)
+	r.AddAttrs(
+		slog.String("fault", f.latest.Message), slog.Uint64("repeated", f.total),
+		slog.Time("since", f.first), slog.Time("until", f.last),
+	)
+	_ = p.write(f.out, r)
+}
+
+// flush writes every count not yet told, at the end of the process.
+func (p *repeats) flush() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for key, f := range p.faults {
+		if f.pending > 0 {
+			_ = p.writeCount(f, f.latest)
+		}
+		delete(p.faults, key)
+	}
+}

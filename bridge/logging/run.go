@@ -1,0 +1,44 @@
+package logging
+
+import (
+	"context"
+	"time"
+)
+
+// Run says of repeated lines that they have stopped, until ctx ends, and then
+// writes the counts that are left. It returns nil.
+func (l *Log) Run(ctx context.Context) error {
+	if l.repeats.interval < 0 {
+		<-ctx.Done()
+		return nil
+	}
+	tick := time.NewTicker(max(l.repeats.interval/4, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			l.repeats.flush()
+			return nil
+		case now := <-tick.C:
+			l.repeats.settle(now)
+		}
+	}
+}
+
+// Stats counts lines since New.
+type Stats struct {
+	// Lines were written, by level: debug, info, warn, error.
+	Lines map[string]uint64
+	// Suppressed were not, as repetitions.
+	Suppressed uint64
+}
+
+// Stats returns a snapshot.
+func (l *Log) Stats() Stats {
+	names := [levels]string{"debug", "info", "warn", "error"}
+	s := Stats{Lines: make(map[string]uint64, levels), Suppressed: l.repeats.suppressed.Load()}
+	for i, name := range names {
+		s.Lines[name] = l.repeats.lines[i].Load()
+	}
+	return s
+}
