@@ -34,7 +34,7 @@ type Session struct {
 	size  int
 	since time.Duration // when the oldest of queue came
 	busy  bool
-	young uint8 // messages that left so far, up to youth
+	young uint8         // messages that left so far, up to youth
 	space chan struct{} // closed when the queue has room again; nil when nobody waits
 
 	beat heartbeat
@@ -275,8 +275,9 @@ func (s *Session) Close(reason Reason) {
 // closeMessage ends a transport: a close frame, or a close packet.
 var closeMessage = &Message{frames: []byte{opClose, 0}, text: []byte("1")}
 
-// Abort ends the session at once. What is queued is lost. It does not block.
-func (s *Session) Abort(reason Reason) { s.server.goroutines.run(func() { s.end(reason) }) }
+// Abort ends the session at once. What is queued is lost. It does not wait for the
+// client or the receiver.
+func (s *Session) Abort(reason Reason) { s.end(reason) }
 
 // end ends the session at once, with a word to the client where that costs
 // nothing.
