@@ -31,7 +31,7 @@ func New(o Options) (*Authenticator, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		o.Client = &http.Client{CheckRedirect: noRedirects}
 	}
 	a := &Authenticator{opts: o}
 	a.secrets.Store(newSecretSet(o.ChatEngineSecrets, o.SupabaseSecrets))
@@ -43,6 +43,9 @@ func New(o Options) (*Authenticator, error) {
 	}
 	return a, nil
 }
+
+// noRedirects makes a redirect an answer like any other that is not 200.
+func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Run reads the published keys, and again every ten minutes, until ctx ends;
 // it then returns nil. An Authenticator works without it as well: keys are

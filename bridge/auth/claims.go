@@ -81,8 +81,9 @@ func (c claims) checkTimes(e expected) (time.Time, error) {
 	return expires, nil
 }
 
-// latest is the largest NumericDate that is taken for a time: the year 9999.
-const latest = 253402300799
+// latest is the largest NumericDate that is taken for a time: what a float64
+// holds exactly.
+const latest = 1 << 53
 
 // time reads a NumericDate, zero where it is absent. A token that never
 // expires has no `exp`; one whose `exp` is null or a text is broken.

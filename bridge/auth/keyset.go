@@ -55,7 +55,7 @@ func (k *keySet) run(ctx context.Context) {
 	retry := keysRetry
 	for {
 		wait := keysInterval
-		if _, err := k.refresh(ctx); err != nil {
+		if err := k.refresh(ctx); err != nil {
 			wait, retry = retry, min(2*retry, keysRetryMost)
 		} else {
 			retry = keysRetry
@@ -127,38 +127,54 @@ func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
 	return k.again(ctx)
 }
 
-// again reads the keys unless that was tried a moment ago.
+// again reads the keys unless that was tried a moment ago. Who comes while
+// they are being read gets what is read.
 func (k *keySet) again(ctx context.Context) ([]publicKey, error) {
-	k.mu.Lock()
-	tooSoon := !k.tried.IsZero() && k.now().Sub(k.tried) < keysCooldown
-	failure := k.failure
-	k.mu.Unlock()
-	if !tooSoon {
-		keys, err := k.refresh(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%w: read the project's keys: %w", ErrUnavailable, err)
+	keys, err := k.reading.do(ctx, struct{}{}, func() ([]publicKey, error) {
+		if err := k.tooSoon(); err != nil {
+			return nil, err
 		}
-		return keys, nil
+		return k.fetch(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w: read the project's keys: %w", ErrUnavailable, err)
 	}
-	if failure == nil {
-		failure = errors.New("they were read a moment ago and the token's is not among them")
-	}
-	return nil, fmt.Errorf("%w: read the project's keys: %w", ErrUnavailable, failure)
+	return keys, nil
 }
 
 // refresh reads the keys now. Callers at the same time share one reading.
-func (k *keySet) refresh(ctx context.Context) ([]publicKey, error) {
-	return k.reading.do(ctx, struct{}{}, func() ([]publicKey, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
-		defer cancel()
-		k.mu.Lock()
-		k.tried = k.now()
-		k.mu.Unlock()
-		k.fetches.Add(1)
-		keys, err := fetchKeys(ctx, k.client, k.url)
-		k.settle(keys, err)
-		return keys, err
-	})
+func (k *keySet) refresh(ctx context.Context) error {
+	_, err := k.reading.do(ctx, struct{}{}, func() ([]publicKey, error) { return k.fetch(ctx) })
+	return err
+}
+
+var errReadJustNow = errors.New("they were read a moment ago and the token's is not among them")
+
+// tooSoon returns why the keys are not to be read now, nil if they are.
+func (k *keySet) tooSoon() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.tried.IsZero() || k.now().Sub(k.tried) >= keysCooldown:
+		return nil
+	case k.failure != nil:
+		return k.failure
+	}
+	return errReadJustNow
+}
+
+// fetch is one reading. Others may wait for it, so it does not end with its
+// first caller's context.
+func (k *keySet) fetch(ctx context.Context) ([]publicKey, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
+	defer cancel()
+	k.mu.Lock()
+	k.tried = k.now()
+	k.mu.Unlock()
+	k.fetches.Add(1)
+	keys, err := fetchKeys(ctx, k.client, k.url)
+	k.settle(keys, err)
+	return keys, err
 }
 
 // settle takes over the outcome of a reading and logs a change of state.

@@ -21,11 +21,13 @@ type RESTMembers struct {
 	table             MembersTable
 }
 
-// NewRESTMembers returns a Members that asks the project at projectURL. The
-// client must not follow redirects to other hosts: the key goes with the
-// request.
+// NewRESTMembers returns a Members that asks the project at projectURL with a
+// copy of client that follows no redirects: the key goes with the request, and
+// net/http would carry it to another host.
 func NewRESTMembers(client *http.Client, projectURL, key string, t MembersTable) *RESTMembers {
-	m := &RESTMembers{client: client, base: strings.TrimRight(projectURL, "/"), key: key, table: t}
+	c := *client
+	c.CheckRedirect = noRedirects
+	m := &RESTMembers{client: &c, base: strings.TrimRight(projectURL, "/"), key: key, table: t}
 	if schema, table, ok := strings.Cut(t.Table, "."); ok {
 		m.schema, m.table.Table = schema, table
 	}

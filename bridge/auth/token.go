@@ -38,6 +38,10 @@ func parseToken(s string) (*token, error) {
 	if len(s) > maxToken {
 		return nil, refuse(CodeTokenMalformed, "the token is too large")
 	}
+	// Go's base64 passes over line breaks; a token has none.
+	if strings.ContainsFunc(s, notInToken) {
+		return nil, malformed
+	}
 	mapped := jwt.MapClaims{}
 	parsed, parts, err := parser.ParseUnverified(s, mapped)
 	if err != nil {
@@ -61,6 +65,10 @@ func parseToken(s string) (*token, error) {
 		}
 	}
 	return t, nil
+}
+
+func notInToken(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
 // verifies tells whether key made the signature. The key must be of the type
