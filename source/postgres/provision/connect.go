@@ -1,0 +1,78 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Replication opens a replication connection to url, asks the server who it
+// is, and says in a Finding whether that works: the one thing that an ordinary
+// connection cannot tell, because poolers pass SQL on but not replication.
+func Replication(ctx context.Context, url string) Finding {
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return Finding{
+			ID: "connect.url", Level: Fail, What: "the database's URL cannot be read: " + err.Error(),
+			Meaning: "the bridge cannot connect", Fix: "source.postgres.url: postgres://user:password@host:5432/database",
+		}
+	}
+	cfg.RuntimeParams["replication"] = "database"
+	conn, err := pgconn.ConnectConfig(ctx, cfg)
+	if err == nil {
+		_, err = conn.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
+		_ = conn.Close(ctx)
+	}
+	if err != nil {
+		return Connect(err)
+	}
+	return Finding{ID: "connect.replication", Level: OK, What: "the server takes a replication connection"}
+}
+
+// Connect turns an error of connecting into a Finding.
+func Connect(err error) Finding {
+	f := Finding{ID: "connect.failed", Level: Fail, What: "the database cannot be reached: " + err.Error(), Meaning: "the bridge cannot connect"}
+	var pg *pgconn.PgError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &pg):
+		connectCode(&f, pg)
+	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
+		f.ID = "connect.ipv6"
+		f.Fix = "a direct Supabase address has IPv6 only: give this machine IPv6, or buy the project's IPv4 add-on"
+	case errors.As(err, &dns):
+		f.ID, f.Fix = "connect.host", "check the host name in source.postgres.url"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		f.ID, f.Fix = "connect.refused", "check that Postgres runs, and host and port in source.postgres.url"
+	case errors.Is(err, context.DeadlineExceeded):
+		f.ID, f.Fix = "connect.timeout", "check firewalls between here and the server, and the host in source.postgres.url"
+	default:
+		f.Fix = "check source.postgres.url"
+	}
+	return f
+}
+
+func connectCode(f *Finding, pg *pgconn.PgError) {
+	f.What = fmt.Sprintf("the server refuses: %s (%s)", pg.Message, pg.Code)
+	switch {
+	case pg.Code == "42601", pg.Code == "08P01" && strings.Contains(pg.Message, "startup parameter"):
+		f.ID, f.What = "connect.pooler", "this address is a connection pooler's"
+		f.Meaning = "poolers do not pass replication on"
+		f.Fix = "use the direct address (Supabase: db.<project>.supabase.co, port 5432) in source.postgres.url"
+	case pg.Code == "28P01", pg.Code == "28000":
+		f.ID, f.Fix = "connect.password", "check user and password in source.postgres.url, and the server's pg_hba.conf"
+	case pg.Code == "3D000":
+		f.ID, f.Fix = "connect.database", "check the database's name in source.postgres.url"
+	case pg.Code == "42501":
+		f.ID, f.Fix = "role.replication", "ALTER ROLE ... REPLICATION;"
+	case pg.Code == "53300":
+		f.ID, f.Fix = "server.walsenders", "raise max_wal_senders and max_connections, then restart the server"
+	case pg.Code == "57P03":
+		f.ID, f.Fix = "connect.starting", "wait until the server has started"
+	}
+}

@@ -1,0 +1,196 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// publication is what the catalog says of it.
+type publication struct {
+	AllTables, Insert, Update, Delete, ViaRoot bool
+}
+
+// member is a table of a publication.
+type member struct {
+	Schema, Name string
+	Columns      []string // nil for all, also before 15
+	Filter       string   // before 15 empty
+	Identity     string
+	Usable       bool
+	KeyColumns   []string // of the replica identity, nil under full
+	Partitions   bool
+}
+
+const publicationSQL = `select puballtables, pubinsert, pubupdate, pubdelete, pubviaroot from pg_publication where pubname = $1`
+
+// Columns and filter are in the view from 15 on; to_jsonb gives null before.
+// A column list is one only where prattrs is set: the view lists all columns
+// of a table without one.
+const memberSQL = `
+select p.schemaname::text, p.tablename::text,
+	case when exists (select from pg_publication_rel r join pg_publication b on b.oid = r.prpubid
+			where b.pubname = $1 and r.prrelid = c.oid and to_jsonb(r) ->> 'prattrs' is not null)
+		then array(select jsonb_array_elements_text(to_jsonb(p) -> 'attnames')) end,
+	coalesce(to_jsonb(p) ->> 'rowfilter', ''),
+	c.relreplident::text,
+	c.relkind <> 'r' or c.relreplident = 'f' or exists (
+		select from pg_index i where i.indrelid = c.oid and i.indisvalid and i.indimmediate
+			and ((c.relreplident = 'd' and i.indisprimary) or (c.relreplident = 'i' and i.indisreplident))),
+	case when c.relreplident <> 'f' then array(select a.attname::text from pg_index i
+		join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
+		where i.indrelid = c.oid and ((c.relreplident = 'd' and i.indisprimary) or (c.relreplident = 'i' and i.indisreplident))) end,
+	exists (select from pg_inherits where inhrelid = c.oid) and c.relispartition
+from pg_publication_tables p
+	join pg_namespace n on n.nspname = p.schemaname join pg_class c on c.relnamespace = n.oid and c.relname = p.tablename
+where p.pubname = $1 order by 1, 2`
+
+func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
+	name := r.want.Publication
+	rows, err := conn.Query(ctx, publicationSQL, name)
+	if err != nil {
+		return fmt.Errorf("look at the publication: %w", err)
+	}
+	pub, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[publication])
+	if errors.Is(err, pgx.ErrNoRows) {
+		r.unpublished = r.publishable
+		r.add(Finding{
+			ID: "publication.missing", Object: name, Level: Fail, What: fmt.Sprintf("the publication %s does not exist", name),
+			Meaning: "nothing says which tables to follow", Fix: r.createPublication(),
+		})
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at the publication: %w", err)
+	}
+	r.publicationExists = true
+	rows, err = conn.Query(ctx, memberSQL, name)
+	if err != nil {
+		return fmt.Errorf("look at the publication's tables: %w", err)
+	}
+	members, err := pgx.CollectRows(rows, pgx.RowToStructByPos[member])
+	if err != nil {
+		return fmt.Errorf("look at the publication's tables: %w", err)
+	}
+	r.publicationOperations(&pub)
+	r.publicationTables(&pub, members)
+	for i := range members {
+		r.publicationMember(&pub, &members[i])
+	}
+	return nil
+}
+
+func (r *Report) publicationOperations(pub *publication) {
+	name := r.want.Publication
+	r.publicationOp = pub.Insert && pub.Update
+	if !r.publicationOp {
+		r.add(Finding{
+			ID: "publication.operations", Object: name, Level: Fail, What: fmt.Sprintf("the publication %s leaves out inserts or updates", name),
+			Meaning: "new messages or changes of status never arrive",
+			Fix:     fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert, update, delete, truncate');", quoteIdent(name)),
+		})
+	}
+	if pub.AllTables {
+		r.add(Finding{
+			ID: "publication.all_tables", Object: name, Level: Warn, What: fmt.Sprintf("the publication %s is for all tables", name),
+			Meaning: "the bridge receives far more than it needs, and the application's UPDATEs of any table without a primary key fail",
+			Fix:     "use a publication of its own:\n" + createPublicationSQL(name+"_2", r.publishable, r.viaRootNeeded) + " -- and source.postgres.publication: " + name + "_2",
+		})
+	}
+}
+
+func (r *Report) publicationTables(pub *publication, members []member) {
+	name := r.want.Publication
+	for _, t := range r.publishable {
+		in := slices.ContainsFunc(members, func(m member) bool { return m.Schema == t.Schema && m.Name == t.Name })
+		if in {
+			r.ok("publication.tables", t.String(), fmt.Sprintf("%s is in the publication %s", t, name))
+			continue
+		}
+		if r.viaRootNeeded && !pub.ViaRoot && slices.ContainsFunc(members, func(m member) bool { return m.Partitions }) {
+			r.add(Finding{
+				ID: "publication.partitions", Object: t.String(), Level: Fail, What: fmt.Sprintf("the publication %s gives the partitions' names", name),
+				Meaning: "the rows of a partitioned table do not arrive under its own name",
+				Fix:     fmt.Sprintf("ALTER PUBLICATION %s SET (publish_via_partition_root = true);", quoteIdent(name)),
+			})
+			continue
+		}
+		r.unpublished = append(r.unpublished, t)
+		r.add(Finding{
+			ID: "publication.tables", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s is not in the publication %s", t, name),
+			Meaning: "its changes never arrive", Fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quoteIdent(name), t.sql()),
+		})
+	}
+}
+
+// publicationMember judges one table of the publication.
+func (r *Report) publicationMember(pub *publication, m *member) {
+	t := Table{Schema: m.Schema, Name: m.Name}
+	wanted := slices.IndexFunc(r.want.Tables, func(w Table) bool { return w.Publish && w.Schema == m.Schema && w.Name == m.Name })
+	changes := pub.Update || pub.Delete
+	if changes && !m.Usable {
+		r.add(Finding{
+			ID: "publication.identity", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s is published and has no replica identity that works", t),
+			Meaning: "the application's UPDATE and DELETE of it fail now",
+			Fix: fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s; -- or ALTER TABLE %[2]s REPLICA IDENTITY FULL;",
+				quoteIdent(r.want.Publication), t.sql()),
+		})
+	}
+	r.columnList(changes, m, t)
+	r.rowFilter(changes, m, t)
+	if wanted < 0 {
+		if !pub.AllTables && !m.Partitions {
+			r.add(Finding{
+				ID: "publication.extra", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication holds %s, which the bridge does not need", t),
+				Meaning: "its rows, whatever they hold, are sent to the bridge",
+				Fix:     fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s; -- if nobody else uses the publication", quoteIdent(r.want.Publication), t.sql()),
+			})
+		}
+		return
+	}
+	if missing := without(r.want.Tables[wanted].Columns, m.Columns); m.Columns != nil && len(missing) > 0 {
+		r.add(Finding{
+			ID: "publication.columns", Object: t.String(), Level: Fail, What: fmt.Sprintf("the publication leaves out %s of %s", strings.Join(missing, ", "), t),
+			Meaning: "the mapping reads it", Fix: r.whole(t),
+		})
+	}
+}
+
+// whole is the statement that publishes all of a table.
+func (r *Report) whole(t Table) string {
+	return fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %[1]s ADD TABLE %[2]s;", quoteIdent(r.want.Publication), t.sql())
+}
+
+// columnList reports a column list that makes the application's updates fail:
+// it must cover the replica identity, which under full is every column.
+func (r *Report) columnList(changes bool, m *member, t Table) {
+	if m.Columns == nil || !changes {
+		return
+	}
+	uncovered := without(m.KeyColumns, m.Columns)
+	if m.Identity == "f" || len(uncovered) > 0 {
+		r.add(Finding{
+			ID: "publication.column_list", Object: t.String(), Level: Fail, What: fmt.Sprintf("the publication's column list of %s does not cover its replica identity", t),
+			Meaning: "the application's UPDATE and DELETE of it fail now (42P10)", Fix: r.whole(t),
+		})
+	}
+}
+
+// rowFilter reports a WHERE in the publication.
+func (r *Report) rowFilter(changes bool, m *member, t Table) {
+	if m.Filter == "" {
+		return
+	}
+	meaning := "the other rows never arrive, and a row that comes under the filter or leaves it looks new or deleted"
+	if changes && m.Identity != "f" {
+		meaning += "; if the filter reads columns outside of the replica identity, the application's UPDATE fails (42P10)"
+	}
+	r.add(Finding{
+		ID: "publication.row_filter", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication takes only rows of %s where %s", t, m.Filter),
+		Meaning: meaning, Fix: r.whole(t),
+	})
+}

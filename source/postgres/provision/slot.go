@@ -1,0 +1,123 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// slotState is what pg_replication_slots says.
+type slotState struct {
+	Kind, Plugin, Database string
+	Here, Temporary        bool
+	ActivePID              int32
+	Application            string
+	WALStatus, Invalid     string
+	Lag                    int64
+	// PublicationYounger: the publication was created or altered after the
+	// place that the slot stands at, as far as transaction ids tell.
+	PublicationYounger bool
+}
+
+const slotSQL = `
+select s.slot_type, coalesce(s.plugin, ''), coalesce(s.database, ''), coalesce(s.database = current_database(), false),
+	s.temporary, coalesce(s.active_pid, 0), coalesce((select a.application_name from pg_stat_activity a where a.pid = s.active_pid), ''),
+	coalesce(s.wal_status, ''), coalesce(to_jsonb(s) ->> 'invalidation_reason', ''),
+	coalesce(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end,
+		s.confirmed_flush_lsn), 0)::bigint,
+	coalesce((select age(p.xmin) <= age(s.catalog_xmin) from pg_publication p where p.pubname = $2), false)
+from pg_replication_slots s where s.slot_name = $1`
+
+func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, slotSQL, r.want.Slot, r.want.Publication)
+	if err != nil {
+		return fmt.Errorf("look at the slot: %w", err)
+	}
+	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[slotState])
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		r.add(Finding{
+			ID: "slot.missing", Object: r.want.Slot, Level: Fail, What: fmt.Sprintf("the slot %s does not exist", r.want.Slot),
+			Meaning: "nothing keeps changes for the bridge while it is away; `bridge serve` creates it when it may", Fix: r.createSlot(),
+		})
+		return nil
+	case err != nil:
+		return fmt.Errorf("look at the slot: %w", err)
+	}
+	r.slotExists = true
+	r.slotJudge(&s)
+	return nil
+}
+
+func (r *Report) slotJudge(s *slotState) {
+	name := r.want.Slot
+	fail := func(id, what, meaning, fix string) {
+		r.add(Finding{ID: id, Object: name, Level: Fail, What: what, Meaning: meaning, Fix: fix})
+	}
+	const another = "set source.postgres.slot to another name"
+	switch {
+	case s.Kind != "logical":
+		fail("slot.kind", fmt.Sprintf("the slot %s is a %s one", name, s.Kind), "it belongs to something else", another)
+		return
+	case s.Plugin != "pgoutput":
+		fail("slot.plugin", fmt.Sprintf("the slot %s is of the plugin %s", name, s.Plugin), "it belongs to something else", another)
+		return
+	case !s.Here:
+		fail("slot.database", fmt.Sprintf("the slot %s belongs to the database %s", name, s.Database), "a slot reads one database", another)
+		return
+	case s.Temporary:
+		fail("slot.temporary", fmt.Sprintf("the slot %s is temporary", name), "it belongs to another session and ends with it", another)
+		return
+	case s.WALStatus == "lost" || s.Invalid != "":
+		r.slotUseless = true
+		fail("slot.lost", fmt.Sprintf("the slot %s is lost %s", name, s.Invalid),
+			"what changed since it was read last is gone; `bridge serve` makes it anew when it may", r.replaceSlot())
+		return
+	}
+	r.slotNotes(s)
+}
+
+func (r *Report) slotNotes(s *slotState) {
+	name := r.want.Slot
+	warn := func(id, what, meaning, fix string) {
+		r.add(Finding{ID: id, Object: name, Level: Warn, What: what, Meaning: meaning, Fix: fix})
+	}
+	mib := s.Lag >> 20
+	switch {
+	case s.Lag > int64(r.want.MaxLag):
+		r.add(Finding{
+			ID: "slot.lag", Object: name, Level: Fail, What: fmt.Sprintf("the slot %s is %d MiB behind", name, mib),
+			Meaning: "that is more than source.postgres.max_lag: the bridge gives it up, and what changed meanwhile is lost to it",
+			Fix:     fmt.Sprintf("set source.postgres.max_lag above %dMiB before the start, if that must not be", mib),
+		})
+	case s.Lag > int64(r.want.MaxLag)/2:
+		warn("slot.lag", fmt.Sprintf("the slot %s is %d MiB behind", name, mib),
+			"past source.postgres.max_lag it is given up", "start the bridge, or raise source.postgres.max_lag")
+	default:
+		r.ok("slot.lag", name, fmt.Sprintf("the slot %s is %d MiB behind", name, mib))
+	}
+	if s.WALStatus == "unreserved" {
+		warn("slot.unreserved", fmt.Sprintf("the server is about to give the slot %s up", name),
+			"at the next checkpoint it may be lost", "start the bridge now, or raise max_slot_wal_keep_size")
+	}
+	if s.PublicationYounger {
+		warn("slot.older", fmt.Sprintf("the publication %s is younger than the place of the slot %s", r.want.Publication, name),
+			"a change from before it makes reading fail; the bridge then makes the slot anew", r.replaceSlot())
+	}
+	switch {
+	case s.ActivePID == 0:
+	case s.Application == r.want.ApplicationName || s.Application == "":
+		r.ok("slot.active", name, fmt.Sprintf("a bridge reads the slot %s; another stands by", name))
+	default:
+		r.add(Finding{
+			ID: "slot.active", Object: name, Level: Fail, What: fmt.Sprintf("%s reads the slot %s", s.Application, name),
+			Meaning: "only one can", Fix: another(s.ActivePID),
+		})
+	}
+}
+
+func another(pid int32) string {
+	return fmt.Sprintf("set source.postgres.slot to another name, or end it: SELECT pg_terminate_backend(%d);", pid)
+}

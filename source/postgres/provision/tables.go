@@ -1,0 +1,117 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// relation is what the catalog says of a table.
+type relation struct {
+	Kind        string // r table, p partitioned, v view …
+	Persistence string // p permanent, u unlogged
+	Identity    string // d n f i
+	Usable      bool   // updates and deletes work once they are published
+	RLS         bool
+	Owned       bool // our role may put it into a publication
+	Columns     []string
+}
+
+// The identity is usable where it is full, or has an index: for default a
+// primary key that is checked at once (a deferrable one does not count), for
+// an index one that is still there.
+const relationSQL = `
+select c.relkind::text, c.relpersistence::text, c.relreplident::text,
+	c.relreplident = 'f' or exists (
+		select from pg_index i where i.indrelid = c.oid and i.indisvalid and i.indimmediate
+			and ((c.relreplident = 'd' and i.indisprimary) or (c.relreplident = 'i' and i.indisreplident))),
+	c.relrowsecurity, pg_has_role(c.relowner, 'usage'),
+	array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = $1 and c.relname = $2`
+
+func (r *Report) tables(ctx context.Context, conn *pgx.Conn) error {
+	for _, t := range r.want.Tables {
+		rows, err := conn.Query(ctx, relationSQL, t.Schema, t.Name)
+		if err != nil {
+			return fmt.Errorf("look at the table %s: %w", t, err)
+		}
+		rel, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[relation])
+		switch {
+		case errors.Is(err, pgx.ErrNoRows):
+			r.add(Finding{
+				ID: "table.missing", Object: t.String(), Level: Fail, What: fmt.Sprintf("the table %s does not exist", t),
+				Meaning: "its events cannot be made", Fix: "check the mapping's table names and the database in the URL",
+			})
+		case err != nil:
+			return fmt.Errorf("look at the table %s: %w", t, err)
+		default:
+			r.table(t, &rel)
+		}
+	}
+	return nil
+}
+
+// table judges a table that exists.
+func (r *Report) table(t Table, rel *relation) {
+	if missing := without(append(slices.Clone(t.Columns), t.LookupColumns...), rel.Columns); len(missing) > 0 {
+		r.add(Finding{
+			ID: "table.columns", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s has no column %s", t, strings.Join(missing, ", ")),
+			Meaning: "the mapping reads it", Fix: "change the mapping (mapping.file), or add the column",
+		})
+	}
+	if !t.Publish {
+		return
+	}
+	switch {
+	case rel.Kind != "r" && rel.Kind != "p":
+		r.add(Finding{
+			ID: "table.kind", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s is not a table", t),
+			Meaning: "only a table's changes can be followed", Fix: "name the tables that are below it in the mapping",
+		})
+	case rel.Persistence != "p":
+		r.add(Finding{
+			ID: "table.unlogged", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s is unlogged", t),
+			Meaning: "its changes are not in the server's log", Fix: fmt.Sprintf("ALTER TABLE %s SET LOGGED;", t.sql()),
+		})
+	case rel.Kind == "r" && !rel.Usable:
+		r.add(Finding{
+			ID: "table.identity", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s has no replica identity that works: no primary key", t),
+			Meaning: "published, every UPDATE and DELETE of it by the application would fail, so it is not",
+			Fix:     fmt.Sprintf("ALTER TABLE %s REPLICA IDENTITY FULL; -- or better, add a primary key", t.sql()),
+		})
+	default:
+		r.publishable = append(r.publishable, t)
+		r.viaRootNeeded = r.viaRootNeeded || rel.Kind == "p"
+		r.ok("table.identity", t.String(), fmt.Sprintf("%s can be followed", t))
+		r.tableNotes(t, rel)
+	}
+}
+
+// tableNotes adds what is good to know of a table that can be followed.
+func (r *Report) tableNotes(t Table, rel *relation) {
+	if rel.RLS {
+		r.ok("table.rls", t.String(), fmt.Sprintf("row level security of %s does not apply to replication: the bridge sees every row and decides itself who gets it", t))
+	}
+	if !rel.Owned {
+		r.add(Finding{
+			ID: "table.owner", Object: t.String(), Level: OK,
+			What: fmt.Sprintf("our role does not own %s: only its owner can put it into a publication", t),
+		})
+	}
+}
+
+// without returns the elements of a that are not in b.
+func without(a, b []string) []string {
+	var out []string
+	for _, s := range a {
+		if !slices.Contains(b, s) && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

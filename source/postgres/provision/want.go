@@ -1,0 +1,109 @@
+package provision
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Table is a table that the bridge needs.
+type Table struct {
+	Schema, Name string
+	// Publish: its changes are followed.
+	Publish bool
+	// Columns are the columns that are needed from the stream; empty means
+	// that any will do.
+	Columns []string
+	// Lookup: it is read with SELECT too, the columns of LookupColumns, or
+	// all where that is empty.
+	Lookup        bool
+	LookupColumns []string
+}
+
+// String returns schema.name.
+func (t Table) String() string { return t.Schema + "." + t.Name }
+
+// sql returns the quoted name.
+func (t Table) sql() string { return quoteIdent(t.Schema) + "." + quoteIdent(t.Name) }
+
+// ParseTable reads schema.name; without a dot the schema is public.
+func ParseTable(s string) (Table, error) {
+	schema, name, ok := strings.Cut(s, ".")
+	if !ok {
+		schema, name = "public", s
+	}
+	if schema == "" || name == "" {
+		return Table{}, fmt.Errorf("table %q: want schema.name", s)
+	}
+	return Table{Schema: schema, Name: name}, nil
+}
+
+// Want is what the bridge needs of a database.
+type Want struct {
+	Publication string
+	Slot        string
+	Tables      []Table
+	// MaxLag is how many bytes the slot may hold back, 0 for 1 GiB.
+	MaxLag uint64
+	// ApplicationName is the name of the bridge's connections. Default
+	// chatbridge.
+	ApplicationName string
+}
+
+// validate reports a Want that asks for nothing.
+func (w *Want) validate() error {
+	if w.Publication == "" || w.Slot == "" {
+		return errors.New("inspect: publication and slot need names")
+	}
+	if len(w.published()) == 0 {
+		return errors.New("inspect: no table is to be published")
+	}
+	if w.MaxLag == 0 {
+		w.MaxLag = 1 << 30
+	}
+	if w.ApplicationName == "" {
+		w.ApplicationName = "chatbridge"
+	}
+	return nil
+}
+
+func (w *Want) published() []Table {
+	return slices.DeleteFunc(slices.Clone(w.Tables), func(t Table) bool { return !t.Publish })
+}
+
+// quoteIdent quotes an SQL identifier, where it needs it.
+func quoteIdent(s string) string {
+	plain := s != ""
+	for i, c := range s {
+		if (c < 'a' || c > 'z') && c != '_' && (i == 0 || c < '0' || c > '9') {
+			plain = false
+		}
+	}
+	if plain && !reserved[s] {
+		return s
+	}
+	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
+
+// reserved are words that a table or column might be called and that need
+// quotes. Never written to.
+var reserved = map[string]bool{
+	"user": true, "order": true, "group": true, "table": true, "column": true, "select": true, "from": true,
+	"to": true, "end": true, "default": true, "check": true, "references": true, "all": true, "and": true,
+	"any": true, "array": true, "as": true, "case": true, "desc": true, "asc": true, "do": true, "for": true,
+	"grant": true, "in": true, "into": true, "limit": true, "not": true, "null": true, "offset": true, "on": true,
+	"only": true, "or": true, "primary": true, "then": true, "true": true, "false": true, "union": true,
+	"unique": true, "using": true, "when": true, "where": true, "with": true, "window": true, "analyze": true,
+}
+
+// quoteLiteral quotes an SQL string for standard_conforming_strings.
+func quoteLiteral(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
+
+func quoteIdents(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		quoted[i] = quoteIdent(n)
+	}
+	return strings.Join(quoted, ", ")
+}
