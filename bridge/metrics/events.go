@@ -1,0 +1,83 @@
+package metrics
+
+func eventFamilies() []family {
+	return []family{
+		countersBy(
+			"events_total", "Events published, by name.", "event",
+			func(s *Snapshot) map[string]uint64 { return s.Events },
+		),
+		histogram(
+			"commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events.",
+			func(s *Snapshot) Histogram { return s.Delay },
+		),
+	}
+}
+
+func mappingFamilies() []family {
+	return append([]family{
+		counters(
+			"mapping_rows_total", "Row changes seen, by the mapping's table and operation.",
+			[]string{"table", "op"},
+			func(s *Snapshot, e emit) {
+				for _, r := range s.Mapping.Rows {
+					e(float64(r.N), r.Table, r.Op)
+				}
+			},
+		),
+		countersBy(
+			"mapping_skipped_total", "Row changes that made no event by design, by reason.", "reason",
+			func(s *Snapshot) map[string]uint64 { return s.Mapping.Skipped },
+		),
+		countersBy(
+			"mapping_unmappable_total", "Rows or events that should have been made and could not, by reason.", "reason",
+			func(s *Snapshot) map[string]uint64 { return s.Mapping.Unmappable },
+		),
+		countersBy(
+			"mapping_unknown_words_total", "Values that the mapping has no word for, by the event's member.", "member",
+			func(s *Snapshot) map[string]uint64 { return s.Mapping.UnknownWords },
+		),
+		gauge(
+			"mapping_remembered_rows", "Rows that are remembered to answer lookups.",
+			func(s *Snapshot) float64 { return float64(s.Mapping.RememberedRows) },
+		),
+		gauge(
+			"mapping_remembered_bytes", "Size of the rows that are remembered to answer lookups.",
+			func(s *Snapshot) float64 { return float64(s.Mapping.RememberedBytes) },
+		),
+		gauge(
+			"mapping_remembered_messages", "Messages whose state is remembered to tell what changed.",
+			func(s *Snapshot) float64 { return float64(s.Mapping.RememberedMessages) },
+		),
+		counter(
+			"mapping_evicted_total", "Remembered rows and messages pushed out by the bounds of the memory.",
+			func(s *Snapshot) uint64 { return s.Mapping.Evicted },
+		),
+	}, lookupFamilies()...)
+}
+
+func lookupFamilies() []family {
+	return []family{
+		counters(
+			"lookups_total", "Questions about what a row lacks, by whether memory knew the answer.",
+			[]string{"result"},
+			func(s *Snapshot, e emit) {
+				e(float64(s.Mapping.Lookups.Hits), "hit")
+				e(float64(s.Mapping.Lookups.Misses), "miss")
+			},
+		),
+		counters(
+			"lookup_batches_total", "Questions to the database, by result.",
+			[]string{"result"},
+			func(s *Snapshot, e emit) {
+				l := s.Mapping.Lookups
+				e(float64(l.Batches-min(l.Batches, l.Timeouts+l.Errors)), "ok")
+				e(float64(l.Timeouts), "timeout")
+				e(float64(l.Errors), "error")
+			},
+		),
+		counter(
+			"lookups_unanswered_total", "Misses that stayed without an answer; the event went without it.",
+			func(s *Snapshot) uint64 { return s.Mapping.Lookups.Unanswered },
+		),
+	}
+}
