@@ -1,0 +1,9 @@
+// Package postgrestdouble answers as PostgREST does, from a real Postgres,
+// for tests: reading tables with select, filters, logic, order, limits and
+// ranges, the OpenAPI description, roles from tokens, the errors' codes.
+// Tests check it with the official @supabase/postgrest-js. It does not write,
+// embed or call functions.
+//
+// A Server is an http.Handler; its methods may be called from any goroutine.
+// The package is test support; nothing that ships imports it.
+package postgrestdouble

@@ -1,0 +1,340 @@
+package postgrestdouble
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// query is what a request's query string asks for.
+type query struct {
+	columns       string
+	conds         []string
+	order         string
+	limit, offset int
+}
+
+func badRequest(format string, args ...any) error {
+	return &apiError{status: http.StatusBadRequest, Code: "PGRST100", Message: fmt.Sprintf(format, args...)}
+}
+
+func parseQuery(v url.Values) (*query, error) {
+	q := &query{columns: "*", limit: -1}
+	names := make([]string, 0, len(v))
+	for name := range v {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range v[name] {
+			if err := q.param(name, value); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return q, nil
+}
+
+func (q *query) param(name, value string) error {
+	var err error
+	switch name {
+	case "apikey":
+	case "select":
+		if value != "" {
+			q.columns, err = selectColumns(value)
+		}
+	case "order":
+		q.order, err = orderBy(value)
+	case "limit":
+		q.limit, err = number(value)
+	case "offset":
+		q.offset, err = number(value)
+	case "and", "or", "not.and", "not.or":
+		var cond string
+		p := parser{s: name + value}
+		if cond, err = p.logic(); err == nil && p.s != "" {
+			err = badRequest("unexpected %q", p.s)
+		}
+		q.conds = append(q.conds, cond)
+	default:
+		var cond string
+		cond, err = condition(strings.Trim(name, `"`), value)
+		q.conds = append(q.conds, cond)
+	}
+	return err
+}
+
+func number(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 {
+		return 0, badRequest("failed to parse %q as a number", s)
+	}
+	return n, nil
+}
+
+// setRange takes the header's range of rows, such as 0-99.
+func (q *query) setRange(h string) error {
+	h = strings.TrimPrefix(h, "items=")
+	if h == "" {
+		return nil
+	}
+	from, to, _ := strings.Cut(h, "-")
+	a, err := number(from)
+	if err != nil {
+		return err
+	}
+	q.offset = a
+	if to == "" {
+		return nil
+	}
+	b, err := number(to)
+	if err != nil || b < a {
+		return &apiError{status: http.StatusRequestedRangeNotSatisfiable, Code: "PGRST103", Message: "Requested range not satisfiable"}
+	}
+	q.limit = b - a + 1
+	return nil
+}
+
+func (q *query) where() string {
+	if len(q.conds) == 0 {
+		return ""
+	}
+	return " where " + strings.Join(q.conds, " and ")
+}
+
+func (q *query) sql(table string) string {
+	sql := "select " + q.columns + " from " + table + q.where()
+	if q.order != "" {
+		sql += " order by " + q.order
+	}
+	return sql + fmt.Sprintf(" limit %d offset %d", q.limit, q.offset)
+}
+
+func name(s string) string { return pgx.Identifier{s}.Sanitize() }
+
+func literal(s string) string {
+	return "E'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
+}
+
+// selectColumns reads a list of columns, with alias:column and column::cast.
+func selectColumns(s string) (string, error) {
+	p := parser{s: s}
+	var out []string
+	for {
+		item := p.name(",")
+		if item == "" {
+			return "", badRequest("failed to parse select %q", s)
+		}
+		switch {
+		case item == "*":
+			out = append(out, "*")
+		default:
+			alias, col, ok := strings.Cut(item, ":")
+			if !ok || strings.HasPrefix(col, ":") {
+				alias, col = "", item
+			}
+			col, cast, hasCast := strings.Cut(col, "::")
+			expr := name(col)
+			if hasCast {
+				expr += "::" + name(cast) + " as " + name(col)
+			}
+			if alias != "" {
+				expr = name(col) + " as " + name(alias)
+			}
+			out = append(out, expr)
+		}
+		if p.s == "" {
+			return strings.Join(out, ", "), nil
+		}
+		p.s = p.s[1:]
+	}
+}
+
+func orderBy(s string) (string, error) {
+	p := parser{s: s}
+	var out []string
+	for {
+		col := p.name(".,")
+		if col == "" {
+			return "", badRequest("failed to parse order %q", s)
+		}
+		term := name(col)
+		for strings.HasPrefix(p.s, ".") {
+			p.s = p.s[1:]
+			switch word := p.name(".,"); word {
+			case "asc", "desc":
+				term += " " + word
+			case "nullsfirst":
+				term += " nulls first"
+			case "nullslast":
+				term += " nulls last"
+			default:
+				return "", badRequest("failed to parse order %q", s)
+			}
+		}
+		out = append(out, term)
+		if p.s == "" {
+			return strings.Join(out, ", "), nil
+		}
+		p.s = p.s[1:]
+	}
+}
+
+// operators are the comparisons with one value.
+var operators = map[string]string{
+	"eq": "=", "neq": "<>", "lt": "<", "lte": "<=", "gt": ">", "gte": ">=",
+	"like": "like", "ilike": "ilike", "match": "~", "imatch": "~*",
+}
+
+// condition reads op.value for a column.
+func condition(column, value string) (string, error) {
+	not := ""
+	if v, ok := strings.CutPrefix(value, "not."); ok {
+		not, value = "not ", v
+	}
+	op, value, ok := strings.Cut(value, ".")
+	if !ok {
+		return "", badRequest("failed to parse filter (%s)", value)
+	}
+	switch {
+	case op == "in":
+		p := parser{s: value}
+		items, err := p.list()
+		if err != nil {
+			return "", err
+		}
+		if p.s != "" {
+			return "", badRequest("unexpected %q after a list", p.s)
+		}
+		if len(items) == 0 {
+			return "(" + not + "false)", nil
+		}
+		for i := range items {
+			items[i] = literal(items[i])
+		}
+		return "(" + not + name(column) + " in (" + strings.Join(items, ", ") + "))", nil
+	case op == "is":
+		switch strings.ToLower(value) {
+		case "null", "true", "false", "unknown":
+			return "(" + not + name(column) + " is " + value + ")", nil
+		}
+		return "", badRequest("failed to parse is.%s", value)
+	case operators[op] != "":
+		if op == "like" || op == "ilike" {
+			value = strings.ReplaceAll(value, "*", "%")
+		}
+		return "(" + not + name(column) + " " + operators[op] + " " + literal(value) + ")", nil
+	}
+	return "", badRequest("failed to parse filter (%s.%s)", op, value)
+}
+
+// parser reads the nested notation of and=(…) and or=(…).
+type parser struct{ s string }
+
+// name reads a name, quoted or up to one of the stops.
+func (p *parser) name(stops string) string {
+	if strings.HasPrefix(p.s, `"`) {
+		return p.quoted()
+	}
+	i := strings.IndexAny(p.s, stops)
+	if i < 0 {
+		i = len(p.s)
+	}
+	out := p.s[:i]
+	p.s = p.s[i:]
+	return out
+}
+
+// quoted reads a quoted text, in which a backslash takes the next as it is.
+func (p *parser) quoted() string {
+	var b strings.Builder
+	i := 1
+	for ; i < len(p.s) && p.s[i] != '"'; i++ {
+		if p.s[i] == '\\' && i+1 < len(p.s) {
+			i++
+		}
+		b.WriteByte(p.s[i])
+	}
+	p.s = p.s[min(i+1, len(p.s)):]
+	return b.String()
+}
+
+// list reads (a,"b",c).
+func (p *parser) list() ([]string, error) {
+	if !strings.HasPrefix(p.s, "(") {
+		return nil, badRequest("expected a list at %q", p.s)
+	}
+	p.s = p.s[1:]
+	var out []string
+	for !strings.HasPrefix(p.s, ")") {
+		if p.s == "" {
+			return nil, badRequest("a list does not end")
+		}
+		out = append(out, p.name(",)"))
+		if rest, ok := strings.CutPrefix(p.s, ","); ok {
+			p.s = rest
+		}
+	}
+	p.s = p.s[1:]
+	return out, nil
+}
+
+// logic reads and(…), or(…), with not. before it, or column.op.value.
+func (p *parser) logic() (string, error) {
+	not := ""
+	if rest, ok := strings.CutPrefix(p.s, "not."); ok {
+		not, p.s = "not ", rest
+	}
+	for _, word := range []string{"and", "or"} {
+		rest, ok := strings.CutPrefix(p.s, word+"(")
+		if !ok {
+			continue
+		}
+		p.s = rest
+		var parts []string
+		for {
+			c, err := p.logic()
+			if err != nil {
+				return "", err
+			}
+			parts = append(parts, c)
+			if rest, ok := strings.CutPrefix(p.s, ","); ok {
+				p.s = rest
+				continue
+			}
+			if rest, ok := strings.CutPrefix(p.s, ")"); ok {
+				p.s = rest
+				return "(" + not + "(" + strings.Join(parts, " "+word+" ") + "))", nil
+			}
+			return "", badRequest("unexpected %q in %s", p.s, word)
+		}
+	}
+	column := p.name(".")
+	if column == "" || !strings.HasPrefix(p.s, ".") {
+		return "", badRequest("failed to parse logic tree at %q", p.s)
+	}
+	p.s = p.s[1:]
+	op := ""
+	if rest, ok := strings.CutPrefix(p.s, "not."); ok {
+		op, p.s = "not.", rest
+	}
+	i := strings.IndexByte(p.s, '.')
+	if i < 0 {
+		return "", badRequest("failed to parse logic tree at %q", p.s)
+	}
+	op += p.s[:i+1]
+	p.s = p.s[i+1:]
+	if strings.HasSuffix(op, "in.") {
+		start := p.s
+		if _, err := p.list(); err != nil {
+			return "", err
+		}
+		return condition(column, op+start[:len(start)-len(p.s)])
+	}
+	return condition(column, op+p.name(",)"))
+}
