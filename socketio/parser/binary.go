@@ -34,8 +34,10 @@ func (d *Decoder) Text(text []byte) (p Packet, ok bool, err error) {
 	if !validPlaceholders(p.Data, p.Attachments) {
 		return Packet{}, false, ErrPacket
 	}
-	p.Data = bytes.Clone(p.Data)
-	d.pending, d.size = &p, len(p.Data)
+	// A copy: p is the result, which the return below clears.
+	pending := p
+	pending.Data = bytes.Clone(p.Data)
+	d.pending, d.size = &pending, len(pending.Data)
 	return Packet{}, false, nil
 }
 
