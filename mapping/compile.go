@@ -151,6 +151,9 @@ func (c *compiler) document(top *yaml.Node) {
 func (c *compiler) table(role string, at *yaml.Node, k map[string]*yaml.Node, stream bool) {
 	t := Table{Role: role, Stream: stream, Newest: -1, Conversation: -1, ByColumn: -1}
 	n := k["table"]
+	if n != nil {
+		t.at, t.own = c.place(n), c.origin[n]
+	}
 	if n == nil {
 		c.fail(at, "%s needs `table:`, such as public.%ss", role, role)
 	} else {

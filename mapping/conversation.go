@@ -51,7 +51,7 @@ func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bo
 			visible = visible.or(m.compareKnown(row, slot, known))
 		}
 	}
-	due = visible == changed || visible == unknown && m.spec.conversation.unknownChanged
+	due = visible == changed || visible == unknown && (m.again || m.spec.conversation.unknownChanged)
 	if m.spec.typing != nil {
 		typing = m.compareTyping(row, known)
 	}

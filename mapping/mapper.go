@@ -31,7 +31,10 @@ type Mapper struct {
 	// which memory grows old.
 	now   int64
 	txSeq uint64
-	batch batch
+	// open tells that a transaction has begun and not ended; again that the
+	// present one was cut short before.
+	open, again bool
+	batch       batch
 
 	env env
 	// conversationKey is the conversation whose newest message an expression
@@ -43,7 +46,7 @@ type Mapper struct {
 	cur, old        source.Row
 	// trying makes events only to learn what they lack: nothing is counted.
 	trying bool
-	other           []byte
+	other  []byte
 }
 
 // New returns a Mapper for spec that remembers nothing yet.
@@ -98,9 +101,16 @@ func (m *Mapper) unknownWord(member string) {
 	}, member)
 }
 
-// Begin starts a transaction. What an unfinished one before it left is
-// dropped.
+// Begin starts a transaction. One before it that did not come to its Commit,
+// because the connection broke, comes again: what it changed in memory must
+// not hide what it changes, so memory is dropped, and in its second coming
+// whatever may have changed counts as changed.
 func (m *Mapper) Begin(tx source.Tx) {
+	m.again = m.open
+	if m.open {
+		m.Forget()
+	}
+	m.open = true
 	m.tx = tx
 	if t := tx.Time.UnixNano(); !tx.Time.IsZero() && t > m.now {
 		m.now = t
@@ -184,6 +194,7 @@ func (m *Mapper) flushFull(emit Emit) error {
 // the conversation events.
 func (m *Mapper) Commit(emit Emit) error {
 	err := m.flush(emit)
+	m.open = err != nil
 	c := &m.counters
 	c.rememberedRows.Store(int64(m.memory.count))
 	c.rememberedBytes.Store(int64(m.memory.bytes))

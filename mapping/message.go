@@ -99,7 +99,7 @@ func (m *Mapper) compareMessage(b *binding, row source.Row, id []byte) (status, 
 	}
 	switch otherChange {
 	case unknown:
-		other = m.spec.message.unknownChanged
+		other = m.again || m.spec.message.unknownChanged
 	case changed:
 		other = !m.oldKnown() || m.payloadDiffers(row)
 	}

@@ -23,7 +23,7 @@ func (m *Mapper) referenceChange(b *binding, op source.Op) {
 				visible = visible.or(m.compareKnown(row, slot, known))
 			}
 		}
-		due = visible == changed || visible == unknown && r.unknownChanged
+		due = visible == changed || visible == unknown && (m.again || r.unknownChanged)
 	}
 	if kept := m.memory.put(b.table, key, row, nil); kept != nil {
 		kept.stream, kept.expires = true, 0

@@ -70,6 +70,9 @@ type Table struct {
 	// in its Columns of the column that points here.
 	By       string
 	ByColumn int
+
+	at  place
+	own bool
 }
 
 // Column is a column that a Spec reads.

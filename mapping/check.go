@@ -1,0 +1,64 @@
+package mapping
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Check compares the Spec with the columns that the tables really have.
+// columns returns their names, nil when there is no such table.
+//
+// A column that the operator's own file names and the table lacks is an error,
+// an *Error with file, line and the nearest column that there is; so is a
+// column without which nothing can be mapped, and a table of messages or
+// conversations that is missing. A column that only the preset names costs the
+// members that read it, and a missing reference those that it feeds: these are
+// warnings.
+func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Problem, err error) {
+	var problems []Problem
+	for i := range s.tables {
+		t := &s.tables[i]
+		real := columns(t.Schema, t.Name)
+		if len(real) == 0 {
+			p := Problem{File: t.at.file, Line: t.at.line, Text: fmt.Sprintf("there is no table %s.%s, which the mapping has as %s", t.Schema, t.Name, t.Role)}
+			if t.Stream || t.own {
+				problems = append(problems, p)
+			} else {
+				p.Text += ": what it feeds goes without: " + strings.Join(t.members(), ", ")
+				warnings = append(warnings, p)
+			}
+			continue
+		}
+		has := make(map[string]bool, len(real))
+		for _, name := range real {
+			has[name] = true
+		}
+		for _, c := range t.Columns {
+			if has[c.Name] {
+				continue
+			}
+			p := Problem{File: c.at.file, Line: c.at.line, Text: fmt.Sprintf("%s.%s has no column %q: %s", t.Schema, t.Name, c.Name, accepted(c.Name, real))}
+			if c.Required || c.own {
+				problems = append(problems, p)
+				continue
+			}
+			p.Text += "; without it goes " + strings.Join(c.Members, ", ")
+			warnings = append(warnings, p)
+		}
+	}
+	if len(problems) > 0 {
+		return warnings, &Error{Problems: problems}
+	}
+	return warnings, nil
+}
+
+// members lists the members that any of the table's columns feeds.
+func (t *Table) members() []string {
+	var out []string
+	for _, c := range t.Columns {
+		for _, m := range c.Members {
+			out = appendNew(out, m)
+		}
+	}
+	return out
+}

@@ -1,0 +1,275 @@
+package lookup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+
+	"chatbridge/mapping"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// maxAnswer bounds one answer, in bytes.
+const maxAnswer = 64 << 20
+
+// PostgREST asks a Supabase project's REST interface. It is used by one
+// goroutine at a time.
+type PostgREST struct {
+	base   string
+	key    func(context.Context) (string, error)
+	client *http.Client
+	spec   *mapping.Spec
+	// plain is set once PostgREST said that it knows no foreign key between
+	// the tables: rows that hang on others are then asked for one after the
+	// other.
+	plain bool
+}
+
+// NewPostgREST returns a PostgREST. address is the interface's, such as
+// https://ref.supabase.co/rest/v1, or the project's, to which /rest/v1 is
+// added. key returns the service key, which sees rows whatever row-level
+// security says; it is asked for each request, so that one that was replaced
+// is picked up. client may be nil.
+func NewPostgREST(address string, key func(context.Context) (string, error), client *http.Client, spec *mapping.Spec) (*PostgREST, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, errors.New("address for lookups: want something like https://ref.supabase.co")
+	}
+	if u.Path = strings.TrimRight(u.Path, "/"); u.Path == "" {
+		u.Path = "/rest/v1"
+	}
+	u.RawQuery, u.Fragment = "", ""
+	if client == nil {
+		client = http.DefaultClient
+	}
+	return &PostgREST{base: u.String(), key: key, client: client, spec: spec}, nil
+}
+
+// Fetch sends all its requests at once. found is called after all answers
+// have come, or as many as there were before the first failure.
+func (p *PostgREST) Fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+	rows, err := p.ask(ctx, need)
+	var status *statusError
+	if errors.As(err, &status) && status.code == noRelationship && !p.plain {
+		p.plain = true
+		rows, err = p.ask(ctx, need)
+	}
+	for _, f := range rows {
+		found(f)
+	}
+	return err
+}
+
+// collector gathers what concurrent requests found.
+type collector struct {
+	mu   sync.Mutex
+	rows []mapping.Found
+}
+
+func (c *collector) add(f ...mapping.Found) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.rows = append(c.rows, f...)
+}
+
+// atOnce bounds the requests that are under way together.
+const atOnce = 8
+
+func (p *PostgREST) ask(ctx context.Context, need *mapping.Need) ([]mapping.Found, error) {
+	var c collector
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(atOnce)
+	message, conversation := p.table("message"), p.table("conversation")
+	if p.plain {
+		g.Go(func() error { return p.conversationsPlain(ctx, &c, need) })
+	} else {
+		hanging := p.embeds(true)
+		for _, keys := range chunks(need.Conversations) {
+			g.Go(func() error { return p.embedded(ctx, &c, in(conversation, conversation.Key, keys), p.embeds(false)) })
+		}
+		for _, keys := range chunks(need.Newest) {
+			g.Go(func() error {
+				return p.embedded(ctx, &c, in(conversation, conversation.Key, keys), hanging[len(hanging)-1:])
+			})
+		}
+		for _, r := range need.Related {
+			for _, keys := range chunks(r.Keys) {
+				g.Go(func() error {
+					v := in(conversation, p.table(r.Table).ByColumn, keys)
+					v.Set("order", name(conversation, conversation.Key)+".asc")
+					v.Set("limit", fmt.Sprint(mapping.RelatedLimit*len(keys)))
+					return p.embedded(ctx, &c, v, hanging)
+				})
+			}
+		}
+	}
+	for _, r := range need.References {
+		t := p.table(r.Table)
+		for _, keys := range chunks(r.Keys) {
+			g.Go(func() error { return p.rows(ctx, &c, t, in(t, t.Key, keys), false) })
+		}
+	}
+	for _, keys := range chunks(need.Messages) {
+		g.Go(func() error { return p.rows(ctx, &c, message, in(message, message.Key, keys), false) })
+	}
+	err := g.Wait()
+	return c.rows, err
+}
+
+func (p *PostgREST) table(role string) mapping.Table {
+	t, _ := p.spec.Table(role)
+	return t
+}
+
+// embed is a table whose rows come inside those of conversations.
+type embed struct {
+	table  mapping.Table
+	alias  string
+	hint   string // the column of the foreign key
+	newest bool
+}
+
+// embeds lists the references of conversations, and their newest messages
+// where asked for and used.
+func (p *PostgREST) embeds(newest bool) []embed {
+	var out []embed
+	for i, t := range p.spec.Tables() {
+		if t.By == "conversation" {
+			out = append(out, embed{table: t, alias: fmt.Sprintf("r%d", i), hint: name(p.table("conversation"), t.ByColumn)})
+		}
+	}
+	if m := p.table("message"); newest && m.Newest >= 0 {
+		out = append(out, embed{table: m, alias: "newest", hint: name(m, m.Conversation), newest: true})
+	}
+	return out
+}
+
+// embedded asks for conversations with the rows that hang on them inside.
+func (p *PostgREST) embedded(ctx context.Context, c *collector, v url.Values, embeds []embed) error {
+	conversation := p.table("conversation")
+	list := selection(conversation)
+	for _, e := range embeds {
+		list += "," + e.alias + ":" + quoteName(e.table.Name) + "!" + quoteName(e.hint) + "(" + selection(e.table) + ")"
+		if e.newest {
+			by := name(e.table, e.table.Newest)
+			v.Set(e.alias+".order", by+".desc,"+name(e.table, e.table.Key)+".desc")
+			v.Set(e.alias+"."+by, "not.is.null")
+			v.Set(e.alias+".limit", "1")
+		}
+	}
+	v.Set("select", list)
+	var objects []map[string]json.RawMessage
+	if err := p.get(ctx, conversation, v, &objects); err != nil {
+		return err
+	}
+	for _, o := range objects {
+		c.add(mapping.Found{Table: conversation.Role, Row: row(conversation, o)})
+		for _, e := range embeds {
+			inner, err := inside(o[e.alias])
+			if err != nil {
+				return fmt.Errorf("look up %s: %w", e.table.Role, err)
+			}
+			for _, i := range inner {
+				c.add(mapping.Found{Table: e.table.Role, Newest: e.newest, Row: row(e.table, i)})
+			}
+		}
+	}
+	return nil
+}
+
+// inside reads an embedded value: an object, a list of them, or null.
+func inside(raw json.RawMessage) ([]map[string]json.RawMessage, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	if raw[0] == '[' {
+		var list []map[string]json.RawMessage
+		err := json.Unmarshal(raw, &list)
+		return list, err
+	}
+	var one map[string]json.RawMessage
+	err := json.Unmarshal(raw, &one)
+	return []map[string]json.RawMessage{one}, err
+}
+
+// rows asks for rows of one table.
+func (p *PostgREST) rows(ctx context.Context, c *collector, t mapping.Table, v url.Values, newest bool) error {
+	v.Set("select", selection(t))
+	var objects []map[string]json.RawMessage
+	if err := p.get(ctx, t, v, &objects); err != nil {
+		return err
+	}
+	for _, o := range objects {
+		c.add(mapping.Found{Table: t.Role, Newest: newest, Row: row(t, o)})
+	}
+	return nil
+}
+
+// noRelationship is PostgREST's code for tables without a foreign key between
+// them.
+const noRelationship = "PGRST200"
+
+// statusError is an answer that is not a success. It has PostgREST's code and
+// message, which name columns and tables but no rows.
+type statusError struct {
+	status  int
+	code    string
+	message string
+}
+
+func (e *statusError) Error() string {
+	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
+		return fmt.Sprintf("PostgREST refuses the key: status %d %s; lookups need the service key", e.status, e.code)
+	}
+	return fmt.Sprintf("PostgREST: status %d %s %s", e.status, e.code, e.message)
+}
+
+func (p *PostgREST) get(ctx context.Context, t mapping.Table, v url.Values, into any) error {
+	key, err := p.key(ctx)
+	if err != nil {
+		return fmt.Errorf("get the service key: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/"+url.PathEscape(t.Name)+"?"+v.Encode(), nil)
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", t.Role, err)
+	}
+	req.Header.Set("apikey", key)
+	// A key of the newer kind (sb_secret_…) is no JWT and not for this header.
+	if !strings.HasPrefix(key, "sb_") {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Profile", t.Schema)
+	res, err := p.client.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) { // its text has the whole address
+			err = ue.Err
+		}
+		return fmt.Errorf("look up %s: %w", t.Role, err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", t.Role, err)
+	}
+	if res.StatusCode/100 != 2 {
+		e := &statusError{status: res.StatusCode}
+		var said struct{ Code, Message string }
+		if json.Unmarshal(body, &said) == nil {
+			e.code, e.message = said.Code, said.Message
+		}
+		return fmt.Errorf("look up %s: %w", t.Role, e)
+	}
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("look up %s: read the answer: %w", t.Role, err)
+	}
+	return nil
+}

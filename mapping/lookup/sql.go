@@ -1,0 +1,172 @@
+package lookup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"chatbridge/mapping"
+	"chatbridge/source"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// SQL asks over a direct connection. The role needs SELECT on the mapping's
+// tables, and BYPASSRLS where they have row-level security. It is used by one
+// goroutine at a time.
+type SQL struct {
+	pool  *pgxpool.Pool
+	spec  *mapping.Spec
+	texts statements
+	known bool
+}
+
+// NewSQL returns a SQL that asks over pool, which stays its caller's to close.
+// Its sessions should have DateStyle ISO (Configure sees to it); their time
+// zone does not matter. Nothing is prepared in them, so a pooler in transaction
+// mode is fine.
+func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec) *SQL { return &SQL{pool: pool, spec: spec} }
+
+// Configure sets up a pool for lookups: sessions that print values as the
+// stream does, few connections, because one goroutine asks, and a name by which
+// the operator finds them in pg_stat_activity.
+func Configure(c *pgxpool.Config) {
+	p := c.ConnConfig.RuntimeParams
+	p["datestyle"] = "ISO"
+	p["timezone"] = "UTC"
+	p["default_transaction_read_only"] = "on"
+	if p["application_name"] == "" {
+		p["application_name"] = "bridge lookup"
+	}
+	c.MaxConns = 2
+}
+
+// Fetch asks everything in one round trip; the first one, and one after the
+// tables changed their shape, take another to learn the tables' columns.
+func (s *SQL) Fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("connect for lookups: %w", err)
+	}
+	defer conn.Release()
+	pg := conn.Conn().PgConn()
+	fresh := !s.known
+	if fresh {
+		if err := s.learn(ctx, pg); err != nil {
+			return err
+		}
+	}
+	err = s.ask(ctx, pg, need, found)
+	var pe *pgconn.PgError
+	if err != nil && !fresh && errors.As(err, &pe) && shapeChanged(pe.Code) {
+		if err = s.learn(ctx, pg); err == nil {
+			err = s.ask(ctx, pg, need, found)
+		}
+	}
+	return err
+}
+
+// shapeChanged tells an undefined column or table.
+func shapeChanged(code string) bool { return code == "42703" || code == "42P01" }
+
+// learn reads which of the mapping's columns there are and writes the
+// statements for them: a missing column is read as null.
+func (s *SQL) learn(ctx context.Context, pg *pgconn.PgConn) error {
+	tables := s.spec.Tables()
+	b := &pgconn.Batch{}
+	for _, t := range tables {
+		b.ExecParams(`select attname from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+			[][]byte{[]byte(pgx.Identifier{t.Schema, t.Name}.Sanitize())}, nil, nil, nil)
+	}
+	res := pg.ExecBatch(ctx, b)
+	columns := make([]map[string]bool, len(tables))
+	for i := range columns {
+		columns[i] = map[string]bool{}
+		if res.NextResult() {
+			for r := res.ResultReader(); r.NextRow(); {
+				columns[i][string(r.Values()[0])] = true
+			}
+		}
+	}
+	if err := res.Close(); err != nil {
+		return fmt.Errorf("read the tables' columns: %w", err)
+	}
+	s.texts, s.known = newStatements(s.spec, columns), true
+	return nil
+}
+
+// ask sends the statements that the need calls for.
+func (s *SQL) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found)) error {
+	b := &pgconn.Batch{}
+	var asked []query
+	queue := func(q query, keys []string) {
+		if q.text != "" && len(keys) > 0 {
+			b.ExecParams(q.text, [][]byte{arrayText(keys)}, nil, nil, nil)
+			asked = append(asked, q)
+		}
+	}
+	queue(s.texts.conversations, need.Conversations)
+	for _, q := range s.texts.referencesOf {
+		queue(q, need.Conversations)
+	}
+	queue(s.texts.newest, need.Newest)
+	for _, r := range need.References {
+		queue(s.texts.references[r.Table], r.Keys)
+	}
+	for _, r := range need.Related {
+		for _, q := range s.texts.related[r.Table] {
+			queue(q, r.Keys)
+		}
+	}
+	queue(s.texts.messages, need.Messages)
+	if len(asked) == 0 {
+		return nil
+	}
+	res := pg.ExecBatch(ctx, b)
+	var row source.Row
+	i := 0
+	for ; res.NextResult(); i++ {
+		for r := res.ResultReader(); r.NextRow(); {
+			row = textRow(row[:0], r.Values())
+			found(mapping.Found{Table: asked[i].role, Newest: asked[i].newest, Row: row})
+		}
+	}
+	if err := res.Close(); err != nil {
+		return fmt.Errorf("look up %s: %w", asked[min(i, len(asked)-1)].what, err)
+	}
+	return nil
+}
+
+// textRow takes values in Postgres's text form, as the stream has them.
+func textRow(row source.Row, values [][]byte) source.Row {
+	for _, v := range values {
+		if v == nil {
+			row = append(row, source.Value{Kind: source.Null})
+			continue
+		}
+		row = append(row, source.Value{Kind: source.Text, Data: v})
+	}
+	return row
+}
+
+// arrayText writes keys as a Postgres array, each quoted. As text it takes the
+// type of the column that it is compared with.
+func arrayText(keys []string) []byte {
+	var b bytes.Buffer
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	b.WriteByte('{')
+	for i, k := range keys {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		b.WriteString(escape.Replace(k))
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
