@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// maxKept bounds what is kept of ChatEngine's events for one client. At the
+	// contract's sizes (about 500 bytes) it is 2,000 of them.
+	maxKept = 1 << 20
+	// maxFrame bounds a frame that is looked at.
+	maxFrame = maxKept / 2
+	// maxEarly bounds what the bridge may send before ChatEngine has accepted
+	// the client, and what the client may subscribe to before the bridge has.
+	maxEarly = 1 << 20
+	maxSubs  = 256
+)
+
+// catchUp makes up for what a client missed before it came to ChatEngine.
+//
+// It begins with the client's CONNECT. From then on ChatEngine's message,
+// conversation and messageStatus events are kept back, everything else passes.
+// The same CONNECT, and the client's subscriptions, go to the bridge as well
+// (feed.go), whose events go to the client: what it missed, then live. When
+// this has lasted for Options.CatchUp, the kept frames are passed on, in order;
+// by then the bridge has sent everything up to the first of them and beyond, so
+// the order per conversation is the database's, a repeated message is dropped
+// by the client, and the last status it hears is the last one there was.
+//
+// Whatever goes wrong ends it early: the client is then where it would be
+// without a gateway.
+type catchUp struct {
+	g    *Gateway
+	t    *tunnel
+	feed *feed
+
+	mu        sync.Mutex // also orders the writes to the client
+	timer     *time.Timer
+	armed     int      // which of the timers counts: a stopped one may be under way
+	connected bool     // the client has sent CONNECT: frames are kept
+	accepted  bool     // ChatEngine has accepted it
+	fed       bool     // the bridge has
+	done      bool     // nothing is looked at any more
+	kept      [][]byte // ChatEngine's frames
+	keptBytes int
+	early     []byte // the bridge's frames, until ChatEngine has accepted
+}
+
+func newCatchUp(t *tunnel, g *Gateway, r *http.Request) *catchUp {
+	c := &catchUp{g: g, t: t}
+	c.feed = newFeed(g, r, c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.arm(g.opts.CatchUpWait, catchUpLate)
+	return c
+}
+
+// arm ends the catch-up after d, in place of what was armed before.
+func (c *catchUp) arm(d time.Duration, o outcome) {
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.armed++
+	armed := c.armed
+	c.timer = time.AfterFunc(d, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.armed == armed {
+			c.releaseLocked(o)
+		}
+	})
+}
+
+// stop ends it with the tunnel, and returns when the feed has ended.
+func (c *catchUp) stop() {
+	c.release(catchUpGone)
+	c.feed.join()
+}
+
+// fromClient passes the client's frames until the catch-up has ended; false
+// where the connection has.
+func (c *catchUp) fromClient() bool {
+	for !c.isDone() {
+		f, err := readFrame(c.t.clientR, maxFrame)
+		if errors.Is(err, errLarge) {
+			c.release(catchUpOverrun)
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		if f.text() && isConnect(f.payload) {
+			// Before ChatEngine has it, so that none of its events slips by.
+			c.connect(f.payload)
+		}
+		if c.t.write(c.t.up, f.raw) != nil {
+			return false
+		}
+		if f.text() && subscribes(eventName(f.payload)) {
+			if !c.feed.send(f.payload) {
+				c.release(catchUpOverrun)
+			}
+		}
+	}
+	return true
+}
+
+// connect begins the catch-up.
+func (c *catchUp) connect(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.connected || c.done {
+		return
+	}
+	c.connected = true
+	c.arm(c.g.opts.CatchUpWait, catchUpLate)
+	c.feed.start(packet)
+}
+
+// fromUpstream passes or keeps ChatEngine's frames until the catch-up has
+// ended; false where the connection has.
+func (c *catchUp) fromUpstream() bool {
+	for !c.isDone() {
+		f, err := readFrame(c.t.upR, maxFrame)
+		if errors.Is(err, errLarge) {
+			c.release(catchUpOverrun)
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		if !f.fin && f.data() {
+			// Nothing may be put between the parts of a message.
+			c.release(catchUpOverrun)
+		}
+		if !c.pass(f) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *catchUp) pass(f frame) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done || !f.text() {
+		return c.t.write(c.t.client, f.raw) == nil
+	}
+	if c.connected && replayed(eventName(f.payload)) {
+		c.kept = append(c.kept, f.raw)
+		c.keptBytes += len(f.raw)
+		if c.keptBytes > maxKept {
+			c.releaseLocked(catchUpOverrun)
+		}
+		return true
+	}
+	if c.t.write(c.t.client, f.raw) != nil {
+		return false
+	}
+	switch {
+	case isConnect(f.payload) && !c.accepted:
+		c.accepted = true
+		if len(c.early) > 0 && c.t.write(c.t.client, c.early) != nil {
+			return false
+		}
+		c.early = nil
+		c.countDown()
+	case isConnectError(f.payload):
+		c.releaseLocked(catchUpGone)
+	}
+	return true
+}
+
+// countDown starts the time for which the client is fed, once both sides have
+// accepted it.
+func (c *catchUp) countDown() {
+	if c.accepted && c.fed && !c.done {
+		c.arm(c.g.opts.CatchUp, caughtUp)
+	}
+}
+
+// feedAccepted is the feed's word that the bridge has accepted the client.
+func (c *catchUp) feedAccepted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fed = true
+	c.countDown()
+}
+
+// feedLost is its word that the bridge has let go of it and that it tries again.
+func (c *catchUp) feedLost() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.fed || c.done {
+		return
+	}
+	c.fed = false
+	c.arm(c.g.opts.CatchUpWait, catchUpBroken)
+}
+
+// feedEvent takes an event from the bridge for the client.
+func (c *catchUp) feedEvent(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.done:
+		return
+	case !c.accepted:
+		c.early = appendText(c.early, packet)
+		if len(c.early) > maxEarly {
+			c.releaseLocked(catchUpOverrun)
+		}
+	default:
+		// An error shows in the tunnel's own reads and writes.
+		_ = c.t.write(c.t.client, appendText(nil, packet))
+	}
+	c.g.count.catchUpEvents.Add(1)
+}
+
+func (c *catchUp) isDone() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.done
+}
+
+func (c *catchUp) release(o outcome) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.releaseLocked(o)
+}
+
+// releaseLocked ends the catch-up: the kept frames go out, and from here on the
+// bytes pass unseen. Repeating it does nothing.
+func (c *catchUp) releaseLocked(o outcome) {
+	if c.done {
+		return
+	}
+	c.done = true
+	c.timer.Stop()
+	c.feed.cancel()
+	for _, raw := range c.kept {
+		if c.t.write(c.t.client, raw) != nil {
+			break
+		}
+	}
+	c.kept, c.early = nil, nil
+	if c.connected {
+		c.g.count.catchUps[o].Add(1)
+	}
+}

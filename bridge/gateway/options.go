@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Options configure a Gateway. Start from [DefaultOptions].
+type Options struct {
+	// Upstream is ChatEngine's address, http, https, ws or wss; a path in it is
+	// put before each request's. Required.
+	Upstream *url.URL
+	// Path is the Socket.IO path, without a trailing slash.
+	Path string
+	// Local serves the Socket.IO path in ChatEngine's stead. Required.
+	Local http.Handler
+	// Knows tells whether Local issued this Engine.IO sid and still has its
+	// session. Required: without it a polling session would be sent to a server
+	// that does not know it.
+	Knows func(sid string) bool
+	// Shed closes the transports of up to n of Local's clients, chosen at
+	// random, and returns how many it closed. Required.
+	Shed func(n int) (closed int)
+
+	// HealthPath is a path of ChatEngine's that answers 2xx while it is
+	// healthy. Empty: the Socket.IO path is asked with an unknown sid, which
+	// every Engine.IO server refuses with its own JSON error. That proves that
+	// the event loop and the Socket.IO server live, works with an unmodified
+	// ChatEngine, and unlike a handshake leaves no session behind.
+	HealthPath string
+	// Interval is the time between probes, Timeout the bound of one.
+	Interval, Timeout time.Duration
+	// FailAfter is the number of failed probes in a row that make ChatEngine
+	// count as down. A refused connection, or a failed probe while proxied
+	// connections are breaking, needs no second one.
+	FailAfter int
+	// HealthyFor is how long the probes must have succeeded before clients are
+	// handed back. It doubles, up to eight times, each time ChatEngine fails
+	// soon after a hand-back.
+	HealthyFor time.Duration
+
+	// DialTimeout bounds a connection attempt to ChatEngine, HandshakeTimeout
+	// its answer to a request that opens a session; past either, the request is
+	// served locally.
+	DialTimeout, HandshakeTimeout time.Duration
+	// WriteTimeout bounds one write to a client of a proxied websocket; a client
+	// that takes nothing for so long is closed.
+	WriteTimeout time.Duration
+
+	// Batch is how many clients are moved at once, BatchInterval the mean time
+	// between two batches; the actual one varies by half.
+	Batch         int
+	BatchInterval time.Duration
+
+	// CatchUp is how long a new proxied websocket is also fed by the bridge, and
+	// must exceed the lag between ChatEngine's event and the bridge's. Zero
+	// turns catching up off: then a client loses what is sent while it moves.
+	CatchUp time.Duration
+	// CatchUpWait bounds the time in which the bridge must have accepted such a
+	// client; past it ChatEngine's stream is passed without catching up.
+	CatchUpWait time.Duration
+
+	// TrustedProxies are those whose X-Forwarded-* headers are passed on;
+	// anyone else's are replaced.
+	TrustedProxies []netip.Prefix
+	// TLS is for an https or wss upstream; nil means the system's roots.
+	TLS *tls.Config
+	// Logger gets one line per change of state. Nil discards.
+	Logger *slog.Logger
+}
+
+// DefaultOptions returns the defaults; Upstream, Local, Knows and Shed remain
+// to be set.
+func DefaultOptions() Options {
+	return Options{
+		Path:             "/api/ws",
+		Interval:         time.Second,
+		Timeout:          2 * time.Second,
+		FailAfter:        3,
+		HealthyFor:       10 * time.Second,
+		DialTimeout:      2 * time.Second,
+		HandshakeTimeout: 4 * time.Second,
+		WriteTimeout:     30 * time.Second,
+		Batch:            25,
+		BatchInterval:    500 * time.Millisecond,
+		CatchUp:          2 * time.Second,
+		CatchUpWait:      5 * time.Second,
+	}
+}
+
+// Validate returns every fault of o, joined, each with the setting's name.
+func (o Options) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	switch {
+	case o.Upstream == nil:
+		fault("upstream: missing; set it to ChatEngine's address, such as http://127.0.0.1:3000")
+	case o.Upstream.Host == "":
+		fault("upstream: %q has no host; write it as http://host:port", o.Upstream.Redacted())
+	default:
+		switch o.Upstream.Scheme {
+		case "http", "https", "ws", "wss":
+		default:
+			fault("upstream: scheme %q is none of http, https, ws, wss", o.Upstream.Scheme)
+		}
+	}
+	if !strings.HasPrefix(o.Path, "/") || len(o.Path) < 2 || strings.HasSuffix(o.Path, "/") {
+		fault("path: %q must start with a slash and not end with one", o.Path)
+	}
+	if o.Local == nil || o.Knows == nil || o.Shed == nil {
+		fault("local, knows and shed: all three are needed")
+	}
+	if o.HealthPath != "" && !strings.HasPrefix(o.HealthPath, "/") {
+		fault("health path: %q must start with a slash", o.HealthPath)
+	}
+	positive := func(name string, d time.Duration) {
+		if d <= 0 {
+			fault("%s: %v must be positive", name, d)
+		}
+	}
+	positive("interval", o.Interval)
+	positive("timeout", o.Timeout)
+	positive("healthy for", o.HealthyFor)
+	positive("dial timeout", o.DialTimeout)
+	positive("handshake timeout", o.HandshakeTimeout)
+	positive("write timeout", o.WriteTimeout)
+	positive("batch interval", o.BatchInterval)
+	if o.FailAfter < 1 {
+		fault("fail after: %d must be at least 1", o.FailAfter)
+	}
+	if o.Batch < 1 {
+		fault("batch: %d must be at least 1", o.Batch)
+	}
+	if o.CatchUp < 0 || o.CatchUp > 0 && o.CatchUpWait <= 0 {
+		fault("catch up: must not be negative, and needs a positive wait")
+	}
+	return errors.Join(faults...)
+}

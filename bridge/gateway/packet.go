@@ -1,0 +1,57 @@
+package gateway
+
+import "bytes"
+
+// The packets of namespace / that catching up goes by, as text: an Engine.IO
+// message (4) holding a Socket.IO packet (Socket.IO 5 protocol, Packet encoding).
+
+// isConnect tells whether p is the CONNECT of namespace / (both ways the same).
+func isConnect(p []byte) bool { return isNamed(p, '0') }
+
+// isConnectError tells whether p refuses the CONNECT.
+func isConnectError(p []byte) bool { return isNamed(p, '4') }
+
+// isNamed is for packet types without an acknowledgement id; another namespace
+// would begin with a slash.
+func isNamed(p []byte, kind byte) bool {
+	return len(p) >= 2 && p[0] == '4' && p[1] == kind && (len(p) == 2 || p[2] == '{')
+}
+
+// eventName returns the name of an EVENT of namespace /, nil for any other
+// packet. A name with an escape in it is none of ours and may come out cut.
+func eventName(p []byte) []byte {
+	if len(p) < 2 || p[0] != '4' || p[1] != '2' {
+		return nil
+	}
+	p = p[2:]
+	for len(p) > 0 && p[0] >= '0' && p[0] <= '9' {
+		p = p[1:]
+	}
+	p, ok := bytes.CutPrefix(p, []byte(`["`))
+	if !ok {
+		return nil
+	}
+	name, _, ok := bytes.Cut(p, []byte(`"`))
+	if !ok {
+		return nil
+	}
+	return name
+}
+
+// replayed tells whether the bridge sends this event too, from the database.
+func replayed(name []byte) bool {
+	switch string(name) {
+	case "message", "conversation", "messageStatus":
+		return true
+	}
+	return false
+}
+
+// subscribes tells whether the event says what the client wants to hear.
+func subscribes(name []byte) bool {
+	switch string(name) {
+	case "subscribe:conversation", "unsubscribe:conversation":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,164 @@
+package failover
+
+import (
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"chatbridge/internal/npm"
+)
+
+// Client is one client of the CRM: a signed-in user with open conversations.
+type Client struct {
+	Token       string   `json:"token"`
+	WorkspaceID string   `json:"workspaceId"`
+	Subscribe   []string `json:"subscribe"`
+}
+
+// ClientsOptions say what clients to start.
+type ClientsOptions struct {
+	// URL is where they connect, Path the Socket.IO path (empty: /api/ws).
+	URL, Path string
+	Clients   []Client
+	// Transports are the client's; nil: the CRM's, websocket and polling.
+	Transports []string
+	// Processes is how many Node processes share the clients; zero: one.
+	Processes int
+}
+
+// Summary is the clients' counters, added up over all of them.
+type Summary struct {
+	Connected  int      `json:"connected"`
+	Known      []int    `json:"known"`      // messages that each client shows
+	Events     int      `json:"events"`     // message, conversation and messageStatus
+	Messages   int      `json:"messages"`   // new ones
+	Duplicates int      `json:"duplicates"` // messages dropped as known
+	Foreign    int      `json:"foreign"`    // of another workspace: must not be
+	Connects   int      `json:"connects"`
+	Disconnect int      `json:"disconnects"`
+	Errors     int      `json:"errors"`   // failed attempts to connect
+	Worst      int      `json:"worst"`    // ms from a message's creation to its arrival
+	Failures   []string `json:"failures"` // what stopped a client for good
+}
+
+// Digest is what one client shows.
+type Digest struct {
+	Client        int                 `json:"client"`
+	Conversations map[string][]string `json:"conversations"` // message ids, newest first
+	Statuses      map[string]string   `json:"statuses"`      // by message id
+	List          map[string]string   `json:"list"`          // last message id, by conversation
+}
+
+// Clients are running clients.
+type Clients struct {
+	t     testing.TB
+	procs []*npm.TestProcess
+	each  []Client // in the order of digests
+}
+
+// Dir is the folder of the Node script and its packages.
+func Dir() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Join(filepath.Dir(file), "testdata", "crm")
+}
+
+// StartClients installs the packages, starts the clients and returns when all
+// are connected and subscribed. They end with the test.
+func StartClients(t testing.TB, o ClientsOptions) *Clients {
+	t.Helper()
+	npm.Install(t, Dir())
+	c := &Clients{t: t}
+	n := max(o.Processes, 1)
+	for i := range n {
+		share := o.Clients[len(o.Clients)*i/n : len(o.Clients)*(i+1)/n]
+		settings, err := json.Marshal(map[string]any{
+			"url": o.URL, "path": o.Path, "clients": share, "transports": o.Transports,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		args := []string{string(settings)}
+		c.procs = append(c.procs, npm.Node(t, filepath.Join(Dir(), "clients.mjs"), args...))
+		c.each = append(c.each, share...)
+	}
+	for _, p := range c.procs {
+		p.Await("ready", nil)
+	}
+	return c
+}
+
+// ask sends a command to every process and takes each one's answer.
+func (c *Clients) ask(command map[string]any, take func(process int, answer json.RawMessage)) {
+	c.t.Helper()
+	name := command["event"].(string)
+	for _, p := range c.procs {
+		p.Tell(command)
+	}
+	for i, p := range c.procs {
+		var answer json.RawMessage
+		p.Await(name, &answer)
+		if take != nil {
+			take(i, answer)
+		}
+	}
+}
+
+// Summary adds the counters up.
+func (c *Clients) Summary() Summary {
+	c.t.Helper()
+	var sum Summary
+	c.ask(map[string]any{"event": "summary"}, func(_ int, answer json.RawMessage) {
+		var s Summary
+		if err := json.Unmarshal(answer, &s); err != nil {
+			c.t.Fatal(err)
+		}
+		sum.add(s)
+	})
+	return sum
+}
+
+func (s *Summary) add(o Summary) {
+	s.Connected += o.Connected
+	s.Known = append(s.Known, o.Known...)
+	s.Events += o.Events
+	s.Messages += o.Messages
+	s.Duplicates += o.Duplicates
+	s.Foreign += o.Foreign
+	s.Connects += o.Connects
+	s.Disconnect += o.Disconnect
+	s.Errors += o.Errors
+	s.Worst = max(s.Worst, o.Worst)
+	s.Failures = append(s.Failures, o.Failures...)
+}
+
+// Digests is what each client shows.
+func (c *Clients) Digests() []Digest {
+	c.t.Helper()
+	var all []Digest
+	c.ask(map[string]any{"event": "digest"}, func(_ int, answer json.RawMessage) {
+		var d struct{ Clients []Digest }
+		if err := json.Unmarshal(answer, &d); err != nil {
+			c.t.Fatal(err)
+		}
+		all = append(all, d.Clients...)
+	})
+	return all
+}
+
+// Forget has every client start as after a page load, at url where it is not
+// empty: with nothing known, connected and subscribed anew.
+func (c *Clients) Forget(url string) {
+	c.t.Helper()
+	if url != "" {
+		c.ask(map[string]any{"event": "retarget", "url": url}, nil)
+	}
+	c.ask(map[string]any{"event": "forget"}, nil)
+}
+
+// String is for logs.
+func (s Summary) String() string {
+	return fmt.Sprintf("%d connected, %d events, %d messages, %d duplicates, %d connects, %d failed attempts, worst %d ms",
+		s.Connected, s.Events, s.Messages, s.Duplicates, s.Connects, s.Errors, s.Worst)
+}

@@ -1,0 +1,147 @@
+// Clients of the CRM: socket.io-client with the CRM's options, and what the CRM
+// does with the events. It prepends a new message to its conversation and drops
+// one whose id it has, sets the status of a message it has, replaces the
+// conversation in its list, and on every connect subscribes again.
+//
+//   node clients.mjs '{"url":"http://127.0.0.1:8080","path":"/api/ws","clients":[
+//     {"token":"…","workspaceId":"w1","subscribe":["c1","c2"]}]}'
+//
+// Commands, a JSON line each on standard input, are answered by a line with the
+// same event: {"event":"summary"}, {"event":"digest"}, {"event":"forget"} (all
+// clients as after a page load: nothing known, connected anew),
+// {"event":"retarget","url":…} before a forget. Ends with its standard input.
+import readline from 'node:readline'
+import { io } from 'socket.io-client'
+
+const options = JSON.parse(process.argv[2])
+const say = (event, rest = {}) => process.stdout.write(JSON.stringify({ event, ...rest }) + '\n')
+
+class Client {
+  constructor(index, { token, workspaceId, subscribe }) {
+    Object.assign(this, { index, token, workspaceId, subscribe })
+    this.counts = { events: 0, messages: 0, duplicates: 0, foreign: 0, connects: 0, disconnects: 0, errors: 0 }
+    this.failures = [] // whatever stops the client for good
+    this.worst = 0 // ms from a message's creation to its arrival
+    this.reset()
+  }
+
+  reset() {
+    this.conversations = new Map(this.subscribe.map((id) => [id, []])) // newest first
+    this.messages = new Map()
+    this.list = new Map()
+  }
+
+  open() {
+    this.opened = Date.now()
+    const socket = (this.socket = io(options.url, {
+      path: options.path || '/api/ws',
+      auth: { token: this.token, workspaceId: this.workspaceId },
+      transports: options.transports ?? ['websocket', 'polling'],
+      reconnection: true, reconnectionDelay: 1000, reconnectionAttempts: 5,
+      forceNew: true,
+    }))
+    return new Promise((resolve) => {
+      socket.on('connect', () => {
+        this.counts.connects++
+        for (const id of this.subscribe) socket.emit('subscribe:conversation', id)
+        // Answered after the subscriptions: so those are in force by then.
+        socket.emit('ping')
+      })
+      socket.once('pong', resolve)
+      socket.on('disconnect', (reason) => {
+        if (reason === 'io client disconnect') return
+        this.counts.disconnects++
+        if (reason === 'io server disconnect') this.fail(reason)
+      })
+      socket.on('connect_error', (err) => {
+        this.counts.errors++
+        // Not active: a CONNECT_ERROR packet, after which it never tries again.
+        if (!socket.active) this.fail(`CONNECT_ERROR ${err.message} ${JSON.stringify(err.data ?? null)}`)
+      })
+      socket.io.on('reconnect_failed', () => this.fail('gave up after 5 attempts'))
+      socket.on('message', (m) => this.onMessage(m))
+      socket.on('messageStatus', (s) => this.onStatus(s))
+      socket.on('conversation', (c) => this.onConversation(c))
+    })
+  }
+
+  fail(reason) {
+    this.failures.push(reason)
+    say('failure', { client: this.index, reason })
+  }
+
+  onMessage(m) {
+    this.counts.events++
+    if (m.workspaceId !== this.workspaceId) return void this.counts.foreign++
+    if (this.messages.has(m.id)) return void this.counts.duplicates++
+    const shown = this.conversations.get(m.conversationId)
+    if (!shown) return // not open in this client
+    this.counts.messages++
+    shown.unshift(m.id)
+    this.messages.set(m.id, m.status)
+    const created = Date.parse(m.createdAt)
+    if (created >= this.opened) this.worst = Math.max(this.worst, Date.now() - created)
+  }
+
+  onStatus({ messageId, status }) {
+    this.counts.events++
+    if (this.messages.has(messageId)) this.messages.set(messageId, status)
+  }
+
+  onConversation(c) {
+    this.counts.events++
+    if (c.workspaceId !== this.workspaceId) return void this.counts.foreign++
+    this.list.set(c.id, c.lastMessage?.id ?? '')
+  }
+
+  digest() {
+    return {
+      client: this.index,
+      conversations: Object.fromEntries(this.conversations),
+      statuses: Object.fromEntries(this.messages),
+      list: Object.fromEntries(this.list),
+    }
+  }
+}
+
+const clients = options.clients.map((c, i) => new Client(i, c))
+const openAll = () => Promise.all(clients.map((c) => c.open()))
+
+const commands = {
+  summary() {
+    const total = (name) => clients.reduce((sum, c) => sum + c.counts[name], 0)
+    say('summary', {
+      connected: clients.filter((c) => c.socket.connected).length,
+      known: clients.map((c) => c.messages.size),
+      events: total('events'), messages: total('messages'), duplicates: total('duplicates'), foreign: total('foreign'),
+      connects: total('connects'), disconnects: total('disconnects'), errors: total('errors'),
+      worst: Math.max(...clients.map((c) => c.worst)),
+      failures: clients.flatMap((c) => c.failures),
+    })
+  },
+  digest() {
+    say('digest', { clients: clients.map((c) => c.digest()) })
+  },
+  async forget() {
+    for (const c of clients) {
+      c.socket.disconnect()
+      c.reset()
+    }
+    await openAll()
+    say('forget')
+  },
+  retarget({ url }) {
+    options.url = url
+    say('retarget')
+  },
+}
+
+readline.createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const command = JSON.parse(line)
+    commands[command.event](command)
+  })
+  .on('close', () => process.exit(0))
+
+await openAll()
+say('ready')
