@@ -36,6 +36,9 @@ func (s *Source) openControl(ctx context.Context) (*control, error) {
 	}
 	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	cfg.RuntimeParams["application_name"] = s.opts.ApplicationName
+	// A role's or a database's defaults would change how times are printed.
+	cfg.RuntimeParams["datestyle"] = "ISO"
+	cfg.RuntimeParams["timezone"] = "UTC"
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout
 	cfg.RuntimeParams["statement_timeout"] = "0"
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -25,7 +26,6 @@ const patience = 30 * time.Second
 type event struct {
 	kind string // begin, commit, gap, or the operation
 	tx   source.Tx
-	gap  source.Gap
 	rel  *source.Relation
 	new  []string
 	old  []string
@@ -326,3 +326,5 @@ func uniqueSlot(t testing.TB) string {
 	s := b.String()
 	return s[max(0, len(s)-60):]
 }
+
+var errHandler = errors.New("the handler's error")

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 
 	"chatbridge/source"
 	"chatbridge/source/postgres/pgoutput"
@@ -34,7 +35,16 @@ func (r *relations) describe(m *pgoutput.Relation) {
 		}
 		rel.Columns[i] = source.Column{Name: c.Name, Type: name, TypeOID: c.TypeOID, Key: c.Key}
 	}
+	// The server repeats itself after every invalidation of its cache, most
+	// of which change nothing; a mapping need not bind its plan anew then.
+	if old := r.tables[m.ID]; old != nil && same(old, rel) {
+		return
+	}
 	r.tables[m.ID] = rel
+}
+
+func same(a, b *source.Relation) bool {
+	return a.Schema == b.Schema && a.Name == b.Name && a.Identity == b.Identity && slices.Equal(a.Columns, b.Columns)
 }
 
 // name takes the name of a type that is not built in.

@@ -98,7 +98,7 @@ func (s *Source) retentionLimit(look *slotLook) uint64 {
 func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handler) error {
 	s.ownPID = st.pid
 	s.counters.streams.Add(1)
-	s.setState(ctx, Streaming, "")
+	s.setState(ctx, Streaming, "", "")
 	before := s.progress.reached()
 	unwatch := context.AfterFunc(ctx, func() { st.interrupt(errStop) })
 

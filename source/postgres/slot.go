@@ -75,7 +75,7 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 			return false, err
 		}
 	}
-	s.setState(ctx, Connecting, "creating the slot, which waits for transactions that are writing")
+	s.setState(ctx, Connecting, "create", "creating the slot, which waits for transactions that are writing")
 	if err := c.create(ctx); err != nil {
 		return false, err
 	}
@@ -186,6 +186,6 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 			return err
 		}
 	}
-	s.setState(ctx, Standby, reason)
+	s.setState(ctx, Standby, "", reason)
 	return sleep(ctx, s.opts.StandbyPoll)
 }

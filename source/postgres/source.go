@@ -55,16 +55,16 @@ func New(opts Options) (*Source, error) {
 // *FatalError, and a handler's error ends it with that error.
 func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	backoff := backoff{min: s.opts.MinRetry, max: s.opts.MaxRetry}
-	s.setState(ctx, Connecting, "starting")
+	s.setState(ctx, Connecting, "", "starting")
 	for {
 		streams, began := s.counters.streams.Load(), time.Now()
 		err := s.session(ctx, h)
 		if he := (*handlerError)(nil); errors.As(err, &he) {
-			s.setState(ctx, Failed, "the handler returned an error")
+			s.setState(ctx, Failed, "handler", "the handler returned an error")
 			return he.err
 		}
 		if ctx.Err() != nil {
-			s.setState(context.WithoutCancel(ctx), Stopped, "stopped")
+			s.setState(context.WithoutCancel(ctx), Stopped, "", "stopped")
 			return nil
 		}
 		if s.counters.streams.Load() > streams {
@@ -78,7 +78,7 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 			return err
 		}
 		if sleep(ctx, pause) != nil {
-			s.setState(context.WithoutCancel(ctx), Stopped, "stopped")
+			s.setState(context.WithoutCancel(ctx), Stopped, "", "stopped")
 			return nil
 		}
 	}
@@ -94,26 +94,27 @@ func (s *Source) after(ctx context.Context, err error, b *backoff) (time.Duratio
 	if p.class != classBusy {
 		s.setFailure(p)
 	}
+	topic := p.op + p.code()
 	attrs := []slog.Attr{slog.String("error", p.Error())}
 	if p.hint != "" {
 		attrs = append(attrs, slog.String("remedy", p.hint))
 	}
 	switch p.class {
 	case classFatal:
-		s.setState(ctx, Failed, p.Error(), attrs...)
+		s.setState(ctx, Failed, topic, p.Error(), attrs...)
 		return 0, &FatalError{Op: p.op, Code: p.code(), Hint: p.hint, Err: p.err}
 	case classSlow:
-		s.setState(ctx, Blocked, reasonOf(p), attrs...)
+		s.setState(ctx, Blocked, topic, reasonOf(p), attrs...)
 		return jitter(s.opts.SlowRetry), nil
 	case classBusy:
-		s.setState(ctx, Standby, "another bridge reads the slot")
+		s.setState(ctx, Standby, "", "another bridge reads the slot")
 		return s.opts.StandbyPoll / 4, nil
 	case classLost:
 		s.lostReason = p.err.Error()
-		s.setState(ctx, Retrying, reasonOf(p), attrs...)
+		s.setState(ctx, Retrying, topic, reasonOf(p), attrs...)
 		return 0, nil
 	}
-	s.setState(ctx, Retrying, reasonOf(p), attrs...)
+	s.setState(ctx, Retrying, topic, reasonOf(p), attrs...)
 	return b.next(), nil
 }
 

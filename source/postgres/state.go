@@ -125,7 +125,15 @@ type status struct {
 	failure *Failure
 	slot    *SlotStatus
 	version int
+
+	// topic and logged are what was logged last, and when.
+	topic  string
+	logged time.Time
 }
+
+// logAgain is how long the same state for the same kind of reason is not
+// logged again.
+const logAgain = 5 * time.Minute
 
 // Stats returns a snapshot. It may be called at any time.
 func (s *Source) Stats() Stats {
@@ -148,16 +156,22 @@ func (s *Source) Stats() Stats {
 	}
 }
 
-// setState changes the state and logs it if it is another than before.
-func (s *Source) setState(ctx context.Context, state State, reason string, attrs ...slog.Attr) {
+// setState changes the state and logs it, unless the last line had the same
+// topic and is not old: a reason may hold what differs each time.
+func (s *Source) setState(ctx context.Context, state State, topic, reason string, attrs ...slog.Attr) {
+	now := time.Now()
+	topic = state.String() + topic
 	s.status.mu.Lock()
-	changed := s.status.state != state || s.status.reason != reason
 	if s.status.state != state {
-		s.status.since = time.Now()
+		s.status.since = now
 	}
 	s.status.state, s.status.reason = state, reason
+	silent := topic == s.status.topic && now.Sub(s.status.logged) < logAgain
+	if !silent {
+		s.status.topic, s.status.logged = topic, now
+	}
 	s.status.mu.Unlock()
-	if !changed {
+	if silent {
 		return
 	}
 	level := slog.LevelInfo
@@ -165,7 +179,7 @@ func (s *Source) setState(ctx context.Context, state State, reason string, attrs
 		level = slog.LevelWarn
 	}
 	attrs = append([]slog.Attr{slog.String("state", state.String()), slog.String("slot", s.opts.Slot)}, attrs...)
-	if reason != "" {
+	if reason != "" && len(attrs) == 2 {
 		attrs = append(attrs, slog.String("reason", reason))
 	}
 	s.opts.Logger.LogAttrs(ctx, level, "postgres source "+state.String(), attrs...)
