@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPollingEcho: packets are joined by U+001E, binary is b and base64, and
+// what is queued together comes together. (Engine.IO 4 protocol, HTTP
+// long-polling.)
+func TestPollingEcho(t *testing.T) {
+	w := serveMode(t, "engineio")
+	for _, body := range []string{
+		"4hello", "4test1\x1e4test2\x1e4test3", "4hello\x1ebAQIDBA==", "b", "4", "4\u20ac\U0001f600",
+		"4" + strings.Repeat("x", 900_000),
+	} {
+		sid := w.open()
+		w.want("post", w.post(sid, body), 200, "ok")
+		w.want("poll", w.poll(sid), 200, body)
+	}
+}
+
+// TestPollingInvalid: the POST fails and the session is gone.
+func TestPollingInvalid(t *testing.T) {
+	w := serveMode(t, "engineio")
+	for _, body := range []string{"abc", "", "9", "4ok\x1ex", "b!!!", "4a\x1e", "\x1e4a"} {
+		sid := w.open()
+		if a := w.post(sid, body); a.err == nil && a.status != 400 {
+			t.Errorf("POST %q: %d %q, want 400", body, a.status, a.body)
+		}
+		w.want("poll after "+body, w.poll(sid), 400, "")
+	}
+}
+
+// TestPollingPing: pings go from server to client alone.
+func TestPollingPing(t *testing.T) {
+	w := serveMode(t, "engineio")
+	sid := w.open()
+	w.post(sid, "2") // Node's server answers ok and closes
+	w.want("poll after a ping", w.poll(sid), 400, "")
+}
+
+// TestPollingTooLarge: 413, and the session is gone.
+func TestPollingTooLarge(t *testing.T) {
+	w := serveMode(t, "engineio")
+	sid := w.open()
+	if a := w.post(sid, "4"+strings.Repeat("x", 1_000_000)); a.err == nil && a.status != 413 {
+		t.Errorf("POST of 1,000,001 bytes: %d, want 413", a.status)
+	}
+}
+
+// TestDuplicatePoll: the first poll is told to close, the second refused.
+func TestDuplicatePoll(t *testing.T) {
+	w := serveMode(t, "engineio")
+	for range 20 {
+		sid := w.open()
+		polls := []<-chan answer{w.pollLater(w.ctx(), sid), w.pollLater(w.ctx(), sid)}
+		first, second := <-polls[0], <-polls[1]
+		if first.status != 200 {
+			first, second = second, first // TCP does not say which came first
+		}
+		w.want("one poll", first, 200, "1")
+		w.want("the other", second, 400, "")
+		w.want("afterwards", w.poll(sid), 400, "")
+	}
+}
+
+// TestAbortedPoll: a client that drops its poll has gone.
+func TestAbortedPoll(t *testing.T) {
+	w := serveMode(t, "engineio")
+	for range 20 {
+		sid := w.open()
+		ctx, abort := context.WithCancel(w.ctx())
+		aborted := w.pollLater(ctx, sid)
+		time.Sleep(5 * time.Millisecond) // as the official suite does: for the request to arrive
+		abort()
+		<-aborted
+		w.want("poll at once", w.poll(sid), 400, "")
+	}
+}
+
+// TestCloseWhilePolling: a close packet answers the poll with a noop, whichever
+// of the two requests the server reads first.
+func TestCloseWhilePolling(t *testing.T) {
+	w := serveMode(t, "engineio")
+	for range 50 {
+		sid := w.open()
+		poll := w.pollLater(w.ctx(), sid)
+		w.want("close", w.post(sid, "1"), 200, "ok")
+		w.want("poll", <-poll, 200, "6")
+		w.want("poll later", w.poll(sid), 400, "")
+	}
+}
