@@ -55,7 +55,7 @@ func follow(t *testing.T, url string, spec *mapping.Spec, look bool) *path {
 			t.Fatal(err)
 		}
 		t.Cleanup(pool.Close)
-		p.lookup = lookup.New(ctx, lookup.NewSQL(pool, spec), lookup.Options{Limit: patience})
+		p.lookup = lookup.NewSQL(pool, spec, patience)
 		opts.Lookup = p.lookup
 	}
 	p.mapper = mapping.New(spec, opts)

@@ -10,36 +10,30 @@ import (
 	"chatbridge/mapping"
 )
 
-// Fetcher asks once, within ctx. SQL and PostgREST are Fetchers.
-type Fetcher interface {
-	Fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error
-}
+// DefaultLimit is the longest that one question may take where the caller does
+// not say: the stream stands still meanwhile.
+const DefaultLimit = 500 * time.Millisecond
 
-// Options bounds a Lookup. The zero value of each field means its default.
-type Options struct {
-	// Limit is the longest that one Fetch may take; default 500 ms. The stream
-	// stands still meanwhile.
-	Limit time.Duration
-	// Rest is how long nothing is asked after a failure; default 250 ms. It
-	// doubles with each failure in a row up to MaxRest, default 10 s.
-	Rest, MaxRest time.Duration
-}
+// After a failure nothing is asked for a while: minRest at first, twice as long
+// after each failure in a row, maxRest at most.
+const (
+	minRest = 250 * time.Millisecond
+	maxRest = 10 * time.Second
+)
 
-// DefaultOptions returns the defaults.
-func DefaultOptions() Options {
-	return Options{Limit: 500 * time.Millisecond, Rest: 250 * time.Millisecond, MaxRest: 10 * time.Second}
+// fetcher asks once, within ctx.
+type fetcher interface {
+	fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error
 }
 
 // ErrResting is returned while nothing is asked because the last question
 // failed a moment ago.
 var ErrResting = errors.New("lookups rest after a failure")
 
-// Lookup is a mapping.Lookup: a Fetcher within bounds.
+// Lookup is a mapping.Lookup: SQL or PostgREST, within bounds.
 type Lookup struct {
-	//nolint:containedctx // the Mapper has no context to pass: this is the daemon's
-	ctx     context.Context
-	fetcher Fetcher
-	opts    Options
+	fetcher fetcher
+	limit   time.Duration
 
 	// Only the goroutine that calls Fetch uses these.
 	restUntil time.Time
@@ -57,19 +51,11 @@ type failure struct {
 
 var _ mapping.Lookup = (*Lookup)(nil)
 
-// New returns a Lookup over fetcher. When ctx ends, every Fetch fails at once.
-func New(ctx context.Context, fetcher Fetcher, opts Options) *Lookup {
-	d := DefaultOptions()
-	if opts.Limit <= 0 {
-		opts.Limit = d.Limit
+func newLookup(f fetcher, limit time.Duration) *Lookup {
+	if limit <= 0 {
+		limit = DefaultLimit
 	}
-	if opts.Rest <= 0 {
-		opts.Rest = d.Rest
-	}
-	if opts.MaxRest <= 0 {
-		opts.MaxRest = d.MaxRest
-	}
-	return &Lookup{ctx: ctx, fetcher: fetcher, opts: opts}
+	return &Lookup{fetcher: f, limit: limit}
 }
 
 // Fetch asks within the time limit. The error is context.DeadlineExceeded,
@@ -81,10 +67,12 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 		l.rested.Add(1)
 		return ErrResting
 	}
-	ctx, cancel := context.WithTimeout(l.ctx, l.opts.Limit)
+	// The Mapper, which is pure, has no context to hand on; the limit bounds
+	// this one, and so how long a shutdown may have to wait.
+	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	defer cancel()
 	l.fetches.Add(1)
-	err := l.fetcher.Fetch(ctx, need, func(f mapping.Found) {
+	err := l.fetcher.fetch(ctx, need, func(f mapping.Found) {
 		l.rows.Add(1)
 		found(f)
 	})
@@ -98,7 +86,7 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 		err = fmt.Errorf("%w: %w", ctx.Err(), err)
 	}
 	l.failures.Add(1)
-	l.rest = min(max(2*l.rest, l.opts.Rest), l.opts.MaxRest)
+	l.rest = min(max(2*l.rest, minRest), maxRest)
 	l.restUntil = time.Now().Add(l.rest)
 	l.lastError.Store(&failure{err, time.Now()})
 	return err

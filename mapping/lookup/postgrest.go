@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"chatbridge/mapping"
 
@@ -19,11 +20,10 @@ import (
 // maxAnswer bounds one answer, in bytes.
 const maxAnswer = 64 << 20
 
-// PostgREST asks a Supabase project's REST interface. It is used by one
-// goroutine at a time.
-type PostgREST struct {
+// restFetcher asks a Supabase project's REST interface.
+type restFetcher struct {
 	base   string
-	key    func(context.Context) (string, error)
+	key    string
 	client *http.Client
 	spec   *mapping.Spec
 	// plain is set once PostgREST said that it knows no foreign key between
@@ -32,12 +32,12 @@ type PostgREST struct {
 	plain bool
 }
 
-// NewPostgREST returns a PostgREST. address is the interface's, such as
-// https://ref.supabase.co/rest/v1, or the project's, to which /rest/v1 is
-// added. key returns the service key, which sees rows whatever row-level
-// security says; it is asked for each request, so that one that was replaced
-// is picked up. client may be nil.
-func NewPostgREST(address string, key func(context.Context) (string, error), client *http.Client, spec *mapping.Spec) (*PostgREST, error) {
+// NewPostgREST returns a Lookup that asks a Supabase project's REST interface.
+// address is the project's, such as https://ref.supabase.co, to which /rest/v1
+// is added, or the interface's own. key is the service key, which sees rows
+// whatever row-level security says. client may be nil. limit is the longest
+// that one question may take, 0 for DefaultLimit.
+func NewPostgREST(address, key string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("address for lookups: want something like https://ref.supabase.co")
@@ -49,12 +49,12 @@ func NewPostgREST(address string, key func(context.Context) (string, error), cli
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return &PostgREST{base: u.String(), key: key, client: client, spec: spec}, nil
+	return newLookup(&restFetcher{base: u.String(), key: key, client: client, spec: spec}, limit), nil
 }
 
-// Fetch sends all its requests at once. found is called after all answers
+// fetch sends all its requests at once. found is called after all answers
 // have come, or as many as there were before the first failure.
-func (p *PostgREST) Fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+func (p *restFetcher) fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
 	rows, err := p.ask(ctx, need)
 	var status *statusError
 	if errors.As(err, &status) && status.code == noRelationship && !p.plain {
@@ -82,7 +82,7 @@ func (c *collector) add(f ...mapping.Found) {
 // atOnce bounds the requests that are under way together.
 const atOnce = 8
 
-func (p *PostgREST) ask(ctx context.Context, need *mapping.Need) ([]mapping.Found, error) {
+func (p *restFetcher) ask(ctx context.Context, need *mapping.Need) ([]mapping.Found, error) {
 	var c collector
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
@@ -123,7 +123,7 @@ func (p *PostgREST) ask(ctx context.Context, need *mapping.Need) ([]mapping.Foun
 	return c.rows, err
 }
 
-func (p *PostgREST) table(role string) mapping.Table {
+func (p *restFetcher) table(role string) mapping.Table {
 	t, _ := p.spec.Table(role)
 	return t
 }
@@ -138,7 +138,7 @@ type embed struct {
 
 // embeds lists the references of conversations, and their newest messages
 // where asked for and used.
-func (p *PostgREST) embeds(newest bool) []embed {
+func (p *restFetcher) embeds(newest bool) []embed {
 	var out []embed
 	for i, t := range p.spec.Tables() {
 		if t.By == "conversation" {
@@ -152,7 +152,7 @@ func (p *PostgREST) embeds(newest bool) []embed {
 }
 
 // embedded asks for conversations with the rows that hang on them inside.
-func (p *PostgREST) embedded(ctx context.Context, c *collector, v url.Values, embeds []embed) error {
+func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, embeds []embed) error {
 	conversation := p.table("conversation")
 	list := selection(conversation)
 	for _, e := range embeds {
@@ -200,7 +200,7 @@ func inside(raw json.RawMessage) ([]map[string]json.RawMessage, error) {
 }
 
 // rows asks for rows of one table.
-func (p *PostgREST) rows(ctx context.Context, c *collector, t mapping.Table, v url.Values, newest bool) error {
+func (p *restFetcher) rows(ctx context.Context, c *collector, t mapping.Table, v url.Values, newest bool) error {
 	v.Set("select", selection(t))
 	var objects []map[string]json.RawMessage
 	if err := p.get(ctx, t, v, &objects); err != nil {
@@ -231,19 +231,15 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("PostgREST: status %d %s %s", e.status, e.code, e.message)
 }
 
-func (p *PostgREST) get(ctx context.Context, t mapping.Table, v url.Values, into any) error {
-	key, err := p.key(ctx)
-	if err != nil {
-		return fmt.Errorf("get the service key: %w", err)
-	}
+func (p *restFetcher) get(ctx context.Context, t mapping.Table, v url.Values, into any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/"+url.PathEscape(t.Name)+"?"+v.Encode(), nil)
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", t.Role, err)
 	}
-	req.Header.Set("apikey", key)
+	req.Header.Set("apikey", p.key)
 	// A key of the newer kind (sb_secret_…) is no JWT and not for this header.
-	if !strings.HasPrefix(key, "sb_") {
-		req.Header.Set("Authorization", "Bearer "+key)
+	if !strings.HasPrefix(p.key, "sb_") {
+		req.Header.Set("Authorization", "Bearer "+p.key)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Accept-Profile", t.Schema)

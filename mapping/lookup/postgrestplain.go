@@ -16,7 +16,7 @@ import (
 
 // conversationsPlain asks for conversations, and then for what hangs on them:
 // two round trips, for tables without foreign keys.
-func (p *PostgREST) conversationsPlain(ctx context.Context, c *collector, need *mapping.Need) error {
+func (p *restFetcher) conversationsPlain(ctx context.Context, c *collector, need *mapping.Need) error {
 	conversation := p.table("conversation")
 	var own collector
 	g, gctx := errgroup.WithContext(ctx)
@@ -49,7 +49,7 @@ func (p *PostgREST) conversationsPlain(ctx context.Context, c *collector, need *
 
 // hanging asks for the references of the conversations in rows, and for the
 // newest message of others.
-func (p *PostgREST) hanging(ctx context.Context, c *collector, rows []mapping.Found, newest []string) error {
+func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.Found, newest []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, t := range p.spec.Tables() {

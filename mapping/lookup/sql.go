@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -15,21 +16,23 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// SQL asks over a direct connection. The role needs SELECT on the mapping's
-// tables, and BYPASSRLS where they have row-level security. It is used by one
-// goroutine at a time.
-type SQL struct {
+// sqlFetcher asks over a direct connection.
+type sqlFetcher struct {
 	pool  *pgxpool.Pool
 	spec  *mapping.Spec
 	texts statements
 	known bool
 }
 
-// NewSQL returns a SQL that asks over pool, which stays its caller's to close.
-// Its sessions should have DateStyle ISO (Configure sees to it); their time
-// zone does not matter. Nothing is prepared in them, so a pooler in transaction
-// mode is fine.
-func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec) *SQL { return &SQL{pool: pool, spec: spec} }
+// NewSQL returns a Lookup that asks over pool, which stays its caller's to
+// close. Its role needs SELECT on the mapping's tables, and BYPASSRLS where
+// they have row-level security; its sessions should have DateStyle ISO
+// (Configure sees to it), their time zone does not matter. Nothing is prepared
+// in them, so a pooler in transaction mode is fine. limit is the longest that
+// one question may take, 0 for DefaultLimit.
+func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup {
+	return newLookup(&sqlFetcher{pool: pool, spec: spec}, limit)
+}
 
 // Configure sets up a pool for lookups: sessions that print values as the
 // stream does, few connections, because one goroutine asks, and a name by which
@@ -45,9 +48,9 @@ func Configure(c *pgxpool.Config) {
 	c.MaxConns = 2
 }
 
-// Fetch asks everything in one round trip; the first one, and one after the
+// fetch asks everything in one round trip; the first one, and one after the
 // tables changed their shape, take another to learn the tables' columns.
-func (s *SQL) Fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+func (s *sqlFetcher) fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect for lookups: %w", err)
@@ -75,7 +78,7 @@ func shapeChanged(code string) bool { return code == "42703" || code == "42P01" 
 
 // learn reads which of the mapping's columns there are and writes the
 // statements for them: a missing column is read as null.
-func (s *SQL) learn(ctx context.Context, pg *pgconn.PgConn) error {
+func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	tables := s.spec.Tables()
 	b := &pgconn.Batch{}
 	for _, t := range tables {
@@ -100,7 +103,7 @@ func (s *SQL) learn(ctx context.Context, pg *pgconn.PgConn) error {
 }
 
 // ask sends the statements that the need calls for.
-func (s *SQL) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found)) error {
+func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found)) error {
 	b := &pgconn.Batch{}
 	var asked []query
 	queue := func(q query, keys []string) {
