@@ -290,6 +290,9 @@ func (s *Session) finish(reason Reason, said bool) {
 		s.mu.Unlock()
 		return
 	}
+	if s.state == stateClosing { // the client's answer may come before our own count
+		reason = s.reason
+	}
 	s.state, s.reason = stateClosed, reason
 	s.beat.stop()
 	ws, busy, receiver := s.ws, s.busy, s.receiver

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -86,9 +85,8 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if buffers.Reader.Buffered() > 0 {
-		_ = conn.Close()
-		return nil, nil, errors.New("client sent frames before the handshake was complete")
+	if buffers.Reader.Buffered() > 0 { // frames before the answer: gorilla closes it
+		return conn, buffers, nil
 	}
 	// The HTTP server's buffers of 4 kB each are left to the collector: a client
 	// sends little, and nothing is written through them.

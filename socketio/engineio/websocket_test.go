@@ -1,0 +1,232 @@
+package engineio_test
+
+import (
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"chatbridge/socketio/engineio"
+	"chatbridge/socketio/internal/rawclient"
+)
+
+func TestWebSocketMessages(t *testing.T) {
+	s, url := serve(t, newApp(), nil)
+	c := dial(t, url)
+	c.Send("4hello", "4", "4é✓", "bAQIDBA==")
+	c.Want("4hello", "4", "4é✓", "binary:\x01\x02\x03\x04")
+	c.SendBinary([]byte{1, 2, 3})
+	c.Want("binary:\x01\x02\x03")
+	for _, n := range []int{125, 126, 1 << 10, 65_535, 65_536, 999_999} {
+		m := "4" + strings.Repeat("x", n-1)
+		c.Send(m)
+		c.Want(m)
+	}
+	st := s.Stats()
+	if st.WebSocket != 1 || st.Polling != 0 || st.Connects != 1 || st.PacketsIn != 11 {
+		t.Errorf("stats %+v", st)
+	}
+}
+
+// A message and its attachments arrive together, in order, between the others.
+func TestAttachmentsStayTogether(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, nil)
+	c := dial(t, url)
+	session := a.next(t)
+	for range 3 {
+		session.Send(engineio.NewMessage([]byte("a"), []byte("1"), []byte("2")))
+		session.Send(engineio.NewBinary([]byte("3")))
+	}
+	for range 3 {
+		c.Want("4a", "binary:1", "binary:2", "binary:3")
+	}
+}
+
+func TestWebSocketBadInput(t *testing.T) {
+	for name, test := range map[string]struct {
+		send   func(c *rawclient.WS)
+		reason engineio.Reason
+		code   int
+	}{
+		"unknown type":     {func(c *rawclient.WS) { c.Send("abc") }, engineio.ParseError, 1005},
+		"empty text":       {func(c *rawclient.WS) { c.Send("") }, engineio.ParseError, 1005},
+		"bad base64":       {func(c *rawclient.WS) { c.Send("b***") }, engineio.ParseError, 1005},
+		"not UTF-8":        {func(c *rawclient.WS) { c.Send("4\xff") }, engineio.ParseError, 1005},
+		"client's ping":    {func(c *rawclient.WS) { c.Send("2") }, engineio.TransportError, 1005},
+		"close packet":     {func(c *rawclient.WS) { c.Send("1") }, engineio.ClientClose, 1005},
+		"too big":          {func(c *rawclient.WS) { c.Send("4" + strings.Repeat("x", 1000)) }, engineio.PayloadTooBig, 1009},
+		"not masked":       {func(c *rawclient.WS) { raw(c, 0x81, 0x01, '4') }, engineio.ParseError, 1005},
+		"reserved bits":    {func(c *rawclient.WS) { raw(c, 0xf1, 0x81, 0, 0, 0, 0, '4') }, engineio.ParseError, 1005},
+		"unknown opcode":   {func(c *rawclient.WS) { raw(c, 0x83, 0x81, 0, 0, 0, 0, '4') }, engineio.ParseError, 1005},
+		"lone continuance": {func(c *rawclient.WS) { raw(c, 0x80, 0x81, 0, 0, 0, 0, '4') }, engineio.ParseError, 1005},
+		"huge length": {func(c *rawclient.WS) {
+			raw(c, binary.BigEndian.AppendUint64([]byte{0x82, 0xff}, 1<<62)...)
+			raw(c, 0, 0, 0, 0)
+		}, engineio.PayloadTooBig, 1009},
+		"close frame": {func(c *rawclient.WS) { closeWith(c, 1000) }, engineio.ClientClose, 1005},
+		"going away":  {func(c *rawclient.WS) { closeWith(c, 1001) }, engineio.ClientClose, 1005},
+		"hang up":     {func(c *rawclient.WS) { _ = c.Conn.NetConn().(*net.TCPConn).CloseWrite() }, engineio.TransportClose, 1005},
+		"hang up inside a frame": {func(c *rawclient.WS) {
+			raw(c, 0x81, 0xff)
+			_ = c.Conn.NetConn().(*net.TCPConn).CloseWrite()
+		}, engineio.TransportClose, 1005},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp()
+			s, url := serve(t, a, func(o *engineio.Options) { o.MaxPayload = 1000 })
+			other := dial(t, url)
+			c := dial(t, url)
+			test.send(c)
+			if code := c.WantClosed(); code != test.code {
+				t.Errorf("close code %d, want %d", code, test.code)
+			}
+			a.wantClosed(t, test.reason)
+			if n := s.Stats().Closes[test.reason]; n != 1 {
+				t.Errorf("%d closes counted as %v, want 1", n, test.reason)
+			}
+			other.Send("4still here")
+			other.Want("4still here")
+		})
+	}
+}
+
+// raw sends bytes past the WebSocket library.
+func raw(c *rawclient.WS, b ...byte) { _, _ = c.Conn.NetConn().Write(b) }
+
+func closeWith(c *rawclient.WS, code int) {
+	_ = c.Conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, "bye"), time.Now().Add(time.Second))
+}
+
+// Some clients send pings of WebSocket itself.
+func TestWebSocketPing(t *testing.T) {
+	_, url := serve(t, newApp(), nil)
+	c := dial(t, url)
+	pong := make(chan string, 1)
+	c.Conn.SetPongHandler(func(data string) error { pong <- data; return nil })
+	_ = c.Conn.WriteControl(websocket.PingMessage, []byte("are you there"), time.Now().Add(time.Second))
+	c.Send("4after")
+	c.Want("4after")
+	if got := <-pong; got != "are you there" {
+		t.Errorf("pong %q", got)
+	}
+}
+
+func TestServerClosesWebSocket(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, nil)
+	c := dial(t, url)
+	session := a.next(t)
+	for range 100 {
+		session.Send(engineio.NewMessage([]byte("last words")))
+	}
+	session.Close(engineio.Shed)
+	session.Close(engineio.ServerClose) // no-op
+	for range 100 {
+		c.Want("4last words")
+	}
+	c.WantClosed()
+	a.wantClosed(t, engineio.Shed)
+	<-session.Done()
+}
+
+func TestCompression(t *testing.T) {
+	a := newApp()
+	s, url := serve(t, a, func(o *engineio.Options) { o.Compression = true })
+	d := websocket.Dialer{EnableCompression: true}
+	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(url, "http")+ws, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := resp.Header.Get("Sec-WebSocket-Extensions"); !strings.HasPrefix(got, "permessage-deflate") {
+		t.Fatalf("extensions %q", got)
+	}
+	c := rawclient.Wrap(t, conn)
+	c.WantPrefix("0{")
+	plain := dial(t, url) // offers nothing, gets it plain
+	long := strings.Repeat("compressible ", 1000)
+	before := s.Stats().BytesOut
+	c.Send("4"+long, "4short")
+	c.Want("4"+long, "4short")
+	if n := s.Stats().BytesOut - before; n > 2000 {
+		t.Errorf("%d bytes were sent: not compressed", n)
+	}
+	noise := make([]byte, 5000)
+	_, _ = rand.Read(noise)
+	m := engineio.NewMessage([]byte(long), noise, []byte("end"))
+	for range 2 {
+		session := a.next(t)
+		session.Send(m)
+		session.Send(m)
+	}
+	for _, client := range []*rawclient.WS{c, plain, c, plain} {
+		client.Want("4"+long, "binary:"+string(noise), "binary:end")
+	}
+}
+
+// What is small when compressed may not be too big after.
+func TestCompressionBomb(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, func(o *engineio.Options) { o.Compression = true })
+	d := websocket.Dialer{EnableCompression: true}
+	conn, _, err := d.Dial("ws"+strings.TrimPrefix(url, "http")+ws, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := rawclient.Wrap(t, conn)
+	c.WantPrefix("0{")
+	c.Send("4" + strings.Repeat("x", 20_000_000))
+	a.wantClosed(t, engineio.PayloadTooBig)
+}
+
+// Behind TLS there is no file descriptor to write to.
+func TestTLS(t *testing.T) {
+	a := newApp()
+	s, err := engineio.NewServer(engineio.DefaultOptions(), a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewTLSServer(s)
+	defer web.Close()
+	defer func() { _ = s.Shutdown(t.Context(), 0, 0) }()
+	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	conn, _, err := d.Dial("wss"+strings.TrimPrefix(web.URL, "https")+ws, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := rawclient.Wrap(t, conn)
+	c.WantPrefix("0{")
+	session := a.next(t)
+	for range 1000 {
+		session.Send(engineio.NewMessage([]byte("m")))
+	}
+	for range 1000 {
+		c.Want("4m")
+	}
+	c.Send("4in")
+	c.Want("4in")
+}
+
+// A client that sends frames with its handshake, before it has an answer, breaks
+// RFC 6455.
+func TestFramesBeforeHandshake(t *testing.T) {
+	_, url := serve(t, newApp(), nil)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "GET /"+ws+" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n\x81\x82\x00\x00\x00\x0040")
+	_ = conn.SetReadDeadline(time.Now().Add(rawclient.Patience))
+	if b, _ := io.ReadAll(conn); strings.Contains(string(b), "101") {
+		t.Errorf("answered %q", b)
+	}
+}
