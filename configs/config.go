@@ -118,9 +118,9 @@ type Postgres struct {
 	// Create says whether the bridge makes a missing publication and slot.
 	Create         string
 	ConnectTimeout time.Duration
-	// PingInterval and PingTimeout find a connection that is dead and does
-	// not say so.
-	PingInterval, PingTimeout time.Duration
+	// PingInterval is how often the server is asked for a sign of life; three
+	// times without one the connection is dead.
+	PingInterval time.Duration
 }
 
 // Realtime is the Supabase project that is followed by Realtime.
@@ -129,9 +129,9 @@ type Realtime struct {
 	URL string
 	// Key is the project's service key.
 	Key Secret
-	// ReconcileInterval is how often the rows are read back and compared.
+	// ReconcileInterval is how often recent rows are read back and compared.
 	ReconcileInterval time.Duration
-	// Window is how far back a reconciliation looks.
+	// Window is how far back that looks at most.
 	Window time.Duration
 }
 
@@ -212,8 +212,8 @@ const (
 type Gateway struct {
 	// Upstream is ChatEngine's address; empty turns the gateway off.
 	Upstream string
-	// HealthPath is what the probe asks for; empty means an Engine.IO
-	// handshake at Path.
+	// HealthPath is what the probe asks for; empty means that Path is asked
+	// with an unknown session, which every Socket.IO server refuses.
 	HealthPath string
 	Interval   time.Duration // between probes
 	Timeout    time.Duration // of one probe

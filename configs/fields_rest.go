@@ -26,13 +26,13 @@ func (c *Config) operationFields() []*field {
 	g := &c.Gateway
 	gateway := section("gateway",
 		&field{key: "upstream", aliases: []string{"CHATENGINE_URL"}, kind: text(&g.Upstream, "ChatEngine's address, such as http://127.0.0.1:3000", optional(baseURL))},
-		&field{key: "health_path", kind: text(&g.HealthPath, "a path such as /health, or nothing for an Engine.IO handshake", optional(requestPath))},
+		&field{key: "health_path", kind: text(&g.HealthPath, "a path such as /health, or nothing to ask the Socket.IO server itself", optional(requestPath))},
 		&field{key: "interval", def: "1s", kind: duration(&g.Interval, 50*time.Millisecond, 5*time.Minute)},
 		&field{key: "timeout", def: "2s", kind: duration(&g.Timeout, 50*time.Millisecond, time.Minute)},
-		&field{key: "fail_after", def: "2", kind: integer(&g.FailAfter, 1, 100)},
-		&field{key: "recover_after", def: "30s", kind: duration(&g.RecoverAfter, 0, time.Hour)},
-		&field{key: "handback_batch", def: "50", kind: integer(&g.HandbackBatch, 1, 100_000)},
-		&field{key: "handback_interval", def: "1s", kind: duration(&g.HandbackInterval, 10*time.Millisecond, time.Minute)},
+		&field{key: "fail_after", def: "3", kind: integer(&g.FailAfter, 1, 100)},
+		&field{key: "recover_after", def: "10s", kind: duration(&g.RecoverAfter, 100*time.Millisecond, time.Hour)},
+		&field{key: "handback_batch", def: "25", kind: integer(&g.HandbackBatch, 1, 100_000)},
+		&field{key: "handback_interval", def: "500ms", kind: duration(&g.HandbackInterval, 10*time.Millisecond, time.Minute)},
 		&field{key: "hold", def: HoldAuto, kind: choice(&g.Hold, HoldAuto, HoldLocal, HoldUpstream)},
 	)
 	health := section("health",

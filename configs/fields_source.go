@@ -13,13 +13,12 @@ func (c *Config) sourceFields() []*field {
 		&field{key: "create", def: CreateAuto, kind: choice(&pg.Create, CreateAuto, CreateNever)},
 		&field{key: "connect_timeout", def: "10s", kind: duration(&pg.ConnectTimeout, 100*time.Millisecond, 5*time.Minute)},
 		&field{key: "ping_interval", def: "5s", kind: duration(&pg.PingInterval, 100*time.Millisecond, 5*time.Minute)},
-		&field{key: "ping_timeout", def: "15s", kind: duration(&pg.PingTimeout, 200*time.Millisecond, 15*time.Minute)},
 	)
 	realtime := section("source.realtime",
 		&field{key: "url", aliases: []string{"SUPABASE_URL"}, kind: text(&rt.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(baseURL))},
 		&field{key: "key", aliases: []string{"SUPABASE_SERVICE_ROLE_KEY"}, kind: secret(&rt.Key, "the project's service_role or sb_secret_ key")},
 		&field{key: "reconcile_interval", def: "30s", kind: duration(&rt.ReconcileInterval, time.Second, time.Hour)},
-		&field{key: "window", def: "15m", kind: duration(&rt.Window, time.Minute, 24*time.Hour)},
+		&field{key: "window", def: "24h", kind: duration(&rt.Window, time.Minute, 7*24*time.Hour)},
 	)
 	return append(append(kind, postgres...), realtime...)
 }

@@ -46,7 +46,6 @@ func (v *validation) source() {
 	case KindPostgres:
 		v.need(s.Postgres.URL != "", "source.postgres.url", "is not set, and source.kind is postgres",
 			"the database's direct address, also as DATABASE_URL or SUPABASE_DB_URL in the environment; `bridge demo` runs without one")
-		v.refuse(s.Postgres.PingTimeout <= s.Postgres.PingInterval, "source.postgres.ping_timeout", "is not longer than source.postgres.ping_interval", "two or three times the interval")
 	case KindRealtime:
 		v.need(s.Realtime.URL != "", "source.realtime.url", "is not set, and source.kind is realtime",
 			"the project's address, also as SUPABASE_URL in the environment")
