@@ -10,33 +10,46 @@ import (
 // much in time makes progress.
 const writeChunk = 32 << 10
 
-// drain writes for one session that its writer cannot serve without waiting: rest
-// of a batch of n messages and size bytes that the kernel did not take, then all
-// that is queued. It is also how connections without a file descriptor of their
-// own (TLS) and compressed ones are written to. It has the wire until it returns.
+// drain writes for one session that its writer cannot serve without waiting: rest,
+// of n messages and size bytes that the kernel did not take whole, then all that is
+// queued. It is also how connections without a descriptor of their own (TLS) are
+// written to. It holds the session's wire until it returns.
 func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 	var (
-		batch []*Message
-		since = s.server.now()
+		batch   []*Message
+		since   = s.server.now()
+		packets = n
+		written tally
 	)
 	for {
-		if n > 0 {
+		if len(rest) > 0 {
 			if err := s.writeAll(ws, rest); err != nil {
 				return
 			}
-			s.server.observe(n, size, s.server.now()-since)
+			written.add(packets, len(rest), s.server.now()-since)
+			s.server.count(&written)
 		}
-		// Back to no deadline before the writer may have the wire again.
-		_ = ws.Conn.SetWriteDeadline(time.Time{})
-		if !s.wrote(n, size) {
+		s.mu.Lock()
+		s.settle(n, size)
+		if len(s.queue) == 0 || s.state == stateClosed {
+			s.held = false
+			ends, reason := s.ends()
+			s.mu.Unlock()
+			if ends {
+				s.finish(reason, true)
+			}
 			return
 		}
 		batch, since = s.take(batch[:0], maxBatch)
-		rest, n, size = rest[:0], len(batch), 0
+		n, size = len(batch), 0
+		rest, packets = rest[:0], 0
 		for _, m := range batch {
 			rest = append(rest, ws.wire(m)...)
 			size += len(m.frames)
+			packets += m.packets()
 		}
+		s.settle(-n, -size) // until it is written
+		s.mu.Unlock()
 	}
 }
 

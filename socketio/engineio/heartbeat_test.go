@@ -55,10 +55,12 @@ func inBubble(t *testing.T, f func(t *testing.T, a *app, l *pipeListener)) {
 		web := &http.Server{Handler: s}
 		served := make(chan struct{})
 		go func() { defer close(served); _ = web.Serve(l) }()
+		defer func() { // also when f fails, or the bubble cannot end
+			_ = s.Shutdown(context.WithoutCancel(t.Context()), 0, 0)
+			_ = web.Close()
+			<-served
+		}()
 		f(t, a, l)
-		_ = s.Shutdown(t.Context(), 0, 0)
-		_ = web.Close()
-		<-served
 	})
 }
 

@@ -62,7 +62,7 @@ func (p *polling) end(reason Reason) (late bool) {
 func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.polls = &polling{}
-	s.busy = false
+	s.held = false
 	s.mu.Unlock()
 	s.server.polling.Add(1)
 	s.begin(r)
@@ -166,31 +166,30 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early
 // answer writes what is queued. mu is held and released.
 func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 	s.young = youth
-	batch, since := s.takeLocked(nil, s.server.opts.QueueBytes)
+	batch, since := s.take(nil, s.server.opts.QueueBytes)
+	ends, reason := s.ends()
 	// From here on the client may have the answer, and poll again.
 	p.waiting = nil
 	s.mu.Unlock()
 
 	buffer := pollBuffers.Get().(*[]byte)
-	body, size, packets := (*buffer)[:0], 0, 0
+	body, packets := (*buffer)[:0], 0
 	for _, m := range batch {
 		body = appendPayload(body, m)
-		size += len(m.frames)
 		packets += m.packets()
 	}
-	ok := s.respondPoll(w, body)
+	// After the answer the client may close its connection as it likes.
+	ok := r.Context().Err() == nil && s.respondPoll(w, body)
 	if cap(body) <= maxBatch {
 		*buffer = body
 		pollBuffers.Put(buffer)
 	}
 
-	s.mu.Lock()
-	s.settle(len(batch), size)
-	ends, reason := s.state == stateClosing && len(s.queue) == 0, s.reason
-	s.mu.Unlock()
-	s.server.observe(packets, len(body), s.server.now()-since)
+	var written tally
+	written.add(packets, len(body), s.server.now()-since)
+	s.server.count(&written)
 	switch {
-	case !ok || r.Context().Err() != nil:
+	case !ok:
 		s.end(TransportError)
 	case ends:
 		s.finish(reason, true)

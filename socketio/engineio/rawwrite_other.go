@@ -1,13 +1,11 @@
-//go:build !unix
+//go:build !linux
 
 package engineio
 
 import "errors"
 
-// rawWrite is not to be had here: each connection is written to by a goroutine
-// of its own while it has something queued.
-type rawWrite struct{}
+// rawWrite is not to be had here: each connection is written to by a goroutine of
+// its own while it has something queued.
+func (*wsConn) rawWrite([]byte) (int, error) { return 0, errors.ErrUnsupported }
 
-func (*rawWrite) write(*wsConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
-
-const canWriteRaw = false
+func (*wsConn) findDescriptor() {}

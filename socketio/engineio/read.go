@@ -30,7 +30,7 @@ func (s *Session) openWebSocket(ws *wsConn, r *http.Request) {
 // writes what was queued meanwhile.
 func (s *Session) release() {
 	s.mu.Lock()
-	s.busy = false
+	s.held = false
 	if len(s.queue) > 0 {
 		s.schedule()
 	}

@@ -195,7 +195,7 @@ func (s *Server) address(r *http.Request) string {
 
 func (s *Server) newSession(address string) *Session {
 	i := s.next.Add(1) % uint32(len(s.writers))
-	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], busy: true}
+	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], held: true}
 }
 
 // NewID returns 120 random bits as 20 characters that need no escape in JSON or
@@ -359,21 +359,4 @@ func (s *Server) queued() (packets, bytes int64) {
 		session.mu.Unlock()
 	}
 	return packets, bytes
-}
-
-// observe counts a write of n packets of which the oldest waited for d.
-func (s *Server) observe(n, bytes int, d time.Duration) {
-	s.writes.Add(1)
-	s.packetsOut.Add(uint64(n))
-	s.bytesOut.Add(uint64(bytes))
-	s.latencySum.Add(int64(d))
-	bounds := LatencyBuckets()
-	i := 0
-	for i < len(bounds) && d > bounds[i] {
-		i++
-	}
-	s.latency[i].Add(1)
-	if depth := int64(n); depth > s.queueHigh.Load() {
-		s.queueHigh.Store(depth) // two writers may race here: the figure is for people
-	}
 }

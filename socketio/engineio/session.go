@@ -27,13 +27,14 @@ type Session struct {
 	polls  *polling // nil if the session never was on polling
 	done   chan struct{}
 
-	// The outbound queue. depth and size count what is queued and what is being
-	// written; busy tells that someone has the wire, or will get it.
+	// The outbound queue. depth and size count what is queued, and what a slow
+	// client keeps from being written.
 	queue []*Message
 	depth int
 	size  int
 	since time.Duration // when the oldest of queue came
-	busy  bool
+	ready bool          // the writer has it on its list
+	held  bool          // a goroutine of its own has the wire: opening, or drain
 	young uint8         // messages that left so far, up to youth
 	space chan struct{} // closed when the queue has room again; nil when nobody waits
 
@@ -139,18 +140,17 @@ func (s *Session) push(m *Message) {
 	s.schedule()
 }
 
-// schedule hands the session to whoever writes for it, unless one has it. mu is
-// held.
+// schedule sees to it that what is queued gets written. mu is held.
 func (s *Session) schedule() {
 	switch {
-	case s.busy:
+	case s.ready || s.held:
 	case s.ws == nil:
 		s.polls.wake()
-	case s.ws.raw == nil:
-		s.busy = true
+	case s.ws.fd < 0:
+		s.held = true
 		s.server.goroutines.run(func() { s.drain(s.ws, nil, 0, 0) })
 	default:
-		s.busy = true
+		s.ready = true
 		s.writer.push(s)
 	}
 }
@@ -183,22 +183,17 @@ func (s *Session) hasSpace() bool {
 	return s.depth <= o.QueuePackets/4 && s.size <= o.QueueBytes/4
 }
 
-// take moves messages off the queue, at least one and about maxBytes at most, and
-// returns since when the oldest has waited. Only who has the wire may call it.
+// take moves messages off the queue, about maxBytes at most but one at least, and
+// returns since when the oldest has waited. mu is held, and the caller has the
+// wire.
 func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.takeLocked(batch, maxBytes)
-}
-
-func (s *Session) takeLocked(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
-	n, bytes := 0, 0
 	if s.young < youth && len(s.queue) > 1 {
 		maxBytes = 0
 	}
 	s.young = min(s.young+1, youth)
-	for n < len(s.queue) && (n == 0 || bytes+len(s.queue[n].frames) <= maxBytes) {
-		bytes += len(s.queue[n].frames)
+	n, size := 0, 0
+	for n < len(s.queue) && (n == 0 || size+len(s.queue[n].frames) <= maxBytes) {
+		size += len(s.queue[n].frames)
 		n++
 	}
 	batch = append(batch, s.queue[:n]...)
@@ -208,6 +203,7 @@ func (s *Session) takeLocked(batch []*Message, maxBytes int) ([]*Message, time.D
 	if left == 0 && cap(s.queue) > maxIdleQueue {
 		s.queue = nil
 	}
+	s.settle(n, size)
 	return batch, s.since
 }
 
@@ -220,23 +216,10 @@ const youth = 4
 // session does not allocate, little enough for thousands of idle ones.
 const maxIdleQueue = 64
 
-// wrote accounts for n messages of size bytes that have left, and reports whether
-// there is more to write. If not, the wire is free again; if the session was
-// closing, it has ended.
-func (s *Session) wrote(n, size int) (more bool) {
-	s.mu.Lock()
-	s.settle(n, size)
-	if len(s.queue) > 0 && s.state != stateClosed {
-		s.mu.Unlock()
-		return true
-	}
-	s.busy = false
-	ends, reason := s.state == stateClosing, s.reason
-	s.mu.Unlock()
-	if ends {
-		s.finish(reason, true)
-	}
-	return false
+// ends reports whether all of a closing session's queue has been taken, so that it
+// ends when that is written. mu is held.
+func (s *Session) ends() (bool, Reason) {
+	return s.state == stateClosing && len(s.queue) == 0, s.reason
 }
 
 // settle accounts for what has left. mu is held.
@@ -295,7 +278,7 @@ func (s *Session) finish(reason Reason, said bool) {
 	}
 	s.state, s.reason = stateClosed, reason
 	s.beat.stop()
-	ws, busy, receiver := s.ws, s.busy, s.receiver
+	ws, held, receiver := s.ws, s.held, s.receiver
 	s.queue, s.inbound = nil, bucket{}
 	if s.space != nil {
 		close(s.space)
@@ -322,7 +305,7 @@ func (s *Session) finish(reason Reason, said bool) {
 	}
 	if ws != nil {
 		s.server.webSocket.Add(-1)
-		s.server.goroutines.run(func() { ws.hangUp(reason, !busy && !said, said) })
+		s.server.goroutines.run(func() { ws.hangUp(reason, !held && !said, said) })
 	} else {
 		s.server.polling.Add(-1)
 	}

@@ -35,11 +35,51 @@ type Stats struct {
 const NumLatencyBuckets = 12
 
 // LatencyBuckets returns the upper bounds of the latency histogram.
-func LatencyBuckets() [NumLatencyBuckets]time.Duration {
-	return [NumLatencyBuckets]time.Duration{
-		100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
-		time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
-		10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
-		100 * time.Millisecond, 250 * time.Millisecond, time.Second,
+func LatencyBuckets() [NumLatencyBuckets]time.Duration { return latencyBuckets }
+
+var latencyBuckets = [NumLatencyBuckets]time.Duration{
+	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
+	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
+	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
+	100 * time.Millisecond, 250 * time.Millisecond, time.Second,
+}
+
+// tally counts writes for one goroutine, which hands it to [Server.count] now and
+// then: the shared counters would cost more than the rest of the bookkeeping.
+type tally struct {
+	writes, packets, bytes uint64
+	high                   int64
+	waited                 time.Duration
+	latency                [NumLatencyBuckets + 1]uint64
+}
+
+// add counts a write of which the oldest packet has waited for d.
+func (t *tally) add(packets, bytes int, d time.Duration) {
+	t.writes++
+	t.packets += uint64(packets)
+	t.bytes += uint64(bytes)
+	t.high = max(t.high, int64(packets))
+	t.waited += d
+	i := 0
+	for i < len(latencyBuckets) && d > latencyBuckets[i] {
+		i++
 	}
+	t.latency[i]++
+}
+
+// count adds a tally to the server's counters, and empties it.
+func (s *Server) count(t *tally) {
+	s.writes.Add(t.writes)
+	s.packetsOut.Add(t.packets)
+	s.bytesOut.Add(t.bytes)
+	s.latencySum.Add(int64(t.waited))
+	for i, n := range t.latency {
+		if n > 0 {
+			s.latency[i].Add(n)
+		}
+	}
+	for high := s.queueHigh.Load(); t.high > high && !s.queueHigh.CompareAndSwap(high, t.high); {
+		high = s.queueHigh.Load()
+	}
+	*t = tally{}
 }

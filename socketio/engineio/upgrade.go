@@ -22,7 +22,7 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := ws.answer(); err != nil {
-		_ = ws.Conn.Close()
+		ws.close()
 		return
 	}
 	s.mu.Lock()
@@ -100,7 +100,7 @@ func (s *Session) takeOver(ws *wsConn) bool {
 	_ = ws.Conn.SetReadDeadline(time.Time{})
 	s.polls.candidate = nil
 	s.ws = ws
-	s.busy = true // until release
+	s.held = true // until release
 	s.polls.upgraded = true
 	s.polls.wake()
 	s.server.upgrades.Add(1)

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -30,10 +29,12 @@ const readBuffer = 272
 type wsConn struct {
 	net.Conn
 	gorilla    *websocket.Conn
-	reader     *bufio.Reader   // gorilla's own, to see whether it is empty
-	raw        syscall.RawConn // nil if writes must go through Conn
+	reader     *bufio.Reader // gorilla's own, to see whether it is empty
 	compressed bool
-	token      int32 // with the poller
+
+	fdMu   sync.Mutex
+	fd     int32 // the descriptor for rawWrite and the poller; -1 if there is none
+	closed bool  // the descriptor is not ours any more
 
 	// response gets what gorilla writes while it answers the handshake. Later it is
 	// nil and what gorilla writes is dropped: its answers to control frames are the
@@ -103,7 +104,7 @@ var responseWriters = sync.Pool{New: func() any { return bufio.NewWriterSize(io.
 // in the connection: it is sent with the first packets, in one write. If the
 // handshake fails, the client has its answer.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
-	ws := &wsConn{response: make([]byte, 0, 384), token: -1}
+	ws := &wsConn{response: make([]byte, 0, 384), fd: -1}
 	h := &hijacker{ResponseWriter: w, conn: ws, writer: responseWriters.Get().(*bufio.Writer)}
 	defer responseWriters.Put(h.writer)
 	var err error
@@ -113,11 +114,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (*wsConn, error)
 	ws.compressed = bytes.Contains(ws.response, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 	ws.gorilla.SetReadLimit(int64(s.opts.MaxPayload))
 	ws.gorilla.SetCloseHandler(func(int, string) error { return nil })
-	if conn, ok := ws.Conn.(syscall.Conn); ok && canWriteRaw {
-		if raw, err := conn.SyscallConn(); err == nil {
-			ws.raw = raw
-		}
-	}
+	ws.findDescriptor()
 	return ws, nil
 }
 
@@ -162,7 +159,15 @@ func (c *wsConn) hangUp(reason Reason, sayGoodbye, said bool) {
 		// What comes is not looked at, and how it ends does not matter.
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
-	_ = c.Conn.Close()
+	c.close()
+}
+
+// close closes the connection. It may be called more than once.
+func (c *wsConn) close() {
+	c.fdMu.Lock()
+	c.closed = true
+	c.fdMu.Unlock()
+	_ = c.Conn.Close() // whatever went wrong, it is gone
 }
 
 // lingerBytes bounds what is read from a closed connection.

@@ -36,12 +36,12 @@ type writer struct {
 	batch []*Message
 	last  []*Message // the messages that buf holds
 	buf   []byte
-	try   rawWrite
 
 	deflated bool // buf holds compressed frames
+	written  tally
 }
 
-// push makes s ready. Its busy flag is set by the caller, so it is in the list
+// push puts s on the list. Its ready flag is set by the caller, so it is in the list
 // once at most.
 func (w *writer) push(s *Session) {
 	w.mu.Lock()
@@ -63,6 +63,7 @@ func (w *writer) run() {
 			w.flush(s)
 			w.round[i] = nil
 		}
+		w.server.count(&w.written)
 		if w.waiting() {
 			time.Sleep(min(w.server.now()-began, w.server.opts.GatherMax))
 		}
@@ -91,34 +92,59 @@ func (w *writer) waiting() bool {
 
 // flush writes what s has queued, without waiting for its client.
 func (w *writer) flush(s *Session) {
-	var since time.Duration
-	w.batch, since = s.take(w.batch[:0], maxBatch)
-	if len(w.batch) == 0 { // it ended meanwhile
-		s.wrote(0, 0)
+	s.mu.Lock()
+	s.ready = false
+	if s.held || len(s.queue) == 0 { // drain has the wire, or the session has ended
+		s.mu.Unlock()
 		return
 	}
-	data := w.encode(s.ws)
-	size, packets := 0, 0
-	for _, m := range w.batch {
-		size += len(m.frames)
-		packets += m.packets()
+	var since time.Duration
+	w.batch, since = s.take(w.batch[:0], maxBatch)
+	if len(s.queue) > 0 {
+		s.schedule() // for the next round
 	}
-	n, err := w.try.write(s.ws, data)
+	ends, reason := s.ends()
+	ws := s.ws
+	s.mu.Unlock()
+
+	data := w.encode(ws)
+	n, err := ws.rawWrite(data)
 	switch {
 	case err != nil:
 		s.end(TransportError)
-		s.wrote(len(w.batch), size)
 	case n < len(data):
-		s.server.stalls.Add(1)
-		rest := append([]byte(nil), data[n:]...)
-		count := len(w.batch)
-		s.server.goroutines.run(func() { s.drain(s.ws, rest, count, size) })
+		w.stall(s, ws, data[n:])
 	default:
-		w.server.observe(packets, len(data), w.server.now()-since)
-		if s.wrote(len(w.batch), size) {
-			w.push(s)
+		w.written.add(w.packets(), n, w.server.now()-since)
+		if ends {
+			s.finish(reason, true)
 		}
 	}
+}
+
+// stall leaves a session whose client does not take what is written to a goroutine
+// that can wait.
+func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
+	s.server.stalls.Add(1)
+	n, size := len(w.batch), 0
+	for _, m := range w.batch {
+		size += len(m.frames)
+	}
+	rest = append([]byte(nil), rest...)
+	s.mu.Lock()
+	s.held = true
+	s.settle(-n, -size) // it waits again
+	s.mu.Unlock()
+	s.server.goroutines.run(func() { s.drain(ws, rest, n, size) })
+}
+
+// packets counts the batch's packets.
+func (w *writer) packets() int {
+	n := 0
+	for _, m := range w.batch {
+		n += m.packets()
+	}
+	return n
 }
 
 // encode returns the bytes of the batch for one connection.
