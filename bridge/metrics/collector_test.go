@@ -122,7 +122,7 @@ func TestValues(t *testing.T) {
 		`bridge_clients{transport="websocket"} 1200`,
 		`bridge_disconnects_total{reason="ping_timeout"} 7`,
 		`bridge_refusals_total{reason="forbidden_origin"} 8`,
-		`bridge_source_state{kind="postgres",state="following"} 1`,
+		`bridge_source_state{kind="postgres",state="streaming"} 1`,
 		`bridge_source_state{kind="postgres",state="retrying"} 0`,
 		`bridge_source_lag_bytes 4096`,
 		`bridge_source_lag_seconds 0.25`,
@@ -282,7 +282,7 @@ func TestPartsThatDoNotRunShowNothing(t *testing.T) {
 		}
 	}
 	for _, present := range []string{
-		`bridge_source_state{kind="realtime",state="new to us"} 1`, `bridge_source_state{kind="realtime",state="following"} 0`,
+		`bridge_source_state{kind="realtime",state="new to us"} 1`, `bridge_source_state{kind="realtime",state="streaming"} 0`,
 		`bridge_disconnects_total{reason="ping_timeout"} 0`, `bridge_refusals_total{reason="forbidden_origin"} 0`, "bridge_ready 0",
 	} {
 		if !strings.Contains(text, present+"\n") {

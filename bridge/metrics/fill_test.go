@@ -74,7 +74,7 @@ func full() (metrics.Snapshot, map[string]float64) {
 	f := &filler{values: make(map[string]float64)}
 	f.fill("Snapshot", reflect.ValueOf(&s).Elem())
 	s.Build = metrics.Build{Version: "v1.2.3", Commit: "0123456789ab", Go: "go1.26"}
-	s.Source.Kind, s.Source.State = "postgres", "following"
+	s.Source.Kind, s.Source.State = "postgres", "streaming"
 	s.Postgres.Slot.WALStatus = "extended"
 	s.Gateway.Status.State, s.Gateway.Status.Mode = 1, "auto"
 	s.Realtime.Channels[0].Table, s.Realtime.Channels[0].State = "public.messages", realtime.ChannelLive

@@ -44,7 +44,7 @@ type Build struct{ Version, Commit, Go string }
 
 // Source is how the source does, whichever it is.
 type Source struct {
-	// Kind is postgres or realtime; State one of SourceStates.
+	// Kind is postgres or realtime; State such as SourceStates.
 	Kind, State string
 	// Flowing tells that changes arrive as they are committed.
 	Flowing bool
@@ -59,9 +59,10 @@ type Source struct {
 	Gaps uint64
 }
 
-// SourceStates are the values of Source.State.
+// SourceStates are the values of Source.State that are always shown; another is
+// shown while it is.
 func SourceStates() []string {
-	return []string{"stopped", "connecting", "following", "standby", "retrying", "blocked", "failed"}
+	return []string{"stopped", "connecting", "streaming", "standby", "retrying", "blocked", "failed"}
 }
 
 // Clients is what the daemon knows of its clients beyond their transports.
