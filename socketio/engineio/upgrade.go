@@ -79,12 +79,17 @@ func (s *Session) probe(ws *wsConn) bool {
 		if !isProbe {
 			return false
 		}
+		// First, because the client may poll as soon as it has the answer; and the
+		// poll that waits already is woken after it, so that the client, which knows
+		// of the answer then, does not poll again.
+		s.mu.Lock()
+		s.polls.probed = true
+		s.mu.Unlock()
 		if _, err := ws.Conn.Write(framedAnswer); err != nil {
 			return false
 		}
 		s.mu.Lock()
-		s.polls.probed = true
-		s.polls.wake() // a poll now starts to wait for the end of the upgrade
+		s.polls.wake()
 		s.mu.Unlock()
 	}
 	return false
