@@ -52,7 +52,8 @@ rows given first, contacts and conversations, stand for what the database has.`,
 }
 
 // mappingError is a mapping that is wrong, which is wrong configuration.
-type mappingError struct{ *mapping.Error }
+type mappingError struct{ err *mapping.Error }
 
-func (e *mappingError) Error() string { return "the mapping is wrong:\n" + e.Error.Error() }
+func (e *mappingError) Error() string { return "the mapping is wrong:\n" + e.err.Error() }
+func (e *mappingError) Unwrap() error { return e.err }
 func (*mappingError) ExitCode() int   { return exitUsage }
