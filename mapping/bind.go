@@ -91,8 +91,8 @@ func isJSONType(c *source.Column) bool {
 
 // project puts a row's values into dst in the order of the Spec's columns. A
 // column that the table lacks is null; what the source did not send is
-// Unchanged in a new row and Absent in an old one.
-func (b *binding) project(dst source.Row, row source.Row, missing source.Kind) source.Row {
+// Unchanged in a new row and Absent in an old one, and makes it partial.
+func (b *binding) project(dst source.Row, row source.Row, missing source.Kind) (out source.Row, partial bool) {
 	dst = dst[:0]
 	for _, i := range b.column {
 		switch {
@@ -100,11 +100,12 @@ func (b *binding) project(dst source.Row, row source.Row, missing source.Kind) s
 			dst = append(dst, source.Value{Kind: source.Null})
 		case i >= len(row) || row[i].Kind == source.Absent || row[i].Kind == source.Unchanged:
 			dst = append(dst, source.Value{Kind: missing})
+			partial = true
 		default:
 			dst = append(dst, row[i])
 		}
 	}
-	return dst
+	return dst, partial
 }
 
 // fill puts what the source did not send of a new row from another state of

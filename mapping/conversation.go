@@ -114,6 +114,7 @@ func (m *Mapper) makeConversation(t *touched, index uint32) outcome {
 	m.env.begin(m.tx.Time)
 	m.conversationKey = t.key
 	r := m.recall(conversationTable, needConversation, t.key)
+	m.told = r
 	ws := t.workspace
 	if r != nil {
 		m.env.set(conversationTable, r.row)

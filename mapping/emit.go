@@ -20,8 +20,10 @@ const (
 // emitMessage makes a message event, or lets it wait for a lookup.
 func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
 	id := row[m.spec.message.key].Data
-	if r := m.memory.get(messageTable, id); r != nil && !r.none {
-		fill(row, r.row)
+	if m.partial {
+		if r := m.memory.get(messageTable, id); r != nil && !r.none {
+			fill(row, r.row)
+		}
 	}
 	switch m.makeMessage(row, index) {
 	case made:

@@ -31,6 +31,8 @@ type ref struct {
 // found when first asked for.
 type env struct {
 	find finder
+	// tables is how many tables the Spec has.
+	tables int
 	rows [maxTables]source.Row
 	// asked tells which of rows have been looked for; a nil row that was asked
 	// for does not exist or is not known.
@@ -57,8 +59,8 @@ type finder interface {
 
 // begin clears e for a new evaluation.
 func (e *env) begin(t time.Time) {
-	clear(e.rows[:])
-	clear(e.asked[:])
+	clear(e.rows[:e.tables])
+	clear(e.asked[:e.tables])
 	e.time, e.toast, e.missed = t, false, false
 	e.scratch = e.scratch[:0]
 }
@@ -79,7 +81,10 @@ func (e *env) row(t tableID) source.Row {
 // text returns a column's text; false when it is null, its row does not exist,
 // or the source did not send it.
 func (e *env) text(r ref) ([]byte, bool) {
-	row := e.row(r.table)
+	row := e.rows[r.table]
+	if row == nil {
+		row = e.row(r.table)
+	}
 	if r.slot >= len(row) {
 		return nil, false
 	}

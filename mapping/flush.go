@@ -64,8 +64,8 @@ func (m *Mapper) sendConversations(from int, send bool, emit Emit) (done int, er
 // deliverConversation emits m.event, a conversation, and remembers that the
 // clients know of it.
 func (m *Mapper) deliverConversation(emit Emit) error {
-	if r := m.memory.get(conversationTable, m.event.Key); r != nil {
-		r.sent = true
+	if m.told != nil {
+		m.told.sent = true
 	}
 	return m.deliver(&m.event, emit)
 }

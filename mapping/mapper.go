@@ -44,6 +44,10 @@ type Mapper struct {
 	out             []byte
 	key, status     []byte
 	cur, old        source.Row
+	// partial tells that the source did not send all of the new row.
+	partial bool
+	// told is the remembered conversation that m.event tells of, if any.
+	told *remembered
 	// trying makes events only to learn what they lack: nothing is counted.
 	trying bool
 	other  []byte
@@ -65,6 +69,7 @@ func New(spec *Spec, opts Options) *Mapper {
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.find = m
+	m.env.tables = len(spec.tables)
 	m.env.trusted = &m.trusted
 	m.env.unknown = m.unknownWord
 	m.batch.base = 1
@@ -157,10 +162,12 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 	default:
 		return nil
 	}
-	m.cur = b.project(m.cur, c.New, source.Unchanged)
+	m.cur, m.partial = b.project(m.cur, c.New, source.Unchanged)
 	if c.Old != nil {
-		m.old = b.project(m.old, c.Old, source.Absent)
-		fill(m.cur, m.old)
+		m.old, _ = b.project(m.old, c.Old, source.Absent)
+		if m.partial {
+			fill(m.cur, m.old)
+		}
 	} else {
 		m.old = m.old[:0]
 	}
@@ -213,7 +220,7 @@ func (m *Mapper) Forget() {
 // deleted forgets a row. A DELETE makes no event.
 func (m *Mapper) deleted(b *binding, c *source.Change) {
 	m.skip(skipDelete)
-	m.old = b.project(m.old, c.Old, source.Absent)
+	m.old, _ = b.project(m.old, c.Old, source.Absent)
 	key := m.old[m.keySlot(b.table)]
 	if key.Kind != source.Text {
 		return

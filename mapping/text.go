@@ -11,10 +11,34 @@ import (
 // in encoding SQL_ASCII can hold, become U+FFFD: a text frame must be UTF-8.
 func appendString(dst, s []byte) []byte {
 	dst = append(dst, '"')
-	if !utf8.Valid(s) {
+	i := clean(s)
+	if i == len(s) {
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
+	if !utf8.Valid(s[i:]) {
 		return append(appendInvalid(dst, s), '"')
 	}
 	return append(appendEscaped(dst, s), '"')
+}
+
+// clean returns the length of the longest prefix, in steps of eight, that is
+// ASCII and needs no escape; len(s) when all of s is so. Most strings are: ids,
+// addresses, words.
+func clean(s []byte) int {
+	const highs = 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		if x := binary.LittleEndian.Uint64(s[i:]); x&highs != 0 || !plain8(x) {
+			return i
+		}
+	}
+	for j := i; j < len(s); j++ {
+		if c := s[j]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func appendEscaped(dst, s []byte) []byte {
