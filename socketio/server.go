@@ -117,6 +117,10 @@ func (s *Server) CloseSome(n int, reason Reason) int {
 	return len(picked)
 }
 
+// SetLimits changes the limits of a running server, for all connections. The error
+// says what is wrong with l; the limits are as before then.
+func (s *Server) SetLimits(l engineio.Limits) error { return s.engine.SetLimits(l) }
+
 // Len returns the number of open connections.
 func (s *Server) Len() int { return s.engine.Len() }
 

@@ -58,7 +58,7 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
 	for len(data) > 0 {
 		chunk := data[:min(len(data), writeChunk)]
-		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.opts.WriteTimeout))
+		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
 		n, err := ws.Conn.Write(chunk)
 		if err != nil {
 			reason := TransportError

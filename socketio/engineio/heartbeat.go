@@ -67,8 +67,9 @@ func (s *Session) tick() {
 // ping sends a ping and arms the deadline of its pong. mu is held.
 func (s *Session) ping(now time.Duration) {
 	timeout := s.server.opts.PingTimeout
-	// A machine that slept must not take it out on its clients.
-	if now-s.beat.due > timeout/4 {
+	// A machine that slept must not take it out on its clients. One that is busy is
+	// late by less.
+	if now-s.beat.due > max(timeout, 2*time.Second) {
 		s.beat.due = now
 	}
 	s.beat.due += timeout

@@ -1,80 +1,80 @@
 package engineio
 
 import (
-	"sync"
+	"errors"
+	"fmt"
 	"time"
 )
 
-// bucket is a token bucket: rate tokens a second, at most rate at once. Its
-// owner guards it.
-type bucket struct {
-	tokens float64
-	last   time.Duration
+// Limits bound what clients may take of the server. Exceeding one costs that client
+// alone, for a counted [Reason]. They may be changed while the server runs
+// ([Server.SetLimits]).
+type Limits struct {
+	// MaxConnections bounds the sessions open at once. Default 20,000; zero is
+	// no bound. A handshake past it gets 503.
+	MaxConnections int
+	// MaxConnectionsPerAddress bounds them for one client address. Default zero:
+	// no bound, because behind a proxy all clients share one address.
+	MaxConnectionsPerAddress int
+	// HandshakesPerSecond bounds the rate of handshakes. Default 10,000; zero is
+	// no bound. A handshake past it gets 503.
+	HandshakesPerSecond int
+	// InboundPacketsPerSecond bounds the packets of one session, with a burst of
+	// the same number. Default 500; zero is no bound.
+	InboundPacketsPerSecond int
+
+	// QueuePackets and QueueBytes bound what waits to be written to one session.
+	// Defaults 4,096 packets and 8 MiB. A session past either is closed.
+	QueuePackets int
+	QueueBytes   int
+	// WriteTimeout is how long one write may make no progress before the session
+	// is closed. Default 10 s.
+	WriteTimeout time.Duration
 }
 
-// take takes a token at the time now; false means there is none. A rate of zero
-// always has one.
-func (b *bucket) take(rate int, now time.Duration) bool {
-	if rate == 0 {
-		return true
+// DefaultLimits returns the defaults given at each field.
+func DefaultLimits() Limits {
+	return Limits{
+		MaxConnections:          20_000,
+		HandshakesPerSecond:     10_000,
+		InboundPacketsPerSecond: 500,
+		QueuePackets:            4096,
+		QueueBytes:              8 << 20,
+		WriteTimeout:            10 * time.Second,
 	}
-	limit := float64(rate)
-	b.tokens = min(limit, b.tokens+(now-b.last).Seconds()*limit)
-	b.last = now
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }
 
-// admission decides which handshakes are let in.
-type admission struct {
-	mu         sync.Mutex
-	closed     bool
-	open       int
-	perAddress map[string]int
-	handshakes bucket
-}
-
-// admit counts a session of address in, or says why not.
-func (a *admission) admit(o *Options, address string, now time.Duration) (Reason, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	switch {
-	case a.closed:
-		return ShuttingDown, false
-	case o.MaxConnections > 0 && a.open >= o.MaxConnections:
-		return MaxConnections, false
-	case o.MaxConnectionsPerAddress > 0 && a.perAddress[address] >= o.MaxConnectionsPerAddress:
-		return MaxConnectionsPerAddress, false
-	case !a.handshakes.take(o.HandshakesPerSecond, now):
-		return HandshakeRate, false
-	}
-	a.open++
-	if o.MaxConnectionsPerAddress > 0 {
-		a.perAddress[address]++
-	}
-	return 0, true
-}
-
-// release counts it out again.
-func (a *admission) release(o *Options, address string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.open--
-	if o.MaxConnectionsPerAddress > 0 {
-		if a.perAddress[address]--; a.perAddress[address] <= 0 {
-			delete(a.perAddress, address)
+// Validate returns all that is wrong with l, joined, or nil.
+func (l Limits) Validate() error {
+	var errs []error
+	for _, f := range []struct {
+		name       string
+		value, min int
+	}{
+		{"MaxConnections", l.MaxConnections, 0},
+		{"MaxConnectionsPerAddress", l.MaxConnectionsPerAddress, 0},
+		{"HandshakesPerSecond", l.HandshakesPerSecond, 0},
+		{"InboundPacketsPerSecond", l.InboundPacketsPerSecond, 0},
+		{"QueuePackets", l.QueuePackets, 1},
+		{"QueueBytes", l.QueueBytes, 1},
+	} {
+		if f.value < f.min {
+			errs = append(errs, fmt.Errorf("%s is %d: set %d or more", f.name, f.value, f.min))
 		}
 	}
+	if l.WriteTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("WriteTimeout is %v: set a positive duration", l.WriteTimeout))
+	}
+	return errors.Join(errs...)
 }
 
-// close refuses all that come; it reports whether this was the first call.
-func (a *admission) close() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	first := !a.closed
-	a.closed = true
-	return first
+// SetLimits changes the limits of a running server, for all sessions. Sessions past
+// a lowered MaxConnections stay. The error says what is wrong with l; the limits are
+// as before then.
+func (s *Server) SetLimits(l Limits) error {
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	s.limits.Store(&l)
+	return nil
 }

@@ -217,3 +217,24 @@ func TestWaitSpaceEnds(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+func TestSetLimits(t *testing.T) {
+	s, url := serve(t, newApp(), nil)
+	dial(t, url)
+	l := engineio.DefaultLimits()
+	l.MaxConnections = 1
+	if err := s.SetLimits(l); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, s, url, engineio.MaxConnections)
+	l.QueueBytes = 0
+	if err := s.SetLimits(l); err == nil {
+		t.Error("a queue of no bytes was accepted")
+	}
+	l = engineio.DefaultLimits()
+	l.MaxConnectionsPerAddress = 1 // counted all along
+	if err := s.SetLimits(l); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused(t, s, url, engineio.MaxConnectionsPerAddress)
+}

@@ -45,26 +45,9 @@ type Options struct {
 	// proxy's.
 	ClientAddress func(r *http.Request) string
 
-	// MaxConnections bounds the sessions open at once. Default 20,000; zero is
-	// no bound. A handshake past it gets 503.
-	MaxConnections int
-	// MaxConnectionsPerAddress bounds them for one client address. Default zero:
-	// no bound, because behind a proxy all clients share one address.
-	MaxConnectionsPerAddress int
-	// HandshakesPerSecond bounds the rate of handshakes. Default 10,000; zero is
-	// no bound. A handshake past it gets 503.
-	HandshakesPerSecond int
-	// InboundPacketsPerSecond bounds the packets of one session, with a burst of
-	// the same number. Default 500; zero is no bound.
-	InboundPacketsPerSecond int
+	// Limits bound what clients may take of the server.
+	Limits
 
-	// QueuePackets and QueueBytes bound what waits to be written to one session.
-	// Defaults 4,096 packets and 8 MiB. A session past either is closed.
-	QueuePackets int
-	QueueBytes   int
-	// WriteTimeout is how long one write may make no progress before the session
-	// is closed. Default 10 s.
-	WriteTimeout time.Duration
 	// GatherMax bounds the moment for which a busy writer lets frames gather, so
 	// that several leave in one write. Default 5 ms; zero never waits. An idle
 	// writer never waits, whatever this says.
@@ -78,17 +61,12 @@ type Options struct {
 // DefaultOptions returns the defaults given at each field.
 func DefaultOptions() Options {
 	return Options{
-		PingInterval:            25 * time.Second,
-		PingTimeout:             20 * time.Second,
-		UpgradeTimeout:          10 * time.Second,
-		MaxPayload:              1_000_000,
-		MaxConnections:          20_000,
-		HandshakesPerSecond:     10_000,
-		InboundPacketsPerSecond: 500,
-		QueuePackets:            4096,
-		QueueBytes:              8 << 20,
-		WriteTimeout:            10 * time.Second,
-		GatherMax:               5 * time.Millisecond,
+		PingInterval:   25 * time.Second,
+		PingTimeout:    20 * time.Second,
+		UpgradeTimeout: 10 * time.Second,
+		MaxPayload:     1_000_000,
+		Limits:         DefaultLimits(),
+		GatherMax:      5 * time.Millisecond,
 	}
 }
 
@@ -103,7 +81,6 @@ func (o Options) Validate() error {
 	positive("PingInterval", o.PingInterval)
 	positive("PingTimeout", o.PingTimeout)
 	positive("UpgradeTimeout", o.UpgradeTimeout)
-	positive("WriteTimeout", o.WriteTimeout)
 	for name, d := range map[string]time.Duration{"PingInterval": o.PingInterval, "PingTimeout": o.PingTimeout} {
 		if d%time.Millisecond != 0 {
 			errs = append(errs, fmt.Errorf("%s is %v: clients are told whole milliseconds, use those", name, d))
@@ -112,22 +89,10 @@ func (o Options) Validate() error {
 	if o.GatherMax < 0 {
 		errs = append(errs, fmt.Errorf("GatherMax is %v: set zero or more", o.GatherMax))
 	}
-	for _, f := range []struct {
-		name       string
-		value, min int
-	}{
-		{"MaxPayload", o.MaxPayload, 1},
-		{"QueuePackets", o.QueuePackets, 1},
-		{"QueueBytes", o.QueueBytes, 1},
-		{"MaxConnections", o.MaxConnections, 0},
-		{"MaxConnectionsPerAddress", o.MaxConnectionsPerAddress, 0},
-		{"HandshakesPerSecond", o.HandshakesPerSecond, 0},
-		{"InboundPacketsPerSecond", o.InboundPacketsPerSecond, 0},
-	} {
-		if f.value < f.min {
-			errs = append(errs, fmt.Errorf("%s is %d: set %d or more", f.name, f.value, f.min))
-		}
+	if o.MaxPayload < 1 {
+		errs = append(errs, fmt.Errorf("MaxPayload is %d: set 1 or more", o.MaxPayload))
 	}
+	errs = append(errs, o.Limits.Validate())
 	if strings.ContainsFunc(o.SIDPrefix, func(r rune) bool {
 		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	}) || len(o.SIDPrefix) > 32 {

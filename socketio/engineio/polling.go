@@ -166,7 +166,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early
 // answer writes what is queued. mu is held and released.
 func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 	s.young = youth
-	batch, since := s.take(nil, s.server.opts.QueueBytes)
+	batch, since := s.take(nil, s.server.limits.Load().QueueBytes)
 	ends, reason := s.ends()
 	// From here on the client may have the answer, and poll again.
 	p.waiting = nil
@@ -209,7 +209,7 @@ func (s *Session) respond(w http.ResponseWriter, body []byte) bool {
 	h.Set("Cache-Control", "no-store")
 	rc := http.NewResponseController(w)
 	// Not every ResponseWriter has deadlines; the server's own may do then.
-	_ = rc.SetWriteDeadline(time.Now().Add(s.server.opts.WriteTimeout))
+	_ = rc.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(body); err != nil {
 		return false

@@ -44,7 +44,7 @@ func (s *Session) watchPings(ws *wsConn) {
 		now := s.server.now()
 		s.mu.Lock()
 		s.beat.heard = now
-		allowed := s.inbound.take(s.server.opts.InboundPacketsPerSecond, now)
+		allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, now)
 		s.mu.Unlock()
 		if !allowed {
 			s.end(RateLimit)

@@ -38,7 +38,8 @@ type Receiver interface {
 
 // Server is an Engine.IO server, an http.Handler for one path.
 type Server struct {
-	opts     Options
+	opts     Options // Limits excepted: those are in limits
+	limits   atomic.Pointer[Limits]
 	handler  Handler
 	start    time.Time
 	upgrader websocket.Upgrader
@@ -88,6 +89,7 @@ func NewServer(o Options, h Handler) (*Server, error) {
 			EnableCompression: o.Compression,
 		},
 	}
+	s.limits.Store(&o.Limits)
 	s.admission.perAddress = make(map[string]int)
 	s.admission.handshakes.tokens = float64(o.HandshakesPerSecond)
 	for i, upgrades := range []string{`["websocket"]`, `[]`} {
@@ -161,7 +163,7 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgr
 // handshake opens a session.
 func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool) {
 	address := s.address(r)
-	if reason, ok := s.admission.admit(&s.opts, address, s.now()); !ok {
+	if reason, ok := s.admission.admit(s.limits.Load(), address, s.now()); !ok {
 		s.refuse(w, r, reason)
 		return
 	}
@@ -173,16 +175,13 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool)
 	ws, err := s.accept(w, r)
 	if err != nil {
 		s.refusals[BadRequest].Add(1)
-		s.admission.release(&s.opts, address)
+		s.admission.release(address)
 		return
 	}
 	session.openWebSocket(ws, r)
 }
 
 func (s *Server) address(r *http.Request) string {
-	if s.opts.MaxConnectionsPerAddress == 0 {
-		return ""
-	}
 	if s.opts.ClientAddress != nil {
 		return s.opts.ClientAddress(r)
 	}

@@ -100,16 +100,16 @@ func (v Verdict) Reason() Reason {
 
 // Offer queues m if there is room. It never blocks.
 func (s *Session) Offer(m *Message) Verdict {
-	o := &s.server.opts
+	l := s.server.limits.Load()
 	s.mu.Lock()
 	switch {
 	case s.state != stateOpen:
 		s.mu.Unlock()
 		return Ended
-	case s.depth >= o.QueuePackets:
+	case s.depth >= l.QueuePackets:
 		s.mu.Unlock()
 		return FullPackets
-	case s.size+len(m.frames) > o.QueueBytes:
+	case s.size+len(m.frames) > l.QueueBytes:
 		s.mu.Unlock()
 		return FullBytes
 	}
@@ -179,8 +179,8 @@ func (s *Session) WaitSpace(ctx context.Context) error {
 
 // hasSpace reports whether the queue is at most a quarter full. mu is held.
 func (s *Session) hasSpace() bool {
-	o := &s.server.opts
-	return s.depth <= o.QueuePackets/4 && s.size <= o.QueueBytes/4
+	l := s.server.limits.Load()
+	return s.depth <= l.QueuePackets/4 && s.size <= l.QueueBytes/4
 }
 
 // take moves messages off the queue, about maxBytes at most but one at least, and
@@ -250,7 +250,7 @@ func (s *Session) Close(reason Reason) {
 	s.push(closeMessage)
 	s.state, s.reason = stateClosing, reason
 	if s.beat.timer != nil {
-		s.beat.timer.Reset(s.server.opts.WriteTimeout)
+		s.beat.timer.Reset(s.server.limits.Load().WriteTimeout)
 	}
 	s.mu.Unlock()
 }
@@ -297,7 +297,7 @@ func (s *Session) finish(reason Reason, said bool) {
 	s.mu.Unlock()
 
 	s.server.closes[reason].Add(1)
-	s.server.admission.release(&s.server.opts, s.address)
+	s.server.admission.release(s.address)
 	if late {
 		s.forgetLate()
 	} else {
@@ -326,7 +326,7 @@ func (s *Session) handle(p Packet) bool {
 		return false
 	}
 	s.beat.heard = now
-	allowed := s.inbound.take(s.server.opts.InboundPacketsPerSecond, now)
+	allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, now)
 	if p.Type == PacketPong && allowed && s.state == stateOpen {
 		s.pong(now)
 	}
@@ -356,7 +356,7 @@ func (s *Session) handle(p Packet) bool {
 // table, the heartbeat.
 func (s *Session) begin(r *http.Request) {
 	s.server.connects.Add(1)
-	s.inbound.tokens = float64(s.server.opts.InboundPacketsPerSecond)
+	s.inbound.tokens = float64(s.server.limits.Load().InboundPacketsPerSecond)
 	receiver := s.server.handler.Open(s, r)
 	s.mu.Lock()
 	s.receiver = receiver
