@@ -65,8 +65,8 @@ type Options struct {
 	Ping time.Duration
 	// ServerTimeout is the time after which the server ends a connection on
 	// which it hears nothing (wal_sender_timeout); it hears from us every
-	// second. It doubles, up to eight times, while connections end without
-	// progress. Default 10 s.
+	// second. While connections end in silence and without a transaction, it
+	// and our own patience double, up to four times. Default 10 s.
 	ServerTimeout time.Duration
 	// Connect bounds one attempt to connect. Default 10 s.
 	Connect time.Duration

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -19,8 +20,11 @@ type proxy struct {
 	target string
 	conns  map[net.Conn]bool
 	frozen chan struct{} // closed while it forwards
+	// old are the same for the connections of earlier generations.
+	old        []chan struct{}
+	generation int
 	// strip removes the replication parameter, as poolers do.
-	strip bool
+	strip atomic.Bool
 	wg    sync.WaitGroup
 }
 
@@ -67,7 +71,7 @@ func (p *proxy) accept() {
 		p.conns[client], p.conns[server] = true, true
 		p.mu.Unlock()
 		p.wg.Go(func() {
-			if p.strip && !startup(client, server) {
+			if p.strip.Load() && !startup(client, server) {
 				client.Close()
 				server.Close()
 				return
@@ -95,11 +99,17 @@ func startup(client io.Reader, server io.Writer) bool {
 
 func (p *proxy) forward(to, from net.Conn) {
 	defer to.Close()
+	p.mu.Lock()
+	generation := p.generation
+	p.mu.Unlock()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
 		p.mu.Lock()
 		frozen := p.frozen
+		if generation < p.generation {
+			frozen = p.old[generation]
+		}
 		p.mu.Unlock()
 		<-frozen
 		if err != nil {
@@ -122,6 +132,14 @@ func (p *proxy) freeze() {
 	}
 }
 
+// freezeOld freezes the connections that are open now; new ones pass.
+func (p *proxy) freezeOld() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.old = append(p.old, make(chan struct{}))
+	p.generation++
+}
+
 func (p *proxy) thaw() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -129,6 +147,13 @@ func (p *proxy) thaw() {
 	case <-p.frozen:
 	default:
 		close(p.frozen)
+	}
+	for i := range p.old {
+		select {
+		case <-p.old[i]:
+		default:
+			close(p.old[i])
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	s.ownPID = st.pid
 	s.counters.streams.Add(1)
 	s.setState(ctx, Streaming, "", "")
-	before := s.progress.reached()
+	before := s.counters.transactions.Load()
 	unwatch := context.AfterFunc(ctx, func() { st.interrupt(errStop) })
 
 	var others sync.WaitGroup
@@ -115,7 +115,7 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	stopWatching()
 	close(done)
 	others.Wait()
-	s.progressed = s.progress.reached() > before
+	s.progressed = s.counters.transactions.Load() > before
 	if errors.Is(err, errStop) {
 		st.finish()
 		err = nil

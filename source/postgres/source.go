@@ -30,10 +30,10 @@ type Source struct {
 	// publicationMissing tells that the slot is at a place where the
 	// publication did not exist.
 	publicationMissing bool
-	// progressed tells whether the last stream handled anything.
+	// progressed tells whether the last stream handled a transaction.
 	progressed bool
-	// serverTimeout is the wal_sender_timeout to ask for.
-	serverTimeout time.Duration
+	// stretch multiplies the time-outs of both sides.
+	stretch time.Duration
 }
 
 // New checks the options. It connects to nothing.
@@ -42,7 +42,7 @@ func New(opts Options) (*Source, error) {
 		return nil, err
 	}
 	opts.setDefaults()
-	s := &Source{opts: opts, serverTimeout: opts.ServerTimeout}
+	s := &Source{opts: opts, stretch: 1}
 	s.progress.retain = opts.Retain
 	s.status.since = time.Now()
 	return s, nil
@@ -68,7 +68,7 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 			return nil
 		}
 		if s.counters.streams.Load() > streams {
-			s.adaptTimeout()
+			s.adaptTimeout(err)
 			if s.progressed || time.Since(began) > s.opts.MaxRetry {
 				backoff.reset()
 			}
@@ -125,16 +125,17 @@ func reasonOf(p *problem) string {
 	return fmt.Sprintf("%s; %s", p.Error(), p.hint)
 }
 
-// adaptTimeout doubles the server's time-out while streams end without
-// progress: a transaction so large that the server takes longer than the
-// time-out to decode it without looking at our reports would else never pass.
-func (s *Source) adaptTimeout() {
-	const most = 8
-	if s.progressed {
-		s.serverTimeout = s.opts.ServerTimeout
-		return
+// adaptTimeout doubles the server's time-out and our own while streams end in
+// silence and without a transaction: one so large that the server takes longer
+// to decode it, without looking at what we send, would else never pass.
+func (s *Source) adaptTimeout(err error) {
+	const most = 4
+	switch {
+	case s.progressed:
+		s.stretch = 1
+	case errors.Is(err, errSilent), errors.Is(err, errServerEnd):
+		s.stretch = min(2*s.stretch, most)
 	}
-	s.serverTimeout = min(2*s.serverTimeout, most*s.opts.ServerTimeout)
 }
 
 func (s *Source) setVersion(v int) {

@@ -55,7 +55,7 @@ func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, *link,
 		"extra_float_digits": "3",
 		"client_encoding":    "UTF8",
 		"bytea_output":       "hex",
-		"wal_sender_timeout": strconv.FormatInt(s.serverTimeout.Milliseconds(), 10),
+		"wal_sender_timeout": strconv.FormatInt((s.stretch * s.opts.ServerTimeout).Milliseconds(), 10),
 	} {
 		cfg.RuntimeParams[name] = value
 	}
@@ -139,7 +139,7 @@ func (s *Source) newStream(conn *pgconn.PgConn, l *link) (*stream, error) {
 	}
 	// A ping is on its way at any time, so three are missed after three
 	// intervals and the time that one answer takes.
-	l.patience.Store(int64(3*s.opts.Ping + s.opts.Ping/2))
+	l.patience.Store(int64(s.stretch * (3*s.opts.Ping + s.opts.Ping/2)))
 	return &stream{
 		s: s, conn: hc.Conn, frontend: hc.Frontend, link: l, pid: hc.PID,
 		wake: make(chan struct{}, 1),

@@ -17,6 +17,9 @@ type Statement struct {
 	Why string
 	// Needs is the right that it takes.
 	Needs string
+	// Slot tells that it is about the slot, which a running source creates by
+	// itself, and knows what was lost when it has to.
+	Slot bool
 }
 
 // Plan returns the statements that create what the report found missing, in
@@ -49,10 +52,10 @@ func Plan(r Report) []Statement {
 	}
 	switch {
 	case !r.slotExists:
-		plan = append(plan, Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION"})
+		plan = append(plan, Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	case r.slotUseless:
-		plan = append(plan, Statement{SQL: r.dropSlot(), Why: "the slot is lost", Needs: "REPLICATION"},
-			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION"})
+		plan = append(plan, Statement{SQL: r.dropSlot(), Why: "the slot is lost", Needs: "REPLICATION", Slot: true},
+			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	}
 	return plan
 }
