@@ -2,6 +2,7 @@ package npm
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"strings"
@@ -73,6 +74,18 @@ func (p *TestProcess) Await(name string, v any) {
 	if err := p.NextEvent(ctx, name, v); err != nil {
 		p.t.Fatal(err)
 	}
+}
+
+// NextLine waits for the next line, whatever it is.
+func (p *TestProcess) NextLine() json.RawMessage {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), AwaitTimeout)
+	defer cancel()
+	line, err := p.Next(ctx)
+	if err != nil {
+		p.t.Fatalf("await a line: %v%s", err, p.errTxt.suffix())
+	}
+	return line
 }
 
 // Tell sends v as a line to the script.

@@ -1,0 +1,183 @@
+package clienttest_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"chatbridge/socketio"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// server is a Socket.IO server as a chat uses it: a token for the door, a room
+// per conversation, acknowledgements. It can go away and come back at the same
+// address.
+type server struct {
+	t    *testing.T
+	addr string
+	opts socketio.Options
+
+	*socketio.Server
+	ns   *socketio.Namespace
+	http *http.Server
+	done chan struct{}
+
+	// retry is set while the door answers "come back later".
+	retry atomic.Bool
+	// sockets has each socket that connected.
+	sockets chan *socketio.Socket
+}
+
+// testOptions heartbeat fast enough that a test sees it.
+func testOptions() socketio.Options {
+	o := socketio.DefaultOptions()
+	o.Path = "/api/ws"
+	o.PingInterval = 300 * time.Millisecond
+	o.PingTimeout = 5 * time.Second
+	o.CheckOrigin = func(origin string) bool { return true }
+	return o
+}
+
+func startServer(t *testing.T, o socketio.Options) *server {
+	t.Helper()
+	s := &server{t: t, addr: "127.0.0.1:0", opts: o, sockets: make(chan *socketio.Socket, 100)}
+	s.up()
+	t.Cleanup(s.down)
+	return s
+}
+
+func (s *server) url() string { return "http://" + s.addr }
+
+// up starts it, at the address it had before, if any.
+func (s *server) up() {
+	s.t.Helper()
+	server, err := socketio.New(s.opts)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", s.addr)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.addr = ln.Addr().String()
+	s.Server, s.ns = server, server.Namespace("/")
+	s.ns.OnAuth(s.auth)
+	s.ns.OnConnect(func(socket *socketio.Socket) {
+		if err := socket.Join("workspace"); err != nil {
+			s.t.Error(err)
+		}
+		s.sockets <- socket
+	})
+	s.ns.OnEvent(s.event)
+	s.http = &http.Server{Handler: server}
+	done := make(chan struct{})
+	s.done = done
+	go func() {
+		defer close(done)
+		_ = s.http.Serve(ln)
+	}()
+}
+
+// down ends it as a restart does: connections close, no packet says why.
+func (s *server) down() {
+	s.t.Helper()
+	if s.http == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.t.Context()), 10*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx, socketio.ShutdownOptions{}); err != nil {
+		s.t.Errorf("shut down: %v", err)
+	}
+	_ = s.http.Close()
+	<-s.done
+	s.http = nil
+}
+
+// auth lets the token "good" in.
+func (s *server) auth(_ context.Context, h *socketio.Handshake) (any, error) {
+	var auth struct{ Token string }
+	if err := json.Unmarshal(h.Auth, &auth); err != nil {
+		return nil, err
+	}
+	switch {
+	case s.retry.Load():
+		return nil, errors.Join(errors.New("key server is away"), socketio.ErrRetry)
+	case auth.Token != "good":
+		return nil, &socketio.ConnectError{Message: "invalid token", Data: map[string]string{"code": "token_invalid"}}
+	}
+	return "user", nil
+}
+
+// event answers what the clients of the tests send.
+func (s *server) event(socket *socketio.Socket, e *socketio.Event) {
+	ok := map[string]bool{"ok": true}
+	switch e.Name {
+	case "subscribe:conversation", "unsubscribe:conversation":
+		var id string
+		if err := json.Unmarshal(e.Args[0], &id); err != nil {
+			s.t.Errorf("%s: %v", e.Name, err)
+		}
+		if e.Name == "subscribe:conversation" {
+			_ = socket.Join(id)
+		} else {
+			socket.Leave(id)
+		}
+		if e.HasAck() {
+			_ = e.Ack(ok)
+		}
+	case "typing":
+		s.ns.Broadcast(socketio.NewEvent("/", "typing", e.Args[0]), "workspace")
+	case "binary":
+		args := make([][]byte, len(e.Args))
+		for i := range e.Args {
+			args[i] = e.Args[i]
+		}
+		_ = socket.Send(socketio.NewBinaryEvent("/", "binary-back", e.Attachments, args...))
+		if e.HasAck() {
+			_ = e.AckBinary(e.Attachments, e.Args...)
+		}
+	case "echo":
+		_ = e.Ack(toAny(e.Args)...)
+	default:
+		s.t.Errorf("unexpected event %s", e.Name)
+	}
+}
+
+func toAny(args []json.RawMessage) []any {
+	a := make([]any, len(args))
+	for i := range args {
+		a[i] = args[i]
+	}
+	return a
+}
+
+// socket is the next socket that connected.
+func (s *server) socket() *socketio.Socket {
+	s.t.Helper()
+	select {
+	case socket := <-s.sockets:
+		return socket
+	case <-time.After(30 * time.Second):
+		s.t.Fatal("no socket connected")
+		return nil
+	}
+}
+
+// broadcast sends an event with a JSON argument to rooms.
+func (s *server) broadcast(event string, arg any, rooms ...string) {
+	s.t.Helper()
+	b, err := json.Marshal(arg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.ns.Broadcast(socketio.NewEvent("/", event, b), rooms...)
+}
