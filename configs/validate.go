@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -72,7 +73,7 @@ func (v *validation) listeners() {
 	c := v.config
 	v.need(c.TLS.CertFile == "" || c.TLS.KeyFile != "", "tls.key_file", "is not set, and tls.cert_file is", "the file of the certificate's key")
 	v.need(c.TLS.KeyFile == "" || c.TLS.CertFile != "", "tls.cert_file", "is not set, and tls.key_file is", "the file of the certificate")
-	v.refuse(c.Admin.Listen != "" && c.Admin.Listen == c.Listen, "admin.listen", "is the same as listen", "another address, or nothing to turn it off")
+	v.refuse(c.Admin.Listen != "" && c.Admin.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0"), "admin.listen", "is the same as listen", "another address, or nothing to turn it off")
 }
 
 func (v *validation) timing() {

@@ -48,16 +48,16 @@ func (t *Traffic) Messages() int64 { return t.messages.Load() }
 
 // Run writes until ctx ends, which is no error, or a statement fails.
 func (t *Traffic) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
+	group, working := errgroup.WithContext(ctx)
 	for i := range workers {
 		w := &worker{traffic: t, rng: rand.New(rand.NewPCG(t.seed, uint64(i)+1))}
 		for j := i; j < len(t.chats); j += workers {
 			w.chats = append(w.chats, t.chats[j])
 		}
-		group.Go(func() error { return w.run(ctx) })
+		group.Go(func() error { return w.run(working) })
 	}
 	err := group.Wait()
-	if ctx.Err() != nil && (err == nil || context.Cause(ctx) == context.Canceled) {
+	if ctx.Err() != nil {
 		return nil
 	}
 	return err

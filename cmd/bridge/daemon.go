@@ -2,14 +2,33 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
+	"chatbridge/bridge"
 	"chatbridge/configs"
 )
 
 // runDaemon makes the daemon of the configuration and runs it until ctx ends.
-// What comes from reloaded replaces the secrets of the running one.
-func runDaemon(_ context.Context, _ *configs.Config, _ *slog.Logger, _ <-chan *configs.Config) error {
-	return errors.New("this build has no daemon")
+// What comes from reloaded replaces what can be changed in the running one.
+func runDaemon(ctx context.Context, config *configs.Config, log *slog.Logger, reloaded <-chan *configs.Config) error {
+	daemon, err := bridge.New(config, build(), log)
+	if err != nil {
+		return err
+	}
+	if err := daemon.Listen(); err != nil {
+		return err
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case next := <-reloaded:
+				daemon.Reload(next)
+			}
+		}
+	}()
+	return daemon.Run(ctx)
 }

@@ -41,7 +41,7 @@ func (b *buffer) String() string {
 }
 
 // bridge runs the program in this process and returns what it said.
-func bridge(t *testing.T, in string, args ...string) (code int, out, errs string) {
+func cli(t *testing.T, in string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e buffer
 	code = run(t.Context(), args, streams{strings.NewReader(in), &o, &e})
@@ -93,7 +93,7 @@ func TestExitCodes(t *testing.T) {
 		{"tail --url http://127.0.0.1:1 --token x --attempts=1", 1, []string{"connection refused"}},
 		{"tail --url http://127.0.0.1:1 --token -", 1, []string{"read the token from standard input"}},
 	} {
-		code, _, errs := bridge(t, "", strings.Fields(tt.args)...)
+		code, _, errs := cli(t, "", strings.Fields(tt.args)...)
 		if code != tt.code {
 			t.Errorf("bridge %s: exit code %d, want %d: %s", tt.args, code, tt.code, errs)
 		}
@@ -109,7 +109,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	code, out, _ := bridge(t, "", "version")
+	code, out, _ := cli(t, "", "version")
 	if code != 0 || !regexp.MustCompile(`^bridge \S+ \(commit \S+, go1\.\S+, \w+/\w+\)\n$`).MatchString(out) {
 		t.Errorf("%d: %q", code, out)
 	}
@@ -119,7 +119,7 @@ func TestToken(t *testing.T) {
 	clean(t)
 	t.Setenv("CHATENGINE_JWT_SECRET", "first,second")
 	t.Setenv("BRIDGE_AUTH_ISSUER", "chatengine")
-	code, out, errs := bridge(t, "", "token", "--workspace", "w1", "--user", "u1", "--ttl", "2h")
+	code, out, errs := cli(t, "", "token", "--workspace", "w1", "--user", "u1", "--ttl", "2h")
 	if code != 0 {
 		t.Fatal(errs)
 	}
@@ -252,7 +252,7 @@ func TestTailJSON(t *testing.T) {
 }
 
 func TestTailRefused(t *testing.T) {
-	code, _, errs := bridge(t, "", "tail", "--url", server(t), "--token", "bad")
+	code, _, errs := cli(t, "", "tail", "--url", server(t), "--token", "bad")
 	if code != 1 || !strings.Contains(errs, "the server refuses: the token has expired (token_expired)") {
 		t.Errorf("%d: %s", code, errs)
 	}

@@ -5,15 +5,17 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"chatbridge/bridge"
+
 	"github.com/spf13/cobra"
 )
 
 // Set by the linker: -X main.version=… -X main.commit=….
 var version, commit string
 
-// build returns version and commit, from the Go tool's own record where the
+// build says which program this is, from the Go tool's own record where the
 // linker was told nothing.
-func build() (string, string) {
+func build() bridge.Build {
 	v, c := version, commit
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v == "" {
@@ -31,7 +33,7 @@ func build() (string, string) {
 	if c == "" {
 		c = "unknown"
 	}
-	return v, c
+	return bridge.Build{Version: v, Commit: c, Go: runtime.Version()}
 }
 
 func newVersion(std streams) *cobra.Command {
@@ -40,8 +42,8 @@ func newVersion(std streams) *cobra.Command {
 		Short: "Print version, commit and Go version",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			v, c := build()
-			_, err := fmt.Fprintf(std.out, "bridge %s (commit %s, %s, %s/%s)\n", v, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			b := build()
+			_, err := fmt.Fprintf(std.out, "bridge %s (commit %s, %s, %s/%s)\n", b.Version, b.Commit, b.Go, runtime.GOOS, runtime.GOARCH)
 			return err
 		},
 	}

@@ -1,0 +1,86 @@
+package bridge
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+)
+
+// certificateCheck is how often, at most, the files are looked at for a change.
+const certificateCheck = 5 * time.Second
+
+// certificate serves a certificate from two files and reads them again when
+// they have changed. While the new files do not fit (they are replaced one
+// after the other) it goes on with the old ones.
+type certificate struct {
+	certFile, keyFile string
+	log               *slog.Logger
+
+	mu      sync.Mutex
+	current *tls.Certificate
+	stamp   [2]time.Time
+	checked time.Time
+	failed  bool
+}
+
+func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
+	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		// Websockets are HTTP/1.1.
+		NextProtos: []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			return c.get(time.Now()), nil
+		},
+	}
+}
+
+func (c *certificate) get(now time.Time) *tls.Certificate {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.checked) < certificateCheck {
+		return c.current
+	}
+	c.checked = now
+	if c.stamps() == c.stamp {
+		return c.current
+	}
+	switch err := c.load(); {
+	case err != nil && !c.failed:
+		c.failed = true
+		c.log.Error("the TLS files have changed and do not load; the old ones stay in use", "error", err)
+	case err == nil:
+		c.failed = false
+		c.log.Info("reloaded the TLS files", "cert_file", c.certFile)
+	}
+	return c.current
+}
+
+func (c *certificate) stamps() (s [2]time.Time) {
+	for i, name := range []string{c.certFile, c.keyFile} {
+		if info, err := os.Stat(name); err == nil {
+			s[i] = info.ModTime()
+		}
+	}
+	return s
+}
+
+func (c *certificate) load() error {
+	stamp := c.stamps()
+	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
+	if err != nil {
+		return fmt.Errorf("load tls.cert_file %s and tls.key_file %s: %w", c.certFile, c.keyFile, err)
+	}
+	c.current, c.stamp = &pair, stamp
+	return nil
+}

@@ -1,0 +1,163 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"chatbridge/bridge/access"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
+	"chatbridge/configs"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// Source follows the changes of the database.
+type Source interface {
+	// Run feeds handler until ctx ends, and then returns nil or ctx's error.
+	// It deals itself with all that passes; an error is for good.
+	Run(ctx context.Context, handler source.Handler) error
+	// Health may be called from any goroutine, also while Run does not run.
+	Health() SourceHealth
+}
+
+// Daemon is the whole bridge. New makes it, Listen binds its addresses, Run
+// runs it.
+type Daemon struct {
+	cfg      *configs.Config
+	build    Build
+	log      *slog.Logger
+	started  time.Time
+	source   Source
+	pipeline *Pipeline
+	server   *Server
+	auth     *auth.Authenticator
+	gateway  *gateway.Gateway // nil unless in front of ChatEngine
+	warnings warnings
+	origins  atomic.Pointer[access.Origins]
+	refused  refusals
+	// parts run beside the source until the very end.
+	parts []func(context.Context) error
+
+	public, admin net.Listener
+	ending        atomic.Bool
+}
+
+// Run serves until ctx ends or a part fails for good. Then it ends in order:
+// the source first, with its last position confirmed; new connections are
+// refused; the clients' transports are closed in small batches, without a
+// DISCONNECT packet, so that they come back to another instance; HTTP last.
+// All of it takes no longer than shutdown.grace. It returns nil after an
+// orderly end.
+func (d *Daemon) Run(ctx context.Context) error {
+	if d.public == nil {
+		if err := d.Listen(); err != nil {
+			return err
+		}
+	}
+	// Serving outlives ctx: it has clients to let go first.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	group, failed := errgroup.WithContext(serving)
+	for _, part := range append(d.parts, d.server.Hub().Run) {
+		group.Go(func() error { return part(failed) })
+	}
+	public := d.serve(group, d.public, d.publicHandler())
+	var admin *http.Server
+	if d.admin != nil {
+		admin = d.serve(group, d.admin, d.adminHandler())
+	}
+
+	following, stopFollowing := context.WithCancel(ctx)
+	defer stopFollowing()
+	followed := make(chan error, 1)
+	go func() { followed <- d.source.Run(following, d.pipeline) }()
+
+	var cause error
+	over := false
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+	case cause = <-followed:
+		over = true
+		if ctx.Err() != nil {
+			cause = nil
+		}
+	}
+	d.ending.Store(true)
+	if cause != nil {
+		d.log.Error("ending: the source failed", "error", cause)
+	} else {
+		d.log.Info("ending")
+	}
+	stopFollowing()
+	grace, cancel := context.WithTimeout(serving, d.cfg.Shutdown.Grace)
+	defer cancel()
+	if !over {
+		<-followed
+	}
+	d.letGo(grace)
+	for _, s := range []*http.Server{public, admin} {
+		if s != nil && s.Shutdown(grace) != nil {
+			_ = s.Close()
+		}
+	}
+	stopServing()
+	err := group.Wait()
+	d.log.Info("ended")
+	return errors.Join(cause, ignoreCanceled(err))
+}
+
+// shedBatches is how many batches the clients are closed in at the end.
+const shedBatches = 20
+
+// letGo closes the clients' transports over half of the time that is left, so
+// that they do not all come to another instance at once.
+func (d *Daemon) letGo(ctx context.Context) {
+	clients := d.server.IO().Len()
+	left := d.cfg.Shutdown.Grace / 2
+	if clients < 2*shedBatches {
+		left = 0
+	}
+	err := d.server.IO().Shutdown(ctx, socketio.ShutdownOptions{
+		Batch: max(1, (clients+shedBatches-1)/shedBatches), Interval: left / shedBatches,
+	})
+	if err != nil {
+		d.log.Warn("not all clients could be let go in time", "error", err)
+	}
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// serve serves a listener in the group until its Shutdown.
+func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *http.Server {
+	s := &http.Server{
+		Handler: h,
+		// Bounds a request's head alone: polls and proxied bodies take
+		// their time.
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+	}
+	group.Go(func() error {
+		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+		}
+		return nil
+	})
+	return s
+}

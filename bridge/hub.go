@@ -1,0 +1,198 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/mapping"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// HubOptions configures a Hub.
+type HubOptions struct {
+	Replay replay.Options
+	// SubscribeGrace is how long a new client may take to make its first
+	// subscription before it counts as one that has none and is sent the
+	// messages of all conversations. The CRM subscribes in the handler of its
+	// connect event, one round trip after the Hub first sees it.
+	SubscribeGrace time.Duration
+	// MaxSubscriptions bounds the conversations of one client.
+	MaxSubscriptions int
+	Logger           *slog.Logger
+}
+
+// DefaultHubOptions waits 300 ms for the first subscription and allows 1,000.
+func DefaultHubOptions() HubOptions {
+	return HubOptions{
+		Replay: replay.DefaultOptions(), SubscribeGrace: 300 * time.Millisecond,
+		MaxSubscriptions: 1000, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// Hub publishes events to the clients that may see them, and catches up those
+// that were not there. Its methods may be called from any goroutine, Publish
+// from one at a time.
+type Hub struct {
+	opts      HubOptions
+	namespace *socketio.Namespace
+
+	// mu guards the log, all tenants and all clients, and is held while an
+	// event is broadcast: a client that joins its rooms under it joins them
+	// between two events.
+	mu      sync.Mutex
+	log     *replay.Log
+	tenants map[string]*tenant
+	// publishing is the sequence number, in its tenant's Space, from which a
+	// client whose queue is full has to be fed from the log.
+	publishing uint64
+	stats      HubStats
+
+	// pumps counts the goroutines that feed clients from the log; running is
+	// their context, ended by Run's return.
+	pumps   sync.WaitGroup
+	running context.Context
+	stop    context.CancelFunc
+}
+
+// tenant is one workspace as far as it is known here.
+type tenant struct {
+	space   *replay.Space
+	clients int            // connected now
+	all     *socketio.Room // all its sockets
+	open    *socketio.Room // those that are sent every message
+	// rooms holds the sockets of each conversation that somebody subscribed.
+	rooms map[string]*conversationRoom
+}
+
+type conversationRoom struct {
+	room        *socketio.Room
+	subscribers int
+}
+
+// HubStats counts what a Hub did since its start.
+type HubStats struct {
+	Published [mapping.Typing + 1]uint64
+	// CatchUps counts readings of the log begun, by why.
+	CatchUps [catchUpReasons]uint64
+	// CaughtUp counts the packets that clients got from the log.
+	CaughtUp uint64
+	// FellBehind counts clients closed because the log no longer held what
+	// they had yet to read.
+	FellBehind uint64
+	Clients    int
+	// Catching counts the clients being fed from the log now.
+	Catching int
+	Replay   replay.Stats
+}
+
+// NewHub returns a Hub that publishes to namespace. Run must be called.
+func NewHub(namespace *socketio.Namespace, opts HubOptions) *Hub {
+	h := &Hub{
+		opts: opts, namespace: namespace,
+		log: replay.New(opts.Replay), tenants: make(map[string]*tenant),
+	}
+	h.running, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// Run keeps the log within its window until ctx ends, then ends all catching
+// up and returns nil.
+func (h *Hub) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			h.stop()
+			h.pumps.Wait()
+			return nil
+		case now := <-tick.C:
+			h.mu.Lock()
+			h.log.Expire(now)
+			h.mu.Unlock()
+		}
+	}
+}
+
+// Stats returns the counters as of now.
+func (h *Hub) Stats() HubStats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s := h.stats
+	s.Replay = h.log.Stats(time.Now())
+	return s
+}
+
+// Event is one event to be published.
+type Event struct {
+	Position source.Position
+	Kind     mapping.Kind
+	// Workspace, Conversation and Message (the message's id, for Kind
+	// MessageStatus) are not kept.
+	Workspace, Conversation, Message []byte
+	Packet                           *socketio.Packet
+}
+
+// Publish records ev and sends it to the clients that may see it. It never
+// waits for one of them.
+func (h *Hub) Publish(ev *Event, now time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stats.Published[ev.Kind]++
+	t := h.tenantOf(ev.Workspace)
+	h.publishing = t.space.Sequence()
+	if ev.Kind != mapping.Typing {
+		h.log.Append(t.space, replay.Event{
+			Position: ev.Position, Kind: ev.Kind, Conversation: ev.Conversation,
+			Message: ev.Message, Packet: ev.Packet,
+		}, now)
+	}
+	if t.clients == 0 {
+		h.release(t)
+		return
+	}
+	if ev.Kind != mapping.Message {
+		h.namespace.BroadcastTo(ev.Packet, t.all)
+	} else if r := t.rooms[string(ev.Conversation)]; r != nil {
+		h.namespace.BroadcastTo(ev.Packet, t.open, r.room)
+	} else {
+		h.namespace.BroadcastTo(ev.Packet, t.open)
+	}
+}
+
+// Whisper sends a packet that is no change of the database, such as a typing
+// notice from a client, to every client of the workspace that is live.
+func (h *Hub) Whisper(workspace string, p *socketio.Packet) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if t := h.tenants[workspace]; t != nil {
+		h.publishing = t.space.Sequence()
+		h.namespace.BroadcastTo(p, t.all)
+	}
+}
+
+// tenantOf returns the workspace's tenant; one without clients is kept until
+// release. mu must be held.
+func (h *Hub) tenantOf(workspace []byte) *tenant {
+	t := h.tenants[string(workspace)]
+	if t == nil {
+		name := string(workspace)
+		t = &tenant{
+			space: h.log.Space(name), rooms: make(map[string]*conversationRoom),
+			all: h.namespace.Room("w:" + name), open: h.namespace.Room("o:" + name),
+		}
+		h.tenants[name] = t
+	}
+	return t
+}
+
+func (h *Hub) release(t *tenant) {
+	if t.clients == 0 {
+		delete(h.tenants, t.space.Workspace)
+		h.log.Release(t.space)
+	}
+}

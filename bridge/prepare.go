@@ -1,0 +1,236 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/source/postgres/provision"
+)
+
+// The pauses between attempts to look at the database: a disturbance of the
+// network is soon over, a wrong password is not.
+const (
+	prepareMin  = 200 * time.Millisecond
+	prepareMax  = 10 * time.Second
+	prepareSlow = 30 * time.Second
+)
+
+// SetupError is what keeps the bridge from working with this database until
+// somebody changes the one or the configuration of the other.
+type SetupError struct {
+	Findings []provision.Finding
+	// Plan is the SQL that creates what is missing, where that would help.
+	Plan []provision.Statement
+	// Err is why the bridge did not do it itself, or what is wrong beside.
+	Err error
+}
+
+// Error lists all that is wrong, each with what mends it.
+func (e *SetupError) Error() string {
+	var b strings.Builder
+	b.WriteString("the database is not ready for the bridge")
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	for _, f := range e.Findings {
+		fmt.Fprintf(&b, "\n  %s: %s", f.ID, f.What)
+		if f.Meaning != "" {
+			fmt.Fprintf(&b, "; %s", f.Meaning)
+		}
+		if f.Fix != "" {
+			fmt.Fprintf(&b, "\n    %s", strings.ReplaceAll(f.Fix, "\n", "\n    "))
+		}
+	}
+	if len(e.Plan) > 0 {
+		b.WriteString("\nrun this as a role that may, for example in Supabase's SQL editor:\n")
+		for _, s := range e.Plan {
+			fmt.Fprintf(&b, "\n-- %s; takes %s\n%s\n", s.Why, s.Needs, s.SQL)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// Unwrap returns Err.
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// ExitCode is that of a wrong configuration.
+func (e *SetupError) ExitCode() int { return 2 }
+
+// Wants is what a bridge with this configuration and mapping needs of its
+// database.
+func Wants(cfg *configs.Config, spec *mapping.Spec) provision.Want {
+	pg := cfg.Source.Postgres
+	w := provision.Want{Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag)}
+	for _, t := range spec.Tables() {
+		table := provision.Table{Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true}
+		for _, c := range t.Columns {
+			if c.Required {
+				table.Columns = append(table.Columns, c.Name)
+			}
+		}
+		w.Tables = append(w.Tables, table)
+	}
+	if len(cfg.Auth.SupabaseSecrets) > 0 || cfg.Auth.JWKSURL != "" {
+		if t, err := provision.ParseTable(cfg.Auth.Members.Table); err == nil {
+			t.Lookup = true
+			t.LookupColumns = []string{cfg.Auth.Members.UserColumn, cfg.Auth.Members.WorkspaceColumn}
+			w.Tables = append(w.Tables, t)
+		}
+	}
+	return w
+}
+
+// prepare looks at the database until it is as it must be: it waits for one
+// that cannot be reached, creates a missing publication where it may, and
+// returns a *SetupError for what only somebody else can mend.
+func (s *postgresSource) prepare(ctx context.Context) error {
+	defer s.preparing.Store(nil)
+	s.waiting("connecting", "", "")
+	pause := prepareMin
+	for {
+		err := s.prepareOnce(ctx)
+		var setup *SetupError
+		switch {
+		case err == nil, ctx.Err() != nil, errors.As(err, &setup):
+			return err
+		}
+		f := provision.Connect(err)
+		wait := pause/2 + rand.N(pause)
+		pause = min(2*pause, prepareMax)
+		state := "retrying"
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && !strings.HasPrefix(pg.Code, "53") && pg.Code != "55P03" {
+			state, wait = "blocked", prepareSlow
+		}
+		s.waiting(state, f.What, f.Fix)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// waiting sets what Health tells until there is a stream, and logs it if it
+// is new.
+func (s *postgresSource) waiting(state, reason, remedy string) {
+	before := s.preparing.Load()
+	h := &SourceHealth{
+		Kind: configs.KindPostgres, State: state, Reason: reason, Remedy: remedy,
+		Since: time.Now().UTC(), LagBytes: -1,
+	}
+	if before != nil && before.State == state {
+		h.Since = before.Since
+	}
+	s.preparing.Store(h)
+	if reason != "" && (before == nil || before.Reason != reason) {
+		s.daemon.log.Warn("waiting for the database", "reason", reason, "remedy", remedy)
+	}
+}
+
+func (s *postgresSource) prepareOnce(ctx context.Context) error {
+	c := s.daemon.cfg.Source.Postgres
+	bounded, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(bounded, c.URL.Reveal())
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	want := Wants(s.daemon.cfg, s.spec)
+	report, err := provision.Inspect(ctx, conn, want)
+	if err != nil {
+		return err
+	}
+	if report, err = s.create(ctx, conn, want, report); err != nil {
+		return err
+	}
+	if failed := lasting(report.Failures()); len(failed) > 0 {
+		return &SetupError{Findings: failed}
+	}
+	return s.checkColumns(ctx, conn)
+}
+
+// create creates the publication, or adds to it what is missing, where the
+// configuration and the role allow it.
+func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provision.Want, report provision.Report) (provision.Report, error) {
+	plan := provision.Plan(report)
+	var mine []provision.Statement
+	for _, statement := range plan {
+		if !statement.Slot {
+			mine = append(mine, statement)
+		}
+	}
+	if len(mine) == 0 || len(lasting(report.Failures())) > len(mendable(report)) {
+		return report, nil
+	}
+	if s.daemon.cfg.Source.Postgres.Create == configs.CreateNever {
+		return report, &SetupError{Plan: plan, Err: errors.New("source.postgres.create is never, and something is missing")}
+	}
+	if err := provision.Apply(ctx, conn, mine); err != nil {
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && refused.Code == "42501" {
+			return report, &SetupError{Plan: plan, Err: err}
+		}
+		return report, err
+	}
+	for _, statement := range mine {
+		s.daemon.log.Info("created what the database lacked", "sql", statement.SQL)
+	}
+	return provision.Inspect(ctx, conn, want)
+}
+
+// mendable are the failures that a plan mends.
+func mendable(report provision.Report) []provision.Finding {
+	var m []provision.Finding
+	for _, f := range report.Failures() {
+		switch f.ID {
+		case "publication.missing", "publication.tables", "publication.operations":
+			m = append(m, f)
+		}
+	}
+	return m
+}
+
+// lasting drops the failures that pass by themselves or that the source deals
+// with: another bridge has the slot, the slot is missing or lost, the server
+// has no more connections.
+func lasting(failures []provision.Finding) []provision.Finding {
+	var l []provision.Finding
+	for _, f := range failures {
+		if !strings.HasPrefix(f.ID, "slot.") && f.ID != "server.walsenders" && f.ID != "server.slots" {
+			l = append(l, f)
+		}
+	}
+	return l
+}
+
+// checkColumns holds the mapping against the real columns. What is missing
+// costs a member, which is named in the log and in /status.
+func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error {
+	var failed error
+	problems, err := s.spec.Check(func(schema, table string) []string {
+		columns, err := provision.Columns(ctx, conn, schema, table)
+		failed = errors.Join(failed, err)
+		return columns
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		return &SetupError{Err: err}
+	}
+	for _, p := range problems {
+		s.daemon.warnings.problem(p)
+	}
+	return nil
+}

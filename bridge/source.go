@@ -1,0 +1,106 @@
+package bridge
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/source"
+	"chatbridge/source/postgres"
+)
+
+// newSource makes the source that the configuration asks for.
+func (d *Daemon) newSource(spec *mapping.Spec) (Source, error) {
+	return d.newPostgres(spec)
+}
+
+// postgresSource is logical replication, with the publication seen to before
+// it begins.
+type postgresSource struct {
+	daemon *Daemon
+	spec   *mapping.Spec
+	stream *postgres.Source
+	// flowed is when changes were last seen to flow, in Unix nanoseconds.
+	flowed atomic.Int64
+	// preparing is what the source waits for before there is a stream.
+	preparing atomic.Pointer[SourceHealth]
+}
+
+func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
+	c := d.cfg.Source.Postgres
+	state := stateFile{path: d.cfg.Replay.StateFile, log: d.log}
+	last, err := state.read()
+	if err != nil {
+		return nil, err
+	}
+	o := postgres.Options{
+		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
+		Retain: d.cfg.Replay.Window, LastDelivered: last, Logger: d.log,
+		Connect: c.ConnectTimeout, Ping: c.PingInterval,
+	}
+	for _, t := range spec.Tables() {
+		if t.Stream {
+			o.Tables = append(o.Tables, t.Schema+"."+t.Name)
+		}
+	}
+	if c.Create == configs.CreateNever {
+		o.Create = postgres.CreateNothing
+	}
+	stream, err := postgres.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &postgresSource{daemon: d, spec: spec, stream: stream}
+	state.last = func() time.Time { return stream.Stats().LastCommit }
+	d.parts = append(d.parts, state.Run, s.watch)
+	return s, nil
+}
+
+// Run sees to the publication and follows it.
+func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	return s.stream.Run(ctx, h)
+}
+
+// watch remembers when changes were last seen to flow.
+func (s *postgresSource) watch(ctx context.Context) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if s.stream.Stats().State == postgres.Streaming {
+				s.flowed.Store(now.UnixNano())
+			}
+		}
+	}
+}
+
+// Health implements Source.
+func (s *postgresSource) Health() SourceHealth {
+	if h := s.preparing.Load(); h != nil {
+		return *h
+	}
+	stats := s.stream.Stats()
+	h := SourceHealth{
+		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
+		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
+	}
+	if at := s.flowed.Load(); at != 0 {
+		h.FlowedUntil = time.Unix(0, at)
+	}
+	if f := stats.LastError; f != nil && !h.Flowing {
+		h.Remedy = f.Remedy
+	}
+	if !stats.LastCommit.IsZero() {
+		last := stats.LastCommit.UTC()
+		h.LastTransaction = &last
+	}
+	return h
+}

@@ -1,0 +1,168 @@
+package bridge
+
+import (
+	"net/http"
+	"time"
+
+	"chatbridge/mapping"
+	"chatbridge/socketio/engineio"
+)
+
+// Build says which program runs.
+type Build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+}
+
+// Status is the body of /status: what the operator wants to know, with no
+// message's content, no token and no secret in it.
+type Status struct {
+	Build   Build         `json:"build"`
+	Started time.Time     `json:"started"`
+	Ready   bool          `json:"ready"`
+	Reason  string        `json:"reason"`
+	Source  SourceHealth  `json:"source"`
+	Events  EventStatus   `json:"events"`
+	Clients ClientStatus  `json:"clients"`
+	Replay  ReplayStatus  `json:"replay"`
+	Mapping MappingStatus `json:"mapping"`
+	Gateway any           `json:"gateway,omitempty"`
+	// Warnings are what the operator should look into, newest last.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// EventStatus counts what was published since the start.
+type EventStatus struct {
+	Message       uint64 `json:"message"`
+	Conversation  uint64 `json:"conversation"`
+	MessageStatus uint64 `json:"messageStatus"`
+	Typing        uint64 `json:"typing"`
+	// Position is that of the newest event.
+	Position string `json:"position,omitempty"`
+	// Delay is the time from commit, by the database's clock, to publication.
+	Delay DelayStatus `json:"delay"`
+	// Gaps counts the losses that the source declared.
+	Gaps    uint64     `json:"gaps"`
+	LastGap *GapStatus `json:"lastGap,omitempty"`
+}
+
+// DelayStatus sums up a duration over all events since the start.
+type DelayStatus struct {
+	Count uint64  `json:"count"`
+	Sum   float64 `json:"sumSeconds"`
+	Mean  float64 `json:"meanSeconds"`
+}
+
+// GapStatus is a loss that the source declared.
+type GapStatus struct {
+	Reason string     `json:"reason"`
+	Since  *time.Time `json:"since,omitempty"`
+	Until  time.Time  `json:"until"`
+}
+
+// ClientStatus is who is connected, and why others are not.
+type ClientStatus struct {
+	Connected   int64 `json:"connected"`
+	Websocket   int64 `json:"websocket"`
+	Polling     int64 `json:"polling"`
+	CatchingUp  int   `json:"catchingUp"`
+	QueuedBytes int64 `json:"queuedBytes"`
+	// Closed counts connections ended, Refused handshakes refused, Tokens
+	// CONNECTs refused and Faults clients' events refused, each by reason.
+	Closed  map[string]uint64 `json:"closed"`
+	Refused map[string]uint64 `json:"refused"`
+	Tokens  map[string]uint64 `json:"tokensRefused"`
+	Faults  map[string]uint64 `json:"eventsRefused"`
+}
+
+// ReplayStatus is the state of the replay log.
+type ReplayStatus struct {
+	Events       int               `json:"events"`
+	Bytes        int64             `json:"bytes"`
+	Workspaces   int               `json:"workspaces"`
+	OldestAge    float64           `json:"oldestAgeSeconds"`
+	EvictedEarly uint64            `json:"evictedEarly"`
+	CatchUps     map[string]uint64 `json:"catchUps"`
+	Packets      uint64            `json:"packets"`
+	FellBehind   uint64            `json:"fellBehind"`
+}
+
+// MappingStatus is what rows made no event, and why.
+type MappingStatus struct {
+	Skipped      map[string]uint64 `json:"skipped"`
+	Unmappable   map[string]uint64 `json:"unmappable"`
+	UnknownWords map[string]uint64 `json:"unknownWords"`
+}
+
+// Status returns the daemon's state at this moment.
+func (d *Daemon) Status() Status {
+	now := time.Now()
+	health := d.source.Health()
+	ready, ok := judge(health, d.cfg.Health.Grace, now)
+	pipeline, hub, io := d.pipeline.Stats(), d.server.Hub().Stats(), d.server.IO().Stats()
+	s := Status{
+		Build: d.build, Started: d.started, Ready: ok, Reason: ready.Reason, Source: health,
+		Events: eventStatus(pipeline, hub),
+		Clients: ClientStatus{
+			Connected: io.Sockets, Websocket: io.WebSocket, Polling: io.Polling,
+			CatchingUp: hub.Catching, QueuedBytes: io.QueuedBytes,
+			Closed: reasons(io.Closes), Refused: reasons(io.Refusals),
+		},
+		Replay: ReplayStatus{
+			Events: hub.Replay.Events, Bytes: hub.Replay.Bytes, Workspaces: hub.Replay.Workspaces,
+			OldestAge: hub.Replay.Oldest.Seconds(), EvictedEarly: hub.Replay.EvictedEarly,
+			CatchUps: make(map[string]uint64), Packets: hub.CaughtUp, FellBehind: hub.FellBehind,
+		},
+		Mapping: MappingStatus{
+			Skipped: pipeline.Mapping.Skipped, Unmappable: pipeline.Mapping.Unmappable,
+			UnknownWords: pipeline.Mapping.UnknownWords,
+		},
+		Warnings: d.warnings.list(),
+	}
+	for reason, n := range hub.CatchUps {
+		s.Replay.CatchUps[catchUp(reason).String()] = n
+	}
+	s.Clients.Tokens, s.Clients.Faults = d.server.refused()
+	if d.gateway != nil {
+		s.Gateway = d.gateway.State()
+	}
+	return s
+}
+
+func eventStatus(p PipelineStats, h HubStats) EventStatus {
+	e := EventStatus{
+		Message: h.Published[mapping.Message], Conversation: h.Published[mapping.Conversation],
+		MessageStatus: h.Published[mapping.MessageStatus], Typing: h.Published[mapping.Typing],
+		Gaps: p.Gaps, Delay: DelayStatus{Count: p.Delay.Count, Sum: p.Delay.Sum.Seconds()},
+	}
+	if !h.Replay.Head.IsZero() {
+		e.Position = h.Replay.Head.String()
+	}
+	if p.Delay.Count > 0 {
+		e.Delay.Mean = e.Delay.Sum / float64(e.Delay.Count)
+	}
+	if g := p.LastGap; g != nil {
+		e.LastGap = &GapStatus{Reason: g.Reason, Until: g.Until.UTC()}
+		if !g.Since.IsZero() {
+			since := g.Since.UTC()
+			e.LastGap.Since = &since
+		}
+	}
+	return e
+}
+
+// reasons names the counts that are not zero.
+func reasons(counts [engineio.NumReasons]uint64) map[string]uint64 {
+	named := make(map[string]uint64)
+	for reason, n := range counts {
+		if n > 0 {
+			named[engineio.Reason(reason).String()] = n
+		}
+	}
+	return named
+}
+
+func (d *Daemon) serveStatus(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, http.StatusOK, d.Status())
+}

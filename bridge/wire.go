@@ -1,0 +1,211 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"chatbridge/bridge/access"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/replay"
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/mapping/lookup"
+	"chatbridge/socketio"
+	"chatbridge/socketio/engineio"
+)
+
+// poolSize bounds the connections for lookups and memberships. One serves
+// the pipeline, the others the connecting clients.
+const poolSize = 4
+
+// New wires a Daemon from its configuration. It connects to nothing and binds
+// nothing: an error is one of the configuration.
+func New(cfg *configs.Config, build Build, log *slog.Logger) (*Daemon, error) {
+	d := &Daemon{cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}}
+	spec, err := mapping.Load(cfg.Mapping.Preset, cfg.Mapping.File)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := d.database()
+	if err != nil {
+		return nil, err
+	}
+	fetch, err := d.lookup(pool, spec)
+	if err != nil {
+		return nil, err
+	}
+	mapper := mapping.New(spec, mapping.Options{
+		Lookup: fetch, Warn: d.warnings.mapping,
+		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
+	})
+	if err := d.serveWith(pool); err != nil {
+		return nil, err
+	}
+	d.pipeline = NewPipeline(mapper, d.server.Hub(), log)
+	if d.source, err = d.newSource(spec); err != nil {
+		return nil, err
+	}
+	return d, d.inFront()
+}
+
+// database returns the pool for lookups and memberships, nil without a
+// database's address.
+func (d *Daemon) database() (*pgxpool.Pool, error) {
+	dsn, key := d.cfg.Lookup.URL, "lookup.url"
+	if dsn == "" {
+		dsn, key = d.cfg.Source.Postgres.URL, "source.postgres.url"
+	}
+	if dsn == "" {
+		return nil, nil
+	}
+	c, err := pgxpool.ParseConfig(dsn.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("%s = %s: %w", key, dsn, err)
+	}
+	c.MaxConns = poolSize
+	c.MinConns = 0
+	c.ConnConfig.ConnectTimeout = d.cfg.Source.Postgres.ConnectTimeout
+	c.ConnConfig.RuntimeParams["application_name"] = "chatbridge-lookup"
+	pool, err := pgxpool.NewWithConfig(context.Background(), c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	d.parts = append(d.parts, func(ctx context.Context) error {
+		<-ctx.Done()
+		pool.Close()
+		return nil
+	})
+	return pool, nil
+}
+
+// lookup answers what rows lack: by SQL where there is a database, else by
+// the project's PostgREST.
+func (d *Daemon) lookup(pool *pgxpool.Pool, spec *mapping.Spec) (mapping.Lookup, error) {
+	if pool != nil {
+		return lookup.NewSQL(pool, spec, d.cfg.Lookup.Timeout), nil
+	}
+	rt := d.cfg.Source.Realtime
+	if rt.URL == "" {
+		return nil, nil
+	}
+	return lookup.NewPostgREST(rt.URL, rt.Key.Reveal(), http.DefaultClient, spec, d.cfg.Lookup.Timeout)
+}
+
+// members answers who belongs to which workspace, from the same places.
+func (d *Daemon) members(pool *pgxpool.Pool) auth.Members {
+	m := d.cfg.Auth.Members
+	table := auth.MembersTable{Table: m.Table, UserColumn: m.UserColumn, WorkspaceColumn: m.WorkspaceColumn}
+	switch rt := d.cfg.Source.Realtime; {
+	case pool != nil:
+		return auth.NewSQLMembers(pool, table)
+	case rt.URL != "":
+		return auth.NewRESTMembers(http.DefaultClient, rt.URL, rt.Key.Reveal(), table)
+	}
+	return nil
+}
+
+// serveWith makes the Server: authentication, limits, Hub.
+func (d *Daemon) serveWith(pool *pgxpool.Pool) error {
+	a := d.cfg.Auth
+	authenticator, err := auth.New(auth.Options{
+		ChatEngineSecrets: reveal(a.ChatEngineSecrets), SupabaseSecrets: reveal(a.SupabaseSecrets), JWKSURL: a.JWKSURL,
+		Issuers: a.Issuers, Audiences: a.Audiences,
+		SupabaseIssuers: a.SupabaseIssuers, SupabaseAudiences: a.SupabaseAudiences,
+		Leeway: a.Leeway, Members: d.members(pool), MembersTTL: a.Members.CacheTTL, Logger: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.auth = authenticator
+	d.parts = append(d.parts, authenticator.Run)
+	io, err := d.socketOptions()
+	if err != nil {
+		return err
+	}
+	hub := DefaultHubOptions()
+	hub.Logger = d.log
+	hub.MaxSubscriptions = d.cfg.Limits.Subscriptions
+	hub.Replay = replay.Options{
+		Window: d.cfg.Replay.Window, MaxEvents: d.cfg.Replay.MaxEvents, MaxBytes: int64(d.cfg.Replay.MaxBytes),
+	}
+	grace := time.Duration(-1)
+	if a.OnExpiry == configs.OnExpiryDisconnect {
+		grace = a.ExpiryGrace
+	}
+	d.server, err = NewServer(ServerOptions{
+		SocketIO: io, Hub: hub, ExpiryGrace: grace, QueryToken: a.AllowQueryToken, Logger: d.log,
+	}, authenticator)
+	return err
+}
+
+func reveal(secrets []configs.Secret) []string {
+	plain := make([]string, len(secrets))
+	for i, s := range secrets {
+		plain[i] = s.Reveal()
+	}
+	return plain
+}
+
+// socketOptions are those of the Socket.IO server.
+func (d *Daemon) socketOptions() (socketio.Options, error) {
+	l := d.cfg.Limits
+	o := socketio.DefaultOptions()
+	o.Path = d.cfg.Path
+	o.PingInterval, o.PingTimeout = d.cfg.Ping.Interval, d.cfg.Ping.Timeout
+	o.ConnectTimeout = l.ConnectTimeout
+	o.MaxPayload = int(l.Payload)
+	o.MaxAttachments = l.Attachments
+	o.MaxRooms = l.Subscriptions + ownRooms
+	o.MaxConnections = l.Connections
+	o.MaxConnectionsPerAddress = l.ConnectionsPerAddress
+	o.HandshakesPerSecond = l.HandshakesPerSecond
+	o.InboundPacketsPerSecond = l.PacketsPerSecond
+	o.QueuePackets, o.QueueBytes = l.QueuePackets, int(l.QueueBytes)
+	o.WriteTimeout = l.WriteTimeout
+	o.Recovery.MaxDisconnection = max(d.cfg.Replay.Window, time.Second)
+	o.Logger = d.log
+	trusted := access.Addresses(d.cfg.Proxies.Trusted)
+	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, trusted).String() }
+	origins, err := access.NewOrigins(d.cfg.CORS.Origins)
+	if err != nil {
+		return o, fmt.Errorf("cors.origins: %w", err)
+	}
+	d.origins.Store(origins)
+	o.CheckOrigin = d.checkOrigin
+	return o, nil
+}
+
+// ownRooms are the rooms of a client that are no subscriptions.
+const ownRooms = 2
+
+// inFront makes the gateway where the bridge stands in front of ChatEngine.
+func (d *Daemon) inFront() error {
+	c := d.cfg.Gateway
+	if c.Upstream == "" {
+		return nil
+	}
+	upstream, err := url.Parse(c.Upstream)
+	if err != nil {
+		return fmt.Errorf("gateway.upstream: %w", err)
+	}
+	o := gateway.DefaultOptions()
+	o.Upstream, o.Path = upstream, d.cfg.Path
+	o.Local, o.Knows = d.admit(d.server.IO()), d.server.IO().Knows
+	o.Shed = func(n int) int { return d.server.IO().CloseSome(n, engineio.Shed) }
+	o.HealthPath, o.Interval, o.Timeout = c.HealthPath, c.Interval, c.Timeout
+	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
+	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
+	o.TrustedProxies, o.Logger = d.cfg.Proxies.Trusted, d.log
+	if d.gateway, err = gateway.New(o); err != nil {
+		return err
+	}
+	d.parts = append(d.parts, d.gateway.Run)
+	return nil
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"chatbridge/demo"
+
+	"github.com/spf13/cobra"
+)
+
+func newDemo(std streams) *cobra.Command {
+	opts := demo.Options{Out: std.out}
+	var logFile string
+	cmd := &cobra.Command{
+		Use:   "demo [--listen ADDR] [--for DURATION] [--rate N]",
+		Short: "Run everything on this machine, with nothing to configure",
+		Long: `demo starts a private Postgres, fills it with the CRM's schema and two sample
+workspaces, writes what WhatsApp contacts and the CRM's users would write
+(texts and media in and out, replies, statuses, typing), and runs the bridge on
+top. It prints the address, a ready token and a line that connects a real
+client. Ctrl-C, or the end of --for, leaves nothing behind.
+
+Postgres is looked for in $BRIDGE_POSTGRES_BIN, on the PATH and where Debian's
+and Homebrew's packages put it.`,
+		Example: `  bridge demo
+  bridge demo --for 20s --rate 50
+  bridge demo --listen 127.0.0.1:9000 --log demo.log`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.Rate <= 0 || opts.Rate > maxDemoRate {
+				return usagef("--rate is %v: want more than 0 and at most %d messages a second", opts.Rate, maxDemoRate)
+			}
+			if opts.For < 0 {
+				return usagef("--for is %v: want a duration such as 20s, or 0 for no end", opts.For)
+			}
+			opts.Live = isTerminal(std.out)
+			opts.Build = build()
+			opts.Program = program()
+			// The bridge's own log would tear the screen's one line apart:
+			// warnings show, the rest goes to a file where one is wanted.
+			opts.Log = slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			if logFile != "" {
+				f, err := os.Create(logFile)
+				if err != nil {
+					return usagef("--log: %v", err)
+				}
+				defer f.Close()
+				opts.Log = slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			}
+			return demo.Run(cmd.Context(), opts)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8080", "the bridge's `address`; port 0 takes a free one")
+	flags.DurationVar(&opts.For, "for", 0*time.Second, "end after this `duration`; 0 runs until Ctrl-C")
+	flags.Float64Var(&opts.Rate, "rate", 3, "messages that begin per second")
+	flags.StringVar(&logFile, "log", "", "write the bridge's log to this `file`")
+	return cmd
+}
+
+// maxDemoRate is what four connections to one Postgres write with ease.
+const maxDemoRate = 1000
+
+// program is how this program was called, as far as it can be called so again.
+func program() string {
+	if len(os.Args) > 0 && os.Args[0] != "" && filepath.Base(os.Args[0]) != "bridge.test" {
+		return os.Args[0]
+	}
+	return "bridge"
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"chatbridge/configs"
+
+	"github.com/spf13/cobra"
+)
+
+// maxHealthBody bounds what is read of the answer.
+const maxHealthBody = 64 << 10
+
+func newHealthcheck(std streams) *cobra.Command {
+	var ready bool
+	timeout := 2 * time.Second
+	cmd := &cobra.Command{
+		Use:   "healthcheck [--ready] [--config FILE]",
+		Short: "Ask the running daemon on this machine whether it is well",
+		Long: `healthcheck asks the configured listener's /healthz (with --ready: /readyz) over
+loopback, prints the answer's reason and exits with 0 if it is well and 1 if
+not. It is made for containers, whose image holds nothing else to ask with.
+
+` + configHelp,
+		Example: `  HEALTHCHECK CMD ["/bridge", "healthcheck"]`,
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			config, err := loadConfig(cmd, false)
+			if err != nil {
+				return err
+			}
+			path := "/healthz"
+			if ready {
+				path = "/readyz"
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			reason, err := askHealth(ctx, config, path)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(std.out, reason)
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether events flow, rather than whether the process serves")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the answer may take")
+	addConfigFlags(cmd)
+	return cmd
+}
+
+// askHealth returns what the listener says of itself; an error if it is not
+// well.
+func askHealth(ctx context.Context, c *configs.Config, path string) (string, error) {
+	url, err := loopbackURL(c, path)
+	if err != nil {
+		return "", err
+	}
+	transport := &http.Transport{
+		DisableKeepAlives: true,
+		// The certificate is for the name that clients use, not for loopback,
+		// and what is asked is no secret.
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		return "", fmt.Errorf("ask %s: %w", url, err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxHealthBody))
+	if err != nil {
+		return "", fmt.Errorf("read the answer of %s: %w", url, err)
+	}
+	var said struct{ Status, Reason string }
+	// Whatever else listens there may answer anything.
+	if json.Unmarshal(body, &said) != nil || said.Status == "" {
+		return "", fmt.Errorf("%s answered %s, but not as a bridge does: is another program listening there?", url, answer.Status)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("%s: %s", said.Status, said.Reason)
+	}
+	return said.Status + ": " + said.Reason, nil
+}
+
+// loopbackURL is the listener's address as this machine reaches it.
+func loopbackURL(c *configs.Config, path string) (string, error) {
+	host, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return "", fmt.Errorf("listen = %q: %w", c.Listen, err)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if a, err := netip.ParseAddr(host); err == nil && a.IsUnspecified() {
+		host = "127.0.0.1"
+		if a.Is6() {
+			host = "::1"
+		}
+	}
+	scheme := "http"
+	if c.TLS.CertFile != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + path, nil
+}

@@ -1,0 +1,170 @@
+package demo
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"chatbridge/bridge"
+	"chatbridge/bridge/auth"
+	"chatbridge/configs"
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway"
+)
+
+// Options configures Run.
+type Options struct {
+	// Listen is the bridge's public address.
+	Listen string
+	// For ends the demo after this long; zero runs until the context ends.
+	For time.Duration
+	// Rate is how many messages begin a second; each causes some three to six
+	// events.
+	Rate float64
+	// Out takes what the demo prints; Live tells that it is a terminal, on
+	// which one line is kept up to date.
+	Out  io.Writer
+	Live bool
+	// Program is how the program can be called from where it was.
+	Program string
+	// Log takes the bridge's own log.
+	Log   *slog.Logger
+	Build bridge.Build
+}
+
+// stopTime bounds the stopping of Postgres.
+const stopTime = 15 * time.Second
+
+// database is the name of the demo's database.
+const database = "crm"
+
+// Run runs the demo until ctx ends or Options.For is over, both of which are
+// no error. Nothing of it is left when it returns.
+func Run(ctx context.Context, opts Options) (err error) {
+	fmt.Fprintln(opts.Out, "Starting a private Postgres ...")
+	cluster, err := throwaway.Start(ctx, throwaway.Options{})
+	if err != nil {
+		return ended(ctx, err)
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		err = errors.Join(err, cluster.Stop(stopping))
+	}()
+	pool, err := createDatabase(ctx, cluster)
+	if err != nil {
+		return ended(ctx, err)
+	}
+	defer pool.Close()
+	traffic, err := NewTraffic(ctx, pool, opts.Rate, uint64(time.Now().UnixNano()))
+	if err != nil {
+		return ended(ctx, err)
+	}
+	return ended(ctx, opts.run(ctx, cluster.URL(database), traffic))
+}
+
+// ended drops the error of a context that has ended.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	return err
+}
+
+func createDatabase(ctx context.Context, cluster *throwaway.Cluster) (*pgxpool.Pool, error) {
+	conn, err := pgx.Connect(ctx, cluster.URL("postgres"))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the private Postgres: %w", err)
+	}
+	_, err = conn.Exec(ctx, "create database "+database)
+	if err = errors.Join(err, conn.Close(ctx)); err != nil {
+		return nil, fmt.Errorf("create the database: %w", err)
+	}
+	pool, err := pgxpool.New(ctx, cluster.URL(database))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the private Postgres: %w", err)
+	}
+	if _, err := pool.Exec(ctx, schemas.CRM); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("create the CRM's tables: %w", err)
+	}
+	return pool, nil
+}
+
+// run runs the bridge, the traffic and the screen.
+func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
+	secret := randomSecret()
+	cfg, err := o.config(dsn, secret)
+	if err != nil {
+		return err
+	}
+	daemon, err := bridge.New(cfg, o.Build, o.Log)
+	if err != nil {
+		return err
+	}
+	if err := daemon.Listen(); err != nil {
+		return err
+	}
+	token, err := auth.Sign(secret, Workspaces[0], agent, "", "", time.Now(), 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	o.introduce(daemon, token)
+
+	// For counts from here: starting Postgres is not part of the show.
+	if o.For > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.For)
+		defer cancel()
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return daemon.Run(ctx) })
+	group.Go(func() error { return traffic.Run(ctx) })
+	group.Go(func() error { return newScreen(o.Out, o.Live, daemon).run(ctx) })
+	return group.Wait()
+}
+
+// config is the configuration of an operator who set the database and the
+// secret; the rest is the demo's addresses.
+func (o Options) config(dsn, secret string) (*configs.Config, error) {
+	return configs.Load(configs.Sources{Complete: true, Env: []string{
+		"DATABASE_URL=" + dsn,
+		"CHATENGINE_JWT_SECRET=" + secret,
+		"BRIDGE_LISTEN=" + o.Listen,
+		"BRIDGE_ADMIN_LISTEN=127.0.0.1:0",
+		"BRIDGE_CORS_ORIGINS=http://localhost:*,http://127.0.0.1:*",
+	}})
+}
+
+func randomSecret() string {
+	var b [24]byte
+	_, _ = rand.Read(b[:]) // never fails, see crypto/rand
+	return hex.EncodeToString(b[:])
+}
+
+func (o Options) introduce(daemon *bridge.Daemon, token string) {
+	url := "http://" + reachable(daemon.Addr())
+	fmt.Fprintf(o.Out, `
+The bridge serves Socket.IO at   %[1]s/api/ws
+Its state, as JSON, is at        http://%[2]s/status
+A token for one of the workspaces (valid for 24 hours):
+
+%[3]s
+
+To see events with a real socket.io-client, paste this into another terminal:
+
+cd "$(mktemp -d)" && npm install --silent --no-fund --no-audit socket.io-client && node -e 'require("socket.io-client").io("%[1]s",{path:"/api/ws",transports:["websocket","polling"],auth:{token:"%[3]s"}}).on("connect",()=>console.log("connected")).on("connect_error",e=>console.log(e.message)).onAny((e,p)=>console.log(e,JSON.stringify(p)))'
+
+Or without npm:  %[4]s tail --url %[1]s --token %[3]s
+
+`, url, daemon.AdminAddr(), token, o.Program)
+}

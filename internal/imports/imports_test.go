@@ -1,0 +1,54 @@
+// Package imports checks the direction of the module's imports.
+package imports
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// allowed lists, for each package, which others of the module its code (not
+// its tests) may import, directly or not. A trailing /... admits a subtree.
+// Packages that are not listed may import anything.
+var allowed = map[string][]string{
+	"source":                   {},
+	"source/postgres/pgoutput": {"source"},
+	"source/postgres":          {"source", "source/postgres/..."},
+	"source/realtime":          {"source", "source/realtime/..."},
+	"mapping":                  {"source", "mapping/presets"},
+	"mapping/lookup":           {"source", "mapping", "mapping/presets"},
+	"socketio/engineio":        {"socketio/engineio/..."},
+	"socketio":                 {"socketio/..."},
+	"configs":                  {},
+	"bridge/auth":              {"bridge/auth/..."},
+	"bridge/replay":            {"source", "mapping", "mapping/presets", "socketio", "socketio/..."},
+	"bridge/gateway":           {"bridge/gateway/..."},
+}
+
+// TestImportsPointInward: source, the vocabulary, imports nothing of ours;
+// mapping knows rows and no sockets, socketio sockets and no rows; only
+// bridge knows all of them.
+func TestImportsPointInward(t *testing.T) {
+	const module = "chatbridge/"
+	for pkg, may := range allowed {
+		out, err := exec.Command("go", "list", "-deps", module+pkg).Output()
+		if err != nil {
+			t.Fatalf("go list %s: %v", pkg, err)
+		}
+		for dep := range strings.FieldsSeq(string(out)) {
+			name, ours := strings.CutPrefix(dep, module)
+			if ours && name != pkg && !admits(may, name) {
+				t.Errorf("%s must not import %s", pkg, name)
+			}
+		}
+	}
+}
+
+func admits(may []string, name string) bool {
+	for _, m := range may {
+		if tree, ok := strings.CutSuffix(m, "/..."); m == name || ok && (name == tree || strings.HasPrefix(name, tree+"/")) {
+			return true
+		}
+	}
+	return false
+}
