@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
 
 	"github.com/jackc/pgx/v5"
@@ -43,4 +44,26 @@ func TestDBDropsItsSlots(t *testing.T) {
 	}
 	// The name is free again.
 	pgtest.DB(t, "select pg_create_logical_replication_slot('left_behind', 'pgoutput')")
+}
+
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for _, v := range pgtest.Versions(t, "17", "18") {
+		t.Run(v, func(t *testing.T) {
+			t.Parallel()
+			c := pgtest.Cluster(t, throwaway.Options{Bin: pgtest.Version(t, v), TCP: true})
+			conn, err := pgx.Connect(t.Context(), c.URL("postgres"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(context.WithoutCancel(t.Context()))
+			var got string
+			if err := conn.QueryRow(t.Context(), `select current_setting('server_version_num')::int / 10000 || ' ' || current_setting('wal_level')`).Scan(&got); err != nil {
+				t.Fatal(err)
+			}
+			if got != v+" logical" {
+				t.Errorf("got %s, want %s logical", got, v)
+			}
+		})
+	}
 }
