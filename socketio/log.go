@@ -33,7 +33,7 @@ func newPacketLog(maxPackets, maxBytes int) *packetLog {
 // add keeps p and returns it with its offset.
 func (l *packetLog) add(p *Packet, rooms []string) *Packet {
 	number := l.first + uint64(len(l.entries))
-	p = p.withArgument(l.epoch + "-" + strconv.FormatUint(number, 36))
+	p = p.withArgument(l.epoch + "." + strconv.FormatUint(number, 36))
 	l.entries = append(l.entries, &logged{p, slices.Clone(rooms)})
 	l.bytes += p.Size()
 	drop := 0
@@ -49,7 +49,7 @@ func (l *packetLog) add(p *Packet, rooms []string) *Packet {
 
 // after returns the packets after an offset; false if that is not in the log.
 func (l *packetLog) after(offset string) ([]*logged, bool) {
-	epoch, digits, _ := strings.Cut(offset, "-")
+	epoch, digits, _ := strings.Cut(offset, ".")
 	number, err := strconv.ParseUint(digits, 36, 64)
 	if epoch != l.epoch || err != nil || number < l.first || number-l.first >= uint64(len(l.entries)) {
 		return nil, false
