@@ -6,13 +6,13 @@ const Roles = `
 do $$
 declare r text;
 begin
-	perform pg_advisory_xact_lock(7355608);
-	foreach r in array array['anon', 'authenticated', 'service_role'] loop
-		if not exists (select 1 from pg_roles where rolname = r) then
-			execute format('create role %I nologin', r);
-		end if;
+	foreach r in array array['anon', 'authenticated', 'service_role bypassrls'] loop
+		begin
+			execute 'create role ' || r;
+		exception when duplicate_object or unique_violation then
+			-- another database's set-up was first
+		end;
 	end loop;
-	alter role service_role bypassrls;
 end $$;
 grant usage on schema public to anon, authenticated, service_role;
 alter default privileges in schema public grant all on tables to anon, authenticated, service_role;

@@ -250,6 +250,9 @@ func (ss *session) obey(cmd command) *ended {
 		return nil // it is being joined already
 	}
 	ss.s.gap(cmd.table, cmd.reason)
+	if ss.hbRef != "" && time.Since(ss.hbAt) > ss.s.opts.Timing.Grace {
+		return &ended{reason: "half_open", err: errors.New("changes and answers to heartbeats stay away")}
+	}
 	if cmd.redial {
 		return &ended{reason: cmd.reason, err: errors.New("a channel is subscribed but delivers nothing, even after it was joined anew")}
 	}

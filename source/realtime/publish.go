@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"chatbridge/source"
@@ -105,11 +106,8 @@ func (p *publisher) group(items []*change) error {
 		if err := p.h.Change(&source.Change{Op: c.op, Relation: c.rel, New: c.row, Old: c.old}); err != nil {
 			return err
 		}
-		seq := p.s.seq.Add(1)
-		if c.op == source.Delete {
-			c.table.ledger.remove(s, seq)
-		} else {
-			c.table.ledger.record(s, seq, 0)
+		if err := p.lostInsert(c, &s); err != nil {
+			return err
 		}
 		p.s.stats.streamed.Add(1)
 		c.table.streamed.Add(1)
@@ -119,6 +117,36 @@ func (p *publisher) group(items []*change) error {
 	}
 	p.s.stats.lastChange.Store(time.Now().UnixNano())
 	return p.h.Commit(tx)
+}
+
+// lostInsert records a change that was published. An update of a row that
+// ought to be known but is not means that its insert was lost: it is made up
+// for at once, after the update, since a client that has the row from
+// elsewhere takes only the update and one that has not only the insert.
+func (p *publisher) lostInsert(c *change, s *sketch) error {
+	l := c.table.ledger
+	if c.op == source.Delete {
+		l.remove(*s, p.s.seq.Add(1))
+		return nil
+	}
+	e, known := l.get(s.id())
+	if c.op == source.Update && (!known || e.deleted) && p.s.rec.oughtToKnow(c.table, s) {
+		if hasUnchanged(c.row) {
+			// The row is not whole; read back, it is published as a new one.
+			p.s.rec.refetch(c.table, s.key)
+			return nil
+		}
+		if err := p.h.Change(&source.Change{Op: source.Insert, Relation: c.rel, New: c.row}); err != nil {
+			return err
+		}
+		p.s.stats.count(p.s.stats.gaps, gapInsert)
+	}
+	l.record(*s, p.s.seq.Add(1), 0)
+	return nil
+}
+
+func hasUnchanged(row source.Row) bool {
+	return slices.ContainsFunc(row, func(v source.Value) bool { return v.Kind == source.Unchanged })
 }
 
 // admit decides whether a streamed change is published, and makes its sketch.
@@ -182,8 +210,10 @@ func (p *publisher) batch(b *batch) (outcome, error) {
 				return out, err
 			}
 		}
-		if err := p.h.Change(rereadChange(r, e, known)); err != nil {
-			return out, err
+		for _, c := range p.rereadChanges(r, e, known) {
+			if err := p.h.Change(c); err != nil {
+				return out, err
+			}
 		}
 		r.table.ledger.record(r.s, p.s.seq.Add(1), b.asOf)
 		p.s.stats.reconciled.Add(1)
@@ -211,10 +241,12 @@ func (p *publisher) timeOf(s *sketch, e entry, known bool) time.Time {
 	return time.UnixMicro(at).UTC()
 }
 
-// rereadChange makes the change that the row read back amounts to. Of the old
-// row only what the ledger keeps is known; the rest is Absent.
-func rereadChange(r reread, e entry, known bool) *source.Change {
-	c := &source.Change{Op: source.Insert, Relation: r.rel, New: make(source.Row, len(r.rel.Columns))}
+// rereadChanges makes the changes that the row read back amounts to. Of the
+// old row only what the ledger keeps is known; the rest is Absent. A row that
+// was not known is new, and yet may be known to a client from elsewhere, with
+// an older state: so an update goes before the insert.
+func (p *publisher) rereadChanges(r reread, e entry, known bool) []*source.Change {
+	c := &source.Change{Op: source.Update, Relation: r.rel, New: make(source.Row, len(r.rel.Columns))}
 	for i := range r.rel.Columns {
 		col := &r.rel.Columns[i]
 		raw, ok := r.row[col.Name]
@@ -224,11 +256,18 @@ func rereadChange(r reread, e entry, known bool) *source.Change {
 		}
 		c.New[i] = toValue(raw, col.Type, readForm)
 	}
-	if !known {
-		return c
-	}
-	c.Op = source.Update
 	conf := r.table.config()
+	if !known {
+		insert := &source.Change{Op: source.Insert, Relation: r.rel, New: c.New}
+		switch {
+		case r.s.created != 0 && !p.s.rec.oughtToKnow(r.table, &r.s):
+			// Older than what is remembered; only its update is new.
+			return []*source.Change{c}
+		case len(conf.Watch) == 0:
+			return []*source.Change{insert}
+		}
+		return []*source.Change{c, insert}
+	}
 	c.Old = make(source.Row, len(r.rel.Columns))
 	for i, k := range conf.Key {
 		if j := columnIndex(r.rel, k); j >= 0 && i < len(e.key) {
@@ -243,7 +282,7 @@ func rereadChange(r reread, e entry, known bool) *source.Change {
 			}
 		}
 	}
-	return c
+	return []*source.Change{c}
 }
 
 // next begins a transaction at a time; its Commit is above every earlier one.

@@ -32,7 +32,6 @@ type reconciler struct {
 
 	// What follows is the run goroutine's own.
 	maxPage   int // the longest page ever received: see scan
-	startedAt time.Time
 	lastStart time.Duration
 	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
 	lastAny   time.Duration // start of the last complete pass
@@ -116,7 +115,6 @@ func (r *reconciler) interval() time.Duration {
 }
 
 func (r *reconciler) run(ctx context.Context) {
-	r.startedAt = time.Now()
 	var next time.Duration
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -351,7 +349,7 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 	// Until the table was compared once over the whole window, an unknown row
 	// is one from before the start.
 	known := t.compared.Load()
-	known0 := r.s.clock.now().Add(-time.Since(r.startedAt) - r.s.opts.Backfill).UnixMicro()
+	start := r.s.clock.now().Add(-r.s.clock.elapsed() - r.s.opts.Backfill).UnixMicro()
 	q := readback.ScanRequest{Table: t.config(), Since: since, Limit: r.s.opts.PageSize}
 	for {
 		page, err := r.reader.Scan(ctx, q)
@@ -369,7 +367,7 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 			v, seq := t.ledger.compare(&s)
 			switch {
 			case v == rowSame:
-			case v == rowUnknown && seq == 0 && !known && s.at < known0:
+			case v == rowUnknown && seq == 0 && !known && s.at < start:
 				t.ledger.record(s, 0, 0)
 			default:
 				out = append(out, candidate{table: t, s: s, seq: seq})
@@ -485,6 +483,18 @@ func (r *reconciler) fetch(ctx context.Context, cands []candidate, missed map[*t
 		}
 	}
 	return nil
+}
+
+// oughtToKnow reports whether a row of this age would be in the ledger, had
+// it been published.
+func (r *reconciler) oughtToKnow(t *table, s *sketch) bool {
+	now := r.s.clock.now()
+	oldest := now.Add(-r.s.opts.Window)
+	if !t.compared.Load() {
+		oldest = now.Add(-r.s.clock.elapsed() - r.s.opts.Backfill)
+	}
+	_, floor, _ := t.ledger.size()
+	return s.created >= max(oldest.UnixMicro(), floor, 1)
 }
 
 // relationFor returns the relation that describes the rows, asking the

@@ -129,7 +129,10 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	cancel()
 	wg.Wait()
 	s.setState(StateStopped)
-	return errors.Join(err, s.close())
+	if cerr := s.close(); cerr != nil {
+		s.log.Debug("closing the reader failed", "error", cerr)
+	}
+	return err
 }
 
 // gap counts a gap of a table, or of all where it is nil, and has it read
@@ -145,9 +148,17 @@ func (s *Source) gap(t *table, reason string) {
 }
 
 func (s *Source) setState(st State) {
-	if s.stats.setState(st) {
-		s.log.Info("realtime source changed state", "state", string(st))
+	was, news := s.stats.setState(st)
+	if !news {
+		return
 	}
+	// Between two attempts at a server that is down the state goes to and
+	// fro; what matters is whether changes flow.
+	write := s.log.Debug
+	if st == StateLive || was == StateLive {
+		write = s.log.Info
+	}
+	write("realtime source changed state", "state", string(st), "was", string(was))
 }
 
 // anyNotLive reports whether some channel does not deliver now.

@@ -130,6 +130,7 @@ const (
 	gapRow          = "row_error"
 	gapDeaf         = "deaf"
 	gapMissed       = "missed"
+	gapInsert       = "lost_insert"
 
 	dropQueue   = "queue_full"
 	dropStale   = "already_reconciled"
@@ -168,14 +169,14 @@ func (c *counters) count(m map[string]uint64, reason string) {
 
 func (c *counters) drop(reason string) { c.count(c.dropped, reason) }
 
-func (c *counters) setState(s State) bool {
+func (c *counters) setState(s State) (was State, news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == s {
-		return false
+	was = c.state
+	if was != s {
+		c.state, c.since = s, time.Now()
 	}
-	c.state, c.since = s, time.Now()
-	return true
+	return was, was != s
 }
 
 func (c *counters) setError(s string) (changed bool) {
