@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"chatbridge/bridge/access"
+	"chatbridge/bridge/gateway"
 )
 
 // admit lets only the clients of allow.addresses through, if there are any.
@@ -19,6 +20,18 @@ func (d *Daemon) admit(next http.Handler) http.Handler {
 				d.log.Warn("refused a client by its address; allow.addresses would admit it", "address", a.String())
 			})
 			http.Error(w, "this address is not admitted", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// filled refuses the gateway's own feeds until the source has caught up after
+// the start: until then the log lacks what they are for. The gateway asks again.
+func (d *Daemon) filled(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(gateway.CatchUpHeader) != "" && !d.source.Health().Flowing {
+			http.Error(w, "the log is not filled yet", http.StatusServiceUnavailable)
 			return
 		}
 		next.ServeHTTP(w, r)

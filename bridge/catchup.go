@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"errors"
 	"time"
 
 	"chatbridge/bridge/replay"
@@ -35,15 +36,20 @@ func (c *client) signal() {
 	}
 }
 
-// lag takes a client whose queue is full out of its rooms and lets it read
-// on from the log, at its own pace. It is called by the Socket.IO server
-// while Publish or Whisper hold mu, and reports that the client is dealt with.
-func (h *Hub) lag(c *client) bool {
+// lag takes a client whose queue has no room for p out of its rooms and lets
+// it read on from the log, at its own pace. It is called by the Socket.IO
+// server, and reports that the client is dealt with. Only a broadcast can be
+// made up for from the log, and what the client's own pump sends is sent again; a client that does not even take the answers to its
+// own events is closed.
+func (h *Hub) lag(c *client, p *socketio.Packet) bool {
+	if h.sending.Load() != p {
+		return c.paced.Load() == p
+	}
 	if c.gone || !c.following {
-		return c.gone
+		return true
 	}
 	h.leave(c)
-	lag := &job{reason: catchUpLag, cursor: c.tenant.space.From(h.publishing, c.scope())}
+	lag := &job{reason: catchUpLag, cursor: c.tenant.space.From(h.publishing, c.lagScope())}
 	h.enqueue(c, lag)
 	// The job that runs keeps its turn; all others wait for this one, which
 	// makes the client live again.
@@ -70,10 +76,22 @@ func (h *Hub) pump(c *client) {
 			continue
 		}
 		for _, p := range packets {
-			if err := c.socket.SendPaced(h.running, p); err != nil {
+			if err := h.sendPaced(c, p); err != nil {
 				h.endPump(c)
 				return
 			}
+		}
+	}
+}
+
+// sendPaced sends a packet from the log as soon as the client's queue has
+// room. A broadcast may take that room in the last moment; then it waits anew.
+func (h *Hub) sendPaced(c *client, p *socketio.Packet) error {
+	c.paced.Store(p)
+	defer c.paced.Store(nil)
+	for {
+		if err := c.socket.SendPaced(h.running, p); !errors.Is(err, socketio.ErrQueueFull) {
+			return err
 		}
 	}
 }

@@ -1,19 +1,25 @@
 package bridge
 
 import (
+	"sync/atomic"
+
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/replay"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
 
-// client is one socket as the Hub sees it. All fields but principal and
-// expiry are guarded by the Hub's mu; socket and tenant do not change after Attach.
+// client is one socket as the Hub sees it. All fields but the first
+// four are guarded by the Hub's mu; socket and tenant do not change after Attach.
 type client struct {
 	principal auth.Principal
 	expiry    expiry
-	socket    *socketio.Socket
-	tenant    *tenant
+	// feed: one of the gateway's own connections, see gateway.CatchUpHeader.
+	feed bool
+	// paced is the packet that the client's pump is sending.
+	paced  atomic.Pointer[socketio.Packet]
+	socket *socketio.Socket
+	tenant *tenant
 	// prior is the client whose session this one restores from offset on;
 	// Attach consumes it.
 	prior  *client
@@ -97,6 +103,9 @@ func (h *Hub) Attach(c *client, socket *socketio.Socket) {
 	t := h.tenantOf([]byte(c.principal.Workspace))
 	t.clients++
 	h.stats.Clients++
+	if c.feed {
+		h.stats.Feeds++
+	}
 	c.socket, c.tenant = socket, t
 	prior := c.prior
 	c.prior = nil
@@ -111,7 +120,7 @@ func (h *Hub) Attach(c *client, socket *socketio.Socket) {
 		c.subscribe(conversation)
 	}
 	c.openUntil = prior.openUntil
-	h.enqueue(c, &job{reason: catchUpResume, cursor: t.space.After(c.offset, c.scope())})
+	h.enqueue(c, &job{reason: catchUpResume, cursor: t.space.After(c.offset, c.resumeScope())})
 }
 
 // Detach ends a client's feeding. A later one may restore its session.
@@ -119,6 +128,9 @@ func (h *Hub) Detach(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stats.Clients--
+	if c.feed {
+		h.stats.Feeds--
+	}
 	c.gone = true
 	c.signal()
 	for conversation := range c.subscriptions {
@@ -159,14 +171,20 @@ func (h *Hub) resumable(prior *client, offset source.Position) bool {
 	return t.space.Covers(offset)
 }
 
-// scope passes on what the client sees when it is live.
-func (c *client) scope() replay.Scope {
+// resumeScope passes on what the client saw when it left: it takes its
+// subscriptions along.
+func (c *client) resumeScope() replay.Scope {
 	return replay.Scope{Everything: true, Messages: true, Subscribed: func(conversation string) bool {
-		if len(c.subscriptions) == 0 {
-			return true
-		}
 		_, ok := c.subscriptions[conversation]
-		return ok
+		return ok || len(c.subscriptions) == 0
+	}}
+}
+
+// lagScope passes on what the client was live on. The messages that another
+// job is still to bring must not come before that one brings the older ones.
+func (c *client) lagScope() replay.Scope {
+	return replay.Scope{Everything: true, Messages: true, Subscribed: func(conversation string) bool {
+		return c.open || c.subscriptions[conversation]
 	}}
 }
 

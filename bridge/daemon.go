@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/logging"
+	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -49,6 +52,15 @@ type Daemon struct {
 
 	public, admin net.Listener
 	ending        atomic.Bool
+
+	// The operator's side: see operate.go and reload.go.
+	notify    *systemd.Notifier
+	inherited *systemd.Listeners
+	taken     []string // the settings whose sockets are systemd's
+	lines     *logging.Log
+	cert      *certificate // nil without TLS
+	pulse     pulse
+	reloads   reloads
 }
 
 // Run serves until ctx ends or a part fails for good. Then it ends in order:
@@ -79,7 +91,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	following, stopFollowing := context.WithCancel(ctx)
 	defer stopFollowing()
 	followed := make(chan error, 1)
-	go func() { followed <- d.source.Run(following, d.pipeline) }()
+	d.pulse.next = d.pipeline
+	go func() { followed <- d.source.Run(following, &d.pulse) }()
+	d.notify.Ready()
+	group.Go(func() error { return d.notify.Watch(failed, watched{d}) })
 
 	var cause error
 	over := false
@@ -93,6 +108,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 		}
 	}
 	d.ending.Store(true)
+	d.notify.Stopping()
+	if d.activated() {
+		// Who connects from now on waits for the next process.
+		_ = d.public.Close()
+	}
 	if cause != nil {
 		d.log.Error("ending: the source failed", "error", cause)
 	} else {
@@ -116,8 +136,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return errors.Join(cause, ignoreCanceled(err))
 }
 
-// shedBatches is how many batches the clients are closed in at the end.
-const shedBatches = 20
+// shedBatches is how many batches the clients are closed in at the end, and
+// gatewayBatch how many of the proxied ones are closed at a time.
+const (
+	shedBatches  = 20
+	gatewayBatch = 50
+)
 
 // letGo closes the clients' transports over half of the time that is left, so
 // that they do not all come to another instance at once.
@@ -127,9 +151,14 @@ func (d *Daemon) letGo(ctx context.Context) {
 	if clients < 2*shedBatches {
 		left = 0
 	}
+	var proxied sync.WaitGroup
+	if d.gateway != nil {
+		proxied.Go(func() { _ = d.gateway.Shutdown(ctx, gatewayBatch, left/shedBatches) })
+	}
 	err := d.server.IO().Shutdown(ctx, socketio.ShutdownOptions{
 		Batch: max(1, (clients+shedBatches-1)/shedBatches), Interval: left / shedBatches,
 	})
+	proxied.Wait()
 	if err != nil {
 		d.log.Warn("not all clients could be let go in time", "error", err)
 	}
@@ -154,7 +183,8 @@ func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 	}
 	group.Go(func() error {
-		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		err := s.Serve(ln)
+		if ended := d.ending.Load() && errors.Is(err, net.ErrClosed); !ended && !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chatbridge/bridge/replay"
@@ -49,7 +50,11 @@ type Hub struct {
 	// publishing is the sequence number, in its tenant's Space, from which a
 	// client whose queue is full has to be fed from the log.
 	publishing uint64
-	stats      HubStats
+	// sending is the packet that is being broadcast, nil otherwise: it tells
+	// a full queue met by a broadcast, under mu, from one met by an answer to
+	// the client itself.
+	sending atomic.Pointer[socketio.Packet]
+	stats   HubStats
 
 	// pumps counts the goroutines that feed clients from the log; running is
 	// their context, ended by Run's return.
@@ -83,7 +88,9 @@ type HubStats struct {
 	// FellBehind counts clients closed because the log no longer held what
 	// they had yet to read.
 	FellBehind uint64
-	Clients    int
+	// Clients are connected; Feeds are those of them by which the gateway
+	// feeds a client of ChatEngine's for a moment.
+	Clients, Feeds int
 	// Catching counts the clients being fed from the log now.
 	Catching int
 	Replay   replay.Stats
@@ -155,6 +162,8 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 		h.release(t)
 		return
 	}
+	h.sending.Store(ev.Packet)
+	defer h.sending.Store(nil)
 	if ev.Kind != mapping.Message {
 		h.namespace.BroadcastTo(ev.Packet, t.all)
 	} else if r := t.rooms[string(ev.Conversation)]; r != nil {
@@ -171,6 +180,8 @@ func (h *Hub) Whisper(workspace string, p *socketio.Packet) {
 	defer h.mu.Unlock()
 	if t := h.tenants[workspace]; t != nil {
 		h.publishing = t.space.Sequence()
+		h.sending.Store(p)
+		defer h.sending.Store(nil)
 		h.namespace.BroadcastTo(p, t.all)
 	}
 }

@@ -6,14 +6,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"syscall"
+
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/metrics"
 )
 
 // Listen binds the public and the admin address, so that a port that is taken
 // is known before anything else begins. Addr and AdminAddr tell what was
 // bound.
 func (d *Daemon) Listen() error {
-	public, err := listen("listen", d.cfg.Listen)
+	public, err := d.listen("listen", d.cfg.Listen, "public", "bridge.socket")
 	if err != nil {
 		return err
 	}
@@ -22,16 +26,33 @@ func (d *Daemon) Listen() error {
 		if err != nil {
 			return errors.Join(err, public.Close())
 		}
+		d.cert = cert
 		public = tls.NewListener(public, cert.config())
 	}
 	if d.cfg.Admin.Listen != "" {
-		if d.admin, err = listen("admin.listen", d.cfg.Admin.Listen); err != nil {
+		if d.admin, err = d.listen("admin.listen", d.cfg.Admin.Listen, "admin", "bridge-admin.socket"); err != nil {
 			return errors.Join(err, public.Close())
 		}
 	}
 	d.public = public
-	return nil
+	return d.refuseLeft()
 }
+
+// refuseLeft closes sockets of systemd's that have no use here: clients that
+// connect to one would wait for ever.
+func (d *Daemon) refuseLeft() error {
+	if d.inherited == nil {
+		return nil
+	}
+	if left := d.inherited.Left(); len(left) > 0 {
+		d.log.Warn("systemd passed sockets that nothing serves; set FileDescriptorName= to public or admin in their units", "names", left)
+	}
+	return d.inherited.Close()
+}
+
+// activated tells that systemd holds the public socket and goes on listening
+// when this process has ended.
+func (d *Daemon) activated() bool { return slices.Contains(d.taken, "listen") }
 
 // Addr returns the public listener's address; nil before Listen.
 func (d *Daemon) Addr() net.Addr { return d.public.Addr() }
@@ -65,7 +86,16 @@ func (e *ListenError) Error() string {
 // Unwrap returns the system's error.
 func (e *ListenError) Unwrap() error { return e.Err }
 
-func listen(key, address string) (net.Listener, error) {
+// listen takes the socket of one of the names from systemd, or binds the
+// address.
+func (d *Daemon) listen(key, address string, names ...string) (net.Listener, error) {
+	if d.inherited != nil {
+		if ln := d.inherited.Take(names...); ln != nil {
+			d.log.Info("took over a socket from systemd", "key", key, "address", ln.Addr().String())
+			d.taken = append(d.taken, key)
+			return ln, nil
+		}
+	}
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, &ListenError{key, address, err}
@@ -93,8 +123,12 @@ func (d *Daemon) publicHandler() http.Handler {
 // for the public.
 func (d *Daemon) adminHandler() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics.Handler(d.Metrics, d.log))
 	mux.HandleFunc("GET /status", d.serveStatus)
 	mux.HandleFunc("GET /healthz", d.serveHealthz)
 	mux.HandleFunc("GET /readyz", d.serveReadyz)
+	if d.gateway != nil {
+		mux.Handle(gateway.AdminPath, d.gateway.Admin())
+	}
 	return mux
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
@@ -59,9 +61,9 @@ func NewServer(opts ServerOptions, a Authenticator) (*Server, error) {
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client), saved.(*client), offset)
 	}
-	o.OnQueueFull = func(socket *socketio.Socket, _ *socketio.Packet) bool {
+	o.OnQueueFull = func(socket *socketio.Socket, p *socketio.Packet) bool {
 		c, ok := socket.Data().(*client)
-		return ok && s.hub.lag(c)
+		return ok && s.hub.lag(c, p)
 	}
 	io, err := socketio.New(o)
 	if err != nil {
@@ -106,7 +108,27 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.log.Warn("could not judge a client's token; it will come back", "error", err, "remote", h.RemoteAddr)
 		return nil, errors.Join(socketio.ErrRetry, err)
 	}
-	return newClient(p), nil
+	c := newClient(p)
+	c.feed = h.Header.Get(gateway.CatchUpHeader) != ""
+	return c, nil
+}
+
+// Shed closes the transports of up to n clients chosen at random, so that they
+// come back elsewhere, and returns how many. The gateway's own feeds are no
+// clients.
+func (s *Server) Shed(n int) int {
+	var sockets []*socketio.Socket
+	for socket := range s.io.Namespace(Namespace).Sockets() {
+		if c, ok := socket.Data().(*client); ok && !c.feed {
+			sockets = append(sockets, socket)
+		}
+	}
+	rand.Shuffle(len(sockets), func(i, j int) { sockets[i], sockets[j] = sockets[j], sockets[i] })
+	sockets = sockets[:min(n, len(sockets))]
+	for _, socket := range sockets {
+		socket.Close(engineio.Shed)
+	}
+	return len(sockets)
 }
 
 // credentials collects what a client shows: the CONNECT payload first, for

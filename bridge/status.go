@@ -105,7 +105,7 @@ func (d *Daemon) Status() Status {
 		Build: d.build, Started: d.started, Ready: ok, Reason: ready.Reason, Source: health,
 		Events: eventStatus(pipeline, hub),
 		Clients: ClientStatus{
-			Connected: io.Sockets, Websocket: io.WebSocket, Polling: io.Polling,
+			Connected: io.Sockets - int64(hub.Feeds), Websocket: io.WebSocket, Polling: io.Polling,
 			CatchingUp: hub.Catching, QueuedBytes: io.QueuedBytes,
 			Closed: reasons(io.Closes), Refused: reasons(io.Refusals),
 		},
@@ -125,7 +125,7 @@ func (d *Daemon) Status() Status {
 	}
 	s.Clients.Tokens, s.Clients.Faults = d.server.refused()
 	if d.gateway != nil {
-		s.Gateway = d.gateway.State()
+		s.Gateway = d.gateway.Status()
 	}
 	return s
 }

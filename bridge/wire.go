@@ -14,11 +14,11 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/replay"
+	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/mapping/lookup"
 	"chatbridge/socketio"
-	"chatbridge/socketio/engineio"
 )
 
 // poolSize bounds the connections for lookups and memberships. One serves
@@ -28,7 +28,7 @@ const poolSize = 4
 // New wires a Daemon from its configuration. It connects to nothing and binds
 // nothing: an error is one of the configuration.
 func New(cfg *configs.Config, build Build, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}}
+	d := &Daemon{cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
 	spec, err := mapping.Load(cfg.Mapping.Preset, cfg.Mapping.File)
 	if err != nil {
 		return nil, err
@@ -197,8 +197,7 @@ func (d *Daemon) inFront() error {
 	}
 	o := gateway.DefaultOptions()
 	o.Upstream, o.Path = upstream, d.cfg.Path
-	o.Local, o.Knows = d.admit(d.server.IO()), d.server.IO().Knows
-	o.Shed = func(n int) int { return d.server.IO().CloseSome(n, engineio.Shed) }
+	o.Local, o.Knows, o.Shed = d.admit(d.filled(d.server.IO())), d.server.IO().Knows, d.server.Shed
 	o.HealthPath, o.Interval, o.Timeout = c.HealthPath, c.Interval, c.Timeout
 	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
