@@ -15,12 +15,11 @@ import (
 	"time"
 
 	"chatbridge/bridge/auth"
+	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/socketio"
-
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // buffer is a bytes.Buffer that may be read while it is written.
 type buffer struct {

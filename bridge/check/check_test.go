@@ -1,0 +1,334 @@
+package check_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/bridge/check"
+	"chatbridge/configs"
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway"
+	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/source/postgres/provision"
+
+	"github.com/gorilla/websocket"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+const secret = "chatengine-secret-of-thirty-two-bytes!"
+
+func load(t *testing.T, env ...string) *configs.Config {
+	t.Helper()
+	env = append([]string{"BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0", "CHATENGINE_JWT_SECRET=" + secret, "BRIDGE_CORS_ORIGINS=https://crm.example"}, env...)
+	c, err := configs.Load(configs.Sources{Env: env, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// findings runs the check and returns what was found: `level id object`.
+func findings(t *testing.T, c *configs.Config) map[string]check.Finding {
+	t.Helper()
+	out := map[string]check.Finding{}
+	for _, f := range check.Run(t.Context(), c) {
+		out[f.Level.String()+" "+f.ID] = f
+		// Without tables there is no statement that would make a publication.
+		mendable := f.ID != "config.unwise" && f.ID != "publication.missing"
+		if f.Level != provision.OK && mendable && (f.Meaning == "" || f.Fix == "") {
+			t.Errorf("%s %s says not what comes of it or not what mends it: %+v", f.Level, f.ID, f)
+		}
+		for _, text := range []string{f.What, f.Meaning, f.Fix, f.Object} {
+			if strings.Contains(text, secret) || strings.Contains(text, "topsecret") {
+				t.Errorf("%s shows a secret: %+v", f.ID, f)
+			}
+		}
+	}
+	return out
+}
+
+func expect(t *testing.T, got map[string]check.Finding, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		id, piece, _ := strings.Cut(w, ": ")
+		f, ok := got[id]
+		if !ok {
+			t.Errorf("no %q among %v", id, keys(got))
+			continue
+		}
+		if !strings.Contains(f.What+" "+f.Fix, piece) {
+			t.Errorf("%s: want %q in %+v", id, piece, f)
+		}
+	}
+}
+
+func keys(m map[string]check.Finding) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	return out
+}
+
+// None of the levels given may be among the findings.
+func none(t *testing.T, got map[string]check.Finding, levels ...string) {
+	t.Helper()
+	for id, f := range got {
+		for _, l := range levels {
+			if strings.HasPrefix(id, l+" ") {
+				t.Errorf("%s: %+v", id, f)
+			}
+		}
+	}
+}
+
+const publish = "create publication bridge for table messages, conversations"
+
+// ready makes a database in which nothing is missing.
+func ready(t *testing.T) string {
+	return pgtest.DB(t, schemas.CRM, publish, "select pg_create_logical_replication_slot('"+slot(t)+"', 'pgoutput')")
+}
+
+// slot is a name of the test's own: slots are the cluster's, not the
+// database's.
+func slot(t *testing.T) string {
+	return "s" + regexp.MustCompile(`[^a-z0-9]`).ReplaceAllString(strings.ToLower(t.Name()), "_")
+}
+
+func TestEverythingRight(t *testing.T) {
+	t.Parallel()
+	url := ready(t)
+	project := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"k","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	}))
+	t.Cleanup(project.Close)
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"code":1,"message":"Session ID unknown"}`)
+	}))
+	t.Cleanup(engine.Close)
+	cert, key := certificate(t, time.Now().Add(90*24*time.Hour))
+	got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "SUPABASE_JWT_SECRET="+secret+"2", "BRIDGE_AUTH_JWKS_URL="+project.URL,
+		"CHATENGINE_URL="+engine.URL, "BRIDGE_TLS_CERT_FILE="+cert, "BRIDGE_TLS_KEY_FILE="+key, "BRIDGE_REPLAY_STATE_FILE="+filepath.Join(t.TempDir(), "state")))
+	none(t, got, "fail")
+	expect(t, got, "ok config.valid", "ok mapping.valid", "ok server.wal_level", "ok connect.replication", "ok mapping.columns: every column", "ok publication.tables",
+		"ok auth.chatengine", "ok auth.supabase", "ok auth.jwks: publishes 1 keys", "ok auth.members", "ok listen.free", "ok tls.files", "ok replay.state_file", "ok gateway.upstream")
+}
+
+func TestDatabaseMisses(t *testing.T) {
+	t.Parallel()
+	t.Run("publication and slot", func(t *testing.T) {
+		t.Parallel()
+		got := findings(t, load(t, "DATABASE_URL="+pgtest.DB(t, schemas.CRM), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+		expect(t, got, "fail publication.missing: CREATE PUBLICATION bridge", "fail slot.missing: pg_create_logical_replication_slot")
+	})
+	t.Run("columns", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.DB(t, schemas.CRM, "alter table messages drop column client_id", "alter table messages drop column body", publish)
+		got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+		expect(t, got, "warn mapping.columns: no column")
+	})
+	t.Run("tables", func(t *testing.T) {
+		t.Parallel()
+		got := findings(t, load(t, "DATABASE_URL="+pgtest.DB(t), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+		expect(t, got, "fail table.missing", "fail mapping.columns: there is no table")
+	})
+	t.Run("members", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.DB(t, schemas.CRM, publish, "drop table workspace_members")
+		got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "SUPABASE_JWT_SECRET="+secret))
+		expect(t, got, "fail auth.members: workspace_members")
+	})
+}
+
+func TestDatabaseUnreachable(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct{ url, want string }{
+		"refused": {"postgres://u:topsecret@127.0.0.1:1/db", "fail connect.refused"},
+		"socket":  {"host=/nowhere user=u password=topsecret dbname=db", "fail connect.failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			expect(t, findings(t, load(t, "DATABASE_URL="+tt.url)), tt.want)
+		})
+	}
+}
+
+func TestWalLevel(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Cluster(t, throwaway.Options{Settings: map[string]string{"wal_level": "replica"}})
+	got := findings(t, load(t, "DATABASE_URL="+pgtest.On(t, c, schemas.CRM, publish)))
+	expect(t, got, "fail server.wal_level")
+}
+
+func TestMappingFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mapping.yaml")
+	if err := os.WriteFile(file, []byte("mesage:\n  table: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := findings(t, load(t, "DATABASE_URL=postgres://127.0.0.1:1/x", "BRIDGE_MAPPING_FILE="+file))
+	expect(t, got, "fail mapping.invalid: mapping.yaml:1")
+	got = findings(t, load(t, "DATABASE_URL=postgres://127.0.0.1:1/x", "BRIDGE_MAPPING_FILE=/does/not/exist"))
+	expect(t, got, "fail mapping.invalid: no such file")
+}
+
+func TestProjectKeys(t *testing.T) {
+	t.Parallel()
+	const db = "DATABASE_URL=postgres://127.0.0.1:1/x"
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"keys":[]}`) }))
+	t.Cleanup(keys.Close)
+	expect(t, findings(t, load(t, db, "BRIDGE_AUTH_JWKS_URL="+keys.URL)), "warn auth.jwks: SUPABASE_JWT_SECRET")
+	expect(t, findings(t, load(t, db, "BRIDGE_AUTH_JWKS_URL=http://127.0.0.1:1/keys")), "warn auth.jwks: cannot be read")
+	expect(t, findings(t, load(t, db, "CHATENGINE_JWT_SECRET=", "BRIDGE_AUTH_JWKS_URL=http://127.0.0.1:1/keys")), "fail auth.jwks: cannot be read")
+}
+
+func TestUpstream(t *testing.T) {
+	t.Parallel()
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/sick" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		fmt.Fprint(w, "<html>")
+	}))
+	t.Cleanup(page.Close)
+	const db = "DATABASE_URL=postgres://127.0.0.1:1/x"
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL=http://127.0.0.1:1")), "warn gateway.upstream: does not answer")
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+page.URL)), "warn gateway.upstream: not as a Socket.IO server")
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+page.URL, "BRIDGE_GATEWAY_HEALTH_PATH=/sick")), "warn gateway.upstream: answers 503")
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+page.URL, "BRIDGE_GATEWAY_HEALTH_PATH=/ok")), "ok gateway.upstream")
+}
+
+func TestListeners(t *testing.T) {
+	t.Parallel()
+	const db = "DATABASE_URL=postgres://127.0.0.1:1/x"
+	bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `{"status":"ok"}`) }))
+	t.Cleanup(bridge.Close)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &http.Server{Handler: http.NotFoundHandler()}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = other.Serve(ln) }()
+	t.Cleanup(func() { _ = other.Close(); <-done })
+	got := findings(t, load(t, db, "BRIDGE_LISTEN="+bridge.Listener.Addr().String(), "BRIDGE_ADMIN_LISTEN="+ln.Addr().String()))
+	expect(t, got, "ok listen.bridge", "fail listen.taken: admin.listen")
+	expect(t, findings(t, load(t, db, "BRIDGE_LISTEN=192.0.2.1:80")), "fail listen.impossible")
+}
+
+func TestCertificates(t *testing.T) {
+	t.Parallel()
+	const db = "DATABASE_URL=postgres://127.0.0.1:1/x"
+	for want, until := range map[string]time.Duration{"fail tls.expired": -time.Hour, "warn tls.expires": 24 * time.Hour, "ok tls.files": 60 * 24 * time.Hour} {
+		cert, key := certificate(t, time.Now().Add(until))
+		expect(t, findings(t, load(t, db, "BRIDGE_TLS_CERT_FILE="+cert, "BRIDGE_TLS_KEY_FILE="+key)), want)
+	}
+	expect(t, findings(t, load(t, db, "BRIDGE_TLS_CERT_FILE=/nowhere", "BRIDGE_TLS_KEY_FILE=/nowhere")), "fail tls.files: no such file")
+}
+
+// certificate makes a self-signed one.
+func certificate(t *testing.T, until time.Time) (certFile, keyFile string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-time.Hour), NotAfter: until, DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+// A project by its address and key alone.
+func TestRealtime(t *testing.T) {
+	t.Parallel()
+	var upgrader websocket.Upgrader
+	project := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/auth/v1/.well-known/jwks.json":
+			fmt.Fprint(w, `{"keys":[]}`)
+		case r.URL.Path == "/realtime/v1/websocket" && r.URL.Query().Get("apikey") == "topsecret":
+			if c, err := upgrader.Upgrade(w, r, nil); err == nil {
+				_ = c.Close()
+			}
+		case r.URL.Path == "/realtime/v1/websocket":
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"Failed to validate JWT signature"}`)
+		case r.Header.Get("apikey") != "topsecret":
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"message":"Invalid API key"}`)
+		case r.URL.Path == "/rest/v1/contacts":
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"code":"42501","message":"permission denied for table contacts"}`)
+		default:
+			fmt.Fprint(w, `[]`)
+		}
+	}))
+	t.Cleanup(project.Close)
+	env := []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=" + project.URL, "SUPABASE_SERVICE_ROLE_KEY=topsecret"}
+	got := findings(t, load(t, env...))
+	expect(t, got, "ok realtime.connect", "ok realtime.table", "fail realtime.table: GRANT SELECT ON public.contacts", "ok auth.members")
+	got = findings(t, load(t, append(env, "SUPABASE_SERVICE_ROLE_KEY=topsecret2")...))
+	expect(t, got, "fail realtime.connect: Failed to validate JWT signature", "fail realtime.table: 401", "fail auth.members: 401")
+	project.Close()
+	got = findings(t, load(t, env...))
+	expect(t, got, "fail realtime.connect: cannot be reached", "fail realtime.table: cannot be reached")
+}
+
+func TestConfiguration(t *testing.T) {
+	t.Parallel()
+	_, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_REPLAY_WINDOW=soon", "DATABASE_URL=mysql://u:topsecret@h/x"}})
+	got := check.Configuration(err)
+	if len(got) != 2 || got[1].Object != "replay.window" || !strings.Contains(got[1].What, "environment BRIDGE_REPLAY_WINDOW") || got[1].Fix == "" {
+		t.Errorf("%+v", got)
+	}
+	if check.Worst(got) != provision.Fail || check.Worst(nil) != provision.OK {
+		t.Error("Worst is wrong")
+	}
+	if strings.Contains(fmt.Sprint(got), "topsecret") {
+		t.Errorf("shows a secret: %v", got)
+	}
+	if other := check.Configuration(context.Canceled); len(other) != 1 || other[0].Level != provision.Fail {
+		t.Errorf("%+v", other)
+	}
+}
+
+// An interrupted check ends.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := check.Run(ctx, load(t, "DATABASE_URL=postgres://127.0.0.1:1/x")); len(got) == 0 || len(got) > 5 {
+		t.Errorf("%d findings", len(got))
+	}
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"chatbridge/bridge"
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/source/postgres/provision"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+)
+
+func newSetup(std streams) *cobra.Command {
+	var apply bool
+	var role string
+	cmd := &cobra.Command{
+		Use:   "setup [--config FILE] [--apply]",
+		Short: "Print, or run, the SQL that the database still needs",
+		Long: `setup looks at the database and prints the SQL that it still needs: publication
+and slot. It can be pasted into Supabase's SQL editor. --apply runs it. What is
+there already is left as it is, so a second time there is nothing to do.
+
+What is wrong and cannot be created, such as a table without a primary key or a
+role without REPLICATION, is said with what mends it, and the exit code is 1.
+
+--role NAME prints as well how to make a role of that name with no more rights
+than the bridge needs.
+
+` + configHelp,
+		Example: `  bridge setup --config bridge.yaml
+  bridge setup --config bridge.yaml --apply
+  bridge setup --config bridge.yaml --role chatbridge`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if apply && role != "" {
+				return usagef("--role is printed only: its password has to be filled in; run it without --apply")
+			}
+			config, err := loadConfig(cmd, false)
+			if err != nil {
+				return err
+			}
+			spec, err := mapping.Load(config.Mapping.Preset, config.Mapping.File)
+			if err != nil {
+				return &configurationError{err}
+			}
+			s := setup{out: std.out, config: config, want: bridge.Wants(config, spec), role: role, apply: apply}
+			return s.run(cmd.Context())
+		},
+	}
+	cmd.Flags().BoolVar(&apply, "apply", false, "run the SQL instead of printing it")
+	cmd.Flags().StringVar(&role, "role", "", "print how to make a role of this `name`")
+	addConfigFlags(cmd)
+	return cmd
+}
+
+// configurationError is wrong configuration that is not of configs.
+type configurationError struct{ err error }
+
+func (e *configurationError) Error() string { return e.err.Error() }
+func (e *configurationError) Unwrap() error { return e.err }
+func (*configurationError) ExitCode() int   { return exitUsage }
+
+// setup is one run of the command.
+type setup struct {
+	out    io.Writer
+	config *configs.Config
+	want   provision.Want
+	role   string
+	apply  bool
+}
+
+func (s *setup) run(ctx context.Context) error {
+	if s.config.Source.Kind == configs.KindRealtime {
+		return s.realtime()
+	}
+	if s.config.Source.Postgres.URL == "" {
+		return s.config.Validate()
+	}
+	conn, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	report, err := provision.Inspect(ctx, conn, s.want)
+	if err != nil {
+		return fmt.Errorf("look at the database: %w", err)
+	}
+	plan := provision.Plan(report)
+	if s.apply {
+		if err := s.runPlan(ctx, conn, plan); err != nil {
+			return err
+		}
+		if report, err = provision.Inspect(ctx, conn, s.want); err != nil {
+			return fmt.Errorf("look at the database: %w", err)
+		}
+		plan = nil
+	}
+	if s.role != "" {
+		s.print("-- A role with no more rights than the bridge needs; put in a password.", provision.RoleSQL(s.want, s.role))
+	}
+	s.print("-- What the database still needs. Run each statement by itself: a slot cannot\n-- be created together with what writes.", plan)
+	return s.finish(report, len(plan) > 0)
+}
+
+func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Source.Postgres.ConnectTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, s.config.Source.Postgres.URL.Reveal())
+	if err != nil {
+		f := provision.Connect(err)
+		return nil, fmt.Errorf("%s; %s", f.What, f.Fix)
+	}
+	return conn, nil
+}
+
+// runPlan runs the statements and says which.
+func (s *setup) runPlan(ctx context.Context, conn *pgx.Conn, plan []provision.Statement) error {
+	err := provision.Apply(ctx, conn, plan)
+	done := len(plan)
+	var failed *provision.ApplyError
+	if errors.As(err, &failed) {
+		for i, statement := range plan {
+			if statement.SQL == failed.Statement.SQL {
+				done = i
+				break
+			}
+		}
+	}
+	for _, statement := range plan[:done] {
+		fmt.Fprintf(s.out, "-- done: %s\n%s\n", statement.Why, statement.SQL)
+	}
+	return err
+}
+
+func (s *setup) print(head string, statements []provision.Statement) {
+	if len(statements) == 0 {
+		return
+	}
+	fmt.Fprintln(s.out, head)
+	for _, statement := range statements {
+		fmt.Fprintf(s.out, "\n-- %s (takes %s)\n%s\n", statement.Why, statement.Needs, statement.SQL)
+	}
+	fmt.Fprintln(s.out)
+}
+
+// mended are the findings that a plan mends.
+var mended = map[string]bool{
+	"publication.missing": true, "publication.tables": true, "publication.operations": true, "slot.missing": true, "slot.lost": true,
+}
+
+// finish says what a plan cannot mend, as comments, so that all of the output
+// can be pasted.
+func (s *setup) finish(report provision.Report, planned bool) error {
+	failed := 0
+	for _, f := range report.Failures() {
+		if planned && mended[f.ID] {
+			continue
+		}
+		failed++
+		fmt.Fprintln(s.out, "-- "+strings.ReplaceAll(findingLine(f), "\n", " "))
+	}
+	switch {
+	case failed > 0:
+		return &exitError{exitFailed}
+	case !planned:
+		fmt.Fprintln(s.out, "-- Nothing is missing.")
+	}
+	return nil
+}
+
+// realtime prints what Supabase Realtime needs: the tables in its publication.
+func (s *setup) realtime() error {
+	if s.apply {
+		return usagef("source.kind is realtime, so there is no database to run SQL in: paste what `bridge setup` prints into the project's SQL editor")
+	}
+	fmt.Fprintln(s.out, "-- Realtime sends the tables of this publication. Nothing happens to those that\n-- are in it already.")
+	for _, t := range s.want.Tables {
+		if !t.Publish {
+			continue
+		}
+		name := pgx.Identifier{t.Schema, t.Name}.Sanitize()
+		literal := func(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
+		fmt.Fprintf(s.out, `
+do $$ begin
+  if not exists (select from pg_publication_tables
+      where pubname = 'supabase_realtime' and schemaname = %s and tablename = %s) then
+    alter publication supabase_realtime add table %s;
+  end if;
+end $$;
+`, literal(t.Schema), literal(t.Name), name)
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// configure points the environment at a database.
+func configure(t *testing.T, url, slot string) {
+	t.Helper()
+	clean(t)
+	t.Setenv("DATABASE_URL", url)
+	t.Setenv("BRIDGE_SOURCE_POSTGRES_SLOT", slot)
+	t.Setenv("CHATENGINE_JWT_SECRET", "a secret of at least thirty-two bytes")
+	t.Setenv("BRIDGE_LISTEN", "127.0.0.1:0")
+	t.Setenv("BRIDGE_ADMIN_LISTEN", "127.0.0.1:0")
+}
+
+func TestSetupPrintsWhatCanBePasted(t *testing.T) {
+	url := pgtest.DB(t, schemas.CRM)
+	configure(t, url, "setup_printed")
+	code, out, errs := cli(t, "", "setup")
+	if code != 0 {
+		t.Fatalf("%d: %s%s", code, out, errs)
+	}
+	for _, want := range []string{"CREATE PUBLICATION bridge FOR TABLE public.messages, public.conversations;", "SELECT pg_create_logical_replication_slot('setup_printed', 'pgoutput');"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("want %s in\n%s", want, out)
+		}
+	}
+	code, _, _ = cli(t, "", "check")
+	if code != 1 {
+		t.Errorf("check before: exit code %d", code)
+	}
+	// Run it as a person would who pastes one statement after the other.
+	run := func(sql string) {
+		if err := pgtest.Exec(t.Context(), url, sql); err != nil {
+			t.Fatalf("%v in %s", err, sql)
+		}
+	}
+	for statement := range strings.SplitSeq(out, "\n\n") {
+		if sql := withoutComments(statement); sql != "" {
+			run(sql)
+		}
+	}
+	code, out, errs = cli(t, "", "setup")
+	if code != 0 || strings.TrimSpace(out) != "-- Nothing is missing." {
+		t.Errorf("a second time: %d: %s%s", code, out, errs)
+	}
+	code, out, _ = cli(t, "", "check")
+	if code != 0 || strings.Contains(out, "fail ") {
+		t.Errorf("check after: %d:\n%s", code, out)
+	}
+	code, out, _ = cli(t, "", "check", "--json")
+	var r struct {
+		Level    string
+		Findings []struct{ ID, Level, What string }
+	}
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 0 || r.Level == "fail" || len(r.Findings) < 10 {
+		t.Errorf("check --json: %d, %v: %s", code, err, out)
+	}
+}
+
+func withoutComments(s string) string {
+	var lines []string
+	for line := range strings.Lines(s) {
+		if !strings.HasPrefix(line, "--") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.TrimSpace(strings.Join(lines, ""))
+}
+
+func TestSetupApply(t *testing.T) {
+	url := pgtest.DB(t, schemas.CRM)
+	configure(t, url, "setup_applied")
+	code, out, errs := cli(t, "", "setup", "--apply")
+	if code != 0 || !strings.Contains(out, "-- done") || !strings.Contains(out, "-- Nothing is missing.") {
+		t.Fatalf("%d: %s%s", code, out, errs)
+	}
+	if code, out, _ = cli(t, "", "setup", "--apply"); code != 0 || strings.Contains(out, "done") {
+		t.Errorf("a second time: %d: %s", code, out)
+	}
+}
+
+// What a role may not do is an error with the statement, and what nobody can
+// create by a plan is said.
+func TestSetupCannot(t *testing.T) {
+	url := pgtest.DB(t, schemas.CRM, "create role setup_poor login password 'p'", "grant usage on schema public to setup_poor")
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), url, "drop owned by setup_poor", "drop role setup_poor")
+	})
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	poor := "host=" + config.Host + " port=" + itoa(config.Port) + " dbname=" + config.Database + " user=setup_poor password=p"
+	configure(t, poor, "setup_poor")
+	code, out, errs := cli(t, "", "setup", "--apply")
+	if code != 1 || !strings.Contains(errs+out, "CREATE PUBLICATION") {
+		t.Errorf("no rights: %d: %s%s", code, out, errs)
+	}
+	code, out, _ = cli(t, "", "setup")
+	if code != 1 || !strings.Contains(out, "-- fail  role.replication") {
+		t.Errorf("no rights, printed: %d: %s", code, out)
+	}
+
+	clean(t)
+	code, _, errs = cli(t, "", "setup")
+	if code != 2 || !strings.Contains(errs, "source.postgres.url") {
+		t.Errorf("no database: %d: %s", code, errs)
+	}
+	t.Setenv("DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/db")
+	code, _, errs = cli(t, "", "setup")
+	if code != 1 || !strings.Contains(errs, "cannot be reached") || strings.Contains(errs, "hunter2") {
+		t.Errorf("unreachable: %d: %s", code, errs)
+	}
+	code, _, errs = cli(t, "", "setup", "--mapping.file=/does/not/exist")
+	if code != 2 || !strings.Contains(errs, "no such file") {
+		t.Errorf("no mapping: %d: %s", code, errs)
+	}
+	code, out, _ = cli(t, "", "check")
+	if code != 1 || !strings.Contains(out, "fail  config.invalid auth.chatengine_secret") {
+		t.Errorf("check: %d: %s", code, out)
+	}
+}
+
+func itoa(n uint16) string {
+	b, _ := json.Marshal(n)
+	return string(b)
+}
+
+func TestSetupRole(t *testing.T) {
+	url := pgtest.DB(t, schemas.CRM)
+	configure(t, url, "setup_role")
+	code, out, errs := cli(t, "", "setup", "--role", "Chat Bridge")
+	if code != 0 || !strings.Contains(out, `CREATE ROLE "Chat Bridge" LOGIN REPLICATION PASSWORD 'CHANGE-ME';`) || !strings.Contains(out, `ON public.contacts TO "Chat Bridge"`) {
+		t.Errorf("%d: %s%s", code, out, errs)
+	}
+	if code, _, errs = cli(t, "", "setup", "--role", "x", "--apply"); code != 2 || !strings.Contains(errs, "--role is printed only") {
+		t.Errorf("%d: %s", code, errs)
+	}
+}
+
+// For Realtime, the SQL runs against a database with Supabase's publication,
+// any number of times.
+func TestSetupRealtime(t *testing.T) {
+	clean(t)
+	t.Setenv("BRIDGE_SOURCE_KIND", "realtime")
+	code, out, errs := cli(t, "", "setup")
+	if code != 0 {
+		t.Fatalf("%d: %s", code, errs)
+	}
+	url := pgtest.DB(t, schemas.CRM, "alter publication supabase_realtime drop table messages")
+	for range 2 {
+		if err := pgtest.Exec(t.Context(), url, out); err != nil {
+			t.Fatal(err)
+		}
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var n int
+	if err := conn.QueryRow(t.Context(), "select count(*) from pg_publication_tables where pubname = 'supabase_realtime'").Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d tables, %v", n, err)
+	}
+	if code, _, errs = cli(t, "", "setup", "--apply"); code != 2 || !strings.Contains(errs, "SQL editor") {
+		t.Errorf("--apply: %d: %s", code, errs)
+	}
+}
