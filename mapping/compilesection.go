@@ -41,7 +41,8 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 		c.spec.followSlots[slot] = true
 	}
 	visible := slotsOf(messageTable, n, s.members)
-	if changes != nil {
+	s.listed = changes != nil
+	if s.listed {
 		clear(visible)
 		for _, slot := range changes {
 			visible[slot] = true
@@ -83,7 +84,8 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 	s.members = c.members(conversationTable, at, k["members"], shapeOf[WebSocketConversation]("conversation"))
 	changes := c.columnList(conversationTable, k["changes"], "changes")
 	visible := slotsOf(conversationTable, len(c.spec.tables[conversationTable].Columns), s.members)
-	if changes != nil {
+	s.listed = changes != nil
+	if s.listed {
 		clear(visible)
 		for _, slot := range changes {
 			visible[slot] = true
@@ -196,6 +198,7 @@ func (c *compiler) finish() {
 	s.newestSlots = slotsOf(messageTable, len(s.tables[messageTable].Columns), s.conversation.members)
 	s.newestSlots[s.message.key] = true
 	s.newestSlots[s.message.conversation] = true
+	s.newestSlots[s.message.workspace] = true
 	uses := false
 	for i, used := range slotsOf(messageTable, len(s.tables[messageTable].Columns), s.conversation.members) {
 		uses = uses || used

@@ -51,6 +51,9 @@ func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bo
 			visible = visible.or(m.compareKnown(row, slot, known))
 		}
 	}
+	if visible == changed && !m.spec.conversation.listed && !m.conversationDiffers(row, known) {
+		visible = same
+	}
 	due = visible == changed || visible == unknown && (m.again || m.spec.conversation.unknownChanged)
 	if m.spec.typing != nil {
 		typing = m.compareTyping(row, known)
@@ -60,6 +63,35 @@ func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bo
 		m.memory.drop(newestKind, oldKey)
 	}
 	return due, typing
+}
+
+// conversationDiffers tells whether the event of the new row differs from that
+// of the old or the known one. What would have to be looked up counts as the
+// same in both. It says true where neither row is whole.
+func (m *Mapper) conversationDiffers(row, known source.Row) bool {
+	was := m.old
+	if !whole(was) {
+		was = known
+	}
+	if !whole(was) || !whole(row) {
+		return true
+	}
+	m.env.quiet = true
+	m.other = m.appendConversation(m.other[:0], was)
+	m.out = m.appendConversation(m.out[:0], row)
+	m.env.quiet = false
+	return !bytes.Equal(m.other, m.out)
+}
+
+func (m *Mapper) appendConversation(dst []byte, row source.Row) []byte {
+	m.env.begin(m.tx.Time)
+	m.env.set(conversationTable, row)
+	m.conversationKey = row[m.spec.conversation.key].Data
+	for i := range m.spec.conversation.members {
+		x := &m.spec.conversation.members[i]
+		dst, _ = x.value.json(append(dst, x.head...), &m.env)
+	}
+	return dst
 }
 
 // compareTyping tells whether is_typing became another thing; null is false.

@@ -235,6 +235,8 @@ func matcher(name string) func([]byte) bool {
 	switch name {
 	case "digits":
 		return digits
+	case "filled":
+		return filled
 	case "phone":
 		return phone
 	case "phone_jid":
@@ -244,7 +246,10 @@ func matcher(name string) func([]byte) bool {
 }
 
 // matcherNames lists what matcher knows.
-func matcherNames() []string { return []string{"digits", "phone", "phone_jid"} }
+func matcherNames() []string { return []string{"digits", "filled", "phone", "phone_jid"} }
+
+// filled is anything but the empty text.
+func filled(s []byte) bool { return len(s) > 0 }
 
 func digits(s []byte) bool {
 	for _, c := range s {

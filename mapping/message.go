@@ -101,7 +101,7 @@ func (m *Mapper) compareMessage(b *binding, row source.Row, id []byte) (status, 
 	case unknown:
 		other = m.again || m.spec.message.unknownChanged
 	case changed:
-		other = !m.oldKnown() || m.payloadDiffers(row)
+		other = m.spec.message.listed || !m.oldKnown() || m.payloadDiffers(row)
 	}
 	return status, other
 }
@@ -144,13 +144,15 @@ func compareValues(a, b source.Value) change {
 }
 
 // oldKnown tells that the old row has every value.
-func (m *Mapper) oldKnown() bool {
-	for i := range m.old {
-		if m.old[i].Kind == source.Absent {
+func (m *Mapper) oldKnown() bool { return whole(m.old) }
+
+func whole(row source.Row) bool {
+	for i := range row {
+		if row[i].Kind != source.Text && row[i].Kind != source.Null {
 			return false
 		}
 	}
-	return len(m.old) > 0
+	return len(row) > 0
 }
 
 // statusDiffers compares the status in the contract's words: `sent` and

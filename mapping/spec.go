@@ -35,6 +35,9 @@ type section struct {
 	key, workspace, conversation int // slots; conversation is -1 in conversation
 	members                      []memberExpr
 	unknownChanged               bool
+	// listed tells that the mapping lists the columns whose change counts; else
+	// what counts is whether the event would differ.
+	listed bool
 }
 
 // reference is a table whose rows are looked up.

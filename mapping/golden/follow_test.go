@@ -3,6 +3,7 @@ package golden_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -21,99 +22,121 @@ import (
 // patience bounds every wait; none is expected to take it.
 const patience = 60 * time.Second
 
-// path is the whole way from Postgres to events: a slot, the replication
-// connection, the mapper with its lookups.
+// path is the whole way from Postgres to events: a database with a slot, the
+// replication connection, a mapper with its lookups. Several cases use it, one
+// after the other, each with a mapper and tables of its own.
 type path struct {
 	url    string
-	mapper *mapping.Mapper
-	lookup *lookup.Lookup // nil without lookups
+	pool   *pgxpool.Pool
 	cancel context.CancelFunc
 	done   chan error
 	marks  chan string
+	count  int
 
-	mu       sync.Mutex
+	mu     sync.Mutex // held while a method of the handler runs
+	mapper *mapping.Mapper
+	marked string
+
 	block    int
 	lines    []string
 	warnings []string
-	marked   string
 }
 
-func follow(t *testing.T, url string, spec *mapping.Spec, look bool) *path {
-	t.Helper()
-	p := &path{url: url, done: make(chan error, 1), marks: make(chan string, 100)}
+// once is run when a path is made. The publication is never without a table,
+// and never dropped: a slot cannot get over that.
+const once = `
+create schema golden;
+create table golden.mark (name text);
+create publication bridge for table golden.mark;
+create function golden.u(t text) returns uuid language sql immutable as
+  $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;
+`
+
+// newPath starts a path; stop ends it.
+func newPath(t testing.TB) (*path, error) {
+	p := &path{done: make(chan error, 1), marks: make(chan string, 100)}
+	p.url = pgtest.DB(t)
+	slot := "golden_" + p.url[strings.LastIndex(p.url, "/t_")+3:][:12]
+	if err := pgtest.Exec(t.Context(), p.url, once, "select pg_create_logical_replication_slot('"+slot+"', 'pgoutput')"); err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(p.url)
+	if err != nil {
+		return nil, err
+	}
+	lookup.Configure(config)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p.cancel = cancel
-	opts := mapping.Options{Warn: func(w mapping.Warning) { p.warnings = append(p.warnings, w.Reason+" "+w.Table+"\n") }}
-	if look {
-		config, err := pgxpool.ParseConfig(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lookup.Configure(config)
-		pool, err := pgxpool.NewWithConfig(ctx, config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(pool.Close)
-		p.lookup = lookup.NewSQL(pool, spec, patience)
-		opts.Lookup = p.lookup
+	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, err
 	}
-	p.mapper = mapping.New(spec, opts)
-	slot := "golden_" + url[strings.LastIndex(url, "/t_")+3:][:12]
-	if err := pgtest.Exec(ctx, url, "select pg_create_logical_replication_slot('"+slot+"', 'pgoutput')"); err != nil {
-		t.Fatal(err)
-	}
-	src, err := postgres.New(postgres.Options{URL: url, Slot: slot, Create: postgres.CreateNothing})
+	src, err := postgres.New(postgres.Options{URL: p.url, Slot: slot, Create: postgres.CreateNothing})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	go func() { p.done <- src.Run(ctx, p) }()
-	t.Cleanup(func() {
-		if p.cancel != nil {
-			p.stop(t)
-		}
-	})
-	return p
+	return p, nil
 }
 
-func (p *path) stop(t *testing.T) {
-	t.Helper()
+func (p *path) stop() error {
 	p.cancel()
-	p.cancel = nil
+	defer p.pool.Close()
 	select {
 	case err := <-p.done:
-		if err != nil {
-			t.Error("source:", err)
-		}
+		return err
 	case <-time.After(patience):
-		t.Fatal("the source did not stop")
+		return errors.New("the source did not stop")
 	}
-	if p.lookup != nil && p.lookup.Stats().LastError != nil {
-		t.Error("a lookup failed:", p.lookup.Stats().LastError)
+}
+
+// reset empties the database and makes a case's tables and mapper. Nothing is
+// under way meanwhile: the last block has been awaited.
+func (p *path) reset(ctx context.Context, spec *mapping.Spec, look bool, setup []string, tables string) (*lookup.Lookup, error) {
+	sql := append([]string{"drop schema if exists public, chat cascade; drop publication if exists supabase_realtime; create schema public"}, setup...)
+	sql = append(sql, "alter publication bridge add table "+tables)
+	for i := 1; i < len(sql)-1; i++ {
+		sql[i] = "set search_path = public, golden; " + sql[i]
 	}
+	if err := pgtest.Exec(ctx, p.url, sql...); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lines, p.warnings = nil, nil
+	opts := mapping.Options{Warn: func(w mapping.Warning) { p.warnings = append(p.warnings, w.Reason+" "+w.Table+"\n") }}
+	var l *lookup.Lookup
+	if look {
+		l = lookup.NewSQL(p.pool, spec, patience)
+		opts.Lookup = l
+	}
+	p.mapper = mapping.New(spec, opts)
+	return l, nil
 }
 
 // run runs one block as one transaction, and waits until all of it has been
 // mapped.
-func (p *path) run(t *testing.T, n int, sql string) {
-	t.Helper()
+func (p *path) run(ctx context.Context, n int, sql string) error {
 	p.mu.Lock()
 	p.block = n
 	p.mu.Unlock()
-	mark := fmt.Sprint(n)
-	if err := pgtest.Exec(t.Context(), p.url, sql, "insert into mark values ("+mark+")"); err != nil {
-		t.Fatalf("block %d: %v", n, err)
+	p.count++
+	mark := fmt.Sprint(p.count)
+	if err := pgtest.Exec(ctx, p.url, "set search_path = public, golden", sql, "insert into golden.mark values ('"+mark+"')"); err != nil {
+		return fmt.Errorf("block %d: %w", n, err)
 	}
+	late := time.NewTimer(patience)
+	defer late.Stop()
 	for {
 		select {
 		case got := <-p.marks:
 			if got == mark {
-				return
+				return nil
 			}
 		case err := <-p.done:
-			t.Fatal("the source ended:", err)
-		case <-time.After(patience):
-			t.Fatalf("block %d did not come through", n)
+			p.done <- err
+			return fmt.Errorf("block %d: the source ended: %w", n, err)
+		case <-late.C:
+			return fmt.Errorf("block %d did not come through", n)
 		}
 	}
 }
@@ -128,9 +151,8 @@ type event struct {
 	Data         json.RawMessage `json:"data"`
 }
 
+// emit takes an event; p.mu is held.
 func (p *path) emit(e *mapping.Event) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
@@ -144,20 +166,34 @@ func (p *path) emit(e *mapping.Event) error {
 
 // Begin, Change, Commit and Gap make path a source.Handler.
 func (p *path) Begin(tx source.Tx) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.marked = ""
-	p.mapper.Begin(tx)
+	if p.mapper != nil {
+		p.mapper.Begin(tx)
+	}
 	return nil
 }
 
 func (p *path) Change(c *source.Change) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if c.Relation.Name == "mark" && c.Op == source.Insert {
 		p.marked = string(c.New[0].Data)
+	}
+	if p.mapper == nil {
+		return nil
 	}
 	return p.mapper.Change(c, p.emit)
 }
 
 func (p *path) Commit(source.Tx) error {
-	err := p.mapper.Commit(p.emit)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var err error
+	if p.mapper != nil {
+		err = p.mapper.Commit(p.emit)
+	}
 	if p.marked != "" {
 		p.marks <- p.marked
 	}

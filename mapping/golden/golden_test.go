@@ -24,19 +24,49 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // minimum is how many cases there must be: a glob that finds none must not
 // pass.
-const minimum = 2
+const minimum = 60
 
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*/*.txt")
 	if err != nil || len(files) < minimum {
 		t.Fatalf("found %d golden files, want at least %d (%v)", len(files), minimum, err)
 	}
+	paths := make(chan *path, 2) // how many cases run at once; nil is one to be made
+	for range cap(paths) {
+		paths <- nil
+	}
+	t.Cleanup(func() {
+		for range cap(paths) {
+			if p := <-paths; p != nil {
+				if err := p.stop(); err != nil {
+					t.Error("stop:", err)
+				}
+			}
+		}
+	})
 	for _, file := range files {
 		preset := filepath.Base(filepath.Dir(file))
 		name := strings.TrimSuffix(filepath.Base(file), ".txt")
-		t.Run(preset+"/"+name, func(t *testing.T) {
-			t.Parallel()
-			runCase(t, preset, file)
+		t.Run(preset+"/"+name, func(st *testing.T) {
+			st.Parallel()
+			p := <-paths
+			if p == nil {
+				var err error
+				if p, err = newPath(t); err != nil {
+					paths <- nil
+					st.Fatal(err)
+				}
+			}
+			// A path on which something went wrong is not used again.
+			next := (*path)(nil)
+			defer func() {
+				if next == nil {
+					_ = p.stop()
+				}
+				paths <- next
+			}()
+			runCase(st, p, preset, file)
+			next = p
 		})
 	}
 }
@@ -86,13 +116,6 @@ func (c goldenCase) setSection(name, text string) {
 	c.archive.Files = append(c.archive.Files, txtar.File{Name: name, Data: []byte(text)})
 }
 
-// common is run before each case's setup.
-const common = `
-create function u(t text) returns uuid language sql immutable as
-  $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;
-create table mark (n int);
-`
-
 // crmSetup makes the CRM's rows repeatable: without the trigger updated_at is
 // what the case says.
 const crmSetup = `
@@ -109,7 +132,7 @@ alter table messages alter created_at set default '2026-01-02';
 `
 
 func (c goldenCase) setup(preset string) []string {
-	out := []string{common}
+	var out []string
 	if preset == "crm" {
 		out = append(out, schemas.CRM, crmSetup)
 	} else {
@@ -118,14 +141,20 @@ func (c goldenCase) setup(preset string) []string {
 	if id := c.options["identity"]; id != "" {
 		out = append(out, "alter table messages replica identity "+id+"; alter table conversations replica identity "+id)
 	}
-	tables := "messages, conversations, mark"
+	return append(out, c.section("setup.sql"))
+}
+
+// tables are what is published.
+func (c goldenCase) tables() string {
+	tables := "public.messages, public.conversations"
 	if more := c.options["publish"]; more != "" {
 		tables += ", " + more
 	}
-	return append(out, c.section("setup.sql"), "create publication bridge for table "+tables)
+	return tables
 }
 
-func runCase(t *testing.T, preset, file string) {
+func runCase(t *testing.T, p *path, preset, file string) {
+	t.Helper()
 	c := load(t, file)
 	spec, err := mapping.Load(preset, "")
 	if own := c.section("mapping.yaml"); own != "" {
@@ -134,12 +163,18 @@ func runCase(t *testing.T, preset, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := pgtest.DB(t, c.setup(preset)...)
-	p := follow(t, url, spec, c.options["lookup"] != "none")
-	for i, block := range blocks(c.section("test.sql")) {
-		p.run(t, i+1, block)
+	l, err := p.reset(t.Context(), spec, c.options["lookup"] != "none", c.setup(preset), c.tables())
+	if err != nil {
+		t.Fatal(err)
 	}
-	p.stop(t)
+	for i, block := range blocks(c.section("test.sql")) {
+		if err := p.run(t.Context(), i+1, block); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l != nil && l.Stats().LastError != nil {
+		t.Error("a lookup failed:", l.Stats().LastError)
+	}
 	got, warnings := strings.Join(p.lines, ""), strings.Join(p.warnings, "")
 	if *update {
 		c.setSection("events.jsonl", got)
