@@ -160,13 +160,18 @@ func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 // URL is the server's address as the gateway wants it.
 func (s *Server) URL() *url.URL { return &url.URL{Scheme: "http", Host: s.Addr()} }
 
-// Token signs a token for a user of a workspace, valid for an hour.
+// Token signs a token with the server's secret.
 func (s *Server) Token(workspace, user string) (string, error) {
+	return Token(s.opts.Secret, workspace, user)
+}
+
+// Token signs a ChatEngine token for a user of a workspace, valid for an hour.
+func Token(secret, workspace, user string) (string, error) {
 	claims := jwt.MapClaims{
 		"sub": user, "workspace_id": workspace,
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(s.opts.Secret))
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
 	if err != nil {
 		return "", fmt.Errorf("sign token: %w", err)
 	}

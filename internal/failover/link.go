@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -20,6 +21,7 @@ type Link struct {
 	conns   map[*linked]struct{}
 	stalled chan struct{} // closed at Resume; nil while forwarding
 	ended   sync.WaitGroup
+	bytes   atomic.Int64
 }
 
 // linked is one forwarded connection.
@@ -76,6 +78,9 @@ func (l *Link) Len() int {
 	defer l.mu.Unlock()
 	return len(l.conns)
 }
+
+// Bytes is how much it has forwarded so far, in both directions.
+func (l *Link) Bytes() int64 { return l.bytes.Load() }
 
 // Stall stops forwarding without closing anything, as a network that drops
 // packets does: what is sent waits, nobody is told.
@@ -147,6 +152,7 @@ func (l *Link) copy(dst, src net.Conn) {
 	for {
 		n, err := src.Read(buf)
 		l.pass()
+		l.bytes.Add(int64(n))
 		if n > 0 {
 			if _, werr := dst.Write(buf[:n]); werr != nil {
 				err = werr

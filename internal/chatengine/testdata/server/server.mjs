@@ -164,7 +164,7 @@ const routes = {
 
 server.on('request', (request, response) => {
   const path = request.url.split('?')[0]
-  if (path.startsWith(options.path || '/api/ws')) return // Socket.IO's
+  if (path.startsWith(`${options.path || '/api/ws'}/`)) return // Socket.IO's
   const route = routes[`${request.method} ${path}`]
   if (!route) return response.writeHead(404).end()
   route(request, response).catch((err) => {

@@ -1,0 +1,197 @@
+package failover
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Bridge is the daemon as a process of its own, with a configuration file.
+type Bridge struct {
+	t      testing.TB
+	binary string
+	dir    string
+	addr   string
+	admin  string
+
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// BridgeOptions say what bridge to run.
+type BridgeOptions struct {
+	// DatabaseURL is where it reads from.
+	DatabaseURL string
+	// Secret checks ChatEngine's tokens.
+	Secret string
+	// Upstream is ChatEngine's address, for the way in front of it.
+	Upstream string
+	// Settings are further keys of the configuration, such as
+	// "gateway.recover_after".
+	Settings map[string]string
+}
+
+// built is the daemon's binary, made once per test binary.
+var built struct {
+	sync.Once
+	path string
+	err  error
+}
+
+// build compiles cmd/bridge.
+func build() (string, error) {
+	built.Do(func() {
+		dir, err := os.MkdirTemp("", "bridge-")
+		if err != nil {
+			built.err = err
+			return
+		}
+		built.path = filepath.Join(dir, "bridge")
+		cmd := exec.Command("go", "build", "-o", built.path, "./cmd/bridge")
+		cmd.Dir = Root()
+		if out, err := cmd.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("build the bridge: %w\n%s", err, out)
+		}
+	})
+	return built.path, built.err
+}
+
+// CleanUp removes what build made. For TestMain.
+func CleanUp() {
+	if built.path != "" {
+		os.RemoveAll(filepath.Dir(built.path))
+	}
+}
+
+// NewBridge builds and starts a bridge and returns when it is ready. It ends
+// with the test.
+func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
+	t.Helper()
+	binary, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &Bridge{t: t, binary: binary, dir: t.TempDir(), addr: freeAddr(t), admin: freeAddr(t)}
+	settings := map[string]string{
+		"listen": b.addr, "admin.listen": b.admin,
+		"source.postgres.url": o.DatabaseURL, "mapping.preset": "chatengine",
+		"auth.chatengine_secret": o.Secret, "cors.origins": "*",
+		"replay.state_file": filepath.Join(b.dir, "state"),
+		"log.format":        "text",
+	}
+	if o.Upstream != "" {
+		settings["gateway.upstream"] = o.Upstream
+	}
+	for key, value := range o.Settings {
+		settings[key] = value
+	}
+	var env strings.Builder
+	for key, value := range settings {
+		fmt.Fprintf(&env, "BRIDGE_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
+	}
+	writeFile(t, filepath.Join(b.dir, "env"), env.String())
+	b.Start()
+	t.Cleanup(func() {
+		b.Kill()
+		if log, err := os.ReadFile(b.log()); err == nil && t.Failed() {
+			t.Logf("the bridge said:\n%s", tail(log, 12000))
+		}
+	})
+	b.AwaitReady()
+	return b
+}
+
+func (b *Bridge) log() string { return filepath.Join(b.dir, "log") }
+
+// Log is what it has said so far, over all its lives.
+func (b *Bridge) Log() string {
+	text, err := os.ReadFile(b.log())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Start starts the process, which must not be running, on the same addresses.
+func (b *Bridge) Start() {
+	b.t.Helper()
+	log, err := os.OpenFile(b.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	env, err := os.ReadFile(filepath.Join(b.dir, "env"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.cmd = exec.Command(b.binary, "serve")
+	b.cmd.Stdout, b.cmd.Stderr, b.cmd.Dir = log, log, b.dir
+	b.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir}, strings.Split(strings.TrimSpace(string(env)), "\n")...)
+	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	err = b.cmd.Start()
+	log.Close()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ended, cmd := make(chan struct{}), b.cmd
+	go func() {
+		_ = cmd.Wait() // joined in Kill and Terminate
+		close(ended)
+	}()
+	b.ended = ended
+}
+
+// Kill ends it as kill -9 does; no-op where it is down.
+func (b *Bridge) Kill() { b.end(syscall.SIGKILL) }
+
+// Terminate ends it by SIGTERM, and tells how long it took.
+func (b *Bridge) Terminate() time.Duration {
+	start := time.Now()
+	b.end(syscall.SIGTERM)
+	return time.Since(start)
+}
+
+func (b *Bridge) end(sig syscall.Signal) {
+	if b.ended == nil {
+		return
+	}
+	_ = b.cmd.Process.Signal(sig) // it may have ended by itself
+	<-b.ended
+	b.ended = nil
+}
+
+// Running tells whether the process is there; a bridge that has ended by
+// itself is not.
+func (b *Bridge) Running() bool {
+	if b.ended == nil {
+		return false
+	}
+	select {
+	case <-b.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// AwaitReady waits until events flow.
+func (b *Bridge) AwaitReady() {
+	b.t.Helper()
+	await(b.t, 60*time.Second, "the bridge to be ready at "+b.addr, func() bool {
+		if !b.Running() {
+			b.t.Fatalf("the bridge has ended:\n%s", tail([]byte(b.Log()), 4000))
+		}
+		return httpOK(b.URL() + "/readyz")
+	})
+}
+
+// Addr is the public listener's host:port, URL with http before it, AdminURL
+// the admin listener's.
+func (b *Bridge) Addr() string     { return b.addr }
+func (b *Bridge) URL() string      { return "http://" + b.addr }
+func (b *Bridge) AdminURL() string { return "http://" + b.admin }

@@ -1,0 +1,242 @@
+package failover
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Proxy is a load balancer of Debian's, running with the configuration that we
+// ship, its addresses replaced.
+type Proxy struct {
+	// URL is where clients connect.
+	URL string
+}
+
+// Kinds are the load balancers there are configurations for; each is the name
+// of the program and of its Debian package.
+func Kinds() []string { return []string{"nginx", "haproxy", "caddy"} }
+
+// shipped are our configurations, below the repository's root.
+var shipped = map[string]string{
+	"nginx": "configs/nginx/chatbridge.conf", "haproxy": "configs/haproxy/haproxy.cfg", "caddy": "configs/caddy/Caddyfile",
+}
+
+// StartProxy runs a load balancer in front of ChatEngine and the bridge, both
+// host:port, until the test ends. Where the program is missing it is installed
+// by root, and the test skipped by anyone else.
+func StartProxy(t testing.TB, kind, engine, bridge string) *Proxy {
+	t.Helper()
+	program := programOf(t, kind)
+	addr := freeAddr(t)
+	_, port, _ := net.SplitHostPort(addr)
+	text, err := os.ReadFile(filepath.Join(Root(), shipped[kind]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := strings.NewReplacer(
+		"127.0.0.1:3000", engine, "127.0.0.1:8080", bridge,
+		"listen 80;", "listen "+addr+";",
+		"maxconn 20000", "maxconn 1000", // needs two descriptors each, and not every test machine grants them
+		"bind :80\n", "bind "+addr+"\n",
+		"\n:80 {", "\nhttp://127.0.0.1:"+port+" {",
+	).Replace(string(text))
+	if config == string(text) || !strings.Contains(config, port) {
+		t.Fatalf("%s has none of the addresses to replace", shipped[kind])
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, filepath.Base(shipped[kind]))
+	var args []string
+	switch kind {
+	case "nginx":
+		main := filepath.Join(dir, "nginx.conf")
+		writeFile(t, main, fmt.Sprintf(nginxMain, dir, file))
+		args = []string{"-p", dir, "-c", main, "-e", "stderr"}
+	case "haproxy":
+		args = []string{"-db", "-f", file}
+	case "caddy":
+		config = "{\n\tadmin off\n}\n" + config
+		args = []string{"run", "--adapter", "caddyfile", "--config", file}
+	}
+	writeFile(t, file, config)
+	startProgram(t, dir, program, args...)
+	awaitListener(t, addr)
+	return &Proxy{URL: "http://" + addr}
+}
+
+// nginxMain is the least that the shipped part needs around it.
+const nginxMain = `daemon off;
+master_process off;
+pid %[1]s/nginx.pid;
+worker_rlimit_nofile 8192;
+events { worker_connections 4096; }
+http {
+	access_log off;
+	error_log stderr error;
+	client_body_temp_path %[1]s/body;
+	proxy_temp_path %[1]s/proxy;
+	fastcgi_temp_path %[1]s/fastcgi;
+	uwsgi_temp_path %[1]s/uwsgi;
+	scgi_temp_path %[1]s/scgi;
+	include %[2]s;
+}
+`
+
+// programOf finds the program, and installs it where that can be done.
+func programOf(t testing.TB, name string) string {
+	t.Helper()
+	look := func() string {
+		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/usr/bin") {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
+				return filepath.Join(dir, name)
+			}
+		}
+		return ""
+	}
+	if path := look(); path != "" {
+		return path
+	}
+	if os.Geteuid() == 0 {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		t.Logf("installing Debian's package %s", name)
+		cmd := exec.CommandContext(ctx, "apt-get", "-o", "DPkg::Lock::Timeout=240", "install", "-y", "--no-install-recommends", name)
+		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "RUNLEVEL=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Logf("apt-get install %s: %v\n%s", name, err, out)
+		}
+	}
+	path := look()
+	switch {
+	case path != "":
+	case os.Getenv("CI") != "":
+		t.Fatalf("%s is missing: apt-get install %s", name, name)
+	default:
+		t.Skipf("%s is missing: apt-get install %s", name, name)
+	}
+	return path
+}
+
+// startProgram runs a program in a process group of its own until the test ends.
+func startProgram(t testing.TB, dir, program string, args ...string) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "HOME="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// The kernel sends Pdeathsig when the thread that started the process ends;
+	// a locked one lives until its goroutine does.
+	started, done := make(chan error, 1), make(chan struct{})
+	stop := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer close(done)
+		err := cmd.Start()
+		started <- err
+		if err != nil {
+			return
+		}
+		ended := make(chan struct{})
+		go func() { _ = cmd.Wait(); close(ended) }()
+		select {
+		case <-ended:
+		case <-stop:
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-ended
+		}
+	}()
+	if err := <-started; err != nil {
+		log.Close()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		close(stop)
+		<-done
+		log.Close()
+		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(program), tail(text, 4000))
+		}
+	})
+}
+
+// tail is the end of a log.
+func tail(text []byte, n int) []byte {
+	if len(text) > n {
+		text = text[len(text)-n:]
+	}
+	return text
+}
+
+// Root is the repository's directory.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+func writeFile(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// freeAddr is a port of 127.0.0.1 that was free a moment ago.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// awaitListener waits until something listens at addr.
+func awaitListener(t testing.TB, addr string) {
+	t.Helper()
+	await(t, 20*time.Second, "a listener at "+addr, func() bool {
+		conn, err := net.DialTimeout("tcp", addr, time.Second)
+		if err != nil {
+			return false
+		}
+		conn.Close()
+		return true
+	})
+}
+
+// await polls a condition of another process.
+func await(t testing.TB, patience time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v for %s", patience, what)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// httpOK tells whether url answers 200.
+func httpOK(url string) bool {
+	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(url)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}

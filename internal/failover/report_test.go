@@ -1,0 +1,92 @@
+package failover_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"chatbridge/internal/failover"
+)
+
+// row is one line of the report.
+type row struct {
+	Scenario, Way     string
+	Failures, Clients int
+	Summary           failover.Summary
+	Verdict           failover.Verdict
+}
+
+// report collects the rows of all scenarios.
+type report struct {
+	mu   sync.Mutex
+	rows []row
+}
+
+// reported is this run's; the tests' processes are one, so a global is what
+// TestMain can print.
+var reported report
+
+// add adds a row, or adds to the one of the same scenario and way.
+func (r *report) add(n row) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, old := range r.rows {
+		if old.Scenario == n.Scenario && old.Way == n.Way {
+			n.Failures += old.Failures
+			n.Verdict.Missing += old.Verdict.Missing
+			n.Verdict.Status += old.Verdict.Status
+			n.Verdict.Disorder += old.Verdict.Disorder
+			n.Verdict.Extra += old.Verdict.Extra
+			n.Verdict.List += old.Verdict.List
+			r.rows[i] = n // the clients' counters go on counting
+			return
+		}
+	}
+	r.rows = append(r.rows, n)
+}
+
+// table is the report as Markdown.
+func (r *report) table() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b strings.Builder
+	b.WriteString("| failure | way | times | events | reconnects | duplicates dropped | worst gap | missing | wrong status | out of order |\n")
+	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	for _, x := range r.rows {
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %.1f s | %d | %d | %d |\n",
+			x.Scenario, x.Way, x.Failures, x.Summary.Events, x.Summary.Connects-x.Clients, x.Summary.Duplicates,
+			float64(x.Summary.Worst)/1000, x.Verdict.Missing, x.Verdict.Status+x.Verdict.List, x.Verdict.Disorder+x.Verdict.Extra)
+	}
+	return b.String()
+}
+
+// The document's table stands between these.
+const (
+	tableBegin = "<!-- table: make failover -->\n"
+	tableEnd   = "<!-- end of table -->\n"
+)
+
+// publish prints the table, and puts it into the document where FAILOVER_DOC
+// names one.
+func (r *report) publish() error {
+	if len(r.rows) == 0 {
+		return nil
+	}
+	table := r.table()
+	fmt.Print("\n" + table + "\n")
+	name := os.Getenv("FAILOVER_DOC")
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	before, rest, ok1 := strings.Cut(string(text), tableBegin)
+	_, after, ok2 := strings.Cut(rest, tableEnd)
+	if !ok1 || !ok2 {
+		return fmt.Errorf("%s has no place for the table", name)
+	}
+	return os.WriteFile(name, []byte(before+tableBegin+table+tableEnd+after), 0o644)
+}

@@ -1,0 +1,226 @@
+package failover_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"chatbridge/internal/chatengine"
+	"chatbridge/internal/failover"
+)
+
+// pause is a random moment between failures.
+func pause(from, to time.Duration) { time.Sleep(from + rand.N(to-from)) }
+
+// bridge starts one on the world's database; via is the database as the bridge
+// reaches it.
+func (w *world) bridge(via string, settings map[string]string) *failover.Bridge {
+	w.t.Helper()
+	o := failover.BridgeOptions{DatabaseURL: via, Secret: secret, Settings: map[string]string{}}
+	for key, value := range settings {
+		if key == "gateway.upstream" {
+			o.Upstream = value
+			continue
+		}
+		o.Settings[key] = value
+	}
+	return failover.NewBridge(w.t, o)
+}
+
+// finish settles a round, wants it clean, and enters it into the report.
+func (w *world) finish(name, way string, failures int, writer *failover.Writer, clients *failover.Clients, round string) {
+	w.t.Helper()
+	v := w.settle(writer, clients, round)
+	s := clients.Summary()
+	reported.add(row{Scenario: name, Way: way, Failures: failures, Clients: w.size.clients, Summary: s, Verdict: v})
+	w.t.Logf("%s, %s: %v; %v", name, way, v, s)
+	if !v.Clean() {
+		w.t.Error(v)
+	}
+	if len(s.Failures) > 0 || s.Foreign > 0 {
+		w.t.Errorf("clients stopped for good: %v; events of another workspace: %d", s.Failures, s.Foreign)
+	}
+}
+
+// TestChatEngineKilledInFront: the bridge is the gateway, ChatEngine dies and
+// comes back at random moments.
+func TestChatEngineKilledInFront(t *testing.T) {
+	w := newWorld(t)
+	engine := w.engine()
+	bridge := w.bridge(w.database, map[string]string{
+		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "2s",
+		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
+	})
+	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
+	writer.Start("r00")
+	for range w.size.rounds {
+		pause(time.Second, 3*time.Second)
+		engine.Kill()
+		pause(100*time.Millisecond, 4*time.Second)
+		w.restore(engine)
+		pause(time.Second, 6*time.Second)
+	}
+	w.finish("ChatEngine killed and restored", "in front", w.size.rounds, writer, clients, "r00")
+}
+
+func (w *world) restore(engine *chatengine.Server) {
+	w.t.Helper()
+	if err := engine.Restore(context.WithoutCancel(w.t.Context())); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// TestChatEngineKilledBeside: a load balancer has the bridge as its backup.
+// Each round begins with freshly loaded pages at a living ChatEngine, because
+// clients stay with the bridge once they are there.
+func TestChatEngineKilledBeside(t *testing.T) {
+	for _, kind := range failover.Kinds() {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t)
+			engine := w.engine()
+			bridge := w.bridge(w.database, nil)
+			toBridge := failover.NewLink(t, bridge.Addr())
+			proxy := failover.StartProxy(t, kind, engine.Addr(), toBridge.Addr())
+			writer, clients := w.writer(engine.URL().String()), w.clients(proxy.URL)
+			rounds := max(w.size.rounds/3, 1)
+			for i := range rounds {
+				round := fmt.Sprintf("r%02d", i)
+				if i > 0 {
+					w.atEngine(toBridge, clients)
+				}
+				writer.Start(round)
+				pause(500*time.Millisecond, 1500*time.Millisecond)
+				engine.Kill()
+				pause(2*time.Second, 4*time.Second)
+				w.restore(engine)
+				pause(time.Second, 2*time.Second)
+				w.finish("ChatEngine killed and restored", kind, 1, writer, clients, round)
+			}
+		})
+	}
+}
+
+// atEngine loads the pages anew until all clients are at ChatEngine.
+func (w *world) atEngine(toBridge *failover.Link, clients *failover.Clients) {
+	w.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		clients.Forget("")
+		if toBridge.Len() <= 2 { // health checks
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("the clients do not come back to ChatEngine")
+		}
+		time.Sleep(2 * time.Second)
+	}
+}
+
+// TestBridgeKilled: the bridge alone, killed and started again.
+func TestBridgeKilled(t *testing.T) {
+	w := newWorld(t)
+	bridge := w.bridge(w.database, nil)
+	writer, clients := w.writer(""), w.clients(bridge.URL())
+	writer.Start("r00")
+	for range w.size.rounds {
+		pause(time.Second, 4*time.Second)
+		bridge.Kill()
+		pause(100*time.Millisecond, 2*time.Second)
+		bridge.Start()
+	}
+	bridge.AwaitReady()
+	awaitConnects(t, clients, w.size.clients)
+	w.finish("bridge killed (kill -9)", "bridge alone", w.size.rounds, writer, clients, "r00")
+}
+
+// TestBridgeKilledInFront: the gateway dies, and with it every connection,
+// while ChatEngine lives.
+func TestBridgeKilledInFront(t *testing.T) {
+	w := newWorld(t)
+	engine := w.engine()
+	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
+	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
+	writer.Start("r00")
+	for range w.size.rounds {
+		pause(time.Second, 4*time.Second)
+		bridge.Kill()
+		pause(100*time.Millisecond, 2*time.Second)
+		bridge.Start()
+	}
+	bridge.AwaitReady()
+	awaitConnects(t, clients, w.size.clients)
+	w.finish("bridge killed (kill -9)", "in front", w.size.rounds, writer, clients, "r00")
+}
+
+// TestBridgeTerminated: SIGTERM, as in an upgrade.
+func TestBridgeTerminated(t *testing.T) {
+	w := newWorld(t)
+	bridge := w.bridge(w.database, nil)
+	writer, clients := w.writer(""), w.clients(bridge.URL())
+	writer.Start("r00")
+	rounds := max(w.size.rounds/3, 1)
+	for range rounds {
+		pause(time.Second, 2*time.Second)
+		if took := bridge.Terminate(); took > 10*time.Second {
+			t.Errorf("it took %v to end", took)
+		}
+		bridge.Start()
+	}
+	bridge.AwaitReady()
+	awaitConnects(t, clients, w.size.clients)
+	w.finish("bridge restarted (SIGTERM)", "bridge alone", rounds, writer, clients, "r00")
+}
+
+// TestPostgresRestarted: fast and immediate restarts under load.
+func TestPostgresRestarted(t *testing.T) {
+	w := newWorld(t)
+	bridge := w.bridge(w.database, nil)
+	writer, clients := w.writer(""), w.clients(bridge.URL())
+	writer.Start("r00")
+	modes := []string{"fast", "immediate"}
+	for _, mode := range modes {
+		pause(time.Second, 2*time.Second)
+		if err := w.cluster.Restart(context.WithoutCancel(t.Context()), mode); err != nil {
+			t.Fatal(err)
+		}
+		pause(time.Second, 2*time.Second)
+	}
+	bridge.AwaitReady()
+	w.finish("Postgres restarted (fast, immediate)", "bridge alone", len(modes), writer, clients, "r00")
+}
+
+// TestConnectionsCut: clients' connections reset at random.
+func TestConnectionsCut(t *testing.T) {
+	w := newWorld(t)
+	bridge := w.bridge(w.database, nil)
+	link := failover.NewLink(t, bridge.Addr())
+	writer, clients := w.writer(""), w.clients(link.URL())
+	writer.Start("r00")
+	cut := 0
+	for range w.size.rounds * 5 {
+		pause(100*time.Millisecond, time.Second)
+		cut += link.Cut(1 + rand.N(w.size.clients/4))
+	}
+	awaitConnects(t, clients, w.size.clients)
+	w.finish("clients' connections cut at random", "bridge alone", cut, writer, clients, "r00")
+}
+
+// TestConnectionsCutInFront: the same with a healthy ChatEngine behind the
+// gateway: what ChatEngine alone would lose, the gateway makes up for.
+func TestConnectionsCutInFront(t *testing.T) {
+	w := newWorld(t)
+	engine := w.engine()
+	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
+	link := failover.NewLink(t, bridge.Addr())
+	writer, clients := w.writer(engine.URL().String()), w.clients(link.URL())
+	writer.Start("r00")
+	cut := 0
+	for range w.size.rounds * 5 {
+		pause(100*time.Millisecond, time.Second)
+		cut += link.Cut(1 + rand.N(w.size.clients/4))
+	}
+	awaitConnects(t, clients, w.size.clients)
+	w.finish("clients' connections cut at random", "in front", cut, writer, clients, "r00")
+}

@@ -1,0 +1,236 @@
+package failover
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Conversation is one that the writer writes to.
+type Conversation struct{ ID, Workspace string }
+
+// WriterOptions say what is written.
+type WriterOptions struct {
+	// DatabaseURL is a database with schemas.ChatEngine's tables.
+	DatabaseURL string
+	// Engine is ChatEngine's address, such as http://127.0.0.1:3000: it stores
+	// and emits what it can. What it cannot is written straight into the
+	// database, as the CRM's functions do. Empty: all is.
+	Engine string
+	// Conversations are written to in turn.
+	Conversations []Conversation
+	// Rate is messages per second. Each message brings two changes of status of
+	// earlier ones, and a change of its conversation.
+	Rate int
+}
+
+// Writer writes messages and statuses at a steady rate. Within a conversation
+// it waits for each write before the next, so that the order of commits is that
+// of the message's numbers.
+type Writer struct {
+	t      testing.TB
+	opts   WriterOptions
+	pool   *pgxpool.Pool
+	client *http.Client
+
+	stop   context.CancelFunc
+	ended  sync.WaitGroup
+	round  string
+	avoid  atomic.Int64 // Unix nanoseconds until which ChatEngine is not asked
+	counts struct{ messages, statuses, direct atomic.Int64 }
+}
+
+// write is one thing to store.
+type write struct {
+	Message *message
+	Status  *status
+}
+
+// message and status are the bodies of the stand-in's POST /messages and
+// /statuses.
+type message struct {
+	ID             string `json:"id"`
+	WorkspaceID    string `json:"workspaceId"`
+	ConversationID string `json:"conversationId"`
+	SenderID       string `json:"senderId"`
+	Content        string `json:"content"`
+	Status         string `json:"status"`
+}
+
+type status struct {
+	MessageID      string `json:"messageId"`
+	ConversationID string `json:"conversationId"`
+	Status         string `json:"status"`
+}
+
+// NewWriter creates the conversations' rows. It writes nothing more before
+// Start. Its connections end with the test.
+func NewWriter(t testing.TB, o WriterOptions) *Writer {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(o.DatabaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.MaxConns = 8
+	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(t.Context()), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{MaxIdleConnsPerHost: len(o.Conversations)}
+	w := &Writer{t: t, opts: o, pool: pool, client: &http.Client{Transport: transport, Timeout: 2 * time.Second}}
+	t.Cleanup(func() {
+		w.Stop()
+		transport.CloseIdleConnections()
+		pool.Close()
+	})
+	for i, c := range o.Conversations {
+		_, err := pool.Exec(t.Context(), `insert into conversations (id, workspace_id, contact_id, channel, participants)
+			values ($1, $2, $3, 'whatsapp', '[]')`, c.ID, c.Workspace, fmt.Sprintf("contact-%d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w
+}
+
+// Start begins a round: its messages' ids begin with the round's name.
+func (w *Writer) Start(round string) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
+	w.stop, w.round = cancel, round
+	queues := make([]chan write, len(w.opts.Conversations))
+	for i := range queues {
+		queues[i] = make(chan write, 4096)
+		w.ended.Go(func() {
+			for op := range queues[i] {
+				w.store(op)
+			}
+		})
+	}
+	w.ended.Go(func() {
+		defer func() {
+			for _, q := range queues {
+				close(q)
+			}
+		}()
+		tick := time.NewTicker(time.Second / time.Duration(w.opts.Rate))
+		defer tick.Stop()
+		for n := 0; ; n++ {
+			i := n % len(queues)
+			for _, op := range w.next(w.opts.Conversations[i], n/len(queues)) {
+				queues[i] <- op
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// Stop ends the round and returns when all that was due is stored.
+func (w *Writer) Stop() {
+	if w.stop != nil {
+		w.stop()
+		w.ended.Wait()
+		w.stop = nil
+	}
+}
+
+// Written is how many messages and statuses are stored, and how many of both
+// not through ChatEngine.
+func (w *Writer) Written() (messages, statuses, direct int64) {
+	return w.counts.messages.Load(), w.counts.statuses.Load(), w.counts.direct.Load()
+}
+
+// next is a conversation's nth message, and what it brings for earlier ones.
+func (w *Writer) next(c Conversation, n int) []write {
+	id := func(n int) string { return fmt.Sprintf("%s-%s-%06d", w.round, c.ID, n) }
+	ops := []write{{Message: &message{
+		ID: id(n), WorkspaceID: c.Workspace, ConversationID: c.ID, SenderID: "5511987654321",
+		Content: fmt.Sprintf("message %d of %s in %s: Olá! Posso confirmar para amanhã às 10h?", n, c.ID, w.round),
+		Status:  "sent",
+	}}}
+	if n >= 1 {
+		ops = append(ops, write{Status: &status{id(n - 1), c.ID, "delivered"}})
+	}
+	if n >= 3 {
+		ops = append(ops, write{Status: &status{id(n - 3), c.ID, "read"}})
+	}
+	return ops
+}
+
+// store stores one thing, by ChatEngine where it can, and does not give up: the
+// database may be restarting.
+func (w *Writer) store(op write) {
+	if w.byEngine(op) != nil {
+		w.counts.direct.Add(1)
+		for w.direct(op) != nil {
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+	if op.Message != nil {
+		w.counts.messages.Add(1)
+	} else {
+		w.counts.statuses.Add(1)
+	}
+}
+
+// errNoEngine says that ChatEngine is not there or not to be asked.
+var errNoEngine = fmt.Errorf("no ChatEngine")
+
+func (w *Writer) byEngine(op write) error {
+	if w.opts.Engine == "" || time.Now().UnixNano() < w.avoid.Load() {
+		return errNoEngine
+	}
+	path, value := "/messages", any(op.Message)
+	if op.Status != nil {
+		path, value = "/statuses", op.Status
+	}
+	body, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	resp, err := w.client.Post(w.opts.Engine+path, "application/json", bytes.NewReader(body))
+	if err != nil {
+		// One that hangs would cost each write its time-out.
+		w.avoid.Store(time.Now().Add(200 * time.Millisecond).UnixNano())
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		return errNoEngine
+	}
+	return nil
+}
+
+// direct writes the rows as ChatEngine does: a message and its conversation in
+// a transaction each. Repeating it changes nothing.
+func (w *Writer) direct(op write) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), 5*time.Second)
+	defer cancel()
+	if s := op.Status; s != nil {
+		_, err := w.pool.Exec(ctx, `update messages set status = $2 where id = $1`, s.MessageID, s.Status)
+		return err
+	}
+	m := op.Message
+	_, err := w.pool.Exec(ctx, `insert into messages (id, workspace_id, conversation_id, sender_id, type, content, status)
+		values ($1, $2, $3, $4, 'text', $5, $6) on conflict (id) do nothing`,
+		m.ID, m.WorkspaceID, m.ConversationID, m.SenderID, m.Content, m.Status)
+	if err != nil {
+		return err
+	}
+	_, err = w.pool.Exec(ctx, `update conversations set updated_at = now(), last_message = (
+			select jsonb_build_object('id', id, 'content', content, 'senderId', sender_id, 'createdAt', created_at)
+			from messages where id = $2) where id = $1`, m.ConversationID, m.ID)
+	return err
+}
