@@ -167,7 +167,7 @@ func (c *client) leave(s *Socket, reason Reason) bool {
 	if reason == engineio.ClientDisconnect {
 		c.disconnected(s, reason)
 	} else {
-		// A callback may have asked for it, and holds the callbacks.
+		// A callback, of this client or another, may have asked for it.
 		c.server.engine.Go(func() { c.disconnected(s, reason) })
 	}
 	return true

@@ -110,7 +110,7 @@ func (c *client) admit(n *Namespace, h *Handshake, data any) {
 
 	c.mu.Lock()
 	c.unjudge(n.name)
-	if c.closed {
+	if c.closed || c.session.Ended() {
 		c.mu.Unlock()
 		c.server.sessions.putBack(saved)
 		return

@@ -25,6 +25,7 @@ type Namespace struct {
 
 	mu      sync.Mutex
 	sockets map[string]*Socket // by id
+	byPID   map[string]*Socket // nil without recovery
 	all     room
 	rooms   map[string]*room
 	epoch   uint64 // counts the broadcasts to several rooms
@@ -37,7 +38,11 @@ func newNamespace(s *Server, name string) *Namespace {
 		sockets: make(map[string]*Socket),
 		rooms:   make(map[string]*room),
 	}
-	if r := s.opts.Recovery; r.Enabled && !r.External {
+	r := s.opts.Recovery
+	if r.Enabled {
+		n.byPID = make(map[string]*Socket)
+	}
+	if r.Enabled && !r.External {
 		n.log = newPacketLog(r.MaxPackets, r.MaxBytes)
 	}
 	return n
@@ -112,6 +117,9 @@ func (n *Namespace) add(s *Socket, saved *savedSession) {
 		}
 	}
 	n.sockets[s.id] = s
+	if n.byPID != nil {
+		n.byPID[s.pid] = s
+	}
 	s.index = n.all.add(s)
 	n.server.counters.sockets.Add(1)
 	s.session.Send(connectMessage(n.name, s.id, s.pid))
@@ -126,6 +134,13 @@ func (n *Namespace) add(s *Socket, saved *savedSession) {
 			s.session.Send(&l.packet.message)
 		}
 	}
+}
+
+// withPID returns the connected socket of a private id, or nil.
+func (n *Namespace) withPID(pid string) *Socket {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.byPID[pid]
 }
 
 // connectMessage is the server's CONNECT packet. Ids need no escape.
@@ -150,6 +165,7 @@ func (n *Namespace) remove(s *Socket, reason Reason) {
 		moved.index = s.index
 	}
 	delete(n.sockets, s.id)
+	delete(n.byPID, s.pid)
 	n.server.counters.sockets.Add(-1)
 	if s.done != nil {
 		close(s.done)

@@ -22,7 +22,7 @@ func recoverable(r Reason) bool {
 	switch r {
 	case engineio.ClientClose, engineio.TransportClose, engineio.TransportError, engineio.PingTimeout,
 		engineio.WriteTimeout, engineio.QueuePackets, engineio.QueueBytes, engineio.ServerClose,
-		engineio.Shed, engineio.Shutdown, engineio.Panic:
+		engineio.Shed, engineio.Shutdown, engineio.Replaced, engineio.FellBehind, engineio.Panic:
 		return true
 	}
 	return false
@@ -102,16 +102,26 @@ func (st *sessionStore) len() int {
 	return st.order.Len()
 }
 
-// restorable takes the session that a client asks for, if it may have it.
+// restorable takes the session that a client asks for, if it may have it. A client
+// may be back before its old connection is known to be dead; that one is ended then.
 func (s *Server) restorable(n *Namespace, h *Handshake, data any) *savedSession {
 	if s.sessions == nil || h.PID == "" {
 		return nil
 	}
-	saved := s.sessions.take(n.name, h.PID)
-	if saved == nil {
-		return nil
+	allowed := func(saved any) bool {
+		validate := s.opts.Recovery.Validate
+		return validate == nil || validate(data, saved, h.Offset)
 	}
-	if validate := s.opts.Recovery.Validate; validate != nil && !validate(data, saved.data, h.Offset) {
+	if old := n.withPID(h.PID); old != nil {
+		if !allowed(old.data) {
+			return nil
+		}
+		old.client.leave(old, engineio.Replaced) // saves its session
+		old.session.Abort(engineio.Replaced)
+		return s.sessions.take(n.name, h.PID)
+	}
+	saved := s.sessions.take(n.name, h.PID)
+	if saved == nil || !allowed(saved.data) {
 		return nil
 	}
 	return saved

@@ -185,6 +185,28 @@ func TestExternalRecovery(t *testing.T) {
 	}
 }
 
+// A client that changed its network is back before its old connection is known to
+// be dead.
+func TestRecoveryOfHalfOpenConnection(t *testing.T) {
+	f := newFixture(t, recovering)
+	c, s, got := f.connect("")
+	_ = s.Join("room")
+	f.ns.Broadcast(event("seen"), "room")
+	offset := offsetOf(t, c.WantPrefix(`42["seen","`))
+	f.ns.Broadcast(event("lost"), "room") // sent, but say it never arrived
+	back, s2, again := f.connect(resume(got, offset))
+	if again != got || !s2.Recovered() {
+		t.Fatalf("ids %+v, were %+v", again, got)
+	}
+	if f.wantEnd(engineio.Replaced) != s {
+		t.Error("another socket ended")
+	}
+	back.WantPrefix(`42["lost","`)
+	f.ns.Broadcast(event("live"), got.SID)
+	back.WantPrefix(`42["live","`)
+	f.awaitLen(1)
+}
+
 func TestSessionsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := socketio.NewSessionStore(2*time.Minute, 2)

@@ -1,3 +1,5 @@
+//go:build !linux
+
 package engineio
 
 // poller is not to be had here: a goroutine waits for each connection.
@@ -6,4 +8,5 @@ type poller struct{}
 func newPoller(*Server) *poller            { return nil }
 func (*poller) add(*wsConn, *Session) bool { return false }
 func (*poller) rearm(*wsConn) bool         { return false }
+func (*poller) remove(*wsConn)             {}
 func (*poller) close()                     {}

@@ -62,6 +62,12 @@ var errRate = errors.New("too many packets")
 // while there is something to read.
 func (s *Session) startReading(ws *wsConn) {
 	if s.server.poller.add(ws, s) {
+		s.mu.Lock()
+		ended := s.state == stateClosed
+		s.mu.Unlock()
+		if ended { // perhaps before it was added
+			s.server.poller.remove(ws)
+		}
 		return
 	}
 	s.server.goroutines.run(func() { s.read(ws) })

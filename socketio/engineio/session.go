@@ -63,6 +63,13 @@ func (s *Session) Transport() string {
 	return "polling"
 }
 
+// Ended reports whether the session has ended.
+func (s *Session) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == stateClosed
+}
+
 // Done is closed when the session has ended.
 func (s *Session) Done() <-chan struct{} {
 	s.mu.Lock()
@@ -305,6 +312,7 @@ func (s *Session) finish(reason Reason, said bool) {
 	}
 	if ws != nil {
 		s.server.webSocket.Add(-1)
+		s.server.poller.remove(ws)
 		s.server.goroutines.run(func() { ws.hangUp(reason, !held && !said, said) })
 	} else {
 		s.server.polling.Add(-1)

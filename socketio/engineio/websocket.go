@@ -36,6 +36,10 @@ type wsConn struct {
 	fd     int32 // the descriptor for rawWrite and the poller; -1 if there is none
 	closed bool  // the descriptor is not ours any more
 
+	// With the poller, which sets them before it watches the connection.
+	watched          bool
+	slot, generation int32
+
 	// response gets what gorilla writes while it answers the handshake. Later it is
 	// nil and what gorilla writes is dropped: its answers to control frames are the
 	// session's to give.

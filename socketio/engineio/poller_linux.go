@@ -1,0 +1,170 @@
+package engineio
+
+import (
+	"log/slog"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// poller waits for what clients send on idle WebSocket connections, with epoll(7),
+// so that none of them needs a goroutine: its stack of 4 kB would be more than half
+// of what an idle connection takes (measured at 5,000: 8.4 kB with, 4.3 kB without).
+//
+// Each connection is registered one-shot: when it has something to read, a goroutine
+// starts and reads until there is no more, then arms it again. The epoll descriptor
+// itself is waited for by the runtime's own poller, so no thread blocks in it. A nil
+// poller takes no connection.
+type poller struct {
+	server *Server
+	file   *os.File // the epoll descriptor
+	fd     int
+
+	mu      sync.Mutex
+	watched []watched // by slot
+	free    []int32   // unused slots
+	running bool
+	closed  bool
+}
+
+// watched is a connection in the poller. Its generation tells it from an earlier one
+// of the same slot, whose events may still come.
+type watched struct {
+	ws         *wsConn
+	session    *Session
+	generation int32
+}
+
+func newPoller(s *Server) *poller {
+	fd, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err == nil {
+		err = syscall.SetNonblock(fd, true)
+	}
+	if err != nil {
+		s.opts.Logger.Warn("create epoll: each connection will have a goroutine", slog.Any("error", err))
+		return nil
+	}
+	return &poller{server: s, fd: fd, file: os.NewFile(uintptr(fd), "epoll")}
+}
+
+const pollEvents = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
+
+// add watches a connection; false means that it must be read by a goroutine.
+func (p *poller) add(ws *wsConn, s *Session) bool {
+	if p == nil || ws.fd < 0 || ws.reader.Buffered() > 0 {
+		return false
+	}
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return false
+	}
+	if n := len(p.free); n > 0 {
+		ws.slot, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		ws.slot = int32(len(p.watched))
+		p.watched = append(p.watched, watched{})
+	}
+	w := &p.watched[ws.slot]
+	w.ws, w.session = ws, s
+	ws.generation, ws.watched = w.generation, true
+	if !p.running {
+		p.running = true
+		p.server.goroutines.run(p.run)
+	}
+	p.mu.Unlock()
+	if !p.control(ws, syscall.EPOLL_CTL_ADD) {
+		p.remove(ws)
+		return false
+	}
+	return true
+}
+
+// rearm watches a connection again whose reader has nothing more to read; false
+// means that the reader must go on.
+func (p *poller) rearm(ws *wsConn) bool {
+	return p != nil && ws.watched && p.control(ws, syscall.EPOLL_CTL_MOD)
+}
+
+func (p *poller) control(ws *wsConn, op int) bool {
+	ws.fdMu.Lock()
+	defer ws.fdMu.Unlock()
+	if ws.closed {
+		return false
+	}
+	event := syscall.EpollEvent{Events: pollEvents, Fd: ws.slot, Pad: ws.generation}
+	return syscall.EpollCtl(p.fd, op, int(ws.fd), &event) == nil
+}
+
+// remove forgets a connection that is being closed; the kernel forgets its
+// descriptor by itself.
+func (p *poller) remove(ws *wsConn) {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !ws.watched || p.watched[ws.slot].ws != ws {
+		return
+	}
+	w := &p.watched[ws.slot]
+	w.ws, w.session = nil, nil
+	w.generation++
+	p.free = append(p.free, ws.slot)
+}
+
+// run starts a reader for each connection that has something to read, until the
+// poller is closed.
+func (p *poller) run() {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return // it is closed
+	}
+	events := make([]syscall.EpollEvent, 128)
+	for {
+		n := 0
+		err := raw.Read(func(fd uintptr) bool {
+			var err error
+			if n, err = syscall.EpollWait(int(fd), events, 0); err == syscall.EINTR {
+				n, err = 0, nil
+			}
+			return n > 0 || err != nil
+		})
+		if err != nil || n < 0 {
+			return
+		}
+		p.start(events[:n])
+	}
+}
+
+// start starts the readers for a batch of events.
+func (p *poller) start(events []syscall.EpollEvent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range events {
+		w := p.watched[e.Fd]
+		if w.ws == nil || w.generation != e.Pad {
+			continue
+		}
+		// rearm held this lock: what the last reader did comes before what the next
+		// one will. The kernel sees to that, but Go's memory model does not know.
+		w.ws.fdMu.Lock()
+		closed := w.ws.closed
+		w.ws.fdMu.Unlock()
+		if closed {
+			continue
+		}
+		p.server.goroutines.run(func() { w.session.read(w.ws) })
+	}
+}
+
+// close ends the poller. No connection may be watched any more.
+func (p *poller) close() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	_ = p.file.Close() // more than once does no harm
+}
