@@ -158,7 +158,7 @@ func TestWriteTimeout(t *testing.T) {
 // A session that is being closed is bound by the write time-out too.
 func TestCloseOfStuckClient(t *testing.T) {
 	a := newApp()
-	_, url := serve(t, a, func(o *engineio.Options) { o.WriteTimeout = 50 * time.Millisecond })
+	_, url := serve(t, a, func(o *engineio.Options) { o.WriteTimeout = 500 * time.Millisecond })
 	stuck(t, url)
 	session := a.next(t)
 	for range 7 {

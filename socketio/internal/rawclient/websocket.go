@@ -62,7 +62,7 @@ func (w *WS) Send(texts ...string) {
 	w.t.Helper()
 	for _, s := range texts {
 		if err := w.Conn.WriteMessage(websocket.TextMessage, []byte(s)); err != nil {
-			w.t.Fatalf("send %q: %v", s, err)
+			w.t.Fatalf("send %.60q: %v", s, err)
 		}
 	}
 }
@@ -94,7 +94,7 @@ func (w *WS) Want(texts ...string) {
 	w.t.Helper()
 	for _, want := range texts {
 		if got := w.Next(); got != want {
-			w.t.Fatalf("got %q, want %q", got, want)
+			w.t.Fatalf("got %.200q, want %.200q", got, want)
 		}
 	}
 }
@@ -104,7 +104,7 @@ func (w *WS) WantPrefix(prefix string) string {
 	w.t.Helper()
 	got := w.Next()
 	if !strings.HasPrefix(got, prefix) {
-		w.t.Fatalf("got %q, want it to begin with %q", got, prefix)
+		w.t.Fatalf("got %.200q, want it to begin with %q", got, prefix)
 	}
 	return got
 }
@@ -119,7 +119,7 @@ func (w *WS) WantClosed() int {
 		_, data, err := w.Conn.ReadMessage()
 		if err == nil {
 			if string(data) != "2" {
-				w.t.Fatalf("got %q, want the connection to be closed", data)
+				w.t.Fatalf("got %.200q, want the connection to be closed", data)
 			}
 			continue
 		}
