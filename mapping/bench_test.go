@@ -71,8 +71,10 @@ func warmMapper(tb testing.TB) *mapping.Mapper {
 	m := mapping.New(load(tb, "crm"), mapping.Options{})
 	contact := [][3]string{{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"}, {"name", "text", "Ana"}, {"phone", "text", "5511987654321"}, {"avatar_url", "text", "https://cdn/ana.png"}}
 	conversation := [][3]string{
-		{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c1"}, {"workspace_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000a1"},
-		{"contact_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"}, {"updated_at", "timestamptz", "2026-02-05 18:00:00+00"},
+		{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c1"},
+		{"workspace_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000a1"},
+		{"contact_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"},
+		{"updated_at", "timestamptz", "2026-02-05 18:00:00+00"},
 		{"whatsapp_number_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000b1"},
 	}
 	feed(tb, m, source.Insert, "contacts", contact)

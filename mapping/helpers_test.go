@@ -1,7 +1,10 @@
 package mapping_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"chatbridge/mapping"
@@ -37,3 +40,16 @@ func text(s string) source.Value {
 }
 
 func discard(*mapping.Event) error { return nil }
+
+// jsonString is a string as JSON.stringify writes it.
+func jsonString(tb testing.TB, s string) string {
+	tb.Helper()
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		tb.Fatal(err)
+	}
+	// Go escapes these two for JavaScript before 2019; JSON.stringify does not.
+	return strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(b.String(), "\n"))
+}
