@@ -1,0 +1,12 @@
+// Command pipeline measures the whole path, from an INSERT to a client's
+// socket: the bridge beside the one of some sixty lines that a user would
+// write in Node (testdata/npm/bridge.mjs), in one run, on one Postgres.
+//
+//	go run ./bench/pipeline
+//
+// Three scenes, each with a fresh database: the latency of single inserts with
+// 100 clients; the highest rate of rows that 10 clients get with p99 at most
+// 250 ms; 100,000 rows in one transaction to 10 clients, also with three that
+// never read. Everything runs on the machine's cores together, Postgres and
+// the clients too, so the figures are for comparing the two, not for boasting.
+package main

@@ -1,0 +1,63 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"chatbridge/internal/throwaway"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "pipeline:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	targets := flag.String("targets", "bridge,node", "what to measure")
+	scenes := flag.String("scenes", "latency,rate,burst,stuck", "what to measure of it")
+	rounds := flag.Int("rounds", 3, "how often; medians are shown")
+	rows := flag.Int("rows", 100_000, "rows of the burst")
+	flag.Parse()
+
+	cluster, err := throwaway.Start(ctx, throwaway.Options{TCP: true, Settings: map[string]string{
+		"shared_buffers": "256MB", "max_wal_size": "4GB", "synchronous_commit": "on",
+	}})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		_ = cluster.Stop(ending)
+	}()
+	b, err := newBench(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	results := newResults()
+	for round := range *rounds {
+		for _, scene := range strings.Split(*scenes, ",") {
+			for _, name := range strings.Split(*targets, ",") {
+				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, *rounds, scene, name)
+				if err := b.play(ctx, scene, name, *rows, results); err != nil {
+					return fmt.Errorf("%s of %s: %w", scene, name, err)
+				}
+			}
+		}
+	}
+	results.print(os.Stdout)
+	return nil
+}

@@ -1,0 +1,116 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// server is a bridge that runs as a process of its own.
+type server struct {
+	cmd  *exec.Cmd
+	addr string
+	err  bytes.Buffer
+}
+
+// start starts a bridge and waits until it follows the database.
+func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &server{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	ready := "/readyz"
+	switch name {
+	case "bridge":
+		s.cmd = exec.CommandContext(ctx, filepath.Join(b.dir, "bridge"), "serve", "--log.level=warn")
+		s.cmd.Env = append(os.Environ(), "CHATENGINE_JWT_SECRET="+secret, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot, "BRIDGE_ADMIN_LISTEN=")
+	case "node":
+		s.cmd = exec.CommandContext(ctx, "node", filepath.Join(b.npm, "bridge.mjs"))
+		s.cmd.Env = os.Environ()
+		// It listens once it follows the database.
+		ready = "/api/ws/?EIO=4&transport=polling"
+	default:
+		return nil, fmt.Errorf("there is no target %q", name)
+	}
+	s.cmd.Env = append(s.cmd.Env, "DATABASE_URL="+dsn, "PORT="+strconv.Itoa(port))
+	s.cmd.Stderr = &s.err
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	for range 1000 {
+		if res, err := http.Get("http://" + s.addr + ready); err == nil {
+			_ = res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return s, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			s.stop()
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	s.stop()
+	return nil, fmt.Errorf("%s is not ready after 20 s: %s", name, s.err.String())
+}
+
+func freePort() (int, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
+
+func (s *server) stop() {
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+}
+
+// peak returns the most memory that the server has held so far, in MB (VmHWM).
+func (s *server) peak() (float64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			return kb / 1000, err
+		}
+	}
+	return 0, fmt.Errorf("no VmHWM in the status of process %d", s.cmd.Process.Pid)
+}
+
+// cpu returns the CPU time that the server has used so far.
+func (s *server) cpu() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks int64
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100, nil
+}
