@@ -172,6 +172,7 @@ func (s *Source) receive(data json.RawMessage) {
 		s.gap(nil, gapBadPayload)
 		return
 	}
+	c.table.setRowError("")
 	s.clock.observe(c.at, at)
 	c.table.lastEvent.Store(int64(at))
 	if !s.queue.push(c) {
@@ -326,7 +327,10 @@ func (ss *session) report() {
 		case ChannelLive:
 			continue
 		case ChannelJoining, ChannelJoined:
-			if state == StateLive {
+			// One that is tried again after it failed is not on its way yet.
+			if c.t.channelError() != "" {
+				state = StateDegraded
+			} else if state == StateLive {
 				state = StateJoining
 			}
 		default:

@@ -33,6 +33,8 @@ type table struct {
 	// reconcilable tells that the table has a column to find changes by,
 	// compared that it was compared once over the whole window.
 	reconcilable, compared atomic.Bool
+	// rowless tells that the last change came without its row.
+	rowless atomic.Bool
 
 	// shape guards what follows; the stream's reader and the reconciler both
 	// learn it.
@@ -126,9 +128,13 @@ func (t *table) setChannelError(text string) {
 	t.channel.Error = text
 }
 
-// setRowError notes that the server sends the table's changes without rows;
-// it reports whether that is news.
+// setRowError notes that the server sends the table's changes without rows,
+// or, empty, that it does not; it reports whether that is news.
 func (t *table) setRowError(text string) bool {
+	if text == "" && !t.rowless.Load() {
+		return false
+	}
+	t.rowless.Store(text != "")
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	news := t.channel.Error != text
