@@ -43,8 +43,21 @@ func fastTime(s []byte) bool {
 	for i := 20; i < n-3; i++ {
 		bad |= noDigit(s[i])
 	}
-	return bad < 0x80 && two(s[5:]) <= 12 && two(s[8:]) <= 31 && two(s[11:]) < 24 && two(s[14:]) < 60 && two(s[17:]) < 60 &&
+	return bad < 0x80 && validDay(two(s)*100+two(s[2:]), two(s[5:]), two(s[8:])) && two(s[11:]) < 24 && two(s[14:]) < 60 && two(s[17:]) < 60 &&
 		(s[0] != '0' || s[1] != '0' || s[2] != '0' || s[3] != '0')
+}
+
+// validDay tells that there is such a day in the Gregorian calendar.
+func validDay(year, month, day int) bool {
+	switch {
+	case month < 1 || month > 12 || day < 1 || day > 31:
+		return false
+	case day <= 28:
+		return true
+	case month == 2:
+		return day == 29 && year%4 == 0 && (year%100 != 0 || year%400 == 0)
+	}
+	return day <= 30 || month != 4 && month != 6 && month != 9 && month != 11
 }
 
 // noDigit has its highest bit set unless c is a digit.
@@ -107,6 +120,10 @@ func appendPadded(dst []byte, v, width int) []byte {
 	return append(dst, b[i:]...)
 }
 
+// maxOrder is the last millisecond whose microseconds fit into 64 bits with
+// room for infinity after them.
+const maxOrder = (1<<63 - 1_000_000) / 1000
+
 // timeOrder returns the microsecond since 1970 of a Postgres time, for
 // comparing two of them. infinity comes after all times, -infinity and what is
 // no time before.
@@ -116,8 +133,10 @@ func timeOrder(s []byte) int64 {
 	}
 	ms, micros, ok := parseTime(s)
 	switch {
-	case ok:
+	case ok && ms < maxOrder:
 		return ms*1000 + micros
+	case ok: // the last thirty years of Postgres's times do not fit
+		return maxOrder*1000 + micros
 	case string(s) == "infinity":
 		return 1<<63 - 1
 	}

@@ -24,11 +24,14 @@ func parseTime(s []byte) (ms, micros int64, ok bool) {
 		micros = p.fraction()
 		offset = p.offset()
 	}
-	if p.bad || len(p.s) > 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 24 || minute > 59 || sec > 60 {
+	if p.bad || len(p.s) > 0 || hour > 23 || minute > 59 || sec > 59 {
 		return 0, 0, false
 	}
 	if bc {
 		year = 1 - year // 1 BC is the year 0
+	}
+	if !validDay(int(year), int(month), int(day)) {
+		return 0, 0, false
 	}
 	t := time.Date(int(year), time.Month(month), int(day), int(hour), int(minute), int(sec), 0, time.UTC)
 	return (t.Unix()-offset)*1000 + micros/1000, micros % 1000, true

@@ -1,0 +1,35 @@
+package mapping
+
+// The byte-level helpers, for their tests.
+var (
+	AppendTime   = appendTime
+	AppendString = appendString
+	TimeOrder    = timeOrder
+	ParseTime    = parseTime
+	Unquote      = unquote
+	Descend      = descend
+	Nearest      = nearest
+	Phone        = phone
+	PhoneJID     = phoneJID
+	IsNumber     = isNumber
+)
+
+// AppendEdited is appendEdited with the edit spelled out.
+func AppendEdited(dst, s []byte, dropNulls bool, times ...string) ([]byte, bool) {
+	return appendEdited(dst, s, edit{dropNulls: dropNulls, times: times}, 0)
+}
+
+// MergeObject merges added members, given as an object, into base.
+func MergeObject(base []byte, name string, value []byte) ([]byte, bool) {
+	var trusted [maxTables][]bool
+	row := rowOfText(base)
+	trusted[0] = []bool{true}
+	e := &env{tables: 1, trusted: &trusted}
+	e.set(0, row)
+	x := &mergeExpr{
+		base:  &jsonExpr{of: &columnExpr{}, want: formObject},
+		with:  objectExpr{[]memberExpr{newMember(name, false, &constExpr{encoded: value})}},
+		names: []string{name},
+	}
+	return x.json(nil, e)
+}
