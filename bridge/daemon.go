@@ -83,7 +83,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		group.Go(func() error { return part(failed) })
 	}
 	public := d.serve(group, d.public, d.publicHandler())
-	var admin *http.Server
+	var admin *server
 	if d.admin != nil {
 		admin = d.serve(group, d.admin, d.adminHandler())
 	}
@@ -110,8 +110,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.ending.Store(true)
 	d.notify.Stopping()
 	if d.activated() {
-		// Who connects from now on waits for the next process.
+		// Who connects from now on waits for the next process. Whoever was
+		// accepted before is served here: Shutdown, below, knows of them all
+		// once Serve has returned.
 		_ = d.public.Close()
+		<-public.returned
 	}
 	if cause != nil {
 		d.log.Error("ending: the source failed", "error", cause)
@@ -125,7 +128,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		<-followed
 	}
 	d.letGo(grace)
-	for _, s := range []*http.Server{public, admin} {
+	for _, s := range []*server{public, admin} {
 		if s != nil && s.Shutdown(grace) != nil {
 			_ = s.Close()
 		}
@@ -171,9 +174,15 @@ func ignoreCanceled(err error) error {
 	return err
 }
 
+// server is an http.Server that tells when it accepts no more.
+type server struct {
+	http.Server
+	returned chan struct{}
+}
+
 // serve serves a listener in the group until its Shutdown.
-func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *http.Server {
-	s := &http.Server{
+func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *server {
+	s := &server{returned: make(chan struct{}), Server: http.Server{
 		Handler: h,
 		// Bounds a request's head alone: polls and proxied bodies take
 		// their time.
@@ -181,8 +190,9 @@ func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
-	}
+	}}
 	group.Go(func() error {
+		defer close(s.returned)
 		err := s.Serve(ln)
 		if ended := d.ending.Load() && errors.Is(err, net.ErrClosed); !ended && !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve %s: %w", ln.Addr(), err)

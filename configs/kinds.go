@@ -19,6 +19,7 @@ type kind struct {
 	secret  bool
 	set     func(raw any) error
 	show    func() string
+	value   func() any // as it is stored, secrets too
 }
 
 // scalar makes a kind of a parser of one text.
@@ -38,7 +39,8 @@ func scalar[T any](p *T, name, accepts string, parse func(string) (T, error), sh
 			*p = v
 			return nil
 		},
-		show: func() string { return show(*p) },
+		show:  func() string { return show(*p) },
+		value: func() any { return *p },
 	}
 }
 
@@ -210,6 +212,7 @@ func list[T any](p *[]T, name, accepts string, parse func(string) (T, error), sh
 			}
 			return strings.Join(texts, ",")
 		},
+		value: func() any { return *p },
 	}
 }
 

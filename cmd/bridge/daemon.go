@@ -2,33 +2,53 @@ package main
 
 import (
 	"context"
-	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"chatbridge/bridge"
+	"chatbridge/bridge/logging"
+	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 )
 
 // runDaemon makes the daemon of the configuration and runs it until ctx ends.
-// What comes from reloaded replaces what can be changed in the running one.
-func runDaemon(ctx context.Context, config *configs.Config, log *slog.Logger, reloaded <-chan *configs.Config) error {
-	daemon, err := bridge.New(config, build(), log)
+// On SIGHUP it takes over what load then reads, as far as that can change in a
+// running one.
+func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, load func() (*configs.Config, error)) error {
+	// Before anything else opens files.
+	inherited, err := systemd.Inherit()
 	if err != nil {
 		return err
 	}
+	daemon, err := bridge.New(config, build(), log.Logger())
+	if err != nil {
+		return err
+	}
+	daemon.UseLog(log)
+	daemon.UseListeners(inherited)
 	if err := daemon.Listen(); err != nil {
 		return err
 	}
-	done := make(chan struct{})
-	defer close(done)
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	done, reloading := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(reloading)
 		for {
 			select {
 			case <-done:
 				return
-			case next := <-reloaded:
-				daemon.Reload(next)
+			case <-hup:
+				// It has logged the error, and is as it was.
+				_ = daemon.ReloadFrom(load)
 			}
 		}
+	}()
+	defer func() {
+		close(done)
+		<-reloading
 	}()
 	return daemon.Run(ctx)
 }

@@ -2,22 +2,22 @@ package main
 
 import (
 	"io"
-	"log/slog"
 	"os"
 
+	"chatbridge/bridge/logging"
 	"chatbridge/configs"
 
 	"golang.org/x/term"
 )
 
-// newLogger returns the logger that the configuration asks for. auto is text
-// on a terminal and JSON otherwise.
-func newLogger(c configs.Log, w io.Writer) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: c.Level}
-	if c.Format == "text" || c.Format == "auto" && isTerminal(w) {
-		return slog.New(slog.NewTextHandler(w, opts))
-	}
-	return slog.New(slog.NewJSONHandler(w, opts))
+// newLog returns the log that the configuration asks for, on w. auto is text
+// on a terminal and JSON otherwise; journald is told each line's priority.
+func newLog(c configs.Log, w io.Writer) *logging.Log {
+	f, _ := w.(*os.File)
+	return logging.New(w, logging.Options{
+		Level: c.Level, Format: logging.Format(c.Format, isTerminal(w)),
+		Journal: f != nil && logging.IsJournal(f, os.Getenv("JOURNAL_STREAM")),
+	})
 }
 
 func isTerminal(w any) bool {

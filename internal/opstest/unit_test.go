@@ -1,0 +1,135 @@
+package opstest_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"chatbridge/configs"
+)
+
+// command is the program to be run without being watched.
+func command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return exec.Command(binary(t), args...)
+}
+
+// unit is a unit file: section, key, values in order.
+type unit map[string]map[string][]string
+
+func parseUnit(t *testing.T, elem ...string) unit {
+	t.Helper()
+	u, section := unit{}, ""
+	for line := range strings.Lines(read(t, elem...)) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if line[0] == '[' {
+			section = strings.Trim(line, "[]")
+			u[section] = map[string][]string{}
+			continue
+		}
+		key, value, ok := strings.Cut(line, "=")
+		if !ok {
+			t.Fatalf("%s: %q", elem, line)
+		}
+		u[section][key] = append(u[section][key], value)
+	}
+	return u
+}
+
+func (u unit) all(section, key string) []string { return slices.Clone(u[section][key]) }
+
+func (u unit) one(section, key string) string {
+	if values := u[section][key]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
+}
+
+// installed copies the units with the program's path replaced by one that
+// exists here.
+func installed(t *testing.T) (service, socket string) {
+	t.Helper()
+	dir := t.TempDir()
+	service, socket = filepath.Join(dir, "bridge.service"), filepath.Join(dir, "bridge.socket")
+	write(t, service, strings.ReplaceAll(read(t, "configs", "bridge.service"), "/usr/local/bin/bridge", binary(t)))
+	write(t, socket, read(t, "configs", "bridge.socket"))
+	return service, socket
+}
+
+func TestUnitsVerify(t *testing.T) {
+	analyze := tool(t, "systemd-analyze", "systemd")
+	service, socket := installed(t)
+	out, err := exec.Command(analyze, "verify", "--man=no", service, socket).CombinedOutput()
+	if err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+func TestUnitIsASandbox(t *testing.T) {
+	analyze := tool(t, "systemd-analyze", "systemd")
+	service, _ := installed(t)
+	out, err := exec.Command(analyze, "security", "--offline=true", "--no-pager", service).CombinedOutput()
+	if err != nil {
+		t.Fatalf("systemd-analyze security: %v\n%s", err, out)
+	}
+	m := regexp.MustCompile(`Overall exposure level for bridge\.service: ([0-9.]+)`).FindSubmatch(out)
+	if m == nil {
+		t.Fatalf("no exposure level in:\n%s", out)
+	}
+	if level, err := strconv.ParseFloat(string(m[1]), 64); err != nil || level > 1.5 {
+		t.Errorf("exposure %s, want 1.5 or less\n%s", m[1], out)
+	}
+}
+
+// TestUnitFitsTheProgram: what the unit names exists in the program.
+func TestUnitFitsTheProgram(t *testing.T) {
+	u := parseUnit(t, "configs", "bridge.service")
+	for key, want := range map[string]string{"Type": "notify", "DynamicUser": "yes", "Restart": "on-failure"} {
+		if got := u.one("Service", key); got != want {
+			t.Errorf("%s=%s, want %s", key, got, want)
+		}
+	}
+	if u.one("Service", "WatchdogSec") == "" || !strings.Contains(u.one("Service", "ExecReload"), "-HUP $MAINPID") {
+		t.Error("WatchdogSec or ExecReload is missing")
+	}
+	// Every credential is a secret that the configuration takes from there.
+	creds := map[string]string{}
+	for _, c := range u.all("Service", "LoadCredential") {
+		key, _, _ := strings.Cut(c, ":")
+		creds[key] = "postgres://credential-of-its-own@h/d"
+	}
+	if len(creds) == 0 {
+		t.Error("no LoadCredential")
+	}
+	env := append(u.all("Service", "Environment"), "CREDENTIALS_DIRECTORY="+credentials(t, creds))
+	c, err := configs.Load(configs.Sources{Env: env, Complete: true})
+	if err != nil {
+		t.Fatalf("the unit's environment and credentials: %v", err)
+	}
+	for key := range creds {
+		if from := c.Origin(key); from.Layer != configs.FromCredential {
+			t.Errorf("%s comes from %v, not from the credential", key, from)
+		}
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Errorf("warnings: %q", w)
+	}
+	// It has to end before systemd loses patience.
+	if u.one("Service", "TimeoutStopSec") != "15s" || c.Shutdown.Grace.Seconds() > 10 {
+		t.Errorf("shutdown.grace %v, TimeoutStopSec=%s", c.Shutdown.Grace, u.one("Service", "TimeoutStopSec"))
+	}
+	s := parseUnit(t, "configs", "bridge.socket")
+	if port := s.one("Socket", "ListenStream"); ":"+port != c.Listen {
+		t.Errorf("the socket unit listens on %s, the program on %s", port, c.Listen)
+	}
+	if name := s.one("Socket", "FileDescriptorName"); name != "public" {
+		t.Errorf("FileDescriptorName=%s", name)
+	}
+}
