@@ -1,0 +1,250 @@
+package mapping_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"chatbridge/mapping"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every error names the file, the line and the nearest accepted word.
+func TestErrorsOfAMapping(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ name, yaml, want string }{
+		{"a section", "mesage: {}", `m.yaml:1: a mapping has no "mesage": did you mean "message"?`},
+		{"a key", "message:\n  keys: id", `m.yaml:2: message has no "keys": did you mean "key"?`},
+		{"a member", "message:\n  members:\n    contents: body", `m.yaml:3: message has no "contents": did you mean "content"?`},
+		{"a member of an attachment", "message:\n  members:\n    attachments:\n      array:\n        - object: {id: id, messageId: id, type: {const: file}, uri: media_url}", `m.yaml:5: message.attachments has no "uri": did you mean "url"?`},
+		{"an expression", "message:\n  members:\n    type: {colum: type}", `m.yaml:3: an expression has no "colum": did you mean "column"?`},
+		{"two heads", "message:\n  members:\n    type: {column: type, const: text}", `m.yaml:3: "column" and "const" cannot stand side by side`},
+		{"what stands beside", "message:\n  members:\n    content: {column: body, word: {a: b}}", `m.yaml:3: an expression with column has no "word": did you mean "words"?`},
+		{"a word", "message:\n  members:\n    status: {column: status, words: {delivrd: [x]}, else: {const: sent}}", `m.yaml:3: "delivrd" is not accepted: did you mean "delivered"?`},
+		{"a word table", "message:\n  members:\n    status: {column: status, words: statos, else: {const: sent}}", `m.yaml:3: there is no word table "statos": did you mean "status"?`},
+		{"a word that leads to two", "words:\n  status:\n    read: [x]\n    failed: [X]", `m.yaml:4: the word "x" leads to both "read" and "failed"`},
+		{"a constant", "message:\n  members:\n    type: {const: sticker}", `m.yaml:3: type cannot be "sticker": there are text, image, video, audio, file`},
+		{"a constant of another form", "conversation:\n  members:\n    participants: {const: none}", `m.yaml:3: participants is a list, not text`},
+		{"a shape", "message:\n  members:\n    senderId: [{column: sender_jid, shape: fone}, {const: me}]", `m.yaml:3: there is no shape "fone": did you mean "phone"?`},
+		{"a pattern", "message:\n  members:\n    senderId: {column: sender_jid, matches: '('}", "m.yaml:3: `matches:` is not a regular expression"},
+		{"a table of a column", "message:\n  members:\n    senderId: contacts.phone", `m.yaml:3: there is no table "contacts" to take "phone" from: did you mean "contact"?`},
+		{"a member that is referred to", "message:\n  members:\n    replyToMessageId: {member: idd}", `m.yaml:3: there is no member "message.idd": did you mean "message.id"?`},
+		{"a member that refers to itself", "message:\n  members:\n    id: {member: message.senderId}\n    senderId: {member: message.id}", "refers to itself"},
+		{"a time as text", "message:\n  members:\n    createdAt: created_at", "m.yaml:3: createdAt is a time: write {time: created_at}"},
+		{"a list as text", "message:\n  members:\n    attachments: files", "m.yaml:3: attachments is a list: write {json: files}, or build it with array and object"},
+		{"a boolean as text", "typing:\n  members:\n    isTyping: is_typing", "m.yaml:3: isTyping is true or false: write {bool: is_typing}"},
+		{"a required member taken away", "message:\n  members:\n    senderId: null", `message needs the member "senderId"`},
+		{"a section taken away", "message: null", "the section `message:` is missing"},
+		{"unknown", "conversation:\n  unknown: maybe", "m.yaml:2: `unknown:` is changed or unchanged, not \"maybe\""},
+		{"last_message", "conversation:\n  last_message: latest", "m.yaml:2: `last_message:` is newest or inserted, not \"latest\""},
+		{"changes", "conversation:\n  changes: contact_id", "m.yaml:2: `changes:` takes a list of columns"},
+		{"a reference without by", "references:\n  agent: {table: public.agents, key: id}", "m.yaml:2: reference agent needs `by:`"},
+		{"a reference by another", "references:\n  agent: {table: public.agents, key: id, by: contact.agent_id}", "m.yaml:2: `by:` takes a column of message or conversation"},
+		{"a reference with a taken name", "references:\n  message: {table: public.x, key: id, by: message.x}", "a reference cannot be called \"message\""},
+		{"a table twice", "references:\n  agent: {table: public.contacts, key: id, by: message.agent}", "public.contacts is the table of contact already"},
+		{"a condition", "message:\n  members:\n    content: {if: {colum: body}, then: body, else: {const: ''}}", `m.yaml:3: a condition has no "colum": did you mean "column"?`},
+		{"if without then", "message:\n  members:\n    content: {if: body, else: body}", "m.yaml:3: `if:` needs `then:`"},
+		{"a key twice", "message:\n  members:\n    content: body\n    content: text", `m.yaml:4: "content" is given twice`},
+		{"no YAML", "message: [", "m.yaml:1:"},
+		{"no mapping", "- a", "m.yaml:1: a mapping starts with sections"},
+		{"order is missing", "message:\n  newest_by: null", "so message needs `newest_by:`"},
+		{"a replacement that is not whole", "replace: true\nmessage: {table: a.b}", "m.yaml:1: the section `conversation:` is missing"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := mapping.Parse("crm", "m.yaml", []byte(c.yaml))
+			var wrong *mapping.Error
+			if !errors.As(err, &wrong) {
+				t.Fatalf("got %v", err)
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got:\n%v\nwant:\n%s", err, c.want)
+			}
+			for _, p := range wrong.Problems {
+				if p.File == "" || p.Line == 0 || p.Text == "" {
+					t.Errorf("incomplete: %+v", p)
+				}
+			}
+		})
+	}
+}
+
+// All that is wrong is said at once, in the order of the lines.
+func TestErrorsComeTogether(t *testing.T) {
+	t.Parallel()
+	_, err := mapping.Parse("crm", "m.yaml", []byte("message:\n  members:\n    content: {colum: a}\n    senderId: {shap: b}\n    contents: x"))
+	if err == nil || strings.Count(err.Error(), "m.yaml:") != 3 {
+		t.Errorf("got:\n%v", err)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	t.Parallel()
+	for _, preset := range mapping.Presets() {
+		spec := load(t, preset)
+		if tables := spec.Tables(); tables[0].Role != "message" || tables[1].Role != "conversation" || !tables[0].Stream {
+			t.Errorf("%s: %+v", preset, tables)
+		}
+	}
+	if _, err := mapping.Load("crn", ""); err == nil || !strings.Contains(err.Error(), `did you mean "crm"?`) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := mapping.Load("crm", filepath.Join(t.TempDir(), "missing.yaml")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "m.yaml")
+	if err := os.WriteFile(file, []byte("# nothing\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if spec, err := mapping.Load("crm", file); err != nil || len(spec.Tables()) != 3 {
+		t.Errorf("an empty file changed the preset: %v", err)
+	}
+	// A preset, written to a file that stands alone, is the preset.
+	text, err := mapping.Preset("crm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, "\nreplace: true\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spec, err := mapping.Load("unused", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(columns(load(t, "crm")), columns(spec)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func columns(spec *mapping.Spec) map[string][]string {
+	out := map[string][]string{}
+	for _, t := range spec.Tables() {
+		for _, c := range t.Columns {
+			out[t.Schema+"."+t.Name] = append(out[t.Schema+"."+t.Name], c.Name)
+		}
+	}
+	return out
+}
+
+// Parts of a preset are replaced, taken away and added; the rest stays.
+func TestOverride(t *testing.T) {
+	t.Parallel()
+	spec, err := mapping.Parse("crm", "m.yaml", []byte(`
+message:
+  table: chat.msgs
+  members:
+    content: {if: {column: body, is: ""}, then: {const: "(empty)"}, else: body}
+    replyToMessageId: null
+    metadata: {object: {id: external_id, quoted: {column: quoted_message, path: a.b}}}
+typing: null
+references:
+  contact: {table: people}
+  agent: {table: agents, key: id, by: message.sent_by_user_id}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := columns(spec)
+	if slices.Contains(got["chat.msgs"], "reply_to_id") || slices.Contains(got["public.conversations"], "is_typing") || got["public.people"] == nil || got["public.agents"] == nil {
+		t.Errorf("got %v", got)
+	}
+	w := newWorld(t, spec, mapping.Options{})
+	m := message.with(fields{"body": "", "quoted_message": `{"a": {"b": "\u00e9\""}}`, "external_id": "X"})
+	w.begin()
+	rel := w.relation("msgs", m)
+	w.relations["msgs"] = rel
+	rel.Schema = "chat"
+	w.change(insert("msgs", m))
+	if len(w.events) != 1 || !strings.Contains(string(w.events[0].Payload), `"content":"(empty)"`) || !strings.Contains(string(w.events[0].Payload), `"metadata":{"id":"X","quoted":"é\""}`) {
+		t.Errorf("got %s", payloads(w.events))
+	}
+}
+
+// Against the real columns: what the operator names must be there; what only
+// the preset names costs its members.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	all := columns(load(t, "crm"))
+	without := func(table string, names ...string) func(string, string) []string {
+		return func(schema, name string) []string {
+			have := all[schema+"."+name]
+			if schema+"."+name != table {
+				return have
+			}
+			return slices.DeleteFunc(slices.Clone(have), func(c string) bool { return slices.Contains(names, c) || len(names) == 0 })
+		}
+	}
+	cases := []struct {
+		name, yaml      string
+		columns         func(string, string) []string
+		warning, mishap string
+	}{
+		{"all there", "", without("x"), "", ""},
+		{"an optional column", "", without("public.messages", "media_url"), `preset crm:`, ""},
+		{"what goes without", "", without("public.messages", "media_url"), "; without it goes message.attachments, message.attachments.url", ""},
+		{"a required column", "", without("public.messages", "workspace_id"), "", `public.messages has no column "workspace_id"`},
+		{"a column that feeds the last message too", "", without("public.messages", "sender_jid"), "without it goes message.senderId, conversation.lastMessage", ""},
+		{"the operator's column", "message:\n  members:\n    content: [boddy, body]", without("x"), "", `m.yaml:3: public.messages has no column "boddy": did you mean "body"?`},
+		{"a table of contacts", "", without("public.contacts"), "there is no table public.contacts, which the mapping has as contact: what it feeds goes without: ", ""},
+		{"a table of messages", "", without("public.messages"), "", "there is no table public.messages"},
+		{"the operator's reference", "references:\n  agent: {table: agents, key: id, by: message.sent_by_user_id}", without("x"), "", "m.yaml:2: there is no table public.agents"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			spec, err := mapping.Parse("crm", "m.yaml", []byte(c.yaml))
+			if err != nil {
+				t.Fatal(err)
+			}
+			warnings, err := spec.Check(c.columns)
+			var said []string
+			for _, w := range warnings {
+				said = append(said, w.String())
+			}
+			if got := strings.Join(said, "\n"); !strings.Contains(got, c.warning) || (c.warning == "") != (got == "") {
+				t.Errorf("warnings: %s\nwant: %s", got, c.warning)
+			}
+			if (err != nil) != (c.mishap != "") || err != nil && !strings.Contains(err.Error(), c.mishap) {
+				t.Errorf("error: %v\nwant: %s", err, c.mishap)
+			}
+		})
+	}
+}
+
+// No file makes Parse panic or hang.
+func FuzzParse(f *testing.F) {
+	for _, preset := range mapping.Presets() {
+		text, err := mapping.Preset(preset)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(string(text) + "\nreplace: true\n")
+		f.Add(string(text))
+	}
+	for _, s := range []string{
+		"message: &a [*a]", "a: &a {<<: *a}", "message: {members: {id: &x [*x]}}", "message:\n  members:\n    id: {first: [[[[id]]]]}", "words: {status: x}",
+		"conversation: {members: {participants: {array: [{object: {id: {member: conversation.participants}}}]}}}", "message: {members: {content: {const: {1: 2}}}}",
+		"message: {members: {metadata: {object: {a: {const: .nan}}}}}", "references: {x: null, y: []}", "typing: {column: [1]}", "? {a: b}\n: c",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		spec, err := mapping.Parse("crm", "f.yaml", []byte(text))
+		if err != nil {
+			if err.Error() == "" {
+				t.Fatal("an error without words")
+			}
+			return
+		}
+		if _, err := spec.Check(func(string, string) []string { return []string{"id"} }); err == nil {
+			t.Fatal("a mapping that needs one column only")
+		}
+		w := newWorld(t, spec, mapping.Options{})
+		w.tx(insert(spec.Tables()[0].Name, message), update(spec.Tables()[1].Name, conversation, conversation.with(fields{"is_typing": "t"})))
+	})
+}
