@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"encoding/binary"
 	"testing"
 	"time"
 )
@@ -25,3 +26,24 @@ func AwaitPoll(t testing.TB, s *Server, sid string) {
 	}
 	t.Fatal("no poll came")
 }
+
+// Frames returns the payloads of a message's WebSocket frames.
+func Frames(t testing.TB, m *Message) [][]byte {
+	t.Helper()
+	var out [][]byte
+	for b := m.frames; len(b) > 0; {
+		n, header := int(b[1]), 2
+		switch n {
+		case 126:
+			n, header = int(binary.BigEndian.Uint16(b[2:])), 4
+		case 127:
+			n, header = int(binary.BigEndian.Uint64(b[2:])), 10
+		}
+		out = append(out, b[header:header+n])
+		b = b[header+n:]
+	}
+	return out
+}
+
+// Payload returns a message as it is in a polling body.
+func Payload(m *Message) string { return string(appendPayload(nil, m)) }

@@ -36,7 +36,9 @@ func Decode(text []byte, maxAttachments int) (Packet, error) {
 	if p.ID, p.HasID, rest, err = cutID(rest); err != nil {
 		return Packet{}, err
 	}
-	p.Data = json.RawMessage(rest[:len(rest):len(rest)])
+	if len(rest) > 0 {
+		p.Data = json.RawMessage(rest[:len(rest):len(rest)])
+	}
 	if !validPayload(p.Type, p.Data) {
 		return Packet{}, ErrPacket
 	}

@@ -11,6 +11,9 @@ func Elements(dst []json.RawMessage, array []byte) []json.RawMessage {
 	}
 	for i = skipSpace(array, i+1); i < len(array) && array[i] != ']'; {
 		end := skipValue(array, i)
+		if end == i { // a stray brace or comma: it is not valid, and must not hold us up
+			return dst
+		}
 		dst = append(dst, json.RawMessage(array[i:end:end]))
 		if i = skipSpace(array, end); i < len(array) && array[i] == ',' {
 			i = skipSpace(array, i+1)
