@@ -4,7 +4,7 @@
 //
 //	go run ./bench/fanout             # all of it, in about five minutes
 //	go run ./bench/fanout -rounds 1 -servers ours -steps steady,peak
-//	go run ./bench/fanout -write docs/benchmarks.md
+//	go run ./bench/fanout -many 5000 -write docs/benchmarks.md
 //
 // The server runs on core 0 and the load generator, which is this process, on
 // core 1, over loopback. A machine drifts, so figures of different runs do not

@@ -37,23 +37,41 @@ func run(ctx context.Context, args []string) error {
 	}
 	defer cleanup()
 	start, load := time.Now(), loadAverage()
-	results := map[string][]figures{}
-	for round := range p.rounds {
-		for _, peer := range peers {
-			fmt.Fprintf(os.Stderr, "round %d of %d: %s\n", round+1, p.rounds, peer.name)
-			f, err := p.measure(ctx, peer, last(results[peer.name]))
-			if err != nil {
-				return fmt.Errorf("%s: %w", peer.name, err)
-			}
-			results[peer.name] = append(results[peer.name], f)
-		}
+	text, err := p.table(ctx, peers)
+	if err != nil {
+		return err
 	}
-	text := report(p, results, machine(start, load))
+	if p.many > 0 {
+		many := p
+		many.clients, many.rounds, many.steps = p.many, 1, []string{"steady", "peak"}
+		second, err := many.table(ctx, peers)
+		if err != nil {
+			return err
+		}
+		text += "\n" + second
+	}
+	text += "\n" + machine(start, load) + "\n"
 	fmt.Print(text)
 	if p.write == "" {
 		return nil
 	}
 	return os.WriteFile(p.write, []byte(page(text)), 0o644)
+}
+
+// table measures the servers in turn, round after round.
+func (p plan) table(ctx context.Context, peers []peer) (string, error) {
+	results := map[string][]figures{}
+	for round := range p.rounds {
+		for _, peer := range peers {
+			note("round %d of %d, %d clients: %s", round+1, p.rounds, p.clients, peer.name)
+			f, err := p.measure(ctx, peer, last(results[peer.name]))
+			if err != nil {
+				return "", fmt.Errorf("%s: %w", peer.name, err)
+			}
+			results[peer.name] = append(results[peer.name], f)
+		}
+	}
+	return report(p, results), nil
 }
 
 // plan is what to measure.
@@ -63,6 +81,7 @@ type plan struct {
 	rounds  int
 	clients int // of the steady and peak steps
 	idle    int // of the idle step
+	many    int // of a second table with the steady and peak steps; 0 is none
 	probe   time.Duration
 	profile string
 	write   string
@@ -81,6 +100,7 @@ func parse(args []string) (plan, error) {
 	f.IntVar(&p.rounds, "rounds", 3, "rounds; the table has their medians")
 	f.IntVar(&p.clients, "clients", 1000, "clients of steady and peak, all in one room")
 	f.IntVar(&p.idle, "idle", 5000, "clients of idle")
+	f.IntVar(&p.many, "many", 0, "steady and peak once more with so many clients, such as 5000")
 	f.DurationVar(&p.probe, "probe", 2500*time.Millisecond, "how long each rate is tried")
 	f.StringVar(&p.profile, "profile", "", "write a CPU profile of our server at its highest rate to this file")
 	f.StringVar(&p.write, "write", "", "write the page of results to this file")

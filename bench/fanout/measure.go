@@ -13,8 +13,10 @@ import (
 )
 
 const (
-	steadyRate   = 20 // events a second
-	steadyEvents = 100
+	// steadyRate is in events a second to a thousand clients; more clients get
+	// fewer, so that the deliveries are the same. It lasts for steadyTime.
+	steadyRate = 20
+	steadyTime = 5 * time.Second
 	// tooLate is the p99 at which a rate counts as too high for a server.
 	tooLate = 250 * time.Millisecond
 	// inFlight is how many handshakes are under way at a time.
@@ -129,12 +131,13 @@ func (p plan) steady(ctx context.Context, peer peer, f *figures) error {
 	if err := s.warm(ctx); err != nil {
 		return err
 	}
-	r, err := s.send(ctx, steadyEvents, steadyRate, 1)
+	rate := steadyRate * 1000 / float64(p.clients)
+	r, err := s.send(ctx, int(rate*steadyTime.Seconds()), rate, 1)
 	if err != nil {
 		return err
 	}
 	if r.Lost > 0 {
-		return fmt.Errorf("%d of %d events lost at %d a second", r.Lost, r.Lost+r.Deliveries, steadyRate)
+		return fmt.Errorf("%d of %d deliveries lost at %g events a second", r.Lost, r.Lost+r.Deliveries, rate)
 	}
 	f.SteadyCPU, f.SteadyP50, f.SteadyP99 = r.cpuPerMillion(), r.Latency.Quantile(0.5), r.Latency.Quantile(0.99)
 	note("steady: %.2f CPU s/M, p50 %v, p99 %v", f.SteadyCPU, f.SteadyP50, f.SteadyP99)

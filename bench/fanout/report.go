@@ -21,7 +21,7 @@ type column struct {
 var columns = []column{
 	{"connects/s", func(f figures) float64 { return f.Connects }, "%.0f"},
 	{"kB idle per client", func(f figures) float64 { return f.IdleKB }, "%.1f"},
-	{"CPU at 20 events/s", func(f figures) float64 { return f.SteadyCPU }, "%.1f"},
+	{"CPU at a steady rate", func(f figures) float64 { return f.SteadyCPU }, "%.1f"},
 	{"p50 ms there", func(f figures) float64 { return f.SteadyP50.Seconds() * 1e3 }, "%.1f"},
 	{"p99 ms there", func(f figures) float64 { return f.SteadyP99.Seconds() * 1e3 }, "%.1f"},
 	{"highest k deliveries/s", func(f figures) float64 { return f.Peak }, "%.0f"},
@@ -30,7 +30,7 @@ var columns = []column{
 }
 
 // report is the table of medians, and that of the ratios to ours.
-func report(p plan, results map[string][]figures, machine string) string {
+func report(p plan, results map[string][]figures) string {
 	var b strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	titles := []string{"server"}
@@ -61,7 +61,7 @@ func report(p plan, results map[string][]figures, machine string) string {
 		}
 		row(append(cells, "")...)
 	}
-	fmt.Fprintf(&b, "\n%d clients, idle %d; medians of %d. %s\n", p.clients, p.idle, p.rounds, machine)
+	fmt.Fprintf(&b, "\n%d clients; connects and idle memory with %d; medians of %d.\n", p.clients, p.idle, p.rounds)
 	return b.String()
 }
 
