@@ -116,7 +116,11 @@ func TestRestartsUnderLoad(t *testing.T) {
 	}
 	more("a kill")
 	for range 3 {
-		exec(t, url, `select pg_terminate_backend(active_pid) from pg_replication_slots where active`)
+		before := src.Stats().Reconnects
+		src.awaitStats(t, "the end of its server process", func(s postgres.Stats) bool {
+			exec(t, url, `select pg_terminate_backend(active_pid) from pg_replication_slots where active`)
+			return s.Reconnects > before
+		})
 		more("the end of its server process")
 	}
 	checkIDs(t, rec, w.end())

@@ -100,7 +100,11 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	s.counters.streams.Add(1)
 	s.setState(ctx, Streaming, "", "")
 	before := s.counters.transactions.Load()
-	unwatch := context.AfterFunc(ctx, func() { st.interrupt(errStop) })
+	interrupted := make(chan struct{})
+	ended := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		st.interrupt(errStop)
+	})
 
 	var others sync.WaitGroup
 	watching, stopWatching := context.WithCancel(ctx)
@@ -111,7 +115,10 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	r := &reading{stream: st, handler: h, relations: newRelations()}
 	err := r.read()
 
-	unwatch()
+	if !ended() {
+		// Its wake must not come after finish has put the link to rest.
+		<-interrupted
+	}
 	stopWatching()
 	close(done)
 	others.Wait()
