@@ -55,19 +55,32 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (*Daemon, error) {
 	return d, d.inFront()
 }
 
+// newSource makes the source that the configuration asks for.
+func (d *Daemon) newSource(spec *mapping.Spec) (Source, error) {
+	if d.cfg.Source.Kind == configs.KindRealtime {
+		return d.newRealtime(spec)
+	}
+	return d.newPostgres(spec)
+}
+
+// databaseURL is where ordinary questions go; empty without a database.
+func (d *Daemon) databaseURL() configs.DSN {
+	if d.cfg.Lookup.URL != "" {
+		return d.cfg.Lookup.URL
+	}
+	return d.cfg.Source.Postgres.URL
+}
+
 // database returns the pool for lookups and memberships, nil without a
 // database's address.
 func (d *Daemon) database() (*pgxpool.Pool, error) {
-	dsn, key := d.cfg.Lookup.URL, "lookup.url"
-	if dsn == "" {
-		dsn, key = d.cfg.Source.Postgres.URL, "source.postgres.url"
-	}
+	dsn := d.databaseURL()
 	if dsn == "" {
 		return nil, nil
 	}
 	c, err := pgxpool.ParseConfig(dsn.Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("%s = %s: %w", key, dsn, err)
+		return nil, fmt.Errorf("the database's address %s: %w", dsn, err)
 	}
 	c.MaxConns = poolSize
 	c.MinConns = 0
@@ -75,7 +88,7 @@ func (d *Daemon) database() (*pgxpool.Pool, error) {
 	c.ConnConfig.RuntimeParams["application_name"] = "chatbridge-lookup"
 	pool, err := pgxpool.NewWithConfig(context.Background(), c)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", key, err)
+		return nil, fmt.Errorf("the database's address: %w", err)
 	}
 	d.parts = append(d.parts, func(ctx context.Context) error {
 		<-ctx.Done()
@@ -158,6 +171,7 @@ func (d *Daemon) socketOptions() (socketio.Options, error) {
 	l := d.cfg.Limits
 	o := socketio.DefaultOptions()
 	o.Path = d.cfg.Path
+	o.SIDPrefix = sidPrefix
 	o.PingInterval, o.PingTimeout = d.cfg.Ping.Interval, d.cfg.Ping.Timeout
 	o.ConnectTimeout = l.ConnectTimeout
 	o.MaxPayload = int(l.Payload)
@@ -182,8 +196,17 @@ func (d *Daemon) socketOptions() (socketio.Options, error) {
 	return o, nil
 }
 
+// sidPrefix begins every session id of the bridge, so that a load balancer can
+// send a polling session's requests back to it: configs/nginx, haproxy, caddy.
+const sidPrefix = "br-"
+
 // ownRooms are the rooms of a client that are no subscriptions.
 const ownRooms = 2
+
+// holdModes are the gateway's modes by the value of gateway.hold.
+var holdModes = map[string]gateway.Mode{
+	configs.HoldAuto: gateway.Auto, configs.HoldLocal: gateway.HoldLocal, configs.HoldUpstream: gateway.HoldUpstream,
+}
 
 // inFront makes the gateway where the bridge stands in front of ChatEngine.
 func (d *Daemon) inFront() error {
@@ -206,5 +229,5 @@ func (d *Daemon) inFront() error {
 		return err
 	}
 	d.parts = append(d.parts, d.gateway.Run)
-	return nil
+	return d.gateway.Hold(holdModes[c.Hold])
 }

@@ -11,11 +11,6 @@ import (
 	"chatbridge/source/postgres"
 )
 
-// newSource makes the source that the configuration asks for.
-func (d *Daemon) newSource(spec *mapping.Spec) (Source, error) {
-	return d.newPostgres(spec)
-}
-
 // postgresSource is logical replication, with the publication seen to before
 // it begins.
 type postgresSource struct {

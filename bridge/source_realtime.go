@@ -1,0 +1,92 @@
+package bridge
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/source"
+	"chatbridge/source/realtime"
+)
+
+// realtimeSource is Supabase Realtime with its reconciler.
+type realtimeSource struct {
+	stream *realtime.Source
+	// flowed is when changes were last seen to flow, in Unix nanoseconds.
+	flowed atomic.Int64
+}
+
+func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
+	c := d.cfg.Source.Realtime
+	o := realtime.Options{
+		URL: c.URL, Key: c.Key.Reveal(), DatabaseURL: d.databaseURL().Reveal(),
+		ReconcileInterval: c.ReconcileInterval, Window: c.Window,
+		// What a client that connects right after the start is caught up on.
+		Backfill: max(d.cfg.Replay.Window, time.Minute),
+		Logger:   d.log,
+	}
+	for _, t := range spec.Tables() {
+		if t.Stream {
+			o.Tables = append(o.Tables, realtime.Table{Schema: t.Schema, Name: t.Name, Key: []string{t.Columns[t.Key].Name}})
+		}
+	}
+	stream, err := realtime.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s := &realtimeSource{stream: stream}
+	d.parts = append(d.parts, s.watch)
+	return s, nil
+}
+
+// Run implements Source.
+func (s *realtimeSource) Run(ctx context.Context, h source.Handler) error { return s.stream.Run(ctx, h) }
+
+func (s *realtimeSource) watch(ctx context.Context) error {
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			if flows(s.stream.Stats(), now) {
+				s.flowed.Store(now.UnixNano())
+			}
+		}
+	}
+}
+
+// flows tells whether changes arrive: by the stream, or late but surely by the
+// reconciler.
+func flows(s realtime.Stats, now time.Time) bool {
+	reconciled := !s.Reconcile.LastSuccess.IsZero() && now.Sub(s.Reconcile.LastSuccess) < 2*s.Reconcile.Interval+time.Second
+	return s.State == realtime.StateLive || reconciled
+}
+
+// Health implements Source.
+func (s *realtimeSource) Health() SourceHealth {
+	now, stats := time.Now(), s.stream.Stats()
+	h := SourceHealth{
+		Kind: configs.KindRealtime, State: string(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
+		Flowing: flows(stats, now), LagBytes: -1,
+	}
+	for _, c := range stats.Channels {
+		if h.Reason == "" && c.Error != "" {
+			h.Reason = c.Table + ": " + c.Error
+		}
+	}
+	if h.Reason == "" && stats.Reconcile.Error != "" {
+		h.Reason = stats.Reconcile.Error
+	}
+	if at := s.flowed.Load(); at != 0 {
+		h.FlowedUntil = time.Unix(0, at)
+	}
+	if !stats.LastChange.IsZero() {
+		last := stats.LastChange.UTC()
+		h.LastTransaction = &last
+	}
+	return h
+}
