@@ -2,8 +2,11 @@ package engineio_test
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -134,7 +137,7 @@ func TestSlowConsumer(t *testing.T) {
 				good.Next()
 			}
 			a.wantClosed(t, reason)
-			if st := s.Stats(); st.Closes[reason] != 1 || st.Stalls == 0 {
+			if st := s.Stats(); st.Closes[reason] != 1 {
 				t.Errorf("stats %+v", st)
 			}
 			fast.Send(m)
@@ -145,7 +148,7 @@ func TestSlowConsumer(t *testing.T) {
 
 func TestWriteTimeout(t *testing.T) {
 	a := newApp()
-	_, url := serve(t, a, func(o *engineio.Options) { o.WriteTimeout = 50 * time.Millisecond })
+	s, url := serve(t, a, func(o *engineio.Options) { o.WriteTimeout = 50 * time.Millisecond })
 	stuck(t, url)
 	session := a.next(t)
 	m := engineio.NewMessage([]byte(strings.Repeat("x", 1<<20)))
@@ -153,6 +156,9 @@ func TestWriteTimeout(t *testing.T) {
 		session.Send(m)
 	}
 	a.wantClosed(t, engineio.WriteTimeout)
+	if n := s.Stats().Stalls; n == 0 {
+		t.Error("no stall was counted")
+	}
 }
 
 // A session that is being closed is bound by the write time-out too.
@@ -237,4 +243,55 @@ func TestSetLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRefused(t, s, url, engineio.MaxConnectionsPerAddress)
+}
+
+// A body that comes a byte at a time ends with its time, or with its session, also
+// where it is refused unread.
+func TestSlowBody(t *testing.T) {
+	for name, test := range map[string]struct {
+		timeout time.Duration
+		abort   bool
+		query   string
+	}{
+		"time-out": {timeout: 200 * time.Millisecond},
+		"session":  {timeout: time.Minute, abort: true},
+		"refused":  {timeout: 200 * time.Millisecond, query: "/?EIO=4&transport=polling&sid=none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newApp()
+			_, url := serve(t, a, func(o *engineio.Options) { o.PingTimeout = test.timeout })
+			p := rawclient.OpenPolling(t, url)
+			query := "/" + strings.TrimPrefix(p.URL, url)
+			if test.query != "" {
+				query = test.query
+			}
+			conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = conn.Close() }()
+			_, _ = io.WriteString(conn, "POST "+query+" HTTP/1.1\r\nHost: x\r\nContent-Length: 19000\r\n\r\n4")
+			stop := make(chan struct{})
+			var drip sync.WaitGroup
+			drip.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					case <-time.After(10 * time.Millisecond):
+						_, _ = conn.Write([]byte("x"))
+					}
+				}
+			})
+			if test.abort {
+				a.next(t).Abort(engineio.ServerClose)
+			}
+			_ = conn.SetReadDeadline(time.Now().Add(rawclient.Patience))
+			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Error("the request goes on")
+			}
+			close(stop)
+			drip.Wait()
+		})
+	}
 }

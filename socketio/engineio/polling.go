@@ -26,6 +26,7 @@ const (
 type polling struct {
 	waiting   chan struct{} // of the GET that waits, to wake it; nil if none does
 	posting   bool          // a POST is being read
+	cut       func()        // makes an end of reading it
 	upgrading bool          // a WebSocket was opened for the session
 	probed    bool          // and has sent its probe
 	upgraded  bool          // and has taken over
@@ -50,6 +51,9 @@ func (p *polling) wake() {
 // it. mu is held.
 func (p *polling) end(reason Reason) (late bool) {
 	p.final = "1"
+	if p.cut != nil {
+		p.cut()
+	}
 	if reason == ClientClose {
 		p.final = "6"
 		p.late = p.waiting == nil
@@ -274,14 +278,25 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 	s.respond(w, []byte("ok"))
 }
 
-// readBody reads a POST's body, PingTimeout long at most.
+// readBody reads a POST's body, PingTimeout long at most (see [Server.ServeHTTP])
+// and no longer than the session lives.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	limit := int64(s.server.opts.MaxPayload)
 	if r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit}
 	}
 	rc := http.NewResponseController(w)
-	_ = rc.SetReadDeadline(time.Now().Add(s.server.opts.PingTimeout))
-	defer func() { _ = rc.SetReadDeadline(time.Time{}) }()
-	return io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	s.mu.Lock()
+	s.polls.cut = func() { _ = rc.SetReadDeadline(aLongTimeAgo) }
+	s.mu.Unlock()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.polls.cut = nil
+	if err == nil {
+		// Else it stays, so that the HTTP server does not read the rest of the body
+		// for ever when it cleans up.
+		_ = rc.SetReadDeadline(time.Time{})
+	}
+	return body, err
 }
