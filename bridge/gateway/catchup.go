@@ -130,6 +130,7 @@ func (c *catchUp) fromUpstream() bool {
 			return true
 		}
 		if err != nil {
+			c.release(catchUpGone) // what is kept is still told
 			return false
 		}
 		if !f.fin && f.data() {

@@ -61,7 +61,7 @@ func run(t testing.TB, o gateway.Options) setup {
 func fast(upstream string) gateway.Options {
 	o := gateway.DefaultOptions()
 	o.Upstream, _ = url.Parse(upstream)
-	o.Interval, o.Timeout = 50*time.Millisecond, 300*time.Millisecond
+	o.Interval, o.Timeout = 50*time.Millisecond, time.Second
 	o.HealthyFor = 300 * time.Millisecond
 	o.HandshakeTimeout = time.Second
 	o.BatchInterval = 50 * time.Millisecond

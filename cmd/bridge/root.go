@@ -43,7 +43,7 @@ and loses no event.`,
 
 // commands make the sub-commands, in the order in which help lists them.
 var commands = []func(streams) *cobra.Command{
-	newServe, newDemo, newCheck, newSetup, newHealthcheck, newToken, newTail, newMap, newVersion,
+	newServe, newDemo, newCheck, newSetup, newGateway, newHealthcheck, newToken, newTail, newMap, newVersion,
 }
 
 // noCommand is what is wrong when the first argument is no command.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"chatbridge/internal/npm"
 )
@@ -39,7 +41,7 @@ type Summary struct {
 	Connects   int      `json:"connects"`
 	Disconnect int      `json:"disconnects"`
 	Errors     int      `json:"errors"`   // failed attempts to connect
-	Worst      int      `json:"worst"`    // ms from a message's creation to its arrival
+	Delays     []int    `json:"delays"`   // ms from a message's creation to its arrival, one for each
 	Failures   []string `json:"failures"` // what stopped a client for good
 }
 
@@ -129,7 +131,7 @@ func (s *Summary) add(o Summary) {
 	s.Connects += o.Connects
 	s.Disconnect += o.Disconnect
 	s.Errors += o.Errors
-	s.Worst = max(s.Worst, o.Worst)
+	s.Delays = append(s.Delays, o.Delays...)
 	s.Failures = append(s.Failures, o.Failures...)
 }
 
@@ -157,8 +159,18 @@ func (c *Clients) Forget(url string) {
 	c.ask(map[string]any{"event": "forget"}, nil)
 }
 
+// Delay is the time from a message's creation to its arrival that the given
+// part of the arrivals did not exceed: 0.5 is the median, 1 the worst.
+func (s Summary) Delay(part float64) time.Duration {
+	if len(s.Delays) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(s.Delays))
+	return time.Duration(sorted[int(part*float64(len(sorted)-1))]) * time.Millisecond
+}
+
 // String is for logs.
 func (s Summary) String() string {
-	return fmt.Sprintf("%d connected, %d events, %d messages, %d duplicates, %d connects, %d failed attempts, worst %d ms",
-		s.Connected, s.Events, s.Messages, s.Duplicates, s.Connects, s.Errors, s.Worst)
+	return fmt.Sprintf("%d connected, %d events, %d messages (delay p50 %v, p99 %v, worst %v), %d duplicates, %d connects, %d failed attempts",
+		s.Connected, s.Events, s.Messages, s.Delay(0.5), s.Delay(0.99), s.Delay(1), s.Duplicates, s.Connects, s.Errors)
 }

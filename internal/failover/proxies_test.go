@@ -42,7 +42,7 @@ func TestProxies(t *testing.T) {
 			if status, _ := get(t, proxy.URL+"/health"); status/100 != 5 {
 				t.Fatalf("another path without ChatEngine: status %d", status)
 			}
-			if w.size.rounds < 10 {
+			if !full() {
 				return
 			}
 			returns(t, engine, toStandby, clients)

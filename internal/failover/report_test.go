@@ -51,12 +51,12 @@ func (r *report) table() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var b strings.Builder
-	b.WriteString("| failure | way | times | events | reconnects | duplicates dropped | worst gap | missing | wrong status | out of order |\n")
-	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("| failure | way | times | events | reconnects | duplicates dropped | median delay | worst gap | missing | wrong status | out of order |\n")
+	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, x := range r.rows {
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %.1f s | %d | %d | %d |\n",
-			x.Scenario, x.Way, x.Failures, x.Summary.Events, x.Summary.Connects-x.Clients, x.Summary.Duplicates,
-			float64(x.Summary.Worst)/1000, x.Verdict.Missing, x.Verdict.Status+x.Verdict.List, x.Verdict.Disorder+x.Verdict.Extra)
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d ms | %.1f s | %d | %d | %d |\n",
+			x.Scenario, x.Way, x.Failures, x.Summary.Events, x.Summary.Connects-x.Clients, x.Summary.Duplicates, x.Summary.Delay(0.5).Milliseconds(),
+			x.Summary.Delay(1).Seconds(), x.Verdict.Missing, x.Verdict.Status+x.Verdict.List, x.Verdict.Disorder+x.Verdict.Extra)
 	}
 	return b.String()
 }

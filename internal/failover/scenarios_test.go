@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"testing"
 	"time"
 
+	"chatbridge/bridge/gateway"
 	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
 )
@@ -50,19 +52,42 @@ func TestChatEngineKilledInFront(t *testing.T) {
 	w := newWorld(t)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "2s",
+		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
 		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
 	})
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
-	for range w.size.rounds {
+	for i := range w.size.rounds {
 		pause(time.Second, 3*time.Second)
 		engine.Kill()
 		pause(100*time.Millisecond, 4*time.Second)
 		w.restore(engine)
-		pause(time.Second, 6*time.Second)
+		// Every other time all clients are back at ChatEngine when it dies, else
+		// wherever they happen to be: at the bridge, on the way, half of them here
+		// and half there.
+		if i%2 == 0 {
+			w.handedBack(bridge)
+		} else {
+			pause(0, 4*time.Second)
+		}
 	}
 	w.finish("ChatEngine killed and restored", "in front", w.size.rounds, writer, clients, "r00")
+}
+
+// handedBack waits until ChatEngine serves all clients again.
+func (w *world) handedBack(bridge *failover.Bridge) {
+	w.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for {
+		s, err := gateway.Ask(w.t.Context(), http.DefaultClient, bridge.AdminURL(), "")
+		if err == nil && s.State == gateway.Upstream {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the clients are not handed back: %+v, %v", s, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 func (w *world) restore(engine *chatengine.Server) {
@@ -118,6 +143,19 @@ func (w *world) atEngine(toBridge *failover.Link, clients *failover.Clients) {
 	}
 }
 
+// killBridge kills the bridge at a random moment and starts it again a little
+// later. The clients' five attempts last for eight seconds at the least, so all
+// must be back before the next time.
+func (w *world) killBridge(bridge *failover.Bridge, clients *failover.Clients) {
+	w.t.Helper()
+	pause(500*time.Millisecond, 4*time.Second)
+	bridge.Kill()
+	pause(100*time.Millisecond, 2*time.Second)
+	bridge.Start()
+	bridge.AwaitReady()
+	awaitConnects(w.t, clients, w.size.clients)
+}
+
 // TestBridgeKilled: the bridge alone, killed and started again.
 func TestBridgeKilled(t *testing.T) {
 	w := newWorld(t)
@@ -125,13 +163,8 @@ func TestBridgeKilled(t *testing.T) {
 	writer, clients := w.writer(""), w.clients(bridge.URL())
 	writer.Start("r00")
 	for range w.size.rounds {
-		pause(time.Second, 4*time.Second)
-		bridge.Kill()
-		pause(100*time.Millisecond, 2*time.Second)
-		bridge.Start()
+		w.killBridge(bridge, clients)
 	}
-	bridge.AwaitReady()
-	awaitConnects(t, clients, w.size.clients)
 	w.finish("bridge killed (kill -9)", "bridge alone", w.size.rounds, writer, clients, "r00")
 }
 
@@ -144,13 +177,8 @@ func TestBridgeKilledInFront(t *testing.T) {
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	for range w.size.rounds {
-		pause(time.Second, 4*time.Second)
-		bridge.Kill()
-		pause(100*time.Millisecond, 2*time.Second)
-		bridge.Start()
+		w.killBridge(bridge, clients)
 	}
-	bridge.AwaitReady()
-	awaitConnects(t, clients, w.size.clients)
 	w.finish("bridge killed (kill -9)", "in front", w.size.rounds, writer, clients, "r00")
 }
 
@@ -167,9 +195,9 @@ func TestBridgeTerminated(t *testing.T) {
 			t.Errorf("it took %v to end", took)
 		}
 		bridge.Start()
+		bridge.AwaitReady()
+		awaitConnects(t, clients, w.size.clients)
 	}
-	bridge.AwaitReady()
-	awaitConnects(t, clients, w.size.clients)
 	w.finish("bridge restarted (SIGTERM)", "bridge alone", rounds, writer, clients, "r00")
 }
 

@@ -24,11 +24,14 @@ type size struct {
 }
 
 func sizes() size {
-	if os.Getenv("FAILOVER") == "full" {
+	if full() {
 		return size{clients: 50, processes: 2, rate: 100, rounds: 10, drop: 30 * time.Second}
 	}
 	return size{clients: 10, processes: 1, rate: 25, rounds: 2, drop: 3 * time.Second}
 }
+
+// full tells whether the full form is asked for.
+func full() bool { return os.Getenv("FAILOVER") == "full" }
 
 // secret signs the tokens of a world.
 const secret = "chatengine-secret-of-the-failover-tests"
@@ -42,9 +45,14 @@ type world struct {
 	conversations []failover.Conversation
 }
 
-// newWorld starts a cluster of its own, which may be killed.
+// newWorld starts a cluster of its own, which may be killed. In the short form
+// worlds exist side by side, they mostly wait; in the full one each has the
+// machine to itself, for the figures' sake.
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	if !full() {
+		t.Parallel()
+	}
 	w := &world{t: t, size: sizes()}
 	w.cluster = pgtest.Cluster(t, throwaway.Options{TCP: true})
 	w.database = pgtest.On(t, w.cluster, schemas.ChatEngine)

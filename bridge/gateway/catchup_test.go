@@ -1,0 +1,349 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatbridge/bridge/gateway"
+
+	"github.com/gorilla/websocket"
+)
+
+// scripted is one side of the gateway that says what a test tells it to: the
+// handshake is real, the rest is frames. What it hears goes to a channel.
+type scripted struct {
+	*httptest.Server
+	conns  chan *websocket.Conn
+	heard  chan string
+	refuse func(attempt int) int // a status instead of the upgrade; 0: none
+
+	mu       sync.Mutex
+	attempts int
+	marked   int // attempts with the gateway's own header
+}
+
+func newScripted(t *testing.T) *scripted {
+	t.Helper()
+	s := &scripted{conns: make(chan *websocket.Conn, 8), heard: make(chan string, 256)}
+	var serving sync.WaitGroup
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serving.Add(1)
+		defer serving.Done()
+		s.serve(w, r)
+	}))
+	t.Cleanup(func() {
+		s.CloseClientConnections()
+		s.Close()
+		serving.Wait()
+	})
+	return s
+}
+
+func (s *scripted) serve(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Get("transport") != "websocket" { // the probe
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"code":1,"message":"Session ID unknown"}`)
+		return
+	}
+	s.mu.Lock()
+	s.attempts++
+	attempt := s.attempts
+	if r.Header.Get(gateway.CatchUpHeader) != "" {
+		s.marked++
+	}
+	s.mu.Unlock()
+	if s.refuse != nil {
+		if status := s.refuse(attempt); status != 0 {
+			http.Error(w, "refused", status)
+			return
+		}
+	}
+	conn, err := (&websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}).Upgrade(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	if conn.WriteMessage(websocket.TextMessage, []byte(`0{"sid":"s"}`)) != nil {
+		return
+	}
+	s.conns <- conn
+	for {
+		_, p, err := conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		s.heard <- string(p)
+	}
+}
+
+// next is the next of a channel.
+func next[T any](t *testing.T, what string, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(10 * time.Second):
+		t.Fatalf("timed out: %s", what)
+		panic("unreachable")
+	}
+}
+
+// say sends text frames.
+func say(t *testing.T, conn *websocket.Conn, packets ...string) {
+	t.Helper()
+	for _, p := range packets {
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(p)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// hear reads n packets.
+func hear(t *testing.T, conn *websocket.Conn, n int) []string {
+	t.Helper()
+	var got []string
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for range n {
+		_, p, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatalf("after %q: %v", got, err)
+		}
+		got = append(got, string(p))
+	}
+	return got
+}
+
+// wantPackets compares.
+func wantPackets(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("the client heard\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+	}
+}
+
+// pair is a gateway between two scripted servers.
+type pair struct {
+	setup
+	engine, bridge *scripted
+}
+
+func newPair(t *testing.T, adjust func(*gateway.Options)) pair {
+	t.Helper()
+	p := pair{engine: newScripted(t), bridge: newScripted(t)}
+	o := fast(p.engine.URL)
+	o.Interval = time.Hour
+	o.Local = p.bridge.Config.Handler
+	if adjust != nil {
+		adjust(&o)
+	}
+	p.setup = run(t, o)
+	return p
+}
+
+// connect opens a client and takes its open packet.
+func (p pair) connect(t *testing.T) *websocket.Conn {
+	t.Helper()
+	header := http.Header{"Origin": {"https://crm.example"}, gateway.CatchUpHeader: {"forged"}}
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(p.url, "http")+"/api/ws/?EIO=4&transport=websocket&workspaceId=w", header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	wantPackets(t, hear(t, conn, 1), `0{"sid":"s"}`)
+	return conn
+}
+
+const (
+	connectPacket   = `40{"token":"t","pid":"p","offset":"o"}`
+	subscribePacket = `42["subscribe:conversation","c1"]`
+)
+
+func event(name string, n int) string { return fmt.Sprintf(`42[%q,{"id":"m%d"}]`, name, n) }
+
+// TestCatchUp is the whole of it: what was missed and what is live come from
+// the bridge in order, ChatEngine's wait their turn, everything else passes.
+func TestCatchUp(t *testing.T) {
+	p := newPair(t, nil)
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+
+	say(t, client, connectPacket)
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	for _, s := range []*scripted{p.engine, p.bridge} {
+		if got := next(t, "CONNECT", s.heard); got != connectPacket {
+			t.Fatalf("CONNECT arrived as %s", got)
+		}
+	}
+	// The bridge is first; the client must not see its events before ChatEngine's
+	// acceptance.
+	say(t, bridge, `40{"sid":"b","pid":"p2"}`, event("conversation", 1))
+	say(t, engine, event("message", 5)) // not after CONNECT in the protocol; kept all the same
+	say(t, engine, `40{"sid":"e"}`)
+	wantPackets(t, hear(t, client, 2), `40{"sid":"e"}`, event("conversation", 1))
+
+	say(t, client, subscribePacket)
+	for _, s := range []*scripted{p.engine, p.bridge} {
+		if got := next(t, "subscription", s.heard); got != subscribePacket {
+			t.Fatalf("the subscription arrived as %s", got)
+		}
+	}
+	say(t, engine, event("typing", 0), `430[{"ok":true}]`, `2`)
+	wantPackets(t, hear(t, client, 3), event("typing", 0), `430[{"ok":true}]`, `2`)
+	say(t, client, `3`)
+	if got := next(t, "pong", p.engine.heard); got != `3` {
+		t.Fatalf("ChatEngine heard %s", got)
+	}
+	say(t, bridge, `2`) // the bridge's own heartbeat is answered by the gateway
+	if got := next(t, "pong", p.bridge.heard); got != `3` {
+		t.Fatalf("the bridge heard %s", got)
+	}
+	say(t, bridge, event("typing", 9), event("message", 3), event("message", 4), event("message", 5))
+	say(t, engine, event("messageStatus", 4), event("message", 6))
+	wantPackets(t, hear(t, client, 5), event("message", 3), event("message", 4), event("message", 5),
+		event("message", 5), event("messageStatus", 4)) // then the kept ones
+	wantPackets(t, hear(t, client, 1), event("message", 6))
+
+	// From here on the bytes pass unseen.
+	say(t, engine, event("message", 7))
+	wantPackets(t, hear(t, client, 1), event("message", 7))
+	awaitFor(t, "counted", func() bool { return p.Stats().CatchUps["done"] == 1 })
+	if s := p.Stats(); s.CatchUpEvents != 4 {
+		t.Fatalf("%d events by the bridge, want 4", s.CatchUpEvents)
+	}
+	if p.bridge.marked != 1 || p.engine.marked != 0 {
+		t.Fatalf("%d marked connections to the bridge, %d to ChatEngine", p.bridge.marked, p.engine.marked)
+	}
+}
+
+// TestCatchUpWaitsForAStartingBridge: 503 while the log is being filled.
+func TestCatchUpWaitsForAStartingBridge(t *testing.T) {
+	p := newPair(t, nil)
+	p.bridge.refuse = func(attempt int) int {
+		if attempt < 4 {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	say(t, client, connectPacket, subscribePacket)
+	next(t, "CONNECT", p.engine.heard)
+	say(t, engine, `40{"sid":"e"}`, event("message", 2))
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	if got := next(t, "CONNECT", p.bridge.heard); got != connectPacket {
+		t.Fatalf("the bridge heard %s", got)
+	}
+	say(t, bridge, `40{"sid":"b"}`)
+	if got := next(t, "subscription", p.bridge.heard); got != subscribePacket {
+		t.Fatalf("the bridge heard %s", got)
+	}
+	say(t, bridge, event("message", 1))
+	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
+}
+
+// TestCatchUpGoesOnAfterTheBridgeLetGo: a shed or dropped feed is opened anew,
+// with the subscriptions so far.
+func TestCatchUpGoesOnAfterTheBridgeLetGo(t *testing.T) {
+	p := newPair(t, nil)
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	say(t, client, connectPacket, subscribePacket)
+	next(t, "CONNECT", p.engine.heard)
+	say(t, engine, `40{"sid":"e"}`, event("message", 2))
+	first := next(t, "connection to the bridge", p.bridge.conns)
+	next(t, "CONNECT", p.bridge.heard)
+	say(t, first, `40{"sid":"b"}`)
+	next(t, "subscription", p.bridge.heard)
+	first.Close()
+	second := next(t, "second connection to the bridge", p.bridge.conns)
+	if got := next(t, "CONNECT", p.bridge.heard); got != connectPacket {
+		t.Fatalf("the bridge heard %s", got)
+	}
+	say(t, second, `40{"sid":"b2"}`)
+	if got := next(t, "subscription", p.bridge.heard); got != subscribePacket {
+		t.Fatalf("the bridge heard %s", got)
+	}
+	say(t, second, event("message", 1))
+	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
+}
+
+// TestCatchUpGivesUp: without the bridge the client has what ChatEngine sends,
+// all of it and in order.
+func TestCatchUpGivesUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		outcome string
+		status  int    // of the bridge's answer
+		answer  string // to the CONNECT
+		engine  []string
+	}{
+		"refused at the door":    {outcome: "refused", status: http.StatusForbidden},
+		"refused by a packet":    {outcome: "refused", answer: `44{"message":"no"}`},
+		"never ready":            {outcome: "late", status: http.StatusServiceUnavailable},
+		"never answers":          {outcome: "late"},
+		"too much to keep":       {outcome: "overrun", engine: []string{big(1), big(2), big(3), big(4)}},
+		"a frame past the limit": {outcome: "overrun", engine: []string{`42["message","` + strings.Repeat("x", 600<<10) + `"]`}},
+		"ChatEngine refuses":     {outcome: "gone", engine: []string{`44{"message":"no"}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, func(o *gateway.Options) { o.CatchUpWait = 500 * time.Millisecond })
+			p.bridge.refuse = func(int) int { return c.status }
+			client := p.connect(t)
+			engine := next(t, "connection to ChatEngine", p.engine.conns)
+			say(t, client, connectPacket)
+			next(t, "CONNECT", p.engine.heard)
+			if c.status == 0 {
+				bridge := next(t, "connection to the bridge", p.bridge.conns)
+				if c.answer != "" {
+					say(t, bridge, c.answer)
+				}
+			}
+			want := append([]string{`40{"sid":"e"}`, event("message", 1)}, c.engine...)
+			want = append(want, event("message", 2))
+			say(t, engine, want...)
+			got := hear(t, client, len(want))
+			if c.outcome == "gone" {
+				// The refusal is no event, so it is not kept; those before it follow.
+				slices.Sort(got)
+				slices.Sort(want)
+			}
+			wantPackets(t, got, want...)
+			awaitFor(t, "outcome "+c.outcome, func() bool { return p.Stats().CatchUps[c.outcome] == 1 })
+		})
+	}
+}
+
+// big is an event of 300 KiB.
+func big(n int) string { return fmt.Sprintf(`42["message",{"n":%d,"x":%q}]`, n, strings.Repeat("x", 300<<10)) }
+
+// TestTheEndsOfACatchUp: either side may leave in the middle of it.
+func TestTheEndsOfACatchUp(t *testing.T) {
+	for _, leaver := range []string{"client", "ChatEngine"} {
+		t.Run(leaver, func(t *testing.T) {
+			p := newPair(t, nil)
+			client := p.connect(t)
+			engine := next(t, "connection to ChatEngine", p.engine.conns)
+			say(t, client, connectPacket)
+			bridge := next(t, "connection to the bridge", p.bridge.conns)
+			say(t, bridge, `40{"sid":"b"}`)
+			say(t, engine, `40{"sid":"e"}`, event("message", 1))
+			hear(t, client, 1)
+			if leaver == "client" {
+				client.Close()
+			} else {
+				engine.Close()
+				// What was kept is still told before the end.
+				wantPackets(t, hear(t, client, 1), event("message", 1))
+				if _, _, err := client.ReadMessage(); err == nil {
+					t.Fatal("the connection goes on")
+				}
+			}
+			awaitFor(t, "no websocket left", func() bool { return p.Stats().Websockets == 0 })
+		})
+	}
+}

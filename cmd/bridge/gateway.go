@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"chatbridge/bridge/gateway"
+
+	"github.com/spf13/cobra"
+)
+
+// gatewayOrders are the arguments of `bridge gateway`, and the mode each sets.
+var gatewayOrders = map[string]gateway.Mode{
+	"status": "", "auto": gateway.Auto, "hold-local": gateway.HoldLocal, "hold-upstream": gateway.HoldUpstream,
+}
+
+func newGateway(std streams) *cobra.Command {
+	var asJSON bool
+	timeout := 5 * time.Second
+	cmd := &cobra.Command{
+		Use:   "gateway status|hold-local|hold-upstream|auto [--config FILE]",
+		Short: "See or override who serves: ChatEngine or the bridge",
+		Long: `gateway asks the running daemon on this machine, through its admin listener, who
+serves the clients, or says who shall:
+
+  status         what it is, why and since when
+  hold-local     the bridge serves, however healthy ChatEngine is: for its maintenance
+  hold-upstream  ChatEngine serves, however sick it is: nothing is served by the bridge
+  auto           ChatEngine's health decides
+
+Clients are moved in small batches. The order lasts until the next one, or the
+daemon's restart; gateway.hold makes it last.
+
+` + configHelp,
+		Example: `  bridge gateway hold-local     before ChatEngine's upgrade
+  bridge gateway auto           after it
+  bridge gateway status --json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("say one of status, hold-local, hold-upstream, auto")
+			}
+			if _, ok := gatewayOrders[args[0]]; !ok {
+				return usagef("there is no order %q: say one of status, hold-local, hold-upstream, auto", args[0])
+			}
+			return nil
+		},
+		ValidArgs: []string{"status", "hold-local", "hold-upstream", "auto"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			config, err := loadConfig(cmd, false)
+			if err != nil {
+				return err
+			}
+			base, err := adminURL(config.Admin.Listen)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			status, err := gateway.Ask(ctx, client, base, gatewayOrders[args[0]])
+			if err != nil {
+				return err
+			}
+			return printGateway(std.out, status, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the answer may take")
+	addConfigFlags(cmd)
+	return cmd
+}
+
+// adminURL is the admin listener as this machine reaches it.
+func adminURL(listen string) (string, error) {
+	if listen == "" {
+		return "", usagef("admin.listen is empty, so the daemon takes no orders: set it to 127.0.0.1:9090")
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", fmt.Errorf("admin.listen = %q: %w", listen, err)
+	}
+	switch host {
+	case "", "0.0.0.0":
+		host = "127.0.0.1"
+	case "::":
+		host = "::1"
+	}
+	return "http://" + net.JoinHostPort(host, port), nil
+}
+
+func printGateway(w io.Writer, s gateway.Status, asJSON bool) error {
+	if asJSON {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(s)
+	}
+	health := "not probed yet"
+	switch {
+	case s.Healthy:
+		health = fmt.Sprintf("healthy for %v", time.Since(s.HealthySince).Round(time.Second))
+	case s.ProbeError != "":
+		health = s.ProbeError
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "state       %s for %v: %s\n", s.State, time.Since(s.Since).Round(time.Second), s.Reason)
+	fmt.Fprintf(&b, "mode        %s\n", s.Mode)
+	fmt.Fprintf(&b, "ChatEngine  %s\n", health)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
