@@ -17,6 +17,11 @@ func (s *postgresSource) measure(m *metrics.Snapshot) {
 	m.Postgres = &stats
 }
 
+func (s *realtimeSource) measure(m *metrics.Snapshot) {
+	stats := s.stream.Stats()
+	m.Realtime = &stats
+}
+
 // Metrics takes what /metrics shows. It may be called from any goroutine.
 func (d *Daemon) Metrics() metrics.Snapshot {
 	now := time.Now()

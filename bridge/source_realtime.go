@@ -42,7 +42,9 @@ func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
 }
 
 // Run implements Source.
-func (s *realtimeSource) Run(ctx context.Context, h source.Handler) error { return s.stream.Run(ctx, h) }
+func (s *realtimeSource) Run(ctx context.Context, h source.Handler) error {
+	return s.stream.Run(ctx, h)
+}
 
 func (s *realtimeSource) watch(ctx context.Context) error {
 	tick := time.NewTicker(500 * time.Millisecond)

@@ -27,7 +27,9 @@ type Status struct {
 	Clients ClientStatus  `json:"clients"`
 	Replay  ReplayStatus  `json:"replay"`
 	Mapping MappingStatus `json:"mapping"`
-	Gateway any           `json:"gateway,omitempty"`
+	// Realtime is there where the source is Supabase Realtime.
+	Realtime *RealtimeStatus `json:"realtime,omitempty"`
+	Gateway  any             `json:"gateway,omitempty"`
 	// Warnings are what the operator should look into, newest last.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -124,6 +126,9 @@ func (d *Daemon) Status() Status {
 		s.Replay.CatchUps[catchUp(reason).String()] = n
 	}
 	s.Clients.Tokens, s.Clients.Faults = d.server.refused()
+	if rt, ok := d.source.(*realtimeSource); ok {
+		s.Realtime = rt.status(now)
+	}
 	if d.gateway != nil {
 		s.Gateway = d.gateway.Status()
 	}
