@@ -6,9 +6,20 @@ import (
 	"time"
 )
 
-// AwaitPoll returns when a poll waits for the session. There is no event for that,
-// so it looks again and again.
+// AwaitPoll returns when a poll waits for the session.
 func AwaitPoll(t testing.TB, s *Server, sid string) {
+	t.Helper()
+	await(t, s, sid, func(p *polling) bool { return p.waiting != nil })
+}
+
+// AwaitPost returns when a body is being read for the session.
+func AwaitPost(t testing.TB, s *Server, sid string) {
+	t.Helper()
+	await(t, s, sid, func(p *polling) bool { return p.cut != nil })
+}
+
+// await looks again and again: there is no event for these states.
+func await(t testing.TB, s *Server, sid string, reached func(p *polling) bool) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		s.mu.RLock()
@@ -18,13 +29,13 @@ func AwaitPoll(t testing.TB, s *Server, sid string) {
 			t.Fatal("the session is gone")
 		}
 		session.mu.Lock()
-		waits := session.polls.waiting != nil
+		ok := reached(session.polls)
 		session.mu.Unlock()
-		if waits {
+		if ok {
 			return
 		}
 	}
-	t.Fatal("no poll came")
+	t.Fatal("it never came")
 }
 
 // Frames returns the payloads of a message's WebSocket frames.

@@ -259,7 +259,7 @@ func TestSlowBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newApp()
-			_, url := serve(t, a, func(o *engineio.Options) { o.PingTimeout = test.timeout })
+			s, url := serve(t, a, func(o *engineio.Options) { o.PingTimeout = test.timeout })
 			p := rawclient.OpenPolling(t, url)
 			query := "/" + strings.TrimPrefix(p.URL, url)
 			if test.query != "" {
@@ -284,6 +284,7 @@ func TestSlowBody(t *testing.T) {
 				}
 			})
 			if test.abort {
+				engineio.AwaitPost(t, s, p.SID)
 				a.next(t).Abort(engineio.ServerClose)
 			}
 			_ = conn.SetReadDeadline(time.Now().Add(rawclient.Patience))

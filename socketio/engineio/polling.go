@@ -294,8 +294,7 @@ func (s *Session) readBody(w http.ResponseWriter, r *http.Request) ([]byte, erro
 	defer s.mu.Unlock()
 	s.polls.cut = nil
 	if err == nil {
-		// Else it stays, so that the HTTP server does not read the rest of the body
-		// for ever when it cleans up.
+		// Else it stays: the HTTP server may not read the rest for ever either.
 		_ = rc.SetReadDeadline(time.Time{})
 	}
 	return body, err

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -34,6 +35,11 @@ func refusal(reason Reason) (status, code int, message string) {
 // refuse answers a request that is not served, and counts it.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	s.refusals[reason].Add(1)
+	if r.Body != http.NoBody {
+		// The HTTP server reads some of a body that was not, to keep the connection:
+		// it shall not take long over that.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTime))
+	}
 	status, code, message := refusal(reason)
 	h := w.Header()
 	if status == http.StatusServiceUnavailable {

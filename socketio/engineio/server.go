@@ -109,8 +109,7 @@ func (s *Server) now() time.Duration { return time.Since(s.start) }
 // ServeHTTP serves a request, whatever its path.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Body != http.NoBody {
-		// A body must come in time, also one that is refused: the HTTP server reads
-		// some of it even then.
+		// A body must come in time.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.PingTimeout))
 	}
 	if !s.allowOrigin(w, r) {
