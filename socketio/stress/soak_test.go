@@ -1,0 +1,294 @@
+package stress_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"chatbridge/socketio"
+)
+
+// soakEnv is how many clients the soak connects.
+const soakEnv = "SOCKETIO_SOAK"
+
+// TestSoak connects and disconnects clients in every way, many at a time, and
+// wants the process afterwards as it was after the first third.
+func TestSoak(t *testing.T) {
+	cycles := 3000
+	if v := os.Getenv(soakEnv); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatalf("%s: %v", soakEnv, err)
+		}
+		cycles = n
+	}
+	o := socketio.DefaultOptions()
+	o.PingInterval, o.PingTimeout = 300*time.Millisecond, 2*time.Second // ends those that just stay away
+	o.HandshakesPerSecond = 0
+	o.Recovery.Enabled = true
+	o.Recovery.MaxSessions, o.Recovery.MaxPackets = 100, 100
+	o.Recovery.MaxDisconnection = time.Second
+	s := start(t, o)
+
+	soak(t, s, cycles/3)
+	before := settled(t, s)
+	began := time.Now()
+	soak(t, s, cycles-cycles/3)
+	took := time.Since(began)
+	after := settled(t, s)
+	t.Logf("%d cycles, %.0f a second; before %v, after %v", cycles, float64(cycles-cycles/3)/took.Seconds(), before, after)
+
+	if after.goroutines > before.goroutines {
+		t.Errorf("%d goroutines, before %d:\n%s", after.goroutines, before.goroutines, stacks())
+	}
+	// A kilobyte kept of each client would be 2 MB in the short form.
+	if limit := before.heap + 1<<20; after.heap > limit {
+		t.Errorf("heap of %d kB, before %d kB", after.heap>>10, before.heap>>10)
+	}
+	if st := s.Stats(); st.Connects < uint64(cycles) || st.Closes[panicked] > 0 {
+		t.Errorf("%d of %d clients connected, %d panics", st.Connects, cycles, st.Closes[panicked])
+	}
+}
+
+// soak runs n clients, with an event to all of them now and then.
+func soak(t *testing.T, s *server, n int) {
+	t.Helper()
+	const workers = 32
+	stop := make(chan struct{})
+	var publisher, clients sync.WaitGroup
+	publisher.Go(func() {
+		tick := time.NewTicker(2 * time.Millisecond)
+		defer tick.Stop()
+		packet := socketio.NewEvent("/", "news", []byte(`"`+strings.Repeat("x", 400)+`"`))
+		for {
+			select {
+			case <-tick.C:
+				s.ns.Broadcast(packet, "all")
+			case <-stop:
+				return
+			}
+		}
+	})
+	for w := range workers {
+		clients.Go(func() {
+			for i := w; i < n && !t.Failed(); i += workers {
+				way := ways[i%len(ways)]
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				if err := way.run(ctx, s); err != nil {
+					t.Errorf("%s: %v", way.name, err)
+				}
+				cancel()
+			}
+		})
+	}
+	clients.Wait()
+	close(stop)
+	publisher.Wait()
+}
+
+// ways are how a client comes and goes.
+var ways = []struct {
+	name string
+	run  func(ctx context.Context, s *server) error
+}{
+	{"close frame", func(ctx context.Context, s *server) error {
+		return session(ctx, s, func(c *websocket.Conn) error {
+			return c.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(1000, ""), time.Now().Add(time.Second))
+		})
+	}},
+	{"close packet", func(ctx context.Context, s *server) error {
+		return session(ctx, s, func(c *websocket.Conn) error { return write(c, "1") })
+	}},
+	{"disconnect packet", func(ctx context.Context, s *server) error {
+		return session(ctx, s, func(c *websocket.Conn) error { return write(c, "41") })
+	}},
+	{"reset", func(ctx context.Context, s *server) error {
+		return session(ctx, s, func(c *websocket.Conn) error { return c.NetConn().(*net.TCPConn).SetLinger(0) })
+	}},
+	{"broken packet", func(ctx context.Context, s *server) error {
+		return session(ctx, s, func(c *websocket.Conn) error { return write(c, "4nonsense") })
+	}},
+	{"before connect", func(ctx context.Context, s *server) error {
+		c, err := dial(ctx, s, webSocket)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	}},
+	{"polling", func(ctx context.Context, s *server) error { return pollingSession(ctx, s, true) }},
+	{"polling, abandoned", func(ctx context.Context, s *server) error { return pollingSession(ctx, s, false) }},
+	{"upgrade", upgradeSession},
+}
+
+// session connects by WebSocket, joins a room, has an event, and ends.
+func session(ctx context.Context, s *server, end func(*websocket.Conn) error) error {
+	c, err := dial(ctx, s, webSocket)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for _, step := range []struct{ send, await string }{
+		{"", "0{"}, {"40", "40{"}, {`421["join","r` + c.LocalAddr().String() + `"]`, "431[true]"}, {"", `42["news"`},
+	} {
+		if step.send != "" {
+			if err := write(c, step.send); err != nil {
+				return err
+			}
+		}
+		if err := await(c, step.await); err != nil {
+			return err
+		}
+	}
+	return end(c)
+}
+
+func dial(ctx context.Context, s *server, query string) (*websocket.Conn, error) {
+	c, resp, err := websocket.DefaultDialer.DialContext(ctx, "ws://"+s.addr()+query, nil)
+	if err != nil {
+		if resp != nil {
+			err = fmt.Errorf("%w: %s", err, resp.Status)
+		}
+		return nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	return c, c.SetReadDeadline(deadline)
+}
+
+func write(c *websocket.Conn, text string) error {
+	return c.WriteMessage(websocket.TextMessage, []byte(text))
+}
+
+// await reads until a message begins like that, and answers pings.
+func await(c *websocket.Conn, begin string) error {
+	for {
+		_, b, err := c.ReadMessage()
+		if err != nil {
+			return fmt.Errorf("await %s: %w", begin, err)
+		}
+		if string(b) == "2" {
+			if err := write(c, "3"); err != nil {
+				return err
+			}
+		}
+		if strings.HasPrefix(string(b), begin) {
+			return nil
+		}
+	}
+}
+
+// pollingSession connects by polling and has an event. It ends with a close
+// packet, or without a word.
+func pollingSession(ctx context.Context, s *server, closes bool) error {
+	c := &http.Client{Transport: &http.Transport{}}
+	defer c.CloseIdleConnections()
+	url, err := openPolling(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	for seen := ""; !strings.Contains(seen, `42["news"`); {
+		status, body, err := request(ctx, c, "GET", url, "")
+		if err != nil || status != 200 {
+			return fmt.Errorf("poll: %d %s: %w", status, body, err)
+		}
+		if body == "2" {
+			_, _, _ = request(ctx, c, "POST", url, "3")
+		}
+		seen += body
+	}
+	if closes {
+		_, _, err = request(ctx, c, "POST", url, "1")
+	}
+	return err
+}
+
+// openPolling opens a polling session and connects it.
+func openPolling(ctx context.Context, c *http.Client, s *server) (url string, err error) {
+	status, body, err := request(ctx, c, "GET", s.url+polling, "")
+	if err != nil || status != 200 {
+		return "", fmt.Errorf("handshake: %d %s: %w", status, body, err)
+	}
+	_, rest, _ := strings.Cut(body, `"sid":"`)
+	sid, _, _ := strings.Cut(rest, `"`)
+	url = s.url + polling + "&sid=" + sid
+	status, body, err = request(ctx, c, "POST", url, "40")
+	if err != nil || status != 200 {
+		return "", fmt.Errorf("connect: %d %s: %w", status, body, err)
+	}
+	return url, nil
+}
+
+// upgradeSession connects by polling, goes over to WebSocket and has an event
+// there.
+func upgradeSession(ctx context.Context, s *server) error {
+	c := &http.Client{Transport: &http.Transport{}}
+	defer c.CloseIdleConnections()
+	url, err := openPolling(ctx, c, s)
+	if err != nil {
+		return err
+	}
+	_, sid, _ := strings.Cut(url, "&sid=")
+	ws, err := dial(ctx, s, webSocket+"&sid="+sid)
+	if err != nil {
+		return err
+	}
+	defer ws.Close()
+	if err := write(ws, "2probe"); err != nil {
+		return err
+	}
+	if err := await(ws, "3probe"); err != nil {
+		return err
+	}
+	if err := write(ws, "5"); err != nil {
+		return err
+	}
+	return await(ws, `42["news"`)
+}
+
+// footprint is what the process holds when no client is there.
+type footprint struct {
+	goroutines int
+	heap       uint64
+}
+
+func (f footprint) String() string {
+	return fmt.Sprintf("%d goroutines, %d kB", f.goroutines, f.heap>>10)
+}
+
+// settled waits until all sessions have ended and what they held is free.
+func settled(t *testing.T, s *server) (f footprint) {
+	t.Helper()
+	eventually(t, "all sessions end", func() bool { st := s.Stats(); return s.Len() == 0 && st.Sockets == 0 && s.ns.Len() == 0 })
+	eventually(t, "recovery forgets them", func() bool { return s.Stats().SavedSessions == 0 })
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	last := 0
+	// Connections of clients that have gone end on their own goroutines.
+	eventually(t, "goroutines come to rest", func() bool {
+		n := runtime.NumGoroutine()
+		rest := n == last
+		last = n
+		if !rest {
+			time.Sleep(50 * time.Millisecond)
+		}
+		return rest
+	})
+	runtime.GC()
+	runtime.GC() // pools are emptied by the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return footprint{last, m.HeapAlloc}
+}
+
+func stacks() string {
+	b := make([]byte, 1<<20)
+	return string(b[:runtime.Stack(b, true)])
+}
