@@ -9,6 +9,7 @@ import (
 	"slices"
 	"syscall"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/metrics"
 )
@@ -130,5 +131,5 @@ func (d *Daemon) adminHandler() http.Handler {
 	if d.gateway != nil {
 		mux.Handle(gateway.AdminPath, d.gateway.Admin())
 	}
-	return mux
+	return access.Loopback(mux)
 }

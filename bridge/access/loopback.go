@@ -1,0 +1,41 @@
+package access
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// Loopback protects a handler on a loopback address from web pages. A page
+// can give its own host's name the address 127.0.0.1 (DNS rebinding) and is
+// then, for the browser, of the same origin as what listens there. So a
+// request that came in by a loopback address must be for an address or for
+// localhost; others get 403. Requests by other addresses pass.
+func Loopback(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if byLoopback(r) && !isLocalName(r.Host) {
+			http.Error(w, "this address answers requests for localhost or an IP address only, because a web page could come by a name of its own; behind a reverse proxy, let it set the Host header to 127.0.0.1", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func byLoopback(r *http.Request) bool {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return ok && local.IP.IsLoopback()
+}
+
+// isLocalName tells that a Host header names an IP address or localhost.
+func isLocalName(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if strings.EqualFold(host, "localhost") || strings.HasSuffix(strings.ToLower(host), ".localhost") {
+		return true
+	}
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}
