@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,7 +31,12 @@ type restFetcher struct {
 	// the tables: rows that hang on others are then asked for one after the
 	// other.
 	plain bool
+	// missing has the columns that PostgREST said do not exist; they are read
+	// as null until the process starts again.
+	missing map[columnID]bool
 }
+
+type columnID struct{ role, column string }
 
 // NewPostgREST returns a Lookup that asks a Supabase project's REST interface.
 // address is the project's, such as https://ref.supabase.co, to which /rest/v1
@@ -56,15 +62,59 @@ func NewPostgREST(address, key string, client *http.Client, spec *mapping.Spec, 
 // have come, or as many as there were before the first failure.
 func (p *restFetcher) fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
 	rows, err := p.ask(ctx, need)
-	var status *statusError
-	if errors.As(err, &status) && status.code == noRelationship && !p.plain {
-		p.plain = true
+	for p.learn(err) {
 		rows, err = p.ask(ctx, need)
 	}
 	for _, f := range rows {
 		found(f)
 	}
 	return err
+}
+
+// learn takes from an error what PostgREST knows of the tables and we did not;
+// false when there is nothing new in it.
+func (p *restFetcher) learn(err error) bool {
+	var status *statusError
+	if !errors.As(err, &status) {
+		return false
+	}
+	switch status.code {
+	case noRelationship:
+		was := p.plain
+		p.plain = true
+		return !was
+	case undefinedColumn:
+		return p.learnMissing(status.message)
+	}
+	return false
+}
+
+// learnMissing reads `column contacts_1.avatar_url does not exist`, where
+// PostgREST has numbered the tables that it embeds.
+func (p *restFetcher) learnMissing(message string) bool {
+	name, ok := strings.CutPrefix(message, "column ")
+	if name, _, _ = strings.Cut(name, " does not exist"); !ok {
+		return false
+	}
+	table, column, ok := strings.Cut(strings.ReplaceAll(name, `"`, ""), ".")
+	if !ok {
+		return false
+	}
+	learned := false
+	for _, t := range p.spec.Tables() {
+		if rest, found := strings.CutPrefix(table, t.Name); !found || strings.Trim(rest, "_0123456789") != "" {
+			continue
+		}
+		id := columnID{t.Role, column}
+		if !slices.ContainsFunc(t.Columns, func(c mapping.Column) bool { return c.Name == column }) || p.missing[id] {
+			continue
+		}
+		if p.missing == nil {
+			p.missing = map[columnID]bool{}
+		}
+		p.missing[id], learned = true, true
+	}
+	return learned
 }
 
 // collector gathers what concurrent requests found.
@@ -95,6 +145,9 @@ func (p *restFetcher) ask(ctx context.Context, need *mapping.Need) ([]mapping.Fo
 			g.Go(func() error { return p.embedded(ctx, &c, in(conversation, conversation.Key, keys), p.embeds(false)) })
 		}
 		for _, keys := range chunks(need.Newest) {
+			if message.Newest < 0 {
+				break // nobody asks then
+			}
 			g.Go(func() error {
 				return p.embedded(ctx, &c, in(conversation, conversation.Key, keys), hanging[len(hanging)-1:])
 			})
@@ -154,9 +207,9 @@ func (p *restFetcher) embeds(newest bool) []embed {
 // embedded asks for conversations with the rows that hang on them inside.
 func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, embeds []embed) error {
 	conversation := p.table("conversation")
-	list := selection(conversation)
+	list := p.selection(conversation)
 	for _, e := range embeds {
-		list += "," + e.alias + ":" + quoteName(e.table.Name) + "!" + quoteName(e.hint) + "(" + selection(e.table) + ")"
+		list += "," + e.alias + ":" + quoteName(e.table.Name) + "!" + quoteName(e.hint) + "(" + p.selection(e.table) + ")"
 		if e.newest {
 			by := name(e.table, e.table.Newest)
 			v.Set(e.alias+".order", by+".desc,"+name(e.table, e.table.Key)+".desc")
@@ -201,7 +254,7 @@ func inside(raw json.RawMessage) ([]map[string]json.RawMessage, error) {
 
 // rows asks for rows of one table.
 func (p *restFetcher) rows(ctx context.Context, c *collector, t mapping.Table, v url.Values, newest bool) error {
-	v.Set("select", selection(t))
+	v.Set("select", p.selection(t))
 	var objects []map[string]json.RawMessage
 	if err := p.get(ctx, t, v, &objects); err != nil {
 		return err
@@ -213,8 +266,11 @@ func (p *restFetcher) rows(ctx context.Context, c *collector, t mapping.Table, v
 }
 
 // noRelationship is PostgREST's code for tables without a foreign key between
-// them.
-const noRelationship = "PGRST200"
+// them, undefinedColumn Postgres's for a column that is not there.
+const (
+	noRelationship  = "PGRST200"
+	undefinedColumn = "42703"
+)
 
 // statusError is an answer that is not a success. It has PostgREST's code and
 // message, which name columns and tables but no rows.

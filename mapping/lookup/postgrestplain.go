@@ -109,10 +109,12 @@ func in(t mapping.Table, slot int, keys []string) url.Values {
 func name(t mapping.Table, slot int) string { return t.Columns[slot].Name }
 
 // selection asks for the mapping's columns as text, as the stream has them.
-func selection(t mapping.Table) string {
-	out := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		out[i] = quoteName(c.Name) + "::text"
+func (p *restFetcher) selection(t mapping.Table) string {
+	var out []string
+	for _, c := range t.Columns {
+		if !p.missing[columnID{t.Role, c.Name}] {
+			out = append(out, quoteName(c.Name)+"::text")
+		}
 	}
 	return strings.Join(out, ",")
 }

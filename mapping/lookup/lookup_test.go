@@ -1,0 +1,363 @@
+package lookup_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/mapping"
+	"chatbridge/mapping/lookup"
+	"chatbridge/source"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
+// patience bounds every wait; none is expected to take it.
+const patience = 30 * time.Second
+
+func spec(t *testing.T, preset, own string) *mapping.Spec {
+	t.Helper()
+	s, err := mapping.Parse(preset, "own.yaml", []byte(own))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// rows are two conversations of Ana's and one of Bia's, with messages.
+const rows = `
+create function u(t text) returns uuid language sql immutable as
+  $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;
+insert into contacts (id, workspace_id, name, phone, avatar_url) values
+  (u('a1'), u('f1'), 'Ana', '5511987654321', null), (u('a2'), u('f1'), 'Bia "B" \', '5521987654321', 'https://cdn/b');
+insert into conversations (id, workspace_id, contact_id, is_typing, updated_at) values
+  (u('c1'), u('f1'), u('a1'), false, '2026-01-01 10:00:00.5+00'), (u('c2'), u('f1'), u('a2'), true, '2026-01-01'), (u('c3'), u('f1'), u('a1'), null, '2026-01-01');
+insert into messages (id, conversation_id, workspace_id, body, created_at, quoted_message) values
+  (u('b1'), u('c1'), u('f1'), 'older', '2026-01-01', '{"a": 1}'), (u('b2'), u('c1'), u('f1'), 'newest', '2026-01-02', '{"b": "\u00e9"}'),
+  (u('b3'), u('c1'), u('f1'), 'oldest', '2025-01-01', null), (u('b4'), u('c2'), u('f1'), '', '2026-01-01', null);
+`
+
+// id is u() of the SQL.
+func id(s string) string { return "00000000-0000-4000-8000-" + strings.Repeat("0", 12-len(s)) + s }
+
+// way is one of the two ways to ask, over the same database.
+type way struct {
+	name string
+	make func(t *testing.T, url string, s *mapping.Spec) *lookup.Lookup
+}
+
+var ways = []way{
+	{"sql", func(t *testing.T, url string, s *mapping.Spec) *lookup.Lookup {
+		return lookup.NewSQL(pool(t, url, nil), s, patience)
+	}},
+	{"postgrest", func(t *testing.T, url string, s *mapping.Spec) *lookup.Lookup {
+		t.Helper()
+		server := httptest.NewServer(newRest(t, pool(t, url, nil)))
+		t.Cleanup(server.Close)
+		l, err := lookup.NewPostgREST(server.URL, restKey, server.Client(), s, patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}},
+}
+
+func pool(t *testing.T, url string, dial func(context.Context, string, string) (net.Conn, error)) *pgxpool.Pool {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookup.Configure(config)
+	if dial != nil {
+		config.ConnConfig.DialFunc = dial
+	}
+	p, err := pgxpool.NewWithConfig(context.WithoutCancel(t.Context()), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// fetch asks and prints what was found, sorted, with the columns that are
+// named.
+func fetch(t *testing.T, l *lookup.Lookup, s *mapping.Spec, need mapping.Need, columns ...string) []string {
+	t.Helper()
+	var out []string
+	err := l.Fetch(&need, func(f mapping.Found) {
+		table, ok := s.Table(f.Table)
+		if !ok || len(f.Row) != len(table.Columns) {
+			t.Errorf("found %q with %d values", f.Table, len(f.Row))
+			return
+		}
+		line := f.Table
+		if f.Newest {
+			line = "newest"
+		}
+		for i, c := range table.Columns {
+			if slices.Contains(columns, c.Name) {
+				line += " " + c.Name + "=" + show(f.Row[i])
+			}
+		}
+		out = append(out, strings.ReplaceAll(line, id(""), ""))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range out {
+		out[i] = strings.ReplaceAll(out[i], "00000000-0000-4000-8000-0000000000", "")
+	}
+	slices.Sort(out)
+	return out
+}
+
+func show(v source.Value) string {
+	if v.Kind == source.Text {
+		return string(v.Data)
+	}
+	return "∅"
+}
+
+func same(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(- want, + got)\n%s", diff)
+	}
+}
+
+func TestFetch(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := spec(t, "crm", "")
+			l := w.make(t, url, s)
+			same(t, fetch(t, l, s, mapping.Need{Conversations: []string{id("c1"), id("c2"), id("99")}}, "id", "name", "avatar_url"),
+				"conversation id=c1", "conversation id=c2", "contact id=a1 name=Ana avatar_url=∅", `contact id=a2 name=Bia "B" \ avatar_url=https://cdn/b`)
+			found := fetch(t, l, s, mapping.Need{Newest: []string{id("c1"), id("c3")}}, "id", "body")
+			same(t, slices.DeleteFunc(found, func(f string) bool { return strings.HasPrefix(f, "conversation") }), "newest id=b2 body=newest")
+			same(t, fetch(t, l, s, mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a2")}}}}, "id"), "contact id=a2")
+			same(t, fetch(t, l, s, mapping.Need{Messages: []string{id("b1"), id("b2")}}, "id", "quoted_message"),
+				`message id=b1 quoted_message={"a": 1}`, `message id=b2 quoted_message={"b": "é"}`)
+			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a1")}}}}, "id")
+			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
+			same(t, fetch(t, l, s, mapping.Need{}))
+			if stats := l.Stats(); stats.Failures != 0 || stats.Fetches != 6 || stats.Rows == 0 || stats.Spent == 0 {
+				t.Errorf("stats: %+v", stats)
+			}
+		})
+	}
+}
+
+// Keys of any content reach the database as they are.
+func TestOddKeys(t *testing.T) {
+	t.Parallel()
+	odd := []string{`a"b`, `a\b`, `a,b`, `{a}`, `a b`, `(a)`, "a'b", "ção", "NULL", "", "a%b&c=d"}
+	sql := ""
+	for _, k := range odd {
+		sql += fmt.Sprintf("insert into conversations (id, workspace_id) values ('%s', 'w');\n", strings.ReplaceAll(k, "'", "''"))
+	}
+	url := pgtest.DB(t, schemas.ChatEngine, sql)
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := spec(t, "chatengine", "")
+			var want []string
+			for _, k := range odd {
+				want = append(want, "conversation id="+k)
+			}
+			same(t, fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: odd}, "id"), want...)
+		})
+	}
+}
+
+// More keys than fit into one address, or one page.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.ChatEngine, "insert into conversations (id, workspace_id) select 'c' || i, 'w' from generate_series(1, 1000) i")
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := spec(t, "chatengine", "")
+			var keys []string
+			for i := range 1000 {
+				keys = append(keys, fmt.Sprint("c", i+1))
+			}
+			if got := fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: keys}, "id"); len(got) != 1000 {
+				t.Errorf("found %d", len(got))
+			}
+		})
+	}
+}
+
+// Without foreign keys, and without columns or tables that the preset names,
+// the rest is found.
+func TestOtherShapes(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows,
+		"alter table messages drop constraint messages_conversation_id_fkey; alter table conversations drop constraint conversations_contact_id_fkey",
+		"alter table contacts drop column avatar_url; alter table messages drop column quoted_message; alter table conversations drop column remote_jid")
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := spec(t, "crm", "")
+			l := w.make(t, url, s)
+			for range 2 {
+				found := fetch(t, l, s, mapping.Need{Conversations: []string{id("c1")}, Newest: []string{id("c1")}, Messages: []string{id("b1")}},
+					"id", "name", "avatar_url", "quoted_message", "remote_jid")
+				same(t, slices.Compact(found), "conversation remote_jid=∅ id=c1", "contact id=a1 name=Ana avatar_url=∅", "newest id=b2 quoted_message=∅", "message id=b1 quoted_message=∅")
+			}
+			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a1")}}}}, "id")
+			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
+		})
+	}
+}
+
+// A column that goes away between two questions costs no answer.
+func TestShapeChanges(t *testing.T) {
+	t.Parallel()
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.DB(t, schemas.CRM, rows)
+			s := spec(t, "crm", "")
+			l := w.make(t, url, s)
+			need := mapping.Need{Conversations: []string{id("c2")}}
+			same(t, fetch(t, l, s, need, "id", "avatar_url"), "conversation id=c2", "contact id=a2 avatar_url=https://cdn/b")
+			if err := pgtest.Exec(t.Context(), url, "alter table contacts drop column avatar_url; alter table conversations add column x int, alter column is_typing type text"); err != nil {
+				t.Fatal(err)
+			}
+			same(t, slices.Compact(fetch(t, l, s, need, "id", "avatar_url")), "conversation id=c2", "contact id=a2 avatar_url=∅")
+		})
+	}
+}
+
+// All that a batch lacks is one round trip: one write, then the answers.
+func TestOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	var writes atomic.Int64
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &countingConn{c, &writes}, err
+	}
+	s := spec(t, "crm", "")
+	l := lookup.NewSQL(pool(t, url, dial), s, patience)
+	need := mapping.Need{
+		Conversations: []string{id("c1")}, Newest: []string{id("c1"), id("c2")}, Messages: []string{id("b1")},
+		References: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a2")}}},
+		Related:    []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a1")}}},
+	}
+	if got := fetch(t, l, s, need, "id"); len(got) < 6 {
+		t.Errorf("found %v", got)
+	}
+	before := writes.Load()
+	fetch(t, l, s, need, "id")
+	if n := writes.Load() - before; n != 1 {
+		t.Errorf("%d writes, want 1", n)
+	}
+}
+
+type countingConn struct {
+	net.Conn
+	writes *atomic.Int64
+}
+
+func (c *countingConn) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// A question that takes too long is given up, and for a moment none is asked.
+func TestTimeLimit(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	p := pool(t, url, nil)
+	s := spec(t, "crm", "")
+	holder, err := pool(t, url, nil).Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Release()
+	if _, err := holder.Exec(t.Context(), "set default_transaction_read_only = off; begin; lock table contacts in access exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	l := lookup.NewSQL(p, s, 200*time.Millisecond)
+	need := &mapping.Need{Conversations: []string{id("c1")}}
+	found := 0
+	err = l.Fetch(need, func(mapping.Found) { found++ })
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if err := l.Fetch(need, func(mapping.Found) {}); !errors.Is(err, lookup.ErrResting) {
+		t.Errorf("asked again at once: %v", err)
+	}
+	if st := l.Stats(); st.Failures != 1 || st.Rested != 1 || st.LastError == nil || st.LastErrorAt.IsZero() || st.Spent < 150*time.Millisecond {
+		t.Errorf("stats: %+v", st)
+	}
+	if _, err := holder.Exec(t.Context(), "rollback"); err != nil {
+		t.Fatal(err)
+	}
+	// It asks again by itself once the rest is over.
+	for deadline := time.Now().Add(patience); ; {
+		err := l.Fetch(need, func(mapping.Found) { found++ })
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("did not recover:", err)
+		}
+		time.Sleep(10 * time.Millisecond) // the rest is a matter of the clock
+	}
+	if found == 0 {
+		t.Error("found nothing after it recovered")
+	}
+}
+
+// What PostgREST refuses is said with the remedy, and without the key.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM)
+	server := httptest.NewServer(newRest(t, pool(t, url, nil)))
+	defer server.Close()
+	s := spec(t, "crm", "")
+	l, err := lookup.NewPostgREST(server.URL+"/rest/v1/", "wrong-secret", server.Client(), s, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.Fetch(&mapping.Need{Conversations: []string{id("c1")}}, func(mapping.Found) {})
+	if err == nil || !strings.Contains(err.Error(), "lookups need the service key") || strings.Contains(err.Error(), "wrong-secret") {
+		t.Errorf("got %v", err)
+	}
+	for _, address := range []string{"", "ref.supabase.co", "ftp://x", "http://"} {
+		if _, err := lookup.NewPostgREST(address, "k", nil, s, 0); err == nil {
+			t.Errorf("took the address %q", address)
+		}
+	}
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	l, err = lookup.NewPostgREST(gone.URL, "k", nil, s, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Fetch(&mapping.Need{Conversations: []string{id("c1")}}, func(mapping.Found) {}); err == nil || strings.Contains(err.Error(), "select=") {
+		t.Errorf("got %v", err)
+	}
+}
