@@ -169,6 +169,7 @@ func event(name string, n int) string { return fmt.Sprintf(`42[%q,{"id":"m%d"}]`
 // TestCatchUp is the whole of it: what was missed and what is live come from
 // the bridge in order, ChatEngine's wait their turn, everything else passes.
 func TestCatchUp(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, nil)
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
@@ -223,6 +224,7 @@ func TestCatchUp(t *testing.T) {
 
 // TestCatchUpWaitsForAStartingBridge: 503 while the log is being filled.
 func TestCatchUpWaitsForAStartingBridge(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, nil)
 	p.bridge.refuse = func(attempt int) int {
 		if attempt < 4 {
@@ -250,6 +252,7 @@ func TestCatchUpWaitsForAStartingBridge(t *testing.T) {
 // TestCatchUpGoesOnAfterTheBridgeLetGo: a shed or dropped feed is opened anew,
 // with the subscriptions so far.
 func TestCatchUpGoesOnAfterTheBridgeLetGo(t *testing.T) {
+	t.Parallel()
 	p := newPair(t, nil)
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
@@ -276,6 +279,7 @@ func TestCatchUpGoesOnAfterTheBridgeLetGo(t *testing.T) {
 // TestCatchUpGivesUp: without the bridge the client has what ChatEngine sends,
 // all of it and in order.
 func TestCatchUpGivesUp(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		outcome string
 		status  int    // of the bridge's answer
@@ -323,6 +327,7 @@ func big(n int) string { return fmt.Sprintf(`42["message",{"n":%d,"x":%q}]`, n, 
 
 // TestTheEndsOfACatchUp: either side may leave in the middle of it.
 func TestTheEndsOfACatchUp(t *testing.T) {
+	t.Parallel()
 	for _, leaver := range []string{"client", "ChatEngine"} {
 		t.Run(leaver, func(t *testing.T) {
 			p := newPair(t, nil)

@@ -33,6 +33,7 @@ func awaitOn(t *testing.T, g setup, c *failover.Clients, n, proxied int) {
 
 // TestHandOverAndBack kills ChatEngine under real clients and restores it.
 func TestHandOverAndBack(t *testing.T) {
+	t.Parallel()
 	engine, standby := chatengine.New(t, chatengine.Options{}), newLocal(t)
 	o := standby.serve(fast(engine.URL().String()))
 	o.CatchUp = 0 // the standby replays nothing; catchup_test.go and the failover scenarios are about it
@@ -64,6 +65,7 @@ func TestHandOverAndBack(t *testing.T) {
 // TestFirstRequestAfterTheDeathIsServed opens a session in the moment between
 // ChatEngine's death and the first failed probe.
 func TestFirstRequestAfterTheDeathIsServed(t *testing.T) {
+	t.Parallel()
 	engine, standby := chatengine.New(t, chatengine.Options{}), newLocal(t)
 	for _, transport := range []string{"websocket", "polling"} {
 		o := standby.serve(fast(engine.URL().String()))
@@ -88,6 +90,7 @@ func TestFirstRequestAfterTheDeathIsServed(t *testing.T) {
 // TestFrozenChatEngine is one that hangs: its connections stay open and say
 // nothing, so the gateway has to close them.
 func TestFrozenChatEngine(t *testing.T) {
+	t.Parallel()
 	engine, standby := chatengine.New(t, chatengine.Options{}), newLocal(t)
 	o := standby.serve(fast(engine.URL().String()))
 	o.CatchUp = 0
@@ -111,6 +114,7 @@ func TestFrozenChatEngine(t *testing.T) {
 // TestHoldModes moves clients at the operator's order, through the admin
 // listener.
 func TestHoldModes(t *testing.T) {
+	t.Parallel()
 	engine, standby := chatengine.New(t, chatengine.Options{}), newLocal(t)
 	o := standby.serve(fast(engine.URL().String()))
 	o.CatchUp, o.Batch = 0, 5
@@ -175,6 +179,7 @@ func TestHoldModes(t *testing.T) {
 // TestPollingStaysWhereItWasOpened: a poll goes to the issuer of its sid,
 // whatever the state is by then.
 func TestPollingStaysWhereItWasOpened(t *testing.T) {
+	t.Parallel()
 	engine, standby := chatengine.New(t, chatengine.Options{PingInterval: 100 * time.Millisecond}), newLocal(t)
 	o := standby.serve(fast(engine.URL().String()))
 	o.CatchUp, o.HealthyFor = 0, time.Hour // nobody is handed back
@@ -214,6 +219,7 @@ func TestPollingStaysWhereItWasOpened(t *testing.T) {
 }
 
 func TestShutdownClosesInBatches(t *testing.T) {
+	t.Parallel()
 	engine := chatengine.New(t, chatengine.Options{})
 	o := fast(engine.URL().String())
 	o.CatchUp = 0

@@ -38,6 +38,7 @@ func inspect(t *testing.T, url string, header http.Header) inspected {
 }
 
 func TestOtherPathsAreProxied(t *testing.T) {
+	t.Parallel()
 	engine := chatengine.New(t, chatengine.Options{})
 	g := run(t, fast(engine.URL().String()))
 	defer http.DefaultClient.CloseIdleConnections()
@@ -83,6 +84,7 @@ func TestOtherPathsAreProxied(t *testing.T) {
 }
 
 func TestTrustedProxysHeadersPass(t *testing.T) {
+	t.Parallel()
 	engine := chatengine.New(t, chatengine.Options{})
 	o := fast(engine.URL().String())
 	o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -125,6 +127,7 @@ func streams(t *testing.T, url string) {
 }
 
 func TestOtherPathsWithoutChatEngine(t *testing.T) {
+	t.Parallel()
 	engine := chatengine.New(t, chatengine.Options{})
 	g := run(t, fast(engine.URL().String()))
 	defer http.DefaultClient.CloseIdleConnections()
@@ -144,6 +147,7 @@ func TestOtherPathsWithoutChatEngine(t *testing.T) {
 }
 
 func TestUpstreamWithAPath(t *testing.T) {
+	t.Parallel()
 	engine := chatengine.New(t, chatengine.Options{})
 	o := fast(engine.URL().String())
 	o.Upstream = engine.URL().JoinPath("base")

@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -10,6 +11,13 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if !full() {
+		// The scenarios wait more than they work.
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
 	code := pgtest.Main(m)
 	failover.CleanUp()
 	if err := reported.publish(); err != nil {
