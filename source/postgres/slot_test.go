@@ -191,11 +191,8 @@ func TestSlotLostByTheServer(t *testing.T) {
 	rec.awaitRows(t, 1)
 	t.Run("while away", func(t *testing.T) {
 		_ = src.stop()
-		lose := []string{`insert into t values (2)`}
-		for range 4 {
-			lose = append(lose, foreign(16), `select pg_switch_wal()`, `checkpoint`)
-		}
-		exec(t, url, lose...)
+		exec(t, url, `insert into t values (2)`)
+		exec(t, url, loseSlot()...)
 		if got := query(t, url, `select wal_status from pg_replication_slots`); got != "lost" {
 			t.Fatalf("wal_status is %s", got)
 		}
@@ -211,11 +208,7 @@ func TestSlotLostByTheServer(t *testing.T) {
 	rec.setBefore(func(string) error { hanging <- struct{}{}; <-goOn; return nil })
 	exec(t, url, `insert into t values (4)`)
 	<-hanging
-	var lose []string
-	for range 4 {
-		lose = append(lose, foreign(16), `select pg_switch_wal()`, `checkpoint`)
-	}
-	exec(t, url, lose...)
+	exec(t, url, loseSlot()...)
 	rec.setBefore(nil)
 	close(goOn)
 	rec.await(t, "the second gap", func() bool { return len(rec.gaps) == 2 })

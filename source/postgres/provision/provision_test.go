@@ -337,3 +337,29 @@ func TestConnectErrors(t *testing.T) {
 		}
 	}
 }
+
+// TestVersions: the catalogs differ between versions.
+func TestVersions(t *testing.T) {
+	t.Parallel()
+	for _, v := range pgtest.Versions(t, "17", "18") {
+		t.Run(v, func(t *testing.T) {
+			t.Parallel()
+			c := pgtest.Cluster(t, throwaway.Options{Bin: pgtest.Version(t, v), TCP: true, Settings: map[string]string{"max_slot_wal_keep_size": "1GB"}})
+			conn := connect(t, pgtest.On(t, c, schemas.CRM))
+			want := crm(t)
+			if err := provision.Apply(t.Context(), conn, provision.Plan(inspect(t, conn, want))); err != nil {
+				t.Fatal(err)
+			}
+			r := inspect(t, conn, want)
+			if len(r.Failures()) > 0 {
+				t.Errorf("after the plan:\n%s", r.String())
+			}
+			// All that is left to say is that we are a superuser.
+			for _, f := range r.Findings {
+				if f.Level == provision.Warn && f.ID != "role.superuser" {
+					t.Errorf("%+v", f)
+				}
+			}
+		})
+	}
+}
