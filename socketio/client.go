@@ -113,7 +113,11 @@ func (c *client) event(s *Socket, p parser.Packet, attachments [][]byte) bool {
 	}
 	c.server.events.Add(1)
 	if f := s.namespace.onEvent; f != nil {
-		c.call(func() { f(s, e) })
+		c.call(func() {
+			if !s.gone.Load() { // or OnDisconnect has been called, and was the last
+				f(s, e)
+			}
+		})
 	}
 	return true
 }
@@ -141,7 +145,7 @@ func (c *client) guard(f func()) {
 func (c *client) Close(reason Reason) {
 	c.mu.Lock()
 	c.closed = true
-	c.timer.Stop()
+	c.stopTimer()
 	sockets := c.sockets
 	c.sockets = nil
 	c.mu.Unlock()
@@ -150,6 +154,14 @@ func (c *client) Close(reason Reason) {
 	}
 	for _, s := range sockets {
 		c.disconnected(s, reason)
+	}
+}
+
+// stopTimer ends the connect time-out, and lets it be collected. mu is held.
+func (c *client) stopTimer() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
 	}
 }
 

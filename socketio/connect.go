@@ -117,7 +117,7 @@ func (c *client) admit(n *Namespace, h *Handshake, data any) {
 	}
 	s := &Socket{client: c, namespace: n, session: c.session, data: data, auth: h.Auth, offset: h.Offset}
 	c.sockets = append(c.sockets, s)
-	c.timer.Stop()
+	c.stopTimer()
 	n.add(s, saved)
 	c.mu.Unlock()
 

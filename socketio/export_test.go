@@ -12,5 +12,6 @@ func NewSessionStore(keep time.Duration, limit int) SessionStore {
 func (s SessionStore) Save(namespace, pid string) {
 	s.store.save(&savedSession{namespace: namespace, pid: pid})
 }
+
 func (s SessionStore) Take(namespace, pid string) bool { return s.store.take(namespace, pid) != nil }
 func (s SessionStore) Len() int                        { return s.store.len() }

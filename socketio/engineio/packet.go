@@ -21,10 +21,8 @@ const (
 	PacketNoop
 )
 
-var (
-	// ErrPacket: the bytes are no Engine.IO packet.
-	ErrPacket = errors.New("not an Engine.IO packet")
-)
+// ErrPacket: the bytes are no Engine.IO packet.
+var ErrPacket = errors.New("not an Engine.IO packet")
 
 // Packet is a decoded packet.
 type Packet struct {

@@ -1,7 +1,6 @@
 package engineio
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -55,18 +54,6 @@ type Server struct {
 
 	goroutines group
 	counters
-}
-
-// counters are the live side of [Stats].
-type counters struct {
-	polling, webSocket    atomic.Int64
-	connects, upgrades    atomic.Uint64
-	closes, refusals      [NumReasons]atomic.Uint64
-	packetsIn, bytesIn    atomic.Uint64
-	packetsOut, bytesOut  atomic.Uint64
-	writes, stalls        atomic.Uint64
-	queueHigh, latencySum atomic.Int64
-	latency               [NumLatencyBuckets + 1]atomic.Uint64
 }
 
 // NewServer returns a server. The error says what is wrong with o.
@@ -267,99 +254,5 @@ func (s *Server) Pick(n int) []*Session {
 	return all
 }
 
-// Shutdown refuses new handshakes, closes the sessions in random batches with
-// the given pause between them (a batch of zero is all at once), each after its
-// queue is written, and waits for every goroutine of the server. When ctx ends
-// first, the rest is cut off, and ctx's error returned.
-func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) error {
-	s.admission.close()
-	s.mu.Lock()
-	s.stopped = true
-	s.mu.Unlock()
-	if batch <= 0 {
-		batch = -1
-	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		for _, session := range s.Pick(-1) {
-			session.Abort(Shutdown)
-		}
-		close(ended)
-	})
-	for ctx.Err() == nil {
-		left := s.Pick(-1)
-		if len(left) == 0 {
-			break
-		}
-		if batch > 0 && batch < len(left) {
-			left = left[:batch]
-		}
-		for _, session := range left {
-			session.Close(Shutdown)
-		}
-		s.await(ctx, left, pause)
-	}
-	if !stop() {
-		<-ended
-	}
-	s.poller.close()
-	s.goroutines.wait()
-	return ctx.Err()
-}
-
-// await waits until the sessions of a batch have ended, and the pause is over.
-func (s *Server) await(ctx context.Context, batch []*Session, pause time.Duration) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	for _, session := range batch {
-		select {
-		case <-session.Done():
-		case <-ctx.Done():
-			return
-		}
-	}
-	if s.Len() == 0 {
-		return
-	}
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // Go runs f on a goroutine that Shutdown waits for.
 func (s *Server) Go(f func()) { s.goroutines.run(f) }
-
-// Stats returns a snapshot of the counters.
-func (s *Server) Stats() Stats {
-	packets, bytes := s.queued()
-	st := Stats{
-		QueuedPackets: packets, QueuedBytes: bytes,
-		Polling: s.polling.Load(), WebSocket: s.webSocket.Load(),
-		Connects: s.connects.Load(), Upgrades: s.upgrades.Load(),
-		PacketsIn: s.packetsIn.Load(), BytesIn: s.bytesIn.Load(),
-		PacketsOut: s.packetsOut.Load(), BytesOut: s.bytesOut.Load(),
-		Writes: s.writes.Load(), Stalls: s.stalls.Load(),
-		QueueHigh: s.queueHigh.Load(), LatencySum: time.Duration(s.latencySum.Load()),
-	}
-	for i := range NumReasons {
-		st.Closes[i], st.Refusals[i] = s.closes[i].Load(), s.refusals[i].Load()
-	}
-	for i := range st.Latency {
-		st.Latency[i] = s.latency[i].Load()
-	}
-	return st
-}
-
-// queued adds up what waits in all sessions.
-func (s *Server) queued() (packets, bytes int64) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	for _, session := range s.sessions {
-		session.mu.Lock()
-		packets += int64(session.depth)
-		bytes += int64(session.size)
-		session.mu.Unlock()
-	}
-	return packets, bytes
-}

@@ -1,0 +1,162 @@
+package engineio
+
+import (
+	"context"
+	"time"
+)
+
+// Verdict is what became of an offered message.
+type Verdict uint8
+
+const (
+	// Queued: the message is in the queue.
+	Queued Verdict = iota
+	// Ended: the session has ended, or is about to.
+	Ended
+	// FullPackets: it would be more packets than Options.QueuePackets.
+	FullPackets
+	// FullBytes: it would be more bytes than Options.QueueBytes.
+	FullBytes
+)
+
+// Reason returns the reason for closing a session whose queue is full.
+func (v Verdict) Reason() Reason {
+	if v == FullPackets {
+		return QueuePackets
+	}
+	return QueueBytes
+}
+
+// Offer queues m if there is room. It never blocks.
+func (s *Session) Offer(m *Message) Verdict {
+	l := s.server.limits.Load()
+	s.mu.Lock()
+	switch {
+	case s.state != stateOpen:
+		s.mu.Unlock()
+		return Ended
+	case s.depth >= l.QueuePackets:
+		s.mu.Unlock()
+		return FullPackets
+	case s.size+len(m.frames) > l.QueueBytes:
+		s.mu.Unlock()
+		return FullBytes
+	}
+	s.push(m)
+	s.mu.Unlock()
+	return Queued
+}
+
+// Send queues m and reports whether the session took it. It never blocks. A
+// session whose queue is full is closed (QueuePackets, QueueBytes), and takes
+// nothing.
+func (s *Session) Send(m *Message) bool {
+	v := s.Offer(m)
+	if v >= FullPackets {
+		s.Abort(v.Reason())
+	}
+	return v == Queued
+}
+
+// push queues m and sees to it that it gets written. mu is held.
+func (s *Session) push(m *Message) {
+	if len(s.queue) == 0 {
+		s.since = s.server.now()
+	}
+	s.queue = append(s.queue, m)
+	s.depth++
+	s.size += len(m.frames)
+	s.schedule()
+}
+
+// schedule sees to it that what is queued gets written. mu is held.
+func (s *Session) schedule() {
+	switch {
+	case s.ready || s.held:
+	case s.ws == nil:
+		s.polls.wake()
+	case s.ws.fd < 0:
+		s.held = true
+		s.server.goroutines.run(func() { s.drain(s.ws, nil, 0, 0) })
+	default:
+		s.ready = true
+		s.writer.push(s)
+	}
+}
+
+// WaitSpace waits until the queue is at most a quarter full, or the session has
+// ended, which Send will tell. The error is ctx's.
+func (s *Session) WaitSpace(ctx context.Context) error {
+	for {
+		s.mu.Lock()
+		if s.state != stateOpen || s.hasSpace() {
+			s.mu.Unlock()
+			return nil
+		}
+		if s.space == nil {
+			s.space = make(chan struct{})
+		}
+		space := s.space
+		s.mu.Unlock()
+		select {
+		case <-space:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// hasSpace reports whether the queue is at most a quarter full. mu is held.
+func (s *Session) hasSpace() bool {
+	l := s.server.limits.Load()
+	return s.depth <= l.QueuePackets/4 && s.size <= l.QueueBytes/4
+}
+
+// take moves messages off the queue, about maxBytes at most but one at least, and
+// returns since when the oldest has waited. mu is held, and the caller has the
+// wire.
+func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
+	if s.young < youth && len(s.queue) > 1 {
+		maxBytes = 0
+	}
+	s.young = min(s.young+1, youth)
+	n, size := 0, 0
+	for n < len(s.queue) && (n == 0 || size+len(s.queue[n].frames) <= maxBytes) {
+		size += len(s.queue[n].frames)
+		n++
+	}
+	batch = append(batch, s.queue[:n]...)
+	left := copy(s.queue, s.queue[n:])
+	clear(s.queue[left:])
+	s.queue = s.queue[:left]
+	if left == 0 && cap(s.queue) > maxIdleQueue {
+		s.queue = nil
+	}
+	s.settle(n, size)
+	return batch, s.since
+}
+
+// youth is how many messages leave one by one when a session is new. There is
+// nothing to gain by gathering them, and test clients that wait for one packet at
+// a time lose the second of two that come in one segment.
+const youth = 4
+
+// maxIdleQueue is the capacity that an empty queue may keep: enough that a busy
+// session does not allocate, little enough for thousands of idle ones.
+const maxIdleQueue = 64
+
+// ends reports whether all of a closing session's queue has been taken, so that it
+// ends when that is written. mu is held.
+func (s *Session) ends() (bool, Reason) {
+	return s.state == stateClosing && len(s.queue) == 0, s.reason
+}
+
+// settle accounts for what has left. mu is held.
+func (s *Session) settle(n, size int) {
+	s.depth -= n
+	s.size -= size
+	if s.space != nil && s.hasSpace() {
+		close(s.space)
+		s.space = nil
+	}
+}
