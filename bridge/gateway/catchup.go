@@ -25,10 +25,10 @@ const (
 // conversation and messageStatus events are kept back, everything else passes.
 // The same CONNECT, and the client's subscriptions, go to the bridge as well
 // (feed.go), whose events go to the client: what it missed, then live. When
-// this has lasted for Options.CatchUp, the kept frames are passed on, in order;
-// by then the bridge has sent everything up to the first of them and beyond, so
-// the order per conversation is the database's, a repeated message is dropped
-// by the client, and the last status it hears is the last one there was.
+// this has lasted for Options.CatchUp, the kept frames that the bridge has not
+// sent too are passed on, in order; by then it has sent everything up to the
+// first of them and beyond, so the order per conversation is the database's,
+// and the last status that the client hears is the last one there was.
 //
 // Whatever goes wrong ends it early: the client is then where it would be
 // without a gateway.
@@ -39,18 +39,19 @@ type catchUp struct {
 
 	mu        sync.Mutex // also orders the writes to the client
 	timer     *time.Timer
-	armed     int      // which of the timers counts: a stopped one may be under way
-	connected bool     // the client has sent CONNECT: frames are kept
-	accepted  bool     // ChatEngine has accepted it
-	fed       bool     // the bridge has
-	done      bool     // nothing is looked at any more
-	kept      [][]byte // ChatEngine's frames
+	armed     int     // which of the timers counts: a stopped one may be under way
+	connected bool    // the client has sent CONNECT: frames are kept
+	accepted  bool    // ChatEngine has accepted it
+	fed       bool    // the bridge has
+	done      bool    // nothing is looked at any more
+	kept      []frame // ChatEngine's
 	keptBytes int
-	early     []byte // the bridge's frames, until ChatEngine has accepted
+	early     []byte          // the bridge's frames, until ChatEngine has accepted
+	given     map[string]bool // identities of what the bridge has sent
 }
 
 func newCatchUp(t *tunnel, g *Gateway, r *http.Request) *catchUp {
-	c := &catchUp{g: g, t: t}
+	c := &catchUp{g: g, t: t, given: make(map[string]bool)}
 	c.feed = newFeed(g, r, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +152,7 @@ func (c *catchUp) pass(f frame) bool {
 		return c.t.write(c.t.client, f.raw) == nil
 	}
 	if c.connected && replayed(eventName(f.payload)) {
-		c.kept = append(c.kept, f.raw)
+		c.kept = append(c.kept, f)
 		c.keptBytes += len(f.raw)
 		if c.keptBytes > maxKept {
 			c.releaseLocked(catchUpOverrun)
@@ -219,6 +220,9 @@ func (c *catchUp) feedEvent(packet []byte) {
 		_ = c.t.write(c.t.client, appendText(nil, packet))
 	}
 	c.g.count.catchUpEvents.Add(1)
+	if id := identity(packet); id != "" && len(c.given) < maxIdentities {
+		c.given[id] = true
+	}
 }
 
 func (c *catchUp) isDone() bool {
@@ -242,12 +246,15 @@ func (c *catchUp) releaseLocked(o outcome) {
 	c.done = true
 	c.timer.Stop()
 	c.feed.cancel()
-	for _, raw := range c.kept {
-		if c.t.write(c.t.client, raw) != nil {
+	for _, f := range c.kept {
+		if c.given[identity(f.payload)] {
+			continue
+		}
+		if c.t.write(c.t.client, f.raw) != nil {
 			break
 		}
 	}
-	c.kept, c.early = nil, nil
+	c.kept, c.early, c.given = nil, nil, nil
 	if c.connected {
 		c.g.count.catchUps[o].Add(1)
 	}

@@ -12,6 +12,7 @@ var (
 	IsConnect      = isConnect
 	IsConnectError = isConnectError
 	JudgeEngine    = judgeEngine
+	Identity       = identity
 	ErrLarge       = errLarge
 )
 

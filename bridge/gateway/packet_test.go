@@ -56,3 +56,31 @@ func TestJudgeEngine(t *testing.T) {
 		}
 	}
 }
+
+func TestIdentity(t *testing.T) {
+	for _, c := range []struct{ a, b string }{
+		{`42["message",{"id":"m1","content":"a"}]`, `42["message",{"id":"m1","content":"b"},"offset"]`},
+		{`42["messageStatus",{"messageId":"m","status":"read"}]`, `421["messageStatus", {"status":"read","messageId":"m","conversationId":"c"}]`},
+	} {
+		if gateway.Identity([]byte(c.a)) == "" || gateway.Identity([]byte(c.a)) != gateway.Identity([]byte(c.b)) {
+			t.Errorf("%s and %s differ: %q and %q", c.a, c.b, gateway.Identity([]byte(c.a)), gateway.Identity([]byte(c.b)))
+		}
+	}
+	seen := map[string]string{}
+	for _, p := range []string{
+		`42["message",{"id":"m1"}]`, `42["message",{"id":"m2"}]`, `42["conversation",{"id":"m1"}]`,
+		`42["conversation",{"id":"m1","lastMessage":{"id":"x"}}]`,
+		`42["messageStatus",{"messageId":"m1","status":"read"}]`, `42["messageStatus",{"messageId":"m1","status":"sent"}]`,
+	} {
+		id := gateway.Identity([]byte(p))
+		if other, ok := seen[id]; ok || id == "" {
+			t.Errorf("%s and %s are one: %q", p, other, id)
+		}
+		seen[id] = p
+	}
+	for _, p := range []string{``, `42`, `42[`, `42["message"]`, `42["message",7]`, `42["typing",{"id":"x"}]`, `42["message",{}]`, `2`} {
+		if id := gateway.Identity([]byte(p)); id != "" {
+			t.Errorf("%s has the identity %q", p, id)
+		}
+	}
+}

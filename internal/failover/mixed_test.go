@@ -1,0 +1,80 @@
+package failover_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"chatbridge/internal/failover"
+)
+
+// TestChatEngineHangs: it stops and goes on, its connections open all the
+// while. Whatever it had begun to do it does when it goes on.
+func TestChatEngineHangs(t *testing.T) {
+	w := newWorld(t)
+	engine := w.engine()
+	bridge := w.bridge(w.database, map[string]string{
+		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
+		"gateway.interval": "200ms", "gateway.timeout": "500ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
+	})
+	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
+	writer.Start("r00")
+	rounds := max(w.size.rounds/2, 1)
+	for range rounds {
+		pause(time.Second, 2*time.Second)
+		if err := engine.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		pause(3*time.Second, 5*time.Second)
+		if err := engine.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		w.handedBack(bridge)
+	}
+	w.finish("ChatEngine hanging (SIGSTOP)", "in front", rounds, writer, clients, "r00")
+}
+
+// TestEverythingAtOnce: in front, with whatever can fail failing in any order,
+// the next one often before the last one is over.
+func TestEverythingAtOnce(t *testing.T) {
+	w := newWorld(t)
+	engine := w.engine()
+	bridge := w.bridge(w.database, map[string]string{
+		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
+		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
+	})
+	link := failover.NewLink(t, bridge.Addr())
+	writer, clients := w.writer(engine.URL().String()), w.clients(link.URL())
+	failures := []func(){
+		func() {
+			engine.Kill()
+			pause(0, 3*time.Second)
+			w.restore(engine)
+		},
+		func() { w.killBridge(bridge, clients) },
+		func() {
+			engine.Kill() // and the bridge with it
+			w.killBridge(bridge, clients)
+			w.restore(engine)
+		},
+		func() {
+			if err := w.cluster.Restart(context.WithoutCancel(t.Context()), "fast"); err != nil {
+				t.Fatal(err)
+			}
+		},
+		func() { link.Cut(1 + rand.N(w.size.clients/2)) },
+	}
+	writer.Start("r00")
+	rounds := w.size.rounds * 2
+	for i := range rounds {
+		pause(0, 3*time.Second)
+		failures[i%len(failures)]()
+		if i%len(failures) == len(failures)-1 {
+			rand.Shuffle(len(failures), func(i, j int) { failures[i], failures[j] = failures[j], failures[i] })
+		}
+	}
+	bridge.AwaitReady()
+	awaitConnects(t, clients, w.size.clients)
+	w.finish("all of it, in any order", "in front", rounds, writer, clients, "r00")
+}
