@@ -137,7 +137,6 @@ func (h *Hub) Detach(c *client) {
 		c.tenant.unsubscribe(conversation)
 	}
 	c.tenant.clients--
-	h.release(c.tenant)
 }
 
 // Resume makes c the continuation of a client that left as prior and whose
@@ -166,9 +165,7 @@ func (h *Hub) resumable(prior *client, offset source.Position) bool {
 			return false
 		}
 	}
-	t := h.tenantOf([]byte(prior.principal.Workspace))
-	defer h.release(t)
-	return t.space.Covers(offset)
+	return h.tenantOf([]byte(prior.principal.Workspace)).space.Covers(offset)
 }
 
 // resumeScope passes on what the client saw when it left: it takes its

@@ -93,6 +93,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	followed := make(chan error, 1)
 	d.pulse.next = d.pipeline
 	go func() { followed <- d.source.Run(following, &d.pulse) }()
+	d.logAddresses()
 	d.notify.Ready()
 	group.Go(func() error { return d.notify.Watch(failed, watched{d}) })
 
@@ -117,7 +118,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		<-public.returned
 	}
 	if cause != nil {
-		d.log.Error("ending: the source failed", "error", cause)
+		d.log.Error("the source failed; ending", "error", cause)
 	} else {
 		d.log.Info("ending")
 	}

@@ -120,6 +120,7 @@ func (h *Hub) Run(ctx context.Context) error {
 		case now := <-tick.C:
 			h.mu.Lock()
 			h.log.Expire(now)
+			h.sweep()
 			h.mu.Unlock()
 		}
 	}
@@ -159,7 +160,6 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 		}, now)
 	}
 	if t.clients == 0 {
-		h.release(t)
 		return
 	}
 	h.sending.Store(ev.Packet)
@@ -186,8 +186,7 @@ func (h *Hub) Whisper(workspace string, p *socketio.Packet) {
 	}
 }
 
-// tenantOf returns the workspace's tenant; one without clients is kept until
-// release. mu must be held.
+// tenantOf returns the workspace's tenant, known or new. mu must be held.
 func (h *Hub) tenantOf(workspace []byte) *tenant {
 	t := h.tenants[string(workspace)]
 	if t == nil {
@@ -201,9 +200,12 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 	return t
 }
 
-func (h *Hub) release(t *tenant) {
-	if t.clients == 0 {
-		delete(h.tenants, t.space.Workspace)
-		h.log.Release(t.space)
+// sweep forgets the tenants that have neither clients nor events.
+func (h *Hub) sweep() {
+	for name, t := range h.tenants {
+		if t.clients == 0 && t.space.Empty() {
+			delete(h.tenants, name)
+			h.log.Release(t.space)
+		}
 	}
 }

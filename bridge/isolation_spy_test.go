@@ -42,10 +42,10 @@ type spy struct {
 	news     chan struct{}
 }
 
-func spyOn(t *testing.T, url, name string, own, foreign *tenant, auth map[string]any, onConnect func(*spy, sioclient.Session)) *spy {
+func spyOn(t *testing.T, url, name string, own, foreign *tenant, expect []string, auth map[string]any, onConnect func(*spy, sioclient.Session)) *spy {
 	t.Helper()
 	s := &spy{
-		name: name, own: own, foreign: foreign, tap: &tap{marks: foreign.marks}, done: make(chan struct{}),
+		name: name, own: own, foreign: foreign, expect: expect, tap: &tap{marks: foreign.marks}, done: make(chan struct{}),
 		messages: make(map[string]bool), news: make(chan struct{}, 1),
 	}
 	var err error
@@ -73,7 +73,7 @@ func newSpy(t *testing.T, url, name string, own, foreign *tenant, expect []strin
 	t.Helper()
 	connected := make(chan struct{})
 	var once sync.Once
-	s := spyOn(t, url, name, own, foreign, auth, func(s *spy, c sioclient.Session) {
+	s := spyOn(t, url, name, own, foreign, expect, auth, func(s *spy, c sioclient.Session) {
 		for _, id := range subscribe {
 			_ = s.Emit("subscribe:conversation", id)
 		}
@@ -85,7 +85,6 @@ func newSpy(t *testing.T, url, name string, own, foreign *tenant, expect []strin
 			close(connected)
 		})
 	})
-	s.expect = expect
 	select {
 	case <-connected:
 	case <-s.done:
@@ -99,7 +98,7 @@ func newSpy(t *testing.T, url, name string, own, foreign *tenant, expect []strin
 // refusedSpy returns a spy whose Run has ended.
 func refusedSpy(t *testing.T, url, name string, own, foreign *tenant, auth map[string]any) *spy {
 	t.Helper()
-	s := spyOn(t, url, name, own, foreign, auth, func(*spy, sioclient.Session) {
+	s := spyOn(t, url, name, own, foreign, nil, auth, func(*spy, sioclient.Session) {
 		t.Errorf("%s of %s was let in", name, own.user)
 	})
 	select {

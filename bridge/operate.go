@@ -20,6 +20,15 @@ func (d *Daemon) UseLog(l *logging.Log) {
 // addresses. Call it before Listen.
 func (d *Daemon) UseListeners(l *systemd.Listeners) { d.inherited = l }
 
+// logAddresses says where it serves, as the listeners report it.
+func (d *Daemon) logAddresses() {
+	attrs := []any{"address", d.public.Addr().String(), "path", d.cfg.Path, "tls", d.cert != nil, "version", d.build.Version}
+	if d.admin != nil {
+		attrs = append(attrs, "admin", d.admin.Addr().String())
+	}
+	d.log.Info("serving", attrs...)
+}
+
 // Alive tells whether the pipeline moves: it fails if one change has been in
 // it since the last call, and does not return while events cannot be
 // published at all.

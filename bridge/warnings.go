@@ -23,13 +23,13 @@ type warnings struct {
 
 // mapping takes a warning of the mapper.
 func (w *warnings) mapping(m mapping.Warning) {
-	w.log.Warn(m.Detail, "reason", m.Reason, "table", m.Table, "key", m.Key)
+	w.log.Warn("a row is not what the mapping expects", "detail", m.Detail, "reason", m.Reason, "table", m.Table, "key", m.Key)
 	w.add(fmt.Sprintf("%s %s: %s", m.Table, m.Reason, m.Detail))
 }
 
 // problem takes what does not fit between the mapping and the database.
 func (w *warnings) problem(p mapping.Problem) {
-	w.log.Warn(p.Text, "file", p.File, "line", p.Line)
+	w.log.Warn("the mapping does not fit the database", "detail", p.Text, "file", p.File, "line", p.Line)
 	w.add(fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
 }
 

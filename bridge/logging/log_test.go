@@ -66,7 +66,7 @@ func TestJSONLinesNameTheEvent(t *testing.T) {
 	log.Info("could not judge a client's token; it will come back", "remote", "192.0.2.1", "took", 1500*time.Millisecond)
 	log.With("component", "gateway").Warn("took over", "event", "gateway.local")
 	got := out.objects()
-	if got[0]["event"] != "could_not_judge_a_clients_token_it_will_come_back" || got[0]["level"] != "INFO" ||
+	if got[0]["event"] != "could_not_judge_a_clients_token" || got[0]["level"] != "INFO" ||
 		got[0]["took"] != "1.5s" || got[0]["remote"] != "192.0.2.1" {
 		t.Errorf("got %v", got[0])
 	}

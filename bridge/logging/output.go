@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 )
 
@@ -93,8 +94,12 @@ func addName(r *slog.Record) {
 }
 
 // Name makes an identifier of a constant message: lower case, a _ for each run
-// of anything but letters and digits.
+// of anything but letters and digits, up to the first semicolon or colon,
+// behind which messages say what comes of it.
 func Name(message string) string {
+	if i := strings.IndexAny(message, ";:"); i >= 0 {
+		message = message[:i]
+	}
 	name := make([]byte, 0, len(message))
 	for i := range len(message) {
 		c := message[i]

@@ -112,10 +112,10 @@ func (c *Cursor) nextOfConversation(dst []*socketio.Packet, full int) []*socketi
 	for seq := conv.last; ; {
 		chain = append(chain, seq)
 		e := c.space.entry(seq)
-		if !e.hasPrevious || e.previous < c.next {
+		if e.back == 0 || uint64(e.back) > seq-c.next {
 			break
 		}
-		seq = e.previous
+		seq -= uint64(e.back)
 	}
 	for i := len(chain) - 1; i >= 0 && len(dst) < full; i-- {
 		c.next = chain[i] + 1

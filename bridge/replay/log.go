@@ -79,7 +79,7 @@ func (l *Log) Stats(now time.Time) Stats {
 		EvictedEarly: l.early, Head: l.head,
 	}
 	if l.order.len() > 0 {
-		s.Oldest = now.Sub((*l.order.front()).entries.front().at)
+		s.Oldest = l.age(now)
 	}
 	return s
 }
@@ -113,7 +113,7 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) {
 		l.head = ev.Position
 	}
 	for l.order.len() > l.opts.MaxEvents || l.bytes > l.opts.MaxBytes {
-		if now.Sub((*l.order.front()).entries.front().at) < l.opts.Window {
+		if l.age(now) < l.opts.Window {
 			l.early++
 		}
 		l.evict()
@@ -122,9 +122,14 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) {
 
 // Expire evicts what has left the window. To be called every second or so.
 func (l *Log) Expire(now time.Time) {
-	for l.order.len() > 0 && now.Sub((*l.order.front()).entries.front().at) > l.opts.Window {
+	for l.order.len() > 0 && l.age(now) > l.opts.Window {
 		l.evict()
 	}
+}
+
+// age is that of the oldest entry; there must be one.
+func (l *Log) age(now time.Time) time.Duration {
+	return time.Duration(now.UnixNano() - (*l.order.front()).entries.front().at)
 }
 
 func (l *Log) evict() {

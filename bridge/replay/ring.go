@@ -1,45 +1,43 @@
 package replay
 
-// ring is a queue in one growing block of memory, indexable from its front.
-// It gives memory back when it is down to a quarter of its block, so that one
-// burst does not pin its peak for ever.
+// ring is a queue in blocks of memory, indexable from its front. Growing moves
+// nothing and leaves no garbage, and a block goes as soon as its last element
+// has: a burst costs what it holds, and only for as long.
 type ring[T any] struct {
-	buf  []T
-	head int
-	n    int
+	blocks []*[blockLen]T
+	head   int // of the front element in the first block
+	n      int
 }
 
-const ringMin = 64
+// blockLen is the number of elements in a block, a power of two.
+const blockLen = 512
 
 func (r *ring[T]) len() int { return r.n }
 
-func (r *ring[T]) at(i int) *T { return &r.buf[(r.head+i)&(len(r.buf)-1)] }
+func (r *ring[T]) at(i int) *T {
+	i += r.head
+	return &r.blocks[i/blockLen][i%blockLen]
+}
 
 func (r *ring[T]) front() *T { return r.at(0) }
 
 func (r *ring[T]) push(v T) {
-	if r.n == len(r.buf) {
-		r.resize(max(ringMin, 2*len(r.buf)))
+	if r.head+r.n == len(r.blocks)*blockLen {
+		r.blocks = append(r.blocks, new([blockLen]T))
 	}
-	*r.at(r.n) = v
 	r.n++
+	*r.at(r.n - 1) = v
 }
 
 func (r *ring[T]) pop() {
 	var zero T
 	*r.front() = zero
-	r.head = (r.head + 1) & (len(r.buf) - 1)
+	r.head++
 	r.n--
-	if len(r.buf) > ringMin && r.n <= len(r.buf)/4 {
-		r.resize(len(r.buf) / 2)
+	if r.head == blockLen {
+		// append moves the rest down once it needs room, so that the blocks'
+		// own slice does not creep through memory.
+		r.blocks[0] = nil
+		r.blocks, r.head = r.blocks[1:], 0
 	}
-}
-
-// resize moves the queue into a block of size, a power of two.
-func (r *ring[T]) resize(size int) {
-	buf := make([]T, size)
-	for i := range r.n {
-		buf[i] = *r.at(i)
-	}
-	r.buf, r.head = buf, 0
 }

@@ -22,7 +22,7 @@ type Space struct {
 	floor         source.Position
 	conversations map[string]*conversation
 	// statuses finds the newest messageStatus of a message.
-	statuses map[string]uint64
+	statuses map[string]*status
 }
 
 // conversation leads to its entries: last is the newest, and each entry names
@@ -35,17 +35,24 @@ type conversation struct {
 	hasUpdate bool
 }
 
+// status leads to the newest messageStatus entry of a message.
+type status struct {
+	message string
+	last    uint64
+}
+
+// entry is 56 bytes: a burst of 100,000 events is to cost little beside its
+// packets.
 type entry struct {
 	position     source.Position
-	at           time.Time
+	at           int64 // of publication, in Unix nanoseconds
 	packet       *socketio.Packet
 	conversation *conversation
-	message      string
-	// previous is the sequence number of the conversation's entry before
-	// this one; below base when it has been evicted, and for the first.
-	previous    uint64
-	hasPrevious bool
-	kind        mapping.Kind
+	status       *status // Kind MessageStatus only
+	// back is how many entries before this one the conversation's previous
+	// entry is; 0 for its first.
+	back uint32
+	kind mapping.Kind
 	// superseded tells that a newer conversation or messageStatus event of
 	// the same conversation or message makes this one unnecessary.
 	superseded bool
@@ -57,12 +64,15 @@ func newSpace(workspace string, base uint64, floor source.Position) *Space {
 		base:          base,
 		floor:         floor,
 		conversations: make(map[string]*conversation),
-		statuses:      make(map[string]uint64),
+		statuses:      make(map[string]*status),
 	}
 }
 
 // Covers reports whether the Space holds every event after p.
 func (s *Space) Covers(p source.Position) bool { return s.floor.Compare(p) <= 0 }
+
+// Empty reports whether the Space holds no entry.
+func (s *Space) Empty() bool { return s.entries.len() == 0 }
 
 // Sequence returns the sequence number that the next entry will get. It
 // orders what has been appended to this Space.
@@ -86,12 +96,12 @@ func (s *Space) entry(seq uint64) *entry { return s.entries.at(int(seq - s.base)
 func (s *Space) append(ev Event, now time.Time) {
 	seq := s.Sequence()
 	c := s.conversations[string(ev.Conversation)]
-	e := entry{position: ev.Position, at: now, packet: ev.Packet, kind: ev.Kind}
+	e := entry{position: ev.Position, at: now.UnixNano(), packet: ev.Packet, kind: ev.Kind}
 	if c == nil {
 		c = &conversation{id: string(ev.Conversation)}
 		s.conversations[c.id] = c
 	} else {
-		e.previous, e.hasPrevious = c.last, true
+		e.back = uint32(seq - c.last)
 	}
 	c.last = seq
 	e.conversation = c
@@ -102,11 +112,13 @@ func (s *Space) append(ev Event, now time.Time) {
 		}
 		c.update, c.hasUpdate = seq, true
 	case mapping.MessageStatus:
-		if old, ok := s.statuses[string(ev.Message)]; ok {
-			s.supersede(old)
+		if e.status = s.statuses[string(ev.Message)]; e.status != nil {
+			s.supersede(e.status.last)
+		} else {
+			e.status = &status{message: string(ev.Message)}
+			s.statuses[e.status.message] = e.status
 		}
-		e.message = string(ev.Message)
-		s.statuses[e.message] = seq
+		e.status.last = seq
 	}
 	s.entries.push(e)
 }
@@ -127,8 +139,8 @@ func (s *Space) evict() int {
 	if c.hasUpdate && c.update == seq {
 		c.hasUpdate = false
 	}
-	if e.kind == mapping.MessageStatus && s.statuses[e.message] == seq {
-		delete(s.statuses, e.message)
+	if e.status != nil && e.status.last == seq {
+		delete(s.statuses, e.status.message)
 	}
 	s.floor = e.position
 	s.entries.pop()

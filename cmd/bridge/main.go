@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -23,7 +24,16 @@ const (
 	exitUsage  = 2 // wrong usage or configuration
 )
 
+// gcPercent is how much the heap may grow beyond what is live before it is
+// collected. What is live is mostly the replay log, bytes without pointers that
+// cost the collector nothing to pass over; with Go's own 100 a burst of 100,000
+// rows peaked at half as much memory again.
+const gcPercent = 30
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr})
 	stop()
