@@ -40,11 +40,21 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 	case *pgoutput.Origin, *pgoutput.LogicalMessage:
 		// Neither is asked for, neither changes a row.
 	}
-	var h *handlerError
-	if err != nil && !errors.As(err, &h) {
-		return &problem{class: classFatal, op: "read the stream", err: err}
+	if err != nil {
+		return streamError(err)
 	}
-	return err
+	return nil
+}
+
+// streamError marks an error as the stream's unless it is the handler's. A
+// function of its own because errors.As moves its target to the heap, which
+// in message would be an allocation per row.
+func streamError(err error) error {
+	var h *handlerError
+	if errors.As(err, &h) {
+		return err
+	}
+	return &problem{class: classFatal, op: "read the stream", err: err}
 }
 
 func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
