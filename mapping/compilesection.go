@@ -25,9 +25,9 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	for i := range s.members {
 		switch m := &s.members[i]; m.name {
 		case "id":
-			c.spec.idMember = m.value
+			c.spec.idMember, m.mark = m.value, markID
 		case "status":
-			c.spec.statusMember = m.value
+			c.spec.statusMember, m.mark = m.value, markStatus
 		}
 	}
 	n := len(c.spec.tables[messageTable].Columns)

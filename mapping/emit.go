@@ -58,14 +58,29 @@ func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 func (m *Mapper) fillEvent(kind Kind, index uint32, row source.Row) {
 	s := &m.spec.message
 	m.event = Event{Kind: kind, Index: index, Workspace: row[s.workspace].Data, Conversation: row[s.conversation].Data, Payload: m.out}
-	if id, ok := m.spec.idMember.text(&m.env); ok {
-		m.event.Key = id
+	m.event.Key, m.event.Status = plainText(m.out[m.idAt:]), plainText(m.out[m.statusAt:])
+	if m.event.Key == nil {
+		m.event.Key, _ = m.spec.idMember.text(&m.env)
 	}
-	m.env.quiet = true
-	if status, ok := m.spec.statusMember.text(&m.env); ok {
-		m.event.Status = status
+	if m.event.Status == nil {
+		m.env.quiet = true
+		m.event.Status, _ = m.spec.statusMember.text(&m.env)
+		m.env.quiet = false
 	}
-	m.env.quiet = false
+}
+
+// plainText returns what is in the JSON string that s starts with, nil when it
+// has an escape. It spares evaluating id and status a second time.
+func plainText(s []byte) []byte {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			return nil
+		case '"':
+			return s[1:i:i]
+		}
+	}
+	return nil
 }
 
 // makePayload writes an object of the members into m.out. Members without a
@@ -79,6 +94,12 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 		next, ok := x.value.json(append(out, x.head...), &m.env)
 		if ok {
 			out = next
+			switch x.mark {
+			case markID:
+				m.idAt = before + len(x.head)
+			case markStatus:
+				m.statusAt = before + len(x.head)
+			}
 			continue
 		}
 		if out = next[:before]; x.required && absent == "" {
@@ -115,9 +136,11 @@ func (m *Mapper) emitStatus(row source.Row, index uint32, emit Emit) error {
 func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 	m.beginMessage(row)
 	id := row[m.spec.message.key].Data
-	out, ok := m.spec.idMember.json(append(m.out[:0], `{"messageId":`...), &m.env)
+	const head, middle = `{"messageId":`, `,"status":`
+	out, ok := m.spec.idMember.json(append(m.out[:0], head...), &m.env)
 	if ok {
-		out, ok = m.spec.statusMember.json(append(out, `,"status":`...), &m.env)
+		m.idAt, m.statusAt = len(head), len(out)+len(middle)
+		out, ok = m.spec.statusMember.json(append(out, middle...), &m.env)
 	}
 	if ok {
 		out = appendString(append(out, `,"conversationId":`...), row[m.spec.message.conversation].Data)

@@ -33,7 +33,7 @@ type env struct {
 	find finder
 	// tables is how many tables the Spec has.
 	tables int
-	rows [maxTables]source.Row
+	rows   [maxTables]source.Row
 	// asked tells which of rows have been looked for; a nil row that was asked
 	// for does not exist or is not known.
 	asked [maxTables]bool

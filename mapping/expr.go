@@ -27,9 +27,15 @@ func quoted(x expr, dst []byte, e *env) ([]byte, bool) {
 // columnExpr is a column's text.
 type columnExpr struct{ ref ref }
 
-func (x *columnExpr) text(e *env) ([]byte, bool)             { return e.text(x.ref) }
-func (x *columnExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
-func (x *columnExpr) walk(visit func(ref))                   { visit(x.ref) }
+func (x *columnExpr) text(e *env) ([]byte, bool) { return e.text(x.ref) }
+func (x *columnExpr) json(dst []byte, e *env) ([]byte, bool) {
+	s, ok := e.text(x.ref)
+	if !ok {
+		return dst, false
+	}
+	return appendString(dst, s), true
+}
+func (x *columnExpr) walk(visit func(ref)) { visit(x.ref) }
 
 // constExpr is a constant.
 type constExpr struct{ plain, encoded []byte }
@@ -120,7 +126,7 @@ func (x *wordsExpr) text(e *env) ([]byte, bool) {
 		return to, true
 	}
 	var lower [64]byte
-	if len(s) <= len(lower) {
+	if len(s) <= len(lower) && hasUpper(s) {
 		for i, c := range s {
 			if c >= 'A' && c <= 'Z' {
 				c += 'a' - 'A'
@@ -137,6 +143,15 @@ func (x *wordsExpr) text(e *env) ([]byte, bool) {
 	return nil, false
 }
 
+func hasUpper(s []byte) bool {
+	for _, c := range s {
+		if c >= 'A' && c <= 'Z' {
+			return true
+		}
+	}
+	return false
+}
+
 func (x *wordsExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
 func (x *wordsExpr) walk(visit func(ref))                   { x.of.walk(visit) }
 
@@ -150,8 +165,15 @@ func (x *matchExpr) text(e *env) ([]byte, bool) {
 	s, ok := x.of.text(e)
 	return s, ok && x.match(s)
 }
-func (x *matchExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
-func (x *matchExpr) walk(visit func(ref))                   { x.of.walk(visit) }
+
+func (x *matchExpr) json(dst []byte, e *env) ([]byte, bool) {
+	s, ok := x.of.text(e)
+	if !ok || !x.match(s) {
+		return dst, false
+	}
+	return appendString(dst, s), true
+}
+func (x *matchExpr) walk(visit func(ref)) { x.of.walk(visit) }
 
 // timeExpr prints a time as the contract does.
 type timeExpr struct{ of expr }

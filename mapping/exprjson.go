@@ -74,7 +74,16 @@ type memberExpr struct {
 	head     []byte
 	required bool
 	value    expr
+	mark     mark
 }
+
+// mark tells the members whose place in the payload is noted.
+type mark uint8
+
+const (
+	markID mark = iota + 1
+	markStatus
+)
 
 func newMember(name string, required bool, value expr) memberExpr {
 	head := append(appendString([]byte{','}, []byte(name)), ':')

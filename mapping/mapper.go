@@ -42,8 +42,9 @@ type Mapper struct {
 	conversationKey []byte
 	event           Event
 	out             []byte
-	key, status     []byte
-	cur, old        source.Row
+	// idAt and statusAt are where out has the message's id and status.
+	idAt, statusAt int
+	cur, old       source.Row
 	// partial tells that the source did not send all of the new row.
 	partial bool
 	// told is the remembered conversation that m.event tells of, if any.
