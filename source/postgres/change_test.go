@@ -22,8 +22,8 @@ func start(t testing.TB, opts postgres.Options) (*running, *recorder) {
 	return src, rec
 }
 
-// big is a value that is stored out of line.
-const big = `(select string_agg(md5(i::text), '') from generate_series(1, 300) i)`
+// outOfLine is a value that is stored out of line.
+const outOfLine = `(select string_agg(md5(i::text), '') from generate_series(1, 300) i)`
 
 func TestUnchangedOutOfLineValues(t *testing.T) {
 	t.Parallel()
@@ -33,7 +33,7 @@ func TestUnchangedOutOfLineValues(t *testing.T) {
 		`alter table d alter b set storage external; alter table f alter b set storage external`,
 		`create publication bridge for table d, f`)
 	src, rec := start(t, postgres.Options{URL: url})
-	exec(t, url, `insert into d values (1, 'x', `+big+`); insert into f values (1, 'x', `+big+`)`,
+	exec(t, url, `insert into d values (1, 'x', `+outOfLine+`); insert into f values (1, 'x', `+outOfLine+`)`,
 		`update d set s = 'y'`, `update f set s = 'y'`, `update d set id = 2`, `delete from d`)
 	rec.awaitRows(t, 6)
 	want := query(t, url, `select b from f`)

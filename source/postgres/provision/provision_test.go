@@ -13,6 +13,8 @@ import (
 	"chatbridge/source/postgres/provision"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -359,6 +361,47 @@ func TestVersions(t *testing.T) {
 				if f.Level == provision.Warn && f.ID != "role.superuser" {
 					t.Errorf("%+v", f)
 				}
+			}
+		})
+	}
+}
+
+// TestSlotInUse: a slot that something else reads is a failure, one that a
+// bridge reads is not.
+func TestSlotInUse(t *testing.T) {
+	t.Parallel()
+	for name, level := range map[string]provision.Level{"other": provision.Fail, "chatbridge": provision.OK} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.DB(t, schemas.CRM)
+			want := crm(t)
+			conn := connect(t, url)
+			if err := provision.Apply(t.Context(), conn, provision.Plan(inspect(t, conn, want))); err != nil {
+				t.Fatal(err)
+			}
+			cfg, err := pgconn.ParseConfig(url)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.RuntimeParams["replication"] = "database"
+			cfg.RuntimeParams["application_name"] = name
+			reader, err := pgconn.ConnectConfig(t.Context(), cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close(context.WithoutCancel(t.Context()))
+			reader.Frontend().SendQuery(&pgproto3.Query{String: `START_REPLICATION SLOT "` + want.Slot + `" LOGICAL 0/0 (proto_version '1', publication_names '"bridge"')`})
+			if err := reader.Frontend().Flush(); err != nil {
+				t.Fatal(err)
+			}
+			if msg, err := reader.ReceiveMessage(t.Context()); err != nil {
+				t.Fatal(err)
+			} else if _, ok := msg.(*pgproto3.CopyBothResponse); !ok {
+				t.Fatalf("%T", msg)
+			}
+			r := inspect(t, conn, want)
+			if f, ok := r.Find("slot.active", ""); !ok || f.Level != level || !strings.Contains(f.What, map[bool]string{true: "bridge", false: "other"}[name == "chatbridge"]) {
+				t.Errorf("%+v", f)
 			}
 		})
 	}
