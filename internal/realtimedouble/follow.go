@@ -138,6 +138,7 @@ func (f *follower) poll(ctx context.Context, slot *pgx.Conn, r *renderer) error 
 	if err != nil {
 		return err
 	}
+	r.pending = nil
 	var dec pgoutput.Decoder
 	for _, m := range messages {
 		if err := f.message(ctx, &dec, m, r); err != nil {
@@ -155,6 +156,8 @@ func (f *follower) message(ctx context.Context, dec *pgoutput.Decoder, data []by
 	switch m := m.(type) {
 	case *pgoutput.Begin:
 		r.commit = m.CommitTime.Std()
+	case *pgoutput.Commit:
+		return f.send(ctx, r)
 	case *pgoutput.Relation:
 		return r.relation(ctx, m)
 	case *pgoutput.Insert:
@@ -167,7 +170,7 @@ func (f *follower) message(ctx context.Context, dec *pgoutput.Decoder, data []by
 	return nil
 }
 
-// change sends one change to the channels that are subscribed to it.
+// change takes one change of the transaction that is being read.
 func (f *follower) change(ctx context.Context, r *renderer, op string, rel uint32, row, old source.Row, kind pgoutput.Old) error {
 	if f.s.script.loses() {
 		return nil
@@ -176,6 +179,15 @@ func (f *follower) change(ctx context.Context, r *renderer, op string, rel uint3
 	if err != nil {
 		return err
 	}
+	r.pending = append(r.pending, c)
+	return nil
+}
+
+// send sends the transaction's changes to the channels that are subscribed to
+// them, all at once, as the real server does.
+func (f *follower) send(ctx context.Context, r *renderer) error {
+	pending := r.pending
+	r.pending = nil
 	var targets []*channel
 	f.s.each(func(cn *conn) {
 		for _, ch := range cn.list() {
@@ -184,9 +196,11 @@ func (f *follower) change(ctx context.Context, r *renderer, op string, rel uint3
 			}
 		}
 	})
-	for _, ch := range targets {
-		if err := r.deliver(ctx, c, ch); err != nil {
-			return err
+	for _, c := range pending {
+		for _, ch := range targets {
+			if err := r.deliver(ctx, c, ch); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

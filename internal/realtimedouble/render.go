@@ -21,6 +21,8 @@ type renderer struct {
 	meta   *pgx.Conn
 	commit time.Time
 	rels   map[uint32]*relation
+	// pending is the changes of the transaction that is being read.
+	pending []*rendered
 }
 
 // relation is a table as of the last Relation message.

@@ -57,6 +57,7 @@ func TestReconciledChangesComeInTheOrderOfTheirTimes(t *testing.T) {
 	p := start(t, setup{change: func(o *realtime.Options) {
 		// Only the gap's own comparison may publish.
 		o.DegradedInterval, o.ReconcileInterval, o.WindowInterval = time.Hour, time.Hour, time.Hour
+		o.Timing.Cold = time.Hour
 		o.PageSize = 7
 	}})
 	p.settled()
@@ -83,7 +84,7 @@ func TestReconciledChangesComeInTheOrderOfTheirTimes(t *testing.T) {
 			got = append(got, c.id)
 		}
 		if c.tx.Time.Before(last) {
-			t.Errorf("time %s after %s", c.tx.Time, last)
+			t.Errorf("%s %s %s: time %s after %s", c.table, c.id, c.op, c.tx.Time, last)
 		}
 		last = c.tx.Time
 	}

@@ -13,8 +13,9 @@ import (
 
 // Table names a table to follow and the columns by which its changes are
 // found; see readback.Table for each. Key, Created, Updated and Watch may be
-// left empty: the key is then the primary key, the others are created_at,
-// updated_at and status where the table has them.
+// left empty: the key is then the primary key, the times are created_at and
+// updated_at, and watched is what is customary for messages (status, the ids
+// and addresses that arrive later), where the table has them.
 type Table = readback.Table
 
 // Options configures a Source.
@@ -124,6 +125,9 @@ type Timing struct {
 	// Hold is the longest that streamed changes wait after a gap for what
 	// went before them to be read back. Default 5 s.
 	Hold time.Duration
+	// Linger is how long the newest changes wait for more of the same
+	// transaction, whose end the server does not mark. Default 10 ms.
+	Linger time.Duration
 	// KeyCheck is how often KeyFunc is asked. Default 60 s.
 	KeyCheck time.Duration
 }
@@ -176,6 +180,7 @@ func (o *Options) setDefaults() {
 	def(&t.Grace, 3*time.Second)
 	def(&t.Cold, 5*time.Second)
 	def(&t.Hold, 5*time.Second)
+	def(&t.Linger, 10*time.Millisecond)
 	def(&t.KeyCheck, time.Minute)
 	if len(t.Backoff) == 0 {
 		t.Backoff = []time.Duration{

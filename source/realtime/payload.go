@@ -94,15 +94,16 @@ func decodeChange(data json.RawMessage, tables *tables) (*change, error) {
 		return nil, fmt.Errorf("decode change: commit_timestamp %.40q", *d.Commit)
 	}
 	c.at = at.UTC()
-	full := c.op == source.Update && !c.cut && len(d.OldRecord) >= len(d.Columns)
-	c.rel = t.relation(d.Columns, c.op == source.Update && !c.cut, full)
+	// Under replica identity default an update's old_record is its key.
+	keyOnly := len(d.OldRecord) <= len(t.config().Key)
+	c.rel = t.relation(d.Columns)
 	if c.op != source.Delete {
 		c.row = buildRow(c.rel, d.Record, source.Unchanged)
 	}
 	if c.op != source.Insert {
 		c.old = buildRow(c.rel, d.OldRecord, source.Absent)
 	}
-	if c.op == source.Update && !full && !c.cut && t.sameKey(c.rel, c.old, c.row) {
+	if c.op == source.Update && keyOnly && t.sameKey(c.rel, c.old, c.row) {
 		c.old = nil
 	}
 	return c, nil

@@ -70,29 +70,18 @@ func (t *table) config() readback.Table {
 }
 
 // relation returns the relation with these columns, the one that was handed
-// out last where nothing changed. An update tells the replica identity: under
-// full its old row has every column.
-func (t *table) relation(columns []columnInfo, isUpdate, full bool) *source.Relation {
+// out last where nothing changed.
+func (t *table) relation(columns []columnInfo) *source.Relation {
 	t.shape.Lock()
 	defer t.shape.Unlock()
-	identity := source.IdentityDefault
-	if t.rel != nil {
-		identity = t.rel.Identity
-	}
-	if isUpdate {
-		identity = source.IdentityDefault
-		if full {
-			identity = source.IdentityFull
-		}
-	}
-	if t.rel != nil && t.rel.Identity == identity && sameColumns(t.rel.Columns, columns) {
+	if t.rel != nil && sameColumns(t.rel.Columns, columns) {
 		return t.rel
 	}
 	cols := make([]source.Column, len(columns))
 	for i, c := range columns {
 		cols[i] = source.Column{Name: c.Name, Type: c.Type}
 	}
-	t.setRelation(cols, identity)
+	t.setRelation(cols)
 	return t.rel
 }
 
@@ -180,11 +169,7 @@ func (t *table) learn(s readback.Shape) bool {
 	t.described = len(s.Columns) > 0
 	known := t.rel != nil && sameNames(t.rel.Columns, s.Columns)
 	if len(s.Columns) > 0 && !known {
-		identity := source.IdentityDefault
-		if t.rel != nil {
-			identity = t.rel.Identity
-		}
-		t.setRelation(slices.Clone(s.Columns), identity)
+		t.setRelation(slices.Clone(s.Columns))
 	}
 	return t.conf.Created != "" || t.conf.Updated != ""
 }
@@ -200,17 +185,26 @@ func (t *table) assume(s readback.Shape) {
 			t.conf.Updated = "updated_at"
 		}
 	}
-	if t.conf.Watch == nil && s.Has("status") {
-		t.conf.Watch = []string{"status"}
+	if t.conf.Watch == nil {
+		// Short columns that are filled in or changed after the insert.
+		for _, c := range []string{"status", "external_id", "external_message_id", "media_url", "media_path"} {
+			if s.Has(c) {
+				t.conf.Watch = append(t.conf.Watch, c)
+			}
+		}
 	}
 }
 
-// setRelation makes cols the table's relation. shape is held.
-func (t *table) setRelation(cols []source.Column, identity source.Identity) {
+// setRelation makes cols the table's relation. shape is held. The replica
+// identity is always given as the default: Realtime does not tell it, a full
+// old row may miss columns all the same (error 413, a delete under row level
+// security), and of rows that were read back only little of the old one is
+// known. What there is of an old row is sent along nevertheless.
+func (t *table) setRelation(cols []source.Column) {
 	for i := range cols {
-		cols[i].Key = identity == source.IdentityFull || slices.Contains(t.conf.Key, cols[i].Name)
+		cols[i].Key = slices.Contains(t.conf.Key, cols[i].Name)
 	}
-	t.rel = &source.Relation{Schema: t.conf.Schema, Name: t.conf.Name, Identity: identity, Columns: cols}
+	t.rel = &source.Relation{Schema: t.conf.Schema, Name: t.conf.Name, Identity: source.IdentityDefault, Columns: cols}
 }
 
 // current returns the newest relation, nil while none is known.
