@@ -11,6 +11,7 @@ type heartbeat struct {
 	due      time.Duration
 	heard    time.Duration // when the last packet came
 	awaiting bool
+	queued   bool // a ping waits in the queue
 }
 
 // pingMessage is the heartbeat of the server.
@@ -75,7 +76,16 @@ func (s *Session) ping(now time.Duration) {
 	s.beat.due += timeout
 	s.beat.awaiting = true
 	s.beat.timer.Reset(s.beat.due - now)
+	s.beat.queued = true
 	s.push(pingMessage)
+}
+
+// pinged is called when the ping leaves the queue. Its pong has the full time from
+// then on, also on a machine so busy that the ping was late; the deadline counted
+// from when it was due is for clients that never fetch it. mu is held.
+func (s *Session) pinged() {
+	s.beat.queued = false
+	s.beat.due = max(s.beat.due, s.server.now()+s.server.opts.PingTimeout)
 }
 
 // pongLate reports whether the pong is overdue. A client that sent anything else

@@ -150,6 +150,22 @@ func TestHeartbeatPolling(t *testing.T) {
 	})
 }
 
+// A ping that was fetched late leaves the client the full time for its pong.
+func TestPingFetchedLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, a *app, l *pipeListener) {
+		_, open := request(t, l, "GET", "?EIO=4&transport=polling", "")
+		query := "?EIO=4&transport=polling&sid=" + rawclient.SID(t, open)
+		time.Sleep(499 * time.Millisecond)
+		if _, body := request(t, l, "GET", query, ""); body != "2" {
+			t.Fatalf("polled %q, want 2", body)
+		}
+		time.Sleep(199 * time.Millisecond)
+		if status, _ := request(t, l, "POST", query, "3"); status != 200 {
+			t.Error("the session was closed before its time")
+		}
+	})
+}
+
 // Exactly at the deadline the session is gone, though its timer may not have run.
 func TestPingTimeoutPolling(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *app, l *pipeListener) {

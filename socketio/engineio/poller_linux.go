@@ -49,14 +49,30 @@ func newPoller(s *Server) *poller {
 
 const pollEvents = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
 
-// add watches a connection; false means that it must be read by a goroutine.
-func (p *poller) add(ws *wsConn, s *Session) bool {
-	if p == nil || ws.fd < 0 || ws.reader.Buffered() > 0 {
+// watch watches a connection whose reader has nothing more to read; false means
+// that the reader must go on.
+func (p *poller) watch(ws *wsConn, s *Session) bool {
+	if p == nil || ws.fd < 0 {
 		return false
 	}
+	if ws.watched {
+		return p.control(ws, syscall.EPOLL_CTL_MOD)
+	}
+	if !p.add(ws, s) {
+		return false
+	}
+	if !p.control(ws, syscall.EPOLL_CTL_ADD) {
+		p.remove(ws)
+		return false
+	}
+	return true
+}
+
+// add gives a connection a slot, and starts the poller's goroutine with the first.
+func (p *poller) add(ws *wsConn, s *Session) bool {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.closed {
-		p.mu.Unlock()
 		return false
 	}
 	if n := len(p.free); n > 0 {
@@ -72,18 +88,7 @@ func (p *poller) add(ws *wsConn, s *Session) bool {
 		p.running = true
 		p.server.goroutines.run(p.run)
 	}
-	p.mu.Unlock()
-	if !p.control(ws, syscall.EPOLL_CTL_ADD) {
-		p.remove(ws)
-		return false
-	}
 	return true
-}
-
-// rearm watches a connection again whose reader has nothing more to read; false
-// means that the reader must go on.
-func (p *poller) rearm(ws *wsConn) bool {
-	return p != nil && ws.watched && p.control(ws, syscall.EPOLL_CTL_MOD)
 }
 
 func (p *poller) control(ws *wsConn, op int) bool {
@@ -104,7 +109,7 @@ func (p *poller) remove(ws *wsConn) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !ws.watched || p.watched[ws.slot].ws != ws {
+	if !ws.watched || p.watched[ws.slot].ws != ws { // not watched, or removed already
 		return
 	}
 	w := &p.watched[ws.slot]
@@ -146,7 +151,7 @@ func (p *poller) start(events []syscall.EpollEvent) {
 		if w.ws == nil || w.generation != e.Pad {
 			continue
 		}
-		// rearm held this lock: what the last reader did comes before what the next
+		// watch held this lock: what the last reader did comes before what the next
 		// one will. The kernel sees to that, but Go's memory model does not know.
 		w.ws.fdMu.Lock()
 		closed := w.ws.closed

@@ -74,13 +74,18 @@ func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	s.respondPoll(w, s.server.appendOpen(body[:0], s.id, false))
 }
 
-// forgetLate takes an ended session out of the table when its late poll can no
-// longer come.
-func (s *Session) forgetLate() {
-	s.server.goroutines.enter()
+// awaitLatePoll keeps an ended session for the poll that may still come.
+func (s *Session) awaitLatePoll() {
+	server := s.server
+	server.mu.Lock()
+	server.late[s.id] = s
+	server.mu.Unlock()
+	server.goroutines.enter()
 	time.AfterFunc(lateGrace, func() {
-		defer s.server.goroutines.leave()
-		s.server.forget(s)
+		defer server.goroutines.leave()
+		server.mu.Lock()
+		delete(server.late, s.id)
+		server.mu.Unlock()
 	})
 }
 

@@ -133,6 +133,9 @@ func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duratio
 		s.queue = nil
 	}
 	s.settle(n, size)
+	if s.beat.queued && left == 0 {
+		s.pinged()
+	}
 	return batch, s.since
 }
 

@@ -61,33 +61,34 @@ var errRate = errors.New("too many packets")
 // goroutine that waits for it, or where there is a poller, on one that lives only
 // while there is something to read.
 func (s *Session) startReading(ws *wsConn) {
-	if s.server.poller.add(ws, s) {
-		s.mu.Lock()
-		ended := s.state == stateClosed
-		s.mu.Unlock()
-		if ended { // perhaps before it was added
-			s.server.poller.remove(ws)
-		}
-		return
+	if !s.park(ws) {
+		s.server.goroutines.run(func() { s.read(ws) })
 	}
-	s.server.goroutines.run(func() { s.read(ws) })
 }
 
-// read reads messages until the connection ends, or has nothing more to read and
-// the poller takes it.
+// park leaves a connection that has nothing to read to the poller, which will call
+// read; false means that there is something, or no poller.
+func (s *Session) park(ws *wsConn) bool {
+	if ws.reader.Buffered() > 0 || !s.server.poller.watch(ws, s) {
+		return false
+	}
+	if s.Ended() { // perhaps before it was watched
+		s.server.poller.remove(ws)
+	}
+	return true
+}
+
+// read reads messages until the connection ends, or can be parked.
 func (s *Session) read(ws *wsConn) {
 	for {
 		kind, data, err := ws.readMessage(s.server.opts.MaxPayload)
 		if err != nil {
-			s.readFailed(ws, err)
+			s.end(ws.reasonOf(err))
 			return
 		}
 		ok := s.handleFrame(kind, *data)
 		putReadBuffer(data)
-		if !ok {
-			return
-		}
-		if ws.reader.Buffered() == 0 && s.server.poller.rearm(ws) {
+		if !ok || s.park(ws) {
 			return
 		}
 	}
@@ -105,11 +106,6 @@ func (s *Session) handleFrame(kind int, data []byte) bool {
 		return false
 	}
 	return s.handle(p)
-}
-
-// readFailed ends the session for a failed read.
-func (s *Session) readFailed(ws *wsConn, err error) {
-	s.end(ws.reasonOf(err))
 }
 
 // reasonOf tells why reading failed.

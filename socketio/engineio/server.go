@@ -5,7 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	rand2 "math/rand/v2"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -49,6 +49,7 @@ type Server struct {
 
 	mu        sync.RWMutex
 	sessions  map[string]*Session
+	late      map[string]*Session // ended by their clients, for polls still to come
 	stopped   bool
 	admission admission
 
@@ -69,6 +70,7 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		handler:  h,
 		start:    time.Now(),
 		sessions: make(map[string]*Session),
+		late:     make(map[string]*Session),
 		upgrader: websocket.Upgrader{
 			// The origin was judged before, with CORS.
 			CheckOrigin:       func(*http.Request) bool { return true },
@@ -132,9 +134,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // resume serves a request that names a session.
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
-	s.mu.RLock()
-	session := s.sessions[sid]
-	s.mu.RUnlock()
+	session := s.session(sid)
 	switch {
 	case session == nil || session.expire():
 		s.refuse(w, r, UnknownSession)
@@ -218,6 +218,16 @@ func (s *Server) register(session *Session) bool {
 	return true
 }
 
+// session returns the session of an id, or nil.
+func (s *Server) session(sid string) *Session {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if session := s.sessions[sid]; session != nil {
+		return session
+	}
+	return s.late[sid]
+}
+
 // forget takes a session out of the table.
 func (s *Server) forget(session *Session) {
 	s.mu.Lock()
@@ -232,12 +242,9 @@ func (s *Server) Len() int {
 	return len(s.sessions)
 }
 
-// Knows reports whether sid is that of an open session.
-func (s *Server) Knows(sid string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.sessions[sid] != nil
-}
+// Knows reports whether sid is that of a session of this server, which serves its
+// requests.
+func (s *Server) Knows(sid string) bool { return s.session(sid) != nil }
 
 // Pick returns up to n sessions chosen at random; all if n is negative.
 func (s *Server) Pick(n int) []*Session {
@@ -247,7 +254,7 @@ func (s *Server) Pick(n int) []*Session {
 		all = append(all, session)
 	}
 	s.mu.RUnlock()
-	rand2.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	mathrand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	if n >= 0 && n < len(all) {
 		all = all[:n]
 	}

@@ -148,10 +148,9 @@ func (s *Session) finish(reason Reason, said bool) {
 
 	s.server.closes[reason].Add(1)
 	s.server.admission.release(s.address)
+	s.server.forget(s)
 	if late {
-		s.forgetLate()
-	} else {
-		s.server.forget(s)
+		s.awaitLatePoll()
 	}
 	if ws != nil {
 		s.server.webSocket.Add(-1)

@@ -51,12 +51,8 @@ func (s *Session) upgrade(ws *wsConn) {
 		ws.hangUp(ServerClose, true, false)
 		return
 	}
-	s.release()
 	s.watchPings(ws)
-	if ws.reader.Buffered() > 0 { // it came with the upgrade packet
-		s.read(ws)
-		return
-	}
+	s.release()
 	s.startReading(ws)
 }
 
