@@ -3,14 +3,13 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"chatbridge/bridge/access"
@@ -45,6 +44,7 @@ type Daemon struct {
 	auth     *auth.Authenticator
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
 	warnings warnings
+	pool     *pgxpool.Pool // for lookups and memberships; nil without a database
 	origins  atomic.Pointer[access.Origins]
 	refused  refusals
 	// parts run beside the source until the very end.
@@ -111,11 +111,8 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.ending.Store(true)
 	d.notify.Stopping()
 	if d.activated() {
-		// Who connects from now on waits for the next process. Whoever was
-		// accepted before is served here: Shutdown, below, knows of them all
-		// once Serve has returned.
-		_ = d.public.Close()
-		<-public.returned
+		// Who connects from now on waits for the next process.
+		public.stopAccepting(serving, d.public)
 	}
 	if cause != nil {
 		d.log.Error("the source failed; ending", "error", cause)
@@ -136,8 +133,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	stopServing()
 	err := group.Wait()
+	d.Close()
 	d.log.Info("ended")
 	return errors.Join(cause, ignoreCanceled(err))
+}
+
+// Close lets go what New and Listen took. Run does so by itself.
+func (d *Daemon) Close() {
+	for _, ln := range []net.Listener{d.public, d.admin} {
+		if ln != nil {
+			_ = ln.Close() // it may be closed already
+		}
+	}
+	if d.pool != nil {
+		d.pool.Close()
+	}
 }
 
 // shedBatches is how many batches the clients are closed in at the end, and
@@ -173,32 +183,4 @@ func ignoreCanceled(err error) error {
 		return nil
 	}
 	return err
-}
-
-// server is an http.Server that tells when it accepts no more.
-type server struct {
-	http.Server
-	returned chan struct{}
-}
-
-// serve serves a listener in the group until its Shutdown.
-func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *server {
-	s := &server{returned: make(chan struct{}), Server: http.Server{
-		Handler: h,
-		// Bounds a request's head alone: polls and proxied bodies take
-		// their time.
-		ReadHeaderTimeout: 10 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
-	}}
-	group.Go(func() error {
-		defer close(s.returned)
-		err := s.Serve(ln)
-		if ended := d.ending.Load() && errors.Is(err, net.ErrClosed); !ended && !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
-		}
-		return nil
-	})
-	return s
 }

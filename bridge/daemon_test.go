@@ -486,6 +486,7 @@ func TestAPortThatIsTakenIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer d.Close()
 	err = d.Listen()
 	if err == nil || !strings.Contains(err.Error(), "listen = ") || !strings.Contains(err.Error(), "another process has this port") {
 		t.Errorf("error %v", err)

@@ -26,31 +26,37 @@ import (
 const poolSize = 4
 
 // New wires a Daemon from its configuration. It connects to nothing and binds
-// nothing: an error is one of the configuration.
-func New(cfg *configs.Config, build Build, log *slog.Logger) (*Daemon, error) {
-	d := &Daemon{cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
+// nothing: an error is one of the configuration. Run it, or Close it.
+func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err error) {
+	d = &Daemon{cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
+	defer func() {
+		if err != nil {
+			d.Close()
+			d = nil
+		}
+	}()
 	spec, err := mapping.Load(cfg.Mapping.Preset, cfg.Mapping.File)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	pool, err := d.database()
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	fetch, err := d.lookup(pool, spec)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	mapper := mapping.New(spec, mapping.Options{
 		Lookup: fetch, Warn: d.warnings.mapping,
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	})
 	if err := d.serveWith(pool); err != nil {
-		return nil, err
+		return d, err
 	}
 	d.pipeline = NewPipeline(mapper, d.server.Hub(), log)
 	if d.source, err = d.newSource(spec); err != nil {
-		return nil, err
+		return d, err
 	}
 	return d, d.inFront()
 }
@@ -90,11 +96,7 @@ func (d *Daemon) database() (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the database's address: %w", err)
 	}
-	d.parts = append(d.parts, func(ctx context.Context) error {
-		<-ctx.Done()
-		pool.Close()
-		return nil
-	})
+	d.pool = pool
 	return pool, nil
 }
 

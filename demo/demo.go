@@ -112,6 +112,7 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 		return err
 	}
 	if err := daemon.Listen(); err != nil {
+		daemon.Close()
 		return err
 	}
 	token, err := auth.Sign(secret, Workspaces[0], agent, "", "", time.Now(), 24*time.Hour)

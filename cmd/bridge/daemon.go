@@ -28,6 +28,7 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	daemon.UseLog(log)
 	daemon.UseListeners(inherited)
 	if err := daemon.Listen(); err != nil {
+		daemon.Close()
 		return err
 	}
 	hup := make(chan os.Signal, 1)
