@@ -151,9 +151,7 @@ func (c *wsConn) hangUp(reason Reason, sayGoodbye, said bool) {
 	}
 	deadline := time.Now().Add(lingerTime)
 	if sayGoodbye {
-		_ = c.Conn.SetWriteDeadline(deadline)
-		_, err := c.Conn.Write(closeFrame(reason))
-		said = err == nil
+		said = c.sayGoodbye(closeFrame(reason), deadline)
 	}
 	if said {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
@@ -164,6 +162,18 @@ func (c *wsConn) hangUp(reason Reason, sayGoodbye, said bool) {
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
 	c.close()
+}
+
+// sayGoodbye writes a close frame and reports whether it got out. A client that
+// takes nothing more gets none.
+func (c *wsConn) sayGoodbye(frame []byte, deadline time.Time) bool {
+	if c.fd >= 0 {
+		n, err := c.rawWrite(frame)
+		return err == nil && n == len(frame)
+	}
+	_ = c.Conn.SetWriteDeadline(deadline)
+	_, err := c.Conn.Write(frame)
+	return err == nil
 }
 
 // close closes the connection. It may be called more than once.

@@ -132,6 +132,10 @@ func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	}
 	rest = append([]byte(nil), rest...)
 	s.mu.Lock()
+	if s.state == stateClosed { // whoever ended it took the wire for free
+		s.mu.Unlock()
+		return
+	}
 	s.held = true
 	s.settle(-n, -size) // it waits again
 	s.mu.Unlock()
