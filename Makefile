@@ -35,6 +35,16 @@ lint: ## gofumpt, vet, staticcheck
 fmt: ## format all Go code
 	go tool gofumpt -l -w .
 
+.PHONY: bench
+bench: ## measure: benchmarks, fan-out beside Node and gorilla, the whole path beside Node
+	@scripts/prepare go postgres node
+	@scripts/bench
+
+.PHONY: failover
+failover: ## every failure at full length, with 50 real clients; prints the table of docs/failover.md
+	@scripts/prepare go postgres node nginx haproxy caddy
+	FAILOVER=full go test -count=1 -timeout 60m -v ./internal/failover
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/prepare go
