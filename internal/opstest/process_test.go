@@ -75,7 +75,7 @@ func start(t *testing.T, s setup) *process {
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
 		<-p.done
-		if t.Failed() || os.Getenv("OPSLOG") != "" {
+		if t.Failed() {
 			t.Logf("log of %s:\n%s", strings.Join(s.args, " "), p.log())
 		}
 	})

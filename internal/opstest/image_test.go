@@ -1,0 +1,175 @@
+package opstest_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"chatbridge/configs"
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
+)
+
+// dockerfile is the last stage of the Dockerfile, instruction by instruction.
+func dockerfile(t *testing.T) map[string][]string {
+	t.Helper()
+	stage := map[string][]string{}
+	text := strings.ReplaceAll(read(t, "Dockerfile"), "\\\n", " ")
+	for line := range strings.Lines(text) {
+		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if name == "" || name[0] == '#' {
+			continue
+		}
+		if name == "FROM" {
+			clear(stage)
+		}
+		stage[name] = append(stage[name], strings.Join(strings.Fields(rest), " "))
+	}
+	return stage
+}
+
+// TestImage runs the program as the image does, short of an engine: in a root
+// that holds the binary and the certificates alone, as nobody, with nothing to
+// write to. It asks the health check in there, and stops it as Docker does.
+func TestImage(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to change the root and the user")
+	}
+	image := dockerfile(t)
+	if !slices.Equal(image["FROM"], []string{"scratch"}) || !slices.Equal(image["USER"], []string{"65534:65534"}) ||
+		!slices.Equal(image["ENTRYPOINT"], []string{`["/bridge"]`}) || !slices.Equal(image["CMD"], []string{`["serve"]`}) ||
+		len(image["COPY"]) != 2 || len(image["HEALTHCHECK"]) != 1 || !strings.HasSuffix(image["HEALTHCHECK"][0], `CMD ["/bridge", "healthcheck"]`) {
+		t.Fatalf("this test plays another Dockerfile: %q", image)
+	}
+	dir := filepath.Join(t.TempDir(), "root")
+	certs := filepath.Join(dir, "etc", "ssl", "certs")
+	if err := os.MkdirAll(certs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, binary(t), filepath.Join(dir, "bridge"), 0o555)
+	copyFile(t, "/etc/ssl/certs/ca-certificates.crt", filepath.Join(certs, "ca-certificates.crt"), 0o444)
+	// Above it nobody else may enter: t.TempDir is for its owner alone, which
+	// a changed root does not mind.
+	inside := &syscall.SysProcAttr{Chroot: dir, Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+
+	env := []string{
+		"DATABASE_URL=" + pgtest.DB(t, schemas.CRM), "CHATENGINE_JWT_SECRET=secret", "BRIDGE_LISTEN=" + freeAddress(t),
+		"BRIDGE_ADMIN_LISTEN=",
+	}
+	p := start(t, setup{path: "/bridge", args: []string{"serve"}, env: env, attr: inside})
+	check := func(args ...string) (string, error) {
+		cmd := exec.Command("/bridge", append([]string{"healthcheck"}, args...)...)
+		cmd.Env, cmd.Dir = env, "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: dir, Credential: inside.Credential}
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	p.line("serving", 1)
+	if out, err := check(); err != nil || out != "ok: the process serves\n" {
+		t.Errorf("healthcheck: %v: %s", err, out)
+	}
+	ready := func() bool {
+		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			if _, err := check("--ready"); err == nil {
+				return true
+			}
+		}
+		return false
+	}
+	if !ready() {
+		out, err := check("--ready")
+		t.Errorf("it does not become ready: %v: %s", err, out)
+	}
+	p.stop()
+	if out, err := check(); err == nil || !strings.Contains(out, "connection refused") {
+		t.Errorf("healthcheck of a bridge that has ended: %v: %s", err, out)
+	}
+	// It wrote nothing, and could not have.
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+		t.Errorf("the root holds %v, %v", left, err)
+	}
+}
+
+func copyFile(t *testing.T, from, to string, mode os.FileMode) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCompose: what the compose file sets exists in the program, and the
+// service is as locked up as the image allows.
+func TestCompose(t *testing.T) {
+	var file struct {
+		Services map[string]struct {
+			Environment map[string]string
+			Ports       []string
+			Volumes     []string
+			Command     []string
+			ReadOnly    bool     `yaml:"read_only"`
+			CapDrop     []string `yaml:"cap_drop"`
+			SecurityOpt []string `yaml:"security_opt"`
+			StopGrace   string   `yaml:"stop_grace_period"`
+			DependsOn   map[string]struct{ Condition string }
+			Healthcheck struct{ Test []string }
+		}
+		Volumes map[string]any
+	}
+	text := read(t, "configs", "compose.yaml")
+	decode(t, text, &file)
+	bridge, postgres := file.Services["bridge"], file.Services["postgres"]
+	if !bridge.ReadOnly || !slices.Equal(bridge.CapDrop, []string{"ALL"}) || !slices.Contains(bridge.SecurityOpt, "no-new-privileges:true") {
+		t.Errorf("the bridge's service is not locked up: %+v", bridge)
+	}
+	if !slices.Contains(postgres.Command, "wal_level=logical") || len(postgres.Healthcheck.Test) == 0 {
+		t.Errorf("postgres: %+v", postgres)
+	}
+	for _, port := range slices.Concat(bridge.Ports, postgres.Ports) {
+		if port != "8080:8080" && !strings.HasPrefix(port, "127.0.0.1:") {
+			t.Errorf("port %s is open to everybody", port)
+		}
+	}
+	// The environment as compose would fill it in.
+	variable := regexp.MustCompile(`\$\{(\w+)(:[-?])([^}]*)\}`)
+	var env []string
+	for name, value := range bridge.Environment {
+		value = variable.ReplaceAllStringFunc(value, func(s string) string {
+			m := variable.FindStringSubmatch(s)
+			if m[2] == ":?" {
+				return "0123456789abcdef0123456789abcdef"
+			}
+			return m[3]
+		})
+		env = append(env, name+"="+value)
+	}
+	c, err := configs.Load(configs.Sources{Env: env, Complete: true})
+	if err != nil {
+		t.Fatalf("the bridge's environment: %v", err)
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Errorf("warnings: %q", w)
+	}
+	if c.Listen != ":8080" || c.Admin.Listen != ":9090" || len(c.CORS.Origins) != 2 {
+		t.Errorf("listen %s, admin %s, origins %v", c.Listen, c.Admin.Listen, c.CORS.Origins)
+	}
+	for _, v := range postgres.Volumes {
+		from, _, _ := strings.Cut(v, ":")
+		if strings.HasPrefix(from, ".") {
+			if _, err := os.Stat(root("configs", from)); err != nil {
+				t.Errorf("volume %s: %v", v, err)
+			}
+		} else if _, ok := file.Volumes[from]; !ok {
+			t.Errorf("volume %s is not declared", v)
+		}
+	}
+}
