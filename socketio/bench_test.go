@@ -99,3 +99,13 @@ func dialCounting(b *testing.B, addr string, got *atomic.Int64) {
 		}
 	}()
 }
+
+// BenchmarkNewEvent measures encoding alone: two allocations, the packet and its
+// bytes.
+func BenchmarkNewEvent(b *testing.B) {
+	payload := []byte(`{"id":"` + strings.Repeat("x", 440) + `"}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		socketio.NewEvent("/", "message", payload)
+	}
+}
