@@ -20,6 +20,16 @@ type control struct {
 	conn *pgx.Conn
 }
 
+// createTimeout bounds the creation of a slot, which waits for one writing
+// transaction after the other, for each at most lockTimeout.
+const createTimeout = time.Minute
+
+// bound limits one question to the server: on a connection whose network has
+// gone an answer would never come.
+func (c *control) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.s.opts.Connect)
+}
+
 // oldest is the lowest server version that the bridge works with.
 const oldest = 140000
 
@@ -59,6 +69,8 @@ func (c *control) close(ctx context.Context) {
 
 // checkServer looks at what has to be right before there can be a slot.
 func (c *control) checkServer(ctx context.Context) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
 	var walLevel, dateStyle string
 	var published bool
 	var version int
@@ -116,6 +128,8 @@ from (select) one left join pg_replication_slots s on s.slot_name = $1`
 
 // look asks for the slot's state.
 func (c *control) look(ctx context.Context) (slotLook, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
 	var l slotLook
 	var restart, confirmed, current string
 	err := c.conn.QueryRow(ctx, lookSQL, c.s.opts.Slot).Scan(
@@ -154,6 +168,8 @@ func (l *slotLook) lost() string {
 
 // create makes the slot. It waits for the transactions that are writing.
 func (c *control) create(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
 	if _, err := c.conn.Exec(ctx, "select pg_create_logical_replication_slot($1, 'pgoutput')", c.s.opts.Slot); err != nil {
 		return c.s.classify("create the slot", err)
 	}
@@ -162,6 +178,8 @@ func (c *control) create(ctx context.Context) error {
 
 // drop drops the slot. A reader that is just ending may hold it for a moment.
 func (c *control) drop(ctx context.Context) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
 	const pause = 50 * time.Millisecond
 	for attempt := 0; ; attempt++ {
 		_, err := c.conn.Exec(ctx, `select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1`, c.s.opts.Slot)
@@ -182,6 +200,8 @@ func (c *control) drop(ctx context.Context) error {
 // silence returns how long the server has heard nothing from the bridge that
 // is behind pid; false where that is no bridge of ours or is not known.
 func (c *control) silence(ctx context.Context, pid uint32) (time.Duration, bool) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
 	var seconds float64
 	err := c.conn.QueryRow(ctx, `select extract(epoch from clock_timestamp() - reply_time)::float8
 		from pg_stat_replication where pid = $1 and application_name = $2 and reply_time is not null`,
@@ -194,6 +214,8 @@ func (c *control) silence(ctx context.Context, pid uint32) (time.Duration, bool)
 
 // terminate ends the walsender behind pid, if it still holds the slot.
 func (c *control) terminate(ctx context.Context, pid uint32) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
 	_, err := c.conn.Exec(ctx, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active_pid = $2`,
 		c.s.opts.Slot, pid)
 	if err != nil {

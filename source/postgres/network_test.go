@@ -92,6 +92,23 @@ func TestSlowHandlerIsNotCut(t *testing.T) {
 	}
 }
 
+// TestStandbyNoticesADeadNetwork: one that stands by must not wait for ever
+// for an answer to whether the slot is free.
+func TestStandbyNoticesADeadNetwork(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.DB(t, simple)
+	p, through := newProxy(t, direct)
+	active, _ := start(t, postgres.Options{URL: direct})
+	rec := newRecorder()
+	standby := run(t, postgres.Options{URL: through, Slot: uniqueSlot(t), Connect: time.Second}, rec)
+	standby.awaitState(t, postgres.Standby)
+	p.freezeOld()
+	_ = active.stop()
+	standby.awaitState(t, postgres.Streaming)
+	exec(t, direct, `insert into t values (1)`)
+	rec.awaitRows(t, 1)
+}
+
 // TestOtherHistory leads the same address to another cluster.
 func TestOtherHistory(t *testing.T) {
 	t.Parallel()

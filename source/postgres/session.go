@@ -32,17 +32,14 @@ func (s *Source) session(ctx context.Context, h source.Handler) error {
 
 // open gets the slot and starts the stream.
 func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*stream, error) {
-	bounded, cancel := context.WithTimeout(ctx, s.opts.Connect)
-	err := c.checkServer(bounded)
-	cancel()
-	if err != nil {
+	if err := c.checkServer(ctx); err != nil {
 		return nil, err
 	}
 	look, err := s.acquire(ctx, c, h)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel = context.WithTimeout(ctx, 2*s.opts.Connect)
+	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Connect)
 	defer cancel()
 	conn, l, err := s.connectReplication(ctx)
 	if err != nil {

@@ -52,7 +52,8 @@ func New(opts Options) (*Source, error) {
 // last position confirmed and the slot free. It connects again by itself after
 // any failure that time or somebody at the server can mend, and says so in
 // Stats. What only another configuration of the bridge can mend ends it with a
-// *FatalError, and a handler's error ends it with that error.
+// *FatalError, and a handler's error ends it with that error. Run waits for
+// the handler's method that is running; it is not called after Run returned.
 func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	backoff := backoff{min: s.opts.MinRetry, max: s.opts.MaxRetry}
 	s.setState(ctx, Connecting, "", "starting")

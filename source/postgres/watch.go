@@ -33,9 +33,7 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) {
 				continue
 			}
 		}
-		bounded, cancel := context.WithTimeout(ctx, s.opts.Connect)
-		look, err := c.look(bounded)
-		cancel()
+		look, err := c.look(ctx)
 		if err != nil {
 			c.close(ctx)
 			c = nil
