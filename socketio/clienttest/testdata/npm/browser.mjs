@@ -16,7 +16,7 @@ const browser = await chromium.launchPersistentContext(profile, {
   headless: true,
   args: [
     '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
+    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--ignore-certificate-errors',
   ],
 })
 const tab = browser.pages()[0] ?? (await browser.newPage())
