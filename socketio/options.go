@@ -21,8 +21,8 @@ type Options struct {
 	// ConnectTimeout closes a connection that has joined no namespace by then.
 	// Default 45 s.
 	ConnectTimeout time.Duration
-	// MaxAttachments bounds the binary attachments of one inbound packet.
-	// Default 10.
+	// MaxAttachments bounds the binary attachments of one inbound packet. Default
+	// 10. Together with it they may have twice MaxPayload bytes.
 	MaxAttachments int
 	// MaxRooms bounds the rooms of one socket, its own not counted. Join past it
 	// returns [ErrTooManyRooms]. Default 1,000; zero is no bound.
