@@ -67,6 +67,9 @@ func sourceMetrics(h SourceHealth, gaps uint64, now time.Time) metrics.Source {
 		Kind: h.Kind, State: h.State, Flowing: h.Flowing, Gaps: gaps,
 		LagBytes: h.LagBytes, Lag: time.Duration(h.Lag * float64(time.Second)),
 	}
+	if h.LagBytes < 0 {
+		m.Lag = -1 // Realtime does not tell
+	}
 	if !h.Flowing {
 		m.Lag = -1
 		if !h.FlowedUntil.IsZero() {

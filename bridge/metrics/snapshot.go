@@ -59,9 +59,12 @@ type Source struct {
 	Gaps uint64
 }
 
-// SourceStates are the values of Source.State that are always shown; another is
-// shown while it is.
-func SourceStates() []string {
+// SourceStates are the values of Source.State that are always shown for a
+// kind; another is shown while it is.
+func SourceStates(kind string) []string {
+	if kind == "realtime" {
+		return []string{"stopped", "connecting", "joining", "live", "degraded"}
+	}
 	return []string{"stopped", "connecting", "streaming", "standby", "retrying", "blocked", "failed"}
 }
 

@@ -8,7 +8,7 @@ func sourceFamilies() []family {
 			"source_state", "1 for the state that the source of changes is in, 0 for the others.",
 			[]string{"kind", "state"},
 			func(s *Snapshot, e emit) {
-				emit(func(v float64, l ...string) { e(v, s.Source.Kind, l[0]) }).state(s.Source.State, SourceStates())
+				emit(func(v float64, l ...string) { e(v, s.Source.Kind, l[0]) }).state(s.Source.State, SourceStates(s.Source.Kind))
 			},
 		),
 		gauge(

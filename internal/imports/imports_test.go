@@ -23,6 +23,13 @@ var allowed = map[string][]string{
 	"bridge/auth":              {"bridge/auth/..."},
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "socketio", "socketio/..."},
 	"bridge/gateway":           {"bridge/gateway/..."},
+	"bridge/logging":           {},
+	"bridge/systemd":           {},
+	// Never bridge itself, which imports it.
+	"bridge/metrics": {
+		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
+		"bridge/auth", "bridge/gateway", "bridge/replay",
+	},
 }
 
 // TestImportsPointInward: source, the vocabulary, imports nothing of ours;
