@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"chatbridge/bridge/access"
+	"chatbridge/bridge/console"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/metrics"
 )
@@ -125,6 +126,7 @@ func (d *Daemon) publicHandler() http.Handler {
 func (d *Daemon) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics.Handler(d.Metrics, d.log))
+	mux.Handle("GET /{$}", console.Handler())
 	mux.HandleFunc("GET /status", d.serveStatus)
 	mux.HandleFunc("GET /healthz", d.serveHealthz)
 	mux.HandleFunc("GET /readyz", d.serveReadyz)

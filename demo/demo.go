@@ -156,7 +156,7 @@ func (o Options) introduce(daemon *bridge.Daemon, token string) {
 	url := "http://" + reachable(daemon.Addr())
 	fmt.Fprintf(o.Out, `
 The bridge serves Socket.IO at   %[1]s/api/ws
-Its state, as JSON, is at        http://%[2]s/status
+How it is doing:                 http://%[2]s/
 A token for one of the workspaces (valid for 24 hours):
 
 %[3]s
