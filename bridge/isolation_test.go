@@ -118,14 +118,14 @@ func TestIsolation(t *testing.T) {
 	for range rounds / 3 {
 		it.connect(t)
 	}
-	it.traffic(t, 60)
+	it.traffic(t, 40)
 	for range rounds / 3 {
 		it.connect(t)
 	}
-	it.traffic(t, 60)
+	it.traffic(t, 40)
 	it.stealSessions(t)
 	it.intrude(t)
-	it.traffic(t, 60)
+	it.traffic(t, 40)
 	for range rounds - 2*(rounds/3) {
 		it.connect(t)
 	}
