@@ -17,6 +17,9 @@ const (
 	// the client, and what the client may subscribe to before the bridge has.
 	maxEarly = 1 << 20
 	maxSubs  = 256
+	// freshnessInterval is how often the bridge is asked whether it has read all
+	// there is.
+	freshnessInterval = 100 * time.Millisecond
 )
 
 // catchUp makes up for what a client missed before it came to ChatEngine.
@@ -25,12 +28,17 @@ const (
 // conversation and messageStatus events are kept back, everything else passes.
 // The same CONNECT, and the client's subscriptions, go to the bridge as well
 // (feed.go), whose events go to the client: what it missed, then live. When
-// this has lasted for Options.CatchUp, the kept frames that the bridge has not
-// sent too are passed on, in order; by then it has sent everything up to the
-// first of them and beyond, so the order per conversation is the database's,
-// and the last status that the client hears is the last one there was.
+// the bridge has read all that was committed, and Options.CatchUp more has
+// passed, the kept frames that the bridge has not sent too are passed on, in
+// order; by then it has sent everything up to the first of them and beyond, so
+// the order per conversation is the database's, and the last status that the
+// client hears is the last one there was.
 //
-// Whatever goes wrong ends it early: the client is then where it would be
+// A bridge that is not ready in Options.CatchUpWait must not keep the client
+// from its live events: the kept ones are passed on, and what the bridge sends
+// later comes late and out of order, but comes.
+//
+// Whatever else goes wrong ends it early: the client is then where it would be
 // without a gateway.
 type catchUp struct {
 	g    *Gateway
@@ -39,12 +47,15 @@ type catchUp struct {
 
 	mu        sync.Mutex // also orders the writes to the client
 	timer     *time.Timer
-	armed     int     // which of the timers counts: a stopped one may be under way
-	connected bool    // the client has sent CONNECT: frames are kept
-	accepted  bool    // ChatEngine has accepted it
-	fed       bool    // the bridge has
-	done      bool    // nothing is looked at any more
-	kept      []frame // ChatEngine's
+	holdUntil time.Time
+	giveUp    time.Time
+	fresh     time.Time // when the bridge had all there was; zero before
+	connected bool      // the client has sent CONNECT
+	accepted  bool      // ChatEngine has accepted it
+	fed       bool      // the bridge has
+	holding   bool      // frames are kept
+	done      bool      // nothing is looked at any more
+	kept      []frame   // ChatEngine's
 	keptBytes int
 	early     []byte          // the bridge's frames, until ChatEngine has accepted
 	given     map[string]bool // identities of what the bridge has sent
@@ -55,24 +66,42 @@ func newCatchUp(t *tunnel, g *Gateway, r *http.Request) *catchUp {
 	c.feed = newFeed(g, r, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.arm(g.opts.CatchUpWait, catchUpLate)
+	c.giveUp = time.Now().Add(g.opts.CatchUpLate)
+	c.timer = time.AfterFunc(g.opts.CatchUpLate, c.tick)
 	return c
 }
 
-// arm ends the catch-up after d, in place of what was armed before.
-func (c *catchUp) arm(d time.Duration, o outcome) {
-	if c.timer != nil {
-		c.timer.Stop()
+// tick goes on with what time decides.
+func (c *catchUp) tick() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.step(time.Now())
+}
+
+// step looks at the time; c.mu is held. It calls itself again through the
+// timer until the end.
+func (c *catchUp) step(now time.Time) {
+	if c.done {
+		return
 	}
-	c.armed++
-	armed := c.armed
-	c.timer = time.AfterFunc(d, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if c.armed == armed {
-			c.releaseLocked(o)
+	if c.accepted && c.fed && c.fresh.IsZero() && c.g.opts.Fresh() {
+		c.fresh = now
+	}
+	switch {
+	case !c.fresh.IsZero() && now.Sub(c.fresh) >= c.g.opts.CatchUp:
+		if c.holding {
+			c.releaseLocked(caughtUp)
+		} else {
+			c.releaseLocked(caughtUpLate)
 		}
-	})
+	case now.After(c.giveUp):
+		c.releaseLocked(catchUpMissed)
+	case c.holding && now.After(c.holdUntil):
+		c.pour()
+		fallthrough
+	default:
+		c.timer.Reset(freshnessInterval)
+	}
 }
 
 // stop ends it with the tunnel, and returns when the feed has ended.
@@ -116,9 +145,11 @@ func (c *catchUp) connect(packet []byte) {
 	if c.connected || c.done {
 		return
 	}
-	c.connected = true
-	c.arm(c.g.opts.CatchUpWait, catchUpLate)
+	now := time.Now()
+	c.connected, c.holding = true, true
+	c.holdUntil, c.giveUp = now.Add(c.g.opts.CatchUpWait), now.Add(c.g.opts.CatchUpLate)
 	c.feed.start(packet)
+	c.step(now)
 }
 
 // fromUpstream passes or keeps ChatEngine's frames until the catch-up has
@@ -151,12 +182,8 @@ func (c *catchUp) pass(f frame) bool {
 	if c.done || !f.text() {
 		return c.t.write(c.t.client, f.raw) == nil
 	}
-	if c.connected && replayed(eventName(f.payload)) {
-		c.kept = append(c.kept, f)
-		c.keptBytes += len(f.raw)
-		if c.keptBytes > maxKept {
-			c.releaseLocked(catchUpOverrun)
-		}
+	if c.holding && replayed(eventName(f.payload)) {
+		c.keep(f)
 		return true
 	}
 	if c.t.write(c.t.client, f.raw) != nil {
@@ -169,19 +196,41 @@ func (c *catchUp) pass(f frame) bool {
 			return false
 		}
 		c.early = nil
-		c.countDown()
+		c.step(time.Now())
 	case isConnectError(f.payload):
 		c.releaseLocked(catchUpGone)
 	}
 	return true
 }
 
-// countDown starts the time for which the client is fed, once both sides have
-// accepted it.
-func (c *catchUp) countDown() {
-	if c.accepted && c.fed && !c.done {
-		c.arm(c.g.opts.CatchUp, caughtUp)
+// keep holds a frame back; c.mu is held. Past the bound, the oldest goes where
+// the bridge feeds the client, for it sends that one too, and else all pass.
+func (c *catchUp) keep(f frame) {
+	c.kept = append(c.kept, f)
+	c.keptBytes += len(f.raw)
+	if c.keptBytes > maxKept && !c.fed {
+		c.pour()
 	}
+	for c.keptBytes > maxKept {
+		c.keptBytes -= len(c.kept[0].raw)
+		c.kept[0] = frame{}
+		c.kept = c.kept[1:]
+	}
+}
+
+// pour passes on what is kept, but for what the bridge has said too, and keeps
+// no more; c.mu is held.
+func (c *catchUp) pour() {
+	c.holding = false
+	for _, f := range c.kept {
+		if c.given[identity(f.payload)] {
+			continue
+		}
+		if c.t.write(c.t.client, f.raw) != nil {
+			break
+		}
+	}
+	c.kept, c.keptBytes = nil, 0
 }
 
 // feedAccepted is the feed's word that the bridge has accepted the client.
@@ -189,18 +238,14 @@ func (c *catchUp) feedAccepted() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fed = true
-	c.countDown()
+	c.step(time.Now())
 }
 
 // feedLost is its word that the bridge has let go of it and that it tries again.
 func (c *catchUp) feedLost() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.fed || c.done {
-		return
-	}
-	c.fed = false
-	c.arm(c.g.opts.CatchUpWait, catchUpBroken)
+	c.fed, c.fresh = false, time.Time{}
 }
 
 // feedEvent takes an event from the bridge for the client.
@@ -214,6 +259,7 @@ func (c *catchUp) feedEvent(packet []byte) {
 		c.early = appendText(c.early, packet)
 		if len(c.early) > maxEarly {
 			c.releaseLocked(catchUpOverrun)
+			return
 		}
 	default:
 		// An error shows in the tunnel's own reads and writes.
@@ -246,15 +292,8 @@ func (c *catchUp) releaseLocked(o outcome) {
 	c.done = true
 	c.timer.Stop()
 	c.feed.cancel()
-	for _, f := range c.kept {
-		if c.given[identity(f.payload)] {
-			continue
-		}
-		if c.t.write(c.t.client, f.raw) != nil {
-			break
-		}
-	}
-	c.kept, c.early, c.given = nil, nil, nil
+	c.pour()
+	c.early, c.given = nil, nil
 	if c.connected {
 		c.g.count.catchUps[o].Add(1)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,8 +59,8 @@ func (s *scripted) serve(w http.ResponseWriter, r *http.Request) {
 		s.marked++
 	}
 	s.mu.Unlock()
-	if s.refuse != nil {
-		if status := s.refuse(attempt); status != 0 {
+	if refuse := s.refuse; refuse != nil {
+		if status := refuse(attempt); status != 0 {
 			http.Error(w, "refused", status)
 			return
 		}
@@ -123,7 +124,7 @@ func hear(t *testing.T, conn *websocket.Conn, n int) []string {
 func wantPackets(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Fatalf("the client heard\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
+		t.Fatalf("the client heard\n%.90q\nwant\n%.90q", got, want)
 	}
 }
 
@@ -309,14 +310,14 @@ func TestCatchUpGivesUp(t *testing.T) {
 	}{
 		"refused at the door":    {outcome: "refused", status: http.StatusForbidden},
 		"refused by a packet":    {outcome: "refused", answer: `44{"message":"no"}`},
-		"never ready":            {outcome: "late", status: http.StatusServiceUnavailable},
-		"never answers":          {outcome: "late"},
-		"too much to keep":       {outcome: "overrun", engine: []string{big(1), big(2), big(3), big(4)}},
+		"never ready":            {outcome: "missed", status: http.StatusServiceUnavailable},
+		"never answers":          {outcome: "missed"},
+		"too much to keep":       {outcome: "missed", engine: []string{big(1), big(2), big(3), big(4)}},
 		"a frame past the limit": {outcome: "overrun", engine: []string{`42["message","` + strings.Repeat("x", 600<<10) + `"]`}},
 		"ChatEngine refuses":     {outcome: "gone", engine: []string{`44{"message":"no"}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newPair(t, func(o *gateway.Options) { o.CatchUpWait = 500 * time.Millisecond })
+			p := newPair(t, func(o *gateway.Options) { o.CatchUpWait, o.CatchUpLate = 500*time.Millisecond, time.Second })
 			p.bridge.refuse = func(int) int { return c.status }
 			client := p.connect(t)
 			engine := next(t, "connection to ChatEngine", p.engine.conns)
@@ -346,6 +347,78 @@ func TestCatchUpGivesUp(t *testing.T) {
 // big is an event of 300 KiB.
 func big(n int) string {
 	return fmt.Sprintf(`42["message",{"n":%d,"x":%q}]`, n, strings.Repeat("x", 300<<10))
+}
+
+// TestCatchUpWaitsUntilTheBridgeIsFresh: a bridge that has just started takes
+// clients before it has read everything.
+func TestCatchUpWaitsUntilTheBridgeIsFresh(t *testing.T) {
+	t.Parallel()
+	var fresh atomic.Bool
+	p := newPair(t, func(o *gateway.Options) {
+		o.CatchUp, o.CatchUpWait, o.CatchUpLate = 200*time.Millisecond, time.Minute, time.Minute
+		o.Fresh = fresh.Load
+	})
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	say(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.heard)
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	say(t, engine, `40{"sid":"e"}`, event("message", 9))
+	say(t, bridge, `40{"sid":"b"}`)
+	wantPackets(t, hear(t, client, 1), `40{"sid":"e"}`)
+	for n := range 4 { // for longer than CatchUp
+		time.Sleep(100 * time.Millisecond)
+		say(t, bridge, event("message", n))
+	}
+	fresh.Store(true)
+	wantPackets(t, hear(t, client, 5), event("message", 0), event("message", 1), event("message", 2), event("message", 3),
+		event("message", 9))
+}
+
+// TestCatchUpComesLate: a bridge that is not ready does not keep the client
+// from what is live, and what was missed still comes.
+func TestCatchUpComesLate(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, func(o *gateway.Options) {
+		o.CatchUp, o.CatchUpWait, o.CatchUpLate = 100*time.Millisecond, 200*time.Millisecond, time.Minute
+	})
+	var ready atomic.Bool
+	p.bridge.refuse = func(int) int {
+		if !ready.Load() {
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	say(t, client, connectPacket, subscribePacket)
+	next(t, "CONNECT", p.engine.heard)
+	say(t, engine, `40{"sid":"e"}`, event("message", 2), event("message", 3))
+	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 2), event("message", 3))
+	say(t, engine, event("message", 4))
+	wantPackets(t, hear(t, client, 1), event("message", 4)) // no longer kept
+	ready.Store(true)
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	say(t, bridge, `40{"sid":"b"}`, event("message", 1))
+	wantPackets(t, hear(t, client, 1), event("message", 1))
+	awaitFor(t, "counted", func() bool { return p.Stats().CatchUps["late"] == 1 })
+}
+
+// TestCatchUpKeepsTheNewest: what is too much to keep, a bridge that feeds the
+// client says itself.
+func TestCatchUpKeepsTheNewest(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, func(o *gateway.Options) { o.CatchUp, o.CatchUpWait = 2*time.Second, 4*time.Second })
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	say(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.heard)
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	say(t, engine, `40{"sid":"e"}`)
+	say(t, bridge, `40{"sid":"b"}`, event("message", 0))
+	wantPackets(t, hear(t, client, 2), `40{"sid":"e"}`, event("message", 0)) // it feeds
+	say(t, engine, big(1), big(2), big(3), big(4))
+	wantPackets(t, hear(t, client, 3), big(2), big(3), big(4))
 }
 
 // TestTheEndsOfACatchUp: either side may leave in the middle of it.

@@ -17,8 +17,12 @@ import (
 // over; it is removed from what comes in from outside.
 const CatchUpHeader = "X-Bridge-Catch-Up"
 
-// feedRetry is the pause after the bridge did not take the client, or let go.
-const feedRetry = 100 * time.Millisecond
+// The pause after the bridge did not take the client, or let go, grows from
+// the one to the other: thousands of clients may be waiting.
+const (
+	feedRetryMin = 100 * time.Millisecond
+	feedRetryMax = 2 * time.Second
+)
 
 // errRefused is a refusal for good: the bridge does not accept this client.
 var errRefused = errors.New("the bridge refuses the client")
@@ -99,6 +103,7 @@ func (f *feed) from(n int) [][]byte {
 // run keeps the client connected to the bridge until cancelled or refused. A
 // bridge that is just starting, or sheds its clients, is asked again.
 func (f *feed) run(connect []byte) {
+	pause := feedRetryMin
 	for f.ctx.Err() == nil {
 		err := f.connect(connect)
 		if errors.Is(err, errRefused) {
@@ -106,7 +111,8 @@ func (f *feed) run(connect []byte) {
 			return
 		}
 		f.to.feedLost()
-		_ = sleep(f.ctx, feedRetry) // the loop looks at ctx itself
+		_ = sleep(f.ctx, jitter(pause)) // the loop looks at ctx itself
+		pause = min(2*pause, feedRetryMax)
 	}
 }
 

@@ -55,6 +55,9 @@ func New(o Options) (*Gateway, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	if g.opts.Fresh == nil {
+		g.opts.Fresh = func() bool { return true }
+	}
 	g.local = newMemoryListener()
 	g.transport = newTransport(o)
 	g.proxy = g.newProxy()

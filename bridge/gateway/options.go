@@ -59,13 +59,19 @@ type Options struct {
 	Batch         int
 	BatchInterval time.Duration
 
-	// CatchUp is how long a new proxied websocket is also fed by the bridge, and
-	// must exceed the lag between ChatEngine's event and the bridge's. Zero
-	// turns catching up off: then a client loses what is sent while it moves.
+	// CatchUp is how long a new proxied websocket is fed by the bridge too, once
+	// the bridge is ready and fresh; it must exceed the time between
+	// ChatEngine's event and the bridge's. Zero turns catching up off: then a
+	// client loses what is sent while it moves.
 	CatchUp time.Duration
-	// CatchUpWait bounds the time in which the bridge must have accepted such a
-	// client; past it ChatEngine's stream is passed without catching up.
-	CatchUpWait time.Duration
+	// CatchUpWait bounds the time for which ChatEngine's events wait for the
+	// bridge. Past it they pass, and what the client missed comes late and out
+	// of order, if it comes before CatchUpLate.
+	CatchUpWait, CatchUpLate time.Duration
+	// Fresh tells whether the bridge has read everything that was committed up
+	// to about a second ago; until it does, a client counts as not caught up.
+	// Nil: always.
+	Fresh func() bool
 
 	// TrustedProxies are those whose X-Forwarded-* headers are passed on;
 	// anyone else's are replaced.
@@ -91,7 +97,8 @@ func DefaultOptions() Options {
 		Batch:            25,
 		BatchInterval:    500 * time.Millisecond,
 		CatchUp:          2 * time.Second,
-		CatchUpWait:      5 * time.Second,
+		CatchUpWait:      10 * time.Second,
+		CatchUpLate:      time.Minute,
 	}
 }
 
@@ -138,8 +145,8 @@ func (o Options) Validate() error {
 	if o.Batch < 1 {
 		fault("batch: %d must be at least 1", o.Batch)
 	}
-	if o.CatchUp < 0 || o.CatchUp > 0 && o.CatchUpWait <= 0 {
-		fault("catch up: must not be negative, and needs a positive wait")
+	if o.CatchUp < 0 || o.CatchUp > 0 && (o.CatchUpWait <= 0 || o.CatchUpLate < o.CatchUpWait) {
+		fault("catch up: must not be negative, and needs a positive wait and a later end")
 	}
 	return errors.Join(faults...)
 }

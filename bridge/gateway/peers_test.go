@@ -65,7 +65,7 @@ func fast(upstream string) gateway.Options {
 	o.HealthyFor = 300 * time.Millisecond
 	o.HandshakeTimeout = time.Second
 	o.BatchInterval = 50 * time.Millisecond
-	o.CatchUp, o.CatchUpWait = 300*time.Millisecond, 2*time.Second
+	o.CatchUp, o.CatchUpWait, o.CatchUpLate = 300*time.Millisecond, 2*time.Second, 5*time.Second
 	return o
 }
 

@@ -50,17 +50,17 @@ func (f failure) String() string {
 type outcome int
 
 const (
-	caughtUp       outcome = iota // fed for the whole time
+	caughtUp       outcome = iota // all of it, in order
+	caughtUpLate                  // all of it, but after newer events
+	catchUpMissed                 // the bridge was not ready in time
 	catchUpRefused                // the bridge refused the client
-	catchUpLate                   // the bridge did not accept it in time
-	catchUpBroken                 // the bridge's connection broke
-	catchUpOverrun                // ChatEngine sent more than may be kept
+	catchUpOverrun                // too much to keep, or frames that cannot be told apart
 	catchUpGone                   // the client or ChatEngine left
 	outcomes
 )
 
 func (o outcome) String() string {
-	return [outcomes]string{"done", "refused", "late", "broken", "overrun", "gone"}[o]
+	return [outcomes]string{"done", "late", "missed", "refused", "overrun", "gone"}[o]
 }
 
 // counters are written from everywhere, so all are atomic.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -169,14 +171,21 @@ func (w *Writer) next(c Conversation, n int) []write {
 	return ops
 }
 
-// store stores one thing, by ChatEngine where it can, and does not give up: the
-// database may be restarting.
+// store stores one thing and does not give up: the database may be restarting.
+// While ChatEngine answers, be it that it cannot, it is for ChatEngine to store
+// and to tell; only one that does not answer is passed over.
 func (w *Writer) store(op write) {
-	if w.byEngine(op) != nil {
-		w.counts.direct.Add(1)
-		for w.direct(op) != nil {
-			time.Sleep(50 * time.Millisecond)
+	for {
+		err := w.byEngine(op)
+		if errors.Is(err, errNoEngine) {
+			if err = w.direct(op); err == nil {
+				w.counts.direct.Add(1)
+			}
 		}
+		if err == nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
 	}
 	if op.Message != nil {
 		w.counts.messages.Add(1)
@@ -185,8 +194,8 @@ func (w *Writer) store(op write) {
 	}
 }
 
-// errNoEngine says that ChatEngine is not there or not to be asked.
-var errNoEngine = fmt.Errorf("no ChatEngine")
+// errNoEngine says that ChatEngine does not answer.
+var errNoEngine = errors.New("no ChatEngine")
 
 func (w *Writer) byEngine(op write) error {
 	if w.opts.Engine == "" || time.Now().UnixNano() < w.avoid.Load() {
@@ -202,13 +211,15 @@ func (w *Writer) byEngine(op write) error {
 	}
 	resp, err := w.client.Post(w.opts.Engine+path, "application/json", bytes.NewReader(body))
 	if err != nil {
-		// One that hangs would cost each write its time-out.
-		w.avoid.Store(time.Now().Add(200 * time.Millisecond).UnixNano())
-		return err
+		if os.IsTimeout(err) {
+			// One that hangs would cost each write its time-out.
+			w.avoid.Store(time.Now().Add(time.Second).UnixNano())
+		}
+		return errNoEngine
 	}
 	resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
-		return errNoEngine
+		return fmt.Errorf("ChatEngine answered %s", resp.Status)
 	}
 	return nil
 }

@@ -104,8 +104,9 @@ function send(m) {
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing returning created_at`,
       [m.id, m.workspaceId, m.conversationId, m.senderId, m.type ?? 'text', m.content ?? '', m.replyToMessageId ?? null,
         m.status ?? 'sent', m.metadata ?? null])
-    if (rowCount === 0) return
-    const createdAt = rows[0].created_at.toISOString()
+    // Already there: an earlier attempt was stored, but perhaps not told.
+    const stored = rowCount > 0 ? rows[0] : (await pool.query('select created_at from messages where id = $1', [m.id])).rows[0]
+    const createdAt = stored.created_at.toISOString()
     io.to(unsubscribed(m.workspaceId)).to(about(m.workspaceId, m.conversationId)).emit('message', optional({
       id: m.id, workspaceId: m.workspaceId, conversationId: m.conversationId, senderId: m.senderId,
       type: m.type ?? 'text', content: m.content ?? '', replyToMessageId: m.replyToMessageId,
