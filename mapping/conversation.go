@@ -70,10 +70,10 @@ func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bo
 // same in both. It says true where neither row is whole.
 func (m *Mapper) conversationDiffers(row, known source.Row) bool {
 	was := m.old
-	if !whole(was) {
+	if !allKnown(was) {
 		was = known
 	}
-	if !whole(was) || !whole(row) {
+	if !allKnown(was) || !allKnown(row) {
 		return true
 	}
 	m.env.quiet = true
@@ -161,14 +161,7 @@ func (m *Mapper) makeConversation(t *touched, index uint32) outcome {
 		return impossible
 	}
 	o := m.makePayload(conversationTable, t.key, m.spec.conversation.members)
-	if m.env.toast && o != lacking {
-		if m.lookUp(needConversation, conversationTable, t.key) {
-			return lacking
-		}
-		o = impossible
-		m.fail(failToast, conversationTable, t.key, "", "an UPDATE came without its large values and they could not be read back: "+
-			"set `replica identity full`, or let the bridge look them up")
-	}
+	o = m.whole(o, conversationTable, t.key, nil)
 	if o == made {
 		m.event = Event{Kind: Conversation, Index: index, Workspace: ws, Conversation: t.key, Key: t.key, Payload: m.out}
 	}

@@ -39,20 +39,26 @@ func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 	s := &m.spec.message
 	m.beginMessage(row)
 	o := m.makePayload(messageTable, row[s.key].Data, s.members)
-	if m.env.toast && o != lacking {
-		// A large value was not sent and nobody remembers it.
-		if m.lookUp(needMessage, messageTable, row[s.key].Data) {
-			return lacking
-		}
-		o = impossible
-		m.fail(failToast, messageTable, row[s.key].Data, "", "an UPDATE came without its large values and they could not be read back: "+
-			"set `replica identity full`, or let the bridge look them up")
-	}
-	if o != made {
+	if o = m.whole(o, messageTable, row[s.key].Data, row[s.key].Data); o != made {
 		return o
 	}
 	m.fillEvent(Message, index, row)
 	return made
+}
+
+// whole turns an event that was made without values that the source did not
+// send into one that is lacking, or, when nobody has them, impossible. message
+// is the key of the message that the event is of, if it is.
+func (m *Mapper) whole(o outcome, t tableID, key, message []byte) outcome {
+	if m.env.toast == 0 || o == lacking {
+		return o
+	}
+	if m.readBack(message) {
+		return lacking
+	}
+	m.fail(failToast, t, key, "", "an UPDATE came without its large values and they could not be read back: "+
+		"set `replica identity full`, or let the bridge look them up")
+	return impossible
 }
 
 func (m *Mapper) fillEvent(kind Kind, index uint32, row source.Row) {
@@ -111,7 +117,7 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 		return lacking
 	}
 	if absent != "" {
-		if !m.env.toast {
+		if m.env.toast == 0 {
 			m.fail(failMember, t, key, absent, "no value for "+absent+", which the contract requires: end its list in the mapping with a constant")
 		}
 		return impossible
@@ -174,7 +180,8 @@ func (m *Mapper) makeTyping(row source.Row, index uint32) outcome {
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
 	m.conversationKey = key
-	if o := m.makePayload(conversationTable, key, m.spec.typing); o != made {
+	o := m.makePayload(conversationTable, key, m.spec.typing)
+	if o = m.whole(o, conversationTable, key, nil); o != made {
 		return o
 	}
 	m.event = Event{Kind: Typing, Index: index, Workspace: row[s.workspace].Data, Conversation: key, Key: key, Payload: m.out}

@@ -38,9 +38,11 @@ type env struct {
 	// for does not exist or is not known.
 	asked [maxTables]bool
 	time  time.Time
-	// toast is set when an expression read a value that the source did not
+	// toast has a bit for each table of which an expression read a value that
+	// the source did not
 	// send; missed when it asked for a row that is not known.
-	toast, missed bool
+	toast  uint32
+	missed bool
 	// quiet evaluates without counting unknown words and without asking for
 	// rows that are not in memory.
 	quiet bool
@@ -61,7 +63,7 @@ type finder interface {
 func (e *env) begin(t time.Time) {
 	clear(e.rows[:e.tables])
 	clear(e.asked[:e.tables])
-	e.time, e.toast, e.missed = t, false, false
+	e.time, e.toast, e.missed = t, 0, false
 	e.scratch = e.scratch[:0]
 }
 
@@ -90,7 +92,7 @@ func (e *env) text(r ref) ([]byte, bool) {
 	}
 	v := &row[r.slot]
 	if v.Kind == source.Unchanged {
-		e.toast = true
+		e.toast |= 1 << r.table
 	}
 	return v.Data, v.Kind == source.Text
 }

@@ -166,7 +166,7 @@ func (x *mergeExpr) text(*env) ([]byte, bool) { return nil, false }
 func (x *mergeExpr) json(dst []byte, e *env) ([]byte, bool) {
 	base, ok := x.base.raw(e)
 	if !ok {
-		if e.toast {
+		if e.toast != 0 {
 			return dst, false
 		}
 		return x.with.json(dst, e)

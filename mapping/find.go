@@ -26,7 +26,7 @@ func (m *Mapper) findRow(e *env, t tableID) source.Row {
 	}
 	v := from[by.slot]
 	if v.Kind == source.Unchanged {
-		e.toast = true
+		e.toast |= 1 << by.table
 	}
 	if v.Kind != source.Text {
 		return nil
@@ -81,6 +81,27 @@ func (m *Mapper) recall(kind tableID, need uint8, key []byte) *remembered {
 		return nil
 	}
 	return r
+}
+
+// readBack notes the rows whose values were needed and not sent; false when
+// they cannot be had. message is the key of the message that the event is of.
+func (m *Mapper) readBack(message []byte) bool {
+	ok := true
+	for t := range tableID(len(m.spec.tables)) {
+		if m.env.toast&(1<<t) == 0 {
+			continue
+		}
+		switch t {
+		case messageTable:
+			ok = message != nil && m.lookUp(needMessage, t, message) && ok
+		case conversationTable:
+			ok = m.lookUp(needConversation, t, m.conversationKey) && ok
+		default:
+			key := m.keyOf(m.env.rows[t], m.keySlot(t))
+			ok = key != nil && m.lookUp(needReference, t, key) && ok
+		}
+	}
+	return ok
 }
 
 // lookUp notes that a row is needed; false when there is nobody to ask, or the

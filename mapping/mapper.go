@@ -235,6 +235,9 @@ func (m *Mapper) deleted(b *binding, c *source.Change) {
 		}
 	case conversationTable:
 		m.memory.drop(newestKind, key.Data)
+		if i := m.batch.find(key.Data); i >= 0 {
+			m.batch.touched[i].due = false // there is nothing left to tell of
+		}
 	}
 }
 

@@ -429,3 +429,37 @@ func TestWarningsComeOnce(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// A conversation that a transaction makes and deletes again is not told of.
+func TestDeletedWithinTheTransaction(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, load(t, "crm"), mapping.Options{})
+	got := outline(w.tx(insert("conversations", conversation), insert("messages", message),
+		step{op: source.Delete, table: "messages", old: message}, step{op: source.Delete, table: "conversations", old: conversation},
+		insert("messages", message.with(fields{"id": "m2", "conversation_id": "c2"}))))
+	expect(t, got, `
+3 message c1 m1
+9 message c2 m2
+15 conversation c2 c2
+`)
+}
+
+// Large values of other tables than the event's own are read back from there.
+func TestPartialRowsOfOtherTables(t *testing.T) {
+	t.Parallel()
+	spec, err := mapping.Parse("crm", "own.yaml", []byte("message:\n  members:\n    metadata: {object: {jid: conversation.remote_jid, name: contact.name}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &answers{found: []mapping.Found{
+		found(spec, "conversation", false, conversation.with(fields{"remote_jid": "read back"})),
+		found(spec, "contact", false, ana.with(fields{"name": "read back too"})),
+	}}
+	w := newWorld(t, spec, mapping.Options{Lookup: a})
+	w.identity = source.IdentityDefault
+	w.tx(update("contacts", nil, ana.with(fields{"name": unchanged})), update("conversations", nil, conversation.with(fields{"remote_jid": unchanged})))
+	got := payloads(w.tx(insert("messages", message)))
+	if !strings.Contains(got, `"metadata":{"jid":"read back","name":"read back too"}`) {
+		t.Errorf("asked %+v, got %s", a.asked, got)
+	}
+}

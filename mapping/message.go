@@ -144,9 +144,9 @@ func compareValues(a, b source.Value) change {
 }
 
 // oldKnown tells that the old row has every value.
-func (m *Mapper) oldKnown() bool { return whole(m.old) }
+func (m *Mapper) oldKnown() bool { return allKnown(m.old) }
 
-func whole(row source.Row) bool {
+func allKnown(row source.Row) bool {
 	for i := range row {
 		if row[i].Kind != source.Text && row[i].Kind != source.Null {
 			return false
@@ -188,7 +188,7 @@ func (m *Mapper) payloadDiffers(row source.Row) bool {
 	m.out = m.appendVisible(m.out[:0], row)
 	toast := m.env.toast
 	m.env.quiet = false
-	return toast || !bytes.Equal(m.other, m.out)
+	return toast != 0 || !bytes.Equal(m.other, m.out)
 }
 
 func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {

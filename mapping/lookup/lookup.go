@@ -33,15 +33,16 @@ var ErrResting = errors.New("lookups rest after a failure")
 // Lookup is a mapping.Lookup: SQL or PostgREST, within bounds.
 type Lookup struct {
 	fetcher fetcher
+	tables  []mapping.Table
 	limit   time.Duration
 
 	// Only the goroutine that calls Fetch uses these.
 	restUntil time.Time
 	rest      time.Duration
 
-	fetches, failures, rested, rows atomic.Uint64
-	spent                           atomic.Int64
-	lastError                       atomic.Pointer[failure]
+	fetches, failures, rested, rows, again atomic.Uint64
+	spent                                  atomic.Int64
+	lastError                              atomic.Pointer[failure]
 }
 
 type failure struct {
@@ -51,11 +52,11 @@ type failure struct {
 
 var _ mapping.Lookup = (*Lookup)(nil)
 
-func newLookup(f fetcher, limit time.Duration) *Lookup {
+func newLookup(f fetcher, spec *mapping.Spec, limit time.Duration) *Lookup {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Lookup{fetcher: f, limit: limit}
+	return &Lookup{fetcher: f, tables: spec.Tables(), limit: limit}
 }
 
 // Fetch asks within the time limit. The error is context.DeadlineExceeded,
@@ -72,10 +73,7 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	defer cancel()
 	l.fetches.Add(1)
-	err := l.fetcher.fetch(ctx, need, func(f mapping.Found) {
-		l.rows.Add(1)
-		found(f)
-	})
+	err := l.patiently(ctx, need, found)
 	l.spent.Add(int64(time.Since(start)))
 	if err == nil {
 		l.rest, l.restUntil = 0, time.Time{}
@@ -95,8 +93,9 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 // Stats is a snapshot of a Lookup's counters.
 type Stats struct {
 	// Fetches were asked, Failures of them failed, Rested were not asked
-	// because one had just failed. Rows is the number of rows found.
-	Fetches, Failures, Rested, Rows uint64
+	// because one had just failed. Rows is the number of rows found. Again is how
+	// often something was asked for again because it was not visible yet.
+	Fetches, Failures, Rested, Rows, Again uint64
 	// Spent is the time that the stream stood still for lookups.
 	Spent time.Duration
 	// LastError is the latest failure, nil when there was none, and when.
@@ -107,7 +106,7 @@ type Stats struct {
 // Stats returns a snapshot. Any goroutine may call it.
 func (l *Lookup) Stats() Stats {
 	s := Stats{
-		Fetches: l.fetches.Load(), Failures: l.failures.Load(), Rested: l.rested.Load(),
+		Fetches: l.fetches.Load(), Failures: l.failures.Load(), Rested: l.rested.Load(), Again: l.again.Load(),
 		Rows: l.rows.Load(), Spent: time.Duration(l.spent.Load()),
 	}
 	if f := l.lastError.Load(); f != nil {

@@ -361,3 +361,38 @@ func TestRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A row that becomes visible only after it was asked for is found: the stream
+// tells of a commit before Postgres shows it to others. What stays absent is
+// given up.
+func TestNotVisibleYet(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	database := newRest(t, pool(t, url, nil))
+	var asked atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/contacts") && asked.Add(1) == 2 {
+			if err := pgtest.Exec(r.Context(), url, "insert into contacts (id, workspace_id, name, phone) values (u('a9'), u('f1'), 'Late', '5531987654321')"); err != nil {
+				t.Error(err)
+			}
+		}
+		database.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	s := spec(t, "crm", "")
+	l, err := lookup.NewPostgREST(server.URL, restKey, server.Client(), s, patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contacts := func(keys ...string) mapping.Need {
+		return mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: keys}}}
+	}
+	same(t, fetch(t, l, s, contacts(id("a2"), id("a9")), "id"), "contact id=a2", "contact id=a9")
+	if n := l.Stats().Again; n != 1 {
+		t.Errorf("asked again %d times, want once", n)
+	}
+	same(t, fetch(t, l, s, contacts(id("a2"), id("77")), "id"), "contact id=a2")
+	if n := l.Stats().Again; n != 4 {
+		t.Errorf("asked again %d times for what is not there, want 3", n-1)
+	}
+}

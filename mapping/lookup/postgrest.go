@@ -55,7 +55,7 @@ func NewPostgREST(address, key string, client *http.Client, spec *mapping.Spec, 
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return newLookup(&restFetcher{base: u.String(), key: key, client: client, spec: spec}, limit), nil
+	return newLookup(&restFetcher{base: u.String(), key: key, client: client, spec: spec}, spec, limit), nil
 }
 
 // fetch sends all its requests at once. found is called after all answers

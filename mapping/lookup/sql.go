@@ -31,7 +31,7 @@ type sqlFetcher struct {
 // in them, so a pooler in transaction mode is fine. limit is the longest that
 // one question may take, 0 for DefaultLimit.
 func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup {
-	return newLookup(&sqlFetcher{pool: pool, spec: spec}, limit)
+	return newLookup(&sqlFetcher{pool: pool, spec: spec}, spec, limit)
 }
 
 // Configure sets up a pool for lookups: sessions that print values as the

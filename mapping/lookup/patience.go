@@ -1,0 +1,82 @@
+package lookup
+
+import (
+	"context"
+	"time"
+
+	"chatbridge/mapping"
+)
+
+// pauses are how long to wait before asking again for what was not found.
+//
+// Postgres sends a transaction to its walsender when the commit is on disk,
+// and only then makes it visible to others. So a row that the stream has just
+// told of may not be there yet for a question: seen on a busy machine with
+// contacts that were inserted in one transaction with their conversations.
+// What does not exist at all costs these pauses once, and is then remembered as
+// absent.
+var pauses = [...]time.Duration{2 * time.Millisecond, 8 * time.Millisecond, 25 * time.Millisecond}
+
+// patiently asks, and asks again for the conversations and references that
+// were not found.
+func (l *Lookup) patiently(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+	have := map[rowID]bool{}
+	collect := func(f mapping.Found) {
+		l.rows.Add(1)
+		for _, t := range l.tables {
+			if t.Role == f.Table && t.Key < len(f.Row) {
+				have[rowID{f.Table, string(f.Row[t.Key].Data)}] = true
+			}
+		}
+		found(f)
+	}
+	err := l.fetcher.fetch(ctx, need, collect)
+	for _, pause := range pauses {
+		if err != nil {
+			return err
+		}
+		missing := stillMissing(need, have)
+		if missing.Empty() || wait(ctx, pause) != nil {
+			return nil
+		}
+		l.again.Add(1)
+		err = l.fetcher.fetch(ctx, &missing, collect)
+	}
+	return err
+}
+
+type rowID struct{ role, key string }
+
+// stillMissing is what of the need was not found, as far as it ought to be
+// there.
+func stillMissing(need *mapping.Need, have map[rowID]bool) mapping.Need {
+	out := mapping.Need{Conversations: without(need.Conversations, "conversation", have)}
+	for _, r := range need.References {
+		if keys := without(r.Keys, r.Table, have); len(keys) > 0 {
+			out.References = append(out.References, mapping.ReferenceNeed{Table: r.Table, Keys: keys})
+		}
+	}
+	return out
+}
+
+func without(keys []string, role string, have map[rowID]bool) []string {
+	var out []string
+	for _, k := range keys {
+		if !have[rowID{role, k}] {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// wait waits; it returns early with an error when ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
