@@ -23,6 +23,10 @@ type postgresSource struct {
 	preparing atomic.Pointer[SourceHealth]
 }
 
+// maxRetry is the longest pause between two attempts to connect. Short, for
+// clients wait meanwhile, and one attempt in 5 s costs a server nothing.
+const maxRetry = 5 * time.Second
+
 func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	c := d.cfg.Source.Postgres
 	state := stateFile{path: d.cfg.Replay.StateFile, log: d.log}
@@ -34,6 +38,7 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: d.cfg.Replay.Window, LastDelivered: last, Logger: d.log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval,
+		MaxRetry: maxRetry,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {

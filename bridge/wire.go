@@ -210,6 +210,17 @@ var holdModes = map[string]gateway.Mode{
 	configs.HoldAuto: gateway.Auto, configs.HoldLocal: gateway.HoldLocal, configs.HoldUpstream: gateway.HoldUpstream,
 }
 
+// freshBytes is how much of the server's log may be unread in a source that
+// counts as fresh: what a busy server writes between two looks.
+const freshBytes = 64 << 10
+
+// fresh tells whether the log holds all that was committed up to about a second
+// ago. A source that has just started streams at once, from the window's start.
+func (d *Daemon) fresh() bool {
+	h := d.source.Health()
+	return h.Flowing && h.LagBytes <= freshBytes && h.Lag < 1
+}
+
 // inFront makes the gateway where the bridge stands in front of ChatEngine.
 func (d *Daemon) inFront() error {
 	c := d.cfg.Gateway
@@ -227,6 +238,7 @@ func (d *Daemon) inFront() error {
 	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
 	o.TrustedProxies, o.Logger = d.cfg.Proxies.Trusted, d.log
+	o.Fresh, o.CatchUpLate = d.fresh, max(d.cfg.Replay.Window, o.CatchUpWait)
 	if d.gateway, err = gateway.New(o); err != nil {
 		return err
 	}
