@@ -31,7 +31,7 @@ func (d *Daemon) Metrics() metrics.Snapshot {
 	authStats := d.auth.Stats()
 	s := metrics.Snapshot{
 		Build: metrics.Build{Version: d.build.Version, Commit: d.build.Commit, Go: d.build.Go},
-		Ready: ready && !d.ending.Load(), Source: sourceMetrics(health, pipeline.Gaps, now),
+		Started: d.started, Ready: ready && !d.ending.Load(), Source: sourceMetrics(health, pipeline.Gaps, now),
 		Delay: metrics.Histogram(pipeline.Delay), Events: published(hub), Mapping: pipeline.Mapping,
 		Clients: metrics.Clients{
 			CatchingUp: hub.Catching, CatchUps: make(map[string]uint64),

@@ -9,6 +9,12 @@ func daemonFamilies() []family {
 			[]string{"version", "commit", "go"},
 			func(s *Snapshot, e emit) { e(1, s.Build.Version, s.Build.Commit, s.Build.Go) },
 		),
+		// The process collector's own cannot be read where a sandbox hides
+		// /proc/stat (systemd's ProcSubset=pid).
+		timestamp(
+			"started_timestamp_seconds", "When the daemon started.",
+			func(s *Snapshot) time.Time { return s.Started },
+		),
 		gauge(
 			"ready", "1 while /readyz answers 200: clients are well served here.",
 			func(s *Snapshot) float64 { return truth(s.Ready) },

@@ -16,6 +16,8 @@ import (
 // pointer leaves its metrics out.
 type Snapshot struct {
 	Build Build
+	// Started is when the daemon was made.
+	Started time.Time
 	// Ready is the answer of /readyz.
 	Ready  bool
 	Source Source
