@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"syscall"
 	"testing"
 	"time"
 
@@ -56,20 +57,21 @@ func BenchmarkStream(b *testing.B) {
 	url := pgtest.DB(b, schemas.CRM, fillParents, `create publication bridge for table messages, conversations`,
 		`select pg_create_logical_replication_slot('bench', 'pgoutput')`,
 		fmt.Sprintf(fillMessages, rows/10))
-	report := func(b *testing.B, began time.Time) {
+	report := func(b *testing.B, began time.Time, cpu time.Duration) {
 		b.ReportMetric(float64(b.N*rows)/time.Since(began).Seconds(), "rows/s")
+		b.ReportMetric(float64((cpuTime()-cpu).Nanoseconds())/float64(b.N*rows), "cpu-ns/row")
 		b.ReportMetric(0, "ns/op")
 	}
 	b.Run("raw", func(b *testing.B) {
-		began := time.Now()
+		began, cpu := time.Now(), cpuTime()
 		for range b.N {
 			readRaw(b, url, rows)
 		}
-		report(b, began)
+		report(b, began, cpu)
 	})
 	b.Run("source", func(b *testing.B) {
 		b.ReportAllocs()
-		began := time.Now()
+		began, cpu := time.Now(), cpuTime()
 		for range b.N {
 			// Retained, so that the backlog is there for the next round.
 			s, err := postgres.New(postgres.Options{URL: url, Slot: "bench", Retain: 24 * time.Hour})
@@ -90,8 +92,18 @@ func BenchmarkStream(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		report(b, began)
+		report(b, began, cpu)
 	})
+}
+
+// cpuTime is what this process has used of the processors. Unlike the rate it
+// does not depend on what else the machine does.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // readRaw receives frames until n inserts have come, and decodes nothing.

@@ -174,7 +174,7 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
 	}
 	switch {
-	case pid == s.ownPID:
+	case ours && pid == s.ownPID:
 		if err := c.terminate(ctx, pid); err != nil {
 			return err
 		}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -21,31 +19,14 @@ import (
 const VersionsEnv = "BRIDGE_TEST_PG_VERSIONS"
 
 // Versions returns the major versions that a test of several versions is to
-// run against: those of BRIDGE_TEST_PG_VERSIONS, else those given and the one
-// that is installed.
+// run against: those of BRIDGE_TEST_PG_VERSIONS, else those given. The one
+// that is installed is what all other tests run against.
 func Versions(t testing.TB, def ...string) []string {
 	t.Helper()
 	if env := os.Getenv(VersionsEnv); env != "" {
 		return strings.FieldsFunc(env, func(r rune) bool { return r == ',' || r == ' ' })
 	}
-	if v := installed(t); !slices.Contains(def, v) {
-		def = append([]string{v}, def...)
-	}
 	return def
-}
-
-// installed returns the major version of the Postgres that Cluster starts.
-func installed(t testing.TB) string {
-	t.Helper()
-	bin, err := throwaway.Find(t.Context(), "")
-	if err != nil {
-		t.Fatal("pgtest:", err)
-	}
-	v, err := throwaway.Major(t.Context(), bin)
-	if err != nil {
-		t.Fatal("pgtest:", err)
-	}
-	return strconv.Itoa(v)
 }
 
 // Version returns the directory of the programs of a major version, for
