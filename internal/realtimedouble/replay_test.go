@@ -112,7 +112,7 @@ func newReplay(t *testing.T, file string) *replay {
 		// What is committed before the slot is made is lost.
 		o.ColdStart = 150 * time.Millisecond
 	case 'i':
-		o.IdleTimeout = 300 * time.Millisecond
+		o.IdleTimeout = 3 * time.Second
 	}
 	if r.srv, err = realtimedouble.Start(o); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/tools/txtar"
 
@@ -49,8 +50,19 @@ func TestGolden(t *testing.T) {
 		publish := option(a, "publish")
 		groups[publish] = append(groups[publish], file)
 	}
+	type part struct {
+		publish string
+		files   []string
+	}
+	var parts []part
 	for publish, files := range groups {
-		t.Run("publish="+publish, func(t *testing.T) {
+		for chunk := range slices.Chunk(files, 25) {
+			parts = append(parts, part{publish, chunk})
+		}
+	}
+	for i, part := range parts {
+		publish, files := part.publish, part.files
+		t.Run(fmt.Sprint("part ", i), func(t *testing.T) {
 			t.Parallel()
 			p := newGoldenPath(t, publish)
 			for _, file := range files {
@@ -89,6 +101,7 @@ func section(a *txtar.Archive, name string) string {
 // goldenPath is the way from a database through Realtime to events.
 type goldenPath struct {
 	dsn     string
+	db      *pgx.Conn
 	publish string
 	src     *realtime.Source
 	pool    *pgxpool.Pool
@@ -112,12 +125,17 @@ func newGoldenPath(t *testing.T, publish string) *goldenPath {
 	}
 	p.dsn = pgtest.DB(t, realtimedouble.Roles, `
 create schema golden;
-create table golden.mark (id text primary key, created_at timestamptz default now());
+create table golden.mark (id text primary key);
 create publication bridge for table golden.mark;
 grant usage on schema golden to service_role;
 grant select on golden.mark to service_role;
 create function golden.u(t text) returns uuid language sql immutable as
   $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;`)
+	var err error
+	if p.db, err = pgx.Connect(t.Context(), p.dsn); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.db.Close(context.WithoutCancel(t.Context())) })
 	p.reset(t, "crm", "", "", []string{"public.messages", "public.conversations"})
 	rest := postgrestdouble.New(postgrestdouble.Options{Database: p.dsn, Secret: []byte("s")})
 	t.Cleanup(rest.Close)
@@ -128,6 +146,7 @@ create function golden.u(t text) returns uuid language sql immutable as
 	t.Cleanup(rt.Close)
 	timing := quick()
 	timing.Refused = 20 * time.Millisecond
+	timing.Linger = 5 * time.Second // a loaded machine must not split a transaction
 	o := realtime.Options{URL: rt.URL(), Key: rt.Key(), Timing: timing, ReconcileInterval: time.Hour, WindowInterval: time.Hour, DegradedInterval: time.Hour}
 	for _, name := range append(tables, "golden.mark") {
 		schema, table, _ := strings.Cut(name, ".")
@@ -192,15 +211,21 @@ alter table messages alter created_at set default '2026-01-02';`
 	if p.publish != "" && p.src != nil {
 		tables = append(tables, p.publish)
 	}
-	const path = "set search_path = public, golden; "
-	err := pgtest.Exec(t.Context(), p.dsn,
+	p.exec(t,
 		"drop schema if exists public, chat cascade; drop publication if exists supabase_realtime; create schema public;"+
 			"grant usage on schema public to service_role; alter default privileges in schema public grant all on tables to service_role;",
-		path+schema, path+setup,
+		"set search_path = public, golden; "+schema, "set search_path = public, golden; "+setup,
 		"do $$ begin if to_regnamespace('chat') is not null then grant usage on schema chat to service_role; grant select on all tables in schema chat to service_role; end if; end $$",
 		"alter publication bridge add table "+strings.Join(tables, ", "))
-	if err != nil {
-		t.Fatal(err)
+}
+
+// exec runs each text, which may hold several statements, as one transaction.
+func (p *goldenPath) exec(t *testing.T, sql ...string) {
+	t.Helper()
+	for _, s := range sql {
+		if _, err := p.db.PgConn().Exec(t.Context(), s).ReadAll(); err != nil {
+			t.Fatalf("%.60s: %v", s, err)
+		}
 	}
 }
 
@@ -251,9 +276,9 @@ func (p *goldenPath) run(t *testing.T, n int, sql string) {
 	p.mu.Unlock()
 	p.count++
 	mark := fmt.Sprint("mark ", p.count)
-	if err := pgtest.Exec(t.Context(), p.dsn, "set search_path = public, golden", "set search_path = public, golden; "+sql, "insert into golden.mark values ('"+mark+"')"); err != nil {
-		t.Fatalf("block %d: %v", n, err)
-	}
+	// The second mark ends the wait for more of the first one's transaction.
+	p.exec(t, "set search_path = public, golden", sql,
+		"insert into golden.mark values ('"+mark+"')", "select pg_sleep(0.002)", "insert into golden.mark values ('"+mark+" end')")
 	late := time.After(patience)
 	for {
 		select {

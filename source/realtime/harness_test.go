@@ -28,7 +28,7 @@ const patience = 30 * time.Second
 func quick() realtime.Timing {
 	ms := time.Millisecond
 	return realtime.Timing{
-		Heartbeat: 100 * ms, HeartbeatTimeout: 3 * time.Second, Read: 10 * time.Second,
+		Heartbeat: 100 * ms, HeartbeatTimeout: 10 * time.Second, Read: 20 * time.Second,
 		Handshake: 5 * time.Second, Join: 10 * time.Second, Subscribe: 10 * time.Second, Refused: 300 * ms,
 		Backoff: []time.Duration{20 * ms, 40 * ms, 80 * ms}, Stable: 200 * ms,
 		Grace: 150 * ms, Cold: 200 * ms, Hold: time.Second, KeyCheck: 50 * ms,

@@ -59,6 +59,19 @@ func (ss *session) run(ctx context.Context) ended {
 		ss.read()
 	}()
 	end := ss.loop(ctx)
+	if end.reason == "write" {
+		// The server may have said why before it hung up.
+		timer := time.NewTimer(200 * time.Millisecond)
+		defer timer.Stop()
+		select {
+		case <-done:
+			var ce *websocket.CloseError
+			if errors.As(ss.readErr, &ce) {
+				end = ss.lost()
+			}
+		case <-timer.C:
+		}
+	}
 	_ = ss.ws.WriteControl(websocket.CloseMessage,
 		websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 	_ = ss.ws.Close()

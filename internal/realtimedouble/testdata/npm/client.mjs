@@ -9,7 +9,7 @@ const say = (event, more = {}) => console.log(JSON.stringify({ event, ...more })
 const client = new RealtimeClient(url, {
   params: { apikey: key },
   transport: WebSocket,
-  heartbeatIntervalMs: 200,
+  heartbeatIntervalMs: 1500,
   ...(vsn ? { vsn } : {}),
   heartbeatCallback: (status) => { if (status === 'ok') say('heartbeat'); },
 });
