@@ -16,7 +16,10 @@ import (
 // On SIGHUP it takes over what load then reads, as far as that can change in a
 // running one.
 func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, load func() (*configs.Config, error)) error {
-	// Before anything else opens files.
+	// First: until then the signal ends the process.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	inherited, err := systemd.Inherit()
 	if err != nil {
 		return err
@@ -31,9 +34,6 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 		daemon.Close()
 		return err
 	}
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	done, reloading := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(reloading)
