@@ -146,7 +146,10 @@ func (s *postgresSource) prepareOnce(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	want := Wants(s.daemon.cfg, s.spec)
+	want, err := Needs(ctx, conn, Wants(s.daemon.cfg, s.spec), s.spec)
+	if err != nil {
+		return err
+	}
 	report, err := provision.Inspect(ctx, conn, want)
 	if err != nil {
 		return err

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"chatbridge/bridge"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/provision"
@@ -135,6 +134,3 @@ func with(file string) string {
 	}
 	return " with " + file
 }
-
-// want is what the bridge needs of the database.
-func (r *run) want() provision.Want { return bridge.Wants(r.cfg, r.spec) }

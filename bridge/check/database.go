@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"chatbridge/bridge"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/provision"
@@ -27,7 +28,11 @@ func (r *run) postgres(ctx context.Context) {
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	bounded, cancel := context.WithTimeout(ctx, 3*stepTimeout)
 	defer cancel()
-	report, err := provision.Inspect(bounded, conn, r.want())
+	var report provision.Report
+	want, err := bridge.Needs(bounded, conn, bridge.Wants(r.cfg, r.spec), r.spec)
+	if err == nil {
+		report, err = provision.Inspect(bounded, conn, want)
+	}
 	r.add(report.Findings...)
 	if err != nil {
 		r.fail("database.inspect", "source.postgres.url", "the database could not be looked at: "+err.Error(), "what else is wrong is not known", "try again")

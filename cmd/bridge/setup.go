@@ -49,7 +49,7 @@ than the bridge needs.
 			if err != nil {
 				return &configurationError{err}
 			}
-			s := setup{out: std.out, config: config, want: bridge.Wants(config, spec), role: role, apply: apply}
+			s := setup{out: std.out, config: config, spec: spec, want: bridge.Wants(config, spec), role: role, apply: apply}
 			return s.run(cmd.Context())
 		},
 	}
@@ -70,6 +70,7 @@ func (*configurationError) ExitCode() int   { return exitUsage }
 type setup struct {
 	out    io.Writer
 	config *configs.Config
+	spec   *mapping.Spec
 	want   provision.Want
 	role   string
 	apply  bool
@@ -87,6 +88,9 @@ func (s *setup) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if s.want, err = bridge.Needs(ctx, conn, s.want, s.spec); err != nil {
+		return fmt.Errorf("look at the database: %w", err)
+	}
 	report, err := provision.Inspect(ctx, conn, s.want)
 	if err != nil {
 		return fmt.Errorf("look at the database: %w", err)

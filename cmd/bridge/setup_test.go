@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"strings"
 	"testing"
 
@@ -137,12 +138,47 @@ func itoa(n uint16) string {
 	return string(b)
 }
 
+// The role that is printed has the rights that the bridge needs and no others.
 func TestSetupRole(t *testing.T) {
 	url := pgtest.DB(t, schemas.CRM)
 	configure(t, url, "setup_role")
-	code, out, errs := cli(t, "", "setup", "--role", "Chat Bridge")
-	if code != 0 || !strings.Contains(out, `CREATE ROLE "Chat Bridge" LOGIN REPLICATION PASSWORD 'CHANGE-ME';`) || !strings.Contains(out, `ON public.contacts TO "Chat Bridge"`) {
-		t.Errorf("%d: %s%s", code, out, errs)
+	t.Setenv("SUPABASE_JWT_SECRET", "another secret of thirty-two bytes and more")
+	code, out, errs := cli(t, "", "setup", "--role", "Setup Role")
+	if code != 0 || !strings.Contains(out, `CREATE ROLE "Setup Role" LOGIN REPLICATION PASSWORD 'CHANGE-ME';`) {
+		t.Fatalf("%d: %s%s", code, out, errs)
+	}
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), url, `drop owned by "Setup Role"`, `drop role "Setup Role"`)
+	})
+	for statement := range strings.SplitSeq(out, "\n\n") {
+		if sql := withoutComments(statement); sql != "" {
+			if err := pgtest.Exec(t.Context(), url, sql); err != nil {
+				t.Fatalf("%v in %s", err, sql)
+			}
+		}
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DATABASE_URL", "host="+config.Host+" port="+itoa(config.Port)+" dbname="+config.Database+" user='Setup Role' password=CHANGE-ME")
+	code, out, errs = cli(t, "", "check")
+	if code != 0 || !strings.Contains(out, "ok    role.select") || !strings.Contains(out, "ok    auth.members") {
+		t.Errorf("check with the role: %d: %s%s", code, out, errs)
+	}
+	conn, err := pgx.Connect(t.Context(), os.Getenv("DATABASE_URL"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	for sql, may := range map[string]bool{
+		"select id, name, phone from contacts": true, "select email from contacts": false, "select tags from contacts": false,
+		"select user_id, workspace_id from workspace_members": true, "select role from workspace_members": false,
+		"delete from messages": false, "update contacts set name = ''": false,
+	} {
+		if _, err := conn.Exec(t.Context(), sql); (err == nil) != may {
+			t.Errorf("%s: %v", sql, err)
+		}
 	}
 	if code, _, errs = cli(t, "", "setup", "--role", "x", "--apply"); code != 2 || !strings.Contains(errs, "--role is printed only") {
 		t.Errorf("%d: %s", code, errs)
