@@ -44,7 +44,7 @@ func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
 		r.add(Finding{
 			ID: "role.superuser", Object: who.Name, Level: Warn, What: fmt.Sprintf("the role %s is a superuser", who.Name),
 			Meaning: "the bridge needs far less: REPLICATION, and SELECT on what it looks up",
-			Fix:     "use a role of its own: `bridge setup` prints the statements",
+			Fix:     "use a role of its own: `bridge setup --role chatbridge` prints the statements",
 		})
 	default:
 		r.ok("role.replication", who.Name, fmt.Sprintf("the role %s has REPLICATION", who.Name))
