@@ -139,10 +139,16 @@ func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duratio
 	return batch, s.since
 }
 
-// youth is how many messages leave one by one when a session is new. There is
-// nothing to gain by gathering them, and test clients that wait for one packet at
-// a time lose the second of two that come in one segment.
-const youth = 4
+// youth is how many messages leave one by one when a session is new, youthPause how
+// far apart. There is nothing to gain by gathering them; and simple clients that
+// listen for one packet at a time lose the second of two that come in one read: the
+// event after the CONNECT packet, say. Such are the official protocol suites with the
+// ws package from 8.17 on. Measured on a busy machine of two cores, in six runs of
+// their 32 Socket.IO tests: 27 to 30 pass without the pause, 31 or 32 with it.
+const (
+	youth      = 6
+	youthPause = time.Millisecond
+)
 
 // maxIdleQueue is the capacity that an empty queue may keep: enough that a busy
 // session does not allocate, little enough for thousands of idle ones.

@@ -101,7 +101,7 @@ func (w *writer) flush(s *Session) {
 	var since time.Duration
 	w.batch, since = s.take(w.batch[:0], maxBatch)
 	if len(s.queue) > 0 {
-		s.schedule() // for the next round
+		w.again(s)
 	}
 	ends, reason := s.ends()
 	ws := s.ws
@@ -120,6 +120,21 @@ func (w *writer) flush(s *Session) {
 			s.finish(reason, true)
 		}
 	}
+}
+
+// again makes a session ready for another round: the next one, or a moment later
+// while it is young. Its mu is held.
+func (w *writer) again(s *Session) {
+	if s.young >= youth {
+		s.schedule()
+		return
+	}
+	s.ready = true
+	w.server.goroutines.enter()
+	time.AfterFunc(youthPause, func() {
+		defer w.server.goroutines.leave()
+		w.push(s)
+	})
 }
 
 // stall leaves a session whose client does not take what is written to a goroutine
