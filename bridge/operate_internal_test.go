@@ -1,0 +1,70 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/configs"
+)
+
+// daemon makes one that has no database, and ends it with the test.
+func daemonWithoutDatabase(t *testing.T) *Daemon {
+	t.Helper()
+	cfg, err := configs.Load(configs.Sources{Complete: true, Env: []string{
+		"BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0",
+		"DATABASE_URL=postgres://a:b@127.0.0.1:1/db", "CHATENGINE_JWT_SECRET=0123456789abcdef0123456789abcdef",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := New(cfg, Build{Version: "v1"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+		cancel()
+		if err := d.Run(ctx); err != nil {
+			t.Errorf("end: %v", err)
+		}
+	})
+	return d
+}
+
+// TestAliveNeedsTheHub: while nothing can be published, the watchdog gets no
+// sign of life, because the look for it does not return.
+func TestAliveNeedsTheHub(t *testing.T) {
+	d := daemonWithoutDatabase(t)
+	if err := d.Alive(); err != nil {
+		t.Fatalf("idle: %v", err)
+	}
+	done := make(chan error, 1)
+	d.server.Hub().mu.Lock()
+	go func() { done <- d.Alive() }()
+	select {
+	case err := <-done:
+		done <- err
+		t.Error("alive while the hub was held")
+	case <-time.After(50 * time.Millisecond):
+	}
+	d.server.Hub().mu.Unlock()
+	if err := <-done; err != nil {
+		t.Errorf("after it was freed: %v", err)
+	}
+}
+
+func TestStatusLine(t *testing.T) {
+	d := daemonWithoutDatabase(t)
+	line := d.StatusLine()
+	if !strings.Contains(line, "; 0 clients (0 websocket, 0 polling)") || strings.Contains(line, "\n") {
+		t.Errorf("status %q", line)
+	}
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 5 << 20: "5.0 MiB", 3 << 40: "3.0 TiB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("%d bytes are %q, want %q", n, got, want)
+		}
+	}
+}
