@@ -22,16 +22,21 @@ func appendString(dst, s []byte) []byte {
 	return append(appendEscaped(dst, s), '"')
 }
 
-// clean returns the length of the longest prefix, in steps of eight, that is
+// clean returns the length of a prefix, nearly the longest, that is
 // ASCII and needs no escape; len(s) when all of s is so. Most strings are: ids,
 // addresses, words.
 func clean(s []byte) int {
-	const highs = 0x8080808080808080
 	i := 0
-	for ; i+8 <= len(s); i += 8 {
-		if x := binary.LittleEndian.Uint64(s[i:]); x&highs != 0 || !plain8(x) {
+	for ; i+16 <= len(s); i += 16 {
+		if (odd8(binary.LittleEndian.Uint64(s[i:]))|odd8(binary.LittleEndian.Uint64(s[i+8:])))&highs != 0 {
 			return i
 		}
+	}
+	if i+8 <= len(s) {
+		if odd8(binary.LittleEndian.Uint64(s[i:]))&highs != 0 {
+			return i
+		}
+		i += 8
 	}
 	for j := i; j < len(s); j++ {
 		if c := s[j]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
@@ -65,10 +70,20 @@ func appendEscaped(dst, s []byte) []byte {
 	return append(dst, s[start:]...)
 }
 
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// odd8 sets the highest bit of bytes among eight that are a control character,
+// a quote, a backslash or not ASCII; of those before the first such byte never.
+func odd8(x uint64) uint64 {
+	return x | (x - ones*0x20) | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
+}
+
 // plain8 tells that none of eight bytes is a control character, a quote or a
 // backslash. It may say false where one follows such a byte.
 func plain8(x uint64) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	control := (x - ones*0x20) & ^x
 	q := x ^ ones*'"'
 	quote := (q - ones) & ^q
