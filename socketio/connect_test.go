@@ -299,3 +299,40 @@ func TestCloseSome(t *testing.T) {
 		t.Errorf("closed %d", n)
 	}
 }
+
+func TestKnowsAndSetLimits(t *testing.T) {
+	f := newFixture(t, nil)
+	p := rawclient.OpenPolling(t, f.url)
+	if !f.server.Knows(p.SID) || f.server.Knows("") {
+		t.Error("the sid of a connection is not known, or any is")
+	}
+	l := engineio.DefaultLimits()
+	l.MaxConnections = 1
+	if err := f.server.SetLimits(l); err != nil {
+		t.Fatal(err)
+	}
+	if r := rawclient.Do(t, "GET", f.url+"?EIO=4&transport=polling", ""); r.Status != 503 {
+		t.Errorf("status %d, want 503", r.Status)
+	}
+}
+
+func TestOptionsValidate(t *testing.T) {
+	if err := socketio.DefaultOptions().Validate(); err != nil {
+		t.Errorf("the defaults: %v", err)
+	}
+	for want, change := range map[string]func(*socketio.Options){
+		"path":                      func(o *socketio.Options) { o.Path = "api" },
+		"ConnectTimeout":            func(o *socketio.Options) { o.ConnectTimeout = 0 },
+		"MaxAttachments":            func(o *socketio.Options) { o.MaxAttachments = -1 },
+		"MaxRooms":                  func(o *socketio.Options) { o.MaxRooms = -1 },
+		"PingTimeout":               func(o *socketio.Options) { o.PingTimeout = 0 },
+		"Recovery.MaxDisconnection": func(o *socketio.Options) { o.Recovery = socketio.Recovery{Enabled: true} },
+		"Recovery.MaxPackets":       func(o *socketio.Options) { o.Recovery.Enabled, o.Recovery.MaxPackets = true, 0 },
+	} {
+		o := socketio.DefaultOptions()
+		change(&o)
+		if _, err := socketio.New(o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: the error %v does not name it", want, err)
+		}
+	}
+}

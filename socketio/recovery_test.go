@@ -50,7 +50,8 @@ func TestRecovery(t *testing.T) {
 	f.ns.Broadcast(event("missed 1"), "mine")
 	f.ns.Broadcast(event("not mine"), "others")
 	f.ns.Broadcast(event("missed 2"))
-	f.ns.Broadcast(event("missed 3"), got.SID)
+	f.ns.BroadcastTo(event("missed 3"), f.ns.Room(got.SID), f.ns.Room("none"))
+	f.ns.BroadcastTo(event("for nobody"))
 
 	c, s, again := f.connect(resume(got, offset))
 	if again != got || !s.Recovered() || s.Offset() != offset {

@@ -3,6 +3,8 @@ package socketio_test
 import (
 	"context"
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
@@ -148,6 +151,54 @@ func TestRoomsUnderChange(t *testing.T) {
 	})
 	for i := range events {
 		c.Want(`42["e",` + strconv.Itoa(i) + `]`)
+	}
+}
+
+// Random joins, leaves and ends, against a model of who is where.
+func TestRoomsModel(t *testing.T) {
+	f := newFixture(t, nil)
+	random := rand.New(rand.NewPCG(1, 2)) // the same in each run
+	names := []string{"a", "b", "c", "d"}
+	model := map[*socketio.Socket]map[string]bool{}
+	clients := map[*socketio.Socket]*rawclient.WS{}
+	var sockets []*socketio.Socket
+	for step := range 3000 {
+		for len(sockets) < 8 {
+			c, s, _ := f.connect("")
+			sockets = append(sockets, s)
+			model[s], clients[s] = map[string]bool{}, c
+		}
+		i := random.IntN(len(sockets))
+		s, name := sockets[i], names[random.IntN(len(names))]
+		switch op := random.IntN(100); {
+		case op < 45:
+			_ = s.Join(name)
+			model[s][name] = true
+		case op < 85:
+			s.Leave(name)
+			delete(model[s], name)
+		case op < 87:
+			clients[s].Send("41")
+			<-s.Done()
+			delete(model, s)
+			sockets = slices.Delete(sockets, i, i+1)
+		default:
+			other := names[random.IntN(len(names))]
+			want := 0
+			for _, in := range model {
+				if in[name] || in[other] {
+					want++
+				}
+			}
+			if got := f.ns.Broadcast(event("e"), name, other); got != want {
+				t.Fatalf("step %d: sent to %d in %s and %s, want %d", step, got, name, other, want)
+			}
+		}
+	}
+	for s, in := range model {
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(in)), s.Rooms(), cmpopts.EquateEmpty()); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

@@ -92,6 +92,10 @@ func serve(t testing.TB, a *app, change func(*engineio.Options)) (*engineio.Serv
 	if err != nil {
 		t.Fatal(err)
 	}
+	return s, serveHTTP(t, s)
+}
+
+func serveHTTP(t testing.TB, s *engineio.Server) (url string) {
 	web := httptest.NewServer(s)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), rawclient.Patience)
@@ -101,7 +105,7 @@ func serve(t testing.TB, a *app, change func(*engineio.Options)) (*engineio.Serv
 		}
 		web.Close()
 	})
-	return s, web.URL
+	return web.URL
 }
 
 const ws = "?EIO=4&transport=websocket"
