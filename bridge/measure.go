@@ -30,7 +30,7 @@ func (d *Daemon) Metrics() metrics.Snapshot {
 	pipeline, hub := d.pipeline.Stats(), d.server.Hub().Stats()
 	authStats := d.auth.Stats()
 	s := metrics.Snapshot{
-		Build: metrics.Build{Version: d.build.Version, Commit: d.build.Commit, Go: d.build.Go},
+		Build:   metrics.Build{Version: d.build.Version, Commit: d.build.Commit, Go: d.build.Go},
 		Started: d.started, Ready: ready && !d.ending.Load(), Source: sourceMetrics(health, pipeline.Gaps, now),
 		Delay: metrics.Histogram(pipeline.Delay), Events: published(hub), Mapping: pipeline.Mapping,
 		Clients: metrics.Clients{
