@@ -24,6 +24,9 @@ type binding struct {
 	lacking string
 }
 
+// maxBindings bounds the tables that are remembered, read or not.
+const maxBindings = 1000
+
 // bind returns the binding of a relation, made once for each pointer.
 func (m *Mapper) bind(rel *source.Relation) *binding {
 	if m.last != nil && m.last.rel == rel {
@@ -38,6 +41,9 @@ func (m *Mapper) bind(rel *source.Relation) *binding {
 				}
 				delete(m.bindings, old)
 			}
+		}
+		if len(m.bindings) == maxBindings { // partitions that come and go
+			clear(m.bindings)
 		}
 		b = m.newBinding(rel)
 		m.bindings[rel] = b

@@ -64,6 +64,9 @@ func (m *Mapper) whole(o outcome, t tableID, key, message []byte) outcome {
 func (m *Mapper) fillEvent(kind Kind, index uint32, row source.Row) {
 	s := &m.spec.message
 	m.event = Event{Kind: kind, Index: index, Workspace: row[s.workspace].Data, Conversation: row[s.conversation].Data, Payload: m.out}
+	for _, member := range m.env.unknown {
+		m.unknownWord(member)
+	}
 	m.event.Key, m.event.Status = plainText(m.out[m.idAt:]), plainText(m.out[m.statusAt:])
 	if m.event.Key == nil {
 		m.event.Key, _ = m.spec.idMember.text(&m.env)

@@ -48,8 +48,8 @@ type env struct {
 	quiet bool
 	// trusted tells which columns of which tables hold JSON by their type.
 	trusted *[maxTables][]bool
-	// unknown counts a value that a translation had no word for.
-	unknown func(member string)
+	// unknown collects the members whose value a translation had no word for.
+	unknown []string
 	scratch []byte
 }
 
@@ -65,6 +65,7 @@ func (e *env) begin(t time.Time) {
 	clear(e.asked[:e.tables])
 	e.time, e.toast, e.missed = t, 0, false
 	e.scratch = e.scratch[:0]
+	e.unknown = e.unknown[:0]
 }
 
 // set gives the row of a table.

@@ -138,7 +138,7 @@ func (x *wordsExpr) text(e *env) ([]byte, bool) {
 		}
 	}
 	if x.count != "" && !e.quiet {
-		e.unknown(x.count)
+		e.unknown = append(e.unknown, x.count)
 	}
 	return nil, false
 }

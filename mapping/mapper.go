@@ -72,7 +72,6 @@ func New(spec *Spec, opts Options) *Mapper {
 	m.env.find = m
 	m.env.tables = len(spec.tables)
 	m.env.trusted = &m.trusted
-	m.env.unknown = m.unknownWord
 	m.batch.base = 1
 	return m
 }
@@ -122,8 +121,21 @@ func (m *Mapper) Begin(tx source.Tx) {
 		m.now = t
 	}
 	m.txSeq++
+	m.shrink()
 	m.batch.reset()
 	m.batch.base = 1
+}
+
+// keepBuffer is the size up to which a buffer that a large row inflated is
+// kept.
+const keepBuffer = 1 << 20
+
+func (m *Mapper) shrink() {
+	for _, p := range []*[]byte{&m.out, &m.other, &m.env.scratch} {
+		if cap(*p) > keepBuffer {
+			*p = nil
+		}
+	}
 }
 
 // Change maps one row's change. Events that need nothing looked up are emitted

@@ -421,6 +421,12 @@ func TestWarningsComeOnce(t *testing.T) {
 	if diff := cmp.Diff([]string{"no_workspace m0", "unknown_word "}, reasons); diff != "" {
 		t.Error(diff)
 	}
+	// An event that waits for a lookup is made twice and counted once.
+	asks := newWorld(t, load(t, "crm"), mapping.Options{Lookup: &answers{}})
+	asks.tx(insert("messages", message.with(fields{"status": "odd"})))
+	if n := asks.m.Stats().UnknownWords["message.status"]; n != 1 {
+		t.Errorf("counted %d unknown words, want 1", n)
+	}
 	s := w.m.Stats()
 	if s.Unmappable["no_workspace"] != 5 || s.UnknownWords["message.status"] != 5 || s.Events["message"] != 5 {
 		t.Errorf("stats: %+v", s)
