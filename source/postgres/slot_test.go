@@ -99,11 +99,19 @@ func TestRetainedStretchComesAgain(t *testing.T) {
 	}
 }
 
-// TestRetentionYieldsToMaxLag: holding back for the next process must not
-// itself cost the slot.
-func TestRetentionYieldsToMaxLag(t *testing.T) {
+// TestMaxLag runs on a cluster of its own, one test after the other, because
+// whatever others write to the log of a cluster counts.
+func TestMaxLag(t *testing.T) {
 	t.Parallel()
-	url := pgtest.DB(t, simple)
+	c := pgtest.Cluster(t, throwaway.Options{TCP: true, Settings: map[string]string{"autovacuum": "off"}})
+	t.Run("retention yields", func(t *testing.T) { retentionYields(t, pgtest.On(t, c, simple)) })
+	t.Run("at start", func(t *testing.T) { tooFarBehindAtStart(t, pgtest.On(t, c, simple)) })
+	t.Run("while running", func(t *testing.T) { tooFarBehindWhileRunning(t, pgtest.On(t, c, simple)) })
+}
+
+// retentionYields: holding back for the next process must not itself cost the
+// slot.
+func retentionYields(t *testing.T, url string) {
 	_, rec := start(t, postgres.Options{URL: url, Retain: time.Hour, MaxLag: 8 << 20, Ping: 100 * time.Millisecond})
 	for i := range 20 {
 		exec(t, url, fmt.Sprintf(`insert into t values (%d)`, i), foreign(1))
@@ -125,10 +133,8 @@ func awaitGap(t testing.TB, rec *recorder, reason string) {
 	}
 }
 
-// TestSlotTooFarBehindAtStart gives the slot up.
-func TestSlotTooFarBehindAtStart(t *testing.T) {
-	t.Parallel()
-	url := pgtest.DB(t, simple)
+// tooFarBehindAtStart gives the slot up.
+func tooFarBehindAtStart(t *testing.T, url string) {
 	src, rec := start(t, postgres.Options{URL: url})
 	exec(t, url, `insert into t values (1)`)
 	rec.awaitRows(t, 1)
@@ -146,11 +152,9 @@ func TestSlotTooFarBehindAtStart(t *testing.T) {
 	}
 }
 
-// TestSlotTooFarBehindWhileRunning: a handler that hangs must not fill the
-// server's disk.
-func TestSlotTooFarBehindWhileRunning(t *testing.T) {
-	t.Parallel()
-	url := pgtest.DB(t, simple)
+// tooFarBehindWhileRunning: a handler that hangs must not fill the server's
+// disk.
+func tooFarBehindWhileRunning(t *testing.T, url string) {
 	src, rec := start(t, postgres.Options{URL: url, MaxLag: 2 << 20})
 	exec(t, url, `insert into t values (1)`)
 	rec.awaitRows(t, 1)

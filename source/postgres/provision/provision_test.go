@@ -159,48 +159,65 @@ func TestBrokenStates(t *testing.T) {
 			name: "slot half behind", sql: []string{good, `select pg_create_logical_replication_slot('SLOT', 'pgoutput')`, `select pg_logical_emit_message(false, 'x', repeat('x', 3000000))`},
 			edit: func(w *provision.Want) { w.MaxLag = 4 << 20 }, id: "slot.lag", level: warn,
 		},
-		{name: "slot older than the publication", sql: []string{`select pg_create_logical_replication_slot('SLOT', 'pgoutput')`, `create table other (id int)`, good}, id: "slot.older", level: warn, fix: "pg_drop_replication_slot"},
+		{name: "slot older than the publication", sql: []string{`select pg_create_logical_replication_slot('SLOT', 'pgoutput')`, `create table other (id int)`, good}, id: "slot.older", level: warn, fix: "pg_drop_replication_slot", runs: true},
 		{name: "superuser", id: "role.superuser", level: warn},
 		{name: "keep unlimited", id: "server.slot_keep", level: warn, fix: "max_slot_wal_keep_size"},
 	}
+	shared := pgtest.DB(t, schemas.CRM)
+	// A cluster without others' databases, whose log only these tests write.
+	alone := pgtest.Cluster(t, throwaway.Options{TCP: true})
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			want := crm(t)
 			if c.edit != nil {
 				c.edit(&want)
 			}
-			sql := []string{schemas.CRM}
-			for _, s := range c.sql {
-				sql = append(sql, strings.ReplaceAll(s, "SLOT", want.Slot))
-			}
-			db := pgtest.DB(t, sql...)
-			conn := connect(t, db)
-			t.Cleanup(func() {
-				// A physical slot belongs to no database.
-				_, _ = conn.Exec(context.WithoutCancel(t.Context()), "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", want.Slot)
-			})
-			r := inspect(t, conn, want)
-			f, ok := r.Find(c.id, c.object)
-			if !ok || f.Level != c.level || f.What == "" || f.Meaning == "" || !strings.Contains(f.Fix, c.fix) || f.Fix == "" {
-				t.Fatalf("finding %s: %+v, in\n%s", c.id, f, r.String())
-			}
-			if !c.runs {
-				return
-			}
-			// Each line by itself, as a user would paste them.
-			for line := range strings.Lines(f.Fix) {
-				for _, s := range strings.SplitAfter(strings.Split(line, "--")[0], ";") {
-					if _, err := conn.Exec(t.Context(), s); err != nil {
-						t.Fatalf("the fix %q: %v", s, err)
-					}
+			var conn *pgx.Conn
+			if strings.Contains(strings.Join(c.sql, ""), "SLOT") {
+				conn = connect(t, pgtest.On(t, alone, schemas.CRM))
+				t.Cleanup(func() {
+					// A physical slot belongs to no database.
+					_, _ = conn.Exec(context.WithoutCancel(t.Context()), "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", want.Slot)
+				})
+			} else {
+				// All that is done to the database is rolled back.
+				conn = connect(t, shared)
+				if _, err := conn.Exec(t.Context(), "begin"); err != nil {
+					t.Fatal(err)
 				}
 			}
-			r = inspect(t, conn, want)
-			if f, ok := r.Find(c.id, c.object); ok && f.Level == c.level {
-				t.Errorf("the fix does not mend it: %+v", f)
+			for _, s := range c.sql {
+				if _, err := conn.PgConn().Exec(t.Context(), strings.ReplaceAll(s, "SLOT", want.Slot)).ReadAll(); err != nil {
+					t.Fatalf("%s: %v", s, err)
+				}
 			}
+			c.check(t, conn, want)
 		})
+	}
+}
+
+// check expects the finding, and its fix to mend it.
+func (c *brokenState) check(t *testing.T, conn *pgx.Conn, want provision.Want) {
+	t.Helper()
+	r := inspect(t, conn, want)
+	f, ok := r.Find(c.id, c.object)
+	if !ok || f.Level != c.level || f.What == "" || f.Meaning == "" || !strings.Contains(f.Fix, c.fix) || f.Fix == "" {
+		t.Fatalf("finding %s: %+v, in\n%s", c.id, f, r.String())
+	}
+	if !c.runs {
+		return
+	}
+	// Each statement by itself, as a user would paste them.
+	for line := range strings.Lines(f.Fix) {
+		for _, s := range strings.SplitAfter(strings.Split(line, "--")[0], ";") {
+			if _, err := conn.Exec(t.Context(), s); err != nil {
+				t.Fatalf("the fix %q: %v", s, err)
+			}
+		}
+	}
+	r = inspect(t, conn, want)
+	if f, ok := r.Find(c.id, c.object); ok && f.Level == c.level {
+		t.Errorf("the fix does not mend it: %+v", f)
 	}
 }
 
