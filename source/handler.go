@@ -4,7 +4,9 @@ import "time"
 
 // Handler takes what a source reads. A source calls it from one goroutine, in
 // the order Begin, any number of Change, Commit; transactions do not overlap
-// and come in commit order.
+// and come in commit order. A transaction that a lost connection cut short
+// has no Commit: it comes again from its Begin, with the same Tx.Commit and
+// the same changes, or a Gap says that it will not.
 //
 // Commit's nil return is the acknowledgement: from then on the source may
 // tell the server that the transaction is done with. There is no other one.
