@@ -210,26 +210,6 @@ func TestOneQuestionForMany(t *testing.T) {
 	}
 }
 
-// The memory is bounded however many workspaces somebody tries.
-func TestMemoryOfMembershipIsBounded(t *testing.T) {
-	t.Parallel()
-	a := newAuth(t, auth.Options{SupabaseSecrets: []string{projectSecret}, Members: &members{}, MembersTTL: time.Hour})
-	token := hs256(t, projectSecret, sessionClaims())
-	const tries = 60_000
-	b := []byte("workspace-00000")
-	for i := range tries {
-		for j, n := len(b)-1, i; j > len(b)-6; j, n = j-1, n/10 {
-			b[j] = '0' + byte(n%10)
-		}
-		if _, err := authenticate(t, a, token, string(b)); code(t, err) != auth.CodeNotMember {
-			t.Fatal(err)
-		}
-	}
-	if n := a.Stats().Members.Entries; n > 50_000 || n < 40_000 {
-		t.Errorf("%d answers remembered", n)
-	}
-}
-
 // A whole session token against the real table.
 func TestSessionAgainstDatabase(t *testing.T) {
 	t.Parallel()
