@@ -56,8 +56,9 @@ type Options struct {
 	// after each gap. A change to an older row that sets no time of update and
 	// that Realtime loses stays lost. Default 24 h.
 	Window time.Duration
-	// WindowInterval is how often the whole Window is compared. Default 5 min,
-	// at least ReconcileInterval.
+	// WindowInterval is how often the whole Window is compared, besides after
+	// each gap. Default 15 min, at least ReconcileInterval. Measured: 20,000
+	// messages in the window are 3.2 MB before compression.
 	WindowInterval time.Duration
 	// Backfill is how far back the first comparison publishes: what a client
 	// that connects right after the start is to be caught up on. Older rows
@@ -143,7 +144,7 @@ func (o *Options) setDefaults() {
 	def(&o.DegradedInterval, 5*time.Second)
 	def(&o.RecentWindow, time.Hour)
 	def(&o.Window, 24*time.Hour)
-	def(&o.WindowInterval, 5*time.Minute)
+	def(&o.WindowInterval, 15*time.Minute)
 	def(&o.Backfill, 2*time.Minute)
 	o.DegradedInterval = min(o.DegradedInterval, o.ReconcileInterval)
 	o.WindowInterval = max(o.WindowInterval, o.ReconcileInterval)

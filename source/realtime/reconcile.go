@@ -325,7 +325,8 @@ func (r *reconciler) putBack(cands []candidate) {
 	}
 }
 
-// scanTable returns the rows of a table that differ from what was published.
+// scanTable returns the rows of a table that differ from what was published,
+// and whether it stopped short for there were too many.
 func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, cut bool, err error) {
 	if !t.isDescribed() {
 		r.s.stats.requests.Add(1)
@@ -346,54 +347,66 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 	if _, floor, _ := t.ledger.size(); floor > since.UnixMicro() {
 		since = time.UnixMicro(floor)
 	}
+	seen := map[string]bool{}
 	// Until the table was compared once over the whole window, an unknown row
 	// is one from before the start.
 	known := t.compared.Load()
 	start := r.s.clock.now().Add(-r.s.clock.elapsed() - r.s.opts.Backfill).UnixMicro()
-	q := readback.ScanRequest{Table: t.config(), Since: since, Limit: r.s.opts.PageSize}
-	for {
-		page, err := r.reader.Scan(ctx, q)
-		r.s.stats.requests.Add(1)
-		if err != nil {
-			return out, false, err
-		}
-		r.s.stats.rowsRead.Add(uint64(len(page.Rows)))
-		r.s.clock.read(page.Time)
-		for _, row := range page.Rows {
-			s, ok := t.sketchRead(row)
-			if !ok {
-				continue
-			}
+	for _, by := range t.config().Times() {
+		err := r.scanBy(ctx, t, by, since, func(s sketch) bool {
 			v, seq := t.ledger.compare(&s)
 			switch {
 			case v == rowSame:
 			case v == rowUnknown && seq == 0 && !known && s.at < start:
 				t.ledger.record(s, 0, 0)
+			case seen[s.id()]:
 			default:
+				seen[s.id()] = true
 				out = append(out, candidate{table: t, s: s, seq: seq})
 			}
+			return len(out) < maxCandidates
+		})
+		if err != nil || len(out) >= maxCandidates {
+			return out, err == nil, err
 		}
-		if len(out) >= maxCandidates {
-			return out, true, nil
+	}
+	if full {
+		t.compared.Store(true)
+	}
+	return out, false, nil
+}
+
+// scanBy hands the sketches of all rows since a time, by one column of time,
+// to fn, until that returns false.
+func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time.Time, fn func(sketch) bool) error {
+	q := readback.ScanRequest{Table: t.config(), By: by, Since: since, Limit: r.s.opts.PageSize}
+	for {
+		page, err := r.reader.Scan(ctx, q)
+		r.s.stats.requests.Add(1)
+		if err != nil {
+			return err
+		}
+		r.s.stats.rowsRead.Add(uint64(len(page.Rows)))
+		r.s.clock.read(page.Time)
+		for _, row := range page.Rows {
+			if s, ok := t.sketchRead(row); ok && !fn(s) {
+				return nil
+			}
 		}
 		n := len(page.Rows)
 		// The server may have a lower limit than ours: a short page is the
 		// last only where a longer one has been seen, else one more is asked
 		// for.
 		if n == 0 || (n < q.Limit && n < r.maxPage) {
-			break
+			return nil
 		}
 		r.maxPage = max(r.maxPage, n)
-		key, ok := q.Table.KeyOf(page.Rows[n-1])
-		if !ok || slices.Equal(key, q.After) {
-			return out, false, &readback.Error{Op: "scan " + t.name, Err: errors.New("a page does not end with a key after the last page's")}
+		last, ok := q.Table.Cursor(by, page.Rows[n-1])
+		if !ok || slices.Equal(last, q.After) {
+			return &readback.Error{Op: "scan " + t.name, Err: errors.New("a page does not end after the last page's end")}
 		}
-		q.After = key
+		q.After = last
 	}
-	if full {
-		t.compared.Store(true)
-	}
-	return out, false, nil
 }
 
 // graced gives differences of live channels time to arrive by the stream, and

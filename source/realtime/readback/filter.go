@@ -21,31 +21,21 @@ func selectList(columns []string) string {
 	return strings.Join(q, ",")
 }
 
-// changedSince is the condition for rows inserted or updated since t.
-func changedSince(t Table, since time.Time) string {
-	at := quoteValue(since.UTC().Format("2006-01-02T15:04:05.000000Z"))
-	var conds []string
-	for _, c := range []string{t.Created, t.Updated} {
-		if c != "" {
-			conds = append(conds, quoteName(c)+".gte."+at)
-		}
-	}
-	if len(conds) == 1 {
-		return conds[0]
-	}
-	return "or(" + strings.Join(conds, ",") + ")"
+// since is the condition for rows with a time at or after t.
+func since(column string, t time.Time) string {
+	return quoteName(column) + ".gte." + quoteValue(t.UTC().Format("2006-01-02T15:04:05.000000Z"))
 }
 
-// keyAfter is the condition for keys after the given one in the key's order:
+// after is the condition for rows after the given one in the columns' order:
 // a > x, or a = x and b > y, and so on.
-func keyAfter(columns, after []string) string {
+func after(columns, last []string) string {
 	var alts []string
 	for i := range columns {
 		var all []string
 		for j := range i {
-			all = append(all, quoteName(columns[j])+".eq."+quoteValue(after[j]))
+			all = append(all, quoteName(columns[j])+".eq."+quoteValue(last[j]))
 		}
-		all = append(all, quoteName(columns[i])+".gt."+quoteValue(after[i]))
+		all = append(all, quoteName(columns[i])+".gt."+quoteValue(last[i]))
 		if len(all) == 1 {
 			alts = append(alts, all[0])
 		} else {

@@ -87,15 +87,16 @@ func (r *PostgREST) Close() error {
 func (r *PostgREST) Scan(ctx context.Context, q ScanRequest) (Page, error) {
 	v := url.Values{}
 	v.Set("select", selectList(q.Table.Columns()))
-	order := make([]string, len(q.Table.Key))
-	for i, k := range q.Table.Key {
-		order[i] = quoteName(k) + ".asc"
+	columns := append([]string{q.By}, q.Table.Key...)
+	order := make([]string, len(columns))
+	for i, c := range columns {
+		order[i] = quoteName(c) + ".asc"
 	}
 	v.Set("order", strings.Join(order, ","))
 	v.Set("limit", strconv.Itoa(q.Limit))
-	conds := []string{changedSince(q.Table, q.Since)}
+	conds := []string{since(q.By, q.Since)}
 	if q.After != nil {
-		conds = append(conds, keyAfter(q.Table.Key, q.After))
+		conds = append(conds, after(columns, q.After))
 	}
 	v.Set("and", "("+strings.Join(conds, ",")+")")
 	var rows []Row

@@ -156,15 +156,20 @@ func TestScanPages(t *testing.T) {
 			}
 		}
 		want = append(want, "edited")
-		q := readback.ScanRequest{Table: single, Since: now.Add(-time.Minute), Limit: 2}
 		var got []string
+		by := single.Times()
+		q := readback.ScanRequest{Table: single, By: by[0], Since: now.Add(-time.Minute), Limit: 2}
 		for {
 			page, err := r.Scan(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if len(page.Rows) == 0 {
-				break
+				if by = by[1:]; len(by) == 0 {
+					break
+				}
+				q.By, q.After = by[0], nil
+				continue
 			}
 			if d := time.Since(page.Time); d < -2*time.Second || d > time.Minute {
 				t.Errorf("the server's time is %s off", d)
@@ -175,7 +180,9 @@ func TestScanPages(t *testing.T) {
 					t.Fatalf("row %v", row)
 				}
 				got = append(got, key[0])
-				q.After = key
+				if q.After, ok = single.Cursor(q.By, row); !ok {
+					t.Fatalf("row %v has no place", row)
+				}
 			}
 		}
 		slices.Sort(got)
@@ -201,7 +208,7 @@ func TestScanPair(t *testing.T) {
 			t.Fatal(err)
 		}
 		pair := readback.Table{Schema: "public", Name: "pair", Key: []string{"a", "b"}, Created: "at"}
-		q := readback.ScanRequest{Table: pair, Since: time.Now().Add(-time.Minute), Limit: 4}
+		q := readback.ScanRequest{Table: pair, By: "at", Since: time.Now().Add(-time.Minute), Limit: 4}
 		var keys [][]string
 		for {
 			page, err := r.Scan(t.Context(), q)
@@ -214,7 +221,7 @@ func TestScanPair(t *testing.T) {
 			for _, row := range page.Rows {
 				key, _ := pair.KeyOf(row)
 				keys = append(keys, key)
-				q.After = key
+				q.After, _ = pair.Cursor("at", row)
 			}
 		}
 		if len(keys) != 35 || !slices.IsSortedFunc(keys, slices.Compare[[]string]) {
@@ -259,10 +266,10 @@ func TestValues(t *testing.T) {
 		var e *readback.Error
 		bad := single
 		bad.Watch = []string{"nope"}
-		if _, err := r.Scan(t.Context(), readback.ScanRequest{Table: bad, Since: time.Now(), Limit: 1}); !errors.As(err, &e) || !e.Permanent || e.Code != "42703" {
+		if _, err := r.Scan(t.Context(), readback.ScanRequest{Table: bad, By: "created_at", Since: time.Now(), Limit: 1}); !errors.As(err, &e) || !e.Permanent || e.Code != "42703" {
 			t.Errorf("no such column: %v", err)
 		}
-		if _, err := r.Scan(t.Context(), readback.ScanRequest{Table: single, Since: time.Now(), Limit: 1}); err != nil {
+		if _, err := r.Scan(t.Context(), readback.ScanRequest{Table: single, By: "created_at", Since: time.Now(), Limit: 1}); err != nil {
 			t.Errorf("a failed statement spoilt the next: %v", err)
 		}
 	})
@@ -272,7 +279,7 @@ func TestPostgRESTRefusals(t *testing.T) {
 	t.Parallel()
 	srv := postgrestdouble.New(postgrestdouble.Options{Database: pgtest.DB(t, realtimedouble.Roles, `create table t (id int primary key, created_at timestamptz); revoke all on t from service_role`), Secret: secret})
 	t.Cleanup(srv.Close)
-	q := readback.ScanRequest{Table: readback.Table{Schema: "public", Name: "t", Key: []string{"id"}, Created: "created_at"}, Since: time.Now(), Limit: 1}
+	q := readback.ScanRequest{Table: readback.Table{Schema: "public", Name: "t", Key: []string{"id"}, Created: "created_at"}, By: "created_at", Since: time.Now(), Limit: 1}
 	check := func(name string, r *readback.PostgREST, want string, permanent bool) {
 		t.Helper()
 		var e *readback.Error

@@ -88,22 +88,15 @@ order by a.attnum`
 // Scan reads one page of sketches.
 func (r *SQL) Scan(ctx context.Context, q ScanRequest) (Page, error) {
 	args := []any{q.Since.UTC()}
-	var conds []string
-	for _, c := range []string{q.Table.Created, q.Table.Updated} {
-		if c != "" {
-			conds = append(conds, "t."+ident(c)+" >= $1::timestamptz")
-		}
-	}
-	where := "(" + strings.Join(conds, " or ") + ")"
-	cols := idents(q.Table.Key)
+	where := "t." + ident(q.By) + " >= $1"
+	cols := idents(append([]string{q.By}, q.Table.Key...))
 	if q.After != nil {
 		marks := make([]string, len(q.After))
 		for i, v := range q.After {
 			args = append(args, v)
 			marks[i] = "$" + strconv.Itoa(len(args))
 		}
-		// Row comparison uses the index of the primary key. The literals take
-		// the columns' types by themselves.
+		// The literals take the columns' types by themselves.
 		where += fmt.Sprintf(" and (%s) > (%s)", cols, strings.Join(marks, ", "))
 	}
 	// The time zone is set inside the statement, for a pooler may hand each

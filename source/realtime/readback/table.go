@@ -79,12 +79,16 @@ func (s Shape) Has(column string) bool {
 // time zone UTC.
 type Row map[string]json.RawMessage
 
-// ScanRequest asks for one page of the sketches of rows that were inserted or
-// updated at or after Since, in the order of the primary key.
+// ScanRequest asks for one page of the sketches of the rows whose column By is
+// at or after Since, in the order of that column and the primary key: so each
+// page is a stretch of an index on the column, where there is one.
 type ScanRequest struct {
 	Table Table
+	// By is one of the table's columns of time.
+	By    string
 	Since time.Time
-	// After is the key of the last row of the page before, nil for the first.
+	// After is the Cursor of the last row of the page before, nil for the
+	// first.
 	After []string
 	// Limit is the largest number of rows wanted. The server may have a lower
 	// limit of its own, so that a short page need not be the last.
@@ -96,6 +100,22 @@ type Page struct {
 	Rows []Row
 	// Time is the server's clock when it answered, zero where it did not say.
 	Time time.Time
+}
+
+// Cursor returns the place of a sketch in a scan by the column.
+func (t Table) Cursor(by string, r Row) ([]string, bool) {
+	return Table{Key: append([]string{by}, t.Key...)}.KeyOf(r)
+}
+
+// Times returns the columns of time that the table has.
+func (t Table) Times() []string {
+	var out []string
+	for _, c := range []string{t.Created, t.Updated} {
+		if c != "" {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // KeyOf returns the row's key as text, false where a key column is missing or
