@@ -469,3 +469,33 @@ func TestPartialRowsOfOtherTables(t *testing.T) {
 		t.Errorf("asked %+v, got %s", a.asked, got)
 	}
 }
+
+// Stats may be read while rows are mapped.
+func TestStatsWhileMapping(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, load(t, "crm"), mapping.Options{})
+	done := make(chan uint64)
+	stop := make(chan struct{})
+	go func() {
+		var seen uint64
+		for {
+			select {
+			case <-stop:
+				done <- seen
+				return
+			default:
+				seen = w.m.Stats().Events["message"]
+			}
+		}
+	}()
+	for i := range 200 {
+		w.tx(insert("messages", message.with(fields{"id": fmt.Sprint("m", i), "status": "odd"})))
+	}
+	close(stop)
+	if seen := <-done; seen > 200 {
+		t.Errorf("saw %d messages of 200", seen)
+	}
+	if n := w.m.Stats().Events["message"]; n != 200 {
+		t.Errorf("counted %d messages of 200", n)
+	}
+}

@@ -9,7 +9,8 @@ type Warning struct {
 	Reason string
 	// Table is schema.name.
 	Table string
-	// Key is the row's primary key as far as known, never other content.
+	// Key is the row's primary key as far as known, for missing_column the
+	// column; never other content.
 	Key string
 	// Detail is one sentence with the remedy.
 	Detail string
