@@ -75,19 +75,8 @@ func benchmarkBroadcast(b *testing.B, clients int) {
 
 // dialCounting connects a client that adds up the bytes it gets.
 func dialCounting(b *testing.B, addr string, got *atomic.Int64) {
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		b.Fatal(err)
-	}
+	conn, r := dialRaw(b, addr)
 	b.Cleanup(func() { _ = conn.Close() })
-	_, _ = io.WriteString(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
-		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
-	r := bufio.NewReader(conn)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		b.Fatal(resp, err)
-	}
-	_, _ = conn.Write([]byte{0x81, 0x82, 0, 0, 0, 0, '4', '0'})
 	go func() {
 		buf := make([]byte, 64<<10)
 		for {
@@ -108,4 +97,49 @@ func BenchmarkNewEvent(b *testing.B) {
 	for b.Loop() {
 		socketio.NewEvent("/", "message", payload)
 	}
+}
+
+// BenchmarkConnect measures a connection from TCP to the CONNECT packet, and its end.
+func BenchmarkConnect(b *testing.B) {
+	server, err := socketio.New(socketio.DefaultOptions())
+	if err != nil {
+		b.Fatal(err)
+	}
+	server.Namespace("/")
+	web := httptest.NewServer(server)
+	defer web.Close()
+	defer func() { _ = server.Shutdown(context.Background(), socketio.ShutdownOptions{}) }()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			conn, r := dialRaw(b, web.Listener.Addr().String())
+			for n := 0; n < 2; n++ { // the open packet, the CONNECT packet
+				header, err := r.Peek(2)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				_, _ = r.Discard(2 + int(header[1]))
+			}
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+		}
+	})
+}
+
+// dialRaw connects a client that says what it must and nothing else.
+func dialRaw(b *testing.B, addr string) (net.Conn, *bufio.Reader) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, _ = io.WriteString(conn, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
+		"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+	r := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		b.Fatal(resp, err)
+	}
+	_, _ = conn.Write([]byte{0x81, 0x82, 0, 0, 0, 0, '4', '0'})
+	return conn, r
 }
