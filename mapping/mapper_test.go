@@ -499,3 +499,33 @@ func TestStatsWhileMapping(t *testing.T) {
 		t.Errorf("counted %d messages of 200", n)
 	}
 }
+
+// Without lookups a change of a contact reaches the conversations that are
+// remembered; with them all, up to the limit, in the order of their keys.
+func TestContactChanges(t *testing.T) {
+	t.Parallel()
+	spec := load(t, "crm")
+	w := newWorld(t, spec, mapping.Options{})
+	w.tx(insert("contacts", ana), insert("conversations", conversation.with(fields{"id": "c2"})), insert("conversations", conversation),
+		insert("conversations", conversation.with(fields{"id": "c3", "contact_id": "ct2"})))
+	renamed := ana.with(fields{"name": "Ana Maria"})
+	expect(t, outline(w.tx(update("contacts", ana, renamed))), "4 conversation c1 c1\n5 conversation c2 c2")
+	expect(t, outline(w.tx(update("contacts", renamed, renamed.with(fields{"email": "x"})))), "")
+
+	a := &answers{}
+	for i := range 100 {
+		a.found = append(a.found, found(spec, "conversation", false, conversation.with(fields{"id": fmt.Sprintf("c%03d", 99-i)})))
+	}
+	w = newWorld(t, spec, mapping.Options{Lookup: a})
+	events := w.tx(update("contacts", ana, renamed), insert("messages", message.with(fields{"conversation_id": "c050"})))
+	if len(events) != 2+mapping.RelatedLimit || string(events[1].Key) != "c050" || string(events[2].Key) != "c000" || !strings.Contains(payloads(events), "Ana Maria") {
+		t.Errorf("%d events: %s", len(events), outline(events))
+	}
+	next := w.tx(update("contacts", renamed, ana))
+	if last := events[len(events)-1].Index; len(next) != mapping.RelatedLimit || last > 7+mapping.RelatedLimit {
+		t.Errorf("%d events, the last index was %d", len(next), last)
+	}
+	if len(a.asked) != 2 || len(a.asked[0].Related) != 1 {
+		t.Errorf("asked %+v", a.asked)
+	}
+}
