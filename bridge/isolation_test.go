@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -145,6 +147,36 @@ func TestIsolation(t *testing.T) {
 	}
 	if seen == 0 {
 		t.Error("nobody received anything, so nothing was tested")
+	}
+	it.keepsQuiet(t)
+}
+
+// keepsQuiet reads the log and what the operator sees for tokens (every JWT
+// begins with eyJ), secrets and messages.
+func (it *isolationTest) keepsQuiet(t *testing.T) {
+	t.Helper()
+	said := map[string]string{"the log": it.log.String()}
+	for _, path := range []string{"/status", "/metrics"} {
+		res, err := http.Get("http://" + it.AdminAddr().String() + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		res.Body.Close()
+		if err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", path, res.Status, err)
+		}
+		said[path] = string(body)
+	}
+	for where, text := range said {
+		for _, hidden := range []string{"eyJ", secret, sessionSecret, "ALPHA text", "BRAVO text"} {
+			if i := strings.Index(text, hidden); i >= 0 {
+				t.Errorf("%s shows %q: …%s…", where, hidden, text[max(0, i-100):min(len(text), i+100)])
+			}
+		}
+	}
+	if !strings.Contains(said["the log"], auth.CodeNotMember) {
+		t.Error("the log does not tell why clients were refused")
 	}
 }
 
