@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"chatbridge/bridge/replay"
@@ -16,7 +17,9 @@ const batch = 64
 // jobs one after the other. mu must be held.
 func (h *Hub) enqueue(c *client, j *job) {
 	c.jobs = append(c.jobs, j)
-	h.stats.CatchUps[j.reason]++
+	if j.mark == nil {
+		h.stats.CatchUps[j.reason]++
+	}
 	if c.pumping {
 		c.signal()
 		return
@@ -114,6 +117,17 @@ func (h *Hub) next(c *client, buf []*socketio.Packet) (packets []*socketio.Packe
 		return nil, false, false
 	}
 	j := c.jobs[0]
+	if j.mark != nil {
+		if c.undecided && !slices.ContainsFunc(c.jobs, func(j *job) bool { return j.mark == nil }) {
+			return nil, true, true // it is owed messages, and has yet to say which
+		}
+		c.jobs = c.jobs[1:]
+		if slices.ContainsFunc(c.jobs, func(j *job) bool { return j.mark == nil }) {
+			c.jobs = append(c.jobs, j) // the messages of a client that did not subscribe
+			return nil, false, true
+		}
+		return append(buf, j.mark), false, true
+	}
 	if j.reason == catchUpOpen && len(c.subscriptions) > 0 {
 		// It has subscribed after all: the rest of this job is not for it.
 		c.openUntil = j.cursor.Sequence()

@@ -59,6 +59,9 @@ type job struct {
 	cursor *replay.Cursor
 	// conversation of a conversation job; its cursor is made when it begins.
 	conversation string
+	// mark, if set, is all there is to the job: the packet says that the jobs
+	// before it are done.
+	mark *socketio.Packet
 }
 
 // catchUp is why a client reads the log.
@@ -161,7 +164,7 @@ func (h *Hub) resumable(prior *client, offset source.Position) bool {
 		return false
 	}
 	for _, j := range prior.jobs {
-		if !j.reason.inOrder() {
+		if j.mark == nil && !j.reason.inOrder() {
 			return false
 		}
 	}
@@ -207,6 +210,15 @@ func (h *Hub) Subscribe(c *client, conversation string) bool {
 	c.subscribe(conversation)
 	h.enqueue(c, &job{reason: catchUpSubscribe, conversation: conversation})
 	return true
+}
+
+// Mark sends p to the client once it has received all that it is owed by now.
+func (h *Hub) Mark(c *client, p *socketio.Packet) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !c.gone {
+		h.enqueue(c, &job{mark: p})
+	}
 }
 
 // Unsubscribe takes a conversation back. A client without any sees all

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"chatbridge/bridge/gateway"
 	"chatbridge/socketio"
 )
 
@@ -62,6 +63,8 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 		return refuse(socket, e)
 	case "auth":
 		f = s.reauthenticate(c, socket, e)
+	case gateway.SyncEvent:
+		f = s.sync(c, e)
 	default:
 		f = &fault{"unknown_event", "this server knows no event of that name"}
 	}
@@ -69,6 +72,19 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 		_ = socket.Emit("error", f)
 	}
 	return f
+}
+
+// sync answers a feed of the gateway's, and nobody else, once it has all that
+// it is owed.
+func (s *Server) sync(c *client, e *socketio.Event) *fault {
+	if !c.feed {
+		return &fault{"unknown_event", "this server knows no event of that name"}
+	}
+	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
+		return badRequest(e.Name + " takes a number")
+	}
+	s.hub.Mark(c, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0]))
+	return nil
 }
 
 func (s *Server) subscribe(c *client, e *socketio.Event) *fault {

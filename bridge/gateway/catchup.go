@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -28,8 +30,8 @@ const (
 // conversation and messageStatus events are kept back, everything else passes.
 // The same CONNECT, and the client's subscriptions, go to the bridge as well
 // (feed.go), whose events go to the client: what it missed, then live. When
-// the bridge has read all that was committed, and Options.CatchUp more has
-// passed, the kept frames that the bridge has not sent too are passed on, in
+// the bridge has read all that was committed, Options.CatchUp more has passed,
+// and it says that the client was sent all of it, the kept frames that the bridge has not sent too are passed on, in
 // order; by then it has sent everything up to the first of them and beyond, so
 // the order per conversation is the database's, and the last status that the
 // client hears is the last one there was.
@@ -50,6 +52,8 @@ type catchUp struct {
 	holdUntil time.Time
 	giveUp    time.Time
 	fresh     time.Time // when the bridge had all there was; zero before
+	synced    int       // the number of the last SyncEvent
+	syncing   bool      // its answer is awaited
 	connected bool      // the client has sent CONNECT
 	accepted  bool      // ChatEngine has accepted it
 	fed       bool      // the bridge has
@@ -87,13 +91,12 @@ func (c *catchUp) step(now time.Time) {
 	if c.accepted && c.fed && c.fresh.IsZero() && c.g.opts.Fresh() {
 		c.fresh = now
 	}
+	if !c.fresh.IsZero() && !c.syncing && now.Sub(c.fresh) >= c.g.opts.CatchUp {
+		c.synced++
+		c.syncing = true
+		c.feed.sync(c.synced)
+	}
 	switch {
-	case !c.fresh.IsZero() && now.Sub(c.fresh) >= c.g.opts.CatchUp:
-		if c.holding {
-			c.releaseLocked(caughtUp)
-		} else {
-			c.releaseLocked(caughtUpLate)
-		}
 	case now.After(c.giveUp):
 		c.releaseLocked(catchUpMissed)
 	case c.holding && now.After(c.holdUntil):
@@ -130,9 +133,7 @@ func (c *catchUp) fromClient() bool {
 			return false
 		}
 		if f.text() && subscribes(eventName(f.payload)) {
-			if !c.feed.send(f.payload) {
-				c.release(catchUpOverrun)
-			}
+			c.subscribe(f.payload)
 		}
 	}
 	return true
@@ -150,6 +151,16 @@ func (c *catchUp) connect(packet []byte) {
 	c.holdUntil, c.giveUp = now.Add(c.g.opts.CatchUpWait), now.Add(c.g.opts.CatchUpLate)
 	c.feed.start(packet)
 	c.step(now)
+}
+
+// subscribe passes a subscription on to the bridge, which then owes more.
+func (c *catchUp) subscribe(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.again()
+	if !c.feed.send(packet) {
+		c.releaseLocked(catchUpOverrun)
+	}
 }
 
 // fromUpstream passes or keeps ChatEngine's frames until the catch-up has
@@ -245,7 +256,26 @@ func (c *catchUp) feedAccepted() {
 func (c *catchUp) feedLost() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.fed, c.fresh = false, time.Time{}
+	c.fed = false
+	c.again()
+}
+
+// again starts the time anew; c.mu is held.
+func (c *catchUp) again() { c.fresh, c.syncing = time.Time{}, false }
+
+// feedSynced takes the bridge's SyncedEvent.
+func (c *catchUp) feedSynced(packet []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, number, _ := bytes.Cut(packet, []byte(","))
+	if !c.syncing || string(bytes.TrimSuffix(number, []byte("]"))) != strconv.Itoa(c.synced) {
+		return // of before a new subscription
+	}
+	if c.holding {
+		c.releaseLocked(caughtUp)
+	} else {
+		c.releaseLocked(caughtUpLate)
+	}
 }
 
 // feedEvent takes an event from the bridge for the client.

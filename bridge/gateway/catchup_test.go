@@ -24,7 +24,8 @@ type scripted struct {
 	heard  chan string
 	refuse func(attempt int) int // a status instead of the upgrade; 0: none
 
-	mu       sync.Mutex
+	mu       sync.Mutex  // also orders the writes
+	mute     atomic.Bool // does not answer SyncEvent
 	attempts int
 	marked   int // attempts with the gateway's own header
 }
@@ -79,8 +80,24 @@ func (s *scripted) serve(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return
 		}
+		if n, ok := strings.CutPrefix(string(p), `42["`+gateway.SyncEvent+`",`); ok {
+			if !s.mute.Load() {
+				s.mu.Lock()
+				err = conn.WriteMessage(websocket.TextMessage, []byte(`42["`+gateway.SyncedEvent+`",`+n))
+				s.mu.Unlock()
+			}
+			continue
+		}
 		s.heard <- string(p)
 	}
+}
+
+// say sends text frames on a connection of the server's.
+func (s *scripted) say(t *testing.T, conn *websocket.Conn, packets ...string) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	say(t, conn, packets...)
 }
 
 // next is the next of a channel.
@@ -184,7 +201,7 @@ func TestCatchUp(t *testing.T) {
 	}
 	// The bridge is first; the client must not see its events before ChatEngine's
 	// acceptance.
-	say(t, bridge, `40{"sid":"b","pid":"p2"}`, event("conversation", 1))
+	p.bridge.say(t, bridge, `40{"sid":"b","pid":"p2"}`, event("conversation", 1))
 	say(t, engine, event("message", 5)) // not after CONNECT in the protocol; kept all the same
 	say(t, engine, `40{"sid":"e"}`)
 	wantPackets(t, hear(t, client, 2), `40{"sid":"e"}`, event("conversation", 1))
@@ -201,11 +218,11 @@ func TestCatchUp(t *testing.T) {
 	if got := next(t, "pong", p.engine.heard); got != `3` {
 		t.Fatalf("ChatEngine heard %s", got)
 	}
-	say(t, bridge, `2`) // the bridge's own heartbeat is answered by the gateway
+	p.bridge.say(t, bridge, `2`) // the bridge's own heartbeat is answered by the gateway
 	if got := next(t, "pong", p.bridge.heard); got != `3` {
 		t.Fatalf("the bridge heard %s", got)
 	}
-	say(t, bridge, event("typing", 9), event("message", 3), event("message", 4), event("message", 5))
+	p.bridge.say(t, bridge, event("typing", 9), event("message", 3), event("message", 4), event("message", 5))
 	say(t, engine, event("messageStatus", 4), event("message", 6))
 	wantPackets(t, hear(t, client, 5), event("message", 3), event("message", 4), event("message", 5),
 		event("messageStatus", 4), event("message", 6)) // the kept ones, but for what was given
@@ -237,7 +254,7 @@ func TestCatchUpDoesNotTurnBack(t *testing.T) {
 	}
 	conversation := func(last string) string { return `42["conversation",{"id":"c","lastMessage":{"id":"` + last + `"}}]` }
 	say(t, engine, `40{"sid":"e"}`, status("delivered"), conversation("m1"), status("failed"))
-	say(t, bridge, `40{"sid":"b"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"))
+	p.bridge.say(t, bridge, `40{"sid":"b"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"))
 	wantPackets(t, hear(t, client, 6), `40{"sid":"e"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"),
 		status("failed")) // which the bridge has not said
 	say(t, engine, `2`)
@@ -263,11 +280,11 @@ func TestCatchUpWaitsForAStartingBridge(t *testing.T) {
 	if got := next(t, "CONNECT", p.bridge.heard); got != connectPacket {
 		t.Fatalf("the bridge heard %s", got)
 	}
-	say(t, bridge, `40{"sid":"b"}`)
+	p.bridge.say(t, bridge, `40{"sid":"b"}`)
 	if got := next(t, "subscription", p.bridge.heard); got != subscribePacket {
 		t.Fatalf("the bridge heard %s", got)
 	}
-	say(t, bridge, event("message", 1))
+	p.bridge.say(t, bridge, event("message", 1))
 	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
 }
 
@@ -283,18 +300,18 @@ func TestCatchUpGoesOnAfterTheBridgeLetGo(t *testing.T) {
 	say(t, engine, `40{"sid":"e"}`, event("message", 2))
 	first := next(t, "connection to the bridge", p.bridge.conns)
 	next(t, "CONNECT", p.bridge.heard)
-	say(t, first, `40{"sid":"b"}`)
+	p.bridge.say(t, first, `40{"sid":"b"}`)
 	next(t, "subscription", p.bridge.heard)
 	first.Close()
 	second := next(t, "second connection to the bridge", p.bridge.conns)
 	if got := next(t, "CONNECT", p.bridge.heard); got != connectPacket {
 		t.Fatalf("the bridge heard %s", got)
 	}
-	say(t, second, `40{"sid":"b2"}`)
+	p.bridge.say(t, second, `40{"sid":"b2"}`)
 	if got := next(t, "subscription", p.bridge.heard); got != subscribePacket {
 		t.Fatalf("the bridge heard %s", got)
 	}
-	say(t, second, event("message", 1))
+	p.bridge.say(t, second, event("message", 1))
 	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
 }
 
@@ -326,7 +343,7 @@ func TestCatchUpGivesUp(t *testing.T) {
 			if c.status == 0 {
 				bridge := next(t, "connection to the bridge", p.bridge.conns)
 				if c.answer != "" {
-					say(t, bridge, c.answer)
+					p.bridge.say(t, bridge, c.answer)
 				}
 			}
 			want := append([]string{`40{"sid":"e"}`, event("message", 1)}, c.engine...)
@@ -364,15 +381,37 @@ func TestCatchUpWaitsUntilTheBridgeIsFresh(t *testing.T) {
 	next(t, "CONNECT", p.engine.heard)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
 	say(t, engine, `40{"sid":"e"}`, event("message", 9))
-	say(t, bridge, `40{"sid":"b"}`)
+	p.bridge.say(t, bridge, `40{"sid":"b"}`)
 	wantPackets(t, hear(t, client, 1), `40{"sid":"e"}`)
 	for n := range 4 { // for longer than CatchUp
 		time.Sleep(100 * time.Millisecond)
-		say(t, bridge, event("message", n))
+		p.bridge.say(t, bridge, event("message", n))
 	}
 	fresh.Store(true)
 	wantPackets(t, hear(t, client, 5), event("message", 0), event("message", 1), event("message", 2), event("message", 3),
 		event("message", 9))
+}
+
+// TestCatchUpWaitsForTheBridgesWord: a bridge that is busy needs longer than
+// CatchUp to send what it owes, and says when it has.
+func TestCatchUpWaitsForTheBridgesWord(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, func(o *gateway.Options) {
+		o.CatchUp, o.CatchUpWait, o.CatchUpLate = 50*time.Millisecond, time.Minute, time.Minute
+	})
+	p.bridge.mute.Store(true)
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	say(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.heard)
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	say(t, engine, `40{"sid":"e"}`, event("message", 9))
+	p.bridge.say(t, bridge, `40{"sid":"b"}`)
+	wantPackets(t, hear(t, client, 1), `40{"sid":"e"}`)
+	time.Sleep(400 * time.Millisecond)
+	p.bridge.say(t, bridge, event("message", 1), `42["`+gateway.SyncedEvent+`",7]`, event("message", 2)) // of another question
+	p.bridge.say(t, bridge, event("message", 3), `42["`+gateway.SyncedEvent+`",1]`)
+	wantPackets(t, hear(t, client, 4), event("message", 1), event("message", 2), event("message", 3), event("message", 9))
 }
 
 // TestCatchUpComesLate: a bridge that is not ready does not keep the client
@@ -399,7 +438,7 @@ func TestCatchUpComesLate(t *testing.T) {
 	wantPackets(t, hear(t, client, 1), event("message", 4)) // no longer kept
 	ready.Store(true)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
-	say(t, bridge, `40{"sid":"b"}`, event("message", 1))
+	p.bridge.say(t, bridge, `40{"sid":"b"}`, event("message", 1))
 	wantPackets(t, hear(t, client, 1), event("message", 1))
 	awaitFor(t, "counted", func() bool { return p.Stats().CatchUps["late"] == 1 })
 }
@@ -415,7 +454,7 @@ func TestCatchUpKeepsTheNewest(t *testing.T) {
 	next(t, "CONNECT", p.engine.heard)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
 	say(t, engine, `40{"sid":"e"}`)
-	say(t, bridge, `40{"sid":"b"}`, event("message", 0))
+	p.bridge.say(t, bridge, `40{"sid":"b"}`, event("message", 0))
 	wantPackets(t, hear(t, client, 2), `40{"sid":"e"}`, event("message", 0)) // it feeds
 	say(t, engine, big(1), big(2), big(3), big(4))
 	wantPackets(t, hear(t, client, 3), big(2), big(3), big(4))
@@ -431,7 +470,7 @@ func TestTheEndsOfACatchUp(t *testing.T) {
 			engine := next(t, "connection to ChatEngine", p.engine.conns)
 			say(t, client, connectPacket)
 			bridge := next(t, "connection to the bridge", p.bridge.conns)
-			say(t, bridge, `40{"sid":"b"}`)
+			p.bridge.say(t, bridge, `40{"sid":"b"}`)
 			say(t, engine, `40{"sid":"e"}`, event("message", 1))
 			hear(t, client, 1)
 			if leaver == "client" {

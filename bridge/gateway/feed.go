@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -16,6 +17,15 @@ import (
 // client to the bridge for a few seconds. Options.Shed should pass such sockets
 // over; it is removed from what comes in from outside.
 const CatchUpHeader = "X-Bridge-Catch-Up"
+
+// By SyncEvent the gateway asks the bridge, on one of these sockets, to send
+// SyncedEvent with the same number once the socket has received all that it is
+// owed by then: what it missed, for each of its subscriptions, and what was
+// published since.
+const (
+	SyncEvent   = "bridge:sync"
+	SyncedEvent = "bridge:synced"
+)
 
 // The pause after the bridge did not take the client, or let go, grows from
 // the one to the other: thousands of clients may be waiting.
@@ -42,6 +52,7 @@ type feed struct {
 	mu      sync.Mutex
 	subs    [][]byte      // every subscription, for a second connection too
 	changed chan struct{} // has a token when subs grew
+	syncs   chan int      // numbers to send as SyncEvent
 }
 
 func newFeed(g *Gateway, r *http.Request, to *catchUp) *feed {
@@ -64,7 +75,7 @@ func newFeed(g *Gateway, r *http.Request, to *catchUp) *feed {
 	return &feed{
 		g: g, to: to, header: header, addr: memoryAddr(r.RemoteAddr),
 		url: "ws://bridge" + g.opts.Path + "/?" + query.Encode(),
-		ctx: ctx, cancel: cancel, changed: make(chan struct{}, 1),
+		ctx: ctx, cancel: cancel, changed: make(chan struct{}, 1), syncs: make(chan int, 1),
 	}
 }
 
@@ -91,6 +102,16 @@ func (f *feed) send(packet []byte) bool {
 	default:
 	}
 	return true
+}
+
+// sync sends SyncEvent, after what has been sent before; the newest number
+// counts.
+func (f *feed) sync(n int) {
+	select {
+	case <-f.syncs:
+	default:
+	}
+	f.syncs <- n
 }
 
 // from returns the packets from the nth on.
@@ -161,6 +182,8 @@ func (f *feed) connect(packet []byte) error {
 			}
 		case replayed(eventName(p)):
 			f.to.feedEvent(p)
+		case string(eventName(p)) == SyncedEvent:
+			f.to.feedSynced(p)
 		}
 	}
 }
@@ -177,6 +200,17 @@ func (f *feed) write(conn *websocket.Conn, pongs, over <-chan struct{}) {
 		}
 		select {
 		case <-f.changed:
+		case n := <-f.syncs:
+			// A subscription that came before it goes first.
+			for _, p := range f.from(sent) {
+				if conn.WriteMessage(websocket.TextMessage, p) != nil {
+					return
+				}
+				sent++
+			}
+			if conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "42[%q,%d]", SyncEvent, n)) != nil {
+				return
+			}
 		case <-pongs:
 			if conn.WriteMessage(websocket.TextMessage, []byte("3")) != nil {
 				return
