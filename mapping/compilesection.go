@@ -30,6 +30,11 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 			c.spec.statusMember, m.mark = m.value, markStatus
 		}
 	}
+	c.messageSlots(s, follows, changes)
+}
+
+// messageSlots tells which columns make which event of an UPDATE.
+func (c *compiler) messageSlots(s *section, follows, changes []int) {
 	n := len(c.spec.tables[messageTable].Columns)
 	c.spec.statusSlots, c.spec.followSlots = make([]bool, n), make([]bool, n)
 	c.spec.statusMember.walk(func(r ref) {

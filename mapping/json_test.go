@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"chatbridge/mapping"
 )
@@ -133,4 +134,39 @@ func withoutNulls(v any, top bool) any {
 		return out
 	}
 	return v
+}
+
+func TestUnquote(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`"\ud83d\ude00"`: "😀", `"\ud83d"`: "\uFFFD", `"\ud83dA"`: "\uFFFDA", `"\ud83d\u0041"`: "\uFFFDA", `"\ude00\ud83d"`: "\uFFFD\uFFFD",
+		`"\u00e9\/\"\\\b\f\n\r\t"`: "é/\"\\\b\f\n\r\t", `""`: "", `"\ud83d\ud83d\ude00"`: "\uFFFD😀",
+	} {
+		got, ok := mapping.Unquote([]byte("x"), []byte(in))
+		if !ok || string(got) != "x"+want {
+			t.Errorf("%s: %q %v, want %q", in, got, ok, want)
+		}
+	}
+	for _, in := range []string{``, `"`, `a`, `"a`, `"\"`, `"\u12"`, `"\u12x4"`, `"\x"`} {
+		if got, ok := mapping.Unquote(nil, []byte(in)); ok {
+			t.Errorf("%s: %q", in, got)
+		}
+	}
+}
+
+// FuzzUnquote holds the reading of JSON strings against encoding/json.
+func FuzzUnquote(f *testing.F) {
+	for _, s := range []string{`"\ud83d\ude00"`, `"\ud83d\u0041\""`, `"a\/b"`, `"\u00"`, `""`, "\"\xff\""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, s []byte) {
+		got, ok := mapping.Unquote(nil, s)
+		var want string
+		if json.Unmarshal(s, &want) != nil || len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' || !utf8.Valid(s) {
+			return
+		}
+		if !ok || string(got) != want {
+			t.Fatalf("%s: %q %v, want %q", s, got, ok, want)
+		}
+	})
 }

@@ -3,6 +3,7 @@ package mapping
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -132,43 +133,38 @@ func unquote(dst, quoted []byte) ([]byte, bool) {
 		if i++; i >= len(s) {
 			return dst, false
 		}
-		switch s[i] {
-		case '"', '\\', '/':
-			dst = append(dst, s[i])
-		case 'b':
-			dst = append(dst, '\b')
-		case 'f':
-			dst = append(dst, '\f')
-		case 'n':
-			dst = append(dst, '\n')
-		case 'r':
-			dst = append(dst, '\r')
-		case 't':
-			dst = append(dst, '\t')
-		case 'u':
-			r, ok := hex4(s[i+1:])
+		if s[i] == 'u' {
+			r, n, ok := escapedRune(s[i+1:])
 			if !ok {
 				return dst, false
 			}
-			i += 4
-			if utf16.IsSurrogate(r) {
-				low, ok := rune(utf8.RuneError), false
-				if i+2 < len(s) && s[i+1] == '\\' && s[i+2] == 'u' {
-					low, ok = hex4(s[i+3:])
-				}
-				if pair := utf16.DecodeRune(r, low); ok && pair != utf8.RuneError {
-					r = pair
-					i += 6
-				} else {
-					r = utf8.RuneError
-				}
-			}
 			dst = utf8.AppendRune(dst, r)
-		default:
+			i += n
+			continue
+		}
+		at := strings.IndexByte(`"\/bfnrt`, s[i])
+		if at < 0 {
 			return dst, false
 		}
+		dst = append(dst, "\"\\/\b\f\n\r\t"[at])
 	}
 	return dst, true
+}
+
+// escapedRune reads what comes after \u: four digits, and, where they are the
+// first half of a pair, the second half. n is the number of bytes read.
+func escapedRune(s []byte) (r rune, n int, ok bool) {
+	if r, ok = hex4(s); !ok || !utf16.IsSurrogate(r) {
+		return r, 4, ok
+	}
+	if len(s) > 6 && s[4] == '\\' && s[5] == 'u' {
+		if low, ok := hex4(s[6:]); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				return pair, 10, true
+			}
+		}
+	}
+	return utf8.RuneError, 4, true
 }
 
 func hex4(s []byte) (rune, bool) {
