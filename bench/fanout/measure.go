@@ -34,6 +34,7 @@ type figures struct {
 	Peak      float64 // thousands of deliveries a second
 	PeakCPU   float64 // seconds per million deliveries
 	Generator float64 // share of its core that the generator used there
+	Disturbed float64 // share of the time that the server waited for its core there
 }
 
 // measure takes a peer through the steps. before is what it reached in the
@@ -94,14 +95,21 @@ func (s *session) warm(ctx context.Context) error {
 // sent is what came of a number of events.
 type sent struct {
 	load.Result
-	cpu time.Duration // of the server
+	cpu    time.Duration // of the server
+	waited time.Duration // of the server, for its core
 }
 
-func (s sent) cpuPerMillion() float64 { return s.cpu.Seconds() / float64(s.Deliveries) * 1e6 }
+func (s sent) cpuPerMillion() float64 { return s.cpu.Seconds() / float64(max(1, s.Deliveries)) * 1e6 }
+
+// busy is the share of its core that the generator used.
+func (s sent) busy() float64 { return s.CPU.Seconds() / max(s.Took, 1).Seconds() }
+
+// disturbed is the share of the time that the server waited for its core.
+func (s sent) disturbed() float64 { return s.waited.Seconds() / max(s.Took, 1).Seconds() }
 
 // send publishes events at a rate and receives them.
 func (s *session) send(ctx context.Context, events int, rate float64, sampleEvery int) (sent, error) {
-	before, err := s.cpu()
+	before, err := s.usage()
 	if err != nil {
 		return sent{}, err
 	}
@@ -116,8 +124,21 @@ func (s *session) send(ctx context.Context, events int, rate float64, sampleEver
 		<-published
 		err = errors.Join(err, publishErr)
 	}
-	after, cpuErr := s.cpu()
-	return sent{r, after - before}, errors.Join(err, cpuErr)
+	after, usageErr := s.usage()
+	return sent{r, after.cpu - before.cpu, after.waited - before.waited}, errors.Join(err, usageErr)
+}
+
+// usage is what the server has had of its core so far.
+type usage struct{ cpu, waited time.Duration }
+
+func (s *session) usage() (u usage, err error) {
+	if u.cpu, err = s.cpu(); err != nil {
+		return u, fmt.Errorf("read CPU time: %w", err)
+	}
+	if u.waited, err = s.waited(); err != nil {
+		return u, fmt.Errorf("read waiting time: %w", err)
+	}
+	return u, nil
 }
 
 // steady measures the rate of a busy day: CPU and latency when nothing is

@@ -33,4 +33,8 @@ How to read it:
 - Figures of one run compare; those of two runs do not. Machines drift by a
   third, and CPU ratios below 1.4 are as good as equal. Where the generator was
   busy all the time, the server could have done more.
+- "disturbed" is the share of the time that the server was ready to run and
+  something else had its core, at the highest rate. Above a few per cent, the
+  highest rates and the latencies are too bad, for all servers alike; CPU and
+  memory still hold.
 `

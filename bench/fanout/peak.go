@@ -51,7 +51,7 @@ func (p plan) peak(ctx context.Context, peer peer, before float64, f *figures) e
 		}
 		if ok {
 			good = k
-			f.Peak, f.PeakCPU, f.Generator = k, r.cpuPerMillion(), r.CPU.Seconds()/r.Took.Seconds()
+			f.Peak, f.PeakCPU, f.Generator, f.Disturbed = k, r.cpuPerMillion(), r.busy(), r.disturbed()
 		} else {
 			// What it has not sent yet would spoil the next probe.
 			s.close()
@@ -94,8 +94,8 @@ func (p plan) try(ctx context.Context, s *session, k float64) (sent, bool, error
 	}
 	p99 := r.Latency.Quantile(0.99)
 	ok := err == nil && r.Lost == 0 && r.Disorder == 0 && p99 <= tooLate
-	note("peak: %.0f k/s: p50 %v, p99 %v, lost %d, %.2f CPU s/M, generator %.0f %%: %s",
-		k, r.Latency.Quantile(0.5), p99, r.Lost, r.cpuPerMillion(), 100*r.CPU.Seconds()/r.Took.Seconds(), verdict(ok, err))
+	note("peak: %.0f k/s: p50 %v, p99 %v, lost %d, %.2f CPU s/M, generator %.0f %%, disturbed %.0f %%: %s",
+		k, r.Latency.Quantile(0.5), p99, r.Lost, r.cpuPerMillion(), 100*r.busy(), 100*r.disturbed(), verdict(ok, err))
 	return r, ok, nil
 }
 

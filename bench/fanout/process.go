@@ -139,6 +139,29 @@ func (s *process) cpu() (time.Duration, error) {
 	return sum, nil
 }
 
+// waited is how long the server's threads were ready to run while others had
+// the core: what else the machine did, as far as it hurt.
+func (s *process) waited() (time.Duration, error) {
+	dir := fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid)
+	threads, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, err
+	}
+	var sum time.Duration
+	for _, thread := range threads {
+		b, err := os.ReadFile(dir + "/" + thread.Name() + "/schedstat")
+		if err != nil {
+			continue // it has ended, or the kernel keeps no such statistics
+		}
+		var ran, waited int64
+		if _, err := fmt.Sscan(string(b), &ran, &waited); err != nil {
+			return 0, fmt.Errorf("read schedstat: %w", err)
+		}
+		sum += time.Duration(waited)
+	}
+	return sum, nil
+}
+
 // rss is the memory the server holds, in kB; socket buffers are the kernel's
 // and not in it.
 func (s *process) rss() (int, error) {

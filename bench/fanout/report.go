@@ -26,8 +26,12 @@ var columns = []column{
 	{"p99 ms there", func(f figures) float64 { return f.SteadyP99.Seconds() * 1e3 }, "%.1f"},
 	{"highest k deliveries/s", func(f figures) float64 { return f.Peak }, "%.0f"},
 	{"CPU there", func(f figures) float64 { return f.PeakCPU }, "%.2f"},
-	{"generator busy there", func(f figures) float64 { return 100 * f.Generator }, "%.0f %%"},
+	{"generator busy", func(f figures) float64 { return 100 * f.Generator }, "%.0f %%"},
+	{"disturbed", func(f figures) float64 { return 100 * f.Disturbed }, "%.0f %%"},
 }
+
+// ratios is how many of the columns, from the first, are worth a ratio.
+const ratios = 7
 
 // report is the table of medians, and that of the ratios to ours.
 func report(p plan, results map[string][]figures) string {
@@ -51,7 +55,7 @@ func report(p plan, results map[string][]figures) string {
 			continue
 		}
 		cells := []string{"ours ÷ " + name}
-		for _, c := range columns[:len(columns)-1] {
+		for _, c := range columns[:ratios] {
 			ours, theirs := median(results["ours"], c.value), median(results[name], c.value)
 			if theirs == 0 {
 				cells = append(cells, "–")
@@ -59,7 +63,7 @@ func report(p plan, results map[string][]figures) string {
 			}
 			cells = append(cells, cell("%.2f", ours/theirs))
 		}
-		row(append(cells, "")...)
+		row(append(cells, make([]string, len(columns)-ratios)...)...)
 	}
 	fmt.Fprintf(&b, "\n%d clients; connects and idle memory with %d; medians of %d.\n", p.clients, p.idle, p.rounds)
 	return b.String()

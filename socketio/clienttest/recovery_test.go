@@ -49,12 +49,15 @@ func recovery(t *testing.T, cut func(net *cable, old *socketio.Socket)) {
 				}
 			case "connect":
 				if socket = s.socket(); !r.Recovered || r.ID != first.ID || !socket.Recovered() || socket.ID() != first.ID {
-					close(stop)
-					<-sent
+					if count < 0 {
+						close(stop)
+						<-sent
+					}
 					t.Fatalf("reconnected with the id %s, recovered %v (server: %s, %v); want %s, true",
 						r.ID, r.Recovered, socket.ID(), socket.Recovered(), first.ID)
 				}
-				if cuts == 2 {
+				// On a busy machine a client may lose its connection without us.
+				if cuts == 2 && count < 0 {
 					close(stop)
 					count = <-sent
 				}

@@ -35,10 +35,10 @@ func TestTransports(t *testing.T) {
 				if r.Transport != tr.ends {
 					r = c.await("upgrade")
 				}
+				converse(t, s, c) // and what the client has sent, the server has read
 				if r.Transport != tr.ends || socket.Transport() != tr.ends {
 					t.Errorf("client is on %s, server on %s, want %s", r.Transport, socket.Transport(), tr.ends)
 				}
-				converse(t, s, c)
 
 				reply, err := socket.EmitAck(within(t), "question", "é", bin1)
 				if err != nil {

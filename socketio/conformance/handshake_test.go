@@ -40,7 +40,7 @@ func TestOpenPacket(t *testing.T) {
 // TestPathSlash: served with and without the slash, and never redirected,
 // because a redirect breaks the upgrade.
 func TestPathSlash(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	w.url = strings.TrimSuffix(w.url, "/")
 	w.want("polling", w.do(w.ctx(), "GET", polling, ""), 200, "")
 	w.join("40", "40")
@@ -56,7 +56,7 @@ func TestRefusals(t *testing.T) {
 		request   = `{"code":3,"message":"Bad request"}`
 		version   = `{"code":5,"message":"Unsupported protocol version"}`
 	)
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	for _, test := range []struct{ method, query, body string }{
 		{"GET", "?transport=polling", version},
 		{"GET", "?EIO=abc&transport=polling", version},
@@ -84,7 +84,7 @@ func TestRefusals(t *testing.T) {
 
 // TestPollingHeaders: what Node's server sends, and no cache may keep.
 func TestPollingHeaders(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	poll := w.do(w.ctx(), "GET", polling, "")
 	sid := w.sid(poll.body[1:])
 	post := w.post(sid, "4hello")

@@ -5,7 +5,7 @@ import "testing"
 // TestConnect: the acknowledgement has only a sid, and the application's first
 // event comes after it. (Socket.IO 5 protocol, Connection to a namespace.)
 func TestConnect(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	for _, test := range []struct{ packet, answer, auth string }{
 		{"40", "40", `42["auth",{}]`},
 		{"40/", "40", `42["auth",{}]`},
@@ -30,7 +30,7 @@ func TestConnect(t *testing.T) {
 
 // TestUnknownNamespace is refused, and the connection stays.
 func TestUnknownNamespace(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	s := w.connect()
 	s.send("40/random")
 	s.expect(`44/random,{"message":"Invalid namespace"}`)

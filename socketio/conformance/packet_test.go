@@ -6,7 +6,7 @@ import "testing"
 // they were sent, byte for byte. (Socket.IO 5 protocol, Sending and receiving
 // data.)
 func TestEvents(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	s := w.join("40", "40")
 	s.expect(`42["auth",{}]`)
 	for in, out := range map[string]string{
@@ -27,7 +27,7 @@ func TestEvents(t *testing.T) {
 // TestBinary: the placeholders keep their form and order, the attachments
 // follow as binary messages.
 func TestBinary(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	const args = `{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`
 	s := w.join("40/custom,", "40/custom,")
 	s.expect(`42/custom,["auth",{}]`)
@@ -44,7 +44,7 @@ func TestBinary(t *testing.T) {
 
 // TestBinaryByPolling: the same in polling, where attachments are base64.
 func TestBinaryByPolling(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	sid := w.open()
 	w.want("connect", w.post(sid, "40"), 200, "ok")
 	w.poll(sid)
@@ -64,20 +64,24 @@ func TestBinaryByPolling(t *testing.T) {
 // TestInvalidPackets: the transport is closed, whether or not a namespace was
 // joined before.
 func TestInvalidPackets(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	for _, packet := range []string{
-		"4abc", "4", "49", "42{}", "42", "42[]", `42["message"`, `42[1,2]`, `42abc["message-with-ack",1]`, `42["message"]x`,
+		"4abc", "4", "49", "42{}", "42", "42[]", `42["message"`, `42[{}]`, `42["connect"]`, `42abc["message-with-ack",1]`, `42["message"]x`,
 		`4/custom`, "43", "43[]", "431{}", `451["message"]`, `45-["message"]`, `4511-["message"]`, `451-["message"]`,
 		`40{"token":`, `40"text"`, `40[1]`, "46", "44{}", `42-1["message"]`,
 	} {
-		s := w.join("40", "40")
-		s.expect(`42["auth",{}]`)
-		s.send(packet)
-		if packet == `451-["message"]` {
-			s.send("3") // a text packet where an attachment is due is the heartbeat's,
-			s.send(`42["message"]`)
-		}
-		s.expectClosed()
+		t.Run(packet, func(t *testing.T) {
+			w := w
+			w.t = t
+			s := w.join("40", "40")
+			s.expect(`42["auth",{}]`)
+			s.send(packet)
+			if packet == `451-["message"]` {
+				s.send("3")           // the heartbeat goes on between a packet and its attachment,
+				s.send(`42["never"]`) // another packet must not come there
+			}
+			s.expectClosed()
+		})
 	}
 	s := w.connect()
 	s.send("4abc")
@@ -86,7 +90,7 @@ func TestInvalidPackets(t *testing.T) {
 
 // TestUnexpectedBinary: a binary message that no packet announced.
 func TestUnexpectedBinary(t *testing.T) {
-	w := serveMode(t, "socketio")
+	w := serveCalm(t, "socketio")
 	s := w.join("40", "40")
 	s.expect(`42["auth",{}]`)
 	s.sendBinary(1)

@@ -19,7 +19,7 @@ func (w wire) probe(sid string) socket {
 // WebSocket after 5, and HTTP requests are refused from then on.
 // (Engine.IO 4 protocol, Upgrade.)
 func TestUpgrade(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	sid := w.open()
 	s := w.probe(sid)
 	w.want("poll while upgrading", w.poll(sid), 200, "6")
@@ -38,7 +38,7 @@ func TestUpgrade(t *testing.T) {
 // TestUpgradeThenPoll: the poll may be read before the 5, which went out first
 // on another connection; it must be refused all the same.
 func TestUpgradeThenPoll(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	for range 30 {
 		sid := w.open()
 		s := w.probe(sid)
@@ -53,7 +53,7 @@ func TestUpgradeThenPoll(t *testing.T) {
 // TestUpgradeWithPollPending: the pending poll ends with a noop, so that the
 // client can move.
 func TestUpgradeWithPollPending(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	for range 10 {
 		sid := w.open()
 		poll := w.pollLater(w.ctx(), sid)
@@ -69,7 +69,7 @@ func TestUpgradeWithPollPending(t *testing.T) {
 // TestSecondUpgrade: a second WebSocket while one is being tried is closed,
 // and does not disturb the first.
 func TestSecondUpgrade(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	sid := w.open()
 	s := w.probe(sid)
 	if second, err := w.dial(webSocket + "&sid=" + sid); err == nil {
@@ -83,7 +83,7 @@ func TestSecondUpgrade(t *testing.T) {
 // TestUpgradeAborted: a WebSocket that goes away before the 5 leaves the
 // polling session as it was.
 func TestUpgradeAborted(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	for _, end := range []func(s socket){
 		func(s socket) { _ = s.Close() },
 		func(s socket) { s.send("4not yet"); s.expectClosed() },
@@ -105,7 +105,7 @@ func TestUpgradeAborted(t *testing.T) {
 // TestUpgradeKeepsOrder: what is queued while nobody polls is flushed by
 // WebSocket, in order, before what comes after.
 func TestUpgradeKeepsOrder(t *testing.T) {
-	w := serveMode(t, "engineio")
+	w := serveCalm(t, "engineio")
 	sid := w.open()
 	s := w.probe(sid)
 	var packets []string

@@ -23,9 +23,28 @@ const patience = 10 * time.Second
 type wire struct {
 	t   *testing.T
 	url string // of the path, with its slash at the end
+	// polls gets a word for each GET of a session that has reached the server.
+	polls <-chan struct{}
 }
 
-// serveMode starts the server of one mode.
+// arrived waits until a poll has reached the server.
+func (w wire) arrived() {
+	w.t.Helper()
+	select {
+	case <-w.polls:
+	case <-time.After(patience):
+		w.t.Fatal("no poll reached the server")
+	}
+}
+
+// forget forgets the polls that have reached the server.
+func (w wire) forget() {
+	for len(w.polls) > 0 {
+		<-w.polls
+	}
+}
+
+// serveMode starts the server of one mode, with the suites' times.
 func serveMode(t *testing.T, mode string) wire {
 	t.Helper()
 	a, err := newApp(mode)
@@ -35,9 +54,33 @@ func serveMode(t *testing.T, mode string) wire {
 	return serveApp(t, a)
 }
 
+// serveCalm starts it with a heartbeat so slow that no test sees it: on a busy
+// machine the suites' 200 ms for a pong are too short to do anything else in.
+func serveCalm(t *testing.T, mode string) wire {
+	t.Helper()
+	engine := engineIOOptions()
+	engine.PingInterval, engine.PingTimeout = 10*time.Minute, time.Minute
+	a, err := newEngineIO(engine)
+	if mode == "socketio" {
+		o := socketIOOptions()
+		o.Options, o.ConnectTimeout = engine, time.Minute
+		a, err = newSocketIO(o)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveApp(t, a)
+}
+
 func serveApp(t *testing.T, a app) wire {
 	t.Helper()
-	s := httptest.NewServer(a)
+	polls := make(chan struct{}, 1000)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet && r.URL.Query().Has("sid") {
+			polls <- struct{}{}
+		}
+		a.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
 		defer cancel()
@@ -46,7 +89,7 @@ func serveApp(t *testing.T, a app) wire {
 		}
 		s.Close()
 	})
-	return wire{t, s.URL + path + "/"}
+	return wire{t, s.URL + path + "/", polls}
 }
 
 // answer is an HTTP response.

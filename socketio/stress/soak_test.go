@@ -33,7 +33,7 @@ func TestSoak(t *testing.T) {
 		cycles = n
 	}
 	o := socketio.DefaultOptions()
-	o.PingInterval, o.PingTimeout = 300*time.Millisecond, 2*time.Second // ends those that just stay away
+	o.PingInterval, o.PingTimeout = 300*time.Millisecond, 5*time.Second // ends those that just stay away
 	o.HandshakesPerSecond = 0
 	o.Recovery.Enabled = true
 	o.Recovery.MaxSessions, o.Recovery.MaxPackets = 100, 100
