@@ -21,20 +21,28 @@ func (c *client) connect(p parser.Packet) {
 		c.sendError(p.Namespace, &ConnectError{Message: "Invalid namespace"})
 		return
 	}
-	h := c.handshake.handshake()
-	h.Auth = json.RawMessage("{}")
+	auth := json.RawMessage("{}")
 	if len(p.Data) > 0 {
-		h.Auth = bytes.Clone(p.Data)
+		auth = bytes.Clone(p.Data)
 	}
-	h.PID, h.Offset = recoveryAuth(h.Auth)
+	a := admission{auth: auth}
+	a.pid, a.offset = recoveryAuth(auth)
 	if n.onAuth == nil {
-		c.admit(n, h, nil)
+		c.admit(n, a)
 		return
 	}
 	c.mu.Lock()
 	c.judged = append(c.judged, n.name)
 	c.mu.Unlock()
-	c.server.engine.Go(func() { c.judge(n, h) })
+	c.server.engine.Go(func() { c.judge(n, a) })
+}
+
+// admission is a CONNECT on its way: what the client said, and what the hook
+// returned.
+type admission struct {
+	auth        json.RawMessage
+	pid, offset string
+	data        any
 }
 
 // recoveryAuth returns the members of a CONNECT payload that ask for recovery.
@@ -52,14 +60,13 @@ func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 }
 
 // judge asks the application whether a client may join.
-func (c *client) judge(n *Namespace, h *Handshake) {
-	var (
-		data any
-		err  = errPanicked
-	)
-	c.guard(func() { data, err = n.onAuth(sessionContext{c.session}, h) })
+func (c *client) judge(n *Namespace, a admission) {
+	h := c.handshake.handshake()
+	h.Auth, h.PID, h.Offset = a.auth, a.pid, a.offset
+	err := errPanicked
+	c.guard(func() { a.data, err = n.onAuth(sessionContext{c.session}, h) })
 	if err == nil {
-		c.admit(n, h, data)
+		c.admit(n, a)
 		return
 	}
 	c.mu.Lock()
@@ -103,10 +110,10 @@ func (c *client) sendError(namespace string, e *ConnectError) {
 
 // admit lets a client into a namespace: the CONNECT packet, then OnConnect, then
 // whatever comes.
-func (c *client) admit(n *Namespace, h *Handshake, data any) {
+func (c *client) admit(n *Namespace, a admission) {
 	c.callbacks.Lock()
 	defer c.callbacks.Unlock()
-	saved := c.server.restorable(n, h, data)
+	saved := c.server.restorable(n, a)
 
 	c.mu.Lock()
 	c.unjudge(n.name)
@@ -115,7 +122,7 @@ func (c *client) admit(n *Namespace, h *Handshake, data any) {
 		c.server.sessions.putBack(saved)
 		return
 	}
-	s := &Socket{client: c, namespace: n, session: c.session, data: data, auth: h.Auth, offset: h.Offset}
+	s := &Socket{client: c, namespace: n, session: c.session, data: a.data, auth: a.auth, offset: a.offset}
 	c.sockets = append(c.sockets, s)
 	c.stopTimer()
 	n.add(s, saved)
@@ -124,7 +131,7 @@ func (c *client) admit(n *Namespace, h *Handshake, data any) {
 	c.server.socketConnects.Add(1)
 	if s.recovered {
 		c.server.recovered.Add(1)
-	} else if h.PID != "" {
+	} else if a.pid != "" {
 		c.server.recoveryMissed.Add(1)
 	}
 	if n.onConnect != nil {

@@ -1,10 +1,8 @@
 package socketio
 
 import (
-	"bufio"
 	"encoding/json"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"strings"
 )
@@ -41,16 +39,18 @@ func newFirstRequest(r *http.Request) firstRequest {
 			b.WriteString(name + ": " + v + "\r\n")
 		}
 	}
-	b.WriteString("\r\n")
 	return firstRequest{query: r.URL.RawQuery, header: b.String(), remoteAddr: r.RemoteAddr}
 }
 
 // handshake parses what was kept. It was valid once, so errors cannot tell more
 // than is there.
 func (f firstRequest) handshake() *Handshake {
-	h := &Handshake{RemoteAddr: f.remoteAddr}
+	h := &Handshake{RemoteAddr: f.remoteAddr, Header: make(http.Header)}
 	h.Query, _ = url.ParseQuery(f.query)
-	header, _ := textproto.NewReader(bufio.NewReader(strings.NewReader(f.header))).ReadMIMEHeader()
-	h.Header = http.Header(header)
+	for line := range strings.SplitSeq(f.header, "\r\n") {
+		if name, value, ok := strings.Cut(line, ": "); ok {
+			h.Header[name] = append(h.Header[name], value) // the names are canonical
+		}
+	}
 	return h
 }

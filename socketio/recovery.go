@@ -104,23 +104,23 @@ func (st *sessionStore) len() int {
 
 // restorable takes the session that a client asks for, if it may have it. A client
 // may be back before its old connection is known to be dead; that one is ended then.
-func (s *Server) restorable(n *Namespace, h *Handshake, data any) *savedSession {
-	if s.sessions == nil || h.PID == "" {
+func (s *Server) restorable(n *Namespace, a admission) *savedSession {
+	if s.sessions == nil || a.pid == "" {
 		return nil
 	}
 	allowed := func(saved any) bool {
 		validate := s.opts.Recovery.Validate
-		return validate == nil || validate(data, saved, h.Offset)
+		return validate == nil || validate(a.data, saved, a.offset)
 	}
-	if old := n.withPID(h.PID); old != nil {
+	if old := n.withPID(a.pid); old != nil {
 		if !allowed(old.data) {
 			return nil
 		}
 		old.client.leave(old, engineio.Replaced) // saves its session
 		old.session.Abort(engineio.Replaced)
-		return s.sessions.take(n.name, h.PID)
+		return s.sessions.take(n.name, a.pid)
 	}
-	saved := s.sessions.take(n.name, h.PID)
+	saved := s.sessions.take(n.name, a.pid)
 	if saved == nil || !allowed(saved.data) {
 		return nil
 	}
