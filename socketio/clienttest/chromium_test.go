@@ -1,10 +1,14 @@
 package clienttest_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"sync"
 	"testing"
+	"time"
+
+	"chatbridge/internal/npm"
 )
 
 // chromium finds the browser, or installs it, once for all tests.
@@ -30,8 +34,48 @@ var chromium = sync.OnceValues(func() (path, problem string) {
 	return path, ""
 })
 
-// needChromium gives the path of the browser.
-func needChromium(t *testing.T) string {
+// browser is the one browser of the test binary: starting one takes seconds.
+// Each client has a profile of its own in it.
+type browser struct {
+	once     sync.Once
+	process  *npm.Process
+	endpoint string
+	err      error
+}
+
+var shared browser // started by the first test that needs it, stopped by TestMain
+
+// start starts it, and gives the address to connect to.
+func (b *browser) start(path string) (endpoint string, err error) {
+	b.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*npm.AwaitTimeout)
+		defer cancel()
+		b.process, b.err = npm.Start(context.Background(), npm.Options{Script: packages + "/chromium.mjs", Args: []string{path}})
+		if b.err != nil {
+			return
+		}
+		var ready struct{ Endpoint string }
+		b.err = b.process.NextEvent(ctx, "ready", &ready)
+		b.endpoint = ready.Endpoint
+	})
+	return b.endpoint, b.err
+}
+
+// stop ends it, if it was started: with time to remove its profile, if it
+// takes it.
+func (b *browser) stop() {
+	if b.process == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	b.process.CloseInput()
+	_ = b.process.Wait(ctx)
+	b.process.Stop()
+}
+
+// needChromium gives where to connect to the browser.
+func needChromium(t *testing.T) (endpoint string) {
 	t.Helper()
 	path, problem := chromium()
 	switch {
@@ -41,5 +85,9 @@ func needChromium(t *testing.T) string {
 	default:
 		t.Fatal(problem)
 	}
-	return path
+	endpoint, err := shared.start(path)
+	if err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return endpoint
 }

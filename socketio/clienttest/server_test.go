@@ -15,7 +15,15 @@ import (
 	"chatbridge/socketio"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(browserStopper{m}) }
+
+// browserStopper ends the shared browser after the tests.
+type browserStopper struct{ *testing.M }
+
+func (b browserStopper) Run() int {
+	defer shared.stop()
+	return b.M.Run()
+}
 
 // server is a Socket.IO server as a chat uses it: a token for the door, a room
 // per conversation, acknowledgements. It can go away and come back at the same

@@ -1,35 +1,25 @@
-// The same in a browser: node browser.mjs /usr/bin/chromium http://host/page
+// The same as node.mjs in a browser: node browser.mjs ENDPOINT http://host/page
+// with the endpoint that chromium.mjs printed. Each has a profile of its own.
 // The page loads socket.io-client and driver.mjs, and calls window.report.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { chromium } from 'playwright-core'
 
-const [executablePath, page] = process.argv.slice(2)
+const [endpoint, page] = process.argv.slice(2)
 const say = (line) => console.log(JSON.stringify(line))
-const profile = mkdtempSync(join(tmpdir(), 'clienttest-'))
-process.on('exit', () => rmSync(profile, { recursive: true, force: true }))
 
-const browser = await chromium.launchPersistentContext(profile, {
-  executablePath,
-  headless: true,
-  args: [
-    '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--ignore-certificate-errors',
-  ],
-})
-const tab = browser.pages()[0] ?? (await browser.newPage())
+const browser = await chromium.connect(endpoint)
+const profile = await browser.newContext({ ignoreHTTPSErrors: true })
+const tab = await profile.newPage()
 tab.on('pageerror', (e) => say({ event: 'error', message: String(e) }))
 tab.on('console', (m) => console.error(m.text()))
 await tab.exposeFunction('report', say)
 await tab.goto(page)
 await tab.waitForFunction('window.ready')
-say({ event: 'ready', version: browser.browser()?.version() })
+say({ event: 'ready', version: browser.version() })
 
 createInterface({ input: process.stdin })
   .on('line', (line) => tab.evaluate((c) => window.command(c), JSON.parse(line)))
   .on('close', async () => {
-    await browser.close()
+    await profile.close()
     process.exit(0)
   })
