@@ -20,6 +20,8 @@ type client struct {
 	paced  atomic.Pointer[socketio.Packet]
 	socket *socketio.Socket
 	tenant *tenant
+	// history is the Hub's when the client was attached.
+	history uint64
 	// prior is the client whose session this one restores from offset on;
 	// Attach consumes it.
 	prior  *client
@@ -109,7 +111,7 @@ func (h *Hub) Attach(c *client, socket *socketio.Socket) {
 	if c.feed {
 		h.stats.Feeds++
 	}
-	c.socket, c.tenant = socket, t
+	c.socket, c.tenant, c.history = socket, t, h.history
 	prior := c.prior
 	c.prior = nil
 	if prior == nil {
@@ -160,7 +162,7 @@ func (h *Hub) Resume(c, prior *client, offset string) bool {
 func (h *Hub) resumable(prior *client, offset source.Position) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if prior.undecided || offset.Compare(prior.exactAfter) <= 0 || offset.Compare(h.log.Head()) > 0 {
+	if prior.history != h.history || prior.undecided || offset.Compare(prior.exactAfter) <= 0 || offset.Compare(h.log.Head()) > 0 {
 		return false
 	}
 	for _, j := range prior.jobs {

@@ -47,6 +47,8 @@ type Hub struct {
 	mu      sync.Mutex
 	log     *replay.Log
 	tenants map[string]*tenant
+	// history counts the calls of Restart.
+	history uint64
 	// publishing is the sequence number, in its tenant's Space, from which a
 	// client whose queue is full has to be fed from the log.
 	publishing uint64
@@ -81,6 +83,8 @@ type conversationRoom struct {
 // HubStats counts what a Hub did since its start.
 type HubStats struct {
 	Published [mapping.Typing + 1]uint64
+	// Repeated counts events that came again and were dropped.
+	Repeated uint64
 	// CatchUps counts readings of the log begun, by why.
 	CatchUps [catchUpReasons]uint64
 	// CaughtUp counts the packets that clients got from the log.
@@ -114,7 +118,10 @@ func (h *Hub) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			// Under the lock: no pump starts once they are waited for.
+			h.mu.Lock()
 			h.stop()
+			h.mu.Unlock()
 			h.pumps.Wait()
 			return nil
 		case now := <-tick.C:
@@ -146,10 +153,16 @@ type Event struct {
 }
 
 // Publish records ev and sends it to the clients that may see it. It never
-// waits for one of them.
+// waits for one of them. An event whose position is not past the newest one's
+// is dropped and counted: it is of a transaction that the source had to begin
+// again after its connection ended, and has been published before.
 func (h *Hub) Publish(ev *Event, now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if ev.Position.Compare(h.log.Head()) <= 0 {
+		h.stats.Repeated++
+		return
+	}
 	h.stats.Published[ev.Kind]++
 	t := h.tenantOf(ev.Workspace)
 	h.publishing = t.space.Sequence()
@@ -171,6 +184,24 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 	} else {
 		h.namespace.BroadcastTo(ev.Packet, t.open)
 	}
+}
+
+// Restart begins another history, whose positions have nothing to do with
+// those before: the database was restored or failed over. The log is emptied,
+// sessions from before are not restored, and clients that read from the log
+// connect anew.
+func (h *Hub) Restart() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.log.Clear()
+	h.history++
+}
+
+// Head returns the position of the newest event.
+func (h *Hub) Head() source.Position {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.log.Head()
 }
 
 // Whisper sends a packet that is no change of the database, such as a typing

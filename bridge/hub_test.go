@@ -305,6 +305,50 @@ func TestOffsetOfAnUnfinishedCatchUpIsNotTrusted(t *testing.T) {
 	stop()
 }
 
+// TestRepeatedEventsAreDropped: a source that lost its connection in the midst
+// of a transaction begins it again.
+func TestRepeatedEventsAreDropped(t *testing.T) {
+	t.Parallel()
+	h := startHub(t, nil)
+	v, _ := h.connect("w")
+	h.publish("w", mapping.Message, "a", "m1")
+	h.publish("w", mapping.Message, "a", "m2")
+	v.until(2)
+	h.commit = 0
+	h.publish("w", mapping.Message, "a", "m1")
+	h.publish("w", mapping.Message, "a", "m2")
+	n := h.publish("w", mapping.Message, "a", "m3")
+	expect(t, v.until(n), "1:message am1", "2:message am2", "3:message am3")
+	if s := h.server.Hub().Stats(); s.Repeated != 2 || s.Replay.Events != 3 {
+		t.Errorf("%d repeated, %d in the log; want 2 and 3", s.Repeated, s.Replay.Events)
+	}
+}
+
+// TestAnotherHistory: after a restore positions begin anew, and an offset of
+// the old history means nothing in the new one.
+func TestAnotherHistory(t *testing.T) {
+	t.Parallel()
+	h := startHub(t, nil)
+	v, _ := h.connect("w", "a")
+	if err := subscribed(v); err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		h.publish("w", mapping.Message, "a", "old")
+	}
+	v.until(5)
+	h.server.Hub().Restart()
+	h.commit = 0
+	for range 7 {
+		h.publish("w", mapping.Message, "a", "new")
+	}
+	v.until(7)
+	h.server.IO().CloseSome(1, 0)
+	if s := <-v.connected; s.Recovered {
+		t.Error("a session of the old history was restored")
+	}
+}
+
 func TestTooManySubscriptions(t *testing.T) {
 	t.Parallel()
 	h := startHub(t, func(o *bridge.ServerOptions) { o.Hub.MaxSubscriptions = 2 })

@@ -23,6 +23,8 @@ type Pipeline struct {
 
 	tx     source.Tx
 	offset []byte // the offset argument, a JSON string
+	// gapped: a Gap was reported, after which positions may begin anew.
+	gapped bool
 
 	delay   histogram
 	gaps    atomic.Uint64
@@ -37,6 +39,11 @@ func NewPipeline(mapper *mapping.Mapper, hub *Hub, log *slog.Logger) *Pipeline {
 // Begin begins a transaction.
 func (p *Pipeline) Begin(tx source.Tx) error {
 	p.tx = tx
+	if p.gapped && tx.Commit <= p.hub.Head().Commit {
+		p.log.Warn("the database has another history now; what was kept for catching up is dropped")
+		p.hub.Restart()
+	}
+	p.gapped = false
 	p.mapper.Begin(tx)
 	return nil
 }
@@ -52,6 +59,7 @@ func (p *Pipeline) Commit(source.Tx) error { return p.mapper.Commit(p.publish) }
 // Gap tells the operator what nobody will deliver. The mapper forgets what it
 // remembers: rows may have changed unseen.
 func (p *Pipeline) Gap(g source.Gap) error {
+	p.gapped = true
 	p.gaps.Add(1)
 	p.lastGap.Store(&g)
 	p.mapper.Forget()

@@ -103,7 +103,7 @@ func (l *Log) Release(s *Space) {
 }
 
 // Append records an event in s as published at now, and evicts what no longer
-// fits. Positions must not decrease.
+// fits. Positions must increase, over all workspaces.
 func (l *Log) Append(s *Space, ev Event, now time.Time) {
 	s.append(ev, now)
 	l.order.push(s)
@@ -130,6 +130,17 @@ func (l *Log) Expire(now time.Time) {
 // age is that of the oldest entry; there must be one.
 func (l *Log) age(now time.Time) time.Duration {
 	return time.Duration(now.UnixNano() - (*l.order.front()).entries.front().at)
+}
+
+// Clear empties the Log and lets positions begin anew, wherever they begin.
+func (l *Log) Clear() {
+	for l.order.len() > 0 {
+		l.evict()
+	}
+	l.head, l.evicted = source.Position{}, source.Position{}
+	for _, s := range l.spaces {
+		s.floor = source.Position{}
+	}
 }
 
 func (l *Log) evict() {
