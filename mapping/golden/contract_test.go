@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatbridge/mapping/eventschema"
+	"chatbridge/mapping/internal/path"
 )
 
 var validator = sync.OnceValues(eventschema.New)
@@ -17,7 +18,7 @@ func checkContract(t *testing.T, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var e event
+	var e path.Event
 	if err := json.Unmarshal([]byte(line), &e); err != nil {
 		t.Errorf("not JSON: %s: %v", line, err)
 		return

@@ -13,6 +13,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/internal/path"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -31,14 +32,14 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) < minimum {
 		t.Fatalf("found %d golden files, want at least %d (%v)", len(files), minimum, err)
 	}
-	paths := make(chan *path, 2) // how many cases run at once; nil is one to be made
+	paths := make(chan *path.Path, 2) // how many cases run at once; nil is one to be made
 	for range cap(paths) {
 		paths <- nil
 	}
 	t.Cleanup(func() {
 		for range cap(paths) {
 			if p := <-paths; p != nil {
-				if err := p.stop(); err != nil {
+				if err := p.Stop(); err != nil {
 					t.Error("stop:", err)
 				}
 			}
@@ -52,16 +53,16 @@ func TestGolden(t *testing.T) {
 			p := <-paths
 			if p == nil {
 				var err error
-				if p, err = newPath(t); err != nil {
+				if p, err = path.New(t); err != nil {
 					paths <- nil
 					st.Fatal(err)
 				}
 			}
 			// A path on which something went wrong is not used again.
-			next := (*path)(nil)
+			next := (*path.Path)(nil)
 			defer func() {
 				if next == nil {
-					_ = p.stop()
+					_ = p.Stop()
 				}
 				paths <- next
 			}()
@@ -153,7 +154,7 @@ func (c goldenCase) tables() string {
 	return tables
 }
 
-func runCase(t *testing.T, p *path, preset, file string) {
+func runCase(t *testing.T, p *path.Path, preset, file string) {
 	t.Helper()
 	c := load(t, file)
 	spec, err := mapping.Load(preset, "")
@@ -163,19 +164,19 @@ func runCase(t *testing.T, p *path, preset, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := p.reset(t.Context(), spec, c.options["lookup"] != "none", c.setup(preset), c.tables())
+	l, err := p.Reset(t.Context(), spec, c.options["lookup"] != "none", c.setup(preset), c.tables())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, block := range blocks(c.section("test.sql")) {
-		if err := p.run(t.Context(), i+1, block); err != nil {
+		if err := p.Run(t.Context(), i+1, block); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if l != nil && l.Stats().LastError != nil {
 		t.Error("a lookup failed:", l.Stats().LastError)
 	}
-	got, warnings := strings.Join(p.lines, ""), strings.Join(p.warnings, "")
+	got, warnings := strings.Join(p.Lines, ""), strings.Join(p.Warnings, "")
 	if *update {
 		c.setSection("events.jsonl", got)
 		if warnings != "" {
@@ -191,7 +192,7 @@ func runCase(t *testing.T, p *path, preset, file string) {
 	if want := c.section("warnings.txt"); warnings != want {
 		t.Errorf("warnings differ (- want, + got):\n%s", cmp.Diff(want, warnings))
 	}
-	for _, line := range p.lines {
+	for _, line := range p.Lines {
 		checkContract(t, line)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/internal/path"
 	"chatbridge/mapping/lookup"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -82,7 +83,7 @@ func BenchmarkPipeline(b *testing.B) {
 				took, err = readRaw(b.Context(), url, name)
 				rawTime += took
 			} else {
-				took, err = readMapped(b.Context(), url, name, mapping.New(spec, mapping.Options{Lookup: lookup.NewSQL(pool, spec, patience)}))
+				took, err = readMapped(b.Context(), url, name, mapping.New(spec, mapping.Options{Lookup: lookup.NewSQL(pool, spec, path.Patience)}))
 				mappedTime += took
 			}
 			if err != nil {

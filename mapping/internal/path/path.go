@@ -1,4 +1,4 @@
-package golden_test
+package path
 
 import (
 	"context"
@@ -19,14 +19,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// patience bounds every wait; none is expected to take it.
-const patience = 60 * time.Second
+// Patience bounds every wait; none is expected to take it.
+const Patience = 60 * time.Second
 
-// path is the whole way from Postgres to events: a database with a slot, the
+// Path is the whole way from Postgres to events: a database with a slot, the
 // replication connection, a mapper with its lookups. Several cases use it, one
 // after the other, each with a mapper and tables of its own.
-type path struct {
-	url    string
+type Path struct {
+	// URL is the database's address.
+	URL string
+	// Lines are the events as JSON lines, Warnings the mapper's warnings. They
+	// may be read after Run or Stop.
+	Lines, Warnings []string
+
 	pool   *pgxpool.Pool
 	cancel context.CancelFunc
 	done   chan error
@@ -37,9 +42,7 @@ type path struct {
 	mapper *mapping.Mapper
 	marked string
 
-	block    int
-	lines    []string
-	warnings []string
+	block int
 }
 
 // once is run when a path is made. The publication is never without a table,
@@ -52,15 +55,15 @@ create function golden.u(t text) returns uuid language sql immutable as
   $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;
 `
 
-// newPath starts a path; stop ends it.
-func newPath(t testing.TB) (*path, error) {
-	p := &path{done: make(chan error, 1), marks: make(chan string, 100)}
-	p.url = pgtest.DB(t)
-	slot := "golden_" + p.url[strings.LastIndex(p.url, "/t_")+3:][:12]
-	if err := pgtest.Exec(t.Context(), p.url, once, "select pg_create_logical_replication_slot('"+slot+"', 'pgoutput')"); err != nil {
+// New starts a path; Stop ends it.
+func New(t testing.TB) (*Path, error) {
+	p := &Path{done: make(chan error, 1), marks: make(chan string, 100)}
+	p.URL = pgtest.DB(t)
+	slot := "golden_" + p.URL[strings.LastIndex(p.URL, "/t_")+3:][:12]
+	if err := pgtest.Exec(t.Context(), p.URL, once, "select pg_create_logical_replication_slot('"+slot+"', 'pgoutput')"); err != nil {
 		return nil, err
 	}
-	config, err := pgxpool.ParseConfig(p.url)
+	config, err := pgxpool.ParseConfig(p.URL)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +73,7 @@ func newPath(t testing.TB) (*path, error) {
 	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, err
 	}
-	src, err := postgres.New(postgres.Options{URL: p.url, Slot: slot, Create: postgres.CreateNothing})
+	src, err := postgres.New(postgres.Options{URL: p.URL, Slot: slot, Create: postgres.CreateNothing})
 	if err != nil {
 		return nil, err
 	}
@@ -78,53 +81,54 @@ func newPath(t testing.TB) (*path, error) {
 	return p, nil
 }
 
-func (p *path) stop() error {
+// Stop ends the source and closes the lookups' pool.
+func (p *Path) Stop() error {
 	p.cancel()
 	defer p.pool.Close()
 	select {
 	case err := <-p.done:
 		return err
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		return errors.New("the source did not stop")
 	}
 }
 
-// reset empties the database and makes a case's tables and mapper. Nothing is
+// Reset empties the database and makes a case's tables and mapper. Nothing is
 // under way meanwhile: the last block has been awaited.
-func (p *path) reset(ctx context.Context, spec *mapping.Spec, look bool, setup []string, tables string) (*lookup.Lookup, error) {
+func (p *Path) Reset(ctx context.Context, spec *mapping.Spec, look bool, setup []string, tables string) (*lookup.Lookup, error) {
 	sql := append([]string{"drop schema if exists public, chat cascade; drop publication if exists supabase_realtime; create schema public"}, setup...)
 	sql = append(sql, "alter publication bridge add table "+tables)
 	for i := 1; i < len(sql)-1; i++ {
 		sql[i] = "set search_path = public, golden; " + sql[i]
 	}
-	if err := pgtest.Exec(ctx, p.url, sql...); err != nil {
+	if err := pgtest.Exec(ctx, p.URL, sql...); err != nil {
 		return nil, err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.lines, p.warnings = nil, nil
-	opts := mapping.Options{Warn: func(w mapping.Warning) { p.warnings = append(p.warnings, w.Reason+" "+w.Table+"\n") }}
+	p.Lines, p.Warnings = nil, nil
+	opts := mapping.Options{Warn: func(w mapping.Warning) { p.Warnings = append(p.Warnings, w.Reason+" "+w.Table+"\n") }}
 	var l *lookup.Lookup
 	if look {
-		l = lookup.NewSQL(p.pool, spec, patience)
+		l = lookup.NewSQL(p.pool, spec, Patience)
 		opts.Lookup = l
 	}
 	p.mapper = mapping.New(spec, opts)
 	return l, nil
 }
 
-// run runs one block as one transaction, and waits until all of it has been
+// Run runs one block as one transaction, and waits until all of it has been
 // mapped.
-func (p *path) run(ctx context.Context, n int, sql string) error {
+func (p *Path) Run(ctx context.Context, n int, sql string) error {
 	p.mu.Lock()
 	p.block = n
 	p.mu.Unlock()
 	p.count++
 	mark := fmt.Sprint(p.count)
-	if err := pgtest.Exec(ctx, p.url, "set search_path = public, golden", sql, "insert into golden.mark values ('"+mark+"')"); err != nil {
+	if err := pgtest.Exec(ctx, p.URL, "set search_path = public, golden", sql, "insert into golden.mark values ('"+mark+"')"); err != nil {
 		return fmt.Errorf("block %d: %w", n, err)
 	}
-	late := time.NewTimer(patience)
+	late := time.NewTimer(Patience)
 	defer late.Stop()
 	for {
 		select {
@@ -141,8 +145,8 @@ func (p *path) run(ctx context.Context, n int, sql string) error {
 	}
 }
 
-// event is one line of a golden file.
-type event struct {
+// Event is one line of Lines.
+type Event struct {
 	Event        string          `json:"event"`
 	Tx           int             `json:"tx"`
 	Index        uint32          `json:"index"`
@@ -152,20 +156,21 @@ type event struct {
 }
 
 // emit takes an event; p.mu is held.
-func (p *path) emit(e *mapping.Event) error {
+func (p *Path) emit(e *mapping.Event) error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	// The payload goes in as it is: encoding it again would repair it.
-	if err := enc.Encode(event{e.Kind.String(), p.block, e.Index, string(e.Workspace), string(e.Conversation), json.RawMessage(`"§"`)}); err != nil {
+	if err := enc.Encode(Event{e.Kind.String(), p.block, e.Index, string(e.Workspace), string(e.Conversation), json.RawMessage(`"§"`)}); err != nil {
 		return err
 	}
-	p.lines = append(p.lines, strings.Replace(b.String(), `"§"`, string(e.Payload), 1))
+	p.Lines = append(p.Lines, strings.Replace(b.String(), `"§"`, string(e.Payload), 1))
 	return nil
 }
 
-// Begin, Change, Commit and Gap make path a source.Handler.
-func (p *path) Begin(tx source.Tx) error {
+// Begin begins a transaction. It makes Path, with the next three, a
+// source.Handler.
+func (p *Path) Begin(tx source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.marked = ""
@@ -175,7 +180,8 @@ func (p *path) Begin(tx source.Tx) error {
 	return nil
 }
 
-func (p *path) Change(c *source.Change) error {
+// Change maps a change.
+func (p *Path) Change(c *source.Change) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.Relation.Name == "mark" && c.Op == source.Insert {
@@ -187,7 +193,8 @@ func (p *path) Change(c *source.Change) error {
 	return p.mapper.Change(c, p.emit)
 }
 
-func (p *path) Commit(source.Tx) error {
+// Commit ends a transaction.
+func (p *Path) Commit(source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var err error
@@ -200,4 +207,5 @@ func (p *path) Commit(source.Tx) error {
 	return err
 }
 
-func (p *path) Gap(g source.Gap) error { return fmt.Errorf("a gap: %s", g.Reason) }
+// Gap fails: nothing may be lost here.
+func (p *Path) Gap(g source.Gap) error { return fmt.Errorf("a gap: %s", g.Reason) }

@@ -1,18 +1,24 @@
-package golden_test
+package demorun_test
 
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
 	"chatbridge/demo"
 	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/eventschema"
+	"chatbridge/mapping/internal/path"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
 // The demo's traffic through the whole path: every event fits the contract, and
 // what a client that got them all would show at the end is what the database
@@ -20,7 +26,7 @@ import (
 func TestDemoTraffic(t *testing.T) {
 	t.Parallel()
 	const messages = 300
-	p, err := newPath(t)
+	p, err := path.New(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,11 +34,11 @@ func TestDemoTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := p.reset(t.Context(), spec, true, []string{schemas.CRM}, "public.messages, public.conversations")
+	l, err := p.Reset(t.Context(), spec, true, []string{schemas.CRM}, "public.messages, public.conversations")
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := pgxpool.New(t.Context(), p.url)
+	pool, err := pgxpool.New(t.Context(), p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +47,7 @@ func TestDemoTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), patience)
+	ctx, stop := context.WithTimeout(t.Context(), path.Patience)
 	done := make(chan error, 1)
 	go func() { done <- traffic.Run(ctx) }()
 	for tick := time.NewTicker(10 * time.Millisecond); traffic.Messages() < messages && ctx.Err() == nil; <-tick.C {
@@ -50,22 +56,32 @@ func TestDemoTraffic(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if err := p.run(t.Context(), 1, "select 1"); err != nil {
+	if err := p.Run(t.Context(), 1, "select 1"); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.stop(); err != nil {
+	if err := p.Stop(); err != nil {
 		t.Error(err)
 	}
 	if s := l.Stats(); s.LastError != nil {
 		t.Error("a lookup failed:", s.LastError)
 	}
-	for _, line := range p.lines {
-		checkContract(t, line)
+	v, err := eventschema.New()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(p.warnings) > 0 {
-		t.Errorf("warnings: %v", p.warnings)
+	for _, line := range p.Lines {
+		var e path.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Validate(e.Event, e.Data); err != nil {
+			t.Errorf("%v\n%s", err, line)
+		}
 	}
-	compareScreen(t, pool, screenOf(t, p.lines))
+	if len(p.Warnings) > 0 {
+		t.Errorf("warnings: %v", p.Warnings)
+	}
+	compareScreen(t, pool, screenOf(t, p.Lines))
 }
 
 // screen is what a client shows after all events.
@@ -82,7 +98,7 @@ func screenOf(t *testing.T, lines []string) screen {
 	t.Helper()
 	s := screen{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}, map[string]int{}}
 	for _, line := range lines {
-		var e event
+		var e path.Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
