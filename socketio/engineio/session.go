@@ -86,15 +86,15 @@ func (s *Session) Done() <-chan struct{} {
 // The client gets a close packet or frame of the transport, nothing of Socket.IO.
 func (s *Session) Close(reason Reason) {
 	s.mu.Lock()
-	if s.state != stateOpen {
-		s.mu.Unlock()
-		return
-	}
 	// On polling without a poll there is nobody to tell, and at shutdown no time
-	// to wait for the next.
+	// to wait for the next, also if the session was closing already.
 	if s.ws == nil && (s.polls == nil || s.polls.waiting == nil) && reason == Shutdown {
 		s.mu.Unlock()
 		s.end(reason)
+		return
+	}
+	if s.state != stateOpen {
+		s.mu.Unlock()
 		return
 	}
 	s.push(closeMessage)

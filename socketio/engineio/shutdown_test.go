@@ -58,6 +58,21 @@ func TestShutdownCut(t *testing.T) {
 	a.wantClosed(t, engineio.Shutdown)
 }
 
+// A polling session that is closed, and waits for a poll to tell its client, does
+// not hold up the end.
+func TestShutdownOfClosingSession(t *testing.T) {
+	a := newApp()
+	s, url := serve(t, a, func(o *engineio.Options) { o.WriteTimeout = time.Hour })
+	rawclient.OpenPolling(t, url)
+	a.next(t).Close(engineio.ServerClose)
+	ctx, cancel := context.WithTimeout(t.Context(), rawclient.Patience)
+	defer cancel()
+	if err := s.Shutdown(ctx, 0, 0); err != nil {
+		t.Error(err)
+	}
+	a.wantClosed(t, engineio.ServerClose)
+}
+
 func TestPick(t *testing.T) {
 	s, url := serve(t, newApp(), nil)
 	for range 4 {
