@@ -162,7 +162,7 @@ func (c *conn) join(f clientFrame) {
 		fail("TopicNameRequired: You must provide a topic name")
 		return
 	}
-	token, cl := c.token, c.claims
+	token := c.token
 	if own, ok := ownToken(f.payload); ok {
 		token = own
 	}

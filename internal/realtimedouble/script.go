@@ -37,6 +37,7 @@ type script struct {
 	swallow int
 	joins   func(topic string) JoinScript
 	connSeq int
+	expired map[string]bool
 }
 
 func (s *script) refusal() (int, string, bool) {
@@ -124,6 +125,33 @@ func (s *Server) OnJoin(fn func(topic string) JoinScript) {
 	s.script.mu.Lock()
 	defer s.script.mu.Unlock()
 	s.script.joins = fn
+}
+
+// Expire has a token expire now, whatever its claims say.
+func (s *Server) Expire(token string) {
+	s.script.mu.Lock()
+	if s.script.expired == nil {
+		s.script.expired = map[string]bool{}
+	}
+	s.script.expired[token] = true
+	s.script.mu.Unlock()
+	s.each(func(c *conn) {
+		for _, ch := range c.list() {
+			ch.mu.Lock()
+			hit := ch.token == token
+			ch.mu.Unlock()
+			if hit {
+				ch.system(expiredText(0), "error", "system")
+				ch.close("phx_close")
+			}
+		}
+	})
+}
+
+func (s *script) isExpired(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expired[token]
 }
 
 // CloseAll closes every connection with the code.

@@ -72,7 +72,7 @@ func (s *Server) verify(token string) (claims, *tokenError) {
 		return claims{}, malformed
 	}
 	c.json = string(b)
-	if ago := time.Since(c.exp); ago >= 0 {
+	if ago := time.Since(c.exp); ago >= 0 || s.script.isExpired(token) {
 		text := expiredText(ago)
 		return claims{}, &tokenError{status: 401, connect: "Token has expired", join: "InvalidJWTToken: " + text, system: text}
 	}

@@ -55,7 +55,14 @@ func (ss *session) join(c *channel) *ended {
 	c.t.countJoin()
 	now := time.Now()
 	ss.joinSeen = now
-	c.enter(ChannelJoining, now.Add(ss.s.opts.Timing.Join), c.t.channelError())
+	// The server answers joins one after the other.
+	wait := ss.s.opts.Timing.Join
+	for _, other := range ss.channels {
+		if other != c && other.state == ChannelJoining {
+			wait += ss.s.opts.Timing.Join
+		}
+	}
+	c.enter(ChannelJoining, now.Add(wait), c.t.channelError())
 	return ss.send(frame{JoinRef: c.joinRef, Ref: c.joinRef, Topic: c.t.topic, Event: eventJoin, Payload: payload})
 }
 
@@ -119,7 +126,7 @@ func (ss *session) onReply(c *channel, f frame) *ended {
 		c.t.setChannel(ChannelJoined, c.t.channelError())
 		return nil
 	}
-	return ss.refused(c, joinRefusal(r.Response.Reason))
+	return ss.refused(c, joinRefusal(string(r.Response.Reason)))
 }
 
 // refused deals with a refused join.
@@ -163,7 +170,7 @@ func (ss *session) onSystem(c *channel, f frame) *ended {
 	case m.Extension == eventChanges && m.Status == "ok":
 		ss.subscribed(c)
 	case m.Extension == eventChanges:
-		r := subscribeRefusal(m.Message, c.t.name)
+		r := subscribeRefusal(string(m.Message), c.t.name)
 		ss.complain(c, r)
 		if c.state == ChannelLive {
 			ss.s.gap(c.t, gapChannel)
@@ -174,8 +181,8 @@ func (ss *session) onSystem(c *channel, f frame) *ended {
 			c.enter(ChannelDegraded, time.Now().Add(ss.s.opts.Timing.Subscribe), r.Error())
 		}
 	case m.Status == "error":
-		c.expired = c.expired || isTokenText(m.Message)
-		ss.complain(c, &Refusal{Step: "channel", Text: m.Message})
+		c.expired = c.expired || isTokenText(string(m.Message))
+		ss.complain(c, &Refusal{Step: "channel", Text: string(m.Message)})
 	}
 	return nil
 }

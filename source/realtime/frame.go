@@ -83,15 +83,29 @@ func encodeFrame(dst []byte, f frame) ([]byte, error) {
 type reply struct {
 	Status   string `json:"status"`
 	Response struct {
-		Reason string `json:"reason"`
+		Reason looseText `json:"reason"`
 	} `json:"response"`
 }
 
 // system is the payload of a system message.
 type system struct {
-	Message   string `json:"message"`
-	Status    string `json:"status"`
-	Extension string `json:"extension"`
+	Message   looseText `json:"message"`
+	Status    string    `json:"status"`
+	Extension string    `json:"extension"`
+}
+
+// looseText is a string, or the JSON of anything else: messages are sometimes
+// whatever term the server had at hand.
+type looseText string
+
+// UnmarshalJSON implements json.Unmarshaler; it never fails.
+func (t *looseText) UnmarshalJSON(b []byte) error {
+	var s string
+	if json.Unmarshal(b, &s) != nil {
+		s = string(b)
+	}
+	*t = looseText(s)
+	return nil
 }
 
 // joinPayload is the payload of phx_join. Keys without a value must be left

@@ -207,10 +207,14 @@ func (ss *session) lost() ended {
 	var ce *websocket.CloseError
 	var ne net.Error
 	switch {
-	case errors.As(err, &ce):
+	case errors.As(err, &ce) && ce.Code != websocket.CloseAbnormalClosure:
 		return ended{reason: "closed_" + strconv.Itoa(ce.Code), err: fmt.Errorf("server closed the connection: code %d %s", ce.Code, ce.Text)}
 	case errors.As(err, &ne) && ne.Timeout():
 		return ended{reason: "silent", err: fmt.Errorf("nothing came in for %s", ss.s.opts.Timing.Read)}
+	}
+	var oe *net.OpError
+	if errors.As(err, &oe) {
+		err = oe.Err // without the ports, so that it is logged once
 	}
 	return ended{reason: "reset", err: fmt.Errorf("read: %w", err)}
 }
