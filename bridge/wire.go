@@ -214,11 +214,19 @@ var holdModes = map[string]gateway.Mode{
 // counts as fresh: what a busy server writes between two looks.
 const freshBytes = 64 << 10
 
-// fresh tells whether the log holds all that was committed up to about a second
-// ago. A source that has just started streams at once, from the window's start.
-func (d *Daemon) fresh() bool {
+// quietAfter is how long nothing must have come for a database to count as
+// quiet rather than late.
+const quietAfter = 3 * time.Second
+
+// fresh tells whether the log holds what was committed before since. A source
+// that has just started streams at once, but from the window's start. Where the
+// server's clock differs from ours, so does the answer.
+func (d *Daemon) fresh(since time.Time) bool {
 	h := d.source.Health()
-	return h.Flowing && h.LagBytes <= freshBytes && h.Lag < 1
+	if !h.Flowing || h.LagBytes > freshBytes || h.Lag >= 1 {
+		return false
+	}
+	return h.LastTransaction != nil && h.LastTransaction.After(since) || time.Since(since) >= quietAfter
 }
 
 // inFront makes the gateway where the bridge stands in front of ChatEngine.

@@ -51,6 +51,7 @@ type catchUp struct {
 	timer     *time.Timer
 	holdUntil time.Time
 	giveUp    time.Time
+	since     time.Time // when ChatEngine had accepted the client
 	fresh     time.Time // when the bridge had all there was; zero before
 	synced    int       // the number of the last SyncEvent
 	syncing   bool      // its answer is awaited
@@ -59,14 +60,14 @@ type catchUp struct {
 	fed       bool      // the bridge has
 	holding   bool      // frames are kept
 	done      bool      // nothing is looked at any more
-	kept      []frame   // ChatEngine's
+	kept      []kept    // ChatEngine's
 	keptBytes int
-	early     []byte          // the bridge's frames, until ChatEngine has accepted
-	given     map[string]bool // identities of what the bridge has sent
+	early     []byte // the bridge's frames, until ChatEngine has accepted
+	given     given  // what the bridge has said
 }
 
 func newCatchUp(t *tunnel, g *Gateway, r *http.Request) *catchUp {
-	c := &catchUp{g: g, t: t, given: make(map[string]bool)}
+	c := &catchUp{g: g, t: t, given: make(given)}
 	c.feed = newFeed(g, r, c)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,7 +89,7 @@ func (c *catchUp) step(now time.Time) {
 	if c.done {
 		return
 	}
-	if c.accepted && c.fed && c.fresh.IsZero() && c.g.opts.Fresh() {
+	if c.accepted && c.fed && c.fresh.IsZero() && c.g.opts.Fresh(c.since) {
 		c.fresh = now
 	}
 	if !c.fresh.IsZero() && !c.syncing && now.Sub(c.fresh) >= c.g.opts.CatchUp {
@@ -100,7 +101,7 @@ func (c *catchUp) step(now time.Time) {
 	case now.After(c.giveUp):
 		c.releaseLocked(catchUpMissed)
 	case c.holding && now.After(c.holdUntil):
-		c.pour()
+		c.pour(time.Time{})
 		fallthrough
 	default:
 		c.timer.Reset(freshnessInterval)
@@ -202,7 +203,7 @@ func (c *catchUp) pass(f frame) bool {
 	}
 	switch {
 	case isConnect(f.payload) && !c.accepted:
-		c.accepted = true
+		c.accepted, c.since = true, time.Now()
 		if len(c.early) > 0 && c.t.write(c.t.client, c.early) != nil {
 			return false
 		}
@@ -217,26 +218,25 @@ func (c *catchUp) pass(f frame) bool {
 // keep holds a frame back; c.mu is held. Past the bound, the oldest goes where
 // the bridge feeds the client, for it sends that one too, and else all pass.
 func (c *catchUp) keep(f frame) {
-	c.kept = append(c.kept, f)
+	k := kept{frame: f, at: time.Now()}
+	k.subject, k.state = identity(f.payload)
+	c.kept = append(c.kept, k)
 	c.keptBytes += len(f.raw)
 	if c.keptBytes > maxKept && !c.fed {
-		c.pour()
+		c.pour(time.Time{})
 	}
 	for c.keptBytes > maxKept {
 		c.keptBytes -= len(c.kept[0].raw)
-		c.kept[0] = frame{}
+		c.kept[0] = kept{}
 		c.kept = c.kept[1:]
 	}
 }
 
-// pour passes on what is kept, but for what the bridge has said too, and keeps
-// no more; c.mu is held.
-func (c *catchUp) pour() {
+// pour passes on what is kept and is news, and keeps no more; c.mu is held. The
+// bridge has said all there was up to the time covered.
+func (c *catchUp) pour(covered time.Time) {
 	c.holding = false
-	for _, f := range c.kept {
-		if c.given[identity(f.payload)] {
-			continue
-		}
+	for _, f := range c.given.news(c.kept, covered) {
 		if c.t.write(c.t.client, f.raw) != nil {
 			break
 		}
@@ -296,9 +296,7 @@ func (c *catchUp) feedEvent(packet []byte) {
 		_ = c.t.write(c.t.client, appendText(nil, packet))
 	}
 	c.g.count.catchUpEvents.Add(1)
-	if id := identity(packet); id != "" && len(c.given) < maxIdentities {
-		c.given[id] = true
-	}
+	c.given.add(packet)
 }
 
 func (c *catchUp) isDone() bool {
@@ -322,7 +320,11 @@ func (c *catchUp) releaseLocked(o outcome) {
 	c.done = true
 	c.timer.Stop()
 	c.feed.cancel()
-	c.pour()
+	var covered time.Time
+	if o == caughtUp {
+		covered = time.Now().Add(-c.g.opts.CatchUp)
+	}
+	c.pour(covered)
 	c.early, c.given = nil, nil
 	if c.connected {
 		c.g.count.catchUps[o].Add(1)

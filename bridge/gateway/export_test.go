@@ -12,7 +12,6 @@ var (
 	IsConnect      = isConnect
 	IsConnectError = isConnectError
 	JudgeEngine    = judgeEngine
-	Identity       = identity
 	ErrLarge       = errLarge
 )
 
@@ -38,3 +37,26 @@ func (m Machine) HandBack(now time.Time) bool            { return m.m.handBack(n
 func (m Machine) Settled(now time.Time) bool             { return m.m.settled(now) }
 func (m Machine) Hold(mode Mode, now time.Time) bool     { return m.m.hold(mode, now) }
 func (m Machine) Status() Status                         { return m.m.status() }
+
+// News holds ChatEngine's packets, each kept so long before the end, against
+// what the bridge has said.
+func News(said, kept []string, age []time.Duration, covered time.Duration) []string {
+	g := make(given)
+	for _, p := range said {
+		g.add([]byte(p))
+	}
+	now := time.Now()
+	var frames []keptFrame
+	for i, p := range kept {
+		k := keptFrame{frame: frame{payload: []byte(p)}, at: now.Add(-age[i])}
+		k.subject, k.state = identity(k.payload)
+		frames = append(frames, k)
+	}
+	var out []string
+	for _, f := range g.news(frames, now.Add(-covered)) {
+		out = append(out, string(f.payload))
+	}
+	return out
+}
+
+type keptFrame = kept

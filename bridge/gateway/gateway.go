@@ -56,7 +56,7 @@ func New(o Options) (*Gateway, error) {
 		g.log = slog.New(slog.DiscardHandler)
 	}
 	if g.opts.Fresh == nil {
-		g.opts.Fresh = func() bool { return true }
+		g.opts.Fresh = func(time.Time) bool { return true }
 	}
 	g.local = newMemoryListener()
 	g.transport = newTransport(o)

@@ -3,26 +3,73 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
+	"time"
 )
 
 // maxIdentities bounds what is remembered of one client's feed.
-const maxIdentities = 10_000
+const maxIdentities = 20_000
 
-// identity tells what an event says, in few words: two events with the same
-// identity leave the client in the same state. Empty for an event that it
-// cannot tell it of.
+// given is what the bridge has said to a client: by subject, each state.
+type given map[string][]string
+
+// add remembers an event.
+func (g given) add(packet []byte) {
+	subject, state := identity(packet)
+	if subject == "" || len(g) >= maxIdentities || g.has(subject, state) {
+		return
+	}
+	g[subject] = append(g[subject], state)
+}
+
+func (g given) has(subject, state string) bool { return slices.Contains(g[subject], state) }
+
+// kept is a frame of ChatEngine's that waits.
+type kept struct {
+	frame
+	at             time.Time
+	subject, state string
+}
+
+// news returns those of the frames that say what the bridge has not said, in
+// their order. Of a subject's states up to the last one that the bridge has
+// said, none is news; nor is any from before the time covered, of a subject on
+// which the bridge has spoken.
+func (g given) news(frames []kept, covered time.Time) []kept {
+	known := make(map[string]bool)
+	var news []kept
+	for _, f := range slices.Backward(frames) {
+		if f.subject != "" {
+			_, spoken := g[f.subject]
+			if known[f.subject] || spoken && f.at.Before(covered) {
+				continue
+			}
+			if g.has(f.subject, f.state) {
+				known[f.subject] = true
+				continue
+			}
+		}
+		news = append(news, f)
+	}
+	slices.Reverse(news)
+	return news
+}
+
+// identity tells of what an event speaks and what it says of that, in few
+// words: two events with the same leave the client in the same state. Both are
+// empty for an event that it cannot tell it of.
 //
-// It is what keeps a catch-up from turning back: of a message that someone
-// else than ChatEngine has set to read, the bridge says delivered and read,
-// ChatEngine delivered alone; said last, that would stay.
-func identity(packet []byte) string {
+// It is what keeps a catch-up from turning back: of a message that was
+// delivered, then read, the bridge may have said read alone; ChatEngine's
+// delivered, said last, would stay.
+func identity(packet []byte) (subject, state string) {
 	_, args, ok := bytes.Cut(packet, []byte("["))
 	if !ok {
-		return ""
+		return "", ""
 	}
 	var event []json.RawMessage
 	if json.Unmarshal(packet[len(packet)-len(args)-1:], &event) != nil || len(event) < 2 {
-		return ""
+		return "", ""
 	}
 	var payload struct {
 		ID          string
@@ -31,17 +78,16 @@ func identity(packet []byte) string {
 		LastMessage struct{ ID string }
 	}
 	if json.Unmarshal(event[1], &payload) != nil {
-		return ""
+		return "", ""
 	}
-	const sep = "\x00"
 	name := string(event[0])
 	switch {
 	case name == `"message"` && payload.ID != "":
-		return "m" + sep + payload.ID
+		return "m " + payload.ID, ""
 	case name == `"messageStatus"` && payload.MessageID != "":
-		return "s" + sep + payload.MessageID + sep + payload.Status
+		return "s " + payload.MessageID, payload.Status
 	case name == `"conversation"` && payload.ID != "":
-		return "c" + sep + payload.ID + sep + payload.LastMessage.ID
+		return "c " + payload.ID, payload.LastMessage.ID
 	}
-	return ""
+	return "", ""
 }

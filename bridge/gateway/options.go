@@ -68,10 +68,10 @@ type Options struct {
 	// bridge. Past it they pass, and what the client missed comes late and out
 	// of order, if it comes before CatchUpLate.
 	CatchUpWait, CatchUpLate time.Duration
-	// Fresh tells whether the bridge has read everything that was committed up
-	// to about a second ago; until it does, a client counts as not caught up.
-	// Nil: always.
-	Fresh func() bool
+	// Fresh tells whether the bridge has read what was committed before a time,
+	// give or take a second; until it has, a client counts as not caught up. Nil:
+	// always.
+	Fresh func(since time.Time) bool
 
 	// TrustedProxies are those whose X-Forwarded-* headers are passed on;
 	// anyone else's are replaced.

@@ -1,7 +1,9 @@
 package gateway_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"chatbridge/bridge/gateway"
 )
@@ -57,30 +59,52 @@ func TestJudgeEngine(t *testing.T) {
 	}
 }
 
-func TestIdentity(t *testing.T) {
-	for _, c := range []struct{ a, b string }{
-		{`42["message",{"id":"m1","content":"a"}]`, `42["message",{"id":"m1","content":"b"},"offset"]`},
-		{`42["messageStatus",{"messageId":"m","status":"read"}]`, `421["messageStatus", {"status":"read","messageId":"m","conversationId":"c"}]`},
+// TestNews: what of ChatEngine's waiting events is still to be told.
+func TestNews(t *testing.T) {
+	status := func(s string) string { return `42["messageStatus",{"messageId":"m","status":"` + s + `"}]` }
+	conversation := func(last string) string { return `42["conversation",{"id":"c","lastMessage":{"id":"` + last + `"}}]` }
+	const young, old, covered = time.Second, 5 * time.Second, 2 * time.Second
+	for name, c := range map[string]struct{ said, kept, young, want []string }{
+		"nothing said": {young: []string{status("delivered"), status("read")}, want: []string{status("delivered"), status("read")}},
+		"all said":     {said: []string{status("delivered"), status("read")}, young: []string{status("delivered"), status("read")}},
+		"only the newest said": {
+			said: []string{status("read")}, young: []string{status("delivered"), status("read")},
+		},
+		"said up to the middle": {
+			said: []string{status("sent"), status("delivered")}, young: []string{status("sent"), status("delivered"), status("read")},
+			want: []string{status("read")},
+		},
+		"an old one, and the bridge knows better": {said: []string{status("read")}, kept: []string{status("delivered")}},
+		"an old one of which the bridge knows nothing": {
+			said: []string{conversation("1")}, kept: []string{status("delivered")}, want: []string{status("delivered")},
+		},
+		"conversations": {
+			said: []string{conversation("2")}, young: []string{conversation("1"), conversation("2"), conversation("3")},
+			want: []string{conversation("3")},
+		},
+		"messages": {
+			said:  []string{`42["message",{"id":"2"},"offset"]`},
+			young: []string{`42["message",{"id":"1"}]`, `42["message",{"id":"2"}]`, `42["message",{"id":"3"}]`},
+			want:  []string{`42["message",{"id":"1"}]`, `42["message",{"id":"3"}]`},
+		},
+		"what cannot be told apart": {
+			said: []string{`42["message",{}]`}, young: []string{`42["message",{}]`}, want: []string{`42["message",{}]`},
+		},
 	} {
-		if gateway.Identity([]byte(c.a)) == "" || gateway.Identity([]byte(c.a)) != gateway.Identity([]byte(c.b)) {
-			t.Errorf("%s and %s differ: %q and %q", c.a, c.b, gateway.Identity([]byte(c.a)), gateway.Identity([]byte(c.b)))
+		var ages []time.Duration
+		for range c.kept {
+			ages = append(ages, old)
+		}
+		for range c.young {
+			ages = append(ages, young)
+		}
+		if got := gateway.News(c.said, append(c.kept, c.young...), ages, covered); !slices.Equal(got, c.want) {
+			t.Errorf("%s: told %q, want %q", name, got, c.want)
 		}
 	}
-	seen := map[string]string{}
-	for _, p := range []string{
-		`42["message",{"id":"m1"}]`, `42["message",{"id":"m2"}]`, `42["conversation",{"id":"m1"}]`,
-		`42["conversation",{"id":"m1","lastMessage":{"id":"x"}}]`,
-		`42["messageStatus",{"messageId":"m1","status":"read"}]`, `42["messageStatus",{"messageId":"m1","status":"sent"}]`,
-	} {
-		id := gateway.Identity([]byte(p))
-		if other, ok := seen[id]; ok || id == "" {
-			t.Errorf("%s and %s are one: %q", p, other, id)
-		}
-		seen[id] = p
-	}
-	for _, p := range []string{``, `42`, `42[`, `42["message"]`, `42["message",7]`, `42["typing",{"id":"x"}]`, `42["message",{}]`, `2`} {
-		if id := gateway.Identity([]byte(p)); id != "" {
-			t.Errorf("%s has the identity %q", p, id)
+	for _, p := range []string{``, `42`, `42[`, `42["message"]`, `42["message",7]`, `42["typing",{"id":"x"}]`, `2`} {
+		if got := gateway.News([]string{p}, []string{p}, []time.Duration{young}, covered); len(got) != 1 {
+			t.Errorf("%s is taken for something known", p)
 		}
 	}
 }

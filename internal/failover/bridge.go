@@ -2,6 +2,8 @@ package failover
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -188,6 +190,31 @@ func (b *Bridge) AwaitReady() {
 		}
 		return httpOK(b.URL() + "/readyz")
 	})
+}
+
+// Metrics are the lines of /metrics that begin with prefix and are not zero.
+func (b *Bridge) Metrics(prefix string) []string {
+	b.t.Helper()
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(b.AdminURL() + "/metrics")
+	if err != nil {
+		b.t.Log(err)
+		return nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.t.Log(err)
+		return nil
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, prefix) && !strings.HasSuffix(line, " 0") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // Addr is the public listener's host:port, URL with http before it, AdminURL

@@ -51,6 +51,10 @@ type Digest struct {
 	Conversations map[string][]string `json:"conversations"` // message ids, newest first
 	Statuses      map[string]string   `json:"statuses"`      // by message id
 	List          map[string]string   `json:"list"`          // last message id, by conversation
+	// Arrivals says when and how each message came, Log what became of the
+	// connection: for the reader of a failed comparison.
+	Arrivals map[string]string `json:"arrivals"`
+	Log      []string          `json:"log"`
 }
 
 // Clients are running clients.

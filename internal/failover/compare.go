@@ -131,6 +131,8 @@ func (w truth) judgeConversation(v *Verdict, client int, conversation string, d 
 		for i := range want {
 			if want[i] != got[i] {
 				v.example("client %d shows %s at place %d of %s, is %s", client, got[i], len(want)-i, conversation, want[i])
+				v.example("  came: %s, and before it %s; should have: %s; connection: %v",
+					d.Arrivals[got[i]], d.Arrivals[got[min(i+1, len(got)-1)]], d.Arrivals[want[i]], d.Log)
 				break
 			}
 		}

@@ -32,6 +32,7 @@ func TestChatEngineHangs(t *testing.T) {
 		}
 		w.handedBack(bridge)
 	}
+	t.Log(bridge.Metrics("bridge_gateway_"))
 	w.finish("ChatEngine hanging (SIGSTOP)", "in front", rounds, writer, clients, "r00")
 }
 
@@ -76,5 +77,6 @@ func TestEverythingAtOnce(t *testing.T) {
 	}
 	bridge.AwaitReady()
 	awaitConnects(t, clients, w.size.clients)
+	t.Log(bridge.Metrics("bridge_gateway_"))
 	w.finish("all of it, in any order", "in front", rounds, writer, clients, "r00")
 }

@@ -71,6 +71,7 @@ func TestChatEngineKilledInFront(t *testing.T) {
 			pause(0, 4*time.Second)
 		}
 	}
+	t.Log(bridge.Metrics("bridge_gateway_"))
 	w.finish("ChatEngine killed and restored", "in front", w.size.rounds, writer, clients, "r00")
 }
 
@@ -179,6 +180,7 @@ func TestBridgeKilledInFront(t *testing.T) {
 	for range w.size.rounds {
 		w.killBridge(bridge, clients)
 	}
+	t.Log(bridge.Metrics("bridge_gateway_"))
 	w.finish("bridge killed (kill -9)", "in front", w.size.rounds, writer, clients, "r00")
 }
 
@@ -250,5 +252,6 @@ func TestConnectionsCutInFront(t *testing.T) {
 		cut += link.Cut(1 + rand.N(w.size.clients/4))
 	}
 	awaitConnects(t, clients, w.size.clients)
+	t.Log(bridge.Metrics("bridge_gateway_"))
 	w.finish("clients' connections cut at random", "in front", cut, writer, clients, "r00")
 }

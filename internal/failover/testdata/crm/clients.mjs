@@ -28,7 +28,9 @@ class Client {
   reset() {
     this.conversations = new Map(this.subscribe.map((id) => [id, []])) // newest first
     this.messages = new Map()
+    this.arrivals = new Map() // a message's id: when it came, on which connection
     this.list = new Map()
+    this.log = [] // connections made and lost, with their times
   }
 
   open() {
@@ -43,6 +45,7 @@ class Client {
     return new Promise((resolve) => {
       socket.on('connect', () => {
         this.counts.connects++
+        this.log.push(`${Date.now()} connect ${this.counts.connects}`)
         for (const id of this.subscribe) socket.emit('subscribe:conversation', id)
         // Answered after the subscriptions: so those are in force by then.
         socket.emit('ping')
@@ -51,6 +54,7 @@ class Client {
       socket.on('disconnect', (reason) => {
         if (reason === 'io client disconnect') return
         this.counts.disconnects++
+        this.log.push(`${Date.now()} ${reason}`)
         if (reason === 'io server disconnect') this.fail(reason)
       })
       socket.on('connect_error', (err) => {
@@ -79,6 +83,7 @@ class Client {
     this.counts.messages++
     shown.unshift(m.id)
     this.messages.set(m.id, m.status)
+    this.arrivals.set(m.id, `${Date.now()} connection ${this.counts.connects} created ${Date.parse(m.createdAt)}`)
     const created = Date.parse(m.createdAt)
     if (created >= this.opened) this.delays.push(Date.now() - created)
   }
@@ -100,6 +105,8 @@ class Client {
       conversations: Object.fromEntries(this.conversations),
       statuses: Object.fromEntries(this.messages),
       list: Object.fromEntries(this.list),
+      arrivals: Object.fromEntries(this.arrivals),
+      log: this.log,
     }
   }
 }
