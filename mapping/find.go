@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"time"
 
 	"chatbridge/source"
 )
@@ -71,7 +72,7 @@ func (m *Mapper) sameWorkspace(message, conversation source.Row) bool {
 func (m *Mapper) recall(kind tableID, need uint8, key []byte) *remembered {
 	r := m.memory.get(kind, key)
 	fresh := r != nil && (r.expires == 0 || m.now < r.expires)
-	if fresh {
+	if fresh || r != nil && !r.none && m.postpone(need, kind, key) {
 		m.counters.hits.Add(1)
 	} else if m.lookUp(need, kind, key) {
 		m.env.missed = true
@@ -81,6 +82,36 @@ func (m *Mapper) recall(kind tableID, need uint8, key []byte) *remembered {
 		return nil
 	}
 	return r
+}
+
+// refreshEvery is the shortest time, in commit time, between two lookups that
+// are made only because rows grew old, and maxStale how many of them are
+// remembered for the next one. With a thousand busy conversations the stream
+// would otherwise stand still a thousand times a minute; over PostgREST, at
+// 50 to 100 ms each, for longer than it has.
+const (
+	refreshEvery = int64(time.Second)
+	maxStale     = 256
+)
+
+// postpone tells that an old row is good enough for now. It is then looked up
+// together with others.
+func (m *Mapper) postpone(need uint8, kind tableID, key []byte) bool {
+	if m.opts.Lookup == nil || m.batch.asked || m.env.quiet || !m.batch.need.Empty() {
+		return false
+	}
+	if m.now-m.refreshed < refreshEvery {
+		if len(m.stale) < maxStale {
+			m.stale[needKey{need, kind, string(key)}] = true
+		}
+		return true
+	}
+	m.refreshed = m.now
+	for k := range m.stale {
+		m.lookUp(k.kind, k.table, []byte(k.key))
+	}
+	clear(m.stale)
+	return false
 }
 
 // readBack notes the rows whose values were needed and not sent; false when

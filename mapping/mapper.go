@@ -29,8 +29,12 @@ type Mapper struct {
 	tx source.Tx
 	// now is the latest commit time seen, in Unix nanoseconds: the clock by
 	// which memory grows old.
-	now   int64
-	txSeq uint64
+	now int64
+	// refreshed is when old rows were last looked up, by that clock; stale are
+	// those for the next time.
+	refreshed int64
+	stale     map[needKey]bool
+	txSeq     uint64
 	// open tells that a transaction has begun and not ended; again that the
 	// present one was cut short before.
 	open, again bool
@@ -60,6 +64,7 @@ func New(spec *Spec, opts Options) *Mapper {
 		spec: spec, opts: opts.withDefaults(),
 		bindings:     map[*source.Relation]*binding{},
 		warned:       map[string]bool{},
+		stale:        map[needKey]bool{},
 		unknownWords: map[string]*atomic.Uint64{},
 	}
 	for _, s := range [][]memberExpr{spec.message.members, spec.conversation.members} {
@@ -228,6 +233,7 @@ func (m *Mapper) Forget() {
 	m.memory.clear()
 	m.prints.init(m.prints.width, m.prints.limit)
 	m.batch.reset()
+	clear(m.stale)
 }
 
 // deleted forgets a row. A DELETE makes no event.

@@ -529,3 +529,43 @@ func TestContactChanges(t *testing.T) {
 		t.Errorf("asked %+v", a.asked)
 	}
 }
+
+// Rows that grow old together are looked up together, and at most once a
+// second: meanwhile the old ones are good enough.
+func TestOldRowsAreLookedUpTogether(t *testing.T) {
+	t.Parallel()
+	const contacts = 100
+	spec := load(t, "crm")
+	a := &answers{}
+	w := newWorld(t, spec, mapping.Options{Lookup: a, Refresh: time.Minute})
+	contact := func(i int, name string) fields { return ana.with(fields{"id": fmt.Sprint("ct", i), "name": name}) }
+	for i := range contacts {
+		a.found = append(a.found, found(spec, "contact", false, contact(i, "Old")))
+	}
+	var conversations []step
+	for i := range contacts {
+		conversations = append(conversations, insert("conversations", conversation.with(fields{"id": fmt.Sprint("c", i), "contact_id": fmt.Sprint("ct", i)})))
+	}
+	w.tx(conversations...)
+	a.found = []mapping.Found{found(spec, "contact", false, contact(0, "New"))}
+	w.time = w.time.Add(time.Hour)
+	send := func(i int) string {
+		return payloads(w.tx(insert("messages", message.with(fields{"id": fmt.Sprint("m", i), "conversation_id": fmt.Sprint("c", i)}))))
+	}
+	if got := send(0); len(a.asked) != 2 || !strings.Contains(got, `"name":"New"`) {
+		t.Errorf("the first: asked %d times, %s", len(a.asked), got)
+	}
+	a.asked = nil
+	a.found = a.found[:0]
+	for i := 1; i < contacts-1; i++ {
+		w.time = w.time.Add(time.Millisecond)
+		if got := send(i); len(a.asked) != 0 || !strings.Contains(got, `"name":"Old"`) {
+			t.Fatalf("contact %d: asked %d times, %s", i, len(a.asked), got)
+		}
+	}
+	w.time = w.time.Add(time.Second)
+	send(contacts - 1)
+	if len(a.asked) != 1 || len(a.asked[0].References) != 1 || len(a.asked[0].References[0].Keys) != contacts-1 {
+		t.Errorf("asked %+v", a.asked)
+	}
+}
