@@ -17,13 +17,6 @@ func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) e
 	if batch <= 0 {
 		batch = -1
 	}
-	ended := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		for _, session := range s.Pick(-1) {
-			session.Abort(Shutdown)
-		}
-		close(ended)
-	})
 	for ctx.Err() == nil {
 		left := s.Pick(-1)
 		if len(left) == 0 {
@@ -37,12 +30,16 @@ func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) e
 		}
 		s.await(ctx, left, pause)
 	}
-	if !stop() {
-		<-ended
+	left := s.Pick(-1)
+	for _, session := range left {
+		session.Abort(Shutdown)
 	}
 	s.poller.close()
 	s.goroutines.wait()
-	return ctx.Err()
+	if len(left) > 0 {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // await waits until the sessions of a batch have ended, and the pause is over.
