@@ -83,7 +83,8 @@ func (s *scripted) serve(w http.ResponseWriter, r *http.Request) {
 		if n, ok := strings.CutPrefix(string(p), `42["`+gateway.SyncEvent+`",`); ok {
 			if !s.mute.Load() {
 				s.mu.Lock()
-				err = conn.WriteMessage(websocket.TextMessage, []byte(`42["`+gateway.SyncedEvent+`",`+n))
+				// A lost connection shows at the next read.
+				_ = conn.WriteMessage(websocket.TextMessage, []byte(`42["`+gateway.SyncedEvent+`",`+n))
 				s.mu.Unlock()
 			}
 			continue
