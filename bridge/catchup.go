@@ -42,8 +42,9 @@ func (c *client) signal() {
 // lag takes a client whose queue has no room for p out of its rooms and lets
 // it read on from the log, at its own pace. It is called by the Socket.IO
 // server, and reports that the client is dealt with. Only a broadcast can be
-// made up for from the log, and what the client's own pump sends is sent again; a client that does not even take the answers to its
-// own events is closed.
+// made up for from the log, and what the client's own pump sends is sent
+// again; a client that does not even take the answers to its own events is
+// closed.
 func (h *Hub) lag(c *client, p *socketio.Packet) bool {
 	if h.sending.Load() != p {
 		return c.paced.Load() == p
