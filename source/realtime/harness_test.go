@@ -2,6 +2,7 @@ package realtime_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,7 @@ import (
 	"chatbridge/internal/realtimedouble"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/mapping"
 	"chatbridge/source"
 	"chatbridge/source/realtime"
 )
@@ -76,6 +78,13 @@ func prepare(t *testing.T, s setup) *project {
 	p := &project{t: t, dsn: pgtest.DB(t, realtimedouble.Roles, s.schema), log: &logs{t: t}}
 	p.rec = newRecorder()
 	var err error
+	if s.schema == schemas.CRM {
+		spec, err := mapping.Load("crm", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.rec.mapper, p.rec.client = mapping.New(spec, mapping.Options{}), map[string]string{}
+	}
 	if p.db, err = pgx.Connect(t.Context(), p.dsn); err != nil {
 		t.Fatal(err)
 	}
@@ -208,8 +217,12 @@ func (p *project) awaitRow(table, id, column, want string) {
 	}
 }
 
+// contractStatus is the contract's words for those of the tests.
+var contractStatus = map[string]string{"sending": "pending", "sent": "sent", "delivered": "delivered", "read": "read"}
+
 // awaitTruth waits until what was published of a table adds up to what the
-// database holds; that is, nothing is lost.
+// database holds; that is, nothing is lost. Of statuses it also waits until a
+// client that followed the events shows the right ones.
 func (p *project) awaitTruth(table, column string) {
 	p.t.Helper()
 	rows, err := p.db.Query(p.t.Context(), fmt.Sprintf("select id::text, coalesce(%s::text, '<null>') from %s", column, table))
@@ -233,6 +246,9 @@ func (p *project) awaitTruth(table, column string) {
 		for id, v := range want {
 			if id != conversation && !inserted["public."+table+"/"+id] {
 				out = append(out, id+": no insert")
+			}
+			if seen := p.rec.client[id]; table == "messages" && column == "status" && seen != contractStatus[v] {
+				out = append(out, fmt.Sprintf("%s: a client shows %q, want %q", id, seen, contractStatus[v]))
 			}
 			if got := p.rec.rows["public."+table+"/"+id][column]; got != v {
 				out = append(out, fmt.Sprintf("%s: %q, want %q", id, got, v))
@@ -258,6 +274,10 @@ type recorder struct {
 	rows    map[string]map[string]string // table/id → column → value
 	gaps    []source.Gap
 	faults  []string
+	// mapper and client stand for what comes after: the CRM's client drops a
+	// message whose id it has, and a status of a message it has not.
+	mapper *mapping.Mapper
+	client map[string]string // message id → status
 	// stall, if set, is waited for in each Change.
 	stall chan struct{}
 	// fail, if set, is returned by Commit.
@@ -298,6 +318,28 @@ func (r *recorder) Begin(tx source.Tx) error {
 		r.fault("time %v", tx.Time)
 	}
 	r.open, r.last = true, tx
+	if r.mapper != nil {
+		r.mapper.Begin(tx)
+	}
+	return nil
+}
+
+// emit is the CRM's client.
+func (r *recorder) emit(e *mapping.Event) error {
+	var m struct{ ID, MessageID, Status string }
+	if err := json.Unmarshal(e.Payload, &m); err != nil {
+		return err
+	}
+	switch e.Kind.String() {
+	case "message":
+		if _, known := r.client[m.ID]; !known {
+			r.client[m.ID] = m.Status
+		}
+	case "messageStatus":
+		if _, known := r.client[m.MessageID]; known {
+			r.client[m.MessageID] = m.Status
+		}
+	}
 	return nil
 }
 
@@ -320,6 +362,11 @@ func (r *recorder) Change(c *source.Change) error {
 		delete(r.rows, s.table+"/"+s.id)
 	}
 	r.changes = append(r.changes, s)
+	if r.mapper != nil {
+		if err := r.mapper.Change(c, r.emit); err != nil {
+			return err
+		}
+	}
 	if c.New != nil {
 		key := s.table + "/" + s.id
 		if r.rows[key] == nil {
@@ -339,6 +386,11 @@ func (r *recorder) Commit(tx source.Tx) error {
 		r.fault("Commit of another transaction")
 	}
 	r.open = false
+	if r.mapper != nil {
+		if err := r.mapper.Commit(r.emit); err != nil {
+			return err
+		}
+	}
 	r.cond.Broadcast()
 	return r.fail
 }

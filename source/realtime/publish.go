@@ -268,7 +268,9 @@ func (p *publisher) timeOf(s *sketch, e entry, known bool) time.Time {
 	if known && s.updated <= e.updated {
 		at = 0
 	}
-	if at == 0 || at > now.UnixMicro() {
+	// A time that lies ahead, beyond what is known of the clocks, is not the
+	// database's.
+	if at == 0 || at > now.Add(2*time.Second).UnixMicro() {
 		return now.Truncate(time.Microsecond)
 	}
 	return time.UnixMicro(at).UTC()

@@ -179,9 +179,10 @@ func (r *PostgREST) get(ctx context.Context, op string, t Table, v url.Values, i
 	}
 	now, err := http.ParseTime(resp.Header.Get("Date"))
 	if err != nil {
-		now = time.Time{}
+		return time.Time{}, nil
 	}
-	return now, nil
+	// The header is cut to seconds; in the mean that much is missing.
+	return now.Add(500 * time.Millisecond), nil
 }
 
 func setHeaders(h http.Header, key string, t Table) {
@@ -192,6 +193,9 @@ func setHeaders(h http.Header, key string, t Table) {
 		h.Set("Authorization", "Bearer "+key)
 	}
 	h.Set("Accept", "application/json")
+	if t.Name == "" {
+		h.Set("Accept", "application/openapi+json, application/json;q=0.9")
+	}
 	// Secret keys are refused for the User-Agents of browsers.
 	h.Set("User-Agent", "chatbridge")
 	if t.Schema != "" && t.Schema != "public" {
