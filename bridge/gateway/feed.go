@@ -31,7 +31,7 @@ const (
 // the one to the other: thousands of clients may be waiting.
 const (
 	feedRetryMin = 100 * time.Millisecond
-	feedRetryMax = 2 * time.Second
+	feedRetryMax = time.Second
 )
 
 // errRefused is a refusal for good: the bridge does not accept this client.
