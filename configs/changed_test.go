@@ -1,7 +1,10 @@
 package configs_test
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"chatbridge/configs"
@@ -25,5 +28,22 @@ func TestChanged(t *testing.T) {
 	}
 	if got := configs.Changed(before, before); len(got) > 0 {
 		t.Errorf("a Config differs from itself in %q", got)
+	}
+}
+
+// TestCredentialThatCannotBeRead is no credential that is not there: to be told
+// that the secret is not set would send the operator the wrong way.
+func TestCredentialThatCannotBeRead(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "credentials")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // no directory, so nothing below it can be looked at
+		t.Fatal(err)
+	}
+	_, err := configs.Load(configs.Sources{Env: []string{"CREDENTIALS_DIRECTORY=" + dir}})
+	if err == nil || !strings.Contains(err.Error(), "source.postgres.url") || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("got %v", err)
+	}
+	empty := t.TempDir()
+	if _, err := configs.Load(configs.Sources{Env: []string{"CREDENTIALS_DIRECTORY=" + empty}}); err != nil {
+		t.Errorf("without credentials: %v", err)
 	}
 }

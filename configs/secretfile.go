@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,7 +89,8 @@ func readCredentials(dir string, fields []*field) (layer, []Problem) {
 	var problems []Problem
 	for _, f := range fields {
 		path := filepath.Join(dir, f.key)
-		if _, err := os.Stat(path); !f.secret || err != nil {
+		// One that is there and cannot be read is no missing one.
+		if _, err := os.Stat(path); !f.secret || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		origin := Origin{Layer: FromCredential, Name: f.key}
