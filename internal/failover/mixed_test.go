@@ -13,6 +13,7 @@ import (
 // while. Whatever it had begun to do it does when it goes on.
 func TestChatEngineHangs(t *testing.T) {
 	w := newWorld(t)
+	w.patience = 2 * time.Second
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
 		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",

@@ -43,6 +43,7 @@ type world struct {
 	cluster       *throwaway.Cluster
 	database      string
 	conversations []failover.Conversation
+	patience      time.Duration // the writer's, with ChatEngine
 }
 
 // newWorld starts a cluster of its own, which may be killed. In the short form
@@ -82,7 +83,7 @@ func (w *world) engine() *chatengine.Server {
 func (w *world) writer(url string) *failover.Writer {
 	w.t.Helper()
 	return failover.NewWriter(w.t, failover.WriterOptions{
-		DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate,
+		DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Patience: w.patience,
 	})
 }
 

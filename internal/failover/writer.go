@@ -29,6 +29,10 @@ type WriterOptions struct {
 	Engine string
 	// Conversations are written to in turn.
 	Conversations []Conversation
+	// Patience is how long ChatEngine may take for a write before it is made
+	// straight into the database; zero: 10 s. Too short, and one that is merely
+	// busy is passed over, and never tells of what it did not write.
+	Patience time.Duration
 	// Rate is messages per second. Each message brings two changes of status of
 	// earlier ones, and a change of its conversation.
 	Rate int
@@ -77,6 +81,9 @@ type status struct {
 // Start. Its connections end with the test.
 func NewWriter(t testing.TB, o WriterOptions) *Writer {
 	t.Helper()
+	if o.Patience == 0 {
+		o.Patience = 10 * time.Second
+	}
 	config, err := pgxpool.ParseConfig(o.DatabaseURL)
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +94,7 @@ func NewWriter(t testing.TB, o WriterOptions) *Writer {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: len(o.Conversations)}
-	w := &Writer{t: t, opts: o, pool: pool, client: &http.Client{Transport: transport, Timeout: 2 * time.Second}}
+	w := &Writer{t: t, opts: o, pool: pool, client: &http.Client{Transport: transport, Timeout: o.Patience}}
 	t.Cleanup(func() {
 		w.Stop()
 		transport.CloseIdleConnections()
