@@ -335,7 +335,7 @@ func (r *replay) recv(l line) {
 		if mapped := r.mapIDs(now, want); mapped != want {
 			r.t.Fatalf("line %d (%s): got\n%s\nwant\n%s", l.sequence, r.note, mapped, want)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		r.t.Fatalf("line %d (%s): nothing came, want %.300s", l.sequence, r.note, l.Raw)
 	}
 }
@@ -353,7 +353,7 @@ func (r *replay) closed(l line) {
 	case strings.Contains(r.note, "SIGTERM;"):
 		r.srv.Terminate()
 	}
-	timeout := time.After(15 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case f, ok := <-p.frames:

@@ -90,6 +90,22 @@ var failures = map[string]failure{
 			p.rt.Silence(false)
 		},
 	},
+	"a status lost, a later update that does not change it delivered": {
+		during: func(p *project, traffic func()) {
+			id := p.message("touched twice", "sent")
+			p.awaitRow("public.messages", id, "status", "sent")
+			p.rt.Drain()
+			p.rt.Swallow(2)
+			p.status(id, "read")
+			p.sql("update conversations set last_message_at = clock_timestamp(), unread_count = 77 where id = $1", conversation)
+			p.status(id, "read")
+			p.sql("update conversations set is_typing = false where id = $1", conversation)
+			p.awaitTruth("conversations", "unread_count")
+			p.awaitTruth("messages", "status")
+			traffic()
+		},
+		proves: func(s realtime.Stats) bool { return s.Gaps["lost_update"] > 0 },
+	},
 	"inserts lost, updates delivered": {
 		during: func(p *project, traffic func()) {
 			p.rt.Drain()

@@ -136,6 +136,7 @@ func (p *publisher) group(items []*change) error {
 				return err
 			}
 		}
+		p.correctOld(c, &s)
 		if err := p.h.Change(&source.Change{Op: c.op, Relation: c.rel, New: c.row, Old: c.old}); err != nil {
 			return err
 		}
@@ -150,6 +151,26 @@ func (p *publisher) group(items []*change) error {
 	}
 	p.s.stats.lastChange.Store(time.Now().UnixNano())
 	return p.h.Commit(tx)
+}
+
+// correctOld makes the old row of a streamed update what was published of the
+// row last. They differ where a change in between was lost: then the old row
+// that was sent already has it, and comparing with that would hide it.
+func (p *publisher) correctOld(c *change, s *sketch) {
+	if c.op != source.Update || c.old == nil || !c.table.sameKey(c.rel, c.old, c.row) {
+		return
+	}
+	e, known := c.table.ledger.get(s.id())
+	if !known || e.deleted {
+		if p.s.rec.oughtToKnow(c.table, s) {
+			c.old = nil
+		}
+		return
+	}
+	if before, ok := c.table.sketchRow(c.rel, c.old); !ok || !e.same(&before) {
+		p.s.stats.count(p.s.stats.gaps, gapUpdate)
+		c.old = knownOld(c.table, c.rel, e)
+	}
 }
 
 // lostInsert records a change that was published. An update of a row that
@@ -303,21 +324,28 @@ func (p *publisher) rereadChanges(r reread, e entry, known bool) []*source.Chang
 		}
 		return []*source.Change{c, insert}
 	}
-	c.Old = make(source.Row, len(r.rel.Columns))
+	c.Old = knownOld(r.table, r.rel, e)
+	return []*source.Change{c}
+}
+
+// knownOld is what the ledger knows of a row, the rest Absent.
+func knownOld(t *table, rel *source.Relation, e entry) source.Row {
+	conf := t.config()
+	old := make(source.Row, len(rel.Columns))
 	for i, k := range conf.Key {
-		if j := columnIndex(r.rel, k); j >= 0 && i < len(e.key) {
-			c.Old[j] = source.Value{Kind: source.Text, Data: []byte(e.key[i])}
+		if j := columnIndex(rel, k); j >= 0 && i < len(e.key) {
+			old[j] = source.Value{Kind: source.Text, Data: []byte(e.key[i])}
 		}
 	}
 	for i, w := range conf.Watch {
-		if j := columnIndex(r.rel, w); j >= 0 && i < len(e.watch) && e.watch[i].kind != source.Unchanged {
-			c.Old[j] = source.Value{Kind: e.watch[i].kind}
+		if j := columnIndex(rel, w); j >= 0 && i < len(e.watch) && e.watch[i].kind != source.Unchanged {
+			old[j] = source.Value{Kind: e.watch[i].kind}
 			if e.watch[i].kind == source.Text {
-				c.Old[j].Data = []byte(e.watch[i].text)
+				old[j].Data = []byte(e.watch[i].text)
 			}
 		}
 	}
-	return []*source.Change{c}
+	return old
 }
 
 // next begins a transaction at a time; its Commit is above every earlier one.

@@ -131,6 +131,7 @@ const (
 	gapDeaf         = "deaf"
 	gapMissed       = "missed"
 	gapInsert       = "lost_insert"
+	gapUpdate       = "lost_update"
 
 	dropQueue   = "queue_full"
 	dropStale   = "already_reconciled"

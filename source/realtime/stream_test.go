@@ -36,5 +36,10 @@ func TestChangesComeByTheStream(t *testing.T) {
 	if st.State != realtime.StateLive || st.Streamed == 0 || len(st.Channels) != 2 || st.Channels[0].State != realtime.ChannelLive {
 		t.Errorf("stats: %+v", st)
 	}
+	for _, reason := range []string{"lost_insert", "lost_update", "missed"} {
+		if st.Gaps[reason] != 0 {
+			t.Errorf("nothing was lost, yet gaps are %v", st.Gaps)
+		}
+	}
 	p.rec.check(t)
 }
