@@ -33,6 +33,9 @@ type SourceHealth struct {
 	LastTransaction *time.Time `json:"lastTransaction,omitempty"`
 }
 
+// stateStandby is the State in which another bridge has the slot.
+const stateStandby = "standby"
+
 // readiness is the body of /readyz.
 type readiness struct {
 	Status string        `json:"status"`
@@ -46,7 +49,7 @@ func judge(h SourceHealth, grace time.Duration, now time.Time) (readiness, bool)
 	switch {
 	case h.Flowing:
 		return readiness{"ok", "events flow", &h}, true
-	case h.State == "standby":
+	case h.State == stateStandby:
 		return readiness{"standby", "another bridge follows the database; this one takes over when it ends", &h}, false
 	case h.FlowedUntil.IsZero():
 		return readiness{"unavailable", orElse(h.Reason, "not connected to the source yet"), &h}, false

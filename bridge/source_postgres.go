@@ -17,8 +17,7 @@ type postgresSource struct {
 	daemon *Daemon
 	spec   *mapping.Spec
 	stream *postgres.Source
-	// flowed is when changes were last seen to flow, in Unix nanoseconds.
-	flowed atomic.Int64
+	flow   flow
 	// preparing is what the source waits for before there is a stream.
 	preparing atomic.Pointer[SourceHealth]
 }
@@ -26,6 +25,11 @@ type postgresSource struct {
 // maxRetry is the longest pause between two attempts to connect. Short, for
 // clients wait meanwhile, and one attempt in 5 s costs a server nothing.
 const maxRetry = 5 * time.Second
+
+// holderSilence is how long the bridge that holds the slot may be silent before
+// the one that stands by takes it: it reports every second, and the clients
+// give up after some ten seconds.
+const holderSilence = 2500 * time.Millisecond
 
 func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	c := d.cfg.Source.Postgres
@@ -38,7 +42,7 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: d.cfg.Replay.Window, LastDelivered: last, Logger: d.log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval,
-		MaxRetry: maxRetry,
+		MaxRetry: maxRetry, HolderSilence: holderSilence,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
@@ -54,7 +58,7 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	}
 	s := &postgresSource{daemon: d, spec: spec, stream: stream}
 	state.last = func() time.Time { return stream.Stats().LastCommit }
-	d.parts = append(d.parts, state.Run, s.watch)
+	d.parts = append(d.parts, state.Run, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
 	return s, nil
 }
 
@@ -66,21 +70,7 @@ func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 	return s.stream.Run(ctx, h)
 }
 
-// watch remembers when changes were last seen to flow.
-func (s *postgresSource) watch(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-tick.C:
-			if s.stream.Stats().State == postgres.Streaming {
-				s.flowed.Store(now.UnixNano())
-			}
-		}
-	}
-}
+func (s *postgresSource) flows(time.Time) bool { return s.stream.Stats().State == postgres.Streaming }
 
 // Health implements Source.
 func (s *postgresSource) Health() SourceHealth {
@@ -91,9 +81,7 @@ func (s *postgresSource) Health() SourceHealth {
 	h := SourceHealth{
 		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
-	}
-	if at := s.flowed.Load(); at != 0 {
-		h.FlowedUntil = time.Unix(0, at)
+		FlowedUntil: s.flow.until(),
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy

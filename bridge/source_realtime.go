@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"sync/atomic"
 	"time"
 
 	"chatbridge/configs"
@@ -14,8 +13,7 @@ import (
 // realtimeSource is Supabase Realtime with its reconciler.
 type realtimeSource struct {
 	stream *realtime.Source
-	// flowed is when changes were last seen to flow, in Unix nanoseconds.
-	flowed atomic.Int64
+	flow   flow
 }
 
 func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
@@ -37,28 +35,15 @@ func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
 		return nil, err
 	}
 	s := &realtimeSource{stream: stream}
-	d.parts = append(d.parts, s.watch)
+	d.parts = append(d.parts, func(ctx context.Context) error {
+		return s.flow.watch(ctx, func(now time.Time) bool { return flows(s.stream.Stats(), now) })
+	})
 	return s, nil
 }
 
 // Run implements Source.
 func (s *realtimeSource) Run(ctx context.Context, h source.Handler) error {
 	return s.stream.Run(ctx, h)
-}
-
-func (s *realtimeSource) watch(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case now := <-tick.C:
-			if flows(s.stream.Stats(), now) {
-				s.flowed.Store(now.UnixNano())
-			}
-		}
-	}
 }
 
 // flows tells whether changes arrive: by the stream, or late but surely by the
@@ -73,7 +58,7 @@ func (s *realtimeSource) Health() SourceHealth {
 	now, stats := time.Now(), s.stream.Stats()
 	h := SourceHealth{
 		Kind: configs.KindRealtime, State: string(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
-		Flowing: flows(stats, now), LagBytes: -1,
+		Flowing: flows(stats, now), LagBytes: -1, FlowedUntil: s.flow.until(),
 	}
 	for _, c := range stats.Channels {
 		if h.Reason == "" && c.Error != "" {
@@ -82,9 +67,6 @@ func (s *realtimeSource) Health() SourceHealth {
 	}
 	if h.Reason == "" && stats.Reconcile.Error != "" {
 		h.Reason = stats.Reconcile.Error
-	}
-	if at := s.flowed.Load(); at != 0 {
-		h.FlowedUntil = time.Unix(0, at)
 	}
 	if !stats.LastChange.IsZero() {
 		last := stats.LastChange.UTC()

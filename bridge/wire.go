@@ -54,6 +54,7 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 	if err := d.serveWith(pool); err != nil {
 		return d, err
 	}
+	d.parts = append(d.parts, d.letGoOnStandby)
 	d.pipeline = NewPipeline(mapper, d.server.Hub(), log)
 	if d.source, err = d.newSource(spec); err != nil {
 		return d, err
@@ -241,7 +242,7 @@ func (d *Daemon) inFront() error {
 	}
 	o := gateway.DefaultOptions()
 	o.Upstream, o.Path = upstream, d.cfg.Path
-	o.Local, o.Knows, o.Shed = d.admit(d.filled(d.server.IO())), d.server.IO().Knows, d.server.Shed
+	o.Local, o.Knows, o.Shed = d.admit(d.active(d.filled(d.server.IO()))), d.server.IO().Knows, d.server.Shed
 	o.HealthPath, o.Interval, o.Timeout = c.HealthPath, c.Interval, c.Timeout
 	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"chatbridge/internal/nearest"
 )
 
 // envPrefix begins the environment variables that are ours.
@@ -89,7 +91,7 @@ func unknownVariables(env map[string]string, ours map[string]bool) []Problem {
 	var problems []Problem
 	for _, name := range unknown {
 		reason := "is not a known setting"
-		if near := nearest(name, candidates); near != "" {
+		if near := nearest.Of(name, candidates); near != "" {
 			reason += "; did you mean " + near + "?"
 		}
 		problems = append(problems, Problem{Origin: "environment " + name, Reason: reason})

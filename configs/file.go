@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"chatbridge/internal/nearest"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -182,7 +184,7 @@ func (n *names) suggest(key string) string {
 	for s := range n.sections {
 		candidates = append(candidates, s)
 	}
-	near := nearest(key, candidates)
+	near := nearest.Of(key, candidates)
 	if near == "" {
 		last := key[strings.LastIndexByte(key, '.')+1:]
 		for _, k := range n.keys {

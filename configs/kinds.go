@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"chatbridge/internal/nearest"
 )
 
 // kind is the type of a setting: what is accepted, how a raw value is stored
@@ -63,7 +65,7 @@ func choice(p *string, words ...string) kind {
 				return s, nil
 			}
 		}
-		if near := nearest(s, words); near != "" {
+		if near := nearest.Of(s, words); near != "" {
 			return "", fmt.Errorf("is none of the choices; did you mean %q?", near)
 		}
 		return "", errors.New("is none of the choices")

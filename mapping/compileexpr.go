@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"chatbridge/internal/nearest"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -189,7 +191,7 @@ func (c *compiler) unknownHead(n *yaml.Node) {
 		return
 	}
 	for i := 0; i < len(n.Content); i += 2 {
-		if near := nearest(n.Content[i].Value, exprHeads); near != "" {
+		if near := nearest.Of(n.Content[i].Value, exprHeads); near != "" {
 			c.fail(n.Content[i], "an expression has no %q: did you mean %q?", n.Content[i].Value, near)
 			return
 		}

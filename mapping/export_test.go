@@ -8,7 +8,6 @@ var (
 	ParseTime    = parseTime
 	Unquote      = unquote
 	Descend      = descend
-	Nearest      = nearest
 	Phone        = phone
 	PhoneJID     = phoneJID
 	IsNumber     = isNumber

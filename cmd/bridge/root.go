@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"chatbridge/configs"
+	"chatbridge/internal/nearest"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -66,7 +66,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := configs.Nearest(name, names); near != "" {
+	if near := nearest.Of(name, names); near != "" {
 		return usagef("%v; did you mean --%s?", err, near)
 	}
 	return usagef("%v", err)

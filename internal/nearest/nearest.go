@@ -1,19 +1,18 @@
-package configs
+// Package nearest finds the word that somebody meant who wrote another: for
+// messages about misspelled names. It is pure and imports nothing of ours.
+package nearest
 
 import "strings"
 
-// Nearest returns the name most like s, or "" where none is like it: for
-// messages about a misspelled name.
-func Nearest(s string, names []string) string { return nearest(s, names) }
-
-// nearest returns the name most like s, or "" where none is like it: at most
-// a third of its letters may differ. Of equals the first wins.
-func nearest(s string, names []string) string {
+// Of returns the word most like s, whatever the case of its letters, or ""
+// where none is like it: at most a third of its letters, and at least two, may
+// differ. Of equals the first wins.
+func Of(s string, words []string) string {
 	s = strings.ToLower(s)
 	best, bestAt := "", max(2, len(s)/3)+1
-	for _, name := range names {
-		if d := distance(s, strings.ToLower(name)); d < bestAt {
-			best, bestAt = name, d
+	for _, word := range words {
+		if d := distance(s, strings.ToLower(word)); d < bestAt {
+			best, bestAt = word, d
 		}
 	}
 	return best
