@@ -26,18 +26,13 @@ func (d *Daemon) admit(next http.Handler) http.Handler {
 	})
 }
 
-// filled refuses the gateway's own feeds while the source is behind, as it is
-// for a while after the start: until then the log lacks what they are for. A
-// feed that came earlier would be sent every event of the window as the source
-// reads it, rather than each conversation's and message's last state; fifty of
-// them made a start under load take 18 s instead of two. The gateway asks again.
+// filled refuses the gateway's own feeds while the source is behind: until it
+// has caught up the log lacks what they are for. The gateway asks again.
 func (d *Daemon) filled(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(gateway.CatchUpHeader) != "" {
-			if h := d.source.Health(); !h.Flowing || h.LagBytes > freshBytes || h.Lag >= 1 {
-				http.Error(w, "the log is not filled yet", http.StatusServiceUnavailable)
-				return
-			}
+		if r.Header.Get(gateway.CatchUpHeader) != "" && !d.caughtUp() {
+			http.Error(w, "the log is not filled yet", http.StatusServiceUnavailable)
+			return
 		}
 		next.ServeHTTP(w, r)
 	})

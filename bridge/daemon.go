@@ -47,6 +47,7 @@ type Daemon struct {
 	pool     *pgxpool.Pool // for lookups and memberships; nil without a database
 	origins  atomic.Pointer[access.Origins]
 	refused  refusals
+	refilled chan struct{} // closed once new sessions are let in
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 

@@ -111,7 +111,7 @@ func (d *Daemon) publicHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", d.serveHealthz)
 	mux.HandleFunc("GET /readyz", d.serveReadyz)
-	local := d.admit(d.active(d.server.IO()))
+	local := d.admit(d.active(d.afterRefill(d.server.IO())))
 	if d.gateway != nil {
 		mux.Handle("/", d.gateway)
 		return mux

@@ -28,7 +28,7 @@ const poolSize = 4
 // New wires a Daemon from its configuration. It connects to nothing and binds
 // nothing: an error is one of the configuration. Run it, or Close it.
 func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err error) {
-	d = &Daemon{cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
+	d = &Daemon{refilled: make(chan struct{}), cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -54,7 +54,7 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 	if err := d.serveWith(pool); err != nil {
 		return d, err
 	}
-	d.parts = append(d.parts, d.letGoOnStandby)
+	d.parts = append(d.parts, d.letGoOnStandby, d.awaitRefill)
 	d.pipeline = NewPipeline(mapper, d.server.Hub(), log)
 	if d.source, err = d.newSource(spec); err != nil {
 		return d, err
@@ -223,10 +223,10 @@ const quietAfter = 3 * time.Second
 // that has just started streams at once, but from the window's start. Where the
 // server's clock differs from ours, so does the answer.
 func (d *Daemon) fresh(since time.Time) bool {
-	h := d.source.Health()
-	if !h.Flowing || h.LagBytes > freshBytes || h.Lag >= 1 {
+	if !d.caughtUp() {
 		return false
 	}
+	h := d.source.Health()
 	return h.LastTransaction != nil && h.LastTransaction.After(since) || time.Since(since) >= quietAfter
 }
 
@@ -242,7 +242,7 @@ func (d *Daemon) inFront() error {
 	}
 	o := gateway.DefaultOptions()
 	o.Upstream, o.Path = upstream, d.cfg.Path
-	o.Local, o.Knows, o.Shed = d.admit(d.active(d.filled(d.server.IO()))), d.server.IO().Knows, d.server.Shed
+	o.Local, o.Knows, o.Shed = d.admit(d.active(d.filled(d.afterRefill(d.server.IO())))), d.server.IO().Knows, d.server.Shed
 	o.HealthPath, o.Interval, o.Timeout = c.HealthPath, c.Interval, c.Timeout
 	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
