@@ -174,7 +174,7 @@ func (c *catchUp) fromUpstream() bool {
 			return true
 		}
 		if err != nil {
-			c.release(catchUpGone) // what is kept is still told
+			c.release(catchUpGone)
 			return false
 		}
 		if !f.fin && f.data() {
@@ -210,7 +210,7 @@ func (c *catchUp) pass(f frame) bool {
 		c.early = nil
 		c.step(time.Now())
 	case isConnectError(f.payload):
-		c.releaseLocked(catchUpGone)
+		c.releaseLocked(catchUpRefused)
 	}
 	return true
 }
@@ -320,11 +320,16 @@ func (c *catchUp) releaseLocked(o outcome) {
 	c.done = true
 	c.timer.Stop()
 	c.feed.cancel()
-	var covered time.Time
-	if o == caughtUp {
-		covered = time.Now().Add(-c.g.opts.CatchUp)
+	switch o {
+	case caughtUp:
+		c.pour(time.Now().Add(-c.g.opts.CatchUp))
+	case catchUpGone:
+		// Told now, the kept events would come before what was missed. On the
+		// client's next connection they come again, in their order.
+		c.kept = nil
+	default:
+		c.pour(time.Time{})
 	}
-	c.pour(covered)
 	c.early, c.given = nil, nil
 	if c.connected {
 		c.g.count.catchUps[o].Add(1)

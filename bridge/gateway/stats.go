@@ -53,7 +53,7 @@ const (
 	caughtUp       outcome = iota // all of it, in order
 	caughtUpLate                  // all of it, but after newer events
 	catchUpMissed                 // the bridge was not ready in time
-	catchUpRefused                // the bridge refused the client
+	catchUpRefused                // the bridge refused the client, or ChatEngine did
 	catchUpOverrun                // too much to keep, or frames that cannot be told apart
 	catchUpGone                   // the client or ChatEngine left
 	outcomes
