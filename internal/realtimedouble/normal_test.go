@@ -61,7 +61,11 @@ func (r *replay) mint(text, special string, l line) string {
 			r.t.Fatal(err)
 		}
 		then := r.start.Add(time.Duration(l.T * float64(time.Millisecond)))
-		exp := time.Now().Add(time.Unix(n, 0).Sub(then)).Unix()
+		left := time.Unix(n, 0).Sub(then)
+		if left > 0 && left < time.Minute {
+			left += 8 * time.Second // what must come before it, on a loaded machine
+		}
+		exp := time.Now().Add(left).Unix()
 		claims["exp"] = exp
 		if special == "exp is a string" {
 			claims["exp"] = strconv.FormatInt(exp, 10)

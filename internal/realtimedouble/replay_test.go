@@ -103,14 +103,14 @@ func newReplay(t *testing.T, file string) *replay {
 		conns: map[string]*peer{}, tokens: map[string]string{}, ids: map[string]string{}, back: map[string]string{},
 	}
 	r.slot = slot + "_" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	o := realtimedouble.Options{Database: dsn, Secret: r.secret, Tenant: tenant, Slot: r.slot}
+	o := realtimedouble.Options{IdleTimeout: 10 * time.Minute, Database: dsn, Secret: r.secret, Tenant: tenant, Slot: r.slot}
 	name := filepath.Base(file)
 	switch name[0] {
 	case 'h':
 		// What is committed before the slot is made is lost.
 		o.ColdStart = 150 * time.Millisecond
 	case 'i':
-		o.IdleTimeout = 3 * time.Second
+		o.IdleTimeout = 5 * time.Second
 	}
 	if r.srv, err = realtimedouble.Start(o); err != nil {
 		t.Fatal(err)

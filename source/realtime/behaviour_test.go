@@ -99,7 +99,7 @@ func TestStreamWaitsForWhatWentBefore(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{change: func(o *realtime.Options) {
 		o.DegradedInterval, o.ReconcileInterval, o.WindowInterval = time.Hour, time.Hour, time.Hour
-		o.Timing.Hold = 10 * time.Second
+		o.Timing.Hold = time.Hour
 	}})
 	p.settled()
 	// Reading back fails while the connection is gone and back again.

@@ -261,12 +261,26 @@ func (p *goldenPath) runCase(t *testing.T, file string) {
 		}
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.mapper = nil
-	if want := section(a, "events.jsonl"); strings.Join(p.lines, "") != want {
-		t.Errorf("%sevents differ:\n%s", a.Comment, cmp.Diff(strings.Split(want, "\n"), strings.Split(strings.Join(p.lines, ""), "\n")))
+	lines := p.lines
+	p.mapper, p.lines = nil, nil
+	p.mu.Unlock()
+	// The source must not know the rows of one case when it meets those of the
+	// next, which have the same ids and are there without having been sent.
+	p.run(t, 0, forgetRows)
+	if want := section(a, "events.jsonl"); strings.Join(lines, "") != want {
+		t.Errorf("%sevents differ:\n%s", a.Comment, cmp.Diff(strings.Split(want, "\n"), strings.Split(strings.Join(lines, ""), "\n")))
 	}
 }
+
+const forgetRows = `do $$
+declare t text;
+begin
+	foreach t in array array['public.messages', 'public.conversations', 'public.contacts', 'chat.msgs', 'chat.chats'] loop
+		if to_regclass(t) is not null then
+			execute 'delete from ' || t;
+		end if;
+	end loop;
+end $$`
 
 // run runs one block as one transaction and waits until it was mapped.
 func (p *goldenPath) run(t *testing.T, n int, sql string) {

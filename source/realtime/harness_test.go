@@ -24,7 +24,7 @@ import (
 )
 
 // patience is how long anything may take; running out of it is a fault.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // quick is the protocol's times, scaled so that failures are found soon.
 func quick() realtime.Timing {
