@@ -23,7 +23,7 @@ type Bridge struct {
 	admin  string
 
 	cmd   *exec.Cmd
-	ended chan struct{}
+	ended <-chan struct{}
 }
 
 // BridgeOptions say what bridge to run.
@@ -134,18 +134,11 @@ func (b *Bridge) Start() {
 	b.cmd = exec.Command(b.binary, "serve")
 	b.cmd.Stdout, b.cmd.Stderr, b.cmd.Dir = log, log, b.dir
 	b.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir}, strings.Split(strings.TrimSpace(string(env)), "\n")...)
-	b.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	err = b.cmd.Start()
+	b.ended, err = start(b.cmd)
 	log.Close()
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ended, cmd := make(chan struct{}), b.cmd
-	go func() {
-		_ = cmd.Wait() // joined in Kill and Terminate
-		close(ended)
-	}()
-	b.ended = ended
 }
 
 // Kill ends it as kill -9 does; no-op where it is down.

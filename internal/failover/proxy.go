@@ -136,36 +136,14 @@ func startProgram(t testing.TB, dir, program string, args ...string) {
 	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
 	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "HOME="+dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	// The kernel sends Pdeathsig when the thread that started the process ends;
-	// a locked one lives until its goroutine does.
-	started, done := make(chan error, 1), make(chan struct{})
-	stop := make(chan struct{})
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(done)
-		err := cmd.Start()
-		started <- err
-		if err != nil {
-			return
-		}
-		ended := make(chan struct{})
-		go func() { _ = cmd.Wait(); close(ended) }()
-		select {
-		case <-ended:
-		case <-stop:
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-ended
-		}
-	}()
-	if err := <-started; err != nil {
+	ended, err := start(cmd)
+	if err != nil {
 		log.Close()
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		close(stop)
-		<-done
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
+		<-ended
 		log.Close()
 		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
 			t.Logf("%s said:\n%s", filepath.Base(program), tail(text, 4000))
