@@ -259,3 +259,11 @@ func TestDiesWithItsProgram(t *testing.T) {
 		t.Error("the new cluster's directory:", err)
 	}
 }
+
+// TestAWrongDirectoryIsAnError: whoever names a directory means no other.
+func TestAWrongDirectoryIsAnError(t *testing.T) {
+	t.Setenv(throwaway.BinEnv, t.TempDir())
+	if dir, err := throwaway.Find(t.Context(), ""); err == nil || !strings.Contains(err.Error(), throwaway.BinEnv) {
+		t.Errorf("found %q, error %v", dir, err)
+	}
+}

@@ -40,8 +40,12 @@ func (e *NotFoundError) Error() string {
 // BRIDGE_POSTGRES_BIN names, else that of the postgres on PATH, else the
 // newest of the places where Debian, Fedora and Homebrew put it. A version
 // narrows the search to one major version; BRIDGE_POSTGRES_BIN then counts
-// only if it is of that version.
+// only if it is of that version. A BRIDGE_POSTGRES_BIN that holds no server is
+// an error: whoever set it means that one and no other.
 func Find(ctx context.Context, version string) (string, error) {
+	if dir := os.Getenv(BinEnv); dir != "" && !complete(dir) {
+		return "", fmt.Errorf("%s = %q: there is no initdb and postgres in it; name the directory that holds both, or unset it", BinEnv, dir)
+	}
 	for _, dir := range candidates() {
 		if !complete(dir) {
 			continue
