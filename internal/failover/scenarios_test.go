@@ -110,7 +110,7 @@ func TestChatEngineKilledBeside(t *testing.T) {
 			toBridge := failover.NewLink(t, bridge.Addr())
 			proxy := failover.StartProxy(t, kind, engine.Addr(), toBridge.Addr())
 			writer, clients := w.writer(engine.URL().String()), w.clients(proxy.URL)
-			rounds := max(w.size.rounds/3, 1)
+			rounds := (w.size.rounds + 2) / 3
 			for i := range rounds {
 				round := fmt.Sprintf("r%02d", i)
 				if i > 0 {
