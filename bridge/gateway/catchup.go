@@ -19,6 +19,10 @@ const (
 	// the client, and what the client may subscribe to before the bridge has.
 	maxEarly = 1 << 20
 	maxSubs  = 256
+	// The bridge's events are gathered: a minute of a busy workspace is
+	// thousands, and a write for each cost the client more than reading them.
+	gatherBytes = 32 << 10
+	gatherTime  = 5 * time.Millisecond
 	// freshnessInterval is how often the bridge is asked whether it has read all
 	// there is.
 	freshnessInterval = 100 * time.Millisecond
@@ -62,8 +66,43 @@ type catchUp struct {
 	done      bool      // nothing is looked at any more
 	kept      []kept    // ChatEngine's
 	keptBytes int
+	gathered  []byte // the bridge's frames, to be written together
 	early     []byte // the bridge's frames, until ChatEngine has accepted
 	given     given  // what the bridge has said
+}
+
+// flush writes what is gathered; c.mu is held.
+func (c *catchUp) flush() error {
+	if len(c.gathered) == 0 {
+		return nil
+	}
+	err := c.t.write(c.t.client, c.gathered)
+	c.gathered = c.gathered[:0]
+	return err
+}
+
+// write writes a frame after what is gathered; c.mu is held.
+func (c *catchUp) write(raw []byte) error {
+	if err := c.flush(); err != nil {
+		return err
+	}
+	return c.t.write(c.t.client, raw)
+}
+
+// gather takes a frame of the bridge's; c.mu is held. An error shows in the
+// tunnel's own reads and writes.
+func (c *catchUp) gather(packet []byte) {
+	if len(c.gathered) == 0 {
+		time.AfterFunc(gatherTime, func() {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			_ = c.flush()
+		})
+	}
+	c.gathered = appendText(c.gathered, packet)
+	if len(c.gathered) >= gatherBytes {
+		_ = c.flush()
+	}
 }
 
 func newCatchUp(t *tunnel, g *Gateway, r *http.Request) *catchUp {
@@ -192,13 +231,13 @@ func (c *catchUp) pass(f frame) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.done || !f.text() {
-		return c.t.write(c.t.client, f.raw) == nil
+		return c.write(f.raw) == nil
 	}
 	if c.holding && replayed(eventName(f.payload)) {
 		c.keep(f)
 		return true
 	}
-	if c.t.write(c.t.client, f.raw) != nil {
+	if c.write(f.raw) != nil {
 		return false
 	}
 	switch {
@@ -237,7 +276,7 @@ func (c *catchUp) keep(f frame) {
 func (c *catchUp) pour(covered time.Time) {
 	c.holding = false
 	for _, f := range c.given.news(c.kept, covered) {
-		if c.t.write(c.t.client, f.raw) != nil {
+		if c.write(f.raw) != nil {
 			break
 		}
 	}
@@ -292,8 +331,7 @@ func (c *catchUp) feedEvent(packet []byte) {
 			return
 		}
 	default:
-		// An error shows in the tunnel's own reads and writes.
-		_ = c.t.write(c.t.client, appendText(nil, packet))
+		c.gather(packet)
 	}
 	c.g.count.catchUpEvents.Add(1)
 	c.given.add(packet)
@@ -330,7 +368,8 @@ func (c *catchUp) releaseLocked(o outcome) {
 	default:
 		c.pour(time.Time{})
 	}
-	c.early, c.given = nil, nil
+	_ = c.flush() // an error shows in the tunnel's own reads and writes
+	c.early, c.given, c.gathered = nil, nil, nil
 	if c.connected {
 		c.g.count.catchUps[o].Add(1)
 	}
