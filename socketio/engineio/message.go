@@ -71,7 +71,7 @@ func (m *Message) encode(prefix string, text []byte, attachments [][]byte) {
 	for _, a := range attachments {
 		size += frameHeaderSize(len(a)) + len(a)
 	}
-	m.frames = appendFrameHeader(make([]byte, 0, size), opText, n)
+	m.frames = appendFrameHeader(carve(size), opText, n)
 	start := len(m.frames)
 	m.frames = append(m.frames, prefix...)
 	m.frames = append(m.frames, text...)
