@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -124,11 +125,11 @@ func (d *daemonTest) get(path string) (code int, body string) {
 		return 0, err.Error()
 	}
 	defer res.Body.Close()
-	var b strings.Builder
-	_, _ = fmt.Fprint(&b)
-	buf := make([]byte, 64<<10)
-	n, _ := res.Body.Read(buf)
-	return res.StatusCode, string(buf[:n])
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(text)
 }
 
 func token(t *testing.T, workspace string) string {

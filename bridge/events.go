@@ -40,7 +40,9 @@ func (s *Server) handle(socket *socketio.Socket, e *socketio.Event) {
 	if e.HasAck() {
 		_ = e.Ack(answer{OK: f == nil, Error: f})
 	}
-	s.count(e.Name, f)
+	if f != nil {
+		s.tally(s.faults, f.Code)
+	}
 }
 
 func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event) *fault {

@@ -159,12 +159,6 @@ func (s *Server) disconnect(socket *socketio.Socket, _ engineio.Reason) {
 	s.hub.Detach(c)
 }
 
-func (s *Server) count(event string, f *fault) {
-	if f != nil {
-		s.tally(s.faults, f.Code)
-	}
-}
-
 func (s *Server) tally(counts map[string]uint64, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
