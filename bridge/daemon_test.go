@@ -119,6 +119,16 @@ func (d *daemonTest) await(what string, ok func() bool) {
 	}
 }
 
+// live waits until that many clients are connected and have read all they are
+// owed from the log: from then on, events come in the order of their commits.
+func (d *daemonTest) live(clients int) {
+	d.t.Helper()
+	d.await("the clients being live", func() bool {
+		stats := d.Status().Clients
+		return stats.Connected == int64(clients) && stats.CatchingUp == 0
+	})
+}
+
 func (d *daemonTest) get(path string) (code int, body string) {
 	res, err := http.Get(d.url + path)
 	if err != nil {
@@ -244,6 +254,7 @@ func TestServeCreatesWhatItNeedsAndServes(t *testing.T) {
 		t.Errorf("the log does not say that the publication was created:\n%s", d.log)
 	}
 	c := d.client(ids[0])
+	d.live(1)
 	if _, err := conn.Exec(t.Context(), insertMessage, workspace, ids[0], `say "hi" <b>&</b> 👍`); err != nil {
 		t.Fatal(err)
 	}
