@@ -35,8 +35,6 @@ type progress struct {
 	limit uint64
 	// marks are the retained places, oldest first, times not decreasing.
 	marks []mark
-	// released: the server is shutting down and waits for us.
-	released bool
 	// sent and at are the server's clock and ours at the same moment.
 	sent, at   time.Time
 	lastCommit time.Time // of the last handled transaction
@@ -53,7 +51,6 @@ func (p *progress) start(lsn pgoutput.LSN, limit uint64) {
 		p.handled, p.confirmed = lsn, lsn
 	}
 	p.limit = limit
-	p.released = false
 	p.open = time.Time{}
 }
 
@@ -112,7 +109,7 @@ func (p *progress) advance(end pgoutput.LSN, t time.Time) {
 	}
 	p.handled = end
 	p.server = max(p.server, end)
-	if p.retain == 0 || p.released {
+	if p.retain == 0 {
 		p.confirmed = end
 		return
 	}
@@ -137,14 +134,11 @@ func (p *progress) observe(end pgoutput.LSN) {
 	p.server = max(p.server, end)
 }
 
-// release confirms all that is handled, now and from now on until the next
-// stream: the server is shutting down.
-func (p *progress) release() {
+// retains reports whether a part of what is handled is not confirmed.
+func (p *progress) retains() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.released = true
-	p.confirmed = p.handled
-	p.marks = p.marks[:0]
+	return p.confirmed < p.handled
 }
 
 // positions returns what to report: what is handled, and what may be

@@ -18,6 +18,7 @@ import (
 var (
 	errSilent    = errors.New("the server has not answered three questions whether it lives")
 	errServerEnd = errors.New("the server ended the stream: it is shutting down or gave the connection up (its log says why)")
+	errShutdown  = errors.New("the server is shutting down")
 )
 
 // reading is the state of the goroutine that reads a stream.
@@ -35,8 +36,10 @@ type reading struct {
 
 // idleAsks counts keepalives that ask for a reply at the same place. In
 // ordinary life the server asks only after it has heard nothing for half of
-// its time-out. One that is shutting down asks again at once after each
-// answer, until all is confirmed (measured: 28,000 a second).
+// its time-out. One that is shutting down has sent everything, and asks again
+// at once after each answer, until all is confirmed (measured: 28,000 a
+// second). To confirm it would give up the window that the slot keeps for the
+// next start; a stream that is ended holds up no shutdown either.
 type idleAsks struct {
 	at    pgoutput.LSN
 	since time.Time
@@ -44,8 +47,8 @@ type idleAsks struct {
 }
 
 const (
-	shutdownAsks   = 3
-	shutdownWithin = 2 * time.Second
+	shutdownAsks   = 10
+	shutdownWithin = time.Second
 )
 
 // shutdown notes a keepalive and reports whether the server is shutting down.
@@ -139,19 +142,19 @@ func (r *reading) frame(b []byte) error {
 		if err := k.Decode(b); err != nil {
 			return &problem{class: classFatal, op: "read the stream", err: err}
 		}
-		r.keepalive(&k)
-		return nil
+		return r.keepalive(&k)
 	}
 	return &problem{class: classFatal, op: "read the stream", err: fmt.Errorf("frame %q is not known", b[0])}
 }
 
-func (r *reading) keepalive(k *pgoutput.Keepalive) {
+func (r *reading) keepalive(k *pgoutput.Keepalive) error {
 	now := time.Now()
 	r.s.progress.keepalive(k.WALEnd, k.Sent.Std(), now)
-	if r.idle.shutdown(k, now) {
-		r.s.progress.release()
+	if r.idle.shutdown(k, now) && r.s.progress.retains() {
+		return &problem{class: classRetry, op: "read the stream", err: errShutdown}
 	}
 	if k.ReplyRequested {
 		r.reply()
 	}
+	return nil
 }

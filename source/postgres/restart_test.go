@@ -131,7 +131,8 @@ func TestRestartsUnderLoad(t *testing.T) {
 }
 
 // TestShutdownIsNotHeldUp: a server that shuts down waits until its readers
-// have confirmed all, and the retained stretch is not confirmed.
+// have confirmed all, and the retained stretch is not confirmed. It must be
+// there afterwards, for a bridge that starts anew.
 func TestShutdownIsNotHeldUp(t *testing.T) {
 	t.Parallel()
 	for _, retain := range []time.Duration{0, time.Hour} {
@@ -139,7 +140,8 @@ func TestShutdownIsNotHeldUp(t *testing.T) {
 			t.Parallel()
 			c := pgtest.Cluster(t, throwaway.Options{TCP: true})
 			url := pgtest.On(t, c, simple)
-			src, rec := start(t, postgres.Options{URL: url, Retain: retain})
+			opts := postgres.Options{URL: url, Retain: retain, Slot: uniqueSlot(t)}
+			src, rec := start(t, opts)
 			exec(t, url, `insert into t values (1, 'a')`)
 			rec.awaitRows(t, 1)
 			began := time.Now()
@@ -155,6 +157,13 @@ func TestShutdownIsNotHeldUp(t *testing.T) {
 			}
 			exec(t, url, `insert into t values (2, 'b')`)
 			checkIDs(t, rec, 2)
+			if retain == 0 {
+				return
+			}
+			_ = src.stop()
+			_, rec = start(t, opts)
+			exec(t, url, `insert into t values (3, 'c')`)
+			checkIDs(t, rec, 3)
 		})
 	}
 }
