@@ -50,6 +50,25 @@ func TestAttachmentsStayTogether(t *testing.T) {
 	}
 }
 
+// Rounds of the writer that come without end are a millisecond apart, but for
+// some that it has saved up: time in which messages gather.
+func TestRoundsAreEarned(t *testing.T) {
+	a := newApp()
+	s, url := serve(t, a, nil)
+	c := dial(t, url)
+	session := a.next(t)
+	const rounds = 60
+	before, began := s.Stats().Writes, time.Now()
+	for range rounds {
+		session.Send(engineio.NewMessage([]byte("a")))
+		c.Want("4a")
+	}
+	took, writes := time.Since(began), s.Stats().Writes-before
+	if writes > uint64(took/time.Millisecond)+10 {
+		t.Errorf("%d writes in %v", writes, took)
+	}
+}
+
 func TestWebSocketBadInput(t *testing.T) {
 	for name, test := range map[string]struct {
 		send   func(c *rawclient.WS)

@@ -22,6 +22,13 @@ const maxBatch = 128 << 10
 // instead of being spent on small writes. A writer that finds nothing ready never
 // waits: at low rates each frame leaves at once.
 //
+// Rounds that come without end, each over little, are a trap: to a few clients
+// each takes some 50 µs and is over before the next event comes, and what the
+// small writes cost keeps the events from coming faster. Measured with 15,000
+// events a second to 10 clients on two busy cores: the writer alone used half of
+// one, and fell behind. So a round is earned, by roundEvery of time; roundsAhead
+// of them may be saved up.
+//
 // Sessions of one room have mostly the same messages queued, so a batch is put
 // together once and reused for the next session that has the same.
 type writer struct {
@@ -33,6 +40,7 @@ type writer struct {
 
 	// Of the running goroutine alone:
 	round []*Session
+	paced time.Duration // the time up to which rounds have been paid for
 	batch []*Message
 	last  []*Message // the messages that buf holds
 	buf   []byte
@@ -57,7 +65,7 @@ func (w *writer) push(s *Session) {
 // run writes until nothing is ready.
 func (w *writer) run() {
 	defer w.server.goroutines.leave()
-	for w.next() {
+	for w.earn(); w.next(); w.earn() {
 		began := w.server.now()
 		for i, s := range w.round {
 			w.flush(s)
@@ -67,6 +75,20 @@ func (w *writer) run() {
 		if w.waiting() {
 			time.Sleep(min(w.server.now()-began, w.server.opts.GatherMax))
 		}
+	}
+}
+
+const (
+	roundEvery  = time.Millisecond
+	roundsAhead = 8
+)
+
+// earn waits until another round is earned.
+func (w *writer) earn() {
+	now := w.server.now()
+	w.paced = max(w.paced, now-roundsAhead*roundEvery) + min(roundEvery, w.server.opts.GatherMax)
+	if w.paced > now {
+		time.Sleep(w.paced - now)
 	}
 }
 
