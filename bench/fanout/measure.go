@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/load"
+	"chatbridge/bench/internal/proc"
 )
 
 const (
@@ -132,11 +133,11 @@ func (s *session) send(ctx context.Context, events int, rate float64, sampleEver
 type usage struct{ cpu, waited time.Duration }
 
 func (s *session) usage() (u usage, err error) {
-	if u.cpu, err = s.cpu(); err != nil {
-		return u, fmt.Errorf("read CPU time: %w", err)
+	if u.cpu, err = proc.CPU(s.pid()); err != nil {
+		return u, err
 	}
-	if u.waited, err = s.waited(); err != nil {
-		return u, fmt.Errorf("read waiting time: %w", err)
+	if u.waited, err = proc.Waited(s.pid()); err != nil {
+		return u, err
 	}
 	return u, nil
 }
@@ -200,7 +201,7 @@ func (s *session) settledRSS(ctx context.Context) (int, error) {
 			return 0, err
 		}
 	}
-	return s.rss()
+	return proc.Memory(s.pid(), "VmRSS")
 }
 
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }

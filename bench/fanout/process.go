@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -113,66 +112,4 @@ func (s *process) profile(ctx context.Context, d time.Duration, file string) err
 	return f.Close()
 }
 
-// ticks is the unit of CPU time in /proc: USER_HZ, 100 on every Linux.
-const ticks = 100
-
-// cpu is the CPU time the server has used, to 10 ms.
-func (s *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	// The second field is a name in parentheses that may hold anything.
-	_, rest, _ := strings.Cut(string(b), ") ")
-	fields := strings.Fields(rest)
-	if len(fields) < 13 {
-		return 0, fmt.Errorf("read CPU time: /proc/PID/stat has %d fields", len(fields))
-	}
-	var sum time.Duration
-	for _, f := range fields[11:13] { // utime and stime
-		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read CPU time: %w", err)
-		}
-		sum += time.Duration(n) * time.Second / ticks
-	}
-	return sum, nil
-}
-
-// waited is how long the server's threads were ready to run while others had
-// the core: what else the machine did, as far as it hurt.
-func (s *process) waited() (time.Duration, error) {
-	dir := fmt.Sprintf("/proc/%d/task", s.cmd.Process.Pid)
-	threads, err := os.ReadDir(dir)
-	if err != nil {
-		return 0, err
-	}
-	var sum time.Duration
-	for _, thread := range threads {
-		b, err := os.ReadFile(dir + "/" + thread.Name() + "/schedstat")
-		if err != nil {
-			continue // it has ended, or the kernel keeps no such statistics
-		}
-		var ran, waited int64
-		if _, err := fmt.Sscan(string(b), &ran, &waited); err != nil {
-			return 0, fmt.Errorf("read schedstat: %w", err)
-		}
-		sum += time.Duration(waited)
-	}
-	return sum, nil
-}
-
-// rss is the memory the server holds, in kB; socket buffers are the kernel's
-// and not in it.
-func (s *process) rss() (int, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	_, rest, _ := strings.Cut(string(b), "VmRSS:")
-	var kb int
-	if _, err := fmt.Sscan(rest, &kb); err != nil {
-		return 0, fmt.Errorf("read VmRSS: %w", err)
-	}
-	return kb, nil
-}
+func (s *process) pid() int { return s.cmd.Process.Pid }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -64,6 +65,9 @@ type stage struct {
 	pool   *pgxpool.Pool
 	server *server
 	token  string
+	// buf holds the rows of a COPY, which copied counts.
+	buf    bytes.Buffer
+	copied int
 }
 
 // play plays one scene with one server on a fresh database.
@@ -140,14 +144,4 @@ func populate(ctx context.Context, pool *pgxpool.Pool) error {
 
 func conversationID(i int) string {
 	return fmt.Sprintf("c0000000-0000-4000-8000-%012d", i%conversations)
-}
-
-// insertRows inserts n messages of some 500 bytes a row into conversation i,
-// in one statement. Their content ends with the time, in nanoseconds, at which
-// the statement was due.
-func insertRows(ctx context.Context, pool *pgxpool.Pool, i, n int, due time.Time) error {
-	_, err := pool.Exec(ctx, `insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid, external_id)
-		select $1, $2, repeat('x', 120) || ' at:' || $3, 'delivered', false, '5511987650001@s.whatsapp.net', '3EB0' || replace(gen_random_uuid()::text, '-', '')
-		from generate_series(1, $4::int)`, workspace, conversationID(i), fmt.Sprintf("%019d", due.UnixNano()), n)
-	return err
 }

@@ -4,7 +4,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"time"
+
+	"chatbridge/bench/internal/event"
 )
 
 const (
@@ -19,47 +23,59 @@ const (
 // latency: 50 inserts a second, 100 clients, from before the insert to each
 // client.
 func (st *stage) latency(ctx context.Context, name string, r *results) error {
-	c, err := st.connect(ctx, latencyClients, 0, 1)
+	c, err := st.connectLive(ctx, latencyClients)
 	if err != nil {
 		return err
 	}
-	defer c.close()
+	defer c.Close()
 	n := int(latencyTime.Seconds() * latencyRate)
-	for i := range n {
-		if err := insertRows(ctx, st.pool, i, 1, time.Now()); err != nil {
-			return err
+	got, err := receive(ctx, c, n, 1, func() error {
+		for i := range n {
+			if err := st.insertRow(ctx, i, event.Now()); err != nil {
+				return err
+			}
+			time.Sleep(time.Second / latencyRate)
 		}
-		time.Sleep(time.Second / latencyRate)
-	}
-	if err := c.await(ctx, int64(n*latencyClients)); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	p50, p99 := c.quantiles()
-	r.add(name, "latency of an insert, 100 clients, p50 ms", ms(p50))
-	r.add(name, "latency of an insert, 100 clients, p99 ms", ms(p99))
+	r.add(name, "latency of an insert, 100 clients, p50 ms", ms(got.Latency.Quantile(0.50)))
+	r.add(name, "latency of an insert, 100 clients, p99 ms", ms(got.Latency.Quantile(0.99)))
 	return nil
 }
 
 // rate looks for the highest rate of rows at which 10 clients get all with
-// p99 at most 250 ms: it goes up by a quarter until that fails.
+// p99 at most 250 ms: it goes up by an eighth until that fails.
 func (st *stage) rate(ctx context.Context, name string, r *results) error {
-	c, err := st.connect(ctx, rateClients, 0, 7)
+	c, err := st.connectLive(ctx, rateClients)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	best, sent := 0.0, int64(0)
-	for rate := 4000.0; rate < 200_000; rate *= 1.25 {
-		n, took, err := st.insertAt(ctx, rate)
+	defer c.Close()
+	best := 0.0
+	for rate := 4000.0; rate < 400_000; rate *= 1.125 {
+		n := int(rate * rateTime.Seconds())
+		var took time.Duration
+		before, err := st.usage(ctx)
 		if err != nil {
 			return err
 		}
-		sent += int64(n * rateClients)
-		if err := c.await(ctx, sent); err != nil {
+		got, err := receive(ctx, c, n, 7, func() (err error) {
+			took, err = st.insertAt(ctx, n)
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		_, p99 := c.quantiles()
-		achieved := float64(n) / took.Seconds()
+		after, err := st.usage(ctx)
+		if err != nil {
+			return err
+		}
+		p99, achieved := got.Latency.Quantile(0.99), float64(n)/took.Seconds()
+		fmt.Fprintf(os.Stderr, "  %6.0f rows/s wanted, %6.0f inserted: p50 %.1f, p99 %.1f ms; cores: %s\n",
+			rate, achieved, ms(got.Latency.Quantile(0.5)), ms(p99), after.since(before))
 		if p99 > rateLimit || achieved < 0.95*rate {
 			break
 		}
@@ -69,38 +85,42 @@ func (st *stage) rate(ctx context.Context, name string, r *results) error {
 	return nil
 }
 
-// insertAt inserts at a rate for a while, a statement every ten milliseconds,
-// each stamped with the time at which it was due.
-func (st *stage) insertAt(ctx context.Context, rate float64) (n int, took time.Duration, err error) {
+// insertAt inserts n rows in rateTime, a COPY every ten milliseconds, each
+// stamped with the time at which it was due.
+func (st *stage) insertAt(ctx context.Context, n int) (took time.Duration, err error) {
 	const step = 10 * time.Millisecond
-	start := time.Now()
-	for i := 0; ; i++ {
-		due := start.Add(time.Duration(i) * step)
-		if due.Sub(start) >= rateTime {
-			return n, time.Since(start), nil
+	const steps = int(rateTime / step)
+	start, clock := time.Now(), event.Now()
+	for i := range steps {
+		due := time.Duration(i) * step
+		time.Sleep(time.Until(start.Add(due)))
+		if err := st.copyRows(ctx, i, n*(i+1)/steps-n*i/steps, clock+uint64(due)); err != nil {
+			return 0, err
 		}
-		time.Sleep(time.Until(due))
-		rows := int(rate*step.Seconds()*float64(i+1)) - n
-		if err := insertRows(ctx, st.pool, i, rows, due); err != nil {
-			return n, 0, err
-		}
-		n += rows
 	}
+	return max(time.Since(start), rateTime), nil
 }
 
 // burst: many rows in one transaction to 10 clients, some of which may never
 // read.
 func (st *stage) burst(ctx context.Context, name string, rows, stuck int, r *results) error {
-	c, err := st.connect(ctx, rateClients-stuck, stuck, 1000)
+	if stuck > 0 {
+		silent, err := st.connect(ctx, stuck)
+		if err != nil {
+			return err
+		}
+		defer silent.Close()
+	}
+	c, err := st.connectLive(ctx, rateClients-stuck)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	if err := insertRows(ctx, st.pool, 0, rows, time.Now()); err != nil {
-		return err
-	}
-	committed := time.Now()
-	if err := c.await(ctx, int64(rows*(rateClients-stuck))); err != nil {
+	defer c.Close()
+	var committed time.Time
+	if _, err := receive(ctx, c, rows, 1000, func() error {
+		defer func() { committed = time.Now() }()
+		return st.insertRows(ctx, 0, rows, event.Now())
+	}); err != nil {
 		return err
 	}
 	took := time.Since(committed)

@@ -12,9 +12,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"chatbridge/bench/internal/proc"
 )
 
 // server is a bridge that runs as a process of its own.
@@ -82,17 +83,8 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// peak returns the most memory that the server has held so far, in MB (VmHWM).
+// peak returns the most memory that the server has held so far, in MB.
 func (s *server) peak() (float64, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kb, err := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
-			return kb / 1000, err
-		}
-	}
-	return 0, fmt.Errorf("no VmHWM in the status of process %d", s.cmd.Process.Pid)
+	kb, err := proc.Memory(s.cmd.Process.Pid, "VmHWM")
+	return float64(kb) / 1000, err
 }

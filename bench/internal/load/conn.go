@@ -6,8 +6,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-
-	"chatbridge/bench/internal/event"
 )
 
 // What a connection waits for.
@@ -22,12 +20,15 @@ const (
 	gone                 // it has ended
 )
 
-// Headers of what we send, masked with the mask 0, which is a mask like any
-// other: FIN and text, then mask bit and length.
-var (
-	connectFrame = []byte{0x81, 0x80 | 2, 0, 0, 0, 0, '4', '0'}
-	pongFrame    = []byte{0x81, 0x80 | 1, 0, 0, 0, 0, '3'}
-)
+// pongFrame is masked with the mask 0, which is a mask like any other: FIN and
+// text, then mask bit and length.
+var pongFrame = []byte{0x81, 0x80 | 1, 0, 0, 0, 0, '3'}
+
+func connectFrame(auth string) []byte {
+	b := []byte{0x81, 0x80 | 126}
+	b = binary.BigEndian.AppendUint16(b, uint16(2+len(auth)))
+	return append(append(b, 0, 0, 0, 0, '4', '0'), auth...)
+}
 
 const (
 	// maxCarry bounds what is kept from one read to the next: an HTTP response
@@ -83,6 +84,9 @@ func (g *Group) feed(c *conn, b []byte, now uint64) (reply []byte, err error) {
 			return reply, c.keep(b)
 		}
 		if size > smallFrame && c.state == joined {
+			if len(b) < header+len(g.prefix) {
+				return reply, c.keep(b)
+			}
 			g.event(c, b[header:min(len(b), header+size)], now)
 			c.skip = header + size
 			continue
@@ -104,12 +108,15 @@ func (g *Group) feed(c *conn, b []byte, now uint64) (reply []byte, err error) {
 
 // event counts an event, of which b is what has been read so far.
 func (g *Group) event(c *conn, b []byte, now uint64) {
+	if !bytes.HasPrefix(b, g.prefix) {
+		return
+	}
 	c.frames++
 	g.deliveries++
 	if g.deliveries%g.sampleEvery != 0 {
 		return
 	}
-	seq, due, ok := event.Parse(b)
+	seq, due, ok := g.parse(b)
 	if !ok {
 		return // cut by the end of the read, which happens to any event alike
 	}
@@ -131,10 +138,12 @@ func (g *Group) small(c *conn, opcode byte, payload []byte) (reply []byte, err e
 		return pongFrame, nil
 	case c.state == opening && len(payload) > 0 && payload[0] == '0':
 		c.state = joining
-		return connectFrame, nil
+		return g.connect, nil
 	case c.state == joining && bytes.HasPrefix(payload, []byte("40")):
 		g.join(c)
 		return nil, nil
+	case c.state == joined && bytes.HasPrefix(payload, []byte("42")):
+		return nil, nil // an event too small to count
 	}
 	return nil, errProtocol
 }

@@ -24,6 +24,14 @@ type Options struct {
 	// Bare connections are joined when the WebSocket is open; others once an
 	// Engine.IO open packet and a Socket.IO CONNECT have been exchanged.
 	Bare bool
+	// Auth is the payload of CONNECT, of at most 64 KiB; empty for none.
+	Auth string
+	// Prefix is what the packets that count begin with; empty counts all of
+	// more than 256 bytes.
+	Prefix string
+	// Parse reads an event's number and when it was due, see [event.Now], from
+	// the part of it that has been read; nil is [event.Parse].
+	Parse func(packet []byte) (seq, due uint64, ok bool)
 	// Clients is the number of connections, InFlight how many may be under way
 	// at a time.
 	Clients, InFlight int
@@ -39,6 +47,9 @@ type Group struct {
 	ended       int
 	joinedAt    time.Time
 	firstErr    error
+	connect     []byte // the frame of CONNECT
+	prefix      []byte
+	parse       func([]byte) (seq, due uint64, ok bool)
 	buf         []byte
 	events      [1024]unix.EpollEvent
 	clock       clock
@@ -62,6 +73,10 @@ func Dial(ctx context.Context, o Options) (*Group, time.Duration, error) {
 	g := &Group{
 		o: o, epoll: epoll, conns: make([]conn, o.Clients), buf: make([]byte, maxCarry+readSize),
 		clock: newClock(), sampleEvery: 1,
+		connect: connectFrame(o.Auth), prefix: []byte(o.Prefix), parse: o.Parse,
+	}
+	if g.parse == nil {
+		g.parse = event.Parse
 	}
 	start := time.Now()
 	for g.joined < o.Clients {

@@ -41,7 +41,7 @@ func (f *fan) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.Close()
 	f.write(c, `0{"sid":"a","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}`+strings.Repeat(" ", 60))
-	if _, b, err := c.ReadMessage(); err != nil || string(b) != "40" {
+	if _, b, err := c.ReadMessage(); err != nil || string(b) != `40{"token":"t"}` {
 		f.t.Errorf("client sent %q, %v, want CONNECT", b, err)
 	}
 	f.write(c, `40{"sid":"b"}`)
@@ -69,7 +69,7 @@ func (f *fan) conns(n int) (c []*websocket.Conn) {
 
 func dial(t *testing.T, addr netip.AddrPort, n int) *load.Group {
 	t.Helper()
-	g, _, err := load.Dial(t.Context(), load.Options{Addr: addr, Path: "/", Clients: n, InFlight: 3})
+	g, _, err := load.Dial(t.Context(), load.Options{Addr: addr, Path: "/", Auth: `{"token":"t"}`, Clients: n, InFlight: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
