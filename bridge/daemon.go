@@ -46,6 +46,7 @@ type Daemon struct {
 	warnings warnings
 	pool     *pgxpool.Pool // for lookups and memberships; nil without a database
 	origins  atomic.Pointer[access.Origins]
+	key      atomic.Pointer[configs.Secret] // of the Supabase project
 	refused  refusals
 	refilled chan struct{} // closed once new sessions are let in
 	// parts run beside the source until the very end.

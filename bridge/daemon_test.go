@@ -68,15 +68,28 @@ func startDaemon(t *testing.T, dsn string, env ...string) *daemonTest {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runDaemon(t, append([]string{
+		"DATABASE_URL=" + dsn, "BRIDGE_SOURCE_POSTGRES_SLOT=" + strings.ToLower(config.Database),
+	}, env...))
+}
+
+// load is the configuration of an environment, on free ports.
+func load(t *testing.T, env []string) *configs.Config {
+	t.Helper()
 	cfg, err := configs.Load(configs.Sources{Complete: true, Env: append([]string{
-		"DATABASE_URL=" + dsn, "CHATENGINE_JWT_SECRET=" + secret,
+		"CHATENGINE_JWT_SECRET=" + secret, "BRIDGE_SHUTDOWN_GRACE=5s",
 		"BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0",
-		"BRIDGE_SOURCE_POSTGRES_SLOT=" + strings.ToLower(config.Database),
-		"BRIDGE_SHUTDOWN_GRACE=5s",
 	}, env...)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return cfg
+}
+
+func runDaemon(t *testing.T, env []string) *daemonTest {
+	t.Helper()
+	cfg := load(t, env)
+	var err error
 	d := &daemonTest{t: t, log: new(logbook), done: make(chan error, 1)}
 	d.Daemon, err = bridge.New(cfg, bridge.Build{Version: "test"}, slog.New(slog.NewTextHandler(d.log, nil)))
 	if err != nil {

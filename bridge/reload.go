@@ -15,7 +15,7 @@ import (
 
 // reloadable reports whether a setting can change while the Daemon runs:
 // whose tokens and which browsers are believed, what clients may cost, the
-// files of the certificate (not whether there is one), and the level of the
+// project's service key, the files of the certificate (not whether there is one), and the level of the
 // log.
 func reloadable(key string, before, after *configs.Config) bool {
 	switch key {
@@ -25,7 +25,7 @@ func reloadable(key string, before, after *configs.Config) bool {
 	return slices.Contains([]string{
 		"auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
 		"limits.connections", "limits.connections_per_address", "limits.handshakes_per_second", "limits.packets_per_second",
-		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout",
+		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key",
 	}, key)
 }
 
@@ -111,6 +111,7 @@ func (d *Daemon) Reload(next *configs.Config) (changed, needsRestart []string, e
 		return nil, nil, err // never: they are valid
 	}
 	d.origins.Store(origins)
+	d.key.Store(&next.Source.Realtime.Key)
 	if cert != nil {
 		d.cert.adopt(cert)
 	}
@@ -130,6 +131,9 @@ func (d *Daemon) Reload(next *configs.Config) (changed, needsRestart []string, e
 	}
 	return changed, needsRestart, nil
 }
+
+// serviceKey returns the project's service key as it is now.
+func (d *Daemon) serviceKey() string { return d.key.Load().Reveal() }
 
 // limitsOf are the limits that can change while the server runs.
 func limitsOf(l configs.Limits) engineio.Limits {

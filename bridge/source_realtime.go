@@ -19,7 +19,7 @@ type realtimeSource struct {
 func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
 	c := d.cfg.Source.Realtime
 	o := realtime.Options{
-		URL: c.URL, Key: c.Key.Reveal(), DatabaseURL: d.databaseURL().Reveal(),
+		URL: c.URL, KeyFunc: func(context.Context) (string, error) { return d.serviceKey(), nil }, DatabaseURL: d.databaseURL().Reveal(),
 		ReconcileInterval: c.ReconcileInterval, Window: c.Window,
 		// What a client that connects right after the start is caught up on.
 		Backfill: max(d.cfg.Replay.Window, time.Minute),

@@ -29,6 +29,7 @@ const poolSize = 4
 // nothing: an error is one of the configuration. Run it, or Close it.
 func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err error) {
 	d = &Daemon{refilled: make(chan struct{}), cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
+	d.key.Store(&cfg.Source.Realtime.Key)
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -111,7 +112,7 @@ func (d *Daemon) lookup(pool *pgxpool.Pool, spec *mapping.Spec) (mapping.Lookup,
 	if rt.URL == "" {
 		return nil, nil
 	}
-	return lookup.NewPostgREST(rt.URL, rt.Key.Reveal(), http.DefaultClient, spec, d.cfg.Lookup.Timeout)
+	return lookup.NewPostgREST(rt.URL, d.serviceKey, http.DefaultClient, spec, d.cfg.Lookup.Timeout)
 }
 
 // members answers who belongs to which workspace, from the same places.
@@ -122,7 +123,7 @@ func (d *Daemon) members(pool *pgxpool.Pool) auth.Members {
 	case pool != nil:
 		return auth.NewSQLMembers(pool, table)
 	case rt.URL != "":
-		return auth.NewRESTMembers(http.DefaultClient, rt.URL, rt.Key.Reveal(), table)
+		return auth.NewRESTMembers(http.DefaultClient, rt.URL, d.serviceKey, table)
 	}
 	return nil
 }

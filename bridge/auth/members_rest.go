@@ -16,15 +16,16 @@ const maxMembersBody = 64 << 10
 
 // RESTMembers asks the project's PostgREST with the service key.
 type RESTMembers struct {
-	client            *http.Client
-	base, key, schema string
-	table             MembersTable
+	client       *http.Client
+	key          func() string
+	base, schema string
+	table        MembersTable
 }
 
 // NewRESTMembers returns a Members that asks the project at projectURL with a
-// copy of client that follows no redirects: the key goes with the request, and
-// net/http would carry it to another host.
-func NewRESTMembers(client *http.Client, projectURL, key string, t MembersTable) *RESTMembers {
+// copy of client that follows no redirects: the key, which is asked for each
+// time, goes with the request, and net/http would carry it to another host.
+func NewRESTMembers(client *http.Client, projectURL string, key func() string, t MembersTable) *RESTMembers {
 	c := *client
 	c.CheckRedirect = noRedirects
 	m := &RESTMembers{client: &c, base: strings.TrimRight(projectURL, "/"), key: key, table: t}
@@ -46,10 +47,11 @@ func (m *RESTMembers) Find(ctx context.Context, user, workspace string) (string,
 	if err != nil {
 		return "", err
 	}
-	req.Header.Set("apikey", m.key)
+	key := m.key()
+	req.Header.Set("apikey", key)
 	// The new keys (sb_secret_…) are no JWTs: they go in apikey alone.
-	if !strings.HasPrefix(m.key, "sb_") {
-		req.Header.Set("Authorization", "Bearer "+m.key)
+	if !strings.HasPrefix(key, "sb_") {
+		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	if m.schema != "" {
 		req.Header.Set("Accept-Profile", m.schema)

@@ -95,7 +95,8 @@ func TestRESTMembers(t *testing.T) {
 		_, _ = w.Write([]byte(next.body))
 	}))
 	defer server.Close()
-	m := auth.NewRESTMembers(server.Client(), server.URL+"/", "service-key", standard)
+	key := "service-key"
+	m := auth.NewRESTMembers(server.Client(), server.URL+"/", func() string { return key }, standard)
 	for name, tt := range map[string]struct {
 		answer
 		want string
@@ -132,8 +133,11 @@ func TestRESTMembers(t *testing.T) {
 		t.Errorf("headers %v", got.Header)
 	}
 	// A new key is no JWT; another schema is a header.
-	next = answer{200, "[]"}
-	if _, err := auth.NewRESTMembers(server.Client(), server.URL, "sb_secret_x", auth.MembersTable{Table: "app.members", UserColumn: "u", WorkspaceColumn: "w"}).Find(t.Context(), "a&b=c", "x,y"); err != nil {
+	key, next = "sb_secret_x", answer{200, "[]"}
+	if _, err := m.Find(t.Context(), alice, acme); err != nil || got.Header.Get("apikey") != key {
+		t.Errorf("after the key was replaced: %v, headers %v", err, got.Header)
+	}
+	if _, err := auth.NewRESTMembers(server.Client(), server.URL, func() string { return key }, auth.MembersTable{Table: "app.members", UserColumn: "u", WorkspaceColumn: "w"}).Find(t.Context(), "a&b=c", "x,y"); err != nil {
 		t.Fatal(err)
 	}
 	if got.Header.Get("Authorization") != "" || got.Header.Get("Accept-Profile") != "app" || got.URL.Path != "/rest/v1/members" || got.URL.Query().Get("u") != "eq.a&b=c" {

@@ -68,7 +68,7 @@ var ways = []way{
 		t.Helper()
 		server := httptest.NewServer(newRest(t, pool(t, url, nil)))
 		t.Cleanup(server.Close)
-		l, err := lookup.NewPostgREST(server.URL, restKey, server.Client(), s, patience)
+		l, err := lookup.NewPostgREST(server.URL, fixed(restKey), server.Client(), s, patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,7 +338,7 @@ func TestRefused(t *testing.T) {
 	server := httptest.NewServer(newRest(t, pool(t, url, nil)))
 	defer server.Close()
 	s := spec(t, "crm", "")
-	l, err := lookup.NewPostgREST(server.URL+"/rest/v1/", "wrong-secret", server.Client(), s, patience)
+	l, err := lookup.NewPostgREST(server.URL+"/rest/v1/", fixed("wrong-secret"), server.Client(), s, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -347,13 +347,13 @@ func TestRefused(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, address := range []string{"", "ref.supabase.co", "ftp://x", "http://"} {
-		if _, err := lookup.NewPostgREST(address, "k", nil, s, 0); err == nil {
+		if _, err := lookup.NewPostgREST(address, fixed("k"), nil, s, 0); err == nil {
 			t.Errorf("took the address %q", address)
 		}
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	l, err = lookup.NewPostgREST(gone.URL, "k", nil, s, patience)
+	l, err = lookup.NewPostgREST(gone.URL, fixed("k"), nil, s, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +380,7 @@ func TestNotVisibleYet(t *testing.T) {
 	}))
 	defer server.Close()
 	s := spec(t, "crm", "")
-	l, err := lookup.NewPostgREST(server.URL, restKey, server.Client(), s, patience)
+	l, err := lookup.NewPostgREST(server.URL, fixed(restKey), server.Client(), s, patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,3 +396,6 @@ func TestNotVisibleYet(t *testing.T) {
 		t.Errorf("asked again %d times for what is not there, want 3", n-1)
 	}
 }
+
+// fixed is a service key that does not change.
+func fixed(key string) func() string { return func() string { return key } }

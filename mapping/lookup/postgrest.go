@@ -24,7 +24,7 @@ const maxAnswer = 64 << 20
 // restFetcher asks a Supabase project's REST interface.
 type restFetcher struct {
 	base   string
-	key    string
+	key    func() string
 	client *http.Client
 	spec   *mapping.Spec
 	// plain is set once PostgREST said that it knows no foreign key between
@@ -40,10 +40,10 @@ type columnID struct{ role, column string }
 
 // NewPostgREST returns a Lookup that asks a Supabase project's REST interface.
 // address is the project's, such as https://ref.supabase.co, to which /rest/v1
-// is added, or the interface's own. key is the service key, which sees rows
-// whatever row-level security says. client may be nil. limit is the longest
+// is added, or the interface's own. key returns the service key, which sees rows
+// whatever row-level security says, and is called for each request. client may be nil. limit is the longest
 // that one question may take, 0 for DefaultLimit.
-func NewPostgREST(address, key string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
+func NewPostgREST(address string, key func() string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("address for lookups: want something like https://ref.supabase.co")
@@ -292,10 +292,11 @@ func (p *restFetcher) get(ctx context.Context, t mapping.Table, v url.Values, in
 	if err != nil {
 		return fmt.Errorf("look up %s: %w", t.Role, err)
 	}
-	req.Header.Set("apikey", p.key)
+	key := p.key()
+	req.Header.Set("apikey", key)
 	// A key of the newer kind (sb_secret_…) is no JWT and not for this header.
-	if !strings.HasPrefix(p.key, "sb_") {
-		req.Header.Set("Authorization", "Bearer "+p.key)
+	if !strings.HasPrefix(key, "sb_") {
+		req.Header.Set("Authorization", "Bearer "+key)
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("Accept-Profile", t.Schema)

@@ -1,0 +1,111 @@
+package bridge_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"chatbridge/internal/postgrestdouble"
+	"chatbridge/internal/realtimedouble"
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
+)
+
+// project is a Supabase project: its database, Realtime and PostgREST, and
+// the keys with which it was asked.
+type project struct {
+	*realtimedouble.Server
+	mu   sync.Mutex
+	keys map[string]bool
+}
+
+func startProject(t *testing.T, dsn string) *project {
+	t.Helper()
+	p := &project{keys: make(map[string]bool)}
+	key := []byte("the project's secret")
+	rest := postgrestdouble.New(postgrestdouble.Options{Database: dsn, Secret: key})
+	t.Cleanup(rest.Close)
+	var err error
+	p.Server, err = realtimedouble.Start(realtimedouble.Options{
+		Database: dsn, Secret: key,
+		Rest: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			p.mu.Lock()
+			p.keys[r.Header.Get("Apikey")] = true
+			p.mu.Unlock()
+			rest.ServeHTTP(w, r)
+		}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+// joinedWith reports whether a channel was joined with the key.
+func (p *project) joinedWith(key string) bool {
+	return slices.ContainsFunc(p.Frames(), func(f realtimedouble.Frame) bool {
+		return strings.Contains(f.Raw, "phx_join") && strings.Contains(f.Raw, key)
+	})
+}
+
+func (p *project) asked(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.keys[key]
+}
+
+// TestServeByRealtime: the project's address and service key are all there is.
+// The key is replaced while clients are connected.
+func TestServeByRealtime(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, realtimedouble.Roles, schemas.CRM)
+	conn, ids := crmDatabase(t, dsn, 1)
+	p := startProject(t, dsn)
+	old := p.Key()
+	env := func(key string) []string {
+		return []string{
+			"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=" + p.URL(), "SUPABASE_SERVICE_ROLE_KEY=" + key,
+			"BRIDGE_SOURCE_REALTIME_RECONCILE_INTERVAL=1s",
+		}
+	}
+	d := runDaemon(t, env(old))
+	d.ready()
+	c := d.client(ids[0])
+	d.live(1)
+	say := func(text string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), insertMessage, workspace, ids[0], text); err != nil {
+			t.Fatal(err)
+		}
+		c.await(text, func(events []event) bool { return bodies(events)[text] })
+	}
+	say("with the first key")
+	got := c.await("the conversation", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool {
+			_, last := e.Payload["lastMessage"]
+			return e.Name == "conversation" && last
+		})
+	})
+	for _, e := range got {
+		if participants, _ := e.Payload["participants"].([]any); e.Name == "conversation" && len(participants) != 1 {
+			t.Errorf("the conversation lacks what PostgREST knows: %v", e.Payload)
+		}
+	}
+
+	renewed := p.Token(map[string]any{"role": "service_role", "exp": 20 * 365 * 24 * time.Hour, "iss": "supabase"})
+	changed, restart, err := d.Reload(load(t, env(renewed)))
+	if err != nil || !slices.Equal(changed, []string{"source.realtime.key"}) || len(restart) > 0 {
+		t.Fatalf("reloaded %v, restart for %v: %v", changed, restart, err)
+	}
+	p.CloseIdle()
+	d.await("a join with the new key", func() bool { return p.joinedWith(renewed) })
+	d.await("a reading with the new key", func() bool { return p.asked(renewed) })
+	say("with the second key")
+	if connects := len(c.connected); connects > 0 {
+		t.Errorf("the client had to connect again %d times", connects)
+	}
+}
