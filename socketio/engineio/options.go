@@ -49,8 +49,8 @@ type Options struct {
 	Limits
 
 	// GatherMax bounds the moment for which a busy writer lets frames gather, so
-	// that several leave in one write. Default 5 ms; zero never waits. An idle
-	// writer never waits, whatever this says.
+	// that several leave in one write. Default 5 ms; zero never waits. A writer
+	// that had little to do of late never waits, whatever this says.
 	GatherMax time.Duration
 
 	// Logger gets one record for each fault that an operator should know of,
