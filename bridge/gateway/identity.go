@@ -2,9 +2,11 @@ package gateway
 
 import (
 	"bytes"
-	"encoding/json"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // maxIdentities bounds what is remembered of one client's feed.
@@ -67,27 +69,43 @@ func identity(packet []byte) (subject, state string) {
 	if !ok {
 		return "", ""
 	}
-	var event []json.RawMessage
-	if json.Unmarshal(packet[len(packet)-len(args)-1:], &event) != nil || len(event) < 2 {
+	event := gjson.ParseBytes(packet[len(packet)-len(args)-1:])
+	var name, payload gjson.Result
+	event.ForEach(func(_, v gjson.Result) bool {
+		if name.Exists() {
+			payload = v
+			return false
+		}
+		name = v
+		return true
+	})
+	kind, key, says := "", "", ""
+	switch name.Str {
+	case "message":
+		kind, key = "m ", "id"
+	case "messageStatus":
+		kind, key, says = "s ", "messageId", "status"
+	case "conversation":
+		kind, key, says = "c ", "id", "lastMessage"
+	default:
 		return "", ""
 	}
-	var payload struct {
-		ID          string
-		MessageID   string
-		Status      string
-		LastMessage struct{ ID string }
-	}
-	if json.Unmarshal(event[1], &payload) != nil {
+	payload.ForEach(func(k, v gjson.Result) bool {
+		switch {
+		case k.Str == key:
+			subject = kind + v.Str // a copy, as state is: the packet is not kept alive
+		case says != "" && k.Str == says:
+			if v.IsObject() {
+				v = v.Get("id")
+			}
+			state = strings.Clone(v.Str)
+		default:
+			return true
+		}
+		return subject == "" || says != "" && state == ""
+	})
+	if subject == "" || subject == kind {
 		return "", ""
 	}
-	name := string(event[0])
-	switch {
-	case name == `"message"` && payload.ID != "":
-		return "m " + payload.ID, ""
-	case name == `"messageStatus"` && payload.MessageID != "":
-		return "s " + payload.MessageID, payload.Status
-	case name == `"conversation"` && payload.ID != "":
-		return "c " + payload.ID, payload.LastMessage.ID
-	}
-	return "", ""
+	return subject, state
 }
