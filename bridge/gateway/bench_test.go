@@ -31,6 +31,9 @@ func BenchmarkEvent(b *testing.B) {
 			return
 		}
 		defer conn.Close()
+		if conn.WriteMessage(websocket.TextMessage, []byte(`0{"sid":"s"}`)) != nil {
+			return
+		}
 		for {
 			kind, p, err := conn.ReadMessage()
 			if err != nil || conn.WriteMessage(kind, p) != nil {
@@ -51,6 +54,9 @@ func BenchmarkEvent(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.Cleanup(func() { conn.Close() })
+		if _, _, err := conn.ReadMessage(); err != nil {
+			b.Fatal(err)
+		}
 		return conn
 	}
 	straight, through := dial(server.URL), dial(g.url)

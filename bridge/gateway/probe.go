@@ -93,7 +93,7 @@ func (g *Gateway) trial(ctx context.Context) error {
 	} {
 		req.Header.Set(name, value)
 	}
-	up, resp, err := g.handshake(ctx, req)
+	up, resp, err := g.handshake(ctx, req, true)
 	if err != nil {
 		return fmt.Errorf("trial websocket: %w", err)
 	}
@@ -101,13 +101,7 @@ func (g *Gateway) trial(ctx context.Context) error {
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		return fmt.Errorf("trial websocket: answered %s", resp.Status)
 	}
-	stop := context.AfterFunc(ctx, func() { up.Close() })
-	defer stop()
-	f, err := readFrame(up.r, 1<<16)
-	if err != nil {
-		return fmt.Errorf("trial websocket: read open packet: %w", err)
-	}
-	if len(f.payload) == 0 || f.payload[0] != '0' {
+	if p := up.open.payload; len(p) == 0 || p[0] != '0' {
 		return errors.New("trial websocket: the first packet is not an Engine.IO open packet")
 	}
 	return nil
@@ -135,4 +129,6 @@ func (g *Gateway) target(path, query string) *url.URL {
 type upstream struct {
 	net.Conn
 	r *bufio.Reader
+	// open is the frame of the open packet, where one was waited for.
+	open frame
 }

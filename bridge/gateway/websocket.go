@@ -22,7 +22,7 @@ func (g *Gateway) proxyWebsocket(w http.ResponseWriter, r *http.Request) {
 	g.serving.Add(1)
 	defer g.serving.Done()
 	ctx, cancel := context.WithTimeout(r.Context(), g.opts.HandshakeTimeout)
-	up, resp, err := g.handshake(ctx, g.websocketRequest(ctx, r))
+	up, resp, err := g.handshake(ctx, g.websocketRequest(ctx, r), opens(r))
 	cancel()
 	if err == nil && resp.StatusCode >= 500 {
 		up.Close()
@@ -54,9 +54,9 @@ func (g *Gateway) proxyWebsocket(w http.ResponseWriter, r *http.Request) {
 	g.count.websockets.Add(1)
 	defer g.count.websockets.Add(-1)
 	defer g.cuts.add(t.cut)()
-	if g.opts.CatchUp > 0 && !r.URL.Query().Has("sid") {
-		// An upgrade of a polling session (it has a sid) has had its CONNECT
-		// before; there is nothing to go by.
+	if g.opts.CatchUp > 0 && opens(r) {
+		// An upgrade of a polling session has had its CONNECT before; there is
+		// nothing to go by.
 		t.catchUp = newCatchUp(t, g, r)
 	}
 	if t.run() {
@@ -66,6 +66,10 @@ func (g *Gateway) proxyWebsocket(w http.ResponseWriter, r *http.Request) {
 		g.suspectNow()
 	}
 }
+
+// opens tells whether the websocket opens a session, rather than being the
+// upgrade of one by polling: then ChatEngine speaks first.
+func opens(r *http.Request) bool { return !r.URL.Query().Has("sid") }
 
 // websocketRequest is the upgrade request for ChatEngine.
 func (g *Gateway) websocketRequest(ctx context.Context, r *http.Request) *http.Request {
@@ -89,8 +93,15 @@ func (g *Gateway) websocketRequest(ctx context.Context, r *http.Request) *http.R
 }
 
 // handshake opens a connection to ChatEngine, sends the upgrade request and
-// reads the answer, whatever it is. ctx bounds all of it.
-func (g *Gateway) handshake(ctx context.Context, req *http.Request) (*upstream, *http.Response, error) {
+// reads the answer, whatever it is, and after an upgrade that opens a session
+// the open packet too. ctx bounds all of it.
+//
+// The client is to get both in one piece. socket.io-client takes no notice of a
+// connection that ends between the two: it waits for its time-out of 20 s
+// (engine.io-client 6.6 emits close alone, and its manager listens for open and
+// error; seen once in some 3,000 reconnections with connections being cut). And
+// a ChatEngine that upgrades and then hangs or dies can still be stood in for.
+func (g *Gateway) handshake(ctx context.Context, req *http.Request, opens bool) (*upstream, *http.Response, error) {
 	conn, err := g.dial(ctx, req.URL.Scheme == "https", req.URL.Hostname(), req.URL.Port())
 	if err != nil {
 		return nil, nil, err
@@ -100,6 +111,9 @@ func (g *Gateway) handshake(ctx context.Context, req *http.Request) (*upstream, 
 	var resp *http.Response
 	if err = req.Write(conn); err == nil {
 		resp, err = http.ReadResponse(up.r, req)
+	}
+	if err == nil && opens && resp.StatusCode == http.StatusSwitchingProtocols {
+		up.open, err = readFrame(up.r, maxFrame)
 	}
 	if !stop() || err != nil {
 		conn.Close()
@@ -166,6 +180,7 @@ func (g *Gateway) hijack(w http.ResponseWriter, resp *http.Response, up *upstrea
 	}
 	if err == nil {
 		head.WriteString("\r\n")
+		head.Write(up.open.raw)
 		err = head.Flush()
 	}
 	if err == nil {
