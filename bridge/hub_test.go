@@ -159,7 +159,7 @@ func (v *viewer) take(e sioclient.Event) {
 // await waits until ok, given all that was received, says so.
 func (v *viewer) await(what string, ok func([]received) bool) []received {
 	v.t.Helper()
-	timeout := time.After(20 * time.Second)
+	timeout := time.After(60 * time.Second)
 	for {
 		v.mu.Lock()
 		got := slices.Clone(v.got)

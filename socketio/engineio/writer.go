@@ -27,7 +27,8 @@ const maxBatch = 128 << 10
 // small writes cost keeps the events from coming faster. Measured with 15,000
 // events a second to 10 clients on two busy cores: the writer alone used half of
 // one, and fell behind. So a round is earned, by roundEvery of time; roundsAhead
-// of them may be saved up.
+// of them may be saved up. One that emptied a queue that was more than a quarter
+// full is free: who fills it may be waiting for that (WaitSpace).
 //
 // Sessions of one room have mostly the same messages queued, so a batch is put
 // together once and reused for the next session that has the same.
@@ -41,6 +42,7 @@ type writer struct {
 	// Of the running goroutine alone:
 	round []*Session
 	paced time.Duration // the time up to which rounds have been paid for
+	large bool          // this round emptied a queue that was quite full
 	batch []*Message
 	last  []*Message // the messages that buf holds
 	buf   []byte
@@ -72,6 +74,10 @@ func (w *writer) run() {
 			w.round[i] = nil
 		}
 		w.server.count(&w.written)
+		if w.large {
+			w.paced -= roundEvery
+			w.large = false
+		}
 		if w.waiting() {
 			time.Sleep(min(w.server.now()-began, w.server.opts.GatherMax))
 		}
@@ -122,6 +128,9 @@ func (w *writer) flush(s *Session) {
 	}
 	var since time.Duration
 	w.batch, since = s.take(w.batch[:0], maxBatch)
+	if len(w.batch) > w.server.limits.Load().QueuePackets/4 {
+		w.large = true
+	}
 	if len(s.queue) > 0 {
 		w.again(s)
 	}
