@@ -200,7 +200,7 @@ func expect(t *testing.T, got []string, want ...string) {
 
 func TestNewClientIsCaughtUp(t *testing.T) {
 	t.Parallel()
-	h := startHub(t, nil)
+	h := startHub(t, patient)
 	h.publish("w", mapping.Message, "a", "m1")
 	h.publish("w", mapping.Conversation, "a", "")
 	h.publish("w", mapping.MessageStatus, "a", "m1")
@@ -221,6 +221,9 @@ func TestNewClientIsCaughtUp(t *testing.T) {
 		"7:message am3")
 }
 
+// patient waits for the subscriptions of clients on a machine that is busy.
+func patient(o *bridge.ServerOptions) { o.Hub.SubscribeGrace = time.Minute }
+
 // subscribed waits until what the client emitted before has been handled.
 func subscribed(v *viewer) error {
 	_, err := v.EmitAck(v.t.Context(), "ping")
@@ -240,7 +243,7 @@ func TestClientWithoutSubscriptionGetsAllMessages(t *testing.T) {
 
 func TestSubscriptionsFilterMessagesAlone(t *testing.T) {
 	t.Parallel()
-	h := startHub(t, nil)
+	h := startHub(t, patient)
 	v, _ := h.connect("w", "a")
 	if err := subscribed(v); err != nil {
 		t.Fatal(err)
@@ -264,7 +267,7 @@ func TestSubscriptionsFilterMessagesAlone(t *testing.T) {
 
 func TestReturningClientGetsExactlyWhatItMissed(t *testing.T) {
 	t.Parallel()
-	h := startHub(t, nil)
+	h := startHub(t, patient)
 	v, _ := h.connect("w", "a")
 	if err := subscribed(v); err != nil {
 		t.Fatal(err)
@@ -292,7 +295,7 @@ func TestReturningClientGetsExactlyWhatItMissed(t *testing.T) {
 // was being caught up has an offset that lies past what it has not received.
 func TestOffsetOfAnUnfinishedCatchUpIsNotTrusted(t *testing.T) {
 	t.Parallel()
-	h := startHub(t, nil)
+	h := startHub(t, patient)
 	h.publish("w", mapping.Message, "a", "m1")
 	h.publish("w", mapping.Conversation, "a", "")
 	v, stop := h.connect("w", "a")
@@ -328,7 +331,7 @@ func TestRepeatedEventsAreDropped(t *testing.T) {
 // the old history means nothing in the new one.
 func TestAnotherHistory(t *testing.T) {
 	t.Parallel()
-	h := startHub(t, nil)
+	h := startHub(t, patient)
 	v, _ := h.connect("w", "a")
 	if err := subscribed(v); err != nil {
 		t.Fatal(err)
