@@ -15,8 +15,8 @@ import (
 
 // reloadable reports whether a setting can change while the Daemon runs:
 // whose tokens and which browsers are believed, what clients may cost, the
-// project's service key, the files of the certificate (not whether there is one), and the level of the
-// log.
+// project's service key, the files of the certificate (not whether there is
+// one), and the level of the log.
 func reloadable(key string, before, after *configs.Config) bool {
 	switch key {
 	case "tls.cert_file", "tls.key_file":

@@ -18,11 +18,6 @@ const dueDigits = 16
 
 var padding = strings.Repeat("x", 120)
 
-// insertRow inserts one message, as an application does.
-func (st *stage) insertRow(ctx context.Context, i int, due uint64) error {
-	return st.insertRows(ctx, i, 1, due)
-}
-
 // insertRows inserts n messages of some 500 bytes a row into conversation i,
 // in one statement.
 func (st *stage) insertRows(ctx context.Context, i, n int, due uint64) error {

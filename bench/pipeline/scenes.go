@@ -31,7 +31,7 @@ func (st *stage) latency(ctx context.Context, name string, r *results) error {
 	n := int(latencyTime.Seconds() * latencyRate)
 	got, err := receive(ctx, c, n, 1, func() error {
 		for i := range n {
-			if err := st.insertRow(ctx, i, event.Now()); err != nil {
+			if err := st.insertRows(ctx, i, 1, event.Now()); err != nil {
 				return err
 			}
 			time.Sleep(time.Second / latencyRate)

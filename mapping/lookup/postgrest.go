@@ -41,8 +41,8 @@ type columnID struct{ role, column string }
 // NewPostgREST returns a Lookup that asks a Supabase project's REST interface.
 // address is the project's, such as https://ref.supabase.co, to which /rest/v1
 // is added, or the interface's own. key returns the service key, which sees rows
-// whatever row-level security says, and is called for each request. client may be nil. limit is the longest
-// that one question may take, 0 for DefaultLimit.
+// whatever row-level security says, and is called for each request. client may
+// be nil. limit is the longest that one question may take, 0 for DefaultLimit.
 func NewPostgREST(address string, key func() string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
