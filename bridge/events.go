@@ -53,7 +53,7 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 	case "unsubscribe:conversation":
 		var id string
 		if id, f = conversationID(e); f == nil {
-			s.hub.Unsubscribe(c, id)
+			s.hub.Unsubscribe(c.Client, id)
 		}
 	case "typing":
 		f = s.typing(c, e)
@@ -79,13 +79,13 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 // sync answers a feed of the gateway's, and nobody else, once it has all that
 // it is owed.
 func (s *Server) sync(c *client, e *socketio.Event) *fault {
-	if !c.feed {
+	if !c.Feed {
 		return &fault{"unknown_event", "this server knows no event of that name"}
 	}
 	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
 		return badRequest(e.Name + " takes a number")
 	}
-	s.hub.Mark(c, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0]))
+	s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0]))
 	return nil
 }
 
@@ -94,7 +94,7 @@ func (s *Server) subscribe(c *client, e *socketio.Event) *fault {
 	if f != nil {
 		return f
 	}
-	if !s.hub.Subscribe(c, id) {
+	if !s.hub.Subscribe(c.Client, id) {
 		return &fault{"too_many_subscriptions", "unsubscribe from a conversation before subscribing to another"}
 	}
 	return nil

@@ -64,7 +64,7 @@ func (s *Server) reauthenticate(c *client, socket *socketio.Socket, e *socketio.
 	if len(e.Args) == 0 || json.Unmarshal(e.Args[0], &arg) != nil || arg.Token == "" {
 		return badRequest("auth takes {token}")
 	}
-	ctx, cancel := context.WithTimeout(s.hub.running, reauthTimeout)
+	ctx, cancel := context.WithTimeout(s.hub.Context(), reauthTimeout)
 	defer cancel()
 	p, err := s.auth.Authenticate(ctx, auth.Credentials{Token: arg.Token, Workspace: c.principal.Workspace})
 	var refusal *auth.Refusal

@@ -3,6 +3,7 @@ package bridge
 import (
 	"time"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/bridge/metrics"
 	"chatbridge/mapping"
 )
@@ -27,23 +28,23 @@ func (d *Daemon) Metrics() metrics.Snapshot {
 	now := time.Now()
 	health := d.source.Health()
 	_, ready := judge(health, d.cfg.Health.Grace, now)
-	pipeline, hub := d.pipeline.Stats(), d.server.Hub().Stats()
+	pipeline, feeding := d.pipeline.Stats(), d.server.Hub().Stats()
 	authStats := d.auth.Stats()
 	s := metrics.Snapshot{
 		Build:   metrics.Build{Version: d.build.Version, Commit: d.build.Commit, Go: d.build.Go},
 		Started: d.started, Ready: ready && !d.ending.Load(), Source: sourceMetrics(health, pipeline.Gaps, now),
-		Delay: metrics.Histogram(pipeline.Delay), Events: published(hub), Mapping: pipeline.Mapping,
+		Delay: metrics.Histogram(pipeline.Delay), Events: published(feeding), Mapping: pipeline.Mapping,
 		Clients: metrics.Clients{
-			CatchingUp: hub.Catching, CatchUps: make(map[string]uint64),
-			CaughtUp: hub.CaughtUp, FellBehind: hub.FellBehind, Expired: d.server.expired.Load(),
+			CatchingUp: feeding.Catching, CaughtUp: feeding.CaughtUp,
+			Pauses: feeding.Pauses, Paused: feeding.Paused,
+			LockLongest: feeding.LockLongest, LockHeld: feeding.LockHeld,
+			Expired: d.server.expired.Load(),
 		},
-		Sockets: d.server.IO().Stats(), Replay: hub.Replay, Auth: &authStats,
+		Sockets: d.server.IO().Stats(), Replay: feeding.Replay, Auth: &authStats,
 		Reload: d.reloads.snapshot(d.started),
 	}
-	s.Sockets.Sockets -= int64(hub.Feeds) // the gateway's own are no clients
-	for reason, n := range hub.CatchUps {
-		s.Clients.CatchUps[catchUp(reason).String()] = n
-	}
+	s.Sockets.Sockets -= int64(feeding.Feeds) // the gateway's own are no clients
+	s.Clients.CatchUps, s.Clients.Gaps = feeding.ByReason()
 	s.Clients.TokensRefused, s.Clients.EventsRefused = d.server.refused()
 	if m, ok := d.source.(measured); ok {
 		m.measure(&s)
@@ -82,7 +83,7 @@ func sourceMetrics(h SourceHealth, gaps uint64, now time.Time) metrics.Source {
 	return m
 }
 
-func published(h HubStats) map[string]uint64 {
+func published(h hub.Stats) map[string]uint64 {
 	events := make(map[string]uint64, len(h.Published))
 	for kind := mapping.Message; kind <= mapping.Typing; kind++ {
 		events[kind.String()] = h.Published[kind]

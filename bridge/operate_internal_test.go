@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/configs"
 )
 
@@ -34,6 +35,21 @@ func daemonWithoutDatabase(t *testing.T) *Daemon {
 	return d
 }
 
+// heldSocket is a socket that the Hub waits for while it holds its lock.
+type heldSocket struct {
+	hub.Socket
+	held, free chan struct{}
+}
+
+func (s heldSocket) Join(string) error { return nil }
+func (s heldSocket) Leave(string)      {}
+func (s heldSocket) Pause(paused bool) {
+	if paused {
+		close(s.held)
+		<-s.free
+	}
+}
+
 // TestAliveNeedsTheHub: while nothing can be published, the watchdog gets no
 // sign of life, because the look for it does not return.
 func TestAliveNeedsTheHub(t *testing.T) {
@@ -42,7 +58,14 @@ func TestAliveNeedsTheHub(t *testing.T) {
 		t.Fatalf("idle: %v", err)
 	}
 	done := make(chan error, 1)
-	d.server.Hub().mu.Lock()
+	held := heldSocket{held: make(chan struct{}), free: make(chan struct{})}
+	attached := make(chan struct{})
+	client := &hub.Client{Workspace: "w", User: "u"}
+	go func() {
+		defer close(attached)
+		d.server.Hub().Attach(client, held, "")
+	}()
+	<-held.held
 	go func() { done <- d.Alive() }()
 	select {
 	case err := <-done:
@@ -50,7 +73,9 @@ func TestAliveNeedsTheHub(t *testing.T) {
 		t.Error("alive while the hub was held")
 	case <-time.After(50 * time.Millisecond):
 	}
-	d.server.Hub().mu.Unlock()
+	close(held.free)
+	<-attached
+	d.server.Hub().Detach(client)
 	if err := <-done; err != nil {
 		t.Errorf("after it was freed: %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/mapping"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -18,7 +19,7 @@ const Namespace = "/"
 // called from any.
 type Pipeline struct {
 	mapper *mapping.Mapper
-	hub    *Hub
+	hub    *hub.Hub
 	log    *slog.Logger
 
 	tx     source.Tx
@@ -32,7 +33,7 @@ type Pipeline struct {
 }
 
 // NewPipeline returns the Pipeline from mapper to hub.
-func NewPipeline(mapper *mapping.Mapper, hub *Hub, log *slog.Logger) *Pipeline {
+func NewPipeline(mapper *mapping.Mapper, hub *hub.Hub, log *slog.Logger) *Pipeline {
 	return &Pipeline{mapper: mapper, hub: hub, log: log}
 }
 
@@ -41,11 +42,21 @@ func (p *Pipeline) Begin(tx source.Tx) error {
 	p.tx = tx
 	if p.gapped && tx.Commit <= p.hub.Head().Commit {
 		p.log.Warn("the database has another history now; what was kept for catching up is dropped")
-		p.hub.Restart()
+		p.restart()
 	}
 	p.gapped = false
 	p.mapper.Begin(tx)
 	return nil
+}
+
+// restart begins another history in the Hub. The gap before it says since when.
+func (p *Pipeline) restart() {
+	var since time.Time
+	until := time.Now()
+	if g := p.lastGap.Load(); g != nil {
+		since, until = g.Since, g.Until
+	}
+	p.hub.Restart(since, until, p.tx.Time)
 }
 
 // Change maps one row and publishes the events that need no more than it.
@@ -68,6 +79,7 @@ func (p *Pipeline) Gap(g source.Gap) error {
 		attrs = append(attrs, "since", g.Since.UTC())
 	}
 	p.log.Error("changes were lost; clients see what happened meanwhile after a reload", attrs...)
+	p.hub.Gap(g.Since, g.Until, false)
 	return nil
 }
 
@@ -81,12 +93,12 @@ func (p *Pipeline) publish(ev *mapping.Event) error {
 		packet = socketio.NewEvent(Namespace, ev.Kind.String(), ev.Payload)
 	} else {
 		p.offset = append(p.offset[:0], '"')
-		p.offset, _ = position.AppendText(p.offset)
+		p.offset = hub.AppendOffset(p.offset, hub.Offset{Position: position, Commit: p.tx.Time})
 		p.offset = append(p.offset, '"')
 		packet = socketio.NewEvent(Namespace, ev.Kind.String(), ev.Payload, p.offset)
 	}
 	now := time.Now()
-	p.hub.Publish(&Event{
+	p.hub.Publish(&hub.Event{
 		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
 		Conversation: ev.Conversation, Message: ev.Key, Packet: packet,
 	}, now)

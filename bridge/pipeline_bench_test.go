@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"chatbridge/bridge"
+	"chatbridge/bridge/hub"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
@@ -139,7 +140,7 @@ func readPipeline(b *testing.B, dsn, slot string, rows int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	hub := bridge.NewHub(io.Namespace("/"), bridge.DefaultHubOptions())
+	feeding := hub.New(io.Namespace("/"), hub.DefaultOptions())
 	mapper := mapping.New(spec, mapping.Options{Lookup: lookup.NewSQL(pool, spec, 0)})
 	s, err := postgres.New(postgres.Options{URL: dsn, Slot: slot, Create: postgres.CreateNothing})
 	if err != nil {
@@ -147,7 +148,7 @@ func readPipeline(b *testing.B, dsn, slot string, rows int) {
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	h := &counted{bridge.NewPipeline(mapper, hub, slog.New(slog.DiscardHandler)), rows, cancel}
+	h := &counted{bridge.NewPipeline(mapper, feeding, slog.New(slog.DiscardHandler)), rows, cancel}
 	if err := s.Run(ctx, h); err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
@@ -26,7 +27,7 @@ type Authenticator interface {
 // ServerOptions configures a Server.
 type ServerOptions struct {
 	SocketIO socketio.Options
-	Hub      HubOptions
+	Hub      hub.Options
 	// Disconnect ends a client this long after its token has expired; below
 	// zero it is kept, as ChatEngine does.
 	ExpiryGrace time.Duration
@@ -41,7 +42,7 @@ type Server struct {
 	opts ServerOptions
 	auth Authenticator
 	io   *socketio.Server
-	hub  *Hub
+	hub  *hub.Hub
 	log  *slog.Logger
 
 	mu       sync.Mutex
@@ -59,11 +60,11 @@ func NewServer(opts ServerOptions, a Authenticator) (*Server, error) {
 	o := opts.SocketIO
 	o.Recovery.Enabled, o.Recovery.External = true, true
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
-		return s.hub.Resume(data.(*client), saved.(*client), offset)
+		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 	}
 	o.OnQueueFull = func(socket *socketio.Socket, p *socketio.Packet) bool {
 		c, ok := socket.Data().(*client)
-		return ok && s.hub.lag(c, p)
+		return ok && s.hub.QueueFull(c.Client, p)
 	}
 	io, err := socketio.New(o)
 	if err != nil {
@@ -71,7 +72,7 @@ func NewServer(opts ServerOptions, a Authenticator) (*Server, error) {
 	}
 	s.io = io
 	ns := io.Namespace(Namespace)
-	s.hub = NewHub(ns, opts.Hub)
+	s.hub = hub.New(ns, opts.Hub)
 	ns.OnAuth(s.authenticate)
 	ns.OnConnect(s.connect)
 	ns.OnDisconnect(s.disconnect)
@@ -80,7 +81,7 @@ func NewServer(opts ServerOptions, a Authenticator) (*Server, error) {
 }
 
 // Hub returns the Hub that feeds the Server's clients.
-func (s *Server) Hub() *Hub { return s.hub }
+func (s *Server) Hub() *hub.Hub { return s.hub }
 
 // IO returns the Socket.IO server, the http.Handler of the contract's path.
 func (s *Server) IO() *socketio.Server { return s.io }
@@ -109,7 +110,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		return nil, errors.Join(socketio.ErrRetry, err)
 	}
 	c := newClient(p)
-	c.feed = h.Header.Get(gateway.CatchUpHeader) != ""
+	c.Feed = h.Header.Get(gateway.CatchUpHeader) != ""
 	return c, nil
 }
 
@@ -119,7 +120,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 func (s *Server) Shed(n int) int {
 	var sockets []*socketio.Socket
 	for socket := range s.io.Namespace(Namespace).Sockets() {
-		if c, ok := socket.Data().(*client); ok && !c.feed {
+		if c, ok := socket.Data().(*client); ok && !c.Feed {
 			sockets = append(sockets, socket)
 		}
 	}
@@ -149,14 +150,14 @@ func (s *Server) credentials(h *socketio.Handshake, token, workspace string) aut
 
 func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
-	s.hub.Attach(c, socket)
+	s.hub.Attach(c.Client, socket, socket.Offset())
 	s.watchExpiry(c, socket, c.principal.Expires)
 }
 
 func (s *Server) disconnect(socket *socketio.Socket, _ engineio.Reason) {
 	c := socket.Data().(*client)
 	c.expiry.stop()
-	s.hub.Detach(c)
+	s.hub.Detach(c.Client)
 }
 
 func (s *Server) tally(counts map[string]uint64, code string) {

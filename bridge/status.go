@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/mapping"
 	"chatbridge/socketio/engineio"
 )
@@ -87,7 +88,11 @@ type ReplayStatus struct {
 	EvictedEarly uint64            `json:"evictedEarly"`
 	CatchUps     map[string]uint64 `json:"catchUps"`
 	Packets      uint64            `json:"packets"`
-	FellBehind   uint64            `json:"fellBehind"`
+	// Gaps counts what clients could not be given and were told of, by why.
+	Gaps map[string]uint64 `json:"gaps"`
+	// Pauses counts the times that reading from the database waited for clients.
+	Pauses        uint64  `json:"pauses"`
+	PausedSeconds float64 `json:"pausedSeconds"`
 }
 
 // MappingStatus is what rows made no event, and why.
@@ -102,19 +107,19 @@ func (d *Daemon) Status() Status {
 	now := time.Now()
 	health := d.source.Health()
 	ready, ok := judge(health, d.cfg.Health.Grace, now)
-	pipeline, hub, io := d.pipeline.Stats(), d.server.Hub().Stats(), d.server.IO().Stats()
+	pipeline, feeding, io := d.pipeline.Stats(), d.server.Hub().Stats(), d.server.IO().Stats()
 	s := Status{
 		Build: d.build, Started: d.started, Ready: ok, Reason: ready.Reason, Source: health,
-		Events: eventStatus(pipeline, hub),
+		Events: eventStatus(pipeline, feeding),
 		Clients: ClientStatus{
-			Connected: io.Sockets - int64(hub.Feeds), Websocket: io.WebSocket, Polling: io.Polling,
-			CatchingUp: hub.Catching, QueuedBytes: io.QueuedBytes,
+			Connected: io.Sockets - int64(feeding.Feeds), Websocket: io.WebSocket, Polling: io.Polling,
+			CatchingUp: feeding.Catching, QueuedBytes: io.QueuedBytes,
 			Closed: reasons(io.Closes), Refused: reasons(io.Refusals),
 		},
 		Replay: ReplayStatus{
-			Events: hub.Replay.Events, Bytes: hub.Replay.Bytes, Workspaces: hub.Replay.Workspaces,
-			OldestAge: hub.Replay.Oldest.Seconds(), EvictedEarly: hub.Replay.EvictedEarly,
-			CatchUps: make(map[string]uint64), Packets: hub.CaughtUp, FellBehind: hub.FellBehind,
+			Events: feeding.Replay.Events, Bytes: feeding.Replay.Bytes, Workspaces: feeding.Replay.Workspaces,
+			OldestAge: feeding.Replay.Oldest.Seconds(), EvictedEarly: feeding.Replay.EvictedEarly,
+			Packets: feeding.CaughtUp, Pauses: feeding.Pauses, PausedSeconds: feeding.Paused.Seconds(),
 		},
 		Mapping: MappingStatus{
 			Skipped: pipeline.Mapping.Skipped, Unmappable: pipeline.Mapping.Unmappable,
@@ -122,9 +127,7 @@ func (d *Daemon) Status() Status {
 		},
 		Warnings: d.warnings.list(),
 	}
-	for reason, n := range hub.CatchUps {
-		s.Replay.CatchUps[catchUp(reason).String()] = n
-	}
+	s.Replay.CatchUps, s.Replay.Gaps = feeding.ByReason()
 	s.Clients.Tokens, s.Clients.Faults = d.server.refused()
 	if rt, ok := d.source.(*realtimeSource); ok {
 		s.Realtime = rt.status(now)
@@ -135,7 +138,7 @@ func (d *Daemon) Status() Status {
 	return s
 }
 
-func eventStatus(p PipelineStats, h HubStats) EventStatus {
+func eventStatus(p PipelineStats, h hub.Stats) EventStatus {
 	e := EventStatus{
 		Message: h.Published[mapping.Message], Conversation: h.Published[mapping.Conversation],
 		MessageStatus: h.Published[mapping.MessageStatus], Typing: h.Published[mapping.Typing],

@@ -13,6 +13,7 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
@@ -146,10 +147,10 @@ func (d *Daemon) serveWith(pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	hub := DefaultHubOptions()
-	hub.Logger = d.log
-	hub.MaxSubscriptions = d.cfg.Limits.Subscriptions
-	hub.Replay = replay.Options{
+	feeding := hub.DefaultOptions()
+	feeding.Logger = d.log
+	feeding.MaxSubscriptions = d.cfg.Limits.Subscriptions
+	feeding.Replay = replay.Options{
 		Window: d.cfg.Replay.Window, MaxEvents: d.cfg.Replay.MaxEvents, MaxBytes: int64(d.cfg.Replay.MaxBytes),
 	}
 	grace := time.Duration(-1)
@@ -157,7 +158,7 @@ func (d *Daemon) serveWith(pool *pgxpool.Pool) error {
 		grace = a.ExpiryGrace
 	}
 	d.server, err = NewServer(ServerOptions{
-		SocketIO: io, Hub: hub, ExpiryGrace: grace, QueryToken: a.AllowQueryToken, Logger: d.log,
+		SocketIO: io, Hub: feeding, ExpiryGrace: grace, QueryToken: a.AllowQueryToken, Logger: d.log,
 	}, authenticator)
 	return err
 }

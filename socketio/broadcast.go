@@ -93,7 +93,7 @@ func (b *broadcast) to(s *Socket, session *engineio.Session) {
 		}
 		s.mark = b.mark
 	}
-	switch v := session.Offer(&b.packet.message); v {
+	switch v := session.OfferBroadcast(&b.packet.message); v {
 	case engineio.Queued:
 		b.sent++
 	case engineio.FullPackets, engineio.FullBytes:

@@ -60,7 +60,8 @@ func (l *packetLog) after(offset string) ([]*logged, bool) {
 // meant reports whether the packet was for a socket that is in its rooms now.
 func (l *logged) meant(s *Socket) bool {
 	return len(l.rooms) == 0 || slices.ContainsFunc(l.rooms, func(name string) bool {
-		return name == s.id || s.in(name) >= 0
+		r := s.namespace.rooms[name]
+		return name == s.id || r != nil && s.in(r) >= 0
 	})
 }
 

@@ -81,6 +81,18 @@ func (p *Packet) withArgument(arg string) *Packet {
 	return out
 }
 
+// WithoutLast returns the packet without its last argument, which must be a string
+// that needs no escape, such as an offset: what is sent out of order carries none.
+func (p *Packet) WithoutLast() *Packet {
+	text := p.message.Text()
+	i := bytes.LastIndex(text, []byte(`,"`))
+	b := make([]byte, 0, i+1)
+	b = append(append(b, text[:i]...), ']')
+	out := &Packet{namespace: p.namespace}
+	out.message.Encode(b, p.message.Attachments()...)
+	return out
+}
+
 // appendString appends s as a JSON string.
 func appendString(dst []byte, s string) []byte {
 	for i := range len(s) {
@@ -132,3 +144,6 @@ func compact(b []byte) []byte {
 	}
 	return out.Bytes()
 }
+
+// Text returns the packet as text, without attachments. It must not be changed.
+func (p *Packet) Text() []byte { return p.message.Text() }

@@ -22,7 +22,7 @@ func recoverable(r Reason) bool {
 	switch r {
 	case engineio.ClientClose, engineio.TransportClose, engineio.TransportError, engineio.PingTimeout,
 		engineio.WriteTimeout, engineio.QueuePackets, engineio.QueueBytes, engineio.ServerClose,
-		engineio.Shed, engineio.Shutdown, engineio.Replaced, engineio.FellBehind, engineio.Panic:
+		engineio.Shed, engineio.Shutdown, engineio.Replaced, engineio.Panic:
 		return true
 	}
 	return false

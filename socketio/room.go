@@ -85,31 +85,58 @@ func (n *Namespace) join(s *Socket, name string) error {
 }
 
 func (n *Namespace) joinLocked(s *Socket, name string) error {
-	if name == s.id || s.in(name) >= 0 {
+	r := n.rooms[name]
+	if name == s.id || r != nil && s.in(r) >= 0 {
 		return nil
 	}
 	if limit := n.server.opts.MaxRooms; limit > 0 && len(s.rooms) >= limit {
 		n.server.joinsRefused.Add(1)
 		return ErrTooManyRooms
 	}
-	r := n.rooms[name]
 	if r == nil {
 		r = &room{name: name}
 		n.rooms[name] = r
 	}
 	s.rooms = append(s.rooms, membership{r, r.add(s)})
+	s.place(len(s.rooms) - 1)
 	return nil
 }
 
-// in returns the index of a room among the socket's, or -1. Sockets have few.
-func (s *Socket) in(name string) int {
-	return slices.IndexFunc(s.rooms, func(m membership) bool { return m.room.name == name })
+// manyRooms is how many rooms of a socket are looked through one by one.
+const manyRooms = 16
+
+// in returns the index of a room among the socket's, or -1.
+func (s *Socket) in(r *room) int {
+	if s.places != nil {
+		if i, ok := s.places[r]; ok {
+			return i
+		}
+		return -1
+	}
+	return slices.IndexFunc(s.rooms, func(m membership) bool { return m.room == r })
+}
+
+// place notes where the i-th room is, once there are many.
+func (s *Socket) place(i int) {
+	switch {
+	case s.places != nil:
+		s.places[s.rooms[i].room] = i
+	case len(s.rooms) > manyRooms:
+		s.places = make(map[*room]int, 2*manyRooms)
+		for j, m := range s.rooms {
+			s.places[m.room] = j
+		}
+	}
 }
 
 func (n *Namespace) leave(s *Socket, name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if i := s.in(name); i >= 0 {
+	r := n.rooms[name]
+	if r == nil {
+		return
+	}
+	if i := s.in(r); i >= 0 {
 		n.leaveAt(s, i)
 	}
 }
@@ -121,9 +148,14 @@ func (n *Namespace) leaveAt(s *Socket, i int) {
 	s.rooms[i] = s.rooms[last]
 	s.rooms[last] = membership{}
 	s.rooms = s.rooms[:last]
+	if s.places != nil {
+		delete(s.places, m.room)
+		if i < last {
+			s.places[s.rooms[i].room] = i
+		}
+	}
 	if moved := m.room.remove(m.index); moved != nil {
-		j := slices.IndexFunc(moved.rooms, func(x membership) bool { return x.room == m.room })
-		moved.rooms[j].index = m.index
+		moved.rooms[moved.in(m.room)].index = m.index
 	}
 	if len(m.room.members) == 0 {
 		m.room.empty = true

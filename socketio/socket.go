@@ -26,9 +26,11 @@ type Socket struct {
 
 	// Guarded by Namespace.mu:
 	rooms []membership
-	index int    // in the namespace's list of all
-	mark  uint64 // the last broadcast to several rooms that had it
-	done  chan struct{}
+	// places finds a room in rooms once there are many; nil before.
+	places map[*room]int
+	index  int    // in the namespace's list of all
+	mark   uint64 // the last broadcast to several rooms that had it
+	done   chan struct{}
 
 	acks waiters
 }
@@ -192,11 +194,15 @@ func (s *Socket) SendPaced(ctx context.Context, p *Packet) error {
 	if p.namespace != s.namespace.name {
 		return ErrNamespace
 	}
-	if err := s.session.WaitSpace(ctx); err != nil {
+	if err := s.session.WaitSpace(ctx, &p.message); err != nil {
 		return err
 	}
 	return s.Send(p)
 }
+
+// Pause lets broadcasts pass the socket over, until it is called with false: it
+// stays in its rooms. The application sends it what it misses. Send goes on.
+func (s *Socket) Pause(paused bool) { s.session.Pause(paused) }
 
 // Close closes the transport, and with it all namespaces of the client, after what
 // is queued was written and without a packet: the client comes back by itself.

@@ -41,7 +41,7 @@ func eventName(p []byte) []byte {
 // replayed tells whether the bridge sends this event too, from the database.
 func replayed(name []byte) bool {
 	switch string(name) {
-	case "message", "conversation", "messageStatus":
+	case "message", "conversation", "messageStatus", "gap":
 		return true
 	}
 	return false

@@ -1,5 +1,7 @@
 package metrics
 
+import "github.com/prometheus/client_golang/prometheus"
+
 func replayFamilies() []family {
 	return []family{
 		gauge(
@@ -30,9 +32,25 @@ func replayFamilies() []family {
 			"catch_up_packets_total", "Packets that clients got from the replay log.",
 			func(s *Snapshot) uint64 { return s.Clients.CaughtUp },
 		),
+		countersBy(
+			"client_gaps_total", "Times that a client could not be given something and was told so (event gap), by why.", "reason",
+			func(s *Snapshot) map[string]uint64 { return s.Clients.Gaps },
+		),
 		counter(
-			"fell_behind_total", "Clients closed because the replay log no longer held what they had yet to read.",
-			func(s *Snapshot) uint64 { return s.Clients.FellBehind },
+			"pauses_total", "Times that reading from the database waited for clients that were about to fall out of the replay log.",
+			func(s *Snapshot) uint64 { return s.Clients.Pauses },
+		),
+		newFamily(
+			prometheus.CounterValue, "paused_seconds_total", "Time for which reading from the database waited for clients.", nil,
+			func(s *Snapshot, e emit) { e(s.Clients.Paused.Seconds()) },
+		),
+		gauge(
+			"hub_lock_longest_seconds", "Longest time in the last one to two minutes for which publishing and the clients' catching up excluded each other.",
+			func(s *Snapshot) float64 { return s.Clients.LockLongest.Seconds() },
+		),
+		newFamily(
+			prometheus.CounterValue, "hub_lock_held_seconds_total", "Time for which the lock of the clients and the replay log was held.", nil,
+			func(s *Snapshot, e emit) { e(s.Clients.LockHeld.Seconds()) },
 		),
 	}
 }

@@ -75,9 +75,15 @@ type Clients struct {
 	// CatchingUp are being fed from the replay log now.
 	CatchingUp int
 	// CatchUps counts readings of the log begun, by why; CaughtUp the packets
-	// they gave; FellBehind the clients for whom the log was too short.
-	CatchUps             map[string]uint64
-	CaughtUp, FellBehind uint64
+	// they gave; Gaps what clients could not be given, by why.
+	CatchUps, Gaps map[string]uint64
+	CaughtUp       uint64
+	// Pauses counts the times that reading from the database waited for clients,
+	// Paused is how long in all.
+	Pauses uint64
+	Paused time.Duration
+	// LockLongest and LockHeld are of the Hub's lock, see hub.Stats.
+	LockLongest, LockHeld time.Duration
 	// TokensRefused counts CONNECTs and EventsRefused clients' events, by code.
 	TokensRefused, EventsRefused map[string]uint64
 	// Expired counts clients closed because their token had expired.

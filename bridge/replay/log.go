@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"container/heap"
 	"time"
 
 	"chatbridge/mapping"
@@ -8,13 +9,15 @@ import (
 	"chatbridge/source"
 )
 
-// Options bounds a Log. All three bounds hold at once.
+// Options bounds a Log. All bounds hold at once.
 type Options struct {
-	// Window is how long an event is kept after its publication.
+	// Window is how long an event is kept after its publication, at least: what
+	// a client that connects or subscribes is promised.
 	Window time.Duration
 	// MaxEvents bounds the entries of all workspaces together.
 	MaxEvents int
-	// MaxBytes bounds the packets' sizes of all workspaces together.
+	// MaxBytes bounds the packets' sizes of all workspaces together. The newest
+	// event is kept whatever its size.
 	MaxBytes int64
 }
 
@@ -24,6 +27,11 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{Window: 60 * time.Second, MaxEvents: 250_000, MaxBytes: 128 << 20}
 }
+
+// Slack is how much longer than Options.Window an event is kept: what was
+// promised to a client at the moment it connected is still there when it has
+// subscribed and is read.
+const Slack = 5 * time.Second
 
 // Event is what Append records. The Packet is kept, the byte
 // slices are copied.
@@ -40,23 +48,41 @@ type Event struct {
 type Log struct {
 	opts   Options
 	spaces map[string]*Space
-	// order names the Space of each entry, oldest first: the global order in
-	// which the bounds evict.
-	order ring[*Space]
-	bytes int64
-	early uint64
-	// appended counts all entries ever. A Space that is made anew numbers its
-	// entries from there, so that a number of its predecessor stays behind.
-	appended uint64
-	head     source.Position
-	// evicted is the position of the last entry evicted from any Space: what
-	// a Space that is made anew cannot claim to cover.
-	evicted source.Position
+	// largest has the Space on top that gives first when a bound is exceeded.
+	largest loads[*Space]
+	events  int
+	bytes   int64
+	early   uint64
+	// next is the sequence number of the next entry. Numbers rise over all
+	// workspaces, and never begin anew.
+	next uint64
+	head source.Position
+	// began is when the Log was made: times inside are counted from it by the
+	// monotonic clock, so that a step of the wall clock ages nothing.
+	began time.Time
+	// marks tell which sequence number was next at a time, a mark each
+	// markEvery, oldest first.
+	marks ring[mark]
+	// oldest is the time of the oldest entry that the last sweep left, sweeping
+	// that which the present one has found so far; 0 is none.
+	oldest, sweeping time.Duration
+	// floor is the newest loss of a Space that is no longer there: what one that
+	// is made anew cannot claim to hold.
+	floor Floor
 }
+
+// mark: from at on, entries have the sequence number seq or a later one.
+type mark struct {
+	at  time.Duration
+	seq uint64
+}
+
+// markEvery is how exactly SinceTime knows a time.
+const markEvery = 50 * time.Millisecond
 
 // New returns an empty Log.
 func New(opts Options) *Log {
-	return &Log{opts: opts, spaces: make(map[string]*Space)}
+	return &Log{opts: opts, spaces: make(map[string]*Space), began: time.Now()}
 }
 
 // Stats is a Log's state at one moment.
@@ -72,25 +98,29 @@ type Stats struct {
 	Head source.Position
 }
 
-// Stats reports the Log's state as of now.
+// Stats reports the Log's state as of now; Oldest is as of the last Swept.
 func (l *Log) Stats(now time.Time) Stats {
 	s := Stats{
-		Events: l.order.len(), Bytes: l.bytes, Workspaces: len(l.spaces),
+		Events: l.events, Bytes: l.bytes, Workspaces: len(l.spaces),
 		EvictedEarly: l.early, Head: l.head,
 	}
-	if l.order.len() > 0 {
-		s.Oldest = l.age(now)
+	if l.events > 0 && l.oldest > 0 {
+		s.Oldest = l.since(now) - l.oldest
 	}
 	return s
 }
+
+// since returns the monotonic time since the Log was made.
+func (l *Log) since(now time.Time) time.Duration { return now.Sub(l.began) }
 
 // Space returns the workspace's part of the Log, kept at least until the
 // matching Release.
 func (l *Log) Space(workspace string) *Space {
 	s := l.spaces[workspace]
 	if s == nil {
-		s = newSpace(workspace, l.appended, l.evicted)
+		s = newSpace(workspace, l.floor)
 		l.spaces[workspace] = s
+		heap.Push(&l.largest, s)
 	}
 	s.refs++
 	return s
@@ -102,60 +132,168 @@ func (l *Log) Release(s *Space) {
 	l.forget(s)
 }
 
-// Append records an event in s as published at now, and evicts what no longer
-// fits. Positions must increase, over all workspaces.
-func (l *Log) Append(s *Space, ev Event, now time.Time) {
-	s.append(ev, now)
-	l.order.push(s)
-	l.appended++
-	l.bytes += int64(ev.Packet.Size())
+// Sequence returns the sequence number that the next entry gets, in whatever
+// Space.
+func (l *Log) Sequence() uint64 { return l.next }
+
+// SinceTime returns a sequence number that is not past that of the first entry
+// published at t or later, and at most markEvery before it.
+func (l *Log) SinceTime(t time.Time) uint64 {
+	at := l.since(t)
+	lo, hi := 0, l.marks.len()
+	for lo < hi {
+		if mid := (lo + hi) / 2; l.marks.at(mid).at <= at {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	switch {
+	case lo == 0:
+		return 0
+	case at < l.marks.at(lo-1).at+markEvery:
+		return l.marks.at(lo - 1).seq
+	case lo < l.marks.len():
+		return l.marks.at(lo).seq
+	}
+	return l.next
+}
+
+// Append records an event in s as published at now and returns its sequence
+// number. It evicts what no longer fits: the workspace with the largest share of
+// the Log gives first, and in it the busiest conversation its oldest entry. So
+// one tenant's import costs the others nothing, and in a workspace the import of
+// one conversation costs the others nothing. Positions must increase, over all
+// workspaces.
+func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
+	seq := l.next
+	l.next++
+	at := l.since(now)
+	if n := l.marks.len(); n == 0 || at-l.marks.at(n-1).at >= markEvery {
+		l.marks.push(mark{at: at, seq: seq})
+	}
+	if l.head.IsZero() && l.floor.Position.IsZero() {
+		l.begin(ev.Position)
+	}
+	size := int64(ev.Packet.Size())
+	s.append(ev, seq, at, size, l.eventWeight())
+	heap.Fix(&l.largest, s.place)
+	l.events++
+	l.bytes += size
 	if l.head.Compare(ev.Position) < 0 {
 		l.head = ev.Position
 	}
-	for l.order.len() > l.opts.MaxEvents || l.bytes > l.opts.MaxBytes {
-		if l.age(now) < l.opts.Window {
+	for l.Full(0) {
+		victim := l.largest.items[0]
+		e := victim.busiest.items[0].entries.front()
+		if at-e.at < l.opts.Window {
 			l.early++
 		}
-		l.evict()
+		l.evict(victim, victim.busiest.items[0])
+	}
+	return seq
+}
+
+// begin notes that the Log knows nothing of what was before its first event.
+func (l *Log) begin(first source.Position) {
+	l.floor = Floor{Position: source.Position{Commit: first.Commit - 1, Index: ^uint32(0)}}
+	for _, s := range l.spaces {
+		s.startAt(l.floor)
 	}
 }
 
-// Expire evicts what has left the window. To be called every second or so.
-func (l *Log) Expire(now time.Time) {
-	for l.order.len() > 0 && l.age(now) > l.opts.Window {
-		l.evict()
+// Full tells whether an event of size bytes would evict another one. The only
+// event of the Log evicts nothing.
+func (l *Log) Full(size int) bool {
+	more := 0
+	if size > 0 {
+		more = 1
 	}
+	return l.events+more > 1 && (l.events+more > l.opts.MaxEvents || l.bytes+int64(size) > l.opts.MaxBytes)
 }
 
-// age is that of the oldest entry; there must be one.
-func (l *Log) age(now time.Time) time.Duration {
-	return time.Duration(now.UnixNano() - (*l.order.front()).entries.front().at)
+// Victim returns the Space, and the sequence number in it, of what would be
+// evicted next for want of room; nil where the Log is empty.
+func (l *Log) Victim() (s *Space, seq uint64) {
+	if l.events == 0 {
+		return nil, 0
+	}
+	s = l.largest.items[0]
+	return s, s.busiest.items[0].entries.front().seq
+}
+
+// eventWeight is what an entry counts for beside its bytes where shares are
+// compared, so that many small events weigh as much as few large ones.
+func (l *Log) eventWeight() int64 { return max(l.opts.MaxBytes/int64(max(l.opts.MaxEvents, 1)), 1) }
+
+// Expire evicts from s what has left the window and Slack, but nothing that has
+// the sequence number keep or a later one (what a client is still to read), and
+// limit entries at most. It reports whether that left something. To be called
+// for each Space every second or so.
+func (l *Log) Expire(s *Space, now time.Time, keep uint64, limit int) (more bool) {
+	old := l.since(now) - l.opts.Window - Slack
+	for range limit {
+		e := s.oldest()
+		if e == nil {
+			return false
+		}
+		if e.at > old || e.seq >= keep {
+			if l.sweeping == 0 || e.at < l.sweeping {
+				l.sweeping = e.at
+			}
+			return false
+		}
+		l.evict(s, s.front())
+	}
+	return true
+}
+
+// Swept ends a round of Expire over all Spaces.
+func (l *Log) Swept(now time.Time) {
+	l.oldest, l.sweeping = l.sweeping, 0
+	l.expireMarks(now)
+}
+
+// expireMarks forgets the times that are no longer asked for.
+func (l *Log) expireMarks(now time.Time) {
+	old := l.since(now) - l.opts.Window - Slack
+	for l.marks.len() > 1 && l.marks.at(1).at < old {
+		l.marks.pop()
+	}
 }
 
 // Clear empties the Log and lets positions begin anew, wherever they begin.
+// Sequence numbers go on; what is gone counts as lost to those who read.
 func (l *Log) Clear() {
-	for l.order.len() > 0 {
-		l.evict()
-	}
-	l.head, l.evicted = source.Position{}, source.Position{}
 	for _, s := range l.spaces {
-		s.floor = source.Position{}
+		for s.events > 0 {
+			l.evict(s, s.front())
+		}
+		s.clearPositions()
 	}
+	l.head = source.Position{}
+	l.floor = Floor{}
 }
 
-func (l *Log) evict() {
-	s := *l.order.front()
-	l.order.pop()
-	l.evicted = s.entries.front().position
-	l.bytes -= int64(s.evict())
+// evict forgets a conversation's oldest entry.
+func (l *Log) evict(s *Space, c *conversation) {
+	l.bytes -= s.evict(c, l.eventWeight())
+	l.events--
+	heap.Fix(&l.largest, s.place)
 	l.forget(s)
 }
 
 func (l *Log) forget(s *Space) {
-	if s.refs == 0 && s.entries.len() == 0 {
-		delete(l.spaces, s.Workspace)
+	if s.refs > 0 || s.events > 0 || l.spaces[s.Workspace] != s {
+		return
 	}
+	delete(l.spaces, s.Workspace)
+	heap.Remove(&l.largest, s.place)
+	l.floor = l.floor.Later(s.floor())
 }
 
 // Head returns the position of the newest event ever appended.
 func (l *Log) Head() source.Position { return l.head }
+
+// TimeOf returns the wall-clock time of a time inside the Log.
+func (l *Log) TimeOf(at time.Duration, now time.Time) time.Time { return now.Add(at - l.since(now)) }

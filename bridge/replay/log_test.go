@@ -13,25 +13,33 @@ import (
 	"chatbridge/source"
 )
 
-var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+// start has a monotonic reading, as the times of production have.
+var start = time.Now()
 
 // writer appends events to a log and remembers which packet is which.
 type writer struct {
-	log    *replay.Log
-	now    time.Time
-	commit uint64
-	names  map[*socketio.Packet]string
+	log      *replay.Log
+	now      time.Time
+	commit   uint64
+	names    map[*socketio.Packet]string
+	bare     map[string]string // by the text without the offset
+	load     int64             // of the event added last
+	bareLoad int64             // of its packet without the offset
+	opts     replay.Options
 }
 
 func newWriter(opts replay.Options) *writer {
-	return &writer{log: replay.New(opts), now: start, names: make(map[*socketio.Packet]string)}
+	return &writer{log: replay.New(opts), now: start, names: make(map[*socketio.Packet]string), bare: make(map[string]string), opts: opts}
 }
 
 // add appends one event in a transaction of its own.
 func (w *writer) add(workspace string, kind mapping.Kind, conversation, message string) source.Position {
 	w.commit++
 	at := source.Position{Commit: w.commit, Index: 1}
-	packet := socketio.NewEvent("/", kind.String(), fmt.Appendf(nil, "%d", w.commit))
+	packet := socketio.NewEvent("/", kind.String(), fmt.Appendf(nil, "%d", w.commit), []byte(`"offset"`))
+	w.bareLoad = int64(packet.WithoutLast().Size())
+	w.load = int64(packet.Size()) + w.opts.MaxBytes/int64(w.opts.MaxEvents)
+	w.bare[string(packet.WithoutLast().Text())] = fmt.Sprintf("%d:%s %s%s", w.commit, kind, conversation, message)
 	w.names[packet] = fmt.Sprintf("%d:%s %s%s", w.commit, kind, conversation, message)
 	space := w.log.Space(workspace)
 	defer w.log.Release(space)
@@ -41,25 +49,47 @@ func (w *writer) add(workspace string, kind mapping.Kind, conversation, message 
 	return at
 }
 
-// read reads a cursor to its head, a few packets at a time.
-func (w *writer) read(t *testing.T, c *replay.Cursor) []string {
+// read reads the space from next to the end, a few packets at a time.
+func (w *writer) read(t *testing.T, s *replay.Space, next uint64, scope replay.Scope) []string {
 	t.Helper()
-	names := []string{}
+	names, p := []string{}, replay.Place{Next: next}
 	for range 100_000 {
-		packets, atHead, err := c.Next(nil, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range packets {
-			names = append(names, w.names[p])
-		}
-		if atHead {
+		packets, q := w.log.Read(s, nil, p, w.log.Sequence(), 3, scope)
+		names = w.append(names, packets)
+		if p = q; p.Next == w.log.Sequence() {
 			return names
 		}
 	}
-	t.Fatal("the cursor never reaches its head")
+	t.Fatal("the reader never reaches the end")
 	return nil
 }
+
+// conversation reads one conversation likewise.
+func (w *writer) conversation(s *replay.Space, next uint64, id string) []string {
+	names := []string{}
+	for next < w.log.Sequence() {
+		var packets []*socketio.Packet
+		packets, next = w.log.ReadConversation(s, nil, id, next, w.log.Sequence(), 3, true)
+		names = w.append(names, packets)
+	}
+	return names
+}
+
+// append appends the packets' names. One that is not known must be one without
+// its offset.
+func (w *writer) append(names []string, packets []*socketio.Packet) []string {
+	for _, packet := range packets {
+		name, ok := w.names[packet]
+		if !ok {
+			name = w.bare[string(packet.Text())]
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+func all(string, uint64) bool  { return true }
+func none(string, uint64) bool { return false }
 
 func equal(t *testing.T, got, want []string) {
 	t.Helper()
@@ -79,7 +109,7 @@ func TestNewClientGetsTheNewestOfEach(t *testing.T) {
 	w.add("w", mapping.Conversation, "a", "")
 	w.add("w", mapping.MessageStatus, "a", "m2")
 
-	equal(t, w.read(t, w.log.Space("w").FromStart(replay.Scope{})), []string{
+	equal(t, w.read(t, w.log.Space("w"), 0, replay.Scope{Messages: none}), []string{
 		"5:conversation b", "6:messageStatus am1", "7:conversation a", "8:messageStatus am2",
 	})
 }
@@ -91,12 +121,13 @@ func TestReturningClientGetsEverythingAfterItsOffset(t *testing.T) {
 	w.add("w", mapping.Conversation, "a", "")
 	w.add("w", mapping.Message, "b", "")
 	w.add("w", mapping.Conversation, "a", "")
-	scope := replay.Scope{Everything: true, Messages: true}
+	space := w.log.Space("w")
 
-	equal(t, w.read(t, w.log.Space("w").After(at, scope)), []string{"3:conversation a", "4:message b", "5:conversation a"})
-
-	scope.Subscribed = func(conversation string) bool { return conversation == "a" }
-	equal(t, w.read(t, w.log.Space("w").After(at, scope)), []string{"3:conversation a", "5:conversation a"})
+	equal(t, w.read(t, space, w.log.After(space, at), replay.Scope{Everything: true, Messages: all}),
+		[]string{"3:conversation a", "4:message b", "5:conversation a"})
+	onlyA := func(conversation string, _ uint64) bool { return conversation == "a" }
+	equal(t, w.read(t, space, w.log.After(space, at), replay.Scope{Everything: true, Messages: onlyA}),
+		[]string{"3:conversation a", "5:conversation a"})
 }
 
 func TestSubscriberGetsOneConversationWithItsStatuses(t *testing.T) {
@@ -108,136 +139,301 @@ func TestSubscriberGetsOneConversationWithItsStatuses(t *testing.T) {
 	w.add("w", mapping.Message, "a", "")
 	space := w.log.Space("w")
 
-	equal(t, w.read(t, space.ConversationFrom(0, "a")), []string{"1:message a", "4:messageStatus am1", "5:message a"})
-	equal(t, w.read(t, space.ConversationFrom(4, "a")), []string{"5:message a"})
-	equal(t, w.read(t, space.ConversationFrom(0, "unknown")), []string{})
+	equal(t, w.conversation(space, 0, "a"), []string{"1:message a", "4:messageStatus am1", "5:message a"})
+	equal(t, w.conversation(space, 4, "a"), []string{"5:message a"})
+	equal(t, w.conversation(space, 0, "unknown"), []string{})
 }
 
-func TestWhatIsAppendedWhileReadingComesInOrder(t *testing.T) {
+func TestReadingStopsWhereItIsTold(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
 	for range 5 {
 		w.add("w", mapping.Message, "a", "")
 	}
-	c := w.log.Space("w").ConversationFrom(0, "a")
-	first, atHead, err := c.Next(nil, 2)
-	if len(first) != 2 || atHead || err != nil {
-		t.Fatalf("Next = %d packets, head %v, error %v; want 2, not at the head", len(first), atHead, err)
+	space := w.log.Space("w")
+	packets, p := w.log.Read(space, nil, replay.Place{}, 3, 10, replay.Scope{Messages: all})
+	if len(packets) != 3 || p.Next != 3 || p.Position.Commit != 3 {
+		t.Errorf("Read to 3: %d packets, %+v", len(packets), p)
 	}
-	w.add("w", mapping.Message, "a", "")
-	equal(t, w.read(t, c), []string{"3:message a", "4:message a", "5:message a", "6:message a"})
-	w.add("w", mapping.Message, "a", "")
-	equal(t, w.read(t, c), []string{"7:message a"})
+	if packets, next := w.log.ReadConversation(space, nil, "a", 1, 3, 10, true); len(packets) != 2 || next != 3 {
+		t.Errorf("ReadConversation from 1 to 3: %d packets, next %d", len(packets), next)
+	}
+	if packets, next := w.log.ReadConversation(space, nil, "a", 0, 5, 2, true); len(packets) != 2 || next != 2 {
+		t.Errorf("ReadConversation of two: %d packets, next %d", len(packets), next)
+	}
 }
 
 func TestWindowEvicts(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
 	old := w.add("w", mapping.Conversation, "a", "")
-	slow := w.log.Space("w").FromStart(replay.Scope{})
+	w.add("w", mapping.MessageStatus, "a", "m")
 	w.now = start.Add(30 * time.Second)
 	kept := w.add("w", mapping.Message, "a", "")
-	w.log.Expire(start.Add(61 * time.Second))
-
 	space := w.log.Space("w")
-	equal(t, w.read(t, space.FromStart(replay.Scope{Messages: true})), []string{"2:message a"})
-	if !space.Covers(old) || space.Covers(source.Position{}) || !space.Covers(kept) {
-		t.Errorf("Covers: evicted %v, before it %v, kept %v; want true false true",
-			space.Covers(old), space.Covers(source.Position{}), space.Covers(kept))
+
+	later := start.Add(61*time.Second + replay.Slack)
+	if more := w.log.Expire(space, later, 0, 100); more || w.log.Stats(later).Events != 3 {
+		t.Error("what a reader is still to read was evicted")
 	}
-	if _, _, err := slow.Next(nil, 1); err != replay.ErrEvicted {
-		t.Errorf("a reader whose entries are gone got error %v, want ErrEvicted", err)
+	w.log.Swept(later)
+	if more := w.log.Expire(space, later, 100, 1); !more || w.log.Stats(later).Events != 2 {
+		t.Error("more than the limit was evicted, or nothing said to be left")
 	}
-	if s := w.log.Stats(start.Add(61 * time.Second)); s.Events != 1 || s.EvictedEarly != 0 || s.Oldest != 31*time.Second {
-		t.Errorf("Stats = %+v, want 1 event of 31 s, none evicted early", s)
+	if more := w.log.Expire(space, later, 100, 100); more {
+		t.Error("something is said to be left")
+	}
+	w.log.Swept(later)
+	equal(t, w.read(t, space, 0, replay.Scope{Messages: all}), []string{"3:message a"})
+	if f := space.Newest(); !f.Above(old) || f.Above(kept) || f.Seq != 2 {
+		t.Errorf("the floor is %+v", f)
+	}
+	if f := space.Messages(); f.Seq != 0 || f.Above(old) {
+		t.Errorf("a message counts as evicted: %+v", f)
+	}
+	if s := w.log.Stats(later); s.Events != 1 || s.EvictedEarly != 0 || s.Oldest != 31*time.Second+replay.Slack {
+		t.Errorf("Stats = %+v, want 1 event of 36 s, none evicted early", s)
 	}
 }
 
-func TestBoundsEvictTheOldestOfAllWorkspaces(t *testing.T) {
-	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 3, MaxBytes: 1 << 20})
-	w.add("quiet", mapping.Message, "q", "")
-	for range 3 {
+// TestTheWallClockAgesNothing: ages go by the monotonic clock.
+func TestTheWallClockAgesNothing(t *testing.T) {
+	l := replay.New(replay.Options{Window: time.Minute, MaxEvents: 10, MaxBytes: 1 << 20})
+	space := l.Space("w")
+	now := time.Now()
+	l.Append(space, replay.Event{
+		Position: source.Position{Commit: 1}, Kind: mapping.Message, Conversation: []byte("a"), Packet: socketio.NewEvent("/", "message"),
+	}, now)
+	// A wall clock that was put forward by two minutes: Round strips nothing but
+	// the monotonic reading, so that the two differ.
+	stepped := time.Now()
+	if stepped.Round(0).Sub(now.Round(0)) > time.Minute {
+		t.Skip("the machine slept")
+	}
+	l.Expire(space, stepped, 100, 100)
+	if s := l.Stats(stepped); s.Events != 1 {
+		t.Errorf("%d events left, want 1", s.Events)
+	}
+}
+
+func TestTheLargestWorkspaceGivesFirst(t *testing.T) {
+	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 40, MaxBytes: 1 << 20})
+	for range 5 {
+		w.add("quiet", mapping.Message, "q", "")
+	}
+	for range 500 {
 		w.add("busy", mapping.Message, "b", "")
 	}
-	s := w.log.Stats(w.now)
-	if s.Events != 3 || s.EvictedEarly != 1 || s.Workspaces != 1 {
-		t.Errorf("Stats = %+v, want 3 events of 1 workspace, 1 evicted early", s)
+	if got := len(w.read(t, w.log.Space("quiet"), 0, replay.Scope{Messages: all})); got != 5 {
+		t.Errorf("the quiet workspace kept %d of 5 events", got)
 	}
-	// The quiet workspace was forgotten with its entry. What is made anew
-	// must not claim to hold what was evicted.
-	if w.log.Space("quiet").Covers(source.Position{}) {
-		t.Error("a workspace made anew covers a position whose event was evicted")
+	if s := w.log.Stats(w.now); s.Events != 40 || s.EvictedEarly != 465 {
+		t.Errorf("Stats = %+v, want 40 events, 465 evicted early", s)
 	}
 }
 
-func TestSequencesGoOnWhenASpaceIsMadeAnew(t *testing.T) {
-	w := newWriter(replay.Options{Window: time.Second, MaxEvents: 100, MaxBytes: 1 << 20})
+func TestTheBusiestConversationGivesFirst(t *testing.T) {
+	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 40, MaxBytes: 1 << 20})
+	var last source.Position
+	for i := range 5 {
+		last = w.add("w", mapping.Message, "calm", fmt.Sprint(i))
+		w.add("w", mapping.Conversation, "calm", "")
+	}
+	for range 300 {
+		w.add("w", mapping.Message, "import", "")
+	}
+	space := w.log.Space("w")
+	if got := len(w.conversation(space, 0, "calm")); got != 6 { // and its newest conversation
+		t.Errorf("the calm conversation kept %d events, want 6", got)
+	}
+	if f := space.ConversationMessages("calm"); f.Seq != 0 {
+		t.Errorf("the calm conversation has lost something: %+v", f)
+	}
+	if f := space.ConversationMessages("import"); !f.Above(last) {
+		t.Errorf("the import has lost nothing: %+v", f)
+	}
+}
+
+// TestOneEventMayBeLargerThanTheBound: the newest is kept whatever its size.
+func TestOneEventMayBeLargerThanTheBound(t *testing.T) {
+	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 40, MaxBytes: 10})
+	for range 3 {
+		w.add("w", mapping.Message, "a", "")
+		if s := w.log.Stats(w.now); s.Events != 1 {
+			t.Fatalf("%d events are kept", s.Events)
+		}
+	}
+}
+
+func TestAForgottenWorkspaceClaimsNothing(t *testing.T) {
+	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 3, MaxBytes: 1 << 20})
+	first := w.add("w", mapping.Message, "q", "")
+	w.add("x", mapping.Message, "q", "")
+	for range 3 {
+		w.add("y", mapping.Message, "b", "")
+	}
+	// What is made anew must not claim to hold what may have been evicted.
+	w.log.Expire(w.log.Space("w"), start.Add(2*time.Hour), 100, 100)
+	space := w.log.Space("w")
+	w.log.Release(space)
+	w.log.Release(space)
+	if f := w.log.Space("w").Messages(); !f.Above(source.Position{}) || f.Position.Compare(first) < 0 {
+		t.Errorf("a workspace made anew claims to hold all after %v", f.Position)
+	}
+}
+
+func TestClearLosesWhatWasThere(t *testing.T) {
+	w := newWriter(replay.DefaultOptions())
 	for range 10 {
 		w.add("w", mapping.Message, "a", "")
 	}
 	space := w.log.Space("w")
-	before := space.Sequence()
-	w.log.Expire(start.Add(time.Minute))
-	w.log.Release(space)
+	before := w.log.Sequence()
+	w.log.Clear()
+	if f := space.Messages(); f.Seq != before || !f.Position.IsZero() {
+		t.Errorf("after Clear the floor is %+v, want the sequence number %d and no position", f, before)
+	}
+	w.commit = 0
 	w.add("w", mapping.Message, "a", "")
-	if after := w.log.Space("w").Sequence(); after <= before {
-		t.Errorf("the sequence went from %d to %d", before, after)
+	if after := w.log.Sequence(); after <= before {
+		t.Errorf("sequence numbers went from %d to %d", before, after)
+	}
+	equal(t, w.read(t, space, before, replay.Scope{Messages: all}), []string{"1:message a"})
+}
+
+func TestSinceTime(t *testing.T) {
+	w := newWriter(replay.DefaultOptions())
+	var times []time.Time
+	for i := range 1000 {
+		w.now = w.now.Add(time.Duration(i%37) * 3 * time.Millisecond)
+		w.add("w", mapping.Message, "a", "")
+		times = append(times, w.now)
+	}
+	for i, at := range times {
+		seq := w.log.SinceTime(at)
+		if seq > uint64(i) && times[seq-1].Equal(at) || seq > uint64(i) && !times[i].Before(at) {
+			t.Fatalf("SinceTime of event %d is %d", i, seq)
+		}
+		if seq < uint64(i) && at.Sub(times[seq]) > 100*time.Millisecond {
+			t.Fatalf("SinceTime of event %d is %d, which is %v older", i, seq, at.Sub(times[seq]))
+		}
+	}
+	if seq := w.log.SinceTime(w.now.Add(time.Minute)); seq != w.log.Sequence() {
+		t.Errorf("SinceTime of later than everything is %d, want %d", seq, w.log.Sequence())
+	}
+	if seq := w.log.SinceTime(start.Add(-time.Hour)); seq != 0 {
+		t.Errorf("SinceTime of before everything is %d", seq)
 	}
 }
 
-// TestAgainstModel compares every way of reading with a plain list that is
-// filtered afresh each time.
+// TestAgainstModel compares every way of reading with a plain list, under bounds
+// that evict from the middle.
 func TestAgainstModel(t *testing.T) {
-	type event struct {
-		at                        source.Position
-		kind                      mapping.Kind
-		conversation, key, packet string
-	}
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 50 + rng.IntN(200), MaxBytes: 1 << 30})
-		var all []event
-		for range 400 {
+		w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 30 + rng.IntN(800), MaxBytes: 1 << 20})
+		space := w.log.Space("w")
+		conversations := 1 + rng.IntN(9)
+		var list []held
+		newest := map[string]string{} // also of what is evicted
+		for range 2000 {
 			kind := mapping.Kind(1 + rng.IntN(3))
-			conversation, message := fmt.Sprintf("c%d", rng.IntN(7)), ""
+			conversation, message := fmt.Sprintf("c%d", rng.IntN(1+rng.IntN(conversations))), ""
 			if kind == mapping.MessageStatus {
-				message = fmt.Sprintf("m%d", rng.IntN(9))
+				message = fmt.Sprintf("m%d", rng.IntN(40))
 			}
+			seq := w.log.Sequence()
 			at := w.add("w", kind, conversation, message)
 			key := kind.String() + conversation
 			if message != "" {
 				key = message
 			}
-			all = append(all, event{at, kind, conversation, key, fmt.Sprintf("%d:%s %s%s", w.commit, kind, conversation, message)})
-			if rng.IntN(20) > 0 {
+			list = append(list, held{at, seq, kind, conversation, key, fmt.Sprintf("%d:%s %s%s", w.commit, kind, conversation, message), w.load, w.bareLoad, false})
+			newest[key] = list[len(list)-1].packet
+			if len(list) > w.log.Stats(w.now).Events {
+				list = w.evicted(t, list, space)
+			}
+			if rng.IntN(200) > 0 {
 				continue
 			}
-			held := all[len(all)-w.log.Stats(w.now).Events:]
-			newest := map[string]string{}
-			for _, e := range held {
-				newest[e.key] = e.packet
-			}
-			want := func(keep func(e event) bool) []string {
+			want := func(keep func(e held) bool) []string {
 				names := []string{}
-				for _, e := range held {
+				for _, e := range list {
 					if keep(e) {
 						names = append(names, e.packet)
 					}
 				}
 				return names
 			}
-			space := w.log.Space("w")
-			equal(t, w.read(t, space.FromStart(replay.Scope{})), want(func(e event) bool {
+			equal(t, w.read(t, space, 0, replay.Scope{Messages: none}), want(func(e held) bool {
 				return e.kind != mapping.Message && newest[e.key] == e.packet
 			}))
-			equal(t, w.read(t, space.ConversationFrom(0, "c3")), want(func(e event) bool {
-				return e.conversation == "c3" && (e.kind == mapping.Message || newest[e.key] == e.packet)
+			equal(t, w.conversation(space, 0, "c0"), want(func(e held) bool {
+				return e.conversation == "c0" && (e.kind == mapping.Message || newest[e.key] == e.packet)
 			}))
-			from := held[rng.IntN(len(held))].at
-			equal(t, w.read(t, space.After(from, replay.Scope{Everything: true, Messages: true})), want(func(e event) bool {
+			for i := range list { // what was read has a second packet now
+				if e := &list[i]; e.conversation == "c0" && !e.read && (e.kind == mapping.Message || newest[e.key] == e.packet) {
+					e.read = true
+					e.load += e.bare
+				}
+			}
+			from := source.Position{Commit: uint64(1 + rng.IntN(int(w.commit))), Index: 1}
+			equal(t, w.read(t, space, w.log.After(space, from), replay.Scope{Everything: true, Messages: all}), want(func(e held) bool {
 				return e.at.Compare(from) > 0
 			}))
-			w.log.Release(space)
+			next := uint64(rng.IntN(int(w.log.Sequence())))
+			equal(t, w.read(t, space, next, replay.Scope{Everything: true, Messages: all}), want(func(e held) bool {
+				return e.seq >= next
+			}))
+			if t.Failed() {
+				t.Fatalf("seed %d", seed)
+			}
+		}
+		w.log.Release(space)
+	}
+}
+
+// held is an event as the model keeps it.
+type held struct {
+	at                        source.Position
+	seq                       uint64
+	kind                      mapping.Kind
+	conversation, key, packet string
+	load, bare                int64
+	read                      bool
+}
+
+// evicted takes out what the log must have evicted: the oldest event of the
+// conversation with the largest load. Where several have it, the log tells which.
+func (w *writer) evicted(t *testing.T, list []held, space *replay.Space) []held {
+	t.Helper()
+	loads, most := map[string]int64{}, int64(0)
+	for _, e := range list {
+		loads[e.conversation] += e.load
+		most = max(most, loads[e.conversation])
+	}
+	busiest := 0
+	for _, load := range loads {
+		if load == most {
+			busiest++
 		}
 	}
+	if busiest == 1 {
+		i := slices.IndexFunc(list, func(e held) bool { return loads[e.conversation] == most })
+		return slices.Delete(list, i, i+1)
+	}
+	packets, _ := w.log.Read(space, nil, replay.Place{}, w.log.Sequence(), 1<<20, replay.Scope{Everything: true, Messages: all})
+	there := map[string]bool{}
+	for _, p := range packets {
+		there[w.names[p]] = true
+	}
+	seen := map[string]bool{}
+	for i, e := range list {
+		if !seen[e.conversation] && loads[e.conversation] == most && !there[e.packet] {
+			return slices.Delete(list, i, i+1)
+		}
+		seen[e.conversation] = true
+	}
+	t.Fatal("the log evicted something else than the oldest event of the busiest conversation")
+	return nil
 }
 
 func BenchmarkAppend(b *testing.B) {

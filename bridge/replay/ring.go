@@ -10,7 +10,7 @@ type ring[T any] struct {
 }
 
 // blockLen is the number of elements in a block, a power of two.
-const blockLen = 512
+const blockLen = 32
 
 func (r *ring[T]) len() int { return r.n }
 

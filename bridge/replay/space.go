@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"container/heap"
 	"time"
 
 	"chatbridge/mapping"
@@ -13,137 +14,196 @@ type Space struct {
 	// Workspace is the workspace's id.
 	Workspace string
 
-	refs    int
-	entries ring[entry]
-	// base is the sequence number of the oldest entry; the next one to be
-	// appended has base + entries.len().
-	base uint64
-	// floor is the position of the last entry evicted.
-	floor         source.Position
+	refs   int
+	place  int // in Log.largest
+	events int
+	size   int64 // load
+	order  order
+
 	conversations map[string]*conversation
+	// busiest has the conversation on top that gives first.
+	busiest loads[*conversation]
 	// statuses finds the newest messageStatus of a message.
 	statuses map[string]*status
+
+	// Lost counts the entries that were evicted and that a reader may miss:
+	// as long as it stays the same, no reader has lost anything more.
+	lost uint64
+	// states is the floor of all conversation and messageStatus events, newest
+	// that of those which no newer one had superseded, messages that of all
+	// messages, forgotten that of the messages of conversations which are no
+	// longer in the table.
+	states, newest, messages, forgotten Floor
 }
 
-// conversation leads to its entries: last is the newest, and each entry names
-// the one before it.
+// conversation holds its entries, oldest first.
 type conversation struct {
-	id   string
-	last uint64
-	// update is the newest entry of Kind Conversation; valid if hasUpdate.
-	update    uint64
-	hasUpdate bool
+	id      string
+	place   int // in Space.busiest
+	size    int64
+	base    uint64 // the number of entries.front()
+	entries ring[entry]
+	// update is the number of the newest entry of Kind Conversation, plus one;
+	// 0 for none.
+	update uint64
+	// messages is the floor of its messages and unsuperseded statuses.
+	messages Floor
 }
+
+func (c *conversation) load() int64    { return c.size }
+func (c *conversation) setPlace(i int) { c.place = i }
+func (s *Space) load() int64           { return s.size }
+func (s *Space) setPlace(i int)        { s.place = i }
 
 // status leads to the newest messageStatus entry of a message.
 type status struct {
 	message string
-	last    uint64
+	conv    *conversation
+	ordinal uint64
 }
 
-// entry is 56 bytes: a burst of 100,000 events is to cost little beside its
-// packets.
+// entry is 56 bytes, and its slot in the order 24: a burst of 100,000 events is
+// to cost little beside its packets.
 type entry struct {
-	position     source.Position
-	at           int64 // of publication, in Unix nanoseconds
-	packet       *socketio.Packet
-	conversation *conversation
-	status       *status // Kind MessageStatus only
-	// back is how many entries before this one the conversation's previous
-	// entry is; 0 for its first.
-	back uint32
-	kind mapping.Kind
+	seq    uint64
+	at     time.Duration // of publication, since the Log was made
+	packet *socketio.Packet
+	bare   *socketio.Packet // packet without its offset; nil until somebody reads it
+	status *status          // Kind MessageStatus only
+	commit uint64
+	index  uint32
+	kind   mapping.Kind
 	// superseded tells that a newer conversation or messageStatus event of
 	// the same conversation or message makes this one unnecessary.
 	superseded bool
 }
 
-func newSpace(workspace string, base uint64, floor source.Position) *Space {
-	return &Space{
+func (e *entry) position() source.Position {
+	return source.Position{Commit: e.commit, Index: e.index}
+}
+
+func newSpace(workspace string, floor Floor) *Space {
+	s := &Space{
 		Workspace:     workspace,
-		base:          base,
-		floor:         floor,
 		conversations: make(map[string]*conversation),
 		statuses:      make(map[string]*status),
 	}
+	s.startAt(floor)
+	return s
 }
 
-// Covers reports whether the Space holds every event after p.
-func (s *Space) Covers(p source.Position) bool { return s.floor.Compare(p) <= 0 }
+// startAt notes that nothing up to the floor is known.
+func (s *Space) startAt(f Floor) {
+	s.states, s.newest = s.states.Later(f), s.newest.Later(f)
+	s.messages, s.forgotten = s.messages.Later(f), s.forgotten.Later(f)
+}
+
+// floor is that of everything.
+func (s *Space) floor() Floor { return s.states.Later(s.newest).Later(s.messages) }
+
+// clearPositions lets positions begin anew.
+func (s *Space) clearPositions() {
+	for _, f := range []*Floor{&s.states, &s.newest, &s.messages, &s.forgotten} {
+		f.Position = source.Position{}
+	}
+}
 
 // Empty reports whether the Space holds no entry.
-func (s *Space) Empty() bool { return s.entries.len() == 0 }
+func (s *Space) Empty() bool { return s.events == 0 }
 
-// Sequence returns the sequence number that the next entry will get. It
-// orders what has been appended to this Space.
-func (s *Space) Sequence() uint64 { return s.base + uint64(s.entries.len()) }
+// compactEvery is how many entries are appended for each block of the order
+// that is compacted, once half of the order is of evicted entries.
+const compactEvery = 64
 
-// after returns the sequence number of the first entry past p.
-func (s *Space) after(p source.Position) uint64 {
-	lo, hi := 0, s.entries.len()
-	for lo < hi {
-		if mid := (lo + hi) / 2; s.entries.at(mid).position.Compare(p) <= 0 {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int64) {
+	e := entry{
+		seq: seq, at: at, packet: ev.Packet, kind: ev.Kind,
+		commit: ev.Position.Commit, index: ev.Position.Index,
 	}
-	return s.base + uint64(lo)
-}
-
-func (s *Space) entry(seq uint64) *entry { return s.entries.at(int(seq - s.base)) }
-
-func (s *Space) append(ev Event, now time.Time) {
-	seq := s.Sequence()
 	c := s.conversations[string(ev.Conversation)]
-	e := entry{position: ev.Position, at: now.UnixNano(), packet: ev.Packet, kind: ev.Kind}
 	if c == nil {
-		c = &conversation{id: string(ev.Conversation)}
+		// Nothing is known of what it lost when it was forgotten.
+		c = &conversation{id: string(ev.Conversation), messages: s.forgotten}
 		s.conversations[c.id] = c
-	} else {
-		e.back = uint32(seq - c.last)
+		heap.Push(&s.busiest, c)
 	}
-	c.last = seq
-	e.conversation = c
+	ordinal := c.base + uint64(c.entries.len())
 	switch ev.Kind {
 	case mapping.Conversation:
-		if c.hasUpdate {
-			s.supersede(c.update)
+		if c.update > c.base {
+			c.entries.at(int(c.update - 1 - c.base)).superseded = true
 		}
-		c.update, c.hasUpdate = seq, true
+		c.update = ordinal + 1
 	case mapping.MessageStatus:
 		if e.status = s.statuses[string(ev.Message)]; e.status != nil {
-			s.supersede(e.status.last)
+			old := e.status
+			old.conv.entries.at(int(old.ordinal - old.conv.base)).superseded = true
 		} else {
 			e.status = &status{message: string(ev.Message)}
 			s.statuses[e.status.message] = e.status
 		}
-		e.status.last = seq
+		e.status.conv, e.status.ordinal = c, ordinal
 	}
-	s.entries.push(e)
+	c.entries.push(e)
+	s.order.push(slot{seq: seq, conv: c, ordinal: ordinal})
+	s.events++
+	s.size += size + weight
+	c.size += size + weight
+	heap.Fix(&s.busiest, c.place)
+	if seq%compactEvery == 0 && s.order.slots > 2*s.events+orderLen {
+		s.order.compact()
+	}
 }
 
-func (s *Space) supersede(seq uint64) {
-	if seq >= s.base {
-		s.entry(seq).superseded = true
+// oldest returns the oldest entry, nil if there is none.
+func (s *Space) oldest() *entry {
+	if f := s.order.front(); f != nil {
+		return f.entry()
 	}
+	return nil
 }
 
-// evict forgets the oldest entry and returns its packet's size in bytes.
-func (s *Space) evict() int {
-	e := s.entries.front()
-	seq, size, c := s.base, e.packet.Size(), e.conversation
-	if c.last == seq {
-		delete(s.conversations, c.id)
+// front returns the conversation of the oldest entry; there must be one.
+func (s *Space) front() *conversation { return s.order.front().conv }
+
+// evict forgets the oldest entry of c and returns its size in bytes.
+func (s *Space) evict(c *conversation, weight int64) int64 {
+	e := *c.entries.front()
+	size := int64(e.packet.Size())
+	if e.bare != nil {
+		size += int64(e.bare.Size())
 	}
-	if c.hasUpdate && c.update == seq {
-		c.hasUpdate = false
-	}
-	if e.status != nil && e.status.last == seq {
+	if e.status != nil && e.status.conv == c && e.status.ordinal == c.base {
 		delete(s.statuses, e.status.message)
 	}
-	s.floor = e.position
-	s.entries.pop()
-	s.base++
+	s.note(c, &e)
+	c.entries.pop()
+	c.base++
+	c.size -= size + weight
+	s.size -= size + weight
+	s.events--
+	if c.entries.len() > 0 {
+		heap.Fix(&s.busiest, c.place)
+		return size
+	}
+	heap.Remove(&s.busiest, c.place)
+	delete(s.conversations, c.id)
+	s.forgotten = s.forgotten.Later(c.messages)
 	return size
+}
+
+// note keeps how far up an evicted entry makes holes.
+func (s *Space) note(c *conversation, e *entry) {
+	f := Floor{Seq: e.seq + 1, At: e.at, Position: e.position()}
+	if e.kind != mapping.Message {
+		s.states = s.states.Later(f)
+		if e.superseded {
+			return
+		}
+		s.newest = s.newest.Later(f)
+	} else {
+		s.messages = s.messages.Later(f)
+	}
+	c.messages = c.messages.Later(f)
+	s.lost++
 }

@@ -138,8 +138,10 @@ func (c *examined) connect(i int, subscribed map[string]bool) *connection {
 
 // placeOf is the place in the truth of the last event not past an offset.
 func (c *examined) placeOf(offset source.Position, now time.Time) int {
-	if i, ok := c.at[offset]; ok {
-		return i
+	for _, i := range slices.Backward(c.at[offset]) {
+		if !c.truth.Events[i].At.After(now) {
+			return i
+		}
 	}
 	for i := len(c.truth.Events) - 1; i >= 0; i-- {
 		if ev := &c.truth.Events[i]; !ev.At.After(now) && ev.Position.Compare(offset) <= 0 {

@@ -84,9 +84,18 @@ func (c *examined) replaced(n *connection, i int) bool {
 	if ev.Kind == Message || ev.At.After(n.caughtUp) {
 		return false
 	}
-	return slices.ContainsFunc(c.of[c.subject(i)], func(a arrival) bool {
-		return a.entry >= n.first && a.event > i
-	})
+	subject := c.subject(i)
+	if slices.ContainsFunc(c.of[subject], func(a arrival) bool { return a.entry >= n.first && a.event > i }) {
+		return true
+	}
+	for _, k := range c.mine[ev.Workspace] { // one that is announced as missing
+		if k > i && c.subject(k) == subject {
+			if _, told := c.toldOf(k); told {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // subject is what a newer event of its kind is a newer state of.

@@ -70,10 +70,11 @@ func TestFramesGather(t *testing.T) {
 	const n = 20_000
 	go func() {
 		for i := range n {
-			if session.WaitSpace(t.Context()) != nil {
+			m := engineio.NewMessage([]byte(strconv.Itoa(i)))
+			if session.WaitSpace(t.Context(), m) != nil {
 				return
 			}
-			session.Send(engineio.NewMessage([]byte(strconv.Itoa(i))))
+			session.Send(m)
 		}
 	}()
 	for i := range n {

@@ -185,7 +185,7 @@ func TestSlowReaderLosesNothing(t *testing.T) {
 	sent.Go(func() {
 		for i := range n {
 			m := engineio.NewMessage([]byte(strings.Repeat("x", 8*i)))
-			if err := session.WaitSpace(t.Context()); err != nil || !session.Send(m) {
+			if err := session.WaitSpace(t.Context(), m); err != nil || !session.Send(m) {
 				t.Errorf("message %d was not taken: %v", i, err)
 				return
 			}
@@ -199,6 +199,62 @@ func TestSlowReaderLosesNothing(t *testing.T) {
 	sent.Wait()
 }
 
+// A message larger than the whole queue's bound leaves when nothing else waits,
+// on both transports, and one that waits for it does not spin.
+func TestMessageLargerThanTheQueue(t *testing.T) {
+	const bound = 64 << 10
+	a := newApp()
+	_, url := serve(t, a, func(o *engineio.Options) { o.QueueBytes = bound })
+	large := engineio.NewMessage([]byte(strings.Repeat("x", 3*bound)))
+
+	c := dial(t, url)
+	session := a.next(t)
+	for range 3 {
+		if err := session.WaitSpace(t.Context(), large); err != nil || session.Offer(large) != engineio.Queued {
+			t.Fatalf("an empty queue does not take a large message: %v", err)
+		}
+		if got := len(c.Next()); got != 3*bound+1 {
+			t.Fatalf("the message came with %d bytes", got)
+		}
+	}
+
+	p := rawclient.OpenPolling(t, url)
+	session = a.next(t)
+	session.Send(engineio.NewMessage([]byte("small")))
+	if v := session.Offer(large); v != engineio.FullBytes {
+		t.Fatalf("a queue that is not empty: %v, want FullBytes", v)
+	}
+	waited := make(chan error, 1)
+	go func() { waited <- session.WaitSpace(t.Context(), large) }()
+	select {
+	case err := <-waited:
+		t.Fatalf("WaitSpace did not wait: %v", err)
+	case <-time.After(20 * time.Millisecond): // gives it the time to be wrong
+	}
+	p.Want("4small")
+	if err := <-waited; err != nil || session.Offer(large) != engineio.Queued {
+		t.Fatalf("after the poll: %v", err)
+	}
+	p.Want("4" + strings.Repeat("x", 3*bound))
+}
+
+// A paused session is passed over by what is sent to many, and by nothing else.
+func TestPause(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, nil)
+	c := dial(t, url)
+	session := a.next(t)
+	session.Pause(true)
+	if v := session.OfferBroadcast(engineio.NewMessage([]byte("many"))); v != engineio.Passed {
+		t.Errorf("a broadcast to a paused session: %v", v)
+	}
+	session.Send(engineio.NewMessage([]byte("one")))
+	session.Pause(false)
+	session.OfferBroadcast(engineio.NewMessage([]byte("again")))
+	c.Want("4one")
+	c.Want("4again")
+}
+
 func TestWaitSpaceEnds(t *testing.T) {
 	a := newApp()
 	_, url := serve(t, a, func(o *engineio.Options) { o.QueuePackets = 4 })
@@ -207,19 +263,20 @@ func TestWaitSpaceEnds(t *testing.T) {
 	for range 3 {
 		session.Send(engineio.NewMessage([]byte("x")))
 	}
+	m := engineio.NewMessage(nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := session.WaitSpace(ctx); err != context.Canceled {
+	if err := session.WaitSpace(ctx, m); err != context.Canceled {
 		t.Errorf("got %v, want the context's error", err)
 	}
 	waited := make(chan error, 1)
-	go func() { waited <- session.WaitSpace(t.Context()) }()
+	go func() { waited <- session.WaitSpace(t.Context(), m) }()
 	p.Want("4x\x1e4x\x1e4x")
 	if err := <-waited; err != nil {
 		t.Errorf("after a poll: %v", err)
 	}
 	session.Abort(engineio.ServerClose)
-	if err := session.WaitSpace(t.Context()); err != nil || session.Send(engineio.NewMessage(nil)) {
+	if err := session.WaitSpace(t.Context(), m); err != nil || session.Send(m) {
 		t.Errorf("after the end: %v", err)
 	}
 }

@@ -15,8 +15,10 @@ const (
 	Ended
 	// FullPackets: it would be more packets than Options.QueuePackets.
 	FullPackets
-	// FullBytes: it would be more bytes than Options.QueueBytes.
+	// FullBytes: it would be more bytes than Options.QueueBytes, and others wait.
 	FullBytes
+	// Passed: the session is paused, and the message was one for many.
+	Passed
 )
 
 // Reason returns the reason for closing a session whose queue is full.
@@ -27,23 +29,37 @@ func (v Verdict) Reason() Reason {
 	return QueueBytes
 }
 
-// Offer queues m if there is room. It never blocks.
-func (s *Session) Offer(m *Message) Verdict {
+// Offer queues m if there is room. An empty queue has room for any message,
+// whatever its size: the bounds are for what waits. It never blocks.
+func (s *Session) Offer(m *Message) Verdict { return s.offer(m, false) }
+
+// OfferBroadcast is Offer for a message to many sessions: one that is paused is
+// passed over.
+func (s *Session) OfferBroadcast(m *Message) Verdict { return s.offer(m, true) }
+
+// Pause lets OfferBroadcast pass the session over, until it is called with
+// false.
+func (s *Session) Pause(paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.paused = paused
+}
+
+func (s *Session) offer(m *Message, broadcast bool) Verdict {
 	l := s.server.limits.Load()
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case s.state != stateOpen:
-		s.mu.Unlock()
 		return Ended
+	case broadcast && s.paused:
+		return Passed
 	case s.depth >= l.QueuePackets:
-		s.mu.Unlock()
 		return FullPackets
-	case s.size+len(m.frames) > l.QueueBytes:
-		s.mu.Unlock()
+	case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:
 		return FullBytes
 	}
 	s.push(m)
-	s.mu.Unlock()
 	return Queued
 }
 
@@ -52,7 +68,7 @@ func (s *Session) Offer(m *Message) Verdict {
 // nothing.
 func (s *Session) Send(m *Message) bool {
 	v := s.Offer(m)
-	if v >= FullPackets {
+	if v == FullPackets || v == FullBytes {
 		s.Abort(v.Reason())
 	}
 	return v == Queued
@@ -84,12 +100,12 @@ func (s *Session) schedule() {
 	}
 }
 
-// WaitSpace waits until the queue is at most a quarter full, or the session has
-// ended, which Send will tell. The error is ctx's.
-func (s *Session) WaitSpace(ctx context.Context) error {
+// WaitSpace waits until the queue is at most a quarter full and has room for m,
+// or the session has ended, which Send will tell. The error is ctx's.
+func (s *Session) WaitSpace(ctx context.Context, m *Message) error {
 	for {
 		s.mu.Lock()
-		if s.state != stateOpen || s.hasSpace() {
+		if s.state != stateOpen || s.hasSpace() && s.fits(m) {
 			s.mu.Unlock()
 			return nil
 		}
@@ -104,6 +120,11 @@ func (s *Session) WaitSpace(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// fits reports whether the queue has room for m by its bytes. mu is held.
+func (s *Session) fits(m *Message) bool {
+	return s.depth == 0 || s.size+len(m.frames) <= s.server.limits.Load().QueueBytes
 }
 
 // hasSpace reports whether the queue is at most a quarter full. mu is held.

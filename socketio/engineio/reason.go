@@ -48,8 +48,6 @@ const (
 	// Replaced: the client came back on another connection, before this one was
 	// known to be dead (Socket.IO).
 	Replaced
-	// FellBehind: the application gave up feeding a slow client.
-	FellBehind
 	// Panic: a callback of the application panicked while it served the client.
 	Panic
 
@@ -87,7 +85,7 @@ var reasonNames = [NumReasons]string{
 	RateLimit: "rate_limit", ServerClose: "server_close", Shed: "shed", Shutdown: "shutdown",
 	ConnectTimeout: "connect_timeout", TooManyAttachments: "too_many_attachments",
 	TooManyRooms: "too_many_rooms", ServerDisconnect: "server_disconnect",
-	ClientDisconnect: "client_disconnect", AuthRetry: "auth_retry", Replaced: "replaced", FellBehind: "fell_behind", Panic: "panic",
+	ClientDisconnect: "client_disconnect", AuthRetry: "auth_retry", Replaced: "replaced", Panic: "panic",
 	UnknownTransport: "unknown_transport", UnknownSession: "unknown_session", BadMethod: "bad_method",
 	BadRequest: "bad_request", ForbiddenOrigin: "forbidden_origin",
 	UnsupportedProtocol: "unsupported_protocol", MaxConnections: "max_connections",

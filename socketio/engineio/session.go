@@ -34,8 +34,10 @@ type Session struct {
 	since time.Duration // when the oldest of queue came
 	ready bool          // the writer has it on its list
 	held  bool          // a goroutine of its own has the wire: opening, or drain
-	young uint8         // messages that left so far, up to youth
-	space chan struct{} // closed when the queue has room again; nil when nobody waits
+	// paused: messages for many pass it over.
+	paused bool
+	young  uint8         // messages that left so far, up to youth
+	space  chan struct{} // closed when the queue has room again; nil when nobody waits
 
 	beat heartbeat
 }

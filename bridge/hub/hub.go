@@ -1,0 +1,171 @@
+package hub
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/mapping"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// Namespace is what a Hub broadcasts to: a *socketio.Namespace.
+type Namespace interface {
+	Room(name string) *socketio.Room
+	BroadcastTo(p *socketio.Packet, rooms ...*socketio.Room) int
+}
+
+// Socket is a client's connection: a *socketio.Socket.
+type Socket interface {
+	Join(room string) error
+	Leave(room string)
+	// Pause lets broadcasts pass it over.
+	Pause(paused bool)
+	// SendPaced waits until there is room for p. It returns
+	// socketio.ErrQueueFull if a broadcast took it.
+	SendPaced(ctx context.Context, p *socketio.Packet) error
+}
+
+// Options configures a Hub.
+type Options struct {
+	Replay replay.Options
+	// SubscribeGrace is how long a new client may take to make its first
+	// subscription before it counts as one that has none and is sent the
+	// messages of all conversations. The CRM subscribes in the handler of its
+	// connect event, one round trip after the Hub first sees it.
+	SubscribeGrace time.Duration
+	// MaxSubscriptions bounds the conversations of one client.
+	MaxSubscriptions int
+	Logger           *slog.Logger
+}
+
+// DefaultOptions waits 300 ms for the first subscription and allows 1,000.
+func DefaultOptions() Options {
+	return Options{
+		Replay: replay.DefaultOptions(), SubscribeGrace: 300 * time.Millisecond,
+		MaxSubscriptions: 1000, Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+// Hub publishes events to the clients that may see them, and catches up those
+// that were not there. Its methods may be called from any goroutine, Publish
+// from one at a time.
+type Hub struct {
+	opts      Options
+	namespace Namespace
+
+	// mu guards all below, and all clients; lock and unlock measure how long it
+	// is held. It is held while an event is broadcast: a client that is unpaused
+	// under it goes live between two events.
+	mu      sync.Mutex
+	holds   holds
+	log     *replay.Log
+	tenants map[string]*tenant
+	// history counts the calls of Restart, began is when the present one began.
+	history uint64
+	began   time.Time
+	// publishing is the place from which a client whose queue is full has to be
+	// fed from the log.
+	publishing replay.Place
+	// sending is the packet that is being broadcast, nil otherwise: it tells
+	// a full queue met by a broadcast, under mu, from one met by an answer to
+	// the client itself.
+	sending atomic.Pointer[socketio.Packet]
+	// losses are what clients that come back may still have to be told of.
+	losses []loss
+	pause  pause
+	stats  Stats
+	// said is when a hole was last logged, by its reason.
+	said [holeReasons]time.Time
+
+	// pumps counts the goroutines that feed clients from the log; running is
+	// their context, ended by Run's return.
+	pumps   sync.WaitGroup
+	running context.Context
+	stop    context.CancelFunc
+}
+
+// New returns a Hub that publishes to namespace. Run must be called.
+func New(namespace Namespace, opts Options) *Hub {
+	h := &Hub{
+		opts: opts, namespace: namespace,
+		log: replay.New(opts.Replay), tenants: make(map[string]*tenant),
+		pause: newPause(),
+	}
+	h.running, h.stop = context.WithCancel(context.Background())
+	return h
+}
+
+// Context ends with the Hub's Run.
+func (h *Hub) Context() context.Context { return h.running }
+
+// Run keeps the log within its window until ctx ends, then ends all catching
+// up and returns nil.
+func (h *Hub) Run(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			// Under the lock: no pump starts once they are waited for.
+			h.lock()
+			h.stop()
+			h.unlock()
+			h.pumps.Wait()
+			return nil
+		case <-tick.C:
+			h.sweep()
+		}
+	}
+}
+
+// expireBatch bounds what is evicted from the log while the lock is held once.
+const expireBatch = 256
+
+// sweep evicts what has left the window, and forgets the tenants that have
+// neither clients nor events.
+func (h *Hub) sweep() {
+	h.lock()
+	tenants := make([]*tenant, 0, len(h.tenants))
+	for _, t := range h.tenants {
+		tenants = append(tenants, t)
+	}
+	h.unlock()
+	for _, t := range tenants {
+		for more := true; more; {
+			h.lock()
+			more = h.log.Expire(t.space, time.Now(), t.lowest(), expireBatch)
+			if len(t.clients) == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
+				delete(h.tenants, t.space.Workspace)
+				h.log.Release(t.space)
+			}
+			h.unlock()
+		}
+	}
+	h.lock()
+	defer h.unlock()
+	h.log.Swept(time.Now())
+}
+
+// Head returns the position of the newest event.
+func (h *Hub) Head() source.Position {
+	h.lock()
+	defer h.unlock()
+	return h.log.Head()
+}
+
+// Event is one event to be published.
+type Event struct {
+	Position source.Position
+	Kind     mapping.Kind
+	// Workspace, Conversation and Message (the message's id, for Kind
+	// MessageStatus) are not kept.
+	Workspace, Conversation, Message []byte
+	// Packet has the position as its last argument, see AppendOffset; but for
+	// Kind Typing.
+	Packet *socketio.Packet
+}

@@ -1,0 +1,420 @@
+package hub_test
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/replay"
+	"chatbridge/internal/history"
+	"chatbridge/mapping"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// The model of the Hub: a scripted source, clients that read slowly, stall and
+// vanish, and every history judged by internal/history. A seed gives a program;
+// a program that fails is made as short as it can be, and printed.
+
+var (
+	seeds   = flag.Int("model.seeds", 2000, "programs that the model runs")
+	verbose = flag.Bool("model.history", false, "print the history of a client that fails")
+	first   = flag.Uint64("model.first", 1, "the first one's seed")
+)
+
+// op is one step of a program. Which of the fields count depends on the kind.
+type op struct {
+	kind   opKind
+	client int
+	ws     int
+	conv   int
+	msg    int
+	n      int // packets, or a size in bytes
+	pause  time.Duration
+	settle bool // let everything come to rest after it
+}
+
+type opKind int
+
+const (
+	opPublish opKind = iota
+	opStatus
+	opConversation
+	opBurst // many messages and statuses at once, in one conversation
+	opLarge // a message larger than a queue
+	opWhisper
+	opSleep
+	opConnect
+	opCut
+	opSubscribe
+	opUnsubscribe
+	opPace  // a client reads n packets, then pauses
+	opStall // a client stops reading for a time
+	opMark
+	opGap     // the source has lost something
+	opRestore // the database has another history
+	opRestart // the bridge is another process
+	opKinds
+)
+
+var opNames = [opKinds]string{
+	"publish", "status", "conversation", "burst", "large", "whisper", "sleep", "connect", "cut",
+	"subscribe", "unsubscribe", "pace", "stall", "mark", "gap", "restore", "restart",
+}
+
+func (o op) String() string {
+	return fmt.Sprintf("{%s client %d ws %d conv %d msg %d n %d pause %v settle %v}", opNames[o.kind], o.client, o.ws, o.conv, o.msg, o.n, o.pause, o.settle)
+}
+
+// program is what a seed gives.
+type program struct {
+	replay     replay.Options
+	grace      time.Duration
+	maxPackets int
+	maxBytes   int
+	clients    int
+	ops        []op
+}
+
+const (
+	modelWindow = 10 * time.Second
+	largeSize   = 5000
+)
+
+// weights are how often each kind of step comes.
+var weights = [opKinds]int{30, 20, 10, 6, 2, 3, 12, 14, 6, 14, 5, 4, 3, 2, 1, 1, 1}
+
+func generate(seed uint64) program {
+	r := rand.New(rand.NewPCG(seed, 7))
+	p := program{
+		replay:     replay.Options{Window: modelWindow, MaxEvents: 1 << 20, MaxBytes: 1 << 30},
+		grace:      300 * time.Millisecond,
+		maxPackets: 4 + r.IntN(60), maxBytes: 600 + r.IntN(4000),
+		clients: 1 + r.IntN(4),
+	}
+	if r.IntN(2) == 0 { // the log is too small
+		p.replay.MaxEvents = 20 + r.IntN(300)
+	}
+	rare := r.IntN(3) == 0 // gaps, restores and restarts
+	total := 0
+	for _, w := range weights {
+		total += w
+	}
+	for range 20 + r.IntN(160) {
+		n, kind := r.IntN(total), opKind(0)
+		for n >= weights[kind] {
+			n -= weights[kind]
+			kind++
+		}
+		if kind >= opGap && !rare {
+			kind = opSleep
+		}
+		o := op{
+			kind: kind, client: r.IntN(p.clients), ws: max(r.IntN(5)-3, 0), conv: r.IntN(3), msg: r.IntN(5),
+			n: 1 + r.IntN(20), settle: r.IntN(3) == 0,
+		}
+		switch kind {
+		case opSleep:
+			o.pause = []time.Duration{time.Millisecond, 20 * time.Millisecond, 400 * time.Millisecond, 3 * time.Second, 14 * time.Second, 40 * time.Second}[r.IntN(6)]
+		case opPace:
+			o.pause = time.Duration(r.IntN(200)) * time.Millisecond
+		case opStall:
+			o.pause = time.Duration(r.IntN(6000)) * time.Millisecond
+		case opBurst:
+			o.n = 10 + r.IntN(150)
+		}
+		p.ops = append(p.ops, o)
+	}
+	return p
+}
+
+// model is a program being run.
+type model struct {
+	p         program
+	namespace *fakeNamespace
+	hub       *hub.Hub
+	stop      func()
+	clients   []*modelClient
+	truth     history.Truth
+	commit    uint64
+	epoch     int
+	// lost tells that a program is one in which something may be announced as
+	// lost: the log is too small, or an operation said so.
+	lost bool
+}
+
+// run runs a program, and returns what is wrong.
+func run(t *testing.T, p program) (wrong string) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &model{p: p, lost: p.replay.MaxEvents < 1<<20, commit: 100}
+		m.truth.Marks = map[string][]string{}
+		m.start(t)
+		for i := range p.clients {
+			m.clients = append(m.clients, newModelClient(m, fmt.Sprintf("client%d", i), fmt.Sprintf("ws%d", max(i-2, 0))))
+		}
+		for _, o := range p.ops {
+			time.Sleep(3 * time.Millisecond) // so that times tell the order
+			m.step(t, o)
+			if o.settle {
+				synctest.Wait()
+			}
+		}
+		wrong = m.finish()
+		for _, c := range m.clients {
+			c.cut()
+		}
+		m.stop()
+	})
+	return wrong
+}
+
+func (m *model) start(t *testing.T) {
+	m.namespace = newFakeNamespace()
+	m.hub = hub.New(m.namespace, hub.Options{
+		Replay: m.p.replay, SubscribeGrace: m.p.grace, MaxSubscriptions: 100, Logger: slog.New(slog.DiscardHandler),
+	})
+	m.namespace.hub = m.hub
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	h := m.hub
+	go func() {
+		defer close(done)
+		_ = h.Run(ctx)
+	}()
+	m.stop = func() { cancel(); <-done }
+}
+
+func (m *model) step(t *testing.T, o op) {
+	ws := fmt.Sprintf("ws%d", o.ws)
+	conv := fmt.Sprintf("c%d", o.conv)
+	msg := fmt.Sprintf("m%d", o.msg)
+	c := m.clients[o.client]
+	switch o.kind {
+	case opPublish:
+		m.commit++
+		m.publish(ws, history.Message, conv, m.id(conv), "sent", 0)
+	case opStatus:
+		m.commit++
+		m.publish(ws, history.MessageStatus, conv, msg+conv, fmt.Sprintf("s%d.%d", m.epoch, m.commit), 0)
+	case opConversation:
+		m.commit++
+		m.publish(ws, history.Conversation, conv, fmt.Sprintf("u%d.%d", m.epoch, m.commit), "", 0)
+	case opBurst:
+		for i := range o.n {
+			m.commit++
+			id := m.id(conv)
+			m.publish(ws, history.Message, conv, id, "sent", 0)
+			if i%3 == 0 {
+				m.commit++
+				m.publish(ws, history.MessageStatus, conv, id, fmt.Sprintf("s%d.%d", m.epoch, m.commit), 0)
+			}
+		}
+	case opLarge:
+		m.commit++
+		m.publish(ws, history.Message, conv, m.id(conv), "sent", largeSize)
+	case opWhisper:
+		m.hub.Whisper(ws, socketio.NewEvent("/", "typing", []byte(`{"workspaceId":"`+ws+`"}`)))
+	case opSleep:
+		time.Sleep(o.pause)
+	case opConnect:
+		c.cut()
+		c.connect()
+	case opCut:
+		c.cut()
+	case opSubscribe:
+		c.subscribe(conv)
+	case opUnsubscribe:
+		c.unsubscribe(conv)
+	case opPace:
+		c.setPace(o.n, o.pause)
+	case opStall:
+		c.stall(o.pause)
+	case opMark:
+		c.mark()
+	case opGap:
+		m.gap(false)
+	case opRestore:
+		m.restore()
+	case opRestart:
+		m.restart(t)
+	}
+}
+
+// id is a new message's: no two have the same, also of two histories.
+func (m *model) id(conv string) string {
+	return fmt.Sprintf("%s-%d.%d", conv, m.epoch, m.commit)
+}
+
+var kinds = map[history.Kind]mapping.Kind{
+	history.Message: mapping.Message, history.Conversation: mapping.Conversation, history.MessageStatus: mapping.MessageStatus,
+}
+
+// payload is what an event of the model says.
+type payload struct {
+	Workspace    string `json:"workspaceId"`
+	Conversation string `json:"conversationId"`
+	Message      string `json:"id"`
+	Status       string `json:"status"`
+	Fill         string `json:"fill,omitempty"`
+}
+
+func (m *model) publish(ws string, kind history.Kind, conv, message, status string, size int) {
+	now := time.Now()
+	at := source.Position{Commit: m.commit, Index: 1}
+	m.truth.Events = append(m.truth.Events, history.Event{
+		Position: at, Kind: kind, Workspace: ws, Conversation: conv, Message: message, Status: status, At: now,
+	})
+	m.send(&m.truth.Events[len(m.truth.Events)-1], size)
+}
+
+func (m *model) send(ev *history.Event, size int) {
+	body, _ := json.Marshal(payload{ev.Workspace, ev.Conversation, ev.Message, ev.Status, strings.Repeat("x", size)})
+	offset := append(hub.AppendOffset([]byte{'"'}, hub.Offset{Position: ev.Position, Commit: ev.At}), '"')
+	m.hub.Publish(&hub.Event{
+		Position: ev.Position, Kind: kinds[ev.Kind], Workspace: []byte(ev.Workspace), Conversation: []byte(ev.Conversation),
+		Message: []byte(ev.Message), Packet: socketio.NewEvent("/", string(ev.Kind), body, offset),
+	}, time.Now())
+}
+
+// gap is what a source reports.
+func (m *model) gap(reload bool) {
+	m.lost = true
+	now := time.Now()
+	if reload {
+		m.hub.Restart(now.Add(-time.Second), now, now)
+	} else {
+		m.hub.Gap(now.Add(-time.Second), now, false)
+	}
+}
+
+// restore begins another history, with lower positions.
+func (m *model) restore() {
+	m.gap(true)
+	m.commit = m.commit/2 + 1
+	m.epoch++
+	for _, c := range m.clients {
+		c.forget() // what it says it received is of the old one
+	}
+}
+
+// restart is another process, which fills its log from the database's.
+func (m *model) restart(t *testing.T) {
+	if m.epoch > 0 {
+		return // which events outlived the restore is not part of the model
+	}
+	for _, c := range m.clients {
+		c.cut()
+		c.prior = nil
+	}
+	m.stop()
+	m.start(t)
+	since := time.Now().Add(-modelWindow)
+	for i := range m.truth.Events {
+		if ev := &m.truth.Events[i]; !ev.At.Before(since) {
+			m.send(ev, 0)
+		}
+	}
+	m.lost = true // what was before the window is not known to the new one
+}
+
+// finish lets every client come back and read all there is, and judges.
+func (m *model) finish() string {
+	for _, c := range m.clients {
+		c.setPace(100, 0)
+		if c.socket == nil {
+			c.connect()
+		}
+	}
+	time.Sleep(20 * time.Second)
+	synctest.Wait()
+	judge := history.NewJudge(&m.truth, history.Bounds{
+		Window: modelWindow, Prompt: 10 * time.Minute, Grace: m.p.grace, CatchUp: time.Hour, Slack: time.Millisecond,
+	})
+	var wrong strings.Builder
+	for _, c := range m.clients {
+		c.h.End, c.h.Drained = time.Now(), true
+		var found []history.Violation
+		for _, v := range judge.All(&c.h) {
+			if v.Validator != "Prompt" { // a client that stalls is not prompt
+				found = append(found, v)
+			}
+		}
+		wrong.WriteString(history.Report(found, 5))
+		wrong.WriteString(c.missed())
+		if *verbose && wrong.Len() > 0 {
+			wrong.WriteString(c.dump())
+		}
+		if !m.lost && c.gaps > 0 && c.cuts == 0 {
+			fmt.Fprintf(&wrong, "%s was told of %d gaps, and nothing was lost\n", c.h.Client, c.gaps)
+		}
+		if c.marked != c.marks {
+			fmt.Fprintf(&wrong, "%s got %d of %d marks\n", c.h.Client, c.marked, c.marks)
+		}
+	}
+	if s := m.hub.Stats(); s.Catching != 0 || s.Clients != len(m.clients) {
+		fmt.Fprintf(&wrong, "at rest, %d of %d clients are being caught up\n", s.Catching, s.Clients)
+	}
+	return wrong.String()
+}
+
+// TestModel runs programs, some of them at once. A failure prints the shortest
+// program that still fails.
+func TestModel(t *testing.T) {
+	const parts = 4
+	for part := range uint64(parts) {
+		t.Run(fmt.Sprint(part), func(t *testing.T) {
+			t.Parallel()
+			for i := part; i < uint64(*seeds); i += parts {
+				seed := *first + i
+				p := generate(seed)
+				if wrong := run(t, p); wrong != "" {
+					p, wrong = shrink(t, p, wrong)
+					t.Fatalf("seed %d:\n%s%s", seed, wrong, p)
+				}
+			}
+		})
+	}
+}
+
+func (p program) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "log %d events, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.maxPackets, p.maxBytes, p.clients)
+	for _, o := range p.ops {
+		fmt.Fprintf(&b, "  %v\n", o)
+	}
+	return b.String()
+}
+
+// shrink takes steps out for as long as the program goes on failing. A
+// goroutine's turn is not part of a program, so each is tried a few times.
+func shrink(t *testing.T, p program, wrong string) (program, string) {
+	fails := func(p program) string {
+		for range 3 {
+			if w := run(t, p); w != "" {
+				return w
+			}
+		}
+		return ""
+	}
+	for size := len(p.ops) / 2; size > 0; size /= 2 {
+		for i := 0; i+size <= len(p.ops); {
+			q := p
+			q.ops = slices.Delete(slices.Clone(p.ops), i, i+size)
+			if w := fails(q); w != "" {
+				p, wrong = q, w
+			} else {
+				i += size
+			}
+		}
+	}
+	return p, wrong
+}

@@ -1,0 +1,189 @@
+package hub
+
+import (
+	"errors"
+	"time"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+const (
+	// batch is how many packets a pump takes from the log at a time.
+	batch = 64
+	// joins bounds the extents that are finished while the lock is held once.
+	joins = 16
+)
+
+// feed starts the goroutine that gives a client what it is owed, unless it
+// runs. A client that is owed part of the past is not live meanwhile: all that it
+// gets then comes through its pump, in one order, and no newer status can
+// overtake an older one that the pump has in hand. mu must be held.
+func (h *Hub) feed(c *Client) {
+	if c.gone {
+		return
+	}
+	c.tenant.safe = 0
+	if c.live && len(c.backlog) > 0 {
+		h.pauseAt(c, h.here())
+	}
+	if c.pumping || h.running.Err() != nil {
+		return
+	}
+	c.pumping = true
+	c.tenant.readers[c] = struct{}{}
+	c.pace.begin(time.Now())
+	h.stats.Catching++
+	socket := c.socket
+	h.pumps.Go(func() { h.pump(c, socket) })
+}
+
+// pauseAt takes a live client out of the broadcasts, to read on from a place.
+func (h *Hub) pauseAt(c *Client, p replay.Place) {
+	c.live, c.main, c.everything = false, p, true
+	c.socket.Pause(true)
+}
+
+// pump gives a client what it is owed until there is nothing, the client is gone
+// or the Hub stops.
+func (h *Hub) pump(c *Client, socket Socket) {
+	buf := make([]*socketio.Packet, 0, batch)
+	for {
+		packets, more := h.next(c, buf[:0])
+		if !more {
+			return
+		}
+		for _, p := range packets {
+			if err := h.sendPaced(c, socket, p); err != nil {
+				h.lock()
+				h.signOff(c)
+				h.unlock()
+				return
+			}
+		}
+	}
+}
+
+// sendPaced sends a packet from the log as soon as the client's queue has
+// room. A broadcast may take that room in the last moment; then it waits anew.
+func (h *Hub) sendPaced(c *Client, socket Socket, p *socketio.Packet) error {
+	c.paced.Store(p)
+	defer c.paced.Store(nil)
+	for {
+		if err := socket.SendPaced(h.running, p); !errors.Is(err, socketio.ErrQueueFull) {
+			return err
+		}
+	}
+}
+
+func (h *Hub) signOff(c *Client) {
+	c.pumping = false
+	delete(c.tenant.readers, c)
+	h.stats.Catching--
+	h.progressed()
+}
+
+// next reads a batch of what a client is owed: first what tells it of its holes,
+// so that whatever it receives afterwards proves that it was told; then its
+// backlog, then its main feed. At the head it goes live, under the lock, so that
+// no event is published in between. more is false when the pump is to end; it has
+// then been signed off.
+func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, more bool) {
+	h.lock()
+	defer h.unlock()
+	if c.gone || h.running.Err() != nil {
+		h.signOff(c)
+		return nil, false
+	}
+	for range joins {
+		var done bool
+		switch {
+		case len(c.holes) > 0:
+			packets = h.tellHoles(c, buf)
+		case len(c.backlog) > 0:
+			packets, done = h.readBacklog(c, buf)
+		case !c.live:
+			packets, done = h.readMain(c, buf)
+		case len(c.marks) > 0 && !c.undecided:
+			packets, c.marks = append(buf, c.marks...), nil
+		default:
+			h.signOff(c)
+			return nil, false
+		}
+		if !done {
+			break
+		}
+	}
+	h.stats.CaughtUp += uint64(len(packets))
+	c.pace.took(packets)
+	h.progressed()
+	return packets, true
+}
+
+// place is where a client's main feed is.
+func (h *Hub) place(c *Client) replay.Place {
+	if c.live {
+		return h.here()
+	}
+	return c.main
+}
+
+// proof returns the position past which the client is given no offset before now:
+// one past it proves that it has received all that it was sent until now. It has
+// to be past the one with which it came, too.
+func (h *Hub) proof(c *Client) source.Position {
+	at := h.place(c).Position
+	if at.Compare(c.claim.Position) < 0 {
+		return c.claim.Position
+	}
+	return at
+}
+
+// readBacklog reads the client's first extent up to the place of its main feed,
+// where it joins it: what comes after is the main feed's. done: nothing was read.
+func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
+	e, at, space := c.backlog[0], c.main, c.tenant.space
+	if h.checkExtent(c, e); len(c.holes) > 0 {
+		return nil, true // it is told of them first
+	}
+	if e.conversation == "" {
+		var p replay.Place
+		scope := replay.Scope{Messages: func(string, uint64) bool { return !e.states }, Bare: at.Position}
+		packets, p = h.log.Read(space, buf, replay.Place{Next: e.next}, at.Next, batch, scope)
+		e.next = p.Next
+	} else {
+		packets, e.next = h.log.ReadConversation(space, buf, e.conversation, e.next, at.Next, batch, !e.states)
+	}
+	if len(packets) > 0 || e.next < at.Next {
+		return packets, false
+	}
+	c.backlog = c.backlog[1:]
+	if e.states {
+		return nil, true
+	}
+	e.joined, e.since = true, h.proof(c)
+	if e.conversation == "" {
+		_ = c.socket.Join(c.tenant.open.Name())
+	} else {
+		_ = c.socket.Join(c.tenant.rooms[e.conversation].room.Name())
+	}
+	return nil, true
+}
+
+// readMain reads on in the client's main feed. done: nothing was read.
+func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
+	if h.checkMain(c); len(c.holes) > 0 {
+		return nil, true
+	}
+	head := h.log.Sequence()
+	packets, c.main = h.log.Read(c.tenant.space, buf, c.main, head, batch, replay.Scope{
+		Messages: c.sees, Everything: c.everything, Bare: c.claim.Position,
+	})
+	if len(packets) > 0 || c.main.Next < head {
+		return packets, false
+	}
+	c.live = true
+	c.socket.Pause(false)
+	return nil, true
+}

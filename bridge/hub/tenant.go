@@ -1,0 +1,72 @@
+package hub
+
+import (
+	"math"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/socketio"
+)
+
+// tenant is one workspace as far as it is known here.
+type tenant struct {
+	space   *replay.Space
+	clients map[*Client]struct{} // connected now
+	all     *socketio.Room       // all its sockets
+	open    *socketio.Room       // those that are sent every message
+	// rooms holds the sockets of each conversation that somebody subscribed.
+	rooms map[string]*conversationRoom
+
+	// readers are the clients that are fed from the log.
+	readers map[*Client]struct{}
+	// safe: no reader that keeps reading needs an entry before this sequence
+	// number. Zero where that has to be found out anew.
+	safe uint64
+}
+
+type conversationRoom struct {
+	room        *socketio.Room
+	subscribers int
+}
+
+// tenantOf returns the workspace's tenant, known or new. mu must be held.
+func (h *Hub) tenantOf(workspace []byte) *tenant {
+	t := h.tenants[string(workspace)]
+	if t == nil {
+		name := string(workspace)
+		t = &tenant{
+			space: h.log.Space(name), rooms: make(map[string]*conversationRoom),
+			clients: make(map[*Client]struct{}), readers: make(map[*Client]struct{}),
+			all: h.namespace.Room("w:" + name), open: h.namespace.Room("o:" + name),
+		}
+		h.tenants[name] = t
+	}
+	return t
+}
+
+// room returns the conversation's room, with one subscriber more.
+func (t *tenant) subscribe(n Namespace, conversation string) *socketio.Room {
+	r := t.rooms[conversation]
+	if r == nil {
+		r = &conversationRoom{room: n.Room("c:" + t.space.Workspace + "\x00" + conversation)}
+		t.rooms[conversation] = r
+	}
+	r.subscribers++
+	return r.room
+}
+
+func (t *tenant) unsubscribe(conversation string) {
+	r := t.rooms[conversation]
+	if r.subscribers--; r.subscribers == 0 {
+		delete(t.rooms, conversation)
+	}
+}
+
+// lowest returns the sequence number of the first entry that some client is
+// still to read, the largest there is where none is.
+func (t *tenant) lowest() uint64 {
+	low := uint64(math.MaxUint64)
+	for c := range t.readers {
+		low = min(low, c.lowest())
+	}
+	return low
+}

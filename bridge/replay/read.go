@@ -1,0 +1,170 @@
+package replay
+
+import (
+	"container/heap"
+	"sort"
+	"time"
+
+	"chatbridge/mapping"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// maxScan bounds the entries that one Read looks at, and so the time for
+// which it holds its caller's lock (about 30 µs).
+const maxScan = 1024
+
+// Scope tells which events a Read passes on.
+type Scope struct {
+	// Messages tells whether the Kind Message of a conversation that has the
+	// sequence number is passed on.
+	Messages func(conversation string, seq uint64) bool
+	// Bare leaves the offset out up to this position: for what is read out of
+	// order, and what a client that says it received more is given again.
+	Bare source.Position
+	// Everything passes superseded events too: what a returning client gets,
+	// so that it sees what it would have seen live. Otherwise only the newest
+	// conversation and messageStatus events are passed on.
+	Everything bool
+}
+
+// Place is how far a reader has come.
+type Place struct {
+	// Next is the sequence number from which it reads on.
+	Next uint64
+	// Position and At are those of the last event that it has passed; zero
+	// before the first.
+	Position source.Position
+	At       time.Duration
+}
+
+// bare returns an entry's packet without the offset. It is kept for the next one
+// who reads it, and counts as part of the entry.
+func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
+	if e.bare == nil {
+		e.bare = e.packet.WithoutLast()
+		size := int64(e.bare.Size())
+		l.bytes += size
+		s.size += size
+		c.size += size
+		heap.Fix(&s.busiest, c.place)
+		heap.Fix(&l.largest, s.place)
+	}
+	return e.bare
+}
+
+// Read appends packets of s from p on, and before the sequence number until, to dst:
+// limit at most. It returns the new place. It may return no packet and yet not
+// have come to until when it has only passed over others' events: read on after
+// releasing the lock in between.
+func (l *Log) Read(s *Space, dst []*socketio.Packet, p Place, until uint64, limit int, scope Scope) ([]*socketio.Packet, Place) {
+	seen, full := 0, len(dst)+limit
+	block, index := s.order.find(p.Next)
+	for ; block < len(s.order.blocks); block, index = block+1, 0 {
+		b := s.order.blocks[block]
+		for ; index < b.n; index++ {
+			slot := &b.slots[index]
+			if slot.seq >= until {
+				p.Next = until
+				return dst, p
+			}
+			if seen == maxScan || len(dst) == full {
+				p.Next = slot.seq
+				return dst, p
+			}
+			seen++
+			e := slot.entry()
+			if e == nil {
+				continue
+			}
+			p.Position, p.At = e.position(), e.at
+			switch {
+			case !scope.passes(e, slot.conv.id):
+			case e.position().Compare(scope.Bare) <= 0:
+				dst = append(dst, l.bare(s, slot.conv, e))
+			default:
+				dst = append(dst, e.packet)
+			}
+		}
+	}
+	p.Next = max(p.Next, until)
+	return dst, p
+}
+
+func (sc *Scope) passes(e *entry, conversation string) bool {
+	if e.kind == mapping.Message {
+		return sc.Messages(conversation, e.seq)
+	}
+	return sc.Everything || !e.superseded
+}
+
+// ReadConversation appends one conversation's events of all kinds, superseded
+// ones excepted and without their offsets, and returns the sequence number from
+// which to read on. messages: also Kind Message. The statuses must come along: a message of the
+// window is repeated as it was inserted, and its newer status has to follow it.
+func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation string, next, until uint64, limit int, messages bool) ([]*socketio.Packet, uint64) {
+	c := s.conversations[conversation]
+	if c == nil {
+		return dst, until
+	}
+	seen, full := 0, len(dst)+limit
+	for i := sort.Search(c.entries.len(), func(i int) bool { return c.entries.at(i).seq >= next }); i < c.entries.len(); i++ {
+		e := c.entries.at(i)
+		if e.seq >= until {
+			break
+		}
+		if seen == maxScan || len(dst) == full {
+			return dst, e.seq
+		}
+		seen++
+		if e.kind == mapping.Message && messages || e.kind != mapping.Message && !e.superseded {
+			dst = append(dst, l.bare(s, c, e))
+		}
+	}
+	return dst, until
+}
+
+// After returns the sequence number from which to read what s has that comes
+// after p: that of the first such entry, or the next one to be given.
+func (l *Log) After(s *Space, p source.Position) uint64 {
+	block := sort.Search(len(s.order.blocks), func(i int) bool {
+		e := s.order.firstFrom(i)
+		return e == nil || e.position().Compare(p) > 0
+	})
+	if block > 0 {
+		block--
+	}
+	for ; block < len(s.order.blocks); block++ {
+		b := s.order.blocks[block]
+		for i := range b.n {
+			if e := b.slots[i].entry(); e != nil && e.position().Compare(p) > 0 {
+				return e.seq
+			}
+		}
+	}
+	return l.next
+}
+
+// Lost counts the entries evicted so far that a reader may miss. While it stays
+// the same, no Floor has risen but States.
+func (s *Space) Lost() uint64 { return s.lost }
+
+// States is the Floor of conversation and messageStatus events, those too that a
+// newer one had superseded.
+func (s *Space) States() Floor { return s.states }
+
+// Newest is the Floor of conversation and messageStatus events that were the
+// newest of their conversation or message when they were evicted.
+func (s *Space) Newest() Floor { return s.newest }
+
+// Messages is the Floor of all messages.
+func (s *Space) Messages() Floor { return s.messages }
+
+// ConversationMessages is the Floor of one conversation's messages and statuses.
+// Of a conversation of which nothing is held it is that of all such.
+func (s *Space) ConversationMessages(conversation string) Floor {
+	if c := s.conversations[conversation]; c != nil {
+		return c.messages
+	}
+	return s.forgotten
+}
