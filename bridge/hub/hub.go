@@ -40,7 +40,8 @@ type Options struct {
 	SubscribeGrace time.Duration
 	// MaxSubscriptions bounds the conversations of one client.
 	MaxSubscriptions int
-	Logger           *slog.Logger
+	// Logger gets a line a minute for each kind of loss; nil discards it.
+	Logger *slog.Logger
 }
 
 // DefaultOptions waits 300 ms for the first subscription and allows 1,000.
@@ -91,6 +92,9 @@ type Hub struct {
 
 // New returns a Hub that publishes to namespace. Run must be called.
 func New(namespace Namespace, opts Options) *Hub {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
 	h := &Hub{
 		opts: opts, namespace: namespace,
 		log: replay.New(opts.Replay), tenants: make(map[string]*tenant),

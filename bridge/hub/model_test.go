@@ -26,7 +26,7 @@ import (
 // a program that fails is made as short as it can be, and printed.
 
 var (
-	seeds   = flag.Int("model.seeds", 2000, "programs that the model runs")
+	seeds   = flag.Int("model.seeds", defaultSeeds, "programs that the model runs")
 	verbose = flag.Bool("model.history", false, "print the history of a client that fails")
 	first   = flag.Uint64("model.first", 1, "the first one's seed")
 )

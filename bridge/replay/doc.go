@@ -2,19 +2,32 @@
 // position, from which clients are caught up that were not there or could not
 // keep up.
 //
-// A Log keeps what was published within its window, bounded also in number
-// and in bytes. It hands out Cursors: a reader takes from one a batch at a
-// time, and is told in the same breath when it has reached the head. Whoever
-// holds the lock that guards the Log can therefore let the reader go live at
-// exactly that point: no gap, no overlap, whatever is published meanwhile.
+// # Files
 //
-// Concurrency: a Log, its Spaces and its Cursors are guarded by one lock of
-// the caller's, the one under which events are published. Nothing here blocks,
-// starts a goroutine or reads a clock.
+//   - log.go the Log: bounds, eviction, times
+//   - space.go one workspace's part: its conversations and their entries
+//   - order.go a Space's entries in the order of their sequence numbers
+//   - read.go reading, by place and by conversation
+//   - floor.go up to where entries are missing
+//   - load.go who has the largest share; ring.go a queue in blocks
 //
-// Lifetime: an entry lives until it is older than the window by the time of
-// its publication in this process (not of its commit, so that a late event is
-// kept as long as a punctual one and no server's clock has to agree with
-// ours), or until a bound evicts it earlier. Early evictions are counted:
-// they mean that the bounds are too small for the window.
+// # What is kept
+//
+// A Log keeps what was published within its window, and Slack longer, bounded also
+// in number and in bytes. Ages go by the time of publication in this process, by
+// the monotonic clock: no server's clock has to agree with ours, and a step of the
+// wall clock ages nothing. When a bound is exceeded, the workspace with the largest
+// share gives first, and in it the conversation with the largest. Early evictions
+// are counted: they mean that the bounds are too small for the window.
+//
+// Entries are evicted from the front of a conversation only, so a conversation's
+// entries are contiguous, and reading one goes forward from an index. Whatever was
+// evicted raises a Floor: a reader whose place is not above it may have lost
+// something.
+//
+// # Concurrency
+//
+// A Log and its Spaces are guarded by one lock of the caller's, the one under
+// which events are published. Nothing here blocks, starts a goroutine or reads a
+// clock but in New. No call looks at more than maxScan entries, Clear excepted.
 package replay

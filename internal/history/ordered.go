@@ -58,10 +58,11 @@ func (o *order) message(k int, a arrival, ev *Event) []Violation {
 }
 
 // reopened tells whether ev could be seen before the phase began, because the
-// client had given back its last conversation.
+// client had given back its last conversation, in this connection or the one that
+// it restored.
 func (n *connection) reopened(ev *Event, p *phase) bool {
 	for _, q := range n.phases {
-		if q.why == byReopening && !ev.At.Before(q.from) && !ev.At.After(p.from) && q.entry < p.entry {
+		if (q.why == byReopening || q.why == byResuming && q.conversation == "") && !ev.At.Before(q.from) && !ev.At.After(p.from) && q.entry < p.entry {
 			return true
 		}
 	}

@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"configs":                  {"internal/nearest"},
 	"bridge/auth":              {"bridge/auth/..."},
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/..."},
+	"bridge/hub":               {"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...", "bridge/replay"},
 	"bridge/gateway":           {"bridge/gateway/..."},
 	"bridge/logging":           {},
 	"bridge/systemd":           {},
