@@ -1,0 +1,75 @@
+package history
+
+// bounded: what comes was committed and could be seen, and it comes again only
+// where catching up says so, at most once for each.
+func bounded(c *examined) []Violation {
+	var all []Violation
+	for _, a := range c.arrivals {
+		e := &c.h.Entries[a.entry]
+		switch {
+		case a.event < 0:
+			all = append(all, c.violation("Bounded", a.entry, -1, "%s %s (%s) of %s at %v is nothing that was committed",
+				e.Kind, e.Message, e.Status, e.Conversation, e.Position))
+		case a.connection < 0:
+			all = append(all, c.violation("Bounded", a.entry, a.event, "%v came without a connection", &c.truth.Events[a.event]))
+		case c.truth.Events[a.event].Workspace == c.h.Workspace && c.visits(c.connections[a.connection], a.event) == 0:
+			all = append(all, c.violation("Bounded", a.entry, a.event, "%v came to a client that could not see it", &c.truth.Events[a.event]))
+		}
+	}
+	for _, n := range c.connections {
+		if n.recovered {
+			continue // none twice: resumable
+		}
+		for i, count := range n.count {
+			if may := c.visits(n, i); may > 0 && count > may {
+				all = append(all, c.violation("Bounded", n.first, i, "%v came %d times in the connection from %s, may %d",
+					&c.truth.Events[i], count, clock(n.from), may))
+			}
+		}
+	}
+	return all
+}
+
+// visits is how often an event may come in a connection.
+func (c *examined) visits(n *connection, i int) int {
+	ev := &c.truth.Events[i]
+	if ev.Kind != Message {
+		return 1 + c.catchUps(n, ev)
+	}
+	times := 0
+	for _, p := range n.phases {
+		if p.conversation != "" && p.conversation != ev.Conversation {
+			continue
+		}
+		if c.decided(p) {
+			continue
+		}
+		// What was under way when it gave the conversation back still comes.
+		if !p.lasted && p.to.Before(n.to) && ev.At.After(p.to.Add(c.bounds.Slack+c.bounds.Prompt)) {
+			continue
+		}
+		if p.why == byReopening && ev.At.Before(p.from.Add(-c.bounds.Slack-c.bounds.Prompt)) {
+			continue
+		}
+		times++
+	}
+	return times
+}
+
+// decided tells that a phase never was one: the new client subscribed in time.
+func (c *examined) decided(p *phase) bool {
+	return p.why == byConnect && !p.lasted && p.to.Sub(p.from) < c.bounds.Grace-c.bounds.Slack
+}
+
+// catchUps is how many readings of messages from the log repeat an event: one
+// for each subscription, and one for a new client without any.
+func (c *examined) catchUps(n *connection, ev *Event) int {
+	times := 0
+	for _, p := range n.phases {
+		reads := p.why == bySubscribe && p.conversation == ev.Conversation || p.why == byConnect && !c.decided(p)
+		if reads && !ev.At.After(p.from.Add(c.bounds.CatchUp)) {
+			times++
+		}
+	}
+	return times
+}

@@ -1,0 +1,101 @@
+package history
+
+import (
+	"time"
+
+	"chatbridge/source"
+)
+
+// Op is what an Entry tells of.
+type Op uint8
+
+// What a client does, and what happens to it.
+const (
+	// Connect: its session began; see Entry.Recovered.
+	Connect Op = iota
+	// Disconnect: its session's connection ended.
+	Disconnect
+	// Subscribe and Unsubscribe: it asked for a conversation, or gave it back.
+	// Asking again for one that it has means nothing.
+	Subscribe
+	Unsubscribe
+	// Receive: an event came.
+	Receive
+	// CaughtUp: it was told that it has all that it is owed so far.
+	CaughtUp
+)
+
+var opNames = [...]string{"connect", "disconnect", "subscribe", "unsubscribe", "receive", "caught up"}
+
+// String returns the operation's name.
+func (o Op) String() string { return opNames[o] }
+
+// Entry is one line of a History.
+type Entry struct {
+	At time.Time
+	Op Op
+
+	// Recovered tells, of a Connect, that the session before was restored from
+	// Offset on, the position of the last event received in it.
+	Recovered bool
+	Offset    source.Position
+	// Floor is, of a Connect and a Subscribe, the position of the newest event
+	// of the workspace that the server's log no longer held. Zero: what was
+	// committed within Bounds.Window was held.
+	Floor source.Position
+
+	// Conversation is that of Subscribe, Unsubscribe and Receive.
+	Conversation string
+
+	// What a Receive brought. Position is zero where the sender gave none;
+	// Message and Status are as in Event.
+	Kind      Kind
+	Position  source.Position
+	Workspace string // as the event says; empty where it does not
+	Message   string
+	Status    string
+	Gap       *Gap   // Kind GapTold
+	Raw       []byte // the event's bytes, searched for Truth.Marks; may be nil
+}
+
+// History is one client's.
+type History struct {
+	Client, Workspace string
+	Entries           []Entry
+	// Stalled are the times in which it did not read.
+	Stalled []Span
+	// End is when the recording ended. Drained: nothing was left to come then,
+	// so that everything committed is owed to a client that is connected.
+	End     time.Time
+	Drained bool
+}
+
+// Bounds are what the server promises.
+type Bounds struct {
+	// Window is how far back a new session and a new subscription are caught up.
+	Window time.Duration
+	// Prompt is how long an event takes at most while the source flows and the
+	// client reads. What a connection was owed for less than that before it
+	// ended may be missing. It must be above zero.
+	Prompt time.Duration
+	// Grace is how long a client without subscriptions may wait for messages,
+	// because it might yet subscribe.
+	Grace time.Duration
+	// CatchUp is how long catching up takes at most: meanwhile a newer
+	// conversation or messageStatus event may take the place of an older one,
+	// and one that is live may come from the log as well. An Entry CaughtUp ends
+	// it sooner.
+	CatchUp time.Duration
+	// Slack is how far a client's times may be off from the server's: the way
+	// there, and the database's clock.
+	Slack time.Duration
+}
+
+// DefaultBounds are those of the default configuration on a machine that is not
+// busy.
+func DefaultBounds() Bounds {
+	return Bounds{
+		Window: time.Minute, Prompt: 2 * time.Second, Grace: 300 * time.Millisecond,
+		CatchUp: 5 * time.Second, Slack: time.Second,
+	}
+}

@@ -1,0 +1,26 @@
+// Package history judges what a client received against what the database
+// committed.
+//
+// A [History] is one client's: what it received, in order and with the time,
+// and what it asked for. The [Truth] is what the database committed, in commit
+// order, mapped to events. A [Judge] holds one against the other by seven
+// validators, each named for what it guarantees:
+//
+//   - Reliable: every event that the client could see is there, or a hole was
+//     announced.
+//   - Ordered: a conversation's messages arrive first in commit order, a status
+//     never goes back, and what is seen last is the newest.
+//   - Resumable: a restored session gets exactly what came after its offset.
+//   - Isolated: nothing of another workspace, in any byte.
+//   - Bounded: only what was committed and could be seen, and repeated only
+//     where catching up says so.
+//   - Prompt: no event takes longer than the stated bound.
+//   - Honest: what is not there was announced, by the server and to the client,
+//     before the client was told that it is caught up.
+//
+// Everything is plain data, so that a simulation and tests with real clients
+// feed the same validators. There is one writer with one order of commits, so
+// one pass over a history decides. A Judge may be used by several goroutines.
+//
+// The package imports source alone.
+package history

@@ -1,0 +1,267 @@
+package history
+
+import (
+	"slices"
+	"time"
+
+	"chatbridge/source"
+)
+
+// examined is a History taken apart for the validators.
+type examined struct {
+	*Judge
+	h *History
+	// connections in order; arrivals one for each Receive but gaps.
+	connections []*connection
+	arrivals    []arrival
+	told        []told
+	// first is the first arrival of an event, by its place in the truth; of are
+	// the arrivals of each subject.
+	first map[int]int
+	of    map[subject][]arrival
+}
+
+// arrival is one event received: entry leads to the History, event to the
+// truth (-1: not in it), connection to connections (-1: none was open).
+type arrival struct{ entry, event, connection int }
+
+// told is one announcement of a hole, to the client.
+type told struct {
+	entry int
+	gap   *Gap
+	at    time.Time
+}
+
+// connection is the time from a Connect to its end.
+type connection struct {
+	number      int
+	first, last int // entries
+	from, to    time.Time
+	// lasted tells that the client was connected when the recording ended, and
+	// nothing was left to come.
+	lasted    bool
+	recovered bool
+	// offset is, of a recovered one, the place in the truth up to which the
+	// client has everything; -1 otherwise.
+	offset int
+	floor  source.Position
+	// caughtUp is until when events may take the place of older ones.
+	caughtUp time.Time
+	phases   []*phase
+	count    map[int]int // of arrivals, by place in the truth
+}
+
+// why is how a phase began.
+type why uint8
+
+const (
+	byConnect   why = iota // a new session without subscriptions
+	bySubscribe            // a conversation that the client had not asked for
+	byReopening            // the last conversation was given back
+	byResuming             // a restored session
+)
+
+// phase is a time in which a client could see the messages of a conversation,
+// or, with an empty one, of all.
+type phase struct {
+	why          why
+	conversation string
+	entry        int
+	from, to     time.Time
+	lasted       bool
+	floor        source.Position
+}
+
+func (j *Judge) examine(h *History) *examined {
+	c := &examined{Judge: j, h: h, first: make(map[int]int), of: make(map[subject][]arrival)}
+	var open *connection
+	subscribed := map[string]bool{}
+	for i := range h.Entries {
+		e := &h.Entries[i]
+		switch e.Op {
+		case Connect:
+			if open != nil {
+				open.end(i, e.At, false)
+			}
+			if !e.Recovered {
+				clear(subscribed)
+			}
+			open = c.connect(i, subscribed)
+		case Disconnect:
+			if open != nil {
+				open.end(i, e.At, false)
+				open = nil
+			}
+		case Subscribe:
+			if open != nil && !subscribed[e.Conversation] {
+				open.subscribe(i, e, len(subscribed) == 0)
+				subscribed[e.Conversation] = true
+			}
+		case Unsubscribe:
+			if open != nil && subscribed[e.Conversation] {
+				delete(subscribed, e.Conversation)
+				open.unsubscribe(i, e, len(subscribed) == 0)
+			}
+		case CaughtUp:
+			if open != nil && open.caughtUp.After(e.At) {
+				open.caughtUp = e.At
+			}
+		case Receive:
+			c.receive(i, e, open)
+		}
+	}
+	if open != nil {
+		open.end(len(h.Entries), h.End, h.Drained)
+	}
+	return c
+}
+
+func (c *examined) connect(i int, subscribed map[string]bool) *connection {
+	e := &c.h.Entries[i]
+	n := &connection{
+		number: len(c.connections), first: i, from: e.At, recovered: e.Recovered, offset: -1,
+		floor: e.Floor, caughtUp: e.At.Add(c.bounds.CatchUp), count: make(map[int]int),
+	}
+	c.connections = append(c.connections, n)
+	begin := byConnect
+	if e.Recovered {
+		n.offset, begin = c.placeOf(e.Offset, e.At), byResuming
+	}
+	if len(subscribed) == 0 {
+		n.begin(&phase{why: begin, entry: i, from: e.At, floor: e.Floor})
+	}
+	for conversation := range subscribed {
+		n.begin(&phase{why: begin, conversation: conversation, entry: i, from: e.At})
+	}
+	return n
+}
+
+// placeOf is the place in the truth of the last event not past an offset.
+func (c *examined) placeOf(offset source.Position, now time.Time) int {
+	if i, ok := c.at[offset]; ok {
+		return i
+	}
+	for i := len(c.truth.Events) - 1; i >= 0; i-- {
+		if ev := &c.truth.Events[i]; !ev.At.After(now) && ev.Position.Compare(offset) <= 0 {
+			return i
+		}
+	}
+	return -1
+}
+
+func (n *connection) begin(p *phase) { n.phases = append(n.phases, p) }
+
+// stop ends the phase of a conversation that has not ended.
+func (n *connection) stop(conversation string, at time.Time) {
+	for _, p := range n.phases {
+		if p.conversation == conversation && p.to.IsZero() {
+			p.to = at
+		}
+	}
+}
+
+func (n *connection) subscribe(i int, e *Entry, first bool) {
+	if first {
+		n.stop("", e.At)
+	}
+	n.begin(&phase{why: bySubscribe, conversation: e.Conversation, entry: i, from: e.At, floor: e.Floor})
+}
+
+func (n *connection) unsubscribe(i int, e *Entry, last bool) {
+	n.stop(e.Conversation, e.At)
+	if last {
+		n.begin(&phase{why: byReopening, entry: i, from: e.At})
+	}
+}
+
+func (n *connection) end(i int, at time.Time, lasted bool) {
+	n.last, n.to, n.lasted = i, at, lasted
+	for _, p := range n.phases {
+		if p.to.IsZero() {
+			p.to, p.lasted = at, lasted
+		}
+	}
+}
+
+func (c *examined) receive(i int, e *Entry, open *connection) {
+	if e.Kind == GapTold {
+		if e.Gap != nil {
+			c.told = append(c.told, told{i, e.Gap, e.At})
+		}
+		return
+	}
+	a := arrival{entry: i, event: -1, connection: -1}
+	if open != nil {
+		a.connection = open.number
+	}
+	a.event = c.match(e, open)
+	if a.event >= 0 {
+		if _, ok := c.first[a.event]; !ok {
+			c.first[a.event] = len(c.arrivals)
+		}
+		if open != nil {
+			open.count[a.event]++
+		}
+		s := c.subject(a.event)
+		c.of[s] = append(c.of[s], a)
+	}
+	c.arrivals = append(c.arrivals, a)
+}
+
+// match finds what an entry received is in the truth: of several that say the
+// same, the oldest that this connection has not had.
+func (c *examined) match(e *Entry, open *connection) int {
+	places := c.found[key{e.Kind, e.Conversation, e.Message, e.Status, e.Position}]
+	if len(places) == 0 && !e.Position.IsZero() {
+		// A truth without positions knows events by what they say.
+		places = c.found[key{e.Kind, e.Conversation, e.Message, e.Status, source.Position{}}]
+		if len(places) > 0 && !c.truth.Events[places[0]].Position.IsZero() {
+			return -1
+		}
+	}
+	if len(places) == 0 {
+		return -1
+	}
+	if open != nil {
+		for _, p := range places {
+			if open.count[p] == 0 && c.truth.Events[p].Workspace == c.h.Workspace {
+				return p
+			}
+		}
+	}
+	return places[len(places)-1]
+}
+
+// active is the part of the time between from and to in which the source
+// flowed and the client read.
+func (c *examined) active(from, to time.Time) time.Duration {
+	total := to.Sub(from)
+	if total <= 0 {
+		return 0
+	}
+	spans := slices.Concat(c.truth.Dark, c.h.Stalled)
+	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
+	at := from
+	for _, s := range spans {
+		start, end := later(s.From, at), earlier(s.To, to)
+		if end.After(start) {
+			total -= end.Sub(start)
+			at = end
+		}
+	}
+	return total
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,247 @@
+package history_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"chatbridge/internal/history"
+)
+
+// mutation is a change of the good history that one validator must find, and no
+// other.
+type mutation struct {
+	name, finds string
+	change      func(s *scene)
+}
+
+// swap exchanges what came at two entries, not when.
+func (s *scene) swap(i, j int) {
+	e := s.client.Entries
+	e[i], e[j] = e[j], e[i]
+	e[i].At, e[j].At = e[j].At, e[i].At
+}
+
+// lose takes every arrival of a commit away.
+func (s *scene) lose(n int) {
+	s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool {
+		return e.Op == history.Receive && e.Position == position(n)
+	})
+}
+
+// cut ends the recording early.
+func (s *scene) cut(seconds float64) {
+	s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool { return e.At.After(at(seconds)) })
+	s.truth.Events = slices.DeleteFunc(s.truth.Events, func(e history.Event) bool { return e.At.After(at(seconds)) })
+	s.client.End = at(seconds)
+}
+
+// tell has the client told of a hole before entry i.
+func (s *scene) tell(i int, since, until float64, conversation string) {
+	s.insert(i, history.Entry{
+		At: s.client.Entries[i].At, Op: history.Receive, Kind: history.GapTold,
+		Gap: &history.Gap{Since: at(since), Until: at(until), Conversation: conversation},
+	})
+}
+
+func (s *scene) announce(since, until float64) {
+	s.truth.Announced = append(s.truth.Announced, history.Gap{Since: at(since), Until: at(until)})
+}
+
+// insertAgain has the nth commit come once more, just after entry i.
+func (s *scene) insertAgain(i, n int) {
+	e := s.arrival(0, n)
+	e.At = s.client.Entries[i].At
+	s.insert(i+1, e)
+}
+
+var mutations = []mutation{
+	{"a live message is lost", "Reliable", func(s *scene) { s.lose(9) }},
+	{"a message of the window is lost at subscribing", "Reliable", func(s *scene) { s.lose(1) }},
+	{"a subscription's backlog is lost", "Reliable", func(s *scene) { s.lose(4); s.lose(12) }},
+	{"a message after the last unsubscribe is lost", "Reliable", func(s *scene) { s.lose(23) }},
+	{"a status is lost", "Reliable", func(s *scene) { s.lose(11) }},
+	{"a conversation's newest state is lost", "Reliable", func(s *scene) { s.lose(26) }},
+	{"a state that was replaced after catching up is lost", "Reliable", func(s *scene) {
+		s.commit(65, "w1", "conversation a a5x", "conversation a a5y")
+		s.receive(65.1, 29)
+	}},
+	{"the end is lost", "Reliable", func(s *scene) { s.client.Entries = s.client.Entries[:len(s.client.Entries)-3] }},
+	{"a live one is lost after a recovery", "Reliable", func(s *scene) { s.lose(19) }},
+	{"a hole is told of another time", "Reliable", func(s *scene) { s.tell(s.find(11, 1), 2, 11, ""); s.announce(2, 11); s.lose(9) }},
+	{"a hole is told of another conversation", "Reliable", func(s *scene) { s.tell(s.find(11, 1), 12, 12, "b"); s.lose(9) }},
+
+	{"an announced hole is not told", "Honest", func(s *scene) { s.announce(11, 12.5); s.lose(9) }},
+	{"a hole that was told is in no status", "Honest", func(s *scene) { s.tell(s.find(11, 1), 11, 12.5, ""); s.lose(9) }},
+	{"a gap ends before it begins", "Honest", func(s *scene) { s.tell(s.find(11, 1), 12, 11, "") }},
+	{"a gap reaches into the future", "Honest", func(s *scene) { s.tell(s.find(11, 1), 12, 19, "") }},
+	{"a hole is told after the client was told that it is caught up", "Honest", func(s *scene) {
+		s.do(69, history.CaughtUp, "")
+		s.do(69.5, history.Unsubscribe, "none")
+		s.tell(len(s.client.Entries)-1, 59, 61, "")
+		s.announce(59, 61)
+		s.lose(25)
+	}},
+
+	{"a message is missing after recovery", "Resumable", func(s *scene) { s.cut(31); s.lose(14) }},
+	{"a conversation is missing after recovery", "Resumable", func(s *scene) { s.cut(31); s.lose(18) }},
+	{"a recovered session gets one twice", "Resumable", func(s *scene) { s.insertAgain(s.find(14, 1), 14) }},
+	{"a recovered session gets one from before its offset", "Resumable", func(s *scene) { s.insertAgain(s.find(14, 1), 9) }},
+	{"a session is restored from too new an offset", "Resumable", func(s *scene) {
+		for i := range s.client.Entries {
+			if s.client.Entries[i].Recovered {
+				s.client.Entries[i].Offset = position(15)
+			}
+		}
+	}},
+
+	{"two messages of a conversation change places", "Ordered", func(s *scene) { s.swap(s.find(4, 1), s.find(12, 1)) }},
+	{"live messages come in the wrong order", "Ordered", func(s *scene) {
+		s.commit(65, "w1", "message a6", "message a7")
+		s.receive(65.1, 29, 28)
+	}},
+	{"a stale status comes after the newer", "Ordered", func(s *scene) { s.swap(s.find(3, 2), s.find(11, 1)) }},
+	{"the list ends with an older state", "Ordered", func(s *scene) {
+		s.commit(65, "w1", "conversation a a5x", "conversation a a5y")
+		s.receive(65.1, 29, 28)
+	}},
+	{"a message comes after its status and is shown without it", "Ordered", func(s *scene) { s.swap(s.find(25, 1), s.find(27, 1)) }},
+
+	{"an event says another workspace", "Isolated", func(s *scene) { s.client.Entries[s.find(9, 1)].Workspace = "w2" }},
+	{"an event of another workspace comes", "Isolated", func(s *scene) {
+		s.insertAgain(s.find(9, 1), 7)
+		i := s.find(7, 1)
+		s.client.Entries[i].Workspace, s.client.Entries[i].Raw = "", nil
+	}},
+	{"bytes of another workspace come in an event", "Isolated", func(s *scene) { s.client.Entries[s.find(9, 1)].Raw = []byte(`{"x":"of w2"}`) }},
+
+	{"a live message comes twice", "Bounded", func(s *scene) { s.insertAgain(s.find(9, 1), 9) }},
+	{"a live status comes twice", "Bounded", func(s *scene) {
+		s.commit(65, "w1", "status a5 read")
+		s.receive(65.1, 28, 28)
+	}},
+	{"catching up repeats twice", "Bounded", func(s *scene) { s.insertAgain(s.find(3, 2), 3) }},
+	{"what nobody committed comes", "Bounded", func(s *scene) {
+		s.insertAgain(s.find(9, 1), 9)
+		s.client.Entries[s.find(9, 2)].Message = "a0"
+	}},
+	{"a status comes that the row did not have", "Bounded", func(s *scene) { s.insertAgain(s.find(11, 1), 11); s.client.Entries[s.find(11, 2)].Status = "failed" }},
+	{"a message of a conversation that was not asked for comes", "Bounded", func(s *scene) { s.insertAgain(s.find(13, 1), 4) }},
+	{"a message of a conversation that was given back comes", "Bounded", func(s *scene) { s.insertAgain(s.find(22, 1), 21) }},
+	{"an event comes without a connection", "Bounded", func(s *scene) {
+		s.insertAgain(s.find(13, 1)+1, 13)
+	}},
+
+	{"a live message is late", "Prompt", func(s *scene) { s.delay(s.find(11, 1), 1.5) }},
+	{"a subscription's backlog is late", "Prompt", func(s *scene) {
+		for n := 17; n <= 18; n++ {
+			s.delay(s.find(n, 1+n%2), 1.5)
+		}
+		s.delay(s.find(12, 1), 1.5)
+	}},
+}
+
+// delay has what came at an entry come later.
+func (s *scene) delay(i int, seconds float64) {
+	s.client.Entries[i].At = s.client.Entries[i].At.Add(at(seconds).Sub(noon))
+}
+
+func TestEachValidatorFindsWhatIsWrong(t *testing.T) {
+	found := map[string]int{}
+	for _, m := range mutations {
+		t.Run(m.finds+"/"+strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
+			s := good()
+			m.change(s)
+			violations := s.judge()
+			if len(violations) == 0 {
+				t.Fatal("nothing is found")
+			}
+			for _, v := range violations {
+				if v.Validator != m.finds {
+					t.Errorf("found as well: %v", v)
+				}
+			}
+			t.Log("\n" + history.Report(violations, 3))
+			found[m.finds]++
+		})
+	}
+	for _, v := range history.Validators() {
+		if found[v.Name] < 2 {
+			t.Errorf("%s is tested by %d histories", v.Name, found[v.Name])
+		}
+	}
+}
+
+// excused are changes of the good history with which nothing is wrong.
+var excused = []struct {
+	name   string
+	change func(s *scene)
+}{
+	{"a hole that was announced and told", func(s *scene) {
+		s.tell(s.find(11, 1), 11, 12.5, "a")
+		s.announce(11, 12.5)
+		s.lose(9)
+	}},
+	{"everything is to be loaded anew", func(s *scene) {
+		s.tell(s.find(11, 1), 0, 0, "")
+		s.client.Entries[s.find(11, 1)-1].Gap.Reload = true
+		s.announce(0, 13)
+		s.lose(9)
+	}},
+	{"a client that does not read gets it later", func(s *scene) {
+		s.client.Stalled = []history.Span{{at(11), at(13.5)}, {at(13), at(14)}}
+		s.delay(s.find(9, 1), 1.9)
+		s.delay(s.find(10, 1), 1.9)
+		s.delay(s.find(11, 1), 0.9)
+	}},
+	{"the source stood still", func(s *scene) {
+		s.truth.Dark = []history.Span{{at(59), at(65)}}
+		for n := 25; n <= 27; n++ {
+			s.delay(s.find(n, 1), 5)
+		}
+	}},
+	{"a connection that ended soon", func(s *scene) {
+		s.cut(10.5)
+		s.do(10.5, history.Disconnect, "")
+		s.lose(1)
+	}},
+	{"what was committed before the window", func(s *scene) {
+		for _, n := range []int{1, 2, 3} {
+			s.truth.Events[n-1].At = at(-55)
+			s.lose(n)
+		}
+	}},
+	{"what the log no longer held", func(s *scene) {
+		s.cut(19)
+		s.client.Entries[0].Floor, s.client.Entries[1].Floor = position(2), position(2)
+		s.lose(1)
+		s.lose(2)
+	}},
+	{"a client that comes late sees the newest states only", func(s *scene) {
+		s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool { return e.At.Before(at(55.5)) })
+	}},
+}
+
+func TestExcused(t *testing.T) {
+	for _, m := range excused {
+		t.Run(strings.ReplaceAll(m.name, " ", "_"), func(t *testing.T) {
+			s := good()
+			m.change(s)
+			if found := s.judge(); len(found) > 0 {
+				t.Error("\n" + history.Report(found, 5))
+			}
+		})
+	}
+}
+
+func TestOneValidatorAlone(t *testing.T) {
+	s := good()
+	s.lose(9)
+	j := history.NewJudge(&s.truth, bounds())
+	if found := j.One("Reliable", &s.client); len(found) != 1 || found[0].Event != 8 || found[0].Client != "client" {
+		t.Errorf("Reliable finds %v, want event 8 missing", found)
+	}
+	if found := j.One("Ordered", &s.client); len(found) != 0 {
+		t.Errorf("Ordered finds %v", found)
+	}
+}

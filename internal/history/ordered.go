@@ -1,0 +1,107 @@
+package history
+
+// ordered: the first arrivals of one conversation's messages are in commit
+// order; a status never goes back to one that an event after it had replaced;
+// the last conversation and messageStatus seen are the newest of those seen, and
+// what the client shows of a message is the newest status that it saw: it takes
+// no status for a message that it does not have yet.
+func ordered(c *examined) []Violation {
+	o := order{c, make(map[string]int), make(map[subject]int), make(map[string]int)}
+	var all []Violation
+	last := make(map[subject]arrival)
+	for k, a := range c.arrivals {
+		if a.event < 0 || c.truth.Events[a.event].Workspace != c.h.Workspace {
+			continue
+		}
+		switch ev := &c.truth.Events[a.event]; ev.Kind {
+		case Message:
+			all = append(all, o.message(k, a, ev)...)
+		case MessageStatus:
+			all = append(all, o.status(a, ev)...)
+		case Conversation:
+			s := c.subject(a.event)
+			o.newest[s] = max(o.newest[s], a.event)
+			last[s] = a
+		}
+	}
+	for s, a := range last {
+		if newest := o.newest[s]; a.event < newest {
+			all = append(all, c.violation("Ordered", a.entry, a.event, "%v came after %v, and nothing newer after it",
+				&c.truth.Events[a.event], &c.truth.Events[newest]))
+		}
+	}
+	return append(all, o.stale()...)
+}
+
+// order is what has come so far, by places in the truth.
+type order struct {
+	*examined
+	messages map[string]int  // a conversation's newest message
+	newest   map[subject]int // a conversation's newest state, a message's newest status
+	shown    map[string]int  // the event that gave a message the status that is shown
+}
+
+func (o *order) message(k int, a arrival, ev *Event) []Violation {
+	if o.first[a.event] != k {
+		return nil // a repetition, which clients drop
+	}
+	o.shown[ev.Message] = a.event
+	before, ok := o.messages[ev.Conversation]
+	o.messages[ev.Conversation] = max(before, a.event)
+	if ok && before > a.event && o.visible(a.event, o.arrivals[o.first[before]].entry) {
+		return []Violation{o.violation("Ordered", a.entry, a.event, "%v came first after %v", ev, &o.truth.Events[before])}
+	}
+	return nil
+}
+
+// visible tells whether the client could see the message at place i before an
+// entry: one of a conversation that it had given back meanwhile may come after
+// newer ones.
+func (o *order) visible(i, entry int) bool {
+	ev := &o.truth.Events[i]
+	for _, n := range o.connections {
+		for _, p := range n.phases {
+			if p.entry > entry || p.conversation != "" && p.conversation != ev.Conversation || ev.At.After(p.to) {
+				continue
+			}
+			if p.why == byResuming && i > n.offset || p.why != byResuming && o.reaches(ev, i, n, p) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *order) status(a arrival, ev *Event) []Violation {
+	s := o.subject(a.event)
+	if _, known := o.shown[ev.Message]; known {
+		o.shown[ev.Message] = a.event
+	}
+	before, ok := o.newest[s]
+	o.newest[s] = max(before, a.event)
+	if ok && before > a.event {
+		return []Violation{o.violation("Ordered", a.entry, a.event, "%v came after %v", ev, &o.truth.Events[before])}
+	}
+	return nil
+}
+
+// stale lists the messages that are shown at the end with an older status than
+// one that came before them.
+func (o *order) stale() []Violation {
+	if n := len(o.connections); n == 0 || !o.connections[n-1].lasted {
+		return nil // it had not read to the end
+	}
+	var all []Violation
+	for message, i := range o.shown {
+		ev := &o.truth.Events[i]
+		if ev.Kind != Message {
+			continue
+		}
+		newest, ok := o.newest[subject{MessageStatus, ev.Workspace, ev.Conversation, message}]
+		if ok && newest > i {
+			all = append(all, o.violation("Ordered", o.arrivals[o.first[i]].entry, i, "%v came after %v, and is shown as it was",
+				ev, &o.truth.Events[newest]))
+		}
+	}
+	return all
+}

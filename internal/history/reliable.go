@@ -1,0 +1,24 @@
+package history
+
+// reliable: every event that the client could see from the moment at which it
+// could see it is there, or a hole was announced. What a restored session is
+// owed from its offset on is resumable's.
+func reliable(c *examined) []Violation {
+	var all []Violation
+	for _, m := range c.missing() {
+		if _, ok := c.toldOf(m.event); ok || c.announced(m.event) {
+			continue
+		}
+		all = append(all, c.violation("Reliable", m.entry(), m.event, "%v never came (%s)",
+			&c.truth.Events[m.event], c.since(m.connection, m.due)))
+	}
+	return all
+}
+
+// entry is where what was missed began to be owed.
+func (m miss) entry() int {
+	if m.due.phase != nil {
+		return m.due.phase.entry
+	}
+	return m.connection.first
+}
