@@ -47,6 +47,7 @@ type connection struct {
 	floor  source.Position
 	// caughtUp is until when events may take the place of older ones.
 	caughtUp time.Time
+	noPast   bool // nothing from before it is sent
 	phases   []*phase
 	count    map[int]int // of arrivals, by place in the truth
 }
@@ -120,7 +121,7 @@ func (c *examined) connect(i int, subscribed map[string]bool) *connection {
 	e := &c.h.Entries[i]
 	n := &connection{
 		number: len(c.connections), first: i, from: e.At, recovered: e.Recovered, offset: -1,
-		floor: e.Floor, caughtUp: e.At.Add(c.bounds.CatchUp), count: make(map[int]int),
+		floor: e.Floor, noPast: e.NoPast, caughtUp: e.At.Add(c.bounds.CatchUp), count: make(map[int]int),
 	}
 	c.connections = append(c.connections, n)
 	begin := byConnect
@@ -211,6 +212,11 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 // match finds what an entry received is in the truth: of several that say the
 // same, the oldest that this connection has not had.
 func (c *examined) match(e *Entry, open *connection) int {
+	if e.Kind == Conversation && !e.Position.IsZero() {
+		if i, ok := c.at[e.Position]; ok && c.truth.Events[i].Kind == e.Kind && c.truth.Events[i].Conversation == e.Conversation {
+			return i
+		}
+	}
 	places := c.found[key{e.Kind, e.Conversation, e.Message, e.Status, e.Position}]
 	if len(places) == 0 && !e.Position.IsZero() {
 		// A truth without positions knows events by what they say.

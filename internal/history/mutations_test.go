@@ -120,6 +120,11 @@ var mutations = []mutation{
 		s.commit(65, "w1", "status a5 read")
 		s.receive(65.1, 28, 28)
 	}},
+	{"a server that tries several times repeats too often", "Bounded", func(s *scene) {
+		s.insertAgain(s.find(9, 1), 9)
+		s.insertAgain(s.find(9, 1), 9)
+		s.repeats = 1
+	}},
 	{"catching up repeats twice", "Bounded", func(s *scene) { s.insertAgain(s.find(3, 2), 3) }},
 	{"what nobody committed comes", "Bounded", func(s *scene) {
 		s.insertAgain(s.find(9, 1), 9)
@@ -217,6 +222,19 @@ var excused = []struct {
 		s.lose(1)
 		s.lose(2)
 	}},
+	{"what need not come does not", func(s *scene) {
+		s.truth.Events[8].Optional = true
+		s.lose(9)
+	}},
+	{"a server without a past sends none", func(s *scene) {
+		s.cut(19)
+		s.client.Entries[0].NoPast = true
+		for n := 1; n <= 6; n++ {
+			s.lose(n)
+		}
+	}},
+	{"a server that tries several times repeats", func(s *scene) { s.insertAgain(s.find(9, 1), 9); s.repeats = 1 }},
+	{"a conversation's last message is newer than its commit", func(s *scene) { s.client.Entries[s.find(10, 1)].Message = "a3" }},
 	{"a client that comes late sees the newest states only", func(s *scene) {
 		s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool { return e.At.Before(at(55.5)) })
 	}},

@@ -16,6 +16,9 @@ type due struct {
 // offset on.
 func (c *examined) owed(n *connection, i int) (due, bool) {
 	ev := &c.truth.Events[i]
+	if ev.Optional {
+		return due{}, false
+	}
 	if ev.Kind != Message {
 		if !c.reaches(ev, i, n, &phase{from: n.from, floor: n.floor, why: c.began(n)}) {
 			return due{}, false
@@ -59,6 +62,9 @@ func (c *examined) reaches(ev *Event, i int, n *connection, p *phase) bool {
 	case byReopening:
 		return ev.At.After(p.from.Add(c.bounds.Slack))
 	}
+	if n.noPast {
+		return ev.At.After(p.from.Add(c.bounds.Slack))
+	}
 	if !p.floor.IsZero() {
 		return ev.Position.Compare(p.floor) > 0
 	}
@@ -77,15 +83,15 @@ func (c *examined) handedOn(n *connection, i int) bool {
 	return next < len(c.connections) && c.connections[next].recovered && c.connections[next].offset < i
 }
 
-// replaced tells whether a newer event took the place of the one at i while the
-// client was being caught up.
+// replaced tells whether the event at i need not be sent, because it came before
+// connection n had caught the client up and the client has a newer state.
 func (c *examined) replaced(n *connection, i int) bool {
 	ev := &c.truth.Events[i]
 	if ev.Kind == Message || ev.At.After(n.caughtUp) {
 		return false
 	}
 	return slices.ContainsFunc(c.of[c.subject(i)], func(a arrival) bool {
-		return a.entry >= n.first && a.event > i
+		return a.event > i
 	})
 }
 
