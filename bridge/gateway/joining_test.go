@@ -97,7 +97,10 @@ func TestCatchUpKeepsWhatTheBridgeHasNotRead(t *testing.T) {
 	number := next(t, "the question", j.bridge.asked)
 	j.keeps(t, statusOf("m", "read"))
 	j.answer(t, number)
+	j.joined(t)
+	say(t, j.atEngine, event("message", 8))
 	wantPackets(t, hear(t, j.client, 1), statusOf("m", "read"))
+	wantPackets(t, hear(t, j.client, 1), event("message", 8))
 }
 
 // TestSubscribingAnewAsksAgain: the answer to an earlier question says nothing

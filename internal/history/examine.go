@@ -15,6 +15,8 @@ type examined struct {
 	connections []*connection
 	arrivals    []arrival
 	told        []told
+	// idle are the times that do not count: the source's and the client's.
+	idle []Span
 	// first is the first arrival of an event, by its place in the truth; of are
 	// the arrivals of each subject.
 	first map[int]int
@@ -74,7 +76,11 @@ type phase struct {
 }
 
 func (j *Judge) examine(h *History) *examined {
-	c := &examined{Judge: j, h: h, first: make(map[int]int), of: make(map[subject][]arrival)}
+	c := &examined{
+		Judge: j, h: h, first: make(map[int]int), of: make(map[subject][]arrival),
+		idle: slices.Concat(j.truth.Dark, h.Stalled),
+	}
+	slices.SortFunc(c.idle, func(a, b Span) int { return a.From.Compare(b.From) })
 	var open *connection
 	subscribed := map[string]bool{}
 	for i := range h.Entries {
@@ -245,10 +251,8 @@ func (c *examined) active(from, to time.Time) time.Duration {
 	if total <= 0 {
 		return 0
 	}
-	spans := slices.Concat(c.truth.Dark, c.h.Stalled)
-	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
 	at := from
-	for _, s := range spans {
+	for _, s := range c.idle {
 		start, end := later(s.From, at), earlier(s.To, to)
 		if end.After(start) {
 			total -= end.Sub(start)

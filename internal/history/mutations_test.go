@@ -263,3 +263,23 @@ func TestOneValidatorAlone(t *testing.T) {
 		t.Errorf("Ordered finds %v", found)
 	}
 }
+
+// TestText: what a failed run prints can be read.
+func TestText(t *testing.T) {
+	s := good()
+	s.tell(0, 1, 2, "a")
+	text := s.client.String()
+	for _, line := range []string{
+		"client of w1, until 12:01:10.000\n",
+		"    0 12:00:10.000 receive gap from 12:00:01.000 until 12:00:02.000, conversation \"a\", reload false\n",
+		"    1 12:00:10.000 connect\n",
+		"    2 12:00:10.000 subscribe a\n",
+		"    4 12:00:10.100 receive messageStatus of a: a1 (delivered) at 0000000000000003-00000001\n",
+		" connect, recovered from 000000000000000D-00000001\n",
+		" caught up\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+}

@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/..."},
 	"bridge/gateway":           {"bridge/gateway/..."},
 	"bridge/logging":           {},
+	"internal/history":         {"source"},
 	"bridge/systemd":           {},
 	// Never bridge itself, which imports it.
 	"bridge/metrics": {

@@ -107,6 +107,16 @@ var bridge = []Mutant{
 		Old: "d.server.Shed(standbyBatch)", New: "d.server.Shed(0)",
 	},
 	{
+		Name: "standby: another bridge's slot is a fault", Why: "the spare ends with a wrong configuration instead of waiting for its turn",
+		File: "bridge/prepare.go", Package: "bridge", Tests: []string{"TestStandby"},
+		Old: `if !strings.HasPrefix(f.ID, "slot.") && f.ID`, New: `if f.ID`,
+	},
+	{
+		Name: "start: a database that is away is a fault", Why: "a bridge that starts before its database ends for good",
+		File: "bridge/prepare.go", Package: "bridge", Tests: []string{"TestNoDatabaseIsWaitedFor"},
+		Old: `case err == nil, ctx.Err() != nil, errors.As(err, &setup):`, New: `case err == nil, ctx.Err() != nil, errors.As(err, &setup), err != nil:`,
+	},
+	{
 		Name: "fresh: any transaction counts", Why: "the gateway joins the streams though what was just committed is not read",
 		File: "bridge/wire.go", Package: "bridge", Tests: []string{"TestFreshness"},
 		Old: `h.LastTransaction != nil && h.LastTransaction.After(since)`, New: `h.LastTransaction != nil`,

@@ -2,7 +2,7 @@
 // tests that must notice. It ends with 1 where one does not, where a change does
 // not build, or where a test fails as it is.
 //
-//	go run ./internal/mutants/mutate [-only regexp] [-doc docs/mutants.md] [-v]
+//	go run ./internal/mutants/mutate [-only regexp] [-doc docs/mutants.md] [-jobs 2] [-v]
 package main
 
 import (
@@ -18,24 +18,27 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sync/errgroup"
+
 	"chatbridge/internal/mutants"
 )
 
 func main() {
 	only := flag.String("only", "", "a regular expression for the names; the document is not written then")
 	doc := flag.String("doc", "", "where the table is written")
+	jobs := flag.Int("jobs", 2, "how many are tried at a time; their tests wait more than they work")
 	verbose := flag.Bool("v", false, "show what the failing tests said")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *doc, *verbose); err != nil {
+	if err := run(ctx, *only, *doc, max(*jobs, 1), *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only, doc string, verbose bool) error {
+func run(ctx context.Context, only, doc string, jobs int, verbose bool) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func run(ctx context.Context, only, doc string, verbose bool) error {
 	if err := r.Baseline(ctx, list); err != nil {
 		return err
 	}
-	results, err := all(ctx, r, list, verbose)
+	results, err := all(ctx, r, list, jobs, verbose)
 	if err != nil {
 		return err
 	}
@@ -73,20 +76,27 @@ func run(ctx context.Context, only, doc string, verbose bool) error {
 	return verdict(results)
 }
 
-func all(ctx context.Context, r *mutants.Runner, list []mutants.Mutant, verbose bool) ([]mutants.Result, error) {
-	var results []mutants.Result
-	for _, m := range list {
-		res, err := r.Run(ctx, m)
-		if err != nil {
-			return results, err
-		}
-		results = append(results, res)
-		fmt.Printf("%-9s %5.1fs  %s  %s\n", res.Outcome, res.Took.Seconds(), m.Name, strings.Join(res.By, " "))
-		if verbose || res.Outcome == mutants.NotBuilt {
-			fmt.Println(res.Output)
-		}
+// all tries the list, jobs at a time, and returns the results in its order.
+func all(ctx context.Context, r *mutants.Runner, list []mutants.Mutant, jobs int, verbose bool) ([]mutants.Result, error) {
+	results := make([]mutants.Result, len(list))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(jobs)
+	for i, m := range list {
+		group.Go(func() error {
+			res, err := r.Run(ctx, m)
+			if err != nil {
+				return err
+			}
+			results[i] = res
+			line := fmt.Sprintf("%-9s %5.1fs  %s  %s\n", res.Outcome, res.Took.Seconds(), m.Name, strings.Join(res.By, " "))
+			if verbose || res.Outcome == mutants.NotBuilt {
+				line += res.Output + "\n"
+			}
+			fmt.Print(line)
+			return nil
+		})
 	}
-	return results, nil
+	return results, group.Wait()
 }
 
 // verdict is the error of what was not killed.

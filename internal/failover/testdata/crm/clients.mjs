@@ -33,12 +33,12 @@ class Client {
     this.arrivals = new Map() // a message's id: when it came, on which connection
     this.list = new Map()
     this.log = [] // connections made and lost, with their times
-    this.history = [] // all of it, see internal/history; arrays, because there are many
+    this.history = [] // all of it, see internal/history; a line of JSON each, because there are many
     this.offset = ''
   }
 
   note(op, ...rest) {
-    this.history.push([Date.now(), op, ...rest])
+    this.history.push(JSON.stringify([Date.now(), op, ...rest]))
   }
 
   // received notes an event. Its last argument, where the bridge sent it, is its position.
@@ -160,7 +160,7 @@ const commands = {
     say('digest', { clients: clients.map((c) => c.digest()) })
   },
   history({ client }) {
-    say('history', { entries: clients[client].history, now: Date.now() })
+    process.stdout.write(`{"event":"history","now":${Date.now()},"entries":[${clients[client].history.join(',')}]}\n`)
   },
   async forget() {
     for (const c of clients) {
