@@ -143,6 +143,7 @@ func (w *world) settle(writer *failover.Writer, clients *failover.Clients, round
 func (w *world) bounds(way string) history.Bounds {
 	b := history.Bounds{
 		Window: time.Minute, Prompt: w.prompt, Grace: 300 * time.Millisecond, CatchUp: 20 * time.Second, Slack: 2 * time.Second,
+		Continuous: true, // nobody is away for longer than the window
 	}
 	if way == inFront {
 		// The gateway asks the bridge as often as it takes.

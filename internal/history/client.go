@@ -95,6 +95,9 @@ type Bounds struct {
 	// connection, for a server that may try several times; below zero: any
 	// number of times.
 	Repeats int
+	// Continuous: a client that comes back is owed what it could have seen since
+	// its last connection began, also past the window, or is told of the hole.
+	Continuous bool
 	// Slack is how far a client's times may be off from the server's: the way
 	// there, and the database's clock.
 	Slack time.Duration

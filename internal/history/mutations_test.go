@@ -283,3 +283,37 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// TestAwayForLongerThanTheWindow: the window does not reach back to what was
+// committed meanwhile; whether that is owed is for the bounds to say.
+func TestAwayForLongerThanTheWindow(t *testing.T) {
+	s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(200), Drained: true}}
+	s.truth.Announced = []history.Gap{}
+	s.do(0, history.Connect, "")
+	s.do(0, history.Subscribe, "a")
+	s.commit(5, "w1", "message a1")
+	s.receive(5.1, 1)
+	s.do(10, history.Disconnect, "")
+	s.commit(20, "w1", "message a2", "status a1 read")
+	s.commit(21, "w1", "message b1")
+	s.do(100, history.Connect, "")
+	s.do(100, history.Subscribe, "a")
+	s.do(101, history.CaughtUp, "")
+	if found := s.judge(); len(found) > 0 {
+		t.Errorf("where the window is all that is owed:\n%s", history.Report(found, 5))
+	}
+	b := bounds()
+	b.Continuous = true
+	judge := func() []history.Violation { return history.NewJudge(&s.truth, b).All(&s.client) }
+	if found := judge(); len(found) != 2 || found[0].Validator != "Reliable" || found[0].Event != 1 || found[1].Event != 2 {
+		t.Errorf("where everything is owed:\n%s, want the message and the status missing", history.Report(found, 5))
+	}
+	s.tell(5, 5.1, 40, "")
+	if found := judge(); len(found) != 2 || found[0].Validator != "Honest" {
+		t.Errorf("the client was told, the server shows nothing:\n%s", history.Report(found, 5))
+	}
+	s.announce(5.1, 40)
+	if found := judge(); len(found) > 0 {
+		t.Errorf("it was told and announced:\n%s", history.Report(found, 5))
+	}
+}

@@ -38,6 +38,37 @@ func (c *examined) owed(n *connection, i int) (due, bool) {
 	return due{}, false
 }
 
+// owedSince tells whether connection n owed the client the event at i because
+// it could have seen it in the connection before, or between the two.
+func (c *examined) owedSince(n *connection, i int) (due, bool) {
+	ev := &c.truth.Events[i]
+	if n.number == 0 || n.recovered || n.noPast || ev.Optional || !c.endured(n.from, n.to, n.lasted) {
+		return due{}, false
+	}
+	before := c.connections[n.number-1]
+	if !ev.At.After(before.from) || ev.At.After(n.from) {
+		return due{}, false
+	}
+	if ev.Kind == Message && (!before.saw(ev, true) || !n.saw(ev, false)) {
+		return due{}, false
+	}
+	return due{since: n.from}, true
+}
+
+// saw tells whether a connection had the event's conversation open when it was
+// committed, or, with atEnd, at its own end; else at any time.
+func (n *connection) saw(ev *Event, atEnd bool) bool {
+	for _, p := range n.phases {
+		if p.conversation != "" && p.conversation != ev.Conversation {
+			continue
+		}
+		if !atEnd || p.to.Equal(n.to) || !ev.At.Before(p.from) && !ev.At.After(p.to) {
+			return true
+		}
+	}
+	return false
+}
+
 func (c *examined) began(n *connection) why {
 	if n.recovered {
 		return byResuming
@@ -128,7 +159,11 @@ func (c *examined) missing() []miss {
 			if c.handedOn(n, i) {
 				continue
 			}
-			if d, ok := c.owed(n, i); ok && !c.replaced(n, i) {
+			d, ok := c.owed(n, i)
+			if !ok && c.bounds.Continuous {
+				d, ok = c.owedSince(n, i)
+			}
+			if ok && !c.replaced(n, i) {
 				all = append(all, miss{i, n, d})
 				break
 			}
