@@ -152,11 +152,12 @@ func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
 	if position == "" {
 		return e, nil
 	}
-	at2, err := source.ParsePosition(position)
+	// What an event carries begins with its position.
+	place, err := source.ParsePosition(position[:min(len(position), source.PositionLen)])
 	if e.Op == history.Connect {
-		e.Offset = at2
+		e.Offset = place
 	} else {
-		e.Position = at2
+		e.Position = place
 	}
 	return e, err
 }

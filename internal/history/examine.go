@@ -145,8 +145,10 @@ func (c *examined) connect(i int, subscribed map[string]bool) *connection {
 
 // placeOf is the place in the truth of the last event not past an offset.
 func (c *examined) placeOf(offset source.Position, now time.Time) int {
-	if i, ok := c.at[offset]; ok {
-		return i
+	for _, i := range slices.Backward(c.at[offset]) {
+		if !c.truth.Events[i].At.After(now) {
+			return i
+		}
 	}
 	for i := len(c.truth.Events) - 1; i >= 0; i-- {
 		if ev := &c.truth.Events[i]; !ev.At.After(now) && ev.Position.Compare(offset) <= 0 {
@@ -219,8 +221,10 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 // same, the oldest that this connection has not had.
 func (c *examined) match(e *Entry, open *connection) int {
 	if e.Kind == Conversation && !e.Position.IsZero() {
-		if i, ok := c.at[e.Position]; ok && c.truth.Events[i].Kind == e.Kind && c.truth.Events[i].Conversation == e.Conversation {
-			return i
+		for _, i := range slices.Backward(c.at[e.Position]) {
+			if c.truth.Events[i].Kind == e.Kind && c.truth.Events[i].Conversation == e.Conversation {
+				return i
+			}
 		}
 	}
 	places := c.found[key{e.Kind, e.Conversation, e.Message, e.Status, e.Position}]

@@ -51,8 +51,8 @@ type Judge struct {
 	bounds Bounds
 	// found leads from what an event says to its places in Truth.Events.
 	found map[key][]int
-	// at leads from a position to its last place.
-	at map[source.Position]int
+	// at leads from a position to its places, several where history began anew.
+	at map[source.Position][]int
 	// mine are each workspace's events, owner each conversation's workspace.
 	mine  map[string][]int
 	owner map[string]string
@@ -73,7 +73,7 @@ func (ev *Event) key() key {
 func NewJudge(truth *Truth, bounds Bounds) *Judge {
 	j := &Judge{
 		truth: truth, bounds: bounds,
-		found: make(map[key][]int), at: make(map[source.Position]int),
+		found: make(map[key][]int), at: make(map[source.Position][]int),
 		mine: make(map[string][]int), owner: make(map[string]string),
 	}
 	for i := range truth.Events {
@@ -83,7 +83,7 @@ func NewJudge(truth *Truth, bounds Bounds) *Judge {
 		if !ev.Position.IsZero() {
 			k.position = source.Position{}
 			j.found[k] = append(j.found[k], i)
-			j.at[ev.Position] = i
+			j.at[ev.Position] = append(j.at[ev.Position], i)
 		}
 		j.mine[ev.Workspace] = append(j.mine[ev.Workspace], i)
 		if owner, ok := j.owner[ev.Conversation]; ok && owner != ev.Workspace {

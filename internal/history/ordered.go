@@ -48,21 +48,41 @@ func (o *order) message(k int, a arrival, ev *Event) []Violation {
 	o.shown[ev.Message] = a.event
 	before, ok := o.messages[ev.Conversation]
 	o.messages[ev.Conversation] = max(before, a.event)
-	if ok && before > a.event && o.visible(a.event, o.arrivals[o.first[before]].entry) {
+	if _, told := o.toldOf(a.event); told {
+		return nil // announced as missing, and made up for
+	}
+	if ok && before > a.event && o.visible(a.event, before, o.arrivals[o.first[before]].entry) {
 		return []Violation{o.violation("Ordered", a.entry, a.event, "%v came first after %v", ev, &o.truth.Events[before])}
 	}
 	return nil
 }
 
+// reopened tells whether ev could be seen before the phase began, because the
+// client had given back its last conversation.
+func (n *connection) reopened(ev *Event, p *phase) bool {
+	for _, q := range n.phases {
+		if q.why == byReopening && !ev.At.Before(q.from) && !ev.At.After(p.from) && q.entry < p.entry {
+			return true
+		}
+	}
+	return false
+}
+
 // visible tells whether the client could see the message at place i before an
 // entry: one of a conversation that it had given back meanwhile may come after
 // newer ones.
-func (o *order) visible(i, entry int) bool {
+func (o *order) visible(i, before, entry int) bool {
 	ev := &o.truth.Events[i]
 	for _, n := range o.connections {
 		for _, p := range n.phases {
-			if p.entry > entry || p.conversation != "" && p.conversation != ev.Conversation || ev.At.After(p.to) {
+			if p.entry > entry || o.decided(p) || !p.lasted && p.to.Sub(p.from) <= o.bounds.Slack || p.conversation != "" && p.conversation != ev.Conversation || ev.At.After(p.to) {
 				continue
+			}
+			if p.conversation == "" && !p.lasted && ev.At.Add(o.bounds.Grace).After(p.to) {
+				continue // it subscribed before that could come
+			}
+			if p.why == bySubscribe && n.reopened(&o.truth.Events[before], p) {
+				continue // it came before, and was under way
 			}
 			if p.why == byResuming && i > n.offset || p.why != byResuming && o.reaches(ev, i, n, p) {
 				return true
@@ -85,6 +105,27 @@ func (o *order) status(a arrival, ev *Event) []Violation {
 	return nil
 }
 
+// stayed tells whether the connection in which the event at i came first lasted
+// long enough for what belongs to it to follow, or was restored.
+func (o *order) stayed(i int) bool {
+	a := o.arrivals[o.first[i]]
+	if a.connection < 0 {
+		return true
+	}
+	n := o.connections[a.connection]
+	return o.handedOn(n, i) || o.endured(o.h.Entries[a.entry].At, n.to, n.lasted)
+}
+
+// follows tells whether the client can see the event's conversation in the end.
+func (o *order) follows(ev *Event) bool {
+	for _, p := range o.connections[len(o.connections)-1].phases {
+		if p.lasted && (p.conversation == "" || p.conversation == ev.Conversation) {
+			return true
+		}
+	}
+	return false
+}
+
 // stale lists the messages that are shown at the end with an older status than
 // one that came before them.
 func (o *order) stale() []Violation {
@@ -98,7 +139,10 @@ func (o *order) stale() []Violation {
 			continue
 		}
 		newest, ok := o.newest[subject{MessageStatus, ev.Workspace, ev.Conversation, message}]
-		if ok && newest > i {
+		if !ok || newest <= i {
+			continue
+		}
+		if _, told := o.toldOf(newest); !told && o.follows(ev) && o.stayed(i) {
 			all = append(all, o.violation("Ordered", o.arrivals[o.first[i]].entry, i, "%v came after %v, and is shown as it was",
 				ev, &o.truth.Events[newest]))
 		}

@@ -115,15 +115,25 @@ func (c *examined) handedOn(n *connection, i int) bool {
 }
 
 // replaced tells whether the event at i need not be sent, because it came before
-// connection n had caught the client up and the client has a newer state.
+// connection n had caught the client up and the client has a newer state, or
+// was told that one is missing.
 func (c *examined) replaced(n *connection, i int) bool {
 	ev := &c.truth.Events[i]
 	if ev.Kind == Message || ev.At.After(n.caughtUp) {
 		return false
 	}
-	return slices.ContainsFunc(c.of[c.subject(i)], func(a arrival) bool {
-		return a.event > i
-	})
+	subject := c.subject(i)
+	if slices.ContainsFunc(c.of[subject], func(a arrival) bool { return a.event > i }) {
+		return true
+	}
+	for _, k := range c.mine[ev.Workspace] { // one that is announced as missing
+		if k > i && c.subject(k) == subject {
+			if _, told := c.toldOf(k); told {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // subject is what a newer event of its kind is a newer state of.

@@ -2,7 +2,7 @@
 // tests that must notice. It ends with 1 where one does not, where a change does
 // not build, or where a test fails as it is.
 //
-//	go run ./internal/mutants/mutate [-only regexp] [-doc docs/mutants.md] [-jobs 2] [-v]
+//	go run ./internal/mutants/mutate [-only regexp] [-doc docs/mutants.md] [-jobs 2] [-check] [-v]
 package main
 
 import (
@@ -27,18 +27,19 @@ func main() {
 	only := flag.String("only", "", "a regular expression for the names; the document is not written then")
 	doc := flag.String("doc", "", "where the table is written")
 	jobs := flag.Int("jobs", 2, "how many are tried at a time; their tests wait more than they work")
+	check := flag.Bool("check", false, "look only whether the list fits the code")
 	verbose := flag.Bool("v", false, "show what the failing tests said")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *only, *doc, max(*jobs, 1), *verbose); err != nil {
+	if err := run(ctx, *only, *doc, max(*jobs, 1), *check, *verbose); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only, doc string, jobs int, verbose bool) error {
+func run(ctx context.Context, only, doc string, jobs int, check, verbose bool) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -51,7 +52,7 @@ func run(ctx context.Context, only, doc string, jobs int, verbose bool) error {
 	if len(list) == 0 {
 		return fmt.Errorf("no mutant's name matches %q", only)
 	}
-	if err := errors.Join(mutants.Check(root, list)...); err != nil {
+	if err := errors.Join(mutants.Check(root, list)...); err != nil || check {
 		return err
 	}
 	temp, err := os.MkdirTemp("", "mutants-")
