@@ -24,6 +24,8 @@ type Mutant struct {
 	// those of which at least one must fail.
 	Package string
 	Tests   []string
+	// Args are flags of the tests' own, such as "-model.seeds=500".
+	Args []string
 }
 
 // All is the whole list.

@@ -47,15 +47,18 @@ type Runner struct {
 // Baseline runs the tests that the list names on the tree as it is, and reports
 // those that fail or do not run: they would prove nothing.
 func (r *Runner) Baseline(ctx context.Context, list []Mutant) error {
-	names := make(map[string][]string)
+	type run struct{ pkg, args string }
+	names := make(map[run][]string)
 	for _, m := range list {
-		names[m.Package] = append(names[m.Package], m.Tests...)
+		k := run{m.Package, strings.Join(m.Args, " ")}
+		names[k] = append(names[k], m.Tests...)
 	}
 	var wrong []error
-	for pkg, tests := range names {
+	for k, tests := range names {
+		pkg := k.pkg
 		slices.Sort(tests)
 		tests = slices.Compact(tests)
-		out, err := r.test(ctx, pkg, tests, "-v")
+		out, err := r.test(ctx, pkg, tests, strings.Fields(k.args), "-v")
 		if err != nil {
 			wrong = append(wrong, fmt.Errorf("the tests of %s fail as it is: %w\n%s", pkg, err, tail(out)))
 			continue
@@ -80,7 +83,7 @@ func (r *Runner) Run(ctx context.Context, m Mutant) (Result, error) {
 		return Result{}, err
 	}
 	began := time.Now()
-	out, err := r.test(ctx, m.Package, m.Tests, "-overlay="+overlay)
+	out, err := r.test(ctx, m.Package, m.Tests, m.Args, "-overlay="+overlay)
 	res := Result{Mutant: m, Took: time.Since(began), Output: out}
 	var exit *exec.ExitError
 	switch {
@@ -116,15 +119,15 @@ func (r *Runner) overlay(file string, changed []byte) (string, error) {
 	return name, os.WriteFile(name, text, 0o644)
 }
 
-// test runs tests of one package.
-func (r *Runner) test(ctx context.Context, pkg string, tests []string, flags ...string) (string, error) {
+// test runs tests of one package, with args of their own.
+func (r *Runner) test(ctx context.Context, pkg string, tests, args []string, flags ...string) (string, error) {
 	timeout := r.Timeout
 	if timeout == 0 {
 		timeout = 2 * time.Minute
 	}
-	args := append([]string{"test", "-count=1", "-vet=off", "-timeout=" + timeout.String()}, flags...)
-	args = append(args, "-run=^("+strings.Join(tests, "|")+")$", "./"+pkg)
-	cmd := exec.CommandContext(ctx, "go", args...)
+	command := append([]string{"test", "-count=1", "-vet=off", "-timeout=" + timeout.String()}, flags...)
+	command = append(command, "-run=^("+strings.Join(tests, "|")+")$", "./"+pkg)
+	cmd := exec.CommandContext(ctx, "go", append(command, args...)...)
 	cmd.Dir = r.Root
 	cmd.WaitDelay = 5 * time.Second
 	var out bytes.Buffer
