@@ -45,6 +45,11 @@ failover: ## every failure at full length, with 50 real clients; prints the tabl
 	@scripts/prepare go postgres node nginx haproxy caddy
 	FAILOVER=full go test -count=1 -timeout 60m -v ./internal/failover
 
+.PHONY: mutants
+mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)
+	@scripts/prepare go postgres
+	@go run ./internal/mutants/mutate -doc docs/mutants.md $(if $(ONLY),-only '$(ONLY)')
+
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@scripts/prepare go

@@ -26,13 +26,14 @@ type scripted struct {
 
 	mu       sync.Mutex  // also orders the writes
 	mute     atomic.Bool // does not answer SyncEvent
+	asked    chan string // the numbers of those that it did not answer
 	attempts int
 	marked   int // attempts with the gateway's own header
 }
 
 func newScripted(t *testing.T) *scripted {
 	t.Helper()
-	s := &scripted{conns: make(chan *websocket.Conn, 8), heard: make(chan string, 256)}
+	s := &scripted{conns: make(chan *websocket.Conn, 8), heard: make(chan string, 256), asked: make(chan string, 8)}
 	var serving sync.WaitGroup
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serving.Add(1)
@@ -81,7 +82,9 @@ func (s *scripted) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if n, ok := strings.CutPrefix(string(p), `42["`+gateway.SyncEvent+`",`); ok {
-			if !s.mute.Load() {
+			if s.mute.Load() {
+				s.asked <- strings.TrimSuffix(n, "]")
+			} else {
 				s.mu.Lock()
 				// A lost connection shows at the next read.
 				_ = conn.WriteMessage(websocket.TextMessage, []byte(`42["`+gateway.SyncedEvent+`",`+n))

@@ -18,6 +18,9 @@ func TestHarnessAgrees(t *testing.T) {
 	if v := w.settle(writer, clients, "r00"); !v.Clean() {
 		t.Fatal(v)
 	}
+	if j := w.judge(clients, "ChatEngine alone"); !j.Clean() || j.Judged == 0 {
+		t.Error(j)
+	}
 	messages, _, direct := writer.Written()
 	s := clients.Summary()
 	if messages == 0 || direct != 0 || s.Messages == 0 || s.Foreign != 0 || len(s.Failures) > 0 {
@@ -47,7 +50,12 @@ func TestHarnessNotices(t *testing.T) {
 	if v.Missing == 0 {
 		t.Fatalf("messages were sent while nobody could hear them, and none is missing: %v", v)
 	}
-	t.Log(v, clients.Summary())
+	// The histories say it as well, of a server that ought to have made up for it.
+	j := clients.Judge(w.recorder.Truth(), w.bounds(alone), false)
+	if j.Found["Reliable"] == 0 {
+		t.Fatalf("the histories lack nothing: %v", j)
+	}
+	t.Log(v, clients.Summary(), j)
 }
 
 // awaitConnects waits until the clients have connected so often, all of them

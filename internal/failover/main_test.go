@@ -11,6 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(spinEnv) != "" {
+		spin()
+	}
 	flag.Parse()
 	if !full() {
 		// The scenarios wait more than they work.

@@ -34,7 +34,7 @@ func TestChatEngineHangs(t *testing.T) {
 		w.handedBack(bridge)
 	}
 	t.Log(bridge.Metrics("bridge_gateway_"))
-	w.finish("ChatEngine hanging (SIGSTOP)", "in front", rounds, writer, clients, "r00")
+	w.finish("ChatEngine hanging (SIGSTOP)", inFront, rounds, writer, clients, "r00")
 }
 
 // TestEverythingAtOnce: in front, with whatever can fail failing in any order,
@@ -79,5 +79,5 @@ func TestEverythingAtOnce(t *testing.T) {
 	bridge.AwaitReady()
 	awaitConnects(t, clients, w.size.clients)
 	t.Log(bridge.Metrics("bridge_gateway_"))
-	w.finish("all of it, in any order", "in front", rounds, writer, clients, "r00")
+	w.finish("all of it, in any order", inFront, rounds, writer, clients, "r00")
 }

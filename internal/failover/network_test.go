@@ -12,6 +12,7 @@ import (
 // that neither side is told, for longer than the bridge waits.
 func TestNetworkDropped(t *testing.T) {
 	w := newWorld(t)
+	w.prompt += w.size.drop
 	direct, err := url.Parse(w.database)
 	if err != nil {
 		t.Fatal(err)
@@ -30,5 +31,5 @@ func TestNetworkDropped(t *testing.T) {
 	link.Resume()
 	time.Sleep(2 * time.Second)
 	bridge.AwaitReady()
-	w.finish("network to Postgres dropping packets for "+w.size.drop.String(), "bridge alone", 1, writer, clients, "r00")
+	w.finish("network to Postgres dropping packets for "+w.size.drop.String(), alone, 1, writer, clients, "r00")
 }

@@ -2,7 +2,9 @@ package failover_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,6 +17,7 @@ type row struct {
 	Failures, Clients int
 	Summary           failover.Summary
 	Verdict           failover.Verdict
+	Judgement         failover.Judgement
 }
 
 // report collects the rows of all scenarios.
@@ -39,6 +42,7 @@ func (r *report) add(n row) {
 			n.Verdict.Disorder += old.Verdict.Disorder
 			n.Verdict.Extra += old.Verdict.Extra
 			n.Verdict.List += old.Verdict.List
+			n.Judgement.Merge(old.Judgement)
 			r.rows[i] = n // the clients' counters go on counting
 			return
 		}
@@ -51,12 +55,12 @@ func (r *report) table() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var b strings.Builder
-	b.WriteString("| failure | way | times | events | reconnects | duplicates dropped | median delay | worst gap | missing | wrong status | out of order |\n")
-	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("| failure | way | times | events | reconnects | duplicates dropped | median delay | worst gap | missing | wrong status | out of order | violations in histories |\n")
+	b.WriteString("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, x := range r.rows {
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d ms | %.1f s | %d | %d | %d |\n",
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %d | %d ms | %.1f s | %d | %d | %d | %s |\n",
 			x.Scenario, x.Way, x.Failures, x.Summary.Events, x.Summary.Connects-x.Clients, x.Summary.Duplicates, x.Summary.Delay(0.5).Milliseconds(),
-			x.Summary.Delay(1).Seconds(), x.Verdict.Missing, x.Verdict.Status+x.Verdict.List, x.Verdict.Disorder+x.Verdict.Extra)
+			x.Summary.Delay(1).Seconds(), x.Verdict.Missing, x.Verdict.Status+x.Verdict.List, x.Verdict.Disorder+x.Verdict.Extra, violations(x.Judgement))
 	}
 	return b.String()
 }
@@ -89,4 +93,19 @@ func (r *report) publish() error {
 		return fmt.Errorf("%s has no place for the table", name)
 	}
 	return os.WriteFile(name, []byte(before+tableBegin+table+tableEnd+after), 0o644)
+}
+
+// violations is a judgement in a table's cell.
+func violations(j failover.Judgement) string {
+	if j.Clean() {
+		return "0"
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(j.Found)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, j.Found[name]))
+	}
+	if j.Gaps > 0 {
+		parts = append(parts, fmt.Sprintf("gaps told %d", j.Gaps))
+	}
+	return strings.Join(parts, ", ")
 }

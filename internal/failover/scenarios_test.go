@@ -36,10 +36,14 @@ func (w *world) finish(name, way string, failures int, writer *failover.Writer, 
 	w.t.Helper()
 	v := w.settle(writer, clients, round)
 	s := clients.Summary()
-	reported.add(row{Scenario: name, Way: way, Failures: failures, Clients: w.size.clients, Summary: s, Verdict: v})
-	w.t.Logf("%s, %s: %v; %v", name, way, v, s)
+	j := w.judge(clients, way)
+	reported.add(row{Scenario: name, Way: way, Failures: failures, Clients: w.size.clients, Summary: s, Verdict: v, Judgement: j})
+	w.t.Logf("%s, %s: %v; %v; %v", name, way, v, s, j)
 	if !v.Clean() {
 		w.t.Error(v)
+	}
+	if !j.Clean() {
+		w.t.Error(j)
 	}
 	if len(s.Failures) > 0 || s.Foreign > 0 {
 		w.t.Errorf("clients stopped for good: %v; events of another workspace: %d", s.Failures, s.Foreign)
@@ -72,7 +76,7 @@ func TestChatEngineKilledInFront(t *testing.T) {
 		}
 	}
 	t.Log(bridge.Metrics("bridge_gateway_"))
-	w.finish("ChatEngine killed and restored", "in front", w.size.rounds, writer, clients, "r00")
+	w.finish("ChatEngine killed and restored", inFront, w.size.rounds, writer, clients, "r00")
 }
 
 // handedBack waits until ChatEngine serves all clients again.
@@ -169,7 +173,7 @@ func TestBridgeKilled(t *testing.T) {
 	for range w.size.rounds {
 		w.killBridge(bridge, clients)
 	}
-	w.finish("bridge killed (kill -9)", "bridge alone", w.size.rounds, writer, clients, "r00")
+	w.finish("bridge killed (kill -9)", alone, w.size.rounds, writer, clients, "r00")
 }
 
 // TestBridgeKilledInFront: the gateway dies, and with it every connection,
@@ -184,7 +188,7 @@ func TestBridgeKilledInFront(t *testing.T) {
 		w.killBridge(bridge, clients)
 	}
 	t.Log(bridge.Metrics("bridge_gateway_"))
-	w.finish("bridge killed (kill -9)", "in front", w.size.rounds, writer, clients, "r00")
+	w.finish("bridge killed (kill -9)", inFront, w.size.rounds, writer, clients, "r00")
 }
 
 // TestBridgeTerminated: SIGTERM, as in an upgrade.
@@ -203,7 +207,7 @@ func TestBridgeTerminated(t *testing.T) {
 		bridge.AwaitReady()
 		awaitConnects(t, clients, w.size.clients)
 	}
-	w.finish("bridge restarted (SIGTERM)", "bridge alone", rounds, writer, clients, "r00")
+	w.finish("bridge restarted (SIGTERM)", alone, rounds, writer, clients, "r00")
 }
 
 // TestPostgresRestarted: fast and immediate restarts under load.
@@ -221,7 +225,7 @@ func TestPostgresRestarted(t *testing.T) {
 		pause(time.Second, 2*time.Second)
 	}
 	bridge.AwaitReady()
-	w.finish("Postgres restarted (fast, immediate)", "bridge alone", len(modes), writer, clients, "r00")
+	w.finish("Postgres restarted (fast, immediate)", alone, len(modes), writer, clients, "r00")
 }
 
 // TestConnectionsCut: clients' connections reset at random.
@@ -237,7 +241,7 @@ func TestConnectionsCut(t *testing.T) {
 		cut += link.Cut(1 + rand.N(w.size.clients/4))
 	}
 	awaitConnects(t, clients, w.size.clients)
-	w.finish("clients' connections cut at random", "bridge alone", cut, writer, clients, "r00")
+	w.finish("clients' connections cut at random", alone, cut, writer, clients, "r00")
 }
 
 // TestConnectionsCutInFront: the same with a healthy ChatEngine behind the
@@ -256,5 +260,5 @@ func TestConnectionsCutInFront(t *testing.T) {
 	}
 	awaitConnects(t, clients, w.size.clients)
 	t.Log(bridge.Metrics("bridge_gateway_"))
-	w.finish("clients' connections cut at random", "in front", cut, writer, clients, "r00")
+	w.finish("clients' connections cut at random", inFront, cut, writer, clients, "r00")
 }

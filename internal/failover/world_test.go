@@ -9,6 +9,7 @@ import (
 
 	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
+	"chatbridge/internal/history"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
@@ -44,6 +45,9 @@ type world struct {
 	database      string
 	conversations []failover.Conversation
 	patience      time.Duration // the writer's, with ChatEngine
+	recorder      *failover.Recorder
+	// prompt is how long an event may take here, failures included.
+	prompt time.Duration
 }
 
 // newWorld starts a cluster of its own, which may be killed. In the short form
@@ -54,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	if !full() {
 		t.Parallel()
 	}
-	w := &world{t: t, size: sizes()}
+	w := &world{t: t, size: sizes(), prompt: 20 * time.Second}
 	w.cluster = pgtest.Cluster(t, throwaway.Options{TCP: true})
 	w.database = pgtest.On(t, w.cluster, schemas.ChatEngine)
 	w.conversations = conversations()
@@ -82,6 +86,7 @@ func (w *world) engine() *chatengine.Server {
 // writer writes to the world, through ChatEngine at url where it is not empty.
 func (w *world) writer(url string) *failover.Writer {
 	w.t.Helper()
+	w.recorder = failover.Record(w.t, w.database, url != "")
 	return failover.NewWriter(w.t, failover.WriterOptions{
 		DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Patience: w.patience,
 	})
@@ -133,6 +138,44 @@ func (w *world) settle(writer *failover.Writer, clients *failover.Clients, round
 	}
 	return v
 }
+
+// bounds are what clients are promised: way is who has the clients' address.
+func (w *world) bounds(way string) history.Bounds {
+	b := history.Bounds{
+		Window: time.Minute, Prompt: w.prompt, Grace: 300 * time.Millisecond, CatchUp: 20 * time.Second, Slack: 2 * time.Second,
+		Continuous: true, // nobody is away for longer than the window
+	}
+	if way == inFront {
+		// The gateway asks the bridge as often as it takes.
+		b.Repeats = -1
+	}
+	return b
+}
+
+// judge holds every client's history against what was committed. The clients
+// must have settled.
+func (w *world) judge(clients *failover.Clients, way string) failover.Judgement {
+	w.t.Helper()
+	live := way != inFront && way != alone
+	j := clients.Judge(w.recorder.Truth(), w.bounds(way), live)
+	for i, v := range j.Examples {
+		if i == maxExamples {
+			w.t.Logf("and examples of %d more", len(j.Examples)-i)
+			break
+		}
+		w.t.Log(v)
+	}
+	return j
+}
+
+// maxExamples bounds the violations in a test's log.
+const maxExamples = 40
+
+// The ways in which clients come to the bridge, but for the load balancers' names.
+const (
+	inFront = "in front"
+	alone   = "bridge alone"
+)
 
 // steady lets the writer write for a while.
 func steady(d time.Duration) { time.Sleep(d) }

@@ -17,11 +17,11 @@ func bounded(c *examined) []Violation {
 		}
 	}
 	for _, n := range c.connections {
-		if n.recovered {
+		if n.recovered || c.bounds.Repeats < 0 {
 			continue // none twice: resumable
 		}
 		for i, count := range n.count {
-			if may := c.visits(n, i); may > 0 && count > may {
+			if may := c.visits(n, i); may > 0 && count > may+c.bounds.Repeats {
 				all = append(all, c.violation("Bounded", n.first, i, "%v came %d times in the connection from %s, may %d",
 					&c.truth.Events[i], count, clock(n.from), may))
 			}

@@ -44,11 +44,16 @@ type Entry struct {
 	// committed within Bounds.Window was held.
 	Floor source.Position
 
+	// NoPast tells, of a Connect, that the server sends nothing from before it,
+	// as ChatEngine does.
+	NoPast bool
+
 	// Conversation is that of Subscribe, Unsubscribe and Receive.
 	Conversation string
 
 	// What a Receive brought. Position is zero where the sender gave none;
-	// Message and Status are as in Event.
+	// Message and Status are as in Event. Of a Kind Conversation with a Position
+	// the Message does not count: it is looked up, and may be newer.
 	Kind      Kind
 	Position  source.Position
 	Workspace string // as the event says; empty where it does not
@@ -86,6 +91,13 @@ type Bounds struct {
 	// and one that is live may come from the log as well. An Entry CaughtUp ends
 	// it sooner.
 	CatchUp time.Duration
+	// Repeats is how often more than catching up says an event may come in one
+	// connection, for a server that may try several times; below zero: any
+	// number of times.
+	Repeats int
+	// Continuous: a client that comes back is owed what it could have seen since
+	// its last connection began, also past the window, or is told of the hole.
+	Continuous bool
 	// Slack is how far a client's times may be off from the server's: the way
 	// there, and the database's clock.
 	Slack time.Duration

@@ -15,6 +15,8 @@ type examined struct {
 	connections []*connection
 	arrivals    []arrival
 	told        []told
+	// idle are the times that do not count: the source's and the client's.
+	idle []Span
 	// first is the first arrival of an event, by its place in the truth; of are
 	// the arrivals of each subject.
 	first map[int]int
@@ -47,6 +49,7 @@ type connection struct {
 	floor  source.Position
 	// caughtUp is until when events may take the place of older ones.
 	caughtUp time.Time
+	noPast   bool // nothing from before it is sent
 	phases   []*phase
 	count    map[int]int // of arrivals, by place in the truth
 }
@@ -73,7 +76,11 @@ type phase struct {
 }
 
 func (j *Judge) examine(h *History) *examined {
-	c := &examined{Judge: j, h: h, first: make(map[int]int), of: make(map[subject][]arrival)}
+	c := &examined{
+		Judge: j, h: h, first: make(map[int]int), of: make(map[subject][]arrival),
+		idle: slices.Concat(j.truth.Dark, h.Stalled),
+	}
+	slices.SortFunc(c.idle, func(a, b Span) int { return a.From.Compare(b.From) })
 	var open *connection
 	subscribed := map[string]bool{}
 	for i := range h.Entries {
@@ -120,7 +127,7 @@ func (c *examined) connect(i int, subscribed map[string]bool) *connection {
 	e := &c.h.Entries[i]
 	n := &connection{
 		number: len(c.connections), first: i, from: e.At, recovered: e.Recovered, offset: -1,
-		floor: e.Floor, caughtUp: e.At.Add(c.bounds.CatchUp), count: make(map[int]int),
+		floor: e.Floor, noPast: e.NoPast, caughtUp: e.At.Add(c.bounds.CatchUp), count: make(map[int]int),
 	}
 	c.connections = append(c.connections, n)
 	begin := byConnect
@@ -213,6 +220,13 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 // match finds what an entry received is in the truth: of several that say the
 // same, the oldest that this connection has not had.
 func (c *examined) match(e *Entry, open *connection) int {
+	if e.Kind == Conversation && !e.Position.IsZero() {
+		for _, i := range slices.Backward(c.at[e.Position]) {
+			if c.truth.Events[i].Kind == e.Kind && c.truth.Events[i].Conversation == e.Conversation {
+				return i
+			}
+		}
+	}
 	places := c.found[key{e.Kind, e.Conversation, e.Message, e.Status, e.Position}]
 	if len(places) == 0 && !e.Position.IsZero() {
 		// A truth without positions knows events by what they say.
@@ -241,10 +255,8 @@ func (c *examined) active(from, to time.Time) time.Duration {
 	if total <= 0 {
 		return 0
 	}
-	spans := slices.Concat(c.truth.Dark, c.h.Stalled)
-	slices.SortFunc(spans, func(a, b Span) int { return a.From.Compare(b.From) })
 	at := from
-	for _, s := range spans {
+	for _, s := range c.idle {
 		start, end := later(s.From, at), earlier(s.To, to)
 		if end.After(start) {
 			total -= end.Sub(start)

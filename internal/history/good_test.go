@@ -27,8 +27,9 @@ func position(n int) source.Position { return source.Position{Commit: uint64(n),
 
 // scene is a truth and one client's history, written down side by side.
 type scene struct {
-	truth  history.Truth
-	client history.History
+	truth   history.Truth
+	client  history.History
+	repeats int
 }
 
 // commit adds to the truth; its event is named by kind and message or status,
@@ -137,7 +138,9 @@ func (s *scene) insert(i int, e history.Entry) {
 }
 
 func (s *scene) judge() []history.Violation {
-	return history.NewJudge(&s.truth, bounds()).All(&s.client)
+	b := bounds()
+	b.Repeats = s.repeats
+	return history.NewJudge(&s.truth, b).All(&s.client)
 }
 
 func TestGoodHistory(t *testing.T) {

@@ -120,6 +120,11 @@ var mutations = []mutation{
 		s.commit(65, "w1", "status a5 read")
 		s.receive(65.1, 28, 28)
 	}},
+	{"a server that tries several times repeats too often", "Bounded", func(s *scene) {
+		s.insertAgain(s.find(9, 1), 9)
+		s.insertAgain(s.find(9, 1), 9)
+		s.repeats = 1
+	}},
 	{"catching up repeats twice", "Bounded", func(s *scene) { s.insertAgain(s.find(3, 2), 3) }},
 	{"what nobody committed comes", "Bounded", func(s *scene) {
 		s.insertAgain(s.find(9, 1), 9)
@@ -217,6 +222,19 @@ var excused = []struct {
 		s.lose(1)
 		s.lose(2)
 	}},
+	{"what need not come does not", func(s *scene) {
+		s.truth.Events[8].Optional = true
+		s.lose(9)
+	}},
+	{"a server without a past sends none", func(s *scene) {
+		s.cut(19)
+		s.client.Entries[0].NoPast = true
+		for n := 1; n <= 6; n++ {
+			s.lose(n)
+		}
+	}},
+	{"a server that tries several times repeats", func(s *scene) { s.insertAgain(s.find(9, 1), 9); s.repeats = 1 }},
+	{"a conversation's last message is newer than its commit", func(s *scene) { s.client.Entries[s.find(10, 1)].Message = "a3" }},
 	{"a client that comes late sees the newest states only", func(s *scene) {
 		s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool { return e.At.Before(at(55.5)) })
 	}},
@@ -243,5 +261,59 @@ func TestOneValidatorAlone(t *testing.T) {
 	}
 	if found := j.One("Ordered", &s.client); len(found) != 0 {
 		t.Errorf("Ordered finds %v", found)
+	}
+}
+
+// TestText: what a failed run prints can be read.
+func TestText(t *testing.T) {
+	s := good()
+	s.tell(0, 1, 2, "a")
+	text := s.client.String()
+	for _, line := range []string{
+		"client of w1, until 12:01:10.000\n",
+		"    0 12:00:10.000 receive gap from 12:00:01.000 until 12:00:02.000, conversation \"a\", reload false\n",
+		"    1 12:00:10.000 connect\n",
+		"    2 12:00:10.000 subscribe a\n",
+		"    4 12:00:10.100 receive messageStatus of a: a1 (delivered) at 0000000000000003-00000001\n",
+		" connect, recovered from 000000000000000D-00000001\n",
+		" caught up\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+}
+
+// TestAwayForLongerThanTheWindow: the window does not reach back to what was
+// committed meanwhile; whether that is owed is for the bounds to say.
+func TestAwayForLongerThanTheWindow(t *testing.T) {
+	s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(200), Drained: true}}
+	s.truth.Announced = []history.Gap{}
+	s.do(0, history.Connect, "")
+	s.do(0, history.Subscribe, "a")
+	s.commit(5, "w1", "message a1")
+	s.receive(5.1, 1)
+	s.do(10, history.Disconnect, "")
+	s.commit(20, "w1", "message a2", "status a1 read")
+	s.commit(21, "w1", "message b1")
+	s.do(100, history.Connect, "")
+	s.do(100, history.Subscribe, "a")
+	s.do(101, history.CaughtUp, "")
+	if found := s.judge(); len(found) > 0 {
+		t.Errorf("where the window is all that is owed:\n%s", history.Report(found, 5))
+	}
+	b := bounds()
+	b.Continuous = true
+	judge := func() []history.Violation { return history.NewJudge(&s.truth, b).All(&s.client) }
+	if found := judge(); len(found) != 2 || found[0].Validator != "Reliable" || found[0].Event != 1 || found[1].Event != 2 {
+		t.Errorf("where everything is owed:\n%s, want the message and the status missing", history.Report(found, 5))
+	}
+	s.tell(5, 5.1, 40, "")
+	if found := judge(); len(found) != 2 || found[0].Validator != "Honest" {
+		t.Errorf("the client was told, the server shows nothing:\n%s", history.Report(found, 5))
+	}
+	s.announce(5.1, 40)
+	if found := judge(); len(found) > 0 {
+		t.Errorf("it was told and announced:\n%s", history.Report(found, 5))
 	}
 }

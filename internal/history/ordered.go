@@ -25,7 +25,7 @@ func ordered(c *examined) []Violation {
 		}
 	}
 	for s, a := range last {
-		if newest := o.newest[s]; a.event < newest {
+		if newest := o.newest[s]; a.event < newest && c.truth.Events[a.event].Message != c.truth.Events[newest].Message {
 			all = append(all, c.violation("Ordered", a.entry, a.event, "%v came after %v, and nothing newer after it",
 				&c.truth.Events[a.event], &c.truth.Events[newest]))
 		}

@@ -16,6 +16,9 @@ type due struct {
 // offset on.
 func (c *examined) owed(n *connection, i int) (due, bool) {
 	ev := &c.truth.Events[i]
+	if ev.Optional {
+		return due{}, false
+	}
 	if ev.Kind != Message {
 		if !c.reaches(ev, i, n, &phase{from: n.from, floor: n.floor, why: c.began(n)}) {
 			return due{}, false
@@ -33,6 +36,37 @@ func (c *examined) owed(n *connection, i int) (due, bool) {
 		}
 	}
 	return due{}, false
+}
+
+// owedSince tells whether connection n owed the client the event at i because
+// it could have seen it in the connection before, or between the two.
+func (c *examined) owedSince(n *connection, i int) (due, bool) {
+	ev := &c.truth.Events[i]
+	if n.number == 0 || n.recovered || n.noPast || ev.Optional || !c.endured(n.from, n.to, n.lasted) {
+		return due{}, false
+	}
+	before := c.connections[n.number-1]
+	if !ev.At.After(before.from) || ev.At.After(n.from) {
+		return due{}, false
+	}
+	if ev.Kind == Message && (!before.saw(ev, true) || !n.saw(ev, false)) {
+		return due{}, false
+	}
+	return due{since: n.from}, true
+}
+
+// saw tells whether a connection had the event's conversation open when it was
+// committed, or, with atEnd, at its own end; else at any time.
+func (n *connection) saw(ev *Event, atEnd bool) bool {
+	for _, p := range n.phases {
+		if p.conversation != "" && p.conversation != ev.Conversation {
+			continue
+		}
+		if !atEnd || p.to.Equal(n.to) || !ev.At.Before(p.from) && !ev.At.After(p.to) {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *examined) began(n *connection) why {
@@ -59,6 +93,9 @@ func (c *examined) reaches(ev *Event, i int, n *connection, p *phase) bool {
 	case byReopening:
 		return ev.At.After(p.from.Add(c.bounds.Slack))
 	}
+	if n.noPast {
+		return ev.At.After(p.from.Add(c.bounds.Slack))
+	}
 	if !p.floor.IsZero() {
 		return ev.Position.Compare(p.floor) > 0
 	}
@@ -77,15 +114,16 @@ func (c *examined) handedOn(n *connection, i int) bool {
 	return next < len(c.connections) && c.connections[next].recovered && c.connections[next].offset < i
 }
 
-// replaced tells whether a newer event took the place of the one at i while the
-// client was being caught up.
+// replaced tells whether the event at i need not be sent, because it came before
+// connection n had caught the client up and the client has a newer state, or
+// was told that one is missing.
 func (c *examined) replaced(n *connection, i int) bool {
 	ev := &c.truth.Events[i]
 	if ev.Kind == Message || ev.At.After(n.caughtUp) {
 		return false
 	}
 	subject := c.subject(i)
-	if slices.ContainsFunc(c.of[subject], func(a arrival) bool { return a.entry >= n.first && a.event > i }) {
+	if slices.ContainsFunc(c.of[subject], func(a arrival) bool { return a.event > i }) {
 		return true
 	}
 	for _, k := range c.mine[ev.Workspace] { // one that is announced as missing
@@ -131,7 +169,11 @@ func (c *examined) missing() []miss {
 			if c.handedOn(n, i) {
 				continue
 			}
-			if d, ok := c.owed(n, i); ok && !c.replaced(n, i) {
+			d, ok := c.owed(n, i)
+			if !ok && c.bounds.Continuous {
+				d, ok = c.owedSince(n, i)
+			}
+			if ok && !c.replaced(n, i) {
 				all = append(all, miss{i, n, d})
 				break
 			}

@@ -37,7 +37,7 @@ func (c *examined) unresumed(n *connection) []Violation {
 	var all []Violation
 	for _, i := range c.mine[c.h.Workspace] {
 		ev := &c.truth.Events[i]
-		if i <= n.offset || ev.At.After(n.from) || n.count[i] > 0 || c.handedOn(n, i) {
+		if i <= n.offset || ev.Optional || ev.At.After(n.from) || n.count[i] > 0 || c.handedOn(n, i) {
 			continue
 		}
 		if _, ok := c.toldOf(i); ok || !c.resumed(n, ev) {

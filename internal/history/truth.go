@@ -28,6 +28,9 @@ type Event struct {
 	Message string
 	Status  string    // Kinds Message (as it was committed) and MessageStatus
 	At      time.Time // of the commit
+	// Optional: it may come and need not, such as the repetition of a state
+	// that one server tells and another does not.
+	Optional bool
 }
 
 // Gap is an announced hole: what was committed from Since until Until, both

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"bridge/hub":               {"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...", "bridge/replay"},
 	"bridge/gateway":           {"bridge/gateway/..."},
 	"bridge/logging":           {},
+	"internal/history":         {"source"},
 	"bridge/systemd":           {},
 	// Never bridge itself, which imports it.
 	"bridge/metrics": {

@@ -9,7 +9,9 @@
 // Commands, a JSON line each on standard input, are answered by a line with the
 // same event: {"event":"summary"}, {"event":"digest"}, {"event":"forget"} (all
 // clients as after a page load: nothing known, connected anew),
-// {"event":"retarget","url":…} before a forget. Ends with its standard input.
+// {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
+// (what one client did and received since its page was loaded, in order). Ends
+// with its standard input.
 import readline from 'node:readline'
 import { io } from 'socket.io-client'
 
@@ -31,6 +33,18 @@ class Client {
     this.arrivals = new Map() // a message's id: when it came, on which connection
     this.list = new Map()
     this.log = [] // connections made and lost, with their times
+    this.history = [] // all of it, see internal/history; a line of JSON each, because there are many
+    this.offset = ''
+  }
+
+  note(op, ...rest) {
+    this.history.push(JSON.stringify([Date.now(), op, ...rest]))
+  }
+
+  // received notes an event. Its last argument, where the bridge sent it, is its position.
+  received(kind, conversation, message, status, workspace, position) {
+    this.offset = position ?? this.offset
+    this.note('receive', kind, conversation ?? '', message ?? '', status ?? '', workspace ?? '', position ?? '')
   }
 
   open() {
@@ -46,12 +60,18 @@ class Client {
       socket.on('connect', () => {
         this.counts.connects++
         this.log.push(`${Date.now()} connect ${this.counts.connects}`)
-        for (const id of this.subscribe) socket.emit('subscribe:conversation', id)
+        const byBridge = (socket.io.engine.id ?? '').startsWith('br-')
+        this.note('connect', Boolean(socket.recovered), this.offset, byBridge)
+        for (const id of this.subscribe) {
+          this.note('subscribe', id)
+          socket.emit('subscribe:conversation', id)
+        }
         // Answered after the subscriptions: so those are in force by then.
         socket.emit('ping')
       })
       socket.once('pong', resolve)
       socket.on('disconnect', (reason) => {
+        this.note('disconnect')
         if (reason === 'io client disconnect') return
         this.counts.disconnects++
         this.log.push(`${Date.now()} ${reason}`)
@@ -63,9 +83,19 @@ class Client {
         if (!socket.active) this.fail(`CONNECT_ERROR ${err.message} ${JSON.stringify(err.data ?? null)}`)
       })
       socket.io.on('reconnect_failed', () => this.fail('gave up after 5 attempts'))
-      socket.on('message', (m) => this.onMessage(m))
-      socket.on('messageStatus', (s) => this.onStatus(s))
-      socket.on('conversation', (c) => this.onConversation(c))
+      socket.on('message', (m, at) => {
+        this.received('message', m.conversationId, m.id, '', m.workspaceId, at)
+        this.onMessage(m)
+      })
+      socket.on('messageStatus', (s, at) => {
+        this.received('messageStatus', s.conversationId, s.messageId, s.status, '', at)
+        this.onStatus(s)
+      })
+      socket.on('conversation', (c, at) => {
+        this.received('conversation', c.id, c.lastMessage?.id, '', c.workspaceId, at)
+        this.onConversation(c)
+      })
+      socket.on('gap', (g) => this.note('gap', g))
     })
   }
 
@@ -128,6 +158,9 @@ const commands = {
   },
   digest() {
     say('digest', { clients: clients.map((c) => c.digest()) })
+  },
+  history({ client }) {
+    process.stdout.write(`{"event":"history","now":${Date.now()},"entries":[${clients[client].history.join(',')}]}\n`)
   },
   async forget() {
     for (const c of clients) {

@@ -1,0 +1,27 @@
+package replay_test
+
+import (
+	"testing"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/mapping"
+	"chatbridge/source"
+)
+
+// TestClearForgetsPositions: in another history positions begin lower, and what
+// was evicted before it says nothing of them.
+func TestClearForgetsPositions(t *testing.T) {
+	w := newWriter(replay.Options{Window: 1, MaxEvents: 2, MaxBytes: 1 << 20})
+	for range 5 {
+		w.add("w", mapping.Message, "a", "")
+	}
+	known := w.log.Space("w")
+	w.log.Clear()
+	if head := w.log.Head(); !head.IsZero() {
+		t.Errorf("the head is still %v", head)
+	}
+	if !known.Covers(source.Position{}) || !w.log.Space("new").Covers(source.Position{}) {
+		t.Errorf("a workspace covers nothing of the new history: known %v, new %v",
+			known.Covers(source.Position{}), w.log.Space("new").Covers(source.Position{}))
+	}
+}

@@ -1,0 +1,176 @@
+package failover
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"chatbridge/internal/history"
+	"chatbridge/source"
+)
+
+// Judgement is what the validators found, over all clients.
+type Judgement struct {
+	// Found counts by the validators' names.
+	Found map[string]int
+	// Gaps counts the holes of which clients were told. Each is a failure here:
+	// nothing that the scenarios do loses events.
+	Gaps int
+	// Judged counts the events received that were judged.
+	Judged int
+	// Examples are some of the violations.
+	Examples []history.Violation
+}
+
+// Clean tells whether nothing was found.
+func (j Judgement) Clean() bool { return len(j.Found) == 0 && j.Gaps == 0 }
+
+func (j Judgement) String() string {
+	return fmt.Sprintf("%d events of histories judged, violations %v, %d gaps told", j.Judged, j.Found, j.Gaps)
+}
+
+// Merge adds another one's counts.
+func (j *Judgement) Merge(o Judgement) {
+	if j.Found == nil {
+		j.Found = make(map[string]int)
+	}
+	for name, n := range o.Found {
+		j.Found[name] += n
+	}
+	j.Gaps += o.Gaps
+	j.Judged += o.Judged
+}
+
+// examplesPerClient bounds what one client's history puts into the log.
+const examplesPerClient = 5
+
+// Judge holds each client's history, since its page was loaded, against the
+// truth. With live, clients that are not at the bridge are at a server that
+// keeps nothing for them.
+func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) Judgement {
+	c.t.Helper()
+	judge := history.NewJudge(truth, bounds)
+	all := Judgement{Found: make(map[string]int)}
+	for i := range c.each {
+		h := c.history(i, live)
+		for _, e := range h.Entries {
+			switch {
+			case e.Kind == history.GapTold:
+				all.Gaps++
+			case e.Op == history.Receive:
+				all.Judged++
+			}
+		}
+		for n, v := range judge.All(h) {
+			all.Found[v.Validator]++
+			if n < examplesPerClient {
+				all.Examples = append(all.Examples, v)
+			}
+		}
+	}
+	return all
+}
+
+// history asks for one client's. What it was owed has had the time to come: so
+// the recording ends with nothing left.
+func (c *Clients) history(i int, live bool) *history.History {
+	c.t.Helper()
+	process, place := c.at(i)
+	p := c.procs[process]
+	p.Tell(map[string]any{"event": "history", "client": place})
+	var answer struct {
+		Entries [][]json.RawMessage
+		Now     int64
+	}
+	p.Await("history", &answer)
+	h := &history.History{
+		Client: fmt.Sprintf("client %d", i), Workspace: c.each[i].WorkspaceID,
+		End: time.UnixMilli(answer.Now), Drained: true, Entries: make([]history.Entry, 0, len(answer.Entries)),
+	}
+	for _, raw := range answer.Entries {
+		e, err := entry(raw, live)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		h.Entries = append(h.Entries, e)
+	}
+	return h
+}
+
+// at tells which process has the ith client, and where.
+func (c *Clients) at(i int) (process, place int) {
+	n := len(c.procs)
+	for p := range n {
+		from, to := len(c.each)*p/n, len(c.each)*(p+1)/n
+		if i < to {
+			return p, i - from
+		}
+	}
+	panic("there are fewer clients")
+}
+
+// entry reads one line of a client's history: see clients.mjs.
+func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
+	var at int64
+	var op string
+	if err := read(raw, &at, &op); err != nil {
+		return history.Entry{}, err
+	}
+	e := history.Entry{At: time.UnixMilli(at)}
+	rest := raw[2:]
+	var position string
+	var err error
+	switch op {
+	case "connect":
+		var byBridge bool
+		e.Op = history.Connect
+		err = read(rest, &e.Recovered, &position, &byBridge)
+		e.NoPast = live && !byBridge
+	case "disconnect":
+		e.Op = history.Disconnect
+	case "subscribe":
+		e.Op = history.Subscribe
+		err = read(rest, &e.Conversation)
+	case "receive":
+		e.Op = history.Receive
+		err = read(rest, &e.Kind, &e.Conversation, &e.Message, &e.Status, &e.Workspace, &position)
+	case "gap":
+		e.Op, e.Kind, e.Gap = history.Receive, history.GapTold, new(history.Gap)
+		var told struct {
+			Since, Until   time.Time
+			ConversationID string
+			Reload         bool
+		}
+		err = read(rest, &told)
+		*e.Gap = history.Gap{Since: told.Since, Until: told.Until, Conversation: told.ConversationID, Reload: told.Reload}
+	default:
+		err = fmt.Errorf("a history has %q", op)
+	}
+	if err != nil {
+		return e, err
+	}
+	if position == "" {
+		return e, nil
+	}
+	// What an event carries begins with its position.
+	place, err := source.ParsePosition(position[:min(len(position), source.PositionLen)])
+	if e.Op == history.Connect {
+		e.Offset = place
+	} else {
+		e.Position = place
+	}
+	return e, err
+}
+
+// read reads values into places.
+func read(raw []json.RawMessage, places ...any) error {
+	if len(raw) < len(places) {
+		return fmt.Errorf("a line of a history has %d values, want %d", len(raw), len(places))
+	}
+	for i, p := range places {
+		if err := json.Unmarshal(raw[i], p); err != nil {
+			return fmt.Errorf("read a history: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package failover
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"chatbridge/internal/history"
+	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
+)
+
+// Recorder reads from a slot of its own what a database in ChatEngine's tables
+// committed, in commit order: the truth that clients' histories are judged by.
+type Recorder struct {
+	t   testing.TB
+	url string
+
+	truth     history.Truth
+	statuses  map[string]string // a message's last one
+	last      map[string]string // a conversation's last message
+	relations map[uint32]*pgoutput.Relation
+	// told: ChatEngine tells some of it too, once for a message what the
+	// database says twice.
+	told bool
+}
+
+// truthSlot is the recorder's slot and publication.
+const truthSlot = "truth"
+
+// Record begins to record. told tells that a ChatEngine serves clients as well,
+// which does not repeat a conversation for the two rows that a message changes.
+func Record(t testing.TB, database string, told bool) *Recorder {
+	t.Helper()
+	r := &Recorder{
+		t: t, url: database, told: told, statuses: make(map[string]string), last: make(map[string]string),
+		relations: make(map[uint32]*pgoutput.Relation),
+	}
+	r.query(`create publication `+truthSlot+` for table messages, conversations`, nil)
+	r.query(`select pg_create_logical_replication_slot('`+truthSlot+`', 'pgoutput')`, nil)
+	return r
+}
+
+// Truth is everything committed since Record. It must not be changed.
+func (r *Recorder) Truth() *history.Truth {
+	r.t.Helper()
+	var decoder pgoutput.Decoder
+	var tx *transaction
+	r.query(`select data from pg_logical_slot_get_binary_changes('`+truthSlot+`', null, null, 'proto_version', '1', 'publication_names', '`+truthSlot+`')`,
+		func(data []byte) {
+			m, err := decoder.Decode(data)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			switch m := m.(type) {
+			case *pgoutput.Begin:
+				tx = &transaction{commit: uint64(m.FinalLSN), at: m.CommitTime.Std()}
+			case *pgoutput.Commit:
+				r.commit(tx)
+			case *pgoutput.Relation:
+				clone := *m
+				r.relations[m.ID] = &clone
+			case *pgoutput.Insert:
+				tx.rows = append(tx.rows, r.row(m.RelationID, m.New, true))
+			case *pgoutput.Update:
+				tx.rows = append(tx.rows, r.row(m.RelationID, m.New, false))
+			}
+		})
+	return &r.truth
+}
+
+func (r *Recorder) query(sql string, take func(data []byte)) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.t.Context()), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, r.url)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if take == nil {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			r.t.Fatal(err)
+		}
+		return
+	}
+	rows, err := conn.Query(ctx, sql)
+	var data []byte
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&data}, func() error { take(data); return nil })
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// transaction is one of the writer's or ChatEngine's: each changes one row.
+type transaction struct {
+	commit uint64
+	at     time.Time
+	rows   []changed
+}
+
+// changed is a row after its change.
+type changed struct {
+	table  string
+	insert bool
+	value  map[string]string
+}
+
+func (r *Recorder) row(id uint32, row source.Row, insert bool) changed {
+	rel := r.relations[id]
+	c := changed{table: rel.Name, insert: insert, value: make(map[string]string, len(row))}
+	for i := range row {
+		if row[i].Kind == source.Text {
+			c.value[rel.Columns[i].Name] = string(row[i].Data)
+		}
+	}
+	return c
+}
+
+// commit adds a transaction's events, as docs/mapping.md describes them for
+// ChatEngine's tables.
+func (r *Recorder) commit(tx *transaction) {
+	r.t.Helper()
+	if len(tx.rows) == 0 {
+		return
+	}
+	if len(tx.rows) != 1 {
+		r.t.Fatalf("a transaction of %d rows: the recorder knows the positions of one", len(tx.rows))
+	}
+	c := tx.rows[0]
+	v := c.value
+	// The places of the events of a transaction of one row: its own, and its
+	// conversation's.
+	own, conversations := uint32(1), uint32(3)
+	add := func(index uint32, kind history.Kind, conversation, message, status string, optional bool) {
+		r.truth.Events = append(r.truth.Events, history.Event{
+			Position: source.Position{Commit: tx.commit, Index: index}, Kind: kind, Workspace: v["workspace_id"],
+			Conversation: conversation, Message: message, Status: status, At: tx.at, Optional: optional,
+		})
+	}
+	switch {
+	case c.table == "conversations":
+		var last struct{ ID string }
+		if text := v["last_message"]; text != "" {
+			if err := json.Unmarshal([]byte(text), &last); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		// The conversation was told with its message already, or is written
+		// once more with the same one.
+		same := !c.insert && r.last[v["id"]] == last.ID
+		add(conversations, history.Conversation, v["id"], last.ID, "", same || r.told)
+		r.last[v["id"]] = last.ID
+	case c.insert:
+		add(own, history.Message, v["conversation_id"], v["id"], "", false)
+		add(conversations, history.Conversation, v["conversation_id"], v["id"], "", false)
+		r.statuses[v["id"]] = v["status"]
+	default:
+		// Who does not know the state before takes every update for a change.
+		same := r.statuses[v["id"]] == v["status"]
+		add(own, history.MessageStatus, v["conversation_id"], v["id"], v["status"], same)
+		r.statuses[v["id"]] = v["status"]
+	}
+}
+
+// String counts what is there.
+func (r *Recorder) String() string { return fmt.Sprintf("%d events committed", len(r.truth.Events)) }

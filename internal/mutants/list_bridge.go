@@ -1,0 +1,139 @@
+package mutants
+
+// bridge: the daemon's waiting, who may have a session, and how long a token
+// lasts.
+var bridge = []Mutant{
+	{
+		Name: "expiry: without the grace", Why: "clients are cut off at the second at which their token is due to be renewed",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestExpiryEndsAfterTheGrace"},
+		Old: `time.Until(expires.Add(grace))`, New: `time.Until(expires)`,
+	},
+	{
+		Name: "expiry: armed for a client that has left", Why: "timers of clients that are gone pile up",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestExpiryOfAClientThatLeft"},
+		Old: `if !e.stopped && !expires.IsZero()`, New: `if !expires.IsZero()`,
+	},
+	{
+		Name: "expiry: tokens without an end end at once", Why: "ChatEngine's tokens without exp are thrown out",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestTokensThatKeepTheirClient"},
+		Old: `!expires.IsZero() && grace >= 0`, New: `grace >= 0`,
+	},
+	{
+		Name: "expiry: on_expiry keep is not heeded", Why: "clients are thrown out although the operator keeps them",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestTokensThatKeepTheirClient"},
+		Old: `!expires.IsZero() && grace >= 0`, New: `!expires.IsZero()`,
+	},
+	{
+		Name: "expiry: a fresh token does not move it", Why: "a client that renewed its token is thrown out all the same",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestAFreshTokenMovesTheEnd"},
+		Old: "\ts.watchExpiry(c, socket, p.Expires)\n\treturn nil\n", New: "\treturn nil\n",
+	},
+	{
+		Name: "expiry: the old timer stays", Why: "a client that renewed its token is thrown out at the old one's end",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestAFreshTokenMovesTheExpiry"},
+		Old: "\t\te.timer.Stop()\n\t\te.timer = nil\n", New: "\t\te.timer = nil\n",
+	},
+	{
+		Name: "expiry: another workspace's token is taken", Why: "a socket lives on by the right of another workspace",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestAFreshTokenMustBeTheSamePrincipals"},
+		Old: `p.Workspace != c.principal.Workspace || p.User`, New: `p.User`,
+	},
+	{
+		Name: "expiry: another user's token is taken", Why: "a socket lives on by the right of another user",
+		File: "bridge/expiry.go", Package: "bridge", Tests: []string{"TestAFreshTokenMustBeTheSamePrincipals"},
+		Old: `p.Workspace != c.principal.Workspace || p.User != c.principal.User`, New: `p.Workspace != c.principal.Workspace`,
+	},
+	{
+		Name: "resume: by another workspace", Why: "one workspace is sent the events of another",
+		File: "bridge/client.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
+		Old: `c.principal.Workspace != prior.principal.Workspace || c.principal.User`, New: `c.principal.User`,
+	},
+	{
+		Name: "resume: by another user", Why: "whoever learns a session's id takes the session",
+		File: "bridge/client.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
+		Old: `c.principal.Workspace != prior.principal.Workspace || c.principal.User != prior.principal.User`,
+		New: `c.principal.Workspace != prior.principal.Workspace`,
+	},
+	{
+		Name: "resume: nobody asks the hub", Why: "sessions are restored by everybody, from offsets that the log does not hold",
+		File: "bridge/server.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
+		Old: `return s.hub.Resume(data.(*client), saved.(*client), offset)`,
+		New: `s.hub.Resume(data.(*client), saved.(*client), offset)
+		return true`,
+	},
+	{
+		Name: "refill: sessions do not wait", Why: "each client is sent every event of the window, not each thing's last state",
+		File: "bridge/refill.go", Package: "bridge", Tests: []string{"TestSessionsWaitForTheLog"},
+		Old: `for !d.caughtUp() && time.Since`, New: `for !d.source.Health().Flowing && time.Since`,
+	},
+	{
+		Name: "refill: what is behind by little counts as filled", Why: "a source that is late by minutes lets its clients in",
+		File: "bridge/refill.go", Package: "bridge", Tests: []string{"TestSessionsWaitForTheLog"},
+		Old: `h.LagBytes <= freshBytes && h.Lag < 1`, New: `h.LagBytes <= freshBytes`,
+	},
+	{
+		Name: "refill: bytes do not count", Why: "a source that has yet to read the window lets its clients in",
+		File: "bridge/refill.go", Package: "bridge", Tests: []string{"TestSessionsWaitForTheLog"},
+		Old: `h.LagBytes <= freshBytes && h.Lag < 1`, New: `h.Lag < 1`,
+	},
+	{
+		Name: "refill: without an end", Why: "without a database no client ever gets a session",
+		File: "bridge/refill.go", Package: "bridge", Tests: []string{"TestSessionsWaitNoLongerThanPatience"},
+		Old: `for !d.caughtUp() && time.Since(d.started) < refillPatience {`, New: `for !d.caughtUp() {`,
+	},
+	{
+		Name: "refill: open sessions wait too", Why: "polls of living sessions hang after a start",
+		File: "bridge/refill.go", Package: "bridge", Tests: []string{"TestOpenSessionsDoNotWait"},
+		Old: `if !r.URL.Query().Has("sid") {`, New: `if r.URL.Query().Has("EIO") {`,
+	},
+	{
+		Name: "refill: feeds get an unfilled log", Why: "a client of ChatEngine's is told it has all it missed while the bridge has not read it",
+		File: "bridge/admit.go", Package: "bridge", Tests: []string{"TestFeedsWaitForTheLog"},
+		Old: `r.Header.Get(gateway.CatchUpHeader) != "" && !d.caughtUp()`, New: `r.Header.Get(gateway.CatchUpHeader) != "" && !d.source.Health().Flowing`,
+	},
+	{
+		Name: "standby: new sessions are served", Why: "clients of a bridge that stands by see nothing, and no load balancer knows",
+		File: "bridge/standby.go", Package: "bridge", Tests: []string{"TestStandbyRefusesNewSessionsOnly"},
+		Old: `if d.standsBy() && !r.URL.Query().Has("sid") {`, New: `if d.standsBy() && r.URL.Query().Has("none") {`,
+	},
+	{
+		Name: "standby: open polling sessions are refused", Why: "they are cut off rather than let go in batches",
+		File: "bridge/standby.go", Package: "bridge", Tests: []string{"TestStandbyRefusesNewSessionsOnly"},
+		Old: `if d.standsBy() && !r.URL.Query().Has("sid") {`, New: `if d.standsBy() {`,
+	},
+	{
+		Name: "standby: clients are kept", Why: "clients of a bridge that lost its slot hear nothing any more",
+		File: "bridge/standby.go", Package: "bridge", Tests: []string{"TestABridgeThatLosesItsSlotLetsItsClientsGo"},
+		Old: "d.server.Shed(standbyBatch)", New: "d.server.Shed(0)",
+	},
+	{
+		Name: "standby: another bridge's slot is a fault", Why: "the spare ends with a wrong configuration instead of waiting for its turn",
+		File: "bridge/prepare.go", Package: "bridge", Tests: []string{"TestStandby"},
+		Old: `if !strings.HasPrefix(f.ID, "slot.") && f.ID`, New: `if f.ID`,
+	},
+	{
+		Name: "start: a database that is away is a fault", Why: "a bridge that starts before its database ends for good",
+		File: "bridge/prepare.go", Package: "bridge", Tests: []string{"TestNoDatabaseIsWaitedFor"},
+		Old: `case err == nil, ctx.Err() != nil, errors.As(err, &setup):`, New: `case err == nil, ctx.Err() != nil, errors.As(err, &setup), err != nil:`,
+	},
+	{
+		Name: "fresh: any transaction counts", Why: "the gateway joins the streams though what was just committed is not read",
+		File: "bridge/wire.go", Package: "bridge", Tests: []string{"TestFreshness"},
+		Old: `h.LastTransaction != nil && h.LastTransaction.After(since)`, New: `h.LastTransaction != nil`,
+	},
+	{
+		Name: "fresh: a quiet database is never fresh", Why: "without traffic every hand-back takes as long as it may",
+		File: "bridge/wire.go", Package: "bridge", Tests: []string{"TestFreshness"},
+		Old: `|| time.Since(since) >= quietAfter`, New: `|| time.Since(since) >= 1000*quietAfter`,
+	},
+	{
+		Name: "ready: a source that is long gone", Why: "load balancers send clients to a bridge that has no events",
+		File: "bridge/health.go", Package: "bridge", Tests: []string{"TestReadiness"},
+		Old: `away < grace`, New: `away < 1000*grace`,
+	},
+	{
+		Name: "ready: standing by", Why: "load balancers send clients to a bridge that refuses them",
+		File: "bridge/health.go", Package: "bridge", Tests: []string{"TestReadiness"},
+		Old: `	case h.State == stateStandby:`, New: `	case h.State == stateStandby && h.FlowedUntil.IsZero():`,
+	},
+}

@@ -1,0 +1,144 @@
+package postgres
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
+)
+
+// observer is a Handler that looks at what is confirmed when it is asked to
+// commit.
+type observer struct {
+	s     *Source
+	seen  []pgoutput.LSN
+	fail  error
+	gaps  []source.Gap
+	begun uint64
+}
+
+func (o *observer) Begin(tx source.Tx) error    { o.begun = tx.Commit; return nil }
+func (o *observer) Change(*source.Change) error { return nil }
+func (o *observer) Gap(g source.Gap) error      { o.gaps = append(o.gaps, g); return nil }
+func (o *observer) Commit(source.Tx) error {
+	_, confirmed := o.s.progress.positions(time.Now())
+	o.seen = append(o.seen, confirmed)
+	if confirmed > pgoutput.LSN(o.begun) {
+		o.fail = errors.Join(o.fail, errors.New("it is confirmed beyond the transaction that is being committed"))
+	}
+	return o.fail
+}
+
+// TestNothingIsConfirmedBeforeTheHandlersCommit: its nil return is the only
+// acknowledgement there is.
+func TestNothingIsConfirmedBeforeTheHandlersCommit(t *testing.T) {
+	o := &observer{}
+	r := newReading(t, o)
+	o.s = r.s
+	for _, f := range recordedFrames(t) {
+		if err := r.frame(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(o.seen) < 5 {
+		t.Fatalf("only %d transactions", len(o.seen))
+	}
+	_, before := r.s.progress.positions(time.Now())
+	// A transaction that the handler refuses stays unconfirmed.
+	r = newReading(t, o)
+	o.s, o.fail = r.s, errors.New("refused")
+	var err error
+	for _, f := range recordedFrames(t) {
+		if err = r.frame(f); err != nil {
+			break
+		}
+	}
+	if _, confirmed := r.s.progress.positions(time.Now()); err == nil || confirmed >= before || confirmed > pgoutput.LSN(o.begun) {
+		t.Errorf("after the handler refused (%v) %v is confirmed", err, confirmed)
+	}
+}
+
+// reachedAt is a Source that has handled everything up to a place.
+func reachedAt(t *testing.T, lsn pgoutput.LSN) *Source {
+	t.Helper()
+	s, err := New(Options{URL: "postgres://h/db"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.progress.start(lsn, 1<<30)
+	return s
+}
+
+// TestASlotThatMovedOnIsAGap: by itself, whatever else would notice.
+func TestASlotThatMovedOnIsAGap(t *testing.T) {
+	for name, c := range map[string]struct {
+		confirmed pgoutput.LSN
+		gaps      int
+	}{"behind": {50, 0}, "where we are": {100, 0}, "ahead": {101, 1}} {
+		s, o := reachedAt(t, 100), &observer{}
+		if err := s.follow(t.Context(), o, &slotLook{exists: true, confirmed: c.confirmed, now: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		if len(o.gaps) != c.gaps {
+			t.Errorf("a slot %s: gaps %+v", name, o.gaps)
+		}
+		if (s.progress.reached() == 0) != (c.gaps == 1) {
+			t.Errorf("a slot %s: %v counts as reached", name, s.progress.reached())
+		}
+	}
+}
+
+// TestASlotMadeAnewByHandIsKept: what was known of the one before is no reason
+// to drop it.
+func TestASlotMadeAnewByHandIsKept(t *testing.T) {
+	for name, know := range map[string]func(*Source){
+		"lost":        func(s *Source) { s.lostReason = "the server removed it" },
+		"publication": func(s *Source) { s.publicationMissing = true },
+	} {
+		s := reachedAt(t, 100)
+		know(s)
+		look := &slotLook{exists: true, confirmed: 50, current: 200}
+		if s.useless(look) == "" {
+			t.Errorf("%s: the slot is taken for good", name)
+		}
+		look.confirmed = 150
+		if reason := s.useless(look); reason != "" {
+			t.Errorf("%s: the new slot is dropped because %s", name, reason)
+		}
+		look.confirmed = 50 // and that is forgotten
+		if reason := s.useless(look); reason != "" {
+			t.Errorf("%s: later %s", name, reason)
+		}
+	}
+}
+
+// TestAShutdownConfirmsNothing: the server asks until everything is confirmed;
+// while there is something to be kept for the next start, the stream is ended.
+func TestAShutdownConfirmsNothing(t *testing.T) {
+	ask := func(r *reading) error {
+		for range shutdownAsks {
+			if err := r.keepalive(&pgoutput.Keepalive{WALEnd: 100, Sent: pgoutput.TimeOf(time.Now()), ReplyRequested: true}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r := newReading(t, &observer{})
+	if err := ask(r); err != nil {
+		t.Errorf("with nothing retained: %v", err)
+	}
+	r = newReading(t, &observer{})
+	r.s.progress.retain = time.Hour
+	now := time.Now()
+	r.s.progress.begin(now, now)
+	r.s.progress.commit(90, now, now, now)
+	if err := ask(r); err == nil || !strings.Contains(err.Error(), errShutdown.Error()) {
+		t.Errorf("with a transaction retained: %v, want %v", err, errShutdown)
+	}
+	if _, confirmed := r.s.progress.positions(time.Now()); confirmed >= 90 {
+		t.Errorf("%v is confirmed", confirmed)
+	}
+}
