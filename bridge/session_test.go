@@ -14,6 +14,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/hub"
 	"chatbridge/mapping"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -36,7 +37,7 @@ func (named) Authenticate(_ context.Context, c auth.Credentials) (auth.Principal
 func startNamed(t *testing.T) (server *bridge.Server, url string) {
 	t.Helper()
 	opts := bridge.ServerOptions{
-		SocketIO: socketio.DefaultOptions(), Hub: bridge.DefaultHubOptions(),
+		SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(),
 		ExpiryGrace: 50 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	}
 	opts.SocketIO.Path = "/api/ws"
@@ -133,7 +134,7 @@ func (p *person) ended() {
 // tell publishes a conversation event of a workspace.
 func tell(server *bridge.Server, workspace string, commit uint64) {
 	at := source.Position{Commit: commit, Index: 1}
-	server.Hub().Publish(&bridge.Event{
+	server.Hub().Publish(&hub.Event{
 		Position: at, Kind: mapping.Conversation, Workspace: []byte(workspace), Conversation: []byte("c"),
 		Packet: socketio.NewEvent(bridge.Namespace, "conversation", fmt.Appendf(nil, `{"n":%d}`, commit), fmt.Appendf(nil, "%q", at)),
 	}, time.Now())

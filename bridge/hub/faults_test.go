@@ -339,6 +339,24 @@ func TestSourceGapIsTold(t *testing.T) {
 	})
 }
 
+// TestMarkWaits: a mark comes after all that the client is owed; one that has not
+// subscribed yet has not said what that is.
+func TestMarkWaits(t *testing.T) {
+	world(t, program{replay: large, grace: time.Second}, 1, func(m *model) {
+		m.burst("a", 5)
+		c := m.clients[0]
+		c.connect()
+		c.mark()
+		time.Sleep(500 * time.Millisecond)
+		synctest.Wait()
+		wantCount(t, "marks before it has subscribed", c.marked, 0)
+		c.subscribe("a")
+		synctest.Wait()
+		wantCount(t, "messages", len(c.messages("a")), 5)
+		wantCount(t, "marks", c.marked, 1)
+	})
+}
+
 // TestSubscribeAgainAndAgain: a subscription that is taken back ends its reading.
 func TestSubscribeAgainAndAgain(t *testing.T) {
 	world(t, program{replay: large}, 1, func(m *model) {

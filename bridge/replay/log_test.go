@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 	"time"
+	"unsafe"
 
 	"chatbridge/bridge/replay"
 	"chatbridge/mapping"
@@ -194,6 +195,14 @@ func TestWindowEvicts(t *testing.T) {
 	}
 }
 
+// step returns t as it would read had the wall clock been put forward, and the
+// monotonic one not. A Time with both has the seconds of the wall clock in the bits
+// 30 to 62 of its first word.
+func step(t time.Time, by time.Duration) time.Time {
+	*(*uint64)(unsafe.Pointer(&t)) += uint64(by/time.Second) << 30
+	return t
+}
+
 // TestTheWallClockAgesNothing: ages go by the monotonic clock.
 func TestTheWallClockAgesNothing(t *testing.T) {
 	l := replay.New(replay.Options{Window: time.Minute, MaxEvents: 10, MaxBytes: 1 << 20})
@@ -202,11 +211,9 @@ func TestTheWallClockAgesNothing(t *testing.T) {
 	l.Append(space, replay.Event{
 		Position: source.Position{Commit: 1}, Kind: mapping.Message, Conversation: []byte("a"), Packet: socketio.NewEvent("/", "message"),
 	}, now)
-	// A wall clock that was put forward by two minutes: Round strips nothing but
-	// the monotonic reading, so that the two differ.
-	stepped := time.Now()
-	if stepped.Round(0).Sub(now.Round(0)) > time.Minute {
-		t.Skip("the machine slept")
+	stepped := step(time.Now(), 10*time.Minute)
+	if d := stepped.Round(0).Sub(now.Round(0)); d < 9*time.Minute || stepped.Sub(now) > time.Minute {
+		t.Fatalf("the clocks were not put apart: %v by the wall, %v", d, stepped.Sub(now))
 	}
 	l.Expire(space, stepped, 100, 100)
 	if s := l.Stats(stepped); s.Events != 1 {
@@ -277,6 +284,21 @@ func TestAForgottenWorkspaceClaimsNothing(t *testing.T) {
 	w.log.Release(space)
 	if f := w.log.Space("w").Messages(); !f.Above(source.Position{}) || f.Position.Compare(first) < 0 {
 		t.Errorf("a workspace made anew claims to hold all after %v", f.Position)
+	}
+}
+
+// TestAConversationThatComesBack: what was forgotten with a conversation is not
+// forgotten when it has something again.
+func TestAConversationThatComesBack(t *testing.T) {
+	w := newWriter(replay.DefaultOptions())
+	first := w.add("w", mapping.Message, "a", "")
+	second := w.add("w", mapping.Message, "a", "")
+	space := w.log.Space("w")
+	w.now = start.Add(2 * time.Minute)
+	w.log.Expire(space, w.now, 100, 100)
+	w.add("w", mapping.Message, "a", "")
+	if f := space.ConversationMessages("a"); !f.Above(first) || f.Above(second) {
+		t.Errorf("the floor of a conversation that came back is %+v", f)
 	}
 }
 

@@ -45,19 +45,19 @@ var bridge = []Mutant{
 	},
 	{
 		Name: "resume: by another workspace", Why: "one workspace is sent the events of another",
-		File: "bridge/client.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
-		Old: `c.principal.Workspace != prior.principal.Workspace || c.principal.User`, New: `c.principal.User`,
+		File: "bridge/hub/client.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
+		Old: `c.Workspace != prior.Workspace || c.User`, New: `c.User`,
 	},
 	{
 		Name: "resume: by another user", Why: "whoever learns a session's id takes the session",
-		File: "bridge/client.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
-		Old: `c.principal.Workspace != prior.principal.Workspace || c.principal.User != prior.principal.User`,
-		New: `c.principal.Workspace != prior.principal.Workspace`,
+		File: "bridge/hub/client.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
+		Old: `c.Workspace != prior.Workspace || c.User != prior.User`,
+		New: `c.Workspace != prior.Workspace`,
 	},
 	{
 		Name: "resume: nobody asks the hub", Why: "sessions are restored by everybody, from offsets that the log does not hold",
 		File: "bridge/server.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
-		Old: `return s.hub.Resume(data.(*client), saved.(*client), offset)`,
+		Old: `return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)`,
 		New: `s.hub.Resume(data.(*client), saved.(*client), offset)
 		return true`,
 	},

@@ -65,11 +65,11 @@ func TestToolNotices(t *testing.T) {
 		t.Errorf("a change of a comment: %s, %v", res.Outcome, err)
 	}
 	broken := harmless
-	broken.Old, broken.New = "s.floor = e.position", "s.floor = nothing"
+	broken.Old, broken.New = "f := Floor{Seq: e.seq + 1,", "f := Floor{Seq: nothing,"
 	if res, err := r.Run(t.Context(), broken); err != nil || res.Outcome != NotBuilt {
 		t.Errorf("what does not build: %s, %v\n%s", res.Outcome, err, res.Output)
 	}
-	hanging := find(t, "replay: the floor does not rise")
+	hanging := find(t, "replay: an evicted message raises no floor")
 	hanging.New = "\tselect {}\n"
 	quick := &Runner{Root: r.Root, Temp: r.Temp, Timeout: 1e9}
 	if res, err := quick.Run(t.Context(), hanging); err != nil || res.Outcome != Killed {
@@ -83,10 +83,10 @@ func TestToolNotices(t *testing.T) {
 }
 
 func TestListThatIsOutOfDate(t *testing.T) {
-	good := find(t, "replay: the floor does not rise")
+	good := find(t, "replay: an evicted message raises no floor")
 	for name, change := range map[string]func(m *Mutant){
 		"not there":    func(m *Mutant) { m.Old = "no such text" },
-		"often":        func(m *Mutant) { m.Old = "s.base" },
+		"often":        func(m *Mutant) { m.Old = "s.size" },
 		"nothing":      func(m *Mutant) { m.New = m.Old },
 		"no Go":        func(m *Mutant) { m.New = "}" },
 		"no file":      func(m *Mutant) { m.File = "nowhere.go" },

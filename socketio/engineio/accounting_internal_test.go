@@ -119,7 +119,7 @@ func TestWaitSpaceIsToldTheEnd(t *testing.T) {
 	waited := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	go func() { waited <- st.s.WaitSpace(ctx) }()
+	go func() { waited <- st.s.WaitSpace(ctx, m) }()
 	for {
 		st.s.mu.Lock()
 		waits := st.s.space != nil
