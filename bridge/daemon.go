@@ -49,6 +49,8 @@ type Daemon struct {
 	key      atomic.Pointer[configs.Secret] // of the Supabase project
 	refused  refusals
 	refilled chan struct{} // closed once new sessions are let in
+	// descriptors keeps some file descriptors from the clients.
+	descriptors *descriptors
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 
@@ -84,10 +86,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, part := range append(d.parts, d.server.Hub().Run) {
 		group.Go(func() error { return part(failed) })
 	}
-	public := d.serve(group, d.public, d.publicHandler())
+	public := d.serve(group, d.public, d.descriptors.admit(d.publicHandler()), d.descriptors)
 	var admin *server
 	if d.admin != nil {
-		admin = d.serve(group, d.admin, d.adminHandler())
+		admin = d.serve(group, d.admin, d.adminHandler(), nil)
 	}
 
 	following, stopFollowing := context.WithCancel(ctx)

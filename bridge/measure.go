@@ -38,7 +38,7 @@ func (d *Daemon) Metrics() metrics.Snapshot {
 			CatchingUp: feeding.Catching, CaughtUp: feeding.CaughtUp,
 			Pauses: feeding.Pauses, Paused: feeding.Paused,
 			LockLongest: feeding.LockLongest, LockHeld: feeding.LockHeld,
-			Expired: d.server.expired.Load(),
+			Expired: d.server.expired.Load(), DescriptorsRefused: d.descriptors.refused.Load(),
 		},
 		Sockets: d.server.IO().Stats(), Replay: feeding.Replay, Auth: &authStats,
 		Reload: d.reloads.snapshot(d.started),

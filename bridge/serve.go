@@ -18,6 +18,9 @@ type server struct {
 	http.Server
 	returned chan struct{} // closed when Serve has
 
+	// descriptors bounds the connections; nil does not.
+	descriptors *descriptors
+
 	mu sync.Mutex
 	// fresh are the connections whose first request has not begun; settled,
 	// where not nil, is closed when there is none left.
@@ -26,8 +29,8 @@ type server struct {
 }
 
 // serve serves a listener in the group until its Shutdown.
-func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *server {
-	s := &server{returned: make(chan struct{}), fresh: make(map[net.Conn]struct{})}
+func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler, bound *descriptors) *server {
+	s := &server{returned: make(chan struct{}), descriptors: bound, fresh: make(map[net.Conn]struct{})}
 	s.Server = http.Server{
 		Handler: h,
 		// Bounds a request's head alone: polls and proxied bodies take
@@ -37,6 +40,9 @@ func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
 		ConnState:         s.track,
+	}
+	if bound != nil {
+		s.ConnContext = bound.mark
 	}
 	group.Go(func() error {
 		defer close(s.returned)
@@ -50,6 +56,9 @@ func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler) *
 }
 
 func (s *server) track(c net.Conn, state http.ConnState) {
+	if state == http.StateNew && s.descriptors != nil && s.descriptors.spent(c) {
+		_ = c.Close() // the server finds it closed, and lets it go
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if state == http.StateNew {

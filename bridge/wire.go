@@ -29,7 +29,7 @@ const poolSize = 4
 // New wires a Daemon from its configuration. It connects to nothing and binds
 // nothing: an error is one of the configuration. Run it, or Close it.
 func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err error) {
-	d = &Daemon{refilled: make(chan struct{}), cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
+	d = &Daemon{refilled: make(chan struct{}), descriptors: newDescriptors(log), cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
 	d.key.Store(&cfg.Source.Realtime.Key)
 	defer func() {
 		if err != nil {

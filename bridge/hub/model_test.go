@@ -27,6 +27,7 @@ import (
 
 var (
 	seeds   = flag.Int("model.seeds", defaultSeeds, "programs that the model runs")
+	shorten = flag.Bool("model.shrink", true, "look for the shortest program that still fails")
 	verbose = flag.Bool("model.history", false, "print the history of a client that fails")
 	first   = flag.Uint64("model.first", 1, "the first one's seed")
 )
@@ -377,7 +378,9 @@ func TestModel(t *testing.T) {
 				seed := *first + i
 				p := generate(seed)
 				if wrong := run(t, p); wrong != "" {
-					p, wrong = shrink(t, p, wrong)
+					if *shorten {
+						p, wrong = shrink(t, p, wrong)
+					}
 					t.Fatalf("seed %d:\n%s%s", seed, wrong, p)
 				}
 			}

@@ -71,6 +71,10 @@ func authFamilies() []family {
 			func(s *Snapshot) map[string]uint64 { return s.Clients.TokensRefused },
 		),
 		counter(
+			"descriptors_refused_total", "Connections refused because clients had used up the file descriptors but a reserve.",
+			func(s *Snapshot) uint64 { return s.Clients.DescriptorsRefused },
+		),
+		counter(
 			"tokens_expired_total", "Clients closed because their token had expired.",
 			func(s *Snapshot) uint64 { return s.Clients.Expired },
 		),

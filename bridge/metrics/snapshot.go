@@ -86,6 +86,9 @@ type Clients struct {
 	LockLongest, LockHeld time.Duration
 	// TokensRefused counts CONNECTs and EventsRefused clients' events, by code.
 	TokensRefused, EventsRefused map[string]uint64
+	// DescriptorsRefused counts connections refused because too few file
+	// descriptors were left.
+	DescriptorsRefused uint64
 	// Expired counts clients closed because their token had expired.
 	Expired uint64
 }

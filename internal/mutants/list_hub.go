@@ -1,7 +1,7 @@
 package mutants
 
 // model are the flags with which the model finds what it is to find.
-var model = []string{"-model.seeds=4000"}
+var model = []string{"-model.seeds=1200", "-model.shrink=false"}
 
 // feeding: what the Hub gives a client, and what it says that it does not.
 var feeding = []Mutant{

@@ -1,0 +1,99 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"syscall"
+)
+
+// descriptors keeps a reserve of the process's file descriptors from the clients,
+// so that the source can connect and the health endpoints can answer while
+// clients use up the rest. A connection's descriptor tells how many are in use:
+// the kernel gives the lowest free one.
+type descriptors struct {
+	// limit is how many the process may have; 0 where that is not known, and
+	// nothing is refused then.
+	limit   int
+	refused atomic.Uint64
+	said    atomic.Bool
+	log     *slog.Logger
+}
+
+// newDescriptors reads the process's limit. Go raises the soft one to the hard
+// one when the process starts.
+func newDescriptors(log *slog.Logger) *descriptors {
+	d := &descriptors{log: log}
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
+		d.limit = int(min(limit.Cur, 1<<30))
+	}
+	return d
+}
+
+// reserve is how many descriptors clients leave free: a twentieth, 32 at least.
+func (d *descriptors) reserve() int { return max(d.limit/20, 32) }
+
+// scarceKey marks, in a request's context, a connection whose descriptor is of
+// the reserve.
+type scarceKey struct{}
+
+// mark is an http.Server's ConnContext.
+func (d *descriptors) mark(ctx context.Context, c net.Conn) context.Context {
+	if fd := descriptorOf(c); d.limit > 0 && fd >= d.limit-d.reserve() {
+		return context.WithValue(ctx, scarceKey{}, true)
+	}
+	return ctx
+}
+
+// admit answers probes alone on connections of the reserve's first half, and
+// closes those of the second half, so that the source always finds one.
+func (d *descriptors) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Context().Value(scarceKey{}) == nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Connection", "close")
+		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		d.refuse()
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "this server has no room for another connection", http.StatusServiceUnavailable)
+	})
+}
+
+// spent tells whether a new connection has to be closed at once.
+func (d *descriptors) spent(c net.Conn) bool {
+	if d.limit == 0 || descriptorOf(c) < d.limit-d.reserve()/2 {
+		return false
+	}
+	d.refuse()
+	return true
+}
+
+func (d *descriptors) refuse() {
+	d.refused.Add(1)
+	if !d.said.Swap(true) {
+		d.log.Warn("clients use up the file descriptors: new ones are refused, so that the source and the probes have some; "+
+			"raise LimitNOFILE (systemd) or ulimit -n, or lower limits.connections", "limit", d.limit, "reserve", d.reserve())
+	}
+}
+
+// descriptorOf returns a connection's file descriptor, -1 if it has none.
+func descriptorOf(c net.Conn) int {
+	if t, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = t.NetConn()
+	}
+	n := -1
+	if s, ok := c.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { n = int(fd) }) // closed: it has none
+		}
+	}
+	return n
+}
