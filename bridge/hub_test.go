@@ -83,9 +83,10 @@ func (h *hubTest) publish(workspace string, kind mapping.Kind, conversation, mes
 	h.commit++
 	at := source.Position{Commit: h.commit, Index: 1}
 	payload := fmt.Appendf(nil, `{"n":%d,"workspace":%q,"conversation":%q,"message":%q}`, h.commit, workspace, conversation, message)
+	offset := append(hub.AppendOffset([]byte{'"'}, hub.Offset{Position: at, Commit: time.Now()}), '"')
 	h.server.Hub().Publish(&hub.Event{
 		Position: at, Kind: kind, Workspace: []byte(workspace), Conversation: []byte(conversation), Message: []byte(message),
-		Packet: socketio.NewEvent(bridge.Namespace, kind.String(), payload, fmt.Appendf(nil, "%q", at)),
+		Packet: socketio.NewEvent(bridge.Namespace, kind.String(), payload, offset),
 	}, time.Now())
 	return h.commit
 }

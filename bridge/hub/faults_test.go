@@ -142,7 +142,10 @@ func TestEvictedBetweenResumeAndAttach(t *testing.T) {
 				t.Fatal("the session is not restored")
 			}
 			if what == "history" {
+				time.Sleep(time.Millisecond)
 				m.hub.Restart(time.Time{}, time.Now(), time.Now())
+				m.commit = 10 // below what the client claims
+				m.burst("a", 2)
 			} else {
 				m.burst("a", 20)
 			}
@@ -154,6 +157,9 @@ func TestEvictedBetweenResumeAndAttach(t *testing.T) {
 			gaps := c.toldOf()
 			if len(gaps) == 0 || gaps[0].Reload != (what == "history") {
 				t.Errorf("%s: the client was told %+v", what, gaps)
+			}
+			if last := m.truth.Events[len(m.truth.Events)-1].Message; !slices.Contains(c.messages("a"), last) {
+				t.Errorf("%s: the last message did not come", what)
 			}
 			s := m.hub.Stats()
 			if _, holes := s.ByReason(); holes[what] == 0 {
@@ -336,6 +342,47 @@ func TestSourceGapIsTold(t *testing.T) {
 		wantCount(t, "gaps told to who was there", len(there.toldOf()), 1)
 		wantCount(t, "gaps told to who came back", len(back.toldOf()), 1)
 		wantCount(t, "gaps told to who came a minute later", len(later.toldOf()), 0)
+	})
+}
+
+// TestCutBeforeItHadRead: a client that was cut while it was being caught up is
+// still owed what it had not been sent, also when the window has moved on.
+func TestCutBeforeItHadRead(t *testing.T) {
+	world(t, program{replay: large, maxPackets: 8, maxBytes: 1 << 20}, 1, func(m *model) {
+		for range 90 {
+			m.burst("a", 1)
+			time.Sleep(100 * time.Millisecond)
+		}
+		c := m.clients[0]
+		c.stall(time.Hour)
+		c.subscribe("a")
+		c.connect()
+		time.Sleep(4 * time.Second)
+		c.cut()
+		c.setPace(10, 0)
+		c.connect()
+		synctest.Wait()
+		wantCount(t, "messages", len(c.messages("a")), 90)
+		wantCount(t, "gaps told", len(c.toldOf()), 0)
+	})
+}
+
+// TestManyEventsOfOthers: a client that lags reads past what is not for it, to the
+// head, before it goes live.
+func TestManyEventsOfOthers(t *testing.T) {
+	world(t, program{replay: large, maxPackets: 8, maxBytes: 1 << 20}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("b")
+		c.connect()
+		synctest.Wait()
+		c.stall(time.Second)
+		synctest.Wait()
+		m.burst("b", 20)
+		m.burst("a", 5000)
+		m.burst("b", 5)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		wantCount(t, "messages", len(c.messages("b")), 25)
 	})
 }
 

@@ -60,7 +60,7 @@ func (c *modelClient) note(e history.Entry) {
 
 func (c *modelClient) connect() {
 	c.client = &hub.Client{Workspace: c.h.Workspace, User: c.h.Client}
-	recovered := c.prior != nil && c.offset != "" && c.m.hub.Resume(c.client, c.prior, c.offset)
+	recovered := c.prior != nil && c.m.hub.Resume(c.client, c.prior, c.offset)
 	c.mu.Lock()
 	c.note(history.Entry{Op: history.Connect, Recovered: recovered, Offset: c.at})
 	if !recovered && c.offset != "" {

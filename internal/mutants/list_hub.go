@@ -8,7 +8,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: subscribing takes the head for what was read", Why: "a client that lags and subscribes loses that conversation's backlog",
 		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestSubscribeWhileLagging"},
-		Old: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\treturn &e\n", New: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\te.from, e.next, e.joined = h.log.Sequence(), h.log.Sequence(), false\n\t\t\treturn &e\n",
+		Old: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\treturn &e\n", New: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\tc.main = h.here()\n\t\t\treturn &e\n",
 	},
 	{
 		Name: "hub: nobody looks again at what Resume found", Why: "what is evicted before Attach is gone in silence",
@@ -19,6 +19,11 @@ var feeding = []Mutant{
 		Name: "hub: a history that began between Resume and Attach goes unnoticed", Why: "an offset of the old history is read in the new one",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestEvictedBetweenResumeAndAttach"},
 		Old: "	if prior.history != h.history {\n		// Since Resume looked.", New: "	if false {\n		// Since Resume looked.",
+	},
+	{
+		Name: "hub: a session of another history is restored", Why: "an offset of the old history is read in the new one",
+		File: "bridge/hub/client.go", Package: "bridge", Tests: []string{"TestAnotherHistory"},
+		Old: "prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||", New: "o.Position.Compare(h.log.Head()) > 0 ||",
 	},
 	{
 		Name: "hub: restored whatever the log holds", Why: "a session is restored with a hole",
@@ -32,7 +37,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: a new session inherits nothing", Why: "what a client was still owed when it was cut never comes",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadRead"},
 		Old: "\t\t\tc.inherit(prior)\n", New: "",
 	},
 	{
@@ -57,7 +62,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: a client goes live before it is at the head", Why: "what was published while it read is missing",
-		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestManyEventsOfOthers"},
 		Old: "	if len(packets) > 0 || c.main.Next < head {\n		return packets, false\n	}\n	c.live = true", New: "	if len(packets) > 0 {\n		return packets, false\n	}\n	c.live = true",
 	},
 	{
