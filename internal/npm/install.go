@@ -18,8 +18,8 @@ import (
 )
 
 // ErrNoNode says that node or npm is not in PATH. Test for it with errors.Is;
-// the remedy is to install Node.js 20 or newer.
-var ErrNoNode = errors.New("node and npm not found in PATH: install Node.js 20 or newer")
+// the remedy is to install Node.js 18 or newer.
+var ErrNoNode = errors.New("node and npm not found in PATH: install Node.js 18 or newer")
 
 // stampName is the file, inside node_modules, that says which lock file it
 // was installed from. Inside, so that deleting node_modules deletes it too.
