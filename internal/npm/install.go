@@ -83,7 +83,7 @@ func ci(ctx context.Context, dir string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("run npm ci in %s: %w\n%s\n(npm ci needs the registry, or a filled npm cache)", dir, err, tail(out.String(), 20))
+		return fmt.Errorf("run npm ci in %s: %w\n%s\n(npm ci needs the registry, or a filled npm cache)", dir, err, tail(out.String(), 40))
 	}
 	return os.MkdirAll(filepath.Join(dir, "node_modules"), 0o755)
 }
