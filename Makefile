@@ -23,7 +23,7 @@ build: ## build bin/bridge
 
 .PHONY: test
 test: ## run all tests against real servers and clients, with the race detector
-	@scripts/prepare go postgres node chromium nginx haproxy caddy prometheus systemd
+	@scripts/prepare go gcc postgres node chromium nginx haproxy caddy prometheus systemd
 	@scripts/test
 
 .PHONY: lint
