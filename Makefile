@@ -1,4 +1,6 @@
 # Every target installs what it needs itself and works again the second time.
+# Variables of the command line, such as PACKAGES, are in the environment of
+# the scripts: make exports those.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 
@@ -22,9 +24,14 @@ build: ## build bin/bridge
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/bridge ./cmd/bridge
 
 .PHONY: test
-test: ## run all tests against real servers and clients, with the race detector
-	@scripts/prepare go postgres node chromium nginx haproxy caddy prometheus systemd
+test: ## run all tests with the race detector (PACKAGES=./demo for some)
+	@scripts/prepare go gcc postgres node chromium nginx haproxy caddy prometheus systemd
 	@scripts/test
+
+.PHONY: bare
+bare: ## run both commands on a minimal Debian in a chroot (as root; FRESH=1 anew)
+	@scripts/prepare go debootstrap
+	@scripts/bare
 
 .PHONY: lint
 lint: ## gofumpt, vet, staticcheck

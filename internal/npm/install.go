@@ -18,8 +18,8 @@ import (
 )
 
 // ErrNoNode says that node or npm is not in PATH. Test for it with errors.Is;
-// the remedy is to install Node.js 20 or newer.
-var ErrNoNode = errors.New("node and npm not found in PATH: install Node.js 20 or newer")
+// the remedy is to install Node.js 18 or newer.
+var ErrNoNode = errors.New("node and npm not found in PATH: install Node.js 18 or newer")
 
 // stampName is the file, inside node_modules, that says which lock file it
 // was installed from. Inside, so that deleting node_modules deletes it too.
@@ -83,7 +83,7 @@ func ci(ctx context.Context, dir string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("run npm ci in %s: %w\n%s\n(npm ci needs the registry, or a filled npm cache)", dir, err, tail(out.String(), 20))
+		return fmt.Errorf("run npm ci in %s: %w\n%s\n(npm ci needs the registry, or a filled npm cache)", dir, err, tail(out.String(), 40))
 	}
 	return os.MkdirAll(filepath.Join(dir, "node_modules"), 0o755)
 }

@@ -17,14 +17,15 @@ func wanted(dir string) string {
 		return ""
 	}
 	var file struct {
-		Dependencies    map[string]string `json:"dependencies"`
-		DevDependencies map[string]string `json:"devDependencies"`
+		Dependencies         map[string]string `json:"dependencies"`
+		DevDependencies      map[string]string `json:"devDependencies"`
+		OptionalDependencies map[string]string `json:"optionalDependencies"`
 	}
 	if json.Unmarshal(b, &file) != nil {
 		return ""
 	}
 	var list []string
-	for _, deps := range []map[string]string{file.Dependencies, file.DevDependencies} {
+	for _, deps := range []map[string]string{file.Dependencies, file.DevDependencies, file.OptionalDependencies} {
 		for name, version := range deps {
 			if alias, ok := strings.CutPrefix(version, "npm:"); ok {
 				list = append(list, name+"="+alias)

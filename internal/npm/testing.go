@@ -12,7 +12,7 @@ import (
 
 const (
 	// installTimeout is how long an npm ci may take; one over a slow line took
-	// 40 s for playwright-core.
+	// 40 s.
 	installTimeout = 5 * time.Minute
 	// AwaitTimeout is how long [TestProcess.Await] waits for a line. Longer
 	// than anything our tests wait for, so that running out of it is a fault.

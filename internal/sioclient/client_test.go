@@ -176,8 +176,11 @@ func TestClient(t *testing.T) {
 				t.Parallel()
 				testEvents(t, url)
 			})
+			// The two that drop have a server of their own: what they miss goes to
+			// all clients of it.
 			t.Run("recovery", func(t *testing.T) {
 				t.Parallel()
+				url := start(t)
 				r := record(t, sioclient.Options{URL: url, Auth: good()})
 				r.expect(t, "connect recovered=false pid=true", `hello {"workspace":"w1"}`)
 				if err := r.Emit("drop", map[string]int{"n": 7}); err != nil {
@@ -194,6 +197,7 @@ func TestClient(t *testing.T) {
 			})
 			t.Run("without recovery", func(t *testing.T) {
 				t.Parallel()
+				url := start(t)
 				r := record(t, sioclient.Options{URL: url, Auth: good(), NoRecovery: true})
 				r.expect(t, "connect recovered=false pid=true", `hello {"workspace":"w1"}`)
 				if err := r.Emit("drop", nil); err != nil {

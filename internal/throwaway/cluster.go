@@ -17,7 +17,8 @@ import (
 
 // Cluster is one running Postgres. Start makes it.
 type Cluster struct {
-	bin  string
+	bin  string // what the caller or Find named
+	run  string // what it is run from, see home.programs
 	opts Options
 	home *home
 	port int
@@ -68,10 +69,13 @@ func (o Options) find(ctx context.Context) (string, error) {
 
 func (c *Cluster) create(ctx context.Context) error {
 	var err error
+	if c.run, err = c.home.programs(c.bin); err != nil {
+		return err
+	}
 	if c.opts.Template != nil {
 		err = c.opts.Template.copyTo(c.home)
 	} else {
-		err = initdb(ctx, c.bin, c.home)
+		err = initdb(ctx, c.run, c.home)
 	}
 	if err != nil {
 		return err
@@ -119,7 +123,7 @@ func (c *Cluster) StartAgain(ctx context.Context) error {
 		return errors.New("start Postgres: it is running")
 	}
 	// SIGQUIT is an immediate shutdown: all children end, nothing is saved.
-	p, err := start(c.bin, "postgres", c.home.acc, c.home.dir, c.out, syscall.SIGQUIT, "-D", c.home.data())
+	p, err := start(c.run, "postgres", c.home.acc, c.home.dir, c.out, syscall.SIGQUIT, "-D", c.home.data())
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,11 @@ func NewTemplate(ctx context.Context, bin string) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := initdb(ctx, bin, h); err != nil {
+	run, err := h.programs(bin)
+	if err == nil {
+		err = initdb(ctx, run, h)
+	}
+	if err != nil {
 		h.remove()
 		return nil, err
 	}

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"chatbridge/internal/npm"
+	"github.com/chromedp/chromedp"
 )
 
-// chromium finds the browser, or installs it, once for all tests.
-var chromium = sync.OnceValues(func() (path, problem string) {
+// findChromium finds the browser, or installs it, once for all tests.
+var findChromium = sync.OnceValues(func() (path, problem string) {
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
 			return path, ""
@@ -34,50 +34,52 @@ var chromium = sync.OnceValues(func() (path, problem string) {
 	return path, ""
 })
 
+// browserStopTime bounds the browser's end, which removes its profile.
+const browserStopTime = 10 * time.Second
+
 // browser is the one browser of the test binary: starting one takes seconds.
 // Each client has a profile of its own in it.
 type browser struct {
-	once     sync.Once
-	process  *npm.Process
-	endpoint string
-	err      error
+	once sync.Once
+	ctx  context.Context // chromedp's handle of it
+	end  context.CancelFunc
+	err  error
 }
 
 var shared browser // started by the first test that needs it, stopped by TestMain
 
-// start starts it, and gives the address to connect to.
-func (b *browser) start(path string) (endpoint string, err error) {
+// start starts it, and gives the context to open tabs with.
+func (b *browser) start(path string) (context.Context, error) {
 	b.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*npm.AwaitTimeout)
-		defer cancel()
-		b.process, b.err = npm.Start(context.Background(), npm.Options{Script: packages + "/chromium.mjs", Args: []string{path}})
-		if b.err != nil {
-			return
-		}
-		var ready struct{ Endpoint string }
-		b.err = b.process.NextEvent(ctx, "ready", &ready)
-		b.endpoint = ready.Endpoint
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+			chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+			// The tests' servers have certificates of their own making.
+			chromedp.IgnoreCertErrors)
+		allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+		b.end = end
+		b.ctx, _ = chromedp.NewContext(allocator) // ended with its parent
+		b.err = chromedp.Do(b.ctx)
 	})
-	return b.endpoint, b.err
+	return b.ctx, b.err
 }
 
 // stop ends it, if it was started: with time to remove its profile, if it
 // takes it.
 func (b *browser) stop() {
-	if b.process == nil {
+	if b.ctx == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(b.ctx, browserStopTime)
 	defer cancel()
-	b.process.CloseInput()
-	_ = b.process.Wait(ctx)
-	b.process.Stop()
+	_ = chromedp.Cancel(ctx)
+	b.end()
 }
 
-// needChromium gives where to connect to the browser.
-func needChromium(t *testing.T) (endpoint string) {
+// needChromium gives the context to open tabs with.
+func needChromium(t *testing.T) context.Context {
 	t.Helper()
-	path, problem := chromium()
+	path, problem := findChromium()
 	switch {
 	case problem == "":
 	case os.Getenv("CI") == "":
@@ -85,9 +87,9 @@ func needChromium(t *testing.T) (endpoint string) {
 	default:
 		t.Fatal(problem)
 	}
-	endpoint, err := shared.start(path)
+	ctx, err := shared.start(path)
 	if err != nil {
 		t.Fatalf("start Chromium: %v", err)
 	}
-	return endpoint
+	return ctx
 }

@@ -3,9 +3,6 @@ package clienttest_test
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"path/filepath"
 	"testing"
 
 	"chatbridge/internal/npm"
@@ -47,7 +44,15 @@ func eachKind(t *testing.T, test func(t *testing.T, k kind)) {
 // goroutine.
 type client struct {
 	t *testing.T
-	*npm.TestProcess
+	driver
+}
+
+// driver runs testdata/npm/driver.mjs: Node.js or a tab of the browser.
+type driver interface {
+	// Tell sends a command, a line of JSON.
+	Tell(command any)
+	// NextLine waits for the next report, a line of JSON.
+	NextLine() json.RawMessage
 }
 
 // report is a line of testdata/npm/driver.mjs.
@@ -74,29 +79,7 @@ func (k kind) start(t *testing.T) *client {
 	if !k.browser {
 		return &client{t, npm.Node(t, packages+"/node.mjs", k.name)}
 	}
-	p := npm.Node(t, packages+"/browser.mjs", needChromium(t), servePage(t))
-	p.Await("ready", nil)
-	return &client{t, p}
-}
-
-// servePage serves the page that drives the client in a browser. Its origin is
-// not that of the server under test, as with the CRM.
-func servePage(t *testing.T) (url string) {
-	t.Helper()
-	files := map[string]string{
-		"/":             "page.html",
-		"/driver.mjs":   "driver.mjs",
-		"/socket.io.js": "node_modules/client-4.8/dist/socket.io.min.js",
-	}
-	mux := http.NewServeMux()
-	for path, file := range files {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
-			http.ServeFile(w, r, filepath.Join(packages, file))
-		})
-	}
-	s := httptest.NewServer(mux)
-	t.Cleanup(s.Close)
-	return s.URL
+	return &client{t, openTab(t)}
 }
 
 // options are those of io(url, options).
@@ -190,7 +173,7 @@ func (c *client) acked(tag string, args ...any) {
 
 func (c *client) next() (r report) {
 	c.t.Helper()
-	line := c.TestProcess.NextLine()
+	line := c.NextLine()
 	if err := json.Unmarshal(line, &r); err != nil {
 		c.t.Fatalf("decode %s: %v", line, err)
 	}

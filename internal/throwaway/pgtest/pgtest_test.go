@@ -3,6 +3,7 @@ package pgtest_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"chatbridge/internal/schemas"
@@ -66,4 +67,39 @@ func TestVersions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestProgramsInAClosedFolder: root runs the server as another user, who may
+// not pass through root's home.
+func TestProgramsInAClosedFolder(t *testing.T) {
+	t.Parallel()
+	closed := filepath.Join(t.TempDir(), "a closed folder")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	prefix := filepath.Dir(pgtest.Version(t, "17"))
+	if err := os.CopyFS(filepath.Join(closed, "pg"), os.DirFS(prefix)); err != nil {
+		t.Fatal(err)
+	}
+	bin := filepath.Join(closed, "pg", "bin")
+	t.Run("start", func(t *testing.T) {
+		c := pgtest.Cluster(t, throwaway.Options{Bin: bin})
+		if err := c.Restart(t.Context(), "fast"); err != nil {
+			t.Fatal(err)
+		}
+		if err := pgtest.Exec(t.Context(), c.URL("postgres"), "select 1"); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("template", func(t *testing.T) {
+		template, err := throwaway.NewTemplate(t.Context(), bin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer template.Remove()
+		c := pgtest.Cluster(t, throwaway.Options{Template: template})
+		if err := pgtest.Exec(t.Context(), c.URL("postgres"), "select 1"); err != nil {
+			t.Error(err)
+		}
+	})
 }
