@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"bytes"
-
 	"chatbridge/source"
 )
 
@@ -19,7 +17,7 @@ type batch struct {
 	waiting []waiting
 	touched []touched
 	// byKey finds a touched conversation once there are more than a few.
-	byKey map[string]int
+	byKey map[RowKey]int
 	// changed are the references whose change makes conversation events.
 	changed []changedReference
 	// referenceRows counts the rows of references.
@@ -41,7 +39,7 @@ type waiting struct {
 
 // touched is a conversation that a row of the batch concerns.
 type touched struct {
-	key, workspace []byte
+	rowKey
 	// first is the place in the batch of the first row that touched it.
 	first uint32
 	// due tells that it gets an event.
@@ -50,7 +48,7 @@ type touched struct {
 
 type changedReference struct {
 	table tableID
-	key   []byte
+	key   rowKey
 }
 
 func (b *batch) reset() {
@@ -82,7 +80,7 @@ func (b *batch) end() {
 const few = 8
 
 // touch notes that the present row concerns a conversation.
-func (b *batch) touch(key, workspace []byte, due bool) {
+func (b *batch) touch(key rowKey, due bool) {
 	if i := b.find(key); i >= 0 {
 		b.touched[i].due = b.touched[i].due || due
 		return
@@ -94,28 +92,28 @@ func (b *batch) touch(key, workspace []byte, due bool) {
 		b.touched = append(b.touched, touched{})
 	}
 	t := &b.touched[n]
-	t.key, t.workspace = append(t.key[:0], key...), append(t.workspace[:0], workspace...)
+	t.key, t.workspace = append(t.key[:0], key.key...), append(t.workspace[:0], key.workspace...)
 	t.first, t.due = b.rows-1, due
 	if n+1 > few {
 		if b.byKey == nil {
-			b.byKey = map[string]int{}
+			b.byKey = map[RowKey]int{}
 			for i := range b.touched {
-				b.byKey[string(b.touched[i].key)] = i
+				b.byKey[b.touched[i].owned()] = i
 			}
 		}
-		b.byKey[string(key)] = n
+		b.byKey[key.owned()] = n
 	}
 }
 
-func (b *batch) find(key []byte) int {
+func (b *batch) find(key rowKey) int {
 	if b.byKey != nil {
-		if i, ok := b.byKey[string(key)]; ok {
+		if i, ok := b.byKey[RowKey{string(key.workspace), string(key.key)}]; ok {
 			return i
 		}
 		return -1
 	}
 	for i := range b.touched {
-		if bytes.Equal(b.touched[i].key, key) {
+		if b.touched[i].equal(key) {
 			return i
 		}
 	}
@@ -131,7 +129,7 @@ type need struct {
 type needKey struct {
 	kind  uint8
 	table tableID
-	key   string
+	key   RowKey
 }
 
 const (
@@ -149,14 +147,14 @@ func (n *need) reset() {
 }
 
 // add notes a key; false when it was noted before.
-func (n *need) add(kind uint8, t tableID, role string, key []byte) bool {
-	if n.seen[needKey{kind, t, string(key)}] {
+func (n *need) add(kind uint8, t tableID, role string, key rowKey) bool {
+	if n.asked(kind, t, key) {
 		return false
 	}
 	if n.seen == nil {
 		n.seen = map[needKey]bool{}
 	}
-	k := string(key)
+	k := key.owned()
 	n.seen[needKey{kind, t, k}] = true
 	switch kind {
 	case needConversation:
@@ -173,12 +171,17 @@ func (n *need) add(kind uint8, t tableID, role string, key []byte) bool {
 	return true
 }
 
-func addReference(list []ReferenceNeed, role, key string) []ReferenceNeed {
+// asked tells that a key was noted.
+func (n *need) asked(kind uint8, t tableID, key rowKey) bool {
+	return n.seen[needKey{kind, t, RowKey{string(key.workspace), string(key.key)}}]
+}
+
+func addReference(list []ReferenceNeed, role string, key RowKey) []ReferenceNeed {
 	for i := range list {
 		if list[i].Table == role {
 			list[i].Keys = append(list[i].Keys, key)
 			return list
 		}
 	}
-	return append(list, ReferenceNeed{Table: role, Keys: []string{key}})
+	return append(list, ReferenceNeed{Table: role, Keys: []RowKey{key}})
 }

@@ -19,9 +19,8 @@ const (
 
 // emitMessage makes a message event, or lets it wait for a lookup.
 func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
-	id := row[m.spec.message.key].Data
 	if m.partial {
-		if r := m.memory.get(messageTable, id); r != nil && !r.none {
+		if r := m.memory.get(messageTable, m.messageKey(row)); r != nil && !r.none {
 			fill(row, r.row)
 		}
 	}
@@ -39,7 +38,7 @@ func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 	s := &m.spec.message
 	m.beginMessage(row)
 	o := m.makePayload(messageTable, row[s.key].Data, s.members)
-	if o = m.whole(o, messageTable, row[s.key].Data, row[s.key].Data); o != made {
+	if o = m.whole(o, messageTable, m.messageKey(row)); o != made {
 		return o
 	}
 	m.fillEvent(Message, index, row)
@@ -47,16 +46,16 @@ func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 }
 
 // whole turns an event that was made without values that the source did not
-// send into one that is lacking, or, when nobody has them, impossible. message
-// is the key of the message that the event is of, if it is.
-func (m *Mapper) whole(o outcome, t tableID, key, message []byte) outcome {
+// send into one that is lacking, or, when nobody has them, impossible. key is
+// that of the row of table t that the event is of.
+func (m *Mapper) whole(o outcome, t tableID, key rowKey) outcome {
 	if m.env.toast == 0 || o == lacking {
 		return o
 	}
-	if m.readBack(message) {
+	if m.readBack(t, key) {
 		return lacking
 	}
-	m.fail(failToast, t, key, "", "an UPDATE came without its large values and they could not be read back: "+
+	m.fail(failToast, t, key.key, "", "an UPDATE came without its large values and they could not be read back: "+
 		"set `replica identity full`, or let the bridge look them up")
 	return impossible
 }
@@ -182,9 +181,9 @@ func (m *Mapper) makeTyping(row source.Row, index uint32) outcome {
 	key := row[s.key].Data
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
-	m.conversationKey = key
+	m.conversation = rowKey{row[s.workspace].Data, key}
 	o := m.makePayload(conversationTable, key, m.spec.typing)
-	if o = m.whole(o, conversationTable, key, nil); o != made {
+	if o = m.whole(o, conversationTable, m.conversation); o != made {
 		return o
 	}
 	m.event = Event{Kind: Typing, Index: index, Workspace: row[s.workspace].Data, Conversation: key, Key: key, Payload: m.out}

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -79,7 +80,7 @@ func (m *Mapper) sendWaiting(emit Emit) error {
 		case w.ready:
 			m.event = w.event
 		case w.kind == Message:
-			if r := m.memory.get(messageTable, w.row[m.spec.message.key].Data); r != nil && !r.none {
+			if r := m.memory.get(messageTable, m.messageKey(w.row)); r != nil && !r.none {
 				fill(w.row, r.row)
 			}
 			o = m.makeMessage(w.row, w.index)
@@ -100,7 +101,7 @@ func (m *Mapper) sendWaiting(emit Emit) error {
 
 // fetch makes the batch's lookup, if it lacks anything, and remembers what it
 // found. It returns the conversations that point to changed references.
-func (m *Mapper) fetch() [][]byte {
+func (m *Mapper) fetch() []rowKey {
 	b := &m.batch
 	for _, c := range b.changed {
 		if m.opts.Lookup != nil {
@@ -110,12 +111,12 @@ func (m *Mapper) fetch() [][]byte {
 	if b.need.Empty() {
 		return m.relatedInMemory()
 	}
-	var related [][]byte
+	var related []rowKey
 	found := map[needKey]bool{}
 	m.counters.batches.Add(1)
 	err := m.opts.Lookup.Fetch(&b.need.Need, func(f Found) {
-		if key := m.keep(f, found); key != nil {
-			related = append(related, key)
+		if key, ok := m.keep(f, found); ok {
+			related = append(related, key.owned().bytes())
 		}
 	})
 	switch {
@@ -133,34 +134,50 @@ func (m *Mapper) fetch() [][]byte {
 // keep remembers a row that was found, unless the stream has shown it: the
 // stream's rows are in order with its events, what was read now may be ahead.
 // It returns the key of a conversation that points to a changed reference.
-func (m *Mapper) keep(f Found, found map[needKey]bool) []byte {
+// Rows that were not asked for are left: a Lookup may answer with rows of the
+// same keys in other workspaces.
+func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool) {
 	t, ok := m.tableOf(f.Table)
 	if !ok || len(f.Row) != len(m.spec.tables[t].Columns) {
-		return nil
+		return related, false
 	}
-	key := f.Row[m.keySlot(t)]
-	if key.Kind != source.Text {
-		return nil
+	key, ok := m.rowKeyOf(t, f.Row)
+	if !ok {
+		return related, false
 	}
+	need := &m.batch.need
 	switch {
 	case t == messageTable && f.Newest:
-		conv := f.Row[m.spec.message.conversation].Data
-		found[needKey{needNewest, newestKind, string(conv)}] = true
-		m.keepNewest(conv, f.Row)
-	case t == messageTable:
-		found[needKey{needMessage, t, string(key.Data)}] = true
-		m.keepRow(t, key.Data, f.Row)
-	case t == conversationTable:
-		found[needKey{needConversation, t, string(key.Data)}] = true
-		m.keepRow(t, key.Data, f.Row)
-		if m.pointsToChanged(f.Row) {
-			return append([]byte(nil), key.Data...)
+		conv := rowKey{key.workspace, f.Row[m.spec.message.conversation].Data}
+		if need.asked(needNewest, newestKind, conv) || m.isRelated(conv) {
+			found[needKey{needNewest, newestKind, conv.owned()}] = true
+			m.keepNewest(conv, f.Row)
 		}
+	case t == messageTable:
+		if need.asked(needMessage, t, key) {
+			m.keepRow(t, key, f.Row)
+		}
+	case t == conversationTable:
+		points := m.pointsToChanged(f.Row)
+		if points || need.asked(needConversation, t, key) || need.asked(needNewest, newestKind, key) {
+			found[needKey{needConversation, t, key.owned()}] = true
+			m.keepRow(t, key, f.Row)
+		}
+		return key, points
 	default:
-		found[needKey{needReference, t, string(key.Data)}] = true
-		m.keepRow(t, key.Data, f.Row)
+		found[needKey{needReference, t, key.owned()}] = true
+		m.keepRow(t, key, f.Row)
 	}
-	return nil
+	return related, false
+}
+
+// isRelated tells that a conversation points to a changed reference.
+func (m *Mapper) isRelated(conversation rowKey) bool {
+	if len(m.batch.changed) == 0 {
+		return false
+	}
+	r := m.memory.get(conversationTable, conversation)
+	return r != nil && !r.none && m.pointsToChanged(r.row)
 }
 
 func (m *Mapper) tableOf(role string) (tableID, bool) {
@@ -172,7 +189,7 @@ func (m *Mapper) tableOf(role string) (tableID, bool) {
 	return 0, false
 }
 
-func (m *Mapper) keepRow(t tableID, key []byte, row source.Row) {
+func (m *Mapper) keepRow(t tableID, key rowKey, row source.Row) {
 	r := m.memory.get(t, key)
 	if r != nil && r.stream && !r.none {
 		// Of a row that the stream has shown only what it did not send is new.
@@ -192,7 +209,7 @@ func (m *Mapper) keepRow(t tableID, key []byte, row source.Row) {
 	}
 }
 
-func (m *Mapper) keepNewest(conv []byte, row source.Row) {
+func (m *Mapper) keepNewest(conv rowKey, row source.Row) {
 	order := int64(-1 << 63)
 	if v := row[m.spec.newestBy]; v.Kind == source.Text {
 		order = timeOrder(v.Data)
@@ -212,8 +229,8 @@ func (m *Mapper) rememberAbsent(found map[needKey]bool) {
 		if k.kind == needRelated || k.kind == needMessage || found[k] {
 			continue
 		}
-		if r := m.memory.get(k.table, []byte(k.key)); r == nil || !r.stream {
-			m.memory.putNone(k.table, []byte(k.key)).expires = m.expiry()
+		if r := m.memory.get(k.table, k.key.bytes()); r == nil || !r.stream {
+			m.memory.putNone(k.table, k.key.bytes()).expires = m.expiry()
 		}
 	}
 }
@@ -221,7 +238,11 @@ func (m *Mapper) rememberAbsent(found map[needKey]bool) {
 func (m *Mapper) pointsToChanged(conversation source.Row) bool {
 	for _, c := range m.batch.changed {
 		by := m.reference(c.table).by
-		if v := conversation[by.slot]; v.Kind == source.Text && bytes.Equal(v.Data, c.key) {
+		v := rowKey{key: m.keyOf(conversation, by.slot)}
+		if m.spec.tables[c.table].Workspace >= 0 {
+			v.workspace = m.keyOf(conversation, m.spec.conversation.workspace)
+		}
+		if v.key != nil && v.equal(c.key) {
 			return true
 		}
 	}
@@ -230,14 +251,14 @@ func (m *Mapper) pointsToChanged(conversation source.Row) bool {
 
 // relatedInMemory finds the conversations of changed references among those
 // that are remembered, for when nobody can be asked.
-func (m *Mapper) relatedInMemory() [][]byte {
+func (m *Mapper) relatedInMemory() []rowKey {
 	if len(m.batch.changed) == 0 {
 		return nil
 	}
-	var out [][]byte
+	var out []rowKey
 	for key, r := range m.memory.rows[conversationTable] {
 		if !r.none && m.pointsToChanged(r.row) {
-			out = append(out, []byte(key))
+			out = append(out, key.bytes())
 		}
 	}
 	return out
@@ -245,9 +266,11 @@ func (m *Mapper) relatedInMemory() [][]byte {
 
 // sendRelated emits the conversations whose reference changed, in the order of
 // their keys, without those that the batch sent anyway.
-func (m *Mapper) sendRelated(keys [][]byte, emit Emit) error {
-	slices.SortFunc(keys, bytes.Compare)
-	keys = slices.CompactFunc(keys, bytes.Equal)
+func (m *Mapper) sendRelated(keys []rowKey, emit Emit) error {
+	slices.SortFunc(keys, func(a, b rowKey) int {
+		return cmp.Or(bytes.Compare(a.key, b.key), bytes.Compare(a.workspace, b.workspace))
+	})
+	keys = slices.CompactFunc(keys, rowKey.equal)
 	b := &m.batch
 	index := b.base + 3*b.rows
 	limit := index + RelatedLimit*b.referenceRows
@@ -258,7 +281,7 @@ func (m *Mapper) sendRelated(keys [][]byte, emit Emit) error {
 		if index == limit {
 			return nil
 		}
-		t := touched{key: key}
+		t := touched{rowKey: key}
 		if m.makeConversation(&t, index) != made {
 			continue
 		}

@@ -41,11 +41,12 @@ type Mapper struct {
 	batch       batch
 
 	env env
-	// conversationKey is the conversation whose newest message an expression
-	// means.
-	conversationKey []byte
-	event           Event
-	out             []byte
+	// conversation is the one that the event being made belongs to: whose row
+	// and newest message an expression means, and whose workspace all that it
+	// shows is of.
+	conversation rowKey
+	event        Event
+	out          []byte
 	// idAt and statusAt are where out has the message's id and status.
 	idAt, statusAt int
 	cur, old       source.Row
@@ -236,37 +237,6 @@ func (m *Mapper) Forget() {
 	clear(m.stale)
 }
 
-// deleted forgets a row. A DELETE makes no event.
-func (m *Mapper) deleted(b *binding, c *source.Change) {
-	m.skip(skipDelete)
-	m.old, _ = b.project(m.old, c.Old, source.Absent)
-	key := m.old[m.keySlot(b.table)]
-	if key.Kind != source.Text {
-		return
-	}
-	m.memory.drop(b.table, key.Data)
-	switch b.table {
-	case messageTable:
-		m.prints.drop(key.Data)
-		if conv := m.old[m.spec.message.conversation]; conv.Kind == source.Text {
-			m.forgetNewest(conv.Data, key.Data)
-		}
-	case conversationTable:
-		m.memory.drop(newestKind, key.Data)
-		if i := m.batch.find(key.Data); i >= 0 {
-			m.batch.touched[i].due = false // there is nothing left to tell of
-		}
-	}
-}
-
-// forgetNewest forgets a conversation's newest message if it is that one.
-func (m *Mapper) forgetNewest(conversation, message []byte) {
-	r := m.memory.get(newestKind, conversation)
-	if r != nil && !r.none && string(r.row[m.spec.message.key].Data) == string(message) {
-		m.memory.remove(r)
-	}
-}
-
 func (m *Mapper) truncated(t tableID) {
 	m.skip(skipTruncate)
 	m.memory.dropAll(t)
@@ -275,8 +245,6 @@ func (m *Mapper) truncated(t tableID) {
 		m.prints.init(m.prints.width, m.prints.limit)
 	}
 }
-
-func (m *Mapper) keySlot(t tableID) int { return m.spec.tables[t].Key }
 
 // expiry is when a row that was looked up now has to be looked up again.
 func (m *Mapper) expiry() int64 { return m.now + int64(m.opts.Refresh/time.Nanosecond) }

@@ -74,7 +74,7 @@ func TestOneLookupForATransaction(t *testing.T) {
 	if len(a.asked) != 1 {
 		t.Fatalf("asked %d times: %+v", len(a.asked), a.asked)
 	}
-	if diff := cmp.Diff([]string{"c1", "c2"}, a.asked[0].Conversations); diff != "" {
+	if diff := cmp.Diff([]mapping.RowKey{{Workspace: "w1", Key: "c1"}, {Workspace: "w1", Key: "c2"}}, a.asked[0].Conversations); diff != "" {
 		t.Error(diff)
 	}
 	for i := 1; i < len(events); i++ {

@@ -21,14 +21,14 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		return nil
 	}
 	if op == source.Insert {
-		m.rememberMessage(b, row, id, true)
-		m.insertedMessage(row, id, conv)
-		m.batch.touch(conv, ws, true)
+		m.rememberMessage(b, row, rowKey{ws, id}, true)
+		m.insertedMessage(row, rowKey{ws, conv})
+		m.batch.touch(rowKey{ws, conv}, true)
 		return m.emitMessage(row, index, emit)
 	}
-	statusChanged, otherChanged := m.compareMessage(b, row, id)
-	m.rememberMessage(b, row, id, false)
-	m.updatedMessage(row, id, conv)
+	statusChanged, otherChanged := m.compareMessage(row, rowKey{ws, id})
+	m.rememberMessage(b, row, rowKey{ws, id}, false)
+	m.updatedMessage(row, rowKey{ws, id}, rowKey{ws, conv})
 	if !statusChanged && !otherChanged {
 		m.skip(skipUnchanged)
 		return nil
@@ -62,17 +62,18 @@ func (m *Mapper) messageKeys(row source.Row) (id, conv, ws []byte, ok bool) {
 	return nil, nil, nil, false
 }
 
+// messageKey is the key of a message's row that has passed messageKeys.
+func (m *Mapper) messageKey(row source.Row) rowKey {
+	return rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.key].Data}
+}
+
 func (m *Mapper) columnName(t tableID, slot int) string { return m.spec.tables[t].Columns[slot].Name }
 
 // compareMessage tells what an UPDATE changed: from the old row, else from the
 // fingerprint of the last state. Where neither knows, the status counts as
 // changed and the rest as not (or as the mapping's `unknown:` says).
-func (m *Mapper) compareMessage(b *binding, row source.Row, id []byte) (status, other bool) {
-	key := id
-	if old := m.keyOf(m.old, m.spec.message.key); old != nil {
-		key = old
-	}
-	prints := m.prints.get(key)
+func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) {
+	prints := m.prints.get(m.oldKeyOf(messageTable, id))
 	var raw [3]change
 	const statusPart, followPart, otherPart = 0, 1, 2
 	for slot := range row {
@@ -204,12 +205,12 @@ func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
 func (m *Mapper) beginMessage(row source.Row) {
 	m.env.begin(m.tx.Time)
 	m.env.set(messageTable, row)
-	m.conversationKey = row[m.spec.message.conversation].Data
+	m.conversation = rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.conversation].Data}
 }
 
 // rememberMessage keeps what a later UPDATE of the message may need: its
 // fingerprint, unless old rows are whole, and its large values.
-func (m *Mapper) rememberMessage(b *binding, row source.Row, id []byte, inserted bool) {
+func (m *Mapper) rememberMessage(b *binding, row source.Row, id rowKey, inserted bool) {
 	if b.full {
 		return
 	}
@@ -231,7 +232,7 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id []byte, inserted
 
 // insertedMessage makes a message its conversation's newest, unless a newer
 // one is known.
-func (m *Mapper) insertedMessage(row source.Row, id, conv []byte) {
+func (m *Mapper) insertedMessage(row source.Row, conv rowKey) {
 	if m.spec.newestBy < 0 {
 		return
 	}
@@ -249,16 +250,17 @@ func (m *Mapper) insertedMessage(row source.Row, id, conv []byte) {
 }
 
 // updatedMessage keeps the newest message of a conversation up to date.
-func (m *Mapper) updatedMessage(row source.Row, id, conv []byte) {
-	if old := m.keyOf(m.old, m.spec.message.conversation); old != nil && !bytes.Equal(old, conv) {
-		oldID := m.keyOf(m.old, m.spec.message.key)
-		if oldID == nil {
-			oldID = id
-		}
-		m.forgetNewest(old, oldID)
+func (m *Mapper) updatedMessage(row source.Row, id, conv rowKey) {
+	was := m.oldKeyOf(messageTable, id)
+	if old := m.keyOf(m.old, m.spec.message.conversation); old != nil && !(rowKey{was.workspace, old}).equal(conv) {
+		m.forgetNewest(rowKey{was.workspace, old}, was.key)
+	}
+	if !was.equal(id) {
+		m.prints.drop(was)
+		m.forgetOld(messageTable, was, id)
 	}
 	r := m.memory.get(newestKind, conv)
-	if r == nil || r.none || !bytes.Equal(r.row[m.spec.message.key].Data, id) {
+	if r == nil || r.none || !bytes.Equal(r.row[m.spec.message.key].Data, id.key) {
 		return
 	}
 	order, tx := r.order, r.tx
@@ -268,12 +270,4 @@ func (m *Mapper) updatedMessage(row source.Row, id, conv []byte) {
 	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, tx, true, 0
 	}
-}
-
-// keyOf returns a column of a row that may not have it.
-func (m *Mapper) keyOf(row source.Row, slot int) []byte {
-	if slot < len(row) && row[slot].Kind == source.Text {
-		return row[slot].Data
-	}
-	return nil
 }

@@ -9,7 +9,9 @@ const newestKind = tableID(maxTables)
 // remembered is one row in memory.
 type remembered struct {
 	kind tableID
-	key  string
+	key  RowKey
+	// other is the next row of the same key in another workspace: byKey.
+	other *remembered
 	// row's values alias buf and are in the order of the Spec's columns; those
 	// that are not kept are Absent.
 	row source.Row
@@ -33,11 +35,16 @@ type remembered struct {
 
 // size is the memory that a row takes, roughly: its bytes, its key, its
 // values and the bookkeeping.
-func (r *remembered) size() int { return cap(r.buf) + len(r.key) + 32*cap(r.row) + 200 }
+func (r *remembered) size() int {
+	return cap(r.buf) + len(r.key.Workspace) + len(r.key.Key) + 32*cap(r.row) + 200
+}
 
 // memory keeps rows within bounds; what was not used for longest goes first.
 type memory struct {
-	rows              [maxTables + 1]map[string]*remembered
+	rows [maxTables + 1]map[RowKey]*remembered
+	// byKey finds rows whatever their workspace. It is nil until somebody has
+	// to, which is where the replica identity lacks the workspace.
+	byKey             [maxTables + 1]map[string]*remembered
 	front             remembered // list: front.next is the latest used
 	count, bytes      int
 	maxRows, maxBytes int
@@ -51,14 +58,14 @@ func (m *memory) init(maxRows, maxBytes int) {
 
 func (m *memory) clear() {
 	for i := range m.rows {
-		m.rows[i] = map[string]*remembered{}
+		m.rows[i], m.byKey[i] = map[RowKey]*remembered{}, nil
 	}
 	m.front.prev, m.front.next = &m.front, &m.front
 	m.count, m.bytes = 0, 0
 }
 
-func (m *memory) get(kind tableID, key []byte) *remembered {
-	r := m.rows[kind][string(key)]
+func (m *memory) get(kind tableID, key rowKey) *remembered {
+	r := m.rows[kind][RowKey{string(key.workspace), string(key.key)}]
 	if r != nil && m.front.next != r {
 		m.unlink(r)
 		m.link(r)
@@ -76,14 +83,59 @@ func (m *memory) unlink(r *remembered) { r.prev.next, r.next.prev = r.next, r.pr
 func (m *memory) remove(r *remembered) {
 	m.unlink(r)
 	delete(m.rows[r.kind], r.key)
+	m.unlinkKey(r)
 	m.count--
 	m.bytes -= r.size()
 }
 
-func (m *memory) drop(kind tableID, key []byte) {
-	if r := m.rows[kind][string(key)]; r != nil {
+func (m *memory) drop(kind tableID, key rowKey) {
+	if r := m.rows[kind][RowKey{string(key.workspace), string(key.key)}]; r != nil {
 		m.remove(r)
 	}
+}
+
+// anywhere returns the rows of a key in all workspaces, each leading to the
+// next by other.
+func (m *memory) anywhere(kind tableID, key []byte) *remembered {
+	if m.byKey[kind] == nil {
+		m.byKey[kind] = map[string]*remembered{}
+		for _, r := range m.rows[kind] {
+			m.linkKey(r)
+		}
+	}
+	return m.byKey[kind][string(key)]
+}
+
+// dropAnywhere drops a key in all workspaces.
+func (m *memory) dropAnywhere(kind tableID, key []byte) {
+	for r := m.anywhere(kind, key); r != nil; {
+		next := r.other
+		m.remove(r)
+		r = next
+	}
+}
+
+func (m *memory) linkKey(r *remembered) {
+	if all := m.byKey[r.kind]; all != nil {
+		r.other, all[r.key.Key] = all[r.key.Key], r
+	}
+}
+
+func (m *memory) unlinkKey(r *remembered) {
+	all := m.byKey[r.kind]
+	switch first := all[r.key.Key]; {
+	case all == nil:
+	case first == r && r.other == nil:
+		delete(all, r.key.Key)
+	case first == r:
+		all[r.key.Key] = r.other
+	default:
+		for first.other != r {
+			first = first.other
+		}
+		first.other = r.other
+	}
+	r.other = nil
 }
 
 func (m *memory) dropAll(kind tableID) {
@@ -97,7 +149,7 @@ func (m *memory) dropAll(kind tableID) {
 // remembered of it. The flags are the caller's to set on what put returns,
 // which is valid until the next put. A row that would take more than a
 // quarter of the memory is not remembered: put returns nil.
-func (m *memory) put(kind tableID, key []byte, row source.Row, mask []bool) *remembered {
+func (m *memory) put(kind tableID, key rowKey, row source.Row, mask []bool) *remembered {
 	r := m.get(kind, key)
 	need, merging := 0, false
 	for i := range row {
@@ -117,8 +169,9 @@ func (m *memory) put(kind tableID, key []byte, row source.Row, mask []bool) *rem
 		return nil
 	}
 	if r == nil {
-		r = &remembered{kind: kind, key: string(key)}
+		r = &remembered{kind: kind, key: key.owned()}
 		m.rows[kind][r.key] = r
+		m.linkKey(r)
 		m.link(r)
 		m.count++
 	} else {
@@ -160,7 +213,7 @@ func (r *remembered) store(row source.Row, mask []bool, need int, merging bool) 
 }
 
 // putNone remembers that a row does not exist.
-func (m *memory) putNone(kind tableID, key []byte) *remembered {
+func (m *memory) putNone(kind tableID, key rowKey) *remembered {
 	r := m.put(kind, key, nil, nil)
 	r.row, r.none, r.order, r.tx = r.row[:0], true, 0, 0
 	r.stream, r.sent, r.expires = false, false, 0

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,16 +83,16 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	tables := s.spec.Tables()
 	b := &pgconn.Batch{}
 	for _, t := range tables {
-		b.ExecParams(`select attname from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+		b.ExecParams(`select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
 			[][]byte{[]byte(pgx.Identifier{t.Schema, t.Name}.Sanitize())}, nil, nil, nil)
 	}
 	res := pg.ExecBatch(ctx, b)
-	columns := make([]map[string]bool, len(tables))
+	columns := make([]shape, len(tables))
 	for i := range columns {
-		columns[i] = map[string]bool{}
+		columns[i] = shape{}
 		if res.NextResult() {
 			for r := res.ResultReader(); r.NextRow(); {
-				columns[i][string(r.Values()[0])] = true
+				columns[i][string(r.Values()[0])] = string(r.Values()[1])
 			}
 		}
 	}
@@ -106,11 +107,17 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found)) error {
 	b := &pgconn.Batch{}
 	var asked []query
-	queue := func(q query, keys []string) {
-		if q.text != "" && len(keys) > 0 {
-			b.ExecParams(q.text, [][]byte{arrayText(keys)}, nil, nil, nil)
-			asked = append(asked, q)
+	queue := func(q query, rows []mapping.RowKey) {
+		if q.text == "" || len(rows) == 0 {
+			return
 		}
+		keys, workspaces := columnsOf(rows)
+		values := [][]byte{arrayText(keys), arrayText(workspaces)}
+		if !q.workspaces {
+			values = values[:1]
+		}
+		b.ExecParams(q.text, values, nil, nil, nil)
+		asked = append(asked, q)
 	}
 	queue(s.texts.conversations, need.Conversations)
 	for _, q := range s.texts.referencesOf {
@@ -154,6 +161,16 @@ func textRow(row source.Row, values [][]byte) source.Row {
 		row = append(row, source.Value{Kind: source.Text, Data: v})
 	}
 	return row
+}
+
+// columnsOf returns the keys of rows and their workspaces, each once.
+func columnsOf(rows []mapping.RowKey) (keys, workspaces []string) {
+	for _, r := range rows {
+		keys, workspaces = append(keys, r.Key), append(workspaces, r.Workspace)
+	}
+	slices.Sort(keys)
+	slices.Sort(workspaces)
+	return slices.Compact(keys), slices.Compact(workspaces)
 }
 
 // arrayText writes keys as a Postgres array, each quoted. As text it takes the
