@@ -20,12 +20,17 @@ type batch struct {
 	byKey map[RowKey]int
 	// changed are the references whose change makes conversation events.
 	changed []changedReference
+	// related are the conversations that were found to point to them.
+	related map[RowKey]bool
 	// referenceRows counts the rows of references.
 	referenceRows uint32
 	need          need
 	// asked is set once the batch's lookup was made; what is missing then
-	// stays so.
-	asked bool
+	// stays so. failed tells that the lookup failed.
+	asked, failed bool
+	// latest are the latest rows of messages that wait, nil for those deleted
+	// since.
+	latest map[RowKey]source.Row
 }
 
 // waiting is an event that waits for a lookup, or for one before it that does.
@@ -35,6 +40,27 @@ type waiting struct {
 	kind  Kind
 	index uint32
 	row   source.Row
+}
+
+// wait lets an event of a row wait for a lookup.
+func (b *batch) wait(kind Kind, index uint32, key rowKey, row source.Row) {
+	w := waiting{kind: kind, index: index, row: cloneRow(row)}
+	b.waiting = append(b.waiting, w)
+	if kind == Typing {
+		return
+	}
+	if b.latest == nil {
+		b.latest = map[RowKey]source.Row{}
+	}
+	b.latest[key.owned()] = w.row
+}
+
+// isRelated notes a conversation that points to a changed reference.
+func (b *batch) isRelated(conversation rowKey) {
+	if b.related == nil {
+		b.related = map[RowKey]bool{}
+	}
+	b.related[conversation.owned()] = true
 }
 
 // touched is a conversation that a row of the batch concerns.
@@ -56,7 +82,8 @@ func (b *batch) reset() {
 	clear(b.changed)
 	b.waiting, b.touched, b.changed = b.waiting[:0], b.touched[:0], b.changed[:0]
 	b.byKey = nil
-	b.rows, b.bytes, b.referenceRows, b.asked = 0, 0, 0, false
+	b.rows, b.bytes, b.referenceRows, b.asked, b.failed = 0, 0, 0, false, false
+	b.latest, b.related = nil, nil
 	b.need.reset()
 }
 

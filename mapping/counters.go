@@ -38,4 +38,8 @@ type counters struct {
 
 	rememberedRows, rememberedBytes, rememberedMessages atomic.Int64
 	evicted                                             atomic.Uint64
+
+	failing                   atomic.Bool
+	owed                      atomic.Int64
+	short, settled, abandoned atomic.Uint64
 }

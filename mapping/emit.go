@@ -26,9 +26,10 @@ func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
 	}
 	switch m.makeMessage(row, index) {
 	case made:
+		m.paid(messageTable, m.messageKey(row))
 		return m.send(emit)
 	case lacking:
-		m.batch.waiting = append(m.batch.waiting, waiting{kind: Message, index: index, row: cloneRow(row)})
+		m.batch.wait(Message, index, m.messageKey(row), row)
 	}
 	return nil
 }
@@ -49,11 +50,14 @@ func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 // send into one that is lacking, or, when nobody has them, impossible. key is
 // that of the row of table t that the event is of.
 func (m *Mapper) whole(o outcome, t tableID, key rowKey) outcome {
-	if m.env.toast == 0 || o == lacking {
+	if m.env.toast == 0 {
 		return o
 	}
-	if m.readBack(t, key) {
+	if m.readBack(t, key) || o == lacking { // all that is lacking is asked for at once
 		return lacking
+	}
+	if m.env.short {
+		return impossible // it is owed
 	}
 	m.fail(failToast, t, key.key, "", "an UPDATE came without its large values and they could not be read back: "+
 		"set `replica identity full`, or let the bridge look them up")
@@ -119,7 +123,7 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 		return lacking
 	}
 	if absent != "" {
-		if m.env.toast == 0 {
+		if m.env.toast == 0 && !m.env.short {
 			m.fail(failMember, t, key, absent, "no value for "+absent+", which the contract requires: end its list in the mapping with a constant")
 		}
 		return impossible
@@ -136,7 +140,7 @@ func (m *Mapper) emitStatus(row source.Row, index uint32, emit Emit) error {
 	case made:
 		return m.send(emit)
 	case lacking:
-		m.batch.waiting = append(m.batch.waiting, waiting{kind: MessageStatus, index: index, row: cloneRow(row)})
+		m.batch.wait(MessageStatus, index, m.messageKey(row), row)
 	}
 	return nil
 }
@@ -157,6 +161,8 @@ func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 	switch {
 	case m.env.missed:
 		return lacking
+	case !ok && m.env.short:
+		return impossible
 	case !ok:
 		m.fail(failMember, messageTable, id, "status", "no value for id or status, which the contract requires")
 		return impossible
@@ -171,7 +177,7 @@ func (m *Mapper) emitTyping(row source.Row, index uint32, emit Emit) error {
 	case made:
 		return m.send(emit)
 	case lacking:
-		m.batch.waiting = append(m.batch.waiting, waiting{kind: Typing, index: index, row: cloneRow(row)})
+		m.batch.wait(Typing, index, rowKey{}, row)
 	}
 	return nil
 }

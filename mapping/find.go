@@ -87,7 +87,7 @@ const (
 // postpone tells that an old row is good enough for now. It is then looked up
 // together with others.
 func (m *Mapper) postpone(need uint8, kind tableID, key rowKey) bool {
-	if m.opts.Lookup == nil || m.batch.asked || m.env.quiet || !m.batch.need.Empty() {
+	if m.opts.Lookup == nil || m.batch.asked || m.settling || m.env.quiet || !m.batch.need.Empty() {
 		return false
 	}
 	if m.now-m.refreshed < refreshEvery {
@@ -133,6 +133,7 @@ func (m *Mapper) lookUp(kind uint8, t tableID, key rowKey) bool {
 	}
 	if m.opts.Lookup == nil || m.batch.asked {
 		m.counters.unanswered.Add(1)
+		m.env.short = m.env.short || m.batch.failed
 		return false
 	}
 	role := ""

@@ -53,6 +53,9 @@ func (m *Mapper) sendConversations(from int, send bool, emit Emit) (done int, er
 		if !send {
 			continue
 		}
+		if t.due {
+			m.owedOrPaid(Conversation, conversationTable, t.rowKey, nil, o)
+		}
 		if done = i + 1; o == made {
 			if err := m.deliverConversation(emit); err != nil {
 				return done, err
@@ -84,8 +87,11 @@ func (m *Mapper) sendWaiting(emit Emit) error {
 				fill(w.row, r.row)
 			}
 			o = m.makeMessage(w.row, w.index)
+			m.owedOrPaid(Message, messageTable, m.messageKey(w.row), w.row, o)
 		case w.kind == MessageStatus:
-			o = m.makeStatus(w.row, w.index)
+			if o = m.makeStatus(w.row, w.index); m.env.short {
+				m.owe(MessageStatus, messageTable, m.messageKey(w.row), w.row, o)
+			}
 		default:
 			o = m.makeTyping(w.row, w.index)
 		}
@@ -119,6 +125,12 @@ func (m *Mapper) fetch() []rowKey {
 			related = append(related, key.owned().bytes())
 		}
 	})
+	m.lookupError = err
+	m.batch.failed = err != nil
+	m.counters.failing.Store(err != nil)
+	for _, c := range b.changed {
+		m.owedOrPaidReference(c)
+	}
 	switch {
 	case err == nil:
 		m.rememberAbsent(found)
@@ -149,7 +161,7 @@ func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool)
 	switch {
 	case t == messageTable && f.Newest:
 		conv := rowKey{key.workspace, f.Row[m.spec.message.conversation].Data}
-		if need.asked(needNewest, newestKind, conv) || m.isRelated(conv) {
+		if need.asked(needNewest, newestKind, conv) || m.batch.related[conv.owned()] {
 			found[needKey{needNewest, newestKind, conv.owned()}] = true
 			m.keepNewest(conv, f.Row)
 		}
@@ -159,6 +171,9 @@ func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool)
 		}
 	case t == conversationTable:
 		points := m.pointsToChanged(f.Row)
+		if points {
+			m.batch.isRelated(key)
+		}
 		if points || need.asked(needConversation, t, key) || need.asked(needNewest, newestKind, key) {
 			found[needKey{needConversation, t, key.owned()}] = true
 			m.keepRow(t, key, f.Row)
@@ -169,15 +184,6 @@ func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool)
 		m.keepRow(t, key, f.Row)
 	}
 	return related, false
-}
-
-// isRelated tells that a conversation points to a changed reference.
-func (m *Mapper) isRelated(conversation rowKey) bool {
-	if len(m.batch.changed) == 0 {
-		return false
-	}
-	r := m.memory.get(conversationTable, conversation)
-	return r != nil && !r.none && m.pointsToChanged(r.row)
 }
 
 func (m *Mapper) tableOf(role string) (tableID, bool) {
@@ -282,7 +288,9 @@ func (m *Mapper) sendRelated(keys []rowKey, emit Emit) error {
 			return nil
 		}
 		t := touched{rowKey: key}
-		if m.makeConversation(&t, index) != made {
+		o := m.makeConversation(&t, index)
+		m.owedOrPaid(Conversation, conversationTable, key, nil, o)
+		if o != made {
 			continue
 		}
 		index++

@@ -16,6 +16,7 @@ func (m *Mapper) deleted(b *binding, c *source.Change) {
 	if key.key == nil {
 		return
 	}
+	m.dropDebt(b.table, key, !ok)
 	if !ok {
 		m.deletedAnywhere(b.table, key.key)
 		return

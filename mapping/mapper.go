@@ -25,6 +25,17 @@ type Mapper struct {
 
 	memory memory
 	prints fingerprints
+	debts  debts
+	// lastCommit is the newest transaction's that was committed, repeated tells
+	// that the present one is not newer.
+	lastCommit uint64
+	repeated   bool
+	// settledCommit and settledIndex say where the indexes of settled events
+	// go on, settling that Settle is at work.
+	settledCommit uint64
+	settledIndex  uint32
+	settling      bool
+	lookupError   error
 
 	tx source.Tx
 	// now is the latest commit time seen, in Unix nanoseconds: the clock by
@@ -74,6 +85,7 @@ func New(spec *Spec, opts Options) *Mapper {
 		}
 	}
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
+	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.find = m
 	m.env.tables = len(spec.tables)
@@ -119,9 +131,9 @@ func (m *Mapper) unknownWord(member string) {
 func (m *Mapper) Begin(tx source.Tx) {
 	m.again = m.open
 	if m.open {
-		m.Forget()
+		m.forget()
 	}
-	m.open = true
+	m.open, m.repeated = true, tx.Commit <= m.lastCommit
 	m.tx = tx
 	if t := tx.Time.UnixNano(); !tx.Time.IsZero() && t > m.now {
 		m.now = t
@@ -220,17 +232,37 @@ func (m *Mapper) flushFull(emit Emit) error {
 // the conversation events.
 func (m *Mapper) Commit(emit Emit) error {
 	err := m.flush(emit)
-	m.open = err != nil
+	if m.open = err != nil; !m.open {
+		m.lastCommit = max(m.lastCommit, m.tx.Commit)
+	}
+	m.publishSizes()
+	return err
+}
+
+func (m *Mapper) publishSizes() {
 	c := &m.counters
 	c.rememberedRows.Store(int64(m.memory.count))
 	c.rememberedBytes.Store(int64(m.memory.bytes))
 	c.rememberedMessages.Store(int64(len(m.prints.index)))
 	c.evicted.Store(m.memory.evicted)
-	return err
+	c.owed.Store(int64(len(m.debts.all)))
 }
 
 // Forget drops all that the Mapper remembers: after a Gap it may be untrue.
+// Messages that are owed are given up and counted, as their latest state is
+// not known any more; conversations stay owed.
 func (m *Mapper) Forget() {
+	m.lastCommit = 0
+	for _, d := range m.debts.all {
+		if d.table == messageTable {
+			m.abandon(d)
+		}
+	}
+	m.forget()
+	m.publishSizes()
+}
+
+func (m *Mapper) forget() {
 	m.memory.clear()
 	m.prints.init(m.prints.width, m.prints.limit)
 	m.batch.reset()
@@ -240,6 +272,7 @@ func (m *Mapper) Forget() {
 func (m *Mapper) truncated(t tableID) {
 	m.skip(skipTruncate)
 	m.memory.dropAll(t)
+	m.dropDebts(t)
 	if t == messageTable {
 		m.memory.dropAll(newestKind)
 		m.prints.init(m.prints.width, m.prints.limit)

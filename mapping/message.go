@@ -23,12 +23,14 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 	if op == source.Insert {
 		m.rememberMessage(b, row, rowKey{ws, id}, true)
 		m.insertedMessage(row, rowKey{ws, conv})
+		m.updateDebt(row, rowKey{ws, id}, rowKey{ws, id})
 		m.batch.touch(rowKey{ws, conv}, true)
 		return m.emitMessage(row, index, emit)
 	}
 	statusChanged, otherChanged := m.compareMessage(row, rowKey{ws, id})
 	m.rememberMessage(b, row, rowKey{ws, id}, false)
 	m.updatedMessage(row, rowKey{ws, id}, rowKey{ws, conv})
+	m.updateDebt(row, m.oldKeyOf(messageTable, rowKey{ws, id}), rowKey{ws, id})
 	if !statusChanged && !otherChanged {
 		m.skip(skipUnchanged)
 		return nil

@@ -23,6 +23,10 @@ type Options struct {
 	// the stream does not show changes of its table; default one minute. Also
 	// how long a row that a lookup did not find is taken not to exist.
 	Refresh time.Duration
+	// OwedRows and OwedBytes bound what is remembered of events that went out
+	// short of a lookup that failed; default 10,000 rows and 8 MiB. The oldest
+	// are given up first, and counted.
+	OwedRows, OwedBytes int
 	// BatchRows and BatchBytes bound the rows of a transaction that are mapped
 	// together; default 1,024 rows and 1 MiB of values.
 	BatchRows, BatchBytes int
@@ -32,6 +36,8 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RememberRows, 50_000)
 	setDefault(&o.RememberBytes, 64<<20)
 	setDefault(&o.RememberMessages, 65_536)
+	setDefault(&o.OwedRows, 10_000)
+	setDefault(&o.OwedBytes, 8<<20)
 	setDefault(&o.BatchRows, 1024)
 	setDefault(&o.BatchBytes, 1<<20)
 	if o.Refresh <= 0 {

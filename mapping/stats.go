@@ -40,6 +40,14 @@ type LookupStats struct {
 	// Batches are calls of Lookup.Fetch; Timeouts and Errors are those of them
 	// that failed; Unanswered are misses that stayed without an answer.
 	Batches, Timeouts, Errors, Unanswered uint64
+	// Failing tells that the latest one failed.
+	Failing bool
+	// Short counts rows whose event went out without what a failed lookup would
+	// have found, or not at all. Owed of them are still to be corrected, Settled
+	// were; Abandoned were given up, because too much was owed or what the rows
+	// are by now is not known.
+	Short, Settled, Abandoned uint64
+	Owed                      int64
 }
 
 // Stats returns a snapshot of the counters. Any goroutine may call it at any
@@ -51,6 +59,7 @@ func (m *Mapper) Stats() Stats {
 		Lookups: LookupStats{
 			Hits: c.hits.Load(), Misses: c.misses.Load(), Batches: c.batches.Load(),
 			Timeouts: c.timeouts.Load(), Errors: c.errors.Load(), Unanswered: c.unanswered.Load(),
+			Failing: c.failing.Load(), Short: c.short.Load(), Owed: c.owed.Load(), Settled: c.settled.Load(), Abandoned: c.abandoned.Load(),
 		},
 		RememberedRows: c.rememberedRows.Load(), RememberedBytes: c.rememberedBytes.Load(),
 		RememberedMessages: c.rememberedMessages.Load(), Evicted: c.evicted.Load(),
