@@ -67,3 +67,24 @@ func TestLockedTablesCostNamesForAWhile(t *testing.T) {
 		}
 	}
 }
+
+// A time that is looked up is the row's, however the database would print it.
+func TestLookedUpTimesInAGermanDatabase(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, schemas.CRM, "do $$ begin execute format('alter database %I set datestyle = German', current_database()); end $$")
+	conn, ids := crmDatabase(t, dsn, 1)
+	if _, err := conn.Exec(t.Context(), "alter table conversations disable trigger all; update conversations set updated_at = '2001-02-03 04:05:06.789+00'"); err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemon(t, dsn)
+	d.ready()
+	c := d.client(ids[0])
+	d.live(1)
+	if _, err := conn.Exec(t.Context(), insertMessage, workspace, ids[0], "hi"); err != nil {
+		t.Fatal(err)
+	}
+	got := c.await("the conversation event", func(events []event) bool { return len(events) == 2 })
+	if got[1].Name != "conversation" || got[1].Payload["updatedAt"] != "2001-02-03T04:05:06.789Z" {
+		t.Errorf("got %v", got[1])
+	}
+}

@@ -78,15 +78,7 @@ var ways = []way{
 
 func pool(t *testing.T, url string, dial func(context.Context, string, string) (net.Conn, error)) *pgxpool.Pool {
 	t.Helper()
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lookup.Configure(config)
-	if dial != nil {
-		config.ConnConfig.DialFunc = dial
-	}
-	p, err := pgxpool.NewWithConfig(context.WithoutCancel(t.Context()), config)
+	p, err := lookup.NewPool(url, lookup.PoolOptions{Dial: dial})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +299,7 @@ func TestTimeLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer holder.Release()
-	if _, err := holder.Exec(t.Context(), "set default_transaction_read_only = off; begin; lock table contacts in access exclusive mode"); err != nil {
+	if _, err := holder.Exec(t.Context(), "begin; lock table contacts in access exclusive mode"); err != nil {
 		t.Fatal(err)
 	}
 	l := lookup.NewSQL(p, s, 200*time.Millisecond)
