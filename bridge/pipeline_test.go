@@ -88,3 +88,35 @@ func TestLookedUpTimesInAGermanDatabase(t *testing.T) {
 		t.Errorf("got %v", got[1])
 	}
 }
+
+// What is too large for one event is sent shortened, counted and told.
+func TestLimitsEvent(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, schemas.CRM)
+	conn, ids := crmDatabase(t, dsn, 1)
+	d := startDaemon(t, dsn, "BRIDGE_LIMITS_EVENT=64KiB")
+	d.ready()
+	c := d.client(ids[0])
+	d.live(1)
+	if _, err := conn.Exec(t.Context(), insertMessage, workspace, ids[0], strings.Repeat("x", 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(t.Context(), insertMessage, workspace, ids[0], "small"); err != nil {
+		t.Fatal(err)
+	}
+	got := c.await("both messages", func(events []event) bool { return len(events) == 4 })
+	content, _ := got[0].Payload["content"].(string)
+	metadata, _ := got[0].Payload["metadata"].(map[string]any)
+	if len(content) > 32<<10 || len(content) < 30<<10 || !strings.HasSuffix(content, "x… [shortened]") || metadata["shortened"] != true {
+		t.Errorf("%d bytes of content, metadata %v", len(content), metadata)
+	}
+	if got[2].Payload["content"] != "small" {
+		t.Errorf("then came %v", got[2])
+	}
+	if m := d.Status().Mapping; m.Shortened["message"] != 1 || m.Shortened["conversation"] != 1 || m.LeftOut["message"] != 0 {
+		t.Errorf("status: %+v", m)
+	}
+	if n := strings.Count(d.log.String(), "larger than limits.event (65536 bytes)"); n != 2 { // one for each table
+		t.Errorf("%d log lines:\n%s", n, d.log)
+	}
+}

@@ -95,7 +95,10 @@ type MappingStatus struct {
 	Skipped      map[string]uint64 `json:"skipped"`
 	Unmappable   map[string]uint64 `json:"unmappable"`
 	UnknownWords map[string]uint64 `json:"unknownWords"`
-	Lookups      LookupStatus      `json:"lookups"`
+	// Shortened and LeftOut count events larger than limits.event, by name.
+	Shortened map[string]uint64 `json:"shortened"`
+	LeftOut   map[string]uint64 `json:"leftOut"`
+	Lookups   LookupStatus      `json:"lookups"`
 }
 
 // LookupStatus is how what rows lack was found.
@@ -143,6 +146,7 @@ func (d *Daemon) Status() Status {
 		Mapping: MappingStatus{
 			Skipped: pipeline.Mapping.Skipped, Unmappable: pipeline.Mapping.Unmappable,
 			UnknownWords: pipeline.Mapping.UnknownWords, Lookups: lookupStatus(pipeline.Mapping.Lookups),
+			Shortened: pipeline.Mapping.Shortened, LeftOut: pipeline.Mapping.LeftOut,
 		},
 		Warnings: d.warnings.list(),
 	}

@@ -48,7 +48,7 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 		return d, err
 	}
 	mapper := mapping.New(spec, mapping.Options{
-		Lookup: fetch, Warn: d.warnings.mapping,
+		Lookup: fetch, Warn: d.warnings.mapping, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	})
 	if err := d.serveWith(pool); err != nil {

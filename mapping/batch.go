@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"slices"
+
 	"chatbridge/source"
 )
 
@@ -11,11 +13,13 @@ import (
 // base+2n+i. After them RelatedLimit for each row of a reference that changed.
 // So an index depends on nothing but the rows before it.
 type batch struct {
-	base    uint32
-	rows    uint32
-	bytes   int
-	waiting []waiting
-	touched []touched
+	base  uint32
+	rows  uint32
+	bytes int
+	// maxBytes is the size from which the batch is full.
+	maxBytes int
+	waiting  []waiting
+	touched  []touched
 	// byKey finds a touched conversation once there are more than a few.
 	byKey map[RowKey]int
 	// changed are the references whose change makes conversation events.
@@ -42,9 +46,18 @@ type waiting struct {
 	row   source.Row
 }
 
+// hold copies a row, unless the batch is full with it: then the batch is mapped
+// before Change returns, and the row's values are there until then.
+func (b *batch) hold(row source.Row) source.Row {
+	if b.bytes >= b.maxBytes {
+		return slices.Clone(row)
+	}
+	return cloneRow(row)
+}
+
 // wait lets an event of a row wait for a lookup.
 func (b *batch) wait(kind Kind, index uint32, key rowKey, row source.Row) {
-	w := waiting{kind: kind, index: index, row: cloneRow(row)}
+	w := waiting{kind: kind, index: index, row: b.hold(row)}
 	b.waiting = append(b.waiting, w)
 	if kind == Typing {
 		return

@@ -193,12 +193,32 @@ func appendNew(to []string, s string) []string {
 	return append(to, s)
 }
 
+// markColumns marks the message's columns whose text an expression may be.
+func markColumns(x expr, slots []bool) {
+	switch x := x.(type) {
+	case *columnExpr:
+		if x.ref.table == messageTable {
+			slots[x.ref.slot] = true
+		}
+	case *firstExpr:
+		for _, o := range x.of {
+			markColumns(o, slots)
+		}
+	}
+}
+
 // finish derives what needs the whole Spec.
 func (c *compiler) finish() {
 	s := c.spec
 	grow := func(p *[]bool, t tableID) {
 		for len(*p) < len(s.tables[t].Columns) {
 			*p = append(*p, false)
+		}
+	}
+	s.contentSlots = make([]bool, len(s.tables[messageTable].Columns))
+	for i := range s.message.members {
+		if m := &s.message.members[i]; m.name == "content" {
+			markColumns(m.value, s.contentSlots)
 		}
 	}
 	grow(&s.statusSlots, messageTable)

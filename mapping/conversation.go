@@ -70,11 +70,13 @@ func (m *Mapper) conversationDiffers(row, known source.Row) bool {
 	if !allKnown(was) || !allKnown(row) {
 		return true
 	}
+	m.env.over = false
 	m.env.quiet = true
 	m.other = m.appendConversation(m.other[:0], was)
 	m.out = m.appendConversation(m.out[:0], row)
+	over := m.env.over // what is too large is not rendered: it has changed or not
 	m.env.quiet = false
-	return !bytes.Equal(m.other, m.out)
+	return over || !bytes.Equal(m.other, m.out)
 }
 
 func (m *Mapper) appendConversation(dst []byte, row source.Row) []byte {
@@ -146,7 +148,7 @@ func (m *Mapper) makeConversation(t *touched, index uint32) outcome {
 	} else {
 		m.env.set(conversationTable, nil)
 	}
-	o := m.makePayload(conversationTable, t.key, m.spec.conversation.members)
+	o := m.makePayload(Conversation, conversationTable, t.key, m.spec.conversation.members)
 	o = m.whole(o, conversationTable, t.rowKey)
 	if o == made {
 		m.event = Event{Kind: Conversation, Index: index, Workspace: t.workspace, Conversation: t.key, Key: t.key, Payload: m.out}

@@ -37,7 +37,9 @@ type counters struct {
 	hits, misses, batches, timeouts, errors, unanswered atomic.Uint64
 
 	rememberedRows, rememberedBytes, rememberedMessages atomic.Int64
-	evicted                                             atomic.Uint64
+	evicted                                             atomic.Int64
+
+	shortened, leftOut [len(kinds)]atomic.Uint64
 
 	failing                   atomic.Bool
 	owed                      atomic.Int64

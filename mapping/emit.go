@@ -20,13 +20,13 @@ const (
 // emitMessage makes a message event, or lets it wait for a lookup.
 func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
 	if m.partial {
-		if r := m.memory.get(messageTable, m.messageKey(row)); r != nil && !r.none {
-			fill(row, r.row)
-		}
+		m.fillRemembered(row)
 	}
 	switch m.makeMessage(row, index) {
 	case made:
-		m.paid(messageTable, m.messageKey(row))
+		if m.owes() {
+			m.paid(messageTable, m.messageKey(row))
+		}
 		return m.send(emit)
 	case lacking:
 		m.batch.wait(Message, index, m.messageKey(row), row)
@@ -38,7 +38,7 @@ func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
 func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 	s := &m.spec.message
 	m.beginMessage(row)
-	o := m.makePayload(messageTable, row[s.key].Data, s.members)
+	o := m.makePayload(Message, messageTable, row[s.key].Data, s.members)
 	if o = m.whole(o, messageTable, m.messageKey(row)); o != made {
 		return o
 	}
@@ -95,15 +95,34 @@ func plainText(s []byte) []byte {
 	return nil
 }
 
-// makePayload writes an object of the members into m.out. Members without a
+// makePayload writes an object of the members into m.out, shortened where it
+// would be too large.
+func (m *Mapper) makePayload(kind Kind, t tableID, key []byte, members []memberExpr) outcome {
+	o := m.writePayload(t, key, members)
+	switch {
+	case o != lacking && (m.env.over || len(m.out) > m.env.most):
+		return m.shorten(kind, t, key, members)
+	case o == made && m.env.cut:
+		m.wasShortened(kind, t, key)
+	}
+	return o
+}
+
+// writePayload writes an object of the members into m.out. Members without a
 // value are left out; a required one without makes the event impossible.
-func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcome {
+func (m *Mapper) writePayload(t tableID, key []byte, members []memberExpr) outcome {
 	out := m.out[:0]
-	absent := ""
+	absent, bounded := "", m.env.room > 0
 	for i := range members {
 		x := &members[i]
 		before := len(out)
+		if bounded {
+			m.env.name, m.env.loose = x.name, x.name == "metadata"
+		}
 		next, ok := x.value.json(append(out, x.head...), &m.env)
+		if bounded && t == messageTable && x.name == "metadata" {
+			next, ok = sayShortened(next, before+len(x.head), ok), true
+		}
 		if ok {
 			out = next
 			switch x.mark {
@@ -122,6 +141,10 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 	if m.env.missed {
 		return lacking
 	}
+	if absent != "" && bounded && m.env.shortened {
+		m.env.over = true
+		return impossible
+	}
 	if absent != "" {
 		if m.env.toast == 0 && !m.env.short {
 			m.fail(failMember, t, key, absent, "no value for "+absent+", which the contract requires: end its list in the mapping with a constant")
@@ -131,6 +154,29 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 	m.out[0] = '{'
 	m.out = append(m.out, '}')
 	return made
+}
+
+// sayShortened puts "shortened":true into the object of metadata that begins
+// at start, or makes it.
+func sayShortened(out []byte, start int, ok bool) []byte {
+	const say = `"shortened":true}`
+	if !ok {
+		return append(append(out[:start], '{'), say...)
+	}
+	out = bytes.TrimRight(out, " \t\r\n")
+	out = bytes.TrimRight(out[:len(out)-1], " \t\r\n")
+	if out[len(out)-1] != '{' {
+		out = append(out, ',')
+	}
+	return append(out, say...)
+}
+
+// fillRemembered puts what the source did not send of a message's row from
+// memory.
+func (m *Mapper) fillRemembered(row source.Row) {
+	if r := m.memory.get(messageTable, m.messageKey(row)); r != nil && !r.none {
+		m.filledCut = fill(row, r.row) && r.cut
+	}
 }
 
 // emitStatus makes a messageStatus event. It needs nothing looked up, unless
@@ -161,6 +207,9 @@ func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 	switch {
 	case m.env.missed:
 		return lacking
+	case m.env.over || len(out) >= m.env.most:
+		m.leftOut(MessageStatus, messageTable, id)
+		return impossible
 	case !ok && m.env.short:
 		return impossible
 	case !ok:
@@ -188,7 +237,7 @@ func (m *Mapper) makeTyping(row source.Row, index uint32) outcome {
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
 	m.conversation = rowKey{row[s.workspace].Data, key}
-	o := m.makePayload(conversationTable, key, m.spec.typing)
+	o := m.makePayload(Typing, conversationTable, key, m.spec.typing)
 	if o = m.whole(o, conversationTable, m.conversation); o != made {
 		return o
 	}

@@ -45,6 +45,7 @@ type env struct {
 	missed bool
 	// short tells that a row is not known because its lookup failed.
 	short bool
+	bound
 	// quiet evaluates without counting unknown words and without asking for
 	// rows that are not in memory.
 	quiet bool
@@ -66,6 +67,7 @@ func (e *env) begin(t time.Time) {
 	clear(e.rows[:e.tables])
 	clear(e.asked[:e.tables])
 	e.time, e.toast, e.missed, e.short = t, 0, false, false
+	e.over, e.cut = false, false
 	e.scratch = e.scratch[:0]
 	e.unknown = e.unknown[:0]
 }

@@ -53,6 +53,7 @@ func (m *Mapper) newestMessage() source.Row {
 	} else if r = m.recall(newestKind, needNewest, m.conversation); r == nil {
 		return nil
 	}
+	m.env.cut = m.env.cut || r.cut
 	return r.row
 }
 

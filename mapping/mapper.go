@@ -67,7 +67,10 @@ type Mapper struct {
 	told *remembered
 	// trying makes events only to learn what they lack: nothing is counted.
 	trying bool
-	other  []byte
+	// filledCut tells that the row that an event is made of next was filled from
+	// one that is remembered shortened.
+	filledCut bool
+	other     []byte
 }
 
 // New returns a Mapper for spec that remembers nothing yet.
@@ -87,10 +90,11 @@ func New(spec *Spec, opts Options) *Mapper {
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
 	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
+	m.env.init(m.opts.EventBytes)
 	m.env.find = m
 	m.env.tables = len(spec.tables)
 	m.env.trusted = &m.trusted
-	m.batch.base = 1
+	m.batch.base, m.batch.maxBytes = 1, m.opts.BatchBytes
 	return m
 }
 
@@ -178,7 +182,12 @@ func (m *Mapper) Change(c *source.Change, emit Emit) error {
 	if err := m.change(b, c, index, emit); err != nil {
 		return err
 	}
-	return m.flushFull(emit)
+	err := m.flushFull(emit)
+	if m.batch.bytes == 0 { // a row may have filled the batch by itself: the source's buffer is let go
+		clear(m.cur)
+		clear(m.old)
+	}
+	return err
 }
 
 func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) error {
@@ -222,7 +231,7 @@ func (m *Mapper) skip(reason int) { m.counters.skipped[reason].Add(1) }
 
 // flushFull ends the batch when it is full.
 func (m *Mapper) flushFull(emit Emit) error {
-	if m.batch.rows < uint32(m.opts.BatchRows) && m.batch.bytes < m.opts.BatchBytes {
+	if m.batch.rows < uint32(m.opts.BatchRows) && m.batch.bytes < m.batch.maxBytes {
 		return nil
 	}
 	return m.flush(emit)
@@ -241,11 +250,18 @@ func (m *Mapper) Commit(emit Emit) error {
 
 func (m *Mapper) publishSizes() {
 	c := &m.counters
-	c.rememberedRows.Store(int64(m.memory.count))
-	c.rememberedBytes.Store(int64(m.memory.bytes))
-	c.rememberedMessages.Store(int64(len(m.prints.index)))
-	c.evicted.Store(m.memory.evicted)
-	c.owed.Store(int64(len(m.debts.all)))
+	show(&c.rememberedRows, m.memory.count)
+	show(&c.rememberedBytes, m.memory.bytes)
+	show(&c.rememberedMessages, len(m.prints.index))
+	show(&c.evicted, int(m.memory.evicted))
+	show(&c.owed, len(m.debts.all))
+}
+
+// show stores a size that seldom changes: reading costs less than storing.
+func show(at *atomic.Int64, size int) {
+	if n := int64(size); at.Load() != n {
+		at.Store(n)
+	}
 }
 
 // Forget drops all that the Mapper remembers: after a Gap it may be untrue.

@@ -23,14 +23,18 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 	if op == source.Insert {
 		m.rememberMessage(b, row, rowKey{ws, id}, true)
 		m.insertedMessage(row, rowKey{ws, conv})
-		m.updateDebt(row, rowKey{ws, id}, rowKey{ws, id})
+		if m.owes() {
+			m.updateDebt(row, rowKey{ws, id}, rowKey{ws, id})
+		}
 		m.batch.touch(rowKey{ws, conv}, true)
 		return m.emitMessage(row, index, emit)
 	}
 	statusChanged, otherChanged := m.compareMessage(row, rowKey{ws, id})
 	m.rememberMessage(b, row, rowKey{ws, id}, false)
 	m.updatedMessage(row, rowKey{ws, id}, rowKey{ws, conv})
-	m.updateDebt(row, m.oldKeyOf(messageTable, rowKey{ws, id}), rowKey{ws, id})
+	if m.owes() {
+		m.updateDebt(row, m.oldKeyOf(messageTable, rowKey{ws, id}), rowKey{ws, id})
+	}
 	if !statusChanged && !otherChanged {
 		m.skip(skipUnchanged)
 		return nil
@@ -189,9 +193,9 @@ func (m *Mapper) payloadDiffers(row source.Row) bool {
 	m.env.quiet = true
 	m.other = m.appendVisible(m.other[:0], m.old)
 	m.out = m.appendVisible(m.out[:0], row)
-	toast := m.env.toast
+	toast, over := m.env.toast, m.env.over
 	m.env.quiet = false
-	return toast != 0 || !bytes.Equal(m.other, m.out)
+	return toast != 0 || over || !bytes.Equal(m.other, m.out)
 }
 
 func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
@@ -207,6 +211,7 @@ func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
 func (m *Mapper) beginMessage(row source.Row) {
 	m.env.begin(m.tx.Time)
 	m.env.set(messageTable, row)
+	m.env.cut, m.filledCut = m.filledCut, false
 	m.conversation = rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.conversation].Data}
 }
 
@@ -226,7 +231,7 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id rowKey, inserted
 	}
 	prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: m.statusOf(row)})
 	if size >= largeRow || !inserted && m.memory.get(messageTable, id) != nil {
-		if r := m.memory.put(messageTable, id, row, nil); r != nil {
+		if r := m.remember(messageTable, id, row, nil); r != nil {
 			r.stream = true
 		}
 	}
@@ -246,7 +251,7 @@ func (m *Mapper) insertedMessage(row source.Row, conv rowKey) {
 	if r != nil && !r.none && r.order > order && (!m.spec.insertedOnly || r.tx == m.txSeq) {
 		return
 	}
-	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r = m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, m.txSeq, true, 0
 	}
 }
@@ -269,7 +274,7 @@ func (m *Mapper) updatedMessage(row source.Row, id, conv rowKey) {
 	if v := row[m.spec.newestBy]; v.Kind == source.Text {
 		order = timeOrder(v.Data)
 	}
-	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r = m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, tx, true, 0
 	}
 }

@@ -10,6 +10,14 @@ type Options struct {
 	// Warn takes each warning as it arises, in the goroutine that feeds the
 	// Mapper; nil drops them. See Warning for how often.
 	Warn func(Warning)
+	// EventBytes bounds an event's payload; default DefaultEventBytes. A larger
+	// one is sent shortened: content is cut, media, quoted messages and other
+	// large values are left away; ids and status stay. Where that is not enough
+	// it is left out. Values are measured before they are copied.
+	EventBytes int
+	// LeftOut is told of each event that is left out, in the goroutine that
+	// feeds the Mapper; nil for nobody. The slices are valid until it returns.
+	LeftOut func(workspace, conversation []byte, kind Kind)
 	// RememberRows bounds the remembered rows (conversations, contacts, newest
 	// messages, large messages) by number; default 50,000.
 	RememberRows int
@@ -36,6 +44,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RememberRows, 50_000)
 	setDefault(&o.RememberBytes, 64<<20)
 	setDefault(&o.RememberMessages, 65_536)
+	setDefault(&o.EventBytes, DefaultEventBytes)
 	setDefault(&o.OwedRows, 10_000)
 	setDefault(&o.OwedBytes, 8<<20)
 	setDefault(&o.BatchRows, 1024)

@@ -92,6 +92,9 @@ func (d *debts) remove(n *debt) {
 
 func (d *debts) sumOf(payload []byte) uint64 { return maphash.Bytes(d.seed, payload) }
 
+// owes tells that something is owed, or waits and may come to be.
+func (m *Mapper) owes() bool { return len(m.debts.all) > 0 || len(m.batch.latest) > 0 }
+
 // owe notes that m.event, or what could not be made of it, was short.
 func (m *Mapper) owe(kind Kind, t tableID, k rowKey, row source.Row, o outcome) {
 	if latest, ok := m.batch.latest[k.owned()]; ok && t == messageTable {
@@ -107,6 +110,10 @@ func (m *Mapper) owe(kind Kind, t tableID, k rowKey, row source.Row, o outcome) 
 	d.at, d.tx = m.tx, m.txSeq
 	if o == made {
 		d.sum, d.sent = m.debts.sumOf(m.event.Payload), true
+	}
+	if t == messageTable && rowSize(row) > m.debts.maxBytes/4 {
+		m.abandon(d) // as large as it is it is not kept
+		return
 	}
 	if t == messageTable {
 		d.statusOnly = kind == MessageStatus && (!known || d.statusOnly)
@@ -172,7 +179,7 @@ func (m *Mapper) owedOrPaidReference(c changedReference) {
 func (m *Mapper) updateDebt(row source.Row, was, now rowKey) {
 	if len(m.batch.latest) > 0 {
 		if _, waits := m.batch.latest[now.owned()]; waits {
-			m.batch.latest[now.owned()] = cloneRow(row)
+			m.batch.latest[now.owned()] = m.batch.hold(row)
 		}
 	}
 	if len(m.debts.all) == 0 {
@@ -183,6 +190,10 @@ func (m *Mapper) updateDebt(row source.Row, was, now rowKey) {
 	}
 	d := m.debts.get(messageTable, now)
 	if d == nil {
+		return
+	}
+	if rowSize(row) > m.debts.maxBytes/4 {
+		m.abandon(d)
 		return
 	}
 	next := cloneRow(row)

@@ -1,6 +1,10 @@
 package mapping
 
-import "chatbridge/source"
+import (
+	"encoding/binary"
+
+	"chatbridge/source"
+)
 
 // newestKind is the place in memory of each conversation's newest message,
 // beside the tables' own.
@@ -9,7 +13,9 @@ const newestKind = tableID(maxTables)
 // remembered is one row in memory.
 type remembered struct {
 	kind tableID
-	key  RowKey
+	// id is where memory has the row: key's two parts are in it.
+	id  string
+	key RowKey
 	// other is the next row of the same key in another workspace: byKey.
 	other *remembered
 	// row's values alias buf and are in the order of the Spec's columns; those
@@ -22,6 +28,8 @@ type remembered struct {
 	// the clients of it. Only then does it tell what changed: a row that was
 	// looked up for another purpose may be ahead of the clients.
 	stream, sent bool
+	// cut tells that large values were shortened or left away.
+	cut bool
 	// expires is the commit time in Unix nanoseconds past which the row is to
 	// be looked up again, 0 for never.
 	expires int64
@@ -36,12 +44,17 @@ type remembered struct {
 // size is the memory that a row takes, roughly: its bytes, its key, its
 // values and the bookkeeping.
 func (r *remembered) size() int {
-	return cap(r.buf) + len(r.key.Workspace) + len(r.key.Key) + 32*cap(r.row) + 200
+	return cap(r.buf) + len(r.id) + 32*cap(r.row) + 200
 }
 
 // memory keeps rows within bounds; what was not used for longest goes first.
 type memory struct {
-	rows [maxTables + 1]map[RowKey]*remembered
+	// rows are by id, one string: that is twice as fast as a pair of strings.
+	rows [maxTables + 1]map[string]*remembered
+	id   []byte // appendID's buffer
+	// latest are the rows that get returned last: an event asks for the same
+	// ones several times.
+	latest [maxTables + 1]*remembered
 	// byKey finds rows whatever their workspace. It is nil until somebody has
 	// to, which is where the replica identity lacks the workspace.
 	byKey             [maxTables + 1]map[string]*remembered
@@ -58,15 +71,23 @@ func (m *memory) init(maxRows, maxBytes int) {
 
 func (m *memory) clear() {
 	for i := range m.rows {
-		m.rows[i], m.byKey[i] = map[RowKey]*remembered{}, nil
+		m.rows[i], m.byKey[i] = map[string]*remembered{}, nil
 	}
 	m.front.prev, m.front.next = &m.front, &m.front
+	clear(m.latest[:])
 	m.count, m.bytes = 0, 0
 }
 
 func (m *memory) get(kind tableID, key rowKey) *remembered {
-	r := m.rows[kind][RowKey{string(key.workspace), string(key.key)}]
-	if r != nil && m.front.next != r {
+	r := m.latest[kind]
+	if r == nil || r.key.Key != string(key.key) || r.key.Workspace != string(key.workspace) {
+		m.id = appendID(m.id[:0], key)
+		if r = m.rows[kind][string(m.id)]; r == nil {
+			return nil
+		}
+		m.latest[kind] = r
+	}
+	if m.front.next != r {
 		m.unlink(r)
 		m.link(r)
 	}
@@ -82,16 +103,27 @@ func (m *memory) unlink(r *remembered) { r.prev.next, r.next.prev = r.next, r.pr
 
 func (m *memory) remove(r *remembered) {
 	m.unlink(r)
-	delete(m.rows[r.kind], r.key)
+	if m.latest[r.kind] == r {
+		m.latest[r.kind] = nil
+	}
+	delete(m.rows[r.kind], r.id)
 	m.unlinkKey(r)
 	m.count--
 	m.bytes -= r.size()
 }
 
 func (m *memory) drop(kind tableID, key rowKey) {
-	if r := m.rows[kind][RowKey{string(key.workspace), string(key.key)}]; r != nil {
+	m.id = appendID(m.id[:0], key)
+	if r := m.rows[kind][string(m.id)]; r != nil {
 		m.remove(r)
 	}
+}
+
+// appendID appends a key, its workspace, and how long the latter is, so that no
+// two keys have one id.
+func appendID(dst []byte, k rowKey) []byte {
+	dst = append(append(dst, k.key...), k.workspace...)
+	return binary.LittleEndian.AppendUint32(dst, uint32(len(k.workspace)))
 }
 
 // anywhere returns the rows of a key in all workspaces, each leading to the
@@ -169,8 +201,10 @@ func (m *memory) put(kind tableID, key rowKey, row source.Row, mask []bool) *rem
 		return nil
 	}
 	if r == nil {
-		r = &remembered{kind: kind, key: key.owned()}
-		m.rows[kind][r.key] = r
+		id := string(m.id) // as get left it
+		n := len(key.key)
+		r = &remembered{kind: kind, id: id, key: RowKey{Key: id[:n], Workspace: id[n : n+len(key.workspace)]}}
+		m.rows[kind][id] = r
 		m.linkKey(r)
 		m.link(r)
 		m.count++

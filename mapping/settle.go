@@ -55,7 +55,7 @@ func (m *Mapper) Settle(emit Emit) (answered bool, err error) {
 			return true, err
 		}
 	}
-	for _, key := range related {
+	for _, key := range inOrder(related) {
 		t := touched{rowKey: key}
 		if m.makeConversation(&t, m.nextSettled()) != made {
 			continue
@@ -116,9 +116,7 @@ func (m *Mapper) makeAgain(d *debt) outcome {
 	switch {
 	case d.table == messageTable:
 		row := cloneRow(d.row)
-		if r := m.memory.get(messageTable, d.key.bytes()); r != nil && !r.none {
-			fill(row, r.row)
-		}
+		m.fillRemembered(row)
 		if d.statusOnly {
 			return m.makeStatus(row, 0)
 		}

@@ -19,6 +19,8 @@ type Spec struct {
 	insertedOnly bool
 	statusMember expr
 	idMember     expr
+	// contentSlots are the message's columns that its content is the text of.
+	contentSlots []bool
 	statusSlots  []bool
 	followSlots  []bool
 	// visibleSlots are the columns whose change makes the event again: of the

@@ -172,13 +172,13 @@ func TestWorkspacesShareIDs(t *testing.T) {
 				t.Fatal(err)
 			}
 			events := 0
-			for seed := range uint64(400) {
+			for seed := range uint64(100) {
 				events += shareIDs(t, spec, seed)
 				if t.Failed() {
 					return
 				}
 			}
-			if events < 2000 {
+			if events < 1500 {
 				t.Errorf("only %d events", events)
 			}
 		})

@@ -133,3 +133,28 @@ func TestTimeLimitInTheServer(t *testing.T) {
 		}
 	}
 }
+
+// A newest message of 40 MiB is looked up in time, by its beginning, and costs
+// nobody else's answer.
+func TestHugeValueIsLookedUpByItsBeginning(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, schemas.CRM, rows, `alter table messages alter body set storage external, alter quoted_message set storage external;
+		update messages set body = repeat('é', 20 << 20), quoted_message = to_jsonb(repeat('x', 20 << 20)) where id = u('b2')`)
+	s := spec(t, "crm", "")
+	l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
+	size, found := 0, 0
+	err := l.Fetch(&mapping.Need{Newest: of(id("c1"), id("c2"))}, func(f mapping.Found) {
+		found++
+		for i, c := range s.Tables()[0].Columns {
+			if v := f.Row[i]; f.Newest && len(v.Data) > 100 {
+				size = len(v.Data)
+				if c.Name != "body" || !strings.HasSuffix(string(v.Data), "é... [shortened]") {
+					t.Errorf("%s ends in %q", c.Name, v.Data[len(v.Data)-30:])
+				}
+			}
+		}
+	})
+	if err != nil || found != 2 || size == 0 || size > mapping.DefaultEventBytes {
+		t.Errorf("found %d, %d bytes, %v", found, size, err)
+	}
+}

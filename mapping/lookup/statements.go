@@ -196,8 +196,36 @@ func (b builder) list(i int) string {
 	for slot := range out {
 		out[slot] = "null::text"
 		if name := b.quote(i, slot); name != "" {
-			out[slot] = "a." + name
+			out[slot] = b.bounded(i, slot, "a."+name)
 		}
 	}
 	return strings.Join(out, ", ")
+}
+
+// maxValue bounds a value that is looked up, in bytes. An event has no room for
+// more, and the look-up no time.
+const maxValue = mapping.DefaultEventBytes
+
+// bounded selects a column without more than maxValue: a text's beginning, or
+// null. Neither question reads the value itself. The mark is in ASCII, which
+// every encoding has.
+func (b builder) bounded(i, slot int, column string) string {
+	c := b.tables[i].Columns[slot]
+	switch t := b.columns[i][c.Name]; {
+	case c.Required, isSmall(t):
+		return column
+	case t == "text" || strings.HasPrefix(t, "character"):
+		return fmt.Sprintf("case when octet_length(%[1]s) > %[2]d then left(%[1]s, %[3]d) || '... [shortened]' else %[1]s end", column, maxValue, maxValue/16)
+	}
+	return fmt.Sprintf("case when pg_column_size(%[1]s) > %[2]d then null else %[1]s end", column, maxValue/4)
+}
+
+// isSmall tells the types whose values are never stored out of line.
+func isSmall(t string) bool {
+	for _, small := range []string{"uuid", "boolean", "smallint", "integer", "bigint", "timestamp", "date", "real", "double"} {
+		if strings.HasPrefix(t, small) {
+			return true
+		}
+	}
+	return false
 }
