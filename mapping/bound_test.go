@@ -203,6 +203,33 @@ func TestHugeRowCostsNoMoreThanTheBound(t *testing.T) {
 	}
 }
 
+// Nor does an UPDATE whose large value is in the old row alone, while it lacks
+// something and so has to wait.
+func TestHugeOldValueIsNotCopied(t *testing.T) {
+	const most, size = 1 << 20, 30 << 20
+	spec := load(t, "crm")
+	w := newWorld(t, spec, mapping.Options{EventBytes: most, RememberBytes: 4 << 20, Lookup: &answers{found: []mapping.Found{found(spec, "conversation", false, conversation)}}})
+	rel := w.relation("messages", message)
+	row, old := rowOf(rel, message.with(fields{"body": unchanged, "client_id": "new"})), rowOf(rel, message)
+	old[slot(rel, "body")].Data = bytes.Repeat([]byte("x"), size)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w.m.Begin(source.Tx{Commit: 1, Time: w.time})
+	if err := w.m.Change(&source.Change{Op: source.Update, Relation: rel, New: row, Old: old}, w.emit); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.m.Commit(w.emit); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took := after.TotalAlloc - before.TotalAlloc; took > 12*most {
+		t.Errorf("allocated %d MiB for a bound of 1", took>>20)
+	}
+	if len(w.events) != 1 || !strings.Contains(string(w.events[0].Payload), `"clientMessageId":"new","shortened":true`) {
+		t.Errorf("%d events: %.200s", len(w.events), payloads(w.events))
+	}
+}
+
 // Whatever the rows hold and however small the bound: every event is within it,
 // valid, and in the contract's shape, or it is counted.
 func TestRandomRowsWithinTheBound(t *testing.T) {

@@ -70,7 +70,6 @@ func (m *Mapper) conversationDiffers(row, known source.Row) bool {
 	if !allKnown(was) || !allKnown(row) {
 		return true
 	}
-	m.env.over = false
 	m.env.quiet = true
 	m.other = m.appendConversation(m.other[:0], was)
 	m.out = m.appendConversation(m.out[:0], row)

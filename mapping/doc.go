@@ -27,6 +27,9 @@
 // not grow with it; a conversation that changes in two batches of one
 // transaction gets an event for each.
 //
+// An event is bounded too (Options.EventBytes): values are measured before they
+// are copied, and an event that would be larger is shortened or left out.
+//
 // # What is owed
 //
 // Where a lookup fails, events go out without what it would have found: a

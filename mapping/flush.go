@@ -123,7 +123,9 @@ func (m *Mapper) fetch() []rowKey {
 			related = append(related, key.owned().bytes())
 		}
 	})
-	m.lookupError = err
+	if m.lookupError = err; err == nil {
+		m.successes++
+	}
 	m.batch.failed = err != nil
 	m.counters.failing.Store(err != nil)
 	for _, c := range b.changed {

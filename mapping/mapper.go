@@ -35,7 +35,11 @@ type Mapper struct {
 	settledCommit uint64
 	settledIndex  uint32
 	settling      bool
-	lookupError   error
+	// settleRows is how many debts the next Settle takes on.
+	settleRows int
+	// lookupError is why the latest lookup failed, successes how many did not.
+	lookupError error
+	successes   uint64
 
 	tx source.Tx
 	// now is the latest commit time seen, in Unix nanoseconds: the clock by
@@ -88,6 +92,7 @@ func New(spec *Spec, opts Options) *Mapper {
 		}
 	}
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
+	m.settleRows = m.opts.BatchRows
 	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.init(m.opts.EventBytes)
@@ -205,8 +210,10 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 	m.cur, m.partial = b.project(m.cur, c.New, source.Unchanged)
 	if c.Old != nil {
 		m.old, _ = b.project(m.old, c.Old, source.Absent)
-		if m.partial {
+		if m.partial { // what comes of the old row counts for the batch as well
+			sent := rowSize(m.cur)
 			fill(m.cur, m.old)
+			m.batch.bytes += rowSize(m.cur) - sent
 		}
 	} else {
 		m.old = m.old[:0]

@@ -26,6 +26,10 @@ type debt struct {
 	id   string
 	sum  uint64
 	sent bool
+	// strikes counts failures of a look-up for this debt alone between which
+	// others succeeded; successes is how many had at the latest.
+	strikes   int
+	successes uint64
 
 	prev, next *debt
 }
@@ -66,10 +70,20 @@ func (d *debts) put(t tableID, k rowKey) *debt {
 	}
 	n := &debt{debtKey: debtKey{t, k.owned()}}
 	d.all[n.debtKey] = n
-	n.prev, n.next = d.front.prev, &d.front
-	n.prev.next, n.next.prev = n, n
+	d.append(n)
 	d.resize(n)
 	return n
+}
+
+func (d *debts) append(n *debt) {
+	n.prev, n.next = d.front.prev, &d.front
+	n.prev.next, n.next.prev = n, n
+}
+
+// toEnd makes a debt the last one.
+func (d *debts) toEnd(n *debt) {
+	n.prev.next, n.next.prev = n.next, n.prev
+	d.append(n)
 }
 
 func (d *debts) resize(n *debt) {

@@ -10,7 +10,7 @@ func (m *Mapper) Owed() int { return len(m.debts.all) }
 func (m *Mapper) LookupError() error { return m.lookupError }
 
 // Settle asks once more for what events went out without, at most
-// Options.BatchRows rows in one look-up, and emits those events again, as the
+// Options.BatchRows rows in one look-up, fewer after a failure, and emits those events again, as the
 // rows are by now in the stream: a message with its latest status and the id
 // that clients know it by, a conversation with its newest message. An event
 // that would be what went out before is not sent again.
@@ -48,8 +48,10 @@ func (m *Mapper) Settle(emit Emit) (answered bool, err error) {
 	related := m.fetch()
 	m.batch.asked = true
 	if m.batch.failed {
+		m.settleFailed(owed)
 		return false, nil
 	}
+	m.settleRows = min(2*m.settleRows, m.opts.BatchRows)
 	for _, d := range owed {
 		if err := m.settle(d, emit); err != nil {
 			return true, err
@@ -69,10 +71,30 @@ func (m *Mapper) Settle(emit Emit) (answered bool, err error) {
 
 func (m *Mapper) oldestDebts() []*debt {
 	var out []*debt
-	for d := m.debts.front.next; d != &m.debts.front && len(out) < m.opts.BatchRows; d = d.next {
+	for d := m.debts.front.next; d != &m.debts.front && len(out) < m.settleRows; d = d.next {
 		out = append(out, d)
 	}
 	return out
+}
+
+// maxStrikes is how often a debt's look-up may fail by itself, while others
+// work, before it is given up.
+const maxStrikes = 20
+
+// settleFailed makes the next attempt half as large and begin with other debts:
+// one that cannot be looked up at all, such as by a key that is no value of the
+// column's type, must not stand in the others' way.
+func (m *Mapper) settleFailed(owed []*debt) {
+	m.settleRows = max(len(owed)/2, 1)
+	for _, d := range owed {
+		m.debts.toEnd(d)
+	}
+	if d := owed[0]; len(owed) == 1 && d.successes != m.successes {
+		d.successes = m.successes
+		if d.strikes++; d.strikes > maxStrikes {
+			m.abandon(d)
+		}
+	}
 }
 
 // settle makes an owed event again and emits it if it tells anything new.
