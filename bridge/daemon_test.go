@@ -168,6 +168,7 @@ func token(t *testing.T, workspace string) string {
 type event struct {
 	Name    string
 	Payload map[string]any
+	Offset  string
 }
 
 // crm is a client that keeps events.
@@ -196,6 +197,9 @@ func (d *daemonTest) client(subscribe ...string) *crm {
 		OnEvent: func(e sioclient.Event) {
 			ev := event{Name: e.Name}
 			_ = json.Unmarshal(e.Args[0], &ev.Payload)
+			if len(e.Args) > 1 {
+				_ = json.Unmarshal(e.Args[1], &ev.Offset)
+			}
 			c.mu.Lock()
 			c.events = append(c.events, ev)
 			c.mu.Unlock()

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -14,13 +15,35 @@ import (
 // Namespace is the Socket.IO namespace of the contract.
 const Namespace = "/"
 
+// Between settleMin, twice as long after each failure, and settleMax lie the
+// attempts to look up what events went out without.
+const (
+	settleMin = 100 * time.Millisecond
+	settleMax = 2 * time.Second
+)
+
 // Pipeline is the source.Handler of the daemon: it maps each change and
 // publishes its events. A source uses it from one goroutine; Stats may be
 // called from any.
+//
+// What events went out without because look-ups failed is looked up again
+// between transactions: by a timer while nothing comes, at a Commit where the
+// timer found a transaction open. It ends with the Hub's Run.
 type Pipeline struct {
+	hub *hub.Hub
+	log *slog.Logger
+
+	// mu guards what follows: the source's goroutine and the timer's take turns.
+	mu     sync.Mutex
 	mapper *mapping.Mapper
-	hub    *hub.Hub
-	log    *slog.Logger
+	// open tells that a transaction is being read, due that an attempt to settle
+	// waits for its end.
+	open, due bool
+	// timer is set while an attempt is to come, after pause.
+	timer *time.Timer
+	pause time.Duration
+	// failing tells that the log says that look-ups fail.
+	failing bool
 
 	tx     source.Tx
 	offset []byte // the offset argument, a JSON string
@@ -39,7 +62,9 @@ func NewPipeline(mapper *mapping.Mapper, hub *hub.Hub, log *slog.Logger) *Pipeli
 
 // Begin begins a transaction.
 func (p *Pipeline) Begin(tx source.Tx) error {
-	p.tx = tx
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tx, p.open = tx, true
 	if p.gapped && tx.Commit <= p.hub.Head().Commit {
 		p.log.Warn("the database has another history now; what was kept for catching up is dropped")
 		p.restart()
@@ -60,17 +85,88 @@ func (p *Pipeline) restart() {
 }
 
 // Change maps one row and publishes the events that need no more than it.
-func (p *Pipeline) Change(c *source.Change) error { return p.mapper.Change(c, p.publish) }
+func (p *Pipeline) Change(c *source.Change) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mapper.Change(c, p.publish)
+}
 
 // Commit publishes what is left of the transaction. Its return is the
 // acknowledgement: all of the transaction's events are in the log and in the
 // queues of those that may see them.
-func (p *Pipeline) Commit(source.Tx) error { return p.mapper.Commit(p.publish) }
+func (p *Pipeline) Commit(source.Tx) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.mapper.Commit(p.publish); err != nil {
+		return err
+	}
+	p.open = false
+	p.sayLookups()
+	if p.due {
+		return p.settle()
+	}
+	p.settleLater()
+	return nil
+}
+
+// settleLater makes an attempt to settle what is owed come, if anything is.
+func (p *Pipeline) settleLater() {
+	if p.timer != nil || p.mapper.Owed() == 0 {
+		return
+	}
+	p.pause = max(p.pause, settleMin)
+	p.timer = time.AfterFunc(p.pause, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.timer = nil; p.hub.Context().Err() != nil {
+			return
+		}
+		if p.due = p.open; !p.open {
+			_ = p.settle() // publish does not fail
+		}
+	})
+}
+
+// settle asks once for what is owed. It publishes the events past all of the
+// latest transaction's. While the source reads again what was published
+// before, they would be taken for repeated ones and dropped: then it waits.
+func (p *Pipeline) settle() error {
+	p.due = false
+	if p.tx.Commit >= p.hub.Head().Commit {
+		answered, err := p.mapper.Settle(p.publishOwed)
+		if err != nil {
+			return err
+		}
+		p.pause = min(2*p.pause, settleMax)
+		if answered {
+			p.pause = settleMin
+		}
+		p.sayLookups()
+	}
+	p.settleLater()
+	return nil
+}
+
+// sayLookups logs when look-ups begin to fail, and when they work again.
+func (p *Pipeline) sayLookups() {
+	err := p.mapper.LookupError()
+	if failing := err != nil; failing == p.failing {
+		return
+	}
+	p.failing = err != nil
+	if err != nil {
+		p.log.Warn("look-ups fail: events go out without what their rows lack, such as names, and are corrected when look-ups work again", "error", err)
+		return
+	}
+	p.log.Info("look-ups work again", "toBeCorrected", p.mapper.Owed())
+}
 
 // Gap tells the operator what nobody will deliver. The mapper forgets what it
 // remembers: rows may have changed unseen.
 func (p *Pipeline) Gap(g source.Gap) error {
-	p.gapped = true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gapped, p.open, p.due = true, false, false
 	p.gaps.Add(1)
 	p.lastGap.Store(&g)
 	p.mapper.Forget()
@@ -83,10 +179,27 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	return nil
 }
 
+// leftOut tells the workspace's clients of an event that was too large to be sent.
+func (p *Pipeline) leftOut(workspace, conversation []byte) {
+	p.hub.LeftOut(workspace, conversation, p.tx.Time)
+}
+
 // publish makes a packet of a mapped event. All but typing, which means
 // nothing later, carry their position as the last argument: the offset of
 // Socket.IO's connection-state recovery.
 func (p *Pipeline) publish(ev *mapping.Event) error {
+	p.delay.observe(p.put(ev).Sub(p.tx.Time))
+	return nil
+}
+
+// publishOwed publishes an event that is made again. Its delay says nothing.
+func (p *Pipeline) publishOwed(ev *mapping.Event) error {
+	p.put(ev)
+	return nil
+}
+
+// put hands an event to the Hub and returns when.
+func (p *Pipeline) put(ev *mapping.Event) time.Time {
 	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
 	var packet *socketio.Packet
 	if ev.Kind == mapping.Typing {
@@ -102,8 +215,7 @@ func (p *Pipeline) publish(ev *mapping.Event) error {
 		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
 		Conversation: ev.Conversation, Message: ev.Key, Packet: packet,
 	}, now)
-	p.delay.observe(now.Sub(p.tx.Time))
-	return nil
+	return now
 }
 
 // PipelineStats is what a Pipeline did since its start.

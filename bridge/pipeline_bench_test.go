@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/hub"
@@ -131,7 +130,7 @@ func readPipeline(b *testing.B, dsn, slot string, rows int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	pool, err := pgxpool.New(b.Context(), dsn)
+	pool, err := lookup.NewPool(dsn, lookup.PoolOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -100,6 +100,33 @@ type MappingStatus struct {
 	Skipped      map[string]uint64 `json:"skipped"`
 	Unmappable   map[string]uint64 `json:"unmappable"`
 	UnknownWords map[string]uint64 `json:"unknownWords"`
+	// Shortened and LeftOut count events larger than limits.event, by name.
+	Shortened map[string]uint64 `json:"shortened"`
+	LeftOut   map[string]uint64 `json:"leftOut"`
+	Lookups   LookupStatus      `json:"lookups"`
+}
+
+// LookupStatus is how what rows lack was found.
+type LookupStatus struct {
+	// Failing tells that the latest look-up failed.
+	Failing  bool   `json:"failing"`
+	Asked    uint64 `json:"asked"`
+	Timeouts uint64 `json:"timeouts"`
+	Errors   uint64 `json:"errors"`
+	// Short counts rows whose event went out without what a failed look-up
+	// would have found. Owed of them are still to be corrected, Settled were,
+	// Abandoned were given up.
+	Short     uint64 `json:"short"`
+	Owed      int64  `json:"owed"`
+	Settled   uint64 `json:"settled"`
+	Abandoned uint64 `json:"abandoned"`
+}
+
+func lookupStatus(l mapping.LookupStats) LookupStatus {
+	return LookupStatus{
+		Failing: l.Failing, Asked: l.Batches, Timeouts: l.Timeouts, Errors: l.Errors,
+		Short: l.Short, Owed: l.Owed, Settled: l.Settled, Abandoned: l.Abandoned,
+	}
 }
 
 // Status returns the daemon's state at this moment.
@@ -123,7 +150,8 @@ func (d *Daemon) Status() Status {
 		},
 		Mapping: MappingStatus{
 			Skipped: pipeline.Mapping.Skipped, Unmappable: pipeline.Mapping.Unmappable,
-			UnknownWords: pipeline.Mapping.UnknownWords,
+			UnknownWords: pipeline.Mapping.UnknownWords, Lookups: lookupStatus(pipeline.Mapping.Lookups),
+			Shortened: pipeline.Mapping.Shortened, LeftOut: pipeline.Mapping.LeftOut,
 		},
 		Warnings: d.warnings.list(),
 	}

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -50,7 +49,8 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 		return d, err
 	}
 	mapper := mapping.New(spec, mapping.Options{
-		Lookup: fetch, Warn: d.warnings.mapping,
+		Lookup: fetch, Warn: d.warnings.mapping, EventBytes: int(cfg.Limits.Event),
+		LeftOut:      func(workspace, conversation []byte, _ mapping.Kind) { d.pipeline.leftOut(workspace, conversation) },
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	})
 	if err := d.serveWith(pool); err != nil {
@@ -87,17 +87,9 @@ func (d *Daemon) database() (*pgxpool.Pool, error) {
 	if dsn == "" {
 		return nil, nil
 	}
-	c, err := pgxpool.ParseConfig(dsn.Reveal())
+	pool, err := lookup.NewPool(dsn.Reveal(), lookup.PoolOptions{MaxConns: poolSize, ConnectTimeout: d.cfg.Source.Postgres.ConnectTimeout})
 	if err != nil {
-		return nil, fmt.Errorf("the database's address %s: %w", dsn, err)
-	}
-	c.MaxConns = poolSize
-	c.MinConns = 0
-	c.ConnConfig.ConnectTimeout = d.cfg.Source.Postgres.ConnectTimeout
-	c.ConnConfig.RuntimeParams["application_name"] = "chatbridge-lookup"
-	pool, err := pgxpool.NewWithConfig(context.Background(), c)
-	if err != nil {
-		return nil, fmt.Errorf("the database's address: %w", err)
+		return nil, fmt.Errorf("%s: %w", dsn, err)
 	}
 	d.pool = pool
 	return pool, nil

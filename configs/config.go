@@ -84,6 +84,7 @@ type Limits struct {
 	Subscriptions         int // per socket
 	QueuePackets          int // outbound, per connection
 	QueueBytes            Size
+	Event                 Size
 	WriteTimeout          time.Duration
 	ConnectTimeout        time.Duration
 }

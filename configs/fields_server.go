@@ -39,6 +39,7 @@ func (c *Config) limitFields() []*field {
 		&field{key: "payload", def: "1MB", kind: size(&l.Payload, 1<<10, 1<<30)},
 		&field{key: "attachments", def: "10", kind: integer(&l.Attachments, 1, 1000)},
 		&field{key: "subscriptions", def: "1000", kind: integer(&l.Subscriptions, 1, million)},
+		&field{key: "event", def: "17MiB", kind: size(&l.Event, 16<<10, 1<<30)},
 		&field{key: "queue_packets", def: "4096", kind: integer(&l.QueuePackets, 16, million)},
 		&field{key: "queue_bytes", def: "8MiB", kind: size(&l.QueueBytes, 64<<10, 1<<30)},
 		&field{key: "write_timeout", def: "10s", kind: duration(&l.WriteTimeout, 100*time.Millisecond, 10*time.Minute)},

@@ -1,7 +1,7 @@
 package mapping
 
 import (
-	"bytes"
+	"slices"
 
 	"chatbridge/source"
 )
@@ -13,21 +13,28 @@ import (
 // base+2n+i. After them RelatedLimit for each row of a reference that changed.
 // So an index depends on nothing but the rows before it.
 type batch struct {
-	base    uint32
-	rows    uint32
-	bytes   int
-	waiting []waiting
-	touched []touched
+	base  uint32
+	rows  uint32
+	bytes int
+	// maxBytes is the size from which the batch is full.
+	maxBytes int
+	waiting  []waiting
+	touched  []touched
 	// byKey finds a touched conversation once there are more than a few.
-	byKey map[string]int
+	byKey map[RowKey]int
 	// changed are the references whose change makes conversation events.
 	changed []changedReference
+	// related are the conversations that were found to point to them.
+	related map[RowKey]bool
 	// referenceRows counts the rows of references.
 	referenceRows uint32
 	need          need
 	// asked is set once the batch's lookup was made; what is missing then
-	// stays so.
-	asked bool
+	// stays so. failed tells that the lookup failed.
+	asked, failed bool
+	// latest are the latest rows of messages that wait, nil for those deleted
+	// since.
+	latest map[RowKey]source.Row
 }
 
 // waiting is an event that waits for a lookup, or for one before it that does.
@@ -39,9 +46,39 @@ type waiting struct {
 	row   source.Row
 }
 
+// hold copies a row, unless the batch is full with it: then the batch is mapped
+// before Change returns, and the row's values are there until then.
+func (b *batch) hold(row source.Row) source.Row {
+	if b.bytes >= b.maxBytes {
+		return slices.Clone(row)
+	}
+	return cloneRow(row)
+}
+
+// wait lets an event of a row wait for a lookup.
+func (b *batch) wait(kind Kind, index uint32, key rowKey, row source.Row) {
+	w := waiting{kind: kind, index: index, row: b.hold(row)}
+	b.waiting = append(b.waiting, w)
+	if kind == Typing {
+		return
+	}
+	if b.latest == nil {
+		b.latest = map[RowKey]source.Row{}
+	}
+	b.latest[key.owned()] = w.row
+}
+
+// isRelated notes a conversation that points to a changed reference.
+func (b *batch) isRelated(conversation rowKey) {
+	if b.related == nil {
+		b.related = map[RowKey]bool{}
+	}
+	b.related[conversation.owned()] = true
+}
+
 // touched is a conversation that a row of the batch concerns.
 type touched struct {
-	key, workspace []byte
+	rowKey
 	// first is the place in the batch of the first row that touched it.
 	first uint32
 	// due tells that it gets an event.
@@ -50,7 +87,7 @@ type touched struct {
 
 type changedReference struct {
 	table tableID
-	key   []byte
+	key   rowKey
 }
 
 func (b *batch) reset() {
@@ -58,7 +95,8 @@ func (b *batch) reset() {
 	clear(b.changed)
 	b.waiting, b.touched, b.changed = b.waiting[:0], b.touched[:0], b.changed[:0]
 	b.byKey = nil
-	b.rows, b.bytes, b.referenceRows, b.asked = 0, 0, 0, false
+	b.rows, b.bytes, b.referenceRows, b.asked, b.failed = 0, 0, 0, false, false
+	b.latest, b.related = nil, nil
 	b.need.reset()
 }
 
@@ -82,7 +120,7 @@ func (b *batch) end() {
 const few = 8
 
 // touch notes that the present row concerns a conversation.
-func (b *batch) touch(key, workspace []byte, due bool) {
+func (b *batch) touch(key rowKey, due bool) {
 	if i := b.find(key); i >= 0 {
 		b.touched[i].due = b.touched[i].due || due
 		return
@@ -94,28 +132,28 @@ func (b *batch) touch(key, workspace []byte, due bool) {
 		b.touched = append(b.touched, touched{})
 	}
 	t := &b.touched[n]
-	t.key, t.workspace = append(t.key[:0], key...), append(t.workspace[:0], workspace...)
+	t.key, t.workspace = append(t.key[:0], key.key...), append(t.workspace[:0], key.workspace...)
 	t.first, t.due = b.rows-1, due
 	if n+1 > few {
 		if b.byKey == nil {
-			b.byKey = map[string]int{}
+			b.byKey = map[RowKey]int{}
 			for i := range b.touched {
-				b.byKey[string(b.touched[i].key)] = i
+				b.byKey[b.touched[i].owned()] = i
 			}
 		}
-		b.byKey[string(key)] = n
+		b.byKey[key.owned()] = n
 	}
 }
 
-func (b *batch) find(key []byte) int {
+func (b *batch) find(key rowKey) int {
 	if b.byKey != nil {
-		if i, ok := b.byKey[string(key)]; ok {
+		if i, ok := b.byKey[RowKey{string(key.workspace), string(key.key)}]; ok {
 			return i
 		}
 		return -1
 	}
 	for i := range b.touched {
-		if bytes.Equal(b.touched[i].key, key) {
+		if b.touched[i].equal(key) {
 			return i
 		}
 	}
@@ -131,7 +169,7 @@ type need struct {
 type needKey struct {
 	kind  uint8
 	table tableID
-	key   string
+	key   RowKey
 }
 
 const (
@@ -149,14 +187,14 @@ func (n *need) reset() {
 }
 
 // add notes a key; false when it was noted before.
-func (n *need) add(kind uint8, t tableID, role string, key []byte) bool {
-	if n.seen[needKey{kind, t, string(key)}] {
+func (n *need) add(kind uint8, t tableID, role string, key rowKey) bool {
+	if n.asked(kind, t, key) {
 		return false
 	}
 	if n.seen == nil {
 		n.seen = map[needKey]bool{}
 	}
-	k := string(key)
+	k := key.owned()
 	n.seen[needKey{kind, t, k}] = true
 	switch kind {
 	case needConversation:
@@ -173,12 +211,17 @@ func (n *need) add(kind uint8, t tableID, role string, key []byte) bool {
 	return true
 }
 
-func addReference(list []ReferenceNeed, role, key string) []ReferenceNeed {
+// asked tells that a key was noted.
+func (n *need) asked(kind uint8, t tableID, key rowKey) bool {
+	return n.seen[needKey{kind, t, RowKey{string(key.workspace), string(key.key)}}]
+}
+
+func addReference(list []ReferenceNeed, role string, key RowKey) []ReferenceNeed {
 	for i := range list {
 		if list[i].Table == role {
 			list[i].Keys = append(list[i].Keys, key)
 			return list
 		}
 	}
-	return append(list, ReferenceNeed{Table: role, Keys: []string{key}})
+	return append(list, ReferenceNeed{Table: role, Keys: []RowKey{key}})
 }

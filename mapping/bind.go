@@ -115,11 +115,12 @@ func (b *binding) project(dst source.Row, row source.Row, missing source.Kind) (
 }
 
 // fill puts what the source did not send of a new row from another state of
-// the row.
-func fill(row, from source.Row) {
+// the row; it tells whether there was any.
+func fill(row, from source.Row) (filled bool) {
 	for i := range row {
 		if row[i].Kind == source.Unchanged && i < len(from) && (from[i].Kind == source.Text || from[i].Kind == source.Null) {
-			row[i] = from[i]
+			row[i], filled = from[i], true
 		}
 	}
+	return filled
 }

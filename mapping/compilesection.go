@@ -16,6 +16,7 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.spec.newestBy = c.plainColumn(messageTable, at, k, "newest_by", false)
 	c.spec.tables[messageTable].Key = max(s.key, 0)
 	c.spec.tables[messageTable].Conversation = s.conversation
+	c.spec.tables[messageTable].Workspace = s.workspace
 	s.members = c.members(messageTable, at, k["members"], shapeOf[WebSocketMessage]("message"))
 	follows := c.columnList(messageTable, k["follows"], "follows")
 	changes := c.columnList(messageTable, k["changes"], "changes")
@@ -79,6 +80,7 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 	s.workspace = c.plainColumn(conversationTable, at, k, "workspace", true)
 	s.unknownChanged = c.unknown(k["unknown"])
 	c.spec.tables[conversationTable].Key = max(s.key, 0)
+	c.spec.tables[conversationTable].Workspace = s.workspace
 	switch n := k["last_message"]; {
 	case n == nil || n.Value == "newest":
 	case n.Value == "inserted":
@@ -139,7 +141,7 @@ func (c *compiler) declareReferences(n *yaml.Node) []referenceNode {
 			c.fail(name, "more than %d references", maxReferences)
 			return out
 		}
-		k := c.keys(at, "reference "+name.Value, "table", "key", "by", "unknown")
+		k := c.keys(at, "reference "+name.Value, "table", "key", "workspace", "by", "unknown")
 		out = append(out, referenceNode{id: tableID(len(c.spec.tables)), at: at, keys: k})
 		c.table(name.Value, at, k, false)
 	}
@@ -152,6 +154,9 @@ func (c *compiler) referenceSections(nodes []referenceNode) {
 		r.key = c.plainColumn(n.id, n.at, n.keys, "key", true)
 		t := &c.spec.tables[n.id]
 		t.Key = max(r.key, 0)
+		if t.Workspace = c.plainColumn(n.id, n.at, n.keys, "workspace", false); t.Workspace >= 0 {
+			t.Columns[t.Workspace].Required = true
+		}
 		by := n.keys["by"]
 		if by == nil {
 			c.fail(n.at, "reference %s needs `by:`, the column that points to it, such as conversation.%s_id", t.Role, t.Role)
@@ -188,12 +193,32 @@ func appendNew(to []string, s string) []string {
 	return append(to, s)
 }
 
+// markColumns marks the message's columns whose text an expression may be.
+func markColumns(x expr, slots []bool) {
+	switch x := x.(type) {
+	case *columnExpr:
+		if x.ref.table == messageTable {
+			slots[x.ref.slot] = true
+		}
+	case *firstExpr:
+		for _, o := range x.of {
+			markColumns(o, slots)
+		}
+	}
+}
+
 // finish derives what needs the whole Spec.
 func (c *compiler) finish() {
 	s := c.spec
 	grow := func(p *[]bool, t tableID) {
 		for len(*p) < len(s.tables[t].Columns) {
 			*p = append(*p, false)
+		}
+	}
+	s.contentSlots = make([]bool, len(s.tables[messageTable].Columns))
+	for i := range s.message.members {
+		if m := &s.message.members[i]; m.name == "content" {
+			markColumns(m.value, s.contentSlots)
 		}
 	}
 	grow(&s.statusSlots, messageTable)

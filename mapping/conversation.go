@@ -24,10 +24,10 @@ func (m *Mapper) conversationChange(b *binding, op source.Op, index uint32, emit
 	}
 	due, typing := true, false
 	if op == source.Update {
-		due, typing = m.compareConversation(row, key)
+		due, typing = m.compareConversation(row, rowKey{ws, key})
 	}
-	m.rememberConversation(row, key, op)
-	m.batch.touch(key, ws, due)
+	m.rememberConversation(row, rowKey{ws, key}, op)
+	m.batch.touch(rowKey{ws, key}, due)
 	if typing {
 		return m.emitTyping(row, index, emit)
 	}
@@ -39,11 +39,8 @@ func (m *Mapper) conversationChange(b *binding, op source.Op, index uint32, emit
 
 // compareConversation tells what an UPDATE changed: from the old row, else
 // from the row that the clients were last told of.
-func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bool) {
-	oldKey := key
-	if k := m.keyOf(m.old, m.spec.conversation.key); k != nil {
-		oldKey = k
-	}
+func (m *Mapper) compareConversation(row source.Row, key rowKey) (due, typing bool) {
+	oldKey := m.oldKeyOf(conversationTable, key)
 	known := m.known(conversationTable, oldKey)
 	var visible change
 	for slot, v := range m.spec.visibleSlots[conversationTable] {
@@ -58,10 +55,7 @@ func (m *Mapper) compareConversation(row source.Row, key []byte) (due, typing bo
 	if m.spec.typing != nil {
 		typing = m.compareTyping(row, known)
 	}
-	if !bytes.Equal(oldKey, key) {
-		m.memory.drop(conversationTable, oldKey)
-		m.memory.drop(newestKind, oldKey)
-	}
+	m.forgetOld(conversationTable, oldKey, key)
 	return due, typing
 }
 
@@ -79,14 +73,15 @@ func (m *Mapper) conversationDiffers(row, known source.Row) bool {
 	m.env.quiet = true
 	m.other = m.appendConversation(m.other[:0], was)
 	m.out = m.appendConversation(m.out[:0], row)
+	over := m.env.over // what is too large is not rendered: it has changed or not
 	m.env.quiet = false
-	return !bytes.Equal(m.other, m.out)
+	return over || !bytes.Equal(m.other, m.out)
 }
 
 func (m *Mapper) appendConversation(dst []byte, row source.Row) []byte {
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
-	m.conversationKey = row[m.spec.conversation.key].Data
+	m.conversation = rowKey{row[m.spec.conversation.workspace].Data, row[m.spec.conversation.key].Data}
 	for i := range m.spec.conversation.members {
 		x := &m.spec.conversation.members[i]
 		dst, _ = x.value.json(append(dst, x.head...), &m.env)
@@ -109,7 +104,7 @@ func (m *Mapper) compareTyping(row source.Row, known source.Row) bool {
 
 // known returns the row of which the clients were last told, nil when there is
 // none in memory.
-func (m *Mapper) known(t tableID, key []byte) source.Row {
+func (m *Mapper) known(t tableID, key rowKey) source.Row {
 	if r := m.memory.get(t, key); r != nil && !r.none && (r.stream || r.sent) {
 		return r.row
 	}
@@ -130,7 +125,7 @@ func (m *Mapper) compareKnown(row source.Row, slot int, known source.Row) change
 	return unknown
 }
 
-func (m *Mapper) rememberConversation(row source.Row, key []byte, op source.Op) {
+func (m *Mapper) rememberConversation(row source.Row, key rowKey, op source.Op) {
 	if r := m.memory.put(conversationTable, key, row, nil); r != nil {
 		r.stream, r.expires = true, 0
 	}
@@ -144,26 +139,18 @@ func (m *Mapper) rememberConversation(row source.Row, key []byte, op source.Op) 
 // message as they are now.
 func (m *Mapper) makeConversation(t *touched, index uint32) outcome {
 	m.env.begin(m.tx.Time)
-	m.conversationKey = t.key
-	r := m.recall(conversationTable, needConversation, t.key)
+	m.conversation = t.rowKey
+	r := m.recall(conversationTable, needConversation, t.rowKey)
 	m.told = r
-	ws := t.workspace
 	if r != nil {
 		m.env.set(conversationTable, r.row)
-		if w := r.row[m.spec.conversation.workspace]; w.Kind == source.Text && len(w.Data) > 0 {
-			ws = w.Data
-		}
 	} else {
 		m.env.set(conversationTable, nil)
 	}
-	if len(ws) == 0 && !m.env.missed {
-		m.fail(failWorkspace, conversationTable, t.key, "", "a conversation without a workspace goes to nobody: fill the column "+m.columnName(conversationTable, m.spec.conversation.workspace))
-		return impossible
-	}
-	o := m.makePayload(conversationTable, t.key, m.spec.conversation.members)
-	o = m.whole(o, conversationTable, t.key, nil)
+	o := m.makePayload(Conversation, conversationTable, t.key, m.spec.conversation.members)
+	o = m.whole(o, conversationTable, t.rowKey)
 	if o == made {
-		m.event = Event{Kind: Conversation, Index: index, Workspace: ws, Conversation: t.key, Key: t.key, Payload: m.out}
+		m.event = Event{Kind: Conversation, Index: index, Workspace: t.workspace, Conversation: t.key, Key: t.key, Payload: m.out}
 	}
 	return o
 }

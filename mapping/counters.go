@@ -37,5 +37,11 @@ type counters struct {
 	hits, misses, batches, timeouts, errors, unanswered atomic.Uint64
 
 	rememberedRows, rememberedBytes, rememberedMessages atomic.Int64
-	evicted                                             atomic.Uint64
+	evicted                                             atomic.Int64
+
+	shortened, leftOut [len(kinds)]atomic.Uint64
+
+	failing                   atomic.Bool
+	owed                      atomic.Int64
+	short, settled, abandoned atomic.Uint64
 }

@@ -27,6 +27,28 @@
 // not grow with it; a conversation that changes in two batches of one
 // transaction gets an event for each.
 //
+// An event is bounded too (Options.EventBytes): values are measured before they
+// are copied, and an event that would be larger is shortened or left out.
+//
+// # What is owed
+//
+// Where a lookup fails, events go out without what it would have found: a
+// conversation without names is better than none, and the stream does not wait
+// for the database. Such an event is owed, in its row's place, until it went
+// out whole. Owed tells how many there are, and Settle makes them again: see
+// there for when its caller calls it, and which positions its events have. Who
+// drives a Mapper
+//
+//   - calls Settle between transactions only, in the goroutine that feeds the
+//     Mapper or under the same lock, while Owed is not 0, with pauses that grow
+//     while it is not answered, and also when no transaction comes;
+//   - publishes its events under the position of the latest transaction's
+//     Commit and the event's Index, which is past all that this transaction has;
+//   - does not call it while the source reads again what was published before
+//     (Tx.Commit below the newest published one's): the events would be taken
+//     for repeated ones;
+//   - tells the operator when LookupError begins and ceases to be an error.
+//
 // # Purity
 //
 // The package does no I/O and has no clock, logger or goroutine: what the rows

@@ -19,17 +19,17 @@ const (
 
 // emitMessage makes a message event, or lets it wait for a lookup.
 func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
-	id := row[m.spec.message.key].Data
 	if m.partial {
-		if r := m.memory.get(messageTable, id); r != nil && !r.none {
-			fill(row, r.row)
-		}
+		m.fillRemembered(row)
 	}
 	switch m.makeMessage(row, index) {
 	case made:
+		if m.owes() {
+			m.paid(messageTable, m.messageKey(row))
+		}
 		return m.send(emit)
 	case lacking:
-		m.batch.waiting = append(m.batch.waiting, waiting{kind: Message, index: index, row: cloneRow(row)})
+		m.batch.wait(Message, index, m.messageKey(row), row)
 	}
 	return nil
 }
@@ -38,8 +38,8 @@ func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
 func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 	s := &m.spec.message
 	m.beginMessage(row)
-	o := m.makePayload(messageTable, row[s.key].Data, s.members)
-	if o = m.whole(o, messageTable, row[s.key].Data, row[s.key].Data); o != made {
+	o := m.makePayload(Message, messageTable, row[s.key].Data, s.members)
+	if o = m.whole(o, messageTable, m.messageKey(row)); o != made {
 		return o
 	}
 	m.fillEvent(Message, index, row)
@@ -47,16 +47,19 @@ func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
 }
 
 // whole turns an event that was made without values that the source did not
-// send into one that is lacking, or, when nobody has them, impossible. message
-// is the key of the message that the event is of, if it is.
-func (m *Mapper) whole(o outcome, t tableID, key, message []byte) outcome {
-	if m.env.toast == 0 || o == lacking {
+// send into one that is lacking, or, when nobody has them, impossible. key is
+// that of the row of table t that the event is of.
+func (m *Mapper) whole(o outcome, t tableID, key rowKey) outcome {
+	if m.env.toast == 0 {
 		return o
 	}
-	if m.readBack(message) {
+	if m.readBack(t, key) || o == lacking { // all that is lacking is asked for at once
 		return lacking
 	}
-	m.fail(failToast, t, key, "", "an UPDATE came without its large values and they could not be read back: "+
+	if m.env.short {
+		return impossible // it is owed
+	}
+	m.fail(failToast, t, key.key, "", "an UPDATE came without its large values and they could not be read back: "+
 		"set `replica identity full`, or let the bridge look them up")
 	return impossible
 }
@@ -92,15 +95,34 @@ func plainText(s []byte) []byte {
 	return nil
 }
 
-// makePayload writes an object of the members into m.out. Members without a
+// makePayload writes an object of the members into m.out, shortened where it
+// would be too large.
+func (m *Mapper) makePayload(kind Kind, t tableID, key []byte, members []memberExpr) outcome {
+	o := m.writePayload(t, key, members)
+	switch {
+	case o != lacking && (m.env.over || len(m.out) > m.env.most):
+		return m.shorten(kind, t, key, members)
+	case o == made && m.env.cut:
+		m.wasShortened(kind, t, key)
+	}
+	return o
+}
+
+// writePayload writes an object of the members into m.out. Members without a
 // value are left out; a required one without makes the event impossible.
-func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcome {
+func (m *Mapper) writePayload(t tableID, key []byte, members []memberExpr) outcome {
 	out := m.out[:0]
-	absent := ""
+	absent, bounded := "", m.env.room > 0
 	for i := range members {
 		x := &members[i]
 		before := len(out)
+		if bounded {
+			m.env.name, m.env.loose = x.name, x.name == "metadata"
+		}
 		next, ok := x.value.json(append(out, x.head...), &m.env)
+		if bounded && t == messageTable && x.name == "metadata" {
+			next, ok = sayShortened(next, before+len(x.head), ok), true
+		}
 		if ok {
 			out = next
 			switch x.mark {
@@ -119,8 +141,12 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 	if m.env.missed {
 		return lacking
 	}
+	if absent != "" && bounded && m.env.shortened {
+		m.env.over = true
+		return impossible
+	}
 	if absent != "" {
-		if m.env.toast == 0 {
+		if m.env.toast == 0 && !m.env.short {
 			m.fail(failMember, t, key, absent, "no value for "+absent+", which the contract requires: end its list in the mapping with a constant")
 		}
 		return impossible
@@ -130,6 +156,29 @@ func (m *Mapper) makePayload(t tableID, key []byte, members []memberExpr) outcom
 	return made
 }
 
+// sayShortened puts "shortened":true into the object of metadata that begins
+// at start, or makes it.
+func sayShortened(out []byte, start int, ok bool) []byte {
+	const say = `"shortened":true}`
+	if !ok {
+		return append(append(out[:start], '{'), say...)
+	}
+	out = bytes.TrimRight(out, " \t\r\n")
+	out = bytes.TrimRight(out[:len(out)-1], " \t\r\n")
+	if out[len(out)-1] != '{' {
+		out = append(out, ',')
+	}
+	return append(out, say...)
+}
+
+// fillRemembered puts what the source did not send of a message's row from
+// memory.
+func (m *Mapper) fillRemembered(row source.Row) {
+	if r := m.memory.get(messageTable, m.messageKey(row)); r != nil && !r.none {
+		m.filledCut = fill(row, r.row) && r.cut
+	}
+}
+
 // emitStatus makes a messageStatus event. It needs nothing looked up, unless
 // the mapping says so.
 func (m *Mapper) emitStatus(row source.Row, index uint32, emit Emit) error {
@@ -137,7 +186,7 @@ func (m *Mapper) emitStatus(row source.Row, index uint32, emit Emit) error {
 	case made:
 		return m.send(emit)
 	case lacking:
-		m.batch.waiting = append(m.batch.waiting, waiting{kind: MessageStatus, index: index, row: cloneRow(row)})
+		m.batch.wait(MessageStatus, index, m.messageKey(row), row)
 	}
 	return nil
 }
@@ -158,6 +207,11 @@ func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 	switch {
 	case m.env.missed:
 		return lacking
+	case m.env.over || len(out) >= m.env.most:
+		m.leftOut(MessageStatus, messageTable, id)
+		return impossible
+	case !ok && m.env.short:
+		return impossible
 	case !ok:
 		m.fail(failMember, messageTable, id, "status", "no value for id or status, which the contract requires")
 		return impossible
@@ -172,7 +226,7 @@ func (m *Mapper) emitTyping(row source.Row, index uint32, emit Emit) error {
 	case made:
 		return m.send(emit)
 	case lacking:
-		m.batch.waiting = append(m.batch.waiting, waiting{kind: Typing, index: index, row: cloneRow(row)})
+		m.batch.wait(Typing, index, rowKey{}, row)
 	}
 	return nil
 }
@@ -182,9 +236,9 @@ func (m *Mapper) makeTyping(row source.Row, index uint32) outcome {
 	key := row[s.key].Data
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
-	m.conversationKey = key
-	o := m.makePayload(conversationTable, key, m.spec.typing)
-	if o = m.whole(o, conversationTable, key, nil); o != made {
+	m.conversation = rowKey{row[s.workspace].Data, key}
+	o := m.makePayload(Typing, conversationTable, key, m.spec.typing)
+	if o = m.whole(o, conversationTable, m.conversation); o != made {
 		return o
 	}
 	m.event = Event{Kind: Typing, Index: index, Workspace: row[s.workspace].Data, Conversation: key, Key: key, Payload: m.out}

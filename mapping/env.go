@@ -43,6 +43,9 @@ type env struct {
 	// send; missed when it asked for a row that is not known.
 	toast  uint32
 	missed bool
+	// short tells that a row is not known because its lookup failed.
+	short bool
+	bound
 	// quiet evaluates without counting unknown words and without asking for
 	// rows that are not in memory.
 	quiet bool
@@ -63,7 +66,8 @@ type finder interface {
 func (e *env) begin(t time.Time) {
 	clear(e.rows[:e.tables])
 	clear(e.asked[:e.tables])
-	e.time, e.toast, e.missed = t, 0, false
+	e.time, e.toast, e.missed, e.short = t, 0, false, false
+	e.over, e.cut = false, false
 	e.scratch = e.scratch[:0]
 	e.unknown = e.unknown[:0]
 }

@@ -16,6 +16,10 @@ func (x *jsonExpr) raw(e *env) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
+	if e.most > 0 && len(s) > e.most && len(x.path) == 0 {
+		f, ok := jsonForm(s) // it will not be copied, so it need not be read
+		return s, ok && (x.want == formAny || x.want == f)
+	}
 	r := x.of.ref
 	if t := e.trusted[r.table]; r.slot >= len(t) || !t[r.slot] {
 		if !validJSON(s) {
@@ -35,6 +39,9 @@ func (x *jsonExpr) text(e *env) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
+	if !e.fits(nil, len(s)) && (e.room == 0 || len(s) > e.most) {
+		return nil, false // it would be copied
+	}
 	s = bytes.TrimSpace(s)
 	if s[0] != '"' {
 		return s, true
@@ -48,6 +55,12 @@ func (x *jsonExpr) json(dst []byte, e *env) ([]byte, bool) {
 	s, ok := x.raw(e)
 	if !ok {
 		return dst, false
+	}
+	if !e.fits(dst, len(s)) {
+		if e.room > 0 {
+			return e.without(dst)
+		}
+		return append(dst, "null"...), true
 	}
 	if x.edit.none() {
 		return append(dst, s...), true
@@ -100,6 +113,9 @@ func (x *objectExpr) json(dst []byte, e *env) ([]byte, bool) {
 	start := len(dst)
 	for i := range x.members {
 		m := &x.members[i]
+		if e.room > 0 {
+			e.name = m.name
+		}
 		before := len(dst)
 		out, ok := m.value.json(append(dst, m.head...), e)
 		if ok {
@@ -165,6 +181,12 @@ func (x *mergeExpr) text(*env) ([]byte, bool) { return nil, false }
 
 func (x *mergeExpr) json(dst []byte, e *env) ([]byte, bool) {
 	base, ok := x.base.raw(e)
+	if ok && !e.fits(dst, len(base)) {
+		if e.room == 0 {
+			return append(dst, "{}"...), true
+		}
+		e.shortened, ok = true, false
+	}
 	if !ok {
 		if e.toast != 0 {
 			return dst, false

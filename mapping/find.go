@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"bytes"
 	"time"
 
 	"chatbridge/source"
@@ -13,9 +12,9 @@ import (
 func (m *Mapper) findRow(e *env, t tableID) source.Row {
 	switch t {
 	case messageTable:
-		return m.newestMessage(e)
+		return m.newestMessage()
 	case conversationTable:
-		if r := m.recall(conversationTable, needConversation, m.conversationKey); r != nil && m.sameWorkspace(e.rows[messageTable], r.row) {
+		if r := m.recall(conversationTable, needConversation, m.conversation); r != nil {
 			return r.row
 		}
 		return nil
@@ -32,7 +31,11 @@ func (m *Mapper) findRow(e *env, t tableID) source.Row {
 	if v.Kind != source.Text {
 		return nil
 	}
-	if r := m.recall(t, needReference, v.Data); r != nil {
+	key := rowKey{key: v.Data}
+	if m.spec.tables[t].Workspace >= 0 {
+		key.workspace = m.conversation.workspace
+	}
+	if r := m.recall(t, needReference, key); r != nil {
 		return r.row
 	}
 	return nil
@@ -41,35 +44,23 @@ func (m *Mapper) findRow(e *env, t tableID) source.Row {
 // newestMessage finds the message that `message.` means in a conversation: the
 // newest one, or with `last_message: inserted` the one that this transaction
 // inserted.
-func (m *Mapper) newestMessage(e *env) source.Row {
+func (m *Mapper) newestMessage() source.Row {
 	var r *remembered
 	if m.spec.insertedOnly {
-		if r = m.memory.get(newestKind, m.conversationKey); r == nil || r.none || r.tx != m.txSeq {
+		if r = m.memory.get(newestKind, m.conversation); r == nil || r.none || r.tx != m.txSeq {
 			return nil
 		}
-	} else if r = m.recall(newestKind, needNewest, m.conversationKey); r == nil {
+	} else if r = m.recall(newestKind, needNewest, m.conversation); r == nil {
 		return nil
 	}
-	if !m.sameWorkspace(r.row, e.rows[conversationTable]) {
-		return nil
-	}
+	m.env.cut = m.env.cut || r.cut
 	return r.row
-}
-
-// sameWorkspace tells that a message and its conversation, where both are
-// known, belong to one workspace. If they do not, neither may show in the
-// other's event: no event carries anything of another workspace.
-func (m *Mapper) sameWorkspace(message, conversation source.Row) bool {
-	if message == nil || conversation == nil {
-		return true
-	}
-	return bytes.Equal(message[m.spec.message.workspace].Data, conversation[m.spec.conversation.workspace].Data)
 }
 
 // recall returns a row from memory. When it is not there, or has been there
 // for too long, it is noted as needed and m.env.missed is set; once the lookup
 // was made an old row is better than none.
-func (m *Mapper) recall(kind tableID, need uint8, key []byte) *remembered {
+func (m *Mapper) recall(kind tableID, need uint8, key rowKey) *remembered {
 	r := m.memory.get(kind, key)
 	fresh := r != nil && (r.expires == 0 || m.now < r.expires)
 	if fresh || r != nil && !r.none && m.postpone(need, kind, key) {
@@ -96,27 +87,27 @@ const (
 
 // postpone tells that an old row is good enough for now. It is then looked up
 // together with others.
-func (m *Mapper) postpone(need uint8, kind tableID, key []byte) bool {
-	if m.opts.Lookup == nil || m.batch.asked || m.env.quiet || !m.batch.need.Empty() {
+func (m *Mapper) postpone(need uint8, kind tableID, key rowKey) bool {
+	if m.opts.Lookup == nil || m.batch.asked || m.settling || m.env.quiet || !m.batch.need.Empty() {
 		return false
 	}
 	if m.now-m.refreshed < refreshEvery {
 		if len(m.stale) < maxStale {
-			m.stale[needKey{need, kind, string(key)}] = true
+			m.stale[needKey{need, kind, key.owned()}] = true
 		}
 		return true
 	}
 	m.refreshed = m.now
 	for k := range m.stale {
-		m.lookUp(k.kind, k.table, []byte(k.key))
+		m.lookUp(k.kind, k.table, k.key.bytes())
 	}
 	clear(m.stale)
 	return false
 }
 
 // readBack notes the rows whose values were needed and not sent; false when
-// they cannot be had. message is the key of the message that the event is of.
-func (m *Mapper) readBack(message []byte) bool {
+// they cannot be had. key is that of the row of table of that the event is of.
+func (m *Mapper) readBack(of tableID, key rowKey) bool {
 	ok := true
 	for t := range tableID(len(m.spec.tables)) {
 		if m.env.toast&(1<<t) == 0 {
@@ -124,12 +115,12 @@ func (m *Mapper) readBack(message []byte) bool {
 		}
 		switch t {
 		case messageTable:
-			ok = message != nil && m.lookUp(needMessage, t, message) && ok
+			ok = of == messageTable && m.lookUp(needMessage, t, key) && ok
 		case conversationTable:
-			ok = m.lookUp(needConversation, t, m.conversationKey) && ok
+			ok = m.lookUp(needConversation, t, m.conversation) && ok
 		default:
-			key := m.keyOf(m.env.rows[t], m.keySlot(t))
-			ok = key != nil && m.lookUp(needReference, t, key) && ok
+			row, whole := m.rowKeyOf(t, m.env.rows[t])
+			ok = whole && m.lookUp(needReference, t, row) && ok
 		}
 	}
 	return ok
@@ -137,12 +128,13 @@ func (m *Mapper) readBack(message []byte) bool {
 
 // lookUp notes that a row is needed; false when there is nobody to ask, or the
 // batch has asked already.
-func (m *Mapper) lookUp(kind uint8, t tableID, key []byte) bool {
+func (m *Mapper) lookUp(kind uint8, t tableID, key rowKey) bool {
 	if m.env.quiet {
 		return false
 	}
 	if m.opts.Lookup == nil || m.batch.asked {
 		m.counters.unanswered.Add(1)
+		m.env.short = m.env.short || m.batch.failed
 		return false
 	}
 	role := ""

@@ -2,13 +2,14 @@ package mapping
 
 import (
 	"hash/maphash"
+	"math/bits"
 
 	"chatbridge/source"
 )
 
 // fingerprints remember the last state of messages as one 64-bit hash per
 // column, for tables whose old rows are not sent. The oldest go first. A
-// message is found by 128 bits of its key's hash; that two messages, or two
+// message is found by 128 bits of its workspace's and key's hash; that two messages, or two
 // values, have the same is less likely than a flipped bit in memory.
 type fingerprints struct {
 	seeds [2]maphash.Seed
@@ -46,13 +47,20 @@ func (f *fingerprints) hash(v source.Value) uint64 {
 	return hashUnknown
 }
 
-func (f *fingerprints) head(key []byte) fingerprintHead {
-	return fingerprintHead{maphash.Bytes(f.seeds[0], key), maphash.Bytes(f.seeds[1], key)}
+func (f *fingerprints) head(k rowKey) fingerprintHead {
+	return fingerprintHead{f.half(0, k), f.half(1, k)}
+}
+
+// half hashes a key and its workspace, each by itself, so that no two pairs
+// are one because their bytes in a row are.
+func (f *fingerprints) half(seed int, k rowKey) uint64 {
+	const odd = 0x9E3779B97F4A7C15
+	return maphash.Bytes(f.seeds[seed], k.key) ^ bits.RotateLeft64(odd*maphash.Bytes(f.seeds[seed], k.workspace), 32)
 }
 
 // get returns the hashes of a message's columns, nil when it is not known.
 // They may be written to.
-func (f *fingerprints) get(key []byte) []uint64 {
+func (f *fingerprints) get(key rowKey) []uint64 {
 	if len(f.index) == 0 {
 		return nil
 	}
@@ -66,7 +74,7 @@ func (f *fingerprints) get(key []byte) []uint64 {
 
 // put returns the hashes of a message's columns to be written, all unknown for
 // a message that is new.
-func (f *fingerprints) put(key []byte) []uint64 {
+func (f *fingerprints) put(key rowKey) []uint64 {
 	if known := f.get(key); known != nil {
 		return known
 	}
@@ -91,7 +99,7 @@ func (f *fingerprints) put(key []byte) []uint64 {
 	return f.hashes[i*f.width : (i+1)*f.width]
 }
 
-func (f *fingerprints) drop(key []byte) {
+func (f *fingerprints) drop(key rowKey) {
 	if h := f.head(key); f.get(key) != nil {
 		delete(f.index, h.a)
 	}

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -52,6 +53,9 @@ func (m *Mapper) sendConversations(from int, send bool, emit Emit) (done int, er
 		if !send {
 			continue
 		}
+		if t.due && (m.env.short || m.owes()) {
+			m.owedOrPaid(Conversation, conversationTable, t.rowKey, nil, o)
+		}
 		if done = i + 1; o == made {
 			if err := m.deliverConversation(emit); err != nil {
 				return done, err
@@ -79,12 +83,13 @@ func (m *Mapper) sendWaiting(emit Emit) error {
 		case w.ready:
 			m.event = w.event
 		case w.kind == Message:
-			if r := m.memory.get(messageTable, w.row[m.spec.message.key].Data); r != nil && !r.none {
-				fill(w.row, r.row)
-			}
+			m.fillRemembered(w.row)
 			o = m.makeMessage(w.row, w.index)
+			m.owedOrPaid(Message, messageTable, m.messageKey(w.row), w.row, o)
 		case w.kind == MessageStatus:
-			o = m.makeStatus(w.row, w.index)
+			if o = m.makeStatus(w.row, w.index); m.env.short {
+				m.owe(MessageStatus, messageTable, m.messageKey(w.row), w.row, o)
+			}
 		default:
 			o = m.makeTyping(w.row, w.index)
 		}
@@ -100,7 +105,7 @@ func (m *Mapper) sendWaiting(emit Emit) error {
 
 // fetch makes the batch's lookup, if it lacks anything, and remembers what it
 // found. It returns the conversations that point to changed references.
-func (m *Mapper) fetch() [][]byte {
+func (m *Mapper) fetch() []rowKey {
 	b := &m.batch
 	for _, c := range b.changed {
 		if m.opts.Lookup != nil {
@@ -110,14 +115,22 @@ func (m *Mapper) fetch() [][]byte {
 	if b.need.Empty() {
 		return m.relatedInMemory()
 	}
-	var related [][]byte
+	var related []rowKey
 	found := map[needKey]bool{}
 	m.counters.batches.Add(1)
 	err := m.opts.Lookup.Fetch(&b.need.Need, func(f Found) {
-		if key := m.keep(f, found); key != nil {
-			related = append(related, key)
+		if key, ok := m.keep(f, found); ok {
+			related = append(related, key.owned().bytes())
 		}
 	})
+	if m.lookupError = err; err == nil {
+		m.successes++
+	}
+	m.batch.failed = err != nil
+	m.counters.failing.Store(err != nil)
+	for _, c := range b.changed {
+		m.owedOrPaidReference(c)
+	}
 	switch {
 	case err == nil:
 		m.rememberAbsent(found)
@@ -130,98 +143,14 @@ func (m *Mapper) fetch() [][]byte {
 	return append(related, m.relatedInMemory()...)
 }
 
-// keep remembers a row that was found, unless the stream has shown it: the
-// stream's rows are in order with its events, what was read now may be ahead.
-// It returns the key of a conversation that points to a changed reference.
-func (m *Mapper) keep(f Found, found map[needKey]bool) []byte {
-	t, ok := m.tableOf(f.Table)
-	if !ok || len(f.Row) != len(m.spec.tables[t].Columns) {
-		return nil
-	}
-	key := f.Row[m.keySlot(t)]
-	if key.Kind != source.Text {
-		return nil
-	}
-	switch {
-	case t == messageTable && f.Newest:
-		conv := f.Row[m.spec.message.conversation].Data
-		found[needKey{needNewest, newestKind, string(conv)}] = true
-		m.keepNewest(conv, f.Row)
-	case t == messageTable:
-		found[needKey{needMessage, t, string(key.Data)}] = true
-		m.keepRow(t, key.Data, f.Row)
-	case t == conversationTable:
-		found[needKey{needConversation, t, string(key.Data)}] = true
-		m.keepRow(t, key.Data, f.Row)
-		if m.pointsToChanged(f.Row) {
-			return append([]byte(nil), key.Data...)
-		}
-	default:
-		found[needKey{needReference, t, string(key.Data)}] = true
-		m.keepRow(t, key.Data, f.Row)
-	}
-	return nil
-}
-
-func (m *Mapper) tableOf(role string) (tableID, bool) {
-	for i := range m.spec.tables {
-		if m.spec.tables[i].Role == role {
-			return tableID(i), true
-		}
-	}
-	return 0, false
-}
-
-func (m *Mapper) keepRow(t tableID, key []byte, row source.Row) {
-	r := m.memory.get(t, key)
-	if r != nil && r.stream && !r.none {
-		// Of a row that the stream has shown only what it did not send is new.
-		merged := cloneRow(r.row)
-		fill(merged, row)
-		if r = m.memory.put(t, key, merged, nil); r != nil {
-			r.stream = true
-		}
-		return
-	}
-	if r = m.memory.put(t, key, row, nil); r == nil {
-		return
-	}
-	r.stream, r.sent, r.expires = false, false, 0
-	if t >= firstReference && !m.streamed[t] {
-		r.expires = m.expiry()
-	}
-}
-
-func (m *Mapper) keepNewest(conv []byte, row source.Row) {
-	order := int64(-1 << 63)
-	if v := row[m.spec.newestBy]; v.Kind == source.Text {
-		order = timeOrder(v.Data)
-	}
-	if r := m.memory.get(newestKind, conv); r != nil && !r.none && r.order >= order {
-		return
-	}
-	if r := m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
-		r.order, r.tx, r.stream, r.sent, r.expires = order, 0, false, false, 0
-	}
-}
-
-// rememberAbsent remembers, for a while, that what was asked for and not found
-// does not exist.
-func (m *Mapper) rememberAbsent(found map[needKey]bool) {
-	for k := range m.batch.need.seen {
-		if k.kind == needRelated || k.kind == needMessage || found[k] {
-			continue
-		}
-		if r := m.memory.get(k.table, []byte(k.key)); r == nil || !r.stream {
-			m.memory.putNone(k.table, []byte(k.key)).expires = m.expiry()
-		}
-	}
-}
-
 func (m *Mapper) pointsToChanged(conversation source.Row) bool {
 	for _, c := range m.batch.changed {
 		by := m.reference(c.table).by
-		if v := conversation[by.slot]; v.Kind == source.Text && bytes.Equal(v.Data, c.key) {
+		v := rowKey{key: m.keyOf(conversation, by.slot)}
+		if m.spec.tables[c.table].Workspace >= 0 {
+			v.workspace = m.keyOf(conversation, m.spec.conversation.workspace)
+		}
+		if v.key != nil && v.equal(c.key) {
 			return true
 		}
 	}
@@ -230,24 +159,31 @@ func (m *Mapper) pointsToChanged(conversation source.Row) bool {
 
 // relatedInMemory finds the conversations of changed references among those
 // that are remembered, for when nobody can be asked.
-func (m *Mapper) relatedInMemory() [][]byte {
+func (m *Mapper) relatedInMemory() []rowKey {
 	if len(m.batch.changed) == 0 {
 		return nil
 	}
-	var out [][]byte
-	for key, r := range m.memory.rows[conversationTable] {
+	var out []rowKey
+	for _, r := range m.memory.rows[conversationTable] {
 		if !r.none && m.pointsToChanged(r.row) {
-			out = append(out, []byte(key))
+			out = append(out, r.key.bytes())
 		}
 	}
 	return out
 }
 
+// inOrder sorts keys, each once.
+func inOrder(keys []rowKey) []rowKey {
+	slices.SortFunc(keys, func(a, b rowKey) int {
+		return cmp.Or(bytes.Compare(a.key, b.key), bytes.Compare(a.workspace, b.workspace))
+	})
+	return slices.CompactFunc(keys, rowKey.equal)
+}
+
 // sendRelated emits the conversations whose reference changed, in the order of
 // their keys, without those that the batch sent anyway.
-func (m *Mapper) sendRelated(keys [][]byte, emit Emit) error {
-	slices.SortFunc(keys, bytes.Compare)
-	keys = slices.CompactFunc(keys, bytes.Equal)
+func (m *Mapper) sendRelated(keys []rowKey, emit Emit) error {
+	keys = inOrder(keys)
 	b := &m.batch
 	index := b.base + 3*b.rows
 	limit := index + RelatedLimit*b.referenceRows
@@ -258,8 +194,10 @@ func (m *Mapper) sendRelated(keys [][]byte, emit Emit) error {
 		if index == limit {
 			return nil
 		}
-		t := touched{key: key}
-		if m.makeConversation(&t, index) != made {
+		t := touched{rowKey: key}
+		o := m.makeConversation(&t, index)
+		m.owedOrPaid(Conversation, conversationTable, key, nil, o)
+		if o != made {
 			continue
 		}
 		index++

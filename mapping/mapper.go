@@ -25,6 +25,21 @@ type Mapper struct {
 
 	memory memory
 	prints fingerprints
+	debts  debts
+	// lastCommit is the newest transaction's that was committed, repeated tells
+	// that the present one is not newer.
+	lastCommit uint64
+	repeated   bool
+	// settledCommit and settledIndex say where the indexes of settled events
+	// go on, settling that Settle is at work.
+	settledCommit uint64
+	settledIndex  uint32
+	settling      bool
+	// settleRows is how many debts the next Settle takes on.
+	settleRows int
+	// lookupError is why the latest lookup failed, successes how many did not.
+	lookupError error
+	successes   uint64
 
 	tx source.Tx
 	// now is the latest commit time seen, in Unix nanoseconds: the clock by
@@ -41,11 +56,12 @@ type Mapper struct {
 	batch       batch
 
 	env env
-	// conversationKey is the conversation whose newest message an expression
-	// means.
-	conversationKey []byte
-	event           Event
-	out             []byte
+	// conversation is the one that the event being made belongs to: whose row
+	// and newest message an expression means, and whose workspace all that it
+	// shows is of.
+	conversation rowKey
+	event        Event
+	out          []byte
 	// idAt and statusAt are where out has the message's id and status.
 	idAt, statusAt int
 	cur, old       source.Row
@@ -55,7 +71,10 @@ type Mapper struct {
 	told *remembered
 	// trying makes events only to learn what they lack: nothing is counted.
 	trying bool
-	other  []byte
+	// filledCut tells that the row that an event is made of next was filled from
+	// one that is remembered shortened.
+	filledCut bool
+	other     []byte
 }
 
 // New returns a Mapper for spec that remembers nothing yet.
@@ -73,11 +92,14 @@ func New(spec *Spec, opts Options) *Mapper {
 		}
 	}
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
+	m.settleRows = m.opts.BatchRows
+	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
+	m.env.init(m.opts.EventBytes)
 	m.env.find = m
 	m.env.tables = len(spec.tables)
 	m.env.trusted = &m.trusted
-	m.batch.base = 1
+	m.batch.base, m.batch.maxBytes = 1, m.opts.BatchBytes
 	return m
 }
 
@@ -118,9 +140,9 @@ func (m *Mapper) unknownWord(member string) {
 func (m *Mapper) Begin(tx source.Tx) {
 	m.again = m.open
 	if m.open {
-		m.Forget()
+		m.forget()
 	}
-	m.open = true
+	m.open, m.repeated = true, tx.Commit <= m.lastCommit
 	m.tx = tx
 	if t := tx.Time.UnixNano(); !tx.Time.IsZero() && t > m.now {
 		m.now = t
@@ -165,7 +187,12 @@ func (m *Mapper) Change(c *source.Change, emit Emit) error {
 	if err := m.change(b, c, index, emit); err != nil {
 		return err
 	}
-	return m.flushFull(emit)
+	err := m.flushFull(emit)
+	if m.batch.bytes == 0 { // a row may have filled the batch by itself: the source's buffer is let go
+		clear(m.cur)
+		clear(m.old)
+	}
+	return err
 }
 
 func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) error {
@@ -183,8 +210,10 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 	m.cur, m.partial = b.project(m.cur, c.New, source.Unchanged)
 	if c.Old != nil {
 		m.old, _ = b.project(m.old, c.Old, source.Absent)
-		if m.partial {
+		if m.partial { // what comes of the old row counts for the batch as well
+			sent := rowSize(m.cur)
 			fill(m.cur, m.old)
+			m.batch.bytes += rowSize(m.cur) - sent
 		}
 	} else {
 		m.old = m.old[:0]
@@ -209,7 +238,7 @@ func (m *Mapper) skip(reason int) { m.counters.skipped[reason].Add(1) }
 
 // flushFull ends the batch when it is full.
 func (m *Mapper) flushFull(emit Emit) error {
-	if m.batch.rows < uint32(m.opts.BatchRows) && m.batch.bytes < m.opts.BatchBytes {
+	if m.batch.rows < uint32(m.opts.BatchRows) && m.batch.bytes < m.batch.maxBytes {
 		return nil
 	}
 	return m.flush(emit)
@@ -219,64 +248,59 @@ func (m *Mapper) flushFull(emit Emit) error {
 // the conversation events.
 func (m *Mapper) Commit(emit Emit) error {
 	err := m.flush(emit)
-	m.open = err != nil
-	c := &m.counters
-	c.rememberedRows.Store(int64(m.memory.count))
-	c.rememberedBytes.Store(int64(m.memory.bytes))
-	c.rememberedMessages.Store(int64(len(m.prints.index)))
-	c.evicted.Store(m.memory.evicted)
+	if m.open = err != nil; !m.open {
+		m.lastCommit = max(m.lastCommit, m.tx.Commit)
+	}
+	m.publishSizes()
 	return err
 }
 
+func (m *Mapper) publishSizes() {
+	c := &m.counters
+	show(&c.rememberedRows, m.memory.count)
+	show(&c.rememberedBytes, m.memory.bytes)
+	show(&c.rememberedMessages, len(m.prints.index))
+	show(&c.evicted, int(m.memory.evicted))
+	show(&c.owed, len(m.debts.all))
+}
+
+// show stores a size that seldom changes: reading costs less than storing.
+func show(at *atomic.Int64, size int) {
+	if n := int64(size); at.Load() != n {
+		at.Store(n)
+	}
+}
+
 // Forget drops all that the Mapper remembers: after a Gap it may be untrue.
+// Messages that are owed are given up and counted, as their latest state is
+// not known any more; conversations stay owed.
 func (m *Mapper) Forget() {
+	m.lastCommit = 0
+	for _, d := range m.debts.all {
+		if d.table == messageTable {
+			m.abandon(d)
+		}
+	}
+	m.forget()
+	m.publishSizes()
+}
+
+func (m *Mapper) forget() {
 	m.memory.clear()
 	m.prints.init(m.prints.width, m.prints.limit)
 	m.batch.reset()
 	clear(m.stale)
 }
 
-// deleted forgets a row. A DELETE makes no event.
-func (m *Mapper) deleted(b *binding, c *source.Change) {
-	m.skip(skipDelete)
-	m.old, _ = b.project(m.old, c.Old, source.Absent)
-	key := m.old[m.keySlot(b.table)]
-	if key.Kind != source.Text {
-		return
-	}
-	m.memory.drop(b.table, key.Data)
-	switch b.table {
-	case messageTable:
-		m.prints.drop(key.Data)
-		if conv := m.old[m.spec.message.conversation]; conv.Kind == source.Text {
-			m.forgetNewest(conv.Data, key.Data)
-		}
-	case conversationTable:
-		m.memory.drop(newestKind, key.Data)
-		if i := m.batch.find(key.Data); i >= 0 {
-			m.batch.touched[i].due = false // there is nothing left to tell of
-		}
-	}
-}
-
-// forgetNewest forgets a conversation's newest message if it is that one.
-func (m *Mapper) forgetNewest(conversation, message []byte) {
-	r := m.memory.get(newestKind, conversation)
-	if r != nil && !r.none && string(r.row[m.spec.message.key].Data) == string(message) {
-		m.memory.remove(r)
-	}
-}
-
 func (m *Mapper) truncated(t tableID) {
 	m.skip(skipTruncate)
 	m.memory.dropAll(t)
+	m.dropDebts(t)
 	if t == messageTable {
 		m.memory.dropAll(newestKind)
 		m.prints.init(m.prints.width, m.prints.limit)
 	}
 }
-
-func (m *Mapper) keySlot(t tableID) int { return m.spec.tables[t].Key }
 
 // expiry is when a row that was looked up now has to be looked up again.
 func (m *Mapper) expiry() int64 { return m.now + int64(m.opts.Refresh/time.Nanosecond) }

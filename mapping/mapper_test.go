@@ -74,7 +74,7 @@ func TestOneLookupForATransaction(t *testing.T) {
 	if len(a.asked) != 1 {
 		t.Fatalf("asked %d times: %+v", len(a.asked), a.asked)
 	}
-	if diff := cmp.Diff([]string{"c1", "c2"}, a.asked[0].Conversations); diff != "" {
+	if diff := cmp.Diff([]mapping.RowKey{{Workspace: "w1", Key: "c1"}, {Workspace: "w1", Key: "c2"}}, a.asked[0].Conversations); diff != "" {
 		t.Error(diff)
 	}
 	for i := 1; i < len(events); i++ {
@@ -188,7 +188,7 @@ func TestLookupFails(t *testing.T) {
 // A transaction of 100,000 rows is mapped in batches: memory stays bounded, and
 // each conversation gets one event for each batch that changed it.
 func TestLargeTransaction(t *testing.T) {
-	t.Parallel()
+	// Not parallel: it measures the heap.
 	const rows, batch = 100_000, 1000
 	spec := load(t, "crm")
 	a := &answers{found: []mapping.Found{found(spec, "conversation", false, conversation), found(spec, "contact", false, ana)}}
@@ -567,5 +567,22 @@ func TestOldRowsAreLookedUpTogether(t *testing.T) {
 	send(contacts - 1)
 	if len(a.asked) != 1 || len(a.asked[0].References) != 1 || len(a.asked[0].References[0].Keys) != contacts-1 {
 		t.Errorf("asked %+v", a.asked)
+	}
+}
+
+// A large value is asked for together with what else the event lacks.
+func TestLargeValueAndConversationAreAskedForTogether(t *testing.T) {
+	t.Parallel()
+	spec, err := mapping.Parse("crm", "own.yaml", []byte("message: {unknown: changed}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, spec, mapping.Options{Lookup: &answers{found: []mapping.Found{
+		found(spec, "message", false, message.with(fields{"body": "large"})), found(spec, "conversation", false, conversation), found(spec, "contact", false, ana),
+	}}})
+	w.identity = source.IdentityDefault
+	events := w.tx(update("messages", nil, message.with(fields{"body": unchanged})))
+	if len(events) != 2 || !strings.Contains(string(events[1].Payload), `"content":"large"`) {
+		t.Errorf("events %s; warned %v", payloads(events), w.warnings)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"chatbridge/source"
 )
 
-// engineMessage is a row of ChatEngine's own table, whose updates come without
+// knownMessage is a row of ChatEngine's own table, whose updates come without
 // the old row.
-var engineMessage = fields{
+var knownMessage = fields{
 	"id": "m1", "workspace_id": "w1", "conversation_id": "c1", "content": "x", "status": "sent",
 	"created_at": "2026-01-01 00:00:00+00",
 }
@@ -23,12 +23,12 @@ func TestForgetDropsStates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, load(t, "chatengine"), mapping.Options{})
 	w.identity = source.IdentityDefault
-	w.tx(insert("messages", engineMessage))
-	if got := outline(w.tx(update("messages", nil, engineMessage))); got != "" {
+	w.tx(insert("messages", knownMessage))
+	if got := outline(w.tx(update("messages", nil, knownMessage))); got != "" {
 		t.Errorf("an update that changes nothing made events:\n%s", got)
 	}
 	w.m.Forget()
-	if got := outline(w.tx(update("messages", nil, engineMessage))); !strings.Contains(got, "messageStatus c1 m1") {
+	if got := outline(w.tx(update("messages", nil, knownMessage))); !strings.Contains(got, "messageStatus c1 m1") {
 		t.Errorf("after a gap an update made:\n%s", got)
 	}
 }

@@ -21,14 +21,20 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		return nil
 	}
 	if op == source.Insert {
-		m.rememberMessage(b, row, id, true)
-		m.insertedMessage(row, id, conv)
-		m.batch.touch(conv, ws, true)
+		m.rememberMessage(b, row, rowKey{ws, id}, true)
+		m.insertedMessage(row, rowKey{ws, conv})
+		if m.owes() {
+			m.updateDebt(row, rowKey{ws, id}, rowKey{ws, id})
+		}
+		m.batch.touch(rowKey{ws, conv}, true)
 		return m.emitMessage(row, index, emit)
 	}
-	statusChanged, otherChanged := m.compareMessage(b, row, id)
-	m.rememberMessage(b, row, id, false)
-	m.updatedMessage(row, id, conv)
+	statusChanged, otherChanged := m.compareMessage(row, rowKey{ws, id})
+	m.rememberMessage(b, row, rowKey{ws, id}, false)
+	m.updatedMessage(row, rowKey{ws, id}, rowKey{ws, conv})
+	if m.owes() {
+		m.updateDebt(row, m.oldKeyOf(messageTable, rowKey{ws, id}), rowKey{ws, id})
+	}
 	if !statusChanged && !otherChanged {
 		m.skip(skipUnchanged)
 		return nil
@@ -62,17 +68,18 @@ func (m *Mapper) messageKeys(row source.Row) (id, conv, ws []byte, ok bool) {
 	return nil, nil, nil, false
 }
 
+// messageKey is the key of a message's row that has passed messageKeys.
+func (m *Mapper) messageKey(row source.Row) rowKey {
+	return rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.key].Data}
+}
+
 func (m *Mapper) columnName(t tableID, slot int) string { return m.spec.tables[t].Columns[slot].Name }
 
 // compareMessage tells what an UPDATE changed: from the old row, else from the
 // fingerprint of the last state. Where neither knows, the status counts as
 // changed and the rest as not (or as the mapping's `unknown:` says).
-func (m *Mapper) compareMessage(b *binding, row source.Row, id []byte) (status, other bool) {
-	key := id
-	if old := m.keyOf(m.old, m.spec.message.key); old != nil {
-		key = old
-	}
-	prints := m.prints.get(key)
+func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) {
+	prints := m.prints.get(m.oldKeyOf(messageTable, id))
 	var raw [3]change
 	const statusPart, followPart, otherPart = 0, 1, 2
 	for slot := range row {
@@ -186,9 +193,9 @@ func (m *Mapper) payloadDiffers(row source.Row) bool {
 	m.env.quiet = true
 	m.other = m.appendVisible(m.other[:0], m.old)
 	m.out = m.appendVisible(m.out[:0], row)
-	toast := m.env.toast
+	toast, over := m.env.toast, m.env.over
 	m.env.quiet = false
-	return toast != 0 || !bytes.Equal(m.other, m.out)
+	return toast != 0 || over || !bytes.Equal(m.other, m.out)
 }
 
 func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
@@ -204,12 +211,13 @@ func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
 func (m *Mapper) beginMessage(row source.Row) {
 	m.env.begin(m.tx.Time)
 	m.env.set(messageTable, row)
-	m.conversationKey = row[m.spec.message.conversation].Data
+	m.env.cut, m.filledCut = m.filledCut, false
+	m.conversation = rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.conversation].Data}
 }
 
 // rememberMessage keeps what a later UPDATE of the message may need: its
 // fingerprint, unless old rows are whole, and its large values.
-func (m *Mapper) rememberMessage(b *binding, row source.Row, id []byte, inserted bool) {
+func (m *Mapper) rememberMessage(b *binding, row source.Row, id rowKey, inserted bool) {
 	if b.full {
 		return
 	}
@@ -223,7 +231,7 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id []byte, inserted
 	}
 	prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: m.statusOf(row)})
 	if size >= largeRow || !inserted && m.memory.get(messageTable, id) != nil {
-		if r := m.memory.put(messageTable, id, row, nil); r != nil {
+		if r := m.remember(messageTable, id, row, nil); r != nil {
 			r.stream = true
 		}
 	}
@@ -231,7 +239,7 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id []byte, inserted
 
 // insertedMessage makes a message its conversation's newest, unless a newer
 // one is known.
-func (m *Mapper) insertedMessage(row source.Row, id, conv []byte) {
+func (m *Mapper) insertedMessage(row source.Row, conv rowKey) {
 	if m.spec.newestBy < 0 {
 		return
 	}
@@ -243,37 +251,30 @@ func (m *Mapper) insertedMessage(row source.Row, id, conv []byte) {
 	if r != nil && !r.none && r.order > order && (!m.spec.insertedOnly || r.tx == m.txSeq) {
 		return
 	}
-	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r = m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, m.txSeq, true, 0
 	}
 }
 
 // updatedMessage keeps the newest message of a conversation up to date.
-func (m *Mapper) updatedMessage(row source.Row, id, conv []byte) {
-	if old := m.keyOf(m.old, m.spec.message.conversation); old != nil && !bytes.Equal(old, conv) {
-		oldID := m.keyOf(m.old, m.spec.message.key)
-		if oldID == nil {
-			oldID = id
-		}
-		m.forgetNewest(old, oldID)
+func (m *Mapper) updatedMessage(row source.Row, id, conv rowKey) {
+	was := m.oldKeyOf(messageTable, id)
+	if old := m.keyOf(m.old, m.spec.message.conversation); old != nil && !(rowKey{was.workspace, old}).equal(conv) {
+		m.forgetNewest(rowKey{was.workspace, old}, was.key)
+	}
+	if !was.equal(id) {
+		m.prints.drop(was)
+		m.forgetOld(messageTable, was, id)
 	}
 	r := m.memory.get(newestKind, conv)
-	if r == nil || r.none || !bytes.Equal(r.row[m.spec.message.key].Data, id) {
+	if r == nil || r.none || !bytes.Equal(r.row[m.spec.message.key].Data, id.key) {
 		return
 	}
 	order, tx := r.order, r.tx
 	if v := row[m.spec.newestBy]; v.Kind == source.Text {
 		order = timeOrder(v.Data)
 	}
-	if r = m.memory.put(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r = m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, tx, true, 0
 	}
-}
-
-// keyOf returns a column of a row that may not have it.
-func (m *Mapper) keyOf(row source.Row, slot int) []byte {
-	if slot < len(row) && row[slot].Kind == source.Text {
-		return row[slot].Data
-	}
-	return nil
 }

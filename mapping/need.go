@@ -7,21 +7,22 @@ import "chatbridge/source"
 // stream has shown.
 type Lookup interface {
 	// Fetch asks for everything in need in one round trip and calls found for
-	// each row, in any order, before it returns. It bounds its own time. After
+	// each row before it returns, a conversation before its newest message. It bounds its own time. After
 	// an error what was found until then is used, and the rest of the batch is
 	// mapped without: members are left out or filled by their fallbacks.
 	// After nil, what was not found does not exist.
 	Fetch(need *Need, found func(Found)) error
 }
 
-// Need is what a batch of rows lacks. Strings are keys in Postgres's text
-// form, without repetition. Empty lists are not asked for.
+// Need is what a batch of rows lacks. Keys are in Postgres's text form, without
+// repetition; a row is meant only if its workspace is the key's too. Empty
+// lists are not asked for.
 type Need struct {
 	// Conversations are keys of conversations whose row is wanted, with the
 	// rows of every reference that hangs on them.
-	Conversations []string
+	Conversations []RowKey
 	// Newest are keys of conversations whose newest message is wanted.
-	Newest []string
+	Newest []RowKey
 	// References are rows of referenced tables wanted by key.
 	References []ReferenceNeed
 	// Related asks for the conversations that point to these rows, at most
@@ -29,7 +30,7 @@ type Need struct {
 	Related []ReferenceNeed
 	// Messages are keys of messages whose row is wanted, because the change
 	// came without its large values.
-	Messages []string
+	Messages []RowKey
 }
 
 // RelatedLimit is the most conversations that a change of one referenced row
@@ -42,7 +43,7 @@ const RelatedLimit = 64
 type ReferenceNeed struct {
 	// Table is the reference's name in the Spec, such as contact.
 	Table string
-	Keys  []string
+	Keys  []RowKey
 }
 
 // Empty reports whether nothing is needed.
@@ -50,7 +51,7 @@ func (n *Need) Empty() bool {
 	return len(n.Conversations)+len(n.Newest)+len(n.References)+len(n.Related)+len(n.Messages) == 0
 }
 
-// Found is one row that a Lookup found.
+// Found is one row that a Lookup found. Rows that nobody asked for do no harm.
 type Found struct {
 	// Table is the table's name in the Spec: message, conversation or a
 	// reference.

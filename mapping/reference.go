@@ -14,9 +14,17 @@ func (m *Mapper) referenceChange(b *binding, op source.Op) {
 		m.fail(failKey, b.table, nil, "", "a row without a key cannot be referred to")
 		return
 	}
+	id, ok := m.rowKeyOf(b.table, row)
+	if !ok {
+		m.fail(failWorkspace, b.table, key, "", "a row without a workspace cannot be referred to: fill the column "+m.columnName(b.table, m.spec.tables[b.table].Workspace))
+		return
+	}
+	if op == source.Update {
+		m.forgetOld(b.table, m.oldKeyOf(b.table, id), id)
+	}
 	due := false
 	if op == source.Update && r.by.table == conversationTable {
-		known := m.known(b.table, key)
+		known := m.known(b.table, id)
 		var visible change
 		for slot, v := range m.spec.referenceSlots[b.table-firstReference] {
 			if v {
@@ -25,12 +33,12 @@ func (m *Mapper) referenceChange(b *binding, op source.Op) {
 		}
 		due = visible == changed || visible == unknown && (m.again || r.unknownChanged)
 	}
-	if kept := m.memory.put(b.table, key, row, nil); kept != nil {
+	if kept := m.memory.put(b.table, id, row, nil); kept != nil {
 		kept.stream, kept.expires = true, 0
 	}
 	switch {
 	case due:
-		m.batch.changed = append(m.batch.changed, changedReference{b.table, append([]byte(nil), key...)})
+		m.batch.changed = append(m.batch.changed, changedReference{b.table, id.owned().bytes()})
 	case op == source.Insert:
 		m.skip(skipReference)
 	default:

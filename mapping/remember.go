@@ -1,6 +1,10 @@
 package mapping
 
-import "chatbridge/source"
+import (
+	"encoding/binary"
+
+	"chatbridge/source"
+)
 
 // newestKind is the place in memory of each conversation's newest message,
 // beside the tables' own.
@@ -9,7 +13,11 @@ const newestKind = tableID(maxTables)
 // remembered is one row in memory.
 type remembered struct {
 	kind tableID
-	key  string
+	// id is where memory has the row: key's two parts are in it.
+	id  string
+	key RowKey
+	// other is the next row of the same key in another workspace: byKey.
+	other *remembered
 	// row's values alias buf and are in the order of the Spec's columns; those
 	// that are not kept are Absent.
 	row source.Row
@@ -20,6 +28,8 @@ type remembered struct {
 	// the clients of it. Only then does it tell what changed: a row that was
 	// looked up for another purpose may be ahead of the clients.
 	stream, sent bool
+	// cut tells that large values were shortened or left away.
+	cut bool
 	// expires is the commit time in Unix nanoseconds past which the row is to
 	// be looked up again, 0 for never.
 	expires int64
@@ -33,11 +43,21 @@ type remembered struct {
 
 // size is the memory that a row takes, roughly: its bytes, its key, its
 // values and the bookkeeping.
-func (r *remembered) size() int { return cap(r.buf) + len(r.key) + 32*cap(r.row) + 200 }
+func (r *remembered) size() int {
+	return cap(r.buf) + len(r.id) + 32*cap(r.row) + 200
+}
 
 // memory keeps rows within bounds; what was not used for longest goes first.
 type memory struct {
-	rows              [maxTables + 1]map[string]*remembered
+	// rows are by id, one string: that is twice as fast as a pair of strings.
+	rows [maxTables + 1]map[string]*remembered
+	id   []byte // appendID's buffer
+	// latest are the rows that get returned last: an event asks for the same
+	// ones several times.
+	latest [maxTables + 1]*remembered
+	// byKey finds rows whatever their workspace. It is nil until somebody has
+	// to, which is where the replica identity lacks the workspace.
+	byKey             [maxTables + 1]map[string]*remembered
 	front             remembered // list: front.next is the latest used
 	count, bytes      int
 	maxRows, maxBytes int
@@ -51,15 +71,23 @@ func (m *memory) init(maxRows, maxBytes int) {
 
 func (m *memory) clear() {
 	for i := range m.rows {
-		m.rows[i] = map[string]*remembered{}
+		m.rows[i], m.byKey[i] = map[string]*remembered{}, nil
 	}
 	m.front.prev, m.front.next = &m.front, &m.front
+	clear(m.latest[:])
 	m.count, m.bytes = 0, 0
 }
 
-func (m *memory) get(kind tableID, key []byte) *remembered {
-	r := m.rows[kind][string(key)]
-	if r != nil && m.front.next != r {
+func (m *memory) get(kind tableID, key rowKey) *remembered {
+	r := m.latest[kind]
+	if r == nil || r.key.Key != string(key.key) || r.key.Workspace != string(key.workspace) {
+		m.id = appendID(m.id[:0], key)
+		if r = m.rows[kind][string(m.id)]; r == nil {
+			return nil
+		}
+		m.latest[kind] = r
+	}
+	if m.front.next != r {
 		m.unlink(r)
 		m.link(r)
 	}
@@ -75,15 +103,71 @@ func (m *memory) unlink(r *remembered) { r.prev.next, r.next.prev = r.next, r.pr
 
 func (m *memory) remove(r *remembered) {
 	m.unlink(r)
-	delete(m.rows[r.kind], r.key)
+	if m.latest[r.kind] == r {
+		m.latest[r.kind] = nil
+	}
+	delete(m.rows[r.kind], r.id)
+	m.unlinkKey(r)
 	m.count--
 	m.bytes -= r.size()
 }
 
-func (m *memory) drop(kind tableID, key []byte) {
-	if r := m.rows[kind][string(key)]; r != nil {
+func (m *memory) drop(kind tableID, key rowKey) {
+	m.id = appendID(m.id[:0], key)
+	if r := m.rows[kind][string(m.id)]; r != nil {
 		m.remove(r)
 	}
+}
+
+// appendID appends a key, its workspace, and how long the latter is, so that no
+// two keys have one id.
+func appendID(dst []byte, k rowKey) []byte {
+	dst = append(append(dst, k.key...), k.workspace...)
+	return binary.LittleEndian.AppendUint32(dst, uint32(len(k.workspace)))
+}
+
+// anywhere returns the rows of a key in all workspaces, each leading to the
+// next by other.
+func (m *memory) anywhere(kind tableID, key []byte) *remembered {
+	if m.byKey[kind] == nil {
+		m.byKey[kind] = map[string]*remembered{}
+		for _, r := range m.rows[kind] {
+			m.linkKey(r)
+		}
+	}
+	return m.byKey[kind][string(key)]
+}
+
+// dropAnywhere drops a key in all workspaces.
+func (m *memory) dropAnywhere(kind tableID, key []byte) {
+	for r := m.anywhere(kind, key); r != nil; {
+		next := r.other
+		m.remove(r)
+		r = next
+	}
+}
+
+func (m *memory) linkKey(r *remembered) {
+	if all := m.byKey[r.kind]; all != nil {
+		r.other, all[r.key.Key] = all[r.key.Key], r
+	}
+}
+
+func (m *memory) unlinkKey(r *remembered) {
+	all := m.byKey[r.kind]
+	switch first := all[r.key.Key]; {
+	case all == nil:
+	case first == r && r.other == nil:
+		delete(all, r.key.Key)
+	case first == r:
+		all[r.key.Key] = r.other
+	default:
+		for first.other != r {
+			first = first.other
+		}
+		first.other = r.other
+	}
+	r.other = nil
 }
 
 func (m *memory) dropAll(kind tableID) {
@@ -97,7 +181,7 @@ func (m *memory) dropAll(kind tableID) {
 // remembered of it. The flags are the caller's to set on what put returns,
 // which is valid until the next put. A row that would take more than a
 // quarter of the memory is not remembered: put returns nil.
-func (m *memory) put(kind tableID, key []byte, row source.Row, mask []bool) *remembered {
+func (m *memory) put(kind tableID, key rowKey, row source.Row, mask []bool) *remembered {
 	r := m.get(kind, key)
 	need, merging := 0, false
 	for i := range row {
@@ -117,8 +201,11 @@ func (m *memory) put(kind tableID, key []byte, row source.Row, mask []bool) *rem
 		return nil
 	}
 	if r == nil {
-		r = &remembered{kind: kind, key: string(key)}
-		m.rows[kind][r.key] = r
+		id := string(m.id) // as get left it
+		n := len(key.key)
+		r = &remembered{kind: kind, id: id, key: RowKey{Key: id[:n], Workspace: id[n : n+len(key.workspace)]}}
+		m.rows[kind][id] = r
+		m.linkKey(r)
 		m.link(r)
 		m.count++
 	} else {
@@ -160,7 +247,7 @@ func (r *remembered) store(row source.Row, mask []bool, need int, merging bool) 
 }
 
 // putNone remembers that a row does not exist.
-func (m *memory) putNone(kind tableID, key []byte) *remembered {
+func (m *memory) putNone(kind tableID, key rowKey) *remembered {
 	r := m.put(kind, key, nil, nil)
 	r.row, r.none, r.order, r.tx = r.row[:0], true, 0, 0
 	r.stream, r.sent, r.expires = false, false, 0

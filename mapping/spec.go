@@ -19,6 +19,8 @@ type Spec struct {
 	insertedOnly bool
 	statusMember expr
 	idMember     expr
+	// contentSlots are the message's columns that its content is the text of.
+	contentSlots []bool
 	statusSlots  []bool
 	followSlots  []bool
 	// visibleSlots are the columns whose change makes the event again: of the
@@ -60,8 +62,10 @@ type Table struct {
 	// published. References have Stream false: where they are published, a
 	// change of theirs makes events; where not, they are looked up.
 	Stream bool
-	// Key is the place in Columns of the column that identifies a row.
-	Key int
+	// Key is the place in Columns of the column that identifies a row, within
+	// its workspace where there is one: Workspace is the place of that column,
+	// -1 in references whose mapping names none.
+	Key, Workspace int
 	// Columns are the columns that are read, in the order that Found.Row has.
 	Columns []Column
 	// Newest, in the message table, is the place in Columns of the column that

@@ -15,6 +15,9 @@ type Stats struct {
 	// missing_column, no_key, no_workspace, no_conversation, no_member,
 	// value_not_sent.
 	Unmappable map[string]uint64
+	// Shortened and LeftOut count events, by name, that were larger than
+	// Options.EventBytes: sent without their large values, or not at all.
+	Shortened, LeftOut map[string]uint64
 	// UnknownWords counts values that a translation had no word for, by member.
 	UnknownWords map[string]uint64
 	Lookups      LookupStats
@@ -40,6 +43,14 @@ type LookupStats struct {
 	// Batches are calls of Lookup.Fetch; Timeouts and Errors are those of them
 	// that failed; Unanswered are misses that stayed without an answer.
 	Batches, Timeouts, Errors, Unanswered uint64
+	// Failing tells that the latest one failed.
+	Failing bool
+	// Short counts rows whose event went out without what a failed lookup would
+	// have found, or not at all. Owed of them are still to be corrected, Settled
+	// were; Abandoned were given up, because too much was owed or what the rows
+	// are by now is not known.
+	Short, Settled, Abandoned uint64
+	Owed                      int64
 }
 
 // Stats returns a snapshot of the counters. Any goroutine may call it at any
@@ -47,16 +58,18 @@ type LookupStats struct {
 func (m *Mapper) Stats() Stats {
 	c := &m.counters
 	s := Stats{
-		Events: map[string]uint64{}, Skipped: map[string]uint64{}, Unmappable: map[string]uint64{}, UnknownWords: map[string]uint64{},
+		Events: map[string]uint64{}, Shortened: map[string]uint64{}, LeftOut: map[string]uint64{}, Skipped: map[string]uint64{}, Unmappable: map[string]uint64{}, UnknownWords: map[string]uint64{},
 		Lookups: LookupStats{
 			Hits: c.hits.Load(), Misses: c.misses.Load(), Batches: c.batches.Load(),
 			Timeouts: c.timeouts.Load(), Errors: c.errors.Load(), Unanswered: c.unanswered.Load(),
+			Failing: c.failing.Load(), Short: c.short.Load(), Owed: c.owed.Load(), Settled: c.settled.Load(), Abandoned: c.abandoned.Load(),
 		},
 		RememberedRows: c.rememberedRows.Load(), RememberedBytes: c.rememberedBytes.Load(),
-		RememberedMessages: c.rememberedMessages.Load(), Evicted: c.evicted.Load(),
+		RememberedMessages: c.rememberedMessages.Load(), Evicted: uint64(c.evicted.Load()),
 	}
 	for k := Message; int(k) < len(kinds); k++ {
 		s.Events[k.String()] = c.events[k].Load()
+		s.Shortened[k.String()], s.LeftOut[k.String()] = c.shortened[k].Load(), c.leftOut[k].Load()
 	}
 	for i := range c.skipped {
 		s.Skipped[skipNames[i]] = c.skipped[i].Load()

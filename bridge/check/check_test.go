@@ -332,3 +332,34 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("%d findings", len(got))
 	}
 }
+
+// A key that no index makes unique is warned of, with what mends it; one that
+// is unique in its workspace is not, nor a reference that says so.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	url := ready(t)
+	c := load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t))
+	expect(t, findings(t, c), "ok mapping.keys")
+	exec := func(sql string) {
+		t.Helper()
+		if err := pgtest.Exec(t.Context(), url, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("alter table messages drop constraint messages_pkey cascade; alter table messages add primary key (workspace_id, id)")
+	expect(t, findings(t, c), "ok mapping.keys")
+	exec("alter table messages drop constraint messages_pkey; create unique index on messages (id) where body is not null")
+	if f := findings(t, c)["warn mapping.keys"]; f.Level.String() != "warn" || f.Object != "public.messages" || !strings.Contains(f.Fix, `CREATE UNIQUE INDEX ON "public"."messages" ("workspace_id", "id");`) {
+		t.Errorf("messages: %+v", f)
+	}
+	exec("create unique index on messages (id); alter table contacts drop constraint contacts_pkey cascade; alter table contacts add primary key (workspace_id, id)")
+	if f := findings(t, c)["warn mapping.keys"]; f.Level.String() != "warn" || f.Object != "public.contacts" || !strings.Contains(f.Fix, "references.contact.workspace") {
+		t.Errorf("contacts: %+v", f)
+	}
+	own := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(own, []byte("references:\n  contact: {workspace: workspace_id}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c = load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_MAPPING_FILE="+own)
+	expect(t, findings(t, c), "ok mapping.keys")
+}

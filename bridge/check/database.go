@@ -40,6 +40,7 @@ func (r *run) postgres(ctx context.Context) {
 	}
 	r.add(provision.Replication(bounded, pg.URL.Reveal()))
 	r.columns(bounded, conn)
+	r.keys(bounded, conn)
 }
 
 // connect opens an ordinary connection, or says why it cannot.

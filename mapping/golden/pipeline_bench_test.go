@@ -19,7 +19,6 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // benchRows is how many rows the WAL has that both readers read.
@@ -59,12 +58,7 @@ func BenchmarkPipeline(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		b.Fatal(err)
-	}
-	lookup.Configure(config)
-	pool, err := pgxpool.NewWithConfig(b.Context(), config)
+	pool, err := lookup.NewPool(url, lookup.PoolOptions{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -40,9 +40,9 @@ type Lookup struct {
 	restUntil time.Time
 	rest      time.Duration
 
-	fetches, failures, rested, rows, again atomic.Uint64
-	spent                                  atomic.Int64
-	lastError                              atomic.Pointer[failure]
+	fetches, failures, rested, rows, again, notUTF8 atomic.Uint64
+	spent                                           atomic.Int64
+	lastError                                       atomic.Pointer[failure]
 }
 
 type failure struct {
@@ -95,7 +95,9 @@ type Stats struct {
 	// Fetches were asked, Failures of them failed, Rested were not asked
 	// because one had just failed. Rows is the number of rows found. Again is how
 	// often something was asked for again because it was not visible yet.
-	Fetches, Failures, Rested, Rows, Again uint64
+	// NotUTF8 counts values that were found with bytes that are not UTF-8, which
+	// clients see as U+FFFD.
+	Fetches, Failures, Rested, Rows, Again, NotUTF8 uint64
 	// Spent is the time that the stream stood still for lookups.
 	Spent time.Duration
 	// LastError is the latest failure, nil when there was none, and when.
@@ -107,7 +109,7 @@ type Stats struct {
 func (l *Lookup) Stats() Stats {
 	s := Stats{
 		Fetches: l.fetches.Load(), Failures: l.failures.Load(), Rested: l.rested.Load(), Again: l.again.Load(),
-		Rows: l.rows.Load(), Spent: time.Duration(l.spent.Load()),
+		Rows: l.rows.Load(), NotUTF8: l.notUTF8.Load(), Spent: time.Duration(l.spent.Load()),
 	}
 	if f := l.lastError.Load(); f != nil {
 		s.LastError, s.LastErrorAt = f.err, f.at

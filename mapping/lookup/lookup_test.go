@@ -78,15 +78,7 @@ var ways = []way{
 
 func pool(t *testing.T, url string, dial func(context.Context, string, string) (net.Conn, error)) *pgxpool.Pool {
 	t.Helper()
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lookup.Configure(config)
-	if dial != nil {
-		config.ConnConfig.DialFunc = dial
-	}
-	p, err := pgxpool.NewWithConfig(context.WithoutCancel(t.Context()), config)
+	p, err := lookup.NewPool(url, lookup.PoolOptions{Dial: dial})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +118,17 @@ func fetch(t *testing.T, l *lookup.Lookup, s *mapping.Spec, need mapping.Need, c
 	return out
 }
 
+// in are keys in a workspace; of are keys of Ana's and Bia's, all the same one.
+func in(workspace string, keys ...string) []mapping.RowKey {
+	var out []mapping.RowKey
+	for _, k := range keys {
+		out = append(out, mapping.RowKey{Workspace: workspace, Key: k})
+	}
+	return out
+}
+
+func of(keys ...string) []mapping.RowKey { return in(id("f1"), keys...) }
+
 func show(v source.Value) string {
 	if v.Kind == source.Text {
 		return string(v.Data)
@@ -149,14 +152,14 @@ func TestFetch(t *testing.T) {
 			t.Parallel()
 			s := spec(t, "crm", "")
 			l := w.make(t, url, s)
-			same(t, fetch(t, l, s, mapping.Need{Conversations: []string{id("c1"), id("c2"), id("99")}}, "id", "name", "avatar_url"),
+			same(t, fetch(t, l, s, mapping.Need{Conversations: of(id("c1"), id("c2"), id("99"))}, "id", "name", "avatar_url"),
 				"conversation id=c1", "conversation id=c2", "contact id=a1 name=Ana avatar_url=∅", `contact id=a2 name=Bia "B" \ avatar_url=https://cdn/b`)
-			found := fetch(t, l, s, mapping.Need{Newest: []string{id("c1"), id("c3")}}, "id", "body")
+			found := fetch(t, l, s, mapping.Need{Newest: of(id("c1"), id("c3"))}, "id", "body")
 			same(t, slices.DeleteFunc(found, func(f string) bool { return strings.HasPrefix(f, "conversation") }), "newest id=b2 body=newest")
-			same(t, fetch(t, l, s, mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a2")}}}}, "id"), "contact id=a2")
-			same(t, fetch(t, l, s, mapping.Need{Messages: []string{id("b1"), id("b2")}}, "id", "quoted_message"),
+			same(t, fetch(t, l, s, mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}}}, "id"), "contact id=a2")
+			same(t, fetch(t, l, s, mapping.Need{Messages: of(id("b1"), id("b2"))}, "id", "quoted_message"),
 				`message id=b1 quoted_message={"a": 1}`, `message id=b2 quoted_message={"b": "é"}`)
-			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a1")}}}}, "id")
+			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
 			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
 			same(t, fetch(t, l, s, mapping.Need{}))
 			if stats := l.Stats(); stats.Failures != 0 || stats.Fetches != 6 || stats.Rows == 0 || stats.Spent == 0 {
@@ -183,7 +186,7 @@ func TestOddKeys(t *testing.T) {
 			for _, k := range odd {
 				want = append(want, "conversation id="+k)
 			}
-			same(t, fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: odd}, "id"), want...)
+			same(t, fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: in("w", odd...)}, "id"), want...)
 		})
 	}
 }
@@ -200,7 +203,7 @@ func TestManyKeys(t *testing.T) {
 			for i := range 1000 {
 				keys = append(keys, fmt.Sprint("c", i+1))
 			}
-			if got := fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: keys}, "id"); len(got) != 1000 {
+			if got := fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: in("w", keys...)}, "id"); len(got) != 1000 {
 				t.Errorf("found %d", len(got))
 			}
 		})
@@ -220,11 +223,11 @@ func TestOtherShapes(t *testing.T) {
 			s := spec(t, "crm", "")
 			l := w.make(t, url, s)
 			for range 2 {
-				found := fetch(t, l, s, mapping.Need{Conversations: []string{id("c1")}, Newest: []string{id("c1")}, Messages: []string{id("b1")}},
+				found := fetch(t, l, s, mapping.Need{Conversations: of(id("c1")), Newest: of(id("c1")), Messages: of(id("b1"))},
 					"id", "name", "avatar_url", "quoted_message", "remote_jid")
 				same(t, slices.Compact(found), "conversation remote_jid=∅ id=c1", "contact id=a1 name=Ana avatar_url=∅", "newest id=b2 quoted_message=∅", "message id=b1 quoted_message=∅")
 			}
-			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a1")}}}}, "id")
+			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
 			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
 		})
 	}
@@ -239,7 +242,7 @@ func TestShapeChanges(t *testing.T) {
 			url := pgtest.DB(t, schemas.CRM, rows)
 			s := spec(t, "crm", "")
 			l := w.make(t, url, s)
-			need := mapping.Need{Conversations: []string{id("c2")}}
+			need := mapping.Need{Conversations: of(id("c2"))}
 			same(t, fetch(t, l, s, need, "id", "avatar_url"), "conversation id=c2", "contact id=a2 avatar_url=https://cdn/b")
 			if err := pgtest.Exec(t.Context(), url, "alter table contacts drop column avatar_url; alter table conversations add column x int, alter column is_typing type text"); err != nil {
 				t.Fatal(err)
@@ -261,9 +264,9 @@ func TestOneRoundTrip(t *testing.T) {
 	s := spec(t, "crm", "")
 	l := lookup.NewSQL(pool(t, url, dial), s, patience)
 	need := mapping.Need{
-		Conversations: []string{id("c1")}, Newest: []string{id("c1"), id("c2")}, Messages: []string{id("b1")},
-		References: []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a2")}}},
-		Related:    []mapping.ReferenceNeed{{Table: "contact", Keys: []string{id("a1")}}},
+		Conversations: of(id("c1")), Newest: of(id("c1"), id("c2")), Messages: of(id("b1")),
+		References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}},
+		Related:    []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}},
 	}
 	if got := fetch(t, l, s, need, "id"); len(got) < 6 {
 		t.Errorf("found %v", got)
@@ -296,11 +299,11 @@ func TestTimeLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer holder.Release()
-	if _, err := holder.Exec(t.Context(), "set default_transaction_read_only = off; begin; lock table contacts in access exclusive mode"); err != nil {
+	if _, err := holder.Exec(t.Context(), "begin; lock table contacts in access exclusive mode"); err != nil {
 		t.Fatal(err)
 	}
 	l := lookup.NewSQL(p, s, 200*time.Millisecond)
-	need := &mapping.Need{Conversations: []string{id("c1")}}
+	need := &mapping.Need{Conversations: of(id("c1"))}
 	found := 0
 	err = l.Fetch(need, func(mapping.Found) { found++ })
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -342,7 +345,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = l.Fetch(&mapping.Need{Conversations: []string{id("c1")}}, func(mapping.Found) {})
+	err = l.Fetch(&mapping.Need{Conversations: of(id("c1"))}, func(mapping.Found) {})
 	if err == nil || !strings.Contains(err.Error(), "lookups need the service key") || strings.Contains(err.Error(), "wrong-secret") {
 		t.Errorf("got %v", err)
 	}
@@ -357,7 +360,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Fetch(&mapping.Need{Conversations: []string{id("c1")}}, func(mapping.Found) {}); err == nil || strings.Contains(err.Error(), "select=") {
+	if err := l.Fetch(&mapping.Need{Conversations: of(id("c1"))}, func(mapping.Found) {}); err == nil || strings.Contains(err.Error(), "select=") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -385,7 +388,7 @@ func TestNotVisibleYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	contacts := func(keys ...string) mapping.Need {
-		return mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: keys}}}
+		return mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", keys...)}}}
 	}
 	same(t, fetch(t, l, s, contacts(id("a2"), id("a9")), "id"), "contact id=a2", "contact id=a9")
 	if n := l.Stats().Again; n != 1 {
@@ -399,3 +402,32 @@ func TestNotVisibleYet(t *testing.T) {
 
 // fixed is a service key that does not change.
 func fixed(key string) func() string { return func() string { return key } }
+
+// Keys that are unique in their workspace only: what is found belongs to the
+// workspace that was asked for, its contact and its newest message too.
+func TestKeysOfAWorkspace(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, `
+		create table contacts (id text, workspace_id text, name text, phone text, avatar_url text, primary key (workspace_id, id));
+		create table conversations (id text, workspace_id text, contact_id text, is_typing bool, updated_at timestamptz, primary key (workspace_id, id));
+		create table messages (id text, workspace_id text, conversation_id text, body text, created_at timestamptz, primary key (workspace_id, id));
+		insert into contacts select 'ct', w, 'Ana of ' || w from unnest('{w1,w2,w3}'::text[]) w;
+		insert into conversations select '5511', w, 'ct' from unnest('{w1,w2,w3}'::text[]) w;
+		insert into messages select 'evo-' || i, w, '5511', i || ' of ' || w, '2026-01-01'::timestamptz + (i * case w when 'w1' then 1 else -1 end) * '1 s'::interval
+			from unnest('{w1,w2,w3}'::text[]) w, generate_series(1, 3) i;`)
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := spec(t, "crm", "references:\n  contact: {workspace: workspace_id}\n")
+			l := w.make(t, url, s)
+			both := append(in("w1", "5511"), in("w2", "5511")...)
+			same(t, slices.Compact(fetch(t, l, s, mapping.Need{Conversations: both, Newest: both}, "workspace_id", "name", "body")),
+				"conversation workspace_id=w1", "conversation workspace_id=w2", "contact name=Ana of w1 workspace_id=w1", "contact name=Ana of w2 workspace_id=w2",
+				"newest workspace_id=w1 body=3 of w1", "newest workspace_id=w2 body=1 of w2")
+			same(t, slices.Compact(fetch(t, l, s, mapping.Need{Messages: in("w3", "evo-2"), References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("w3", "ct")}}}, "workspace_id", "name", "body")),
+				"message workspace_id=w3 body=2 of w3", "contact name=Ana of w3 workspace_id=w3")
+			same(t, slices.Compact(fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: in("w2", "ct")}}}, "workspace_id", "name", "body")),
+				"conversation workspace_id=w2", "contact name=Ana of w2 workspace_id=w2", "newest workspace_id=w2 body=1 of w2")
+		})
+	}
+}

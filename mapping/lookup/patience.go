@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/source"
 )
 
 // pauses are how long to wait before asking again for what was not found.
@@ -25,7 +26,7 @@ func (l *Lookup) patiently(ctx context.Context, need *mapping.Need, found func(m
 		l.rows.Add(1)
 		for _, t := range l.tables {
 			if t.Role == f.Table && t.Key < len(f.Row) {
-				have[rowID{f.Table, string(f.Row[t.Key].Data)}] = true
+				have[rowID{f.Table, rowKey(t, f.Row)}] = true
 			}
 		}
 		found(f)
@@ -45,7 +46,19 @@ func (l *Lookup) patiently(ctx context.Context, need *mapping.Need, found func(m
 	return err
 }
 
-type rowID struct{ role, key string }
+type rowID struct {
+	role string
+	key  mapping.RowKey
+}
+
+// rowKey is the key of a row of table t.
+func rowKey(t mapping.Table, row source.Row) mapping.RowKey {
+	k := mapping.RowKey{Key: string(row[t.Key].Data)}
+	if t.Workspace >= 0 {
+		k.Workspace = string(row[t.Workspace].Data)
+	}
+	return k
+}
 
 // stillMissing is what of the need was not found, as far as it ought to be
 // there.
@@ -59,8 +72,8 @@ func stillMissing(need *mapping.Need, have map[rowID]bool) mapping.Need {
 	return out
 }
 
-func without(keys []string, role string, have map[rowID]bool) []string {
-	var out []string
+func without(keys []mapping.RowKey, role string, have map[rowID]bool) []mapping.RowKey {
+	var out []mapping.RowKey
 	for _, k := range keys {
 		if !have[rowID{role, k}] {
 			out = append(out, k)

@@ -42,24 +42,30 @@ func (p *restFetcher) conversationsPlain(ctx context.Context, c *collector, need
 	c.add(rows...)
 	newest := slices.Clone(need.Newest)
 	for _, f := range related.rows {
-		newest = append(newest, string(f.Row[conversation.Key].Data))
+		newest = append(newest, rowKey(conversation, f.Row))
 	}
 	return p.hanging(ctx, c, rows, newest)
 }
 
 // hanging asks for the references of the conversations in rows, and for the
 // newest message of others.
-func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.Found, newest []string) error {
+func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.Found, newest []mapping.RowKey) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, t := range p.spec.Tables() {
 		if t.By != "conversation" {
 			continue
 		}
-		var keys []string
+		seen := map[mapping.RowKey]bool{}
+		var keys []mapping.RowKey
 		for _, f := range rows {
-			if v := f.Row[t.ByColumn]; v.Kind == source.Text && !slices.Contains(keys, string(v.Data)) {
-				keys = append(keys, string(v.Data))
+			v := f.Row[t.ByColumn]
+			key := mapping.RowKey{Key: string(v.Data)}
+			if t.Workspace >= 0 {
+				key.Workspace = rowKey(p.table("conversation"), f.Row).Workspace
+			}
+			if v.Kind == source.Text && !seen[key] {
+				seen[key], keys = true, append(keys, key)
 			}
 		}
 		for _, some := range chunks(keys) {
@@ -67,10 +73,14 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.
 		}
 	}
 	if m := p.table("message"); m.Newest >= 0 {
-		slices.Sort(newest)
-		for _, key := range slices.Compact(newest) {
+		seen := map[mapping.RowKey]bool{}
+		for _, key := range newest {
+			if seen[key] {
+				continue
+			}
+			seen[key] = true
 			g.Go(func() error {
-				v := in(m, m.Conversation, []string{key})
+				v := in(m, m.Conversation, []mapping.RowKey{key})
 				by := name(m, m.Newest)
 				v.Set("order", by+".desc,"+name(m, m.Key)+".desc")
 				v.Set(by, "not.is.null")
@@ -83,27 +93,45 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.
 }
 
 // chunks cuts keys into lists that fit into an address: proxies take 8 KiB.
-func chunks(keys []string) [][]string {
+func chunks(keys []mapping.RowKey) [][]mapping.RowKey {
 	const most, bytes = 100, 4000
-	var out [][]string
-	size := 0
+	var out [][]mapping.RowKey
+	size, workspaces := 0, map[string]bool{}
 	for _, k := range keys {
-		if n := len(out) - 1; n < 0 || len(out[n]) == most || size+3*len(k) > bytes {
-			out, size = append(out, nil), 0
+		long := len(k.Key)
+		if !workspaces[k.Workspace] {
+			long += len(k.Workspace)
 		}
+		if n := len(out) - 1; n < 0 || len(out[n]) == most || size+3*long > bytes {
+			out, size = append(out, nil), 0
+			clear(workspaces)
+			long = len(k.Key) + len(k.Workspace)
+		}
+		workspaces[k.Workspace] = true
 		n := len(out) - 1
-		out[n], size = append(out[n], k), size+len(k)+8
+		out[n], size = append(out[n], k), size+long+16
 	}
 	return out
 }
 
-// in is the filter `column is one of keys`.
-func in(t mapping.Table, slot int, keys []string) url.Values {
-	quoted := make([]string, len(keys))
-	for i, k := range keys {
+// in is the filter `column is one of the keys`, and the workspace one of
+// theirs where the table has it. Rows whose key and workspace are those of two
+// different rows that were asked for are found too, and left by the Mapper.
+func in(t mapping.Table, slot int, rows []mapping.RowKey) url.Values {
+	keys, workspaces := columnsOf(rows)
+	v := url.Values{name(t, slot): {oneOf(keys)}}
+	if t.Workspace >= 0 && workspaces[len(workspaces)-1] != "" {
+		v.Set(name(t, t.Workspace), oneOf(workspaces))
+	}
+	return v
+}
+
+func oneOf(values []string) string {
+	quoted := make([]string, len(values))
+	for i, k := range values {
 		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(k) + `"`
 	}
-	return url.Values{name(t, slot): {"in.(" + strings.Join(quoted, ",") + ")"}}
+	return "in.(" + strings.Join(quoted, ",") + ")"
 }
 
 func name(t mapping.Table, slot int) string { return t.Columns[slot].Name }

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -22,30 +25,20 @@ type sqlFetcher struct {
 	spec  *mapping.Spec
 	texts statements
 	known bool
+	// notUTF8 counts values that were no UTF-8.
+	notUTF8 *atomic.Uint64
 }
 
 // NewSQL returns a Lookup that asks over pool, which stays its caller's to
 // close. Its role needs SELECT on the mapping's tables, and BYPASSRLS where
-// they have row-level security; its sessions should have DateStyle ISO
-// (Configure sees to it), their time zone does not matter. Nothing is prepared
-// in them, so a pooler in transaction mode is fine. limit is the longest that
+// they have row-level security; NewPool makes it. Nothing is prepared in its
+// sessions, so a pooler in transaction mode is fine. limit is the longest that
 // one question may take, 0 for DefaultLimit.
 func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup {
-	return newLookup(&sqlFetcher{pool: pool, spec: spec}, spec, limit)
-}
-
-// Configure sets up a pool for lookups: sessions that print values as the
-// stream does, few connections, because one goroutine asks, and a name by which
-// the operator finds them in pg_stat_activity.
-func Configure(c *pgxpool.Config) {
-	p := c.ConnConfig.RuntimeParams
-	p["datestyle"] = "ISO"
-	p["timezone"] = "UTC"
-	p["default_transaction_read_only"] = "on"
-	if p["application_name"] == "" {
-		p["application_name"] = "bridge lookup"
-	}
-	c.MaxConns = 2
+	f := &sqlFetcher{pool: pool, spec: spec}
+	l := newLookup(f, spec, limit)
+	f.notUTF8 = &l.notUTF8
+	return l
 }
 
 // fetch asks everything in one round trip; the first one, and one after the
@@ -63,15 +56,26 @@ func (s *sqlFetcher) fetch(ctx context.Context, need *mapping.Need, found func(m
 			return err
 		}
 	}
-	err = s.ask(ctx, pg, need, found)
+	err = s.ask(ctx, pg, need, found, false)
 	var pe *pgconn.PgError
-	if err != nil && !fresh && errors.As(err, &pe) && shapeChanged(pe.Code) {
+	if !errors.As(err, &pe) {
+		return err
+	}
+	switch {
+	case !fresh && shapeChanged(pe.Code):
 		if err = s.learn(ctx, pg); err == nil {
-			err = s.ask(ctx, pg, need, found)
+			err = s.ask(ctx, pg, need, found, false)
 		}
+	case untranslatable(pe.Code):
+		// What has no form in UTF-8 costs the batch its letters outside ASCII,
+		// not all that it lacks.
+		err = s.ask(ctx, pg, need, found, true)
 	}
 	return err
 }
+
+// untranslatable tells a byte that the database's encoding does not define.
+func untranslatable(code string) bool { return code == "22P05" || code == "22021" }
 
 // shapeChanged tells an undefined column or table.
 func shapeChanged(code string) bool { return code == "42703" || code == "42P01" }
@@ -80,18 +84,21 @@ func shapeChanged(code string) bool { return code == "42703" || code == "42P01" 
 // statements for them: a missing column is read as null.
 func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	tables := s.spec.Tables()
-	b := &pgconn.Batch{}
+	b := begin(ctx, pg, false)
 	for _, t := range tables {
-		b.ExecParams(`select attname from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
+		b.ExecParams(`select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
 			[][]byte{[]byte(pgx.Identifier{t.Schema, t.Name}.Sanitize())}, nil, nil, nil)
 	}
 	res := pg.ExecBatch(ctx, b)
-	columns := make([]map[string]bool, len(tables))
+	if res.NextResult() { // of the settings
+		res.ResultReader().Close()
+	}
+	columns := make([]shape, len(tables))
 	for i := range columns {
-		columns[i] = map[string]bool{}
+		columns[i] = shape{}
 		if res.NextResult() {
 			for r := res.ResultReader(); r.NextRow(); {
-				columns[i][string(r.Values()[0])] = true
+				columns[i][string(r.Values()[0])] = string(r.Values()[1])
 			}
 		}
 	}
@@ -103,14 +110,20 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 }
 
 // ask sends the statements that the need calls for.
-func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found)) error {
-	b := &pgconn.Batch{}
+func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found), raw bool) error {
+	b := begin(ctx, pg, raw)
 	var asked []query
-	queue := func(q query, keys []string) {
-		if q.text != "" && len(keys) > 0 {
-			b.ExecParams(q.text, [][]byte{arrayText(keys)}, nil, nil, nil)
-			asked = append(asked, q)
+	queue := func(q query, rows []mapping.RowKey) {
+		if q.text == "" || len(rows) == 0 {
+			return
 		}
+		keys, workspaces := columnsOf(rows)
+		values := [][]byte{arrayText(keys), arrayText(workspaces)}
+		if !q.workspaces {
+			values = values[:1]
+		}
+		b.ExecParams(q.text, values, nil, nil, nil)
+		asked = append(asked, q)
 	}
 	queue(s.texts.conversations, need.Conversations)
 	for _, q := range s.texts.referencesOf {
@@ -130,11 +143,14 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.N
 		return nil
 	}
 	res := pg.ExecBatch(ctx, b)
+	if res.NextResult() { // of the settings
+		res.ResultReader().Close()
+	}
 	var row source.Row
 	i := 0
 	for ; res.NextResult(); i++ {
 		for r := res.ResultReader(); r.NextRow(); {
-			row = textRow(row[:0], r.Values())
+			row = s.textRow(row[:0], r.Values())
 			found(mapping.Found{Table: asked[i].role, Newest: asked[i].newest, Row: row})
 		}
 	}
@@ -144,16 +160,31 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.N
 	return nil
 }
 
-// textRow takes values in Postgres's text form, as the stream has them.
-func textRow(row source.Row, values [][]byte) source.Row {
+// textRow takes values in Postgres's text form, as the stream has them. Bytes
+// that are not UTF-8 are left to the Mapper, which prints each as U+FFFD: a key
+// has to stay what it is.
+func (s *sqlFetcher) textRow(row source.Row, values [][]byte) source.Row {
 	for _, v := range values {
 		if v == nil {
 			row = append(row, source.Value{Kind: source.Null})
 			continue
 		}
+		if !utf8.Valid(v) {
+			s.notUTF8.Add(1)
+		}
 		row = append(row, source.Value{Kind: source.Text, Data: v})
 	}
 	return row
+}
+
+// columnsOf returns the keys of rows and their workspaces, each once.
+func columnsOf(rows []mapping.RowKey) (keys, workspaces []string) {
+	for _, r := range rows {
+		keys, workspaces = append(keys, r.Key), append(workspaces, r.Workspace)
+	}
+	slices.Sort(keys)
+	slices.Sort(workspaces)
+	return slices.Compact(keys), slices.Compact(workspaces)
 }
 
 // arrayText writes keys as a Postgres array, each quoted. As text it takes the

@@ -15,11 +15,17 @@ type query struct {
 	role   string
 	newest bool
 	what   string // for errors
+	// workspaces tells that the keys' workspaces are its second parameter.
+	workspaces bool
 }
 
-// statements are the texts of all questions. Each has one parameter, an array
-// of keys. A question about a table that is not there, or lacks a column that
-// it needs, is left empty and not asked.
+// statements are the texts of all questions. Each has an array of keys as its
+// parameter, and an array of their workspaces where the table has them: both
+// are compared with the columns themselves, so that an index is used whatever
+// their types. A row whose key and workspace are those of two different rows
+// that were asked for is found too, and left by the Mapper. A question about a
+// table that is not there, or lacks a column that it needs, is left empty and
+// not asked.
 type statements struct {
 	conversations, newest, messages query
 	referencesOf                    []query            // of conversations
@@ -27,86 +33,149 @@ type statements struct {
 	related                         map[string][]query // by the changed reference
 }
 
+// shape is a table's columns: their types by name.
+type shape map[string]string
+
 // builder writes statements for the columns that there are.
 type builder struct {
 	tables  []mapping.Table
-	columns []map[string]bool
+	columns []shape
 }
 
-func newStatements(spec *mapping.Spec, columns []map[string]bool) statements {
+// pick is a condition that picks rows; column is the quoted column of their
+// key, "" where the table lacks what the condition needs.
+type pick struct {
+	where, column string
+	workspaces    bool
+}
+
+func newStatements(spec *mapping.Spec, columns []shape) statements {
 	b := builder{spec.Tables(), columns}
-	message, conversation := b.tables[0], b.tables[1]
 	s := statements{references: map[string]query{}, related: map[string][]query{}}
-	convKey := b.quote(1, conversation.Key)
-	if convKey != "" {
-		s.conversations = b.query(1, "conversations", "where a."+convKey+" = any($1)")
-		s.newest = b.newest("c." + convKey + " = any($1)")
-	}
-	if key := b.quote(0, message.Key); key != "" {
-		s.messages = b.query(0, "messages", "where a."+key+" = any($1)")
-	}
+	conversations := b.picks(1, "c", b.tables[1].Key)
+	s.conversations = b.query(1, "conversations", b.picks(1, "a", b.tables[1].Key))
+	s.newest = b.newest(conversations)
+	s.messages = b.query(0, "messages", b.picks(0, "a", b.tables[0].Key))
 	for i := 2; i < len(b.tables); i++ {
 		t := b.tables[i]
-		key := b.quote(i, t.Key)
-		if key == "" {
+		s.references[t.Role] = b.query(i, t.Role, b.picks(i, "a", t.Key))
+		if t.By != b.tables[1].Role {
 			continue
 		}
-		s.references[t.Role] = b.query(i, t.Role, "where a."+key+" = any($1)")
-		if t.By != conversation.Role || convKey == "" {
-			continue
+		if q := b.hanging(i, conversations); q.text != "" {
+			s.referencesOf = append(s.referencesOf, q)
 		}
-		if by := b.quote(1, t.ByColumn); by != "" {
-			s.referencesOf = append(s.referencesOf, b.query(i, t.Role,
-				fmt.Sprintf("where a.%s in (select c.%s from %s c where c.%s = any($1))", key, by, b.table(1), convKey)))
-			s.related[t.Role] = b.relatedTo(by)
-		}
+		s.related[t.Role] = b.relatedTo(i)
 	}
 	return s
 }
 
-// relatedTo asks for the conversations that point to keys of a reference by a
-// column, with what their events show.
-func (b builder) relatedTo(by string) []query {
-	key := b.quote(1, b.tables[1].Key)
+// picks is the condition that the column in slot of table i, which is called
+// alias, is one of the keys, and the row in one of the workspaces.
+func (b builder) picks(i int, alias string, slot int) pick {
+	key := b.quote(i, slot)
+	p := pick{column: key, where: alias + "." + key + " = any($1)"}
+	if w := b.tables[i].Workspace; w >= 0 {
+		ws := b.quote(i, w)
+		if ws == "" {
+			return pick{}
+		}
+		p.where, p.workspaces = p.where+" and "+alias+"."+ws+" = any($2)", true
+	}
+	if key == "" {
+		return pick{}
+	}
+	return p
+}
+
+// hanging asks for the rows of reference i that the picked conversations point
+// to.
+func (b builder) hanging(i int, conversations pick) query {
+	t := b.tables[i]
+	if conversations.column == "" || b.quote(i, t.Key) == "" || b.quote(1, t.ByColumn) == "" {
+		return query{}
+	}
+	on := b.equal(i, "a", t.Key, 1, "c", t.ByColumn)
+	if t.Workspace >= 0 {
+		if b.quote(i, t.Workspace) == "" || b.quote(1, b.tables[1].Workspace) == "" {
+			return query{}
+		}
+		on += " and " + b.equal(i, "a", t.Workspace, 1, "c", b.tables[1].Workspace)
+	}
+	return b.query(i, t.Role, pick{
+		column: "*", workspaces: conversations.workspaces,
+		where: fmt.Sprintf("exists (select from %s c where %s and %s)", b.table(1), conversations.where, on),
+	})
+}
+
+// relatedTo asks for the conversations that point to rows of reference i, with
+// what their events show.
+func (b builder) relatedTo(i int) []query {
+	t, conversation := b.tables[i], b.tables[1]
+	key, ws, by := b.quote(1, conversation.Key), b.quote(1, conversation.Workspace), b.quote(1, t.ByColumn)
+	if key == "" || ws == "" || by == "" {
+		return nil
+	}
+	where, partition, workspaces := "c."+by+" = any($1)", "c."+by, t.Workspace >= 0
+	if workspaces {
+		where, partition = where+" and c."+ws+" = any($2)", partition+", c."+ws
+	}
 	// The limit is for each key, whatever the others have.
-	some := fmt.Sprintf(`select k.%[3]s from (select c.%[3]s, row_number() over (partition by c.%[2]s order by c.%[3]s) as n from %[1]s c where c.%[2]s = any($1)) k where k.n <= %[4]d`,
-		b.table(1), by, key, mapping.RelatedLimit)
-	out := []query{b.query(1, "conversations of a reference", "where a."+key+" in ("+some+")")}
-	if q := b.newest("c." + key + " in (" + some + ")"); q.text != "" {
+	some := fmt.Sprintf(`select k.%[1]s, k.%[2]s from (select c.%[1]s, c.%[2]s, row_number() over (partition by %[3]s order by c.%[1]s, c.%[2]s) as n from %[4]s c where %[5]s) k where k.n <= %[6]d`,
+		key, ws, partition, b.table(1), where, mapping.RelatedLimit)
+	of := func(alias string) pick {
+		return pick{column: key, workspaces: workspaces, where: fmt.Sprintf("(%s.%s, %s.%s) in (%s)", alias, key, alias, ws, some)}
+	}
+	out := []query{b.query(1, "conversations of a reference", of("a"))}
+	if q := b.newest(of("c")); q.text != "" {
 		out = append(out, q)
 	}
-	for i := 2; i < len(b.tables); i++ {
-		t := b.tables[i]
-		refKey := b.quote(i, t.Key)
-		if refKey == "" || t.By != b.tables[1].Role {
+	for j := 2; j < len(b.tables); j++ {
+		if b.tables[j].By != conversation.Role {
 			continue
 		}
-		if refBy := b.quote(1, t.ByColumn); refBy != "" {
-			out = append(out, b.query(i, t.Role,
-				fmt.Sprintf("where a.%s in (select c.%s from %s c where c.%s in (%s))", refKey, refBy, b.table(1), key, some)))
+		if q := b.hanging(j, of("c")); q.text != "" {
+			out = append(out, q)
 		}
 	}
 	return out
 }
 
-// newest asks for the newest message of each conversation that the condition
-// picks: one step into an index on (conversation, time) for each.
-func (b builder) newest(picks string) query {
-	m := b.tables[0]
-	if m.Newest < 0 {
+// newest asks for the newest message of each conversation that is picked: one
+// step into an index on (conversation, time) for each.
+func (b builder) newest(conversations pick) query {
+	m, conversation := b.tables[0], b.tables[1]
+	if m.Newest < 0 || conversations.column == "" {
 		return query{}
 	}
-	conv, by, key := b.quote(0, m.Conversation), b.quote(0, m.Newest), b.quote(0, m.Key)
-	if conv == "" || by == "" || key == "" {
+	by, key := b.quote(0, m.Newest), b.quote(0, m.Key)
+	if by == "" || key == "" || b.quote(0, m.Conversation) == "" || b.quote(0, m.Workspace) == "" || b.quote(1, conversation.Workspace) == "" || b.quote(1, conversation.Key) == "" {
 		return query{}
 	}
-	text := fmt.Sprintf(`select %s from %s c cross join lateral (select * from %s m where m.%s = c.%s and m.%s is not null order by m.%s desc, m.%s desc limit 1) a where %s`,
-		b.list(0), b.table(1), b.table(0), conv, b.quote(1, b.tables[1].Key), by, by, key, picks)
-	return query{text: text, role: m.Role, newest: true, what: "newest messages"}
+	text := fmt.Sprintf(`select %s from %s c cross join lateral (select * from %s m where %s and %s and m.%s is not null order by m.%s desc, m.%s desc limit 1) a where %s`,
+		b.list(0), b.table(1), b.table(0),
+		b.equal(0, "m", m.Conversation, 1, "c", conversation.Key), b.equal(0, "m", m.Workspace, 1, "c", conversation.Workspace),
+		by, by, key, conversations.where)
+	return query{text: text, role: m.Role, newest: true, what: "newest messages", workspaces: conversations.workspaces}
 }
 
-func (b builder) query(i int, what, where string) query {
-	return query{text: fmt.Sprintf("select %s from %s a %s", b.list(i), b.table(i), where), role: b.tables[i].Role, what: what}
+func (b builder) query(i int, what string, p pick) query {
+	if p.column == "" {
+		return query{}
+	}
+	return query{
+		text: fmt.Sprintf("select %s from %s a where %s", b.list(i), b.table(i), p.where),
+		role: b.tables[i].Role, what: what, workspaces: p.workspaces,
+	}
+}
+
+// equal compares two columns, as text where their types differ.
+func (b builder) equal(i int, alias string, slot, j int, other string, otherSlot int) string {
+	cast := ""
+	if b.columns[i][b.tables[i].Columns[slot].Name] != b.columns[j][b.tables[j].Columns[otherSlot].Name] {
+		cast = "::text"
+	}
+	return alias + "." + b.quote(i, slot) + cast + " = " + other + "." + b.quote(j, otherSlot) + cast
 }
 
 func (b builder) table(i int) string {
@@ -116,7 +185,7 @@ func (b builder) table(i int) string {
 // quote returns a column's quoted name, "" when the table lacks it.
 func (b builder) quote(i, slot int) string {
 	name := b.tables[i].Columns[slot].Name
-	if !b.columns[i][name] {
+	if _, ok := b.columns[i][name]; !ok {
 		return ""
 	}
 	return pgx.Identifier{name}.Sanitize()
@@ -127,8 +196,36 @@ func (b builder) list(i int) string {
 	for slot := range out {
 		out[slot] = "null::text"
 		if name := b.quote(i, slot); name != "" {
-			out[slot] = "a." + name
+			out[slot] = b.bounded(i, slot, "a."+name)
 		}
 	}
 	return strings.Join(out, ", ")
+}
+
+// maxValue bounds a value that is looked up, in bytes. An event has no room for
+// more, and the look-up no time.
+const maxValue = mapping.DefaultEventBytes
+
+// bounded selects a column without more than maxValue: a text's beginning, or
+// null. Neither question reads the value itself. The mark is in ASCII, which
+// every encoding has.
+func (b builder) bounded(i, slot int, column string) string {
+	c := b.tables[i].Columns[slot]
+	switch t := b.columns[i][c.Name]; {
+	case c.Required, isSmall(t):
+		return column
+	case t == "text" || strings.HasPrefix(t, "character"):
+		return fmt.Sprintf("case when octet_length(%[1]s) > %[2]d then left(%[1]s, %[3]d) || '... [shortened]' else %[1]s end", column, maxValue, maxValue/16)
+	}
+	return fmt.Sprintf("case when pg_column_size(%[1]s) > %[2]d then null else %[1]s end", column, maxValue/4)
+}
+
+// isSmall tells the types whose values are never stored out of line.
+func isSmall(t string) bool {
+	for _, small := range []string{"uuid", "boolean", "smallint", "integer", "bigint", "timestamp", "date", "real", "double"} {
+		if strings.HasPrefix(t, small) {
+			return true
+		}
+	}
+	return false
 }

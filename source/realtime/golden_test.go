@@ -156,12 +156,7 @@ create function golden.u(t text) returns uuid language sql immutable as
 	if err != nil {
 		t.Fatal(err)
 	}
-	config, err := pgxpool.ParseConfig(p.dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lookup.Configure(config)
-	if p.pool, err = pgxpool.NewWithConfig(t.Context(), config); err != nil {
+	if p.pool, err = lookup.NewPool(p.dsn, lookup.PoolOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.pool.Close)

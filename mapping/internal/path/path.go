@@ -63,14 +63,10 @@ func New(t testing.TB) (*Path, error) {
 	if err := pgtest.Exec(t.Context(), p.URL, once, "select pg_create_logical_replication_slot('"+slot+"', 'pgoutput')"); err != nil {
 		return nil, err
 	}
-	config, err := pgxpool.ParseConfig(p.URL)
-	if err != nil {
-		return nil, err
-	}
-	lookup.Configure(config)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	p.cancel = cancel
-	if p.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+	var err error
+	if p.pool, err = lookup.NewPool(p.URL, lookup.PoolOptions{}); err != nil {
 		return nil, err
 	}
 	src, err := postgres.New(postgres.Options{URL: p.URL, Slot: slot, Create: postgres.CreateNothing})
