@@ -89,3 +89,13 @@ func (m *Mapper) forgetNewest(conversation rowKey, message []byte) {
 		m.memory.remove(r)
 	}
 }
+
+func (m *Mapper) truncated(t tableID) {
+	m.skip(skipTruncate)
+	m.memory.dropAll(t)
+	m.dropDebts(t)
+	if t == messageTable {
+		m.memory.dropAll(newestKind)
+		m.prints.init(m.prints.width, m.prints.limit)
+	}
+}

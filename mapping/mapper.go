@@ -255,22 +255,6 @@ func (m *Mapper) Commit(emit Emit) error {
 	return err
 }
 
-func (m *Mapper) publishSizes() {
-	c := &m.counters
-	show(&c.rememberedRows, m.memory.count)
-	show(&c.rememberedBytes, m.memory.bytes)
-	show(&c.rememberedMessages, len(m.prints.index))
-	show(&c.evicted, int(m.memory.evicted))
-	show(&c.owed, len(m.debts.all))
-}
-
-// show stores a size that seldom changes: reading costs less than storing.
-func show(at *atomic.Int64, size int) {
-	if n := int64(size); at.Load() != n {
-		at.Store(n)
-	}
-}
-
 // Forget drops all that the Mapper remembers: after a Gap it may be untrue.
 // Messages that are owed are given up and counted, as their latest state is
 // not known any more; conversations stay owed.
@@ -290,16 +274,6 @@ func (m *Mapper) forget() {
 	m.prints.init(m.prints.width, m.prints.limit)
 	m.batch.reset()
 	clear(m.stale)
-}
-
-func (m *Mapper) truncated(t tableID) {
-	m.skip(skipTruncate)
-	m.memory.dropAll(t)
-	m.dropDebts(t)
-	if t == messageTable {
-		m.memory.dropAll(newestKind)
-		m.prints.init(m.prints.width, m.prints.limit)
-	}
 }
 
 // expiry is when a row that was looked up now has to be looked up again.
