@@ -234,6 +234,10 @@ var excused = []struct {
 		}
 	}},
 	{"a server that tries several times repeats", func(s *scene) { s.insertAgain(s.find(9, 1), 9); s.repeats = 1 }},
+	{"a status that was written twice comes in any order", func(s *scene) {
+		s.commit(65, "w1", "status a5 read", "status a5 read")
+		s.receive(65.1, 29, 28)
+	}},
 	{"a conversation's last message is newer than its commit", func(s *scene) { s.client.Entries[s.find(10, 1)].Message = "a3" }},
 	{"a client that comes late sees the newest states only", func(s *scene) {
 		s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool { return e.At.Before(at(55.5)) })
