@@ -133,6 +133,11 @@ var mutations = []mutation{
 	{"a status comes that the row did not have", "Bounded", func(s *scene) { s.insertAgain(s.find(11, 1), 11); s.client.Entries[s.find(11, 2)].Status = "failed" }},
 	{"a message of a conversation that was not asked for comes", "Bounded", func(s *scene) { s.insertAgain(s.find(13, 1), 4) }},
 	{"a message of a conversation that was given back comes", "Bounded", func(s *scene) { s.insertAgain(s.find(22, 1), 21) }},
+	{"a message comes that was committed just after its conversation was given back", "Bounded", func(s *scene) {
+		s.cut(36)
+		s.commit(35.5, "w1", "message b9")
+		s.receive(35.6, 21)
+	}},
 	{"an event comes without a connection", "Bounded", func(s *scene) {
 		s.insertAgain(s.find(13, 1)+1, 13)
 	}},
