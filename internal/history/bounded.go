@@ -44,8 +44,8 @@ func (c *examined) visits(n *connection, i int) int {
 		if c.decided(p) {
 			continue
 		}
-		// What was under way when it gave the conversation back still comes.
-		if !p.lasted && p.to.Before(n.to) && ev.At.After(p.to.Add(c.bounds.Slack+c.bounds.Prompt)) {
+		// What was committed before it gave the conversation back still comes.
+		if !p.lasted && p.to.Before(n.to) && ev.At.After(p.to.Add(c.bounds.Slack)) {
 			continue
 		}
 		if p.why == byReopening && ev.At.Before(p.from.Add(-c.bounds.Slack-c.bounds.Prompt)) {

@@ -133,6 +133,11 @@ var mutations = []mutation{
 	{"a status comes that the row did not have", "Bounded", func(s *scene) { s.insertAgain(s.find(11, 1), 11); s.client.Entries[s.find(11, 2)].Status = "failed" }},
 	{"a message of a conversation that was not asked for comes", "Bounded", func(s *scene) { s.insertAgain(s.find(13, 1), 4) }},
 	{"a message of a conversation that was given back comes", "Bounded", func(s *scene) { s.insertAgain(s.find(22, 1), 21) }},
+	{"a message comes that was committed just after its conversation was given back", "Bounded", func(s *scene) {
+		s.cut(36)
+		s.commit(35.5, "w1", "message b9")
+		s.receive(35.6, 21)
+	}},
 	{"an event comes without a connection", "Bounded", func(s *scene) {
 		s.insertAgain(s.find(13, 1)+1, 13)
 	}},
@@ -234,6 +239,10 @@ var excused = []struct {
 		}
 	}},
 	{"a server that tries several times repeats", func(s *scene) { s.insertAgain(s.find(9, 1), 9); s.repeats = 1 }},
+	{"a status that was written twice comes in any order", func(s *scene) {
+		s.commit(65, "w1", "status a5 read", "status a5 read")
+		s.receive(65.1, 29, 28)
+	}},
 	{"a conversation's last message is newer than its commit", func(s *scene) { s.client.Entries[s.find(10, 1)].Message = "a3" }},
 	{"a client that comes late sees the newest states only", func(s *scene) {
 		s.client.Entries = slices.DeleteFunc(s.client.Entries, func(e history.Entry) bool { return e.At.Before(at(55.5)) })

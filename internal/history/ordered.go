@@ -100,7 +100,7 @@ func (o *order) status(a arrival, ev *Event) []Violation {
 	}
 	before, ok := o.newest[s]
 	o.newest[s] = max(before, a.event)
-	if ok && before > a.event {
+	if ok && before > a.event && o.truth.Events[before].Status != ev.Status {
 		return []Violation{o.violation("Ordered", a.entry, a.event, "%v came after %v", ev, &o.truth.Events[before])}
 	}
 	return nil

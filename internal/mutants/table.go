@@ -35,7 +35,7 @@ func Document(results []Result) string {
 Written by `+"`make mutants`"+`. Each line is one place of the code, broken; the tests beside it were run and failed. What is
 broken exactly is in `+"`internal/mutants`"+`, and docs/proof.md says what this is for.
 
-%d of %d are killed; it took %.0f s.
+%d of %d are killed; their tests took %.0f s in all.
 
 %s`, killed, len(results), took.Seconds(), Table(results))
 }
