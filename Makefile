@@ -52,6 +52,11 @@ failover: ## every failure at full length, with 50 real clients; prints the tabl
 	@scripts/prepare go postgres node nginx haproxy caddy
 	FAILOVER=full go test -count=1 -timeout 60m -v ./internal/failover
 
+.PHONY: model
+model: ## run random programs against the Hub (SEEDS=1000000 for a night, FIRST=1); prints the shortest that fails
+	@scripts/prepare go
+	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/hub -model.seeds=$(or $(SEEDS),20000) -model.first=$(or $(FIRST),1)
+
 .PHONY: mutants
 mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)
 	@scripts/prepare go postgres

@@ -132,6 +132,11 @@ var feeding = []Mutant{
 		Old: "	delete(c.subscriptions, conversation)\n	c.drop(e)\n", New: "	delete(c.subscriptions, conversation)\n",
 	},
 	{
+		Name: "hub: a client stays in the room of a conversation that it gave back", Why: "it is sent messages that it did not ask for",
+		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		Old: "		c.socket.Leave(c.tenant.rooms[conversation].room.Name())\n", New: "",
+	},
+	{
 		Name: "hub: giving the last subscription back opens nothing", Why: "a client without subscriptions sees no messages",
 		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
 		Old: "	_ = c.socket.Join(c.tenant.open.Name())\n}\n\n// Mark", New: "}\n\n// Mark",

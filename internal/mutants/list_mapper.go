@@ -5,7 +5,7 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: rows are remembered over a gap", Why: "conversations go out with a contact or a last message that changed unseen",
 		File: "mapping/mapper.go", Package: "mapping", Tests: []string{"TestForget"},
-		Old: "func (m *Mapper) Forget() {\n\tm.memory.clear()\n", New: "func (m *Mapper) Forget() {\n",
+		Old: "\tm.memory.clear()\n", New: "",
 	},
 	{
 		Name: "mapper: states of messages are remembered over a gap", Why: "a change back to the state before the gap is taken for none",
@@ -15,11 +15,11 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: a cut transaction leaves its memory", Why: "what comes again seems unchanged, and makes no event",
 		File: "mapping/mapper.go", Package: "mapping", Tests: []string{"TestTransactionComesAgain"},
-		Old: "\tif m.open {\n\t\tm.Forget()\n\t}\n", New: "",
+		Old: "\tif m.open {\n\t\tm.forget()\n\t}\n", New: "",
 	},
 	{
 		Name: "mapper: a deleted conversation is still due", Why: "an event tells of a conversation that is gone",
-		File: "mapping/mapper.go", Package: "mapping", Tests: []string{"TestDeletedConversationIsNotDue"},
+		File: "mapping/forget.go", Package: "mapping", Tests: []string{"TestDeletedConversationIsNotDue"},
 		Old: "m.batch.touched[i].due = false // there", New: "m.batch.touched[i].due = true // there",
 	},
 	{
@@ -29,13 +29,8 @@ var mapper = []Mutant{
 	},
 	{
 		Name: "mapper: a look-up overrules the stream", Why: "an event tells of a state that is committed later",
-		File: "mapping/flush.go", Package: "mapping", Tests: []string{"TestLookupsDoNotOverruleTheStream"},
+		File: "mapping/keep.go", Package: "mapping", Tests: []string{"TestLookupsDoNotOverruleTheStream"},
 		Old: "\tif r != nil && r.stream && !r.none {\n\t\t// Of a row", New: "\tif r != nil && r.stream && r.none {\n\t\t// Of a row",
-	},
-	{
-		Name: "mapper: a look-up's newest message overrules the stream's", Why: "the list's last message is an older one",
-		File: "mapping/flush.go", Package: "mapping", Tests: []string{"TestLookupsDoNotOverruleTheStream"},
-		Old: `!r.none && r.order >= order {`, New: `!r.none && r.order > order+1e18 {`,
 	},
 	{
 		Name: "mapper: an older message becomes the newest", Why: "an import of old messages changes every last message",
@@ -44,8 +39,8 @@ var mapper = []Mutant{
 	},
 	{
 		Name: "mapper: a deleted message stays the newest", Why: "the list shows a message that is gone",
-		File: "mapping/mapper.go", Package: "mapping", Tests: []string{"TestDeletedMessageIsNotTheNewest"},
-		Old: "\t\t\tm.forgetNewest(conv.Data, key.Data)\n", New: "",
+		File: "mapping/forget.go", Package: "mapping", Tests: []string{"TestDeletedMessageIsNotTheNewest"},
+		Old: "\t\t\tm.forgetNewest(rowKey{key.workspace, conv}, key.key)\n", New: "",
 	},
 	{
 		Name: "mapper: events overtake those that wait for a look-up", Why: "a status comes before its message",
