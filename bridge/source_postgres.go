@@ -33,14 +33,9 @@ const holderSilence = 2500 * time.Millisecond
 
 func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	c := d.cfg.Source.Postgres
-	state := stateFile{path: d.cfg.Replay.StateFile, log: d.log}
-	last, err := state.read()
-	if err != nil {
-		return nil, err
-	}
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
-		Retain: d.cfg.Replay.Window, LastDelivered: last, Logger: d.log,
+		Retain: d.cfg.Replay.Window, Memory: memory(d.cfg.Replay.StateFile, d.log), Logger: d.log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval,
 		MaxRetry: maxRetry, HolderSilence: holderSilence,
 	}
@@ -57,8 +52,7 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 		return nil, err
 	}
 	s := &postgresSource{daemon: d, spec: spec, stream: stream}
-	state.last = func() time.Time { return stream.Stats().LastCommit }
-	d.parts = append(d.parts, state.Run, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
+	d.parts = append(d.parts, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
 	return s, nil
 }
 

@@ -196,8 +196,8 @@ type Replay struct {
 	Window    time.Duration
 	MaxEvents int
 	MaxBytes  Size
-	// StateFile keeps the time of the last published event across restarts;
-	// empty for none.
+	// StateFile keeps what was confirmed to the database across restarts. It
+	// is derived from $STATE_DIRECTORY where it is not set; empty for none.
 	StateFile string
 }
 

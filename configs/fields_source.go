@@ -49,11 +49,8 @@ func (c *Config) authFields() []*field {
 	return append(auth, members...)
 }
 
-// noJWKS is the value of auth.jwks_url that stops it from being derived.
-const noJWKS = "none"
-
 func jwksURL(s string) error {
-	if s == noJWKS {
+	if s == none {
 		return nil
 	}
 	return webURL(s)

@@ -18,6 +18,8 @@ import (
 type control struct {
 	s    *Source
 	conn *pgx.Conn
+	// object is the large object that keeps the place, 0 where none is known.
+	object uint32
 }
 
 // createTimeout bounds the creation of a slot, which waits for one writing
@@ -67,6 +69,31 @@ func (c *control) close(ctx context.Context) {
 	_ = c.conn.Close(ctx)
 }
 
+// checkServer looks at what has to be right before there can be a slot. A
+// publication that is missing may be one that Inspect makes.
+func (s *Source) checkServer(ctx context.Context, c *control) error {
+	err := c.checkServer(ctx)
+	if errors.Is(err, errNoPublication) && s.opts.Inspect != nil {
+		bounded, cancel := c.bound(ctx)
+		_, _ = s.opts.Inspect(bounded, c.conn)
+		cancel()
+		err = c.checkServer(ctx)
+	}
+	return err
+}
+
+var errNoPublication = errors.New("it does not exist")
+
+// system returns the server's system identifier, empty where our role may not
+// ask for it.
+func (c *control) system(ctx context.Context) string {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	var id string
+	_ = c.conn.QueryRow(ctx, "select system_identifier::text from pg_control_system()").Scan(&id)
+	return id
+}
+
 // checkServer looks at what has to be right before there can be a slot.
 func (c *control) checkServer(ctx context.Context) error {
 	ctx, cancel := c.bound(ctx)
@@ -90,7 +117,7 @@ func (c *control) checkServer(ctx context.Context) error {
 	case !published:
 		return &problem{
 			class: classSlow, op: op, hint: c.s.publicationHint(),
-			err: fmt.Errorf("the publication %s does not exist", c.s.opts.Publication),
+			err: fmt.Errorf("the publication %s: %w", c.s.opts.Publication, errNoPublication),
 		}
 	}
 	return nil
@@ -113,6 +140,9 @@ type slotLook struct {
 	current   pgoutput.LSN // end of the log, slot or not
 	keep      int64        // max_slot_wal_keep_size in bytes, -1 for no bound
 	now       time.Time    // the server's clock
+	// inDatabase is the name of the connection's database, started when the
+	// server was.
+	inDatabase, started string
 }
 
 const lookSQL = `
@@ -123,7 +153,7 @@ select s.slot_name is not null, coalesce(s.slot_type, ''), coalesce(s.plugin, ''
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
 	(select case when setting::bigint < 0 then -1 else setting::bigint * 1048576 end
 		from pg_settings where name = 'max_slot_wal_keep_size'),
-	clock_timestamp()
+	clock_timestamp(), current_database(), pg_postmaster_start_time()::text
 from (select) one left join pg_replication_slots s on s.slot_name = $1`
 
 // look asks for the slot's state.
@@ -134,7 +164,7 @@ func (c *control) look(ctx context.Context) (slotLook, error) {
 	var restart, confirmed, current string
 	err := c.conn.QueryRow(ctx, lookSQL, c.s.opts.Slot).Scan(
 		&l.exists, &l.kind, &l.plugin, &l.database, &l.here, &l.activePID, &l.walStatus, &l.invalid, &l.safe,
-		&restart, &confirmed, &current, &l.keep, &l.now)
+		&restart, &confirmed, &current, &l.keep, &l.now, &l.inDatabase, &l.started)
 	if err != nil {
 		return l, c.s.classify("look at the slot", err)
 	}
@@ -197,19 +227,27 @@ func (c *control) drop(ctx context.Context) error {
 	}
 }
 
-// silence returns how long the server has heard nothing from the bridge that
-// is behind pid; false where that is no bridge of ours or is not known.
-func (c *control) silence(ctx context.Context, pid uint32) (time.Duration, bool) {
+// holderSigns is what a reader of the slot last said of itself.
+type holderSigns struct {
+	ours  bool   // its application is ours
+	signs string // changes whenever the server hears of it
+}
+
+// hears asks for the signs of life of the reader behind pid. Its reply_time is
+// by its own clock, so only whether it changes means anything.
+func (c *control) hears(ctx context.Context, pid uint32) (holderSigns, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	var seconds float64
-	err := c.conn.QueryRow(ctx, `select extract(epoch from clock_timestamp() - reply_time)::float8
-		from pg_stat_replication where pid = $1 and application_name = $2 and reply_time is not null`,
-		pid, c.s.opts.ApplicationName).Scan(&seconds)
-	if err != nil {
-		return 0, false
+	var h holderSigns
+	err := c.conn.QueryRow(ctx, `select application_name = $2, concat_ws(' ', backend_start, reply_time, write_lsn, flush_lsn)
+		from pg_stat_replication where pid = $1 and application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.signs)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return holderSigns{}, nil
 	}
-	return time.Duration(seconds * float64(time.Second)), true
+	if err != nil {
+		return h, c.s.classify("look at the reader of the slot", err)
+	}
+	return h, nil
 }
 
 // terminate ends the walsender behind pid, if it still holds the slot.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,11 +50,19 @@ type Options struct {
 	Retain time.Duration
 	// Create says whether the slot may be created. Default CreateSlot.
 	Create CreatePolicy
-	// LastDelivered is the commit time of the last transaction that an
-	// earlier process is known to have delivered from this slot. Where it is
-	// set, a slot that is missing at the first connection is reported as a
-	// Gap; where not, that is taken for a first start.
-	LastDelivered time.Time
+	// Memory keeps what was confirmed beside the database, such as in a file;
+	// nil for none. It is kept in the database too, as a large object of our
+	// role, where that is possible (with CreateNothing, where the object is
+	// there already). What the one or the other remembers and the slot does
+	// not bear out, or that there is none, is reported as a Gap; where neither
+	// remembers anything, a missing slot is taken for a first start.
+	Memory Memory
+	// Inspect looks at what has to be right at the database for changes to
+	// come: once before each stream and every Watch during it. It may mend
+	// what is wrong, in the session that it gets, and is bounded by Connect. A
+	// change of the Shape, and a time in which there were Faults, is reported
+	// as a Gap. Nil: nothing is inspected.
+	Inspect func(ctx context.Context, conn *pgx.Conn) (Inspection, error)
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
 	// ApplicationName shows in pg_stat_activity and pg_stat_replication.

@@ -18,11 +18,20 @@ type Source struct {
 	counters counters
 	status   status
 	progress progress
+	shape    shapeState
 
 	// The rest belongs to the goroutine that called Run.
 
-	// history is the server that progress belongs to.
-	history identity
+	// history is the server that progress belongs to, and next the one of this
+	// stream where that is not certain to be the same: not before the
+	// transaction expect has come. other tells that it did not.
+	history, next identity
+	expect        transactionID
+	other         bool
+	keeper        keeper
+	holder        holder
+	// ceiling is what the slot may hold back; see judge.
+	ceiling uint64
 	// ownPID is the server process of our last stream.
 	ownPID uint32
 	// lostReason is why the slot has to be made anew, empty where it has not.
@@ -44,6 +53,7 @@ func New(opts Options) (*Source, error) {
 	opts.setDefaults()
 	s := &Source{opts: opts, stretch: 1}
 	s.progress.retain = opts.Retain
+	s.keeper.s = s
 	s.status.since = time.Now()
 	return s, nil
 }
@@ -88,6 +98,10 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 // after decides what to do about the end of a session: how long to pause, or
 // to end.
 func (s *Source) after(ctx context.Context, err error, b *backoff) (time.Duration, error) {
+	if errors.Is(err, errOtherHistory) {
+		s.setState(ctx, Connecting, "", err.Error())
+		return 0, nil // the gap is reported with the next stream
+	}
 	var p *problem
 	if !errors.As(err, &p) {
 		p = &problem{class: classRetry, op: "follow the database", err: err}

@@ -72,6 +72,10 @@ type Stats struct {
 	// send and no old row held.
 	Unfilled uint64
 
+	// Faults are what an inspection found to be wrong at the database, so that
+	// changes do not come although the stream is well; nil where all is well.
+	Faults []Fault
+
 	// LastError is the last failure, nil if there was none; it stays after
 	// recovery.
 	LastError *Failure
@@ -151,7 +155,8 @@ func (s *Source) Stats() Stats {
 		Inserts:      c.inserts.Load(), Updates: c.updates.Load(),
 		Deletes: c.deletes.Load(), Truncates: c.truncates.Load(),
 		Bytes: c.bytes.Load(), Reconnects: max(c.streams.Load(), 1) - 1,
-		Gaps: c.gaps.Load(), Unfilled: c.unfilled.Load(),
+		Faults: s.shape.current(),
+		Gaps:   c.gaps.Load(), Unfilled: c.unfilled.Load(),
 		LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
 	}
 }

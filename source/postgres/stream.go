@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/source"
 	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,7 +20,11 @@ import (
 // identity names a history: LSNs of another mean nothing here.
 type identity struct {
 	system   string
-	timeline string
+	timeline int64
+	database string
+	// started is when the server's processes were started: a history can only
+	// become another one while there are none.
+	started string
 }
 
 // stream is a replication connection in COPY.
@@ -31,8 +36,11 @@ type stream struct {
 	pid      uint32
 	// stop is why the stream shall end, nil while it shall not.
 	stop atomic.Pointer[error]
-	// wake asks the replier for a status update at once.
-	wake chan struct{}
+	// wake asks the replier for a status update at once, and ping for one that
+	// the server answers at once.
+	wake, ping chan struct{}
+	// gap is what the reading goroutine has to report, nil where nothing is.
+	gap atomic.Pointer[source.Gap]
 }
 
 // connectReplication opens a replication connection, on which no command has
@@ -93,7 +101,11 @@ func (s *Source) identify(ctx context.Context, conn *pgconn.PgConn) (identity, p
 	if err != nil {
 		return identity{}, 0, fmt.Errorf("identify the server: %w", err)
 	}
-	return identity{system: string(row[0]), timeline: string(row[1])}, end, nil
+	timeline, err := strconv.ParseInt(string(row[1]), 10, 64)
+	if err != nil {
+		return identity{}, 0, fmt.Errorf("identify the server: %w", err)
+	}
+	return identity{system: string(row[0]), timeline: timeline}, end, nil
 }
 
 // startSQL is the command that begins the stream. Protocol version 1 and
@@ -142,7 +154,7 @@ func (s *Source) newStream(conn *pgconn.PgConn, l *link) (*stream, error) {
 	l.patience.Store(int64(s.stretch * (3*s.opts.Ping + s.opts.Ping/2)))
 	return &stream{
 		s: s, conn: hc.Conn, frontend: hc.Frontend, link: l, pid: hc.PID,
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), ping: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -159,6 +171,19 @@ func (st *stream) stopped() error {
 		return *err
 	}
 	return nil
+}
+
+// report has the reading goroutine report a gap: it reads the server's answer
+// soon, if nothing else.
+func (st *stream) report(g *source.Gap) {
+	if before := st.gap.Load(); before != nil {
+		g.Since = before.Since // one that has not been reported yet
+	}
+	st.gap.Store(g)
+	select {
+	case st.ping <- struct{}{}:
+	default:
+	}
 }
 
 // reply asks for a status update at once.
