@@ -160,6 +160,7 @@ func (s *postgresSource) prepareOnce(ctx context.Context) error {
 	if failed := lasting(report.Failures()); len(failed) > 0 {
 		return &SetupError{Findings: failed}
 	}
+	s.accepted.narrowed = report.Narrowed()
 	return s.checkColumns(ctx, conn)
 }
 
@@ -232,7 +233,9 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	if err != nil {
 		return &SetupError{Err: err}
 	}
+	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {
+		s.accepted.problems[p.String()] = true
 		s.daemon.warnings.problem(p)
 	}
 	return nil

@@ -18,6 +18,8 @@ type postgresSource struct {
 	spec   *mapping.Spec
 	stream *postgres.Source
 	flow   flow
+	// accepted is set before the stream runs.
+	accepted accepted
 	// preparing is what the source waits for before there is a stream.
 	preparing atomic.Pointer[SourceHealth]
 }
@@ -36,7 +38,7 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: d.cfg.Replay.Window, Memory: memory(d.cfg.Replay.StateFile, d.log), Logger: d.log,
-		Connect: c.ConnectTimeout, Ping: c.PingInterval,
+		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
 		MaxRetry: maxRetry, HolderSilence: holderSilence,
 	}
 	for _, t := range spec.Tables() {
@@ -47,11 +49,12 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	if c.Create == configs.CreateNever {
 		o.Create = postgres.CreateNothing
 	}
-	stream, err := postgres.New(o)
-	if err != nil {
+	s := &postgresSource{daemon: d, spec: spec}
+	o.Inspect = s.inspect
+	var err error
+	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
-	s := &postgresSource{daemon: d, spec: spec, stream: stream}
 	d.parts = append(d.parts, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
 	return s, nil
 }
@@ -64,7 +67,10 @@ func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 	return s.stream.Run(ctx, h)
 }
 
-func (s *postgresSource) flows(time.Time) bool { return s.stream.Stats().State == postgres.Streaming }
+func (s *postgresSource) flows(time.Time) bool {
+	stats := s.stream.Stats()
+	return stats.State == postgres.Streaming && len(stats.Faults) == 0
+}
 
 // Health implements Source.
 func (s *postgresSource) Health() SourceHealth {
@@ -79,6 +85,13 @@ func (s *postgresSource) Health() SourceHealth {
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy
+	}
+	if h.Flowing && len(stats.Faults) > 0 {
+		// The stream is well and brings not what it should: clients are not
+		// served well here, from this moment on.
+		f := stats.Faults[0]
+		h.State, h.Reason, h.Remedy = postgres.Blocked.String(), f.What, f.Remedy
+		h.Flowing, h.FlowedUntil = false, time.Time{}
 	}
 	if !stats.LastCommit.IsZero() {
 		last := stats.LastCommit.UTC()

@@ -121,6 +121,8 @@ type Postgres struct {
 	// PingInterval is how often the server is asked for a sign of life; three
 	// times without one the connection is dead.
 	PingInterval time.Duration
+	// WatchInterval is how often it is looked at whether changes can come.
+	WatchInterval time.Duration
 }
 
 // Realtime is the Supabase project that is followed by Realtime.

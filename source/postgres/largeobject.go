@@ -45,7 +45,7 @@ func objectBase(slot string) uint32 {
 }
 
 const findObjectSQL = `select m.oid::int8, encode(lo_get(m.oid), 'hex') from pg_largeobject_metadata m
-	where m.oid::int8 >= $1 and m.oid::int8 < $2 and pg_has_role(m.lomowner, 'usage') order by m.oid`
+	where m.oid::int8 >= $1::int8 and m.oid::int8 < $2::int8 and pg_has_role(m.lomowner, 'usage') order by m.oid`
 
 // loadObject returns the place that is kept in the database, the zero Place if
 // none is.

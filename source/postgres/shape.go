@@ -112,9 +112,13 @@ func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source
 	defer cancel()
 	in, err := s.opts.Inspect(ctx, c.conn)
 	if err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "the database could not be inspected", slog.String("error", err.Error()))
+		if ctx.Err() == nil && !s.blind {
+			s.blind = true
+			s.warn(ctx, "the database cannot be inspected", err)
+		}
 		return nil
 	}
+	s.blind = false
 	gap, news := s.shape.take(&in, now)
 	switch {
 	case !news:

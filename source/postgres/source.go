@@ -30,6 +30,8 @@ type Source struct {
 	other         bool
 	keeper        keeper
 	holder        holder
+	// blind: the last inspection failed.
+	blind bool
 	// ceiling is what the slot may hold back; see judge.
 	ceiling uint64
 	// ownPID is the server process of our last stream.

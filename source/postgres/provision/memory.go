@@ -10,10 +10,10 @@ import (
 )
 
 const memorySQL = `
-select (select min(oid::int8) from pg_largeobject_metadata where oid::int8 between $1 and $2 and pg_has_role(lomowner, 'usage')),
+select (select min(oid::int8) from pg_largeobject_metadata where oid::int8 between $1::int8 and $2::int8 and pg_has_role(lomowner, 'usage')),
 	has_function_privilege('lo_from_bytea(oid, bytea)', 'execute') and has_function_privilege('lo_put(oid, int8, bytea)', 'execute')
 		and has_function_privilege('lo_get(oid)', 'execute') and not pg_is_in_recovery()
-		and (select count(*) from pg_largeobject_metadata where oid::int8 between $1 and $2) <= $2 - $1`
+		and (select count(*) from pg_largeobject_metadata where oid::int8 between $1::int8 and $2::int8) <= $2::int8 - $1::int8`
 
 // memory looks whether what was confirmed can be kept in the database.
 func (r *Report) memory(ctx context.Context, conn *pgx.Conn) error {
