@@ -1,0 +1,111 @@
+package postgres_test
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/pgoutput"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+// holder reads a slot as a bridge on a machine whose clock is wrong would.
+type holder struct {
+	silent atomic.Bool
+	cut    chan struct{} // closed when the server has ended it
+}
+
+func hold(t *testing.T, url string, clock time.Duration) *holder {
+	t.Helper()
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.RuntimeParams["replication"], cfg.RuntimeParams["application_name"] = "database", "chatbridge"
+	conn, err := pgconn.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Frontend().SendQuery(&pgproto3.Query{String: `START_REPLICATION SLOT "` + uniqueSlot(t) + `" LOGICAL 0/0 (proto_version '1', publication_names 'bridge')`})
+	if err := conn.Frontend().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := conn.ReceiveMessage(t.Context()); err != nil {
+		t.Fatal(err)
+	} else if _, ok := msg.(*pgproto3.CopyBothResponse); !ok {
+		t.Fatalf("%T", msg)
+	}
+	hijacked, err := conn.Hijack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &holder{cut: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(h.cut)
+		for {
+			if _, err := hijacked.Frontend.Receive(); err != nil {
+				return
+			}
+		}
+	})
+	wg.Go(func() {
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if h.silent.Load() {
+				continue
+			}
+			update := pgoutput.StatusUpdate{Write: 1, Flush: 1, Apply: 1, Now: pgoutput.TimeOf(time.Now().Add(clock))}
+			frame, _ := (&pgproto3.CopyData{Data: update.Append(nil)}).Encode(nil)
+			if _, err := hijacked.Conn.Write(frame); err != nil {
+				return
+			}
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		hijacked.Conn.Close()
+		wg.Wait()
+	})
+	return h
+}
+
+// TestHoldersClockDoesNotMatter: a holder whose clock is wrong by minutes is
+// left alone while it reports, and ended when it does not.
+func TestHoldersClockDoesNotMatter(t *testing.T) {
+	t.Parallel()
+	for name, clock := range map[string]time.Duration{"behind": -10 * time.Minute, "ahead": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.DB(t, simple)
+			exec(t, url, `select pg_create_logical_replication_slot('`+uniqueSlot(t)+`', 'pgoutput')`)
+			h := hold(t, url, clock)
+			standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: 2 * time.Second}, newRecorder())
+			standby.awaitState(t, postgres.Standby)
+			select {
+			case <-h.cut:
+				t.Fatal("a holder that reports was ended")
+			case <-time.After(5 * time.Second): // more than twice the silence
+			}
+			if s := standby.Stats(); s.State != postgres.Standby {
+				t.Fatalf("state %v", s.State)
+			}
+			h.silent.Store(true)
+			standby.awaitState(t, postgres.Streaming)
+			<-h.cut
+		})
+	}
+}
