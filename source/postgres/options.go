@@ -41,12 +41,15 @@ type Options struct {
 	// only used in remedies.
 	Tables []string
 	// MaxLag is how many bytes of the server's log the slot may hold back
-	// before it is given up. Default 1 GiB.
+	// before it is given up. Where it holds back more when a stream begins, all
+	// of it is read, and the slot given up only when it falls behind by MaxLag
+	// more than it ever got down to. Default 1 GiB.
 	MaxLag uint64
 	// Retain is the stretch of time, by the server's clock, that stays
 	// unconfirmed although it is handled, so that the next process reads it
-	// again. It yields where it would hold back more than half of MaxLag or
-	// of the server's max_slot_wal_keep_size. Default 0: none.
+	// again. It yields where it would hold back more than half of MaxLag, or
+	// where half of the server's max_slot_wal_keep_size is used up. Default 0:
+	// none.
 	Retain time.Duration
 	// Create says whether the slot may be created. Default CreateSlot.
 	Create CreatePolicy

@@ -31,7 +31,8 @@ type Source struct {
 	keeper        keeper
 	holder        holder
 	// blind: the last inspection failed.
-	blind bool
+	blind  bool
+	nudged time.Time
 	// ceiling is what the slot may hold back; see judge.
 	ceiling uint64
 	// ownPID is the server process of our last stream.

@@ -8,13 +8,8 @@ import (
 	"time"
 )
 
-const (
-	// keepTick is how often it is seen whether something has to be kept.
-	keepTick = 250 * time.Millisecond
-	// closeWatch is how often the slot is looked at where the server bounds
-	// what it holds back: a busy server writes some hundred MiB in between.
-	closeWatch = time.Second
-)
+// keepTick is how often it is seen whether something has to be kept.
+const keepTick = 250 * time.Millisecond
 
 // watch keeps what is confirmed, looks at the slot and inspects the database
 // now and then until ctx ends, and ends the stream when the slot is lost or
@@ -24,7 +19,7 @@ const (
 func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 	tick := time.NewTicker(min(keepTick, s.opts.Watch))
 	defer tick.Stop()
-	every := min(closeWatch, s.opts.Watch)
+	every := keepTick
 	looked, inspected := time.Now(), time.Now()
 	for {
 		select {
@@ -51,11 +46,12 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 			c = nil
 			continue
 		}
-		if every = s.opts.Watch; look.keep >= 0 {
-			every = min(closeWatch, s.opts.Watch)
-		}
+		every = s.lookEvery(&look)
 		if s.judge(ctx, c, st, &look) {
 			return c
+		}
+		if look.lags() {
+			s.nudge(ctx, c, now)
 		}
 		if now.Sub(inspected) >= s.opts.Watch {
 			inspected = now
@@ -78,8 +74,7 @@ func (s *Source) retentionLimit(look *slotLook) uint64 {
 	if look.safe >= 0 && uint64(look.safe) < half || look.walStatus == "unreserved" {
 		return 0
 	}
-	own := uint64(look.confirmed - min(look.restart, look.confirmed))
-	return min(limit, half-min(own, half))
+	return min(limit, half-min(look.owned(), half))
 }
 
 // judge ends the stream where the slot says so, and reports whether it did.
