@@ -13,6 +13,7 @@ import (
 
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 )
 
@@ -139,13 +140,15 @@ func (s *postgresSource) waiting(state, reason, remedy string) {
 
 func (s *postgresSource) prepareOnce(ctx context.Context) error {
 	c := s.daemon.cfg.Source.Postgres
-	bounded, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
-	defer cancel()
-	conn, err := pgx.Connect(bounded, c.URL.Reveal())
+	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer dial.Close(ctx, conn)
+	// All questions together have as long again: on a network that has gone
+	// silent an answer never comes.
+	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
 	want, err := Needs(ctx, conn, Wants(s.daemon.cfg, s.spec), s.spec)
 	if err != nil {
 		return err

@@ -81,7 +81,7 @@ func (s *postgresSource) Health() SourceHealth {
 	h := SourceHealth{
 		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
-		FlowedUntil: s.flow.until(),
+		FlowedUntil: s.flow.until(), ReplacedValues: stats.Replaced,
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy

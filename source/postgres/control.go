@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5"
@@ -39,18 +40,12 @@ const oldest = 140000
 // are writing, in the whole cluster.
 const lockTimeout = "10s"
 
-// openControl connects. The simple protocol needs no prepared statements,
-// which a session pooler in between might lose.
+// openControl connects.
 func (s *Source) openControl(ctx context.Context) (*control, error) {
-	cfg, err := pgx.ParseConfig(s.opts.URL)
+	cfg, err := dial.Config(s.opts.URL, s.opts.ApplicationName)
 	if err != nil {
 		return nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	cfg.RuntimeParams["application_name"] = s.opts.ApplicationName
-	// A role's or a database's defaults would change how times are printed.
-	cfg.RuntimeParams["datestyle"] = "ISO"
-	cfg.RuntimeParams["timezone"] = "UTC"
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout
 	cfg.RuntimeParams["statement_timeout"] = "0"
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)
@@ -62,12 +57,10 @@ func (s *Source) openControl(ctx context.Context) (*control, error) {
 	return &control{s: s, conn: conn}, nil
 }
 
-// close ends the connection, with a moment to say goodbye.
-func (c *control) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = c.conn.Close(ctx)
-}
+func (c *control) close(ctx context.Context) { dial.Close(ctx, c.conn) }
+
+// encoding is the database's, as the server says it.
+func (c *control) encoding() string { return c.conn.PgConn().ParameterStatus("server_encoding") }
 
 // checkServer looks at what has to be right before there can be a slot. A
 // publication that is missing may be one that Inspect makes.

@@ -32,8 +32,10 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 	case *pgoutput.Commit:
 		err = r.commit(m, x)
 	case *pgoutput.Relation:
+		r.rename(m)
 		r.relations.describe(m)
 	case *pgoutput.Type:
+		m.Name = r.name(m.Name)
 		r.relations.name(m)
 	case *pgoutput.Truncate:
 		err = r.truncate(m)
@@ -130,6 +132,7 @@ func (r *reading) insert(m *pgoutput.Insert) error {
 	if err := check(rel, m.New); err != nil {
 		return err
 	}
+	r.convert(rel, m.New)
 	r.change.New = m.New
 	r.s.counters.inserts.Add(1)
 	return r.hand()
@@ -146,6 +149,7 @@ func (r *reading) update(m *pgoutput.Update) error {
 	if err := r.old(rel, m.OldKind, m.Old); err != nil {
 		return err
 	}
+	r.convert(rel, m.New)
 	r.fill(m.New, m.OldKind, m.Old)
 	r.change.New = m.New
 	r.s.counters.updates.Add(1)
@@ -186,6 +190,7 @@ func (r *reading) old(rel *source.Relation, kind pgoutput.Old, row source.Row) e
 	if err := check(rel, row); err != nil {
 		return fmt.Errorf("old row: %w", err)
 	}
+	r.convert(rel, row)
 	if kind == pgoutput.OldKey {
 		for i := range row {
 			if !rel.Columns[i].Key {

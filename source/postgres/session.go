@@ -32,6 +32,9 @@ func (s *Source) session(ctx context.Context, h source.Handler) error {
 
 // open gets the slot and starts the stream.
 func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*stream, error) {
+	if s.encoding = c.encoding(); s.encoding == sqlASCII {
+		s.raw = sqlASCII
+	}
 	if err := s.checkServer(ctx, c); err != nil {
 		return nil, err
 	}

@@ -33,6 +33,9 @@ type Source struct {
 	// blind: the last inspection failed.
 	blind  bool
 	nudged time.Time
+	// encoding is the database's. raw is the same where the server cannot
+	// convert all of it to UTF-8, else empty.
+	encoding, raw string
 	// ceiling is what the slot may hold back; see judge.
 	ceiling uint64
 	// ownPID is the server process of our last stream.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -46,26 +47,15 @@ type stream struct {
 // connectReplication opens a replication connection, on which no command has
 // been given yet.
 func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, *link, error) {
-	cfg, err := pgconn.ParseConfig(s.opts.URL)
+	cfg, err := dial.Replication(s.opts.URL, s.opts.ApplicationName)
 	if err != nil {
 		return nil, nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}
-	dial, last := s.dialer(cfg.DialFunc)
-	cfg.DialFunc = dial
-	// Start-up parameters win over the defaults of role and database, which
-	// apply to replication too (measured).
-	for name, value := range map[string]string{
-		"replication":        "database",
-		"application_name":   s.opts.ApplicationName,
-		"datestyle":          "ISO",
-		"timezone":           "UTC",
-		"intervalstyle":      "postgres",
-		"extra_float_digits": "3",
-		"client_encoding":    "UTF8",
-		"bytea_output":       "hex",
-		"wal_sender_timeout": strconv.FormatInt((s.stretch * s.opts.ServerTimeout).Milliseconds(), 10),
-	} {
-		cfg.RuntimeParams[name] = value
+	link, last := s.dialer(cfg.DialFunc)
+	cfg.DialFunc = link
+	cfg.RuntimeParams["wal_sender_timeout"] = strconv.FormatInt((s.stretch * s.opts.ServerTimeout).Milliseconds(), 10)
+	if s.raw != "" {
+		cfg.RuntimeParams["client_encoding"] = s.raw
 	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
