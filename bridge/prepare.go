@@ -13,6 +13,7 @@ import (
 
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 )
@@ -97,6 +98,7 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 	defer s.preparing.Store(nil)
 	s.waiting("connecting", "", "")
 	pause := prepareMin
+	refused := postgres.Refusals{Min: prepareMin, Slow: prepareSlow}
 	for {
 		err := s.prepareOnce(ctx)
 		var setup *SetupError
@@ -109,8 +111,11 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 		pause = min(2*pause, prepareMax)
 		state := "retrying"
 		var pg *pgconn.PgError
-		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && !strings.HasPrefix(pg.Code, "53") && pg.Code != "55P03" {
-			state, wait = "blocked", prepareSlow
+		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
+			wait = refused.Next(pg.Code, time.Now())
+			if !strings.HasPrefix(pg.Code, "53") {
+				state = "blocked"
+			}
 		}
 		s.waiting(state, f.What, f.Fix)
 		select {

@@ -9,8 +9,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
 )
 
@@ -97,4 +99,30 @@ func TestSilentNetworkAtTheStart(t *testing.T) {
 	}
 	h.quiet.Store(false)
 	d.ready()
+}
+
+// TestShortRefusalAtTheStart: a refusal that is over after some seconds costs
+// little more than that, and one line.
+func TestShortRefusalAtTheStart(t *testing.T) {
+	t.Parallel()
+	cluster := pgtest.Cluster(t, throwaway.Options{TCP: true})
+	dsn := pgtest.On(t, cluster, schemas.CRM, `create publication bridge for table messages, conversations`,
+		`create role app login replication password 'x' connection limit 0`, `grant select on all tables in schema public to app`)
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("app", "x")
+	d := startDaemon(t, u.String())
+	d.await("the refusal", func() bool { return strings.Contains(d.log.String(), "waiting for the database") })
+	time.Sleep(4 * time.Second) // its length
+	exec(t, dsn, `alter role app connection limit -1`)
+	began := time.Now()
+	d.ready()
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v more", took)
+	}
+	if n := strings.Count(d.log.String(), "waiting for the database"); n != 1 {
+		t.Errorf("said %d times", n)
+	}
 }
