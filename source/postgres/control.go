@@ -227,13 +227,17 @@ type holderSigns struct {
 }
 
 // hears asks for the signs of life of the reader behind pid. Its reply_time is
-// by its own clock, so only whether it changes means anything.
+// by its own clock, so only whether it changes means anything. And a server
+// process that is sending a large transaction looks at what it hears only twice
+// in wal_sender_timeout, unless the network holds it up (measured): silence
+// counts only while it waits for its client or for something to do.
 func (c *control) hears(ctx context.Context, pid uint32) (holderSigns, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	var h holderSigns
-	err := c.conn.QueryRow(ctx, `select application_name = $2, concat_ws(' ', backend_start, reply_time, write_lsn, flush_lsn)
-		from pg_stat_replication where pid = $1 and application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.signs)
+	err := c.conn.QueryRow(ctx, `select r.application_name = $2, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
+			case when a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
+		from pg_stat_replication r join pg_stat_activity a using (pid) where r.pid = $1 and r.application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.signs)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return holderSigns{}, nil
 	}

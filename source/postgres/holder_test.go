@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/source"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/pgoutput"
 
@@ -107,5 +108,36 @@ func TestHoldersClockDoesNotMatter(t *testing.T) {
 			standby.awaitState(t, postgres.Streaming)
 			<-h.cut
 		})
+	}
+}
+
+// rowCounts is a handler that only counts.
+type rowCounts struct{ rows, gaps atomic.Int64 }
+
+func (c *rowCounts) Begin(source.Tx) error       { return nil }
+func (c *rowCounts) Change(*source.Change) error { c.rows.Add(1); return nil }
+func (c *rowCounts) Commit(source.Tx) error      { return nil }
+func (c *rowCounts) Gap(source.Gap) error        { c.gaps.Add(1); return nil }
+
+// TestLargeTransactionIsNoSilence: while the server sends a large transaction
+// and the network takes it, it reads what a bridge reports only twice in its
+// own time-out. That is no silence of the bridge.
+func TestLargeTransactionIsNoSilence(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, simple)
+	var c rowCounts
+	src := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), ServerTimeout: time.Minute}, &c)
+	src.awaitState(t, postgres.Streaming)
+	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: time.Second}, newRecorder())
+	standby.awaitState(t, postgres.Standby)
+	const n = 500_000
+	exec(t, url, `insert into t select i, 'x' from generate_series(1, 500000) i`)
+	for deadline := time.Now().Add(2 * patience); c.rows.Load() < n; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d rows", c.rows.Load())
+		}
+	}
+	if s := src.Stats(); s.Reconnects != 0 || c.rows.Load() != n {
+		t.Errorf("%d rows, %d reconnects, last error %+v", c.rows.Load(), s.Reconnects, s.LastError)
 	}
 }

@@ -179,3 +179,36 @@ func withDatabase(t testing.TB, address, db string) string {
 	u.Path = "/" + db
 	return u.String()
 }
+
+// TestPausingHandler: a handler may hold the stream back, a second at a time,
+// for much longer than any time limit. Neither the server nor a bridge that
+// stands by may take that for silence.
+func TestPausingHandler(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, simple)
+	src, rec := start(t, postgres.Options{URL: url, Ping: time.Second, ServerTimeout: 3 * time.Second})
+	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: 2500 * time.Millisecond}, newRecorder())
+	standby.awaitState(t, postgres.Standby)
+	const pauses = 20
+	pause, calls := 0, 0
+	rec.setBefore(func(kind string) error {
+		if calls++; pause < pauses && (calls%500 == 0 || kind == "commit") {
+			pause++
+			time.Sleep(time.Second)
+		}
+		return nil
+	})
+	// More than the buffers of both sockets hold, so that the server blocks.
+	const n = 40_000
+	exec(t, url, `insert into t select i, repeat('x', 500) from generate_series(1, 40000) i`)
+	checkIDs(t, rec, n)
+	if s := src.Stats(); s.Reconnects != 0 || s.State != postgres.Streaming || s.LastError != nil {
+		t.Errorf("%d reconnects, %v, last error %+v", s.Reconnects, s.State, s.LastError)
+	}
+	if s := standby.Stats(); s.State != postgres.Standby {
+		t.Errorf("the one that stands by: %v", s.State)
+	}
+	if pause != pauses {
+		t.Errorf("%d pauses", pause)
+	}
+}
