@@ -78,7 +78,7 @@ func (r *reading) convert(rel *source.Relation, row source.Row) {
 		text, replaced := toUTF8(r.s.raw, row[i].Data)
 		row[i].Data = text
 		if replaced && r.s.counters.replaced.Add(1) == 1 {
-			r.s.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "bytes that are no characters were replaced by U+FFFD; it is said once, and counted",
+			r.s.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "bytes that are no characters were replaced: by U+FFFD, which is said once and counted",
 				slog.String("table", rel.Schema+"."+rel.Name), slog.String("column", rel.Columns[i].Name), slog.String("encoding", r.s.raw),
 				slog.String("remedy", "move to a database with ENCODING 'UTF8'"))
 		}

@@ -61,7 +61,7 @@ func (k *keeper) recall(ctx context.Context, c *control, system string) error {
 		cancel()
 		if err != nil {
 			k.fileProblem = err.Error()
-			k.s.warn(ctx, "what was confirmed cannot be read from the state file", err)
+			k.s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what was confirmed cannot be read from the state file", slog.String("error", err.Error()))
 		}
 		k.found = p
 	}
@@ -135,7 +135,7 @@ func (k *keeper) saveFile(ctx context.Context, p Place, now time.Time) {
 		k.file, k.kept, k.fileFails, k.fileProblem = p, now, false, ""
 	case !k.fileFails:
 		k.fileFails, k.fileProblem = true, err.Error()
-		k.s.warn(ctx, "what was confirmed cannot be kept in the state file", err)
+		k.s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what was confirmed cannot be kept in the state file", slog.String("error", err.Error()))
 	}
 }
 
@@ -159,7 +159,7 @@ func (k *keeper) cap(ctx context.Context, now time.Time) {
 	hopeless := k.noDatabase && (k.s.opts.Memory == nil || k.fileFails)
 	if hopeless && !k.warned {
 		k.warned = true
-		k.s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "nothing keeps what was confirmed, so what happens to the slot while no bridge runs can go unnoticed",
+		k.s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "nothing keeps what was confirmed: what happens to the slot while no bridge runs can go unnoticed",
 			slog.String("file", k.fileProblem), slog.String("database", k.dbProblem), slog.String("remedy", "set replay.state_file to a path that the bridge may write to"))
 	}
 	k.s.progress.keepWithin(max(k.file.LSN, k.database.LSN), !hopeless && now.Sub(k.kept) < keepPatience)
@@ -177,8 +177,4 @@ func (s *Source) describe(p *Place) {
 	p.System, p.Timeline = s.history.system, s.history.timeline
 	p.Database, p.Slot, p.Publication = s.history.database, s.opts.Slot, s.opts.Publication
 	s.shape.describe(p)
-}
-
-func (s *Source) warn(ctx context.Context, text string, err error) {
-	s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, text, slog.String("error", err.Error()))
 }

@@ -55,7 +55,7 @@ func (s *Source) nudge(ctx context.Context, c *control, now time.Time) {
 		_, err = c.conn.Exec(ctx, "select pg_drop_replication_slot("+quoteLiteral(name)+")")
 	}
 	if err != nil {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "no temporary slot", slog.String("error", err.Error()))
+		s.opts.Logger.DebugContext(ctx, "no temporary slot", slog.String("error", err.Error()))
 	}
 	_, _ = c.conn.Exec(ctx, "set lock_timeout = '"+lockTimeout+"'")
 }

@@ -114,7 +114,7 @@ func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source
 	if err != nil {
 		if ctx.Err() == nil && !s.blind {
 			s.blind = true
-			s.warn(ctx, "the database cannot be inspected", err)
+			s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the database cannot be inspected", slog.String("error", err.Error()))
 		}
 		return nil
 	}
