@@ -18,6 +18,9 @@ const (
 	keepInFile     = time.Second
 	keepInDatabase = 10 * time.Second
 	keepIdle       = time.Minute
+	// keepWhole is how old the time may be at which all was well last.
+	keepWholeInFile     = 10 * time.Second
+	keepWholeInDatabase = 10 * time.Minute
 	// keepWaiting is for a place that the server could drop if it were kept.
 	keepWaiting = 500 * time.Millisecond
 	// keepBytes of log count as much as a change.
@@ -48,6 +51,13 @@ func (k *keeper) forget() {
 	k.forgot = true
 }
 
+// begin is called before each stream: from its first moment on, nothing is
+// confirmed that is not kept.
+func (k *keeper) begin(now time.Time) {
+	k.kept, k.noDatabase = now, false
+	k.s.progress.keepWithin(max(k.file.LSN, k.database.LSN), true)
+}
+
 // recall reads both memories, into found. It is called when a slot is free and
 // this process has not read from it.
 func (k *keeper) recall(ctx context.Context, c *control, system string) error {
@@ -75,6 +85,7 @@ func (k *keeper) recall(ctx context.Context, c *control, system string) error {
 	}
 	k.found = newest(k.found, p, system)
 	k.file, k.database = k.found, k.found
+	k.s.shape.recall(k.found)
 	return nil
 }
 
@@ -98,11 +109,11 @@ func (k *keeper) keep(ctx context.Context, c *control, now time.Time, final bool
 		return // on the way to where an earlier process was
 	}
 	k.s.describe(&place)
-	if k.s.opts.Memory != nil && !place.equal(k.file) && (final || now.Sub(k.fileAt) >= keepInFile) {
+	if k.s.opts.Memory != nil && !place.equal(k.file, keepWholeInFile) && (final || now.Sub(k.fileAt) >= keepInFile) {
 		k.fileAt = now
 		k.saveFile(ctx, place, now)
 	}
-	if c != nil && !k.noDatabase && !place.equal(k.database) && (final || k.dueInDatabase(place, may, with, now)) {
+	if c != nil && !k.noDatabase && !place.equal(k.database, keepWholeInDatabase) && (final || k.dueInDatabase(place, may, with, now)) {
 		k.databaseAt = now
 		k.saveDatabase(ctx, c, place, now)
 	}
@@ -153,9 +164,6 @@ func (k *keeper) saveDatabase(ctx context.Context, c *control, p Place, now time
 
 // cap bounds what is confirmed.
 func (k *keeper) cap(ctx context.Context, now time.Time) {
-	if k.kept.IsZero() {
-		k.kept = now // the time to fail begins
-	}
 	hopeless := k.noDatabase && (k.s.opts.Memory == nil || k.fileFails)
 	if hopeless && !k.warned {
 		k.warned = true

@@ -64,7 +64,7 @@ func TestOwnGhostIsEnded(t *testing.T) {
 func TestSlowHandlerIsNotCut(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t, simple)
-	const timeout = time.Second
+	const timeout = 3 * time.Second
 	src, rec := start(t, postgres.Options{URL: url, Ping: 500 * time.Millisecond, ServerTimeout: timeout})
 	stalled := make(chan struct{}, 1)
 	goOn := make(chan struct{})
@@ -84,7 +84,7 @@ func TestSlowHandlerIsNotCut(t *testing.T) {
 	<-stalled
 	pid := query(t, url, `select active_pid::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t))
 	// Wait until the server's timeout has passed four times, by its clock.
-	query(t, url, `select pg_sleep(4)::text`)
+	query(t, url, `select pg_sleep(12)::text`)
 	close(goOn)
 	checkIDs(t, rec, n)
 	if got := query(t, url, `select active_pid::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t)); got != pid || src.Stats().Reconnects != 0 {
@@ -186,7 +186,7 @@ func withDatabase(t testing.TB, address, db string) string {
 func TestPausingHandler(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t, simple)
-	src, rec := start(t, postgres.Options{URL: url, Ping: time.Second, ServerTimeout: 3 * time.Second})
+	src, rec := start(t, postgres.Options{URL: url})
 	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: 2500 * time.Millisecond}, newRecorder())
 	standby.awaitState(t, postgres.Standby)
 	const pauses = 20

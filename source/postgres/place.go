@@ -41,10 +41,11 @@ type Place struct {
 // IsZero reports whether nothing is remembered.
 func (p Place) IsZero() bool { return p.LSN == 0 && p.CommitTime.IsZero() }
 
-// equal reports whether keeping q instead of p would change nothing.
-func (p Place) equal(q Place) bool {
+// equal reports whether keeping q instead of p would change nothing, but for
+// when all was well, by less than grain.
+func (p Place) equal(q Place, grain time.Duration) bool {
 	return p.LSN == q.LSN && p.System == q.System && p.Timeline == q.Timeline &&
-		p.Broken == q.Broken && maps.Equal(p.Shape, q.Shape)
+		p.Broken == q.Broken && maps.Equal(p.Shape, q.Shape) && p.Whole.Sub(q.Whole) < grain
 }
 
 // compare orders places of one system by how far they are.

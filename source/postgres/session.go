@@ -81,6 +81,7 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	}
 	s.progress.start(look.confirmed, s.retentionLimit(look))
 	s.progress.observe(max(end, look.current))
+	s.keeper.begin(time.Now())
 	return s.newStream(conn, l)
 }
 

@@ -26,7 +26,6 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 			if err := s.keeper.recall(ctx, c, c.system(ctx)); err != nil {
 				return look, err
 			}
-			s.shape.recall(s.keeper.found)
 		}
 		renewed, err := s.renew(ctx, c, h, &look)
 		switch {
