@@ -107,7 +107,7 @@ func TestShortRefusalAtTheStart(t *testing.T) {
 	t.Parallel()
 	cluster := pgtest.Cluster(t, throwaway.Options{TCP: true})
 	dsn := pgtest.On(t, cluster, schemas.CRM, `create publication bridge for table messages, conversations`,
-		`create role app login replication password 'x' connection limit 0`, `grant select on all tables in schema public to app`)
+		`create role app nologin replication password 'x'`, `grant select on all tables in schema public to app`)
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestShortRefusalAtTheStart(t *testing.T) {
 	d := startDaemon(t, u.String())
 	d.await("the refusal", func() bool { return strings.Contains(d.log.String(), "waiting for the database") })
 	time.Sleep(4 * time.Second) // its length
-	exec(t, dsn, `alter role app connection limit -1`)
+	exec(t, dsn, `alter role app login`)
 	began := time.Now()
 	d.ready()
 	if took := time.Since(began); took > 10*time.Second {

@@ -71,6 +71,18 @@ func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pg
 	return last.commit, nil
 }
 
+// mayHaveGoneBack tells, where there is no slot that could show it, that the
+// history may not hold all that was handled: on another timeline what the
+// primary had not sent to the standby is gone.
+func (s *Source) mayHaveGoneBack(id identity, end pgoutput.LSN) bool {
+	reached, _ := s.progress.reached()
+	known := s.history
+	if p := &s.keeper.found; reached == 0 {
+		reached, known = p.LSN, identity{system: p.System, timeline: p.Timeline}
+	}
+	return reached != 0 && (known.system != id.system || known.timeline != id.timeline || reached > end)
+}
+
 // parted says why what is known and what the slot gives do not meet, empty
 // where nothing speaks against it. back tells that the history itself is
 // another one, so that what was delivered may not exist.

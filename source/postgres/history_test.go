@@ -62,6 +62,9 @@ func TestPromotedStandbyWithoutTheSlot(t *testing.T) {
 	query(t, there, `select pg_promote()::text`)
 	_, rec := start(t, postgres.Options{URL: there})
 	wantGap(t, rec, "missing", since)
+	if !rec.gaps[0].Reload {
+		t.Error("what the standby had not received may be gone, and is not said to be")
+	}
 	exec(t, there, `insert into t values (3)`)
 	rec.awaitRows(t, 1)
 	if err := primary.StartAgain(t.Context()); err != nil {

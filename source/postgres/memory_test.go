@@ -156,6 +156,23 @@ func TestNothingKeepsThePlace(t *testing.T) {
 	}
 }
 
+// TestTwoBridgesWithFilesOfTheirOwn: what one of them read while the other was
+// away is no gap for the other, because the database knows it too.
+func TestTwoBridgesWithFilesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, simple)
+	one, two := &memory{}, &memory{}
+	oneRow(t, postgres.Options{URL: url, Memory: one})
+	for i, m := range []*memory{two, one, two} {
+		src, rec := start(t, postgres.Options{URL: url, Memory: m})
+		exec(t, url, `insert into t select max(id) + 1 from t`)
+		rec.awaitRows(t, 1)
+		if err := src.stop(); err != nil || len(rec.gaps) > 0 {
+			t.Errorf("run %d: %v, gaps %v", i+1, err, rec.gaps)
+		}
+	}
+}
+
 // TestRewoundSlotIsNoGap: a server that crashes forgets how far the slot was.
 func TestRewoundSlotIsNoGap(t *testing.T) {
 	t.Parallel()

@@ -117,7 +117,7 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	s.progressed = s.counters.transactions.Load() > before
 	switch {
 	case errors.Is(err, errStop):
-		s.keepLast(ctx, c)
+		c = s.keepLast(ctx, c)
 		st.finish()
 		err = nil
 	case errors.Is(err, errOtherHistory):
@@ -157,9 +157,14 @@ func (st *stream) finish() {
 	}
 }
 
-// keepLast remembers how far this process came, before that is confirmed.
-func (s *Source) keepLast(ctx context.Context, c *control) {
+// keepLast remembers how far this process came, before that is confirmed. It
+// returns c, or what it opened in place of one that the end of a question closed.
+func (s *Source) keepLast(ctx context.Context, c *control) *control {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Stop)
 	defer cancel()
+	if c == nil || c.conn.IsClosed() {
+		c, _ = s.openControl(ctx) // nil where that fails
+	}
 	s.keeper.keep(ctx, c, time.Now(), true)
+	return c
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
 )
 
 // acquire returns when the slot exists, is of use and is not being read. It
@@ -67,10 +68,12 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 	if s.opts.Create == CreateNothing {
 		return false, s.mayNotRenew(reason, l.exists)
 	}
-	if err := s.probe(ctx); err != nil {
+	id, end, err := s.probe(ctx)
+	if err != nil {
 		return false, err
 	}
 	reached, _ := s.progress.reached()
+	reload := s.mayHaveGoneBack(id, end)
 	first := !l.exists && reached == 0 && s.lostReason == "" && s.keeper.found.IsZero()
 	if !first {
 		// What is lost stays so, whatever the next attempt finds.
@@ -90,7 +93,7 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot))
 		return true, nil
 	}
-	return true, s.gap(ctx, h, source.Gap{Reason: reason, Until: l.now})
+	return true, s.gap(ctx, h, source.Gap{Reason: reason, Until: l.now, Reload: reload})
 }
 
 // useless says why the slot has to be made anew, empty where it has not.
@@ -121,16 +124,16 @@ func (s *Source) useless(l *slotLook) string {
 
 // probe makes sure that we can replicate at all before a slot is created that
 // nobody would read: a pooler passes SQL on, but not replication.
-func (s *Source) probe(ctx context.Context) error {
+func (s *Source) probe(ctx context.Context) (identity, pgoutput.LSN, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)
 	defer cancel()
 	conn, _, err := s.connectReplication(ctx)
 	if err != nil {
-		return err
+		return identity{}, 0, err
 	}
-	_, _, err = s.identify(ctx, conn)
+	id, end, err := s.identify(ctx, conn)
 	_ = conn.Close(ctx)
-	return err
+	return id, end, err
 }
 
 func (s *Source) mayNotRenew(reason string, exists bool) error {
