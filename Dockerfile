@@ -12,13 +12,18 @@ ARG COMMIT=unknown
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     CGO_ENABLED=0 go build -trimpath \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
-      -o /out/bridge ./cmd/bridge
+      -o /out/bridge ./cmd/bridge \
+ && mkdir -p /out/state
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/bridge /bridge
-# No name service in the image: the numbers of `nobody`. Nothing is written, so
-# the root may be read-only.
+# Keeps how far changes were confirmed to the database (replay.state_file): give
+# it a volume, or a new container knows only what the database remembers.
+COPY --from=build --chown=65534:65534 /out/state /var/lib/chatbridge
+ENV STATE_DIRECTORY=/var/lib/chatbridge
+# No name service in the image: the numbers of `nobody`. Nothing else is written,
+# so the root may be read-only.
 USER 65534:65534
 EXPOSE 8080
 # Ends in good order, within 10 s (give it 15: --stop-timeout).

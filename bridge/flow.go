@@ -9,8 +9,9 @@ import (
 // flowEvery is how often a source is looked at.
 const flowEvery = 500 * time.Millisecond
 
-// flow remembers when changes were last seen to flow.
-type flow struct{ at atomic.Int64 } // Unix nanoseconds; 0 is never
+// flow remembers when changes were last seen to flow. The time keeps its
+// monotonic reading, so that a step of the clock is no absence.
+type flow struct{ at atomic.Pointer[time.Time] }
 
 // watch looks every half second until ctx ends.
 func (f *flow) watch(ctx context.Context, flows func(now time.Time) bool) error {
@@ -22,7 +23,7 @@ func (f *flow) watch(ctx context.Context, flows func(now time.Time) bool) error 
 			return nil
 		case now := <-tick.C:
 			if flows(now) {
-				f.at.Store(now.UnixNano())
+				f.at.Store(&now)
 			}
 		}
 	}
@@ -31,8 +32,8 @@ func (f *flow) watch(ctx context.Context, flows func(now time.Time) bool) error 
 // until returns the time of the last look at which changes flowed, zero if
 // they never did.
 func (f *flow) until() time.Time {
-	if at := f.at.Load(); at != 0 {
-		return time.Unix(0, at)
+	if at := f.at.Load(); at != nil {
+		return *at
 	}
 	return time.Time{}
 }

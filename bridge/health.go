@@ -29,6 +29,9 @@ type SourceHealth struct {
 	// Lag is how late the transaction that is being handled arrived, in
 	// seconds; 0 when nothing is outstanding.
 	Lag float64 `json:"lagSeconds"`
+	// ReplacedValues counts values with bytes that are no characters of the
+	// database's encoding, in place of which U+FFFD was sent.
+	ReplacedValues uint64 `json:"replacedValues,omitempty"`
 	// LastTransaction is the commit time of the last transaction handled.
 	LastTransaction *time.Time `json:"lastTransaction,omitempty"`
 }

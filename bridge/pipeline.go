@@ -175,7 +175,11 @@ func (p *Pipeline) Gap(g source.Gap) error {
 		attrs = append(attrs, "since", g.Since.UTC())
 	}
 	p.log.Error("changes were lost; clients see what happened meanwhile after a reload", attrs...)
-	p.hub.Gap(g.Since, g.Until, false)
+	if g.Reload {
+		p.hub.Restart(g.Since, g.Until, g.Until)
+	} else {
+		p.hub.Gap(g.Since, g.Until, false)
+	}
 	return nil
 }
 

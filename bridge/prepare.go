@@ -13,6 +13,8 @@ import (
 
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 )
 
@@ -96,6 +98,7 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 	defer s.preparing.Store(nil)
 	s.waiting("connecting", "", "")
 	pause := prepareMin
+	refused := postgres.Refusals{Min: prepareMin, Slow: prepareSlow}
 	for {
 		err := s.prepareOnce(ctx)
 		var setup *SetupError
@@ -108,8 +111,11 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 		pause = min(2*pause, prepareMax)
 		state := "retrying"
 		var pg *pgconn.PgError
-		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && !strings.HasPrefix(pg.Code, "53") && pg.Code != "55P03" {
-			state, wait = "blocked", prepareSlow
+		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
+			wait = refused.Next(pg.Code, time.Now())
+			if !strings.HasPrefix(pg.Code, "53") {
+				state = "blocked"
+			}
 		}
 		s.waiting(state, f.What, f.Fix)
 		select {
@@ -139,13 +145,15 @@ func (s *postgresSource) waiting(state, reason, remedy string) {
 
 func (s *postgresSource) prepareOnce(ctx context.Context) error {
 	c := s.daemon.cfg.Source.Postgres
-	bounded, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
-	defer cancel()
-	conn, err := pgx.Connect(bounded, c.URL.Reveal())
+	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer dial.Close(ctx, conn)
+	// All questions together have as long again: on a network that has gone
+	// silent an answer never comes.
+	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
 	want, err := Needs(ctx, conn, Wants(s.daemon.cfg, s.spec), s.spec)
 	if err != nil {
 		return err
@@ -160,6 +168,7 @@ func (s *postgresSource) prepareOnce(ctx context.Context) error {
 	if failed := lasting(report.Failures()); len(failed) > 0 {
 		return &SetupError{Findings: failed}
 	}
+	s.accepted.narrowed = report.Narrowed()
 	return s.checkColumns(ctx, conn)
 }
 
@@ -232,7 +241,9 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	if err != nil {
 		return &SetupError{Err: err}
 	}
+	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {
+		s.accepted.problems[p.String()] = true
 		s.daemon.warnings.problem(p)
 	}
 	return nil

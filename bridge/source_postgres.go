@@ -18,6 +18,8 @@ type postgresSource struct {
 	spec   *mapping.Spec
 	stream *postgres.Source
 	flow   flow
+	// accepted is set before the stream runs.
+	accepted accepted
 	// preparing is what the source waits for before there is a stream.
 	preparing atomic.Pointer[SourceHealth]
 }
@@ -33,15 +35,10 @@ const holderSilence = 2500 * time.Millisecond
 
 func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	c := d.cfg.Source.Postgres
-	state := stateFile{path: d.cfg.Replay.StateFile, log: d.log}
-	last, err := state.read()
-	if err != nil {
-		return nil, err
-	}
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
-		Retain: d.cfg.Replay.Window, LastDelivered: last, Logger: d.log,
-		Connect: c.ConnectTimeout, Ping: c.PingInterval,
+		Retain: d.cfg.Replay.Window, Memory: memory(d.cfg.Replay.StateFile, d.log), Logger: d.log,
+		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
 		MaxRetry: maxRetry, HolderSilence: holderSilence,
 	}
 	for _, t := range spec.Tables() {
@@ -52,13 +49,13 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	if c.Create == configs.CreateNever {
 		o.Create = postgres.CreateNothing
 	}
-	stream, err := postgres.New(o)
-	if err != nil {
+	s := &postgresSource{daemon: d, spec: spec}
+	o.Inspect = s.inspect
+	var err error
+	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
-	s := &postgresSource{daemon: d, spec: spec, stream: stream}
-	state.last = func() time.Time { return stream.Stats().LastCommit }
-	d.parts = append(d.parts, state.Run, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
+	d.parts = append(d.parts, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
 	return s, nil
 }
 
@@ -70,7 +67,10 @@ func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 	return s.stream.Run(ctx, h)
 }
 
-func (s *postgresSource) flows(time.Time) bool { return s.stream.Stats().State == postgres.Streaming }
+func (s *postgresSource) flows(time.Time) bool {
+	stats := s.stream.Stats()
+	return stats.State == postgres.Streaming && len(stats.Faults) == 0
+}
 
 // Health implements Source.
 func (s *postgresSource) Health() SourceHealth {
@@ -81,10 +81,17 @@ func (s *postgresSource) Health() SourceHealth {
 	h := SourceHealth{
 		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
-		FlowedUntil: s.flow.until(),
+		FlowedUntil: s.flow.until(), ReplacedValues: stats.Replaced,
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy
+	}
+	if h.Flowing && len(stats.Faults) > 0 {
+		// The stream is well and brings not what it should: clients are not
+		// served well here, from this moment on.
+		f := stats.Faults[0]
+		h.State, h.Reason, h.Remedy = postgres.Blocked.String(), f.What, f.Remedy
+		h.Flowing, h.FlowedUntil = false, time.Time{}
 	}
 	if !stats.LastCommit.IsZero() {
 		last := stats.LastCommit.UTC()

@@ -9,95 +9,74 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
+
+	"chatbridge/source/postgres"
 )
 
-// stateEvery is how often the state file is written while events come.
-const stateEvery = 10 * time.Second
-
-// stateFile keeps the commit time of the last published transaction, so that
-// a bridge which starts and finds its slot gone can say since when changes
-// were lost.
+// stateFile is a postgres.Memory: it keeps how far changes were confirmed to
+// the database in a file, so that a bridge which starts notices what happened
+// to the slot meanwhile.
 type stateFile struct {
 	path string
 	log  *slog.Logger
-	// last tells what to keep; the zero time keeps what is there.
-	last func() time.Time
 }
 
-type state struct {
-	LastDelivered time.Time `json:"lastDelivered"`
-}
-
-// read returns what an earlier process kept; the zero time if none did.
-func (f stateFile) read() (time.Time, error) {
-	if f.path == "" {
-		return time.Time{}, nil
-	}
-	text, err := os.ReadFile(f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return time.Time{}, nil
-	}
-	var s state
-	if err == nil {
-		err = json.Unmarshal(text, &s)
-	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("replay.state_file = %q: %w; remove the file, it is needed for a message only", f.path, err)
-	}
-	return s.LastDelivered, nil
-}
-
-// Run writes the file while events come, and once more at the end. A file
-// that cannot be written is logged once and costs nothing else.
-func (f stateFile) Run(ctx context.Context) error {
-	if f.path == "" {
-		<-ctx.Done()
+// memory returns the state file of a path, nil for none.
+func memory(path string, log *slog.Logger) postgres.Memory {
+	if path == "" {
 		return nil
 	}
-	var written time.Time
-	failed := false
-	write := func() {
-		last := f.last()
-		if last.IsZero() || last.Equal(written) {
-			return
-		}
-		if err := f.write(state{last.UTC()}); err != nil {
-			if !failed {
-				f.log.Warn("the state file cannot be written", "error", err)
-			}
-			failed = true
-			return
-		}
-		written, failed = last, false
-	}
-	tick := time.NewTicker(stateEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			write()
-			return nil
-		case <-tick.C:
-			write()
-		}
-	}
+	return stateFile{path: path, log: log}
 }
 
-// write replaces the file in one step.
-func (f stateFile) write(s state) error {
-	text, err := json.Marshal(s)
+// Load returns what an earlier process kept, nothing if none did. A file that
+// is torn or empty counts as none: it is replaced.
+func (f stateFile) Load(context.Context) (postgres.Place, error) {
+	var p postgres.Place
+	text, err := os.ReadFile(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("read replay.state_file: %w", err)
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		f.log.Warn("the state file does not hold what it should; it is replaced", "file", f.path, "error", err)
+		return postgres.Place{}, nil
+	}
+	return p, nil
+}
+
+// Save replaces the file in one step, and returns when it is on the disk.
+func (f stateFile) Save(_ context.Context, p postgres.Place) error {
+	text, err := json.Marshal(p)
 	if err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), ".state-*")
+	dir := filepath.Dir(f.path)
+	tmp, err := os.CreateTemp(dir, ".state-*")
 	if err != nil {
-		return err
+		return fmt.Errorf("write replay.state_file: %w", err)
 	}
-	defer os.Remove(tmp.Name())
+	defer os.Remove(tmp.Name()) // after the rename there is none
 	_, err = tmp.Write(append(text, '\n'))
-	if err = errors.Join(err, tmp.Close()); err != nil {
+	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), f.path)
+	}
+	if err == nil {
+		err = syncDirectory(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("write replay.state_file: %w", err)
+	}
+	return nil
+}
+
+// syncDirectory makes a rename last.
+func syncDirectory(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), f.path)
+	return errors.Join(d.Sync(), d.Close())
 }

@@ -122,6 +122,8 @@ type Postgres struct {
 	// PingInterval is how often the server is asked for a sign of life; three
 	// times without one the connection is dead.
 	PingInterval time.Duration
+	// WatchInterval is how often it is looked at whether changes can come.
+	WatchInterval time.Duration
 }
 
 // Realtime is the Supabase project that is followed by Realtime.
@@ -197,8 +199,8 @@ type Replay struct {
 	Window    time.Duration
 	MaxEvents int
 	MaxBytes  Size
-	// StateFile keeps the time of the last published event across restarts;
-	// empty for none.
+	// StateFile keeps what was confirmed to the database across restarts. It
+	// is derived from $STATE_DIRECTORY where it is not set; empty for none.
 	StateFile string
 }
 

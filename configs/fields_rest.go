@@ -17,7 +17,7 @@ func (c *Config) eventFields() []*field {
 		&field{key: "window", def: "60s", kind: duration(&c.Replay.Window, 0, time.Hour)},
 		&field{key: "max_events", def: "250000", kind: integer(&c.Replay.MaxEvents, 1, 100_000_000)},
 		&field{key: "max_bytes", def: "128MiB", kind: size(&c.Replay.MaxBytes, 1<<20, 1<<40)},
-		&field{key: "state_file", kind: text(&c.Replay.StateFile, acceptPath)},
+		&field{key: "state_file", kind: text(&c.Replay.StateFile, acceptPath+", or none")},
 	)
 	return append(append(mapping, lookup...), replay...)
 }

@@ -13,6 +13,7 @@ func (c *Config) sourceFields() []*field {
 		&field{key: "create", def: CreateAuto, kind: choice(&pg.Create, CreateAuto, CreateNever)},
 		&field{key: "connect_timeout", def: "10s", kind: duration(&pg.ConnectTimeout, 100*time.Millisecond, 5*time.Minute)},
 		&field{key: "ping_interval", def: "5s", kind: duration(&pg.PingInterval, 100*time.Millisecond, 5*time.Minute)},
+		&field{key: "watch_interval", def: "10s", kind: duration(&pg.WatchInterval, 100*time.Millisecond, 5*time.Minute)},
 	)
 	realtime := section("source.realtime",
 		&field{key: "url", aliases: []string{"SUPABASE_URL"}, kind: text(&rt.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(baseURL))},
@@ -49,11 +50,8 @@ func (c *Config) authFields() []*field {
 	return append(auth, members...)
 }
 
-// noJWKS is the value of auth.jwks_url that stops it from being derived.
-const noJWKS = "none"
-
 func jwksURL(s string) error {
-	if s == noJWKS {
+	if s == none {
 		return nil
 	}
 	return webURL(s)

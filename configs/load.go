@@ -3,6 +3,7 @@ package configs
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -41,7 +42,7 @@ func Load(s Sources) (*Config, error) {
 	l := newLoader()
 	l.readLayers(s)
 	l.assign()
-	l.derive()
+	l.derive(s.Env)
 	if s.Complete {
 		l.problems = append(l.problems, l.config.problems(l.failed)...)
 	}
@@ -147,18 +148,38 @@ func (l *loader) assign() {
 }
 
 // derive fills in what follows from other settings.
-func (l *loader) derive() {
+func (l *loader) derive(env []string) {
 	c := l.config
 	switch {
-	case c.Auth.JWKSURL == noJWKS:
+	case c.Auth.JWKSURL == none:
 		c.Auth.JWKSURL = ""
 	case c.Auth.JWKSURL == "" && c.Source.Realtime.URL != "":
 		c.Auth.JWKSURL = strings.TrimRight(c.Source.Realtime.URL, "/") + "/auth/v1/.well-known/jwks.json"
 		c.origins["auth.jwks_url"] = Origin{Layer: FromDerived, Name: "source.realtime.url (" + c.origins["source.realtime.url"].String() + ")"}
 	}
+	l.deriveStateFile(lookupEnv(env, stateDirectory))
 	c.Source.Realtime.URL = strings.TrimRight(c.Source.Realtime.URL, "/")
 	c.Gateway.Upstream = strings.TrimRight(c.Gateway.Upstream, "/")
 	l.reserved()
+}
+
+// stateDirectory names the directories that systemd made for the service, with
+// colons between; the container image has one too.
+const stateDirectory = "STATE_DIRECTORY"
+
+// none is the value of a setting that stops it from being derived.
+const none = "none"
+
+// deriveStateFile puts the state file into the state directory.
+func (l *loader) deriveStateFile(directories string) {
+	first, _, _ := strings.Cut(directories, ":")
+	switch file := &l.config.Replay.StateFile; {
+	case *file == none:
+		*file = ""
+	case *file == "" && first != "":
+		*file = filepath.Join(first, "state")
+		l.config.origins["replay.state_file"] = Origin{Layer: FromDerived, Name: stateDirectory}
+	}
 }
 
 // reserved refuses settings that have a name and no meaning yet. REDIS_URL

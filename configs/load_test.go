@@ -390,3 +390,22 @@ func ExampleLoad() {
 	//   source.kind = "postgress" (environment BRIDGE_SOURCE_KIND): is none of the choices; did you mean "postgres"?; accepted: postgres, realtime
 	//   replay.window = "60" (environment BRIDGE_REPLAY_WINDOW): lacks its unit; accepted: a duration with its unit, such as 500ms, 60s or 5m, from 0s to 1h0m0s
 }
+
+func TestStateFileIsInTheStateDirectory(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  []string
+		want string
+	}{
+		{"systemd", []string{"STATE_DIRECTORY=/var/lib/chatbridge"}, "/var/lib/chatbridge/state"},
+		{"several", []string{"STATE_DIRECTORY=/var/lib/a:/var/lib/b"}, "/var/lib/a/state"},
+		{"set", []string{"STATE_DIRECTORY=/var/lib/a", "BRIDGE_REPLAY_STATE_FILE=/x/y"}, "/x/y"},
+		{"turned off", []string{"STATE_DIRECTORY=/var/lib/a", "BRIDGE_REPLAY_STATE_FILE=none"}, ""},
+		{"no directory", nil, ""},
+	} {
+		cfg, err := configs.Load(configs.Sources{Env: c.env})
+		if err != nil || cfg.Replay.StateFile != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.name, cfg.Replay.StateFile, err, c.want)
+		}
+	}
+}

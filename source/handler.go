@@ -31,4 +31,8 @@ type Gap struct {
 	Since time.Time
 	// Until is the time from which the stream is whole again.
 	Until time.Time
+	// Reload tells that the history went back or is another one: what was
+	// delivered before may not exist any more, and what is kept of it is of no
+	// use.
+	Reload bool
 }

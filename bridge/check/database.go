@@ -8,6 +8,7 @@ import (
 	"chatbridge/bridge"
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 
 	"github.com/jackc/pgx/v5"
@@ -25,7 +26,7 @@ func (r *run) postgres(ctx context.Context) {
 		r.add(finding)
 		return
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer dial.Close(ctx, conn)
 	bounded, cancel := context.WithTimeout(ctx, 3*stepTimeout)
 	defer cancel()
 	var report provision.Report
@@ -43,11 +44,19 @@ func (r *run) postgres(ctx context.Context) {
 	r.keys(bounded, conn)
 }
 
-// connect opens an ordinary connection, or says why it cannot.
+// connect opens an ordinary connection as the source does, or says why it
+// cannot. An address for look-ups may be a pooler's, which takes no parameters.
 func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Conn, Finding) {
-	ctx, cancel := context.WithTimeout(ctx, cfg.Source.Postgres.ConnectTimeout)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, url.Reveal())
+	var conn *pgx.Conn
+	var err error
+	timeout := cfg.Source.Postgres.ConnectTimeout
+	if url == cfg.Source.Postgres.URL {
+		conn, err = dial.Connect(ctx, url.Reveal(), "chatbridge-check", timeout)
+	} else {
+		bounded, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		conn, err = pgx.Connect(bounded, url.Reveal())
+	}
 	if err != nil {
 		return nil, provision.Connect(err)
 	}
@@ -103,7 +112,7 @@ func (r *run) members(ctx context.Context) {
 		}
 		return
 	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	defer dial.Close(ctx, conn)
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
 	table, err := provision.ParseTable(m.Table)

@@ -105,7 +105,7 @@ func (r *run) files(context.Context) {
 	// As the bridge writes it: a new file beside it, renamed.
 	f, err := os.CreateTemp(filepath.Dir(path), ".check-*")
 	if err != nil {
-		r.fail("replay.state_file", path, "cannot be written: "+err.Error(), "the time of the last event is not kept", "replay.state_file: a path in a directory that the bridge may write to")
+		r.warn("replay.state_file", path, "cannot be written: "+err.Error(), "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed", "replay.state_file: a path in a directory that the bridge may write to")
 		return
 	}
 	_ = f.Close()

@@ -30,6 +30,10 @@ func postgresFamilies() []family {
 			"postgres_unfilled_values_total", "Unchanged large values that the server did not send and nothing could fill.",
 			func(s *Snapshot) uint64 { return s.Postgres.Unfilled },
 		),
+		counter(
+			"postgres_replaced_values_total", "Values in which bytes that are no characters of the database's encoding were replaced by U+FFFD.",
+			func(s *Snapshot) uint64 { return s.Postgres.Replaced },
+		),
 	), when(func(s *Snapshot) bool { return s.Postgres != nil && s.Postgres.Slot != nil }, slotFamilies()...))
 }
 

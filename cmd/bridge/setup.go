@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge"
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 
 	"github.com/jackc/pgx/v5"
@@ -113,9 +114,8 @@ func (s *setup) run(ctx context.Context) error {
 }
 
 func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.config.Source.Postgres.ConnectTimeout)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, s.config.Source.Postgres.URL.Reveal())
+	pg := s.config.Source.Postgres
+	conn, err := dial.Connect(ctx, pg.URL.Reveal(), "chatbridge-setup", pg.ConnectTimeout)
 	if err != nil {
 		f := provision.Connect(err)
 		return nil, fmt.Errorf("%s; %s", f.What, f.Fix)

@@ -6,12 +6,12 @@ var postgres = []Mutant{
 		Name: "postgres: confirmed before the handler's Commit", Why: "a transaction that the handler refuses, or a kill, loses it",
 		File: "source/postgres/dispatch.go", Package: "source/postgres", Tests: []string{"TestNothingIsConfirmedBeforeTheHandlersCommit"},
 		Old: "\tif err := r.handler.Commit(r.tx); err != nil {\n",
-		New: "\tr.s.progress.commit(m.EndLSN, r.tx.Time, x.Sent.Std(), time.Now())\n\tif err := r.handler.Commit(r.tx); err != nil {\n",
+		New: "\tr.s.progress.commit(transactionID{pgoutput.LSN(r.tx.Commit), r.tx.Time}, m.EndLSN, x.Sent.Std(), time.Now(), true)\n\tif err := r.handler.Commit(r.tx); err != nil {\n",
 	},
 	{
 		Name: "postgres: a keepalive within a transaction is confirmed", Why: "a kill in the middle of a transaction loses it",
 		File: "source/postgres/progress.go", Package: "source/postgres", Tests: []string{"TestProgressWithoutRetention"},
-		Old: "\tif p.open.IsZero() {\n\t\tp.delay = 0\n", New: "\tif !p.sent.IsZero() {\n\t\tp.delay = 0\n",
+		Old: "\tif !p.open {\n\t\tp.delay = 0\n", New: "\tif true {\n\t\tp.delay = 0\n",
 	},
 	{
 		Name: "postgres: one byte more is confirmed", Why: "the server may leave out the transaction that begins there",
@@ -21,7 +21,7 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: the window is confirmed at once", Why: "a bridge that is killed starts with an empty log",
 		File: "source/postgres/progress.go", Package: "source/postgres", Tests: []string{"TestProgressRetains"},
-		Old: `aged := !p.sent.IsZero() && !m.last.After(old)`, New: `aged := !p.sent.IsZero() || !m.last.After(old)`,
+		Old: `aged := now.Sub(m.last) >= p.retain`, New: `aged := true`,
 	},
 	{
 		Name: "postgres: places age by the commit that went back", Why: "an earlier transaction is confirmed before its time",
@@ -35,8 +35,8 @@ var postgres = []Mutant{
 	},
 	{
 		Name: "postgres: a slot that another moved on is no gap", Why: "what the other one read is missing here, and nobody says so",
-		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestASlotThatMovedOnIsAGap"},
-		Old: `if reached == 0 || l.confirmed <= reached {`, New: `if reached == 0 || l.confirmed >= reached {`,
+		File: "source/postgres/continuity.go", Package: "source/postgres", Tests: []string{"TestASlotThatMovedOnIsAGap"},
+		Old: `case look.confirmed > reached:`, New: `case false:`,
 	},
 	{
 		Name: "postgres: a slot made anew by hand is made anew again", Why: "what it holds is thrown away",
@@ -46,12 +46,12 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: making the slot anew is no gap", Why: "what was committed meanwhile is missing, and nobody says so",
 		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestMissingSlot"},
-		Old: `s.progress.reached() == 0 && s.lostReason == "" && s.opts.LastDelivered.IsZero()`, New: `s.progress.reached() == 0 && s.lostReason == ""`,
+		Old: `reached == 0 && s.lostReason == "" && s.keeper.found.IsZero()`, New: `reached == 0 && s.lostReason == ""`,
 	},
 	{
 		Name: "postgres: a place of another history", Why: "after a restore the server leaves out all that comes before the old place",
-		File: "source/postgres/session.go", Package: "source/postgres", Tests: []string{"TestOtherHistoryWithAnEarlierSlot"},
-		Old: `if from != 0 && (id != s.history || from > end) {`, New: `if from != 0 && from > end {`,
+		File: "source/postgres/continuity.go", Package: "source/postgres", Tests: []string{"TestOtherHistoryWithAnEarlierSlot"},
+		Old: `case known.system != id.system:`, New: `case false:`,
 	},
 	{
 		Name: "postgres: a shutdown confirms the window", Why: "after each restart of Postgres the log is empty",
@@ -64,8 +64,18 @@ var postgres = []Mutant{
 		Old: "\t\tif row[i].Kind != source.Unchanged {\n\t\t\tcontinue\n\t\t}\n", New: "\t\tif row[i].Kind != source.Unchanged {\n\t\t\tcontinue\n\t\t}\n\t\tif kind == pgoutput.OldNone {\n\t\t\trow[i].Kind = source.Null\n\t\t\tcontinue\n\t\t}\n",
 	},
 	{
+		Name: "postgres: a snapshot that was put back is the history it was", Why: "clients keep messages that no longer exist, and lack those that took their place",
+		File: "source/postgres/continuity.go", Package: "source/postgres", Tests: []string{"TestSnapshotPutBack"},
+		Old: "	case id.commit > want.commit, !id.time.Equal(want.time):\n		return errOtherHistory\n", New: "",
+	},
+	{
+		Name: "postgres: nothing is remembered over a restart", Why: "a slot that was dropped while the bridge was down is taken for a first start",
+		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestSlotChangesWhileNoBridgeRuns"},
+		Old: `reached == 0 && look.activePID == 0 {`, New: `reached == 0 && look.activePID == 0 && false {`,
+	},
+	{
 		Name: "postgres: a living reader is ended", Why: "two bridges kill each other for ever",
-		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestStandbyTakesOver"},
-		Old: `case ours && silence > s.opts.HolderSilence:`, New: `case ours && silence < s.opts.HolderSilence:`,
+		File: "source/postgres/holder.go", Package: "source/postgres", Tests: []string{"TestStandbyTakesOver"},
+		Old: `case reader.ours && silence > s.opts.HolderSilence:`, New: `case reader.ours && silence < s.opts.HolderSilence:`,
 	},
 }

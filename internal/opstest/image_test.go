@@ -1,6 +1,7 @@
 package opstest_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +37,7 @@ func dockerfile(t *testing.T) map[string][]string {
 
 // TestImage runs the program as the image does, short of an engine: in a root
 // that holds the binary and the certificates alone, as nobody, with nothing to
-// write to. It asks the health check in there, and stops it as Docker does.
+// write to but the state directory. It asks the health check in there, and stops it as Docker does.
 func TestImage(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to change the root and the user")
@@ -44,12 +45,16 @@ func TestImage(t *testing.T) {
 	image := dockerfile(t)
 	if !slices.Equal(image["FROM"], []string{"scratch"}) || !slices.Equal(image["USER"], []string{"65534:65534"}) ||
 		!slices.Equal(image["ENTRYPOINT"], []string{`["/bridge"]`}) || !slices.Equal(image["CMD"], []string{`["serve"]`}) ||
-		len(image["COPY"]) != 2 || len(image["HEALTHCHECK"]) != 1 || !strings.HasSuffix(image["HEALTHCHECK"][0], `CMD ["/bridge", "healthcheck"]`) {
+		len(image["COPY"]) != 3 || !slices.Equal(image["ENV"], []string{"STATE_DIRECTORY=/var/lib/chatbridge"}) || len(image["HEALTHCHECK"]) != 1 || !strings.HasSuffix(image["HEALTHCHECK"][0], `CMD ["/bridge", "healthcheck"]`) {
 		t.Fatalf("this test plays another Dockerfile: %q", image)
 	}
 	dir := filepath.Join(t.TempDir(), "root")
 	certs := filepath.Join(dir, "etc", "ssl", "certs")
 	if err := os.MkdirAll(certs, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	state := filepath.Join(dir, "var", "lib", "chatbridge")
+	if err := errors.Join(os.MkdirAll(state, 0o755), os.Chown(state, 65534, 65534)); err != nil {
 		t.Fatal(err)
 	}
 	copyFile(t, binary(t), filepath.Join(dir, "bridge"), 0o555)
@@ -60,7 +65,7 @@ func TestImage(t *testing.T) {
 
 	env := []string{
 		"DATABASE_URL=" + pgtest.DB(t, schemas.CRM), "CHATENGINE_JWT_SECRET=secret", "BRIDGE_LISTEN=" + freeAddress(t),
-		"BRIDGE_ADMIN_LISTEN=",
+		"BRIDGE_ADMIN_LISTEN=", image["ENV"][0],
 	}
 	p := start(t, setup{path: "/bridge", args: []string{"serve"}, env: env, attr: inside})
 	check := func(args ...string) (string, error) {
@@ -90,9 +95,12 @@ func TestImage(t *testing.T) {
 	if out, err := check(); err == nil || !strings.Contains(out, "connection refused") {
 		t.Errorf("healthcheck of a bridge that has ended: %v: %s", err, out)
 	}
-	// It wrote nothing, and could not have.
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
+	// It wrote what a restart must know, and nothing else.
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 3 {
 		t.Errorf("the root holds %v, %v", left, err)
+	}
+	if left, err := os.ReadDir(state); err != nil || len(left) != 1 || left[0].Name() != "state" {
+		t.Errorf("the state directory holds %v, %v", left, err)
 	}
 }
 

@@ -74,19 +74,14 @@ func reachedAt(t *testing.T, lsn pgoutput.LSN) *Source {
 
 // TestASlotThatMovedOnIsAGap: by itself, whatever else would notice.
 func TestASlotThatMovedOnIsAGap(t *testing.T) {
+	id := identity{system: "1", timeline: 1, database: "db"}
 	for name, c := range map[string]struct {
 		confirmed pgoutput.LSN
-		gaps      int
-	}{"behind": {50, 0}, "where we are": {100, 0}, "ahead": {101, 1}} {
-		s, o := reachedAt(t, 100), &observer{}
-		if err := s.follow(t.Context(), o, &slotLook{exists: true, confirmed: c.confirmed, now: time.Now()}); err != nil {
-			t.Fatal(err)
-		}
-		if len(o.gaps) != c.gaps {
-			t.Errorf("a slot %s: gaps %+v", name, o.gaps)
-		}
-		if (s.progress.reached() == 0) != (c.gaps == 1) {
-			t.Errorf("a slot %s: %v counts as reached", name, s.progress.reached())
+		gap       bool
+	}{"behind": {50, false}, "where we are": {100, false}, "ahead": {101, true}} {
+		reason, back := parted(id, id, 100, 200, &slotLook{exists: true, confirmed: c.confirmed})
+		if (reason != "") != c.gap || back {
+			t.Errorf("a slot %s: %q, history went back %v", name, reason, back)
 		}
 	}
 }
@@ -133,8 +128,8 @@ func TestAShutdownConfirmsNothing(t *testing.T) {
 	r = newReading(t, &observer{})
 	r.s.progress.retain = time.Hour
 	now := time.Now()
-	r.s.progress.begin(now, now)
-	r.s.progress.commit(90, now, now, now)
+	r.s.progress.begin(now, now, now)
+	r.s.progress.commit(transactionID{90, now}, 90, now, now, true)
 	if err := ask(r); err == nil || !strings.Contains(err.Error(), errShutdown.Error()) {
 		t.Errorf("with a transaction retained: %v, want %v", err, errShutdown)
 	}

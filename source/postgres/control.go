@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,8 @@ import (
 type control struct {
 	s    *Source
 	conn *pgx.Conn
+	// object is the large object that keeps the place, 0 where none is known.
+	object uint32
 }
 
 // createTimeout bounds the creation of a slot, which waits for one writing
@@ -37,18 +40,12 @@ const oldest = 140000
 // are writing, in the whole cluster.
 const lockTimeout = "10s"
 
-// openControl connects. The simple protocol needs no prepared statements,
-// which a session pooler in between might lose.
+// openControl connects.
 func (s *Source) openControl(ctx context.Context) (*control, error) {
-	cfg, err := pgx.ParseConfig(s.opts.URL)
+	cfg, err := dial.Config(s.opts.URL, s.opts.ApplicationName)
 	if err != nil {
 		return nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}
-	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	cfg.RuntimeParams["application_name"] = s.opts.ApplicationName
-	// A role's or a database's defaults would change how times are printed.
-	cfg.RuntimeParams["datestyle"] = "ISO"
-	cfg.RuntimeParams["timezone"] = "UTC"
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout
 	cfg.RuntimeParams["statement_timeout"] = "0"
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)
@@ -60,11 +57,34 @@ func (s *Source) openControl(ctx context.Context) (*control, error) {
 	return &control{s: s, conn: conn}, nil
 }
 
-// close ends the connection, with a moment to say goodbye.
-func (c *control) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+func (c *control) close(ctx context.Context) { dial.Close(ctx, c.conn) }
+
+// encoding is the database's, as the server says it.
+func (c *control) encoding() string { return c.conn.PgConn().ParameterStatus("server_encoding") }
+
+// checkServer looks at what has to be right before there can be a slot. A
+// publication that is missing may be one that Inspect makes.
+func (s *Source) checkServer(ctx context.Context, c *control) error {
+	err := c.checkServer(ctx)
+	if errors.Is(err, errNoPublication) && s.opts.Inspect != nil {
+		bounded, cancel := c.bound(ctx)
+		_, _ = s.opts.Inspect(bounded, c.conn)
+		cancel()
+		err = c.checkServer(ctx)
+	}
+	return err
+}
+
+var errNoPublication = errors.New("it does not exist")
+
+// system returns the server's system identifier, empty where our role may not
+// ask for it.
+func (c *control) system(ctx context.Context) string {
+	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	_ = c.conn.Close(ctx)
+	var id string
+	_ = c.conn.QueryRow(ctx, "select system_identifier::text from pg_control_system()").Scan(&id)
+	return id
 }
 
 // checkServer looks at what has to be right before there can be a slot.
@@ -90,7 +110,7 @@ func (c *control) checkServer(ctx context.Context) error {
 	case !published:
 		return &problem{
 			class: classSlow, op: op, hint: c.s.publicationHint(),
-			err: fmt.Errorf("the publication %s does not exist", c.s.opts.Publication),
+			err: fmt.Errorf("the publication %s: %w", c.s.opts.Publication, errNoPublication),
 		}
 	}
 	return nil
@@ -113,6 +133,9 @@ type slotLook struct {
 	current   pgoutput.LSN // end of the log, slot or not
 	keep      int64        // max_slot_wal_keep_size in bytes, -1 for no bound
 	now       time.Time    // the server's clock
+	// inDatabase is the name of the connection's database, started when the
+	// server was.
+	inDatabase, started string
 }
 
 const lookSQL = `
@@ -123,7 +146,7 @@ select s.slot_name is not null, coalesce(s.slot_type, ''), coalesce(s.plugin, ''
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
 	(select case when setting::bigint < 0 then -1 else setting::bigint * 1048576 end
 		from pg_settings where name = 'max_slot_wal_keep_size'),
-	clock_timestamp()
+	clock_timestamp(), current_database(), pg_postmaster_start_time()::text
 from (select) one left join pg_replication_slots s on s.slot_name = $1`
 
 // look asks for the slot's state.
@@ -134,7 +157,7 @@ func (c *control) look(ctx context.Context) (slotLook, error) {
 	var restart, confirmed, current string
 	err := c.conn.QueryRow(ctx, lookSQL, c.s.opts.Slot).Scan(
 		&l.exists, &l.kind, &l.plugin, &l.database, &l.here, &l.activePID, &l.walStatus, &l.invalid, &l.safe,
-		&restart, &confirmed, &current, &l.keep, &l.now)
+		&restart, &confirmed, &current, &l.keep, &l.now, &l.inDatabase, &l.started)
 	if err != nil {
 		return l, c.s.classify("look at the slot", err)
 	}
@@ -197,19 +220,31 @@ func (c *control) drop(ctx context.Context) error {
 	}
 }
 
-// silence returns how long the server has heard nothing from the bridge that
-// is behind pid; false where that is no bridge of ours or is not known.
-func (c *control) silence(ctx context.Context, pid uint32) (time.Duration, bool) {
+// holderSigns is what a reader of the slot last said of itself.
+type holderSigns struct {
+	ours  bool   // its application is ours
+	signs string // changes whenever the server hears of it
+}
+
+// hears asks for the signs of life of the reader behind pid. Its reply_time is
+// by its own clock, so only whether it changes means anything. And a server
+// process that is sending a large transaction looks at what it hears only twice
+// in wal_sender_timeout, unless the network holds it up (measured): silence
+// counts only while it waits for its client or for something to do.
+func (c *control) hears(ctx context.Context, pid uint32) (holderSigns, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	var seconds float64
-	err := c.conn.QueryRow(ctx, `select extract(epoch from clock_timestamp() - reply_time)::float8
-		from pg_stat_replication where pid = $1 and application_name = $2 and reply_time is not null`,
-		pid, c.s.opts.ApplicationName).Scan(&seconds)
-	if err != nil {
-		return 0, false
+	var h holderSigns
+	err := c.conn.QueryRow(ctx, `select r.application_name = $2, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
+			case when a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
+		from pg_stat_replication r join pg_stat_activity a using (pid) where r.pid = $1 and r.application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.signs)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return holderSigns{}, nil
 	}
-	return time.Duration(seconds * float64(time.Second)), true
+	if err != nil {
+		return h, c.s.classify("look at the reader of the slot", err)
+	}
+	return h, nil
 }
 
 // terminate ends the walsender behind pid, if it still holds the slot.

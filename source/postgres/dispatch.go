@@ -32,8 +32,10 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 	case *pgoutput.Commit:
 		err = r.commit(m, x)
 	case *pgoutput.Relation:
+		r.rename(m)
 		r.relations.describe(m)
 	case *pgoutput.Type:
+		m.Name = r.name(m.Name)
 		r.relations.name(m)
 	case *pgoutput.Truncate:
 		err = r.truncate(m)
@@ -51,7 +53,7 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 // in message would be an allocation per row.
 func streamError(err error) error {
 	var h *handlerError
-	if errors.As(err, &h) {
+	if errors.As(err, &h) || errors.Is(err, errOtherHistory) {
 		return err
 	}
 	return &problem{class: classFatal, op: "read the stream", err: err}
@@ -61,9 +63,16 @@ func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
 	if r.inTx {
 		return errors.New("a transaction inside a transaction")
 	}
-	r.inTx = true
 	r.tx = source.Tx{Commit: uint64(m.FinalLSN), Time: m.CommitTime.Std()}
-	r.s.progress.begin(r.tx.Time, x.Sent.Std())
+	if err := r.verify(transactionID{m.FinalLSN, r.tx.Time}); err != nil {
+		return err
+	}
+	reached, _ := r.s.progress.reached()
+	r.inTx, r.changes, r.skips = true, 0, m.FinalLSN < reached
+	if r.skips {
+		return nil
+	}
+	r.s.progress.begin(r.tx.Time, x.Sent.Std(), time.Now())
 	if err := r.handler.Begin(r.tx); err != nil {
 		return &handlerError{err}
 	}
@@ -74,12 +83,19 @@ func (r *reading) commit(m *pgoutput.Commit, x *pgoutput.XLogData) error {
 	if !r.inTx {
 		return errors.New("a commit outside of a transaction")
 	}
+	if r.skips {
+		r.inTx, r.skips = false, false
+		return nil
+	}
 	if err := r.handler.Commit(r.tx); err != nil {
 		return &handlerError{err}
 	}
 	r.inTx = false
 	r.s.counters.transactions.Add(1)
-	r.s.progress.commit(m.EndLSN, r.tx.Time, x.Sent.Std(), time.Now())
+	r.s.progress.commit(transactionID{pgoutput.LSN(r.tx.Commit), r.tx.Time}, m.EndLSN, x.Sent.Std(), time.Now(), r.changes > 0)
+	if r.s.progress.heavy() {
+		r.reply()
+	}
 	return nil
 }
 
@@ -98,6 +114,10 @@ func (r *reading) row(op source.Op, id uint32) (*source.Relation, error) {
 
 // hand hands the change over.
 func (r *reading) hand() error {
+	if r.skips {
+		return nil
+	}
+	r.changes++
 	if err := r.handler.Change(&r.change); err != nil {
 		return &handlerError{err}
 	}
@@ -112,6 +132,7 @@ func (r *reading) insert(m *pgoutput.Insert) error {
 	if err := check(rel, m.New); err != nil {
 		return err
 	}
+	r.convert(rel, m.New)
 	r.change.New = m.New
 	r.s.counters.inserts.Add(1)
 	return r.hand()
@@ -128,6 +149,7 @@ func (r *reading) update(m *pgoutput.Update) error {
 	if err := r.old(rel, m.OldKind, m.Old); err != nil {
 		return err
 	}
+	r.convert(rel, m.New)
 	r.fill(m.New, m.OldKind, m.Old)
 	r.change.New = m.New
 	r.s.counters.updates.Add(1)
@@ -168,6 +190,7 @@ func (r *reading) old(rel *source.Relation, kind pgoutput.Old, row source.Row) e
 	if err := check(rel, row); err != nil {
 		return fmt.Errorf("old row: %w", err)
 	}
+	r.convert(rel, row)
 	if kind == pgoutput.OldKey {
 		for i := range row {
 			if !rel.Columns[i].Key {

@@ -64,7 +64,7 @@ func TestOwnGhostIsEnded(t *testing.T) {
 func TestSlowHandlerIsNotCut(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t, simple)
-	const timeout = time.Second
+	const timeout = 3 * time.Second
 	src, rec := start(t, postgres.Options{URL: url, Ping: 500 * time.Millisecond, ServerTimeout: timeout})
 	stalled := make(chan struct{}, 1)
 	goOn := make(chan struct{})
@@ -84,7 +84,7 @@ func TestSlowHandlerIsNotCut(t *testing.T) {
 	<-stalled
 	pid := query(t, url, `select active_pid::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t))
 	// Wait until the server's timeout has passed four times, by its clock.
-	query(t, url, `select pg_sleep(4)::text`)
+	query(t, url, `select pg_sleep(12)::text`)
 	close(goOn)
 	checkIDs(t, rec, n)
 	if got := query(t, url, `select active_pid::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t)); got != pid || src.Stats().Reconnects != 0 {
@@ -178,4 +178,37 @@ func withDatabase(t testing.TB, address, db string) string {
 	}
 	u.Path = "/" + db
 	return u.String()
+}
+
+// TestPausingHandler: a handler may hold the stream back, a second at a time,
+// for much longer than any time limit. Neither the server nor a bridge that
+// stands by may take that for silence.
+func TestPausingHandler(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, simple)
+	src, rec := start(t, postgres.Options{URL: url})
+	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: 2500 * time.Millisecond}, newRecorder())
+	standby.awaitState(t, postgres.Standby)
+	const pauses = 20
+	pause, calls := 0, 0
+	rec.setBefore(func(kind string) error {
+		if calls++; pause < pauses && (calls%500 == 0 || kind == "commit") {
+			pause++
+			time.Sleep(time.Second)
+		}
+		return nil
+	})
+	// More than the buffers of both sockets hold, so that the server blocks.
+	const n = 40_000
+	exec(t, url, `insert into t select i, repeat('x', 500) from generate_series(1, 40000) i`)
+	checkIDs(t, rec, n)
+	if s := src.Stats(); s.Reconnects != 0 || s.State != postgres.Streaming || s.LastError != nil {
+		t.Errorf("%d reconnects, %v, last error %+v", s.Reconnects, s.State, s.LastError)
+	}
+	if s := standby.Stats(); s.State != postgres.Standby {
+		t.Errorf("the one that stands by: %v", s.State)
+	}
+	if pause != pauses {
+		t.Errorf("%d pauses", pause)
+	}
 }

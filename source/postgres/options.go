@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,20 +41,31 @@ type Options struct {
 	// only used in remedies.
 	Tables []string
 	// MaxLag is how many bytes of the server's log the slot may hold back
-	// before it is given up. Default 1 GiB.
+	// before it is given up. Where it holds back more when a stream begins, all
+	// of it is read, and the slot given up only when it falls behind by MaxLag
+	// more than it ever got down to. Default 1 GiB.
 	MaxLag uint64
 	// Retain is the stretch of time, by the server's clock, that stays
 	// unconfirmed although it is handled, so that the next process reads it
-	// again. It yields where it would hold back more than half of MaxLag or
-	// of the server's max_slot_wal_keep_size. Default 0: none.
+	// again. It yields where it would hold back more than half of MaxLag, or
+	// where half of the server's max_slot_wal_keep_size is used up. Default 0:
+	// none.
 	Retain time.Duration
 	// Create says whether the slot may be created. Default CreateSlot.
 	Create CreatePolicy
-	// LastDelivered is the commit time of the last transaction that an
-	// earlier process is known to have delivered from this slot. Where it is
-	// set, a slot that is missing at the first connection is reported as a
-	// Gap; where not, that is taken for a first start.
-	LastDelivered time.Time
+	// Memory keeps what was confirmed beside the database, such as in a file;
+	// nil for none. It is kept in the database too, as a large object of our
+	// role, where that is possible (with CreateNothing, where the object is
+	// there already). What the one or the other remembers and the slot does
+	// not bear out, or that there is none, is reported as a Gap; where neither
+	// remembers anything, a missing slot is taken for a first start.
+	Memory Memory
+	// Inspect looks at what has to be right at the database for changes to
+	// come: once before each stream and every Watch during it. It may mend
+	// what is wrong, in the session that it gets, and is bounded by Connect. A
+	// change of the Shape, and a time in which there were Faults, is reported
+	// as a Gap. Nil: nothing is inspected.
+	Inspect func(ctx context.Context, conn *pgx.Conn) (Inspection, error)
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
 	// ApplicationName shows in pg_stat_activity and pg_stat_replication.

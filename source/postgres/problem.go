@@ -145,6 +145,12 @@ func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 		return classSlow, "raise max_wal_senders (or max_connections), or end a reader that is not needed"
 	case "53400":
 		return classSlow, "raise max_replication_slots, or drop a slot that is not needed (select * from pg_replication_slots)"
+	case "22021", "22P05":
+		// A value cannot be converted to UTF-8: see encoding.go.
+		if s.raw == "" && s.encoding != "" {
+			s.raw = s.encoding
+			return classRetry, ""
+		}
 	case "55006":
 		return classBusy, ""
 	case "55000":

@@ -11,8 +11,9 @@ import (
 // is confirmed trails by at most one part more than asked for.
 const marksPerWindow = 64
 
-// mark is a place in the log, and a time by the server's clock after which
-// all before it had been committed.
+// mark is a place in the log, and when all before it was committed. The times
+// are of our own monotonic clock: what the server's clock said is only ever
+// compared with what it said, so that a step of either changes nothing.
 type mark struct {
 	end         pgoutput.LSN
 	first, last time.Time
@@ -27,19 +28,37 @@ type progress struct {
 	// handled: every transaction that committed before it is handled. Zero
 	// until a first stream has started.
 	handled pgoutput.LSN
-	// confirmed is what the server has been or will be told.
-	confirmed pgoutput.LSN
+	// ready is what retention lets go, confirmed what the server has been or
+	// will be told.
+	ready, confirmed pgoutput.LSN
+	// capped: nothing past kept, which a memory holds, is confirmed.
+	capped bool
+	kept   pgoutput.LSN
+	// slot, unless zero, is all that is reported: it is not certain yet that
+	// the server's history is the one that handled belongs to.
+	slot pgoutput.LSN
 	// server is the furthest place of the server's log that is known.
 	server pgoutput.LSN
-	// limit is how many bytes retention may hold back.
+	// limit is how many bytes retention may hold back; 0 where the slot is in
+	// danger, so that nothing may be held back for any reason.
 	limit uint64
 	// marks are the retained places, oldest first, times not decreasing.
 	marks []mark
-	// sent and at are the server's clock and ours at the same moment.
-	sent, at   time.Time
-	lastCommit time.Time // of the last handled transaction
-	open       time.Time // commit time of the transaction that is being read
-	delay      time.Duration
+	// last is the last handled transaction, and lastWith the end of the last
+	// that had a change in it.
+	last       transactionID
+	lastWith   pgoutput.LSN
+	lastCommit time.Time // of the last transaction handled by this process
+
+	open   bool          // a transaction is being read
+	openAt time.Time     // since when, by our clock
+	delay  time.Duration // from its commit until it was sent, by the server's clock
+}
+
+// transactionID tells one transaction from any other of any history.
+type transactionID struct {
+	commit pgoutput.LSN
+	time   time.Time
 }
 
 // start prepares for a stream from lsn. A place that was reached before in
@@ -48,10 +67,10 @@ func (p *progress) start(lsn pgoutput.LSN, limit uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.handled == 0 {
-		p.handled, p.confirmed = lsn, lsn
+		p.handled, p.ready, p.confirmed = lsn, lsn, lsn
 	}
 	p.limit = limit
-	p.open = time.Time{}
+	p.open = false
 }
 
 // reset forgets all that was reached: it belongs to a slot or a history that
@@ -59,46 +78,62 @@ func (p *progress) start(lsn pgoutput.LSN, limit uint64) {
 func (p *progress) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.handled, p.confirmed, p.server = 0, 0, 0
+	p.handled, p.ready, p.confirmed, p.server = 0, 0, 0, 0
+	p.capped, p.kept, p.slot = false, 0, 0
+	p.last, p.lastWith = transactionID{}, 0
 	p.marks = p.marks[:0]
-	p.open = time.Time{}
+	p.open = false
 }
 
-// reached returns the place up to which all is handled, zero if none was.
-func (p *progress) reached() pgoutput.LSN {
+// reached returns the place up to which all is handled, zero if none was, and
+// the last handled transaction.
+func (p *progress) reached() (pgoutput.LSN, transactionID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.handled
+	return p.handled, p.last
 }
 
-// begin notes that a transaction is open; sent is the server's clock.
-func (p *progress) begin(commit, sent time.Time) {
+// remember sets the last handled transaction where this process has had none:
+// one that another process handled.
+func (p *progress) remember(id transactionID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = commit
+	if p.last.commit == 0 {
+		p.last = id
+	}
+}
+
+// begin notes that a transaction is open; sent is the server's clock, now
+// ours.
+func (p *progress) begin(commit, sent, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open, p.openAt = true, now
 	p.delay = sent.Sub(commit)
 }
 
-// commit notes that the transaction that ends at end is handled.
-func (p *progress) commit(end pgoutput.LSN, commit, sent time.Time, now time.Time) {
+// commit notes that the transaction id, which ends at end, is handled; changed
+// tells whether there was a change in it.
+func (p *progress) commit(id transactionID, end pgoutput.LSN, sent, now time.Time, changed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = time.Time{}
-	p.lastCommit = commit
-	p.sent, p.at = sent, now
-	p.advance(end, commit)
+	p.open = false
+	p.last, p.lastCommit = id, id.time
+	if changed {
+		p.lastWith = end
+	}
+	p.advance(end, now.Add(-max(sent.Sub(id.time), 0)))
 }
 
 // keepalive notes the place that the server named. While a transaction is
 // open it is no place to confirm, because it may lie behind its commit.
-func (p *progress) keepalive(end pgoutput.LSN, sent, now time.Time) {
+func (p *progress) keepalive(end pgoutput.LSN, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent, p.at = sent, now
 	p.server = max(p.server, end)
-	if p.open.IsZero() {
+	if !p.open {
 		p.delay = 0
-		p.advance(end, sent)
+		p.advance(end, now)
 	}
 }
 
@@ -110,7 +145,7 @@ func (p *progress) advance(end pgoutput.LSN, t time.Time) {
 	p.handled = end
 	p.server = max(p.server, end)
 	if p.retain == 0 {
-		p.confirmed = end
+		p.ready = end
 		return
 	}
 	if n := len(p.marks); n > 0 {
@@ -134,47 +169,79 @@ func (p *progress) observe(end pgoutput.LSN) {
 	p.server = max(p.server, end)
 }
 
+// bound sets how many bytes retention may hold back from now on.
+func (p *progress) bound(limit uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = limit
+}
+
 // retains reports whether a part of what is handled is not confirmed.
 func (p *progress) retains() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.confirmed < p.handled
+	return max(p.confirmed, p.may()) < p.handled
 }
+
+// may returns what retention and the memory let be confirmed. p.mu is held.
+func (p *progress) may() pgoutput.LSN {
+	if p.capped && p.limit > 0 {
+		return min(p.ready, p.kept)
+	}
+	return p.ready
+}
+
+// heavy reports whether retention holds back more than it may.
+func (p *progress) heavy() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.marks) > 0 && uint64(p.server-p.ready) > p.limit
+}
+
+// doubt makes slot all that is reported until trust is called.
+func (p *progress) doubt(slot pgoutput.LSN) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slot = slot
+}
+
+func (p *progress) trust() { p.doubt(0) }
 
 // positions returns what to report: what is handled, and what may be
 // confirmed. Neither is zero once a stream has started.
 func (p *progress) positions(now time.Time) (handled, confirmed pgoutput.LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old := p.serverNow(now).Add(-p.retain)
 	drop := 0
 	for drop < len(p.marks) {
 		m := p.marks[drop]
-		aged := !p.sent.IsZero() && !m.last.After(old)
-		heavy := uint64(p.server-p.confirmed) > p.limit
+		aged := now.Sub(m.last) >= p.retain
+		heavy := uint64(p.server-p.ready) > p.limit
 		if !aged && !heavy {
 			break
 		}
-		p.confirmed = max(p.confirmed, m.end)
+		p.ready = max(p.ready, m.end)
 		drop++
 	}
 	if drop > 0 {
 		p.marks = append(p.marks[:0], p.marks[drop:]...)
 	}
+	p.confirmed = max(p.confirmed, p.may())
+	if p.slot != 0 {
+		return p.slot, p.slot
+	}
 	return p.handled, p.confirmed
 }
 
-// serverNow is the server's clock as far as we know it. p.mu is held.
-func (p *progress) serverNow(now time.Time) time.Time { return p.sent.Add(now.Sub(p.at)) }
-
-// lag returns how far handling is behind the server, in bytes and in time.
+// lag returns how far handling is behind the server, in bytes and in time, and
+// the commit time of the last transaction handled.
 func (p *progress) lag(now time.Time) (bytes uint64, delay time.Duration, lastCommit time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	bytes = uint64(p.server - min(p.handled, p.server))
-	delay = p.delay
-	if !p.open.IsZero() && !p.sent.IsZero() {
-		delay = max(delay, p.serverNow(now).Sub(p.open))
+	delay = max(p.delay, 0)
+	if p.open {
+		delay += now.Sub(p.openAt)
 	}
-	return bytes, max(delay, 0), p.lastCommit
+	return bytes, delay, p.lastCommit
 }

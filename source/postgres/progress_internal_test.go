@@ -28,8 +28,8 @@ func wantPositions(t *testing.T, p *progress, now time.Time, handled, confirmed 
 
 // transaction runs one through p; server and our clock agree.
 func transaction(p *progress, end pgoutput.LSN, commit time.Time, now time.Time) {
-	p.begin(commit, now)
-	p.commit(end, commit, now, now)
+	p.begin(commit, now, now)
+	p.commit(transactionID{end - 50, commit}, end, now, now, true)
 }
 
 func TestProgressWithoutRetention(t *testing.T) {
@@ -37,16 +37,16 @@ func TestProgressWithoutRetention(t *testing.T) {
 	wantPositions(t, p, at(0), 100, 100)
 	transaction(p, 200, at(1), at(1))
 	wantPositions(t, p, at(1), 200, 200)
-	p.keepalive(300, at(2), at(2))
+	p.keepalive(300, at(2))
 	wantPositions(t, p, at(2), 300, 300)
 	// A keepalive inside a transaction is no place to confirm.
-	p.begin(at(3), at(3))
-	p.keepalive(400, at(3), at(3))
+	p.begin(at(3), at(3), at(3))
+	p.keepalive(400, at(3))
 	wantPositions(t, p, at(3), 300, 300)
-	p.commit(450, at(3), at(4), at(4))
+	p.commit(transactionID{440, at(3)}, 450, at(4), at(4), true)
 	wantPositions(t, p, at(4), 450, 450)
 	// Nor does anything go back.
-	p.keepalive(350, at(5), at(5))
+	p.keepalive(350, at(5))
 	wantPositions(t, p, at(5), 450, 450)
 }
 
@@ -54,7 +54,7 @@ func TestProgressRetains(t *testing.T) {
 	p := newProgress(60 * time.Second)
 	transaction(p, 200, at(0), at(0))
 	transaction(p, 300, at(10), at(10))
-	p.keepalive(350, at(20), at(20))
+	p.keepalive(350, at(20))
 	wantPositions(t, p, at(59), 350, 100)
 	wantPositions(t, p, at(60), 350, 200)
 	wantPositions(t, p, at(69), 350, 200)
@@ -76,10 +76,30 @@ func TestProgressConfirmsOldTransactionsAtOnce(t *testing.T) {
 func TestProgressUsesTheServersClock(t *testing.T) {
 	// The server's clock is an hour ahead of ours.
 	p := newProgress(60 * time.Second)
-	p.begin(at(3600), at(3600))
-	p.commit(200, at(3600), at(3600), at(0))
+	p.begin(at(3600), at(3600), at(0))
+	p.commit(transactionID{150, at(3600)}, 200, at(3600), at(0), true)
 	wantPositions(t, p, at(59), 200, 100)
 	wantPositions(t, p, at(60), 200, 200)
+}
+
+// TestProgressIgnoresStepsOfTheServersClock: what is retained ages by our own
+// monotonic clock, whatever the server's clock says next.
+func TestProgressIgnoresStepsOfTheServersClock(t *testing.T) {
+	for _, step := range []float64{120, -120} {
+		p := newProgress(60 * time.Second)
+		transaction(p, 200, at(0), at(0))
+		p.begin(at(1+step), at(1+step), at(1))
+		p.commit(transactionID{250, at(1 + step)}, 300, at(1+step), at(1), true)
+		p.keepalive(310, at(2))
+		wantPositions(t, p, at(59), 310, 100)
+		wantPositions(t, p, at(60), 310, 200)
+		wantPositions(t, p, at(61), 310, 300)
+		wantPositions(t, p, at(62), 310, 310)
+		p.begin(at(63+step), at(63+step), at(63))
+		if _, d, _ := p.lag(at(64)); d != time.Second {
+			t.Errorf("step %v: a lag of %v, want 1s", step, d)
+		}
+	}
 }
 
 func TestProgressCommitTimesMayGoBack(t *testing.T) {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ var (
 // reading is the state of the goroutine that reads a stream.
 type reading struct {
 	*stream
+	ctx       context.Context // that of Run
 	handler   source.Handler
 	relations *relations
 	decoder   pgoutput.Decoder
@@ -31,7 +33,10 @@ type reading struct {
 	change source.Change
 	tx     source.Tx
 	inTx   bool
-	idle   idleAsks
+	// skips: the transaction was handled before, on an earlier connection.
+	skips   bool
+	changes int // of the transaction
+	idle    idleAsks
 }
 
 // idleAsks counts keepalives that ask for a reply at the same place. In
@@ -68,6 +73,12 @@ func (r *reading) read() error {
 	for {
 		if err := r.stopped(); err != nil {
 			return err
+		}
+		if g := r.gap.Load(); g != nil && !r.inTx {
+			r.gap.Store(nil)
+			if err := r.s.tell(r.ctx, r.handler, *g); err != nil {
+				return err
+			}
 		}
 		msg, err := r.frontend.Receive()
 		if err != nil {
@@ -149,11 +160,16 @@ func (r *reading) frame(b []byte) error {
 
 func (r *reading) keepalive(k *pgoutput.Keepalive) error {
 	now := time.Now()
-	r.s.progress.keepalive(k.WALEnd, k.Sent.Std(), now)
+	if !r.inTx {
+		if err := r.passed(k.WALEnd); err != nil {
+			return err
+		}
+	}
+	r.s.progress.keepalive(k.WALEnd, now)
 	if r.idle.shutdown(k, now) && r.s.progress.retains() {
 		return &problem{class: classRetry, op: "read the stream", err: errShutdown}
 	}
-	if k.ReplyRequested {
+	if k.ReplyRequested || r.s.progress.heavy() {
 		r.reply()
 	}
 	return nil

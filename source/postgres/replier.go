@@ -25,9 +25,11 @@ func (st *stream) replies(done <-chan struct{}) {
 	defer tick.Stop()
 	var pinged time.Time
 	var frame []byte
+	asked := false
 	for {
 		now := time.Now()
-		ping := now.Sub(pinged) >= st.s.opts.Ping
+		ping := asked || now.Sub(pinged) >= st.s.opts.Ping
+		asked = false
 		if ping {
 			pinged = now
 		}
@@ -39,6 +41,8 @@ func (st *stream) replies(done <-chan struct{}) {
 		select {
 		case <-tick.C:
 		case <-st.wake:
+		case <-st.ping:
+			asked = true
 		case <-done:
 			return
 		}

@@ -32,12 +32,21 @@ func (s *Source) session(ctx context.Context, h source.Handler) error {
 
 // open gets the slot and starts the stream.
 func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*stream, error) {
-	if err := c.checkServer(ctx); err != nil {
+	if s.encoding = c.encoding(); s.encoding == sqlASCII {
+		s.raw = sqlASCII
+	}
+	if err := s.checkServer(ctx, c); err != nil {
 		return nil, err
 	}
 	look, err := s.acquire(ctx, c, h)
 	if err != nil {
 		return nil, err
+	}
+	s.ceiling = look.lag() + s.opts.MaxLag
+	if gap := s.inspect(ctx, c, look.now); gap != nil {
+		if err := s.tell(ctx, h, *gap); err != nil {
+			return nil, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Connect)
 	defer cancel()
@@ -62,32 +71,18 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	if err != nil {
 		return nil, err
 	}
-	from := s.progress.reached()
-	if from != 0 && (id != s.history || from > end) {
-		// A place of another history: passing it would make the server leave
-		// out all that comes before it, in silence (measured).
-		if err := s.gap(ctx, h, "the server's history is another one: a restore or a failover", look.now); err != nil {
-			return nil, err
-		}
-		from = 0
+	id.database, id.started = look.inDatabase, look.started
+	from, err := s.from(ctx, h, id, end, look)
+	if err != nil {
+		return nil, err
 	}
-	s.history = id
 	if err := s.copyBoth(ctx, conn, from); err != nil {
 		return nil, err
 	}
 	s.progress.start(look.confirmed, s.retentionLimit(look))
 	s.progress.observe(max(end, look.current))
+	s.keeper.begin(time.Now())
 	return s.newStream(conn, l)
-}
-
-// retentionLimit is how many bytes the retained stretch of time may hold
-// back: half of what would cost the slot.
-func (s *Source) retentionLimit(look *slotLook) uint64 {
-	limit := s.opts.MaxLag / 2
-	if look.keep >= 0 {
-		limit = min(limit, uint64(look.keep)/2)
-	}
-	return limit
 }
 
 // run reads the stream, with the replier and the watcher beside, and returns
@@ -105,11 +100,11 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 
 	var others sync.WaitGroup
 	watching, stopWatching := context.WithCancel(ctx)
-	others.Go(func() { s.watch(watching, c, st) })
+	others.Go(func() { c = s.watch(watching, c, st) })
 	done := make(chan struct{})
 	others.Go(func() { st.replies(done) })
 
-	r := &reading{stream: st, handler: h, relations: newRelations()}
+	r := &reading{stream: st, handler: h, relations: newRelations(), ctx: ctx}
 	err := r.read()
 
 	if !ended() {
@@ -120,11 +115,18 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	close(done)
 	others.Wait()
 	s.progressed = s.counters.transactions.Load() > before
-	if errors.Is(err, errStop) {
+	switch {
+	case errors.Is(err, errStop):
+		c = s.keepLast(ctx, c)
 		st.finish()
 		err = nil
+	case errors.Is(err, errOtherHistory):
+		s.other = true
 	}
 	_ = st.conn.Close()
+	if c != nil {
+		c.close(ctx)
+	}
 	return err
 }
 
@@ -153,4 +155,16 @@ func (st *stream) finish() {
 	if buf, err = (&pgproto3.Terminate{}).Encode(buf[:0]); err == nil {
 		_ = st.write(buf, st.s.opts.Stop)
 	}
+}
+
+// keepLast remembers how far this process came, before that is confirmed. It
+// returns c, or what it opened in place of one that the end of a question closed.
+func (s *Source) keepLast(ctx context.Context, c *control) *control {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Stop)
+	defer cancel()
+	if c == nil || c.conn.IsClosed() {
+		c, _ = s.openControl(ctx) // nil where that fails
+	}
+	s.keeper.keep(ctx, c, time.Now(), true)
+	return c
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
 )
 
 // acquire returns when the slot exists, is of use and is not being read. It
@@ -22,6 +23,11 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 		if err := s.fits(&look); err != nil {
 			return look, err
 		}
+		if reached, _ := s.progress.reached(); reached == 0 && look.activePID == 0 {
+			if err := s.keeper.recall(ctx, c, c.system(ctx)); err != nil {
+				return look, err
+			}
+		}
 		renewed, err := s.renew(ctx, c, h, &look)
 		switch {
 		case err != nil:
@@ -29,7 +35,7 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 		case renewed:
 			continue
 		case look.activePID == 0:
-			return look, s.follow(ctx, h, &look)
+			return look, nil
 		}
 		if err := s.standBy(ctx, c, look.activePID); err != nil {
 			return look, err
@@ -62,10 +68,13 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 	if s.opts.Create == CreateNothing {
 		return false, s.mayNotRenew(reason, l.exists)
 	}
-	if err := s.probe(ctx); err != nil {
+	id, end, err := s.probe(ctx)
+	if err != nil {
 		return false, err
 	}
-	first := !l.exists && s.progress.reached() == 0 && s.lostReason == "" && s.opts.LastDelivered.IsZero()
+	reached, _ := s.progress.reached()
+	reload := s.mayHaveGoneBack(id, end)
+	first := !l.exists && reached == 0 && s.lostReason == "" && s.keeper.found.IsZero()
 	if !first {
 		// What is lost stays so, whatever the next attempt finds.
 		s.lostReason = reason
@@ -84,12 +93,12 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot))
 		return true, nil
 	}
-	return true, s.gap(ctx, h, reason, l.now)
+	return true, s.gap(ctx, h, source.Gap{Reason: reason, Until: l.now, Reload: reload})
 }
 
 // useless says why the slot has to be made anew, empty where it has not.
 func (s *Source) useless(l *slotLook) string {
-	reached := s.progress.reached()
+	reached, _ := s.progress.reached()
 	switch {
 	case !l.exists && s.lostReason != "":
 		return s.lostReason
@@ -109,24 +118,22 @@ func (s *Source) useless(l *slotLook) string {
 		return s.lostReason
 	case s.publicationMissing:
 		return "the publication was missing for a time, and the slot cannot get past that place"
-	case l.lag() > s.opts.MaxLag:
-		return fmt.Sprintf("the slot held back %d MiB of the server's log, more than max_lag allows", l.lag()>>20)
 	}
 	return ""
 }
 
 // probe makes sure that we can replicate at all before a slot is created that
 // nobody would read: a pooler passes SQL on, but not replication.
-func (s *Source) probe(ctx context.Context) error {
+func (s *Source) probe(ctx context.Context) (identity, pgoutput.LSN, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)
 	defer cancel()
 	conn, _, err := s.connectReplication(ctx)
 	if err != nil {
-		return err
+		return identity{}, 0, err
 	}
-	_, _, err = s.identify(ctx, conn)
+	id, end, err := s.identify(ctx, conn)
 	_ = conn.Close(ctx)
-	return err
+	return id, end, err
 }
 
 func (s *Source) mayNotRenew(reason string, exists bool) error {
@@ -137,55 +144,19 @@ func (s *Source) mayNotRenew(reason string, exists bool) error {
 	return &problem{class: classSlow, op: "look at the slot", err: errors.New(reason), hint: hint}
 }
 
-// follow compares the slot with what this process has handled. A slot that is
-// further was read by another bridge meanwhile: those changes are not ours.
-func (s *Source) follow(ctx context.Context, h source.Handler, l *slotLook) error {
-	reached := s.progress.reached()
-	if reached == 0 || l.confirmed <= reached {
-		return nil
-	}
-	return s.gap(ctx, h, "another reader moved the slot on while this one was away", l.now)
-}
-
 // gap reports a gap and forgets what was reached before it.
-func (s *Source) gap(ctx context.Context, h source.Handler, reason string, until time.Time) error {
-	_, _, since := s.progress.lag(until)
-	if since.IsZero() {
-		since = s.opts.LastDelivered
-	}
-	s.progress.reset()
-	s.counters.gaps.Add(1)
-	s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "changes may be lost", slog.String("slot", s.opts.Slot),
-		slog.String("reason", reason), slog.Time("since", since), slog.Time("until", until))
-	if err := h.Gap(source.Gap{Reason: reason, Since: since, Until: until.UTC()}); err != nil {
-		return &handlerError{err}
-	}
-	return nil
-}
-
-// standBy waits a little while another reader has the slot. One that is a
-// bridge and has gone silent, or our own of a connection that we lost, is
-// ended: its machine or its network is gone, and the server would take up to
-// wal_sender_timeout to find out.
-func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
-	reason := fmt.Sprintf("another bridge reads the slot (server process %d)", pid)
-	silence, ours := c.silence(ctx, pid)
-	if !ours {
-		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
-	}
+func (s *Source) gap(ctx context.Context, h source.Handler, g source.Gap) error {
+	_, _, g.Since = s.progress.lag(time.Now())
 	switch {
-	case ours && pid == s.ownPID:
-		if err := c.terminate(ctx, pid); err != nil {
-			return err
-		}
-		return sleep(ctx, min(s.opts.StandbyPoll, 50*time.Millisecond))
-	case ours && silence > s.opts.HolderSilence:
-		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "ending the reader of the slot, which has gone silent",
-			slog.String("slot", s.opts.Slot), slog.Duration("silence", silence), slog.Uint64("pid", uint64(pid)))
-		if err := c.terminate(ctx, pid); err != nil {
-			return err
-		}
+	case s.other:
+		g.Since = s.expect.time
+	case g.Since.IsZero():
+		g.Since = s.keeper.found.CommitTime
 	}
-	s.setState(ctx, Standby, "", reason)
-	return sleep(ctx, s.opts.StandbyPoll)
+	g.Until = g.Until.UTC()
+	s.progress.reset()
+	s.keeper.forget()
+	s.shape.restart(g.Until)
+	s.expect, s.other = transactionID{}, false
+	return s.tell(ctx, h, g)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"time"
 
 	"chatbridge/source"
@@ -18,11 +17,26 @@ type Source struct {
 	counters counters
 	status   status
 	progress progress
+	shape    shapeState
 
 	// The rest belongs to the goroutine that called Run.
 
-	// history is the server that progress belongs to.
-	history identity
+	// history is the server that progress belongs to, and next the one of this
+	// stream where that is not certain to be the same: not before the
+	// transaction expect has come. other tells that it did not.
+	history, next identity
+	expect        transactionID
+	other         bool
+	keeper        keeper
+	holder        holder
+	// blind: the last inspection failed.
+	blind  bool
+	nudged time.Time
+	// encoding is the database's. raw is the same where the server cannot
+	// convert all of it to UTF-8, else empty.
+	encoding, raw string
+	// ceiling is what the slot may hold back; see judge.
+	ceiling uint64
 	// ownPID is the server process of our last stream.
 	ownPID uint32
 	// lostReason is why the slot has to be made anew, empty where it has not.
@@ -44,6 +58,7 @@ func New(opts Options) (*Source, error) {
 	opts.setDefaults()
 	s := &Source{opts: opts, stretch: 1}
 	s.progress.retain = opts.Retain
+	s.keeper.s = s
 	s.status.since = time.Now()
 	return s, nil
 }
@@ -56,6 +71,7 @@ func New(opts Options) (*Source, error) {
 // the handler's method that is running; it is not called after Run returned.
 func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	backoff := backoff{min: s.opts.MinRetry, max: s.opts.MaxRetry}
+	refused := Refusals{Min: s.opts.MinRetry, Slow: s.opts.SlowRetry}
 	s.setState(ctx, Connecting, "", "starting")
 	for {
 		streams, began := s.counters.streams.Load(), time.Now()
@@ -69,12 +85,13 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 			return nil
 		}
 		if s.counters.streams.Load() > streams {
+			refused = Refusals{Min: s.opts.MinRetry, Slow: s.opts.SlowRetry}
 			s.adaptTimeout(err)
 			if s.progressed || time.Since(began) > s.opts.MaxRetry {
 				backoff.reset()
 			}
 		}
-		pause, err := s.after(ctx, err, &backoff)
+		pause, err := s.after(ctx, err, &backoff, &refused)
 		if err != nil {
 			return err
 		}
@@ -87,7 +104,11 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 
 // after decides what to do about the end of a session: how long to pause, or
 // to end.
-func (s *Source) after(ctx context.Context, err error, b *backoff) (time.Duration, error) {
+func (s *Source) after(ctx context.Context, err error, b *backoff, r *Refusals) (time.Duration, error) {
+	if errors.Is(err, errOtherHistory) {
+		s.setState(ctx, Connecting, "", err.Error())
+		return 0, nil // the gap is reported with the next stream
+	}
 	var p *problem
 	if !errors.As(err, &p) {
 		p = &problem{class: classRetry, op: "follow the database", err: err}
@@ -106,7 +127,7 @@ func (s *Source) after(ctx context.Context, err error, b *backoff) (time.Duratio
 		return 0, &FatalError{Op: p.op, Code: p.code(), Hint: p.hint, Err: p.err}
 	case classSlow:
 		s.setState(ctx, Blocked, topic, reasonOf(p), attrs...)
-		return jitter(s.opts.SlowRetry), nil
+		return r.Next(p.code(), time.Now()), nil
 	case classBusy:
 		s.setState(ctx, Standby, "", "another bridge reads the slot")
 		return s.opts.StandbyPoll / 4, nil
@@ -143,22 +164,4 @@ func (s *Source) setVersion(v int) {
 	s.status.mu.Lock()
 	defer s.status.mu.Unlock()
 	s.status.version = v
-}
-
-// backoff yields pauses that double from min to max.
-type backoff struct {
-	min, max, current time.Duration
-}
-
-func (b *backoff) reset() { b.current = 0 }
-
-func (b *backoff) next() time.Duration {
-	b.current = min(max(2*b.current, b.min), b.max)
-	return jitter(b.current)
-}
-
-// jitter spreads d over 75 to 125 percent of itself, so that many bridges do
-// not come back at the same moment.
-func jitter(d time.Duration) time.Duration {
-	return d*3/4 + rand.N(d/2+1)
 }

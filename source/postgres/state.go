@@ -72,6 +72,13 @@ type Stats struct {
 	// send and no old row held.
 	Unfilled uint64
 
+	// Replaced counts values in which bytes that are no characters of the
+	// database's encoding were replaced by U+FFFD.
+	Replaced uint64
+	// Faults are what an inspection found to be wrong at the database, so that
+	// changes do not come although the stream is well; nil where all is well.
+	Faults []Fault
+
 	// LastError is the last failure, nil if there was none; it stays after
 	// recovery.
 	LastError *Failure
@@ -113,7 +120,7 @@ type SlotStatus struct {
 type counters struct {
 	transactions, inserts, updates, deletes, truncates atomic.Uint64
 
-	bytes, streams, gaps, unfilled atomic.Uint64
+	bytes, streams, gaps, unfilled, replaced atomic.Uint64
 }
 
 // status is the part of Stats that is not a counter.
@@ -151,6 +158,7 @@ func (s *Source) Stats() Stats {
 		Inserts:      c.inserts.Load(), Updates: c.updates.Load(),
 		Deletes: c.deletes.Load(), Truncates: c.truncates.Load(),
 		Bytes: c.bytes.Load(), Reconnects: max(c.streams.Load(), 1) - 1,
+		Replaced: c.replaced.Load(), Faults: s.shape.current(),
 		Gaps: c.gaps.Load(), Unfilled: c.unfilled.Load(),
 		LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
 	}

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/source"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -19,7 +21,11 @@ import (
 // identity names a history: LSNs of another mean nothing here.
 type identity struct {
 	system   string
-	timeline string
+	timeline int64
+	database string
+	// started is when the server's processes were started: a history can only
+	// become another one while there are none.
+	started string
 }
 
 // stream is a replication connection in COPY.
@@ -31,33 +37,25 @@ type stream struct {
 	pid      uint32
 	// stop is why the stream shall end, nil while it shall not.
 	stop atomic.Pointer[error]
-	// wake asks the replier for a status update at once.
-	wake chan struct{}
+	// wake asks the replier for a status update at once, and ping for one that
+	// the server answers at once.
+	wake, ping chan struct{}
+	// gap is what the reading goroutine has to report, nil where nothing is.
+	gap atomic.Pointer[source.Gap]
 }
 
 // connectReplication opens a replication connection, on which no command has
 // been given yet.
 func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, *link, error) {
-	cfg, err := pgconn.ParseConfig(s.opts.URL)
+	cfg, err := dial.Replication(s.opts.URL, s.opts.ApplicationName)
 	if err != nil {
 		return nil, nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}
-	dial, last := s.dialer(cfg.DialFunc)
-	cfg.DialFunc = dial
-	// Start-up parameters win over the defaults of role and database, which
-	// apply to replication too (measured).
-	for name, value := range map[string]string{
-		"replication":        "database",
-		"application_name":   s.opts.ApplicationName,
-		"datestyle":          "ISO",
-		"timezone":           "UTC",
-		"intervalstyle":      "postgres",
-		"extra_float_digits": "3",
-		"client_encoding":    "UTF8",
-		"bytea_output":       "hex",
-		"wal_sender_timeout": strconv.FormatInt((s.stretch * s.opts.ServerTimeout).Milliseconds(), 10),
-	} {
-		cfg.RuntimeParams[name] = value
+	link, last := s.dialer(cfg.DialFunc)
+	cfg.DialFunc = link
+	cfg.RuntimeParams["wal_sender_timeout"] = strconv.FormatInt((s.stretch * s.opts.ServerTimeout).Milliseconds(), 10)
+	if s.raw != "" {
+		cfg.RuntimeParams["client_encoding"] = s.raw
 	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -93,7 +91,11 @@ func (s *Source) identify(ctx context.Context, conn *pgconn.PgConn) (identity, p
 	if err != nil {
 		return identity{}, 0, fmt.Errorf("identify the server: %w", err)
 	}
-	return identity{system: string(row[0]), timeline: string(row[1])}, end, nil
+	timeline, err := strconv.ParseInt(string(row[1]), 10, 64)
+	if err != nil {
+		return identity{}, 0, fmt.Errorf("identify the server: %w", err)
+	}
+	return identity{system: string(row[0]), timeline: timeline}, end, nil
 }
 
 // startSQL is the command that begins the stream. Protocol version 1 and
@@ -142,7 +144,7 @@ func (s *Source) newStream(conn *pgconn.PgConn, l *link) (*stream, error) {
 	l.patience.Store(int64(s.stretch * (3*s.opts.Ping + s.opts.Ping/2)))
 	return &stream{
 		s: s, conn: hc.Conn, frontend: hc.Frontend, link: l, pid: hc.PID,
-		wake: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), ping: make(chan struct{}, 1),
 	}, nil
 }
 
@@ -159,6 +161,19 @@ func (st *stream) stopped() error {
 		return *err
 	}
 	return nil
+}
+
+// report has the reading goroutine report a gap: it reads the server's answer
+// soon, if nothing else.
+func (st *stream) report(g *source.Gap) {
+	if before := st.gap.Load(); before != nil {
+		g.Since = before.Since // one that has not been reported yet
+	}
+	st.gap.Store(g)
+	select {
+	case st.ping <- struct{}{}:
+	default:
+	}
 }
 
 // reply asks for a status update at once.

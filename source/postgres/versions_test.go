@@ -26,6 +26,13 @@ func TestVersions(t *testing.T) {
 			t.Run("no right", func(t *testing.T) {
 				noRight(t, pgtest.On(t, c, simple, `create role nobody_`+v+` login password 'x'`), "nobody_"+v)
 			})
+			t.Run("memory", func(t *testing.T) {
+				url := pgtest.On(t, c, simple)
+				since := oneRow(t, postgres.Options{URL: url})
+				exec(t, url, `select pg_drop_replication_slot('`+uniqueSlot(t)+`')`)
+				_, rec := start(t, postgres.Options{URL: url})
+				wantGap(t, rec, "missing", since)
+			})
 			t.Run("restart", func(t *testing.T) {
 				url := pgtest.On(t, c, simple)
 				_, rec := start(t, postgres.Options{URL: url, Retain: time.Hour})

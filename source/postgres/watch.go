@@ -8,24 +8,31 @@ import (
 	"time"
 )
 
-// watch looks at the slot now and then until ctx ends, and ends the stream
-// when the slot is lost or holds back more than it may. It owns c. A look
-// that fails is no reason to end a stream that works; the next one connects
-// anew.
-func (s *Source) watch(ctx context.Context, c *control, st *stream) {
-	defer func() {
-		if c != nil {
-			c.close(ctx)
-		}
-	}()
-	tick := time.NewTicker(s.opts.Watch)
+// keepTick is how often it is seen whether something has to be kept.
+const keepTick = 250 * time.Millisecond
+
+// watch keeps what is confirmed, looks at the slot and inspects the database
+// now and then until ctx ends, and ends the stream when the slot is lost or
+// holds back more than it may. It owns c, and returns it or the one that
+// replaced it, nil where that failed. A look that fails is no reason to end a
+// stream that works; the next one connects anew.
+func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
+	tick := time.NewTicker(min(keepTick, s.opts.Watch))
 	defer tick.Stop()
+	every := keepTick
+	looked, inspected := time.Now(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return c
 		case <-tick.C:
 		}
+		now := time.Now()
+		s.keeper.keep(ctx, c, now, false)
+		if now.Sub(looked) < every {
+			continue
+		}
+		looked = now
 		if c == nil {
 			var err error
 			if c, err = s.openControl(ctx); err != nil {
@@ -39,16 +46,51 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) {
 			c = nil
 			continue
 		}
+		every = s.lookEvery(&look)
 		if s.judge(ctx, c, st, &look) {
-			return
+			return c
+		}
+		if look.lags() {
+			s.nudge(ctx, c, now)
+		}
+		if now.Sub(inspected) >= s.opts.Watch {
+			inspected = now
+			if gap := s.inspect(ctx, c, look.now); gap != nil {
+				st.report(gap)
+			}
 		}
 	}
 }
 
+// retentionLimit is how many bytes the retained stretch of time may hold back:
+// half of what would cost the slot, with what the server itself holds back for
+// the slot taken off, and nothing once half is used up.
+func (s *Source) retentionLimit(look *slotLook) uint64 {
+	limit := s.opts.MaxLag / 2
+	if look.keep < 0 {
+		return limit
+	}
+	half := uint64(look.keep) / 2
+	if look.safe >= 0 && uint64(look.safe) < half || look.walStatus == "unreserved" {
+		return 0
+	}
+	return min(limit, half-min(look.owned(), half))
+}
+
 // judge ends the stream where the slot says so, and reports whether it did.
 func (s *Source) judge(ctx context.Context, c *control, st *stream, look *slotLook) bool {
+	s.progress.bound(s.retentionLimit(look))
+	if s.progress.heavy() {
+		st.reply()
+	}
 	lost := look.lost()
-	if look.exists && lost == "" && look.lag() > s.opts.MaxLag && s.opts.Create == CreateSlot {
+	// What had piled up when the stream began is read, however much it is; from
+	// there the slot may hold back max_lag more than it ever got down to.
+	s.ceiling = min(s.ceiling, max(s.opts.MaxLag, look.lag()+s.opts.MaxLag))
+	if look.lag() <= s.opts.MaxLag {
+		s.ceiling = s.opts.MaxLag
+	}
+	if look.exists && lost == "" && look.lag() > s.ceiling && s.opts.Create == CreateSlot {
 		lost = fmt.Sprintf("the slot held back %d MiB of the server's log, more than max_lag allows", look.lag()>>20)
 	}
 	if lost == "" {

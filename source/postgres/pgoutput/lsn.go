@@ -31,3 +31,15 @@ func ParseLSN(s string) (LSN, error) {
 	}
 	return LSN(h<<32 | l), nil
 }
+
+// MarshalText returns what String does.
+func (l LSN) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// UnmarshalText is ParseLSN.
+func (l *LSN) UnmarshalText(text []byte) error {
+	parsed, err := ParseLSN(string(text))
+	if err == nil {
+		*l = parsed
+	}
+	return err
+}

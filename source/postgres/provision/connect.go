@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 
+	"chatbridge/source/postgres/dial"
+
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -15,14 +17,13 @@ import (
 // is, and says in a Finding whether that works: the one thing that an ordinary
 // connection cannot tell, because poolers pass SQL on but not replication.
 func Replication(ctx context.Context, url string) Finding {
-	cfg, err := pgconn.ParseConfig(url)
+	cfg, err := dial.Replication(url, "chatbridge-check")
 	if err != nil {
 		return Finding{
 			ID: "connect.url", Level: Fail, What: "the database's URL cannot be read: " + err.Error(),
 			Meaning: "the bridge cannot connect", Fix: "source.postgres.url: postgres://user:password@host:5432/database",
 		}
 	}
-	cfg.RuntimeParams["replication"] = "database"
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err == nil {
 		_, err = conn.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()

@@ -12,6 +12,8 @@ import (
 
 // publication is what the catalog says of it.
 type publication struct {
+	OID                                        int64
+	XMin                                       string
 	AllTables, Insert, Update, Delete, ViaRoot bool
 }
 
@@ -24,9 +26,13 @@ type member struct {
 	Usable       bool
 	KeyColumns   []string // of the replica identity, nil under full
 	Partitions   bool
+	OID          int64
+	// Row is the membership's row in the catalog and its version, empty for a
+	// table that is in it with all others.
+	Row string
 }
 
-const publicationSQL = `select puballtables, pubinsert, pubupdate, pubdelete, pubviaroot from pg_publication where pubname = $1`
+const publicationSQL = `select oid::int8, xmin::text, puballtables, pubinsert, pubupdate, pubdelete, pubviaroot from pg_publication where pubname = $1`
 
 // Columns and filter are in the view from 15 on; to_jsonb gives null before.
 // A column list is one only where prattrs is set: the view lists all columns
@@ -44,7 +50,9 @@ select p.schemaname::text, p.tablename::text,
 	case when c.relreplident <> 'f' then array(select a.attname::text from pg_index i
 		join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
 		where i.indrelid = c.oid and ((c.relreplident = 'd' and i.indisprimary) or (c.relreplident = 'i' and i.indisreplident))) end,
-	exists (select from pg_inherits where inhrelid = c.oid) and c.relispartition
+	exists (select from pg_inherits where inhrelid = c.oid) and c.relispartition,
+	c.oid::int8, coalesce((select r.oid::text || ':' || r.xmin::text from pg_publication_rel r join pg_publication b on b.oid = r.prpubid
+		where b.pubname = $1 and r.prrelid = c.oid), '')
 from pg_publication_tables p
 	join pg_namespace n on n.nspname = p.schemaname join pg_class c on c.relnamespace = n.oid and c.relname = p.tablename
 where p.pubname = $1 order by 1, 2`
@@ -68,6 +76,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("look at the publication: %w", err)
 	}
 	r.publicationExists = true
+	r.pub = pub
 	rows, err = conn.Query(ctx, memberSQL, name)
 	if err != nil {
 		return fmt.Errorf("look at the publication's tables: %w", err)
@@ -76,6 +85,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("look at the publication's tables: %w", err)
 	}
+	r.members = members
 	r.publicationOperations(&pub)
 	r.publicationTables(&pub, members)
 	for i := range members {

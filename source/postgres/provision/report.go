@@ -48,7 +48,12 @@ type Finding struct {
 type Report struct {
 	Findings []Finding
 
-	want Want
+	want    Want
+	pub     publication
+	members []member
+	// columns are the real columns of the wanted tables that exist, by
+	// schema.name.
+	columns map[string][]column
 	// publishable are the tables that can be in the publication without harm.
 	publishable []Table
 	// unpublished are those of them that are not in it.

@@ -87,11 +87,9 @@ func (r *Report) slotNotes(s *slotState) {
 	mib := s.Lag >> 20
 	switch {
 	case s.Lag > int64(r.want.MaxLag):
-		r.add(Finding{
-			ID: "slot.lag", Object: name, Level: Fail, What: fmt.Sprintf("the slot %s is %d MiB behind", name, mib),
-			Meaning: "that is more than source.postgres.max_lag: the bridge gives it up, and what changed meanwhile is lost to it",
-			Fix:     fmt.Sprintf("set source.postgres.max_lag above %dMiB before the start, if that must not be", mib),
-		})
+		warn("slot.lag", fmt.Sprintf("the slot %s is %d MiB behind", name, mib),
+			"that is more than source.postgres.max_lag; a bridge that starts reads it all the same, and gives the slot up only if it falls behind by max_lag more",
+			"start the bridge")
 	case s.Lag > int64(r.want.MaxLag)/2:
 		warn("slot.lag", fmt.Sprintf("the slot %s is %d MiB behind", name, mib),
 			"past source.postgres.max_lag it is given up", "start the bridge, or raise source.postgres.max_lag")

@@ -19,6 +19,13 @@ type relation struct {
 	RLS         bool
 	Owned       bool // our role may put it into a publication
 	Columns     []string
+	Numbers     []int16 // of the columns
+}
+
+// column is a real column of a table, and the number that only it ever has.
+type column struct {
+	name   string
+	number int16
 }
 
 // The identity is usable where it is full, or has an index: for default a
@@ -30,7 +37,8 @@ select c.relkind::text, c.relpersistence::text, c.relreplident::text,
 		select from pg_index i where i.indrelid = c.oid and i.indisvalid and i.indimmediate
 			and ((c.relreplident = 'd' and i.indisprimary) or (c.relreplident = 'i' and i.indisreplident))),
 	c.relrowsecurity, pg_has_role(c.relowner, 'usage'),
-	array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
+	array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum),
+	array(select a.attnum from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where n.nspname = $1 and c.relname = $2`
 
@@ -50,6 +58,9 @@ func (r *Report) tables(ctx context.Context, conn *pgx.Conn) error {
 		case err != nil:
 			return fmt.Errorf("look at the table %s: %w", t, err)
 		default:
+			for i, name := range rel.Columns {
+				r.columns[t.String()] = append(r.columns[t.String()], column{name, rel.Numbers[i]})
+			}
 			r.table(t, &rel)
 		}
 	}

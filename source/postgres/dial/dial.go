@@ -1,0 +1,86 @@
+// Package dial sets up the sessions that the bridge has with Postgres, so that
+// what they print does not depend on the settings of role and database. All
+// connections of the source, of `bridge check` and of `bridge setup` are made
+// here, in tests and in production.
+//
+// The parameters are in the startup packet, which wins over the defaults of
+// role and database. A pooler may refuse them: these are direct connections.
+package dial
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// closing bounds the goodbye: the driver waits for the server to hang up, which
+// on a network that is gone it never does.
+const closing = time.Second
+
+// Settings returns the session's parameters. They apply to replication too
+// (measured).
+func Settings(application string) map[string]string {
+	return map[string]string{
+		"application_name":            application,
+		"client_encoding":             "UTF8",
+		"standard_conforming_strings": "on",
+		"datestyle":                   "ISO",
+		"timezone":                    "UTC",
+		"intervalstyle":               "postgres",
+		"extra_float_digits":          "3",
+		"bytea_output":                "hex",
+		// What we write is ours, and little; see the large object.
+		"default_transaction_read_only": "off",
+		"synchronous_commit":            "local",
+	}
+}
+
+// Config reads an address for an ordinary connection. The simple protocol needs
+// no prepared statements, which a session pooler in between might lose.
+func Config(url, application string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
+	set(cfg.RuntimeParams, Settings(application))
+	return cfg, nil
+}
+
+// Replication reads an address for a replication connection.
+func Replication(url, application string) (*pgconn.Config, error) {
+	cfg, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	set(cfg.RuntimeParams, Settings(application))
+	cfg.RuntimeParams["replication"] = "database"
+	return cfg, nil
+}
+
+func set(params, settings map[string]string) {
+	for name, value := range settings {
+		params[name] = value
+	}
+}
+
+// Connect opens an ordinary connection within timeout.
+func Connect(ctx context.Context, url, application string, timeout time.Duration) (*pgx.Conn, error) {
+	cfg, err := Config(url, application)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return pgx.ConnectConfig(ctx, cfg)
+}
+
+// Close ends a connection, with a moment to say goodbye, also when ctx has
+// ended.
+func Close(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	defer cancel()
+	_ = conn.Close(ctx) // it may be closed already
+}
