@@ -50,7 +50,7 @@ var postgres = []Mutant{
 	},
 	{
 		Name: "postgres: a place of another history", Why: "after a restore the server leaves out all that comes before the old place",
-		File: "source/postgres/continuity.go", Package: "source/postgres", Tests: []string{"TestOtherHistoryWithAnEarlierSlot"},
+		File: "source/postgres/continuity.go", Package: "source/postgres", Tests: []string{"TestWhatPartsTwoHistories"},
 		Old: `case known.system != id.system:`, New: `case false:`,
 	},
 	{
@@ -75,7 +75,7 @@ var postgres = []Mutant{
 	},
 	{
 		Name: "postgres: a living reader is ended", Why: "two bridges kill each other for ever",
-		File: "source/postgres/holder.go", Package: "source/postgres", Tests: []string{"TestStandbyTakesOver"},
+		File: "source/postgres/holder.go", Package: "source/postgres", Tests: []string{"TestHoldersClockDoesNotMatter"},
 		Old: `case reader.ours && silence > s.opts.HolderSilence:`, New: `case reader.ours && silence < s.opts.HolderSilence:`,
 	},
 }

@@ -86,6 +86,29 @@ func TestASlotThatMovedOnIsAGap(t *testing.T) {
 	}
 }
 
+// TestWhatPartsTwoHistories: each sign by itself.
+func TestWhatPartsTwoHistories(t *testing.T) {
+	id := identity{system: "1", timeline: 2, database: "db"}
+	for name, c := range map[string]struct {
+		known        identity
+		reached, end pgoutput.LSN
+		gap, back    bool
+	}{
+		"nothing was known":      {identity{}, 0, 200, false, false},
+		"the same":               {id, 100, 200, false, false},
+		"a promoted standby":     {identity{"1", 1, "db"}, 100, 200, false, false},
+		"another server":         {identity{"2", 2, "db"}, 100, 200, true, true},
+		"another database":       {identity{"1", 2, "other"}, 100, 200, true, true},
+		"an earlier timeline":    {identity{"1", 3, "db"}, 100, 200, true, true},
+		"a log that ends before": {id, 100, 99, true, true},
+	} {
+		reason, back := parted(c.known, id, c.reached, c.end, &slotLook{exists: true, confirmed: 50})
+		if (reason != "") != c.gap || back != c.back {
+			t.Errorf("%s: %q, history went back %v", name, reason, back)
+		}
+	}
+}
+
 // TestASlotMadeAnewByHandIsKept: what was known of the one before is no reason
 // to drop it.
 func TestASlotMadeAnewByHandIsKept(t *testing.T) {
