@@ -96,10 +96,10 @@ func TestWhatPartsTwoHistories(t *testing.T) {
 	}{
 		"nothing was known":      {identity{}, 0, 200, false, false},
 		"the same":               {id, 100, 200, false, false},
-		"a promoted standby":     {identity{"1", 1, "db"}, 100, 200, false, false},
-		"another server":         {identity{"2", 2, "db"}, 100, 200, true, true},
-		"another database":       {identity{"1", 2, "other"}, 100, 200, true, true},
-		"an earlier timeline":    {identity{"1", 3, "db"}, 100, 200, true, true},
+		"a promoted standby":     {identity{system: "1", timeline: 1, database: "db"}, 100, 200, false, false},
+		"another server":         {identity{system: "2", timeline: 2, database: "db"}, 100, 200, true, true},
+		"another database":       {identity{system: "1", timeline: 2, database: "other"}, 100, 200, true, true},
+		"an earlier timeline":    {identity{system: "1", timeline: 3, database: "db"}, 100, 200, true, true},
 		"a log that ends before": {id, 100, 99, true, true},
 	} {
 		reason, back := parted(c.known, id, c.reached, c.end, &slotLook{exists: true, confirmed: 50})
