@@ -20,21 +20,24 @@ import (
 // errOtherHistory ends a stream in which another history showed.
 var errOtherHistory = errors.New("the server's history is another one: a snapshot was put back, or a standby promoted that had not received all")
 
+// known returns what was handled, up to which place and transaction, and in
+// which history: by this process, or else, fresh, as another one remembered.
+func (s *Source) known() (history identity, reached pgoutput.LSN, last transactionID, fresh bool) {
+	if reached, last = s.progress.reached(); reached != 0 {
+		return s.history, reached, last, false
+	}
+	p := &s.keeper.found
+	if p.Publication == s.opts.Publication { // else it need not come again
+		last = transactionID{p.Commit, p.CommitTime}
+	}
+	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, last, true
+}
+
 // from decides where a stream begins, and reports the gap between what is known
-// and what the slot gives. What is known is what this process has handled,
-// or else what another one remembered.
+// and what the slot gives.
 func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, look *slotLook) (pgoutput.LSN, error) {
 	s.next = id
-	reached, last := s.progress.reached()
-	fresh := reached == 0
-	known := s.history
-	if p := &s.keeper.found; fresh {
-		reached, last = p.LSN, transactionID{p.Commit, p.CommitTime}
-		known = identity{system: p.System, timeline: p.Timeline, database: p.Database}
-		if p.Publication != s.opts.Publication {
-			last = transactionID{} // it need not come again
-		}
-	}
+	known, reached, last, fresh := s.known()
 	reason, back := parted(known, id, reached, end, look)
 	if s.other {
 		reason, back = errOtherHistory.Error(), true
@@ -75,11 +78,7 @@ func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pg
 // history may not hold all that was handled: on another timeline what the
 // primary had not sent to the standby is gone.
 func (s *Source) mayHaveGoneBack(id identity, end pgoutput.LSN) bool {
-	reached, _ := s.progress.reached()
-	known := s.history
-	if p := &s.keeper.found; reached == 0 {
-		reached, known = p.LSN, identity{system: p.System, timeline: p.Timeline}
-	}
+	known, reached, _, _ := s.known()
 	return reached != 0 && (known.system != id.system || known.timeline != id.timeline || reached > end)
 }
 

@@ -120,19 +120,17 @@ func (k *keeper) keep(ctx context.Context, c *control, now time.Time, final bool
 	k.cap(ctx, now)
 }
 
-// dueInDatabase tells whether the place is worth a write to the database.
+// dueInDatabase tells whether the place is worth a write to the database: with
+// is the end of the last transaction that had a change in it.
 func (k *keeper) dueInDatabase(p Place, may, with pgoutput.LSN, now time.Time) bool {
-	since := now.Sub(k.databaseAt)
-	kept := k.database.LSN
+	since, kept := now.Sub(k.databaseAt), k.database.LSN
 	worth := with > kept || uint64(p.LSN-min(kept, p.LSN)) >= keepBytes || p.Broken != k.database.Broken
+	alone := k.s.opts.Memory == nil || k.fileFails
 	switch {
-	case k.fileFails || k.s.opts.Memory == nil:
-		if worth && may > kept && since >= keepWaiting {
-			return true
-		}
-		fallthrough
+	case worth && alone && may > kept:
+		return since >= keepWaiting
 	case worth:
-		return worth && since >= keepInDatabase || since >= keepIdle
+		return since >= keepInDatabase
 	}
 	return since >= keepIdle
 }

@@ -19,8 +19,7 @@ const keepTick = 250 * time.Millisecond
 func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 	tick := time.NewTicker(min(keepTick, s.opts.Watch))
 	defer tick.Stop()
-	every := keepTick
-	looked, inspected := time.Now(), time.Now()
+	w := watcher{every: keepTick, looked: time.Now(), inspected: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -29,10 +28,10 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 		}
 		now := time.Now()
 		s.keeper.keep(ctx, c, now, false)
-		if now.Sub(looked) < every {
+		if now.Sub(w.looked) < w.every {
 			continue
 		}
-		looked = now
+		w.looked = now
 		if c == nil {
 			var err error
 			if c, err = s.openControl(ctx); err != nil {
@@ -46,20 +45,36 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 			c = nil
 			continue
 		}
-		every = s.lookEvery(&look)
-		if s.judge(ctx, c, st, &look) {
+		if s.act(ctx, c, st, &w, &look) {
 			return c
 		}
-		if look.lags() {
-			s.nudge(ctx, c, now)
-		}
-		if now.Sub(inspected) >= s.opts.Watch {
-			inspected = now
-			if gap := s.inspect(ctx, c, look.now); gap != nil {
-				st.report(gap)
-			}
-		}
 	}
+}
+
+// watcher is when the slot was looked at and the database inspected last, and
+// how often the slot has to be.
+type watcher struct {
+	every             time.Duration
+	looked, inspected time.Time
+}
+
+// act does what a look calls for, and reports whether it ended the stream.
+func (s *Source) act(ctx context.Context, c *control, st *stream, w *watcher, look *slotLook) bool {
+	w.every = s.lookEvery(look)
+	if s.judge(ctx, c, st, look) {
+		return true
+	}
+	if look.lags() {
+		s.nudge(ctx, c, w.looked)
+	}
+	if w.looked.Sub(w.inspected) < s.opts.Watch {
+		return false
+	}
+	w.inspected = w.looked
+	if gap := s.inspect(ctx, c, look.now); gap != nil {
+		st.report(gap)
+	}
+	return false
 }
 
 // retentionLimit is how many bytes the retained stretch of time may hold back:
