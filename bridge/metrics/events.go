@@ -36,6 +36,14 @@ func mappingFamilies() []family {
 			"mapping_unknown_words_total", "Values that the mapping has no word for, by the event's member.", "member",
 			func(s *Snapshot) map[string]uint64 { return s.Mapping.UnknownWords },
 		),
+		countersBy(
+			"mapping_shortened_total", "Events that were larger than limits.event and went out shortened, by name.", "event",
+			func(s *Snapshot) map[string]uint64 { return s.Mapping.Shortened },
+		),
+		countersBy(
+			"mapping_left_out_total", "Events that were larger than limits.event even when shortened, and were left out, by name.", "event",
+			func(s *Snapshot) map[string]uint64 { return s.Mapping.LeftOut },
+		),
 		gauge(
 			"mapping_remembered_rows", "Rows that are remembered to answer lookups.",
 			func(s *Snapshot) float64 { return float64(s.Mapping.RememberedRows) },
@@ -78,6 +86,22 @@ func lookupFamilies() []family {
 		counter(
 			"lookups_unanswered_total", "Misses that stayed without an answer; the event went without it.",
 			func(s *Snapshot) uint64 { return s.Mapping.Lookups.Unanswered },
+		),
+		counter(
+			"lookups_short_total", "Events that went out without what a lookup that failed would have told.",
+			func(s *Snapshot) uint64 { return s.Mapping.Lookups.Short },
+		),
+		gauge(
+			"lookups_owed", "Rows whose events are to go out again, corrected, when lookups work.",
+			func(s *Snapshot) float64 { return float64(s.Mapping.Lookups.Owed) },
+		),
+		counter(
+			"lookups_settled_total", "Rows whose events have gone out again, corrected.",
+			func(s *Snapshot) uint64 { return s.Mapping.Lookups.Settled },
+		),
+		counter(
+			"lookups_abandoned_total", "Rows whose events stay as they went out: too many were owed, or their lookup fails for good.",
+			func(s *Snapshot) uint64 { return s.Mapping.Lookups.Abandoned },
 		),
 	}
 }
