@@ -63,11 +63,15 @@ func (h *Hub) tellLosses(c, prior *Client, now time.Time) {
 		if l.workspace != "" && l.workspace != c.Workspace {
 			continue
 		}
+		left := now
+		if prior != nil && prior.gone {
+			left = prior.left
+		}
 		since := now.Add(-h.opts.Replay.Window)
 		if !c.claim.Commit.IsZero() {
 			since = c.claim.Commit
 		}
-		if prior != nil && !l.reported.Before(prior.left) || prior == nil && l.until.After(since) {
+		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {
 			h.hole(c, l.hole)
 		}
 	}

@@ -67,8 +67,7 @@ func (h *Hub) hole(c *Client, o hole) {
 	h.stats.Holes[o.reason]++
 	if now := time.Now(); now.Sub(h.said[o.reason]) >= logAgain {
 		h.said[o.reason] = now
-		h.opts.Logger.Warn("a client could not be given all that it missed, and is told so; more of the same are only counted",
-			"reason", o.reason.String(), "workspace", c.Workspace, "since", o.since, "until", o.until)
+		h.unsaid = append(h.unsaid, loss{hole: o, workspace: c.Workspace})
 	}
 	c.holes = append(c.holes, o)
 	if len(c.holes) > maxHoles {
@@ -77,6 +76,19 @@ func (h *Hub) hole(c *Client, o hole) {
 		}
 		c.holes[0].conversation = ""
 		c.holes = c.holes[:1]
+	}
+}
+
+// say logs the holes that are to be logged: not where they are found, which is
+// under mu.
+func (h *Hub) say() {
+	h.lock()
+	unsaid := h.unsaid
+	h.unsaid = nil
+	h.unlock()
+	for _, o := range unsaid {
+		h.opts.Logger.Warn("a client could not be given all that it missed, and is told so; more of the same are only counted",
+			"reason", o.reason.String(), "workspace", o.workspace, "since", o.since, "until", o.until)
 	}
 }
 

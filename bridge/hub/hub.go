@@ -80,8 +80,10 @@ type Hub struct {
 	losses []loss
 	pause  pause
 	stats  Stats
-	// said is when a hole was last logged, by its reason.
-	said [holeReasons]time.Time
+	// said is when a hole was last logged, by its reason; unsaid are those that the
+	// next sweep logs.
+	said   [holeReasons]time.Time
+	unsaid []loss
 
 	// pumps counts the goroutines that feed clients from the log; running is
 	// their context, ended by Run's return.
@@ -120,9 +122,11 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.stop()
 			h.unlock()
 			h.pumps.Wait()
+			h.say()
 			return nil
 		case <-tick.C:
 			h.sweep()
+			h.say()
 		}
 	}
 }

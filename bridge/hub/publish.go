@@ -71,7 +71,7 @@ func (h *Hub) Whisper(workspace string, p *socketio.Packet) {
 	}
 }
 
-// lag takes a client whose queue has no room for p out of the broadcasts and
+// QueueFull takes a client whose queue has no room for p out of the broadcasts and
 // lets it read on from the log, at its own pace. It is called by the Socket.IO
 // server, and reports that the client is dealt with. Only a broadcast can be
 // made up for from the log, and what the client's own pump sends is sent
