@@ -33,6 +33,9 @@ type Client struct {
 	prior *Client
 	heir  bool
 	claim Offset
+	// given is set for a client that claimed nothing: no event that it is given
+	// comes before.
+	given source.Position
 
 	// live: broadcasts reach it. Otherwise it reads the log from main on.
 	live bool
@@ -121,8 +124,9 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string) {
 	prior := c.prior
 	c.prior = nil
 	if prior == nil || c.heir {
-		c.claim, _ = h.claim(offset) // of another shape: it claims nothing
-		if prior != nil && prior.history == h.history {
+		if prior == nil {
+			c.claim, _ = h.claim(offset) // of another shape: it claims nothing
+		} else if prior.history == h.history {
 			c.inherit(prior)
 		}
 		h.begin(c, now)
@@ -156,6 +160,9 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	}
 	c.main = replay.Place{Next: c.start}
 	c.all = extent{from: c.start, next: c.start, promised: c.promised}
+	if c.claim.Position.IsZero() {
+		c.given = h.log.First(space, c.start)
+	}
 	h.await(c)
 }
 
@@ -295,6 +302,11 @@ func (h *Hub) Resume(c, prior *Client, offset string) bool {
 	o, err := h.claim(offset)
 	if err != nil || c.Workspace != prior.Workspace || c.User != prior.User || prior.tenant == nil {
 		return false
+	}
+	if prior.claim.Position.IsZero() && o.Position.Compare(prior.given) < 0 {
+		// It is of an earlier session: from ChatEngine such a client came as a
+		// new one, and has been given nothing since.
+		o = Offset{}
 	}
 	c.prior, c.claim = prior, o
 	c.heir = o.Position.IsZero() || prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||

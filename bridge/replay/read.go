@@ -145,6 +145,21 @@ func (l *Log) After(s *Space, p source.Position) uint64 {
 	return l.next
 }
 
+// First returns the position of the first entry of s that has the sequence number
+// seq or a later one, that after the head if there is none: no entry read from seq
+// on comes before it.
+func (l *Log) First(s *Space, seq uint64) source.Position {
+	block, index := s.order.find(seq)
+	for ; block < len(s.order.blocks); block, index = block+1, 0 {
+		for b := s.order.blocks[block]; index < b.n; index++ {
+			if e := b.slots[index].entry(); e != nil {
+				return e.position()
+			}
+		}
+	}
+	return source.Position{Commit: l.head.Commit, Index: l.head.Index + 1}
+}
+
 // Lost counts the entries evicted so far that a reader may miss. While it stays
 // the same, no Floor has risen but States.
 func (s *Space) Lost() uint64 { return s.lost }
