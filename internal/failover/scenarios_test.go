@@ -42,7 +42,11 @@ func (w *world) finish(name, way string, failures int, writer *failover.Writer, 
 	if !v.Clean() {
 		w.t.Error(v)
 	}
-	if !j.Clean() {
+	// In front, a client may come from ChatEngine with an offset of long ago. A
+	// bridge that was killed meanwhile cannot know that ChatEngine had served it,
+	// and tells of a gap that is none (docs/failover.md). That nothing is missing
+	// says the verdict above.
+	if !j.Clean() && (way != inFront || len(j.Found) > 0) {
 		w.t.Error(j)
 	}
 	if len(s.Failures) > 0 || s.Foreign > 0 {
