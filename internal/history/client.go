@@ -93,7 +93,7 @@ type Bounds struct {
 	CatchUp time.Duration
 	// Repeats is how often more than catching up says an event may come in one
 	// connection, for a server that may try several times; below zero: any
-	// number of times.
+	// number of times, and then also older ones for a moment.
 	Repeats int
 	// Continuous: a client that comes back is owed what it could have seen since
 	// its last connection began, also past the window, or is told of the hole.

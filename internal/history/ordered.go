@@ -17,21 +17,38 @@ func ordered(c *examined) []Violation {
 		case Message:
 			all = append(all, o.message(k, a, ev)...)
 		case MessageStatus:
+			if c.bounds.Repeats < 0 {
+				// What is sent again and again may be older for a moment; what
+				// comes last must not be.
+				o.last(a, last)
+				break
+			}
 			all = append(all, o.status(a, ev)...)
 		case Conversation:
-			s := c.subject(a.event)
-			o.newest[s] = max(o.newest[s], a.event)
-			last[s] = a
+			o.last(a, last)
 		}
 	}
 	for s, a := range last {
-		if newest := o.newest[s]; a.event < newest && c.truth.Events[a.event].Message != c.truth.Events[newest].Message {
+		if newest := o.newest[s]; a.event < newest && !same(&c.truth.Events[a.event], &c.truth.Events[newest]) {
 			all = append(all, c.violation("Ordered", a.entry, a.event, "%v came after %v, and nothing newer after it",
 				&c.truth.Events[a.event], &c.truth.Events[newest]))
 		}
 	}
 	return append(all, o.stale()...)
 }
+
+// last notes the newest and the last arrival of a subject.
+func (o *order) last(a arrival, last map[subject]arrival) {
+	s := o.subject(a.event)
+	o.newest[s] = max(o.newest[s], a.event)
+	last[s] = a
+	if _, known := o.shown[s.message]; known && s.kind == MessageStatus {
+		o.shown[s.message] = a.event
+	}
+}
+
+// same tells that two events of a subject leave the client in the same state.
+func same(a, b *Event) bool { return a.Message == b.Message && a.Status == b.Status }
 
 // order is what has come so far, by places in the truth.
 type order struct {
