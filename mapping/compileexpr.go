@@ -70,7 +70,7 @@ func (c *compiler) named(path string, n *yaml.Node, m shapeMember) expr {
 	return x
 }
 
-var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit"}
+var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit", "kept"}
 
 // compile compiles one expression that m describes.
 func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) expr {
@@ -173,7 +173,7 @@ func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
 		return nil
 	}
 	inner := m
-	if k["words"] != nil || k["shape"] != nil || k["matches"] != nil {
+	if k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["matches"] != nil {
 		inner = shapeMember{name: m.name, form: formText}
 	}
 	x := c.head(head, n, k, inner, depth)
@@ -201,16 +201,16 @@ func (c *compiler) unknownHead(n *yaml.Node) {
 
 // beside lists what may stand beside each head.
 var beside = map[string][]string{
-	"column": {"path", "words", "count", "shape", "matches", "else"},
-	"member": {"words", "count", "shape", "matches", "else"},
-	"first":  {"words", "count", "shape", "matches", "else"},
+	"column": {"path", "words", "count", "shape", "begins", "matches", "else"},
+	"member": {"words", "count", "shape", "begins", "matches", "else"},
+	"first":  {"words", "count", "shape", "begins", "matches", "else"},
 	"const":  {}, "commit": {},
 	"if":     {"then", "else"},
 	"json":   {"path", "nulls", "times", "else"},
 	"time":   {"else"},
 	"number": {"else"}, "bool": {},
 	"object": {"else"}, "array": {"else"},
-	"merge": {"with", "else"},
+	"merge": {"with", "else"}, "kept": {"words", "count", "shape", "begins", "matches", "else"},
 }
 
 func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
@@ -236,6 +236,8 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 		return c.merged(n, k, m)
 	case "member":
 		return c.memberRef(v, m)
+	case "kept":
+		return c.keptHead(v, m, depth)
 	case "commit":
 		if v.Value != "time" {
 			c.fail(v, "`commit:` has only time")
@@ -369,7 +371,7 @@ func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember
 	return x
 }
 
-// modified applies words, shape, matches and else.
+// modified applies words, shape, begins, matches and else.
 func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
 	if w := k["words"]; w != nil {
 		words := c.wordTable(w, m.enum)
@@ -386,6 +388,13 @@ func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m sha
 			return nil
 		}
 		x = &matchExpr{x, match}
+	}
+	if b := k["begins"]; b != nil {
+		if b.Kind != yaml.ScalarNode || b.Value == "" {
+			c.fail(b, "`begins:` takes the text that a value begins with")
+			return nil
+		}
+		x = &matchExpr{x, beginsWith(b.Value)}
 	}
 	if r := k["matches"]; r != nil {
 		re, err := regexp.Compile(r.Value)

@@ -60,6 +60,8 @@ type env struct {
 // sets e.missed when it does not know.
 type finder interface {
 	findRow(e *env, t tableID) source.Row
+	// findKept finds the value of Spec.kept[n] that the message's row had before.
+	findKept(e *env, n uint8) ([]byte, bool)
 }
 
 // begin clears e for a new evaluation.

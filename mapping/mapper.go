@@ -25,6 +25,7 @@ type Mapper struct {
 
 	memory memory
 	prints fingerprints
+	kept   keptValues
 	debts  debts
 	// lastCommit is the newest transaction's that was committed, repeated tells
 	// that the present one is not newer.
@@ -93,6 +94,7 @@ func New(spec *Spec, opts Options) *Mapper {
 	}
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
 	m.settleRows = m.opts.BatchRows
+	m.kept.init(m.opts.RememberKept)
 	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.init(m.opts.EventBytes)
@@ -110,6 +112,8 @@ func countedWords(x expr, into map[string]*atomic.Uint64) {
 		if x.count != "" {
 			into[x.count] = &atomic.Uint64{}
 		}
+		countedWords(x.of, into)
+	case *keptExpr:
 		countedWords(x.of, into)
 	case *firstExpr:
 		for _, o := range x.of {
@@ -255,7 +259,8 @@ func (m *Mapper) Commit(emit Emit) error {
 	return err
 }
 
-// Forget drops all that the Mapper remembers: after a Gap it may be untrue.
+// Forget drops what the Mapper remembers of rows: after a Gap it may be untrue.
+// The values that rows had once (`kept:`) stay true, and stay.
 // Messages that are owed are given up and counted, as their latest state is
 // not known any more; conversations stay owed.
 func (m *Mapper) Forget() {

@@ -48,4 +48,9 @@ func phoneJID(s []byte) bool {
 	return n > 0 && string(s[n:]) == suffix && phone(s[:n])
 }
 
+// beginsWith is text that begins with another; case matters.
+func beginsWith(prefix string) func([]byte) bool {
+	return func(s []byte) bool { return len(s) >= len(prefix) && string(s[:len(prefix)]) == prefix }
+}
+
 func pattern(re *regexp.Regexp) func([]byte) bool { return re.Match }

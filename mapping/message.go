@@ -20,6 +20,7 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 	if !ok {
 		return nil
 	}
+	m.keepValues(b, op, row, rowKey{ws, id})
 	if op == source.Insert {
 		m.rememberMessage(b, row, rowKey{ws, id}, true)
 		m.insertedMessage(row, rowKey{ws, conv})

@@ -19,6 +19,8 @@ type Spec struct {
 	insertedOnly bool
 	statusMember expr
 	idMember     expr
+	// kept are the expressions whose value outlives the row's change.
+	kept []expr
 	// contentSlots are the message's columns that its content is the text of.
 	contentSlots []bool
 	statusSlots  []bool
