@@ -38,7 +38,7 @@ func (c *compiler) condition(n *yaml.Node, depth int) condition {
 		}
 		return nil
 	}
-	k := c.keys(n, "a condition", "column", "path", "is", "in", "shape", "begins", "matches", "any", "all", "not")
+	k := c.keys(n, "a condition", "column", "path", "is", "in", "shape", "begins", "begins_not", "matches", "any", "all", "not")
 	switch {
 	case k["any"] != nil:
 		if of := c.conditions(k["any"], depth); of != nil {
@@ -81,7 +81,7 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condit
 	if x == nil {
 		return nil
 	}
-	x = c.modified(x, n, map[string]*yaml.Node{"shape": k["shape"], "begins": k["begins"], "matches": k["matches"]}, shapeMember{}, 0)
+	x = c.modified(x, n, map[string]*yaml.Node{"shape": k["shape"], "begins": k["begins"], "begins_not": k["begins_not"], "matches": k["matches"]}, shapeMember{}, 0)
 	if x == nil {
 		return nil
 	}

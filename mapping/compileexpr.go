@@ -173,7 +173,7 @@ func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
 		return nil
 	}
 	inner := m
-	if k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["matches"] != nil {
+	if k["as"] != nil || k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["begins_not"] != nil || k["matches"] != nil {
 		inner = shapeMember{name: m.name, form: formText}
 	}
 	x := c.head(head, n, k, inner, depth)
@@ -201,16 +201,16 @@ func (c *compiler) unknownHead(n *yaml.Node) {
 
 // beside lists what may stand beside each head.
 var beside = map[string][]string{
-	"column": {"path", "words", "count", "shape", "begins", "matches", "else"},
-	"member": {"words", "count", "shape", "begins", "matches", "else"},
-	"first":  {"words", "count", "shape", "begins", "matches", "else"},
+	"column": {"path", "as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
+	"member": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
+	"first":  {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 	"const":  {}, "commit": {},
 	"if":     {"then", "else"},
 	"json":   {"path", "nulls", "times", "else"},
 	"time":   {"else"},
 	"number": {"else"}, "bool": {},
 	"object": {"else"}, "array": {"else"},
-	"merge": {"with", "else"}, "kept": {"words", "count", "shape", "begins", "matches", "else"},
+	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 }
 
 func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
@@ -371,8 +371,16 @@ func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember
 	return x
 }
 
-// modified applies words, shape, begins, matches and else.
+// modified applies as, words, shape, begins, matches and else.
 func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
+	if a := k["as"]; a != nil {
+		to, ok := transforms[a.Value]
+		if !ok {
+			c.fail(a, "nothing can be written as %q: %s", a.Value, accepted(a.Value, transformNames()))
+			return nil
+		}
+		x = &asExpr{x, to}
+	}
 	if w := k["words"]; w != nil {
 		words := c.wordTable(w, m.enum)
 		count := ""
@@ -389,12 +397,16 @@ func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m sha
 		}
 		x = &matchExpr{x, match}
 	}
-	if b := k["begins"]; b != nil {
+	for _, key := range []string{"begins", "begins_not"} {
+		b := k[key]
+		if b == nil {
+			continue
+		}
 		if b.Kind != yaml.ScalarNode || b.Value == "" {
-			c.fail(b, "`begins:` takes the text that a value begins with")
+			c.fail(b, "`%s:` takes the text that a value begins with", key)
 			return nil
 		}
-		x = &matchExpr{x, beginsWith(b.Value)}
+		x = &beginsExpr{of: x, prefix: b.Value, not: key == "begins_not"}
 	}
 	if r := k["matches"]; r != nil {
 		re, err := regexp.Compile(r.Value)

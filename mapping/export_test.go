@@ -13,6 +13,21 @@ var (
 	IsNumber     = isNumber
 )
 
+// As writes s as the transform of that name does, "" when it has no such form.
+func As(name, s string) string {
+	x := &asExpr{&constExpr{plain: []byte(s)}, transforms[name]}
+	out, _ := x.text(&env{})
+	return string(out)
+}
+
+var phoneJIDBuffer [64]byte
+
+// AppendPhoneJID writes s as the JID of a phone, into nothing.
+func AppendPhoneJID(s string) { asPhoneJID(phoneJIDBuffer[:0], []byte(s)) }
+
+// HasShape tells that s has the shape of that name.
+func HasShape(name, s string) bool { return matcher(name)([]byte(s)) }
+
 // AppendEdited is appendEdited with the edit spelled out.
 func AppendEdited(dst, s []byte, dropNulls bool, times ...string) ([]byte, bool) {
 	return appendEdited(dst, s, edit{dropNulls: dropNulls, times: times}, 0)

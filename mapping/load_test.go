@@ -30,6 +30,7 @@ func TestErrorsOfAMapping(t *testing.T) {
 		{"a constant", "message:\n  members:\n    type: {const: sticker}", `m.yaml:3: type cannot be "sticker": there are text, image, video, audio, file`},
 		{"a constant of another form", "conversation:\n  members:\n    participants: {const: none}", `m.yaml:3: participants is a list, not text`},
 		{"a shape", "message:\n  members:\n    senderId: [{column: sender_jid, shape: fone}, {const: me}]", `m.yaml:3: there is no shape "fone": did you mean "phone"?`},
+		{"a form", "message:\n  members:\n    senderId: [{column: sender_jid, as: phones}, {const: me}]", `m.yaml:3: nothing can be written as "phones": did you mean "phone"?`},
 		{"a beginning", "message:\n  members:\n    senderId: [{column: sender_jid, begins: ''}, {const: me}]", "m.yaml:3: `begins:` takes the text that a value begins with"},
 		{"kept in a conversation", "conversation:\n  members:\n    contactId: {kept: contact_id}", "m.yaml:3: `kept:` is for members of message"},
 		{"kept of another table", "message:\n  members:\n    senderId: [{kept: contact.phone}, {const: me}]", "m.yaml:3: `kept:` reads columns of the message alone"},

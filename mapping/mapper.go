@@ -115,6 +115,12 @@ func countedWords(x expr, into map[string]*atomic.Uint64) {
 		countedWords(x.of, into)
 	case *keptExpr:
 		countedWords(x.of, into)
+	case *asExpr:
+		countedWords(x.of, into)
+	case *matchExpr:
+		countedWords(x.of, into)
+	case *beginsExpr:
+		countedWords(x.of, into)
 	case *firstExpr:
 		for _, o := range x.of {
 			countedWords(o, into)

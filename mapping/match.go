@@ -14,12 +14,28 @@ func matcher(name string) func([]byte) bool {
 		return phone
 	case "phone_jid":
 		return phoneJID
+	case "lid":
+		return ofKind(lidIdentity)
+	case "group":
+		return ofKind(groupIdentity)
+	case "newsletter":
+		return ofKind(newsletterIdentity)
 	}
 	return nil
 }
 
+func ofKind(kind identityKind) func([]byte) bool {
+	return func(s []byte) bool {
+		var b [maxIdentity]byte
+		_, k := parseIdentity(b[:0], s)
+		return k == kind
+	}
+}
+
 // matcherNames lists what matcher knows.
-func matcherNames() []string { return []string{"digits", "filled", "phone", "phone_jid"} }
+func matcherNames() []string {
+	return []string{"digits", "filled", "group", "lid", "newsletter", "phone", "phone_jid"}
+}
 
 // filled is anything but the empty text.
 func filled(s []byte) bool { return len(s) > 0 }
@@ -48,9 +64,20 @@ func phoneJID(s []byte) bool {
 	return n > 0 && string(s[n:]) == suffix && phone(s[:n])
 }
 
-// beginsWith is text that begins with another; case matters.
-func beginsWith(prefix string) func([]byte) bool {
-	return func(s []byte) bool { return len(s) >= len(prefix) && string(s[:len(prefix)]) == prefix }
+// beginsExpr lets text through that begins with another, or with not, that
+// does not begin with it and is not empty; case matters.
+type beginsExpr struct {
+	of     expr
+	prefix string
+	not    bool
 }
+
+func (x *beginsExpr) text(e *env) ([]byte, bool) {
+	s, ok := x.of.text(e)
+	begins := len(s) >= len(x.prefix) && string(s[:len(x.prefix)]) == x.prefix
+	return s, ok && len(s) > 0 && begins != x.not
+}
+func (x *beginsExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
+func (x *beginsExpr) walk(visit func(ref))                   { x.of.walk(visit) }
 
 func pattern(re *regexp.Regexp) func([]byte) bool { return re.Match }
