@@ -97,17 +97,16 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condit
 	default:
 		return &presentCond{x}
 	}
-	cond := &inCond{of: x, words: map[string]bool{}}
+	cond := &inCond{of: x}
 	for _, w := range words {
 		switch w = deref(w); {
 		case isNullNode(w):
 			cond.null = true
 		case w.ShortTag() == "!!bool":
 			// Postgres prints t and f, Realtime true and false.
-			cond.words[w.Value] = true
-			cond.words[w.Value[:1]] = true
+			cond.words = append(cond.words, w.Value[:1], w.Value)
 		default:
-			cond.words[w.Value] = true
+			cond.words = append(cond.words, w.Value)
 		}
 	}
 	return cond
@@ -123,7 +122,8 @@ func (c *compiler) wordTables(n *yaml.Node) {
 }
 
 // wordTable compiles {target: [word, …]}, or takes the table of that name.
-// With an enum the targets must be in it.
+// With an enum the targets must be in it. The words of null are known and have
+// no value. A word of the operator's own list leaves the preset's.
 func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 	if n.Kind == yaml.ScalarNode {
 		words := c.words[n.Value]
@@ -137,7 +137,7 @@ func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 			return nil
 		}
 		for _, to := range words {
-			if len(enum) > 0 && !slices.Contains(enum, string(to)) {
+			if to != nil && len(enum) > 0 && !slices.Contains(enum, string(to)) {
 				c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
 				return nil
 			}
@@ -148,10 +148,14 @@ func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 		c.fail(n, "`words:` takes {target: [word, word]}, or the name of a table in the section words")
 		return nil
 	}
-	out := map[string][]byte{}
+	out, own := map[string][]byte{}, map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		to, from := n.Content[i], deref(n.Content[i+1])
-		if len(enum) > 0 && !slices.Contains(enum, to.Value) {
+		var target []byte
+		if !isNullNode(to) {
+			target = []byte(to.Value)
+		}
+		if target != nil && len(enum) > 0 && !slices.Contains(enum, to.Value) {
 			c.fail(to, "%q is not accepted: %s", to.Value, accepted(to.Value, enum))
 			continue
 		}
@@ -161,10 +165,14 @@ func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 		}
 		for _, w := range list {
 			word := strings.ToLower(deref(w).Value)
-			if other, ok := out[word]; ok && string(other) != to.Value {
+			other, taken := out[word]
+			switch {
+			case taken && own[word] && !c.origin[w]:
+				continue
+			case taken && own[word] == c.origin[w] && string(other) != string(target):
 				c.fail(w, "the word %q leads to both %q and %q", word, other, to.Value)
 			}
-			out[word] = []byte(to.Value)
+			out[word], own[word] = target, c.origin[w]
 		}
 	}
 	return out

@@ -28,7 +28,7 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 		case "id":
 			c.spec.idMember, m.mark = m.value, markID
 		case "status":
-			c.spec.statusMember, m.mark = m.value, markStatus
+			m.value, m.mark = c.status(m.value), markStatus
 		}
 	}
 	c.messageSlots(s, follows, changes)

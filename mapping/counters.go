@@ -9,10 +9,11 @@ const (
 	skipTruncate
 	skipOther
 	skipReference
+	skipStatus
 	skipCount
 )
 
-var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference"}
+var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference", "no_status"}
 
 // Reasons for which a row or an event cannot be made.
 const (

@@ -54,6 +54,8 @@ type env struct {
 	// unknown collects the members whose value a translation had no word for.
 	unknown []string
 	scratch []byte
+	// kept are the values that messages had before.
+	kept *keptValues
 }
 
 // finder finds the rows that hang on those that an env was started with. It
@@ -97,9 +99,11 @@ func (e *env) text(r ref) ([]byte, bool) {
 	if r.slot >= len(row) {
 		return nil, false
 	}
-	v := &row[r.slot]
-	if v.Kind == source.Unchanged {
+	switch v := &row[r.slot]; v.Kind {
+	case source.Text:
+		return v.Data, true
+	case source.Unchanged:
 		e.toast |= 1 << r.table
 	}
-	return v.Data, v.Kind == source.Text
+	return nil, false
 }

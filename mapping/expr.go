@@ -127,7 +127,7 @@ func (x *wordsExpr) text(e *env) ([]byte, bool) {
 		return nil, false
 	}
 	if to, ok := x.words[string(s)]; ok {
-		return to, true
+		return to, to != nil
 	}
 	var lower [64]byte
 	if len(s) <= len(lower) && hasUpper(s) {
@@ -138,7 +138,7 @@ func (x *wordsExpr) text(e *env) ([]byte, bool) {
 			lower[i] = c
 		}
 		if to, ok := x.words[string(lower[:len(s)])]; ok {
-			return to, true
+			return to, to != nil
 		}
 	}
 	if x.count != "" && !e.quiet {

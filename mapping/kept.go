@@ -20,6 +20,9 @@ func (x *keptExpr) text(e *env) ([]byte, bool) {
 	if s, ok := x.of.text(e); ok {
 		return s, true
 	}
+	if e.kept == nil || len(e.kept.values) == 0 {
+		return nil, false
+	}
 	return e.find.findKept(e, x.n)
 }
 func (x *keptExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
@@ -98,13 +101,10 @@ func (m *Mapper) findKept(e *env, n uint8) ([]byte, bool) {
 // old row, else from what was remembered under the key that the row had. Where
 // old rows do not come whole, what the row has now is remembered for later.
 func (m *Mapper) keepValues(b *binding, op source.Op, row source.Row, id rowKey) {
-	if op == source.Insert && b.full {
-		return
-	}
 	for n, x := range m.spec.kept {
 		now, ok := m.quietText(x, row)
 		switch {
-		case ok && b.full:
+		case ok && (b.full || n == m.spec.statusKept): // of the latter fingerprints tell
 		case ok:
 			m.kept.put(uint8(n), id, now)
 		case op == source.Update:
@@ -118,6 +118,9 @@ func (m *Mapper) keepOld(n uint8, x expr, id rowKey) {
 	old, ok := []byte(nil), false
 	if allSent(m.old, m.spec.message.workspace, m.spec.message.conversation) {
 		old, ok = m.quietText(x, m.old)
+	}
+	if !ok && int(n) == m.spec.statusKept {
+		old, ok = m.statusBefore(was)
 	}
 	if !ok && !was.equal(id) {
 		old, ok = m.kept.get(n, was)

@@ -98,7 +98,7 @@ func New(spec *Spec, opts Options) *Mapper {
 	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.init(m.opts.EventBytes)
-	m.env.find = m
+	m.env.find, m.env.kept = m, &m.kept
 	m.env.tables = len(spec.tables)
 	m.env.trusted = &m.trusted
 	m.batch.base, m.batch.maxBytes = 1, m.opts.BatchBytes
@@ -137,9 +137,13 @@ func (m *Mapper) unknownWord(member string) {
 	if n := m.unknownWords[member]; n != nil {
 		n.Add(1)
 	}
+	does := "is sent as its fallback"
+	if member == "message.status" {
+		does = "makes no messageStatus (a new message has the fallback)"
+	}
 	m.warn(Warning{
 		Reason: "unknown_word", Table: m.spec.tables[messageTable].Schema + "." + m.spec.tables[messageTable].Name,
-		Detail: "a value of " + member + " is in no word list and is sent as its fallback: add the word to the mapping's `words:`",
+		Detail: "a value of " + member + " is in no word list and " + does + ": add the word to the mapping's `words:`",
 	}, member)
 }
 

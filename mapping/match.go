@@ -41,12 +41,11 @@ func matcherNames() []string {
 func filled(s []byte) bool { return len(s) > 0 }
 
 func digits(s []byte) bool {
+	var bad byte
 	for _, c := range s {
-		if c-'0' > 9 {
-			return false
-		}
+		bad |= noDigit(c)
 	}
-	return len(s) > 0
+	return len(s) > 0 && bad < 0x80
 }
 
 // phone is the CRM's pattern for a phone: ^\+?[1-9]\d{10,14}$.
@@ -77,7 +76,17 @@ func (x *beginsExpr) text(e *env) ([]byte, bool) {
 	begins := len(s) >= len(x.prefix) && string(s[:len(x.prefix)]) == x.prefix
 	return s, ok && len(s) > 0 && begins != x.not
 }
-func (x *beginsExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
-func (x *beginsExpr) walk(visit func(ref))                   { x.of.walk(visit) }
+
+func (x *beginsExpr) json(dst []byte, e *env) ([]byte, bool) {
+	s, ok := x.text(e)
+	if !ok {
+		return dst, false
+	}
+	if len(s) > e.large {
+		return e.appendLarge(dst, s)
+	}
+	return appendString(dst, s), true
+}
+func (x *beginsExpr) walk(visit func(ref)) { x.of.walk(visit) }
 
 func pattern(re *regexp.Regexp) func([]byte) bool { return re.Match }

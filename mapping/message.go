@@ -20,7 +20,9 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 	if !ok {
 		return nil
 	}
-	m.keepValues(b, op, row, rowKey{ws, id})
+	if op == source.Update || !b.full {
+		m.keepValues(b, op, row, rowKey{ws, id})
+	}
 	if op == source.Insert {
 		m.rememberMessage(b, row, rowKey{ws, id}, true)
 		m.insertedMessage(row, rowKey{ws, conv})
@@ -164,9 +166,12 @@ func allKnown(row source.Row) bool {
 }
 
 // statusDiffers compares the status in the contract's words: `sent` and
-// `SERVER_ACK` are the same.
+// `SERVER_ACK` are the same. One that means none differs; emitStatus counts it.
 func (m *Mapper) statusDiffers(row source.Row, prints []uint64) bool {
 	now := m.statusOf(row)
+	if now == nil {
+		return true
+	}
 	if m.oldKnown() {
 		m.other = append(m.other[:0], now...)
 		return string(m.statusOf(m.old)) != string(m.other)
@@ -177,14 +182,13 @@ func (m *Mapper) statusDiffers(row source.Row, prints []uint64) bool {
 	return prints[len(row)] != m.prints.hash(source.Value{Kind: source.Text, Data: now})
 }
 
-// statusOf returns a message's status in the contract's words. Unknown words
-// are counted when the event is made, not here.
+// statusOf returns a message's status in the contract's words, nil for none.
+// Unknown words are counted when the event is made, not here.
 func (m *Mapper) statusOf(row source.Row) []byte {
-	m.beginMessage(row)
-	m.env.quiet = true
-	s, _ := m.spec.statusMember.text(&m.env)
-	m.env.quiet = false
-	return s
+	if s, ok := m.quietText(m.spec.statusMember, row); ok {
+		return s
+	}
+	return nil
 }
 
 // payloadDiffers tells whether the event of the new row differs from that of
@@ -230,7 +234,9 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id rowKey, inserted
 			prints[i] = h
 		}
 	}
-	prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: m.statusOf(row)})
+	if s := m.statusOf(row); s != nil {
+		prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: s})
+	}
 	if size >= largeRow || !inserted && m.memory.get(messageTable, id) != nil {
 		if r := m.remember(messageTable, id, row, nil); r != nil {
 			r.stream = true

@@ -17,8 +17,13 @@ type Spec struct {
 	// insertedOnly: message.x in a conversation is the message inserted in this
 	// transaction only.
 	insertedOnly bool
+	// statusMember is what is known of a message's status: the member without
+	// its fallback. statusKept is its place in kept.
 	statusMember expr
-	idMember     expr
+	statusKept   int
+	// statuses are the contract's.
+	statuses []string
+	idMember expr
 	// kept are the expressions whose value outlives the row's change.
 	kept []expr
 	// contentSlots are the message's columns that its content is the text of.
