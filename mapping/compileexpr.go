@@ -206,8 +206,8 @@ var beside = map[string][]string{
 	"first":  {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 	"const":  {}, "commit": {},
 	"if":     {"then", "else"},
-	"json":   {"path", "nulls", "times", "else"},
-	"time":   {"else"},
+	"json":   {"path", "nulls", "times", "unit", "else"},
+	"time":   {"unit", "else"},
 	"number": {"else"}, "bool": {},
 	"object": {"else"}, "array": {"else"},
 	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
@@ -227,7 +227,7 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 	case "json":
 		return c.jsonHead(v, k, m)
 	case "time", "number", "bool":
-		return c.converted(head, v, m, depth)
+		return c.converted(head, v, k["unit"], m, depth)
 	case "object":
 		return c.object(v, m)
 	case "array":
@@ -319,11 +319,12 @@ var constForms = map[string]form{
 
 // converted compiles time, number and bool; of a list each element is
 // converted by itself, so that one that cannot be leaves room for the next.
-func (c *compiler) converted(head string, v *yaml.Node, m shapeMember, depth int) expr {
+// unit is that of times that are numbers, nil for none.
+func (c *compiler) converted(head string, v, unit *yaml.Node, m shapeMember, depth int) expr {
 	if v.Kind == yaml.SequenceNode && head != "bool" {
 		f := &firstExpr{}
 		for _, e := range v.Content {
-			if x := c.converted(head, deref(e), m, depth+1); x != nil {
+			if x := c.converted(head, deref(e), unit, m, depth+1); x != nil {
 				f.of = append(f.of, x)
 			}
 		}
@@ -335,7 +336,7 @@ func (c *compiler) converted(head string, v *yaml.Node, m shapeMember, depth int
 	}
 	switch head {
 	case "time":
-		return c.formed(v, m, formTime, &timeExpr{x})
+		return c.formed(v, m, formTime, c.timeHead(v, unit, x))
 	case "number":
 		return c.formed(v, m, formNumber, &numberExpr{x})
 	}
@@ -367,6 +368,10 @@ func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember
 		if n.Kind != yaml.SequenceNode {
 			c.fail(n, "`times:` takes a list of members")
 		}
+	}
+	x.edit.unit, x.member = c.unit(k["unit"]), c.member
+	if n := k["unit"]; n != nil && k["times"] == nil {
+		c.fail(n, "`unit:` is that of `times:`, which is missing")
 	}
 	return x
 }

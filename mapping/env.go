@@ -54,6 +54,10 @@ type env struct {
 	// unknown collects the members whose value a translation had no word for.
 	unknown []string
 	scratch []byte
+	// counted is a member whose time is a number of an unknown unit.
+	counted string
+	// countedJSON tells that there is one in the JSON that was just edited.
+	countedJSON bool
 	// kept are the values that messages had before.
 	kept *keptValues
 }
@@ -71,7 +75,7 @@ func (e *env) begin(t time.Time) {
 	clear(e.rows[:e.tables])
 	clear(e.asked[:e.tables])
 	e.time, e.toast, e.missed, e.short = t, 0, false, false
-	e.over, e.cut = false, false
+	e.over, e.cut, e.counted = false, false, ""
 	e.scratch = e.scratch[:0]
 	e.unknown = e.unknown[:0]
 }

@@ -1,5 +1,7 @@
 package mapping
 
+import "slices"
+
 // The byte-level helpers, for their tests.
 var (
 	AppendTime   = appendTime
@@ -12,6 +14,11 @@ var (
 	PhoneJID     = phoneJID
 	IsNumber     = isNumber
 )
+
+// AppendTimeOf is appendTimeOf with the unit's name.
+func AppendTimeOf(dst, s []byte, unit string) (out []byte, ok, counted bool) {
+	return appendTimeOf(dst, s, timeUnit(slices.Index(unitNames, unit)+1))
+}
 
 // As writes s as the transform of that name does, "" when it has no such form.
 func As(name, s string) string {

@@ -183,7 +183,12 @@ func (x *matchExpr) json(dst []byte, e *env) ([]byte, bool) {
 func (x *matchExpr) walk(visit func(ref)) { x.of.walk(visit) }
 
 // timeExpr prints a time as the contract does.
-type timeExpr struct{ of expr }
+type timeExpr struct {
+	of   expr
+	unit timeUnit
+	// member is what the time is of.
+	member string
+}
 
 func (x *timeExpr) text(e *env) ([]byte, bool) {
 	s, ok := x.of.text(e)
@@ -191,8 +196,18 @@ func (x *timeExpr) text(e *env) ([]byte, bool) {
 		return nil, false
 	}
 	start := len(e.scratch)
-	e.scratch, ok = appendTime(e.scratch, s)
-	return e.scratch[start:len(e.scratch):len(e.scratch)], ok
+	if e.scratch, ok = x.append(e.scratch, s, e); !ok {
+		return nil, false
+	}
+	return e.scratch[start:len(e.scratch):len(e.scratch)], true
+}
+
+func (x *timeExpr) append(dst, s []byte, e *env) ([]byte, bool) {
+	out, ok, counted := appendTimeOf(dst, s, x.unit)
+	if counted {
+		e.counted = x.member
+	}
+	return out, ok
 }
 
 func (x *timeExpr) json(dst []byte, e *env) ([]byte, bool) {
@@ -200,7 +215,7 @@ func (x *timeExpr) json(dst []byte, e *env) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	out, ok := appendTime(append(dst, '"'), s)
+	out, ok := x.append(append(dst, '"'), s, e)
 	if !ok {
 		return dst, false
 	}

@@ -30,6 +30,8 @@ func TestErrorsOfAMapping(t *testing.T) {
 		{"a constant", "message:\n  members:\n    type: {const: sticker}", `m.yaml:3: type cannot be "sticker": there are text, image, video, audio, file`},
 		{"a constant of another form", "conversation:\n  members:\n    participants: {const: none}", `m.yaml:3: participants is a list, not text`},
 		{"a shape", "message:\n  members:\n    senderId: [{column: sender_jid, shape: fone}, {const: me}]", `m.yaml:3: there is no shape "fone": did you mean "phone"?`},
+		{"a unit", "message:\n  members:\n    createdAt: {time: created_at, unit: secs}", `m.yaml:3: there is no unit "secs": `},
+		{"a unit of nothing", "conversation:\n  members:\n    lastMessage: {json: last_message, unit: seconds}", "m.yaml:3: `unit:` is that of `times:`, which is missing"},
 		{"a form", "message:\n  members:\n    senderId: [{column: sender_jid, as: phones}, {const: me}]", `m.yaml:3: nothing can be written as "phones": did you mean "phone"?`},
 		{"a beginning", "message:\n  members:\n    senderId: [{column: sender_jid, begins: ''}, {const: me}]", "m.yaml:3: `begins:` takes the text that a value begins with"},
 		{"kept in a conversation", "conversation:\n  members:\n    contactId: {kept: contact_id}", "m.yaml:3: `kept:` is for members of message"},

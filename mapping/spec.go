@@ -11,6 +11,8 @@ type Spec struct {
 	typingSlot int
 
 	references []reference
+	// times are the columns that are printed as times and have no unit.
+	times []timeColumn
 	// newestSlots are the message's columns that a conversation event reads.
 	newestSlots []bool
 	newestBy    int // slot of the column that orders messages
