@@ -392,7 +392,7 @@ func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m sha
 		if k["count"] != nil && k["count"].Value == "true" {
 			count = c.member
 		}
-		x = &wordsExpr{of: x, words: words, count: count}
+		x = &wordsExpr{of: x, words: newWords(words), count: count}
 	}
 	if s := k["shape"]; s != nil {
 		match := matcher(s.Value)

@@ -153,7 +153,9 @@ func (m *Mapper) writePayload(t tableID, key []byte, members []memberExpr) outco
 	}
 	m.out[0] = '{'
 	m.out = append(m.out, '}')
-	m.countedTime(t, key)
+	if m.env.counted != "" {
+		m.countedTime(t, key)
+	}
 	return made
 }
 

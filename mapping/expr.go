@@ -112,53 +112,6 @@ func (x *ifExpr) walk(visit func(ref)) {
 	}
 }
 
-// wordsExpr translates text by a table of words, without regard to the case of
-// ASCII letters. A word that is not in the table is no value.
-type wordsExpr struct {
-	of    expr
-	words map[string][]byte
-	// count names the member whose unknown words are counted, empty for none.
-	count string
-}
-
-func (x *wordsExpr) text(e *env) ([]byte, bool) {
-	s, ok := x.of.text(e)
-	if !ok {
-		return nil, false
-	}
-	if to, ok := x.words[string(s)]; ok {
-		return to, to != nil
-	}
-	var lower [64]byte
-	if len(s) <= len(lower) && hasUpper(s) {
-		for i, c := range s {
-			if c >= 'A' && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			lower[i] = c
-		}
-		if to, ok := x.words[string(lower[:len(s)])]; ok {
-			return to, to != nil
-		}
-	}
-	if x.count != "" && !e.quiet {
-		e.unknown = append(e.unknown, x.count)
-	}
-	return nil, false
-}
-
-func hasUpper(s []byte) bool {
-	for _, c := range s {
-		if c >= 'A' && c <= 'Z' {
-			return true
-		}
-	}
-	return false
-}
-
-func (x *wordsExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
-func (x *wordsExpr) walk(visit func(ref))                   { x.of.walk(visit) }
-
 // matchExpr lets text through that has a form.
 type matchExpr struct {
 	of    expr
@@ -203,6 +156,9 @@ func (x *timeExpr) text(e *env) ([]byte, bool) {
 }
 
 func (x *timeExpr) append(dst, s []byte, e *env) ([]byte, bool) {
+	if out, ok := appendTime(dst, s); ok {
+		return out, true
+	}
 	out, ok, counted := appendTimeOf(dst, s, x.unit)
 	if counted {
 		e.counted = x.member

@@ -25,7 +25,13 @@ func (x *keptExpr) text(e *env) ([]byte, bool) {
 	}
 	return e.find.findKept(e, x.n)
 }
-func (x *keptExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
+
+func (x *keptExpr) json(dst []byte, e *env) ([]byte, bool) {
+	if out, ok := x.of.json(dst, e); ok || len(e.kept.values) == 0 {
+		return out, ok
+	}
+	return quoted(x, dst, e)
+}
 func (x *keptExpr) walk(visit func(ref))                   { x.of.walk(visit) }
 
 // maxKept is the longest value, and the longest key, that is remembered: ids

@@ -219,9 +219,6 @@ func isNumberType(name string) bool {
 
 // countedTime counts an event whose time is a number of an unknown unit.
 func (m *Mapper) countedTime(t tableID, key []byte) {
-	if m.env.counted == "" || m.trying {
-		return
-	}
 	m.fail(failUnit, t, key, m.env.counted, m.env.counted+" is a number, and the mapping does not say what it counts since 1970, so it is not printed as a time: "+
 		"write {time: column, unit: seconds}, milliseconds or microseconds")
 }
