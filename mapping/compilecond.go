@@ -81,8 +81,7 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condit
 	if x == nil {
 		return nil
 	}
-	x = c.modified(x, n, map[string]*yaml.Node{"shape": k["shape"], "begins": k["begins"], "begins_not": k["begins_not"], "matches": k["matches"]}, shapeMember{}, 0)
-	if x == nil {
+	if x = c.filtered(x, k); x == nil {
 		return nil
 	}
 	var words []*yaml.Node
@@ -126,23 +125,7 @@ func (c *compiler) wordTables(n *yaml.Node) {
 // no value. A word of the operator's own list leaves the preset's.
 func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 	if n.Kind == yaml.ScalarNode {
-		words := c.words[n.Value]
-		if words == nil {
-			var names []string
-			for name := range c.words {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			c.fail(n, "there is no word table %q: %s", n.Value, accepted(n.Value, names))
-			return nil
-		}
-		for _, to := range words {
-			if to != nil && len(enum) > 0 && !slices.Contains(enum, string(to)) {
-				c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
-				return nil
-			}
-		}
-		return words
+		return c.namedWords(n, enum)
 	}
 	if n.Kind != yaml.MappingNode {
 		c.fail(n, "`words:` takes {target: [word, word]}, or the name of a table in the section words")
@@ -176,4 +159,25 @@ func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 		}
 	}
 	return out
+}
+
+// namedWords takes the table of that name.
+func (c *compiler) namedWords(n *yaml.Node, enum []string) map[string][]byte {
+	table := c.words[n.Value]
+	if table == nil {
+		var names []string
+		for name := range c.words {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		c.fail(n, "there is no word table %q: %s", n.Value, accepted(n.Value, names))
+		return nil
+	}
+	for _, to := range table {
+		if to != nil && len(enum) > 0 && !slices.Contains(enum, string(to)) {
+			c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
+			return nil
+		}
+	}
+	return table
 }

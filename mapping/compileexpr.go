@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -372,61 +371,6 @@ func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember
 	x.edit.unit, x.member = c.unit(k["unit"]), c.member
 	if n := k["unit"]; n != nil && k["times"] == nil {
 		c.fail(n, "`unit:` is that of `times:`, which is missing")
-	}
-	return x
-}
-
-// modified applies as, words, shape, begins, matches and else.
-func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
-	if a := k["as"]; a != nil {
-		to, ok := transforms[a.Value]
-		if !ok {
-			c.fail(a, "nothing can be written as %q: %s", a.Value, accepted(a.Value, transformNames()))
-			return nil
-		}
-		x = &asExpr{x, to}
-	}
-	if w := k["words"]; w != nil {
-		words := c.wordTable(w, m.enum)
-		count := ""
-		if k["count"] != nil && k["count"].Value == "true" {
-			count = c.member
-		}
-		x = &wordsExpr{of: x, words: newWords(words), count: count}
-	}
-	if s := k["shape"]; s != nil {
-		match := matcher(s.Value)
-		if match == nil {
-			c.fail(s, "there is no shape %q: %s", s.Value, accepted(s.Value, matcherNames()))
-			return nil
-		}
-		x = &matchExpr{x, match}
-	}
-	for _, key := range []string{"begins", "begins_not"} {
-		b := k[key]
-		if b == nil {
-			continue
-		}
-		if b.Kind != yaml.ScalarNode || b.Value == "" {
-			c.fail(b, "`%s:` takes the text that a value begins with", key)
-			return nil
-		}
-		x = &beginsExpr{of: x, prefix: b.Value, not: key == "begins_not"}
-	}
-	if r := k["matches"]; r != nil {
-		re, err := regexp.Compile(r.Value)
-		if err != nil {
-			c.fail(r, "`matches:` is not a regular expression: %v", err)
-			return nil
-		}
-		x = &matchExpr{x, pattern(re)}
-	}
-	if e := k["else"]; e != nil && k["if"] == nil {
-		alt := c.compile(e, m, depth+1)
-		if alt == nil {
-			return nil
-		}
-		x = &firstExpr{[]expr{x, alt}}
 	}
 	return x
 }

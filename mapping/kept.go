@@ -32,7 +32,7 @@ func (x *keptExpr) json(dst []byte, e *env) ([]byte, bool) {
 	}
 	return quoted(x, dst, e)
 }
-func (x *keptExpr) walk(visit func(ref))                   { x.of.walk(visit) }
+func (x *keptExpr) walk(visit func(ref)) { x.of.walk(visit) }
 
 // maxKept is the longest value, and the longest key, that is remembered: ids
 // are a tenth of it.
