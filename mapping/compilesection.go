@@ -221,6 +221,15 @@ func (c *compiler) finish() {
 			markColumns(m.value, s.contentSlots)
 		}
 	}
+	for _, x := range s.kept {
+		slots := []int{s.message.key, s.message.workspace}
+		x.walk(func(r ref) {
+			if r.table == messageTable {
+				slots = append(slots, r.slot)
+			}
+		})
+		s.keptSlots = append(s.keptSlots, slots)
+	}
 	grow(&s.statusSlots, messageTable)
 	grow(&s.followSlots, messageTable)
 	grow(&s.visibleSlots[messageTable], messageTable)

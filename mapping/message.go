@@ -101,7 +101,7 @@ func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) 
 	case unknown:
 		status = true
 	case changed:
-		status = m.statusDiffers(row, prints)
+		status = m.statusDiffers(row, id, prints)
 	}
 	otherChange := raw[otherPart]
 	if !status {
@@ -167,9 +167,10 @@ func allKnown(row source.Row) bool {
 
 // statusDiffers compares the status in the contract's words: `sent` and
 // `SERVER_ACK` are the same. One that means none differs; emitStatus counts it.
-func (m *Mapper) statusDiffers(row source.Row, prints []uint64) bool {
+func (m *Mapper) statusDiffers(row source.Row, id rowKey, prints []uint64) bool {
 	now := m.statusOf(row)
 	if now == nil {
+		m.keepOld(uint8(m.spec.statusKept), m.spec.statusMember, id)
 		return true
 	}
 	if m.oldKnown() {
