@@ -221,14 +221,12 @@ func (c *compiler) finish() {
 			markColumns(m.value, s.contentSlots)
 		}
 	}
-	for _, x := range s.kept {
-		slots := []int{s.message.key, s.message.workspace}
-		x.walk(func(r ref) {
-			if r.table == messageTable {
-				slots = append(slots, r.slot)
-			}
-		})
-		s.keptSlots = append(s.keptSlots, slots)
+	s.keptSlots = make([]bool, len(s.tables[messageTable].Columns))
+	for n, x := range s.kept {
+		if n == s.statusKept {
+			continue
+		}
+		x.walk(func(r ref) { s.keptSlots[r.slot] = true })
 	}
 	grow(&s.statusSlots, messageTable)
 	grow(&s.followSlots, messageTable)

@@ -108,11 +108,8 @@ func (m *Mapper) findKept(e *env, n uint8) ([]byte, bool) {
 // old rows do not come whole, what the row has now is remembered for later.
 func (m *Mapper) keepValues(b *binding, op source.Op, row source.Row, id rowKey) {
 	for n, x := range m.spec.kept {
-		switch {
-		case n == m.spec.statusKept && m.oldKeyOf(messageTable, id).equal(id):
+		if n == m.spec.statusKept && m.oldKeyOf(messageTable, id).equal(id) {
 			continue // statusDiffers finds out, and keeps it
-		case b.full && m.sameSlots(row, m.spec.keptSlots[n]):
-			continue
 		}
 		now, ok := m.quietText(x, row)
 		switch {
@@ -123,16 +120,6 @@ func (m *Mapper) keepValues(b *binding, op source.Op, row source.Row, id rowKey)
 			m.keepOld(uint8(n), x, id)
 		}
 	}
-}
-
-// sameSlots tells that the old row has the same values there.
-func (m *Mapper) sameSlots(row source.Row, slots []int) bool {
-	for _, slot := range slots {
-		if slot >= len(m.old) || compareValues(row[slot], m.old[slot]) != same {
-			return false
-		}
-	}
-	return true
 }
 
 func (m *Mapper) keepOld(n uint8, x expr, id rowKey) {

@@ -20,10 +20,10 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 	if !ok {
 		return nil
 	}
-	if op == source.Update || !b.full {
-		m.keepValues(b, op, row, rowKey{ws, id})
-	}
 	if op == source.Insert {
+		if !b.full {
+			m.keepValues(b, op, row, rowKey{ws, id})
+		}
 		m.rememberMessage(b, row, rowKey{ws, id}, true)
 		m.insertedMessage(row, rowKey{ws, conv})
 		if m.owes() {
@@ -32,7 +32,7 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		m.batch.touch(rowKey{ws, conv}, true)
 		return m.emitMessage(row, index, emit)
 	}
-	statusChanged, otherChanged := m.compareMessage(row, rowKey{ws, id})
+	statusChanged, otherChanged := m.compareMessage(b, row, rowKey{ws, id})
 	m.rememberMessage(b, row, rowKey{ws, id}, false)
 	m.updatedMessage(row, rowKey{ws, id}, rowKey{ws, conv})
 	if m.owes() {
@@ -81,11 +81,16 @@ func (m *Mapper) columnName(t tableID, slot int) string { return m.spec.tables[t
 // compareMessage tells what an UPDATE changed: from the old row, else from the
 // fingerprint of the last state. Where neither knows, the status counts as
 // changed and the rest as not (or as the mapping's `unknown:` says).
-func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) {
-	prints := m.prints.get(m.oldKeyOf(messageTable, id))
+func (m *Mapper) compareMessage(b *binding, row source.Row, id rowKey) (status, other bool) {
+	was := m.oldKeyOf(messageTable, id)
+	prints := m.prints.get(was)
+	keeps := !b.full || !was.equal(id)
 	var raw [3]change
 	const statusPart, followPart, otherPart = 0, 1, 2
 	for slot := range row {
+		if m.spec.keptSlots[slot] && !keeps {
+			keeps = m.compareSlot(row, slot, prints) != same
+		}
 		part := otherPart
 		switch {
 		case m.spec.statusSlots[slot]:
@@ -96,6 +101,9 @@ func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) 
 			part = followPart
 		}
 		raw[part] = raw[part].or(m.compareSlot(row, slot, prints))
+	}
+	if keeps {
+		m.keepValues(b, source.Update, row, id)
 	}
 	switch raw[statusPart] {
 	case unknown:

@@ -28,9 +28,9 @@ type Spec struct {
 	idMember expr
 	// kept are the expressions whose value outlives the row's change.
 	kept []expr
-	// keptSlots are, for each of kept, the columns that it reads and those of
-	// the key.
-	keptSlots [][]int
+	// keptSlots are the message's columns that they read, but for those of the
+	// status.
+	keptSlots []bool
 	// contentSlots are the message's columns that its content is the text of.
 	contentSlots []bool
 	statusSlots  []bool
