@@ -38,7 +38,7 @@ func TestLockedTablesCostNamesForAWhile(t *testing.T) {
 	short := c.await("the status", func(events []event) bool {
 		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "messageStatus" })
 	})
-	if short[0].Name != "message" || short[0].Payload["senderId"] != "system" || short[1].Name != "conversation" || len(short[1].Payload["participants"].([]any)) != 0 {
+	if short[0].Name != "message" || short[0].Payload["senderId"] != "99900000000" || short[1].Name != "conversation" || len(short[1].Payload["participants"].([]any)) != 0 {
 		t.Fatalf("not short: %v", short)
 	}
 	if l := d.Status().Mapping.Lookups; !l.Failing || l.Owed != 2 {

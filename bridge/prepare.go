@@ -238,6 +238,13 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	if failed != nil {
 		return failed
 	}
+	if err == nil {
+		typeOf, unread := provision.ColumnTypes(ctx, conn)
+		err = s.spec.CheckTypes(typeOf)
+		if unread() != nil {
+			return unread()
+		}
+	}
 	if err != nil {
 		return &SetupError{Err: err}
 	}

@@ -38,7 +38,7 @@ func (c *compiler) condition(n *yaml.Node, depth int) condition {
 		}
 		return nil
 	}
-	k := c.keys(n, "a condition", "column", "path", "is", "in", "shape", "matches", "any", "all", "not")
+	k := c.keys(n, "a condition", "column", "path", "is", "in", "shape", "begins", "begins_not", "matches", "any", "all", "not")
 	switch {
 	case k["any"] != nil:
 		if of := c.conditions(k["any"], depth); of != nil {
@@ -81,8 +81,7 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condit
 	if x == nil {
 		return nil
 	}
-	x = c.modified(x, n, map[string]*yaml.Node{"shape": k["shape"], "matches": k["matches"]}, shapeMember{}, 0)
-	if x == nil {
+	if x = c.filtered(x, k); x == nil {
 		return nil
 	}
 	var words []*yaml.Node
@@ -97,17 +96,16 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condit
 	default:
 		return &presentCond{x}
 	}
-	cond := &inCond{of: x, words: map[string]bool{}}
+	cond := &inCond{of: x}
 	for _, w := range words {
 		switch w = deref(w); {
 		case isNullNode(w):
 			cond.null = true
 		case w.ShortTag() == "!!bool":
 			// Postgres prints t and f, Realtime true and false.
-			cond.words[w.Value] = true
-			cond.words[w.Value[:1]] = true
+			cond.words = append(cond.words, w.Value[:1], w.Value)
 		default:
-			cond.words[w.Value] = true
+			cond.words = append(cond.words, w.Value)
 		}
 	}
 	return cond
@@ -123,35 +121,24 @@ func (c *compiler) wordTables(n *yaml.Node) {
 }
 
 // wordTable compiles {target: [word, …]}, or takes the table of that name.
-// With an enum the targets must be in it.
+// With an enum the targets must be in it. The words of null are known and have
+// no value. A word of the operator's own list leaves the preset's.
 func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 	if n.Kind == yaml.ScalarNode {
-		words := c.words[n.Value]
-		if words == nil {
-			var names []string
-			for name := range c.words {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			c.fail(n, "there is no word table %q: %s", n.Value, accepted(n.Value, names))
-			return nil
-		}
-		for _, to := range words {
-			if len(enum) > 0 && !slices.Contains(enum, string(to)) {
-				c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
-				return nil
-			}
-		}
-		return words
+		return c.namedWords(n, enum)
 	}
 	if n.Kind != yaml.MappingNode {
 		c.fail(n, "`words:` takes {target: [word, word]}, or the name of a table in the section words")
 		return nil
 	}
-	out := map[string][]byte{}
+	out, own := map[string][]byte{}, map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		to, from := n.Content[i], deref(n.Content[i+1])
-		if len(enum) > 0 && !slices.Contains(enum, to.Value) {
+		var target []byte
+		if !isNullNode(to) {
+			target = []byte(to.Value)
+		}
+		if target != nil && len(enum) > 0 && !slices.Contains(enum, to.Value) {
 			c.fail(to, "%q is not accepted: %s", to.Value, accepted(to.Value, enum))
 			continue
 		}
@@ -161,11 +148,36 @@ func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 		}
 		for _, w := range list {
 			word := strings.ToLower(deref(w).Value)
-			if other, ok := out[word]; ok && string(other) != to.Value {
+			other, taken := out[word]
+			switch {
+			case taken && own[word] && !c.origin[w]:
+				continue
+			case taken && own[word] == c.origin[w] && string(other) != string(target):
 				c.fail(w, "the word %q leads to both %q and %q", word, other, to.Value)
 			}
-			out[word] = []byte(to.Value)
+			out[word], own[word] = target, c.origin[w]
 		}
 	}
 	return out
+}
+
+// namedWords takes the table of that name.
+func (c *compiler) namedWords(n *yaml.Node, enum []string) map[string][]byte {
+	table := c.words[n.Value]
+	if table == nil {
+		var names []string
+		for name := range c.words {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		c.fail(n, "there is no word table %q: %s", n.Value, accepted(n.Value, names))
+		return nil
+	}
+	for _, to := range table {
+		if to != nil && len(enum) > 0 && !slices.Contains(enum, string(to)) {
+			c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
+			return nil
+		}
+	}
+	return table
 }

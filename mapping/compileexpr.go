@@ -2,7 +2,6 @@ package mapping
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -70,7 +69,7 @@ func (c *compiler) named(path string, n *yaml.Node, m shapeMember) expr {
 	return x
 }
 
-var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit"}
+var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit", "kept"}
 
 // compile compiles one expression that m describes.
 func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) expr {
@@ -173,7 +172,7 @@ func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
 		return nil
 	}
 	inner := m
-	if k["words"] != nil || k["shape"] != nil || k["matches"] != nil {
+	if k["as"] != nil || k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["begins_not"] != nil || k["matches"] != nil {
 		inner = shapeMember{name: m.name, form: formText}
 	}
 	x := c.head(head, n, k, inner, depth)
@@ -201,16 +200,16 @@ func (c *compiler) unknownHead(n *yaml.Node) {
 
 // beside lists what may stand beside each head.
 var beside = map[string][]string{
-	"column": {"path", "words", "count", "shape", "matches", "else"},
-	"member": {"words", "count", "shape", "matches", "else"},
-	"first":  {"words", "count", "shape", "matches", "else"},
+	"column": {"path", "as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
+	"member": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
+	"first":  {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 	"const":  {}, "commit": {},
 	"if":     {"then", "else"},
-	"json":   {"path", "nulls", "times", "else"},
-	"time":   {"else"},
+	"json":   {"path", "nulls", "times", "unit", "else"},
+	"time":   {"unit", "else"},
 	"number": {"else"}, "bool": {},
 	"object": {"else"}, "array": {"else"},
-	"merge": {"with", "else"},
+	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 }
 
 func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
@@ -227,7 +226,7 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 	case "json":
 		return c.jsonHead(v, k, m)
 	case "time", "number", "bool":
-		return c.converted(head, v, m, depth)
+		return c.converted(head, v, k["unit"], m, depth)
 	case "object":
 		return c.object(v, m)
 	case "array":
@@ -236,6 +235,8 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 		return c.merged(n, k, m)
 	case "member":
 		return c.memberRef(v, m)
+	case "kept":
+		return c.keptHead(v, m, depth)
 	case "commit":
 		if v.Value != "time" {
 			c.fail(v, "`commit:` has only time")
@@ -317,11 +318,12 @@ var constForms = map[string]form{
 
 // converted compiles time, number and bool; of a list each element is
 // converted by itself, so that one that cannot be leaves room for the next.
-func (c *compiler) converted(head string, v *yaml.Node, m shapeMember, depth int) expr {
+// unit is that of times that are numbers, nil for none.
+func (c *compiler) converted(head string, v, unit *yaml.Node, m shapeMember, depth int) expr {
 	if v.Kind == yaml.SequenceNode && head != "bool" {
 		f := &firstExpr{}
 		for _, e := range v.Content {
-			if x := c.converted(head, deref(e), m, depth+1); x != nil {
+			if x := c.converted(head, deref(e), unit, m, depth+1); x != nil {
 				f.of = append(f.of, x)
 			}
 		}
@@ -333,7 +335,7 @@ func (c *compiler) converted(head string, v *yaml.Node, m shapeMember, depth int
 	}
 	switch head {
 	case "time":
-		return c.formed(v, m, formTime, &timeExpr{x})
+		return c.formed(v, m, formTime, c.timeHead(v, unit, x))
 	case "number":
 		return c.formed(v, m, formNumber, &numberExpr{x})
 	}
@@ -366,41 +368,9 @@ func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember
 			c.fail(n, "`times:` takes a list of members")
 		}
 	}
-	return x
-}
-
-// modified applies words, shape, matches and else.
-func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
-	if w := k["words"]; w != nil {
-		words := c.wordTable(w, m.enum)
-		count := ""
-		if k["count"] != nil && k["count"].Value == "true" {
-			count = c.member
-		}
-		x = &wordsExpr{of: x, words: words, count: count}
-	}
-	if s := k["shape"]; s != nil {
-		match := matcher(s.Value)
-		if match == nil {
-			c.fail(s, "there is no shape %q: %s", s.Value, accepted(s.Value, matcherNames()))
-			return nil
-		}
-		x = &matchExpr{x, match}
-	}
-	if r := k["matches"]; r != nil {
-		re, err := regexp.Compile(r.Value)
-		if err != nil {
-			c.fail(r, "`matches:` is not a regular expression: %v", err)
-			return nil
-		}
-		x = &matchExpr{x, pattern(re)}
-	}
-	if e := k["else"]; e != nil && k["if"] == nil {
-		alt := c.compile(e, m, depth+1)
-		if alt == nil {
-			return nil
-		}
-		x = &firstExpr{[]expr{x, alt}}
+	x.edit.unit, x.member = c.unit(k["unit"]), c.member
+	if n := k["unit"]; n != nil && k["times"] == nil {
+		c.fail(n, "`unit:` is that of `times:`, which is missing")
 	}
 	return x
 }

@@ -28,7 +28,7 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 		case "id":
 			c.spec.idMember, m.mark = m.value, markID
 		case "status":
-			c.spec.statusMember, m.mark = m.value, markStatus
+			m.value, m.mark = c.status(m.value), markStatus
 		}
 	}
 	c.messageSlots(s, follows, changes)
@@ -220,6 +220,13 @@ func (c *compiler) finish() {
 		if m := &s.message.members[i]; m.name == "content" {
 			markColumns(m.value, s.contentSlots)
 		}
+	}
+	s.keptSlots = make([]bool, len(s.tables[messageTable].Columns))
+	for n, x := range s.kept {
+		if n == s.statusKept {
+			continue
+		}
+		x.walk(func(r ref) { s.keptSlots[r.slot] = true })
 	}
 	grow(&s.statusSlots, messageTable)
 	grow(&s.followSlots, messageTable)

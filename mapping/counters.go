@@ -9,10 +9,11 @@ const (
 	skipTruncate
 	skipOther
 	skipReference
+	skipStatus
 	skipCount
 )
 
-var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference"}
+var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference", "no_status"}
 
 // Reasons for which a row or an event cannot be made.
 const (
@@ -22,10 +23,11 @@ const (
 	failConversation
 	failMember
 	failToast
+	failUnit
 	failCount
 )
 
-var failNames = [failCount]string{"missing_column", "no_key", "no_workspace", "no_conversation", "no_member", "value_not_sent"}
+var failNames = [failCount]string{"missing_column", "no_key", "no_workspace", "no_conversation", "no_member", "value_not_sent", "no_unit"}
 
 // counters are written by the goroutine that feeds the Mapper and read by any.
 type counters struct {

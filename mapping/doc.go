@@ -22,7 +22,8 @@
 // A Mapper remembers, within bounds: the rows of conversations and of what
 // they refer to (contacts), the newest message of a conversation, and, for
 // tables without replica identity full, a fingerprint of each message's last
-// state, from which it tells what an UPDATE changed. A transaction of any size
+// state, from which it tells what an UPDATE changed; and values that messages
+// had and have no more, such as the id under which the CRM sent one. A transaction of any size
 // is mapped in batches of at most Options.BatchRows rows, so that memory does
 // not grow with it; a conversation that changes in two batches of one
 // transaction gets an event for each.

@@ -153,6 +153,9 @@ func (m *Mapper) writePayload(t tableID, key []byte, members []memberExpr) outco
 	}
 	m.out[0] = '{'
 	m.out = append(m.out, '}')
+	if m.env.counted != "" {
+		m.countedTime(t, key)
+	}
 	return made
 }
 
@@ -196,6 +199,7 @@ func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 	id := row[m.spec.message.key].Data
 	const head, middle = `{"messageId":`, `,"status":`
 	out, ok := m.spec.idMember.json(append(m.out[:0], head...), &m.env)
+	hasID := ok
 	if ok {
 		m.idAt, m.statusAt = len(head), len(out)+len(middle)
 		out, ok = m.spec.statusMember.json(append(out, middle...), &m.env)
@@ -212,8 +216,11 @@ func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 		return impossible
 	case !ok && m.env.short:
 		return impossible
+	case !ok && hasID:
+		m.noStatus()
+		return impossible
 	case !ok:
-		m.fail(failMember, messageTable, id, "status", "no value for id or status, which the contract requires")
+		m.fail(failMember, messageTable, id, "id", "no value for id, which the contract requires")
 		return impossible
 	}
 	m.fillEvent(MessageStatus, index, row)

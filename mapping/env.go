@@ -54,12 +54,20 @@ type env struct {
 	// unknown collects the members whose value a translation had no word for.
 	unknown []string
 	scratch []byte
+	// counted is a member whose time is a number of an unknown unit.
+	counted string
+	// countedJSON tells that there is one in the JSON that was just edited.
+	countedJSON bool
+	// kept are the values that messages had before.
+	kept *keptValues
 }
 
 // finder finds the rows that hang on those that an env was started with. It
 // sets e.missed when it does not know.
 type finder interface {
 	findRow(e *env, t tableID) source.Row
+	// findKept finds the value of Spec.kept[n] that the message's row had before.
+	findKept(e *env, n uint8) ([]byte, bool)
 }
 
 // begin clears e for a new evaluation.
@@ -67,7 +75,7 @@ func (e *env) begin(t time.Time) {
 	clear(e.rows[:e.tables])
 	clear(e.asked[:e.tables])
 	e.time, e.toast, e.missed, e.short = t, 0, false, false
-	e.over, e.cut = false, false
+	e.over, e.cut, e.counted = false, false, ""
 	e.scratch = e.scratch[:0]
 	e.unknown = e.unknown[:0]
 }
@@ -95,9 +103,11 @@ func (e *env) text(r ref) ([]byte, bool) {
 	if r.slot >= len(row) {
 		return nil, false
 	}
-	v := &row[r.slot]
-	if v.Kind == source.Unchanged {
+	switch v := &row[r.slot]; v.Kind {
+	case source.Text:
+		return v.Data, true
+	case source.Unchanged:
 		e.toast |= 1 << r.table
 	}
-	return v.Data, v.Kind == source.Text
+	return nil, false
 }

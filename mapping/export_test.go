@@ -1,5 +1,7 @@
 package mapping
 
+import "slices"
+
 // The byte-level helpers, for their tests.
 var (
 	AppendTime   = appendTime
@@ -12,6 +14,26 @@ var (
 	PhoneJID     = phoneJID
 	IsNumber     = isNumber
 )
+
+// AppendTimeOf is appendTimeOf with the unit's name.
+func AppendTimeOf(dst, s []byte, unit string) (out []byte, ok, counted bool) {
+	return appendTimeOf(dst, s, timeUnit(slices.Index(unitNames, unit)+1))
+}
+
+// As writes s as the transform of that name does, "" when it has no such form.
+func As(name, s string) string {
+	x := &asExpr{&constExpr{plain: []byte(s)}, transforms[name]}
+	out, _ := x.text(&env{})
+	return string(out)
+}
+
+var phoneJIDBuffer [64]byte
+
+// AppendPhoneJID writes s as the JID of a phone, into nothing.
+func AppendPhoneJID(s string) { asPhoneJID(phoneJIDBuffer[:0], []byte(s)) }
+
+// HasShape tells that s has the shape of that name.
+func HasShape(name, s string) bool { return matcher(name)([]byte(s)) }
 
 // AppendEdited is appendEdited with the edit spelled out.
 func AppendEdited(dst, s []byte, dropNulls bool, times ...string) ([]byte, bool) {

@@ -112,53 +112,6 @@ func (x *ifExpr) walk(visit func(ref)) {
 	}
 }
 
-// wordsExpr translates text by a table of words, without regard to the case of
-// ASCII letters. A word that is not in the table is no value.
-type wordsExpr struct {
-	of    expr
-	words map[string][]byte
-	// count names the member whose unknown words are counted, empty for none.
-	count string
-}
-
-func (x *wordsExpr) text(e *env) ([]byte, bool) {
-	s, ok := x.of.text(e)
-	if !ok {
-		return nil, false
-	}
-	if to, ok := x.words[string(s)]; ok {
-		return to, true
-	}
-	var lower [64]byte
-	if len(s) <= len(lower) && hasUpper(s) {
-		for i, c := range s {
-			if c >= 'A' && c <= 'Z' {
-				c += 'a' - 'A'
-			}
-			lower[i] = c
-		}
-		if to, ok := x.words[string(lower[:len(s)])]; ok {
-			return to, true
-		}
-	}
-	if x.count != "" && !e.quiet {
-		e.unknown = append(e.unknown, x.count)
-	}
-	return nil, false
-}
-
-func hasUpper(s []byte) bool {
-	for _, c := range s {
-		if c >= 'A' && c <= 'Z' {
-			return true
-		}
-	}
-	return false
-}
-
-func (x *wordsExpr) json(dst []byte, e *env) ([]byte, bool) { return quoted(x, dst, e) }
-func (x *wordsExpr) walk(visit func(ref))                   { x.of.walk(visit) }
-
 // matchExpr lets text through that has a form.
 type matchExpr struct {
 	of    expr
@@ -183,7 +136,12 @@ func (x *matchExpr) json(dst []byte, e *env) ([]byte, bool) {
 func (x *matchExpr) walk(visit func(ref)) { x.of.walk(visit) }
 
 // timeExpr prints a time as the contract does.
-type timeExpr struct{ of expr }
+type timeExpr struct {
+	of   expr
+	unit timeUnit
+	// member is what the time is of.
+	member string
+}
 
 func (x *timeExpr) text(e *env) ([]byte, bool) {
 	s, ok := x.of.text(e)
@@ -191,8 +149,21 @@ func (x *timeExpr) text(e *env) ([]byte, bool) {
 		return nil, false
 	}
 	start := len(e.scratch)
-	e.scratch, ok = appendTime(e.scratch, s)
-	return e.scratch[start:len(e.scratch):len(e.scratch)], ok
+	if e.scratch, ok = x.append(e.scratch, s, e); !ok {
+		return nil, false
+	}
+	return e.scratch[start:len(e.scratch):len(e.scratch)], true
+}
+
+func (x *timeExpr) append(dst, s []byte, e *env) ([]byte, bool) {
+	if out, ok := appendTime(dst, s); ok {
+		return out, true
+	}
+	out, ok, counted := appendTimeOf(dst, s, x.unit)
+	if counted {
+		e.counted = x.member
+	}
+	return out, ok
 }
 
 func (x *timeExpr) json(dst []byte, e *env) ([]byte, bool) {
@@ -200,7 +171,7 @@ func (x *timeExpr) json(dst []byte, e *env) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	out, ok := appendTime(append(dst, '"'), s)
+	out, ok := x.append(append(dst, '"'), s, e)
 	if !ok {
 		return dst, false
 	}

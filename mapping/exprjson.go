@@ -9,6 +9,8 @@ type jsonExpr struct {
 	// want is the form that the value must have; another one is no value.
 	want form
 	edit edit
+	// member is what the value is of.
+	member string
 }
 
 func (x *jsonExpr) raw(e *env) ([]byte, bool) {
@@ -65,7 +67,12 @@ func (x *jsonExpr) json(dst []byte, e *env) ([]byte, bool) {
 	if x.edit.none() {
 		return append(dst, s...), true
 	}
-	out, ok := appendEdited(dst, s, x.edit, 0)
+	change := x.edit
+	change.counted = &e.countedJSON
+	out, ok := appendEdited(dst, s, change, 0)
+	if e.countedJSON {
+		e.counted, e.countedJSON = x.member, false
+	}
 	if !ok {
 		return dst, false
 	}

@@ -25,6 +25,7 @@ func (m *Mapper) deleted(b *binding, c *source.Change) {
 	switch b.table {
 	case messageTable:
 		m.prints.drop(key)
+		m.dropKept(key)
 		if conv := m.keyOf(m.old, m.spec.message.conversation); conv != nil {
 			m.forgetNewest(rowKey{key.workspace, conv}, key.key)
 		}
@@ -95,6 +96,7 @@ func (m *Mapper) truncated(t tableID) {
 	m.memory.dropAll(t)
 	m.dropDebts(t)
 	if t == messageTable {
+		m.kept.init(m.kept.limit)
 		m.memory.dropAll(newestKind)
 		m.prints.init(m.prints.width, m.prints.limit)
 	}

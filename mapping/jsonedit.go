@@ -16,6 +16,10 @@ type edit struct {
 	// times names members, of the outermost object or of the objects of the
 	// outermost list, whose text is printed again as a contract time.
 	times []string
+	// unit is that of times that are numbers; counted is set where there is
+	// such a number and no unit.
+	unit    timeUnit
+	counted *bool
 }
 
 func (e edit) none() bool { return !e.dropNulls && len(e.times) == 0 }
@@ -43,7 +47,7 @@ func appendEdited(dst, s []byte, e edit, depth int) ([]byte, bool) {
 		if it.end == '}' {
 			dst = append(append(dst, it.key...), ':')
 			if e.isTime(it.key) {
-				dst = appendTimeAgain(dst, it.value)
+				dst = e.appendTimeAgain(dst, it.value)
 				continue
 			}
 			inner.times = nil
@@ -64,21 +68,27 @@ func (e edit) isTime(key []byte) bool {
 	return false
 }
 
-// appendTimeAgain prints the time in a JSON string as a contract time, and
-// anything else as it is.
-func appendTimeAgain(dst, value []byte) []byte {
-	if f, ok := jsonForm(value); !ok || f != formText {
+// appendTimeAgain prints the time in a JSON string, or number, as a contract
+// time, and anything else as it is.
+func (e edit) appendTimeAgain(dst, value []byte) []byte {
+	plain := value
+	switch f, ok := jsonForm(value); {
+	case ok && f == formText:
+		if plain, ok = unquote(nil, value); !ok {
+			return append(dst, value...)
+		}
+	case !ok || f != formNumber:
 		return append(dst, value...)
 	}
 	start := len(dst)
-	plain, ok := unquote(nil, value)
-	if ok {
-		dst = append(dst, '"')
-		if dst, ok = appendTime(dst, plain); ok {
-			return append(dst, '"')
-		}
+	out, ok, counted := appendTimeOf(append(dst, '"'), plain, e.unit)
+	if counted && e.counted != nil {
+		*e.counted = true
 	}
-	return append(dst[:start], value...)
+	if !ok {
+		return append(dst[:start], value...)
+	}
+	return append(out, '"')
 }
 
 // appendOpen appends the members of the object base as ,"name":value, without

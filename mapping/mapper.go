@@ -25,6 +25,7 @@ type Mapper struct {
 
 	memory memory
 	prints fingerprints
+	kept   keptValues
 	debts  debts
 	// lastCommit is the newest transaction's that was committed, repeated tells
 	// that the present one is not newer.
@@ -93,10 +94,11 @@ func New(spec *Spec, opts Options) *Mapper {
 	}
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
 	m.settleRows = m.opts.BatchRows
+	m.kept.init(m.opts.RememberKept)
 	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
 	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.init(m.opts.EventBytes)
-	m.env.find = m
+	m.env.find, m.env.kept = m, &m.kept
 	m.env.tables = len(spec.tables)
 	m.env.trusted = &m.trusted
 	m.batch.base, m.batch.maxBytes = 1, m.opts.BatchBytes
@@ -110,6 +112,14 @@ func countedWords(x expr, into map[string]*atomic.Uint64) {
 		if x.count != "" {
 			into[x.count] = &atomic.Uint64{}
 		}
+		countedWords(x.of, into)
+	case *keptExpr:
+		countedWords(x.of, into)
+	case *asExpr:
+		countedWords(x.of, into)
+	case *matchExpr:
+		countedWords(x.of, into)
+	case *beginsExpr:
 		countedWords(x.of, into)
 	case *firstExpr:
 		for _, o := range x.of {
@@ -127,9 +137,13 @@ func (m *Mapper) unknownWord(member string) {
 	if n := m.unknownWords[member]; n != nil {
 		n.Add(1)
 	}
+	does := "is sent as its fallback"
+	if member == "message.status" {
+		does = "makes no messageStatus (a new message has the fallback)"
+	}
 	m.warn(Warning{
 		Reason: "unknown_word", Table: m.spec.tables[messageTable].Schema + "." + m.spec.tables[messageTable].Name,
-		Detail: "a value of " + member + " is in no word list and is sent as its fallback: add the word to the mapping's `words:`",
+		Detail: "a value of " + member + " is in no word list and " + does + ": add the word to the mapping's `words:`",
 	}, member)
 }
 
@@ -255,7 +269,8 @@ func (m *Mapper) Commit(emit Emit) error {
 	return err
 }
 
-// Forget drops all that the Mapper remembers: after a Gap it may be untrue.
+// Forget drops what the Mapper remembers of rows: after a Gap it may be untrue.
+// The values that rows had once (`kept:`) stay true, and stay.
 // Messages that are owed are given up and counted, as their latest state is
 // not known any more; conversations stay owed.
 func (m *Mapper) Forget() {

@@ -175,8 +175,8 @@ func TestLookupFails(t *testing.T) {
 			w := newWorld(t, load(t, "crm"), mapping.Options{Lookup: &answers{err: err}})
 			events := w.tx(insert("messages", message.with(fields{"whatsapp_number_id": "n1"})))
 			expect(t, payloads(events), `
-1 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"system","type":"text","content":"hi","status":"sent","createdAt":"2026-02-05T18:58:02.000Z"}
-3 conversation {"id":"c1","workspaceId":"w1","whatsappNumberId":"n1","channel":"whatsapp","participants":[],"lastMessage":{"id":"m1","content":"hi","senderId":"system","createdAt":"2026-02-05T18:58:02.000Z"},"updatedAt":"2026-02-05T18:58:02.000Z"}
+1 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"99900000000","type":"text","content":"hi","status":"sent","createdAt":"2026-02-05T18:58:02.000Z"}
+3 conversation {"id":"c1","workspaceId":"w1","whatsappNumberId":"n1","channel":"whatsapp","participants":[],"lastMessage":{"id":"m1","content":"hi","senderId":"99900000000","createdAt":"2026-02-05T18:58:02.000Z"},"updatedAt":"2026-02-05T18:58:02.000Z"}
 `)
 			if s := w.m.Stats().Lookups; s.Timeouts+s.Errors != 1 {
 				t.Errorf("stats: %+v", s)

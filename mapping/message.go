@@ -21,6 +21,9 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		return nil
 	}
 	if op == source.Insert {
+		if !b.full {
+			m.keepValues(b, op, row, rowKey{ws, id})
+		}
 		m.rememberMessage(b, row, rowKey{ws, id}, true)
 		m.insertedMessage(row, rowKey{ws, conv})
 		if m.owes() {
@@ -29,7 +32,7 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		m.batch.touch(rowKey{ws, conv}, true)
 		return m.emitMessage(row, index, emit)
 	}
-	statusChanged, otherChanged := m.compareMessage(row, rowKey{ws, id})
+	statusChanged, otherChanged := m.compareMessage(b, row, rowKey{ws, id})
 	m.rememberMessage(b, row, rowKey{ws, id}, false)
 	m.updatedMessage(row, rowKey{ws, id}, rowKey{ws, conv})
 	if m.owes() {
@@ -78,11 +81,16 @@ func (m *Mapper) columnName(t tableID, slot int) string { return m.spec.tables[t
 // compareMessage tells what an UPDATE changed: from the old row, else from the
 // fingerprint of the last state. Where neither knows, the status counts as
 // changed and the rest as not (or as the mapping's `unknown:` says).
-func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) {
-	prints := m.prints.get(m.oldKeyOf(messageTable, id))
+func (m *Mapper) compareMessage(b *binding, row source.Row, id rowKey) (status, other bool) {
+	was := m.oldKeyOf(messageTable, id)
+	prints := m.prints.get(was)
+	keeps := !b.full || !was.equal(id)
 	var raw [3]change
 	const statusPart, followPart, otherPart = 0, 1, 2
 	for slot := range row {
+		if m.spec.keptSlots[slot] && !keeps {
+			keeps = m.compareSlot(row, slot, prints) != same
+		}
 		part := otherPart
 		switch {
 		case m.spec.statusSlots[slot]:
@@ -94,11 +102,14 @@ func (m *Mapper) compareMessage(row source.Row, id rowKey) (status, other bool) 
 		}
 		raw[part] = raw[part].or(m.compareSlot(row, slot, prints))
 	}
+	if keeps {
+		m.keepValues(b, source.Update, row, id)
+	}
 	switch raw[statusPart] {
 	case unknown:
 		status = true
 	case changed:
-		status = m.statusDiffers(row, prints)
+		status = m.statusDiffers(row, id, prints)
 	}
 	otherChange := raw[otherPart]
 	if !status {
@@ -163,9 +174,13 @@ func allKnown(row source.Row) bool {
 }
 
 // statusDiffers compares the status in the contract's words: `sent` and
-// `SERVER_ACK` are the same.
-func (m *Mapper) statusDiffers(row source.Row, prints []uint64) bool {
+// `SERVER_ACK` are the same. One that means none differs; emitStatus counts it.
+func (m *Mapper) statusDiffers(row source.Row, id rowKey, prints []uint64) bool {
 	now := m.statusOf(row)
+	if now == nil {
+		m.keepOld(uint8(m.spec.statusKept), m.spec.statusMember, id)
+		return true
+	}
 	if m.oldKnown() {
 		m.other = append(m.other[:0], now...)
 		return string(m.statusOf(m.old)) != string(m.other)
@@ -176,14 +191,13 @@ func (m *Mapper) statusDiffers(row source.Row, prints []uint64) bool {
 	return prints[len(row)] != m.prints.hash(source.Value{Kind: source.Text, Data: now})
 }
 
-// statusOf returns a message's status in the contract's words. Unknown words
-// are counted when the event is made, not here.
+// statusOf returns a message's status in the contract's words, nil for none.
+// Unknown words are counted when the event is made, not here.
 func (m *Mapper) statusOf(row source.Row) []byte {
-	m.beginMessage(row)
-	m.env.quiet = true
-	s, _ := m.spec.statusMember.text(&m.env)
-	m.env.quiet = false
-	return s
+	if s, ok := m.quietText(m.spec.statusMember, row); ok {
+		return s
+	}
+	return nil
 }
 
 // payloadDiffers tells whether the event of the new row differs from that of
@@ -229,7 +243,9 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id rowKey, inserted
 			prints[i] = h
 		}
 	}
-	prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: m.statusOf(row)})
+	if s := m.statusOf(row); s != nil {
+		prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: s})
+	}
 	if size >= largeRow || !inserted && m.memory.get(messageTable, id) != nil {
 		if r := m.remember(messageTable, id, row, nil); r != nil {
 			r.stream = true

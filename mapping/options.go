@@ -27,6 +27,9 @@ type Options struct {
 	// RememberMessages bounds the fingerprints of messages of tables without
 	// replica identity full; default 65,536, about 150 bytes each.
 	RememberMessages int
+	// RememberKept bounds the values that messages had before (`kept:` in the
+	// mapping), by number; default 10,000, about 300 bytes each.
+	RememberKept int
 	// Refresh is how long, in commit time, a looked-up row is believed when
 	// the stream does not show changes of its table; default one minute. Also
 	// how long a row that a lookup did not find is taken not to exist.
@@ -44,6 +47,7 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.RememberRows, 50_000)
 	setDefault(&o.RememberBytes, 64<<20)
 	setDefault(&o.RememberMessages, 65_536)
+	setDefault(&o.RememberKept, 10_000)
 	setDefault(&o.EventBytes, DefaultEventBytes)
 	setDefault(&o.OwedRows, 10_000)
 	setDefault(&o.OwedBytes, 8<<20)

@@ -53,7 +53,7 @@ func owing(t *testing.T) (*world, *flaky) {
 	}}}
 	w := newWorld(t, spec, mapping.Options{Lookup: f})
 	events := w.tx(insert("messages", message.with(fields{"sender_jid": nil})))
-	if got := string(events[0].Payload) + string(events[1].Payload); !strings.Contains(got, `"senderId":"system"`) || !strings.Contains(got, `"participants":[]`) {
+	if got := string(events[0].Payload) + string(events[1].Payload); !strings.Contains(got, `"senderId":"99900000000"`) || !strings.Contains(got, `"participants":[]`) {
 		t.Fatalf("not short: %s", got)
 	}
 	if w.m.Owed() != 2 || w.m.LookupError() == nil {

@@ -11,14 +11,26 @@ type Spec struct {
 	typingSlot int
 
 	references []reference
+	// times are the columns that are printed as times and have no unit.
+	times []timeColumn
 	// newestSlots are the message's columns that a conversation event reads.
 	newestSlots []bool
 	newestBy    int // slot of the column that orders messages
 	// insertedOnly: message.x in a conversation is the message inserted in this
 	// transaction only.
 	insertedOnly bool
+	// statusMember is what is known of a message's status: the member without
+	// its fallback. statusKept is its place in kept.
 	statusMember expr
-	idMember     expr
+	statusKept   int
+	// statuses are the contract's.
+	statuses []string
+	idMember expr
+	// kept are the expressions whose value outlives the row's change.
+	kept []expr
+	// keptSlots are the message's columns that they read, but for those of the
+	// status.
+	keptSlots []bool
 	// contentSlots are the message's columns that its content is the text of.
 	contentSlots []bool
 	statusSlots  []bool

@@ -9,11 +9,13 @@ type Stats struct {
 	// Rows counts the changes seen.
 	Rows []RowCount
 	// Skipped counts changes that made no event, by reason: unchanged, delete,
-	// truncate, other_table, reference.
+	// truncate, other_table, reference, no_status: a status that means none to
+	// clients.
 	Skipped map[string]uint64
 	// Unmappable counts rows or events that could not be made, by reason:
 	// missing_column, no_key, no_workspace, no_conversation, no_member,
-	// value_not_sent.
+	// value_not_sent. no_unit counts events whose time is a number of an unknown
+	// unit, and was taken from elsewhere.
 	Unmappable map[string]uint64
 	// Shortened and LeftOut count events, by name, that were larger than
 	// Options.EventBytes: sent without their large values, or not at all.

@@ -126,7 +126,7 @@ const maxOrder = (1<<63 - 1_000_000) / 1000
 
 // timeOrder returns the microsecond since 1970 of a Postgres time, for
 // comparing two of them. infinity comes after all times, -infinity and what is
-// no time before.
+// no time before. Numbers are compared as such.
 func timeOrder(s []byte) int64 {
 	if fastTime(s) {
 		return fastOrder(s)
@@ -139,6 +139,9 @@ func timeOrder(s []byte) int64 {
 		return maxOrder*1000 + micros
 	case string(s) == "infinity":
 		return 1<<63 - 1
+	}
+	if d, ok := parseDecimal(s); ok { // one column has times or numbers, not both
+		return d.order()
 	}
 	return -1 << 63
 }

@@ -363,3 +363,18 @@ func TestKeys(t *testing.T) {
 	c = load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_MAPPING_FILE="+own)
 	expect(t, findings(t, c), "ok mapping.keys")
 }
+
+// TestTimesWithoutUnit: a time from a column of numbers is refused before it is
+// guessed.
+func TestTimesWithoutUnit(t *testing.T) {
+	t.Parallel()
+	url := ready(t)
+	if err := pgtest.Exec(t.Context(), url, "alter table messages alter column created_at drop default, alter column created_at type bigint using extract(epoch from created_at)"); err != nil {
+		t.Fatal(err)
+	}
+	c := load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t))
+	f := findings(t, c)["fail mapping.columns"]
+	if f.Level.String() != "fail" || !strings.Contains(f.What, "unit") {
+		t.Errorf("found %+v, want a failure that names unit", f)
+	}
+}

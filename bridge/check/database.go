@@ -75,6 +75,14 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 		r.fail("mapping.columns", "", "the tables' columns could not be read: "+failed.Error(), "", "try again")
 		return
 	}
+	if err == nil {
+		typeOf, unread := provision.ColumnTypes(ctx, conn)
+		err = r.spec.CheckTypes(typeOf)
+		if unread() != nil {
+			r.fail("mapping.columns", "", "the columns' types could not be read: "+unread().Error(), "", "try again")
+			return
+		}
+	}
 	const fix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"
 	var wrong *mapping.Error
 	if errors.As(err, &wrong) {

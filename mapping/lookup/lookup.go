@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"chatbridge/mapping"
 )
 
@@ -79,9 +81,12 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 		l.rest, l.restUntil = 0, time.Time{}
 		return nil
 	}
-	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-		// A driver's own words for a limit that passed.
-		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	// A driver's, or the server's, own words for a limit that passed: the server's
+	// statement_timeout is the same, and may be a moment earlier.
+	var refused *pgconn.PgError
+	ended := errors.As(err, &refused) && refused.Code == queryCanceled
+	if (ctx.Err() != nil || ended) && !errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	l.failures.Add(1)
 	l.rest = min(max(2*l.rest, minRest), maxRest)
@@ -89,6 +94,9 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 	l.lastError.Store(&failure{err, time.Now()})
 	return err
 }
+
+// queryCanceled is the SQLSTATE of a statement that the server ended.
+const queryCanceled = "57014"
 
 // Stats is a snapshot of a Lookup's counters.
 type Stats struct {

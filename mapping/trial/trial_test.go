@@ -32,8 +32,8 @@ func TestRows(t *testing.T) {
 		{
 			"a row of the table", "crm", "messages",
 			`{"id": "m1", "workspace_id": "w", "conversation_id": "c", "body": "<b>", "is_outgoing": false, "size_bytes": 12, "media_url": "u", "created_at": "2026-01-01T00:00:00.5+00:00", "more": [1]}`,
-			`{"event":"message","workspace":"w","conversation":"c","data":{"id":"m1","workspaceId":"w","conversationId":"c","senderId":"system","type":"text","content":"<b>","attachments":[{"id":"m1","messageId":"m1","type":"file","url":"u","metadata":{"size":12}}],"status":"sent","createdAt":"2026-01-01T00:00:00.500Z"}}
-{"event":"conversation","workspace":"w","conversation":"c","data":{"id":"c","workspaceId":"w","channel":"whatsapp","participants":[],"lastMessage":{"id":"m1","content":"<b>","senderId":"system","createdAt":"2026-01-01T00:00:00.500Z"},"updatedAt":"2026-01-01T00:00:00.500Z"}}
+			`{"event":"message","workspace":"w","conversation":"c","data":{"id":"m1","workspaceId":"w","conversationId":"c","senderId":"99900000000","type":"text","content":"<b>","attachments":[{"id":"m1","messageId":"m1","type":"file","url":"u","metadata":{"size":12}}],"status":"sent","createdAt":"2026-01-01T00:00:00.500Z"}}
+{"event":"conversation","workspace":"w","conversation":"c","data":{"id":"c","workspaceId":"w","channel":"whatsapp","participants":[],"lastMessage":{"id":"m1","content":"<b>","senderId":"99900000000","createdAt":"2026-01-01T00:00:00.500Z"},"updatedAt":"2026-01-01T00:00:00.500Z"}}
 `,
 		},
 		{

@@ -1,0 +1,161 @@
+package mapping
+
+import (
+	"bytes"
+
+	"chatbridge/source"
+)
+
+// keptExpr is an expression's value or, where the message's row has none by
+// now, the one that the row had before. The CRM needs it for the id that it
+// gave a message when it sent it: the column that has it gets WhatsApp's id a
+// moment later.
+type keptExpr struct {
+	of expr
+	// n is its place in Spec.kept.
+	n uint8
+}
+
+func (x *keptExpr) text(e *env) ([]byte, bool) {
+	if s, ok := x.of.text(e); ok {
+		return s, true
+	}
+	if e.kept == nil || len(e.kept.values) == 0 {
+		return nil, false
+	}
+	return e.find.findKept(e, x.n)
+}
+
+func (x *keptExpr) json(dst []byte, e *env) ([]byte, bool) {
+	if out, ok := x.of.json(dst, e); ok || len(e.kept.values) == 0 {
+		return out, ok
+	}
+	return quoted(x, dst, e)
+}
+func (x *keptExpr) walk(visit func(ref)) { x.of.walk(visit) }
+
+// maxKept is the longest value, and the longest key, that is remembered: ids
+// are a tenth of it.
+const maxKept = 512
+
+// keptValues are values that messages' rows had before, of at most limit
+// messages; those of the messages that were put first go first.
+type keptValues struct {
+	values map[string][]byte
+	// ids are the keys of values in the order in which they were put, a ring.
+	ids   []string
+	next  int
+	limit int
+	id    []byte
+}
+
+func (k *keptValues) init(limit int) { *k = keptValues{values: map[string][]byte{}, limit: limit} }
+
+func (k *keptValues) get(n uint8, key rowKey) ([]byte, bool) {
+	if len(k.values) == 0 {
+		return nil, false
+	}
+	k.id = append(appendID(k.id[:0], key), n)
+	v, ok := k.values[string(k.id)]
+	return v, ok
+}
+
+func (k *keptValues) put(n uint8, key rowKey, value []byte) {
+	if known, ok := k.get(n, key); ok && bytes.Equal(known, value) {
+		return
+	} else if len(value) > maxKept || len(key.key)+len(key.workspace) > maxKept {
+		k.drop(n, key)
+		return
+	} else if ok {
+		k.values[string(k.id)] = bytes.Clone(value)
+		return
+	}
+	id := string(append(appendID(k.id[:0], key), n))
+	if len(k.ids) < k.limit {
+		k.ids = append(k.ids, id)
+	} else {
+		delete(k.values, k.ids[k.next])
+		k.ids[k.next] = id
+		k.next = (k.next + 1) % k.limit
+	}
+	k.values[id] = bytes.Clone(value)
+}
+
+func (k *keptValues) drop(n uint8, key rowKey) {
+	if len(k.values) > 0 {
+		delete(k.values, string(append(appendID(k.id[:0], key), n)))
+	}
+}
+
+// dropKept forgets all values of a row that is gone.
+func (m *Mapper) dropKept(key rowKey) {
+	for n := range m.spec.kept {
+		m.kept.drop(uint8(n), key)
+	}
+}
+
+// findKept finds what a message's row had before.
+func (m *Mapper) findKept(e *env, n uint8) ([]byte, bool) {
+	row := e.rows[messageTable]
+	if row == nil {
+		return nil, false
+	}
+	return m.kept.get(n, m.messageKey(row))
+}
+
+// keepValues remembers what the message's row had and has no more: from the
+// old row, else from what was remembered under the key that the row had. Where
+// old rows do not come whole, what the row has now is remembered for later.
+func (m *Mapper) keepValues(b *binding, op source.Op, row source.Row, id rowKey) {
+	for n, x := range m.spec.kept {
+		if n == m.spec.statusKept && m.oldKeyOf(messageTable, id).equal(id) {
+			continue // statusDiffers finds out, and keeps it
+		}
+		now, ok := m.quietText(x, row)
+		switch {
+		case ok && (b.full || n == m.spec.statusKept): // of the latter fingerprints tell
+		case ok:
+			m.kept.put(uint8(n), id, now)
+		case op == source.Update:
+			m.keepOld(uint8(n), x, id)
+		}
+	}
+}
+
+func (m *Mapper) keepOld(n uint8, x expr, id rowKey) {
+	was := m.oldKeyOf(messageTable, id)
+	old, ok := []byte(nil), false
+	if allSent(m.old, m.spec.message.workspace, m.spec.message.conversation) {
+		old, ok = m.quietText(x, m.old)
+	}
+	if !ok && int(n) == m.spec.statusKept {
+		old, ok = m.statusBefore(was)
+	}
+	if !ok && !was.equal(id) {
+		old, ok = m.kept.get(n, was)
+		m.kept.drop(n, was)
+	}
+	if ok {
+		m.kept.put(n, id, old)
+	}
+}
+
+// allSent tells that a row has those columns.
+func allSent(row source.Row, slots ...int) bool {
+	for _, slot := range slots {
+		if slot >= len(row) || row[slot].Kind != source.Text {
+			return false
+		}
+	}
+	return true
+}
+
+// quietText evaluates an expression of a message's row without counting
+// anything or asking for rows.
+func (m *Mapper) quietText(x expr, row source.Row) ([]byte, bool) {
+	m.beginMessage(row)
+	m.env.quiet = true
+	s, ok := x.text(&m.env)
+	m.env.quiet = false
+	return s, ok
+}
