@@ -42,10 +42,15 @@ type scarceKey struct{}
 
 // mark is an http.Server's ConnContext.
 func (d *descriptors) mark(ctx context.Context, c net.Conn) context.Context {
-	if fd := descriptorOf(c); d.limit > 0 && fd >= d.limit-d.reserve() {
+	if d.scarce(c) {
 		return context.WithValue(ctx, scarceKey{}, true)
 	}
 	return ctx
+}
+
+// scarce tells whether a connection's descriptor is of the reserve.
+func (d *descriptors) scarce(c net.Conn) bool {
+	return d.limit > 0 && descriptorOf(c) >= d.limit-d.reserve()
 }
 
 // admit answers probes alone on connections of the reserve's first half, and

@@ -63,7 +63,7 @@ func TestAliveNeedsTheHub(t *testing.T) {
 	client := &hub.Client{Workspace: "w", User: "u"}
 	go func() {
 		defer close(attached)
-		d.server.Hub().Attach(client, held, "")
+		d.server.Hub().Attach(client, held, "", time.Time{})
 	}()
 	<-held.held
 	go func() { done <- d.Alive() }()

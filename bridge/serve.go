@@ -63,6 +63,9 @@ func (s *server) track(c net.Conn, state http.ConnState) {
 	defer s.mu.Unlock()
 	if state == http.StateNew {
 		s.fresh[c] = struct{}{}
+		if s.descriptors != nil && s.descriptors.scarce(c) {
+			s.hurry(c)
+		}
 		return
 	}
 	delete(s.fresh, c)
@@ -70,6 +73,23 @@ func (s *server) track(c net.Conn, state http.ConnState) {
 		close(s.settled)
 		s.settled = nil
 	}
+}
+
+// scarceTime is how long a connection of the descriptors' reserve may take to
+// begin its request: the reserve is for probes, which do so at once.
+const scarceTime = 500 * time.Millisecond
+
+// hurry closes a connection that has not begun its request in scarceTime.
+func (s *server) hurry(c net.Conn) {
+	time.AfterFunc(scarceTime, func() {
+		s.mu.Lock()
+		_, waits := s.fresh[c]
+		s.mu.Unlock()
+		if waits {
+			s.descriptors.refuse()
+			_ = c.Close()
+		}
+	})
 }
 
 // settleTime bounds the wait for the first request of a connection: browsers

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 
 	"chatbridge/socketio/engineio"
 	"chatbridge/socketio/parser"
@@ -113,7 +114,7 @@ func (n *Namespace) add(s *Socket, saved *savedSession) {
 	} else {
 		s.id = engineio.NewID()
 		if n.server.sessions != nil {
-			s.pid = engineio.NewID()
+			s.pid = newPID(time.Now())
 		}
 	}
 	n.sockets[s.id] = s

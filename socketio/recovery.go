@@ -2,6 +2,8 @@ package socketio
 
 import (
 	"container/list"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +16,24 @@ type savedSession struct {
 	rooms               []string
 	data                any
 	expires             time.Time
+}
+
+// newPID returns a private id: one that cannot be guessed, behind the time at which
+// the session begins.
+func newPID(now time.Time) string {
+	return strconv.FormatInt(now.UnixMilli(), 36) + "." + engineio.NewID()
+}
+
+// SessionBegan returns when the session of a private id began, by the clock of the
+// server that gave it, to the millisecond; zero if the text is none. It is what a
+// client says, see [Socket.ClaimedPID].
+func SessionBegan(pid string) time.Time {
+	digits, _, ok := strings.Cut(pid, ".")
+	ms, err := strconv.ParseInt(digits, 36, 64)
+	if !ok || err != nil || ms < 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // recoverable tells whether a client that went for this reason may have its

@@ -60,6 +60,13 @@ func (s *Socket) Recovered() bool { return s.recovered }
 // restored; empty if none.
 func (s *Socket) Offset() string { return s.offset }
 
+// ClaimedPID returns the private id of the session that the client says it had,
+// also when it was not restored; empty if none.
+func (s *Socket) ClaimedPID() string {
+	pid, _ := recoveryAuth(s.auth)
+	return pid
+}
+
 // SavedRooms returns the rooms of the restored session (Recovery.External: the
 // application joins them).
 func (s *Socket) SavedRooms() []string { return slices.Clone(s.saved) }

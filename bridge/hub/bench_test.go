@@ -66,7 +66,7 @@ func BenchmarkLongestHold(b *testing.B) {
 	clients := make([]*hub.Client, 10_000)
 	for i := range clients {
 		clients[i] = &hub.Client{Workspace: fmt.Sprint(i % 100), User: fmt.Sprint(i)}
-		h.Attach(clients[i], nobody{}, "")
+		h.Attach(clients[i], nobody{}, "", time.Time{})
 		h.Subscribe(clients[i], fmt.Sprint(rng.IntN(1000)))
 	}
 	for i := range 1000 {
@@ -88,7 +88,7 @@ func BenchmarkLongestHold(b *testing.B) {
 			c = clients[i%len(clients)]
 			h.Detach(c)
 			next := &hub.Client{Workspace: c.Workspace, User: c.User}
-			h.Attach(next, nobody{}, "")
+			h.Attach(next, nobody{}, "", time.Time{})
 			for k := range 10 {
 				h.Subscribe(next, fmt.Sprint(k))
 			}

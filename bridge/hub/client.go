@@ -65,6 +65,10 @@ type Client struct {
 
 	// backlog are the extents that are still to be read, in turn.
 	backlog []*extent
+	// covered is the floor up to which a hole of the whole workspace has been noted,
+	// from coveredSince on.
+	covered      uint64
+	coveredSince time.Time
 	// holes are to be told before anything else.
 	holes []hole
 	// told are the last that it has been told, as far as that can have been lost
@@ -104,7 +108,9 @@ type extent struct {
 // Attach begins to feed a client through its socket: from its offset if it
 // restores the session of a prior one, from the start of the window else. offset
 // is what the client says it received last, in the text form; empty if nothing.
-func (h *Hub) Attach(c *Client, socket Socket, offset string) {
+// session is when the session began in which it says so, zero if it had none: from
+// then on one that received nothing lacks what there was.
+func (h *Hub) Attach(c *Client, socket Socket, offset string, session time.Time) {
 	h.lock()
 	defer h.unlock()
 	now := time.Now()
@@ -126,6 +132,9 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string) {
 	if prior == nil || c.heir {
 		if prior == nil {
 			c.claim, _ = h.claim(offset) // of another shape: it claims nothing
+			if c.claim.Position.IsZero() && !session.IsZero() && session.Before(c.promised) {
+				h.owedSince(c, session, now)
+			}
 		} else if prior.history == h.history {
 			c.inherit(prior)
 		}
@@ -140,6 +149,28 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string) {
 	h.feed(c)
 }
 
+// owedSince owes a client what was published since its session began, in which it
+// received nothing, and notes what of that the log has lost.
+func (h *Hub) owedSince(c *Client, session, now time.Time) {
+	space := c.tenant.space
+	c.owe(h.log.SinceTime(session), session)
+	f := space.Newest().Later(space.Messages())
+	until := h.log.TimeOf(f.At, now)
+	switch {
+	case f.Seq == 0 && session.Before(h.log.TimeOf(0, now)):
+		until = h.log.TimeOf(0, now) // this process was not there
+	case f.Seq == 0 || until.Before(session):
+		return
+	}
+	h.cover(c, hole{reason: holeAway, since: session, until: until}, f)
+}
+
+// cover notes a hole of the whole workspace up to a floor.
+func (h *Hub) cover(c *Client, o hole, f replay.Floor) {
+	c.covered, c.coveredSince = f.Seq, o.since
+	h.hole(c, o)
+}
+
 // begin feeds a new client from the start of the window, or from its claim if
 // that is older, as far as the log still holds what came after it.
 func (h *Hub) begin(c *Client, now time.Time) {
@@ -147,7 +178,7 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	space := c.tenant.space
 	if at := c.claim.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
 		if f := space.Newest().Later(space.Messages()); f.Above(at) {
-			h.hole(c, hole{reason: holeAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)})
+			h.cover(c, hole{reason: holeAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)}, f)
 		}
 		if after := h.log.After(space, at); after < c.start {
 			c.owe(after, c.claim.Commit)
@@ -155,7 +186,7 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	} else if !at.IsZero() && h.log.Head().IsZero() && c.claim.Commit.Before(c.promised) {
 		h.hole(c, hole{reason: holeAway, since: c.claim.Commit, until: c.promised})
 	}
-	if until := h.log.TimeOf(space.Newest().At, now); space.Newest().Seq > c.start && !until.Before(c.promised) {
+	if until := h.log.TimeOf(space.Newest().At, now); space.Newest().Seq > max(c.start, c.covered) && !until.Before(c.promised) {
 		h.hole(c, hole{reason: holeWindow, since: c.promised, until: until})
 	}
 	c.main = replay.Place{Next: c.start}

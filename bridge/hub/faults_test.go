@@ -150,7 +150,7 @@ func TestEvictedBetweenResumeAndAttach(t *testing.T) {
 				m.burst("a", 20)
 			}
 			c.socket = m.namespace.socket(c.client, 50, 10_000)
-			m.hub.Attach(c.client, c.socket, c.offset)
+			m.hub.Attach(c.client, c.socket, c.offset, c.session)
 			c.done = make(chan struct{})
 			go c.read(c.socket, c.done)
 			synctest.Wait()
@@ -293,6 +293,91 @@ func TestAwayForLongerThanTheLog(t *testing.T) {
 		s := m.hub.Stats()
 		if _, holes := s.ByReason(); holes["away"] != 1 {
 			t.Errorf("counted %v", holes)
+		}
+	})
+}
+
+// TestReceivedNothingAndAway: a client that has received nothing says no offset,
+// and lacks all that there was since its session began.
+func TestReceivedNothingAndAway(t *testing.T) {
+	world(t, program{replay: large}, 1, func(m *model) {
+		c := m.clients[0]
+		c.connect()
+		time.Sleep(time.Minute)
+		c.cut()
+		c.prior = nil // its session is kept no longer
+		time.Sleep(time.Second)
+		m.burst("a", 3)
+		lost := time.Now()
+		time.Sleep(time.Minute)
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		gaps := c.toldOf()
+		if len(gaps) != 1 || gaps[0].Since.After(lost) || gaps[0].Until.Before(lost) {
+			t.Errorf("the client was told %+v, and lacks what came at %v", gaps, lost)
+		}
+		c.cut()
+		c.prior = nil
+		c.connect()
+		synctest.Wait()
+		wantCount(t, "gaps told when it comes again", len(c.toldOf()), 1)
+	})
+}
+
+// TestReceivedNothingAndQuiet: where nothing happened, nothing is told.
+func TestReceivedNothingAndQuiet(t *testing.T) {
+	world(t, program{replay: large}, 2, func(m *model) {
+		c, other := m.clients[0], m.clients[1]
+		other.connect()
+		m.burst("a", 3)
+		time.Sleep(time.Minute)
+		c.connect()
+		time.Sleep(time.Minute)
+		c.cut()
+		c.prior = nil
+		time.Sleep(time.Minute)
+		c.connect()
+		synctest.Wait()
+		wantCount(t, "gaps told", len(c.toldOf()), 0)
+	})
+}
+
+// TestAGapIsToldOnce: a client whose last event is older than the log is told so,
+// and not again when it comes back once more.
+func TestAGapIsToldOnce(t *testing.T) {
+	world(t, program{replay: large}, 1, func(m *model) {
+		c := m.clients[0]
+		c.connect()
+		synctest.Wait()
+		m.burst("a", 3)
+		synctest.Wait()
+		c.cut()
+		time.Sleep(time.Minute)
+		m.restart(m.t)
+		for range 2 {
+			m.commit++
+			m.publish("other", history.Conversation, "b", "x", "", 0)
+			c.connect()
+			synctest.Wait()
+			c.cut()
+		}
+		wantCount(t, "gaps told", len(c.toldOf()), 1)
+	})
+}
+
+// TestGapOfAFreshProcess: one that has lost its slot knows nothing of the window
+// before it, which a new client is promised.
+func TestGapOfAFreshProcess(t *testing.T) {
+	world(t, program{replay: large}, 1, func(m *model) {
+		now := time.Now()
+		m.hub.Gap(now.Add(-time.Second), now, false)
+		m.burst("a", 1)
+		c := m.clients[0]
+		c.connect()
+		synctest.Wait()
+		if gaps := c.toldOf(); len(gaps) != 1 || gaps[0].Since.After(now.Add(-modelWindow)) {
+			t.Errorf("the client was told %+v", gaps)
 		}
 	})
 }

@@ -8,6 +8,8 @@ type loss struct {
 	hole
 	workspace string // "" is all
 	reported  time.Time
+	// blank: nothing had been published yet, so the log holds nothing of before.
+	blank bool
 }
 
 // lossesKept bounds the losses that returning clients are told of.
@@ -22,6 +24,7 @@ func (h *Hub) Gap(since, until time.Time, reload bool) {
 		l.reason = holeHistory
 	}
 	h.lock()
+	l.blank = h.log.Head().IsZero() && h.history == 0
 	h.keep(l)
 	var clients []*Client
 	for _, t := range h.tenants {
@@ -72,7 +75,11 @@ func (h *Hub) tellLosses(c, prior *Client, now time.Time) {
 			since = c.claim.Commit
 		}
 		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {
-			h.hole(c, l.hole)
+			o := l.hole
+			if l.blank && since.Before(o.since) {
+				o.since = since
+			}
+			h.hole(c, o)
 		}
 	}
 }

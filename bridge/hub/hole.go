@@ -106,8 +106,25 @@ func (o *hole) merge(p hole) {
 	o.reload = o.reload || p.reload
 }
 
-// packet is the event that tells of the hole.
-func (o *hole) packet(namespace string) *socketio.Packet {
+// toldUpTo returns the offset of the events that tell a new client of its holes
+// before it has been given anything: the place before the first event that it is
+// given. It is told once, then, and not again at each later connection. Nil where
+// there is none. mu must be held.
+func (h *Hub) toldUpTo(c *Client) []byte {
+	if c.live || c.everything || !c.main.Position.IsZero() || c.history != h.history {
+		return nil
+	}
+	before := h.log.First(c.tenant.space, min(c.main.Next, c.lowest()))
+	before.Index--
+	if before.Compare(c.claim.Position) <= 0 {
+		return nil
+	}
+	c.claim = Offset{Position: before, Commit: c.promised}
+	return append(AppendOffset([]byte{'"'}, c.claim), '"')
+}
+
+// packet is the event that tells of the hole, with an offset unless that is nil.
+func (o *hole) packet(namespace string, offset []byte) *socketio.Packet {
 	payload := struct {
 		Since        string `json:"since,omitempty"`
 		Until        string `json:"until"`
@@ -118,6 +135,9 @@ func (o *hole) packet(namespace string) *socketio.Packet {
 		payload.Since = contractTime(o.since)
 	}
 	text, _ := json.Marshal(payload) // strings and a bool can be encoded
+	if offset != nil {
+		return socketio.NewEvent(namespace, GapEvent, text, offset)
+	}
 	return socketio.NewEvent(namespace, GapEvent, text)
 }
 
@@ -126,9 +146,13 @@ func contractTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:
 
 // tellHoles appends the events that tell a client of its holes. mu must be held.
 func (h *Hub) tellHoles(c *Client, buf []*socketio.Packet) []*socketio.Packet {
-	at := h.proof(c)
+	at := c.claim.Position // what carries an offset proves itself
+	offset := h.toldUpTo(c)
+	if offset == nil {
+		at = h.proof(c)
+	}
 	for _, o := range c.holes {
-		buf = append(buf, o.packet(socketNamespace))
+		buf = append(buf, o.packet(socketNamespace, offset))
 		o.told = at
 		c.told = append(c.told, o)
 	}
@@ -202,6 +226,9 @@ func (h *Hub) lostTo(c *Client, conversation string, since time.Time, f replay.F
 	o := hole{reason: holeEvicted, conversation: conversation, since: since, until: h.log.TimeOf(f.At, time.Now())}
 	if o.until.Before(o.since) {
 		return // older than what was promised
+	}
+	if f.Seq <= c.covered && !since.Before(c.coveredSince) {
+		return // it has been noted as part of a larger one
 	}
 	if c.history != h.history {
 		o.reason, o.reload = holeHistory, true

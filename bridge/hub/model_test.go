@@ -141,6 +141,7 @@ func generate(seed uint64) program {
 // model is a program being run.
 type model struct {
 	p         program
+	t         *testing.T // of the bubble
 	namespace *fakeNamespace
 	hub       *hub.Hub
 	stop      func()
@@ -179,6 +180,7 @@ func run(t *testing.T, p program) (wrong string) {
 }
 
 func (m *model) start(t *testing.T) {
+	m.t = t
 	m.namespace = newFakeNamespace()
 	m.hub = hub.New(m.namespace, hub.Options{
 		Replay: m.p.replay, SubscribeGrace: m.p.grace, MaxSubscriptions: 100, Logger: slog.New(slog.DiscardHandler),

@@ -20,9 +20,11 @@ type modelClient struct {
 	m      *model
 	client *hub.Client
 	prior  *hub.Client
-	socket *fakeSocket
-	done   chan struct{}
-	wanted map[string]bool
+	// session is when its session began, which its private id tells.
+	session time.Time
+	socket  *fakeSocket
+	done    chan struct{}
+	wanted  map[string]bool
 
 	mu     sync.Mutex
 	h      history.History
@@ -68,7 +70,10 @@ func (c *modelClient) connect() {
 	}
 	c.mu.Unlock()
 	c.socket = c.m.namespace.socket(c.client, c.m.p.maxPackets, c.m.p.maxBytes)
-	c.m.hub.Attach(c.client, c.socket, c.offset)
+	c.m.hub.Attach(c.client, c.socket, c.offset, c.session)
+	if !recovered {
+		c.session = time.Now()
+	}
 	c.done = make(chan struct{})
 	go c.read(c.socket, c.done)
 	for conv := range c.wanted {
@@ -204,6 +209,14 @@ func (c *modelClient) receive(text []byte) {
 			panic(err)
 		}
 		c.gaps++
+		if len(args) > 2 {
+			_ = json.Unmarshal(args[2], &c.offset)
+			o, err := hub.ParseOffset(c.offset)
+			if err != nil {
+				panic(err)
+			}
+			c.at, c.when = o.Position, o.Commit
+		}
 		c.note(history.Entry{Op: history.Receive, Kind: history.GapTold, Gap: &history.Gap{
 			Since: g.Since, Until: g.Until, Conversation: g.ConversationID, Reload: g.Reload,
 		}})

@@ -42,8 +42,12 @@ type Place struct {
 // who reads it, and counts as part of the entry.
 func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
 	if e.bare == nil {
-		e.bare = e.packet.WithoutLast()
-		size := int64(e.bare.Size())
+		bare := e.packet.WithoutLast()
+		size := int64(bare.Size())
+		if l.bytes+size > l.opts.MaxBytes {
+			return bare // there is no room to keep it
+		}
+		e.bare = bare
 		l.bytes += size
 		s.size += size
 		c.size += size

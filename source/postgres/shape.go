@@ -78,9 +78,10 @@ func (s *shapeState) current() []Fault {
 	return s.faults
 }
 
-// take notes an inspection of the time now, and returns the gap to report, nil
+// take notes an inspection that began at now and ended at until, when what it
+// mended was mended. It returns the gap to report, nil
 // where there is none, and whether the faults are others than before.
-func (s *shapeState) take(in *Inspection, now time.Time) (*source.Gap, bool) {
+func (s *shapeState) take(in *Inspection, now, until time.Time) (*source.Gap, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	news := !slices.Equal(s.faults, in.Faults)
@@ -96,7 +97,7 @@ func (s *shapeState) take(in *Inspection, now time.Time) (*source.Gap, bool) {
 		if len(changed) > 0 {
 			reason += ": " + strings.Join(changed, ", ")
 		}
-		gap = &source.Gap{Reason: reason, Since: s.whole.UTC(), Until: now.UTC()}
+		gap = &source.Gap{Reason: reason, Since: s.whole.UTC(), Until: until.UTC()}
 	}
 	s.known, s.whole, s.broken = in.Shape, now, false
 	return gap, news
@@ -119,7 +120,12 @@ func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source
 		return nil
 	}
 	s.blind = false
-	gap, news := s.shape.take(&in, now)
+	// What was committed while something was being mended is missing too.
+	until := now
+	if err := c.conn.QueryRow(ctx, "select clock_timestamp()").Scan(&until); err != nil {
+		return nil // the next one tells
+	}
+	gap, news := s.shape.take(&in, now, until)
 	switch {
 	case !news:
 	case len(in.Faults) == 0:
