@@ -58,7 +58,7 @@ var bridge = []Mutant{
 		Name: "resume: nobody asks the hub", Why: "sessions are restored by everybody, from offsets that the log does not hold",
 		File: "bridge/server.go", Package: "bridge", Tests: []string{"TestASessionIsItsUsers"},
 		Old: `return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)`,
-		New: `s.hub.Resume(data.(*client), saved.(*client), offset)
+		New: `s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 		return true`,
 	},
 	{
