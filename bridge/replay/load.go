@@ -8,29 +8,64 @@ type loaded interface {
 	setPlace(i int)
 }
 
-// loads is a heap (container/heap) with the largest share on top.
+// loads is a heap with the largest share on top. It is not container/heap's,
+// which takes a fifth of a microsecond for each event published: here a share that
+// grows is compared with the one above it, and most often that is all.
 type loads[T loaded] struct{ items []T }
 
-func (h *loads[T]) Len() int           { return len(h.items) }
-func (h *loads[T]) Less(i, j int) bool { return h.items[i].load() > h.items[j].load() }
-
-func (h *loads[T]) Swap(i, j int) {
-	h.items[i], h.items[j] = h.items[j], h.items[i]
-	h.items[i].setPlace(i)
-	h.items[j].setPlace(j)
-}
-
-func (h *loads[T]) Push(x any) {
-	t := x.(T)
-	t.setPlace(len(h.items))
+// add puts a share in.
+func (h *loads[T]) add(t T) {
 	h.items = append(h.items, t)
+	t.setPlace(len(h.items) - 1)
+	h.grown(len(h.items) - 1)
 }
 
-func (h *loads[T]) Pop() any {
+// remove takes out the share at i.
+func (h *loads[T]) remove(i int) {
 	last := len(h.items) - 1
-	t := h.items[last]
+	if i != last {
+		h.swap(i, last)
+	}
 	var zero T
 	h.items[last] = zero
 	h.items = h.items[:last]
-	return t
+	if i != last {
+		h.grown(i)
+		h.shrunk(i)
+	}
+}
+
+// grown restores the order after the share at i has grown.
+func (h *loads[T]) grown(i int) {
+	for i > 0 {
+		above := (i - 1) / 2
+		if h.items[i].load() <= h.items[above].load() {
+			return
+		}
+		h.swap(i, above)
+		i = above
+	}
+}
+
+// shrunk restores it after the share at i has shrunk.
+func (h *loads[T]) shrunk(i int) {
+	for {
+		largest := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(h.items); child++ {
+			if h.items[child].load() > h.items[largest].load() {
+				largest = child
+			}
+		}
+		if largest == i {
+			return
+		}
+		h.swap(i, largest)
+		i = largest
+	}
+}
+
+func (h *loads[T]) swap(i, j int) {
+	h.items[i], h.items[j] = h.items[j], h.items[i]
+	h.items[i].setPlace(i)
+	h.items[j].setPlace(j)
 }

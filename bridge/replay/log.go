@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"container/heap"
 	"time"
 
 	"chatbridge/mapping"
@@ -120,7 +119,7 @@ func (l *Log) Space(workspace string) *Space {
 	if s == nil {
 		s = newSpace(workspace, l.floor)
 		l.spaces[workspace] = s
-		heap.Push(&l.largest, s)
+		l.largest.add(s)
 	}
 	s.refs++
 	return s
@@ -177,7 +176,7 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	}
 	size := int64(ev.Packet.Size())
 	s.append(ev, seq, at, size, l.eventWeight())
-	heap.Fix(&l.largest, s.place)
+	l.largest.grown(s.place)
 	l.events++
 	l.bytes += size
 	if l.head.Compare(ev.Position) < 0 {
@@ -279,7 +278,7 @@ func (l *Log) Clear() {
 func (l *Log) evict(s *Space, c *conversation) {
 	l.bytes -= s.evict(c, l.eventWeight())
 	l.events--
-	heap.Fix(&l.largest, s.place)
+	l.largest.shrunk(s.place)
 	l.forget(s)
 }
 
@@ -288,7 +287,7 @@ func (l *Log) forget(s *Space) {
 		return
 	}
 	delete(l.spaces, s.Workspace)
-	heap.Remove(&l.largest, s.place)
+	l.largest.remove(s.place)
 	l.floor = l.floor.Later(s.floor())
 }
 

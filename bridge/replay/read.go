@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"container/heap"
 	"sort"
 	"time"
 
@@ -51,8 +50,8 @@ func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
 		l.bytes += size
 		s.size += size
 		c.size += size
-		heap.Fix(&s.busiest, c.place)
-		heap.Fix(&l.largest, s.place)
+		s.busiest.grown(c.place)
+		l.largest.grown(s.place)
 	}
 	return e.bare
 }

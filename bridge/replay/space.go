@@ -1,7 +1,6 @@
 package replay
 
 import (
-	"container/heap"
 	"time"
 
 	"chatbridge/mapping"
@@ -125,7 +124,7 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 		// Nothing is known of what it lost when it was forgotten.
 		c = &conversation{id: string(ev.Conversation), messages: s.forgotten}
 		s.conversations[c.id] = c
-		heap.Push(&s.busiest, c)
+		s.busiest.add(c)
 	}
 	ordinal := c.base + uint64(c.entries.len())
 	switch ev.Kind {
@@ -149,7 +148,7 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 	s.events++
 	s.size += size + weight
 	c.size += size + weight
-	heap.Fix(&s.busiest, c.place)
+	s.busiest.grown(c.place)
 	if seq%compactEvery == 0 && s.order.slots > 2*s.events+orderLen {
 		s.order.compact()
 	}
@@ -183,10 +182,10 @@ func (s *Space) evict(c *conversation, weight int64) int64 {
 	s.size -= size + weight
 	s.events--
 	if c.entries.len() > 0 {
-		heap.Fix(&s.busiest, c.place)
+		s.busiest.shrunk(c.place)
 		return size
 	}
-	heap.Remove(&s.busiest, c.place)
+	s.busiest.remove(c.place)
 	delete(s.conversations, c.id)
 	s.forgotten = s.forgotten.Later(c.messages)
 	return size

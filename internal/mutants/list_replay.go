@@ -25,12 +25,12 @@ var replayLog = []Mutant{
 	{
 		Name: "replay: the first workspace gives first", Why: "one tenant's import empties the window of the others",
 		File: "bridge/replay/log.go", Package: "bridge/replay", Tests: []string{"TestTheLargestWorkspaceGivesFirst"},
-		Old: "	heap.Fix(&l.largest, s.place)\n	l.events++\n", New: "	l.events++\n",
+		Old: "	l.largest.grown(s.place)\n	l.events++\n", New: "	l.events++\n",
 	},
 	{
 		Name: "replay: the first conversation gives first", Why: "one conversation's import empties the window of the others of its workspace",
 		File: "bridge/replay/space.go", Package: "bridge/replay", Tests: []string{"TestTheBusiestConversationGivesFirst"},
-		Old: "	heap.Fix(&s.busiest, c.place)\n	if seq", New: "	if seq",
+		Old: "	s.busiest.grown(c.place)\n	if seq", New: "	if seq",
 	},
 	{
 		Name: "replay: what a client is still to read expires", Why: "a slow line through a burst loses what it had no time to take",
