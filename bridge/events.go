@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
 	"chatbridge/socketio"
 )
 
@@ -60,7 +61,7 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 	case "ping":
 		_ = socket.Emit("pong", struct {
 			Timestamp string `json:"timestamp"`
-		}{contractTime(time.Now())})
+		}{hub.ContractTime(time.Now())})
 	case "sendMessage", "markAsRead":
 		return refuse(socket, e)
 	case "auth":
@@ -162,9 +163,6 @@ func refuse(socket *socketio.Socket, e *socketio.Event) *fault {
 	}
 	return f
 }
-
-// contractTime prints a time as JavaScript's toISOString does.
-func contractTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // compact is json.Marshal without escapes for HTML.
 func compact(v any) ([]byte, error) {

@@ -54,7 +54,14 @@ func startHub(t *testing.T, change func(*bridge.ServerOptions)) *hubTest {
 	if change != nil {
 		change(&opts)
 	}
-	server, err := bridge.NewServer(opts, anyone{})
+	server, url := serve(t, opts, anyone{})
+	return &hubTest{t: t, server: server, url: url}
+}
+
+// serve serves a Server until the end of the test.
+func serve(t *testing.T, opts bridge.ServerOptions, a bridge.Authenticator) (server *bridge.Server, url string) {
+	t.Helper()
+	server, err := bridge.NewServer(opts, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +80,7 @@ func startHub(t *testing.T, change func(*bridge.ServerOptions)) *hubTest {
 		stop()
 		<-running
 	})
-	return &hubTest{t: t, server: server, url: web.URL}
+	return server, web.URL
 }
 
 // publish publishes an event and returns its number.

@@ -13,7 +13,7 @@ import (
 )
 
 // Namespace is the Socket.IO namespace of the contract.
-const Namespace = "/"
+const Namespace = hub.Namespace
 
 // Between settleMin, twice as long after each failure, and settleMax lie the
 // attempts to look up what events went out without.

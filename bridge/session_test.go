@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -42,26 +41,8 @@ func startNamed(t *testing.T) (server *bridge.Server, url string) {
 	}
 	opts.SocketIO.Path = "/api/ws"
 	opts.Hub.SubscribeGrace = 0
-	server, err := bridge.NewServer(opts, named{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	running := make(chan struct{})
-	go func() {
-		defer close(running)
-		_ = server.Hub().Run(ctx)
-	}()
-	web := httptest.NewServer(server.IO())
-	t.Cleanup(func() {
-		if err := server.IO().Shutdown(context.WithoutCancel(t.Context()), socketio.ShutdownOptions{}); err != nil {
-			t.Error(err)
-		}
-		web.Close()
-		stop()
-		<-running
-	})
-	return server, "ws" + strings.TrimPrefix(web.URL, "http")
+	server, url = serve(t, opts, named{})
+	return server, "ws" + strings.TrimPrefix(url, "http")
 }
 
 // person is a raw connection of somebody's.

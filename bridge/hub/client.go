@@ -154,7 +154,7 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, session time.Time)
 func (h *Hub) owedSince(c *Client, session, now time.Time) {
 	space := c.tenant.space
 	c.owe(h.log.SinceTime(session), session)
-	f := space.Newest().Later(space.Messages())
+	f := space.Missing()
 	until := h.log.TimeOf(f.At, now)
 	switch {
 	case f.Seq == 0 && session.Before(h.log.TimeOf(0, now)):
@@ -177,7 +177,7 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	h.stats.CatchUps[catchUpConnect]++
 	space := c.tenant.space
 	if at := c.claim.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
-		if f := space.Newest().Later(space.Messages()); f.Above(at) {
+		if f := space.Missing(); f.Above(at) {
 			h.cover(c, hole{reason: holeAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)}, f)
 		}
 		if after := h.log.After(space, at); after < c.start {
@@ -226,7 +226,7 @@ func (h *Hub) restore(c, prior *Client, now time.Time) {
 		if !h.covers(prior, c.claim) {
 			// Evicted since Resume looked. The client has been told that it is
 			// restored, so it is told of the hole.
-			f := space.Newest().Later(space.Messages())
+			f := space.Missing()
 			h.hole(c, hole{reason: holeEvicted, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)})
 		}
 	}

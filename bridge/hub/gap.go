@@ -62,17 +62,17 @@ func (h *Hub) keep(l loss) {
 // tellLosses tells a client that comes of the losses reported while it was away; a
 // new one, of those that lie in the window.
 func (h *Hub) tellLosses(c, prior *Client, now time.Time) {
+	left := now
+	if prior != nil && prior.gone {
+		left = prior.left
+	}
+	since := now.Add(-h.opts.Replay.Window)
+	if !c.claim.Commit.IsZero() {
+		since = c.claim.Commit
+	}
 	for _, l := range h.losses {
 		if l.workspace != "" && l.workspace != c.Workspace {
 			continue
-		}
-		left := now
-		if prior != nil && prior.gone {
-			left = prior.left
-		}
-		since := now.Add(-h.opts.Replay.Window)
-		if !c.claim.Commit.IsZero() {
-			since = c.claim.Commit
 		}
 		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {
 			o := l.hole

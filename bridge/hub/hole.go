@@ -9,6 +9,9 @@ import (
 	"chatbridge/source"
 )
 
+// Namespace is the Socket.IO namespace of the contract.
+const Namespace = "/"
+
 // GapEvent tells a client that something could not be made up for: {since?, until, conversationId?, reload?}. The times bound
 // when it was published; since is left out where it is not known. With a
 // conversationId it concerns that conversation alone. reload tells that history
@@ -124,25 +127,25 @@ func (h *Hub) toldUpTo(c *Client) []byte {
 }
 
 // packet is the event that tells of the hole, with an offset unless that is nil.
-func (o *hole) packet(namespace string, offset []byte) *socketio.Packet {
+func (o *hole) packet(offset []byte) *socketio.Packet {
 	payload := struct {
 		Since        string `json:"since,omitempty"`
 		Until        string `json:"until"`
 		Conversation string `json:"conversationId,omitempty"`
 		Reload       bool   `json:"reload,omitempty"`
-	}{Until: contractTime(o.until.Add(time.Millisecond)), Conversation: o.conversation, Reload: o.reload}
+	}{Until: ContractTime(o.until.Add(time.Millisecond)), Conversation: o.conversation, Reload: o.reload}
 	if !o.since.IsZero() {
-		payload.Since = contractTime(o.since)
+		payload.Since = ContractTime(o.since)
 	}
 	text, _ := json.Marshal(payload) // strings and a bool can be encoded
 	if offset != nil {
-		return socketio.NewEvent(namespace, GapEvent, text, offset)
+		return socketio.NewEvent(Namespace, GapEvent, text, offset)
 	}
-	return socketio.NewEvent(namespace, GapEvent, text)
+	return socketio.NewEvent(Namespace, GapEvent, text)
 }
 
-// contractTime prints a time as JavaScript's toISOString does.
-func contractTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// ContractTime prints a time as JavaScript's toISOString does.
+func ContractTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // tellHoles appends the events that tell a client of its holes. mu must be held.
 func (h *Hub) tellHoles(c *Client, buf []*socketio.Packet) []*socketio.Packet {
@@ -152,7 +155,7 @@ func (h *Hub) tellHoles(c *Client, buf []*socketio.Packet) []*socketio.Packet {
 		at = h.proof(c)
 	}
 	for _, o := range c.holes {
-		buf = append(buf, o.packet(socketNamespace, offset))
+		buf = append(buf, o.packet(offset))
 		o.told = at
 		c.told = append(c.told, o)
 	}
@@ -175,9 +178,6 @@ func (h *Hub) tellAgain(c, prior *Client) {
 		h.hole(c, o)
 	}
 }
-
-// socketNamespace is the Socket.IO namespace of the contract.
-const socketNamespace = "/"
 
 // checkExtent notes what was evicted of an extent before it was read.
 func (h *Hub) checkExtent(c *Client, e *extent) {

@@ -13,8 +13,8 @@ import (
 	"chatbridge/source"
 )
 
-// Namespace is what a Hub broadcasts to: a *socketio.Namespace.
-type Namespace interface {
+// Broadcaster is what a Hub broadcasts to: a *socketio.Namespace.
+type Broadcaster interface {
 	Room(name string) *socketio.Room
 	BroadcastTo(p *socketio.Packet, rooms ...*socketio.Room) int
 }
@@ -57,7 +57,7 @@ func DefaultOptions() Options {
 // from one at a time.
 type Hub struct {
 	opts      Options
-	namespace Namespace
+	namespace Broadcaster
 
 	// mu guards all below, and all clients; lock and unlock measure how long it
 	// is held. It is held while an event is broadcast: a client that is unpaused
@@ -93,7 +93,7 @@ type Hub struct {
 }
 
 // New returns a Hub that publishes to namespace. Run must be called.
-func New(namespace Namespace, opts Options) *Hub {
+func New(namespace Broadcaster, opts Options) *Hub {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}

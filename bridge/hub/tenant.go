@@ -44,7 +44,7 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 }
 
 // room returns the conversation's room, with one subscriber more.
-func (t *tenant) subscribe(n Namespace, conversation string) *socketio.Room {
+func (t *tenant) subscribe(n Broadcaster, conversation string) *socketio.Room {
 	r := t.rooms[conversation]
 	if r == nil {
 		r = &conversationRoom{room: n.Room("c:" + t.space.Workspace + "\x00" + conversation)}

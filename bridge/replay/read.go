@@ -178,6 +178,9 @@ func (s *Space) Newest() Floor { return s.newest }
 // Messages is the Floor of all messages.
 func (s *Space) Messages() Floor { return s.messages }
 
+// Missing is the Floor of all that a reader may miss: Newest and Messages.
+func (s *Space) Missing() Floor { return s.newest.Later(s.messages) }
+
 // ConversationMessages is the Floor of one conversation's messages and statuses.
 // Of a conversation of which nothing is held it is that of all such.
 func (s *Space) ConversationMessages(conversation string) Floor {
