@@ -21,10 +21,23 @@ import (
 // startTimeout is how long Node may take to listen; 0.3 s on an idle machine.
 const startTimeout = 30 * time.Second
 
+// Form is what a server says of a message, and in which tables it stores it.
+type Form string
+
+const (
+	// Real is ChatEngine as it was seen to run beside the bridge, on the tables
+	// of schemas.CRM: messages go by WhatsApp's ids. See real.mjs.
+	Real Form = "real"
+	// Agreeing says what the bridge says, on the tables of schemas.ChatEngine.
+	Agreeing Form = "agreeing"
+)
+
 // Options say what server to start.
 type Options struct {
-	// DatabaseURL is a database with the tables of schemas.ChatEngine. Empty: a
-	// server that stores nothing and has no POST /messages and /statuses.
+	// Form is Real where it is empty.
+	Form Form
+	// DatabaseURL is a database with the Form's tables. Empty: a server that
+	// stores nothing and has no POST /messages and /statuses.
 	DatabaseURL string
 	// Secret signs and checks the tokens (HS256). Empty: "chatengine-secret".
 	Secret string
@@ -70,6 +83,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Secret == "" {
 		o.Secret = "chatengine-secret"
 	}
+	if o.Form == "" {
+		o.Form = Real
+	}
 	s := &Server{opts: o}
 	if err := s.start(ctx); err != nil {
 		return nil, err
@@ -79,7 +95,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) start(ctx context.Context) error {
 	settings, err := json.Marshal(map[string]any{
-		"port": s.port, "database": s.opts.DatabaseURL, "secret": s.opts.Secret,
+		"port": s.port, "database": s.opts.DatabaseURL, "secret": s.opts.Secret, "form": s.opts.Form,
 		"pingInterval": milliseconds(s.opts.PingInterval), "pingTimeout": milliseconds(s.opts.PingTimeout),
 	})
 	if err != nil {
@@ -165,11 +181,15 @@ func (s *Server) Token(workspace, user string) (string, error) {
 	return Token(s.opts.Secret, workspace, user)
 }
 
-// Token signs a ChatEngine token for a user of a workspace, valid for an hour.
+// Token signs a ChatEngine token for a user of a workspace, valid for an hour; with
+// an empty one it names none, as a session token does.
 func Token(secret, workspace, user string) (string, error) {
 	claims := jwt.MapClaims{
-		"sub": user, "workspace_id": workspace,
+		"sub": user,
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
+	}
+	if workspace != "" {
+		claims["workspace_id"] = workspace
 	}
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
 	if err != nil {
