@@ -23,9 +23,12 @@ const (
 	Receive
 	// CaughtUp: it was told that it has all that it is owed so far.
 	CaughtUp
+	// Load: it read a message from the database, as a page does that is loaded.
+	// Only Shown looks at it.
+	Load
 )
 
-var opNames = [...]string{"connect", "disconnect", "subscribe", "unsubscribe", "receive", "caught up"}
+var opNames = [...]string{"connect", "disconnect", "subscribe", "unsubscribe", "receive", "caught up", "load"}
 
 // String returns the operation's name.
 func (o Op) String() string { return opNames[o] }
@@ -59,8 +62,20 @@ type Entry struct {
 	Workspace string // as the event says; empty where it does not
 	Message   string
 	Status    string
+	As        As     // Kinds Message and MessageStatus, and a Load
 	Gap       *Gap   // Kind GapTold
 	Raw       []byte // the event's bytes, searched for Truth.Marks; may be nil
+}
+
+// As is what a message was called, where that is more than one thing:
+// Entry.Message is then the name by which the Truth knows it.
+type As struct {
+	// ID is `id` or `messageId`. An event that comes under several is one
+	// arrival under each.
+	ID string
+	// Provider and Client are the ids in `metadata`, Status the status of a Kind
+	// Message.
+	Provider, Client, Status string
 }
 
 // History is one client's.

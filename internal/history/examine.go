@@ -51,7 +51,16 @@ type connection struct {
 	caughtUp time.Time
 	noPast   bool // nothing from before it is sent
 	phases   []*phase
-	count    map[int]int // of arrivals, by place in the truth
+	// count is of arrivals, by place in the truth: under one name, of several
+	// the one that came most often.
+	count map[int]int
+	under map[named]int
+}
+
+// named is an event, by its place in the truth, under one of its names.
+type named struct {
+	event int
+	id    string
 }
 
 // why is how a phase began.
@@ -128,6 +137,7 @@ func (c *examined) connect(i int, subscribed map[string]bool) *connection {
 	n := &connection{
 		number: len(c.connections), first: i, from: e.At, recovered: e.Recovered, offset: -1,
 		floor: e.Floor, noPast: e.NoPast, caughtUp: e.At.Add(c.bounds.CatchUp), count: make(map[int]int),
+		under: make(map[named]int),
 	}
 	c.connections = append(c.connections, n)
 	begin := byConnect
@@ -209,7 +219,9 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 			c.first[a.event] = len(c.arrivals)
 		}
 		if open != nil {
-			open.count[a.event]++
+			n := named{a.event, e.As.ID}
+			open.under[n]++
+			open.count[a.event] = max(open.count[a.event], open.under[n])
 		}
 		s := c.subject(a.event)
 		c.of[s] = append(c.of[s], a)
@@ -240,7 +252,7 @@ func (c *examined) match(e *Entry, open *connection) int {
 	}
 	if open != nil {
 		for _, p := range places {
-			if open.count[p] == 0 && c.truth.Events[p].Workspace == c.h.Workspace {
+			if open.under[named{p, e.As.ID}] == 0 && c.truth.Events[p].Workspace == c.h.Workspace {
 				return p
 			}
 		}

@@ -76,6 +76,8 @@ type Truth struct {
 	// Marks are, by workspace, strings that occur in that workspace's events
 	// and in no other's.
 	Marks map[string][]string
+	// Statuses are the messages' last ones, by Event.Message. Only Shown needs them.
+	Statuses map[string]string
 }
 
 // String is for violations: one line.
