@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chatbridge/internal/chatengine"
 )
 
 // Bridge is the daemon as a process of its own, with a configuration file.
@@ -28,6 +30,8 @@ type Bridge struct {
 
 // BridgeOptions say what bridge to run.
 type BridgeOptions struct {
+	// Form is ChatEngine's: its tables decide on the mapping.
+	Form chatengine.Form
 	// DatabaseURL is where it reads from.
 	DatabaseURL string
 	// Secret checks ChatEngine's tokens.
@@ -82,7 +86,7 @@ func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 	b := &Bridge{t: t, binary: binary, dir: t.TempDir(), addr: freeAddr(t), admin: freeAddr(t)}
 	settings := map[string]string{
 		"listen": b.addr, "admin.listen": b.admin,
-		"source.postgres.url": o.DatabaseURL, "mapping.preset": "chatengine",
+		"source.postgres.url": o.DatabaseURL, "mapping.preset": pick(o.Form, "chatengine", "crm"),
 		"auth.chatengine_secret": o.Secret, "cors.origins": "*",
 		"replay.state_file": filepath.Join(b.dir, "state"),
 		"log.format":        "text",

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
 )
 
@@ -85,7 +86,11 @@ func TestBridgeKilledBusy(t *testing.T) {
 // TestChatEngineKilledInFrontBusy: hand-over and hand-back on such a machine.
 func TestChatEngineKilledInFrontBusy(t *testing.T) {
 	onlyFull(t)
-	w := newWorld(t)
+	eachForm(t, nil, chatEngineKilledInFrontBusy)
+}
+
+func chatEngineKilledInFrontBusy(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	w.busySize()
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{

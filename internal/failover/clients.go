@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"chatbridge/internal/npm"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Client is one client of the CRM: a signed-in user with open conversations.
@@ -48,9 +51,9 @@ type Summary struct {
 // Digest is what one client shows.
 type Digest struct {
 	Client        int                 `json:"client"`
-	Conversations map[string][]string `json:"conversations"` // message ids, newest first
-	Statuses      map[string]string   `json:"statuses"`      // by message id
-	List          map[string]string   `json:"list"`          // last message id, by conversation
+	Conversations map[string][]string `json:"conversations"` // messages' names, newest first
+	Statuses      map[string]string   `json:"statuses"`      // by message
+	List          map[string]string   `json:"list"`          // last message, by conversation
 	// Arrivals says when and how each message came, Log what became of the
 	// connection: for the reader of a failed comparison.
 	Arrivals map[string]string `json:"arrivals"`
@@ -161,6 +164,30 @@ func (c *Clients) Forget(url string) {
 		c.ask(map[string]any{"event": "retarget", "url": url}, nil)
 	}
 	c.ask(map[string]any{"event": "forget"}, nil)
+}
+
+// Reload has every client start as after a page load that finds the messages of
+// its conversations in the CRM's tables.
+func (c *Clients) Reload(database string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, database)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	found, err := conn.Query(ctx, `select conversation_id::text, id::text, external_id, status from messages order by created_at`)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	rows, err := pgx.CollectRows(found, func(row pgx.CollectableRow) (line [4]string, err error) {
+		return line, row.Scan(&line[0], &line[1], &line[2], &line[3])
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.ask(map[string]any{"event": "forget", "rows": rows}, nil)
 }
 
 // Delay is the time from a message's creation to its arrival that the given

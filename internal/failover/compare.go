@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/chatengine"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -51,9 +53,9 @@ type truth struct {
 // as soon as they agree, or after patience as they are then. Only messages of
 // the round count, and none of an earlier one: a client that has loaded the
 // page since would know those from there.
-func Compare(t testing.TB, clients *Clients, database, round string, patience time.Duration) Verdict {
+func Compare(t testing.TB, clients *Clients, database string, form chatengine.Form, round string, patience time.Duration) Verdict {
 	t.Helper()
-	want := load(t, database, round)
+	want := load(t, database, form, round)
 	deadline := time.Now().Add(patience)
 	for {
 		v := want.judge(clients.each, clients.Digests(), round)
@@ -64,7 +66,7 @@ func Compare(t testing.TB, clients *Clients, database, round string, patience ti
 	}
 }
 
-func load(t testing.TB, database, round string) truth {
+func load(t testing.TB, database string, form chatengine.Form, round string) truth {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -84,12 +86,16 @@ func load(t testing.TB, database, round string) truth {
 			t.Fatal(err)
 		}
 	}
-	scan(`select id, conversation_id, status from messages where id like $1 order by created_at desc, id desc`,
+	name, last := "external_id", `(select m.external_id from messages m where m.conversation_id = c.id order by m.created_at desc limit 1)`
+	if form == chatengine.Agreeing {
+		name, last = "id", `c.last_message->>'id'`
+	}
+	scan(`select `+name+`, conversation_id::text, status from messages where `+name+` like $1 order by created_at desc, id desc`,
 		func(id, conversation, status string) {
 			w.messages[conversation] = append(w.messages[conversation], id)
 			w.statuses[id] = status
 		}, round+"-%")
-	scan(`select id, workspace_id, coalesce(last_message->>'id', '') from conversations`,
+	scan(`select c.id::text, c.workspace_id::text, coalesce(`+last+`, '') from conversations c`,
 		func(id, workspace, last string) { w.last[id], w.inside[id] = last, workspace })
 	return w
 }

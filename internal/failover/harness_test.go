@@ -4,13 +4,18 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
 )
 
 // TestHarnessAgrees: with nothing failing, clients of ChatEngine alone show
 // what the database holds.
 func TestHarnessAgrees(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, both, harnessAgrees)
+}
+
+func harnessAgrees(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	engine := w.engine()
 	writer, clients := w.writer(engine.URL().String()), w.clients(engine.URL().String())
 	writer.Start("r00")
@@ -32,7 +37,11 @@ func TestHarnessAgrees(t *testing.T) {
 // TestHarnessNotices: ChatEngine killed and restored with nothing in its place
 // loses what it cannot send, and the comparison says so.
 func TestHarnessNotices(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, agreeing, harnessNotices)
+}
+
+func harnessNotices(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	engine := w.engine()
 	link := failover.NewLink(t, engine.Addr())
 	writer, clients := w.writer(engine.URL().String()), w.clients(link.URL())
@@ -46,7 +55,7 @@ func TestHarnessNotices(t *testing.T) {
 	awaitConnects(t, clients, 2*w.size.clients)
 	steady(500 * time.Millisecond)
 	writer.Stop()
-	v := failover.Compare(t, clients, w.database, "r00", time.Second)
+	v := failover.Compare(t, clients, w.database, w.form, "r00", time.Second)
 	if v.Missing == 0 {
 		t.Fatalf("messages were sent while nobody could hear them, and none is missing: %v", v)
 	}

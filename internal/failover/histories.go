@@ -61,14 +61,32 @@ func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) 
 				all.Judged++
 			}
 		}
-		for n, v := range judge.All(h) {
-			all.Found[v.Validator]++
-			if n < examplesPerClient {
-				all.Examples = append(all.Examples, v)
-			}
-		}
+		all.take(judge.All(h))
 	}
 	return all
+}
+
+// Shown is what the pages of a version of the CRM show wrongly, over all clients.
+func (c *Clients) Shown(truth *history.Truth, crm history.CRM) Judgement {
+	c.t.Helper()
+	judge := history.NewJudge(truth, history.Bounds{})
+	all := Judgement{Found: make(map[string]int)}
+	for i := range c.each {
+		h := c.history(i, false)
+		all.Judged += len(h.Entries)
+		all.take(judge.Shown(h, crm))
+	}
+	return all
+}
+
+// take counts a client's violations.
+func (j *Judgement) take(found []history.Violation) {
+	for n, v := range found {
+		j.Found[v.Validator]++
+		if n < examplesPerClient {
+			j.Examples = append(j.Examples, v)
+		}
+	}
 }
 
 // history asks for one client's. What it was owed has had the time to come: so
@@ -133,7 +151,14 @@ func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
 		err = read(rest, &e.Conversation)
 	case "receive":
 		e.Op = history.Receive
-		err = read(rest, &e.Kind, &e.Conversation, &e.Message, &e.Status, &e.Workspace, &position)
+		if err = read(rest, &e.Kind, &e.Conversation, &e.Message, &e.Status, &e.Workspace, &position); err == nil && e.Kind != history.Conversation {
+			e.As, err = as(rest[6], e.Message)
+		}
+	case "load":
+		e.Op = history.Load
+		if err = read(rest, &e.Message); err == nil {
+			e.As, err = as(rest[1], e.Message)
+		}
 	case "gap":
 		e.Op, e.Kind, e.Gap = history.Receive, history.GapTold, new(history.Gap)
 		var told struct {
@@ -160,6 +185,20 @@ func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
 		e.Position = place
 	}
 	return e, err
+}
+
+// as reads what a message was called; "=" is its name.
+func as(raw json.RawMessage, name string) (history.As, error) {
+	var ids [4]string
+	if err := json.Unmarshal(raw, &ids); err != nil {
+		return history.As{}, fmt.Errorf("read a history's names: %w", err)
+	}
+	for i, id := range ids {
+		if id == "=" {
+			ids[i] = name
+		}
+	}
+	return history.As{ID: ids[0], Provider: ids[1], Client: ids[2], Status: ids[3]}, nil
 }
 
 // read reads values into places.

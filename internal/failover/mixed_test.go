@@ -6,13 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
 )
 
 // TestChatEngineHangs: it stops and goes on, its connections open all the
 // while. Whatever it had begun to do it does when it goes on.
 func TestChatEngineHangs(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, realOnly, chatEngineHangs)
+}
+
+func chatEngineHangs(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	w.patience = 2 * time.Second
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
@@ -40,7 +45,11 @@ func TestChatEngineHangs(t *testing.T) {
 // TestEverythingAtOnce: in front, with whatever can fail failing in any order,
 // the next one often before the last one is over.
 func TestEverythingAtOnce(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, agreeing, everythingAtOnce)
+}
+
+func everythingAtOnce(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
 		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",

@@ -17,7 +17,7 @@ func TestProxies(t *testing.T) {
 	for _, kind := range failover.Kinds() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			w := &world{t: t, size: sizes(), conversations: conversations()}
+			w := &world{t: t, form: chatengine.Real, size: sizes(), conversations: conversations(chatengine.Real)}
 			engine := chatengine.New(t, chatengine.Options{Secret: secret})
 			standby := chatengine.New(t, chatengine.Options{Secret: secret})
 			toStandby := failover.NewLink(t, standby.Addr())

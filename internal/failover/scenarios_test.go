@@ -20,7 +20,7 @@ func pause(from, to time.Duration) { time.Sleep(from + rand.N(to-from)) }
 // reaches it.
 func (w *world) bridge(via string, settings map[string]string) *failover.Bridge {
 	w.t.Helper()
-	o := failover.BridgeOptions{DatabaseURL: via, Secret: secret, Settings: map[string]string{}}
+	o := failover.BridgeOptions{Form: w.form, DatabaseURL: via, Secret: secret, Settings: map[string]string{}}
 	for key, value := range settings {
 		if key == "gateway.upstream" {
 			o.Upstream = value
@@ -37,6 +37,9 @@ func (w *world) finish(name, way string, failures int, writer *failover.Writer, 
 	v := w.settle(writer, clients, round)
 	s := clients.Summary()
 	j := w.judge(clients, way)
+	if w.form == chatengine.Real {
+		name += ", WhatsApp's ids"
+	}
 	reported.add(row{Scenario: name, Way: way, Failures: failures, Clients: w.size.clients, Summary: s, Verdict: v, Judgement: j})
 	w.t.Logf("%s, %s: %v; %v; %v", name, way, v, s, j)
 	if !v.Clean() {
@@ -57,7 +60,11 @@ func (w *world) finish(name, way string, failures int, writer *failover.Writer, 
 // TestChatEngineKilledInFront: the bridge is the gateway, ChatEngine dies and
 // comes back at random moments.
 func TestChatEngineKilledInFront(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, both, chatEngineKilledInFront)
+}
+
+func chatEngineKilledInFront(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
 		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
@@ -110,32 +117,37 @@ func (w *world) restore(engine *chatengine.Server) {
 // Each round begins with freshly loaded pages at a living ChatEngine, because
 // clients stay with the bridge once they are there.
 func TestChatEngineKilledBeside(t *testing.T) {
+	short := map[string][]chatengine.Form{"nginx": agreeing, "haproxy": realOnly, "caddy": agreeing}
 	for _, kind := range failover.Kinds() {
 		t.Run(kind, func(t *testing.T) {
-			w := newWorld(t)
-			engine := w.engine()
-			bridge := w.bridge(w.database, nil)
-			toBridge := failover.NewLink(t, bridge.Addr())
-			proxy := failover.StartProxy(t, kind, engine.Addr(), toBridge.Addr())
-			writer, clients := w.writer(engine.URL().String()), w.clients(proxy.URL)
-			rounds := 1
-			if full() {
-				rounds = w.size.rounds
-			}
-			for i := range rounds {
-				round := fmt.Sprintf("r%02d", i)
-				if i > 0 {
-					w.atEngine(toBridge, clients)
-				}
-				writer.Start(round)
-				pause(500*time.Millisecond, 1500*time.Millisecond)
-				engine.Kill()
-				pause(2*time.Second, 4*time.Second)
-				w.restore(engine)
-				pause(time.Second, 2*time.Second)
-				w.finish("ChatEngine killed and restored", kind, 1, writer, clients, round)
-			}
+			eachForm(t, short[kind], func(t *testing.T, form chatengine.Form) { chatEngineKilledBeside(t, form, kind) })
 		})
+	}
+}
+
+func chatEngineKilledBeside(t *testing.T, form chatengine.Form, kind string) {
+	w := newWorldOf(t, form)
+	engine := w.engine()
+	bridge := w.bridge(w.database, nil)
+	toBridge := failover.NewLink(t, bridge.Addr())
+	proxy := failover.StartProxy(t, kind, engine.Addr(), toBridge.Addr())
+	writer, clients := w.writer(engine.URL().String()), w.clients(proxy.URL)
+	rounds := 1
+	if full() {
+		rounds = w.size.rounds
+	}
+	for i := range rounds {
+		round := fmt.Sprintf("r%02d", i)
+		if i > 0 {
+			w.atEngine(toBridge, clients)
+		}
+		writer.Start(round)
+		pause(500*time.Millisecond, 1500*time.Millisecond)
+		engine.Kill()
+		pause(2*time.Second, 4*time.Second)
+		w.restore(engine)
+		pause(time.Second, 2*time.Second)
+		w.finish("ChatEngine killed and restored", kind, 1, writer, clients, round)
 	}
 }
 
@@ -183,7 +195,11 @@ func TestBridgeKilled(t *testing.T) {
 // TestBridgeKilledInFront: the gateway dies, and with it every connection,
 // while ChatEngine lives.
 func TestBridgeKilledInFront(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, realOnly, bridgeKilledInFront)
+}
+
+func bridgeKilledInFront(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
@@ -251,7 +267,11 @@ func TestConnectionsCut(t *testing.T) {
 // TestConnectionsCutInFront: the same with a healthy ChatEngine behind the
 // gateway: what ChatEngine alone would lose, the gateway makes up for.
 func TestConnectionsCutInFront(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, agreeing, connectionsCutInFront)
+}
+
+func connectionsCutInFront(t *testing.T, form chatengine.Form) {
+	w := newWorldOf(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
 	link := failover.NewLink(t, bridge.Addr())

@@ -9,16 +9,19 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"chatbridge/internal/chatengine"
 	"chatbridge/internal/history"
 	"chatbridge/source"
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// Recorder reads from a slot of its own what a database in ChatEngine's tables
-// committed, in commit order: the truth that clients' histories are judged by.
+// Recorder reads from a slot of its own what a database committed, in commit
+// order: the truth that clients' histories are judged by. It knows messages by
+// their names.
 type Recorder struct {
-	t   testing.TB
-	url string
+	t    testing.TB
+	url  string
+	form chatengine.Form
 
 	truth     history.Truth
 	statuses  map[string]string // a message's last one
@@ -32,12 +35,12 @@ type Recorder struct {
 // truthSlot is the recorder's slot and publication.
 const truthSlot = "truth"
 
-// Record begins to record. told tells that a ChatEngine serves clients as well,
+// Record begins to record a database in the form's tables. told tells that a ChatEngine serves clients as well,
 // which does not repeat a conversation for the two rows that a message changes.
-func Record(t testing.TB, database string, told bool) *Recorder {
+func Record(t testing.TB, database string, form chatengine.Form, told bool) *Recorder {
 	t.Helper()
 	r := &Recorder{
-		t: t, url: database, told: told, statuses: make(map[string]string), last: make(map[string]string),
+		t: t, url: database, form: form, told: told, statuses: make(map[string]string), last: make(map[string]string),
 		relations: make(map[uint32]*pgoutput.Relation),
 	}
 	r.query(`create publication `+truthSlot+` for table messages, conversations`, nil)
@@ -70,6 +73,7 @@ func (r *Recorder) Truth() *history.Truth {
 				tx.rows = append(tx.rows, r.row(m.RelationID, m.New, false))
 			}
 		})
+	r.truth.Statuses = r.statuses
 	return &r.truth
 }
 
@@ -123,8 +127,15 @@ func (r *Recorder) row(id uint32, row source.Row, insert bool) changed {
 	return c
 }
 
-// commit adds a transaction's events, as docs/mapping.md describes them for
-// ChatEngine's tables.
+// name is that of a message's row.
+func (r *Recorder) name(v map[string]string) string {
+	if r.form == chatengine.Agreeing {
+		return v["id"]
+	}
+	return v["external_id"]
+}
+
+// commit adds a transaction's events, as docs/mapping.md describes them.
 func (r *Recorder) commit(tx *transaction) {
 	r.t.Helper()
 	if len(tx.rows) == 0 {
@@ -153,19 +164,19 @@ func (r *Recorder) commit(tx *transaction) {
 			}
 		}
 		// The conversation was told with its message already, or is written
-		// once more with the same one.
+		// once more with the same one. The CRM's does not say which it is.
 		same := !c.insert && r.last[v["id"]] == last.ID
 		add(conversations, history.Conversation, v["id"], last.ID, "", same || r.told)
 		r.last[v["id"]] = last.ID
 	case c.insert:
-		add(own, history.Message, v["conversation_id"], v["id"], "", false)
-		add(conversations, history.Conversation, v["conversation_id"], v["id"], "", false)
-		r.statuses[v["id"]] = v["status"]
+		add(own, history.Message, v["conversation_id"], r.name(v), "", false)
+		add(conversations, history.Conversation, v["conversation_id"], r.name(v), "", false)
+		r.statuses[r.name(v)] = v["status"]
 	default:
 		// Who does not know the state before takes every update for a change.
-		same := r.statuses[v["id"]] == v["status"]
-		add(own, history.MessageStatus, v["conversation_id"], v["id"], v["status"], same)
-		r.statuses[v["id"]] = v["status"]
+		same := r.statuses[r.name(v)] == v["status"]
+		add(own, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], same)
+		r.statuses[r.name(v)] = v["status"]
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,8 +40,10 @@ const secret = "chatengine-secret-of-the-failover-tests"
 
 // world is a database, conversations and users.
 type world struct {
-	t             *testing.T
-	size          size
+	t    *testing.T
+	size size
+	// form is that of the world's ChatEngine, and of its tables.
+	form          chatengine.Form
 	cluster       *throwaway.Cluster
 	database      string
 	conversations []failover.Conversation
@@ -53,25 +56,65 @@ type world struct {
 // newWorld starts a cluster of its own, which may be killed. In the short form
 // worlds exist side by side, they mostly wait; in the full one each has the
 // machine to itself, for the figures' sake.
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOf(t, chatengine.Agreeing) }
+
+// newWorldOf is newWorld with the tables of a form of ChatEngine.
+func newWorldOf(t *testing.T, form chatengine.Form) *world {
 	t.Helper()
 	if !full() {
 		t.Parallel()
 	}
-	w := &world{t: t, size: sizes(), prompt: 20 * time.Second}
+	w := &world{t: t, form: form, size: sizes(), prompt: 20 * time.Second, conversations: conversations(form)}
 	w.cluster = pgtest.Cluster(t, throwaway.Options{TCP: true})
-	w.database = pgtest.On(t, w.cluster, schemas.ChatEngine)
-	w.conversations = conversations()
+	if form == chatengine.Agreeing {
+		w.database = pgtest.On(t, w.cluster, schemas.ChatEngine)
+		return w
+	}
+	members := "insert into workspace_members (user_id, workspace_id, role) values "
+	for i := range w.size.clients {
+		members += fmt.Sprintf("('%s', '%s', 'agent'),", failover.UserID(form, i), failover.WorkspaceID(form, workspaceOf(i)))
+	}
+	w.database = pgtest.On(t, w.cluster, schemas.CRM, strings.TrimSuffix(members, ","))
 	return w
 }
 
-// conversations are 20, of two workspaces, four to one.
-func conversations() []failover.Conversation {
+// eachForm runs a scene with each form of ChatEngine's stand-in, in the short
+// form of the tests with those given.
+func eachForm(t *testing.T, short []chatengine.Form, scene func(t *testing.T, form chatengine.Form)) {
+	t.Helper()
+	forms := short
+	if full() {
+		forms = []chatengine.Form{chatengine.Agreeing, chatengine.Real}
+	} else {
+		t.Parallel()
+	}
+	for _, form := range forms {
+		t.Run(string(form), func(t *testing.T) { scene(t, form) })
+	}
+}
+
+// Which forms a scene has in the short form of the tests.
+var (
+	both     = []chatengine.Form{chatengine.Agreeing, chatengine.Real}
+	agreeing = []chatengine.Form{chatengine.Agreeing}
+	realOnly = []chatengine.Form{chatengine.Real}
+)
+
+// workspaceOf is the workspace of the ith client or conversation: two, four to
+// one.
+func workspaceOf(i int) int {
+	if i%5 == 4 {
+		return 1
+	}
+	return 0
+}
+
+// conversations are 20.
+func conversations(form chatengine.Form) []failover.Conversation {
 	all := make([]failover.Conversation, 20)
 	for i := range all {
-		all[i] = failover.Conversation{ID: fmt.Sprintf("c%02d", i), Workspace: "w1"}
-		if i%5 == 4 {
-			all[i].Workspace = "w2"
+		all[i] = failover.Conversation{
+			ID: failover.ConversationID(form, i), Workspace: failover.WorkspaceID(form, workspaceOf(i)), Number: i,
 		}
 	}
 	return all
@@ -80,15 +123,15 @@ func conversations() []failover.Conversation {
 // engine starts a stand-in for ChatEngine on the world's database.
 func (w *world) engine() *chatengine.Server {
 	w.t.Helper()
-	return chatengine.New(w.t, chatengine.Options{DatabaseURL: w.database, Secret: secret})
+	return chatengine.New(w.t, chatengine.Options{Form: w.form, DatabaseURL: w.database, Secret: secret})
 }
 
 // writer writes to the world, through ChatEngine at url where it is not empty.
 func (w *world) writer(url string) *failover.Writer {
 	w.t.Helper()
-	w.recorder = failover.Record(w.t, w.database, url != "")
+	w.recorder = failover.Record(w.t, w.database, w.form, url != "")
 	return failover.NewWriter(w.t, failover.WriterOptions{
-		DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Patience: w.patience,
+		Form: w.form, DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Patience: w.patience,
 	})
 }
 
@@ -98,11 +141,8 @@ func (w *world) clients(url string) *failover.Clients {
 	w.t.Helper()
 	all := make([]failover.Client, w.size.clients)
 	for i := range all {
-		workspace := "w1"
-		if i%5 == 4 {
-			workspace = "w2"
-		}
-		token, err := chatengine.Token(secret, workspace, fmt.Sprintf("user-%d", i))
+		workspace := failover.WorkspaceID(w.form, workspaceOf(i))
+		token, err := chatengine.Token(secret, workspace, failover.UserID(w.form, i))
 		if err != nil {
 			w.t.Fatal(err)
 		}
@@ -132,7 +172,7 @@ func (w *world) some(workspace string, i int) []string {
 func (w *world) settle(writer *failover.Writer, clients *failover.Clients, round string) failover.Verdict {
 	w.t.Helper()
 	writer.Stop()
-	v := failover.Compare(w.t, clients, w.database, round, 20*time.Second)
+	v := failover.Compare(w.t, clients, w.database, w.form, round, 20*time.Second)
 	for _, line := range v.Examples {
 		w.t.Log(line)
 	}

@@ -13,15 +13,16 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/chatengine"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Conversation is one that the writer writes to.
-type Conversation struct{ ID, Workspace string }
-
 // WriterOptions say what is written.
 type WriterOptions struct {
-	// DatabaseURL is a database with schemas.ChatEngine's tables.
+	// Form says into which tables.
+	Form chatengine.Form
+	// DatabaseURL is a database with them.
 	DatabaseURL string
 	// Engine is ChatEngine's address, such as http://127.0.0.1:3000: it stores
 	// and emits what it can. What it cannot is written straight into the
@@ -61,9 +62,11 @@ type write struct {
 }
 
 // message and status are the bodies of the stand-in's POST /messages and
-// /statuses.
+// /statuses. ID is the message's name, which the real form calls ExternalID.
 type message struct {
 	ID             string `json:"id"`
+	ExternalID     string `json:"externalId"`
+	RowID          string `json:"rowId"`
 	WorkspaceID    string `json:"workspaceId"`
 	ConversationID string `json:"conversationId"`
 	SenderID       string `json:"senderId"`
@@ -100,17 +103,15 @@ func NewWriter(t testing.TB, o WriterOptions) *Writer {
 		transport.CloseIdleConnections()
 		pool.Close()
 	})
-	for i, c := range o.Conversations {
-		_, err := pool.Exec(t.Context(), `insert into conversations (id, workspace_id, contact_id, channel, participants)
-			values ($1, $2, $3, 'whatsapp', '[]')`, c.ID, c.Workspace, fmt.Sprintf("contact-%d", i))
-		if err != nil {
+	for _, c := range o.Conversations {
+		if err := w.tables().conversation(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return w
 }
 
-// Start begins a round: its messages' ids begin with the round's name.
+// Start begins a round: its messages' names begin with the round's.
 func (w *Writer) Start(round string) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
@@ -163,17 +164,18 @@ func (w *Writer) Written() (messages, statuses, direct int64) {
 
 // next is a conversation's nth message, and what it brings for earlier ones.
 func (w *Writer) next(c Conversation, n int) []write {
-	id := func(n int) string { return fmt.Sprintf("%s-%s-%06d", w.round, c.ID, n) }
+	id := func(n int) string { return messageName(w.round, c, n) }
+	first, second, third := w.tables().statuses()
 	ops := []write{{Message: &message{
-		ID: id(n), WorkspaceID: c.Workspace, ConversationID: c.ID, SenderID: "5511987654321",
+		ID: id(n), ExternalID: id(n), RowID: rowID(id(n)), WorkspaceID: c.Workspace, ConversationID: c.ID, SenderID: "5511987654321",
 		Content: fmt.Sprintf("message %d of %s in %s: Olá! Posso confirmar para amanhã às 10h?", n, c.ID, w.round),
-		Status:  "sent",
+		Status:  first,
 	}}}
 	if n >= 1 {
-		ops = append(ops, write{Status: &status{id(n - 1), c.ID, "delivered"}})
+		ops = append(ops, write{Status: &status{id(n - 1), c.ID, second}})
 	}
 	if n >= 3 {
-		ops = append(ops, write{Status: &status{id(n - 3), c.ID, "read"}})
+		ops = append(ops, write{Status: &status{id(n - 3), c.ID, third}})
 	}
 	return ops
 }
@@ -236,19 +238,15 @@ func (w *Writer) byEngine(op write) error {
 func (w *Writer) direct(op write) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(w.t.Context()), 5*time.Second)
 	defer cancel()
-	if s := op.Status; s != nil {
-		_, err := w.pool.Exec(ctx, `update messages set status = $2 where id = $1`, s.MessageID, s.Status)
-		return err
+	if op.Status != nil {
+		return w.tables().status(ctx, op.Status)
 	}
-	m := op.Message
-	_, err := w.pool.Exec(ctx, `insert into messages (id, workspace_id, conversation_id, sender_id, type, content, status)
-		values ($1, $2, $3, $4, 'text', $5, $6) on conflict (id) do nothing`,
-		m.ID, m.WorkspaceID, m.ConversationID, m.SenderID, m.Content, m.Status)
-	if err != nil {
-		return err
+	return w.tables().message(ctx, op.Message)
+}
+
+func (w *Writer) tables() tables {
+	if w.opts.Form == chatengine.Agreeing {
+		return chatEngineTables{w.pool}
 	}
-	_, err = w.pool.Exec(ctx, `update conversations set updated_at = now(), last_message = (
-			select jsonb_build_object('id', id, 'content', content, 'senderId', sender_id, 'createdAt', created_at)
-			from messages where id = $2) where id = $1`, m.ConversationID, m.ID)
-	return err
+	return crmTables{w.pool}
 }

@@ -1,15 +1,18 @@
 // Clients of the CRM: socket.io-client with the CRM's options, and what the CRM
 // does with the events. It prepends a new message to its conversation and drops
-// one whose id it has, sets the status of a message it has, replaces the
+// one that it has, sets the status of a message it has, replaces the
 // conversation in its list, and on every connect subscribes again.
+//
+// It knows a message by whatever name it comes under; what CRMs make of the
+// different names is judged by the history.
 //
 //   node clients.mjs '{"url":"http://127.0.0.1:8080","path":"/api/ws","clients":[
 //     {"token":"…","workspaceId":"w1","subscribe":["c1","c2"]}]}'
 //
 // Commands, a JSON line each on standard input, are answered by a line with the
 // same event: {"event":"summary"}, {"event":"digest"}, {"event":"forget"} (all
-// clients as after a page load: nothing known, connected anew),
-// {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
+// clients as after a page load: nothing known but the messages in "rows",
+// connected anew), {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
 // (what one client did and received since its page was loaded, in order). Ends
 // with its standard input.
 import readline from 'node:readline'
@@ -17,6 +20,19 @@ import { io } from 'socket.io-client'
 
 const options = JSON.parse(process.argv[2])
 const say = (event, rest = {}) => process.stdout.write(JSON.stringify({ event, ...rest }) + '\n')
+
+// known is the one name of a message: the key of a row of the CRM's tables is
+// made of it (rowID in names.go).
+function known(id = '') {
+  const [, round, conversation, n] = /^0{8}-0000-4000-8000-(\d\d)(\d\d)\d\d(\d{6})$/.exec(id) ?? []
+  return n ? `r${round}-c${conversation}-${n}` : id
+}
+
+// as is what a message was called, for the history; "=" is its one name.
+function as(id, provider = '', client = '', status = '') {
+  const name = known(id)
+  return [id, provider, client].map((x) => (x === name ? '=' : x)).concat(status)
+}
 
 class Client {
   constructor(index, { token, workspaceId, subscribe }) {
@@ -27,7 +43,7 @@ class Client {
     this.reset()
   }
 
-  reset() {
+  reset(rows = []) {
     this.conversations = new Map(this.subscribe.map((id) => [id, []])) // newest first
     this.messages = new Map()
     this.arrivals = new Map() // a message's id: when it came, on which connection
@@ -35,6 +51,12 @@ class Client {
     this.log = [] // connections made and lost, with their times
     this.history = [] // all of it, see internal/history; a line of JSON each, because there are many
     this.offset = ''
+    for (const [conversation, id, provider, status] of rows) {
+      if (!this.conversations.has(conversation)) continue
+      this.conversations.get(conversation).unshift(known(id))
+      this.messages.set(known(id), status)
+      this.note('load', known(id), as(id, provider, '', status))
+    }
   }
 
   note(op, ...rest) {
@@ -42,9 +64,9 @@ class Client {
   }
 
   // received notes an event. Its last argument, where the bridge sent it, is its position.
-  received(kind, conversation, message, status, workspace, position) {
+  received(kind, conversation, message, status, workspace, position, names) {
     this.offset = position ?? this.offset
-    this.note('receive', kind, conversation ?? '', message ?? '', status ?? '', workspace ?? '', position ?? '')
+    this.note('receive', kind, conversation ?? '', known(message), status ?? '', workspace ?? '', position ?? '', names)
   }
 
   open() {
@@ -84,11 +106,12 @@ class Client {
       })
       socket.io.on('reconnect_failed', () => this.fail('gave up after 5 attempts'))
       socket.on('message', (m, at) => {
-        this.received('message', m.conversationId, m.id, '', m.workspaceId, at)
+        this.received('message', m.conversationId, m.id, '', m.workspaceId, at,
+          as(m.id, m.metadata?.providerMessageId, m.metadata?.clientMessageId, m.status))
         this.onMessage(m)
       })
       socket.on('messageStatus', (s, at) => {
-        this.received('messageStatus', s.conversationId, s.messageId, s.status, '', at)
+        this.received('messageStatus', s.conversationId, s.messageId, s.status, '', at, as(s.messageId))
         this.onStatus(s)
       })
       socket.on('conversation', (c, at) => {
@@ -107,26 +130,28 @@ class Client {
   onMessage(m) {
     this.counts.events++
     if (m.workspaceId !== this.workspaceId) return void this.counts.foreign++
-    if (this.messages.has(m.id)) return void this.counts.duplicates++
+    const name = known(m.id)
+    if (this.messages.has(name)) return void this.counts.duplicates++
     const shown = this.conversations.get(m.conversationId)
     if (!shown) return // not open in this client
     this.counts.messages++
-    shown.unshift(m.id)
-    this.messages.set(m.id, m.status)
-    this.arrivals.set(m.id, `${Date.now()} connection ${this.counts.connects} created ${Date.parse(m.createdAt)}`)
+    shown.unshift(name)
+    this.messages.set(name, m.status)
+    this.arrivals.set(name, `${Date.now()} connection ${this.counts.connects} created ${Date.parse(m.createdAt)}`)
     const created = Date.parse(m.createdAt)
     if (created >= this.opened) this.delays.push(Date.now() - created)
   }
 
   onStatus({ messageId, status }) {
     this.counts.events++
-    if (this.messages.has(messageId)) this.messages.set(messageId, status)
+    const name = known(messageId)
+    if (this.messages.has(name)) this.messages.set(name, status)
   }
 
   onConversation(c) {
     this.counts.events++
     if (c.workspaceId !== this.workspaceId) return void this.counts.foreign++
-    this.list.set(c.id, c.lastMessage?.id ?? '')
+    this.list.set(c.id, known(c.lastMessage?.id))
   }
 
   digest() {
@@ -162,10 +187,10 @@ const commands = {
   history({ client }) {
     process.stdout.write(`{"event":"history","now":${Date.now()},"entries":[${clients[client].history.join(',')}]}\n`)
   },
-  async forget() {
+  async forget({ rows }) {
     for (const c of clients) {
       c.socket.disconnect()
-      c.reset()
+      c.reset(rows)
     }
     await openAll()
     say('forget')
