@@ -135,6 +135,21 @@ func (r *Recorder) name(v map[string]string) string {
 	return v["external_id"]
 }
 
+// newest is a conversation's last message, and whether its row says that it is
+// still the same. The CRM's says only that the conversation has moved.
+func (r *Recorder) newest(v map[string]string) (name string, same bool) {
+	if r.form != chatengine.Agreeing {
+		return r.last[v["id"]], false
+	}
+	var last struct{ ID string }
+	if text := v["last_message"]; text != "" {
+		if err := json.Unmarshal([]byte(text), &last); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return last.ID, r.last[v["id"]] == last.ID
+}
+
 // commit adds a transaction's events, as docs/mapping.md describes them.
 func (r *Recorder) commit(tx *transaction) {
 	r.t.Helper()
@@ -157,20 +172,17 @@ func (r *Recorder) commit(tx *transaction) {
 	}
 	switch {
 	case c.table == "conversations":
-		var last struct{ ID string }
-		if text := v["last_message"]; text != "" {
-			if err := json.Unmarshal([]byte(text), &last); err != nil {
-				r.t.Fatal(err)
-			}
-		}
+		last, same := r.newest(v)
 		// The conversation was told with its message already, or is written
-		// once more with the same one. The CRM's does not say which it is.
-		same := !c.insert && r.last[v["id"]] == last.ID
-		add(conversations, history.Conversation, v["id"], last.ID, "", same || r.told)
-		r.last[v["id"]] = last.ID
+		// once more with the same one.
+		add(conversations, history.Conversation, v["id"], last, "", same && !c.insert || r.told)
+		r.last[v["id"]] = last
 	case c.insert:
 		add(own, history.Message, v["conversation_id"], r.name(v), "", false)
 		add(conversations, history.Conversation, v["conversation_id"], r.name(v), "", false)
+		if r.form != chatengine.Agreeing {
+			r.last[v["conversation_id"]] = r.name(v)
+		}
 		r.statuses[r.name(v)] = v["status"]
 	default:
 		// Who does not know the state before takes every update for a change.

@@ -1,0 +1,198 @@
+package failover_test
+
+import (
+	"testing"
+	"time"
+
+	"chatbridge/internal/chatengine"
+	"chatbridge/internal/failover"
+	"chatbridge/internal/history"
+)
+
+// What the bridge does not do yet, and which tests wait for it. Each is to be
+// true once it does.
+const (
+	// statusUnderEveryName: messageStatus comes under each id by which ChatEngine
+	// may have named the message, not the row's key alone.
+	statusUnderEveryName = false
+	// idsAsChatEngineHad: messages that a client may have had from ChatEngine
+	// come with the id that ChatEngine used.
+	idsAsChatEngineHad = false
+)
+
+// idsByProvider says that ChatEngine names messages by the provider's ids; the
+// gateway finds that out by itself.
+var idsByProvider = map[string]string{"replay.message_ids": "provider"}
+
+func waitsFor(t *testing.T, done bool, what string) {
+	t.Helper()
+	if !done {
+		t.Skip("the bridge does not do this yet: " + what)
+	}
+}
+
+// shows wants that pages of a version of the CRM show nothing wrong, of the given
+// kinds.
+func (w *world) shows(clients *failover.Clients, crm history.CRM, kinds ...string) {
+	w.t.Helper()
+	j := clients.Shown(w.recorder.Truth(), crm)
+	for i, v := range j.Examples {
+		if i == maxExamples {
+			break
+		}
+		w.t.Log(v)
+	}
+	w.t.Logf("%v: %v", crm, j)
+	if j.Judged == 0 {
+		w.t.Error("nothing was judged")
+	}
+	for _, kind := range kinds {
+		if n := j.Found[kind]; n > 0 {
+			w.t.Errorf("%v: %d violations of %s", crm, n, kind)
+		}
+	}
+}
+
+// once and current are what a page may be wrong in.
+const (
+	once    = "Once"
+	current = "Current"
+)
+
+// TestNewestCRMShows: after ChatEngine has died and come back, a CRM that knows
+// messages by WhatsApp's ids too shows each once, with its last status.
+func TestNewestCRMShows(t *testing.T) {
+	waitsFor(t, statusUnderEveryName, "statusUnderEveryName")
+	t.Run("in front", func(t *testing.T) { shownInFront(t, history.ByEveryID) })
+	t.Run("beside", func(t *testing.T) { shownBeside(t, history.ByEveryID, nil) })
+}
+
+// TestOlderCRMShows: the same of a CRM that knows messages by their id alone.
+func TestOlderCRMShows(t *testing.T) {
+	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
+	t.Run("in front", func(t *testing.T) { shownInFront(t, history.ByID) })
+	t.Run("beside", func(t *testing.T) { shownBeside(t, history.ByID, idsByProvider) })
+}
+
+// inFrontOf are the settings of a gateway that is quick to switch.
+func inFrontOf(engine *chatengine.Server) map[string]string {
+	return map[string]string{
+		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
+		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
+	}
+}
+
+func shownInFront(t *testing.T, crm history.CRM) {
+	w := newWorldOf(t, chatengine.Real)
+	engine := w.engine()
+	bridge := w.bridge(w.database, inFrontOf(engine))
+	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
+	writer.Start("r00")
+	for range w.size.rounds {
+		pause(2*time.Second, 3*time.Second)
+		engine.Kill()
+		pause(2*time.Second, 4*time.Second)
+		w.restore(engine)
+		w.handedBack(bridge)
+	}
+	steady(released)
+	w.finish("CRM's screens, ChatEngine killed and restored", inFront, w.size.rounds, writer, clients, "r00")
+	w.shows(clients, crm, once, current)
+}
+
+func shownBeside(t *testing.T, crm history.CRM, settings map[string]string) {
+	w := newWorldOf(t, chatengine.Real)
+	engine := w.engine()
+	bridge := w.bridge(w.database, settings)
+	proxy := failover.StartProxy(t, "haproxy", engine.Addr(), bridge.Addr())
+	writer, clients := w.writer(engine.URL().String()), w.clients(proxy.URL)
+	writer.Start("r00")
+	pause(2*time.Second, 3*time.Second)
+	engine.Kill()
+	pause(2*time.Second, 4*time.Second)
+	w.restore(engine)
+	steady(2 * time.Second)
+	w.finish("CRM's screens, ChatEngine killed and restored", "haproxy", 1, writer, clients, "r00")
+	w.shows(clients, crm, once, current)
+}
+
+// TestPageLoadedAtChatEngine: what the page found in the database it has under
+// the rows' keys, what ChatEngine sent afterwards under WhatsApp's ids. When
+// ChatEngine dies both come again, each under the id that it had. (Of what was
+// loaded the older CRM has stale statuses from ChatEngine itself.)
+func TestPageLoadedAtChatEngine(t *testing.T) {
+	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
+	w := newWorldOf(t, chatengine.Real)
+	engine := w.engine()
+	bridge := w.bridge(w.database, inFrontOf(engine))
+	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
+	writer.Start("r00")
+	steady(3 * time.Second)
+	clients.Reload(w.database)
+	steady(3 * time.Second)
+	engine.Kill()
+	steady(3 * time.Second)
+	w.restore(engine)
+	w.handedBack(bridge)
+	steady(released)
+	writer.Stop()
+	settled(w, clients)
+	w.shows(clients, history.ByID, once)
+	w.shows(clients, history.ByEveryID, once, current)
+}
+
+// TestPageLoadedWhileLocal: the page is loaded while the bridge serves, so that
+// everything has the rows' keys until ChatEngine is back.
+func TestPageLoadedWhileLocal(t *testing.T) {
+	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
+	w := newWorldOf(t, chatengine.Real)
+	engine := w.engine()
+	bridge := w.bridge(w.database, inFrontOf(engine))
+	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
+	writer.Start("r00")
+	steady(2 * time.Second)
+	engine.Kill()
+	awaitConnects(t, clients, 2*w.size.clients)
+	steady(2 * time.Second)
+	clients.Reload(w.database)
+	steady(2 * time.Second)
+	w.restore(engine)
+	w.handedBack(bridge)
+	steady(released)
+	writer.Stop()
+	settled(w, clients)
+	w.shows(clients, history.ByID, once)
+	w.shows(clients, history.ByEveryID, once, current)
+}
+
+// TestPageLoadedAtBridge: without ChatEngine all names are the rows' keys, and a
+// page that is loaded shows nothing twice, whatever the version.
+func TestPageLoadedAtBridge(t *testing.T) {
+	w := newWorldOf(t, chatengine.Real)
+	bridge := w.bridge(w.database, nil)
+	writer, clients := w.writer(""), w.clients(bridge.URL())
+	writer.Start("r00")
+	steady(2 * time.Second)
+	clients.Reload(w.database)
+	steady(2 * time.Second)
+	bridge.Kill()
+	bridge.Start()
+	bridge.AwaitReady()
+	awaitConnects(t, clients, 3*w.size.clients)
+	writer.Stop()
+	settled(w, clients)
+	w.shows(clients, history.ByID, once, current)
+	w.shows(clients, history.ByEveryID, once, current)
+}
+
+// released is when the gateway passes on what it keeps back of ChatEngine's events
+// for a client that has just come to it, the client's way there included.
+const released = 5 * time.Second
+
+// settled waits until the clients show what the database has.
+func settled(w *world, clients *failover.Clients) {
+	w.t.Helper()
+	if v := failover.Compare(w.t, clients, w.database, w.form, "r00", 20*time.Second); !v.Clean() {
+		w.t.Errorf("%v\n%v", v, v.Examples)
+	}
+}
