@@ -156,6 +156,20 @@ func (c *Clients) Digests() []Digest {
 	return all
 }
 
+// Send has a client show a message of its own and send it by its socket. WhatsApp
+// and the database then know it by its name, which is returned.
+func (c *Clients) Send(client int, conversation Conversation, round string, n int) string {
+	c.t.Helper()
+	process, place := c.at(client)
+	name := messageName(round, conversation, n)
+	c.procs[process].Tell(map[string]any{"event": "send", "client": place, "message": map[string]any{
+		"type": "sendMessage", "conversationId": conversation.ID, "content": "a message of my own", "timestamp": time.Now().UnixMilli(),
+		"messageId": "opt_" + name, "externalId": name, "rowId": rowID(name),
+	}})
+	c.procs[process].Await("send", nil)
+	return name
+}
+
 // Forget has every client start as after a page load, at url where it is not
 // empty: with nothing known, connected and subscribed anew.
 func (c *Clients) Forget(url string) {

@@ -1,12 +1,14 @@
 package failover_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
 	"chatbridge/internal/history"
+	"chatbridge/internal/throwaway/pgtest"
 )
 
 // What the bridge does not do yet, and which tests wait for it. Each is to be
@@ -113,6 +115,51 @@ func shownBeside(t *testing.T, crm history.CRM, settings map[string]string) {
 	w.restore(engine)
 	steady(2 * time.Second)
 	w.finish("CRM's screens, ChatEngine killed and restored", "haproxy", 1, writer, clients, "r00")
+	w.shows(clients, crm, once, current)
+}
+
+// TestOwnSendsNewestCRM: a message that a client sent by ChatEngine's socket has
+// the client's id in its bubble, and in ChatEngine's events. When ChatEngine dies
+// it comes again from the database.
+func TestOwnSendsNewestCRM(t *testing.T) {
+	waitsFor(t, statusUnderEveryName, "statusUnderEveryName")
+	ownSends(t, history.ByEveryID)
+}
+
+// TestOwnSendsOlderCRM: the same of a CRM that knows messages by their id alone.
+func TestOwnSendsOlderCRM(t *testing.T) {
+	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
+	ownSends(t, history.ByID)
+}
+
+func ownSends(t *testing.T, crm history.CRM) {
+	w := newWorldOf(t, chatengine.Real)
+	engine := w.engine()
+	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
+	w.writer(engine.URL().String()) // for the conversations
+	w.handedBack(bridge)
+	clients := w.clients(bridge.URL())
+	steady(released)
+	if s := clients.Summary(); s.Connects != w.size.clients {
+		t.Skipf("clients have moved, and what they send may be lost: %v", s)
+	}
+	var names []string
+	for i := range 10 { // each in a conversation of its own
+		workspace := failover.WorkspaceID(w.form, workspaceOf(i))
+		mine := w.some(workspace, i)[0]
+		to := slices.IndexFunc(w.conversations, func(c failover.Conversation) bool { return c.ID == mine })
+		names = append(names, clients.Send(i, w.conversations[to], "r00", i))
+	}
+	settled(w, clients)
+	engine.Kill()
+	awaitConnects(t, clients, 2*w.size.clients)
+	for _, name := range names {
+		if err := pgtest.Exec(t.Context(), w.database, "update messages set status = 'read' where external_id = '"+name+"'"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled(w, clients)
+	steady(time.Second)
 	w.shows(clients, crm, once, current)
 }
 

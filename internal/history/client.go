@@ -23,8 +23,8 @@ const (
 	Receive
 	// CaughtUp: it was told that it has all that it is owed so far.
 	CaughtUp
-	// Load: it read a message from the database, as a page does that is loaded.
-	// Only Shown looks at it.
+	// Load: it shows a message that no event brought: one of the database, as a
+	// page does that is loaded, or one that it sends. Only Shown looks at it.
 	Load
 )
 

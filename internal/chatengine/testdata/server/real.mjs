@@ -70,8 +70,11 @@ export function real({ io, pool, secret, inOrder }) {
     if (rows.length) emitStatus(rows[0].workspace_id, { messageId, status, conversationId })
   })
 
-  // sendOut is a client's sendMessage: first what is hoped for, then what became of it.
-  async function sendOut(socket, { conversationId, content, messageId, replyToMessageId }) {
+  const whatsAppID = () => `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpperCase()}`
+
+  // sendOut is a client's sendMessage: first what is hoped for, then what became
+  // of it. A test may say which ids WhatsApp and the database are to give it.
+  async function sendOut(socket, { conversationId, content, messageId, replyToMessageId, externalId = whatsAppID(), rowId }) {
     const { workspace, user } = socket.data
     const conversation = await conversationOf(conversationId, workspace)
     if (!conversation) return
@@ -84,8 +87,7 @@ export function real({ io, pool, secret, inOrder }) {
     try {
       await inOrder(conversationId, async () => {
         if (!connected) throw new Error('WhatsApp is not connected')
-        const externalId = `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpperCase()}`
-        await store({ workspaceId: workspace, conversationId, externalId, clientId: messageId, content, status: 'sent', outgoing: true, user })
+        await store({ rowId, workspaceId: workspace, conversationId, externalId, clientId: messageId, content, status: 'sent', outgoing: true, user })
         socket.emit('messageSent', { messageId, conversationId, externalId })
         emitStatus(workspace, { messageId, status: 'sent', conversationId })
       })

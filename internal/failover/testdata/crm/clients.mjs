@@ -12,7 +12,8 @@
 // Commands, a JSON line each on standard input, are answered by a line with the
 // same event: {"event":"summary"}, {"event":"digest"}, {"event":"forget"} (all
 // clients as after a page load: nothing known but the messages in "rows",
-// connected anew), {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
+// connected anew), {"event":"send","client":0,"message":{…}} (one client shows a bubble
+// and sends it by its socket), {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
 // (what one client did and received since its page was loaded, in order). Ends
 // with its standard input.
 import readline from 'node:readline'
@@ -21,9 +22,10 @@ import { io } from 'socket.io-client'
 const options = JSON.parse(process.argv[2])
 const say = (event, rest = {}) => process.stdout.write(JSON.stringify({ event, ...rest }) + '\n')
 
-// known is the one name of a message: the key of a row of the CRM's tables is
-// made of it (rowID in names.go).
+// known is the one name of a message: the key of a row of the CRM's tables, and
+// the id that a client gives it, are made of it (names.go).
 function known(id = '') {
+  if (id.startsWith('opt_')) return id.slice(4)
   const [, round, conversation, n] = /^0{8}-0000-4000-8000-(\d\d)(\d\d)\d\d(\d{6})$/.exec(id) ?? []
   return n ? `r${round}-c${conversation}-${n}` : id
 }
@@ -183,6 +185,15 @@ const commands = {
   },
   digest() {
     say('digest', { clients: clients.map((c) => c.digest()) })
+  },
+  send({ client, message }) {
+    const c = clients[client]
+    const name = known(message.messageId)
+    c.conversations.get(message.conversationId).unshift(name)
+    c.messages.set(name, 'pending')
+    c.note('load', name, as(message.messageId, '', message.messageId, 'pending'))
+    c.socket.emit('sendMessage', message)
+    say('send')
   },
   history({ client }) {
     process.stdout.write(`{"event":"history","now":${Date.now()},"entries":[${clients[client].history.join(',')}]}\n`)
