@@ -9,6 +9,8 @@ import (
 	"chatbridge/internal/failover"
 	"chatbridge/internal/history"
 	"chatbridge/internal/throwaway/pgtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // What the bridge does not do yet, and which tests wait for it. Each is to be
@@ -150,6 +152,7 @@ func ownSends(t *testing.T, crm history.CRM) {
 		to := slices.IndexFunc(w.conversations, func(c failover.Conversation) bool { return c.ID == mine })
 		names = append(names, clients.Send(i, w.conversations[to], "r00", i))
 	}
+	w.stored(len(names))
 	settled(w, clients)
 	engine.Kill()
 	awaitConnects(t, clients, 2*w.size.clients)
@@ -161,6 +164,29 @@ func ownSends(t *testing.T, crm history.CRM) {
 	settled(w, clients)
 	steady(time.Second)
 	w.shows(clients, crm, once, current)
+}
+
+// stored waits until the database has so many messages.
+func (w *world) stored(messages int) {
+	w.t.Helper()
+	conn, err := pgx.Connect(w.t.Context(), w.database)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer conn.Close(w.t.Context())
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		var n int
+		if err := conn.QueryRow(w.t.Context(), "select count(*) from messages").Scan(&n); err != nil {
+			w.t.Fatal(err)
+		}
+		if n == messages {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%d messages are stored, want %d", n, messages)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 // TestPageLoadedAtChatEngine: what the page found in the database it has under
