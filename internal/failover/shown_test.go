@@ -152,7 +152,7 @@ func ownSends(t *testing.T, crm history.CRM) {
 		to := slices.IndexFunc(w.conversations, func(c failover.Conversation) bool { return c.ID == mine })
 		names = append(names, clients.Send(i, w.conversations[to], "r00", i))
 	}
-	w.stored(len(names))
+	w.stored(names, clients)
 	settled(w, clients)
 	engine.Kill()
 	awaitConnects(t, clients, 2*w.size.clients)
@@ -166,8 +166,9 @@ func ownSends(t *testing.T, crm history.CRM) {
 	w.shows(clients, crm, once, current)
 }
 
-// stored waits until the database has so many messages.
-func (w *world) stored(messages int) {
+// stored waits until the database has the messages, of which the ith is the ith
+// client's.
+func (w *world) stored(names []string, clients *failover.Clients) {
 	w.t.Helper()
 	conn, err := pgx.Connect(w.t.Context(), w.database)
 	if err != nil {
@@ -179,11 +180,14 @@ func (w *world) stored(messages int) {
 		if err := conn.QueryRow(w.t.Context(), "select count(*) from messages").Scan(&n); err != nil {
 			w.t.Fatal(err)
 		}
-		if n == messages {
+		if n == len(names) {
 			return
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%d messages are stored, want %d", n, messages)
+			for i, d := range clients.Digests()[:len(names)] {
+				w.t.Logf("client %d: %s is %s; connection: %v", i, names[i], d.Statuses[names[i]], d.Log)
+			}
+			w.t.Fatalf("%d messages are stored, want %d", n, len(names))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -92,6 +92,7 @@ export function real({ io, pool, secret, inOrder }) {
         emitStatus(workspace, { messageId, status: 'sent', conversationId })
       })
     } catch (err) {
+      console.error('sendMessage:', err.message)
       socket.emit('error', { type: 'sendMessage', message: err.message })
       emitStatus(workspace, { messageId, status: 'failed', conversationId })
     }
