@@ -142,7 +142,7 @@ func ownSends(t *testing.T, crm history.CRM) {
 	w.handedBack(bridge)
 	clients := w.clients(bridge.URL())
 	steady(released)
-	if s := clients.Summary(); s.Connects != w.size.clients {
+	if s := clients.Summary(); s.Connects != w.size.clients || s.Connected != w.size.clients {
 		t.Skipf("clients have moved, and what they send may be lost: %v", s)
 	}
 	var names []string
