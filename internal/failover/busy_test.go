@@ -71,7 +71,11 @@ func (w *world) busySize() {
 // else to do.
 func TestBridgeKilledBusy(t *testing.T) {
 	onlyFull(t)
-	w := newWorld(t)
+	eachForm(t, nil, bridgeKilledBusy)
+}
+
+func bridgeKilledBusy(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	w.busySize()
 	bridge := w.bridge(w.database, nil)
 	writer, clients := w.writer(""), w.clients(bridge.URL())
@@ -90,7 +94,7 @@ func TestChatEngineKilledInFrontBusy(t *testing.T) {
 }
 
 func chatEngineKilledInFrontBusy(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	w.busySize()
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
@@ -114,7 +118,11 @@ func chatEngineKilledInFrontBusy(t *testing.T, form chatengine.Form) {
 // TestConnectionsCutBusy: connections cut at random on such a machine.
 func TestConnectionsCutBusy(t *testing.T) {
 	onlyFull(t)
-	w := newWorld(t)
+	eachForm(t, nil, connectionsCutBusy)
+}
+
+func connectionsCutBusy(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	w.busySize()
 	bridge := w.bridge(w.database, nil)
 	link := failover.NewLink(t, bridge.Addr())

@@ -15,7 +15,7 @@ func TestHarnessAgrees(t *testing.T) {
 }
 
 func harnessAgrees(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	writer, clients := w.writer(engine.URL().String()), w.clients(engine.URL().String())
 	writer.Start("r00")
@@ -41,7 +41,7 @@ func TestHarnessNotices(t *testing.T) {
 }
 
 func harnessNotices(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	link := failover.NewLink(t, engine.Addr())
 	writer, clients := w.writer(engine.URL().String()), w.clients(link.URL())

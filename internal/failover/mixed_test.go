@@ -17,7 +17,7 @@ func TestChatEngineHangs(t *testing.T) {
 }
 
 func chatEngineHangs(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	w.patience = 2 * time.Second
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
@@ -49,7 +49,7 @@ func TestEverythingAtOnce(t *testing.T) {
 }
 
 func everythingAtOnce(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
 		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",

@@ -5,13 +5,18 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
 )
 
 // TestNetworkDropped: between the bridge and Postgres packets are dropped, so
 // that neither side is told, for longer than the bridge waits.
 func TestNetworkDropped(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, agreeing, networkDropped)
+}
+
+func networkDropped(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	w.prompt += w.size.drop
 	direct, err := url.Parse(w.database)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestChatEngineKilledInFront(t *testing.T) {
 }
 
 func chatEngineKilledInFront(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
 		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
@@ -126,7 +126,7 @@ func TestChatEngineKilledBeside(t *testing.T) {
 }
 
 func chatEngineKilledBeside(t *testing.T, form chatengine.Form, kind string) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, nil)
 	toBridge := failover.NewLink(t, bridge.Addr())
@@ -182,7 +182,11 @@ func (w *world) killBridge(bridge *failover.Bridge, clients *failover.Clients) {
 
 // TestBridgeKilled: the bridge alone, killed and started again.
 func TestBridgeKilled(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, realOnly, bridgeKilled)
+}
+
+func bridgeKilled(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	bridge := w.bridge(w.database, nil)
 	writer, clients := w.writer(""), w.clients(bridge.URL())
 	writer.Start("r00")
@@ -199,7 +203,7 @@ func TestBridgeKilledInFront(t *testing.T) {
 }
 
 func bridgeKilledInFront(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
@@ -213,7 +217,11 @@ func bridgeKilledInFront(t *testing.T, form chatengine.Form) {
 
 // TestBridgeTerminated: SIGTERM, as in an upgrade.
 func TestBridgeTerminated(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, agreeing, bridgeTerminated)
+}
+
+func bridgeTerminated(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	bridge := w.bridge(w.database, nil)
 	writer, clients := w.writer(""), w.clients(bridge.URL())
 	writer.Start("r00")
@@ -232,7 +240,11 @@ func TestBridgeTerminated(t *testing.T) {
 
 // TestPostgresRestarted: fast and immediate restarts under load.
 func TestPostgresRestarted(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, agreeing, postgresRestarted)
+}
+
+func postgresRestarted(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	bridge := w.bridge(w.database, nil)
 	writer, clients := w.writer(""), w.clients(bridge.URL())
 	writer.Start("r00")
@@ -250,7 +262,11 @@ func TestPostgresRestarted(t *testing.T) {
 
 // TestConnectionsCut: clients' connections reset at random.
 func TestConnectionsCut(t *testing.T) {
-	w := newWorld(t)
+	eachForm(t, realOnly, connectionsCut)
+}
+
+func connectionsCut(t *testing.T, form chatengine.Form) {
+	w := newWorld(t, form)
 	bridge := w.bridge(w.database, nil)
 	link := failover.NewLink(t, bridge.Addr())
 	writer, clients := w.writer(""), w.clients(link.URL())
@@ -271,7 +287,7 @@ func TestConnectionsCutInFront(t *testing.T) {
 }
 
 func connectionsCutInFront(t *testing.T, form chatengine.Form) {
-	w := newWorldOf(t, form)
+	w := newWorld(t, form)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
 	link := failover.NewLink(t, bridge.Addr())

@@ -87,7 +87,7 @@ func inFrontOf(engine *chatengine.Server) map[string]string {
 }
 
 func shownInFront(t *testing.T, crm history.CRM) {
-	w := newWorldOf(t, chatengine.Real)
+	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, inFrontOf(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
@@ -105,7 +105,7 @@ func shownInFront(t *testing.T, crm history.CRM) {
 }
 
 func shownBeside(t *testing.T, crm history.CRM, settings map[string]string) {
-	w := newWorldOf(t, chatengine.Real)
+	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, settings)
 	proxy := failover.StartProxy(t, "haproxy", engine.Addr(), bridge.Addr())
@@ -135,7 +135,7 @@ func TestOwnSendsOlderCRM(t *testing.T) {
 }
 
 func ownSends(t *testing.T, crm history.CRM) {
-	w := newWorldOf(t, chatengine.Real)
+	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{"gateway.upstream": engine.URL().String()})
 	w.writer(engine.URL().String()) // for the conversations
@@ -199,7 +199,7 @@ func (w *world) stored(names []string, clients *failover.Clients) {
 // loaded the older CRM has stale statuses from ChatEngine itself.)
 func TestPageLoadedAtChatEngine(t *testing.T) {
 	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
-	w := newWorldOf(t, chatengine.Real)
+	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, inFrontOf(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
@@ -222,7 +222,7 @@ func TestPageLoadedAtChatEngine(t *testing.T) {
 // everything has the rows' keys until ChatEngine is back.
 func TestPageLoadedWhileLocal(t *testing.T) {
 	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
-	w := newWorldOf(t, chatengine.Real)
+	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, inFrontOf(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
@@ -245,7 +245,7 @@ func TestPageLoadedWhileLocal(t *testing.T) {
 // TestPageLoadedAtBridge: without ChatEngine all names are the rows' keys, and a
 // page that is loaded shows nothing twice, whatever the version.
 func TestPageLoadedAtBridge(t *testing.T) {
-	w := newWorldOf(t, chatengine.Real)
+	w := newWorld(t, chatengine.Real)
 	bridge := w.bridge(w.database, nil)
 	writer, clients := w.writer(""), w.clients(bridge.URL())
 	writer.Start("r00")

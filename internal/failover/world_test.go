@@ -53,13 +53,10 @@ type world struct {
 	prompt time.Duration
 }
 
-// newWorld starts a cluster of its own, which may be killed. In the short form
-// worlds exist side by side, they mostly wait; in the full one each has the
-// machine to itself, for the figures' sake.
-func newWorld(t *testing.T) *world { return newWorldOf(t, chatengine.Agreeing) }
-
-// newWorldOf is newWorld with the tables of a form of ChatEngine.
-func newWorldOf(t *testing.T, form chatengine.Form) *world {
+// newWorld starts a cluster of its own, which may be killed, with the tables of a
+// form of ChatEngine. In the short form worlds exist side by side, they mostly
+// wait; in the full one each has the machine to itself, for the figures' sake.
+func newWorld(t *testing.T, form chatengine.Form) *world {
 	t.Helper()
 	if !full() {
 		t.Parallel()
@@ -78,7 +75,7 @@ func newWorldOf(t *testing.T, form chatengine.Form) *world {
 	return w
 }
 
-// eachForm runs a scene with each form of ChatEngine's stand-in, in the short
+// eachForm runs a scene with each form of ChatEngine and its tables, in the short
 // form of the tests with those given.
 func eachForm(t *testing.T, short []chatengine.Form, scene func(t *testing.T, form chatengine.Form)) {
 	t.Helper()

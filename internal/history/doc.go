@@ -18,6 +18,10 @@
 //   - Honest: what is not there was announced, by the server and to the client,
 //     before the client was told that it is caught up.
 //
+// Beside them, [Judge.Shown] plays a history to a version of the CRM and finds what
+// its page shows twice or with a stale status: what came is right, and named so
+// that this version does not know it again.
+//
 // Everything is plain data, so that a simulation and tests with real clients
 // feed the same validators. There is one writer with one order of commits, so
 // one pass over a history decides. A Judge may be used by several goroutines.
