@@ -53,12 +53,12 @@ func (m *Mapper) bind(rel *source.Relation) *binding {
 }
 
 func (m *Mapper) newBinding(rel *source.Relation) *binding {
-	t, ok := m.spec.lookup(rel.Schema, rel.Name)
+	t, ok := m.tableNamed(rel.Schema, rel.Name)
 	b := &binding{rel: rel, table: t, read: ok, full: rel.Identity == source.IdentityFull}
 	if !ok {
 		return b
 	}
-	table := &m.spec.tables[t]
+	table := &m.tables[t]
 	names := make([]string, len(rel.Columns))
 	for i, c := range rel.Columns {
 		names[i] = c.Name
@@ -123,4 +123,14 @@ func fill(row, from source.Row) (filled bool) {
 		}
 	}
 	return filled
+}
+
+// tableNamed returns the table's number; false when the mapping does not read it.
+func (m *Mapper) tableNamed(schema, name string) (tableID, bool) {
+	for i := range m.tables {
+		if m.tables[i].Name == name && m.tables[i].Schema == schema {
+			return tableID(i), true
+		}
+	}
+	return 0, false
 }

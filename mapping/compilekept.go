@@ -22,10 +22,10 @@ func (c *compiler) keptHead(v *yaml.Node, m shapeMember, depth int) expr {
 	case !own:
 		c.fail(v, "`kept:` reads columns of the message alone")
 		return nil
-	case len(c.spec.kept) > maxKeptExprs:
+	case len(c.spec.plan.kept) > maxKeptExprs:
 		c.fail(v, "more than %d expressions with `kept:`", maxKeptExprs)
 		return nil
 	}
-	c.spec.kept = append(c.spec.kept, x)
-	return &keptExpr{of: x, n: uint8(len(c.spec.kept) - 1)}
+	c.spec.plan.kept = append(c.spec.plan.kept, x)
+	return &keptExpr{of: x, n: uint8(len(c.spec.plan.kept) - 1)}
 }

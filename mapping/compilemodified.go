@@ -22,6 +22,7 @@ func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m sha
 		count := ""
 		if k["count"] != nil && k["count"].Value == "true" {
 			count = c.member
+			c.spec.plan.counted = appendNew(c.spec.plan.counted, count)
 		}
 		x = &wordsExpr{of: x, words: newWords(table), count: count}
 	}

@@ -7,13 +7,13 @@ import (
 )
 
 func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
-	s := &c.spec.message
+	s := &c.spec.plan.message
 	s.table = messageTable
 	s.key = c.plainColumn(messageTable, at, k, "key", true)
 	s.workspace = c.plainColumn(messageTable, at, k, "workspace", true)
 	s.conversation = c.plainColumn(messageTable, at, k, "conversation", true)
 	s.unknownChanged = c.unknown(k["unknown"])
-	c.spec.newestBy = c.plainColumn(messageTable, at, k, "newest_by", false)
+	c.spec.plan.newestBy = c.plainColumn(messageTable, at, k, "newest_by", false)
 	c.spec.tables[messageTable].Key = max(s.key, 0)
 	c.spec.tables[messageTable].Conversation = s.conversation
 	c.spec.tables[messageTable].Workspace = s.workspace
@@ -26,7 +26,7 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	for i := range s.members {
 		switch m := &s.members[i]; m.name {
 		case "id":
-			c.spec.idMember, m.mark = m.value, markID
+			c.spec.plan.idMember, m.mark = m.value, markID
 		case "status":
 			m.value, m.mark = c.status(m.value), markStatus
 		}
@@ -37,14 +37,14 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 // messageSlots tells which columns make which event of an UPDATE.
 func (c *compiler) messageSlots(s *section, follows, changes []int) {
 	n := len(c.spec.tables[messageTable].Columns)
-	c.spec.statusSlots, c.spec.followSlots = make([]bool, n), make([]bool, n)
-	c.spec.statusMember.walk(func(r ref) {
+	c.spec.plan.statusSlots, c.spec.plan.followSlots = make([]bool, n), make([]bool, n)
+	c.spec.plan.statusMember.walk(func(r ref) {
 		if r.table == messageTable {
-			c.spec.statusSlots[r.slot] = true
+			c.spec.plan.statusSlots[r.slot] = true
 		}
 	})
 	for _, slot := range follows {
-		c.spec.followSlots[slot] = true
+		c.spec.plan.followSlots[slot] = true
 	}
 	visible := slotsOf(messageTable, n, s.members)
 	s.listed = changes != nil
@@ -55,9 +55,9 @@ func (c *compiler) messageSlots(s *section, follows, changes []int) {
 		}
 	}
 	for slot := range visible {
-		visible[slot] = visible[slot] && !c.spec.statusSlots[slot]
+		visible[slot] = visible[slot] && !c.spec.plan.statusSlots[slot]
 	}
-	c.spec.visibleSlots[messageTable] = visible
+	c.spec.plan.visibleSlots[messageTable] = visible
 }
 
 // slotsOf tells which columns of a table the members read.
@@ -74,7 +74,7 @@ func slotsOf(t tableID, n int, members []memberExpr) []bool {
 }
 
 func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
-	s := &c.spec.conversation
+	s := &c.spec.plan.conversation
 	s.table, s.conversation = conversationTable, -1
 	s.key = c.plainColumn(conversationTable, at, k, "key", true)
 	s.workspace = c.plainColumn(conversationTable, at, k, "workspace", true)
@@ -84,7 +84,7 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 	switch n := k["last_message"]; {
 	case n == nil || n.Value == "newest":
 	case n.Value == "inserted":
-		c.spec.insertedOnly = true
+		c.spec.plan.insertedOnly = true
 	default:
 		c.fail(n, "`last_message:` is newest or inserted, not %q", n.Value)
 	}
@@ -98,20 +98,20 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 			visible[slot] = true
 		}
 	}
-	c.spec.visibleSlots[conversationTable] = visible
+	c.spec.plan.visibleSlots[conversationTable] = visible
 }
 
 func (c *compiler) typingSection(at *yaml.Node) {
 	k := c.keys(at, "typing", "column", "members")
 	c.section = conversationTable
-	c.spec.typingSlot = c.plainColumn(conversationTable, at, k, "column", true)
-	if c.spec.typingSlot >= 0 {
+	c.spec.plan.typingSlot = c.plainColumn(conversationTable, at, k, "column", true)
+	if c.spec.plan.typingSlot >= 0 {
 		// A table without the column makes no typing events, that is all.
-		x := &c.spec.tables[conversationTable].Columns[c.spec.typingSlot]
+		x := &c.spec.tables[conversationTable].Columns[c.spec.plan.typingSlot]
 		x.Required = false
 		x.Members = append(x.Members, "typing")
 	}
-	c.spec.typing = c.memberList("typing", conversationTable, at, k["members"], shapeOf[TypingUpdate]("typing"))
+	c.spec.plan.typing = c.memberList("typing", conversationTable, at, k["members"], shapeOf[TypingUpdate]("typing"))
 }
 
 // referenceNode is a reference that is declared but not compiled yet.
@@ -180,7 +180,7 @@ func (c *compiler) referenceSections(nodes []referenceNode) {
 			}
 		}
 		t.By, t.ByColumn = role, r.by.slot
-		c.spec.references = append(c.spec.references, r)
+		c.spec.plan.references = append(c.spec.plan.references, r)
 	}
 }
 
@@ -209,19 +209,19 @@ func markColumns(x expr, slots []bool) {
 
 // finish derives what needs the whole Spec.
 func (c *compiler) finish() {
-	s := c.spec
+	s, tables := &c.spec.plan, c.spec.tables
 	grow := func(p *[]bool, t tableID) {
-		for len(*p) < len(s.tables[t].Columns) {
+		for len(*p) < len(tables[t].Columns) {
 			*p = append(*p, false)
 		}
 	}
-	s.contentSlots = make([]bool, len(s.tables[messageTable].Columns))
+	s.contentSlots = make([]bool, len(tables[messageTable].Columns))
 	for i := range s.message.members {
 		if m := &s.message.members[i]; m.name == "content" {
 			markColumns(m.value, s.contentSlots)
 		}
 	}
-	s.keptSlots = make([]bool, len(s.tables[messageTable].Columns))
+	s.keptSlots = make([]bool, len(tables[messageTable].Columns))
 	for n, x := range s.kept {
 		if n == s.statusKept {
 			continue
@@ -232,17 +232,17 @@ func (c *compiler) finish() {
 	grow(&s.followSlots, messageTable)
 	grow(&s.visibleSlots[messageTable], messageTable)
 	grow(&s.visibleSlots[conversationTable], conversationTable)
-	s.newestSlots = slotsOf(messageTable, len(s.tables[messageTable].Columns), s.conversation.members)
+	s.newestSlots = slotsOf(messageTable, len(tables[messageTable].Columns), s.conversation.members)
 	s.newestSlots[s.message.key] = true
 	s.newestSlots[s.message.conversation] = true
 	s.newestSlots[s.message.workspace] = true
 	uses := false
-	for i, used := range slotsOf(messageTable, len(s.tables[messageTable].Columns), s.conversation.members) {
+	for i, used := range slotsOf(messageTable, len(tables[messageTable].Columns), s.conversation.members) {
 		uses = uses || used
 		if used && s.newestBy < 0 {
 			c.problems = append(c.problems, Problem{
 				File: c.base, Line: 1,
-				Text: "conversation reads message." + s.tables[messageTable].Columns[i].Name +
+				Text: "conversation reads message." + tables[messageTable].Columns[i].Name +
 					", so message needs `newest_by:`, the column that orders messages",
 			})
 			return
@@ -255,9 +255,9 @@ func (c *compiler) finish() {
 		if r.by.table == messageTable {
 			s.newestSlots[r.by.slot] = true
 		}
-		s.referenceSlots = append(s.referenceSlots, slotsOf(r.id, len(s.tables[r.id].Columns), s.conversation.members))
+		s.referenceSlots = append(s.referenceSlots, slotsOf(r.id, len(tables[r.id].Columns), s.conversation.members))
 	}
 	if uses && !s.insertedOnly {
-		s.tables[messageTable].Newest = s.newestBy
+		tables[messageTable].Newest = s.newestBy
 	}
 }

@@ -11,7 +11,7 @@ import (
 // visible did.
 func (m *Mapper) conversationChange(b *binding, op source.Op, index uint32, emit Emit) error {
 	row := m.cur
-	s := &m.spec.conversation
+	s := &m.plan.conversation
 	key := row[s.key].Data
 	if row[s.key].Kind != source.Text || len(key) == 0 {
 		m.fail(failKey, conversationTable, nil, "", "a conversation without a key cannot be sent")
@@ -43,16 +43,16 @@ func (m *Mapper) compareConversation(row source.Row, key rowKey) (due, typing bo
 	oldKey := m.oldKeyOf(conversationTable, key)
 	known := m.known(conversationTable, oldKey)
 	var visible change
-	for slot, v := range m.spec.visibleSlots[conversationTable] {
+	for slot, v := range m.plan.visibleSlots[conversationTable] {
 		if v {
 			visible = visible.or(m.compareKnown(row, slot, known))
 		}
 	}
-	if visible == changed && !m.spec.conversation.listed && !m.conversationDiffers(row, known) {
+	if visible == changed && !m.plan.conversation.listed && !m.conversationDiffers(row, known) {
 		visible = same
 	}
-	due = visible == changed || visible == unknown && (m.again || m.spec.conversation.unknownChanged)
-	if m.spec.typing != nil {
+	due = visible == changed || visible == unknown && (m.again || m.plan.conversation.unknownChanged)
+	if m.plan.typing != nil {
 		typing = m.compareTyping(row, known)
 	}
 	m.forgetOld(conversationTable, oldKey, key)
@@ -81,9 +81,9 @@ func (m *Mapper) conversationDiffers(row, known source.Row) bool {
 func (m *Mapper) appendConversation(dst []byte, row source.Row) []byte {
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
-	m.conversation = rowKey{row[m.spec.conversation.workspace].Data, row[m.spec.conversation.key].Data}
-	for i := range m.spec.conversation.members {
-		x := &m.spec.conversation.members[i]
+	m.conversation = rowKey{row[m.plan.conversation.workspace].Data, row[m.plan.conversation.key].Data}
+	for i := range m.plan.conversation.members {
+		x := &m.plan.conversation.members[i]
 		dst, _ = x.value.json(append(dst, x.head...), &m.env)
 	}
 	return dst
@@ -91,7 +91,7 @@ func (m *Mapper) appendConversation(dst []byte, row source.Row) []byte {
 
 // compareTyping tells whether is_typing became another thing; null is false.
 func (m *Mapper) compareTyping(row source.Row, known source.Row) bool {
-	slot := m.spec.typingSlot
+	slot := m.plan.typingSlot
 	if m.compareKnown(row, slot, known) != changed {
 		return false
 	}
@@ -129,7 +129,7 @@ func (m *Mapper) rememberConversation(row source.Row, key rowKey, op source.Op) 
 	if r := m.memory.put(conversationTable, key, row, nil); r != nil {
 		r.stream, r.expires = true, 0
 	}
-	if op == source.Insert && m.spec.newestBy >= 0 && m.memory.get(newestKind, key) == nil {
+	if op == source.Insert && m.plan.newestBy >= 0 && m.memory.get(newestKind, key) == nil {
 		// A conversation that is new has no message that was not in the stream.
 		m.memory.putNone(newestKind, key).stream = true
 	}
@@ -147,7 +147,7 @@ func (m *Mapper) makeConversation(t *touched, index uint32) outcome {
 	} else {
 		m.env.set(conversationTable, nil)
 	}
-	o := m.makePayload(Conversation, conversationTable, t.key, m.spec.conversation.members)
+	o := m.makePayload(Conversation, conversationTable, t.key, m.plan.conversation.members)
 	o = m.whole(o, conversationTable, t.rowKey)
 	if o == made {
 		m.event = Event{Kind: Conversation, Index: index, Workspace: t.workspace, Conversation: t.key, Key: t.key, Payload: m.out}

@@ -37,7 +37,7 @@ func (m *Mapper) emitMessage(row source.Row, index uint32, emit Emit) error {
 
 // makeMessage makes m.event of a message's row.
 func (m *Mapper) makeMessage(row source.Row, index uint32) outcome {
-	s := &m.spec.message
+	s := &m.plan.message
 	m.beginMessage(row)
 	o := m.makePayload(Message, messageTable, row[s.key].Data, s.members)
 	if o = m.whole(o, messageTable, m.messageKey(row)); o != made {
@@ -66,18 +66,18 @@ func (m *Mapper) whole(o outcome, t tableID, key rowKey) outcome {
 }
 
 func (m *Mapper) fillEvent(kind Kind, index uint32, row source.Row) {
-	s := &m.spec.message
+	s := &m.plan.message
 	m.event = Event{Kind: kind, Index: index, Workspace: row[s.workspace].Data, Conversation: row[s.conversation].Data, Payload: m.out}
 	for _, member := range m.env.unknown {
 		m.unknownWord(member)
 	}
 	m.event.Key, m.event.Status = plainText(m.out[m.idAt:]), plainText(m.out[m.statusAt:])
 	if m.event.Key == nil {
-		m.event.Key, _ = m.spec.idMember.text(&m.env)
+		m.event.Key, _ = m.plan.idMember.text(&m.env)
 	}
 	if m.event.Status == nil {
 		m.env.quiet = true
-		m.event.Status, _ = m.spec.statusMember.text(&m.env)
+		m.event.Status, _ = m.plan.statusMember.text(&m.env)
 		m.env.quiet = false
 	}
 }
@@ -197,16 +197,16 @@ func (m *Mapper) emitStatus(row source.Row, index uint32, emit Emit) error {
 
 func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 	m.beginMessage(row)
-	id := row[m.spec.message.key].Data
+	id := row[m.plan.message.key].Data
 	const head, middle = `{"messageId":`, `,"status":`
-	out, ok := m.spec.idMember.json(append(m.out[:0], head...), &m.env)
+	out, ok := m.plan.idMember.json(append(m.out[:0], head...), &m.env)
 	hasID := ok
 	if ok {
 		m.idAt, m.statusAt = len(head), len(out)+len(middle)
-		out, ok = m.spec.statusMember.json(append(out, middle...), &m.env)
+		out, ok = m.plan.statusMember.json(append(out, middle...), &m.env)
 	}
 	if ok {
-		out = jsonscan.AppendString(append(out, `,"conversationId":`...), row[m.spec.message.conversation].Data)
+		out = jsonscan.AppendString(append(out, `,"conversationId":`...), row[m.plan.message.conversation].Data)
 	}
 	m.out = append(out, '}')
 	switch {
@@ -240,12 +240,12 @@ func (m *Mapper) emitTyping(row source.Row, index uint32, emit Emit) error {
 }
 
 func (m *Mapper) makeTyping(row source.Row, index uint32) outcome {
-	s := &m.spec.conversation
+	s := &m.plan.conversation
 	key := row[s.key].Data
 	m.env.begin(m.tx.Time)
 	m.env.set(conversationTable, row)
 	m.conversation = rowKey{row[s.workspace].Data, key}
-	o := m.makePayload(Typing, conversationTable, key, m.spec.typing)
+	o := m.makePayload(Typing, conversationTable, key, m.plan.typing)
 	if o = m.whole(o, conversationTable, m.conversation); o != made {
 		return o
 	}
@@ -265,21 +265,6 @@ func (m *Mapper) send(emit Emit) error {
 func (m *Mapper) deliver(e *Event, emit Emit) error {
 	m.counters.events[e.Kind].Add(1)
 	return emit(e)
-}
-
-func cloneRow(row source.Row) source.Row {
-	n := 0
-	for i := range row {
-		n += len(row[i].Data)
-	}
-	buf := make([]byte, 0, n)
-	out := make(source.Row, len(row))
-	for i, v := range row {
-		start := len(buf)
-		buf = append(buf, v.Data...)
-		out[i] = source.Value{Kind: v.Kind, Data: buf[start:len(buf):len(buf)]}
-	}
-	return out
 }
 
 func cloneEvent(e *Event) Event {

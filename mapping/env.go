@@ -58,15 +58,13 @@ type env struct {
 	counted string
 	// countedJSON tells that there is one in the JSON that was just edited.
 	countedJSON bool
-	// kept are the values that messages had before.
-	kept *keptValues
 }
 
 // finder finds the rows that hang on those that an env was started with. It
 // sets e.missed when it does not know.
 type finder interface {
 	findRow(e *env, t tableID) source.Row
-	// findKept finds the value of Spec.kept[n] that the message's row had before.
+	// findKept finds the value of Plan.kept[n] that the message's row had before.
 	findKept(e *env, n uint8) ([]byte, bool)
 }
 

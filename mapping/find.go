@@ -32,7 +32,7 @@ func (m *Mapper) findRow(e *env, t tableID) source.Row {
 		return nil
 	}
 	key := rowKey{key: v.Data}
-	if m.spec.tables[t].Workspace >= 0 {
+	if m.tables[t].Workspace >= 0 {
 		key.workspace = m.conversation.workspace
 	}
 	if r := m.recall(t, needReference, key); r != nil {
@@ -46,7 +46,7 @@ func (m *Mapper) findRow(e *env, t tableID) source.Row {
 // inserted.
 func (m *Mapper) newestMessage() source.Row {
 	var r *remembered
-	if m.spec.insertedOnly {
+	if m.plan.insertedOnly {
 		if r = m.memory.get(newestKind, m.conversation); r == nil || r.none || r.tx != m.txSeq {
 			return nil
 		}
@@ -109,7 +109,7 @@ func (m *Mapper) postpone(need uint8, kind tableID, key rowKey) bool {
 // they cannot be had. key is that of the row of table of that the event is of.
 func (m *Mapper) readBack(of tableID, key rowKey) bool {
 	ok := true
-	for t := range tableID(len(m.spec.tables)) {
+	for t := range tableID(len(m.tables)) {
 		if m.env.toast&(1<<t) == 0 {
 			continue
 		}
@@ -139,7 +139,7 @@ func (m *Mapper) lookUp(kind uint8, t tableID, key rowKey) bool {
 	}
 	role := ""
 	if t >= firstReference && t < newestKind {
-		role = m.spec.tables[t].Role
+		role = m.tables[t].Role
 	}
 	if m.batch.need.add(kind, t, role, key) {
 		m.counters.misses.Add(1)

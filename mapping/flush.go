@@ -147,8 +147,8 @@ func (m *Mapper) pointsToChanged(conversation source.Row) bool {
 	for _, c := range m.batch.changed {
 		by := m.reference(c.table).by
 		v := rowKey{key: m.keyOf(conversation, by.slot)}
-		if m.spec.tables[c.table].Workspace >= 0 {
-			v.workspace = m.keyOf(conversation, m.spec.conversation.workspace)
+		if m.tables[c.table].Workspace >= 0 {
+			v.workspace = m.keyOf(conversation, m.plan.conversation.workspace)
 		}
 		if v.key != nil && v.equal(c.key) {
 			return true

@@ -26,7 +26,7 @@ func (m *Mapper) deleted(b *binding, c *source.Change) {
 	case messageTable:
 		m.prints.drop(key)
 		m.dropKept(key)
-		if conv := m.keyOf(m.old, m.spec.message.conversation); conv != nil {
+		if conv := m.keyOf(m.old, m.plan.message.conversation); conv != nil {
 			m.forgetNewest(rowKey{key.workspace, conv}, key.key)
 		}
 	case conversationTable:
@@ -44,7 +44,7 @@ func (m *Mapper) deletedAnywhere(t tableID, key []byte) {
 	m.memory.dropAnywhere(t, key)
 	switch t {
 	case messageTable:
-		conv := m.keyOf(m.old, m.spec.message.conversation)
+		conv := m.keyOf(m.old, m.plan.message.conversation)
 		if conv == nil {
 			return
 		}
@@ -86,7 +86,7 @@ func (m *Mapper) forgetOld(t tableID, was, now rowKey) {
 // forgetNewest forgets a conversation's newest message if it is that one.
 func (m *Mapper) forgetNewest(conversation rowKey, message []byte) {
 	r := m.memory.get(newestKind, conversation)
-	if r != nil && !r.none && string(r.row[m.spec.message.key].Data) == string(message) {
+	if r != nil && !r.none && string(r.row[m.plan.message.key].Data) == string(message) {
 		m.memory.remove(r)
 	}
 }

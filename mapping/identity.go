@@ -1,10 +1,6 @@
 package mapping
 
-import (
-	"bytes"
-
-	"chatbridge/internal/jsonscan"
-)
+import "bytes"
 
 // identityKind says whom one of WhatsApp's identities names.
 type identityKind uint8
@@ -222,35 +218,3 @@ var transforms = map[string]transform{
 
 // transformNames lists what transforms has.
 func transformNames() []string { return []string{"lid", "phone", "phone_jid", "phone_shaped"} }
-
-// asExpr is text in another form.
-type asExpr struct {
-	of expr
-	transform
-}
-
-func (x *asExpr) text(e *env) ([]byte, bool) {
-	s, ok := x.of.text(e)
-	if !ok || x.same != nil && x.same(s) {
-		return s, ok
-	}
-	start := len(e.scratch)
-	out, ok := x.to(e.scratch, s)
-	if !ok {
-		return nil, false
-	}
-	e.scratch = out
-	return out[start:len(out):len(out)], true
-}
-
-func (x *asExpr) json(dst []byte, e *env) ([]byte, bool) {
-	s, ok := x.of.text(e)
-	if !ok {
-		return dst, false
-	}
-	if x.same != nil && x.same(s) {
-		return jsonscan.AppendString(dst, s), true
-	}
-	return quoted(x, dst, e)
-}
-func (x *asExpr) walk(visit func(ref)) { x.of.walk(visit) }

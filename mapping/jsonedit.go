@@ -121,25 +121,3 @@ func keyIn(key []byte, names []string) bool {
 	}
 	return false
 }
-
-// jsonForm tells the form of a JSON value by its first byte; false for null
-// and for nothing.
-func jsonForm(s []byte) (form, bool) {
-	i := jsonscan.SkipSpace(s, 0)
-	if i >= len(s) {
-		return formAny, false
-	}
-	switch s[i] {
-	case '{':
-		return formObject, true
-	case '[':
-		return formArray, true
-	case '"':
-		return formText, true
-	case 't', 'f':
-		return formBool, true
-	case 'n':
-		return formAny, false
-	}
-	return formNumber, true
-}

@@ -9,7 +9,7 @@ import "chatbridge/source"
 // same keys in other workspaces.
 func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool) {
 	t, ok := m.tableOf(f.Table)
-	if !ok || len(f.Row) != len(m.spec.tables[t].Columns) {
+	if !ok || len(f.Row) != len(m.tables[t].Columns) {
 		return related, false
 	}
 	key, ok := m.rowKeyOf(t, f.Row)
@@ -19,7 +19,7 @@ func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool)
 	need := &m.batch.need
 	switch {
 	case t == messageTable && f.Newest:
-		conv := rowKey{key.workspace, f.Row[m.spec.message.conversation].Data}
+		conv := rowKey{key.workspace, f.Row[m.plan.message.conversation].Data}
 		if need.asked(needNewest, newestKind, conv) || m.batch.related[conv.owned()] {
 			found[needKey{needNewest, newestKind, conv.owned()}] = true
 			m.keepNewest(conv, f.Row)
@@ -46,8 +46,8 @@ func (m *Mapper) keep(f Found, found map[needKey]bool) (related rowKey, ok bool)
 }
 
 func (m *Mapper) tableOf(role string) (tableID, bool) {
-	for i := range m.spec.tables {
-		if m.spec.tables[i].Role == role {
+	for i := range m.tables {
+		if m.tables[i].Role == role {
 			return tableID(i), true
 		}
 	}
@@ -81,13 +81,13 @@ func (m *Mapper) keepRow(t tableID, key rowKey, row source.Row) {
 
 func (m *Mapper) keepNewest(conv rowKey, row source.Row) {
 	order := int64(-1 << 63)
-	if v := row[m.spec.newestBy]; v.Kind == source.Text {
+	if v := row[m.plan.newestBy]; v.Kind == source.Text {
 		order = timeOrder(v.Data)
 	}
 	if r := m.memory.get(newestKind, conv); r != nil && !r.none && r.order >= order {
 		return
 	}
-	if r := m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r := m.remember(newestKind, conv, row, m.plan.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.sent, r.expires = order, 0, false, false, 0
 	}
 }

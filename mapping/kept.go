@@ -6,34 +6,6 @@ import (
 	"chatbridge/source"
 )
 
-// keptExpr is an expression's value or, where the message's row has none by
-// now, the one that the row had before. The CRM needs it for the id that it
-// gave a message when it sent it: the column that has it gets WhatsApp's id a
-// moment later.
-type keptExpr struct {
-	of expr
-	// n is its place in Spec.kept.
-	n uint8
-}
-
-func (x *keptExpr) text(e *env) ([]byte, bool) {
-	if s, ok := x.of.text(e); ok {
-		return s, true
-	}
-	if e.kept == nil || len(e.kept.values) == 0 {
-		return nil, false
-	}
-	return e.find.findKept(e, x.n)
-}
-
-func (x *keptExpr) json(dst []byte, e *env) ([]byte, bool) {
-	if out, ok := x.of.json(dst, e); ok || len(e.kept.values) == 0 {
-		return out, ok
-	}
-	return quoted(x, dst, e)
-}
-func (x *keptExpr) walk(visit func(ref)) { x.of.walk(visit) }
-
 // maxKept is the longest value, and the longest key, that is remembered: ids
 // are a tenth of it.
 const maxKept = 512
@@ -89,7 +61,7 @@ func (k *keptValues) drop(n uint8, key rowKey) {
 
 // dropKept forgets all values of a row that is gone.
 func (m *Mapper) dropKept(key rowKey) {
-	for n := range m.spec.kept {
+	for n := range m.plan.kept {
 		m.kept.drop(uint8(n), key)
 	}
 }
@@ -97,7 +69,7 @@ func (m *Mapper) dropKept(key rowKey) {
 // findKept finds what a message's row had before.
 func (m *Mapper) findKept(e *env, n uint8) ([]byte, bool) {
 	row := e.rows[messageTable]
-	if row == nil {
+	if row == nil || len(m.kept.values) == 0 {
 		return nil, false
 	}
 	return m.kept.get(n, m.messageKey(row))
@@ -107,13 +79,13 @@ func (m *Mapper) findKept(e *env, n uint8) ([]byte, bool) {
 // old row, else from what was remembered under the key that the row had. Where
 // old rows do not come whole, what the row has now is remembered for later.
 func (m *Mapper) keepValues(b *binding, op source.Op, row source.Row, id rowKey) {
-	for n, x := range m.spec.kept {
-		if n == m.spec.statusKept && m.oldKeyOf(messageTable, id).equal(id) {
+	for n, x := range m.plan.kept {
+		if n == m.plan.statusKept && m.oldKeyOf(messageTable, id).equal(id) {
 			continue // statusDiffers finds out, and keeps it
 		}
 		now, ok := m.quietText(x, row)
 		switch {
-		case ok && (b.full || n == m.spec.statusKept): // of the latter fingerprints tell
+		case ok && (b.full || n == m.plan.statusKept): // of the latter fingerprints tell
 		case ok:
 			m.kept.put(uint8(n), id, now)
 		case op == source.Update:
@@ -125,10 +97,10 @@ func (m *Mapper) keepValues(b *binding, op source.Op, row source.Row, id rowKey)
 func (m *Mapper) keepOld(n uint8, x expr, id rowKey) {
 	was := m.oldKeyOf(messageTable, id)
 	old, ok := []byte(nil), false
-	if allSent(m.old, m.spec.message.workspace, m.spec.message.conversation) {
+	if allSent(m.old, m.plan.message.workspace, m.plan.message.conversation) {
 		old, ok = m.quietText(x, m.old)
 	}
-	if !ok && int(n) == m.spec.statusKept {
+	if !ok && int(n) == m.plan.statusKept {
 		old, ok = m.statusBefore(was)
 	}
 	if !ok && !was.equal(id) {

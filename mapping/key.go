@@ -26,7 +26,7 @@ func (k rowKey) equal(o rowKey) bool {
 // rowKeyOf returns the key of a table's row; false when the row lacks its key,
 // or the workspace that belongs to it.
 func (m *Mapper) rowKeyOf(t tableID, row source.Row) (rowKey, bool) {
-	table := &m.spec.tables[t]
+	table := &m.tables[t]
 	k := rowKey{key: m.keyOf(row, table.Key)}
 	if table.Workspace >= 0 {
 		if k.workspace = m.keyOf(row, table.Workspace); k.workspace == nil {
@@ -42,10 +42,10 @@ func (m *Mapper) rowKeyOf(t tableID, row source.Row) (rowKey, bool) {
 // alone; the key is then one in the whole table, and the workspace taken to be
 // the present one.
 func (m *Mapper) oldKeyOf(t tableID, now rowKey) rowKey {
-	if key := m.keyOf(m.old, m.spec.tables[t].Key); key != nil {
+	if key := m.keyOf(m.old, m.tables[t].Key); key != nil {
 		now.key = key
 	}
-	if slot := m.spec.tables[t].Workspace; slot >= 0 {
+	if slot := m.tables[t].Workspace; slot >= 0 {
 		if ws := m.keyOf(m.old, slot); ws != nil {
 			now.workspace = ws
 		}

@@ -10,8 +10,9 @@ import (
 // Mapper maps transactions to events. One goroutine uses it at a time; Stats
 // alone may be called from any.
 type Mapper struct {
-	spec *Spec
-	opts Options
+	tables []Table
+	plan   *Plan
+	opts   Options
 
 	counters     counters
 	unknownWords map[string]*atomic.Uint64
@@ -81,56 +82,26 @@ type Mapper struct {
 // New returns a Mapper for spec that remembers nothing yet.
 func New(spec *Spec, opts Options) *Mapper {
 	m := &Mapper{
-		spec: spec, opts: opts.withDefaults(),
+		tables: spec.Tables(), plan: spec.Plan(), opts: opts.withDefaults(),
 		bindings:     map[*source.Relation]*binding{},
 		warned:       map[string]bool{},
 		stale:        map[needKey]bool{},
 		unknownWords: map[string]*atomic.Uint64{},
 	}
-	for _, s := range [][]memberExpr{spec.message.members, spec.conversation.members} {
-		for i := range s {
-			countedWords(s[i].value, m.unknownWords)
-		}
+	for _, member := range m.plan.counted {
+		m.unknownWords[member] = &atomic.Uint64{}
 	}
 	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
 	m.settleRows = m.opts.BatchRows
 	m.kept.init(m.opts.RememberKept)
 	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
-	m.prints.init(len(spec.tables[messageTable].Columns)+1, m.opts.RememberMessages)
+	m.prints.init(len(m.tables[messageTable].Columns)+1, m.opts.RememberMessages)
 	m.env.init(m.opts.EventBytes)
-	m.env.find, m.env.kept = m, &m.kept
-	m.env.tables = len(spec.tables)
+	m.env.find = m
+	m.env.tables = len(m.tables)
 	m.env.trusted = &m.trusted
 	m.batch.base, m.batch.maxBytes = 1, m.opts.BatchBytes
 	return m
-}
-
-// countedWords finds the members whose unknown words are counted.
-func countedWords(x expr, into map[string]*atomic.Uint64) {
-	switch x := x.(type) {
-	case *wordsExpr:
-		if x.count != "" {
-			into[x.count] = &atomic.Uint64{}
-		}
-		countedWords(x.of, into)
-	case *keptExpr:
-		countedWords(x.of, into)
-	case *asExpr:
-		countedWords(x.of, into)
-	case *matchExpr:
-		countedWords(x.of, into)
-	case *beginsExpr:
-		countedWords(x.of, into)
-	case *firstExpr:
-		for _, o := range x.of {
-			countedWords(o, into)
-		}
-	case *ifExpr:
-		countedWords(x.then, into)
-		if x.els != nil {
-			countedWords(x.els, into)
-		}
-	}
 }
 
 func (m *Mapper) unknownWord(member string) {
@@ -142,7 +113,7 @@ func (m *Mapper) unknownWord(member string) {
 		does = "makes no messageStatus (a new message has the fallback)"
 	}
 	m.warn(Warning{
-		Reason: "unknown_word", Table: m.spec.tables[messageTable].Schema + "." + m.spec.tables[messageTable].Name,
+		Reason: "unknown_word", Table: m.tables[messageTable].Schema + "." + m.tables[messageTable].Name,
 		Detail: "a value of " + member + " is in no word list and " + does + ": add the word to the mapping's `words:`",
 	}, member)
 }

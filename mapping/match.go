@@ -1,11 +1,5 @@
 package mapping
 
-import (
-	"regexp"
-
-	"chatbridge/internal/jsonscan"
-)
-
 // matchers are the named forms of text. They are written out because the
 // regular expression takes 500 ns on a phone's JID, these 20 (measured).
 func matcher(name string) func([]byte) bool {
@@ -66,31 +60,3 @@ func phoneJID(s []byte) bool {
 	n := len(s) - len(suffix)
 	return n > 0 && string(s[n:]) == suffix && phone(s[:n])
 }
-
-// beginsExpr lets text through that begins with another, or with not, that
-// does not begin with it and is not empty; case matters.
-type beginsExpr struct {
-	of     expr
-	prefix string
-	not    bool
-}
-
-func (x *beginsExpr) text(e *env) ([]byte, bool) {
-	s, ok := x.of.text(e)
-	begins := len(s) >= len(x.prefix) && string(s[:len(x.prefix)]) == x.prefix
-	return s, ok && len(s) > 0 && begins != x.not
-}
-
-func (x *beginsExpr) json(dst []byte, e *env) ([]byte, bool) {
-	s, ok := x.text(e)
-	if !ok {
-		return dst, false
-	}
-	if len(s) > e.large {
-		return e.appendLarge(dst, s)
-	}
-	return jsonscan.AppendString(dst, s), true
-}
-func (x *beginsExpr) walk(visit func(ref)) { x.of.walk(visit) }
-
-func pattern(re *regexp.Regexp) func([]byte) bool { return re.Match }

@@ -56,7 +56,7 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 // messageKeys returns what every event of a message needs. Keys are never
 // stored out of line.
 func (m *Mapper) messageKeys(row source.Row) (id, conv, ws []byte, ok bool) {
-	s := &m.spec.message
+	s := &m.plan.message
 	id = row[s.key].Data
 	switch {
 	case row[s.key].Kind != source.Text || len(id) == 0:
@@ -73,10 +73,10 @@ func (m *Mapper) messageKeys(row source.Row) (id, conv, ws []byte, ok bool) {
 
 // messageKey is the key of a message's row that has passed messageKeys.
 func (m *Mapper) messageKey(row source.Row) rowKey {
-	return rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.key].Data}
+	return rowKey{row[m.plan.message.workspace].Data, row[m.plan.message.key].Data}
 }
 
-func (m *Mapper) columnName(t tableID, slot int) string { return m.spec.tables[t].Columns[slot].Name }
+func (m *Mapper) columnName(t tableID, slot int) string { return m.tables[t].Columns[slot].Name }
 
 // compareMessage tells what an UPDATE changed: from the old row, else from the
 // fingerprint of the last state. Where neither knows, the status counts as
@@ -88,16 +88,16 @@ func (m *Mapper) compareMessage(b *binding, row source.Row, id rowKey) (status, 
 	var raw [3]change
 	const statusPart, followPart, otherPart = 0, 1, 2
 	for slot := range row {
-		if m.spec.keptSlots[slot] && !keeps {
+		if m.plan.keptSlots[slot] && !keeps {
 			keeps = m.compareSlot(row, slot, prints) != same
 		}
 		part := otherPart
 		switch {
-		case m.spec.statusSlots[slot]:
+		case m.plan.statusSlots[slot]:
 			part = statusPart
-		case !m.spec.visibleSlots[messageTable][slot]:
+		case !m.plan.visibleSlots[messageTable][slot]:
 			continue
-		case m.spec.followSlots[slot]:
+		case m.plan.followSlots[slot]:
 			part = followPart
 		}
 		raw[part] = raw[part].or(m.compareSlot(row, slot, prints))
@@ -117,9 +117,9 @@ func (m *Mapper) compareMessage(b *binding, row source.Row, id rowKey) (status, 
 	}
 	switch otherChange {
 	case unknown:
-		other = m.again || m.spec.message.unknownChanged
+		other = m.again || m.plan.message.unknownChanged
 	case changed:
-		other = m.spec.message.listed || !m.oldKnown() || m.payloadDiffers(row)
+		other = m.plan.message.listed || !m.oldKnown() || m.payloadDiffers(row)
 	}
 	return status, other
 }
@@ -178,7 +178,7 @@ func allKnown(row source.Row) bool {
 func (m *Mapper) statusDiffers(row source.Row, id rowKey, prints []uint64) bool {
 	now := m.statusOf(row)
 	if now == nil {
-		m.keepOld(uint8(m.spec.statusKept), m.spec.statusMember, id)
+		m.keepOld(uint8(m.plan.statusKept), m.plan.statusMember, id)
 		return true
 	}
 	if m.oldKnown() {
@@ -194,7 +194,7 @@ func (m *Mapper) statusDiffers(row source.Row, id rowKey, prints []uint64) bool 
 // statusOf returns a message's status in the contract's words, nil for none.
 // Unknown words are counted when the event is made, not here.
 func (m *Mapper) statusOf(row source.Row) []byte {
-	if s, ok := m.quietText(m.spec.statusMember, row); ok {
+	if s, ok := m.quietText(m.plan.statusMember, row); ok {
 		return s
 	}
 	return nil
@@ -214,8 +214,8 @@ func (m *Mapper) payloadDiffers(row source.Row) bool {
 
 func (m *Mapper) appendVisible(dst []byte, row source.Row) []byte {
 	m.beginMessage(row)
-	for i := range m.spec.message.members {
-		if x := &m.spec.message.members[i]; x.name != "status" {
+	for i := range m.plan.message.members {
+		if x := &m.plan.message.members[i]; x.name != "status" {
 			dst, _ = x.value.json(append(dst, x.head...), &m.env)
 		}
 	}
@@ -226,7 +226,7 @@ func (m *Mapper) beginMessage(row source.Row) {
 	m.env.begin(m.tx.Time)
 	m.env.set(messageTable, row)
 	m.env.cut, m.filledCut = m.filledCut, false
-	m.conversation = rowKey{row[m.spec.message.workspace].Data, row[m.spec.message.conversation].Data}
+	m.conversation = rowKey{row[m.plan.message.workspace].Data, row[m.plan.message.conversation].Data}
 }
 
 // rememberMessage keeps what a later UPDATE of the message may need: its
@@ -256,18 +256,18 @@ func (m *Mapper) rememberMessage(b *binding, row source.Row, id rowKey, inserted
 // insertedMessage makes a message its conversation's newest, unless a newer
 // one is known.
 func (m *Mapper) insertedMessage(row source.Row, conv rowKey) {
-	if m.spec.newestBy < 0 {
+	if m.plan.newestBy < 0 {
 		return
 	}
 	order := int64(-1 << 63)
-	if v := row[m.spec.newestBy]; v.Kind == source.Text {
+	if v := row[m.plan.newestBy]; v.Kind == source.Text {
 		order = timeOrder(v.Data)
 	}
 	r := m.memory.get(newestKind, conv)
-	if r != nil && !r.none && r.order > order && (!m.spec.insertedOnly || r.tx == m.txSeq) {
+	if r != nil && !r.none && r.order > order && (!m.plan.insertedOnly || r.tx == m.txSeq) {
 		return
 	}
-	if r = m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r = m.remember(newestKind, conv, row, m.plan.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, m.txSeq, true, 0
 	}
 }
@@ -275,7 +275,7 @@ func (m *Mapper) insertedMessage(row source.Row, conv rowKey) {
 // updatedMessage keeps the newest message of a conversation up to date.
 func (m *Mapper) updatedMessage(row source.Row, id, conv rowKey) {
 	was := m.oldKeyOf(messageTable, id)
-	if old := m.keyOf(m.old, m.spec.message.conversation); old != nil && !(rowKey{was.workspace, old}).equal(conv) {
+	if old := m.keyOf(m.old, m.plan.message.conversation); old != nil && !(rowKey{was.workspace, old}).equal(conv) {
 		m.forgetNewest(rowKey{was.workspace, old}, was.key)
 	}
 	if !was.equal(id) {
@@ -283,14 +283,14 @@ func (m *Mapper) updatedMessage(row source.Row, id, conv rowKey) {
 		m.forgetOld(messageTable, was, id)
 	}
 	r := m.memory.get(newestKind, conv)
-	if r == nil || r.none || !bytes.Equal(r.row[m.spec.message.key].Data, id.key) {
+	if r == nil || r.none || !bytes.Equal(r.row[m.plan.message.key].Data, id.key) {
 		return
 	}
 	order, tx := r.order, r.tx
-	if v := row[m.spec.newestBy]; v.Kind == source.Text {
+	if v := row[m.plan.newestBy]; v.Kind == source.Text {
 		order = timeOrder(v.Data)
 	}
-	if r = m.remember(newestKind, conv, row, m.spec.newestSlots); r != nil {
+	if r = m.remember(newestKind, conv, row, m.plan.newestSlots); r != nil {
 		r.order, r.tx, r.stream, r.expires = order, tx, true, 0
 	}
 }

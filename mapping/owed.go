@@ -150,7 +150,7 @@ func (m *Mapper) boundDebts() {
 func (m *Mapper) abandon(d *debt) {
 	m.debts.remove(d)
 	m.counters.abandoned.Add(1)
-	table := &m.spec.tables[d.table]
+	table := &m.tables[d.table]
 	m.warn(Warning{
 		Reason: "lookup_abandoned", Table: table.Schema + "." + table.Name, Key: d.key.Key,
 		Detail: "look-ups failed for so long, or so many rows, that an event that went out without what they lack is not corrected: " +

@@ -16,7 +16,7 @@ func (m *Mapper) referenceChange(b *binding, op source.Op) {
 	}
 	id, ok := m.rowKeyOf(b.table, row)
 	if !ok {
-		m.fail(failWorkspace, b.table, key, "", "a row without a workspace cannot be referred to: fill the column "+m.columnName(b.table, m.spec.tables[b.table].Workspace))
+		m.fail(failWorkspace, b.table, key, "", "a row without a workspace cannot be referred to: fill the column "+m.columnName(b.table, m.tables[b.table].Workspace))
 		return
 	}
 	if op == source.Update {
@@ -26,7 +26,7 @@ func (m *Mapper) referenceChange(b *binding, op source.Op) {
 	if op == source.Update && r.by.table == conversationTable {
 		known := m.known(b.table, id)
 		var visible change
-		for slot, v := range m.spec.referenceSlots[b.table-firstReference] {
+		for slot, v := range m.plan.referenceSlots[b.table-firstReference] {
 			if v {
 				visible = visible.or(m.compareKnown(row, slot, known))
 			}
@@ -46,4 +46,4 @@ func (m *Mapper) referenceChange(b *binding, op source.Op) {
 	}
 }
 
-func (m *Mapper) reference(t tableID) *reference { return &m.spec.references[t-firstReference] }
+func (m *Mapper) reference(t tableID) *reference { return &m.plan.references[t-firstReference] }

@@ -6,23 +6,6 @@ import (
 	"strings"
 )
 
-// form is the form of a value in a payload.
-type form uint8
-
-const (
-	formAny form = iota
-	formText
-	formTime
-	formNumber
-	formBool
-	formArray
-	formObject
-)
-
-var formNames = [...]string{"any value", "text", "a time", "a number", "true or false", "a list", "an object"}
-
-func (f form) String() string { return formNames[f] }
-
 // shape is what the contract says of an object: its members in the order in
 // which they are written. It is read off the payload types, so that there is
 // one truth.

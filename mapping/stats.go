@@ -84,8 +84,8 @@ func (m *Mapper) Stats() Stats {
 	}
 	for t := range c.rows {
 		name := "other"
-		if t < len(m.spec.tables) {
-			name = m.spec.tables[t].Role
+		if t < len(m.tables) {
+			name = m.tables[t].Role
 		} else if t < maxTables {
 			continue
 		}

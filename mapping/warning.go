@@ -41,6 +41,6 @@ func (m *Mapper) fail(reason int, t tableID, key []byte, subject, detail string)
 	if m.opts.Warn == nil {
 		return
 	}
-	table := &m.spec.tables[t]
+	table := &m.tables[t]
 	m.warn(Warning{Reason: failNames[reason], Table: table.Schema + "." + table.Name, Key: string(key), Detail: detail}, subject)
 }
