@@ -5,7 +5,7 @@ import (
 
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/metrics"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 // measured is a Source that has more to show than its health.
@@ -85,7 +85,7 @@ func sourceMetrics(h SourceHealth, gaps uint64, now time.Time) metrics.Source {
 
 func published(h hub.Stats) map[string]uint64 {
 	events := make(map[string]uint64, len(h.Published))
-	for kind := mapping.Message; kind <= mapping.Typing; kind++ {
+	for kind := contract.Message; kind <= contract.Typing; kind++ {
 		events[kind.String()] = h.Published[kind]
 	}
 	return events

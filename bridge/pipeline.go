@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"chatbridge/bridge/hub"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -35,7 +36,7 @@ type Pipeline struct {
 
 	// mu guards what follows: the source's goroutine and the timer's take turns.
 	mu     sync.Mutex
-	mapper *mapping.Mapper
+	mapper *engine.Mapper
 	// open tells that a transaction is being read, due that an attempt to settle
 	// waits for its end.
 	open, due bool
@@ -56,7 +57,7 @@ type Pipeline struct {
 }
 
 // NewPipeline returns the Pipeline from mapper to hub.
-func NewPipeline(mapper *mapping.Mapper, hub *hub.Hub, log *slog.Logger) *Pipeline {
+func NewPipeline(mapper *engine.Mapper, hub *hub.Hub, log *slog.Logger) *Pipeline {
 	return &Pipeline{mapper: mapper, hub: hub, log: log}
 }
 
@@ -191,22 +192,22 @@ func (p *Pipeline) leftOut(workspace, conversation []byte) {
 // publish makes a packet of a mapped event. All but typing, which means
 // nothing later, carry their position as the last argument: the offset of
 // Socket.IO's connection-state recovery.
-func (p *Pipeline) publish(ev *mapping.Event) error {
+func (p *Pipeline) publish(ev *contract.Event) error {
 	p.delay.observe(p.put(ev).Sub(p.tx.Time))
 	return nil
 }
 
 // publishOwed publishes an event that is made again. Its delay says nothing.
-func (p *Pipeline) publishOwed(ev *mapping.Event) error {
+func (p *Pipeline) publishOwed(ev *contract.Event) error {
 	p.put(ev)
 	return nil
 }
 
 // put hands an event to the Hub and returns when.
-func (p *Pipeline) put(ev *mapping.Event) time.Time {
+func (p *Pipeline) put(ev *contract.Event) time.Time {
 	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
 	var packet *socketio.Packet
-	if ev.Kind == mapping.Typing {
+	if ev.Kind == contract.Typing {
 		packet = socketio.NewEvent(Namespace, ev.Kind.String(), ev.Payload)
 	} else {
 		p.offset = append(p.offset[:0], '"')
@@ -230,7 +231,7 @@ type PipelineStats struct {
 	// Gaps counts the losses that the source declared; LastGap is the latest.
 	Gaps    uint64
 	LastGap *source.Gap
-	Mapping mapping.Stats
+	Mapping engine.Stats
 }
 
 // Stats returns a snapshot.

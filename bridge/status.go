@@ -5,7 +5,8 @@ import (
 	"time"
 
 	"chatbridge/bridge/hub"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/socketio/engineio"
 )
 
@@ -122,7 +123,7 @@ type LookupStatus struct {
 	Abandoned uint64 `json:"abandoned"`
 }
 
-func lookupStatus(l mapping.LookupStats) LookupStatus {
+func lookupStatus(l engine.LookupStats) LookupStatus {
 	return LookupStatus{
 		Failing: l.Failing, Asked: l.Batches, Timeouts: l.Timeouts, Errors: l.Errors,
 		Short: l.Short, Owed: l.Owed, Settled: l.Settled, Abandoned: l.Abandoned,
@@ -168,8 +169,8 @@ func (d *Daemon) Status() Status {
 
 func eventStatus(p PipelineStats, h hub.Stats) EventStatus {
 	e := EventStatus{
-		Message: h.Published[mapping.Message], Conversation: h.Published[mapping.Conversation],
-		MessageStatus: h.Published[mapping.MessageStatus], Typing: h.Published[mapping.Typing],
+		Message: h.Published[contract.Message], Conversation: h.Published[contract.Conversation],
+		MessageStatus: h.Published[contract.MessageStatus], Typing: h.Published[contract.Typing],
 		Gaps: p.Gaps, Delay: DelayStatus{Count: p.Delay.Count, Sum: p.Delay.Sum.Seconds()},
 	}
 	if !h.Replay.Head.IsZero() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 )
 
 // maxWarnings bounds what /status lists.
@@ -22,7 +23,7 @@ type warnings struct {
 }
 
 // mapping takes a warning of the mapper.
-func (w *warnings) mapping(m mapping.Warning) {
+func (w *warnings) mapping(m engine.Warning) {
 	w.log.Warn("a row is not what the mapping expects", "detail", m.Detail, "reason", m.Reason, "table", m.Table, "key", m.Key)
 	w.add(fmt.Sprintf("%s %s: %s", m.Table, m.Reason, m.Detail))
 }

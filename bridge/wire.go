@@ -17,6 +17,8 @@ import (
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 	"chatbridge/socketio"
 )
@@ -48,9 +50,9 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 	if err != nil {
 		return d, err
 	}
-	mapper := mapping.New(spec, mapping.Options{
+	mapper := engine.New(spec, engine.Options{
 		Lookup: fetch, Warn: d.warnings.mapping, EventBytes: int(cfg.Limits.Event),
-		LeftOut:      func(workspace, conversation []byte, _ mapping.Kind) { d.pipeline.leftOut(workspace, conversation) },
+		LeftOut:      func(workspace, conversation []byte, _ contract.Kind) { d.pipeline.leftOut(workspace, conversation) },
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	})
 	if err := d.serveWith(pool); err != nil {
@@ -97,7 +99,7 @@ func (d *Daemon) database() (*pgxpool.Pool, error) {
 
 // lookup answers what rows lack: by SQL where there is a database, else by
 // the project's PostgREST.
-func (d *Daemon) lookup(pool *pgxpool.Pool, spec *mapping.Spec) (mapping.Lookup, error) {
+func (d *Daemon) lookup(pool *pgxpool.Pool, spec *mapping.Spec) (engine.Lookup, error) {
 	if pool != nil {
 		return lookup.NewSQL(pool, spec, d.cfg.Lookup.Timeout), nil
 	}

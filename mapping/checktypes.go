@@ -3,11 +3,14 @@ package mapping
 import (
 	"fmt"
 	"strings"
+
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
 )
 
 // timeColumn is a column that is printed as a time and has no unit.
 type timeColumn struct {
-	ref ref
+	ref plan.Ref
 	at  place
 }
 
@@ -18,10 +21,10 @@ type timeColumn struct {
 // not known. The error is an *Error that names file and line.
 func (s *Spec) CheckTypes(typeOf func(schema, table, column string) string) error {
 	var problems []Problem
-	seen := map[ref]bool{}
+	seen := map[plan.Ref]bool{}
 	for _, c := range s.times {
-		t := &s.tables[c.ref.table]
-		name := t.Columns[c.ref.slot].Name
+		t := &s.tables[c.ref.Table]
+		name := t.Columns[c.ref.Slot].Name
 		kind := typeOf(t.Schema, t.Name, name)
 		if seen[c.ref] || !isNumberType(kind) {
 			continue
@@ -30,7 +33,7 @@ func (s *Spec) CheckTypes(typeOf func(schema, table, column string) string) erro
 		problems = append(problems, Problem{
 			File: c.at.file, Line: c.at.line,
 			Text: fmt.Sprintf("%s.%s.%s is a number (%s): say what it counts since 1970, such as {time: %s, unit: seconds}; "+
-				"there are %s", t.Schema, t.Name, name, kind, name, strings.Join(unitNames, ", ")),
+				"there are %s", t.Schema, t.Name, name, kind, name, strings.Join(convert.UnitNames, ", ")),
 		})
 	}
 	if len(problems) > 0 {

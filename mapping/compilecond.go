@@ -4,21 +4,24 @@ import (
 	"slices"
 	"strings"
 
+	"chatbridge/internal/nearest"
+	"chatbridge/mapping/internal/plan"
+
 	"go.yaml.in/yaml/v3"
 )
 
-func (c *compiler) ifHead(n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) ifHead(n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) plan.Expr {
 	if k["then"] == nil {
 		c.fail(n, "`if:` needs `then:`")
 		return nil
 	}
-	x := &ifExpr{cond: c.condition(k["if"], depth+1), then: c.compile(k["then"], m, depth+1)}
+	x := &plan.If{Cond: c.condition(k["if"], depth+1), Then: c.compile(k["then"], m, depth+1)}
 	if k["else"] != nil {
-		if x.els = c.compile(k["else"], m, depth+1); x.els == nil {
+		if x.Else = c.compile(k["else"], m, depth+1); x.Else == nil {
 			return nil
 		}
 	}
-	if x.cond == nil || x.then == nil {
+	if x.Cond == nil || x.Then == nil {
 		return nil
 	}
 	return x
@@ -26,7 +29,7 @@ func (c *compiler) ifHead(n *yaml.Node, k map[string]*yaml.Node, m shapeMember, 
 
 // condition compiles a condition: the name of a column (it has a value), a
 // column among words, or any, all, not of others.
-func (c *compiler) condition(n *yaml.Node, depth int) condition {
+func (c *compiler) condition(n *yaml.Node, depth int) plan.Condition {
 	n = deref(n)
 	if depth > maxExprDepth {
 		c.fail(n, "conditions nest deeper than %d", maxExprDepth)
@@ -34,7 +37,7 @@ func (c *compiler) condition(n *yaml.Node, depth int) condition {
 	}
 	if n.Kind == yaml.ScalarNode {
 		if x := c.column(n); x != nil {
-			return &presentCond{x}
+			return &plan.Present{Of: x}
 		}
 		return nil
 	}
@@ -42,15 +45,15 @@ func (c *compiler) condition(n *yaml.Node, depth int) condition {
 	switch {
 	case k["any"] != nil:
 		if of := c.conditions(k["any"], depth); of != nil {
-			return &anyCond{of}
+			return &plan.Any{Of: of}
 		}
 	case k["all"] != nil:
 		if of := c.conditions(k["all"], depth); of != nil {
-			return &allCond{of}
+			return &plan.All{Of: of}
 		}
 	case k["not"] != nil:
 		if of := c.condition(k["not"], depth+1); of != nil {
-			return &notCond{of}
+			return &plan.Not{Of: of}
 		}
 	case k["column"] != nil:
 		return c.columnCondition(n, k)
@@ -60,12 +63,12 @@ func (c *compiler) condition(n *yaml.Node, depth int) condition {
 	return nil
 }
 
-func (c *compiler) conditions(n *yaml.Node, depth int) []condition {
+func (c *compiler) conditions(n *yaml.Node, depth int) []plan.Condition {
 	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
 		c.fail(n, "a list of conditions is wanted here")
 		return nil
 	}
-	var out []condition
+	var out []plan.Condition
 	for _, e := range n.Content {
 		x := c.condition(e, depth+1)
 		if x == nil {
@@ -76,7 +79,7 @@ func (c *compiler) conditions(n *yaml.Node, depth int) []condition {
 	return out
 }
 
-func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condition {
+func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) plan.Condition {
 	x := c.columnHead(k["column"], k, shapeMember{})
 	if x == nil {
 		return nil
@@ -94,18 +97,18 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) condit
 		c.fail(k["in"], "`in:` takes a list")
 		return nil
 	default:
-		return &presentCond{x}
+		return &plan.Present{Of: x}
 	}
-	cond := &inCond{of: x}
+	cond := &plan.In{Of: x}
 	for _, w := range words {
 		switch w = deref(w); {
 		case isNullNode(w):
-			cond.null = true
+			cond.Null = true
 		case w.ShortTag() == "!!bool":
 			// Postgres prints t and f, Realtime true and false.
-			cond.words = append(cond.words, w.Value[:1], w.Value)
+			cond.Words = append(cond.Words, w.Value[:1], w.Value)
 		default:
-			cond.words = append(cond.words, w.Value)
+			cond.Words = append(cond.Words, w.Value)
 		}
 	}
 	return cond
@@ -139,7 +142,7 @@ func (c *compiler) wordTable(n *yaml.Node, enum []string) map[string][]byte {
 			target = []byte(to.Value)
 		}
 		if target != nil && len(enum) > 0 && !slices.Contains(enum, to.Value) {
-			c.fail(to, "%q is not accepted: %s", to.Value, accepted(to.Value, enum))
+			c.fail(to, "%q is not accepted: %s", to.Value, nearest.Hint(to.Value, enum))
 			continue
 		}
 		list := []*yaml.Node{from}
@@ -170,12 +173,12 @@ func (c *compiler) namedWords(n *yaml.Node, enum []string) map[string][]byte {
 			names = append(names, name)
 		}
 		slices.Sort(names)
-		c.fail(n, "there is no word table %q: %s", n.Value, accepted(n.Value, names))
+		c.fail(n, "there is no word table %q: %s", n.Value, nearest.Hint(n.Value, names))
 		return nil
 	}
 	for _, to := range table {
 		if to != nil && len(enum) > 0 && !slices.Contains(enum, string(to)) {
-			c.fail(n, "the word table %q leads to %q: %s", n.Value, to, accepted(string(to), enum))
+			c.fail(n, "the word table %q leads to %q: %s", n.Value, to, nearest.Hint(string(to), enum))
 			return nil
 		}
 	}

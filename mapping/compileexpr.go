@@ -7,12 +7,14 @@ import (
 
 	"chatbridge/internal/jsonscan"
 	"chatbridge/internal/nearest"
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
 )
 
 // members compiles the members of message or conversation.
-func (c *compiler) members(t tableID, at, n *yaml.Node, s *shape) []memberExpr {
+func (c *compiler) members(t plan.TableID, at, n *yaml.Node, s *shape) []plan.Member {
 	if n == nil {
 		c.fail(at, "%s needs `members:`", s.name)
 		return nil
@@ -25,13 +27,13 @@ func (c *compiler) members(t tableID, at, n *yaml.Node, s *shape) []memberExpr {
 
 // memberList compiles an object's members in the order of the contract. prefix
 // is the path of the object.
-func (c *compiler) memberList(prefix string, t tableID, at, n *yaml.Node, s *shape) []memberExpr {
+func (c *compiler) memberList(prefix string, t plan.TableID, at, n *yaml.Node, s *shape) []plan.Member {
 	if n == nil {
 		c.fail(at, "%s needs `members:`", s.name)
 		return nil
 	}
 	k := c.keys(n, s.name, s.names()...)
-	var out []memberExpr
+	var out []plan.Member
 	for _, m := range s.members {
 		value := k[m.name]
 		if value == nil {
@@ -43,7 +45,7 @@ func (c *compiler) memberList(prefix string, t tableID, at, n *yaml.Node, s *sha
 		outerMember, outerSection := c.member, c.section
 		c.member, c.section = prefix+"."+m.name, t
 		if x := c.named(prefix+"."+m.name, value, m); x != nil {
-			out = append(out, newMember(m.name, m.required, x))
+			out = append(out, plan.NewMember(m.name, m.required, x))
 		}
 		c.member, c.section = outerMember, outerSection
 	}
@@ -51,7 +53,7 @@ func (c *compiler) memberList(prefix string, t tableID, at, n *yaml.Node, s *sha
 }
 
 // named compiles a member once, so that others can refer to it.
-func (c *compiler) named(path string, n *yaml.Node, m shapeMember) expr {
+func (c *compiler) named(path string, n *yaml.Node, m shapeMember) plan.Expr {
 	if c.nodes[path] == nil {
 		return c.compile(n, m, 0)
 	}
@@ -64,7 +66,7 @@ func (c *compiler) named(path string, n *yaml.Node, m shapeMember) expr {
 	c.exprs[path] = nil
 	x := c.compile(n, m, 0)
 	if x == nil {
-		x = &constExpr{} // the problem is noted; do not note it again
+		x = &plan.Const{} // the problem is noted; do not note it again
 	}
 	c.exprs[path] = x
 	return x
@@ -73,7 +75,7 @@ func (c *compiler) named(path string, n *yaml.Node, m shapeMember) expr {
 var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit", "kept"}
 
 // compile compiles one expression that m describes.
-func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) plan.Expr {
 	n = deref(n)
 	if depth > maxExprDepth {
 		c.fail(n, "expressions nest deeper than %d", maxExprDepth)
@@ -92,15 +94,15 @@ func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) expr {
 }
 
 // checkText notes when text stands where the contract wants another form.
-func (c *compiler) checkText(n *yaml.Node, m shapeMember, x expr) expr {
+func (c *compiler) checkText(n *yaml.Node, m shapeMember, x plan.Expr) plan.Expr {
 	switch m.form {
-	case formAny, formText:
+	case convert.FormAny, convert.FormText:
 		return x
-	case formTime:
+	case convert.FormTime:
 		c.fail(n, "%s is a time: write {time: %s}", m.name, n.Value)
-	case formBool:
+	case convert.FormBool:
 		c.fail(n, "%s is true or false: write {bool: %s}", m.name, n.Value)
-	case formNumber:
+	case convert.FormNumber:
 		c.fail(n, "%s is a number: write {number: %s}", m.name, n.Value)
 	default:
 		c.fail(n, "%s is %s: write {json: %s}, or build it with array and object", m.name, m.form, n.Value)
@@ -108,11 +110,11 @@ func (c *compiler) checkText(n *yaml.Node, m shapeMember, x expr) expr {
 	return nil
 }
 
-func (c *compiler) firstOf(n *yaml.Node, m shapeMember, depth int) expr {
-	f := &firstExpr{}
+func (c *compiler) firstOf(n *yaml.Node, m shapeMember, depth int) plan.Expr {
+	f := &plan.First{}
 	for _, e := range n.Content {
 		if x := c.compile(e, m, depth+1); x != nil {
-			f.of = append(f.of, x)
+			f.Of = append(f.Of, x)
 		}
 	}
 	if len(n.Content) == 0 {
@@ -123,7 +125,7 @@ func (c *compiler) firstOf(n *yaml.Node, m shapeMember, depth int) expr {
 
 // column compiles the name of a column, with the table's role and a dot before
 // it when it is another's.
-func (c *compiler) column(n *yaml.Node) expr {
+func (c *compiler) column(n *yaml.Node) plan.Expr {
 	if n.Kind != yaml.ScalarNode || n.Value == "" || isNullNode(n) {
 		c.fail(n, "the name of a column is wanted here")
 		return nil
@@ -132,12 +134,12 @@ func (c *compiler) column(n *yaml.Node) expr {
 	if role, rest, ok := strings.Cut(n.Value, "."); ok {
 		id := slices.IndexFunc(c.spec.tables, func(t Table) bool { return t.Role == role })
 		if id < 0 {
-			c.fail(n, "there is no table %q to take %q from: %s", role, rest, accepted(role, c.roles()))
+			c.fail(n, "there is no table %q to take %q from: %s", role, rest, nearest.Hint(role, c.roles()))
 			return nil
 		}
-		t, name = tableID(id), rest
+		t, name = plan.TableID(id), rest
 	}
-	return &columnExpr{ref{t, c.slot(t, name, n)}}
+	return &plan.Column{Ref: plan.Ref{Table: t, Slot: c.slot(t, name, n)}}
 }
 
 func (c *compiler) roles() []string {
@@ -150,7 +152,7 @@ func (c *compiler) roles() []string {
 
 // headed compiles an expression that is a mapping: one head, and what may
 // stand beside it.
-func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) plan.Expr {
 	k := map[string]*yaml.Node{}
 	head := ""
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -174,7 +176,7 @@ func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
 	}
 	inner := m
 	if k["as"] != nil || k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["begins_not"] != nil || k["matches"] != nil {
-		inner = shapeMember{name: m.name, form: formText}
+		inner = shapeMember{name: m.name, form: convert.FormText}
 	}
 	x := c.head(head, n, k, inner, depth)
 	if x == nil {
@@ -213,7 +215,7 @@ var beside = map[string][]string{
 	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 }
 
-func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) plan.Expr {
 	v := k[head]
 	switch head {
 	case "column":
@@ -242,27 +244,27 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 		if v.Value != "time" {
 			c.fail(v, "`commit:` has only time")
 		}
-		return c.formed(v, m, formTime, commitTimeExpr{})
+		return c.formed(v, m, convert.FormTime, plan.CommitTime{})
 	}
 	return nil
 }
 
 // formed notes when an expression's form is not the one wanted.
-func (c *compiler) formed(n *yaml.Node, m shapeMember, f form, x expr) expr {
-	if m.form != formAny && m.form != f && !(m.form == formText && f == formTime) {
+func (c *compiler) formed(n *yaml.Node, m shapeMember, f convert.Form, x plan.Expr) plan.Expr {
+	if m.form != convert.FormAny && m.form != f && !(m.form == convert.FormText && f == convert.FormTime) {
 		c.fail(n, "%s is %s, not %s", m.name, m.form, f)
 		return nil
 	}
 	return x
 }
 
-func (c *compiler) columnHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) expr {
+func (c *compiler) columnHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) plan.Expr {
 	x := c.column(v)
 	if x == nil {
 		return nil
 	}
 	if k["path"] != nil {
-		x = &pathExpr{&jsonExpr{of: x.(*columnExpr), path: c.path(k["path"])}}
+		x = &plan.Path{Of: &plan.JSON{Of: x.(*plan.Column), Path: c.path(k["path"])}}
 	}
 	return c.checkText(v, m, x)
 }
@@ -283,7 +285,7 @@ func (c *compiler) path(n *yaml.Node) []string {
 	return nil
 }
 
-func (c *compiler) constant(v *yaml.Node, m shapeMember) expr {
+func (c *compiler) constant(v *yaml.Node, m shapeMember) plan.Expr {
 	var value any
 	if err := v.Decode(&value); err != nil {
 		c.fail(v, "`const:` cannot be read: %v", err)
@@ -291,85 +293,85 @@ func (c *compiler) constant(v *yaml.Node, m shapeMember) expr {
 	}
 	f, ok := constForms[v.ShortTag()]
 	if !ok {
-		f = formAny
+		f = convert.FormAny
 	}
-	if f == formText && len(m.enum) > 0 && !slices.Contains(m.enum, v.Value) {
-		c.fail(v, "%s cannot be %q: %s", m.name, v.Value, accepted(v.Value, m.enum))
+	if f == convert.FormText && len(m.enum) > 0 && !slices.Contains(m.enum, v.Value) {
+		c.fail(v, "%s cannot be %q: %s", m.name, v.Value, nearest.Hint(v.Value, m.enum))
 		return nil
 	}
-	if f == formText {
-		return c.formed(v, m, f, &constExpr{plain: []byte(v.Value), encoded: jsonscan.AppendString(nil, []byte(v.Value))})
+	if f == convert.FormText {
+		return c.formed(v, m, f, &plan.Const{Plain: []byte(v.Value), Encoded: jsonscan.AppendString(nil, []byte(v.Value))})
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil || value == nil {
 		c.fail(v, "`const:` has no JSON: leave the member out instead")
 		return nil
 	}
-	x := &constExpr{encoded: encoded}
+	x := &plan.Const{Encoded: encoded}
 	if v.Kind == yaml.ScalarNode {
-		x.plain = encoded
+		x.Plain = encoded
 	}
 	return c.formed(v, m, f, x)
 }
 
-var constForms = map[string]form{
-	"!!str": formText, "!!bool": formBool, "!!int": formNumber, "!!float": formNumber,
-	"!!seq": formArray, "!!map": formObject, "!!timestamp": formText,
+var constForms = map[string]convert.Form{
+	"!!str": convert.FormText, "!!bool": convert.FormBool, "!!int": convert.FormNumber, "!!float": convert.FormNumber,
+	"!!seq": convert.FormArray, "!!map": convert.FormObject, "!!timestamp": convert.FormText,
 }
 
 // converted compiles time, number and bool; of a list each element is
 // converted by itself, so that one that cannot be leaves room for the next.
 // unit is that of times that are numbers, nil for none.
-func (c *compiler) converted(head string, v, unit *yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) converted(head string, v, unit *yaml.Node, m shapeMember, depth int) plan.Expr {
 	if v.Kind == yaml.SequenceNode && head != "bool" {
-		f := &firstExpr{}
+		f := &plan.First{}
 		for _, e := range v.Content {
 			if x := c.converted(head, deref(e), unit, m, depth+1); x != nil {
-				f.of = append(f.of, x)
+				f.Of = append(f.Of, x)
 			}
 		}
 		return f
 	}
-	x := c.compile(v, shapeMember{name: m.name, form: formText}, depth+1)
+	x := c.compile(v, shapeMember{name: m.name, form: convert.FormText}, depth+1)
 	if x == nil {
 		return nil
 	}
 	switch head {
 	case "time":
-		return c.formed(v, m, formTime, c.timeHead(v, unit, x))
+		return c.formed(v, m, convert.FormTime, c.timeHead(v, unit, x))
 	case "number":
-		return c.formed(v, m, formNumber, &numberExpr{x})
+		return c.formed(v, m, convert.FormNumber, &plan.Number{Of: x})
 	}
-	return c.formed(v, m, formBool, &boolExpr{x})
+	return c.formed(v, m, convert.FormBool, &plan.Bool{Of: x})
 }
 
-func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) expr {
-	col, ok := c.column(v).(*columnExpr)
+func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) plan.Expr {
+	col, ok := c.column(v).(*plan.Column)
 	if !ok {
 		return nil
 	}
-	x := &jsonExpr{of: col, want: m.form}
-	if m.form == formTime {
+	x := &plan.JSON{Of: col, Want: m.form}
+	if m.form == convert.FormTime {
 		c.fail(v, "%s is a time: write {time: {column: %s, path: …}}", m.name, v.Value)
 	}
 	if k["path"] != nil {
-		x.path = c.path(k["path"])
+		x.Path = c.path(k["path"])
 	}
 	if n := k["nulls"]; n != nil {
-		x.edit.dropNulls = n.Value == "drop"
+		x.Edit.DropNulls = n.Value == "drop"
 		if n.Value != "drop" && n.Value != "keep" {
 			c.fail(n, "`nulls:` is drop or keep, not %q", n.Value)
 		}
 	}
 	if n := k["times"]; n != nil {
 		for _, e := range n.Content {
-			x.edit.times = append(x.edit.times, e.Value)
+			x.Edit.Times = append(x.Edit.Times, e.Value)
 		}
 		if n.Kind != yaml.SequenceNode {
 			c.fail(n, "`times:` takes a list of members")
 		}
 	}
-	x.edit.unit, x.member = c.unit(k["unit"]), c.member
+	x.Edit.Unit, x.Member = c.unit(k["unit"]), c.member
 	if n := k["unit"]; n != nil && k["times"] == nil {
 		c.fail(n, "`unit:` is that of `times:`, which is missing")
 	}

@@ -1,5 +1,10 @@
 package mapping
 
+import (
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/plan"
+)
+
 // A status never steps back for want of a word. messageStatus is made of what
 // the mapping knows alone: a row whose status has no word for it, such as
 // DELETED, makes none. message needs a status: it is the one that the row had
@@ -8,66 +13,66 @@ package mapping
 
 // withoutFallback is x without the constants that stand after something else
 // in a list. Those of an `if:` stay: they are what the row says.
-func withoutFallback(x expr) expr {
+func withoutFallback(x plan.Expr) plan.Expr {
 	switch x := x.(type) {
-	case *firstExpr:
-		var of []expr
-		for i, o := range x.of {
-			if _, fixed := o.(*constExpr); !fixed || i == 0 {
+	case *plan.First:
+		var of []plan.Expr
+		for i, o := range x.Of {
+			if _, fixed := o.(*plan.Const); !fixed || i == 0 {
 				of = append(of, withoutFallback(o))
 			}
 		}
 		if len(of) == 1 {
 			return of[0]
 		}
-		return &firstExpr{of}
-	case *ifExpr:
-		out := &ifExpr{cond: x.cond, then: withoutFallback(x.then)}
-		if x.els != nil {
-			out.els = withoutFallback(x.els)
+		return &plan.First{Of: of}
+	case *plan.If:
+		out := &plan.If{Cond: x.Cond, Then: withoutFallback(x.Then)}
+		if x.Else != nil {
+			out.Else = withoutFallback(x.Else)
 		}
 		return out
-	case *wordsExpr:
-		return &wordsExpr{of: withoutFallback(x.of), words: x.words, count: x.count}
+	case *plan.Words:
+		return &plan.Words{Of: withoutFallback(x.Of), Words: x.Words, Count: x.Count}
 	}
 	return x
 }
 
 // withBefore is x with before in front of its fallback.
-func withBefore(x expr, before expr) expr {
+func withBefore(x plan.Expr, before plan.Expr) plan.Expr {
 	switch x := x.(type) {
-	case *constExpr:
+	case *plan.Const:
 		return x
-	case *firstExpr:
-		out := &firstExpr{}
-		for i, o := range x.of {
-			if _, fixed := o.(*constExpr); fixed && i > 0 && before != nil {
-				out.of = append(out.of, before)
+	case *plan.First:
+		out := &plan.First{}
+		for i, o := range x.Of {
+			if _, fixed := o.(*plan.Const); fixed && i > 0 && before != nil {
+				out.Of = append(out.Of, before)
 				before = nil
 			}
-			out.of = append(out.of, o)
+			out.Of = append(out.Of, o)
 		}
 		if before != nil {
-			out.of = append(out.of, before)
+			out.Of = append(out.Of, before)
 		}
 		return out
-	case *ifExpr:
-		out := &ifExpr{cond: x.cond, then: withBefore(x.then, before), els: before}
-		if x.els != nil {
-			out.els = withBefore(x.els, before)
+	case *plan.If:
+		out := &plan.If{Cond: x.Cond, Then: withBefore(x.Then, before), Else: before}
+		if x.Else != nil {
+			out.Else = withBefore(x.Else, before)
 		}
 		return out
 	}
-	return &firstExpr{[]expr{withoutFallback(x), before, x}}
+	return &plan.First{Of: []plan.Expr{withoutFallback(x), before, x}}
 }
 
 // status takes the status of message apart: it returns the member's value and
 // keeps what messageStatus is made of.
-func (c *compiler) status(x expr) expr {
+func (c *compiler) status(x plan.Expr) plan.Expr {
 	known := withoutFallback(x)
-	c.spec.plan.statusMember, c.spec.plan.statusKept = known, len(c.spec.plan.kept)
-	c.spec.plan.kept = append(c.spec.plan.kept, known)
-	m, _ := shapeOf[WebSocketMessage]("message").member("status")
-	c.spec.plan.statuses = m.enum
-	return withBefore(x, &beforeExpr{uint8(c.spec.plan.statusKept)})
+	c.spec.plan.StatusMember, c.spec.plan.StatusKept = known, len(c.spec.plan.Kept)
+	c.spec.plan.Kept = append(c.spec.plan.Kept, known)
+	m, _ := shapeOf[contract.WebSocketMessage]("message").member("status")
+	c.spec.plan.Statuses = m.enum
+	return withBefore(x, &plan.Before{N: uint8(c.spec.plan.StatusKept)})
 }

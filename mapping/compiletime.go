@@ -3,23 +3,27 @@ package mapping
 import (
 	"slices"
 
+	"chatbridge/internal/nearest"
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
+
 	"go.yaml.in/yaml/v3"
 )
 
 // unit compiles `unit:`, nil being none.
-func (c *compiler) unit(n *yaml.Node) timeUnit {
+func (c *compiler) unit(n *yaml.Node) convert.Unit {
 	if n == nil {
-		return noUnit
+		return convert.NoUnit
 	}
-	i := slices.Index(unitNames, n.Value)
+	i := slices.Index(convert.UnitNames, n.Value)
 	if i < 0 {
-		c.fail(n, "there is no unit %q: %s", n.Value, accepted(n.Value, unitNames))
+		c.fail(n, "there is no unit %q: %s", n.Value, nearest.Hint(n.Value, convert.UnitNames))
 	}
-	return timeUnit(i + 1)
+	return convert.Unit(i + 1)
 }
 
-func (c *compiler) timeHead(v, unit *yaml.Node, x expr) expr {
-	t := &timeExpr{of: x, unit: c.unit(unit), member: c.member}
+func (c *compiler) timeHead(v, unit *yaml.Node, x plan.Expr) plan.Expr {
+	t := &plan.Time{Of: x, Unit: c.unit(unit), Member: c.member}
 	if unit == nil {
 		c.timeColumns(v, x)
 	}
@@ -27,18 +31,18 @@ func (c *compiler) timeHead(v, unit *yaml.Node, x expr) expr {
 }
 
 // timeColumns notes the columns that a time without a unit may be taken from.
-func (c *compiler) timeColumns(v *yaml.Node, x expr) {
+func (c *compiler) timeColumns(v *yaml.Node, x plan.Expr) {
 	switch x := x.(type) {
-	case *columnExpr:
-		c.spec.times = append(c.spec.times, timeColumn{ref: x.ref, at: c.place(v)})
-	case *keptExpr:
-		c.timeColumns(v, x.of)
-	case *firstExpr:
-		for _, o := range x.of {
+	case *plan.Column:
+		c.spec.times = append(c.spec.times, timeColumn{ref: x.Ref, at: c.place(v)})
+	case *plan.Kept:
+		c.timeColumns(v, x.Of)
+	case *plan.First:
+		for _, o := range x.Of {
 			c.timeColumns(v, o)
 		}
-	case *ifExpr:
-		c.timeColumns(v, x.then)
-		c.timeColumns(v, x.els)
+	case *plan.If:
+		c.timeColumns(v, x.Then)
+		c.timeColumns(v, x.Else)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"chatbridge/internal/nearest"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -19,7 +21,7 @@ func Presets() []string { return []string{"chatengine", "crm"} }
 func Preset(name string) ([]byte, error) {
 	b, err := presets.ReadFile("presets/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("mapping preset %q: %s", name, accepted(name, Presets()))
+		return nil, fmt.Errorf("mapping preset %q: %s", name, nearest.Hint(name, Presets()))
 	}
 	return b, nil
 }

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"reflect"
 	"strings"
+
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/convert"
 )
 
 // shape is what the contract says of an object: its members in the order in
@@ -16,7 +19,7 @@ type shape struct {
 
 type shapeMember struct {
 	name     string
-	form     form
+	form     convert.Form
 	required bool
 	enum     []string
 	// of is the shape of an object or of a list's elements, nil where the
@@ -45,22 +48,22 @@ func structShape(name string, t reflect.Type) *shape {
 	return s
 }
 
-func typeForm(name string, t reflect.Type) (form, *shape) {
+func typeForm(name string, t reflect.Type) (convert.Form, *shape) {
 	switch {
-	case t == reflect.TypeFor[Timestamp]():
-		return formTime, nil
+	case t == reflect.TypeFor[contract.Timestamp]():
+		return convert.FormTime, nil
 	case t == reflect.TypeFor[json.RawMessage]():
-		return formObject, nil
+		return convert.FormObject, nil
 	}
 	switch t.Kind() {
 	case reflect.Bool:
-		return formBool, nil
+		return convert.FormBool, nil
 	case reflect.Slice:
-		return formArray, structShape(name, t.Elem())
+		return convert.FormArray, structShape(name, t.Elem())
 	case reflect.Pointer:
-		return formObject, structShape(name, t.Elem())
+		return convert.FormObject, structShape(name, t.Elem())
 	}
-	return formText, nil
+	return convert.FormText, nil
 }
 
 func (s *shape) member(name string) (shapeMember, bool) {

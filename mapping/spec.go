@@ -1,15 +1,17 @@
 package mapping
 
+import "chatbridge/mapping/internal/plan"
+
 // Spec is a compiled mapping. It is immutable and safe for concurrent use.
 type Spec struct {
 	tables []Table
 	// times are the columns that are printed as times and have no unit.
 	times []timeColumn
-	plan  Plan
+	plan  plan.Plan
 }
 
 // Plan returns what the engine runs per row. It is for mapping/engine.
-func (s *Spec) Plan() *Plan { return &s.plan }
+func (s *Spec) Plan() *plan.Plan { return &s.plan }
 
 // Table is a table that a Spec reads.
 type Table struct {

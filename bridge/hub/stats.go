@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 // catchUp is why a client reads the log.
@@ -32,7 +32,7 @@ func (c catchUp) String() string { return catchUpNames[c] }
 
 // Stats counts what a Hub did since its start.
 type Stats struct {
-	Published [mapping.Typing + 1]uint64
+	Published [contract.Typing + 1]uint64
 	// Repeated counts events that came again and were dropped.
 	Repeated uint64
 	// CatchUps counts readings of the log begun, by why.

@@ -6,7 +6,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
@@ -28,7 +28,7 @@ type Snapshot struct {
 	Delay Histogram
 	// Events counts what was published by event name.
 	Events  map[string]uint64
-	Mapping mapping.Stats
+	Mapping engine.Stats
 	Clients Clients
 	Sockets socketio.Stats
 	Replay  replay.Stats

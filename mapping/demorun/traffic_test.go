@@ -11,6 +11,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/mapping/eventschema"
 	"chatbridge/mapping/internal/path"
 
@@ -106,18 +107,18 @@ func screenOf(t *testing.T, lines []string) screen {
 		var err error
 		switch e.Event {
 		case "message":
-			var m mapping.WebSocketMessage
+			var m contract.WebSocketMessage
 			err = json.Unmarshal(e.Data, &m)
 			s.status[m.ID], s.content[m.ID] = m.Status, m.Content
 		case "messageStatus":
-			var m mapping.MessageStatusUpdate
+			var m contract.MessageStatusUpdate
 			err = json.Unmarshal(e.Data, &m)
 			if s.status[m.MessageID] == "" {
 				t.Errorf("a status of a message that was not sent: %s", line)
 			}
 			s.status[m.MessageID] = m.Status
 		case "conversation":
-			var c mapping.WebSocketConversation
+			var c contract.WebSocketConversation
 			err = json.Unmarshal(e.Data, &c)
 			if c.LastMessage != nil {
 				s.last[c.ID] = c.LastMessage.ID
@@ -126,7 +127,7 @@ func screenOf(t *testing.T, lines []string) screen {
 				s.name[c.ID] = c.Participants[0].Name
 			}
 		case "typing":
-			var u mapping.TypingUpdate
+			var u contract.TypingUpdate
 			err = json.Unmarshal(e.Data, &u)
 			s.typing[u.ConversationID] = u.IsTyping
 		}

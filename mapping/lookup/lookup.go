@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 )
 
 // DefaultLimit is the longest that one question may take where the caller does
@@ -25,14 +26,14 @@ const (
 
 // fetcher asks once, within ctx.
 type fetcher interface {
-	fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error
+	fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error
 }
 
 // ErrResting is returned while nothing is asked because the last question
 // failed a moment ago.
 var ErrResting = errors.New("lookups rest after a failure")
 
-// Lookup is a mapping.Lookup: SQL or PostgREST, within bounds.
+// Lookup is a engine.Lookup: SQL or PostgREST, within bounds.
 type Lookup struct {
 	fetcher fetcher
 	tables  []mapping.Table
@@ -52,7 +53,7 @@ type failure struct {
 	at  time.Time
 }
 
-var _ mapping.Lookup = (*Lookup)(nil)
+var _ engine.Lookup = (*Lookup)(nil)
 
 func newLookup(f fetcher, spec *mapping.Spec, limit time.Duration) *Lookup {
 	if limit <= 0 {
@@ -64,7 +65,7 @@ func newLookup(f fetcher, spec *mapping.Spec, limit time.Duration) *Lookup {
 // Fetch asks within the time limit. The error is context.DeadlineExceeded,
 // wrapped, when the limit passed, and ErrResting when it was too early to ask
 // again.
-func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
+func (l *Lookup) Fetch(need *engine.Need, found func(engine.Found)) error {
 	start := time.Now()
 	if start.Before(l.restUntil) {
 		l.rested.Add(1)

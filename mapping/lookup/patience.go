@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/source"
 )
 
@@ -20,9 +21,9 @@ var pauses = [...]time.Duration{2 * time.Millisecond, 8 * time.Millisecond, 25 *
 
 // patiently asks, and asks again for the conversations and references that
 // were not found.
-func (l *Lookup) patiently(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+func (l *Lookup) patiently(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
 	have := map[rowID]bool{}
-	collect := func(f mapping.Found) {
+	collect := func(f engine.Found) {
 		l.rows.Add(1)
 		for _, t := range l.tables {
 			if t.Role == f.Table && t.Key < len(f.Row) {
@@ -48,12 +49,12 @@ func (l *Lookup) patiently(ctx context.Context, need *mapping.Need, found func(m
 
 type rowID struct {
 	role string
-	key  mapping.RowKey
+	key  engine.RowKey
 }
 
 // rowKey is the key of a row of table t.
-func rowKey(t mapping.Table, row source.Row) mapping.RowKey {
-	k := mapping.RowKey{Key: string(row[t.Key].Data)}
+func rowKey(t mapping.Table, row source.Row) engine.RowKey {
+	k := engine.RowKey{Key: string(row[t.Key].Data)}
 	if t.Workspace >= 0 {
 		k.Workspace = string(row[t.Workspace].Data)
 	}
@@ -62,18 +63,18 @@ func rowKey(t mapping.Table, row source.Row) mapping.RowKey {
 
 // stillMissing is what of the need was not found, as far as it ought to be
 // there.
-func stillMissing(need *mapping.Need, have map[rowID]bool) mapping.Need {
-	out := mapping.Need{Conversations: without(need.Conversations, "conversation", have)}
+func stillMissing(need *engine.Need, have map[rowID]bool) engine.Need {
+	out := engine.Need{Conversations: without(need.Conversations, "conversation", have)}
 	for _, r := range need.References {
 		if keys := without(r.Keys, r.Table, have); len(keys) > 0 {
-			out.References = append(out.References, mapping.ReferenceNeed{Table: r.Table, Keys: keys})
+			out.References = append(out.References, engine.ReferenceNeed{Table: r.Table, Keys: keys})
 		}
 	}
 	return out
 }
 
-func without(keys []mapping.RowKey, role string, have map[rowID]bool) []mapping.RowKey {
-	var out []mapping.RowKey
+func without(keys []engine.RowKey, role string, have map[rowID]bool) []engine.RowKey {
+	var out []engine.RowKey
 	for _, k := range keys {
 		if !have[rowID{role, k}] {
 			out = append(out, k)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -60,7 +61,7 @@ func NewPostgREST(address string, key func() string, client *http.Client, spec *
 
 // fetch sends all its requests at once. found is called after all answers
 // have come, or as many as there were before the first failure.
-func (p *restFetcher) fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+func (p *restFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
 	rows, err := p.ask(ctx, need)
 	for p.learn(err) {
 		rows, err = p.ask(ctx, need)
@@ -120,10 +121,10 @@ func (p *restFetcher) learnMissing(message string) bool {
 // collector gathers what concurrent requests found.
 type collector struct {
 	mu   sync.Mutex
-	rows []mapping.Found
+	rows []engine.Found
 }
 
-func (c *collector) add(f ...mapping.Found) {
+func (c *collector) add(f ...engine.Found) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rows = append(c.rows, f...)
@@ -132,7 +133,7 @@ func (c *collector) add(f ...mapping.Found) {
 // atOnce bounds the requests that are under way together.
 const atOnce = 8
 
-func (p *restFetcher) ask(ctx context.Context, need *mapping.Need) ([]mapping.Found, error) {
+func (p *restFetcher) ask(ctx context.Context, need *engine.Need) ([]engine.Found, error) {
 	var c collector
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
@@ -157,7 +158,7 @@ func (p *restFetcher) ask(ctx context.Context, need *mapping.Need) ([]mapping.Fo
 				g.Go(func() error {
 					v := in(conversation, p.table(r.Table).ByColumn, keys)
 					v.Set("order", name(conversation, conversation.Key)+".asc")
-					v.Set("limit", fmt.Sprint(mapping.RelatedLimit*len(keys)))
+					v.Set("limit", fmt.Sprint(engine.RelatedLimit*len(keys)))
 					return p.embedded(ctx, &c, v, hanging)
 				})
 			}
@@ -223,14 +224,14 @@ func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, 
 		return err
 	}
 	for _, o := range objects {
-		c.add(mapping.Found{Table: conversation.Role, Row: row(conversation, o)})
+		c.add(engine.Found{Table: conversation.Role, Row: row(conversation, o)})
 		for _, e := range embeds {
 			inner, err := inside(o[e.alias])
 			if err != nil {
 				return fmt.Errorf("look up %s: %w", e.table.Role, err)
 			}
 			for _, i := range inner {
-				c.add(mapping.Found{Table: e.table.Role, Newest: e.newest, Row: row(e.table, i)})
+				c.add(engine.Found{Table: e.table.Role, Newest: e.newest, Row: row(e.table, i)})
 			}
 		}
 	}
@@ -260,7 +261,7 @@ func (p *restFetcher) rows(ctx context.Context, c *collector, t mapping.Table, v
 		return err
 	}
 	for _, o := range objects {
-		c.add(mapping.Found{Table: t.Role, Newest: newest, Row: row(t, o)})
+		c.add(engine.Found{Table: t.Role, Newest: newest, Row: row(t, o)})
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
@@ -39,7 +41,7 @@ type Path struct {
 	count  int
 
 	mu     sync.Mutex // held while a method of the handler runs
-	mapper *mapping.Mapper
+	mapper *engine.Mapper
 	marked string
 
 	block int
@@ -103,13 +105,13 @@ func (p *Path) Reset(ctx context.Context, spec *mapping.Spec, look bool, setup [
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.Lines, p.Warnings = nil, nil
-	opts := mapping.Options{Warn: func(w mapping.Warning) { p.Warnings = append(p.Warnings, w.Reason+" "+w.Table+"\n") }}
+	opts := engine.Options{Warn: func(w engine.Warning) { p.Warnings = append(p.Warnings, w.Reason+" "+w.Table+"\n") }}
 	var l *lookup.Lookup
 	if look {
 		l = lookup.NewSQL(p.pool, spec, Patience)
 		opts.Lookup = l
 	}
-	p.mapper = mapping.New(spec, opts)
+	p.mapper = engine.New(spec, opts)
 	return l, nil
 }
 
@@ -152,7 +154,7 @@ type Event struct {
 }
 
 // emit takes an event; p.mu is held.
-func (p *Path) emit(e *mapping.Event) error {
+func (p *Path) emit(e *contract.Event) error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
