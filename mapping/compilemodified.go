@@ -26,9 +26,9 @@ func (c *compiler) modified(x plan.Expr, n *yaml.Node, k map[string]*yaml.Node, 
 		count := ""
 		if k["count"] != nil && k["count"].Value == "true" {
 			count = c.member
-			c.spec.plan.Counted = appendNew(c.spec.plan.Counted, count)
+			c.spec.plan.CountedWords = appendNew(c.spec.plan.CountedWords, count)
 		}
-		x = &plan.Words{Of: x, Words: plan.NewWords(table), Count: count}
+		x = &plan.Words{Of: x, Words: plan.NewWordTable(table), Count: count}
 	}
 	if x = c.filtered(x, k); x == nil {
 		return nil

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"socketio":                 {"socketio/..."},
 	"configs":                  {},
 	"bridge/auth":              {"bridge/auth/..."},
-	"bridge/replay":            {"mapping/contract", "socketio", "socketio/..."},
+	"bridge/replay":            {"source", "mapping/contract", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping/contract", "socketio", "socketio/...", "bridge/replay"},
 	"bridge/gateway":           {"bridge/gateway/..."},
 	"bridge/logging":           {},

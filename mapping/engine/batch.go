@@ -4,11 +4,11 @@ import (
 	"slices"
 
 	"chatbridge/mapping/contract"
-	"chatbridge/mapping/internal/plan"
 	"chatbridge/source"
 )
 
-// batch is the part of a transaction that is mapped together.
+// batch is the part of a transaction that is mapped together: what its rows make
+// that cannot be sent at once.
 //
 // Indexes: a row has two of its own, base+2i and base+2i+1. After those of all
 // n rows come n for conversations: the one that the row i touched first has
@@ -18,48 +18,45 @@ type batch struct {
 	base  uint32
 	rows  uint32
 	bytes int
-	// maxBytes is the size from which the batch is full.
+	// maxRows and maxBytes are the sizes from which the batch is full.
+	maxRows  uint32
 	maxBytes int
 	waiting  []waiting
 	touched  []touched
 	// byKey finds a touched conversation once there are more than a few.
 	byKey map[RowKey]int
 	// changed are the references whose change makes conversation events.
-	changed []changedReference
-	// related are the conversations that were found to point to them.
-	related map[RowKey]bool
+	changed []referenceKey
 	// referenceRows counts the rows of references.
 	referenceRows uint32
-	need          need
-	// asked is set once the batch's lookup was made; what is missing then
-	// stays so. failed tells that the lookup failed.
-	asked, failed bool
 	// latest are the latest rows of messages that wait, nil for those deleted
 	// since.
 	latest map[RowKey]source.Row
 }
 
-// waiting is an event that waits for a lookup, or for one before it that does.
+// waiting is an event that waits for a look-up, or for one before it that does.
+// Its bytes are its own.
 type waiting struct {
-	ready bool
-	event contract.Event // its bytes are its own
+	// kind, index and row are what it is rendered from once the look-up was made;
+	// an event with a payload has been rendered.
 	kind  contract.Kind
 	index uint32
 	row   source.Row
+	event contract.Event
 }
 
-// hold copies a row, unless the batch is full with it: then the batch is mapped
+// own copies a row, unless the batch is full with it: then the batch is mapped
 // before Change returns, and the row's values are there until then.
-func (b *batch) hold(row source.Row) source.Row {
+func (b *batch) own(row source.Row) source.Row {
 	if b.bytes >= b.maxBytes {
 		return slices.Clone(row)
 	}
 	return cloneRow(row)
 }
 
-// wait lets an event of a row wait for a lookup.
+// wait lets an event of a row wait for a look-up.
 func (b *batch) wait(kind contract.Kind, index uint32, key rowKey, row source.Row) {
-	w := waiting{kind: kind, index: index, row: b.hold(row)}
+	w := waiting{kind: kind, index: index, row: b.own(row)}
 	b.waiting = append(b.waiting, w)
 	if kind == contract.Typing {
 		return
@@ -70,12 +67,23 @@ func (b *batch) wait(kind contract.Kind, index uint32, key rowKey, row source.Ro
 	b.latest[key.owned()] = w.row
 }
 
-// isRelated notes a conversation that points to a changed reference.
-func (b *batch) isRelated(conversation rowKey) {
-	if b.related == nil {
-		b.related = map[RowKey]bool{}
+// update keeps the row of a message that waits as the stream has it.
+func (b *batch) update(key rowKey, row source.Row) {
+	if len(b.latest) == 0 {
+		return
 	}
-	b.related[conversation.owned()] = true
+	if _, waits := b.latest[key.owned()]; waits {
+		b.latest[key.owned()] = b.own(row)
+	}
+}
+
+// dropMessage notes that a message was deleted; anywhere: of whatever workspace.
+func (b *batch) dropMessage(key rowKey, anywhere bool) {
+	for latest := range b.latest {
+		if latest.Key == string(key.key) && (anywhere || latest.Workspace == string(key.workspace)) {
+			b.latest[latest] = nil
+		}
+	}
 }
 
 // touched is a conversation that a row of the batch concerns.
@@ -87,30 +95,23 @@ type touched struct {
 	due bool
 }
 
-type changedReference struct {
-	table plan.TableID
-	key   rowKey
-}
-
 func (b *batch) reset() {
 	clear(b.waiting) // what they hold may be large
 	clear(b.changed)
 	b.waiting, b.touched, b.changed = b.waiting[:0], b.touched[:0], b.changed[:0]
-	b.byKey = nil
-	b.rows, b.bytes, b.referenceRows, b.asked, b.failed = 0, 0, 0, false, false
-	b.latest, b.related = nil, nil
-	b.need.reset()
+	b.byKey, b.latest = nil, nil
+	b.rows, b.bytes, b.referenceRows = 0, 0, 0
 }
 
 // next counts a row and returns the first of its two indexes.
 func (b *batch) next(row source.Row) uint32 {
 	index := b.base + 2*b.rows
 	b.rows++
-	for i := range row {
-		b.bytes += len(row[i].Data)
-	}
+	b.bytes += rowSize(row)
 	return index
 }
+
+func (b *batch) full() bool { return b.rows >= b.maxRows || b.bytes >= b.maxBytes }
 
 // end starts the next batch of the transaction.
 func (b *batch) end() {
@@ -147,6 +148,22 @@ func (b *batch) touch(key rowKey, due bool) {
 	}
 }
 
+// dropConversation takes the event of a deleted conversation back; anywhere: of
+// whatever workspace.
+func (b *batch) dropConversation(key rowKey, anywhere bool) {
+	if !anywhere {
+		if i := b.find(key); i >= 0 {
+			b.touched[i].due = false
+		}
+		return
+	}
+	for i := range b.touched {
+		if t := &b.touched[i]; string(t.key) == string(key.key) {
+			t.due = false
+		}
+	}
+}
+
 func (b *batch) find(key rowKey) int {
 	if b.byKey != nil {
 		if i, ok := b.byKey[RowKey{string(key.workspace), string(key.key)}]; ok {
@@ -160,70 +177,4 @@ func (b *batch) find(key rowKey) int {
 		}
 	}
 	return -1
-}
-
-// need collects what is missing, each once.
-type need struct {
-	Need
-	seen map[needKey]bool
-}
-
-type needKey struct {
-	kind  uint8
-	table plan.TableID
-	key   RowKey
-}
-
-const (
-	needConversation = iota
-	needNewest
-	needReference
-	needRelated
-	needMessage
-)
-
-func (n *need) reset() {
-	if len(n.seen) > 0 {
-		*n = need{}
-	}
-}
-
-// add notes a key; false when it was noted before.
-func (n *need) add(kind uint8, t plan.TableID, role string, key rowKey) bool {
-	if n.asked(kind, t, key) {
-		return false
-	}
-	if n.seen == nil {
-		n.seen = map[needKey]bool{}
-	}
-	k := key.owned()
-	n.seen[needKey{kind, t, k}] = true
-	switch kind {
-	case needConversation:
-		n.Conversations = append(n.Conversations, k)
-	case needNewest:
-		n.Newest = append(n.Newest, k)
-	case needReference:
-		n.References = addReference(n.References, role, k)
-	case needRelated:
-		n.Related = addReference(n.Related, role, k)
-	case needMessage:
-		n.Messages = append(n.Messages, k)
-	}
-	return true
-}
-
-// asked tells that a key was noted.
-func (n *need) asked(kind uint8, t plan.TableID, key rowKey) bool {
-	return n.seen[needKey{kind, t, RowKey{string(key.workspace), string(key.key)}}]
-}
-
-func addReference(list []ReferenceNeed, role string, key RowKey) []ReferenceNeed {
-	for i := range list {
-		if list[i].Table == role {
-			list[i].Keys = append(list[i].Keys, key)
-			return list
-		}
-	}
-	return append(list, ReferenceNeed{Table: role, Keys: []RowKey{key}})
 }

@@ -53,16 +53,6 @@ type counters struct {
 	short, settled, abandoned atomic.Uint64
 }
 
-// publishSizes shows the present sizes to Stats.
-func (m *Mapper) publishSizes() {
-	c := &m.counters
-	show(&c.rememberedRows, m.memory.count)
-	show(&c.rememberedBytes, m.memory.bytes)
-	show(&c.rememberedMessages, len(m.prints.index))
-	show(&c.evicted, int(m.memory.evicted))
-	show(&c.owed, len(m.debts.all))
-}
-
 // show stores a size that seldom changes: reading costs less than storing.
 func show(at *atomic.Int64, size int) {
 	if n := int64(size); at.Load() != n {

@@ -3,63 +3,61 @@ package engine
 import (
 	"bytes"
 	"cmp"
-	"context"
-	"errors"
 	"slices"
 
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/internal/plan"
-	"chatbridge/source"
 )
 
-// flush ends a batch: it asks for what the batch lacks, in one call, emits the
+// flush ends a batch: it asks for what the batch needs, in one call, emits the
 // events that waited, then the conversations, then those of the references
 // that changed.
-func (m *Mapper) flush(emit Emit) error {
-	done, err := m.sendConversations(0, len(m.batch.waiting) == 0, emit)
+func (s *sender) flush(emit Emit) error {
+	done, err := s.conversations(0, len(s.batch.waiting) == 0, emit)
 	if err != nil {
 		return err
 	}
-	related := m.fetch()
-	m.batch.asked = true
-	if err := m.sendWaiting(emit); err != nil {
+	related := s.resolver.fetch(s.batch.changed)
+	s.noteReferences()
+	if err := s.waiting(emit); err != nil {
 		return err
 	}
-	if _, err := m.sendConversations(done, true, emit); err != nil {
+	if _, err := s.conversations(done, true, emit); err != nil {
 		return err
 	}
-	if err := m.sendRelated(related, emit); err != nil {
+	if err := s.related(related, emit); err != nil {
 		return err
 	}
-	m.batch.end()
+	s.batch.end()
+	s.resolver.reset()
 	return nil
 }
 
-// sendConversations emits the conversations that are due, from the from-th
-// on, until one lacks something. The rest, or all unless send is true, is only
-// tried, to learn what else is lacking. It returns how many are done with.
-func (m *Mapper) sendConversations(from int, send bool, emit Emit) (done int, err error) {
+// conversations emits the conversations that are due, from the from-th
+// on, until one needs a look-up. The rest, or all unless send is true, is only
+// rendered, to learn what else is needed. It returns how many are done with.
+func (s *sender) conversations(from int, send bool, emit Emit) (done int, err error) {
 	done = from
-	b := &m.batch
+	b := &s.batch
 	for i := from; i < len(b.touched); i++ {
 		t := &b.touched[i]
 		o := impossible
 		if t.due {
-			m.trying = !send
-			o = m.makeConversation(t, b.base+2*b.rows+t.first)
-			m.trying = false
+			s.report.muted = !send
+			o = s.render.conversation(t.rowKey, b.base+2*b.rows+t.first)
+			s.report.muted = false
 		}
-		if o == lacking {
+		if o == needsLookup {
 			send = false
 		}
 		if !send {
 			continue
 		}
-		if t.due && (m.env.Short || m.owes()) {
-			m.owedOrPaid(contract.Conversation, plan.ConversationTable, t.rowKey, nil, o)
+		if t.due && (s.render.env.LookupFailed || s.owes()) {
+			s.note(contract.Conversation, plan.ConversationTable, t.rowKey, nil, o)
 		}
-		if done = i + 1; o == made {
-			if err := m.deliverConversation(emit); err != nil {
+		if done = i + 1; o == rendered {
+			if err := s.deliverConversation(emit); err != nil {
 				return done, err
 			}
 		}
@@ -67,111 +65,71 @@ func (m *Mapper) sendConversations(from int, send bool, emit Emit) (done int, er
 	return done, nil
 }
 
-// deliverConversation emits m.event, a conversation, and remembers that the
-// clients know of it.
-func (m *Mapper) deliverConversation(emit Emit) error {
-	if m.told != nil {
-		m.told.sent = true
-	}
-	return m.deliver(&m.event, emit)
-}
-
-// sendWaiting emits the events that waited, in order.
-func (m *Mapper) sendWaiting(emit Emit) error {
-	for i := range m.batch.waiting {
-		w := &m.batch.waiting[i]
-		o := made
-		switch {
-		case w.ready:
-			m.event = w.event
-		case w.kind == contract.Message:
-			m.fillRemembered(w.row)
-			o = m.makeMessage(w.row, w.index)
-			m.owedOrPaid(contract.Message, plan.MessageTable, m.messageKey(w.row), w.row, o)
-		case w.kind == contract.MessageStatus:
-			if o = m.makeStatus(w.row, w.index); m.env.Short {
-				m.owe(contract.MessageStatus, plan.MessageTable, m.messageKey(w.row), w.row, o)
+// waiting emits the events that waited, in order.
+func (s *sender) waiting(emit Emit) error {
+	for i := range s.batch.waiting {
+		w := &s.batch.waiting[i]
+		o := rendered
+		switch w.kind {
+		case 0:
+			s.render.event = w.event
+		case contract.Message:
+			o = s.render.message(w.row, w.index, s.memory.fillMessage(w.row))
+			s.note(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
+		case contract.MessageStatus:
+			if o = s.render.status(w.row, w.index); s.render.env.LookupFailed {
+				s.owe(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
 			}
 		default:
-			o = m.makeTyping(w.row, w.index)
+			o = s.render.typing(w.row, w.index)
 		}
-		if o != made {
+		if o != rendered {
 			continue
 		}
-		if err := m.deliver(&m.event, emit); err != nil {
+		if err := s.deliver(&s.render.event, emit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// fetch makes the batch's lookup, if it lacks anything, and remembers what it
-// found. It returns the conversations that point to changed references.
-func (m *Mapper) fetch() []rowKey {
-	b := &m.batch
-	for _, c := range b.changed {
-		if m.opts.Lookup != nil {
-			m.lookUp(needRelated, c.table, c.key)
+// noteReferences notes whether the conversations of the references that changed
+// could be asked for.
+func (s *sender) noteReferences() {
+	for _, c := range s.batch.changed {
+		switch s.resolver.state {
+		case answered:
+			s.owed.settled(c.table, c.key)
+		case failed:
+			s.owe(contract.Conversation, c.table, c.key, nil, impossible)
 		}
 	}
-	if b.need.Empty() {
-		return m.relatedInMemory()
-	}
-	var related []rowKey
-	found := map[needKey]bool{}
-	m.counters.batches.Add(1)
-	err := m.opts.Lookup.Fetch(&b.need.Need, func(f Found) {
-		if key, ok := m.keep(f, found); ok {
-			related = append(related, key.owned().bytes())
-		}
-	})
-	if m.lookupError = err; err == nil {
-		m.successes++
-	}
-	m.batch.failed = err != nil
-	m.counters.failing.Store(err != nil)
-	for _, c := range b.changed {
-		m.owedOrPaidReference(c)
-	}
-	switch {
-	case err == nil:
-		m.rememberAbsent(found)
-		return related
-	case errors.Is(err, context.DeadlineExceeded):
-		m.counters.timeouts.Add(1)
-	default:
-		m.counters.errors.Add(1)
-	}
-	return append(related, m.relatedInMemory()...)
 }
 
-func (m *Mapper) pointsToChanged(conversation source.Row) bool {
-	for _, c := range m.batch.changed {
-		by := m.reference(c.table).By
-		v := rowKey{key: m.keyOf(conversation, by.Slot)}
-		if m.tables[c.table].Workspace >= 0 {
-			v.workspace = m.keyOf(conversation, m.plan.Conversation.Workspace)
+// related emits the conversations whose reference changed, in the order of
+// their keys, without those that the batch sent anyway.
+func (s *sender) related(keys []rowKey, emit Emit) error {
+	b := &s.batch
+	index := b.base + 3*b.rows
+	limit := index + RelatedLimit*b.referenceRows
+	for _, key := range inOrder(keys) {
+		if i := b.find(key); i >= 0 && b.touched[i].due {
+			continue
 		}
-		if v.key != nil && v.equal(c.key) {
-			return true
+		if index == limit {
+			return nil
 		}
-	}
-	return false
-}
-
-// relatedInMemory finds the conversations of changed references among those
-// that are remembered, for when nobody can be asked.
-func (m *Mapper) relatedInMemory() []rowKey {
-	if len(m.batch.changed) == 0 {
-		return nil
-	}
-	var out []rowKey
-	for _, r := range m.memory.rows[plan.ConversationTable] {
-		if !r.none && m.pointsToChanged(r.row) {
-			out = append(out, r.key.bytes())
+		o := s.render.conversation(key, index)
+		s.note(contract.Conversation, plan.ConversationTable, key, nil, o)
+		if o != rendered {
+			continue
+		}
+		index++
+		if err := s.deliverConversation(emit); err != nil {
+			return err
 		}
 	}
-	return out
+	return nil
 }
 
 // inOrder sorts keys, each once.
@@ -180,32 +138,4 @@ func inOrder(keys []rowKey) []rowKey {
 		return cmp.Or(bytes.Compare(a.key, b.key), bytes.Compare(a.workspace, b.workspace))
 	})
 	return slices.CompactFunc(keys, rowKey.equal)
-}
-
-// sendRelated emits the conversations whose reference changed, in the order of
-// their keys, without those that the batch sent anyway.
-func (m *Mapper) sendRelated(keys []rowKey, emit Emit) error {
-	keys = inOrder(keys)
-	b := &m.batch
-	index := b.base + 3*b.rows
-	limit := index + RelatedLimit*b.referenceRows
-	for _, key := range keys {
-		if i := b.find(key); i >= 0 && b.touched[i].due {
-			continue
-		}
-		if index == limit {
-			return nil
-		}
-		t := touched{rowKey: key}
-		o := m.makeConversation(&t, index)
-		m.owedOrPaid(contract.Conversation, plan.ConversationTable, key, nil, o)
-		if o != made {
-			continue
-		}
-		index++
-		if err := m.deliverConversation(emit); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,128 +1,54 @@
 package engine
 
 import (
-	"sync/atomic"
-	"time"
-
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/internal/plan"
 	"chatbridge/source"
 )
 
-// Mapper maps transactions to events. One goroutine uses it at a time; Stats
-// alone may be called from any.
-type Mapper struct {
-	tables []mapping.Table
-	plan   *plan.Plan
-	opts   Options
-
-	counters     counters
-	unknownWords map[string]*atomic.Uint64
-	warned       map[string]bool
-
-	bindings map[*source.Relation]*binding
-	last     *binding
-	trusted  [plan.MaxTables][]bool
-	// streamed tells which tables the stream has shown.
-	streamed [plan.MaxTables]bool
-
-	memory memory
-	prints fingerprints
-	kept   keptValues
-	debts  debts
-	// lastCommit is the newest transaction's that was committed, repeated tells
-	// that the present one is not newer.
-	lastCommit uint64
-	repeated   bool
-	// settledCommit and settledIndex say where the indexes of settled events
-	// go on, settling that Settle is at work.
-	settledCommit uint64
-	settledIndex  uint32
-	settling      bool
-	// settleRows is how many debts the next Settle takes on.
-	settleRows int
-	// lookupError is why the latest lookup failed, successes how many did not.
-	lookupError error
-	successes   uint64
-
-	tx source.Tx
-	// now is the latest commit time seen, in Unix nanoseconds: the clock by
-	// which memory grows old.
-	now int64
-	// refreshed is when old rows were last looked up, by that clock; stale are
-	// those for the next time.
-	refreshed int64
-	stale     map[needKey]bool
-	txSeq     uint64
-	// open tells that a transaction has begun and not ended; again that the
-	// present one was cut short before.
-	open, again bool
-	batch       batch
-
-	env plan.Env
-	// conversation is the one that the event being made belongs to: whose row
-	// and newest message an expression means, and whose workspace all that it
-	// shows is of.
-	conversation rowKey
-	event        contract.Event
-	out          []byte
-	// idAt and statusAt are where out has the message's id and status.
-	idAt, statusAt int
-	cur, old       source.Row
-	// partial tells that the source did not send all of the new row.
-	partial bool
-	// told is the remembered conversation that m.event tells of, if any.
-	told *remembered
-	// trying makes events only to learn what they lack: nothing is counted.
-	trying bool
-	// filledCut tells that the row that an event is made of next was filled from
-	// one that is remembered shortened.
-	filledCut bool
-	other     []byte
-}
-
 // Emit takes one event, whose bytes are valid until it returns. An error stops the
 // Mapper and is returned by the method that called it.
 type Emit func(*contract.Event) error
 
-// New returns a Mapper for spec that remembers nothing yet.
-func New(spec *mapping.Spec, opts Options) *Mapper {
-	m := &Mapper{
-		tables: spec.Tables(), plan: spec.Plan(), opts: opts.withDefaults(),
-		bindings:     map[*source.Relation]*binding{},
-		warned:       map[string]bool{},
-		stale:        map[needKey]bool{},
-		unknownWords: map[string]*atomic.Uint64{},
-	}
-	for _, member := range m.plan.Counted {
-		m.unknownWords[member] = &atomic.Uint64{}
-	}
-	m.memory.init(m.opts.RememberRows, m.opts.RememberBytes)
-	m.settleRows = m.opts.BatchRows
-	m.kept.init(m.opts.RememberKept)
-	m.debts.init(m.opts.OwedRows, m.opts.OwedBytes)
-	m.prints.init(len(m.tables[plan.MessageTable].Columns)+1, m.opts.RememberMessages)
-	m.env.Init(m.opts.EventBytes)
-	m.env.Find = m
-	m.env.Tables = len(m.tables)
-	m.env.Trusted = &m.trusted
-	m.batch.base, m.batch.maxBytes = 1, m.opts.BatchBytes
-	return m
+// Mapper maps transactions to events. One goroutine uses it at a time; Stats
+// alone may be called from any.
+type Mapper struct {
+	schema
+	report   *reporter
+	tx       *transaction
+	bindings bindings
+	memory   *memory
+	compare  comparer
+	send     *sender
+	settler  settler
+	// row is the present change's new row, partial when the source did not send all
+	// of it. The old row is compare.old.
+	row     source.Row
+	partial bool
 }
 
-func (m *Mapper) unknownWord(member string) {
-	if n := m.unknownWords[member]; n != nil {
-		n.Add(1)
+// New returns a Mapper for spec that remembers nothing yet.
+func New(spec *mapping.Spec, opts Options) *Mapper {
+	opts = opts.withDefaults()
+	s := schema{spec.Tables(), spec.Plan()}
+	tx, report := &transaction{}, newReporter(spec, opts)
+	memory := newMemory(s, tx, opts)
+	resolver := &resolver{schema: s, tx: tx, memory: memory, counters: &report.counters, lookup: opts.Lookup, stale: map[needKey]bool{}}
+	render := &renderer{schema: s, tx: tx, report: report, resolver: resolver}
+	send := &sender{
+		schema: s, report: report, memory: memory, resolver: resolver, render: render, owed: newOwedEvents(tx, report, opts),
+		batch: batch{base: 1, maxRows: uint32(opts.BatchRows), maxBytes: opts.BatchBytes},
 	}
-	does := "is sent as its fallback"
-	if member == "message.status" {
-		does = "makes no messageStatus (a new message has the fallback)"
+	m := &Mapper{
+		schema: s, report: report, tx: tx, memory: memory, send: send,
+		bindings: bindings{schema: s, report: report, of: map[*source.Relation]*binding{}},
+		compare:  comparer{schema: s, tx: tx, memory: memory, render: render},
+		settler:  settler{sender: send, tx: tx, rows: opts.BatchRows, maxRows: opts.BatchRows},
 	}
-	m.warn(Warning{
-		Reason: "unknown_word", Table: m.tables[plan.MessageTable].Schema + "." + m.tables[plan.MessageTable].Name,
-		Detail: "a value of " + member + " is in no word list and " + does + ": add the word to the mapping's `words:`",
-	}, member)
+	render.env.Init(opts.EventBytes)
+	render.env.Find, render.env.Tables, render.env.Trusted = resolver, len(s.tables), &m.bindings.trusted
+	return m
 }
 
 // Begin starts a transaction. One before it that did not come to its Commit,
@@ -130,31 +56,13 @@ func (m *Mapper) unknownWord(member string) {
 // not hide what it changes, so memory is dropped, and in its second coming
 // whatever may have changed counts as changed.
 func (m *Mapper) Begin(tx source.Tx) {
-	m.again = m.open
-	if m.open {
+	m.tx.begin(tx)
+	if m.tx.restarted {
 		m.forget()
 	}
-	m.open, m.repeated = true, tx.Commit <= m.lastCommit
-	m.tx = tx
-	if t := tx.Time.UnixNano(); !tx.Time.IsZero() && t > m.now {
-		m.now = t
-	}
-	m.txSeq++
-	m.shrink()
-	m.batch.reset()
-	m.batch.base = 1
-}
-
-// keepBuffer is the size up to which a buffer that a large row inflated is
-// kept.
-const keepBuffer = 1 << 20
-
-func (m *Mapper) shrink() {
-	for _, p := range []*[]byte{&m.out, &m.other, &m.env.Scratch} {
-		if cap(*p) > keepBuffer {
-			*p = nil
-		}
-	}
+	m.send.render.shrinkBuffers()
+	m.send.reset()
+	m.send.batch.base = 1
 }
 
 // Change maps one row's change. Events that need nothing looked up are emitted
@@ -163,31 +71,31 @@ func (m *Mapper) shrink() {
 // A row that cannot be mapped is counted and warned of; the error is only
 // ever one that emit returned.
 func (m *Mapper) Change(c *source.Change, emit Emit) error {
-	b := m.bind(c.Relation)
-	index := m.batch.next(c.New)
-	if !b.read {
-		m.count(plan.TableID(plan.MaxTables), c.Op)
-		m.skip(skipOther)
-		return m.flushFull(emit)
-	}
-	m.count(b.table, c.Op)
-	m.streamed[b.table] = true
-	if c.Op != source.Truncate && b.lacking != "" {
-		m.fail(failColumn, b.table, nil, b.lacking, "the table has no column "+b.lacking)
-		return m.flushFull(emit)
-	}
+	b := m.bindings.get(c.Relation)
+	index := m.send.batch.next(c.New)
 	if err := m.change(b, c, index, emit); err != nil {
 		return err
 	}
 	err := m.flushFull(emit)
-	if m.batch.bytes == 0 { // a row may have filled the batch by itself: the source's buffer is let go
-		clear(m.cur)
-		clear(m.old)
+	if m.send.batch.bytes == 0 { // a row may have filled the batch by itself: the source's buffer is let go
+		clear(m.row)
+		clear(m.compare.old)
 	}
 	return err
 }
 
 func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) error {
+	if !b.read {
+		m.report.countRow(plan.TableID(plan.MaxTables), c.Op)
+		m.report.skip(skipOther)
+		return nil
+	}
+	m.report.countRow(b.table, c.Op)
+	m.memory.streamed[b.table] = true
+	if c.Op != source.Truncate && b.missing != "" {
+		m.report.fail(failColumn, b.table, nil, b.missing, "the table has no column "+b.missing)
+		return nil
+	}
 	switch c.Op {
 	case source.Delete:
 		m.deleted(b, c)
@@ -199,49 +107,46 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 	default:
 		return nil
 	}
-	m.cur, m.partial = b.project(m.cur, c.New, source.Unchanged)
-	if c.Old != nil {
-		m.old, _ = b.project(m.old, c.Old, source.Absent)
-		if m.partial { // what comes of the old row counts for the batch as well
-			sent := rowSize(m.cur)
-			fill(m.cur, m.old)
-			m.batch.bytes += rowSize(m.cur) - sent
-		}
-	} else {
-		m.old = m.old[:0]
-	}
+	m.project(b, c)
 	switch b.table {
 	case plan.MessageTable:
 		return m.messageChange(b, c.Op, index, emit)
 	case plan.ConversationTable:
-		return m.conversationChange(b, c.Op, index, emit)
+		return m.conversationChange(c.Op, index, emit)
 	}
-	m.referenceChange(b, c.Op)
+	m.referenceChange(b.table, c.Op)
 	return nil
 }
 
-func (m *Mapper) count(t plan.TableID, op source.Op) {
-	if op <= source.Truncate {
-		m.counters.rows[t][op].Add(1)
+// project puts a change's rows into the order of the Spec's columns.
+func (m *Mapper) project(b *binding, c *source.Change) {
+	m.row, m.partial = b.project(m.row, c.New, source.Unchanged)
+	if c.Old == nil {
+		m.compare.old = m.compare.old[:0]
+		return
+	}
+	m.compare.old, _ = b.project(m.compare.old, c.Old, source.Absent)
+	if m.partial { // what comes of the old row counts for the batch as well
+		sent := rowSize(m.row)
+		fill(m.row, m.compare.old)
+		m.send.batch.bytes += rowSize(m.row) - sent
 	}
 }
-
-func (m *Mapper) skip(reason int) { m.counters.skipped[reason].Add(1) }
 
 // flushFull ends the batch when it is full.
 func (m *Mapper) flushFull(emit Emit) error {
-	if m.batch.rows < uint32(m.opts.BatchRows) && m.batch.bytes < m.batch.maxBytes {
+	if !m.send.batch.full() {
 		return nil
 	}
-	return m.flush(emit)
+	return m.send.flush(emit)
 }
 
-// Commit ends the transaction: it emits the rows that waited for a lookup and
+// Commit ends the transaction: it emits the rows that waited for a look-up and
 // the conversation events.
 func (m *Mapper) Commit(emit Emit) error {
-	err := m.flush(emit)
-	if m.open = err != nil; !m.open {
-		m.lastCommit = max(m.lastCommit, m.tx.Commit)
+	err := m.send.flush(emit)
+	if err == nil {
+		m.tx.end()
 	}
 	m.publishSizes()
 	return err
@@ -252,22 +157,57 @@ func (m *Mapper) Commit(emit Emit) error {
 // Messages that are owed are given up and counted, as their latest state is
 // not known any more; conversations stay owed.
 func (m *Mapper) Forget() {
-	m.lastCommit = 0
-	for _, d := range m.debts.all {
-		if d.table == plan.MessageTable {
-			m.abandon(d)
-		}
-	}
+	m.tx.newest = 0
+	m.send.owed.abandonMessages()
 	m.forget()
 	m.publishSizes()
 }
 
 func (m *Mapper) forget() {
-	m.memory.clear()
-	m.prints.init(m.prints.width, m.prints.limit)
-	m.batch.reset()
-	clear(m.stale)
+	m.memory.forget()
+	m.send.reset()
+	clear(m.send.resolver.stale)
 }
 
-// expiry is when a row that was looked up now has to be looked up again.
-func (m *Mapper) expiry() int64 { return m.now + int64(m.opts.Refresh/time.Nanosecond) }
+// Owed returns how many rows' events were sent without what a failed look-up would
+// have found, or not at all: they are to be corrected by Settle. Only
+// the goroutine that feeds the Mapper may call it; Stats has the same number for
+// others.
+func (m *Mapper) Owed() int { return len(m.send.owed.all) }
+
+// LookupError returns why the latest look-up failed, nil when it did not. Only
+// the goroutine that feeds the Mapper may call it.
+func (m *Mapper) LookupError() error { return m.send.resolver.err }
+
+// Settle asks once more for what events went out without, at most
+// Options.BatchRows rows in one look-up, fewer after a failure, and emits those
+// events again, as the rows are by now in the stream: a message with its latest
+// status and the id that clients know it by, a conversation with its newest
+// message. An event that would be what was sent before is not sent again.
+//
+// It does something only between transactions: call it after a Commit, or
+// while nothing comes, as long as Owed is not 0, and not more often than it
+// makes sense to ask a database that does not answer. answered is false when
+// the look-up failed again, or nothing was done.
+//
+// The events have no place in a transaction of their own. Their Index goes on
+// after all indexes that the latest transaction could have used, so that with
+// that transaction's Tx.Commit their position is past all of it and before the
+// next one's.
+func (m *Mapper) Settle(emit Emit) (answered bool, err error) {
+	if m.tx.open {
+		return false, nil
+	}
+	defer m.publishSizes()
+	return m.settler.settle(emit)
+}
+
+// publishSizes shows the present sizes to Stats.
+func (m *Mapper) publishSizes() {
+	c := &m.report.counters
+	show(&c.rememberedRows, m.memory.rows.count)
+	show(&c.rememberedBytes, m.memory.rows.bytes)
+	show(&c.rememberedMessages, len(m.memory.prints.index))
+	show(&c.evicted, int(m.memory.rows.evicted))
+	show(&c.owed, len(m.send.owed.all))
+}

@@ -6,6 +6,11 @@ import (
 	"chatbridge/mapping/contract"
 )
 
+// DefaultEventBytes is the default of Options.EventBytes: 8 MiB of text of
+// which each byte takes two in JSON, as quotes and line ends do, and 1 MiB for
+// all else.
+const DefaultEventBytes = 17 << 20
+
 // Options sets a Mapper's bounds. The zero value of each field means its
 // default.
 type Options struct {

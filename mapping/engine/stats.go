@@ -62,7 +62,7 @@ type LookupStats struct {
 // Stats returns a snapshot of the counters. Any goroutine may call it at any
 // time.
 func (m *Mapper) Stats() Stats {
-	c := &m.counters
+	c := &m.report.counters
 	s := Stats{
 		Events: map[string]uint64{}, Shortened: map[string]uint64{}, LeftOut: map[string]uint64{}, Skipped: map[string]uint64{}, Unmappable: map[string]uint64{}, UnknownWords: map[string]uint64{},
 		Lookups: LookupStats{
@@ -83,7 +83,7 @@ func (m *Mapper) Stats() Stats {
 	for i := range c.failed {
 		s.Unmappable[failNames[i]] = c.failed[i].Load()
 	}
-	for member, n := range m.unknownWords {
+	for member, n := range m.report.unknownWords {
 		s.UnknownWords[member] = n.Load()
 	}
 	for t := range c.rows {

@@ -2,7 +2,7 @@ package convert
 
 import "chatbridge/internal/jsonscan"
 
-// form is the form of a value in a payload.
+// Form is the form of a value in a payload.
 type Form uint8
 
 const (
@@ -19,7 +19,7 @@ var formNames = [...]string{"any value", "text", "a time", "a number", "true or 
 
 func (f Form) String() string { return formNames[f] }
 
-// jsonForm tells the form of a JSON value by its first byte; false for null
+// JSONForm tells the form of a JSON value by its first byte; false for null
 // and for nothing.
 func JSONForm(s []byte) (Form, bool) {
 	i := jsonscan.SkipSpace(s, 0)

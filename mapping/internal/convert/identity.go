@@ -151,11 +151,11 @@ func separator(s []byte) int {
 // ^\+?[1-9]\d{10,14}$.
 func asPhone(dst, s []byte) ([]byte, bool) {
 	out, kind := parseIdentity(dst, s)
-	return out, kind == phoneIdentity && Phone(out[len(dst):])
+	return out, kind == phoneIdentity && isPhone(out[len(dst):])
 }
 
 // asPhoneJID appends the JID of a phone, without a device.
-func AppendPhoneJID(dst, s []byte) ([]byte, bool) {
+func asPhoneJID(dst, s []byte) ([]byte, bool) {
 	start := len(dst)
 	out, ok := asPhone(dst, s)
 	if !ok {
@@ -185,7 +185,7 @@ func asPhoneShaped(dst, s []byte) ([]byte, bool) {
 		return dst, false
 	}
 	n := out[start:]
-	if Phone(n) {
+	if isPhone(n) {
 		return out, true
 	}
 	n = bytes.TrimPrefix(n, []byte("+"))
@@ -201,20 +201,21 @@ func asPhoneShaped(dst, s []byte) ([]byte, bool) {
 	return append(out[:start], shaped...), true
 }
 
-// transform turns text into another form; false when it has none.
+// Transform turns text into another form; false when it has none.
 type Transform struct {
 	To func(dst, s []byte) ([]byte, bool)
-	// same tells that text has the form already. It is there because nearly all
+	// Same tells that text has the form already. It is there because nearly all
 	// text has, and copying it costs more than looking.
 	Same func(s []byte) bool
 }
 
+// Transforms are the forms that `as:` names.
 var Transforms = map[string]Transform{
-	"phone":        {asPhone, Phone},
-	"phone_jid":    {AppendPhoneJID, func(s []byte) bool { return PhoneJID(s) && s[0] != '+' }},
+	"phone":        {asPhone, isPhone},
+	"phone_jid":    {asPhoneJID, func(s []byte) bool { return isPhoneJID(s) && s[0] != '+' }},
 	"lid":          {asLID, nil},
-	"phone_shaped": {asPhoneShaped, Phone},
+	"phone_shaped": {asPhoneShaped, isPhone},
 }
 
-// transformNames lists what transforms has.
+// TransformNames lists their names.
 func TransformNames() []string { return []string{"lid", "phone", "phone_jid", "phone_shaped"} }

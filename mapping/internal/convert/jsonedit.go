@@ -10,10 +10,10 @@ type Edit struct {
 	// Times names members, of the outermost object or of the objects of the
 	// outermost list, whose text is printed again as a contract time.
 	Times []string
-	// Unit is that of times that are numbers; Counted is set where there is
+	// Unit is that of times that are numbers; Unitless is set where there is
 	// such a number and no unit.
 	Unit    Unit
-	Counted *bool
+	Unitless *bool
 }
 
 // None tells that e changes nothing.
@@ -78,9 +78,9 @@ func (e Edit) appendTimeAgain(dst, value []byte) []byte {
 		return append(dst, value...)
 	}
 	start := len(dst)
-	out, ok, counted := AppendTimeOf(append(dst, '"'), plain, e.Unit)
-	if counted && e.Counted != nil {
-		*e.Counted = true
+	out, ok, unitless := AppendTimeOf(append(dst, '"'), plain, e.Unit)
+	if unitless && e.Unitless != nil {
+		*e.Unitless = true
 	}
 	if !ok {
 		return append(dst[:start], value...)

@@ -1,6 +1,6 @@
 package convert
 
-// timeUnit says what a time that is a number counts since 1970.
+// Unit says what a time that is a number counts since 1970.
 type Unit uint8
 
 const (
@@ -10,13 +10,13 @@ const (
 	microseconds
 )
 
-// unitNames are the units as a mapping has them, by timeUnit less one.
+// UnitNames are the units as a mapping has them, by timeUnit less one.
 var UnitNames = []string{"seconds", "milliseconds", "microseconds"}
 
-// appendTimeOf appends the contract's form of a time that is text or, where the
-// unit is known, a number. counted tells that it is a number of an unknown
+// AppendTimeOf appends the contract's form of a time that is text or, where the
+// unit is known, a number. unitless tells that it is a number of an unknown
 // unit, which is no value.
-func AppendTimeOf(dst, s []byte, unit Unit) (out []byte, ok, counted bool) {
+func AppendTimeOf(dst, s []byte, unit Unit) (out []byte, ok, unitless bool) {
 	if out, ok = AppendTime(dst, s); ok {
 		return out, true, false
 	}

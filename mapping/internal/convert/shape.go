@@ -1,7 +1,8 @@
 package convert
 
-// matchers are the named forms of text. They are written out because the
-// regular expression takes 500 ns on a phone's JID, these 20 (measured).
+// Shape returns the test for a named form of text, nil when there is none of that
+// name. The forms are written out because the regular expression takes 500 ns on a
+// phone's JID, these 20 (measured).
 func Shape(name string) func([]byte) bool {
 	switch name {
 	case "digits":
@@ -9,9 +10,9 @@ func Shape(name string) func([]byte) bool {
 	case "filled":
 		return filled
 	case "phone":
-		return Phone
+		return isPhone
 	case "phone_jid":
-		return PhoneJID
+		return isPhoneJID
 	case "lid":
 		return ofKind(lidIdentity)
 	case "group":
@@ -30,7 +31,7 @@ func ofKind(kind identityKind) func([]byte) bool {
 	}
 }
 
-// matcherNames lists what matcher knows.
+// ShapeNames lists the names of shapes.
 func ShapeNames() []string {
 	return []string{"digits", "filled", "group", "lid", "newsletter", "phone", "phone_jid"}
 }
@@ -46,17 +47,17 @@ func digits(s []byte) bool {
 	return len(s) > 0 && bad < 0x80
 }
 
-// phone is the CRM's pattern for a phone: ^\+?[1-9]\d{10,14}$.
-func Phone(s []byte) bool {
+// isPhone is the CRM's pattern for a phone: ^\+?[1-9]\d{10,14}$.
+func isPhone(s []byte) bool {
 	if len(s) > 0 && s[0] == '+' {
 		s = s[1:]
 	}
 	return len(s) >= 11 && len(s) <= 15 && s[0] != '0' && digits(s)
 }
 
-// phoneJID is a phone with @s.whatsapp.net after it.
-func PhoneJID(s []byte) bool {
+// isPhoneJID is a phone with @s.whatsapp.net after it.
+func isPhoneJID(s []byte) bool {
 	const suffix = "@s.whatsapp.net"
 	n := len(s) - len(suffix)
-	return n > 0 && string(s[n:]) == suffix && Phone(s[:n])
+	return n > 0 && string(s[n:]) == suffix && isPhone(s[:n])
 }

@@ -6,7 +6,7 @@ import "time"
 // (ECMAScript, Time Values and Time Range); the first is its negative.
 const maxMillis = 8.64e15
 
-// appendTime appends the contract's form of a Postgres time, such as
+// AppendTime appends the contract's form of a Postgres time, such as
 // 2026-02-05T18:58:02.123Z, without quotes. It takes what Postgres prints
 // under DateStyle ISO for timestamptz, timestamp and date, in any time zone,
 // and ISO 8601 with a T; a time without an offset is taken as UTC.
@@ -82,7 +82,7 @@ func appendFraction(dst, frac []byte) []byte {
 	return append(dst, 'Z')
 }
 
-// appendMillis appends the form of a number of milliseconds since 1970; false
+// AppendMillis appends the form of a number of milliseconds since 1970; false
 // when JavaScript has none.
 func AppendMillis(dst []byte, ms int64) ([]byte, bool) {
 	if ms > maxMillis || ms < -maxMillis {
@@ -124,7 +124,7 @@ func appendPadded(dst []byte, v, width int) []byte {
 // room for infinity after them.
 const maxOrder = (1<<63 - 1_000_000) / 1000
 
-// timeOrder returns the microsecond since 1970 of a Postgres time, for
+// TimeOrder returns the microsecond since 1970 of a Postgres time, for
 // comparing two of them. infinity comes after all times, -infinity and what is
 // no time before. Numbers are compared as such.
 func TimeOrder(s []byte) int64 {

@@ -2,7 +2,7 @@ package convert
 
 import "time"
 
-// parseTime reads a Postgres or ISO time of any year and offset as whole
+// ParseTime reads a Postgres or ISO time of any year and offset as whole
 // milliseconds since 1970, cut off towards the smaller digit, and the
 // microseconds past them.
 func ParseTime(s []byte) (ms, micros int64, ok bool) {

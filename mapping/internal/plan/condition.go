@@ -1,18 +1,18 @@
 package plan
 
-// condition is a compiled condition.
+// Condition is a compiled condition.
 type Condition interface {
 	Holds(e *Env) bool
 	Walk(visit func(Ref))
 }
 
-// presentCond holds when an expression has a value.
+// Present holds when an expression has a value.
 type Present struct{ Of Expr }
 
 func (c *Present) Holds(e *Env) bool    { _, ok := c.Of.Text(e); return ok }
 func (c *Present) Walk(visit func(Ref)) { c.Of.Walk(visit) }
 
-// inCond holds when text is among words; null may be one of them. Words of
+// In holds when text is among words; null may be one of them. Words of
 // booleans match both ways of writing them.
 type In struct {
 	Of    Expr

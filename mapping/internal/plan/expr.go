@@ -2,48 +2,48 @@ package plan
 
 import "chatbridge/internal/jsonscan"
 
-// expr is one compiled expression of a mapping. Expressions are immutable;
+// Expr is one compiled expression of a mapping. Expressions are immutable;
 // what varies is in the env.
 type Expr interface {
-	// text returns the value as text, for comparing and translating; false
+	// Text returns the value as text, for comparing and translating; false
 	// when there is none. It is valid until the env begins anew.
 	Text(e *Env) ([]byte, bool)
-	// json appends the value as JSON; false, with dst as it was, when there is
+	// JSON appends the value as JSON; false, with dst as it was, when there is
 	// none.
 	JSON(dst []byte, e *Env) ([]byte, bool)
-	// walk calls visit for each column that the expression may read.
+	// Walk calls visit for each column that the expression may read.
 	Walk(visit func(Ref))
 }
 
-// quoted is embedded by expressions whose value is text.
+// quoted is Expr.JSON of expressions whose value is text.
 func quoted(x Expr, dst []byte, e *Env) ([]byte, bool) {
 	s, ok := x.Text(e)
 	if !ok {
 		return dst, false
 	}
-	if len(s) > e.Large {
+	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
 	return jsonscan.AppendString(dst, s), true
 }
 
-// columnExpr is a column's text.
+// Column is a column's text.
 type Column struct{ Ref Ref }
 
-func (x *Column) Text(e *Env) ([]byte, bool) { return e.Text(x.Ref) }
+func (x *Column) Text(e *Env) ([]byte, bool) { return e.text(x.Ref) }
 func (x *Column) JSON(dst []byte, e *Env) ([]byte, bool) {
-	s, ok := e.Text(x.Ref)
+	s, ok := e.text(x.Ref)
 	if !ok {
 		return dst, false
 	}
-	if len(s) > e.Large {
+	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
 	return jsonscan.AppendString(dst, s), true
 }
 func (x *Column) Walk(visit func(Ref)) { visit(x.Ref) }
 
-// constExpr is a constant.
+// Const is a constant.
 type Const struct{ Plain, Encoded []byte }
 
 func (x *Const) Text(*Env) ([]byte, bool) { return x.Plain, x.Plain != nil }
@@ -52,7 +52,7 @@ func (x *Const) JSON(dst []byte, _ *Env) ([]byte, bool) {
 }
 func (x *Const) Walk(func(Ref)) {}
 
-// firstExpr is the first of several that has a value.
+// First is the first of several that has a value.
 type First struct{ Of []Expr }
 
 func (x *First) Text(e *Env) ([]byte, bool) {
@@ -79,7 +79,7 @@ func (x *First) Walk(visit func(Ref)) {
 	}
 }
 
-// ifExpr is one of two by a condition.
+// If is one of two by a condition.
 type If struct {
 	Cond       Condition
 	Then, Else Expr // els may be nil

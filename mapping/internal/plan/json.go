@@ -7,14 +7,14 @@ import (
 	"chatbridge/mapping/internal/convert"
 )
 
-// jsonExpr puts a JSON value into the payload as it is, or a part of it.
+// JSON puts a JSON value into the payload as it is, or a part of it.
 type JSON struct {
 	Of   *Column
 	Path []string
-	// want is the form that the value must have; another one is no value.
+	// Want is the form that the value must have; another one is no value.
 	Want convert.Form
 	Edit convert.Edit
-	// member is what the value is of.
+	// Member is what the value is of.
 	Member string
 }
 
@@ -40,13 +40,13 @@ func (x *JSON) raw(e *Env) ([]byte, bool) {
 	return s, ok && (x.Want == convert.FormAny || x.Want == f)
 }
 
-// text is the text of a JSON string, and other values as they are written.
+// Text is the text of a JSON string, and other values as they are written.
 func (x *JSON) Text(e *Env) ([]byte, bool) {
 	s, ok := x.raw(e)
 	if !ok {
 		return nil, false
 	}
-	if !e.fits(nil, len(s)) && (e.Room == 0 || len(s) > e.Most) {
+	if !e.fits(nil, len(s)) && (e.room == 0 || len(s) > e.Most) {
 		return nil, false // it would be copied
 	}
 	s = bytes.TrimSpace(s)
@@ -64,7 +64,7 @@ func (x *JSON) JSON(dst []byte, e *Env) ([]byte, bool) {
 		return dst, false
 	}
 	if !e.fits(dst, len(s)) {
-		if e.Room > 0 {
+		if e.room > 0 {
 			return e.without(dst)
 		}
 		return append(dst, "null"...), true
@@ -73,10 +73,10 @@ func (x *JSON) JSON(dst []byte, e *Env) ([]byte, bool) {
 		return append(dst, s...), true
 	}
 	change := x.Edit
-	change.Counted = &e.countedJSON
+	change.Unitless = &e.unitlessJSON
 	out, ok := change.Append(dst, s)
-	if e.countedJSON {
-		e.Counted, e.countedJSON = x.Member, false
+	if e.unitlessJSON {
+		e.Unitless, e.unitlessJSON = x.Member, false
 	}
 	if !ok {
 		return dst, false
@@ -85,7 +85,7 @@ func (x *JSON) JSON(dst []byte, e *Env) ([]byte, bool) {
 }
 func (x *JSON) Walk(visit func(Ref)) { x.Of.Walk(visit) }
 
-// pathExpr is the text at a place inside a JSON column.
+// Path is the text at a place inside a JSON column.
 type Path struct{ Of *JSON }
 
 func (x *Path) Text(e *Env) ([]byte, bool)             { return x.Of.Text(e) }

@@ -1,12 +1,12 @@
 package plan
 
-// keptExpr is an expression's value or, where the message's row has none by
-// now, the one that the row had before. The CRM needs it for the id that it
-// gave a message when it sent it: the column that has it gets WhatsApp's id a
-// moment later.
+// Kept is an expression's value or, where the message's row has none by now,
+// the one that the row had before. The CRM needs it for the id that it gave a
+// message when it sent it: the column that has it gets WhatsApp's id a moment
+// later.
 type Kept struct {
 	Of Expr
-	// n is its place in Spec.kept.
+	// N is its place in Plan.Kept.
 	N uint8
 }
 
@@ -25,11 +25,9 @@ func (x *Kept) JSON(dst []byte, e *Env) ([]byte, bool) {
 }
 func (x *Kept) Walk(visit func(Ref)) { x.Of.Walk(visit) }
 
-// beforeExpr is the value that the message's row had before, of Spec.kept[n].
+// Before is the value of Plan.Kept[N] that the message's row had before.
 type Before struct{ N uint8 }
 
-func (x *Before) Text(e *Env) ([]byte, bool) {
-	return e.Find.FindKept(e, x.N)
-}
+func (x *Before) Text(e *Env) ([]byte, bool)             { return e.Find.FindKept(e, x.N) }
 func (x *Before) JSON(dst []byte, e *Env) ([]byte, bool) { return quoted(x, dst, e) }
 func (x *Before) Walk(func(Ref))                         {}

@@ -2,7 +2,7 @@ package plan
 
 import "chatbridge/internal/jsonscan"
 
-// numberExpr is a bare JSON number, digit for digit as Postgres prints it.
+// Number is a bare JSON number, digit for digit as Postgres prints it.
 type Number struct{ Of Expr }
 
 func (x *Number) Text(e *Env) ([]byte, bool) {
@@ -19,7 +19,7 @@ func (x *Number) JSON(dst []byte, e *Env) ([]byte, bool) {
 }
 func (x *Number) Walk(visit func(Ref)) { x.Of.Walk(visit) }
 
-// boolExpr is true or false; null is false.
+// Bool is true or false; null is false.
 type Bool struct{ Of Expr }
 
 func (x *Bool) Text(e *Env) ([]byte, bool) {

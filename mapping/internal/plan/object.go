@@ -5,17 +5,17 @@ import (
 	"chatbridge/mapping/internal/convert"
 )
 
-// memberExpr is one named part of an object.
+// Member is one named part of an object.
 type Member struct {
 	Name string
-	// head is ,"name": ready to be appended.
+	// Head is ,"name": ready to be appended.
 	Head     []byte
 	Required bool
 	Value    Expr
 	Mark     Mark
 }
 
-// mark tells the members whose place in the payload is noted.
+// Mark tells the members whose place in the payload is noted.
 type Mark uint8
 
 const (
@@ -28,7 +28,7 @@ func NewMember(name string, required bool, value Expr) Member {
 	return Member{Name: name, Head: head, Required: required, Value: value}
 }
 
-// objectExpr is an object of the members that have a value. It is no value
+// Object is an object of the members that have a value. It is no value
 // when none has, or when one that the contract requires has not.
 type Object struct{ Members []Member }
 
@@ -38,8 +38,8 @@ func (x *Object) JSON(dst []byte, e *Env) ([]byte, bool) {
 	start := len(dst)
 	for i := range x.Members {
 		m := &x.Members[i]
-		if e.Room > 0 {
-			e.Name = m.Name
+		if e.room > 0 {
+			e.name = m.Name
 		}
 		before := len(dst)
 		out, ok := m.Value.JSON(append(dst, m.Head...), e)
@@ -64,7 +64,7 @@ func (x *Object) Walk(visit func(Ref)) {
 	}
 }
 
-// arrayExpr is a list of the elements that have a value; it is no value when
+// Array is a list of the elements that have a value; it is no value when
 // none has.
 type Array struct{ Of []Expr }
 
@@ -94,7 +94,7 @@ func (x *Array) Walk(visit func(Ref)) {
 	}
 }
 
-// mergeExpr is a JSON object with members added where it lacks them. Without
+// Merge is a JSON object with members added where it lacks them. Without
 // the object it is the added members alone.
 type Merge struct {
 	Base  *JSON
@@ -107,13 +107,13 @@ func (x *Merge) Text(*Env) ([]byte, bool) { return nil, false }
 func (x *Merge) JSON(dst []byte, e *Env) ([]byte, bool) {
 	base, ok := x.Base.raw(e)
 	if ok && !e.fits(dst, len(base)) {
-		if e.Room == 0 {
+		if e.room == 0 {
 			return append(dst, "{}"...), true
 		}
 		e.Shortened, ok = true, false
 	}
 	if !ok {
-		if e.Toast != 0 {
+		if e.Unsent != 0 {
 			return dst, false
 		}
 		return x.With.JSON(dst, e)

@@ -7,7 +7,7 @@ import (
 	"chatbridge/mapping/internal/convert"
 )
 
-// matchExpr lets text through that has a form.
+// Match lets text through that has a form.
 type Match struct {
 	Of    Expr
 	Match func([]byte) bool
@@ -23,14 +23,14 @@ func (x *Match) JSON(dst []byte, e *Env) ([]byte, bool) {
 	if !ok || !x.Match(s) {
 		return dst, false
 	}
-	if len(s) > e.Large {
+	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
 	return jsonscan.AppendString(dst, s), true
 }
 func (x *Match) Walk(visit func(Ref)) { x.Of.Walk(visit) }
 
-// beginsExpr lets text through that begins with another, or with not, that
+// Begins lets text through that begins with another, or with not, that
 // does not begin with it and is not empty; case matters.
 type Begins struct {
 	Of     Expr
@@ -49,7 +49,7 @@ func (x *Begins) JSON(dst []byte, e *Env) ([]byte, bool) {
 	if !ok {
 		return dst, false
 	}
-	if len(s) > e.Large {
+	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
 	return jsonscan.AppendString(dst, s), true
@@ -58,7 +58,7 @@ func (x *Begins) Walk(visit func(Ref)) { x.Of.Walk(visit) }
 
 func Pattern(re *regexp.Regexp) func([]byte) bool { return re.Match }
 
-// asExpr is text in another form.
+// As is text in another form.
 type As struct {
 	Of Expr
 	convert.Transform

@@ -2,11 +2,11 @@ package plan
 
 import "chatbridge/mapping/internal/convert"
 
-// timeExpr prints a time as the contract does.
+// Time prints a time as the contract does.
 type Time struct {
 	Of   Expr
 	Unit convert.Unit
-	// member is what the time is of.
+	// Member is what the time is of.
 	Member string
 }
 
@@ -26,9 +26,9 @@ func (x *Time) append(dst, s []byte, e *Env) ([]byte, bool) {
 	if out, ok := convert.AppendTime(dst, s); ok {
 		return out, true
 	}
-	out, ok, counted := convert.AppendTimeOf(dst, s, x.Unit)
-	if counted {
-		e.Counted = x.Member
+	out, ok, unitless := convert.AppendTimeOf(dst, s, x.Unit)
+	if unitless {
+		e.Unitless = x.Member
 	}
 	return out, ok
 }
@@ -46,7 +46,7 @@ func (x *Time) JSON(dst []byte, e *Env) ([]byte, bool) {
 }
 func (x *Time) Walk(visit func(Ref)) { x.Of.Walk(visit) }
 
-// commitTimeExpr is the time at which the transaction committed.
+// CommitTime is the time at which the transaction committed.
 type CommitTime struct{}
 
 func (x CommitTime) Text(e *Env) ([]byte, bool) {

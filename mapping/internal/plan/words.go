@@ -1,16 +1,17 @@
 package plan
 
-// words is a table of words, by their length: among the few of one length
+// WordTable is a table of words, by their length: among the few of one length
 // comparing is faster than hashing (6 ns against 18).
-type wordTable [][]word
+type WordTable [][]word
 
 type word struct {
 	from string
 	to   []byte // nil for a word that is known and has no value
 }
 
-func NewWords(table map[string][]byte) wordTable {
-	var w wordTable
+// NewWordTable takes words and what they become; nil is a known word without a value.
+func NewWordTable(table map[string][]byte) WordTable {
+	var w WordTable
 	for from, to := range table {
 		for len(w) <= len(from) {
 			w = append(w, nil)
@@ -20,7 +21,7 @@ func NewWords(table map[string][]byte) wordTable {
 	return w
 }
 
-func (w wordTable) find(s []byte) (to []byte, ok bool) {
+func (w WordTable) find(s []byte) (to []byte, ok bool) {
 	if len(s) >= len(w) {
 		return nil, false
 	}
@@ -32,12 +33,12 @@ func (w wordTable) find(s []byte) (to []byte, ok bool) {
 	return nil, false
 }
 
-// wordsExpr translates text by a table of words, without regard to the case of
+// Words translates text by a table of words, without regard to the case of
 // ASCII letters. A word that is not in the table is no value.
 type Words struct {
 	Of    Expr
-	Words wordTable
-	// count names the member whose unknown words are counted, empty for none.
+	Words WordTable
+	// Count names the member whose unknown words are counted, empty for none.
 	Count string
 }
 

@@ -21,51 +21,58 @@ type binding struct {
 	column []int
 	// trusted tells which slots hold JSON by their type.
 	trusted []bool
-	// full tells that old rows are whole.
+	// full: old rows come with all columns (replica identity full).
 	full bool
-	// lacking names a required column that is missing.
-	lacking string
+	// missing names a required column that the table lacks.
+	missing string
 }
 
 // maxBindings bounds the tables that are remembered, read or not.
 const maxBindings = 1000
 
-// bind returns the binding of a relation, made once for each pointer.
-func (m *Mapper) bind(rel *source.Relation) *binding {
-	if m.last != nil && m.last.rel == rel {
-		return m.last
+// bindings finds the binding of a relation.
+type bindings struct {
+	schema
+	report *reporter
+	of     map[*source.Relation]*binding
+	last   *binding
+	// trusted tells which columns of which tables hold JSON by their type, as the
+	// latest binding of each table has it.
+	trusted [plan.MaxTables][]bool
+}
+
+// get returns the binding of a relation, made once for each pointer.
+func (bs *bindings) get(rel *source.Relation) *binding {
+	if bs.last != nil && bs.last.rel == rel {
+		return bs.last
 	}
-	b, ok := m.bindings[rel]
+	b, ok := bs.of[rel]
 	if !ok {
-		for old, ob := range m.bindings { // the table's former shapes
+		for old, ob := range bs.of { // the table's former shapes
 			if old.Name == rel.Name && old.Schema == rel.Schema {
-				if m.last == ob {
-					m.last = nil
+				if bs.last == ob {
+					bs.last = nil
 				}
-				delete(m.bindings, old)
+				delete(bs.of, old)
 			}
 		}
-		if len(m.bindings) == maxBindings { // partitions that come and go
-			clear(m.bindings)
+		if len(bs.of) == maxBindings { // partitions that come and go
+			clear(bs.of)
 		}
-		b = m.newBinding(rel)
-		m.bindings[rel] = b
+		b = bs.make(rel)
+		bs.of[rel] = b
 	}
-	m.last = b
+	bs.last = b
 	return b
 }
 
-func (m *Mapper) newBinding(rel *source.Relation) *binding {
-	t, ok := m.tableNamed(rel.Schema, rel.Name)
+func (bs *bindings) make(rel *source.Relation) *binding {
+	t, ok := bs.named(rel.Schema, rel.Name)
 	b := &binding{rel: rel, table: t, read: ok, full: rel.Identity == source.IdentityFull}
 	if !ok {
 		return b
 	}
-	table := &m.tables[t]
-	names := make([]string, len(rel.Columns))
-	for i, c := range rel.Columns {
-		names[i] = c.Name
-	}
+	table := &bs.tables[t]
 	b.column = make([]int, len(table.Columns))
 	b.trusted = make([]bool, len(table.Columns))
 	for slot, c := range table.Columns {
@@ -77,20 +84,24 @@ func (m *Mapper) newBinding(rel *source.Relation) *binding {
 			}
 		}
 		if b.column[slot] < 0 {
-			m.missingColumn(b, table, c, names)
+			bs.missingColumn(b, c)
 		}
 	}
-	m.trusted[t] = b.trusted
+	bs.trusted[t] = b.trusted
 	return b
 }
 
-func (m *Mapper) missingColumn(b *binding, table *mapping.Table, c mapping.Column, names []string) {
+func (bs *bindings) missingColumn(b *binding, c mapping.Column) {
+	names := make([]string, len(b.rel.Columns))
+	for i, have := range b.rel.Columns {
+		names[i] = have.Name
+	}
 	detail := fmt.Sprintf("the table has no column %q, so %s goes without (%s)", c.Name, strings.Join(c.Members, ", "), nearest.Hint(c.Name, names))
 	if c.Required {
-		b.lacking = c.Name
+		b.missing = c.Name
 		detail = fmt.Sprintf("the table has no column %q, without which none of its rows can be mapped: %s", c.Name, nearest.Hint(c.Name, names))
 	}
-	m.warn(Warning{Reason: "missing_column", Table: table.Schema + "." + table.Name, Key: c.Name, Detail: detail}, c.Name)
+	bs.report.warn("missing_column", b.table, c.Name, c.Name, detail)
 }
 
 func isJSONType(c *source.Column) bool {
@@ -115,25 +126,4 @@ func (b *binding) project(dst source.Row, row source.Row, missing source.Kind) (
 		}
 	}
 	return dst, partial
-}
-
-// fill puts what the source did not send of a new row from another state of
-// the row; it tells whether there was any.
-func fill(row, from source.Row) (filled bool) {
-	for i := range row {
-		if row[i].Kind == source.Unchanged && i < len(from) && (from[i].Kind == source.Text || from[i].Kind == source.Null) {
-			row[i], filled = from[i], true
-		}
-	}
-	return filled
-}
-
-// tableNamed returns the table's number; false when the mapping does not read it.
-func (m *Mapper) tableNamed(schema, name string) (plan.TableID, bool) {
-	for i := range m.tables {
-		if m.tables[i].Name == name && m.tables[i].Schema == schema {
-			return plan.TableID(i), true
-		}
-	}
-	return 0, false
 }

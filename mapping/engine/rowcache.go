@@ -11,25 +11,25 @@ import (
 // beside the tables' own.
 const newestKind = plan.TableID(plan.MaxTables)
 
-// remembered is one row in memory.
-type remembered struct {
+// cachedRow is one row in memory.
+type cachedRow struct {
 	kind plan.TableID
-	// id is where memory has the row: key's two parts are in it.
+	// id is where the cache has the row: key's two parts are in it.
 	id  string
 	key RowKey
 	// other is the next row of the same key in another workspace: byKey.
-	other *remembered
+	other *cachedRow
 	// row's values alias buf and are in the order of the Spec's columns; those
 	// that are not kept are Absent.
 	row source.Row
 	buf []byte
-	// none tells that the row is known not to exist.
-	none bool
-	// stream tells that the row came from the stream, sent that an event told
-	// the clients of it. Only then does it tell what changed: a row that was
-	// looked up for another purpose may be ahead of the clients.
-	stream, sent bool
-	// cut tells that large values were shortened or left away.
+	// absent: the row is known not to exist.
+	absent bool
+	// streamed: the row came from the stream. sent: an event with it was sent. Only
+	// such a row tells what changed: one that was looked up for another purpose may
+	// be ahead of the clients.
+	streamed, sent bool
+	// cut: large values were shortened or left away.
 	cut bool
 	// expires is the commit time in Unix nanoseconds past which the row is to
 	// be looked up again, 0 for never.
@@ -39,84 +39,84 @@ type remembered struct {
 	order int64
 	tx    uint64
 
-	prev, next *remembered
+	prev, next *cachedRow
 }
 
 // size is the memory that a row takes, roughly: its bytes, its key, its
 // values and the bookkeeping.
-func (r *remembered) size() int {
+func (r *cachedRow) size() int {
 	return cap(r.buf) + len(r.id) + 32*cap(r.row) + 200
 }
 
-// memory keeps rows within bounds; what was not used for longest goes first.
-type memory struct {
+// rowCache keeps rows within bounds; what was not used for longest goes first.
+type rowCache struct {
 	// rows are by id, one string: that is twice as fast as a pair of strings.
-	rows [plan.MaxTables + 1]map[string]*remembered
+	rows [plan.MaxTables + 1]map[string]*cachedRow
 	id   []byte // appendID's buffer
 	// latest are the rows that get returned last: an event asks for the same
 	// ones several times.
-	latest [plan.MaxTables + 1]*remembered
+	latest [plan.MaxTables + 1]*cachedRow
 	// byKey finds rows whatever their workspace. It is nil until somebody has
 	// to, which is where the replica identity lacks the workspace.
-	byKey             [plan.MaxTables + 1]map[string]*remembered
-	front             remembered // list: front.next is the latest used
+	byKey             [plan.MaxTables + 1]map[string]*cachedRow
+	front             cachedRow // list: front.next is the latest used
 	count, bytes      int
 	maxRows, maxBytes int
 	evicted           uint64
 }
 
-func (m *memory) init(maxRows, maxBytes int) {
-	m.maxRows, m.maxBytes = maxRows, maxBytes
-	m.clear()
+func (c *rowCache) init(maxRows, maxBytes int) {
+	c.maxRows, c.maxBytes = maxRows, maxBytes
+	c.clear()
 }
 
-func (m *memory) clear() {
-	for i := range m.rows {
-		m.rows[i], m.byKey[i] = map[string]*remembered{}, nil
+func (c *rowCache) clear() {
+	for i := range c.rows {
+		c.rows[i], c.byKey[i] = map[string]*cachedRow{}, nil
 	}
-	m.front.prev, m.front.next = &m.front, &m.front
-	clear(m.latest[:])
-	m.count, m.bytes = 0, 0
+	c.front.prev, c.front.next = &c.front, &c.front
+	clear(c.latest[:])
+	c.count, c.bytes = 0, 0
 }
 
-func (m *memory) get(kind plan.TableID, key rowKey) *remembered {
-	r := m.latest[kind]
+func (c *rowCache) get(kind plan.TableID, key rowKey) *cachedRow {
+	r := c.latest[kind]
 	if r == nil || r.key.Key != string(key.key) || r.key.Workspace != string(key.workspace) {
-		m.id = appendID(m.id[:0], key)
-		if r = m.rows[kind][string(m.id)]; r == nil {
+		c.id = appendID(c.id[:0], key)
+		if r = c.rows[kind][string(c.id)]; r == nil {
 			return nil
 		}
-		m.latest[kind] = r
+		c.latest[kind] = r
 	}
-	if m.front.next != r {
-		m.unlink(r)
-		m.link(r)
+	if c.front.next != r {
+		c.unlink(r)
+		c.link(r)
 	}
 	return r
 }
 
-func (m *memory) link(r *remembered) {
-	r.prev, r.next = &m.front, m.front.next
+func (c *rowCache) link(r *cachedRow) {
+	r.prev, r.next = &c.front, c.front.next
 	r.prev.next, r.next.prev = r, r
 }
 
-func (m *memory) unlink(r *remembered) { r.prev.next, r.next.prev = r.next, r.prev }
+func (c *rowCache) unlink(r *cachedRow) { r.prev.next, r.next.prev = r.next, r.prev }
 
-func (m *memory) remove(r *remembered) {
-	m.unlink(r)
-	if m.latest[r.kind] == r {
-		m.latest[r.kind] = nil
+func (c *rowCache) remove(r *cachedRow) {
+	c.unlink(r)
+	if c.latest[r.kind] == r {
+		c.latest[r.kind] = nil
 	}
-	delete(m.rows[r.kind], r.id)
-	m.unlinkKey(r)
-	m.count--
-	m.bytes -= r.size()
+	delete(c.rows[r.kind], r.id)
+	c.unlinkKey(r)
+	c.count--
+	c.bytes -= r.size()
 }
 
-func (m *memory) drop(kind plan.TableID, key rowKey) {
-	m.id = appendID(m.id[:0], key)
-	if r := m.rows[kind][string(m.id)]; r != nil {
-		m.remove(r)
+func (c *rowCache) drop(kind plan.TableID, key rowKey) {
+	c.id = appendID(c.id[:0], key)
+	if r := c.rows[kind][string(c.id)]; r != nil {
+		c.remove(r)
 	}
 }
 
@@ -129,33 +129,33 @@ func appendID(dst []byte, k rowKey) []byte {
 
 // anywhere returns the rows of a key in all workspaces, each leading to the
 // next by other.
-func (m *memory) anywhere(kind plan.TableID, key []byte) *remembered {
-	if m.byKey[kind] == nil {
-		m.byKey[kind] = map[string]*remembered{}
-		for _, r := range m.rows[kind] {
-			m.linkKey(r)
+func (c *rowCache) anywhere(kind plan.TableID, key []byte) *cachedRow {
+	if c.byKey[kind] == nil {
+		c.byKey[kind] = map[string]*cachedRow{}
+		for _, r := range c.rows[kind] {
+			c.linkKey(r)
 		}
 	}
-	return m.byKey[kind][string(key)]
+	return c.byKey[kind][string(key)]
 }
 
 // dropAnywhere drops a key in all workspaces.
-func (m *memory) dropAnywhere(kind plan.TableID, key []byte) {
-	for r := m.anywhere(kind, key); r != nil; {
+func (c *rowCache) dropAnywhere(kind plan.TableID, key []byte) {
+	for r := c.anywhere(kind, key); r != nil; {
 		next := r.other
-		m.remove(r)
+		c.remove(r)
 		r = next
 	}
 }
 
-func (m *memory) linkKey(r *remembered) {
-	if all := m.byKey[r.kind]; all != nil {
+func (c *rowCache) linkKey(r *cachedRow) {
+	if all := c.byKey[r.kind]; all != nil {
 		r.other, all[r.key.Key] = all[r.key.Key], r
 	}
 }
 
-func (m *memory) unlinkKey(r *remembered) {
-	all := m.byKey[r.kind]
+func (c *rowCache) unlinkKey(r *cachedRow) {
+	all := c.byKey[r.kind]
 	switch first := all[r.key.Key]; {
 	case all == nil:
 	case first == r && r.other == nil:
@@ -171,9 +171,9 @@ func (m *memory) unlinkKey(r *remembered) {
 	r.other = nil
 }
 
-func (m *memory) dropAll(kind plan.TableID) {
-	for _, r := range m.rows[kind] {
-		m.remove(r)
+func (c *rowCache) dropAll(kind plan.TableID) {
+	for _, r := range c.rows[kind] {
+		c.remove(r)
 	}
 }
 
@@ -182,8 +182,8 @@ func (m *memory) dropAll(kind plan.TableID) {
 // remembered of it. The flags are the caller's to set on what put returns,
 // which is valid until the next put. A row that would take more than a
 // quarter of the memory is not remembered: put returns nil.
-func (m *memory) put(kind plan.TableID, key rowKey, row source.Row, mask []bool) *remembered {
-	r := m.get(kind, key)
+func (c *rowCache) put(kind plan.TableID, key rowKey, row source.Row, mask []bool) *cachedRow {
+	r := c.get(kind, key)
 	need, merging := 0, false
 	for i := range row {
 		if mask != nil && !mask[i] {
@@ -195,33 +195,33 @@ func (m *memory) put(kind plan.TableID, key rowKey, row source.Row, mask []bool)
 			merging = true
 		}
 	}
-	if need > m.maxBytes/4 {
+	if need > c.maxBytes/4 {
 		if r != nil {
-			m.remove(r)
+			c.remove(r)
 		}
 		return nil
 	}
 	if r == nil {
-		id := string(m.id) // as get left it
+		id := string(c.id) // as get left it
 		n := len(key.key)
-		r = &remembered{kind: kind, id: id, key: RowKey{Key: id[:n], Workspace: id[n : n+len(key.workspace)]}}
-		m.rows[kind][id] = r
-		m.linkKey(r)
-		m.link(r)
-		m.count++
+		r = &cachedRow{kind: kind, id: id, key: RowKey{Key: id[:n], Workspace: id[n : n+len(key.workspace)]}}
+		c.rows[kind][id] = r
+		c.linkKey(r)
+		c.link(r)
+		c.count++
 	} else {
-		m.bytes -= r.size()
+		c.bytes -= r.size()
 	}
 	r.store(row, mask, need, merging)
-	r.none = false
-	m.bytes += r.size()
-	m.evict(r)
+	r.absent = false
+	c.bytes += r.size()
+	c.evict(r)
 	return r
 }
 
 // store copies the values. The old buffer is used again unless values in it
 // are still needed, or it is far too big for what is left.
-func (r *remembered) store(row source.Row, mask []bool, need int, merging bool) {
+func (r *cachedRow) store(row source.Row, mask []bool, need int, merging bool) {
 	old := r.row
 	buf := r.buf[:0]
 	if merging || cap(buf) < need || cap(buf) > 4*need+256 {
@@ -247,23 +247,23 @@ func (r *remembered) store(row source.Row, mask []bool, need int, merging bool) 
 	r.buf = buf
 }
 
-// putNone remembers that a row does not exist.
-func (m *memory) putNone(kind plan.TableID, key rowKey) *remembered {
-	r := m.put(kind, key, nil, nil)
-	r.row, r.none, r.order, r.tx = r.row[:0], true, 0, 0
-	r.stream, r.sent, r.expires = false, false, 0
+// putAbsent remembers that a row does not exist.
+func (c *rowCache) putAbsent(kind plan.TableID, key rowKey) *cachedRow {
+	r := c.put(kind, key, nil, nil)
+	r.row, r.absent, r.order, r.tx = r.row[:0], true, 0, 0
+	r.streamed, r.sent, r.expires = false, false, 0
 	return r
 }
 
 // evict drops the rows that were not used for longest until the bounds hold;
 // keep stays.
-func (m *memory) evict(keep *remembered) {
-	for m.count > m.maxRows || m.bytes > m.maxBytes {
-		last := m.front.prev
+func (c *rowCache) evict(keep *cachedRow) {
+	for c.count > c.maxRows || c.bytes > c.maxBytes {
+		last := c.front.prev
 		if last == keep {
 			return
 		}
-		m.remove(last)
-		m.evicted++
+		c.remove(last)
+		c.evicted++
 	}
 }
