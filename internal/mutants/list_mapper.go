@@ -4,23 +4,23 @@ package mutants
 var mapper = []Mutant{
 	{
 		Name: "mapper: rows are remembered over a gap", Why: "conversations go out with a contact or a last message that changed unseen",
-		File: "mapping/engine/mapper.go", Package: "mapping/engine", Tests: []string{"TestForget"},
-		Old: "\tm.memory.clear()\n", New: "",
+		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestForget"},
+		Old: "\tm.rows.clear()\n", New: "",
 	},
 	{
 		Name: "mapper: states of messages are remembered over a gap", Why: "a change back to the state before the gap is taken for none",
-		File: "mapping/engine/mapper.go", Package: "mapping/engine", Tests: []string{"TestForgetDropsStates"},
-		Old: "\tm.prints.init(m.prints.width, m.prints.limit)\n\tm.batch.reset()\n", New: "\tm.batch.reset()\n",
+		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestForgetDropsStates"},
+		Old: "\tm.rows.clear()\n\tm.prints.init(m.prints.width, m.prints.limit)\n", New: "\tm.rows.clear()\n",
 	},
 	{
 		Name: "mapper: a cut transaction leaves its memory", Why: "what comes again seems unchanged, and makes no event",
 		File: "mapping/engine/mapper.go", Package: "mapping/engine", Tests: []string{"TestTransactionComesAgain"},
-		Old: "\tif m.open {\n\t\tm.forget()\n\t}\n", New: "",
+		Old: "\tif m.tx.restarted {\n\t\tm.forget()\n\t}\n", New: "",
 	},
 	{
 		Name: "mapper: a deleted conversation is still due", Why: "an event tells of a conversation that is gone",
-		File: "mapping/engine/forget.go", Package: "mapping/engine", Tests: []string{"TestDeletedConversationIsNotDue"},
-		Old: "m.batch.touched[i].due = false // there", New: "m.batch.touched[i].due = true // there",
+		File: "mapping/engine/batch.go", Package: "mapping/engine", Tests: []string{"TestDeletedConversationIsNotDue"},
+		Old: "b.touched[i].due = false", New: "b.touched[i].due = true",
 	},
 	{
 		Name: "mapper: a later row of a transaction takes the conversation's event back", Why: "the list does not show the new message",
@@ -29,28 +29,28 @@ var mapper = []Mutant{
 	},
 	{
 		Name: "mapper: a look-up overrules the stream", Why: "an event tells of a state that is committed later",
-		File: "mapping/engine/keep.go", Package: "mapping/engine", Tests: []string{"TestLookupsDoNotOverruleTheStream"},
-		Old: "\tif r != nil && r.stream && !r.none {\n\t\t// Of a row", New: "\tif r != nil && r.stream && r.none {\n\t\t// Of a row",
+		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestLookupsDoNotOverruleTheStream"},
+		Old: "\tif r != nil && r.streamed && !r.absent {\n\t\t// Of a row", New: "\tif r != nil && r.streamed && r.absent {\n\t\t// Of a row",
 	},
 	{
 		Name: "mapper: an older message becomes the newest", Why: "an import of old messages changes every last message",
-		File: "mapping/engine/message.go", Package: "mapping/engine", Tests: []string{"TestAnOldMessageIsNotTheNewest"},
-		Old: `r.order > order && (!m.plan.InsertedOnly || r.tx == m.txSeq)`, New: `r.order > order && r.tx == m.txSeq`,
+		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestAnOldMessageIsNotTheNewest"},
+		Old: `r.order > order && (!m.plan.InsertedOnly || r.tx == m.tx.seq)`, New: `r.order > order && r.tx == m.tx.seq`,
 	},
 	{
 		Name: "mapper: a deleted message stays the newest", Why: "the list shows a message that is gone",
-		File: "mapping/engine/forget.go", Package: "mapping/engine", Tests: []string{"TestDeletedMessageIsNotTheNewest"},
-		Old: "\t\t\tm.forgetNewest(rowKey{key.workspace, conv}, key.key)\n", New: "",
+		File: "mapping/engine/memorydrop.go", Package: "mapping/engine", Tests: []string{"TestDeletedMessageIsNotTheNewest"},
+		Old: "\t\t\tm.dropNewest(rowKey{key.workspace, conv}, key.key)\n", New: "",
 	},
 	{
 		Name: "mapper: events overtake those that wait for a look-up", Why: "a status comes before its message",
-		File: "mapping/engine/emit.go", Package: "mapping/engine", Tests: []string{"TestOneLookupForATransaction"},
-		Old: "\tif len(m.batch.waiting) > 0 {\n", New: "\tif len(m.batch.waiting) > 1<<20 {\n",
+		File: "mapping/engine/send.go", Package: "mapping/engine", Tests: []string{"TestOneLookupForATransaction"},
+		Old: "\tif len(s.batch.waiting) > 0 {\n", New: "\tif len(s.batch.waiting) > 1<<20 {\n",
 	},
 	{
 		Name: "mapper: a failed look-up says that there is nothing", Why: "a contact that could not be asked for has no name until it is asked for again",
-		File: "mapping/engine/flush.go", Package: "mapping/engine", Tests: []string{"TestFailedLookupIsNoAnswer"},
-		Old: "\tcase errors.Is(err, context.DeadlineExceeded):\n", New: "\tcase errors.Is(err, context.DeadlineExceeded):\n\t\tm.rememberAbsent(found)\n",
+		File: "mapping/engine/fetch.go", Package: "mapping/engine", Tests: []string{"TestFailedLookupIsNoAnswer"},
+		Old: "\tcase errors.Is(r.err, context.DeadlineExceeded):\n", New: "\tcase errors.Is(r.err, context.DeadlineExceeded):\n\t\tr.rememberAbsent(found)\n",
 	},
 	{
 		Name: "mapper: a full batch loses its indexes", Why: "two events of a large transaction have one position, and the second is dropped as known",
@@ -59,7 +59,7 @@ var mapper = []Mutant{
 	},
 	{
 		Name: "mapper: in its second coming a change counts as none", Why: "an edit of a message in a transaction that was cut short is lost",
-		File: "mapping/engine/message.go", Package: "mapping/engine", Tests: []string{"TestTransactionComesAgain"},
-		Old: `other = m.again || m.plan.Message.UnknownChanged`, New: `other = m.plan.Message.UnknownChanged`,
+		File: "mapping/engine/compare.go", Package: "mapping/engine", Tests: []string{"TestTransactionComesAgain"},
+		Old: `of == unknown && (c.tx.restarted || unknownChanged)`, New: `of == unknown && unknownChanged`,
 	},
 }

@@ -10,7 +10,7 @@ import (
 
 // fetch makes the batch's look-up, if it needs any, and remembers what it found.
 // It returns the conversations that point to the changed references.
-func (r *resolver) fetch(changed []referenceKey) (related []rowKey) {
+func (r *resolver) fetch(changed []referenceKey) []rowKey {
 	r.changed = changed
 	if r.lookup != nil {
 		for _, c := range changed {
@@ -21,6 +21,11 @@ func (r *resolver) fetch(changed []referenceKey) (related []rowKey) {
 		r.state = unasked
 		return r.relatedInMemory()
 	}
+	return r.ask()
+}
+
+// ask makes the look-up of what was noted.
+func (r *resolver) ask() (related []rowKey) {
 	found := map[needKey]bool{}
 	r.counters.batches.Add(1)
 	r.err = r.lookup.Fetch(&r.need.Need, func(f Found) {

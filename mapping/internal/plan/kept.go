@@ -18,8 +18,12 @@ func (x *Kept) Text(e *Env) ([]byte, bool) {
 }
 
 func (x *Kept) JSON(dst []byte, e *Env) ([]byte, bool) {
-	if out, ok := x.Of.JSON(dst, e); ok {
+	out, ok := x.Of.JSON(dst, e)
+	if ok {
 		return out, true
+	}
+	if _, ok = e.Find.FindKept(e, x.N); !ok {
+		return out, false
 	}
 	return quoted(x, dst, e)
 }
