@@ -13,7 +13,7 @@ import (
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/eventschema"
-	"chatbridge/mapping/internal/path"
+	"chatbridge/mapping/internal/pipelinetest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 func TestDemoTraffic(t *testing.T) {
 	t.Parallel()
 	const messages = 300
-	p, err := path.New(t)
+	p, err := pipelinetest.New(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestDemoTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), path.Patience)
+	ctx, stop := context.WithTimeout(t.Context(), pipelinetest.Timeout)
 	done := make(chan error, 1)
 	go func() { done <- traffic.Run(ctx) }()
 	for tick := time.NewTicker(10 * time.Millisecond); traffic.Messages() < messages && ctx.Err() == nil; <-tick.C {
@@ -71,7 +71,7 @@ func TestDemoTraffic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range p.Lines {
-		var e path.Event
+		var e pipelinetest.Line
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +99,7 @@ func screenOf(t *testing.T, lines []string) screen {
 	t.Helper()
 	s := screen{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}, map[string]int{}}
 	for _, line := range lines {
-		var e path.Event
+		var e pipelinetest.Line
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,7 @@ import (
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/engine"
-	"chatbridge/mapping/internal/path"
+	"chatbridge/mapping/internal/pipelinetest"
 	"chatbridge/mapping/lookup"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -79,7 +79,7 @@ func BenchmarkPipeline(b *testing.B) {
 				took, err = readRaw(b.Context(), url, name)
 				rawTime += took
 			} else {
-				took, err = readMapped(b.Context(), url, name, engine.New(spec, engine.Options{Lookup: lookup.NewSQL(pool, spec, path.Patience)}))
+				took, err = readMapped(b.Context(), url, name, engine.New(spec, engine.Options{Lookup: lookup.NewSQL(pool, spec, pipelinetest.Timeout)}))
 				mappedTime += took
 			}
 			if err != nil {

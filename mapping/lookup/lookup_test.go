@@ -310,10 +310,10 @@ func TestTimeLimit(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if err := l.Fetch(need, func(engine.Found) {}); !errors.Is(err, lookup.ErrResting) {
+	if err := l.Fetch(need, func(engine.Found) {}); !errors.Is(err, lookup.ErrPaused) {
 		t.Errorf("asked again at once: %v", err)
 	}
-	if st := l.Stats(); st.Failures != 1 || st.Rested != 1 || st.LastError == nil || st.LastErrorAt.IsZero() || st.Spent < 150*time.Millisecond {
+	if st := l.Stats(); st.Failures != 1 || st.Paused != 1 || st.LastError == nil || st.LastErrorAt.IsZero() || st.Spent < 150*time.Millisecond {
 		t.Errorf("stats: %+v", st)
 	}
 	if _, err := holder.Exec(t.Context(), "rollback"); err != nil {

@@ -94,9 +94,9 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	if res.NextResult() { // of the settings
 		res.ResultReader().Close()
 	}
-	columns := make([]shape, len(tables))
+	columns := make([]columnTypes, len(tables))
 	for i := range columns {
-		columns[i] = shape{}
+		columns[i] = columnTypes{}
 		if res.NextResult() {
 			for r := res.ResultReader(); r.NextRow(); {
 				columns[i][string(r.Values()[0])] = string(r.Values()[1])

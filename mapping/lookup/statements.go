@@ -34,13 +34,13 @@ type statements struct {
 	related                         map[string][]query // by the changed reference
 }
 
-// shape is a table's columns: their types by name.
-type shape map[string]string
+// columnTypes are the types of a table's columns, by name.
+type columnTypes map[string]string
 
 // builder writes statements for the columns that there are.
 type builder struct {
 	tables  []mapping.Table
-	columns []shape
+	columns []columnTypes
 }
 
 // pick is a condition that picks rows; column is the quoted column of their
@@ -50,7 +50,7 @@ type pick struct {
 	workspaces    bool
 }
 
-func newStatements(spec *mapping.Spec, columns []shape) statements {
+func newStatements(spec *mapping.Spec, columns []columnTypes) statements {
 	b := builder{spec.Tables(), columns}
 	s := statements{references: map[string]query{}, related: map[string][]query{}}
 	conversations := b.picks(1, "c", b.tables[1].Key)

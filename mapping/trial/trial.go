@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/engine"
@@ -106,9 +107,12 @@ type line struct {
 }
 
 func (t *trial) write(e *contract.Event) error {
-	enc := json.NewEncoder(t.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(line{e.Kind.String(), string(e.Workspace), string(e.Conversation), e.Payload})
+	b, err := jsonscan.Marshal(line{e.Kind.String(), string(e.Workspace), string(e.Conversation), e.Payload})
+	if err != nil {
+		return err
+	}
+	_, err = t.out.Write(append(b, '\n'))
+	return err
 }
 
 func (t *trial) table(name string) (mapping.Table, error) {

@@ -1,4 +1,4 @@
-package path
+package pipelinetest
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
@@ -21,13 +22,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Patience bounds every wait; none is expected to take it.
-const Patience = 60 * time.Second
+// Timeout bounds every wait of a test.
+const Timeout = 60 * time.Second
 
-// Path is the whole way from Postgres to events: a database with a slot, the
+// Pipeline is the whole way from Postgres to events: a database with a slot, the
 // replication connection, a mapper with its lookups. Several cases use it, one
 // after the other, each with a mapper and tables of its own.
-type Path struct {
+type Pipeline struct {
 	// URL is the database's address.
 	URL string
 	// Lines are the events as JSON lines, Warnings the mapper's warnings. They
@@ -47,7 +48,7 @@ type Path struct {
 	block int
 }
 
-// once is run when a path is made. The publication is never without a table,
+// once is run when a pipeline is made. The publication is never without a table,
 // and never dropped: a slot cannot get over that.
 const once = `
 create schema golden;
@@ -57,9 +58,9 @@ create function golden.u(t text) returns uuid language sql immutable as
   $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;
 `
 
-// New starts a path; Stop ends it.
-func New(t testing.TB) (*Path, error) {
-	p := &Path{done: make(chan error, 1), marks: make(chan string, 100)}
+// New starts a pipeline; Stop ends it.
+func New(t testing.TB) (*Pipeline, error) {
+	p := &Pipeline{done: make(chan error, 1), marks: make(chan string, 100)}
 	p.URL = pgtest.DB(t)
 	slot := "golden_" + p.URL[strings.LastIndex(p.URL, "/t_")+3:][:12]
 	if err := pgtest.Exec(t.Context(), p.URL, once, "select pg_create_logical_replication_slot('"+slot+"', 'pgoutput')"); err != nil {
@@ -80,20 +81,20 @@ func New(t testing.TB) (*Path, error) {
 }
 
 // Stop ends the source and closes the lookups' pool.
-func (p *Path) Stop() error {
+func (p *Pipeline) Stop() error {
 	p.cancel()
 	defer p.pool.Close()
 	select {
 	case err := <-p.done:
 		return err
-	case <-time.After(Patience):
+	case <-time.After(Timeout):
 		return errors.New("the source did not stop")
 	}
 }
 
 // Reset empties the database and makes a case's tables and mapper. Nothing is
 // under way meanwhile: the last block has been awaited.
-func (p *Path) Reset(ctx context.Context, spec *mapping.Spec, look bool, setup []string, tables string) (*lookup.Lookup, error) {
+func (p *Pipeline) Reset(ctx context.Context, spec *mapping.Spec, lookups bool, setup []string, tables string) (*lookup.Lookup, error) {
 	sql := append([]string{"drop schema if exists public, chat cascade; drop publication if exists supabase_realtime; create schema public"}, setup...)
 	sql = append(sql, "alter publication bridge add table "+tables)
 	for i := 1; i < len(sql)-1; i++ {
@@ -107,8 +108,8 @@ func (p *Path) Reset(ctx context.Context, spec *mapping.Spec, look bool, setup [
 	p.Lines, p.Warnings = nil, nil
 	opts := engine.Options{Warn: func(w engine.Warning) { p.Warnings = append(p.Warnings, w.Reason+" "+w.Table+"\n") }}
 	var l *lookup.Lookup
-	if look {
-		l = lookup.NewSQL(p.pool, spec, Patience)
+	if lookups {
+		l = lookup.NewSQL(p.pool, spec, Timeout)
 		opts.Lookup = l
 	}
 	p.mapper = engine.New(spec, opts)
@@ -117,7 +118,7 @@ func (p *Path) Reset(ctx context.Context, spec *mapping.Spec, look bool, setup [
 
 // Run runs one block as one transaction, and waits until all of it has been
 // mapped.
-func (p *Path) Run(ctx context.Context, n int, sql string) error {
+func (p *Pipeline) Run(ctx context.Context, n int, sql string) error {
 	p.mu.Lock()
 	p.block = n
 	p.mu.Unlock()
@@ -126,7 +127,7 @@ func (p *Path) Run(ctx context.Context, n int, sql string) error {
 	if err := pgtest.Exec(ctx, p.URL, "set search_path = public, golden", sql, "insert into golden.mark values ('"+mark+"')"); err != nil {
 		return fmt.Errorf("block %d: %w", n, err)
 	}
-	late := time.NewTimer(Patience)
+	late := time.NewTimer(Timeout)
 	defer late.Stop()
 	for {
 		select {
@@ -143,8 +144,8 @@ func (p *Path) Run(ctx context.Context, n int, sql string) error {
 	}
 }
 
-// Event is one line of Lines.
-type Event struct {
+// Line is one of Pipeline.Lines.
+type Line struct {
 	Event        string          `json:"event"`
 	Tx           int             `json:"tx"`
 	Index        uint32          `json:"index"`
@@ -154,21 +155,19 @@ type Event struct {
 }
 
 // emit takes an event; p.mu is held.
-func (p *Path) emit(e *contract.Event) error {
-	var b strings.Builder
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
+func (p *Pipeline) emit(e *contract.Event) error {
 	// The payload goes in as it is: encoding it again would repair it.
-	if err := enc.Encode(Event{e.Kind.String(), p.block, e.Index, string(e.Workspace), string(e.Conversation), json.RawMessage(`"§"`)}); err != nil {
+	line, err := jsonscan.Marshal(Line{e.Kind.String(), p.block, e.Index, string(e.Workspace), string(e.Conversation), json.RawMessage(`"§"`)})
+	if err != nil {
 		return err
 	}
-	p.Lines = append(p.Lines, strings.Replace(b.String(), `"§"`, string(e.Payload), 1))
+	p.Lines = append(p.Lines, strings.Replace(string(line)+"\n", `"§"`, string(e.Payload), 1))
 	return nil
 }
 
-// Begin begins a transaction. It makes Path, with the next three, a
+// Begin begins a transaction. It makes Pipeline, with the next three, a
 // source.Handler.
-func (p *Path) Begin(tx source.Tx) error {
+func (p *Pipeline) Begin(tx source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.marked = ""
@@ -179,7 +178,7 @@ func (p *Path) Begin(tx source.Tx) error {
 }
 
 // Change maps a change.
-func (p *Path) Change(c *source.Change) error {
+func (p *Pipeline) Change(c *source.Change) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.Relation.Name == "mark" && c.Op == source.Insert {
@@ -192,7 +191,7 @@ func (p *Path) Change(c *source.Change) error {
 }
 
 // Commit ends a transaction.
-func (p *Path) Commit(source.Tx) error {
+func (p *Pipeline) Commit(source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var err error
@@ -206,4 +205,4 @@ func (p *Path) Commit(source.Tx) error {
 }
 
 // Gap fails: nothing may be lost here.
-func (p *Path) Gap(g source.Gap) error { return fmt.Errorf("a gap: %s", g.Reason) }
+func (p *Pipeline) Gap(g source.Gap) error { return fmt.Errorf("a gap: %s", g.Reason) }

@@ -4,12 +4,14 @@ import (
 	"context"
 	"time"
 
+	"chatbridge/internal/retry"
 	"chatbridge/mapping"
 	"chatbridge/mapping/engine"
 	"chatbridge/source"
 )
 
-// pauses are how long to wait before asking again for what was not found.
+// pauses are how long to wait before asking again for what was not found: 35 ms
+// in all.
 //
 // Postgres sends a transaction to its walsender when the commit is on disk,
 // and only then makes it visible to others. So a row that the stream has just
@@ -19,9 +21,9 @@ import (
 // absent.
 var pauses = [...]time.Duration{2 * time.Millisecond, 8 * time.Millisecond, 25 * time.Millisecond}
 
-// patiently asks, and asks again for the conversations and references that
+// fetchVisible asks, and asks again for the conversations and references that
 // were not found.
-func (l *Lookup) patiently(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
+func (l *Lookup) fetchVisible(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
 	have := map[rowID]bool{}
 	collect := func(f engine.Found) {
 		l.rows.Add(1)
@@ -38,7 +40,7 @@ func (l *Lookup) patiently(ctx context.Context, need *engine.Need, found func(en
 			return err
 		}
 		missing := stillMissing(need, have)
-		if missing.Empty() || wait(ctx, pause) != nil {
+		if missing.Empty() || retry.Sleep(ctx, pause) != nil {
 			return nil
 		}
 		l.again.Add(1)
@@ -81,16 +83,4 @@ func without(keys []engine.RowKey, role string, have map[rowID]bool) []engine.Ro
 		}
 	}
 	return out
-}
-
-// wait waits; it returns early with an error when ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
