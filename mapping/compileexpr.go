@@ -1,11 +1,9 @@
 package mapping
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
-	"chatbridge/internal/jsonscan"
 	"chatbridge/internal/nearest"
 	"chatbridge/mapping/internal/convert"
 	"chatbridge/mapping/internal/plan"
@@ -13,69 +11,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// members compiles the members of message or conversation.
-func (c *compiler) members(t plan.TableID, at, n *yaml.Node, s *shape) []plan.Member {
-	if n == nil {
-		c.fail(at, "%s needs `members:`", s.name)
-		return nil
-	}
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		c.nodes[s.name+"."+n.Content[i].Value] = deref(n.Content[i+1])
-	}
-	return c.memberList(s.name, t, at, n, s)
-}
-
-// memberList compiles an object's members in the order of the contract. prefix
-// is the path of the object.
-func (c *compiler) memberList(prefix string, t plan.TableID, at, n *yaml.Node, s *shape) []plan.Member {
-	if n == nil {
-		c.fail(at, "%s needs `members:`", s.name)
-		return nil
-	}
-	k := c.keys(n, s.name, s.names()...)
-	var out []plan.Member
-	for _, m := range s.members {
-		value := k[m.name]
-		if value == nil {
-			if m.required {
-				c.fail(n, "%s needs the member %q", s.name, m.name)
-			}
-			continue
-		}
-		outerMember, outerSection := c.member, c.section
-		c.member, c.section = prefix+"."+m.name, t
-		if x := c.named(prefix+"."+m.name, value, m); x != nil {
-			out = append(out, plan.NewMember(m.name, m.required, x))
-		}
-		c.member, c.section = outerMember, outerSection
-	}
-	return out
-}
-
-// named compiles a member once, so that others can refer to it.
-func (c *compiler) named(path string, n *yaml.Node, m shapeMember) plan.Expr {
-	if c.nodes[path] == nil {
-		return c.compile(n, m, 0)
-	}
-	if x, ok := c.exprs[path]; ok {
-		if x == nil {
-			c.fail(n, "%s refers to itself", path)
-		}
-		return x
-	}
-	c.exprs[path] = nil
-	x := c.compile(n, m, 0)
-	if x == nil {
-		x = &plan.Const{} // the problem is noted; do not note it again
-	}
-	c.exprs[path] = x
-	return x
-}
-
 var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit", "kept"}
 
 // compile compiles one expression that m describes.
-func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) compile(n *yaml.Node, m memberForm, depth int) plan.Expr {
 	n = deref(n)
 	if depth > maxExprDepth {
 		c.fail(n, "expressions nest deeper than %d", maxExprDepth)
@@ -94,7 +33,7 @@ func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) plan.Expr {
 }
 
 // checkText notes when text stands where the contract wants another form.
-func (c *compiler) checkText(n *yaml.Node, m shapeMember, x plan.Expr) plan.Expr {
+func (c *compiler) checkText(n *yaml.Node, m memberForm, x plan.Expr) plan.Expr {
 	switch m.form {
 	case convert.FormAny, convert.FormText:
 		return x
@@ -110,7 +49,7 @@ func (c *compiler) checkText(n *yaml.Node, m shapeMember, x plan.Expr) plan.Expr
 	return nil
 }
 
-func (c *compiler) firstOf(n *yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) firstOf(n *yaml.Node, m memberForm, depth int) plan.Expr {
 	f := &plan.First{}
 	for _, e := range n.Content {
 		if x := c.compile(e, m, depth+1); x != nil {
@@ -152,7 +91,7 @@ func (c *compiler) roles() []string {
 
 // headed compiles an expression that is a mapping: one head, and what may
 // stand beside it.
-func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) headed(n *yaml.Node, m memberForm, depth int) plan.Expr {
 	k := map[string]*yaml.Node{}
 	head := ""
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -176,7 +115,7 @@ func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) plan.Expr {
 	}
 	inner := m
 	if k["as"] != nil || k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["begins_not"] != nil || k["matches"] != nil {
-		inner = shapeMember{name: m.name, form: convert.FormText}
+		inner = memberForm{name: m.name, form: convert.FormText}
 	}
 	x := c.head(head, n, k, inner, depth)
 	if x == nil {
@@ -215,7 +154,7 @@ var beside = map[string][]string{
 	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 }
 
-func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m memberForm, depth int) plan.Expr {
 	v := k[head]
 	switch head {
 	case "column":
@@ -250,7 +189,7 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 }
 
 // formed notes when an expression's form is not the one wanted.
-func (c *compiler) formed(n *yaml.Node, m shapeMember, f convert.Form, x plan.Expr) plan.Expr {
+func (c *compiler) formed(n *yaml.Node, m memberForm, f convert.Form, x plan.Expr) plan.Expr {
 	if m.form != convert.FormAny && m.form != f && !(m.form == convert.FormText && f == convert.FormTime) {
 		c.fail(n, "%s is %s, not %s", m.name, m.form, f)
 		return nil
@@ -258,7 +197,7 @@ func (c *compiler) formed(n *yaml.Node, m shapeMember, f convert.Form, x plan.Ex
 	return x
 }
 
-func (c *compiler) columnHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) plan.Expr {
+func (c *compiler) columnHead(v *yaml.Node, k map[string]*yaml.Node, m memberForm) plan.Expr {
 	x := c.column(v)
 	if x == nil {
 		return nil
@@ -283,97 +222,4 @@ func (c *compiler) path(n *yaml.Node) []string {
 	}
 	c.fail(n, "`path:` takes names with dots between them, or a list")
 	return nil
-}
-
-func (c *compiler) constant(v *yaml.Node, m shapeMember) plan.Expr {
-	var value any
-	if err := v.Decode(&value); err != nil {
-		c.fail(v, "`const:` cannot be read: %v", err)
-		return nil
-	}
-	f, ok := constForms[v.ShortTag()]
-	if !ok {
-		f = convert.FormAny
-	}
-	if f == convert.FormText && len(m.enum) > 0 && !slices.Contains(m.enum, v.Value) {
-		c.fail(v, "%s cannot be %q: %s", m.name, v.Value, nearest.Hint(v.Value, m.enum))
-		return nil
-	}
-	if f == convert.FormText {
-		return c.formed(v, m, f, &plan.Const{Plain: []byte(v.Value), Encoded: jsonscan.AppendString(nil, []byte(v.Value))})
-	}
-	encoded, err := json.Marshal(value)
-	if err != nil || value == nil {
-		c.fail(v, "`const:` has no JSON: leave the member out instead")
-		return nil
-	}
-	x := &plan.Const{Encoded: encoded}
-	if v.Kind == yaml.ScalarNode {
-		x.Plain = encoded
-	}
-	return c.formed(v, m, f, x)
-}
-
-var constForms = map[string]convert.Form{
-	"!!str": convert.FormText, "!!bool": convert.FormBool, "!!int": convert.FormNumber, "!!float": convert.FormNumber,
-	"!!seq": convert.FormArray, "!!map": convert.FormObject, "!!timestamp": convert.FormText,
-}
-
-// converted compiles time, number and bool; of a list each element is
-// converted by itself, so that one that cannot be leaves room for the next.
-// unit is that of times that are numbers, nil for none.
-func (c *compiler) converted(head string, v, unit *yaml.Node, m shapeMember, depth int) plan.Expr {
-	if v.Kind == yaml.SequenceNode && head != "bool" {
-		f := &plan.First{}
-		for _, e := range v.Content {
-			if x := c.converted(head, deref(e), unit, m, depth+1); x != nil {
-				f.Of = append(f.Of, x)
-			}
-		}
-		return f
-	}
-	x := c.compile(v, shapeMember{name: m.name, form: convert.FormText}, depth+1)
-	if x == nil {
-		return nil
-	}
-	switch head {
-	case "time":
-		return c.formed(v, m, convert.FormTime, c.timeHead(v, unit, x))
-	case "number":
-		return c.formed(v, m, convert.FormNumber, &plan.Number{Of: x})
-	}
-	return c.formed(v, m, convert.FormBool, &plan.Bool{Of: x})
-}
-
-func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) plan.Expr {
-	col, ok := c.column(v).(*plan.Column)
-	if !ok {
-		return nil
-	}
-	x := &plan.JSON{Of: col, Want: m.form}
-	if m.form == convert.FormTime {
-		c.fail(v, "%s is a time: write {time: {column: %s, path: …}}", m.name, v.Value)
-	}
-	if k["path"] != nil {
-		x.Path = c.path(k["path"])
-	}
-	if n := k["nulls"]; n != nil {
-		x.Edit.DropNulls = n.Value == "drop"
-		if n.Value != "drop" && n.Value != "keep" {
-			c.fail(n, "`nulls:` is drop or keep, not %q", n.Value)
-		}
-	}
-	if n := k["times"]; n != nil {
-		for _, e := range n.Content {
-			x.Edit.Times = append(x.Edit.Times, e.Value)
-		}
-		if n.Kind != yaml.SequenceNode {
-			c.fail(n, "`times:` takes a list of members")
-		}
-	}
-	x.Edit.Unit, x.Member = c.unit(k["unit"]), c.member
-	if n := k["unit"]; n != nil && k["times"] == nil {
-		c.fail(n, "`unit:` is that of `times:`, which is missing")
-	}
-	return x
 }

@@ -12,12 +12,12 @@ const maxKeptExprs = 16
 
 // keptHead compiles {kept: x}. What is kept is read off rows of messages one
 // by one, old ones too, so it cannot come from other tables.
-func (c *compiler) keptHead(v *yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) keptHead(v *yaml.Node, m memberForm, depth int) plan.Expr {
 	if c.section != plan.MessageTable {
 		c.fail(v, "`kept:` is for members of message")
 		return nil
 	}
-	x := c.compile(v, shapeMember{name: m.name, form: convert.FormText}, depth+1)
+	x := c.compile(v, memberForm{name: m.name, form: convert.FormText}, depth+1)
 	if x == nil || c.formed(v, m, convert.FormText, x) == nil {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 
 // modified applies what may stand beside a head, in this order: as, words,
 // shape, begins, begins_not, matches, else.
-func (c *compiler) modified(x plan.Expr, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) modified(x plan.Expr, n *yaml.Node, k map[string]*yaml.Node, m memberForm, depth int) plan.Expr {
 	if a := k["as"]; a != nil {
 		to, ok := convert.Transforms[a.Value]
 		if !ok {

@@ -1,18 +1,13 @@
 package mapping
 
 import (
-	"slices"
-	"strings"
-
-	"chatbridge/internal/nearest"
-	"chatbridge/mapping/contract"
 	"chatbridge/mapping/internal/convert"
 	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
 )
 
-func (c *compiler) object(v *yaml.Node, m shapeMember) plan.Expr {
+func (c *compiler) object(v *yaml.Node, m memberForm) plan.Expr {
 	if c.formed(v, m, convert.FormObject, &plan.Object{}) == nil {
 		return nil
 	}
@@ -26,14 +21,14 @@ func (c *compiler) object(v *yaml.Node, m shapeMember) plan.Expr {
 	}
 	for i := 0; i+1 < len(v.Content); i += 2 {
 		name := v.Content[i].Value
-		if x := c.compile(v.Content[i+1], shapeMember{name: name}, 1); x != nil {
+		if x := c.compile(v.Content[i+1], memberForm{name: name}, 1); x != nil {
 			o.Members = append(o.Members, plan.NewMember(name, false, x))
 		}
 	}
 	return o
 }
 
-func (c *compiler) array(v *yaml.Node, m shapeMember, depth int) plan.Expr {
+func (c *compiler) array(v *yaml.Node, m memberForm, depth int) plan.Expr {
 	if c.formed(v, m, convert.FormArray, &plan.Array{}) == nil {
 		return nil
 	}
@@ -41,9 +36,9 @@ func (c *compiler) array(v *yaml.Node, m shapeMember, depth int) plan.Expr {
 		c.fail(v, "`array:` takes a list of expressions")
 		return nil
 	}
-	elem := shapeMember{name: m.name}
+	elem := memberForm{name: m.name}
 	if m.of != nil {
-		elem = shapeMember{name: m.name, form: convert.FormObject, of: m.of}
+		elem = memberForm{name: m.name, form: convert.FormObject, of: m.of}
 	}
 	a := &plan.Array{}
 	for _, e := range v.Content {
@@ -54,7 +49,7 @@ func (c *compiler) array(v *yaml.Node, m shapeMember, depth int) plan.Expr {
 	return a
 }
 
-func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m shapeMember) plan.Expr {
+func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m memberForm) plan.Expr {
 	if c.formed(n, m, convert.FormObject, &plan.Object{}) == nil {
 		return nil
 	}
@@ -66,7 +61,7 @@ func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m shapeMember) 
 	if !ok {
 		return nil
 	}
-	with, ok := c.object(k["with"], shapeMember{name: m.name, form: convert.FormObject}).(*plan.Object)
+	with, ok := c.object(k["with"], memberForm{name: m.name, form: convert.FormObject}).(*plan.Object)
 	if !ok {
 		return nil
 	}
@@ -75,40 +70,4 @@ func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m shapeMember) 
 		x.Names = append(x.Names, w.Name)
 	}
 	return x
-}
-
-// memberRef compiles {member: message.senderId}: another member's expression.
-func (c *compiler) memberRef(v *yaml.Node, m shapeMember) plan.Expr {
-	path := v.Value
-	if !strings.Contains(path, ".") {
-		path = c.spec.tables[c.section].Role + "." + path
-	}
-	n := c.nodes[path]
-	if n == nil {
-		var names []string
-		for name := range c.nodes {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		c.fail(v, "there is no member %q: %s", path, nearest.Hint(path, names))
-		return nil
-	}
-	role, name, _ := strings.Cut(path, ".")
-	s, t := shapeOf[contract.WebSocketMessage]("message"), plan.MessageTable
-	if role == "conversation" {
-		s, t = shapeOf[contract.WebSocketConversation]("conversation"), plan.ConversationTable
-	}
-	target, _ := s.member(name)
-	outerSection := c.section
-	c.section = t
-	x := c.named(path, n, target)
-	c.section = outerSection
-	if x == nil {
-		return nil
-	}
-	x.Walk(func(r plan.Ref) {
-		col := &c.spec.tables[r.Table].Columns[r.Slot]
-		col.Members = appendNew(col.Members, c.member)
-	})
-	return c.formed(v, m, target.form, x)
 }

@@ -1,8 +1,6 @@
 package mapping
 
 import (
-	"strings"
-
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/internal/plan"
 
@@ -20,7 +18,7 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.spec.tables[plan.MessageTable].Key = max(s.Key, 0)
 	c.spec.tables[plan.MessageTable].Conversation = s.Conversation
 	c.spec.tables[plan.MessageTable].Workspace = s.Workspace
-	s.Members = c.members(plan.MessageTable, at, k["members"], shapeOf[contract.WebSocketMessage]("message"))
+	s.Members = c.members(plan.MessageTable, at, k["members"], formOf[contract.WebSocketMessage]("message"))
 	follows := c.columnList(plan.MessageTable, k["follows"], "follows")
 	changes := c.columnList(plan.MessageTable, k["changes"], "changes")
 	if len(c.problems) > 0 {
@@ -91,7 +89,7 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 	default:
 		c.fail(n, "`last_message:` is newest or inserted, not %q", n.Value)
 	}
-	s.Members = c.members(plan.ConversationTable, at, k["members"], shapeOf[contract.WebSocketConversation]("conversation"))
+	s.Members = c.members(plan.ConversationTable, at, k["members"], formOf[contract.WebSocketConversation]("conversation"))
 	changes := c.columnList(plan.ConversationTable, k["changes"], "changes")
 	visible := slotsOf(plan.ConversationTable, len(c.spec.tables[plan.ConversationTable].Columns), s.Members)
 	s.Listed = changes != nil
@@ -114,153 +112,5 @@ func (c *compiler) typingSection(at *yaml.Node) {
 		x.Required = false
 		x.Members = append(x.Members, "typing")
 	}
-	c.spec.plan.Typing = c.memberList("typing", plan.ConversationTable, at, k["members"], shapeOf[contract.TypingUpdate]("typing"))
-}
-
-// referenceNode is a reference that is declared but not compiled yet.
-type referenceNode struct {
-	id   plan.TableID
-	at   *yaml.Node
-	keys map[string]*yaml.Node
-}
-
-func (c *compiler) declareReferences(n *yaml.Node) []referenceNode {
-	if n == nil {
-		return nil
-	}
-	var out []referenceNode
-	n = deref(n)
-	if n.Kind != yaml.MappingNode {
-		c.fail(n, "`references:` takes names, each with table, key and by")
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		name, at := n.Content[i], deref(n.Content[i+1])
-		if _, taken := c.spec.Table(name.Value); taken || strings.Contains(name.Value, ".") || name.Value == "" {
-			c.fail(name, "a reference cannot be called %q", name.Value)
-			continue
-		}
-		if len(out) == plan.MaxReferences {
-			c.fail(name, "more than %d references", plan.MaxReferences)
-			return out
-		}
-		k := c.keys(at, "reference "+name.Value, "table", "key", "workspace", "by", "unknown")
-		out = append(out, referenceNode{id: plan.TableID(len(c.spec.tables)), at: at, keys: k})
-		c.table(name.Value, at, k, false)
-	}
-	return out
-}
-
-func (c *compiler) referenceSections(nodes []referenceNode) {
-	for _, n := range nodes {
-		r := plan.Reference{Table: n.id, UnknownChanged: c.unknown(n.keys["unknown"])}
-		r.Key = c.plainColumn(n.id, n.at, n.keys, "key", true)
-		t := &c.spec.tables[n.id]
-		t.Key = max(r.Key, 0)
-		if t.Workspace = c.plainColumn(n.id, n.at, n.keys, "workspace", false); t.Workspace >= 0 {
-			t.Columns[t.Workspace].Required = true
-		}
-		by := n.keys["by"]
-		if by == nil {
-			c.fail(n.at, "reference %s needs `by:`, the column that points to it, such as conversation.%s_id", t.Role, t.Role)
-			continue
-		}
-		role, column, ok := strings.Cut(by.Value, ".")
-		if !ok || role != "message" && role != "conversation" {
-			c.fail(by, "`by:` takes a column of message or conversation, such as conversation.%s_id", t.Role)
-			continue
-		}
-		r.By.Table = plan.MessageTable
-		if role == "conversation" {
-			r.By.Table = plan.ConversationTable
-		}
-		c.member = ""
-		r.By.Slot = c.slot(r.By.Table, column, by)
-		col := &c.spec.tables[r.By.Table].Columns[r.By.Slot]
-		for _, x := range t.Columns { // without the pointer they all go without
-			for _, m := range x.Members {
-				col.Members = appendNew(col.Members, m)
-			}
-		}
-		t.By, t.ByColumn = role, r.By.Slot
-		c.spec.plan.References = append(c.spec.plan.References, r)
-	}
-}
-
-func appendNew(to []string, s string) []string {
-	for _, x := range to {
-		if x == s {
-			return to
-		}
-	}
-	return append(to, s)
-}
-
-// markColumns marks the message's columns whose text an expression may be.
-func markColumns(x plan.Expr, slots []bool) {
-	switch x := x.(type) {
-	case *plan.Column:
-		if x.Ref.Table == plan.MessageTable {
-			slots[x.Ref.Slot] = true
-		}
-	case *plan.First:
-		for _, o := range x.Of {
-			markColumns(o, slots)
-		}
-	}
-}
-
-// finish derives what needs the whole Spec.
-func (c *compiler) finish() {
-	s, tables := &c.spec.plan, c.spec.tables
-	grow := func(p *[]bool, t plan.TableID) {
-		for len(*p) < len(tables[t].Columns) {
-			*p = append(*p, false)
-		}
-	}
-	s.ContentSlots = make([]bool, len(tables[plan.MessageTable].Columns))
-	for i := range s.Message.Members {
-		if m := &s.Message.Members[i]; m.Name == "content" {
-			markColumns(m.Value, s.ContentSlots)
-		}
-	}
-	s.KeptSlots = make([]bool, len(tables[plan.MessageTable].Columns))
-	for n, x := range s.Kept {
-		if n == s.StatusKept {
-			continue
-		}
-		x.Walk(func(r plan.Ref) { s.KeptSlots[r.Slot] = true })
-	}
-	grow(&s.StatusSlots, plan.MessageTable)
-	grow(&s.FollowSlots, plan.MessageTable)
-	grow(&s.VisibleSlots[plan.MessageTable], plan.MessageTable)
-	grow(&s.VisibleSlots[plan.ConversationTable], plan.ConversationTable)
-	s.NewestSlots = slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members)
-	s.NewestSlots[s.Message.Key] = true
-	s.NewestSlots[s.Message.Conversation] = true
-	s.NewestSlots[s.Message.Workspace] = true
-	uses := false
-	for i, used := range slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members) {
-		uses = uses || used
-		if used && s.NewestBy < 0 {
-			c.problems = append(c.problems, Problem{
-				File: c.base, Line: 1,
-				Text: "conversation reads message." + tables[plan.MessageTable].Columns[i].Name +
-					", so message needs `newest_by:`, the column that orders messages",
-			})
-			return
-		}
-	}
-	if s.NewestBy >= 0 {
-		s.NewestSlots[s.NewestBy] = true
-	}
-	for _, r := range s.References {
-		if r.By.Table == plan.MessageTable {
-			s.NewestSlots[r.By.Slot] = true
-		}
-		s.ReferenceSlots = append(s.ReferenceSlots, slotsOf(r.Table, len(tables[r.Table].Columns), s.Conversation.Members))
-	}
-	if uses && !s.InsertedOnly {
-		tables[plan.MessageTable].Newest = s.NewestBy
-	}
+	c.spec.plan.Typing = c.memberList("typing", plan.ConversationTable, at, k["members"], formOf[contract.TypingUpdate]("typing"))
 }

@@ -72,7 +72,7 @@ func (c *compiler) status(x plan.Expr) plan.Expr {
 	known := withoutFallback(x)
 	c.spec.plan.StatusMember, c.spec.plan.StatusKept = known, len(c.spec.plan.Kept)
 	c.spec.plan.Kept = append(c.spec.plan.Kept, known)
-	m, _ := shapeOf[contract.WebSocketMessage]("message").member("status")
+	m, _ := formOf[contract.WebSocketMessage]("message").member("status")
 	c.spec.plan.Statuses = m.enum
 	return withBefore(x, &plan.Before{N: uint8(c.spec.plan.StatusKept)})
 }

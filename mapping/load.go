@@ -44,13 +44,11 @@ func Load(preset, file string) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read mapping: %w", err)
 	}
-	return parse(preset, file, text)
+	return Parse(preset, file, text)
 }
 
 // Parse is Load with the file's text given; file is its name for errors.
-func Parse(preset, file string, text []byte) (*Spec, error) { return parse(preset, file, text) }
-
-func parse(preset, file string, text []byte) (*Spec, error) {
+func Parse(preset, file string, text []byte) (*Spec, error) {
 	own := document{name: file, text: text}
 	if own.replaces() {
 		return compile(own, document{})

@@ -196,4 +196,3 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
-

@@ -10,7 +10,7 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: states of messages are remembered over a gap", Why: "a change back to the state before the gap is taken for none",
 		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestForgetDropsStates"},
-		Old: "\tm.rows.clear()\n\tm.prints.init(m.prints.width, m.prints.limit)\n", New: "\tm.rows.clear()\n",
+		Old: "\tm.rows.clear()\n\tm.fingerprints.init(m.fingerprints.width, m.fingerprints.limit)\n", New: "\tm.rows.clear()\n",
 	},
 	{
 		Name: "mapper: a cut transaction leaves its memory", Why: "what comes again seems unchanged, and makes no event",

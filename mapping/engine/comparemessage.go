@@ -11,13 +11,13 @@ import (
 // that old rows come with all columns.
 func (c *comparer) message(full bool, row source.Row, id rowKey) (status, other bool) {
 	was := c.oldKey(plan.MessageTable, id)
-	prints := c.memory.prints.get(was)
+	hashes := c.memory.fingerprints.get(was)
 	keeps := !full || !was.equal(id)
 	var raw [3]change
 	const statusPart, followPart, otherPart = 0, 1, 2
 	for slot := range row {
 		if c.plan.KeptSlots[slot] && !keeps {
-			keeps = c.compareSlot(row, slot, prints) != same
+			keeps = c.compareSlot(row, slot, hashes) != same
 		}
 		part := otherPart
 		switch {
@@ -28,7 +28,7 @@ func (c *comparer) message(full bool, row source.Row, id rowKey) (status, other 
 		case c.plan.FollowSlots[slot]:
 			part = followPart
 		}
-		raw[part] = raw[part].or(c.compareSlot(row, slot, prints))
+		raw[part] = raw[part].or(c.compareSlot(row, slot, hashes))
 	}
 	if keeps {
 		c.keepValues(full, source.Update, row, id)
@@ -37,7 +37,7 @@ func (c *comparer) message(full bool, row source.Row, id rowKey) (status, other 
 	case unknown:
 		status = true
 	case changed:
-		status = c.statusDiffers(row, id, prints)
+		status = c.statusDiffers(row, id, hashes)
 	}
 	otherChange := raw[otherPart]
 	if !status {
@@ -50,17 +50,17 @@ func (c *comparer) message(full bool, row source.Row, id rowKey) (status, other 
 	return status, other
 }
 
-func (c *comparer) compareSlot(row source.Row, slot int, prints []uint64) change {
+func (c *comparer) compareSlot(row source.Row, slot int, hashes []uint64) change {
 	if row[slot].Kind == source.Unchanged {
 		return same
 	}
 	if slot < len(c.old) && c.old[slot].Kind != source.Absent {
 		return compareValues(row[slot], c.old[slot])
 	}
-	if prints == nil || prints[slot] == hashUnknown {
+	if hashes == nil || hashes[slot] == hashUnknown {
 		return unknown
 	}
-	if prints[slot] == c.memory.prints.hash(row[slot]) {
+	if hashes[slot] == c.memory.fingerprints.hash(row[slot]) {
 		return same
 	}
 	return changed
@@ -69,7 +69,7 @@ func (c *comparer) compareSlot(row source.Row, slot int, prints []uint64) change
 // statusDiffers compares the status in the contract's words: `sent` and
 // `SERVER_ACK` are the same. One that means none differs; it is counted when the
 // event is made.
-func (c *comparer) statusDiffers(row source.Row, id rowKey, prints []uint64) bool {
+func (c *comparer) statusDiffers(row source.Row, id rowKey, hashes []uint64) bool {
 	now := c.render.statusOf(row)
 	if now == nil {
 		c.keepOld(uint8(c.plan.StatusKept), c.plan.StatusMember, id)
@@ -79,10 +79,10 @@ func (c *comparer) statusDiffers(row source.Row, id rowKey, prints []uint64) boo
 		before := string(now) // the next evaluation uses the same buffer
 		return string(c.render.statusOf(c.old)) != before
 	}
-	if prints == nil || prints[len(row)] == hashUnknown {
+	if hashes == nil || hashes[len(row)] == hashUnknown {
 		return true
 	}
-	return prints[len(row)] != c.memory.prints.hash(source.Value{Kind: source.Text, Data: now})
+	return hashes[len(row)] != c.memory.fingerprints.hash(source.Value{Kind: source.Text, Data: now})
 }
 
 // keepValues remembers what the message's row had and has no more (`kept:`): from

@@ -207,7 +207,7 @@ func (m *Mapper) publishSizes() {
 	c := &m.report.counters
 	show(&c.rememberedRows, m.memory.rows.count)
 	show(&c.rememberedBytes, m.memory.rows.bytes)
-	show(&c.rememberedMessages, len(m.memory.prints.index))
+	show(&c.rememberedMessages, len(m.memory.fingerprints.index))
 	show(&c.evicted, int(m.memory.rows.evicted))
 	show(&c.owed, len(m.send.owed.all))
 }

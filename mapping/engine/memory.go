@@ -15,10 +15,10 @@ import (
 // the fingerprints of messages' states; and values that messages had once.
 type memory struct {
 	schema
-	tx     *transaction
-	rows   rowCache
-	prints fingerprints
-	kept   keptValues
+	tx           *transaction
+	rows         rowCache
+	fingerprints fingerprints
+	kept         keptValues
 	// refresh is how long a row that was looked up is believed.
 	refresh time.Duration
 	// streamed tells which tables the stream has shown.
@@ -28,7 +28,7 @@ type memory struct {
 func newMemory(s schema, tx *transaction, o Options) *memory {
 	m := &memory{schema: s, tx: tx, refresh: o.Refresh}
 	m.rows.init(o.RememberRows, o.RememberBytes)
-	m.prints.init(len(s.tables[plan.MessageTable].Columns)+1, o.RememberMessages)
+	m.fingerprints.init(len(s.tables[plan.MessageTable].Columns)+1, o.RememberMessages)
 	m.kept.init(o.RememberKept)
 	return m
 }
@@ -37,7 +37,7 @@ func newMemory(s schema, tx *transaction, o Options) *memory {
 // stay true.
 func (m *memory) forget() {
 	m.rows.clear()
-	m.prints.init(m.prints.width, m.prints.limit)
+	m.fingerprints.init(m.fingerprints.width, m.fingerprints.limit)
 }
 
 // expiry is when a row that was looked up now has to be looked up again.
@@ -86,14 +86,14 @@ const largeRow = 2000
 // rows do not come: its fingerprint, with that of its status in the contract's
 // words (nil for none), and its large values.
 func (m *memory) putMessageState(row source.Row, id rowKey, status []byte, inserted bool) {
-	prints := m.prints.put(id)
+	hashes := m.fingerprints.put(id)
 	for i := range row {
-		if h := m.prints.hash(row[i]); row[i].Kind != source.Unchanged {
-			prints[i] = h
+		if h := m.fingerprints.hash(row[i]); row[i].Kind != source.Unchanged {
+			hashes[i] = h
 		}
 	}
 	if status != nil {
-		prints[len(row)] = m.prints.hash(source.Value{Kind: source.Text, Data: status})
+		hashes[len(row)] = m.fingerprints.hash(source.Value{Kind: source.Text, Data: status})
 	}
 	if rowSize(row) >= largeRow || !inserted && m.rows.get(plan.MessageTable, id) != nil {
 		if r := m.putMessage(plan.MessageTable, id, row, nil); r != nil {
@@ -104,12 +104,12 @@ func (m *memory) putMessageState(row source.Row, id rowKey, status []byte, inser
 
 // statusBefore returns the status of a message's last state by its fingerprint.
 func (m *memory) statusBefore(was rowKey) ([]byte, bool) {
-	prints := m.prints.get(was)
-	if prints == nil {
+	hashes := m.fingerprints.get(was)
+	if hashes == nil {
 		return nil, false
 	}
 	for _, s := range m.plan.Statuses {
-		if prints[len(prints)-1] == m.prints.hash(source.Value{Kind: source.Text, Data: []byte(s)}) {
+		if hashes[len(hashes)-1] == m.fingerprints.hash(source.Value{Kind: source.Text, Data: []byte(s)}) {
 			return []byte(s), true
 		}
 	}
@@ -140,7 +140,7 @@ func (m *memory) updatedMessage(old, row source.Row, id, conv rowKey) {
 		m.dropNewest(rowKey{was.workspace, from}, was.key)
 	}
 	if !was.equal(id) {
-		m.prints.drop(was)
+		m.fingerprints.drop(was)
 		m.dropOld(plan.MessageTable, old, was, id)
 	}
 	r := m.rows.get(newestKind, conv)

@@ -17,7 +17,7 @@ func (m *memory) drop(t plan.TableID, old source.Row, key rowKey) {
 	m.rows.drop(t, key)
 	switch t {
 	case plan.MessageTable:
-		m.prints.drop(key)
+		m.fingerprints.drop(key)
 		for n := range m.plan.Kept {
 			m.kept.drop(uint8(n), key)
 		}
@@ -84,6 +84,6 @@ func (m *memory) dropTable(t plan.TableID) {
 	if t == plan.MessageTable {
 		m.kept.init(m.kept.limit)
 		m.rows.dropAll(newestKind)
-		m.prints.init(m.prints.width, m.prints.limit)
+		m.fingerprints.init(m.fingerprints.width, m.fingerprints.limit)
 	}
 }

@@ -24,7 +24,7 @@ type Options struct {
 	// large values are left away; ids and status stay. Where that is not enough
 	// it is left out. Values are measured before they are copied.
 	EventBytes int
-	// LeftOut is told of each event that is left out, in the goroutine that
+	// LeftOut is called for each event that is left out, in the goroutine that
 	// feeds the Mapper; nil for nobody. The slices are valid until it returns.
 	LeftOut func(workspace, conversation []byte, kind contract.Kind)
 	// RememberRows bounds the remembered rows (conversations, contacts, newest

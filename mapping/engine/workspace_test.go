@@ -147,8 +147,8 @@ func oldRow(was fields, identity source.Identity, updated bool) fields {
 	return out.with(fields{"id": was["id"], "workspace_id": was["workspace_id"]})
 }
 
-// told prints the events of a workspace without their indexes.
-func told(events []contract.Event, workspace string) string {
+// eventsOf prints the events of a workspace without their indexes.
+func eventsOf(events []contract.Event, workspace string) string {
 	var b strings.Builder
 	for _, e := range events {
 		if string(e.Workspace) == workspace {
@@ -212,7 +212,7 @@ func shareIDs(t *testing.T, spec *mapping.Spec, seed uint64) (events int) {
 			})...)
 		}
 		for _, ws := range workspaces {
-			got, want := told(worlds[""].events, ws), told(worlds[ws].events, ws)
+			got, want := eventsOf(worlds[""].events, ws), eventsOf(worlds[ws].events, ws)
 			if got != want {
 				t.Errorf("seed %d: %s is told\n%swant\n%s", seed, ws, got, want)
 			}

@@ -15,7 +15,7 @@ import (
 //
 // Postgres sends a transaction to its walsender when the commit is on disk,
 // and only then makes it visible to others. So a row that the stream has just
-// told of may not be there yet for a question: seen on a busy machine with
+// shown may not be there yet for a question: seen on a busy machine with
 // contacts that were inserted in one transaction with their conversations.
 // What does not exist at all costs these pauses once, and is then remembered as
 // absent.

@@ -12,7 +12,7 @@ type Edit struct {
 	Times []string
 	// Unit is that of times that are numbers; Unitless is set where there is
 	// such a number and no unit.
-	Unit    Unit
+	Unit     Unit
 	Unitless *bool
 }
 

@@ -9,34 +9,34 @@ import (
 	"chatbridge/mapping/internal/convert"
 )
 
-// shape is what the contract says of an object: its members in the order in
+// objectForm is what the contract says of an object: its members in the order in
 // which they are written. It is read off the payload types, so that there is
 // one truth.
-type shape struct {
+type objectForm struct {
 	name    string
-	members []shapeMember
+	members []memberForm
 }
 
-type shapeMember struct {
+type memberForm struct {
 	name     string
 	form     convert.Form
 	required bool
 	enum     []string
-	// of is the shape of an object or of a list's elements, nil where the
+	// of is the form of an object or of a list's elements, nil where the
 	// contract leaves it open.
-	of *shape
+	of *objectForm
 }
 
-func shapeOf[T any](name string) *shape {
-	return structShape(name, reflect.TypeFor[T]())
+func formOf[T any](name string) *objectForm {
+	return structForm(name, reflect.TypeFor[T]())
 }
 
-func structShape(name string, t reflect.Type) *shape {
-	s := &shape{name: name}
+func structForm(name string, t reflect.Type) *objectForm {
+	s := &objectForm{name: name}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		tag, opts, _ := strings.Cut(f.Tag.Get("json"), ",")
-		m := shapeMember{name: tag, required: opts != "omitempty"}
+		m := memberForm{name: tag, required: opts != "omitempty"}
 		for _, part := range strings.Split(f.Tag.Get("jsonschema"), ",") {
 			if word, ok := strings.CutPrefix(part, "enum="); ok {
 				m.enum = append(m.enum, word)
@@ -48,7 +48,7 @@ func structShape(name string, t reflect.Type) *shape {
 	return s
 }
 
-func typeForm(name string, t reflect.Type) (convert.Form, *shape) {
+func typeForm(name string, t reflect.Type) (convert.Form, *objectForm) {
 	switch {
 	case t == reflect.TypeFor[contract.Timestamp]():
 		return convert.FormTime, nil
@@ -59,23 +59,23 @@ func typeForm(name string, t reflect.Type) (convert.Form, *shape) {
 	case reflect.Bool:
 		return convert.FormBool, nil
 	case reflect.Slice:
-		return convert.FormArray, structShape(name, t.Elem())
+		return convert.FormArray, structForm(name, t.Elem())
 	case reflect.Pointer:
-		return convert.FormObject, structShape(name, t.Elem())
+		return convert.FormObject, structForm(name, t.Elem())
 	}
 	return convert.FormText, nil
 }
 
-func (s *shape) member(name string) (shapeMember, bool) {
+func (s *objectForm) member(name string) (memberForm, bool) {
 	for _, m := range s.members {
 		if m.name == name {
 			return m, true
 		}
 	}
-	return shapeMember{}, false
+	return memberForm{}, false
 }
 
-func (s *shape) names() []string {
+func (s *objectForm) names() []string {
 	out := make([]string, len(s.members))
 	for i, m := range s.members {
 		out[i] = m.name
