@@ -216,9 +216,9 @@ func TestSenders(t *testing.T) {
 
 func BenchmarkAsPhoneJID(b *testing.B) {
 	b.ReportAllocs()
-	var buf [64]byte
+	in, out, to := []byte("5511988887777:3@s.whatsapp.net"), make([]byte, 0, 64), convert.Transforms["phone_jid"].To
 	for b.Loop() {
-		convert.Transforms["phone_jid"].To(buf[:0], []byte("5511988887777:3@s.whatsapp.net"))
+		to(out, in)
 	}
 }
 
