@@ -90,6 +90,13 @@ func baseURL(s string) error {
 	return nil
 }
 
+func jwksURL(s string) error {
+	if s == none {
+		return nil
+	}
+	return webURL(s)
+}
+
 // origin checks what cors.origins accepts. An Origin header never has a path,
 // and a trailing slash is the usual mistake.
 func origin(s string) error {

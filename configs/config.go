@@ -1,10 +1,16 @@
 package configs
 
 import (
+	_ "embed"
 	"log/slog"
 	"net/netip"
 	"time"
 )
+
+// Default is bridge.yaml: every key, its meaning and its default.
+//
+//go:embed bridge.yaml
+var Default string
 
 // Config is every setting of the bridge. Load makes it; the zero Config is of
 // no use. The comments give unit and meaning, bridge.yaml says more and has
