@@ -21,7 +21,7 @@ import (
 // recorded is the frames that the real server sent in the recordings.
 func recorded(t testing.TB, pattern string) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/recordings/" + pattern + ".jsonl")
+	files, err := filepath.Glob("../../internal/realtimedouble/testdata/recordings/" + pattern + ".jsonl")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recording %s: %v", pattern, err)
 	}
