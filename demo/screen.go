@@ -10,8 +10,8 @@ import (
 	"chatbridge/bridge"
 )
 
-// screen shows how the bridge is doing: on a terminal one line, kept up to
-// date every second; elsewhere a line every five seconds.
+// screen prints the bridge's status: on a terminal one line, overwritten every
+// second; elsewhere a line every five seconds.
 type screen struct {
 	out    io.Writer
 	live   bool
@@ -52,8 +52,8 @@ func (s *screen) run(ctx context.Context) error {
 	}
 }
 
-// line tells the events of each kind per second since the last line, the
-// clients, and how far behind the database the bridge is.
+// line formats the events of each kind per second since the last line, the
+// number of clients, and the mean delay from the commit in the database.
 func (s *screen) line(status bridge.Status, now time.Time) string {
 	e, seconds := status.Events, now.Sub(s.at).Seconds()
 	rate := func(count func(bridge.EventStatus) uint64) float64 {

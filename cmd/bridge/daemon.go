@@ -12,11 +12,10 @@ import (
 	"chatbridge/configs"
 )
 
-// runDaemon makes the daemon of the configuration and runs it until ctx ends.
-// On SIGHUP it takes over what load then reads, as far as that can change in a
-// running one.
+// runDaemon runs a daemon with the configuration until ctx ends. On SIGHUP it
+// calls load and applies what can change in a running daemon.
 func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, load func() (*configs.Config, error)) error {
-	// First: until then the signal ends the process.
+	// Before anything else: SIGHUP without a handler ends the process.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -42,7 +41,7 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 			case <-done:
 				return
 			case <-hup:
-				// It has logged the error, and is as it was.
+				// On an error, which the daemon logs, nothing has changed.
 				_ = daemon.ReloadFrom(load)
 			}
 		}

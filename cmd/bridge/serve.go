@@ -12,8 +12,8 @@ func newServe(std streams) *cobra.Command {
 		Short: "Run the daemon in the foreground",
 		Long: `serve runs the daemon until SIGTERM or Ctrl-C, then closes its clients'
 transports so that they go to another instance, confirms its last position and
-ends within shutdown.grace. SIGHUP reads the configuration again and takes over
-secrets, origins, limits, TLS files and log level; what needs a restart is said.
+ends within shutdown.grace. SIGHUP reads the configuration again and applies
+secrets, origins, limits, TLS files and log level; what needs a restart is logged.
 
 ` + configHelp,
 		Example: `  DATABASE_URL=postgres://… CHATENGINE_JWT_SECRET=… bridge serve

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"chatbridge/bridge"
@@ -23,14 +24,14 @@ func newSetup(std streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setup [--config FILE] [--apply]",
 		Short: "Print, or run, the SQL that the database still needs",
-		Long: `setup looks at the database and prints the SQL that it still needs: publication
+		Long: `setup inspects the database and prints the SQL that it still needs: publication
 and slot. It can be pasted into Supabase's SQL editor. --apply runs it. What is
 there already is left as it is, so a second time there is nothing to do.
 
 What is wrong and cannot be created, such as a table without a primary key or a
-role without REPLICATION, is said with what mends it, and the exit code is 1.
+role without REPLICATION, is printed with what fixes it, and the exit code is 1.
 
---role NAME prints as well how to make a role of that name with no more rights
+--role NAME also prints how to create a role of that name with no more rights
 than the bridge needs.
 
 ` + configHelp,
@@ -55,12 +56,13 @@ than the bridge needs.
 		},
 	}
 	cmd.Flags().BoolVar(&apply, "apply", false, "run the SQL instead of printing it")
-	cmd.Flags().StringVar(&role, "role", "", "print how to make a role of this `name`")
+	cmd.Flags().StringVar(&role, "role", "", "print how to create a role of this `name`")
 	addConfigFlags(cmd)
 	return cmd
 }
 
-// configurationError is wrong configuration that is not of configs.
+// configurationError is wrong configuration outside of package configs, such as
+// a mapping.
 type configurationError struct{ err error }
 
 func (e *configurationError) Error() string { return e.err.Error() }
@@ -90,11 +92,11 @@ func (s *setup) run(ctx context.Context) error {
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	if s.want, err = bridge.Needs(ctx, conn, s.want, s.spec); err != nil {
-		return fmt.Errorf("look at the database: %w", err)
+		return fmt.Errorf("inspect the database: %w", err)
 	}
 	report, err := provision.Inspect(ctx, conn, s.want)
 	if err != nil {
-		return fmt.Errorf("look at the database: %w", err)
+		return fmt.Errorf("inspect the database: %w", err)
 	}
 	plan := provision.Plan(report)
 	if s.apply {
@@ -102,7 +104,7 @@ func (s *setup) run(ctx context.Context) error {
 			return err
 		}
 		if report, err = provision.Inspect(ctx, conn, s.want); err != nil {
-			return fmt.Errorf("look at the database: %w", err)
+			return fmt.Errorf("inspect the database: %w", err)
 		}
 		plan = nil
 	}
@@ -123,18 +125,13 @@ func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// runPlan runs the statements and says which.
+// runPlan runs the statements and prints those that were run.
 func (s *setup) runPlan(ctx context.Context, conn *pgx.Conn, plan []provision.Statement) error {
 	err := provision.Apply(ctx, conn, plan)
 	done := len(plan)
 	var failed *provision.ApplyError
 	if errors.As(err, &failed) {
-		for i, statement := range plan {
-			if statement.SQL == failed.Statement.SQL {
-				done = i
-				break
-			}
-		}
+		done = slices.IndexFunc(plan, func(s provision.Statement) bool { return s.SQL == failed.Statement.SQL })
 	}
 	for _, statement := range plan[:done] {
 		fmt.Fprintf(s.out, "-- done: %s\n%s\n", statement.Why, statement.SQL)
@@ -153,17 +150,17 @@ func (s *setup) print(head string, statements []provision.Statement) {
 	fmt.Fprintln(s.out)
 }
 
-// mended are the findings that a plan mends.
-var mended = map[string]bool{
+// fixable are the findings that a plan resolves.
+var fixable = map[string]bool{
 	"publication.missing": true, "publication.tables": true, "publication.operations": true, "slot.missing": true, "slot.lost": true,
 }
 
-// finish says what a plan cannot mend, as comments, so that all of the output
-// can be pasted.
+// finish prints what a plan cannot fix, as SQL comments, so that all of the
+// output can be pasted.
 func (s *setup) finish(report provision.Report, planned bool) error {
 	failed := 0
 	for _, f := range report.Failures() {
-		if planned && mended[f.ID] {
+		if planned && fixable[f.ID] {
 			continue
 		}
 		failed++

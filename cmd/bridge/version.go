@@ -13,8 +13,8 @@ import (
 // Set by the linker: -X main.version=… -X main.commit=….
 var version, commit string
 
-// build says which program this is, from the Go tool's own record where the
-// linker was told nothing.
+// build returns the version of this program: the linker's flags, or else what
+// the Go tool recorded.
 func build() bridge.Build {
 	v, c := version, commit
 	if info, ok := debug.ReadBuildInfo(); ok {
