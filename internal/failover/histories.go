@@ -55,7 +55,7 @@ func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) 
 		h := c.history(i, live)
 		for _, e := range h.Entries {
 			switch {
-			case e.Kind == history.GapTold:
+			case e.Kind == history.GapEvent:
 				all.Gaps++
 			case e.Op == history.Receive:
 				all.Judged++
@@ -135,7 +135,7 @@ func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
 		e.Op = history.Receive
 		err = read(rest, &e.Kind, &e.Conversation, &e.Message, &e.Status, &e.Workspace, &position)
 	case "gap":
-		e.Op, e.Kind, e.Gap = history.Receive, history.GapTold, new(history.Gap)
+		e.Op, e.Kind, e.Gap = history.Receive, history.GapEvent, new(history.Gap)
 		var told struct {
 			Since, Until   time.Time
 			ConversationID string

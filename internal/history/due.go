@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// due is from when on a client could expect an event, and why.
+// due is the time since when an event had to come, and why.
 type due struct {
 	since time.Time
 	phase *phase // nil for what needs no subscription
 }
 
-// owed tells whether connection n owed the client the event at place i for long
-// enough to have sent it, apart from what a restored session is owed from its
-// offset on.
-func (c *examined) owed(n *connection, i int) (due, bool) {
+// isDue reports whether connection n had to send the event at place i and had the
+// time to. What a restored session has to send from its offset on is left out: see
+// resumable.
+func (c *examined) isDue(n *connection, i int) (due, bool) {
 	ev := &c.truth.Events[i]
 	if ev.Optional {
 		return due{}, false
@@ -24,25 +24,25 @@ func (c *examined) owed(n *connection, i int) (due, bool) {
 			return due{}, false
 		}
 		d := due{since: later(ev.At, n.from)}
-		return d, c.endured(d.since, n.to, n.lasted)
+		return d, c.hadTime(d.since, n.to, n.lasted)
 	}
 	for _, p := range n.phases {
 		if p.conversation != "" && p.conversation != ev.Conversation || !c.reaches(ev, i, n, p) {
 			continue
 		}
 		d := due{later(ev.At, c.sees(p)), p}
-		if c.endured(d.since, p.to, p.lasted) {
+		if c.hadTime(d.since, p.to, p.lasted) {
 			return d, true
 		}
 	}
 	return due{}, false
 }
 
-// owedSince tells whether connection n owed the client the event at i because
-// it could have seen it in the connection before, or between the two.
-func (c *examined) owedSince(n *connection, i int) (due, bool) {
+// dueSinceLast reports whether connection n had to send the event at i because the
+// client could have seen it in the connection before, or between the two.
+func (c *examined) dueSinceLast(n *connection, i int) (due, bool) {
 	ev := &c.truth.Events[i]
-	if n.number == 0 || n.recovered || n.noPast || ev.Optional || !c.endured(n.from, n.to, n.lasted) {
+	if n.number == 0 || n.recovered || n.noPast || ev.Optional || !c.hadTime(n.from, n.to, n.lasted) {
 		return due{}, false
 	}
 	before := c.connections[n.number-1]
@@ -55,7 +55,7 @@ func (c *examined) owedSince(n *connection, i int) (due, bool) {
 	return due{since: n.from}, true
 }
 
-// saw tells whether a connection had the event's conversation open when it was
+// saw reports whether a connection had the event's conversation open when it was
 // committed, or, with atEnd, at its own end; else at any time.
 func (n *connection) saw(ev *Event, atEnd bool) bool {
 	for _, p := range n.phases {
@@ -76,8 +76,8 @@ func (c *examined) began(n *connection) why {
 	return byConnect
 }
 
-// sees is when a phase's messages may begin to come: a new client that has not
-// subscribed might yet do so.
+// sees is when a phase's messages begin to be due: for a new client without
+// subscriptions after Bounds.Grace, in which it may subscribe.
 func (c *examined) sees(p *phase) time.Time {
 	if p.why == byConnect {
 		return p.from.Add(c.bounds.Grace)
@@ -85,7 +85,7 @@ func (c *examined) sees(p *phase) time.Time {
 	return p.from
 }
 
-// reaches tells whether a phase goes back as far as an event.
+// reaches reports whether a phase goes back as far as an event.
 func (c *examined) reaches(ev *Event, i int, n *connection, p *phase) bool {
 	switch p.why {
 	case byResuming:
@@ -102,21 +102,21 @@ func (c *examined) reaches(ev *Event, i int, n *connection, p *phase) bool {
 	return !ev.At.Before(p.from.Add(c.bounds.Slack - c.bounds.Window))
 }
 
-// endured tells whether what was due since then had the time to come.
-func (c *examined) endured(since, to time.Time, lasted bool) bool {
+// hadTime reports whether there was time to send what was due since then.
+func (c *examined) hadTime(since, to time.Time, lasted bool) bool {
 	return lasted || c.active(since, to) > c.bounds.Prompt
 }
 
-// handedOn tells whether what connection n did not send the next one had to,
-// because it restored the session from before that event.
+// handedOn reports whether the next connection had to send what connection n did
+// not, because it restored the session from before that event.
 func (c *examined) handedOn(n *connection, i int) bool {
 	next := n.number + 1
 	return next < len(c.connections) && c.connections[next].recovered && c.connections[next].offset < i
 }
 
-// replaced tells whether the event at i need not be sent, because it came before
-// connection n had caught the client up and the client has a newer state, or
-// was told that one is missing.
+// replaced reports whether the event at i need not be sent, because it came before
+// connection n had caught the client up and the client has a newer state, or a
+// gap was reported for one.
 func (c *examined) replaced(n *connection, i int) bool {
 	ev := &c.truth.Events[i]
 	if ev.Kind == Message || ev.At.After(n.caughtUp) {
@@ -128,7 +128,7 @@ func (c *examined) replaced(n *connection, i int) bool {
 	}
 	for _, k := range c.mine[ev.Workspace] { // one that is announced as missing
 		if k > i && c.subject(k) == subject {
-			if _, told := c.toldOf(k); told {
+			if _, reported := c.reportedGap(k); reported {
 				return true
 			}
 		}
@@ -136,7 +136,8 @@ func (c *examined) replaced(n *connection, i int) bool {
 	return false
 }
 
-// subject is what a newer event of its kind is a newer state of.
+// subject is what an event gives a state of: a newer event of the same subject
+// replaces it.
 type subject struct {
 	kind                             Kind
 	workspace, conversation, message string
@@ -151,14 +152,14 @@ func (c *examined) subject(i int) subject {
 	return s
 }
 
-// miss is an event that the client was owed and never got.
+// miss is an event that was due and never came.
 type miss struct {
 	event      int
 	connection *connection
 	due        due
 }
 
-// missing lists what was owed by any connection and is nowhere in the history.
+// missing lists what was due in any connection and is nowhere in the history.
 func (c *examined) missing() []miss {
 	var all []miss
 	for _, i := range c.mine[c.h.Workspace] {
@@ -169,9 +170,9 @@ func (c *examined) missing() []miss {
 			if c.handedOn(n, i) {
 				continue
 			}
-			d, ok := c.owed(n, i)
+			d, ok := c.isDue(n, i)
 			if !ok && c.bounds.Continuous {
-				d, ok = c.owedSince(n, i)
+				d, ok = c.dueSinceLast(n, i)
 			}
 			if ok && !c.replaced(n, i) {
 				all = append(all, miss{i, n, d})
@@ -182,17 +183,17 @@ func (c *examined) missing() []miss {
 	return all
 }
 
-// toldOf is the first announcement to the client that covers an event.
-func (c *examined) toldOf(i int) (told, bool) {
-	for _, t := range c.told {
+// reportedGap is the first gap reported to the client that covers an event.
+func (c *examined) reportedGap(i int) (gapReport, bool) {
+	for _, t := range c.gapReports {
 		if t.gap.covers(&c.truth.Events[i], t.at) {
 			return t, true
 		}
 	}
-	return told{}, false
+	return gapReport{}, false
 }
 
-// announced tells whether the server announced that an event may be missing.
+// announced reports whether the server announced that an event may be missing.
 func (c *examined) announced(i int) bool {
 	ev := &c.truth.Events[i]
 	for k := range c.truth.Announced {
@@ -207,7 +208,7 @@ func (c *examined) announced(i int) bool {
 	return false
 }
 
-// since says in words from when on and why an event was due.
+// since describes since when and why an event was due.
 func (c *examined) since(n *connection, d due) string {
 	if d.phase == nil {
 		return "connection " + clock(n.from)
