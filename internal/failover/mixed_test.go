@@ -9,11 +9,11 @@ import (
 	"chatbridge/internal/failover"
 )
 
-// TestChatEngineHangs: it stops and goes on, its connections open all the
-// while. Whatever it had begun to do it does when it goes on.
+// TestChatEngineHangs: it is stopped and continued, its connections stay open.
+// What it had begun it finishes when it is continued.
 func TestChatEngineHangs(t *testing.T) {
 	w := newWorld(t)
-	w.patience = 2 * time.Second
+	w.timeout = 2 * time.Second
 	engine := w.engine()
 	bridge := w.bridge(w.database, map[string]string{
 		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",

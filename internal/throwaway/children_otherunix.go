@@ -6,12 +6,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 )
-
-// setDeathSignal does nothing: only Linux ends a child with its parent. What
-// a killed program leaves here, its user has to end.
-func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}
 
 // childrenOf returns the processes whose parent is pid.
 func childrenOf(pid int) []int {

@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
-	"syscall"
 )
-
-// setDeathSignal makes the kernel send sig to the child when we die.
-func setDeathSignal(attr *syscall.SysProcAttr, sig syscall.Signal) { attr.Pdeathsig = sig }
 
 // childrenOf returns the processes whose parent is pid.
 func childrenOf(pid int) []int {
@@ -26,7 +22,7 @@ func childrenOf(pid int) []int {
 		if err != nil {
 			continue
 		}
-		// pid (name) state ppid …; the name may hold anything, so from its end.
+		// pid (name) state ppid …; the name may contain anything, so from its end.
 		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 		if len(fields) > 1 && string(fields[1]) == strconv.Itoa(pid) {
 			children = append(children, child)
