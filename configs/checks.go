@@ -62,7 +62,7 @@ func requestPath(s string) error {
 }
 
 // webURL wants http or https, a host, no credentials, no query. The text of
-// url.Parse's errors is not repeated: it can hold a password.
+// url.Parse's errors is not repeated: it can contain a password.
 func webURL(s string) error {
 	u, err := url.Parse(s)
 	switch {

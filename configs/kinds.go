@@ -90,7 +90,7 @@ func duration(p *time.Duration, least, most time.Duration) kind {
 	return scalar(p, "duration", accepts, parse, shortDuration)
 }
 
-// shortDuration prints 1m0s as 1m.
+// shortDuration formats 1m0s as 1m.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

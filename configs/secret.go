@@ -104,14 +104,14 @@ func maskURL(u *url.URL) string {
 	return strings.Replace(c.String(), "://", "://"+user, 1)
 }
 
-// fileSuffix makes the key of a secret that of the file that holds it.
+// fileSuffix makes the key of a secret that of the file with the secret.
 const fileSuffix = "_file"
 
 // maxSecretFile bounds what is read from a secret's file, in bytes.
 const maxSecretFile = 64 << 10
 
 // readSecretFiles replaces each `<key>_file` of the layer by what the file
-// holds. A key given both ways in one layer is an error.
+// contains. A key given both ways in one layer is an error.
 func readSecretFiles(l layer, fields []*field) []Problem {
 	var problems []Problem
 	for _, f := range fields {

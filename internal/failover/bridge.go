@@ -3,6 +3,7 @@ package failover
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -33,8 +34,6 @@ type BridgeOptions struct {
 	DatabaseURL string
 	// Secret checks ChatEngine's tokens.
 	Secret string
-	// Upstream is ChatEngine's address; empty: without the gateway.
-	Upstream string
 	// Settings are further keys of the configuration, such as
 	// "gateway.recover_after".
 	Settings map[string]string
@@ -88,12 +87,7 @@ func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 		"replay.state_file": filepath.Join(b.dir, "state"),
 		"log.format":        "text",
 	}
-	if o.Upstream != "" {
-		settings["gateway.upstream"] = o.Upstream
-	}
-	for key, value := range o.Settings {
-		settings[key] = value
-	}
+	maps.Copy(settings, o.Settings)
 	var env strings.Builder
 	for key, value := range settings {
 		fmt.Fprintf(&env, "BRIDGE_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)

@@ -88,10 +88,7 @@ func TestChatEngineKilledInFrontBusy(t *testing.T) {
 	w := newWorld(t)
 	w.busySize()
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	w.busy()
 	writer.Start("r00")

@@ -15,10 +15,9 @@ func TestChatEngineHangs(t *testing.T) {
 	w := newWorld(t)
 	w.timeout = 2 * time.Second
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.timeout": "500ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	settings := gatewaySettings(engine)
+	settings["gateway.timeout"] = "500ms"
+	bridge := w.bridge(w.database, settings)
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	rounds := max(w.size.rounds/2, 1)
@@ -42,10 +41,7 @@ func TestChatEngineHangs(t *testing.T) {
 func TestEverythingAtOnce(t *testing.T) {
 	w := newWorld(t)
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	link := failover.NewLink(t, bridge.Addr())
 	writer, clients := w.writer(engine.URL().String()), w.clients(link.URL())
 	failures := []func(){
