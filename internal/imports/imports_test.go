@@ -14,7 +14,6 @@ import (
 var allowed = map[string][]string{
 	"internal/jsonscan":        {},
 	"internal/retry":           {},
-	"internal/nearest":         {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -30,6 +29,10 @@ var allowed = map[string][]string{
 	"bridge/gateway":           {"bridge/gateway/..."},
 	"bridge/logging":           {},
 	"internal/history":         {"source"},
+	"internal/nearest":         {},
+	"internal/npm":             {"internal/process"},
+	"internal/process":         {},
+	"internal/throwaway":       {"internal/process"},
 	"bridge/systemd":           {},
 	// Never bridge itself, which imports it.
 	"bridge/metrics": {
