@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output is what the demo prints, awaited by pattern.
+// output is the output of the demo; find waits for a pattern in it.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -59,7 +59,7 @@ func (o *output) find(t *testing.T, pattern string) string {
 }
 
 // TestDemoWithARealClient runs the demo, connects socket.io-client from npm
-// as the CRM does, and holds every event against the published schema.
+// as the CRM does, and validates every event against the published schema.
 func TestDemoWithARealClient(t *testing.T) {
 	npm.Install(t, "testdata/npm")
 	tmp := privateTemp(t)
@@ -104,8 +104,8 @@ func TestDemoWithARealClient(t *testing.T) {
 	nothingLeft(t, tmp)
 }
 
-// privateTemp makes a directory for temporary files that no other test uses,
-// and that the user whom Postgres runs as can get into.
+// privateTemp creates a directory for temporary files that no other test uses and
+// that the user whom Postgres runs as can read.
 func privateTemp(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "demo")
