@@ -12,8 +12,9 @@
 // if that is killed with SIGKILL; the directory that is left then is removed by
 // the next Start.
 //
-//   - options.go, find.go: Options, the postgresql.conf made of them; where the
-//     programs of Postgres are
+//   - options.go: Options, the postgresql.conf made of them
+//   - find.go, programs.go: where the programs of Postgres are; a copy of them where
+//     the server's user may not run them
 //   - cluster.go: Cluster, starting and stopping
 //   - template.go: an initialised data directory to copy; initdb
 //   - home.go, account.go: a cluster's directory; the user that owns it
