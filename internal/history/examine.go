@@ -39,7 +39,7 @@ type connection struct {
 	number      int
 	first, last int // entries
 	from, to    time.Time
-	// lasted reports that the client was connected when the recording ended, and
+	// lasted: the client was connected when the recording ended, and
 	// nothing was left to come.
 	lasted    bool
 	recovered bool

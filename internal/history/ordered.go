@@ -47,7 +47,7 @@ func (o *order) last(a arrival, last map[subject]arrival) {
 	}
 }
 
-// same reports that two events of a subject leave the client in the same state.
+// same reports whether two events of a subject leave the client in the same state.
 func same(a, b *Event) bool { return a.Message == b.Message && a.Status == b.Status }
 
 // order is what has come so far, by places in the truth.
