@@ -149,9 +149,9 @@ func (v *validation) listeners() {
 
 func (v *validation) timing() {
 	c := v.config
-	const whole = "whole milliseconds, which is what clients are told"
-	v.refuse(c.Ping.Interval%time.Millisecond != 0, "ping.interval", "has a fraction of a millisecond", whole)
-	v.refuse(c.Ping.Timeout%time.Millisecond != 0, "ping.timeout", "has a fraction of a millisecond", whole)
+	const milliseconds = "whole milliseconds, the unit of the Engine.IO handshake"
+	v.refuse(c.Ping.Interval%time.Millisecond != 0, "ping.interval", "has a fraction of a millisecond", milliseconds)
+	v.refuse(c.Ping.Timeout%time.Millisecond != 0, "ping.timeout", "has a fraction of a millisecond", milliseconds)
 	v.refuse(c.Limits.PacketsPerSecond > 0 && c.Limits.PacketsPerSecond < c.Limits.Subscriptions, "limits.packets_per_second",
 		fmt.Sprintf("is less than limits.subscriptions (%d): a client that returns and subscribes to all of them at once would be cut off, again and again", c.Limits.Subscriptions), "at least limits.subscriptions")
 	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is set, and gateway.upstream is not", "gateway.upstream beside it")

@@ -32,7 +32,7 @@ func On(t testing.TB, c *throwaway.Cluster, sql ...string) string {
 	t.Helper()
 	name := "t_" + strings.ToLower(rand.Text()[:12])
 	if err := Exec(t.Context(), c.URL("postgres"), "create database "+name); err != nil {
-		t.Fatal("pgtest: make a database:", err)
+		t.Fatal("pgtest: create a database:", err)
 	}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), clusterTimeout)
