@@ -28,8 +28,8 @@ func (d *Daemon) Metrics() metrics.Snapshot {
 	now := time.Now()
 	health := d.source.Health()
 	_, ready := judge(health, d.cfg.Health.Grace, now)
-	pipeline, feeding := d.pipeline.Stats(), d.server.Hub().Stats()
-	authStats := d.auth.Stats()
+	pipeline, feeding := d.pipeline.Stats(), d.api.Hub().Stats()
+	authStats, refused := d.auth.Stats(), d.api.Stats()
 	s := metrics.Snapshot{
 		Build:   metrics.Build{Version: d.build.Version, Commit: d.build.Commit, Go: d.build.Go},
 		Started: d.started, Ready: ready && !d.ending.Load(), Source: sourceMetrics(health, pipeline.Gaps, now),
@@ -38,14 +38,14 @@ func (d *Daemon) Metrics() metrics.Snapshot {
 			CatchingUp: feeding.Catching, CaughtUp: feeding.CaughtUp,
 			Pauses: feeding.Pauses, Paused: feeding.Paused,
 			LockLongest: feeding.LockLongest, LockHeld: feeding.LockHeld,
-			Expired: d.server.expired.Load(), DescriptorsRefused: d.descriptors.refused.Load(),
+			Expired: refused.Expired, DescriptorsRefused: d.descriptors.refused.Load(),
 		},
-		Sockets: d.server.IO().Stats(), Replay: feeding.Replay, Auth: &authStats,
-		Reload: d.reloads.snapshot(d.started),
+		Sockets: d.api.SocketIO().Stats(), Replay: feeding.Replay, Auth: &authStats,
+		Reload: d.reload.snapshot(d.started),
 	}
 	s.Sockets.Sockets -= int64(feeding.Feeds) // the gateway's own are no clients
 	s.Clients.CatchUps, s.Clients.Gaps = feeding.ByReason()
-	s.Clients.TokensRefused, s.Clients.EventsRefused = d.server.refused()
+	s.Clients.TokensRefused, s.Clients.EventsRefused = refused.TokensRefused, refused.EventsRefused
 	if m, ok := d.source.(measured); ok {
 		m.measure(&s)
 	}

@@ -11,20 +11,20 @@ import (
 // UseLog makes l, whose Logger New was given, the Daemon's to steer: Run runs
 // it, Reload sets its level and /metrics shows its counts. Call it before Run.
 func (d *Daemon) UseLog(l *logging.Log) {
-	d.lines = l
+	d.lines, d.reload.lines = l, l
 	d.parts = append(d.parts, l.Run)
 }
 
 // UseListeners makes Listen take the public and the admin socket from l where
 // it has them, by the names `public` and `admin`, in place of the configured
 // addresses. Call it before Listen.
-func (d *Daemon) UseListeners(l *systemd.Listeners) { d.inherited = l }
+func (d *Daemon) UseListeners(l *systemd.Listeners) { d.listeners.inherited = l }
 
 // logAddresses says where it serves, as the listeners report it.
 func (d *Daemon) logAddresses() {
-	attrs := []any{"address", d.public.Addr().String(), "path", d.cfg.Path, "tls", d.cert != nil, "version", d.build.Version}
-	if d.admin != nil {
-		attrs = append(attrs, "admin", d.admin.Addr().String())
+	attrs := []any{"address", d.listeners.public.Addr().String(), "path", d.cfg.Path, "tls", d.cert != nil, "version", d.build.Version}
+	if d.listeners.admin != nil {
+		attrs = append(attrs, "admin", d.listeners.admin.Addr().String())
 	}
 	d.log.Info("serving", attrs...)
 }
@@ -34,7 +34,7 @@ func (d *Daemon) logAddresses() {
 // published at all.
 func (d *Daemon) Alive() error {
 	// Takes the lock under which events are published.
-	d.server.Hub().Stats()
+	d.api.Hub().Stats()
 	return d.pulse.look()
 }
 
@@ -49,7 +49,7 @@ func (d *Daemon) StatusLine() string {
 	if h.Flowing && h.Lag >= 0.001 {
 		fmt.Fprintf(&b, " (%.3g s)", h.Lag)
 	}
-	io := d.server.IO().Stats()
+	io := d.api.SocketIO().Stats()
 	fmt.Fprintf(&b, "; %d clients (%d websocket, %d polling)", io.WebSocket+io.Polling, io.WebSocket, io.Polling)
 	if d.gateway != nil {
 		s := d.gateway.Status()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/mapping"
 	"chatbridge/socketio/engineio"
 )
@@ -134,10 +135,10 @@ func (d *Daemon) Status() Status {
 	now := time.Now()
 	health := d.source.Health()
 	ready, ok := judge(health, d.cfg.Health.Grace, now)
-	pipeline, feeding, io := d.pipeline.Stats(), d.server.Hub().Stats(), d.server.IO().Stats()
+	rows, feeding, io := d.pipeline.Stats(), d.api.Hub().Stats(), d.api.SocketIO().Stats()
 	s := Status{
 		Build: d.build, Started: d.started, Ready: ok, Reason: ready.Reason, Source: health,
-		Events: eventStatus(pipeline, feeding),
+		Events: eventStatus(rows, feeding),
 		Clients: ClientStatus{
 			Connected: io.Sockets - int64(feeding.Feeds), Websocket: io.WebSocket, Polling: io.Polling,
 			CatchingUp: feeding.Catching, QueuedBytes: io.QueuedBytes,
@@ -149,14 +150,15 @@ func (d *Daemon) Status() Status {
 			Packets: feeding.CaughtUp, Pauses: feeding.Pauses, PausedSeconds: feeding.Paused.Seconds(),
 		},
 		Mapping: MappingStatus{
-			Skipped: pipeline.Mapping.Skipped, Unmappable: pipeline.Mapping.Unmappable,
-			UnknownWords: pipeline.Mapping.UnknownWords, Lookups: lookupStatus(pipeline.Mapping.Lookups),
-			Shortened: pipeline.Mapping.Shortened, LeftOut: pipeline.Mapping.LeftOut,
+			Skipped: rows.Mapping.Skipped, Unmappable: rows.Mapping.Unmappable,
+			UnknownWords: rows.Mapping.UnknownWords, Lookups: lookupStatus(rows.Mapping.Lookups),
+			Shortened: rows.Mapping.Shortened, LeftOut: rows.Mapping.LeftOut,
 		},
 		Warnings: d.warnings.list(),
 	}
 	s.Replay.CatchUps, s.Replay.Gaps = feeding.ByReason()
-	s.Clients.Tokens, s.Clients.Faults = d.server.refused()
+	refused := d.api.Stats()
+	s.Clients.Tokens, s.Clients.Faults = refused.TokensRefused, refused.EventsRefused
 	if rt, ok := d.source.(*realtimeSource); ok {
 		s.Realtime = rt.status(now)
 	}
@@ -166,7 +168,7 @@ func (d *Daemon) Status() Status {
 	return s
 }
 
-func eventStatus(p PipelineStats, h hub.Stats) EventStatus {
+func eventStatus(p pipeline.Stats, h hub.Stats) EventStatus {
 	e := EventStatus{
 		Message: h.Published[mapping.Message], Conversation: h.Published[mapping.Conversation],
 		MessageStatus: h.Published[mapping.MessageStatus], Typing: h.Published[mapping.Typing],

@@ -24,9 +24,18 @@ var allowed = map[string][]string{
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...", "bridge/replay"},
 	"bridge/gateway":           {"bridge/gateway/..."},
-	"bridge/logging":           {},
-	"internal/history":         {"source"},
-	"bridge/systemd":           {},
+	"bridge/access":            {},
+	// No source but its vocabulary, no configuration.
+	"bridge/api": {
+		"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/replay",
+	},
+	"bridge/pipeline": {
+		"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
+	},
+	"bridge/logging":   {},
+	"internal/history": {"source"},
+	"bridge/systemd":   {},
 	// Never bridge itself, which imports it.
 	"bridge/metrics": {
 		"source", "source/...", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...",

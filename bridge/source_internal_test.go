@@ -1,0 +1,69 @@
+package bridge
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chatbridge/source"
+)
+
+// ailing is a Source whose health a test sets.
+type ailing struct{ health atomic.Pointer[SourceHealth] }
+
+func (a *ailing) Run(ctx context.Context, _ source.Handler) error { <-ctx.Done(); return nil }
+func (a *ailing) Health() SourceHealth                            { return *a.health.Load() }
+func (a *ailing) set(h SourceHealth)                              { a.health.Store(&h) }
+
+// TestCaughtUp: a source that is behind, by bytes or by time, or does not flow,
+// has not read all.
+func TestCaughtUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		health   SourceHealth
+		caughtUp bool
+	}{
+		"not flowing":      {SourceHealth{}, false},
+		"behind by bytes":  {SourceHealth{Flowing: true, LagBytes: caughtUpBytes + 1}, false},
+		"behind by time":   {SourceHealth{Flowing: true, LagBytes: caughtUpBytes, Lag: 1}, false},
+		"behind by little": {SourceHealth{Flowing: true, LagBytes: caughtUpBytes, Lag: 0.9}, true},
+	} {
+		a := new(ailing)
+		a.set(c.health)
+		if got := (sourceState{a}).CaughtUp(); got != c.caughtUp {
+			t.Errorf("%s: caught up is %v", name, got)
+		}
+	}
+}
+
+// TestFreshness: the log holds what was committed before a moment when a later
+// transaction was read, or nothing has come for a while.
+func TestFreshness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		since := time.Now()
+		before, after := since.Add(-time.Second), since.Add(time.Second)
+		time.Sleep(2 * time.Second)
+		a := new(ailing)
+		for name, c := range map[string]struct {
+			health SourceHealth
+			fresh  bool
+		}{
+			"nothing came":       {SourceHealth{Flowing: true}, false},
+			"an earlier one":     {SourceHealth{Flowing: true, LastTransaction: &before}, false},
+			"a later one":        {SourceHealth{Flowing: true, LastTransaction: &after}, true},
+			"a later one, late":  {SourceHealth{Flowing: true, LastTransaction: &after, Lag: 2}, false},
+			"a later one, other": {SourceHealth{LastTransaction: &after}, false},
+		} {
+			a.set(c.health)
+			if (sourceState{a}).Fresh(since) != c.fresh {
+				t.Errorf("%s: fresh is %v", name, !c.fresh)
+			}
+		}
+		a.set(SourceHealth{Flowing: true, LastTransaction: &before})
+		time.Sleep(quietAfter - 2*time.Second)
+		if !(sourceState{a}).Fresh(since) {
+			t.Error("a quiet database is not fresh")
+		}
+	})
+}
