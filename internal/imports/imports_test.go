@@ -31,11 +31,11 @@ var allowed = map[string][]string{
 	"bridge/access":            {},
 	// No source but its vocabulary, no configuration.
 	"bridge/api": {
-		"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...",
+		"source", "mapping", "mapping/presets", "socketio", "socketio/...",
 		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/replay",
 	},
 	"bridge/pipeline": {
-		"source", "mapping", "mapping/presets", "internal/nearest", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
+		"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
 	},
 	"bridge/logging":   {},
 	"internal/history": {"source"},
