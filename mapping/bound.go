@@ -1,11 +1,11 @@
 package mapping
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"unicode/utf8"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/source"
 )
 
@@ -48,20 +48,20 @@ func (b *bound) init(most int) { b.most, b.large = most, min(most, largeValue) }
 // the bound.
 func (b *bound) appendLarge(dst, s []byte) ([]byte, bool) {
 	if b.most == 0 {
-		return appendString(dst, s), true
+		return jsonscan.AppendString(dst, s), true
 	}
-	n := encodedLen(s, b.most)
+	n := jsonscan.StringLen(s, b.most)
 	switch {
 	case b.room == 0 && len(dst)+n <= b.most, b.room > 0 && n <= b.room, b.room > 0 && b.name == "content" && n <= b.most/2:
-		return appendString(slices.Grow(dst, n), s), true
+		return jsonscan.AppendString(slices.Grow(dst, n), s), true
 	case b.room == 0:
 		b.over = true
 		return append(dst, `""`...), true
 	case b.name == "content":
 		b.shortened = true
 		room := b.most/2 - len(shortenedMark) - 2
-		s = s[:cutAt(s, room)]
-		dst = appendString(slices.Grow(dst, room+len(shortenedMark)+2), s)
+		s = s[:jsonscan.CutAt(s, room)]
+		dst = jsonscan.AppendString(slices.Grow(dst, room+len(shortenedMark)+2), s)
 		return append(append(dst[:len(dst)-1], shortenedMark...), '"'), true
 	}
 	return b.without(dst)
@@ -100,55 +100,6 @@ func isVital(member string) bool {
 		return true
 	}
 	return false
-}
-
-// encodedLen returns the length of s as a JSON string, or something above most
-// when it is more.
-func encodedLen(s []byte, most int) int {
-	if len(s) > most {
-		return len(s)
-	}
-	n, valid := 2, utf8.Valid(s)
-	for i := 0; i < len(s) && n <= most; {
-		if i+8 <= len(s) && valid && plain8(binary.LittleEndian.Uint64(s[i:])) {
-			i, n = i+8, n+8
-			continue
-		}
-		size, in := encodedRune(s[i:], valid)
-		i, n = i+in, n+size
-	}
-	return n
-}
-
-// encodedRune returns how much the first rune takes in JSON, and in s.
-func encodedRune(s []byte, valid bool) (encoded, size int) {
-	switch c := s[0]; {
-	case c == '"' || c == '\\' || c == '\n' || c == '\r' || c == '\t' || c == '\b' || c == '\f':
-		return 2, 1
-	case c < 0x20:
-		return 6, 1
-	case c < utf8.RuneSelf || valid:
-		return 1, 1
-	}
-	r, n := utf8.DecodeRune(s)
-	if r == utf8.RuneError && n <= 1 {
-		return len("\uFFFD"), 1
-	}
-	return n, n
-}
-
-// cutAt returns how much of s, up to the end of a rune, takes at most room
-// bytes in JSON.
-func cutAt(s []byte, room int) int {
-	n := 0
-	for i := 0; i < len(s); {
-		encoded, size := encodedRune(s[i:], false)
-		if n += encoded; n > room {
-			return i
-		}
-		i += size
-	}
-	return len(s)
 }
 
 // shorten makes a payload again that was too large: first without what takes

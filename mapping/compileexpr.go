@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/internal/nearest"
 
 	"go.yaml.in/yaml/v3"
@@ -297,7 +298,7 @@ func (c *compiler) constant(v *yaml.Node, m shapeMember) expr {
 		return nil
 	}
 	if f == formText {
-		return c.formed(v, m, f, &constExpr{plain: []byte(v.Value), encoded: appendString(nil, []byte(v.Value))})
+		return c.formed(v, m, f, &constExpr{plain: []byte(v.Value), encoded: jsonscan.AppendString(nil, []byte(v.Value))})
 	}
 	encoded, err := json.Marshal(value)
 	if err != nil || value == nil {

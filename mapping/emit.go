@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/source"
 )
 
@@ -205,7 +206,7 @@ func (m *Mapper) makeStatus(row source.Row, index uint32) outcome {
 		out, ok = m.spec.statusMember.json(append(out, middle...), &m.env)
 	}
 	if ok {
-		out = appendString(append(out, `,"conversationId":`...), row[m.spec.message.conversation].Data)
+		out = jsonscan.AppendString(append(out, `,"conversationId":`...), row[m.spec.message.conversation].Data)
 	}
 	m.out = append(out, '}')
 	switch {

@@ -4,15 +4,11 @@ import "slices"
 
 // The byte-level helpers, for their tests.
 var (
-	AppendTime   = appendTime
-	AppendString = appendString
-	TimeOrder    = timeOrder
-	ParseTime    = parseTime
-	Unquote      = unquote
-	Descend      = descend
-	Phone        = phone
-	PhoneJID     = phoneJID
-	IsNumber     = isNumber
+	AppendTime = appendTime
+	TimeOrder  = timeOrder
+	ParseTime  = parseTime
+	Phone      = phone
+	PhoneJID   = phoneJID
 )
 
 // AppendTimeOf is appendTimeOf with the unit's name.

@@ -1,5 +1,7 @@
 package mapping
 
+import "chatbridge/internal/jsonscan"
+
 // expr is one compiled expression of a mapping. Expressions are immutable;
 // what varies is in the env.
 type expr interface {
@@ -22,7 +24,7 @@ func quoted(x expr, dst []byte, e *env) ([]byte, bool) {
 	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
-	return appendString(dst, s), true
+	return jsonscan.AppendString(dst, s), true
 }
 
 // columnExpr is a column's text.
@@ -37,7 +39,7 @@ func (x *columnExpr) json(dst []byte, e *env) ([]byte, bool) {
 	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
-	return appendString(dst, s), true
+	return jsonscan.AppendString(dst, s), true
 }
 func (x *columnExpr) walk(visit func(ref)) { visit(x.ref) }
 
@@ -131,7 +133,7 @@ func (x *matchExpr) json(dst []byte, e *env) ([]byte, bool) {
 	if len(s) > e.large {
 		return e.appendLarge(dst, s)
 	}
-	return appendString(dst, s), true
+	return jsonscan.AppendString(dst, s), true
 }
 func (x *matchExpr) walk(visit func(ref)) { x.of.walk(visit) }
 
@@ -199,7 +201,7 @@ type numberExpr struct{ of expr }
 
 func (x *numberExpr) text(e *env) ([]byte, bool) {
 	s, ok := x.of.text(e)
-	return s, ok && isNumber(s)
+	return s, ok && jsonscan.IsNumber(s)
 }
 
 func (x *numberExpr) json(dst []byte, e *env) ([]byte, bool) {

@@ -1,6 +1,10 @@
 package mapping
 
-import "bytes"
+import (
+	"bytes"
+
+	"chatbridge/internal/jsonscan"
+)
 
 // jsonExpr puts a JSON value into the payload as it is, or a part of it.
 type jsonExpr struct {
@@ -24,11 +28,11 @@ func (x *jsonExpr) raw(e *env) ([]byte, bool) {
 	}
 	r := x.of.ref
 	if t := e.trusted[r.table]; r.slot >= len(t) || !t[r.slot] {
-		if !validJSON(s) {
+		if !jsonscan.Valid(s) {
 			return nil, false
 		}
 	}
-	if s, ok = descend(s, x.path); !ok {
+	if s, ok = jsonscan.Descend(s, x.path); !ok {
 		return nil, false
 	}
 	f, ok := jsonForm(s)
@@ -49,7 +53,7 @@ func (x *jsonExpr) text(e *env) ([]byte, bool) {
 		return s, true
 	}
 	start := len(e.scratch)
-	e.scratch, ok = unquote(e.scratch, s)
+	e.scratch, ok = jsonscan.Unquote(e.scratch, s)
 	return e.scratch[start:len(e.scratch):len(e.scratch)], ok
 }
 
@@ -106,7 +110,7 @@ const (
 )
 
 func newMember(name string, required bool, value expr) memberExpr {
-	head := append(appendString([]byte{','}, []byte(name)), ':')
+	head := append(jsonscan.AppendString([]byte{','}, []byte(name)), ':')
 	return memberExpr{name: name, head: head, required: required, value: value}
 }
 

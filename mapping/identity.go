@@ -1,6 +1,10 @@
 package mapping
 
-import "bytes"
+import (
+	"bytes"
+
+	"chatbridge/internal/jsonscan"
+)
 
 // identityKind says whom one of WhatsApp's identities names.
 type identityKind uint8
@@ -245,7 +249,7 @@ func (x *asExpr) json(dst []byte, e *env) ([]byte, bool) {
 		return dst, false
 	}
 	if x.same != nil && x.same(s) {
-		return appendString(dst, s), true
+		return jsonscan.AppendString(dst, s), true
 	}
 	return quoted(x, dst, e)
 }

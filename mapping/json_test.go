@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/mapping"
 )
 
@@ -71,7 +72,7 @@ func TestDescend(t *testing.T) {
 		if path != "" {
 			steps = strings.Split(path, "/")
 		}
-		got, ok := mapping.Descend([]byte(doc), steps)
+		got, ok := jsonscan.Descend([]byte(doc), steps)
 		if ok != (want != "") || string(got) != want {
 			t.Errorf("%s: %s %v, want %s", path, got, ok, want)
 		}
@@ -90,7 +91,7 @@ func FuzzEdit(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s []byte) {
 		edited, ok := mapping.AppendEdited(nil, s, true)
 		merged, mergedOK := mapping.MergeObject(s, "p", []byte("1"))
-		mapping.Descend(s, []string{"a", "0"})
+		jsonscan.Descend(s, []string{"a", "0"})
 		var doc any
 		if json.Unmarshal(s, &doc) != nil {
 			return
@@ -142,13 +143,13 @@ func TestUnquote(t *testing.T) {
 		`"\ud83d\ude00"`: "😀", `"\ud83d"`: "\uFFFD", `"\ud83dA"`: "\uFFFDA", `"\ud83d\u0041"`: "\uFFFDA", `"\ude00\ud83d"`: "\uFFFD\uFFFD",
 		`"\u00e9\/\"\\\b\f\n\r\t"`: "é/\"\\\b\f\n\r\t", `""`: "", `"\ud83d\ud83d\ude00"`: "\uFFFD😀",
 	} {
-		got, ok := mapping.Unquote([]byte("x"), []byte(in))
+		got, ok := jsonscan.Unquote([]byte("x"), []byte(in))
 		if !ok || string(got) != "x"+want {
 			t.Errorf("%s: %q %v, want %q", in, got, ok, want)
 		}
 	}
 	for _, in := range []string{``, `"`, `a`, `"a`, `"\"`, `"\u12"`, `"\u12x4"`, `"\x"`} {
-		if got, ok := mapping.Unquote(nil, []byte(in)); ok {
+		if got, ok := jsonscan.Unquote(nil, []byte(in)); ok {
 			t.Errorf("%s: %q", in, got)
 		}
 	}
@@ -160,7 +161,7 @@ func FuzzUnquote(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, s []byte) {
-		got, ok := mapping.Unquote(nil, s)
+		got, ok := jsonscan.Unquote(nil, s)
 		var want string
 		if json.Unmarshal(s, &want) != nil || len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' || !utf8.Valid(s) {
 			return

@@ -1,12 +1,6 @@
 package mapping
 
-import (
-	"encoding/json"
-	"strconv"
-	"strings"
-	"unicode/utf16"
-	"unicode/utf8"
-)
+import "chatbridge/internal/jsonscan"
 
 // edit says what a rewritten jsonb value loses or gains.
 type edit struct {
@@ -28,15 +22,15 @@ func (e edit) none() bool { return !e.dropNulls && len(e.times) == 0 }
 // copied byte for byte.
 func appendEdited(dst, s []byte, e edit, depth int) ([]byte, bool) {
 	f, ok := jsonForm(s)
-	if !ok || f != formObject && f != formArray || depth > maxDepth {
-		return append(dst, s...), depth <= maxDepth
+	if !ok || f != formObject && f != formArray || depth > jsonscan.MaxDepth {
+		return append(dst, s...), depth <= jsonscan.MaxDepth
 	}
-	it := iterate(s)
-	dst = append(dst, s[skipSpace(s, 0)])
+	it := jsonscan.Iterate(s)
+	dst = append(dst, s[jsonscan.SkipSpace(s, 0)])
 	first := true
-	for it.next() {
-		null := e.dropNulls && isNull(it.value)
-		if null && (it.end == '}' || depth == 0) {
+	for it.Next() {
+		null := e.dropNulls && jsonscan.IsNull(it.Value)
+		if null && (it.End == '}' || depth == 0) {
 			continue
 		}
 		if !first {
@@ -44,24 +38,24 @@ func appendEdited(dst, s []byte, e edit, depth int) ([]byte, bool) {
 		}
 		first = false
 		inner := e
-		if it.end == '}' {
-			dst = append(append(dst, it.key...), ':')
-			if e.isTime(it.key) {
-				dst = e.appendTimeAgain(dst, it.value)
+		if it.End == '}' {
+			dst = append(append(dst, it.Key...), ':')
+			if e.isTime(it.Key) {
+				dst = e.appendTimeAgain(dst, it.Value)
 				continue
 			}
 			inner.times = nil
 		}
-		if dst, ok = appendEdited(dst, it.value, inner, depth+1); !ok {
+		if dst, ok = appendEdited(dst, it.Value, inner, depth+1); !ok {
 			return dst, false
 		}
 	}
-	return append(dst, it.end), !it.bad
+	return append(dst, it.End), !it.Bad
 }
 
 func (e edit) isTime(key []byte) bool {
 	for _, name := range e.times {
-		if keyIs(key, name) {
+		if jsonscan.KeyIs(key, name) {
 			return true
 		}
 	}
@@ -74,7 +68,7 @@ func (e edit) appendTimeAgain(dst, value []byte) []byte {
 	plain := value
 	switch f, ok := jsonForm(value); {
 	case ok && f == formText:
-		if plain, ok = unquote(nil, value); !ok {
+		if plain, ok = jsonscan.Unquote(nil, value); !ok {
 			return append(dst, value...)
 		}
 	case !ok || f != formNumber:
@@ -94,26 +88,26 @@ func (e edit) appendTimeAgain(dst, value []byte) []byte {
 // appendOpen appends the members of the object base as ,"name":value, without
 // those of names that are null, and without the braces.
 func appendOpen(dst, base []byte, names []string) ([]byte, bool) {
-	it := iterate(base)
-	if it.bad || it.end != '}' {
+	it := jsonscan.Iterate(base)
+	if it.Bad || it.End != '}' {
 		return dst, false
 	}
-	for it.next() {
-		if isNull(it.value) && keyIn(it.key, names) {
+	for it.Next() {
+		if jsonscan.IsNull(it.Value) && keyIn(it.Key, names) {
 			continue
 		}
 		dst = append(dst, ',')
-		dst = append(append(append(dst, it.key...), ':'), it.value...)
+		dst = append(append(append(dst, it.Key...), ':'), it.Value...)
 	}
-	return dst, !it.bad
+	return dst, !it.Bad
 }
 
 // hasMember tells that the object has a member of that name that is not null.
 func hasMember(object []byte, name string) bool {
-	it := iterate(object)
-	for it.end == '}' && it.next() {
-		if keyIs(it.key, name) {
-			return !isNull(it.value)
+	it := jsonscan.Iterate(object)
+	for it.End == '}' && it.Next() {
+		if jsonscan.KeyIs(it.Key, name) {
+			return !jsonscan.IsNull(it.Value)
 		}
 	}
 	return false
@@ -121,74 +115,31 @@ func hasMember(object []byte, name string) bool {
 
 func keyIn(key []byte, names []string) bool {
 	for _, n := range names {
-		if keyIs(key, n) {
+		if jsonscan.KeyIs(key, n) {
 			return true
 		}
 	}
 	return false
 }
 
-// unquote appends the text of a JSON string. A lone surrogate becomes U+FFFD,
-// for there is no UTF-8 for it.
-func unquote(dst, quoted []byte) ([]byte, bool) {
-	if len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"' {
-		return dst, false
+// jsonForm tells the form of a JSON value by its first byte; false for null
+// and for nothing.
+func jsonForm(s []byte) (form, bool) {
+	i := jsonscan.SkipSpace(s, 0)
+	if i >= len(s) {
+		return formAny, false
 	}
-	s := quoted[1 : len(quoted)-1]
-	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' {
-			dst = append(dst, s[i])
-			continue
-		}
-		if i++; i >= len(s) {
-			return dst, false
-		}
-		if s[i] == 'u' {
-			r, n, ok := escapedRune(s[i+1:])
-			if !ok {
-				return dst, false
-			}
-			dst = utf8.AppendRune(dst, r)
-			i += n
-			continue
-		}
-		at := strings.IndexByte(`"\/bfnrt`, s[i])
-		if at < 0 {
-			return dst, false
-		}
-		dst = append(dst, "\"\\/\b\f\n\r\t"[at])
+	switch s[i] {
+	case '{':
+		return formObject, true
+	case '[':
+		return formArray, true
+	case '"':
+		return formText, true
+	case 't', 'f':
+		return formBool, true
+	case 'n':
+		return formAny, false
 	}
-	return dst, true
-}
-
-// escapedRune reads what comes after \u: four digits, and, where they are the
-// first half of a pair, the second half. n is the number of bytes read.
-func escapedRune(s []byte) (r rune, n int, ok bool) {
-	if r, ok = hex4(s); !ok || !utf16.IsSurrogate(r) {
-		return r, 4, ok
-	}
-	if len(s) > 6 && s[4] == '\\' && s[5] == 'u' {
-		if low, ok := hex4(s[6:]); ok {
-			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
-				return pair, 10, true
-			}
-		}
-	}
-	return utf8.RuneError, 4, true
-}
-
-func hex4(s []byte) (rune, bool) {
-	if len(s) < 4 {
-		return 0, false
-	}
-	v, err := strconv.ParseUint(string(s[:4]), 16, 32)
-	return rune(v), err == nil
-}
-
-// validJSON tells that s may be put into a payload as it is.
-func validJSON(s []byte) bool { return utf8.Valid(s) && json.Valid(s) }
-
-// isNumber tells that s is a JSON number: not NaN, Infinity or a hexadecimal.
-func isNumber(s []byte) bool {
-	return len(s) > 0 && (s[0] == '-' || s[0]-'0' <= 9) && json.Valid(s)
+	return formNumber, true
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/internal/npm"
 	"chatbridge/mapping"
 )
@@ -34,7 +35,7 @@ func TestStringsAgreeWithV8(t *testing.T) {
 	var answer struct{ Strings []string }
 	node.Await("answer", &answer)
 	for i, want := range answer.Strings {
-		if got := mapping.AppendString(nil, []byte(in[i])); string(got) != want {
+		if got := jsonscan.AppendString(nil, []byte(in[i])); string(got) != want {
 			t.Fatalf("%q: ours %s, V8's %s", in[i], got, want)
 		}
 	}
@@ -50,7 +51,7 @@ func TestInvalidUTF8(t *testing.T) {
 		"caf\xe9 \"x\"":    `"caf` + "\uFFFD" + ` \"x\""`,
 		"\xed\xa0\x80 ção": `"` + "\uFFFD\uFFFD\uFFFD ção" + `"`,
 	} {
-		if got := mapping.AppendString(nil, []byte(in)); string(got) != want {
+		if got := jsonscan.AppendString(nil, []byte(in)); string(got) != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}
 	}
@@ -63,7 +64,7 @@ func FuzzString(f *testing.F) {
 	}
 	f.Add([]byte("\xff\xfe"))
 	f.Fuzz(func(t *testing.T, s []byte) {
-		out := mapping.AppendString([]byte("x"), s)
+		out := jsonscan.AppendString([]byte("x"), s)
 		if out[0] != 'x' || !utf8.Valid(out) {
 			t.Fatalf("%q: %q", s, out)
 		}
@@ -74,7 +75,7 @@ func FuzzString(f *testing.F) {
 		if want := strings.ToValidUTF8(string(s), "\uFFFD"); utf8.Valid(s) && back != want {
 			t.Fatalf("%q came back as %q", s, back)
 		}
-		plain, ok := mapping.Unquote(nil, out[1:])
+		plain, ok := jsonscan.Unquote(nil, out[1:])
 		if !ok || string(plain) != back {
 			t.Fatalf("%q: unquoted %q, want %q", s, plain, back)
 		}
@@ -88,7 +89,7 @@ func BenchmarkString(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
 			for b.Loop() {
-				out = mapping.AppendString(out[:0], in)
+				out = jsonscan.AppendString(out[:0], in)
 			}
 		})
 	}
@@ -115,7 +116,7 @@ func TestNumbers(t *testing.T) {
 		"0": true, "-1": true, "1.500": true, "9223372036854775807": true, "1e+20": true,
 		"NaN": false, "Infinity": false, "-Infinity": false, "": false, "01": false, "0x1": false, "+1": false, "true": false, "1 2": false,
 	} {
-		if mapping.IsNumber([]byte(in)) != want {
+		if jsonscan.IsNumber([]byte(in)) != want {
 			t.Errorf("%q: %v, want %v", in, !want, want)
 		}
 	}

@@ -1,15 +1,15 @@
-package mapping
+package jsonscan
 
 import (
 	"encoding/binary"
 	"unicode/utf8"
 )
 
-// appendString appends s as a JSON string the way JSON.stringify writes it:
+// AppendString appends s as a JSON string the way JSON.stringify writes it:
 // quotes, backslashes and control characters are escaped, everything else is
 // itself (no HTML escaping). Bytes that are not UTF-8, which only a database
 // in encoding SQL_ASCII can hold, become U+FFFD: a text frame must be UTF-8.
-func appendString(dst, s []byte) []byte {
+func AppendString(dst, s []byte) []byte {
 	dst = append(dst, '"')
 	i := clean(s)
 	if i == len(s) {
