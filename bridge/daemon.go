@@ -16,6 +16,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/logging"
+	"chatbridge/bridge/ops"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/socketio"
@@ -28,14 +29,14 @@ type Source interface {
 	// It deals itself with all that passes; an error is for good.
 	Run(ctx context.Context, handler source.Handler) error
 	// Health may be called from any goroutine, also while Run does not run.
-	Health() SourceHealth
+	Health() ops.Health
 }
 
 // Daemon is the whole bridge. New makes it, Listen binds its addresses, Run
 // runs it.
 type Daemon struct {
 	cfg      *configs.Config
-	build    Build
+	build    ops.Build
 	log      *slog.Logger
 	started  time.Time
 	source   Source
@@ -43,7 +44,7 @@ type Daemon struct {
 	server   *Server
 	auth     *auth.Authenticator
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	warnings warnings
+	warnings *ops.Warnings
 	pool     *pgxpool.Pool // for lookups and memberships; nil without a database
 	origins  atomic.Pointer[access.Origins]
 	key      atomic.Pointer[configs.Secret] // of the Supabase project
@@ -63,7 +64,7 @@ type Daemon struct {
 	taken     []string // the settings whose sockets are systemd's
 	lines     *logging.Log
 	cert      *certificate // nil without TLS
-	pulse     pulse
+	progress  ops.Progress
 	reloads   reloads
 }
 
@@ -95,11 +96,11 @@ func (d *Daemon) Run(ctx context.Context) error {
 	following, stopFollowing := context.WithCancel(ctx)
 	defer stopFollowing()
 	followed := make(chan error, 1)
-	d.pulse.next = d.pipeline
-	go func() { followed <- d.source.Run(following, &d.pulse) }()
+	d.progress.Handler = d.pipeline
+	go func() { followed <- d.source.Run(following, &d.progress) }()
 	d.logAddresses()
 	d.notify.Ready()
-	group.Go(func() error { return d.notify.Watch(failed, watched{d}) })
+	group.Go(func() error { return d.notify.Watch(failed, d.watchdog()) })
 
 	var cause error
 	over := false

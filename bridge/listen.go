@@ -9,10 +9,7 @@ import (
 	"slices"
 	"syscall"
 
-	"chatbridge/bridge/access"
-	"chatbridge/bridge/console"
-	"chatbridge/bridge/gateway"
-	"chatbridge/bridge/metrics"
+	"chatbridge/bridge/ops"
 )
 
 // Listen binds the public and the admin address, so that a port that is taken
@@ -109,8 +106,7 @@ func (d *Daemon) listen(key, address string, names ...string) (net.Listener, err
 // with a gateway, everything that ChatEngine serves.
 func (d *Daemon) publicHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", d.serveHealthz)
-	mux.HandleFunc("GET /readyz", d.serveReadyz)
+	ops.Probes(mux, d.readiness)
 	local := d.admit(d.active(d.afterRefill(d.server.IO())))
 	if d.gateway != nil {
 		mux.Handle("/", d.gateway)
@@ -124,14 +120,9 @@ func (d *Daemon) publicHandler() http.Handler {
 // adminHandler serves the operator: on a listener of its own, which is not
 // for the public.
 func (d *Daemon) adminHandler() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metrics.Handler(d.Metrics, d.log))
-	mux.Handle("GET /{$}", console.Handler())
-	mux.HandleFunc("GET /status", d.serveStatus)
-	mux.HandleFunc("GET /healthz", d.serveHealthz)
-	mux.HandleFunc("GET /readyz", d.serveReadyz)
+	a := ops.Admin{Snapshot: d.Snapshot, Readiness: d.readiness, Logger: d.log}
 	if d.gateway != nil {
-		mux.Handle(gateway.AdminPath, d.gateway.Admin())
+		a.Gateway = d.gateway.Admin()
 	}
-	return access.Loopback(mux)
+	return a.Handler()
 }

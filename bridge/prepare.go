@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres"
@@ -96,7 +97,7 @@ func Wants(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 // returns a *SetupError for what only somebody else can mend.
 func (s *postgresSource) prepare(ctx context.Context) error {
 	defer s.preparing.Store(nil)
-	s.waiting("connecting", "", "")
+	s.waiting(ops.StateConnecting, "", "")
 	pause := prepareMin
 	refused := postgres.Refusals{Min: prepareMin, Slow: prepareSlow}
 	for {
@@ -109,12 +110,12 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 		f := provision.Connect(err)
 		wait := pause/2 + rand.N(pause)
 		pause = min(2*pause, prepareMax)
-		state := "retrying"
+		state := ops.StateRetrying
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
 			wait = refused.Next(pg.Code, time.Now())
 			if !strings.HasPrefix(pg.Code, "53") {
-				state = "blocked"
+				state = ops.StateBlocked
 			}
 		}
 		s.waiting(state, f.What, f.Fix)
@@ -128,9 +129,9 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 
 // waiting sets what Health tells until there is a stream, and logs it if it
 // is new.
-func (s *postgresSource) waiting(state, reason, remedy string) {
+func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
 	before := s.preparing.Load()
-	h := &SourceHealth{
+	h := &ops.Health{
 		Kind: configs.KindPostgres, State: state, Reason: reason, Remedy: remedy,
 		Since: time.Now().UTC(), LagBytes: -1,
 	}
@@ -251,7 +252,7 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {
 		s.accepted.problems[p.String()] = true
-		s.daemon.warnings.problem(p)
+		s.daemon.warnings.Problem(p)
 	}
 	return nil
 }

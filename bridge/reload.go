@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/access"
-	"chatbridge/bridge/metrics"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/socketio/engineio"
 )
@@ -38,10 +38,10 @@ type reloads struct {
 	last              time.Time
 }
 
-func (r *reloads) snapshot(started time.Time) metrics.Reload {
+func (r *reloads) snapshot(started time.Time) ops.Reload {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := metrics.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: !r.broken, Last: r.last}
+	s := ops.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: !r.broken, Last: r.last}
 	if s.Last.IsZero() {
 		s.Last = started
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -21,7 +22,7 @@ type postgresSource struct {
 	// accepted is set before the stream runs.
 	accepted accepted
 	// preparing is what the source waits for before there is a stream.
-	preparing atomic.Pointer[SourceHealth]
+	preparing atomic.Pointer[ops.Health]
 }
 
 // maxRetry is the longest pause between two attempts to connect. Short, for
@@ -73,13 +74,13 @@ func (s *postgresSource) flows(time.Time) bool {
 }
 
 // Health implements Source.
-func (s *postgresSource) Health() SourceHealth {
+func (s *postgresSource) Health() ops.Health {
 	if h := s.preparing.Load(); h != nil {
 		return *h
 	}
 	stats := s.stream.Stats()
-	h := SourceHealth{
-		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
+	h := ops.Health{
+		Kind: configs.KindPostgres, State: ops.State(stats.State.String()), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
 		FlowedUntil: s.flow.until(), ReplacedValues: stats.Replaced,
 	}
@@ -90,7 +91,7 @@ func (s *postgresSource) Health() SourceHealth {
 		// The stream is well and brings not what it should: clients are not
 		// served well here, from this moment on.
 		f := stats.Faults[0]
-		h.State, h.Reason, h.Remedy = postgres.Blocked.String(), f.What, f.Remedy
+		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
 		h.Flowing, h.FlowedUntil = false, time.Time{}
 	}
 	if !stats.LastCommit.IsZero() {

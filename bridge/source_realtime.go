@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -54,10 +55,10 @@ func flows(s realtime.Stats, now time.Time) bool {
 }
 
 // Health implements Source.
-func (s *realtimeSource) Health() SourceHealth {
+func (s *realtimeSource) Health() ops.Health {
 	now, stats := time.Now(), s.stream.Stats()
-	h := SourceHealth{
-		Kind: configs.KindRealtime, State: string(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
+	h := ops.Health{
+		Kind: configs.KindRealtime, State: ops.State(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
 		Flowing: flows(stats, now), LagBytes: -1, FlowedUntil: s.flow.until(),
 	}
 	for _, c := range stats.Channels {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"chatbridge/bridge/ops"
 )
 
 // A bridge that stands by has no events to show: another one follows the
@@ -16,7 +18,7 @@ const (
 	standbyPause = 500 * time.Millisecond
 )
 
-func (d *Daemon) standsBy() bool { return d.source.Health().State == stateStandby }
+func (d *Daemon) standsBy() bool { return d.source.Health().State == ops.StateStandby }
 
 // active refuses new sessions while the bridge stands by. Requests of sessions
 // that are open pass.

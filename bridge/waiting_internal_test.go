@@ -10,18 +10,19 @@ import (
 	"time"
 
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/ops"
 	"chatbridge/source"
 )
 
 // ailing is a Source whose health a test sets.
-type ailing struct{ health atomic.Pointer[SourceHealth] }
+type ailing struct{ health atomic.Pointer[ops.Health] }
 
 func (a *ailing) Run(ctx context.Context, _ source.Handler) error { <-ctx.Done(); return nil }
-func (a *ailing) Health() SourceHealth                            { return *a.health.Load() }
-func (a *ailing) set(h SourceHealth)                              { a.health.Store(&h) }
+func (a *ailing) Health() ops.Health                              { return *a.health.Load() }
+func (a *ailing) set(h ops.Health)                                { a.health.Store(&h) }
 
 // waiting is a daemon that has nothing but a source and its start.
-func waiting(h SourceHealth) (*Daemon, *ailing) {
+func waiting(h ops.Health) (*Daemon, *ailing) {
 	a := new(ailing)
 	a.set(h)
 	return &Daemon{source: a, started: time.Now(), refilled: make(chan struct{})}, a
@@ -54,7 +55,7 @@ const (
 // TestSessionsWaitForTheLog: as long as the source is behind, by bytes or by
 // time, or does not flow.
 func TestSessionsWaitForTheLog(t *testing.T) {
-	for name, behind := range map[string]SourceHealth{
+	for name, behind := range map[string]ops.Health{
 		"not flowing":     {Flowing: false},
 		"behind by bytes": {Flowing: true, LagBytes: freshBytes + 1},
 		"behind by time":  {Flowing: true, LagBytes: freshBytes, Lag: 1},
@@ -70,7 +71,7 @@ func TestSessionsWaitForTheLog(t *testing.T) {
 				if c := code.Load(); c != 0 {
 					t.Fatalf("a session was answered %d before the log was filled", c)
 				}
-				a.set(SourceHealth{Flowing: true, LagBytes: freshBytes, Lag: 0.9})
+				a.set(ops.Health{Flowing: true, LagBytes: freshBytes, Lag: 0.9})
 				time.Sleep(refillLook)
 				synctest.Wait()
 				if c := code.Load(); c != http.StatusOK {
@@ -92,7 +93,7 @@ func TestSessionsWaitForTheLog(t *testing.T) {
 // TestSessionsWaitNoLongerThanPatience: where there is no database.
 func TestSessionsWaitNoLongerThanPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, _ := waiting(SourceHealth{})
+		d, _ := waiting(ops.Health{})
 		done := make(chan struct{})
 		go func() { defer close(done); _ = d.awaitRefill(t.Context()) }()
 		time.Sleep(2 * time.Second)
@@ -118,7 +119,7 @@ func TestSessionsWaitNoLongerThanPatience(t *testing.T) {
 // TestOpenSessionsDoNotWait: a poll of a session that is open is none of this.
 func TestOpenSessionsDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, _ := waiting(SourceHealth{})
+		d, _ := waiting(ops.Health{})
 		if c := ask(t, d.afterRefill, openSession).Load(); c != http.StatusOK {
 			t.Errorf("a poll was answered %d", c)
 		}
@@ -129,14 +130,14 @@ func TestOpenSessionsDoNotWait(t *testing.T) {
 // others are not concerned.
 func TestFeedsWaitForTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, a := waiting(SourceHealth{Flowing: true, LagBytes: freshBytes + 1})
+		d, a := waiting(ops.Health{Flowing: true, LagBytes: freshBytes + 1})
 		if c := ask(t, d.filled, newSession, gateway.CatchUpHeader).Load(); c != http.StatusServiceUnavailable {
 			t.Errorf("a feed was answered %d while the log was not filled", c)
 		}
 		if c := ask(t, d.filled, newSession).Load(); c != http.StatusOK {
 			t.Errorf("a client was answered %d", c)
 		}
-		a.set(SourceHealth{Flowing: true})
+		a.set(ops.Health{Flowing: true})
 		if c := ask(t, d.filled, newSession, gateway.CatchUpHeader).Load(); c != http.StatusOK {
 			t.Errorf("a feed was answered %d after the log was filled", c)
 		}
@@ -146,14 +147,14 @@ func TestFeedsWaitForTheLog(t *testing.T) {
 // TestStandbyRefusesNewSessionsOnly: open ones are let go in batches.
 func TestStandbyRefusesNewSessionsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d, a := waiting(SourceHealth{State: stateStandby})
+		d, a := waiting(ops.Health{State: ops.StateStandby})
 		if c := ask(t, d.active, newSession).Load(); c != http.StatusServiceUnavailable {
 			t.Errorf("a new session was answered %d", c)
 		}
 		if c := ask(t, d.active, openSession).Load(); c != http.StatusOK {
 			t.Errorf("a poll was answered %d", c)
 		}
-		a.set(SourceHealth{State: "streaming", Flowing: true})
+		a.set(ops.Health{State: "streaming", Flowing: true})
 		if c := ask(t, d.active, newSession).Load(); c != http.StatusOK {
 			t.Errorf("a new session was answered %d by a bridge that serves", c)
 		}
@@ -167,49 +168,26 @@ func TestFreshness(t *testing.T) {
 		since := time.Now()
 		before, after := since.Add(-time.Second), since.Add(time.Second)
 		time.Sleep(2 * time.Second)
-		d, a := waiting(SourceHealth{})
+		d, a := waiting(ops.Health{})
 		for name, c := range map[string]struct {
-			health SourceHealth
+			health ops.Health
 			fresh  bool
 		}{
-			"nothing came":       {SourceHealth{Flowing: true}, false},
-			"an earlier one":     {SourceHealth{Flowing: true, LastTransaction: &before}, false},
-			"a later one":        {SourceHealth{Flowing: true, LastTransaction: &after}, true},
-			"a later one, late":  {SourceHealth{Flowing: true, LastTransaction: &after, Lag: 2}, false},
-			"a later one, other": {SourceHealth{LastTransaction: &after}, false},
+			"nothing came":       {ops.Health{Flowing: true}, false},
+			"an earlier one":     {ops.Health{Flowing: true, LastTransaction: &before}, false},
+			"a later one":        {ops.Health{Flowing: true, LastTransaction: &after}, true},
+			"a later one, late":  {ops.Health{Flowing: true, LastTransaction: &after, Lag: 2}, false},
+			"a later one, other": {ops.Health{LastTransaction: &after}, false},
 		} {
 			a.set(c.health)
 			if d.fresh(since) != c.fresh {
 				t.Errorf("%s: fresh is %v", name, !c.fresh)
 			}
 		}
-		a.set(SourceHealth{Flowing: true, LastTransaction: &before})
+		a.set(ops.Health{Flowing: true, LastTransaction: &before})
 		time.Sleep(quietAfter - 2*time.Second)
 		if !d.fresh(since) {
 			t.Error("a quiet database is not fresh")
 		}
 	})
-}
-
-// TestReadiness: load balancers go by it.
-func TestReadiness(t *testing.T) {
-	now := time.Now()
-	const grace = 10 * time.Second
-	for name, c := range map[string]struct {
-		health SourceHealth
-		status string
-		ready  bool
-	}{
-		"flows":           {SourceHealth{Flowing: true}, "ok", true},
-		"never flowed":    {SourceHealth{State: "connecting"}, "unavailable", false},
-		"away for little": {SourceHealth{State: "retrying", FlowedUntil: now.Add(-grace + 1)}, "degraded", true},
-		"away for long":   {SourceHealth{State: "retrying", FlowedUntil: now.Add(-grace)}, "unavailable", false},
-		"stands by":       {SourceHealth{State: stateStandby}, "standby", false},
-		"lost its slot":   {SourceHealth{State: stateStandby, FlowedUntil: now.Add(-1)}, "standby", false},
-	} {
-		got, ready := judge(c.health, grace, now)
-		if got.Status != c.status || ready != c.ready {
-			t.Errorf("%s: %s, ready %v; want %s, %v", name, got.Status, ready, c.status, c.ready)
-		}
-	}
 }

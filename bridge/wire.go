@@ -13,6 +13,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/ops"
 	"chatbridge/bridge/replay"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
@@ -27,8 +28,8 @@ const poolSize = 4
 
 // New wires a Daemon from its configuration. It connects to nothing and binds
 // nothing: an error is one of the configuration. Run it, or Close it.
-func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err error) {
-	d = &Daemon{refilled: make(chan struct{}), descriptors: newDescriptors(log), cfg: cfg, build: build, log: log, started: time.Now(), warnings: warnings{log: log}, notify: systemd.NewNotifier(log)}
+func New(cfg *configs.Config, build ops.Build, log *slog.Logger) (d *Daemon, err error) {
+	d = &Daemon{refilled: make(chan struct{}), descriptors: newDescriptors(log), cfg: cfg, build: build, log: log, started: time.Now(), warnings: ops.NewWarnings(log), notify: systemd.NewNotifier(log)}
 	d.key.Store(&cfg.Source.Realtime.Key)
 	defer func() {
 		if err != nil {
@@ -49,7 +50,7 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 		return d, err
 	}
 	mapper := mapping.New(spec, mapping.Options{
-		Lookup: fetch, Warn: d.warnings.mapping, EventBytes: int(cfg.Limits.Event),
+		Lookup: fetch, Warn: d.warnings.Row, EventBytes: int(cfg.Limits.Event),
 		LeftOut:      func(workspace, conversation []byte, _ mapping.Kind) { d.pipeline.leftOut(workspace, conversation) },
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	})

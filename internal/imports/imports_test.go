@@ -31,10 +31,10 @@ var allowed = map[string][]string{
 	"bridge/logging":           {},
 	"internal/history":         {"source"},
 	"bridge/systemd":           {},
-	// Never bridge itself, which imports it.
-	"bridge/metrics": {
+	// Never bridge or bridge/api, which import it.
+	"bridge/ops": {
 		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/auth", "bridge/gateway", "bridge/replay",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/logging", "bridge/replay",
 	},
 }
 
