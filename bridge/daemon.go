@@ -12,60 +12,60 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"chatbridge/bridge/access"
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/socketio"
-	"chatbridge/source"
 )
-
-// Source follows the changes of the database.
-type Source interface {
-	// Run feeds handler until ctx ends, and then returns nil or ctx's error.
-	// It deals itself with all that passes; an error is for good.
-	Run(ctx context.Context, handler source.Handler) error
-	// Health may be called from any goroutine, also while Run does not run.
-	Health() ops.Health
-}
 
 // Daemon is the whole bridge. New makes it, Listen binds its addresses, Run
 // runs it.
 type Daemon struct {
-	cfg      *configs.Config
-	build    ops.Build
-	log      *slog.Logger
-	started  time.Time
-	source   Source
-	pipeline *Pipeline
-	server   *Server
-	auth     *auth.Authenticator
-	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	warnings *ops.Warnings
-	pool     *pgxpool.Pool // for lookups and memberships; nil without a database
-	origins  atomic.Pointer[access.Origins]
-	key      atomic.Pointer[configs.Secret] // of the Supabase project
-	refused  refusals
-	refilled chan struct{} // closed once new sessions are let in
-	// descriptors keeps some file descriptors from the clients.
+	cfg *configs.Config
+	log *slog.Logger
+
+	source      Source
+	pipeline    *pipeline.Pipeline
+	api         *api.Server
+	auth        *auth.Authenticator
+	gateway     *gateway.Gateway // nil unless in front of ChatEngine
+	pool        *pgxpool.Pool    // for lookups and memberships; nil without a database
+	listeners   listeners
+	cert        *certificate // nil without TLS
 	descriptors *descriptors
+	reload      reload
+	notify      *systemd.Notifier
 	// parts run beside the source until the very end.
-	parts []func(context.Context) error
+	parts  []func(context.Context) error
+	ending atomic.Bool
 
-	public, admin net.Listener
-	ending        atomic.Bool
+	// What the operator is shown: see snapshot.go and operate.go.
+	build    ops.Build
+	started  time.Time
+	warnings *ops.Warnings
+	lines    *logging.Log // nil unless UseLog was called
+	progress ops.Progress
+}
 
-	// The operator's side: see operate.go and reload.go.
-	notify    *systemd.Notifier
-	inherited *systemd.Listeners
-	taken     []string // the settings whose sockets are systemd's
-	lines     *logging.Log
-	cert      *certificate // nil without TLS
-	progress  ops.Progress
-	reloads   reloads
+// Listen binds the public and the admin address, so that a port that is taken
+// is known before anything else begins. Addr and AdminAddr tell what was
+// bound.
+func (d *Daemon) Listen() error { return d.listeners.bind(d.cfg, d.cert) }
+
+// Addr returns the public listener's address. Listen must have been called.
+func (d *Daemon) Addr() net.Addr { return d.listeners.public.Addr() }
+
+// AdminAddr returns the admin listener's address; nil when it is off.
+func (d *Daemon) AdminAddr() net.Addr {
+	if d.listeners.admin == nil {
+		return nil
+	}
+	return d.listeners.admin.Addr()
 }
 
 // Run serves until ctx ends or a part fails for good. Then it ends in order:
@@ -75,22 +75,25 @@ type Daemon struct {
 // All of it takes no longer than shutdown.grace. It returns nil after an
 // orderly end.
 func (d *Daemon) Run(ctx context.Context) error {
-	if d.public == nil {
+	if d.listeners.public == nil {
 		if err := d.Listen(); err != nil {
 			return err
 		}
 	}
-	// Serving outlives ctx: it has clients to let go first.
+	// Serving outlives ctx: its clients are closed first.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, failed := errgroup.WithContext(serving)
-	for _, part := range append(d.parts, d.server.Hub().Run) {
+	for _, part := range d.parts {
 		group.Go(func() error { return part(failed) })
 	}
-	public := d.serve(group, d.public, d.descriptors.admit(d.publicHandler()), d.descriptors)
-	var admin *server
-	if d.admin != nil {
-		admin = d.serve(group, d.admin, d.adminHandler(), nil)
+	public := newHTTPServer(d.listeners.public, d.descriptors.admit(d.publicHandler()), d.descriptors, d.log)
+	servers := []*httpServer{public}
+	if d.listeners.admin != nil {
+		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, d.log))
+	}
+	for _, s := range servers {
+		group.Go(s.run)
 	}
 
 	following, stopFollowing := context.WithCancel(ctx)
@@ -115,9 +118,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	d.ending.Store(true)
 	d.notify.Stopping()
-	if d.activated() {
+	if d.listeners.activated {
 		// Who connects from now on waits for the next process.
-		public.stopAccepting(serving, d.public)
+		public.stopAccepting(serving)
 	}
 	if cause != nil {
 		d.log.Error("the source failed; ending", "error", cause)
@@ -130,9 +133,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if !over {
 		<-followed
 	}
-	d.letGo(grace)
-	for _, s := range []*server{public, admin} {
-		if s != nil && s.Shutdown(grace) != nil {
+	d.closeClients(grace)
+	for _, s := range servers {
+		if s.Shutdown(grace) != nil {
 			_ = s.Close()
 		}
 	}
@@ -143,43 +146,39 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return errors.Join(cause, ignoreCanceled(err))
 }
 
-// Close lets go what New and Listen took. Run does so by itself.
+// Close closes what New and Listen opened. Run does so by itself.
 func (d *Daemon) Close() {
-	for _, ln := range []net.Listener{d.public, d.admin} {
-		if ln != nil {
-			_ = ln.Close() // it may be closed already
-		}
-	}
+	d.listeners.close()
 	if d.pool != nil {
 		d.pool.Close()
 	}
 }
 
-// shedBatches is how many batches the clients are closed in at the end, and
+// closeBatches is how many batches the clients are closed in at the end, and
 // gatewayBatch how many of the proxied ones are closed at a time.
 const (
-	shedBatches  = 20
+	closeBatches = 20
 	gatewayBatch = 50
 )
 
-// letGo closes the clients' transports over half of the time that is left, so
+// closeClients closes the clients' transports over half of shutdown.grace, so
 // that they do not all come to another instance at once.
-func (d *Daemon) letGo(ctx context.Context) {
-	clients := d.server.IO().Len()
-	left := d.cfg.Shutdown.Grace / 2
-	if clients < 2*shedBatches {
-		left = 0
+func (d *Daemon) closeClients(ctx context.Context) {
+	clients := d.api.SocketIO().Len()
+	over := d.cfg.Shutdown.Grace / 2
+	if clients < 2*closeBatches {
+		over = 0
 	}
 	var proxied sync.WaitGroup
 	if d.gateway != nil {
-		proxied.Go(func() { _ = d.gateway.Shutdown(ctx, gatewayBatch, left/shedBatches) })
+		proxied.Go(func() { _ = d.gateway.Shutdown(ctx, gatewayBatch, over/closeBatches) })
 	}
-	err := d.server.IO().Shutdown(ctx, socketio.ShutdownOptions{
-		Batch: max(1, (clients+shedBatches-1)/shedBatches), Interval: left / shedBatches,
+	err := d.api.SocketIO().Shutdown(ctx, socketio.ShutdownOptions{
+		Batch: max(1, (clients+closeBatches-1)/closeBatches), Interval: over / closeBatches,
 	})
 	proxied.Wait()
 	if err != nil {
-		d.log.Warn("not all clients could be let go in time", "error", err)
+		d.log.Warn("not all clients could be closed in time", "error", err)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestAliveNeedsTheHub(t *testing.T) {
 	client := &hub.Client{Workspace: "w", User: "u"}
 	go func() {
 		defer close(attached)
-		d.server.Hub().Attach(client, held, "", time.Time{})
+		d.api.Hub().Attach(client, held, "", time.Time{})
 	}()
 	<-held.held
 	go func() { done <- d.watchdog().Alive() }()
@@ -75,7 +75,7 @@ func TestAliveNeedsTheHub(t *testing.T) {
 	}
 	close(held.free)
 	<-attached
-	d.server.Hub().Detach(client)
+	d.api.Hub().Detach(client)
 	if err := <-done; err != nil {
 		t.Errorf("after it was freed: %v", err)
 	}

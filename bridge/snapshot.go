@@ -6,37 +6,17 @@ import (
 	"chatbridge/bridge/ops"
 )
 
-// measured is a Source that has more to show than its health.
-type measured interface {
-	measure(*ops.Snapshot)
-}
-
-func (s *postgresSource) measure(m *ops.Snapshot) {
-	stats := s.stream.Stats()
-	m.Postgres = &stats
-}
-
-func (s *realtimeSource) measure(m *ops.Snapshot) {
-	stats := s.stream.Stats()
-	m.Realtime = &stats
-}
-
 // Snapshot gathers what /status and /metrics show. It may be called from any
 // goroutine; it waits for the Hub's lock.
 func (d *Daemon) Snapshot() ops.Snapshot {
-	p := d.pipeline.Stats()
 	s := ops.Snapshot{
 		Taken: time.Now(), Build: d.build, Started: d.started,
 		Ready: d.readiness(), Source: d.source.Health(),
-		Pipeline: ops.Pipeline{Delay: ops.Histogram(p.Delay), Gaps: p.Gaps, LastGap: p.LastGap, Mapping: p.Mapping},
-		Hub:      d.server.Hub().Stats(), Sockets: d.server.IO().Stats(), Auth: d.auth.Stats(),
-		Clients: ops.Clients{TokensExpired: d.server.expired.Load(), DescriptorsRefused: d.descriptors.refused.Load()},
-		Reload:  d.reloads.snapshot(d.started), Warnings: d.warnings.Lines(),
+		Pipeline: d.pipeline.Stats(), Hub: d.api.Hub().Stats(), Sockets: d.api.SocketIO().Stats(),
+		API: d.api.Stats(), Auth: d.auth.Stats(), DescriptorsRefused: d.descriptors.refused.Load(),
+		Reload: d.reload.snapshot(d.started), Warnings: d.warnings.Lines(),
 	}
-	s.Clients.TokensRefused, s.Clients.EventsRefused = d.server.refused()
-	if m, ok := d.source.(measured); ok {
-		m.measure(&s)
-	}
+	d.source.Measure(&s)
 	if d.gateway != nil {
 		g := d.gateway.Stats()
 		s.Gateway = &g

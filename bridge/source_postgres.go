@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -15,10 +16,12 @@ import (
 // postgresSource is logical replication, with the publication seen to before
 // it begins.
 type postgresSource struct {
-	daemon *Daemon
-	spec   *mapping.Spec
-	stream *postgres.Source
-	flow   flow
+	cfg          *configs.Config
+	spec         *mapping.Spec
+	warnings     *ops.Warnings
+	log          *slog.Logger
+	stream       *postgres.Source
+	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
 	// preparing is what the source waits for before there is a stream.
@@ -34,11 +37,11 @@ const maxRetry = 5 * time.Second
 // give up after some ten seconds.
 const holderSilence = 2500 * time.Millisecond
 
-func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
-	c := d.cfg.Source.Postgres
+func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
+	c := cfg.Source.Postgres
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
-		Retain: d.cfg.Replay.Window, Memory: memory(d.cfg.Replay.StateFile, d.log), Logger: d.log,
+		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
 		MaxRetry: maxRetry, HolderSilence: holderSilence,
 	}
@@ -50,22 +53,23 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	if c.Create == configs.CreateNever {
 		o.Create = postgres.CreateNothing
 	}
-	s := &postgresSource{daemon: d, spec: spec}
+	s := &postgresSource{cfg: cfg, spec: spec, warnings: w, log: log}
 	o.Inspect = s.inspect
 	var err error
 	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
-	d.parts = append(d.parts, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
 	return s, nil
 }
 
 // Run sees to the publication and follows it.
 func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
-	if err := s.prepare(ctx); err != nil {
-		return err
-	}
-	return s.stream.Run(ctx, h)
+	return s.availability.during(ctx, s.flows, func() error {
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
+		return s.stream.Run(ctx, h)
+	})
 }
 
 func (s *postgresSource) flows(time.Time) bool {
@@ -82,7 +86,7 @@ func (s *postgresSource) Health() ops.Health {
 	h := ops.Health{
 		Kind: configs.KindPostgres, State: ops.State(stats.State.String()), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
-		FlowedUntil: s.flow.until(), ReplacedValues: stats.Replaced,
+		FlowedUntil: s.availability.until(), ReplacedValues: stats.Replaced,
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy
@@ -99,4 +103,10 @@ func (s *postgresSource) Health() ops.Health {
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// Measure implements Source.
+func (s *postgresSource) Measure(to *ops.Snapshot) {
+	stats := s.stream.Stats()
+	to.Postgres = &stats
 }

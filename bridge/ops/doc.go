@@ -31,6 +31,6 @@
 //
 // It is the one package that imports Prometheus; a registry belongs to its
 // handler, nothing is registered globally. It starts no goroutine and holds no
-// lock while it calls into another package. It must not import bridge or
-// bridge/api, which import it.
+// lock while it calls into another package. It must not import bridge, which
+// imports it.
 package ops

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"chatbridge/bridge/pipeline"
 )
 
 // prefix begins every name.
@@ -101,7 +103,7 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func histogram(name, help string, read func(*Snapshot) Histogram) family {
+func histogram(name, help string, read func(*Snapshot) pipeline.Histogram) family {
 	desc := prometheus.NewDesc(prefix+name, help, nil, nil)
 	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
 		h := read(s)

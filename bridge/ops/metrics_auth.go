@@ -4,15 +4,15 @@ func authMetrics() []family {
 	return []family{
 		countersBy(
 			"tokens_refused_total", "Tokens refused, by code; unavailable are those that could not be judged.", "code",
-			func(s *Snapshot) map[string]uint64 { return s.Clients.TokensRefused },
+			func(s *Snapshot) map[string]uint64 { return s.API.TokensRefused },
 		),
 		counter(
 			"descriptors_refused_total", "Connections refused because clients had used up the file descriptors but a reserve.",
-			func(s *Snapshot) uint64 { return s.Clients.DescriptorsRefused },
+			func(s *Snapshot) uint64 { return s.DescriptorsRefused },
 		),
 		counter(
 			"tokens_expired_total", "Clients closed because their token had expired.",
-			func(s *Snapshot) uint64 { return s.Clients.TokensExpired },
+			func(s *Snapshot) uint64 { return s.API.Expired },
 		),
 		counters(
 			"tokens_accepted_total", "Tokens accepted, by kind.", []string{"kind"},

@@ -51,7 +51,7 @@ func clientMetrics() []family {
 		),
 		countersBy(
 			"client_events_refused_total", "Clients' events that were answered by an error, by code.", "code",
-			func(s *Snapshot) map[string]uint64 { return s.Clients.EventsRefused },
+			func(s *Snapshot) map[string]uint64 { return s.API.EventsRefused },
 		),
 		counter(
 			"broadcasts_total", "Events handed to the sockets of a room.",

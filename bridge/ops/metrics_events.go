@@ -1,6 +1,9 @@
 package ops
 
-import "chatbridge/mapping"
+import (
+	"chatbridge/bridge/pipeline"
+	"chatbridge/mapping"
+)
 
 func eventMetrics() []family {
 	return []family{
@@ -14,7 +17,7 @@ func eventMetrics() []family {
 		),
 		histogram(
 			"commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events.",
-			func(s *Snapshot) Histogram { return s.Pipeline.Delay },
+			func(s *Snapshot) pipeline.Histogram { return s.Pipeline.Delay },
 		),
 	}
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"chatbridge/bridge/pipeline"
 	"chatbridge/socketio/engineio"
 )
 
@@ -76,14 +77,14 @@ func transportMetrics() []family {
 		),
 		histogram(
 			"publish_to_socket_seconds", "Time that a packet waited in a connection's queue until it was written.",
-			func(s *Snapshot) Histogram { return socketLatency(s) },
+			func(s *Snapshot) pipeline.Histogram { return socketLatency(s) },
 		),
 	}
 }
 
-func socketLatency(s *Snapshot) Histogram {
+func socketLatency(s *Snapshot) pipeline.Histogram {
 	bounds := engineio.LatencyBuckets()
-	h := Histogram{Bounds: bounds[:], Counts: s.Sockets.Latency[:], Sum: s.Sockets.LatencySum}
+	h := pipeline.Histogram{Bounds: bounds[:], Counts: s.Sockets.Latency[:], Sum: s.Sockets.LatencySum}
 	for _, n := range h.Counts {
 		h.Count += n
 	}

@@ -3,13 +3,13 @@ package ops
 import (
 	"time"
 
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
-	"chatbridge/mapping"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/socketio"
-	"chatbridge/source"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
 )
@@ -27,11 +27,14 @@ type Snapshot struct {
 	// Postgres and Realtime: the one that runs.
 	Postgres *postgres.Stats
 	Realtime *realtime.Stats
-	Pipeline Pipeline
+	Pipeline pipeline.Stats
 	Hub      hub.Stats
 	Sockets  socketio.Stats
-	Clients  Clients
+	API      api.Stats
 	Auth     auth.Stats
+	// DescriptorsRefused counts connections refused because too few file
+	// descriptors were left.
+	DescriptorsRefused uint64
 	// Gateway is nil unless the bridge stands in front of ChatEngine.
 	Gateway *gateway.Stats
 	Log     logging.Stats
@@ -50,28 +53,6 @@ type Build struct {
 	Go      string `json:"go"`
 }
 
-// Pipeline is what became of the source's changes.
-type Pipeline struct {
-	// Delay counts the time from commit, by the database's clock, to
-	// publication, by ours.
-	Delay Histogram
-	// Gaps counts the losses that the source declared; LastGap is the latest.
-	Gaps    uint64
-	LastGap *source.Gap
-	Mapping mapping.Stats
-}
-
-// Clients counts what the daemon refused clients.
-type Clients struct {
-	// TokensRefused counts CONNECTs and EventsRefused clients' events, by code.
-	TokensRefused, EventsRefused map[string]uint64
-	// TokensExpired counts clients closed because their token had expired.
-	TokensExpired uint64
-	// DescriptorsRefused counts connections refused because too few file
-	// descriptors were left.
-	DescriptorsRefused uint64
-}
-
 // Reload is how the configuration was read again on SIGHUP.
 type Reload struct {
 	// Succeeded and Failed count the readings.
@@ -85,13 +66,3 @@ type Reload struct {
 // Connected is the number of clients connected. The sockets by which
 // the gateway reads the hub are not clients.
 func (s *Snapshot) Connected() int64 { return s.Sockets.Sockets - int64(s.Hub.Feeds) }
-
-// Histogram counts durations by upper bound.
-type Histogram struct {
-	// Bounds are the upper bounds, ascending; Counts has one more element, for
-	// what was above the last.
-	Bounds []time.Duration
-	Counts []uint64
-	Count  uint64
-	Sum    time.Duration
-}

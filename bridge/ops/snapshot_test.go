@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"chatbridge/source/realtime"
+
+	"chatbridge/bridge/pipeline"
 )
 
 // filler gives every field of a struct, however deep, a value of its own, so
@@ -83,7 +85,7 @@ func full() (Snapshot, map[string]float64) {
 	s.Gateway.Status.State, s.Gateway.Status.Mode = 1, "auto"
 	s.Ready.Status = ReadyOK
 	s.Realtime.Channels[0].Table, s.Realtime.Channels[0].State = "public.messages", realtime.ChannelLive
-	s.Pipeline.Delay = Histogram{
+	s.Pipeline.Delay = pipeline.Histogram{
 		Bounds: []time.Duration{time.Millisecond, time.Second},
 		Counts: []uint64{1, 2, 3}, Count: 6, Sum: 90 * time.Second,
 	}

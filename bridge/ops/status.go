@@ -9,7 +9,7 @@ import (
 )
 
 // object is a JSON object whose members keep their order. One whose value is
-// nil is left out.
+// nil is left out; counts of which there is none yet are {}.
 type object []member
 
 type member struct {
@@ -23,6 +23,9 @@ func (o object) MarshalJSON() ([]byte, error) {
 	for _, m := range o {
 		if m.value == nil {
 			continue
+		}
+		if counts, ok := m.value.(map[string]uint64); ok && counts == nil {
+			m.value = struct{}{}
 		}
 		text, err := jsonscan.Marshal(m.value)
 		if err != nil {
@@ -111,8 +114,8 @@ func (s *Snapshot) statusClients() object {
 		{"queuedBytes", s.Sockets.QueuedBytes},
 		{"closed", reasons(s.Sockets.Closes)},
 		{"refused", reasons(s.Sockets.Refusals)},
-		{"tokensRefused", s.Clients.TokensRefused},
-		{"eventsRefused", s.Clients.EventsRefused},
+		{"tokensRefused", s.API.TokensRefused},
+		{"eventsRefused", s.API.EventsRefused},
 	}
 }
 

@@ -37,6 +37,16 @@ func TestStatusKeys(t *testing.T) {
 	}
 }
 
+// TestStatusOfAnIdleBridge: readers need not ask whether there is anything to
+// count.
+func TestStatusOfAnIdleBridge(t *testing.T) {
+	w := httptest.NewRecorder()
+	writeJSON(w, 200, new(Snapshot).status())
+	if body := w.Body.String(); strings.Contains(body, "null") || strings.Contains(body, "realtime") || strings.Contains(body, "gateway") {
+		t.Errorf("%s", body)
+	}
+}
+
 // counts are the objects whose keys are the reasons that were counted.
 var counts = regexp.MustCompile(`\.(closed|refused|catchUps|(replay|realtime)\.gaps)$`)
 

@@ -28,13 +28,22 @@ var allowed = map[string][]string{
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/replay"},
 	"bridge/gateway":           {"bridge/gateway/..."},
-	"bridge/logging":           {},
-	"internal/history":         {"source"},
-	"bridge/systemd":           {},
-	// Never bridge or bridge/api, which import it.
+	"bridge/access":            {},
+	// No source but its vocabulary, no configuration.
+	"bridge/api": {
+		"source", "mapping", "mapping/presets", "socketio", "socketio/...",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/replay",
+	},
+	"bridge/pipeline": {
+		"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
+	},
+	"bridge/logging":   {},
+	"internal/history": {"source"},
+	"bridge/systemd":   {},
+	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/logging", "bridge/replay",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
 	},
 }
 

@@ -22,7 +22,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: a session of another history is restored", Why: "an offset of the old history is read in the new one",
-		File: "bridge/hub/client.go", Package: "bridge", Tests: []string{"TestAnotherHistory"},
+		File: "bridge/hub/client.go", Package: "bridge/api", Tests: []string{"TestAnotherHistory"},
 		Old: "prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||", New: "o.Position.Compare(h.log.Head()) > 0 ||",
 	},
 	{
@@ -143,7 +143,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: an event is published twice", Why: "a transaction that the source begins again comes twice",
-		File: "bridge/hub/publish.go", Package: "bridge", Tests: []string{"TestRepeatedEventsAreDropped"},
+		File: "bridge/hub/publish.go", Package: "bridge/api", Tests: []string{"TestRepeatedEventsAreDropped"},
 		Old: "if ev.Position.Compare(h.log.Head()) <= 0 {", New: "if ev.Position.Compare(h.log.Head()) < 0 {",
 	},
 	{

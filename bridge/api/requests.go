@@ -1,4 +1,4 @@
-package bridge
+package api
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func (s *Server) handle(socket *socketio.Socket, e *socketio.Event) {
 		_ = e.Ack(answer{OK: f == nil, Error: f})
 	}
 	if f != nil {
-		s.tally(s.faults, f.Code)
+		s.counters.eventRefused(f.Code)
 	}
 }
 
@@ -131,7 +131,7 @@ func (s *Server) typing(c *client, e *socketio.Event) *fault {
 	if err != nil {
 		return badRequest("typing takes {conversationId, isTyping}")
 	}
-	s.hub.Whisper(c.principal.Workspace, socketio.NewEvent(Namespace, "typing", payload))
+	s.hub.Whisper(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
 	return nil
 }
 

@@ -1,4 +1,4 @@
-package bridge_test
+package pipeline_test
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
-	"chatbridge/bridge"
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
@@ -21,6 +21,8 @@ import (
 	"chatbridge/source"
 	"chatbridge/source/postgres"
 )
+
+const workspace = "5a1e0000-0000-4000-8000-00000000000a"
 
 // BenchmarkPipeline reads the same WAL twice: with a loop over the raw stream
 // that decodes nothing, and through the whole pipeline to the packets that go
@@ -140,14 +142,14 @@ func readPipeline(b *testing.B, dsn, slot string, rows int) {
 		b.Fatal(err)
 	}
 	feeding := hub.New(io.Namespace("/"), hub.DefaultOptions())
-	mapper := mapping.New(spec, mapping.Options{Lookup: lookup.NewSQL(pool, spec, 0)})
+	opts := mapping.Options{Lookup: lookup.NewSQL(pool, spec, 0)}
 	s, err := postgres.New(postgres.Options{URL: dsn, Slot: slot, Create: postgres.CreateNothing})
 	if err != nil {
 		b.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	h := &counted{bridge.NewPipeline(mapper, feeding, slog.New(slog.DiscardHandler)), rows, cancel}
+	h := &counted{pipeline.New(spec, opts, feeding, slog.New(slog.DiscardHandler)), rows, cancel}
 	if err := s.Run(ctx, h); err != nil {
 		b.Fatal(err)
 	}

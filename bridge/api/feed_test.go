@@ -1,4 +1,4 @@
-package bridge_test
+package api_test
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
@@ -36,16 +36,16 @@ func (anyone) Authenticate(_ context.Context, c auth.Credentials) (auth.Principa
 // hubTest is a Server with a publisher of numbered events.
 type hubTest struct {
 	t      *testing.T
-	server *bridge.Server
+	server *api.Server
 	url    string
 
 	mu     sync.Mutex // guards commit: positions must not go back
 	commit uint64
 }
 
-func startHub(t *testing.T, change func(*bridge.ServerOptions)) *hubTest {
+func startHub(t *testing.T, change func(*api.Options)) *hubTest {
 	t.Helper()
-	opts := bridge.ServerOptions{
+	opts := api.Options{
 		SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(),
 		ExpiryGrace: -1, Logger: slog.New(slog.DiscardHandler),
 	}
@@ -59,9 +59,9 @@ func startHub(t *testing.T, change func(*bridge.ServerOptions)) *hubTest {
 }
 
 // serve serves a Server until the end of the test.
-func serve(t *testing.T, opts bridge.ServerOptions, a bridge.Authenticator) (server *bridge.Server, url string) {
+func serve(t *testing.T, opts api.Options, a api.Authenticator) (server *api.Server, url string) {
 	t.Helper()
-	server, err := bridge.NewServer(opts, a)
+	server, err := api.New(opts, a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,11 +69,11 @@ func serve(t *testing.T, opts bridge.ServerOptions, a bridge.Authenticator) (ser
 	running := make(chan struct{})
 	go func() {
 		defer close(running)
-		_ = server.Hub().Run(ctx)
+		_ = server.Run(ctx)
 	}()
-	web := httptest.NewServer(server.IO())
+	web := httptest.NewServer(server.Handler())
 	t.Cleanup(func() {
-		if err := server.IO().Shutdown(context.WithoutCancel(t.Context()), socketio.ShutdownOptions{}); err != nil {
+		if err := server.SocketIO().Shutdown(context.WithoutCancel(t.Context()), socketio.ShutdownOptions{}); err != nil {
 			t.Error(err)
 		}
 		web.Close()
@@ -93,7 +93,7 @@ func (h *hubTest) publish(workspace string, kind mapping.Kind, conversation, mes
 	offset := append(hub.AppendOffset([]byte{'"'}, hub.Offset{Position: at, Commit: time.Now()}), '"')
 	h.server.Hub().Publish(&hub.Event{
 		Position: at, Kind: kind, Workspace: []byte(workspace), Conversation: []byte(conversation), Message: []byte(message),
-		Packet: socketio.NewEvent(bridge.Namespace, kind.String(), payload, offset),
+		Packet: socketio.NewEvent(hub.Namespace, kind.String(), payload, offset),
 	}, time.Now())
 	return h.commit
 }
@@ -231,7 +231,7 @@ func TestNewClientIsCaughtUp(t *testing.T) {
 }
 
 // patient waits for the subscriptions of clients on a machine that is busy.
-func patient(o *bridge.ServerOptions) { o.Hub.SubscribeGrace = time.Minute }
+func patient(o *api.Options) { o.Hub.SubscribeGrace = time.Minute }
 
 // subscribed waits until what the client emitted before has been handled.
 func subscribed(v *viewer) error {
@@ -282,7 +282,7 @@ func TestReturningClientGetsExactlyWhatItMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.until(h.publish("w", mapping.Message, "a", "m1"))
-	h.server.IO().CloseSome(1, 0)
+	h.server.SocketIO().CloseSome(1, 0)
 	for range 3 {
 		h.publish("w", mapping.Message, "a", "m")
 		h.publish("w", mapping.Message, "b", "m")
@@ -309,7 +309,7 @@ func TestUnfinishedCatchUpGoesOn(t *testing.T) {
 	h.publish("w", mapping.Conversation, "a", "")
 	v, stop := h.connect("w", "a")
 	v.until(2)
-	h.server.IO().CloseSome(1, 0)
+	h.server.SocketIO().CloseSome(1, 0)
 	<-v.connected
 	v.until(1)
 	stop()
@@ -353,7 +353,7 @@ func TestAnotherHistory(t *testing.T) {
 		h.publish("w", mapping.Message, "a", "new")
 	}
 	v.until(7)
-	h.server.IO().CloseSome(1, 0)
+	h.server.SocketIO().CloseSome(1, 0)
 	if s := <-v.connected; s.Recovered {
 		t.Error("a session of the old history was restored")
 	}
@@ -361,7 +361,7 @@ func TestAnotherHistory(t *testing.T) {
 
 func TestTooManySubscriptions(t *testing.T) {
 	t.Parallel()
-	h := startHub(t, func(o *bridge.ServerOptions) { o.Hub.MaxSubscriptions = 2 })
+	h := startHub(t, func(o *api.Options) { o.Hub.MaxSubscriptions = 2 })
 	v, _ := h.connect("w", "a", "b", "a")
 	ack, err := v.EmitAck(t.Context(), "subscribe:conversation", "c")
 	if err != nil || len(ack) != 1 || !bytes.Contains(ack[0], []byte(`"too_many_subscriptions"`)) {
@@ -379,7 +379,7 @@ func TestTooManySubscriptions(t *testing.T) {
 func TestNothingIsLostUnderCutsAndFullQueues(t *testing.T) {
 	t.Parallel()
 	const clients, events, conversations = 12, 4000, 6
-	h := startHub(t, func(o *bridge.ServerOptions) {
+	h := startHub(t, func(o *api.Options) {
 		o.SocketIO.QueuePackets = 16
 		o.Hub.Replay = replay.Options{Window: time.Minute, MaxEvents: 1 << 20, MaxBytes: 1 << 30}
 	})
@@ -403,7 +403,7 @@ func TestNothingIsLostUnderCutsAndFullQueues(t *testing.T) {
 			case <-cutting.Done():
 				return
 			case <-tick.C:
-				h.server.IO().CloseSome(1, 0)
+				h.server.SocketIO().CloseSome(1, 0)
 			}
 		}
 	}()

@@ -1,4 +1,4 @@
-package bridge_test
+package api_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/hub"
 	"chatbridge/mapping"
@@ -33,9 +33,9 @@ func (named) Authenticate(_ context.Context, c auth.Credentials) (auth.Principal
 }
 
 // startNamed is a server whose clients are somebody.
-func startNamed(t *testing.T) (server *bridge.Server, url string) {
+func startNamed(t *testing.T) (server *api.Server, url string) {
 	t.Helper()
-	opts := bridge.ServerOptions{
+	opts := api.Options{
 		SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(),
 		ExpiryGrace: 50 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	}
@@ -113,11 +113,11 @@ func (p *person) ended() {
 }
 
 // tell publishes a conversation event of a workspace.
-func tell(server *bridge.Server, workspace string, commit uint64) {
+func tell(server *api.Server, workspace string, commit uint64) {
 	at := source.Position{Commit: commit, Index: 1}
 	server.Hub().Publish(&hub.Event{
 		Position: at, Kind: mapping.Conversation, Workspace: []byte(workspace), Conversation: []byte("c"),
-		Packet: socketio.NewEvent(bridge.Namespace, "conversation", fmt.Appendf(nil, `{"n":%d}`, commit), fmt.Appendf(nil, "%q", at)),
+		Packet: socketio.NewEvent(hub.Namespace, "conversation", fmt.Appendf(nil, `{"n":%d}`, commit), fmt.Appendf(nil, "%q", at)),
 	}, time.Now())
 }
 
@@ -155,7 +155,7 @@ func TestASessionIsItsUsers(t *testing.T) {
 }
 
 // awaitLive waits until nobody is fed from the log.
-func awaitLive(t *testing.T, server *bridge.Server) {
+func awaitLive(t *testing.T, server *api.Server) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for server.Hub().Stats().Catching > 0 {

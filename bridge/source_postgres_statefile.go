@@ -21,8 +21,8 @@ type stateFile struct {
 	log  *slog.Logger
 }
 
-// memory returns the state file of a path, nil for none.
-func memory(path string, log *slog.Logger) postgres.Memory {
+// newStateFile returns the state file of a path, nil for none.
+func newStateFile(path string, log *slog.Logger) postgres.Memory {
 	if path == "" {
 		return nil
 	}

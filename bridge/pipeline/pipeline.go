@@ -1,4 +1,4 @@
-package bridge
+package pipeline
 
 import (
 	"log/slog"
@@ -10,16 +10,6 @@ import (
 	"chatbridge/mapping"
 	"chatbridge/socketio"
 	"chatbridge/source"
-)
-
-// Namespace is the Socket.IO namespace of the contract.
-const Namespace = hub.Namespace
-
-// Between settleMin, twice as long after each failure, and settleMax lie the
-// attempts to look up what events went out without.
-const (
-	settleMin = 100 * time.Millisecond
-	settleMax = 2 * time.Second
 )
 
 // Pipeline is the source.Handler of the daemon: it maps each change and
@@ -55,9 +45,13 @@ type Pipeline struct {
 	lastGap atomic.Pointer[source.Gap]
 }
 
-// NewPipeline returns the Pipeline from mapper to hub.
-func NewPipeline(mapper *mapping.Mapper, hub *hub.Hub, log *slog.Logger) *Pipeline {
-	return &Pipeline{mapper: mapper, hub: hub, log: log}
+// New returns a Pipeline that maps as spec says and publishes to hub.
+// opts.LeftOut is the Pipeline's own.
+func New(spec *mapping.Spec, opts mapping.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
+	p := &Pipeline{hub: hub, log: log}
+	opts.LeftOut = p.leftOut
+	p.mapper = mapping.New(spec, opts)
+	return p
 }
 
 // Begin begins a transaction.
@@ -109,58 +103,6 @@ func (p *Pipeline) Commit(source.Tx) error {
 	return nil
 }
 
-// settleLater makes an attempt to settle what is owed come, if anything is.
-func (p *Pipeline) settleLater() {
-	if p.timer != nil || p.mapper.Owed() == 0 {
-		return
-	}
-	p.pause = max(p.pause, settleMin)
-	p.timer = time.AfterFunc(p.pause, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.timer = nil; p.hub.Context().Err() != nil {
-			return
-		}
-		if p.due = p.open; !p.open {
-			_ = p.settle() // publish does not fail
-		}
-	})
-}
-
-// settle asks once for what is owed. It publishes the events past all of the
-// latest transaction's. While the source reads again what was published
-// before, they would be taken for repeated ones and dropped: then it waits.
-func (p *Pipeline) settle() error {
-	p.due = false
-	if p.tx.Commit >= p.hub.Head().Commit {
-		answered, err := p.mapper.Settle(p.publishOwed)
-		if err != nil {
-			return err
-		}
-		p.pause = min(2*p.pause, settleMax)
-		if answered {
-			p.pause = settleMin
-		}
-		p.sayLookups()
-	}
-	p.settleLater()
-	return nil
-}
-
-// sayLookups logs when look-ups begin to fail, and when they work again.
-func (p *Pipeline) sayLookups() {
-	err := p.mapper.LookupError()
-	if failing := err != nil; failing == p.failing {
-		return
-	}
-	p.failing = err != nil
-	if err != nil {
-		p.log.Warn("look-ups fail: events go out without what their rows lack, such as names, and are corrected when look-ups work again", "error", err)
-		return
-	}
-	p.log.Info("look-ups work again", "toBeCorrected", p.mapper.Owed())
-}
-
 // Gap tells the operator what nobody will deliver. The mapper forgets what it
 // remembers: rows may have changed unseen.
 func (p *Pipeline) Gap(g source.Gap) error {
@@ -184,7 +126,7 @@ func (p *Pipeline) Gap(g source.Gap) error {
 }
 
 // leftOut tells the workspace's clients of an event that was too large to be sent.
-func (p *Pipeline) leftOut(workspace, conversation []byte) {
+func (p *Pipeline) leftOut(workspace, conversation []byte, _ mapping.Kind) {
 	p.hub.LeftOut(workspace, conversation, p.tx.Time)
 }
 
@@ -196,23 +138,17 @@ func (p *Pipeline) publish(ev *mapping.Event) error {
 	return nil
 }
 
-// publishOwed publishes an event that is made again. Its delay says nothing.
-func (p *Pipeline) publishOwed(ev *mapping.Event) error {
-	p.put(ev)
-	return nil
-}
-
 // put hands an event to the Hub and returns when.
 func (p *Pipeline) put(ev *mapping.Event) time.Time {
 	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
 	var packet *socketio.Packet
 	if ev.Kind == mapping.Typing {
-		packet = socketio.NewEvent(Namespace, ev.Kind.String(), ev.Payload)
+		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload)
 	} else {
 		p.offset = append(p.offset[:0], '"')
 		p.offset = hub.AppendOffset(p.offset, hub.Offset{Position: position, Commit: p.tx.Time})
 		p.offset = append(p.offset, '"')
-		packet = socketio.NewEvent(Namespace, ev.Kind.String(), ev.Payload, p.offset)
+		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload, p.offset)
 	}
 	now := time.Now()
 	p.hub.Publish(&hub.Event{
@@ -220,23 +156,4 @@ func (p *Pipeline) put(ev *mapping.Event) time.Time {
 		Conversation: ev.Conversation, Message: ev.Key, Packet: packet,
 	}, now)
 	return now
-}
-
-// PipelineStats is what a Pipeline did since its start.
-type PipelineStats struct {
-	// Delay counts the time from commit, by the database's clock, to
-	// publication, by ours.
-	Delay Histogram
-	// Gaps counts the losses that the source declared; LastGap is the latest.
-	Gaps    uint64
-	LastGap *source.Gap
-	Mapping mapping.Stats
-}
-
-// Stats returns a snapshot.
-func (p *Pipeline) Stats() PipelineStats {
-	return PipelineStats{
-		Delay: p.delay.snapshot(), Gaps: p.gaps.Load(),
-		LastGap: p.lastGap.Load(), Mapping: p.mapper.Stats(),
-	}
 }

@@ -28,7 +28,7 @@ type accepted struct {
 // inspect looks at the database for the source, and mends what it may.
 func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.Inspection, error) {
 	var in postgres.Inspection
-	want, err := Needs(ctx, conn, Wants(s.daemon.cfg, s.spec), s.spec)
+	want, err := Needs(ctx, conn, Wants(s.cfg, s.spec), s.spec)
 	if err != nil {
 		return in, err
 	}
@@ -42,7 +42,7 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 			failed = err.Error()
 		}
 		for _, statement := range plan {
-			s.daemon.log.Info("mending what was changed at the database", "sql", statement.SQL, "error", failed)
+			s.log.Info("mending what was changed at the database", "sql", statement.SQL, "error", failed)
 		}
 		if report, err = provision.Inspect(ctx, conn, want); err != nil {
 			return in, err
@@ -55,7 +55,7 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 
 // mending is what the configuration lets the bridge do about what is wrong.
 func (s *postgresSource) mending(report *provision.Report) []provision.Statement {
-	if s.daemon.cfg.Source.Postgres.Create == configs.CreateNever {
+	if s.cfg.Source.Postgres.Create == configs.CreateNever {
 		return nil
 	}
 	var plan []provision.Statement

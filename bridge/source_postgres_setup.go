@@ -37,7 +37,7 @@ type SetupError struct {
 	Err error
 }
 
-// Error lists all that is wrong, each with what mends it.
+// Error lists all that is wrong, each with what fixes it.
 func (e *SetupError) Error() string {
 	var b strings.Builder
 	b.WriteString("the database is not ready for the bridge")
@@ -94,7 +94,7 @@ func Wants(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 
 // prepare looks at the database until it is as it must be: it waits for one
 // that cannot be reached, creates a missing publication where it may, and
-// returns a *SetupError for what only somebody else can mend.
+// returns a *SetupError for what only somebody else can fix.
 func (s *postgresSource) prepare(ctx context.Context) error {
 	defer s.preparing.Store(nil)
 	s.waiting(ops.StateConnecting, "", "")
@@ -140,12 +140,12 @@ func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
 	}
 	s.preparing.Store(h)
 	if reason != "" && (before == nil || before.Reason != reason) {
-		s.daemon.log.Warn("waiting for the database", "reason", reason, "remedy", remedy)
+		s.log.Warn("waiting for the database", "reason", reason, "remedy", remedy)
 	}
 }
 
 func (s *postgresSource) prepareOnce(ctx context.Context) error {
-	c := s.daemon.cfg.Source.Postgres
+	c := s.cfg.Source.Postgres
 	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
 		return err
@@ -155,7 +155,7 @@ func (s *postgresSource) prepareOnce(ctx context.Context) error {
 	// silent an answer never comes.
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
-	want, err := Needs(ctx, conn, Wants(s.daemon.cfg, s.spec), s.spec)
+	want, err := Needs(ctx, conn, Wants(s.cfg, s.spec), s.spec)
 	if err != nil {
 		return err
 	}
@@ -183,10 +183,10 @@ func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provis
 			mine = append(mine, statement)
 		}
 	}
-	if len(mine) == 0 || len(lasting(report.Failures())) > len(mendable(report)) {
+	if len(mine) == 0 || len(lasting(report.Failures())) > len(fixable(report)) {
 		return report, nil
 	}
-	if s.daemon.cfg.Source.Postgres.Create == configs.CreateNever {
+	if s.cfg.Source.Postgres.Create == configs.CreateNever {
 		return report, &SetupError{Plan: plan, Err: errors.New("source.postgres.create is never, and something is missing")}
 	}
 	if err := provision.Apply(ctx, conn, mine); err != nil {
@@ -197,13 +197,13 @@ func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provis
 		return report, err
 	}
 	for _, statement := range mine {
-		s.daemon.log.Info("created what the database lacked", "sql", statement.SQL)
+		s.log.Info("created what the database lacked", "sql", statement.SQL)
 	}
 	return provision.Inspect(ctx, conn, want)
 }
 
-// mendable are the failures that a plan mends.
-func mendable(report provision.Report) []provision.Finding {
+// fixable returns the failures that the plan would resolve.
+func fixable(report provision.Report) []provision.Finding {
 	var m []provision.Finding
 	for _, f := range report.Failures() {
 		switch f.ID {
@@ -252,7 +252,7 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {
 		s.accepted.problems[p.String()] = true
-		s.daemon.warnings.Problem(p)
+		s.warnings.Problem(p)
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package bridge
+package pipeline
 
 import (
 	"sync/atomic"

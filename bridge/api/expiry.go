@@ -1,4 +1,4 @@
-package bridge
+package api
 
 import (
 	"context"
@@ -50,7 +50,7 @@ func (e *expiry) stop() {
 // refused, with a fresh one it goes on where it was.
 func (s *Server) watchExpiry(c *client, socket *socketio.Socket, expires time.Time) {
 	c.expiry.set(expires, s.opts.ExpiryGrace, func() {
-		s.expired.Add(1)
+		s.counters.tokenExpired()
 		socket.Close(engineio.ServerClose)
 	})
 }
@@ -70,7 +70,7 @@ func (s *Server) reauthenticate(c *client, socket *socketio.Socket, e *socketio.
 	var refusal *auth.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		s.tally(s.refusals, refusal.Code)
+		s.counters.tokenRefused(refusal.Code)
 		return &fault{refusal.Code, refusal.Message}
 	case err != nil:
 		return &fault{"unavailable", "the token cannot be judged now; try again"}

@@ -24,7 +24,7 @@ func TestStateFileIsReplaced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			f := memory(filepath.Join(t.TempDir(), "state"), slog.New(slog.NewTextHandler(&log, nil))).(stateFile)
+			f := newStateFile(filepath.Join(t.TempDir(), "state"), slog.New(slog.NewTextHandler(&log, nil))).(stateFile)
 			if err := os.WriteFile(f.path, []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}

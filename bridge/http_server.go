@@ -8,14 +8,15 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
-// server is an http.Server that can stop accepting before it shuts down.
-type server struct {
+// httpServer is an http.Server that can stop accepting before it shuts down.
+type httpServer struct {
 	http.Server
+	ln       net.Listener
+	stopping atomic.Bool   // its listener may be closed
 	returned chan struct{} // closed when Serve has
 
 	// descriptors bounds the connections; nil does not.
@@ -28,9 +29,9 @@ type server struct {
 	settled chan struct{}
 }
 
-// serve serves a listener in the group until its Shutdown.
-func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler, bound *descriptors) *server {
-	s := &server{returned: make(chan struct{}), descriptors: bound, fresh: make(map[net.Conn]struct{})}
+// newHTTPServer returns a server of a listener's connections, for run.
+func newHTTPServer(ln net.Listener, h http.Handler, bound *descriptors, log *slog.Logger) *httpServer {
+	s := &httpServer{ln: ln, returned: make(chan struct{}), descriptors: bound, fresh: make(map[net.Conn]struct{})}
 	s.Server = http.Server{
 		Handler: h,
 		// Bounds a request's head alone: polls and proxied bodies take
@@ -38,26 +39,28 @@ func (d *Daemon) serve(group *errgroup.Group, ln net.Listener, h http.Handler, b
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(d.log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnState:         s.track,
 	}
 	if bound != nil {
 		s.ConnContext = bound.mark
 	}
-	group.Go(func() error {
-		defer close(s.returned)
-		err := s.Serve(ln)
-		if ended := d.ending.Load() && errors.Is(err, net.ErrClosed); !ended && !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve %s: %w", ln.Addr(), err)
-		}
-		return nil
-	})
 	return s
 }
 
-func (s *server) track(c net.Conn, state http.ConnState) {
+// run serves until Shutdown or Close, and returns nil then.
+func (s *httpServer) run() error {
+	defer close(s.returned)
+	err := s.Serve(s.ln)
+	if errors.Is(err, http.ErrServerClosed) || s.stopping.Load() && errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", s.ln.Addr(), err)
+}
+
+func (s *httpServer) track(c net.Conn, state http.ConnState) {
 	if state == http.StateNew && s.descriptors != nil && s.descriptors.spent(c) {
-		_ = c.Close() // the server finds it closed, and lets it go
+		_ = c.Close() // the server finds it closed, and forgets it
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,13 +78,13 @@ func (s *server) track(c net.Conn, state http.ConnState) {
 	}
 }
 
-// scarceTime is how long a connection of the descriptors' reserve may take to
+// scarceTimeout is how long a connection of the descriptors' reserve may take to
 // begin its request: the reserve is for probes, which do so at once.
-const scarceTime = 500 * time.Millisecond
+const scarceTimeout = 500 * time.Millisecond
 
-// hurry closes a connection that has not begun its request in scarceTime.
-func (s *server) hurry(c net.Conn) {
-	time.AfterFunc(scarceTime, func() {
+// hurry closes a connection that has not begun its request in scarceTimeout.
+func (s *httpServer) hurry(c net.Conn) {
+	time.AfterFunc(scarceTimeout, func() {
 		s.mu.Lock()
 		_, waits := s.fresh[c]
 		s.mu.Unlock()
@@ -92,16 +95,17 @@ func (s *server) hurry(c net.Conn) {
 	})
 }
 
-// settleTime bounds the wait for the first request of a connection: browsers
+// settleTimeout bounds the wait for the first request of a connection: browsers
 // open some in advance that may never have one.
-const settleTime = time.Second
+const settleTimeout = time.Second
 
 // stopAccepting closes the listener and waits until the first request of every
 // connection that was accepted has begun. http.Server.Shutdown would close
 // such a connection without an answer (measured: one restart in ten lost one,
 // at a connection each millisecond).
-func (s *server) stopAccepting(ctx context.Context, ln net.Listener) {
-	_ = ln.Close()
+func (s *httpServer) stopAccepting(ctx context.Context) {
+	s.stopping.Store(true)
+	_ = s.ln.Close()
 	<-s.returned // from here on, fresh knows of all
 	s.mu.Lock()
 	if len(s.fresh) == 0 {
@@ -111,7 +115,7 @@ func (s *server) stopAccepting(ctx context.Context, ln net.Listener) {
 	settled := make(chan struct{})
 	s.settled = settled
 	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
 	defer cancel()
 	select {
 	case <-settled:
