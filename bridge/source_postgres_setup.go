@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"chatbridge/bridge/ops"
+	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
-	"chatbridge/mapping"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
@@ -67,30 +67,6 @@ func (e *SetupError) Unwrap() error { return e.Err }
 
 // ExitCode is that of a wrong configuration.
 func (e *SetupError) ExitCode() int { return 2 }
-
-// Wants is what a bridge with this configuration and mapping needs of its
-// database.
-func Wants(cfg *configs.Config, spec *mapping.Spec) provision.Want {
-	pg := cfg.Source.Postgres
-	w := provision.Want{Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag)}
-	for _, t := range spec.Tables() {
-		table := provision.Table{Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true}
-		for _, c := range t.Columns {
-			if c.Required {
-				table.Columns = append(table.Columns, c.Name)
-			}
-		}
-		w.Tables = append(w.Tables, table)
-	}
-	if len(cfg.Auth.SupabaseSecrets) > 0 || cfg.Auth.JWKSURL != "" {
-		if t, err := provision.ParseTable(cfg.Auth.Members.Table); err == nil {
-			t.Lookup = true
-			t.LookupColumns = []string{cfg.Auth.Members.UserColumn, cfg.Auth.Members.WorkspaceColumn}
-			w.Tables = append(w.Tables, t)
-		}
-	}
-	return w
-}
 
 // prepare looks at the database until it is as it must be: it waits for one
 // that cannot be reached, creates a missing publication where it may, and
@@ -155,7 +131,7 @@ func (s *postgresSource) prepareOnce(ctx context.Context) error {
 	// silent an answer never comes.
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
-	want, err := Needs(ctx, conn, Wants(s.cfg, s.spec), s.spec)
+	want, err := requirements.Read(ctx, conn, s.cfg, s.spec)
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/dial"
@@ -30,7 +30,7 @@ func (r *run) postgres(ctx context.Context) {
 	bounded, cancel := context.WithTimeout(ctx, 3*stepTimeout)
 	defer cancel()
 	var report provision.Report
-	want, err := bridge.Needs(bounded, conn, bridge.Wants(r.cfg, r.spec), r.spec)
+	want, err := requirements.Read(bounded, conn, r.cfg, r.spec)
 	if err == nil {
 		report, err = provision.Inspect(bounded, conn, want)
 	}
