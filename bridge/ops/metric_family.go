@@ -13,13 +13,13 @@ import (
 // prefix begins every name.
 const prefix = "bridge_"
 
-// maxValues bounds the values of one label, whatever a counter's map holds.
+// maxValues bounds the values of a label that come from a map.
 const maxValues = 64
 
-// other is the label value of what exceeds maxValues.
+// other is the label value for the sum of what exceeds maxValues.
 const other = "other"
 
-// family is one metric: what describes it, and how its samples are made of a
+// family is one metric: its description, and how its samples are read from a
 // Snapshot.
 type family struct {
 	desc    *prometheus.Desc
@@ -85,16 +85,17 @@ func emitStates[S ~string](e emit, is S, all []S, labels ...string) {
 	}
 }
 
-// timestamp emits a time, nothing for one that has not been.
-func (e emit) timestamp(t time.Time) {
-	if !t.IsZero() {
-		e(float64(t.UnixMilli()) / 1e3)
-	}
+// timestamp is a gauge of Unix time; it has no sample for the zero time.
+func timestamp(name, help string, read func(*Snapshot) time.Time) family {
+	return gauges(name, help, nil, func(s *Snapshot, e emit) {
+		if t := read(s); !t.IsZero() {
+			e(float64(t.UnixMilli()) / 1e3)
+		}
+	})
 }
 
-func timestamp(name, help string, read func(*Snapshot) time.Time) family {
-	return gauges(name, help, nil, func(s *Snapshot, e emit) { e.timestamp(read(s)) })
-}
+// without returns total less a part of it that was counted a moment later.
+func without(total, part uint64) float64 { return float64(total - min(total, part)) }
 
 func truth(b bool) float64 {
 	if b {
@@ -117,8 +118,8 @@ func histogram(name, help string, read func(*Snapshot) pipeline.Histogram) famil
 	}}
 }
 
-// when has the families show nothing unless the part that they are about is
-// there.
+// when makes the families emit nothing unless the part that they show is
+// present.
 func when(present func(*Snapshot) bool, families ...family) []family {
 	guarded := make([]family, len(families))
 	for i, f := range families {
