@@ -12,8 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// uniqueColumns asks for the columns of each unique index of a table: primary
-// keys and unique indexes over plain columns that hold for every row.
+// uniqueColumns selects the columns of each unique index of a table: primary
+// keys and unique indexes over plain columns, without a condition.
 const uniqueColumns = `select array_agg(a.attname::text order by a.attname)
 	from pg_index i
 	join pg_class c on c.oid = i.indrelid
@@ -23,8 +23,8 @@ const uniqueColumns = `select array_agg(a.attname::text order by a.attname)
 	where n.nspname = $1 and c.relname = $2 and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
 	group by i.indexrelid`
 
-// keys looks whether the mapping's keys name one row each: a unique index of
-// the key alone, or with the workspace.
+// keys checks that the mapping's keys identify one row each: there is a unique
+// index of the key alone, or with the workspace.
 func (r *run) keys(ctx context.Context, conn *pgx.Conn) {
 	unique := true
 	for _, t := range r.spec.Tables() {
@@ -39,7 +39,7 @@ func (r *run) keys(ctx context.Context, conn *pgx.Conn) {
 			return
 		}
 		if columns, err := provision.Columns(ctx, conn, t.Schema, t.Name); err != nil || len(columns) == 0 {
-			continue // columns says so
+			continue // columns reports it
 		}
 		key := []string{t.Columns[t.Key].Name}
 		if t.Workspace >= 0 {

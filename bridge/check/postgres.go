@@ -3,7 +3,6 @@ package check
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
@@ -14,8 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// postgres looks at the database that is followed, and holds the mapping
-// against its columns.
+// postgres inspects the database that is followed, and compares the mapping with
+// its columns.
 func (r *run) postgres(ctx context.Context) {
 	pg := r.cfg.Source.Postgres
 	if r.cfg.Source.Kind != configs.KindPostgres || r.spec == nil {
@@ -44,8 +43,8 @@ func (r *run) postgres(ctx context.Context) {
 	r.keys(bounded, conn)
 }
 
-// connect opens an ordinary connection as the source does, or says why it
-// cannot. An address for look-ups may be a pooler's, which takes no parameters.
+// connect opens an ordinary connection as the source does, or returns why it
+// cannot. The address for lookups may be a pooler's, which accepts no parameters.
 func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Conn, Finding) {
 	var conn *pgx.Conn
 	var err error
@@ -63,7 +62,7 @@ func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Co
 	return conn, Finding{}
 }
 
-// columns holds the mapping against the real columns.
+// columns compares the mapping with the columns of the tables.
 func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	var failed error
 	missing, err := r.spec.Check(func(schema, table string) []string {
@@ -96,44 +95,4 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	if err == nil && len(missing) == 0 {
 		r.ok("mapping.columns", "", "every column that the mapping reads is there")
 	}
-}
-
-// members looks whether the bridge could ask who belongs to a workspace, where
-// it will have to.
-func (r *run) members(ctx context.Context) {
-	a, m := r.cfg.Auth, r.cfg.Auth.Members
-	if len(a.SupabaseSecrets) == 0 && a.JWKSURL == "" {
-		return
-	}
-	url := r.cfg.Lookup.URL
-	if url == "" {
-		url = r.cfg.Source.Postgres.URL
-	}
-	if url == "" {
-		r.restTable(ctx, "auth.members", m.Table, []string{m.UserColumn, m.WorkspaceColumn})
-		return
-	}
-	conn, finding := connect(ctx, url, r.cfg)
-	if conn == nil {
-		if url != r.cfg.Source.Postgres.URL || r.cfg.Source.Kind != configs.KindPostgres {
-			r.add(finding)
-		}
-		return
-	}
-	defer dial.Close(ctx, conn)
-	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
-	defer cancel()
-	table, err := provision.ParseTable(m.Table)
-	if err != nil {
-		r.fail("auth.members", "auth.members.table", err.Error(), "nobody with a session token is let in", "auth.members.table: name or schema.name")
-		return
-	}
-	sql := fmt.Sprintf("select %s, %s from %s limit 0", pgx.Identifier{m.UserColumn}.Sanitize(), pgx.Identifier{m.WorkspaceColumn}.Sanitize(),
-		pgx.Identifier{table.Schema, table.Name}.Sanitize())
-	if _, err := conn.Exec(ctx, sql); err != nil {
-		r.fail("auth.members", m.Table, "members cannot be read: "+err.Error(), "nobody with a session token is let in",
-			fmt.Sprintf("auth.members.table, .user_column and .workspace_column as the table has them, or GRANT SELECT (%s, %s) ON %s TO the bridge's role;", m.UserColumn, m.WorkspaceColumn, table))
-		return
-	}
-	r.ok("auth.members", m.Table, "members can be asked for in %s", m.Table)
 }
