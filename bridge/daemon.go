@@ -16,6 +16,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/logging"
+	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
@@ -43,12 +44,12 @@ type Daemon struct {
 	parts  []func(context.Context) error
 	ending atomic.Bool
 
-	// What the operator is shown: see status.go, measure.go and operate.go.
-	build    Build
+	// What the operator is shown: see snapshot.go and operate.go.
+	build    ops.Build
 	started  time.Time
-	warnings warnings
+	warnings *ops.Warnings
 	lines    *logging.Log // nil unless UseLog was called
-	pulse    pulse
+	progress ops.Progress
 }
 
 // Listen binds the public and the admin address, so that a port that is taken
@@ -94,14 +95,14 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer stopFollowing()
 	followed := make(chan struct{})
 	var sourceErr error // once followed is closed
-	d.pulse.next = d.pipeline
+	d.progress.Handler = d.pipeline
 	go func() {
 		defer close(followed)
-		sourceErr = d.source.Run(following, &d.pulse)
+		sourceErr = d.source.Run(following, &d.progress)
 	}()
 	d.logAddresses()
 	d.notify.Ready()
-	group.Go(func() error { return d.notify.Watch(failed, watched{d}) })
+	group.Go(func() error { return d.notify.Watch(failed, d.watchdog()) })
 
 	var cause error
 	select {

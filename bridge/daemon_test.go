@@ -20,6 +20,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/sioclient"
@@ -91,7 +92,7 @@ func runDaemon(t *testing.T, env []string) *daemonTest {
 	cfg := load(t, env)
 	var err error
 	d := &daemonTest{t: t, log: new(logbook), done: make(chan error, 1)}
-	d.Daemon, err = bridge.New(cfg, bridge.Build{Version: "test"}, slog.New(slog.NewTextHandler(d.log, nil)))
+	d.Daemon, err = bridge.New(cfg, ops.Build{Version: "test"}, slog.New(slog.NewTextHandler(d.log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +138,8 @@ func (d *daemonTest) await(what string, ok func() bool) {
 func (d *daemonTest) live(clients int) {
 	d.t.Helper()
 	d.await("the clients being live", func() bool {
-		stats := d.Status().Clients
-		return stats.Connected == int64(clients) && stats.CatchingUp == 0
+		s := d.Snapshot()
+		return s.Connected() == int64(clients) && s.Hub.Catching == 0
 	})
 }
 
@@ -487,7 +488,7 @@ func TestAMissingColumnCostsItsMember(t *testing.T) {
 	conn, ids := crmDatabase(t, dsn, 1)
 	d := startDaemon(t, dsn)
 	d.ready()
-	warnings := strings.Join(d.Status().Warnings, "\n")
+	warnings := strings.Join(d.Snapshot().Warnings, "\n")
 	if !strings.Contains(warnings, "client_id") || !strings.Contains(warnings, "message.metadata") {
 		t.Errorf("the warnings name neither column nor member:\n%s", warnings)
 	}
@@ -511,7 +512,7 @@ func TestAPortThatIsTakenIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := bridge.New(cfg, bridge.Build{}, slog.New(slog.DiscardHandler))
+	d, err := bridge.New(cfg, ops.Build{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

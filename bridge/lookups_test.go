@@ -41,7 +41,7 @@ func TestLockedTablesCostNamesForAWhile(t *testing.T) {
 	if short[0].Name != "message" || short[0].Payload["senderId"] != "99900000000" || short[1].Name != "conversation" || len(short[1].Payload["participants"].([]any)) != 0 {
 		t.Fatalf("not short: %v", short)
 	}
-	if l := d.Status().Mapping.Lookups; !l.Failing || l.Owed != 2 {
+	if l := d.Snapshot().Pipeline.Mapping.Lookups; !l.Failing || l.Owed != 2 {
 		t.Errorf("status while locked: %+v", l)
 	}
 	if _, err := locker.Exec(t.Context(), "rollback"); err != nil {
@@ -58,7 +58,7 @@ func TestLockedTablesCostNamesForAWhile(t *testing.T) {
 	if last := short[len(short)-1].Offset; message.Offset <= last || conversation.Offset <= message.Offset {
 		t.Errorf("offsets %s, %s after %s", message.Offset, conversation.Offset, last)
 	}
-	if l := d.Status().Mapping.Lookups; l.Failing || l.Owed != 0 || l.Settled != 2 || l.Abandoned != 0 {
+	if l := d.Snapshot().Pipeline.Mapping.Lookups; l.Failing || l.Owed != 0 || l.Settled != 2 || l.Abandoned != 0 {
 		t.Errorf("status afterwards: %+v", l)
 	}
 	for _, line := range []string{"look-ups fail", "look-ups work again"} {
@@ -113,7 +113,7 @@ func TestLimitsEvent(t *testing.T) {
 	if got[2].Payload["content"] != "small" {
 		t.Errorf("then came %v", got[2])
 	}
-	if m := d.Status().Mapping; m.Shortened["message"] != 1 || m.Shortened["conversation"] != 1 || m.LeftOut["message"] != 0 {
+	if m := d.Snapshot().Pipeline.Mapping; m.Shortened["message"] != 1 || m.Shortened["conversation"] != 1 || m.LeftOut["message"] != 0 {
 		t.Errorf("status: %+v", m)
 	}
 	if n := strings.Count(d.log.String(), "larger than limits.event (65536 bytes)"); n != 2 { // one for each table

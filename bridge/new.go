@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
@@ -19,10 +20,10 @@ import (
 
 // New wires a Daemon from its configuration. It connects to nothing and binds
 // nothing: an error is one of the configuration. Run it, or Close it.
-func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err error) {
+func New(cfg *configs.Config, build ops.Build, log *slog.Logger) (d *Daemon, err error) {
 	d = &Daemon{
 		cfg: cfg, build: build, log: log, started: time.Now(),
-		warnings: warnings{log: log}, notify: systemd.NewNotifier(log),
+		warnings: ops.NewWarnings(log), notify: systemd.NewNotifier(log),
 		descriptors: newDescriptors(log), listeners: listeners{log: log},
 	}
 	defer func() {
@@ -44,7 +45,7 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 	if err != nil {
 		return d, err
 	}
-	if d.source, err = newSource(cfg, spec, key, &d.warnings, log); err != nil {
+	if d.source, err = newSource(cfg, spec, key, d.warnings, log); err != nil {
 		return d, err
 	}
 	if d.auth, err = newAuthenticator(cfg, d.pool, key, log); err != nil {
@@ -54,7 +55,7 @@ func New(cfg *configs.Config, build Build, log *slog.Logger) (d *Daemon, err err
 		return d, err
 	}
 	d.pipeline = pipeline.New(spec, mapping.Options{
-		Lookup: find, Warn: d.warnings.mapping, EventBytes: int(cfg.Limits.Event),
+		Lookup: find, Warn: d.warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
 	if d.gateway, err = newGateway(cfg, d.api, sourceState{d.source}, log); err != nil {
@@ -78,7 +79,7 @@ type serviceKey struct{ atomic.Pointer[configs.Secret] }
 func (k *serviceKey) current() string { return k.Load().Reveal() }
 
 // newSource returns the source that the configuration asks for.
-func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, w *warnings, log *slog.Logger) (Source, error) {
+func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, w *ops.Warnings, log *slog.Logger) (Source, error) {
 	if cfg.Source.Kind == configs.KindRealtime {
 		return newRealtime(cfg, spec, key, log)
 	}

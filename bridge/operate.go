@@ -1,10 +1,8 @@
 package bridge
 
 import (
-	"fmt"
-	"strings"
-
 	"chatbridge/bridge/logging"
+	"chatbridge/bridge/ops"
 	"chatbridge/bridge/systemd"
 )
 
@@ -29,53 +27,7 @@ func (d *Daemon) logAddresses() {
 	d.log.Info("serving", attrs...)
 }
 
-// Alive tells whether the pipeline moves: it fails if one change has been in
-// it since the last call, and does not return while events cannot be
-// published at all.
-func (d *Daemon) Alive() error {
-	// Takes the lock under which events are published.
-	d.api.Hub().Stats()
-	return d.pulse.look()
+// watchdog is the Daemon as systemd watches it.
+func (d *Daemon) watchdog() ops.Watchdog {
+	return ops.Watchdog{Snapshot: d.Snapshot, Progress: &d.progress}
 }
-
-// StatusLine says in one line how the Daemon is: for `systemctl status`.
-func (d *Daemon) StatusLine() string {
-	var b strings.Builder
-	h := d.source.Health()
-	b.WriteString(h.State)
-	if h.Flowing && h.LagBytes >= 0 {
-		fmt.Fprintf(&b, ", %s behind", bytesText(h.LagBytes))
-	}
-	if h.Flowing && h.Lag >= 0.001 {
-		fmt.Fprintf(&b, " (%.3g s)", h.Lag)
-	}
-	io := d.api.SocketIO().Stats()
-	fmt.Fprintf(&b, "; %d clients (%d websocket, %d polling)", io.WebSocket+io.Polling, io.WebSocket, io.Polling)
-	if d.gateway != nil {
-		s := d.gateway.Status()
-		fmt.Fprintf(&b, "; gateway %s: %s", s.State, s.Reason)
-	}
-	if !h.Flowing && h.Reason != "" {
-		fmt.Fprintf(&b, "; %s", h.Reason)
-	}
-	return logging.Scrub(b.String())
-}
-
-// bytesText is a number of bytes as people read it.
-func bytesText(n int64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, names := float64(n)/unit, "KMGTP"
-	for value >= unit && len(names) > 1 {
-		value, names = value/unit, names[1:]
-	}
-	return fmt.Sprintf("%.1f %ciB", value, names[0])
-}
-
-// watched is the Daemon as systemd watches it.
-type watched struct{ d *Daemon }
-
-func (w watched) Alive() error   { return w.d.Alive() }
-func (w watched) Status() string { return w.d.StatusLine() }

@@ -3,11 +3,11 @@ package bridge
 import (
 	"context"
 	"log/slog"
-	"strings"
 	"testing"
 	"time"
 
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 )
 
@@ -21,7 +21,7 @@ func daemonWithoutDatabase(t *testing.T) *Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := New(cfg, Build{Version: "v1"}, slog.New(slog.DiscardHandler))
+	d, err := New(cfg, ops.Build{Version: "v1"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func (s heldSocket) Pause(paused bool) {
 // sign of life, because the look for it does not return.
 func TestAliveNeedsTheHub(t *testing.T) {
 	d := daemonWithoutDatabase(t)
-	if err := d.Alive(); err != nil {
+	if err := d.watchdog().Alive(); err != nil {
 		t.Fatalf("idle: %v", err)
 	}
 	done := make(chan error, 1)
@@ -66,7 +66,7 @@ func TestAliveNeedsTheHub(t *testing.T) {
 		d.api.Hub().Attach(client, held, "", time.Time{})
 	}()
 	<-held.held
-	go func() { done <- d.Alive() }()
+	go func() { done <- d.watchdog().Alive() }()
 	select {
 	case err := <-done:
 		done <- err
@@ -78,18 +78,5 @@ func TestAliveNeedsTheHub(t *testing.T) {
 	d.api.Hub().Detach(client)
 	if err := <-done; err != nil {
 		t.Errorf("after it was freed: %v", err)
-	}
-}
-
-func TestStatusLine(t *testing.T) {
-	d := daemonWithoutDatabase(t)
-	line := d.StatusLine()
-	if !strings.Contains(line, "; 0 clients (0 websocket, 0 polling)") || strings.Contains(line, "\n") {
-		t.Errorf("status %q", line)
-	}
-	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1536: "1.5 KiB", 5 << 20: "5.0 MiB", 3 << 40: "3.0 TiB"} {
-		if got := bytesText(n); got != want {
-			t.Errorf("%d bytes are %q, want %q", n, got, want)
-		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/logging"
-	"chatbridge/bridge/metrics"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 )
 
@@ -144,10 +144,10 @@ func (r *reload) count(err error) {
 	r.last = time.Now()
 }
 
-func (r *reload) snapshot(started time.Time) metrics.Reload {
+func (r *reload) snapshot(started time.Time) ops.Reload {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := metrics.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: !r.broken, Last: r.last}
+	s := ops.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: !r.broken, Last: r.last}
 	if s.Last.IsZero() {
 		s.Last = started
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/source"
 )
 
@@ -13,7 +14,10 @@ type Source interface {
 	// It deals itself with all that passes; an error is for good.
 	Run(ctx context.Context, handler source.Handler) error
 	// Health may be called from any goroutine, also while Run does not run.
-	Health() SourceHealth
+	Health() ops.Health
+	// Measure puts the source's counters into a Snapshot. Safe for concurrent
+	// use.
+	Measure(to *ops.Snapshot)
 }
 
 // sourceState tells the API and the gateway how far a source is. It is an
@@ -31,7 +35,7 @@ func (s sourceState) CaughtUp() bool {
 }
 
 // Standby tells that another bridge has the slot.
-func (s sourceState) Standby() bool { return s.Health().State == stateStandby }
+func (s sourceState) Standby() bool { return s.Health().State == ops.StateStandby }
 
 // quietAfter is how long nothing must have come for a database to count as
 // quiet rather than late.

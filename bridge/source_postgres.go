@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -17,14 +18,14 @@ import (
 type postgresSource struct {
 	cfg          *configs.Config
 	spec         *mapping.Spec
-	warnings     *warnings
+	warnings     *ops.Warnings
 	log          *slog.Logger
 	stream       *postgres.Source
 	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
 	// settingUp is the health while setUp runs, nil otherwise.
-	settingUp atomic.Pointer[SourceHealth]
+	settingUp atomic.Pointer[ops.Health]
 }
 
 // maxRetry is the longest pause between two attempts to connect. It is short because
@@ -36,7 +37,7 @@ const maxRetry = 5 * time.Second
 // some ten seconds.
 const holderSilence = 2500 * time.Millisecond
 
-func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *warnings, log *slog.Logger) (*postgresSource, error) {
+func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
 	c := cfg.Source.Postgres
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
@@ -77,13 +78,13 @@ func (s *postgresSource) flows(time.Time) bool {
 }
 
 // Health implements Source.
-func (s *postgresSource) Health() SourceHealth {
+func (s *postgresSource) Health() ops.Health {
 	if h := s.settingUp.Load(); h != nil {
 		return *h
 	}
 	stats := s.stream.Stats()
-	h := SourceHealth{
-		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
+	h := ops.Health{
+		Kind: configs.KindPostgres, State: ops.State(stats.State.String()), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
 		FlowedUntil: s.availability.until(), ReplacedValues: stats.Replaced,
 	}
@@ -94,7 +95,7 @@ func (s *postgresSource) Health() SourceHealth {
 		// The stream works but lacks changes: this bridge is not ready, from this
 		// moment on.
 		f := stats.Faults[0]
-		h.State, h.Reason, h.Remedy = postgres.Blocked.String(), f.What, f.Remedy
+		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
 		h.Flowing, h.FlowedUntil = false, time.Time{}
 	}
 	if !stats.LastCommit.IsZero() {
@@ -102,4 +103,10 @@ func (s *postgresSource) Health() SourceHealth {
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// Measure implements Source.
+func (s *postgresSource) Measure(to *ops.Snapshot) {
+	stats := s.stream.Stats()
+	to.Postgres = &stats
 }

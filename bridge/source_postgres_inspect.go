@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/provision"
@@ -28,7 +29,7 @@ type accepted struct {
 // inspect inspects the database for the source, and fixes what it may.
 func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.Inspection, error) {
 	var in postgres.Inspection
-	want, err := Needs(ctx, conn, Wants(s.cfg, s.spec), s.spec)
+	want, err := requirements.Read(ctx, conn, s.cfg, s.spec)
 	if err != nil {
 		return in, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/mapping"
 )
 
 const publish = `create publication bridge for table messages, conversations`
@@ -48,21 +49,21 @@ func TestChangesAtTheDatabaseAreNoticed(t *testing.T) {
 			d.ready()
 			exec(t, dsn, change.sql)
 			d.await("not being ready", func() bool { code, _ := d.get("/readyz"); return code == http.StatusServiceUnavailable })
-			if s := d.Status(); s.Ready || s.Source.State != "blocked" || s.Source.Remedy == "" || s.Events.Gaps != 0 {
-				t.Errorf("%+v, %d gaps", s.Source, s.Events.Gaps)
+			if s := d.Snapshot(); s.Ready.OK() || s.Source.State != "blocked" || s.Source.Remedy == "" || s.Pipeline.Gaps != 0 {
+				t.Errorf("%+v, %d gaps", s.Source, s.Pipeline.Gaps)
 			}
 			// One after the other, as an operator would.
 			for code := 503; code == 503; {
 				remedy := change.back
 				if remedy == "" {
-					remedy = d.Status().Source.Remedy
+					remedy = d.Snapshot().Source.Remedy
 				}
 				t.Log("remedy:", remedy)
-				before := d.Status().Source.Reason
+				before := d.Snapshot().Source.Reason
 				exec(t, dsn, remedy)
 				d.await("another state", func() bool {
 					code, _ = d.get("/readyz")
-					return code == 200 || d.Status().Source.Reason != before
+					return code == 200 || d.Snapshot().Source.Reason != before
 				})
 			}
 			d.oneGapAndAlive(dsn, ids[0])
@@ -84,7 +85,7 @@ func TestChangesAtTheDatabaseAreMended(t *testing.T) {
 			d := startDaemon(t, dsn, often)
 			d.ready()
 			exec(t, dsn, change.sql)
-			d.await("the gap", func() bool { return d.Status().Events.Gaps > 0 })
+			d.await("the gap", func() bool { return d.Snapshot().Pipeline.Gaps > 0 })
 			d.ready()
 			d.oneGapAndAlive(dsn, ids[0])
 		})
@@ -113,12 +114,12 @@ func TestChangesBetweenTwoRuns(t *testing.T) {
 			d = startDaemon(t, dsn, often)
 			d.ready()
 			if name == "nothing" {
-				if s := d.Status().Events; s.Gaps != 0 {
+				if s := d.Snapshot().Pipeline; s.Gaps != 0 {
 					t.Errorf("%d gaps, the last %+v", s.Gaps, s.LastGap)
 				}
 				return
 			}
-			d.await("the gap", func() bool { return d.Status().Events.Gaps > 0 })
+			d.await("the gap", func() bool { return d.Snapshot().Pipeline.Gaps > 0 })
 			d.oneGapAndAlive(dsn, ids[0])
 		})
 	}
@@ -127,17 +128,17 @@ func TestChangesBetweenTwoRuns(t *testing.T) {
 // oneGapAndAlive expects one gap, with its bounds, and a message to arrive.
 func (d *daemonTest) oneGapAndAlive(dsn, conversation string) {
 	d.t.Helper()
-	d.await("the gap", func() bool { return d.Status().Events.Gaps > 0 })
-	s := d.Status().Events
-	if g := s.LastGap; g.Since == nil || g.Until.Before(*g.Since) || g.Reason == "" {
+	d.await("the gap", func() bool { return d.Snapshot().Pipeline.Gaps > 0 })
+	s := d.Snapshot()
+	if g := s.Pipeline.LastGap; g.Since.IsZero() || g.Until.Before(g.Since) || g.Reason == "" {
 		d.t.Errorf("gap %+v", g)
 	}
-	before := s.Message
+	before := s.Hub.Published[mapping.Message]
 	d.await("a message", func() bool {
 		exec(d.t, dsn, `insert into messages (workspace_id, conversation_id, body, status, is_outgoing) values ('`+workspace+`', '`+conversation+`', 'x', 'delivered', false)`)
-		return d.Status().Events.Message > before
+		return d.Snapshot().Hub.Published[mapping.Message] > before
 	})
-	if s := d.Status().Events; s.Gaps != 1 {
+	if s := d.Snapshot().Pipeline; s.Gaps != 1 {
 		d.t.Errorf("%d gaps, the last %+v", s.Gaps, s.LastGap)
 	}
 }

@@ -10,9 +10,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
 	"chatbridge/internal/retry"
-	"chatbridge/mapping"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
@@ -68,36 +69,12 @@ func (e *SetupError) Unwrap() error { return e.Err }
 // ExitCode is that of a wrong configuration.
 func (e *SetupError) ExitCode() int { return 2 }
 
-// Wants is what a bridge with this configuration and mapping needs of its
-// database.
-func Wants(cfg *configs.Config, spec *mapping.Spec) provision.Want {
-	pg := cfg.Source.Postgres
-	w := provision.Want{Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag)}
-	for _, t := range spec.Tables() {
-		table := provision.Table{Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true}
-		for _, c := range t.Columns {
-			if c.Required {
-				table.Columns = append(table.Columns, c.Name)
-			}
-		}
-		w.Tables = append(w.Tables, table)
-	}
-	if len(cfg.Auth.SupabaseSecrets) > 0 || cfg.Auth.JWKSURL != "" {
-		if t, err := provision.ParseTable(cfg.Auth.Members.Table); err == nil {
-			t.Lookup = true
-			t.LookupColumns = []string{cfg.Auth.Members.UserColumn, cfg.Auth.Members.WorkspaceColumn}
-			w.Tables = append(w.Tables, t)
-		}
-	}
-	return w
-}
-
 // setUp inspects the database until it is as it must be: it waits for one
 // that cannot be reached, creates a missing publication where it may, and
 // returns a *SetupError for what only somebody else can fix.
 func (s *postgresSource) setUp(ctx context.Context) error {
 	defer s.settingUp.Store(nil)
-	s.waiting("connecting", "", "")
+	s.waiting(ops.StateConnecting, "", "")
 	pause := retry.Backoff{Min: setupMin, Max: setupMax}
 	refused := postgres.Refusals{Min: setupMin, Slow: setupRefused}
 	for {
@@ -109,12 +86,12 @@ func (s *postgresSource) setUp(ctx context.Context) error {
 		}
 		f := provision.Connect(err)
 		wait := pause.Next()
-		state := "retrying"
+		state := ops.StateRetrying
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
 			wait = refused.Next(pg.Code, time.Now())
 			if !strings.HasPrefix(pg.Code, "53") {
-				state = "blocked"
+				state = ops.StateBlocked
 			}
 		}
 		s.waiting(state, f.What, f.Fix)
@@ -126,9 +103,9 @@ func (s *postgresSource) setUp(ctx context.Context) error {
 
 // waiting sets what Health tells until there is a stream, and logs it if it
 // is new.
-func (s *postgresSource) waiting(state, reason, remedy string) {
+func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
 	before := s.settingUp.Load()
-	h := &SourceHealth{
+	h := &ops.Health{
 		Kind: configs.KindPostgres, State: state, Reason: reason, Remedy: remedy,
 		Since: time.Now().UTC(), LagBytes: -1,
 	}
@@ -152,7 +129,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	// answer never comes.
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
-	want, err := Needs(ctx, conn, Wants(s.cfg, s.spec), s.spec)
+	want, err := requirements.Read(ctx, conn, s.cfg, s.spec)
 	if err != nil {
 		return err
 	}
@@ -249,7 +226,7 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {
 		s.accepted.problems[p.String()] = true
-		s.warnings.problem(p)
+		s.warnings.Problem(p)
 	}
 	return nil
 }

@@ -94,7 +94,7 @@ func TestSilentNetworkAtTheStart(t *testing.T) {
 	d := startDaemon(t, through, "BRIDGE_SOURCE_POSTGRES_CONNECT_TIMEOUT=500ms")
 	d.await("a second attempt", func() bool { return h.conns.Load() >= 2 })
 	d.await("the reason", func() bool { return strings.Contains(d.log.String(), "waiting for the database") })
-	if s := d.Status().Source; s.State != "retrying" || s.Reason == "" || s.Remedy == "" {
+	if s := d.Snapshot().Source; s.State != "retrying" || s.Reason == "" || s.Remedy == "" {
 		t.Errorf("%+v", s)
 	}
 	h.quiet.Store(false)

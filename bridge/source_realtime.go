@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -52,10 +53,10 @@ func flows(s realtime.Stats, now time.Time) bool {
 }
 
 // Health implements Source.
-func (s *realtimeSource) Health() SourceHealth {
+func (s *realtimeSource) Health() ops.Health {
 	now, stats := time.Now(), s.stream.Stats()
-	h := SourceHealth{
-		Kind: configs.KindRealtime, State: string(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
+	h := ops.Health{
+		Kind: configs.KindRealtime, State: ops.State(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
 		Flowing: flows(stats, now), LagBytes: -1, FlowedUntil: s.availability.until(),
 	}
 	for _, c := range stats.Channels {
@@ -71,4 +72,10 @@ func (s *realtimeSource) Health() SourceHealth {
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// Measure implements Source.
+func (s *realtimeSource) Measure(to *ops.Snapshot) {
+	stats := s.stream.Stats()
+	to.Realtime = &stats
 }

@@ -16,6 +16,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
@@ -38,7 +39,7 @@ type Options struct {
 	Program string
 	// Log takes the bridge's own log.
 	Log   *slog.Logger
-	Build bridge.Build
+	Build ops.Build
 }
 
 // stopTime bounds the stopping of Postgres.

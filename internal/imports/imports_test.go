@@ -37,13 +37,16 @@ var allowed = map[string][]string{
 	"bridge/pipeline": {
 		"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
 	},
-	"bridge/logging":   {},
-	"internal/history": {"source"},
-	"bridge/systemd":   {},
+	"bridge/logging":      {},
+	"internal/history":    {"source"},
+	"bridge/systemd":      {},
+	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
+	// The daemon is not needed to check what it would find.
+	"bridge/check": {"configs", "source", "source/postgres/...", "mapping", "mapping/...", "bridge/auth", "bridge/requirements"},
 	// Never bridge itself, which imports it.
-	"bridge/metrics": {
+	"bridge/ops": {
 		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/auth", "bridge/gateway", "bridge/replay",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
 	},
 }
 

@@ -128,12 +128,12 @@ var bridge = []Mutant{
 	},
 	{
 		Name: "ready: a source that is long gone", Why: "load balancers send clients to a bridge that has no events",
-		File: "bridge/health.go", Package: "bridge", Tests: []string{"TestReadiness"},
+		File: "bridge/ops/health.go", Package: "bridge/ops", Tests: []string{"TestReadiness"},
 		Old: `away < grace`, New: `away < 1000*grace`,
 	},
 	{
 		Name: "ready: standing by", Why: "load balancers send clients to a bridge that refuses them",
-		File: "bridge/health.go", Package: "bridge", Tests: []string{"TestReadiness"},
-		Old: `	case h.State == stateStandby:`, New: `	case h.State == stateStandby && h.FlowedUntil.IsZero():`,
+		File: "bridge/ops/health.go", Package: "bridge/ops", Tests: []string{"TestReadiness"},
+		Old: `	case h.State == StateStandby:`, New: `	case h.State == StateStandby && h.FlowedUntil.IsZero():`,
 	},
 }
