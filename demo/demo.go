@@ -16,6 +16,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
@@ -38,7 +39,7 @@ type Options struct {
 	Program string
 	// Log is the bridge's log.
 	Log   *slog.Logger
-	Build bridge.Build
+	Build ops.Build
 }
 
 // stopTime is the timeout for stopping Postgres.
@@ -107,7 +108,7 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(cfg, o.Build, o.Log)
+	daemon, err := bridge.New(cfg, bridge.Options{Build: o.Build, Logger: o.Log})
 	if err != nil {
 		return err
 	}

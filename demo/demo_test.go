@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/ops"
 	"chatbridge/demo"
 	"chatbridge/internal/npm"
 	"chatbridge/mapping/eventschema"
@@ -70,7 +70,7 @@ func TestDemoWithARealClient(t *testing.T) {
 	go func() {
 		ended <- demo.Run(ctx, demo.Options{
 			Listen: "127.0.0.1:0", Rate: 40, Out: out, Program: "bridge",
-			Log: slog.New(slog.DiscardHandler), Build: bridge.Build{Version: "test"},
+			Log: slog.New(slog.DiscardHandler), Build: ops.Build{Version: "test"},
 		})
 	}()
 	url := out.find(t, `serves Socket\.IO at +(http://[^/]+)/api/ws`)

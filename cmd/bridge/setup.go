@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/dial"
@@ -51,7 +51,7 @@ than the bridge needs.
 			if err != nil {
 				return &configurationError{err}
 			}
-			s := setup{out: std.out, config: config, spec: spec, want: bridge.Wants(config, spec), role: role, apply: apply}
+			s := setup{out: std.out, config: config, spec: spec, role: role, apply: apply}
 			return s.run(cmd.Context())
 		},
 	}
@@ -74,7 +74,6 @@ type setup struct {
 	out    io.Writer
 	config *configs.Config
 	spec   *mapping.Spec
-	want   provision.Want
 	role   string
 	apply  bool
 }
@@ -91,10 +90,11 @@ func (s *setup) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if s.want, err = bridge.Needs(ctx, conn, s.want, s.spec); err != nil {
+	want, err := requirements.Read(ctx, conn, s.config, s.spec)
+	if err != nil {
 		return fmt.Errorf("inspect the database: %w", err)
 	}
-	report, err := provision.Inspect(ctx, conn, s.want)
+	report, err := provision.Inspect(ctx, conn, want)
 	if err != nil {
 		return fmt.Errorf("inspect the database: %w", err)
 	}
@@ -103,13 +103,13 @@ func (s *setup) run(ctx context.Context) error {
 		if err := s.runPlan(ctx, conn, plan); err != nil {
 			return err
 		}
-		if report, err = provision.Inspect(ctx, conn, s.want); err != nil {
+		if report, err = provision.Inspect(ctx, conn, want); err != nil {
 			return fmt.Errorf("inspect the database: %w", err)
 		}
 		plan = nil
 	}
 	if s.role != "" {
-		s.print("-- A role with no more rights than the bridge needs; put in a password.", provision.RoleSQL(s.want, s.role))
+		s.print("-- A role with no more rights than the bridge needs; put in a password.", provision.RoleSQL(want, s.role))
 	}
 	s.print("-- What the database still needs. Run each statement by itself: a slot cannot\n-- be created together with what writes.", plan)
 	return s.finish(report, len(plan) > 0)
@@ -181,8 +181,8 @@ func (s *setup) realtime() error {
 		return usagef("source.kind is realtime, so there is no database to run SQL in: paste what `bridge setup` prints into the project's SQL editor")
 	}
 	fmt.Fprintln(s.out, "-- Realtime sends the tables of this publication. Nothing happens to those that\n-- are in it already.")
-	for _, t := range s.want.Tables {
-		if !t.Publish {
+	for _, t := range s.spec.Tables() {
+		if !t.Stream {
 			continue
 		}
 		name := pgx.Identifier{t.Schema, t.Name}.Sanitize()

@@ -27,17 +27,29 @@ var allowed = map[string][]string{
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/replay"},
 	"bridge/gateway":           {"bridge/gateway/..."},
-	"bridge/logging":           {},
-	"internal/history":         {"source"},
-	"internal/nearest":         {},
-	"internal/npm":             {"internal/process"},
-	"internal/process":         {},
-	"internal/throwaway":       {"internal/process"},
-	"bridge/systemd":           {},
+	"bridge/access":            {},
+	// No source but its vocabulary, no configuration.
+	"bridge/api": {
+		"source", "mapping", "mapping/presets", "socketio", "socketio/...",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/replay",
+	},
+	"bridge/pipeline": {
+		"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
+	},
+	"bridge/logging":      {},
+	"internal/nearest":    {},
+	"internal/npm":        {"internal/process"},
+	"internal/process":    {},
+	"internal/throwaway":  {"internal/process"},
+	"internal/history":    {"source"},
+	"bridge/systemd":      {},
+	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
+	// The daemon is not needed to check what it would find.
+	"bridge/check": {"configs", "source", "source/postgres/...", "mapping", "mapping/...", "bridge/auth", "bridge/requirements"},
 	// Never bridge itself, which imports it.
-	"bridge/metrics": {
+	"bridge/ops": {
 		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/auth", "bridge/gateway", "bridge/replay",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
 	},
 }
 

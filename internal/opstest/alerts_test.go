@@ -87,7 +87,7 @@ var (
 // TestAlertsUseWhatExists: an alert on a metric or a label's value that nobody
 // shows would never fire.
 func TestAlertsUseWhatExists(t *testing.T) {
-	shown := read(t, "bridge", "metrics", "testdata", "full.txt")
+	shown := read(t, "bridge", "ops", "testdata", "metrics.txt")
 	for _, r := range alerts(t) {
 		for _, name := range metricName.FindAllString(r.Expr, -1) {
 			if strings.HasPrefix(name, "bridge_") && !strings.Contains(shown, "# TYPE "+name+" ") {
