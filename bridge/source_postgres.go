@@ -13,8 +13,8 @@ import (
 	"chatbridge/source/postgres"
 )
 
-// postgresSource is logical replication, with the publication seen to before
-// it begins.
+// postgresSource is logical replication. Before it begins, it sets the database up;
+// while it runs, the stream has it inspected.
 type postgresSource struct {
 	cfg          *configs.Config
 	spec         *mapping.Spec
@@ -24,17 +24,17 @@ type postgresSource struct {
 	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
-	// preparing is what the source waits for before there is a stream.
-	preparing atomic.Pointer[ops.Health]
+	// settingUp is the health while setUp runs, nil otherwise.
+	settingUp atomic.Pointer[ops.Health]
 }
 
-// maxRetry is the longest pause between two attempts to connect. Short, for
-// clients wait meanwhile, and one attempt in 5 s costs a server nothing.
+// maxRetry is the longest pause between two attempts to connect. It is short because
+// clients wait meanwhile, and one attempt in 5 s is no load for a server.
 const maxRetry = 5 * time.Second
 
-// holderSilence is how long the bridge that holds the slot may be silent before
-// the one that stands by takes it: it reports every second, and the clients
-// give up after some ten seconds.
+// holderSilence is how long the bridge that has the slot may not report before the
+// one on standby takes it: it reports every second, and the clients give up after
+// some ten seconds.
 const holderSilence = 2500 * time.Millisecond
 
 func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
@@ -62,10 +62,10 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *
 	return s, nil
 }
 
-// Run sees to the publication and follows it.
+// Run sets the database up and follows its changes.
 func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 	return s.availability.during(ctx, s.flows, func() error {
-		if err := s.prepare(ctx); err != nil {
+		if err := s.setUp(ctx); err != nil {
 			return err
 		}
 		return s.stream.Run(ctx, h)
@@ -79,7 +79,7 @@ func (s *postgresSource) flows(time.Time) bool {
 
 // Health implements Source.
 func (s *postgresSource) Health() ops.Health {
-	if h := s.preparing.Load(); h != nil {
+	if h := s.settingUp.Load(); h != nil {
 		return *h
 	}
 	stats := s.stream.Stats()
@@ -92,8 +92,8 @@ func (s *postgresSource) Health() ops.Health {
 		h.Remedy = f.Remedy
 	}
 	if h.Flowing && len(stats.Faults) > 0 {
-		// The stream is well and brings not what it should: clients are not
-		// served well here, from this moment on.
+		// The stream works but lacks changes: this bridge is not ready, from this
+		// moment on.
 		f := stats.Faults[0]
 		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
 		h.Flowing, h.FlowedUntil = false, time.Time{}

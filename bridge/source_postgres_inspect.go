@@ -14,19 +14,19 @@ import (
 	"chatbridge/source/postgres/provision"
 )
 
-// A stream can be well and bring nothing: a table was taken out of the
-// publication, or dropped and made again under its name. So the database is
-// looked at as `bridge check` does, every ten seconds and before each stream.
+// A stream can work and bring nothing: a table was taken out of the publication,
+// or dropped and created again under its name. So the database is inspected as by
+// `bridge check`, every ten seconds and before each stream.
 
-// accepted is how the database was when the bridge started, where it may be so
-// or otherwise: a row filter that somebody made while the bridge ran keeps
-// changes from it; one that was there at the start is meant.
+// accepted is what was unusual about the database when the bridge started and is
+// taken as intended: a row filter from before the start is, one that was added
+// while the bridge ran is a fault.
 type accepted struct {
 	narrowed map[string]string // as provision.Report.Narrowed
 	problems map[string]bool   // the mapping's, by their text
 }
 
-// inspect looks at the database for the source, and mends what it may.
+// inspect inspects the database for the source, and fixes what it may.
 func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.Inspection, error) {
 	var in postgres.Inspection
 	want, err := requirements.Read(ctx, conn, s.cfg, s.spec)
@@ -38,12 +38,12 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 		return in, err
 	}
 	failed := ""
-	if plan := s.mending(&report); len(plan) > 0 {
+	if plan := s.fixes(&report); len(plan) > 0 {
 		if err := provision.Apply(ctx, conn, plan); err != nil {
 			failed = err.Error()
 		}
 		for _, statement := range plan {
-			s.log.Info("mending what was changed at the database", "sql", statement.SQL, "error", failed)
+			s.log.Info("fixing what was changed at the database", "sql", statement.SQL, "error", failed)
 		}
 		if report, err = provision.Inspect(ctx, conn, want); err != nil {
 			return in, err
@@ -54,8 +54,8 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 	return in, nil
 }
 
-// mending is what the configuration lets the bridge do about what is wrong.
-func (s *postgresSource) mending(report *provision.Report) []provision.Statement {
+// fixes are the statements that the configuration lets the bridge run.
+func (s *postgresSource) fixes(report *provision.Report) []provision.Statement {
 	if s.cfg.Source.Postgres.Create == configs.CreateNever {
 		return nil
 	}
@@ -71,7 +71,7 @@ func (s *postgresSource) mending(report *provision.Report) []provision.Statement
 	return plan
 }
 
-// narrowed returns the tables that are published in another part than at the
+// narrowed returns the tables whose row filter or column list is not that of the
 // start.
 func (s *postgresSource) narrowed(report *provision.Report) []string {
 	var tables []string
@@ -97,8 +97,8 @@ func (s *postgresSource) reads(t provision.Table) []string {
 	return names
 }
 
-// faults are what keeps changes from the stream, or the mapping from making
-// events of them.
+// faults are what keeps changes from the stream, or the mapper from making events
+// of them.
 func (s *postgresSource) faults(report *provision.Report) []postgres.Fault {
 	var faults []postgres.Fault
 	for _, f := range report.Failures() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -14,17 +13,19 @@ import (
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
+	"chatbridge/internal/retry"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 )
 
-// The pauses between attempts to look at the database: a disturbance of the
-// network is soon over, a wrong password is not.
+// The pauses between attempts to set the database up: from setupMin to setupMax
+// while it cannot be reached, setupRefused while it refuses, as for a wrong
+// password.
 const (
-	prepareMin  = 200 * time.Millisecond
-	prepareMax  = 10 * time.Second
-	prepareSlow = 30 * time.Second
+	setupMin     = 200 * time.Millisecond
+	setupMax     = 10 * time.Second
+	setupRefused = 30 * time.Second
 )
 
 // SetupError is what keeps the bridge from working with this database until
@@ -68,24 +69,23 @@ func (e *SetupError) Unwrap() error { return e.Err }
 // ExitCode is that of a wrong configuration.
 func (e *SetupError) ExitCode() int { return 2 }
 
-// prepare looks at the database until it is as it must be: it waits for one
+// setUp inspects the database until it is as it must be: it waits for one
 // that cannot be reached, creates a missing publication where it may, and
 // returns a *SetupError for what only somebody else can fix.
-func (s *postgresSource) prepare(ctx context.Context) error {
-	defer s.preparing.Store(nil)
+func (s *postgresSource) setUp(ctx context.Context) error {
+	defer s.settingUp.Store(nil)
 	s.waiting(ops.StateConnecting, "", "")
-	pause := prepareMin
-	refused := postgres.Refusals{Min: prepareMin, Slow: prepareSlow}
+	pause := retry.Backoff{Min: setupMin, Max: setupMax}
+	refused := postgres.Refusals{Min: setupMin, Slow: setupRefused}
 	for {
-		err := s.prepareOnce(ctx)
+		err := s.setUpOnce(ctx)
 		var setup *SetupError
 		switch {
 		case err == nil, ctx.Err() != nil, errors.As(err, &setup):
 			return err
 		}
 		f := provision.Connect(err)
-		wait := pause/2 + rand.N(pause)
-		pause = min(2*pause, prepareMax)
+		wait := pause.Next()
 		state := ops.StateRetrying
 		var pg *pgconn.PgError
 		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
@@ -95,10 +95,8 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 			}
 		}
 		s.waiting(state, f.What, f.Fix)
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
@@ -106,7 +104,7 @@ func (s *postgresSource) prepare(ctx context.Context) error {
 // waiting sets what Health tells until there is a stream, and logs it if it
 // is new.
 func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
-	before := s.preparing.Load()
+	before := s.settingUp.Load()
 	h := &ops.Health{
 		Kind: configs.KindPostgres, State: state, Reason: reason, Remedy: remedy,
 		Since: time.Now().UTC(), LagBytes: -1,
@@ -114,21 +112,21 @@ func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
 	if before != nil && before.State == state {
 		h.Since = before.Since
 	}
-	s.preparing.Store(h)
+	s.settingUp.Store(h)
 	if reason != "" && (before == nil || before.Reason != reason) {
 		s.log.Warn("waiting for the database", "reason", reason, "remedy", remedy)
 	}
 }
 
-func (s *postgresSource) prepareOnce(ctx context.Context) error {
+func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	c := s.cfg.Source.Postgres
 	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
 		return err
 	}
 	defer dial.Close(ctx, conn)
-	// All questions together have as long again: on a network that has gone
-	// silent an answer never comes.
+	// All queries together have as long again: on a network that drops packets an
+	// answer never comes.
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
 	want, err := requirements.Read(ctx, conn, s.cfg, s.spec)
@@ -190,9 +188,9 @@ func fixable(report provision.Report) []provision.Finding {
 	return m
 }
 
-// lasting drops the failures that pass by themselves or that the source deals
-// with: another bridge has the slot, the slot is missing or lost, the server
-// has no more connections.
+// lasting drops the failures that end by themselves or that the source handles:
+// another bridge has the slot, the slot is missing or lost, the server has no more
+// connections.
 func lasting(failures []provision.Finding) []provision.Finding {
 	var l []provision.Finding
 	for _, f := range failures {
@@ -203,8 +201,8 @@ func lasting(failures []provision.Finding) []provision.Finding {
 	return l
 }
 
-// checkColumns holds the mapping against the real columns. What is missing
-// costs a member, which is named in the log and in /status.
+// checkColumns checks the mapping against the real columns. What is missing leaves
+// a member out of the events, which is said in the log and in /status.
 func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error {
 	var failed error
 	problems, err := s.spec.Check(func(schema, table string) []string {

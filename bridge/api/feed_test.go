@@ -434,9 +434,9 @@ func TestNothingIsLostUnderCutsAndFullQueues(t *testing.T) {
 		v.mu.Unlock()
 	}
 	s := h.server.Hub().Stats()
-	catchUps, holes := s.ByReason()
-	t.Logf("catch-ups by reason %v, packets from the log %d, holes %v", catchUps, s.CaughtUp, holes)
-	for reason, n := range holes {
+	catchUps, gaps := s.ByReason()
+	t.Logf("catch-ups by reason %v, packets from the log %d, gaps %v", catchUps, s.CaughtUp, gaps)
+	for reason, n := range gaps {
 		if n > 0 {
 			t.Errorf("%d clients lack something (%s) of a log that holds everything", n, reason)
 		}

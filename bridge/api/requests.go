@@ -1,12 +1,12 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"time"
 
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
+	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio"
 )
 
@@ -127,11 +127,11 @@ func (s *Server) typing(c *client, e *socketio.Event) *fault {
 		return badRequest("typing takes a conversation's id of 1 to 512 bytes")
 	}
 	notice.UserID = c.principal.User
-	payload, err := compact(notice)
+	payload, err := jsonscan.Marshal(notice)
 	if err != nil {
 		return badRequest("typing takes {conversationId, isTyping}")
 	}
-	s.hub.Whisper(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
+	s.hub.Broadcast(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
 	return nil
 }
 
@@ -162,15 +162,4 @@ func refuse(socket *socketio.Socket, e *socketio.Event) *fault {
 		}{m.MessageID, "failed", m.ConversationID})
 	}
 	return f
-}
-
-// compact is json.Marshal without escapes for HTML.
-func compact(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }

@@ -45,12 +45,12 @@ var bridge = []Mutant{
 	},
 	{
 		Name: "resume: by another workspace", Why: "one workspace is sent the events of another",
-		File: "bridge/hub/client.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
+		File: "bridge/hub/session.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
 		Old: `c.Workspace != prior.Workspace || c.User`, New: `c.User`,
 	},
 	{
 		Name: "resume: by another user", Why: "whoever learns a session's id takes the session",
-		File: "bridge/hub/client.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
+		File: "bridge/hub/session.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
 		Old: `c.Workspace != prior.Workspace || c.User != prior.User`,
 		New: `c.Workspace != prior.Workspace`,
 	},
