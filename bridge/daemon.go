@@ -87,63 +87,74 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, part := range d.parts {
 		group.Go(func() error { return part(failed) })
 	}
-	public := newHTTPServer(d.listeners.public, d.descriptors.admit(d.publicHandler()), d.descriptors, d.log)
-	servers := []*httpServer{public}
-	if d.listeners.admin != nil {
-		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, d.log))
-	}
+	servers := d.httpServers()
 	for _, s := range servers {
 		group.Go(s.run)
 	}
-
 	following, stopFollowing := context.WithCancel(ctx)
 	defer stopFollowing()
-	followed := make(chan error, 1)
+	followed := make(chan struct{})
+	var sourceErr error // once followed is closed
 	d.progress.Handler = d.pipeline
-	go func() { followed <- d.source.Run(following, &d.progress) }()
+	go func() {
+		defer close(followed)
+		sourceErr = d.source.Run(following, &d.progress)
+	}()
 	d.logAddresses()
 	d.notify.Ready()
 	group.Go(func() error { return d.notify.Watch(failed, d.watchdog()) })
 
 	var cause error
-	over := false
 	select {
 	case <-ctx.Done():
 	case <-failed.Done():
-	case cause = <-followed:
-		over = true
-		if ctx.Err() != nil {
-			cause = nil
+	case <-followed:
+		if ctx.Err() == nil {
+			cause = sourceErr
 		}
 	}
+	d.end(serving, servers, cause, func() {
+		stopFollowing()
+		<-followed
+	})
+	stopServing()
+	err := group.Wait()
+	d.Close()
+	d.log.Info("ended")
+	return errors.Join(cause, ignoreCanceled(err))
+}
+
+// httpServers returns the public server and, where it is on, the admin one.
+func (d *Daemon) httpServers() []*httpServer {
+	servers := []*httpServer{newHTTPServer(d.listeners.public, d.descriptors.admit(d.publicHandler()), d.descriptors, d.log)}
+	if d.listeners.admin != nil {
+		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, d.log))
+	}
+	return servers
+}
+
+// end ends the source by stopSource, then the clients, then HTTP.
+func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, stopSource func()) {
 	d.ending.Store(true)
 	d.notify.Stopping()
 	if d.listeners.activated {
 		// Who connects from now on waits for the next process.
-		public.stopAccepting(serving)
+		servers[0].stopAccepting(ctx)
 	}
 	if cause != nil {
 		d.log.Error("the source failed; ending", "error", cause)
 	} else {
 		d.log.Info("ending")
 	}
-	stopFollowing()
-	grace, cancel := context.WithTimeout(serving, d.cfg.Shutdown.Grace)
+	grace, cancel := context.WithTimeout(ctx, d.cfg.Shutdown.Grace)
 	defer cancel()
-	if !over {
-		<-followed
-	}
+	stopSource()
 	d.closeClients(grace)
 	for _, s := range servers {
 		if s.Shutdown(grace) != nil {
 			_ = s.Close()
 		}
 	}
-	stopServing()
-	err := group.Wait()
-	d.Close()
-	d.log.Info("ended")
-	return errors.Join(cause, ignoreCanceled(err))
 }
 
 // Close closes what New and Listen opened. Run does so by itself.

@@ -3,61 +3,71 @@ package pipeline
 import (
 	"time"
 
+	"chatbridge/internal/retry"
 	"chatbridge/mapping"
 )
 
-// Between settleMin, twice as long after each failure, and settleMax lie the
-// attempts to look up what events went out without.
+// Events that failed look-ups left incomplete are looked up and published again:
+// between transactions, by a timer while none is open, else at its Commit.
+
+// correctMin and correctMax bound the pauses between the attempts.
 const (
-	settleMin = 100 * time.Millisecond
-	settleMax = 2 * time.Second
+	correctMin = 100 * time.Millisecond
+	correctMax = 2 * time.Second
 )
 
-// settleLater makes an attempt to settle what is owed come, if anything is.
-func (p *Pipeline) settleLater() {
-	if p.timer != nil || p.mapper.Owed() == 0 {
+// correction is the state of the attempts. Pipeline.mu guards it.
+type correction struct {
+	timer   *time.Timer // of the next attempt, nil for none
+	backoff retry.Backoff
+	due     bool // the timer found a transaction open: attempt at its Commit
+	failing bool // look-ups fail, and the log says so
+}
+
+// correctLater schedules an attempt if any event is incomplete.
+func (p *Pipeline) correctLater() {
+	c := &p.correction
+	if c.timer != nil || p.mapper.Owed() == 0 {
 		return
 	}
-	p.pause = max(p.pause, settleMin)
-	p.timer = time.AfterFunc(p.pause, func() {
+	c.timer = time.AfterFunc(c.backoff.Next(), func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.timer = nil; p.hub.Context().Err() != nil {
+		if c.timer = nil; p.hub.Context().Err() != nil {
 			return
 		}
-		if p.due = p.open; !p.open {
-			_ = p.settle() // publish does not fail
+		if c.due = p.open; !p.open {
+			_ = p.correct() // publish does not fail
 		}
 	})
 }
 
-// settle asks once for what is owed. It publishes the events past all of the
-// latest transaction's. While the source reads again what was published
-// before, they would be taken for repeated ones and dropped: then it waits.
-func (p *Pipeline) settle() error {
-	p.due = false
+// correct looks up once what is missing. It publishes the corrected events at
+// positions after all of the latest transaction's. While the source reads again
+// what was published before, the Hub would drop them as repeated: then it waits.
+func (p *Pipeline) correct() error {
+	p.correction.due = false
 	if p.tx.Commit >= p.hub.Head().Commit {
-		answered, err := p.mapper.Settle(p.publishOwed)
+		answered, err := p.mapper.Settle(p.publishCorrected)
 		if err != nil {
 			return err
 		}
-		p.pause = min(2*p.pause, settleMax)
 		if answered {
-			p.pause = settleMin
+			p.correction.backoff.Reset()
 		}
-		p.sayLookups()
+		p.logLookups()
 	}
-	p.settleLater()
+	p.correctLater()
 	return nil
 }
 
-// sayLookups logs when look-ups begin to fail, and when they work again.
-func (p *Pipeline) sayLookups() {
+// logLookups logs when look-ups begin to fail, and when they work again.
+func (p *Pipeline) logLookups() {
 	err := p.mapper.LookupError()
-	if failing := err != nil; failing == p.failing {
+	if failing := err != nil; failing == p.correction.failing {
 		return
 	}
-	p.failing = err != nil
+	p.correction.failing = err != nil
 	if err != nil {
 		p.log.Warn("look-ups fail: events go out without what their rows lack, such as names, and are corrected when look-ups work again", "error", err)
 		return
@@ -65,8 +75,8 @@ func (p *Pipeline) sayLookups() {
 	p.log.Info("look-ups work again", "toBeCorrected", p.mapper.Owed())
 }
 
-// publishOwed publishes an event that is made again. Its delay says nothing.
-func (p *Pipeline) publishOwed(ev *mapping.Event) error {
+// publishCorrected publishes an event again. Its delay is not counted.
+func (p *Pipeline) publishCorrected(ev *mapping.Event) error {
 	p.put(ev)
 	return nil
 }

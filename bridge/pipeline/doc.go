@@ -7,9 +7,8 @@
 //   - correct.go events that failed look-ups left incomplete are published again
 //   - stats.go, histogram.go what it counts
 //
-// Rules: mu is held during every call of the source and during a correction by the
-// timer, so that the mapper, which is not safe for concurrent use, and the order of
-// positions have one user at a time. The one goroutine that is not the source's is
-// the timer's; it does nothing once the Hub's Run has ended. The package imports no
-// source, no HTTP and no tokens.
+// mu is held during every call of the source and during a correction by the timer:
+// the mapper is not safe for concurrent use, and positions must rise. The package
+// starts no goroutine but the timer's, and imports no source of changes, no HTTP and
+// no tokens.
 package pipeline

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/hub"
+	"chatbridge/internal/retry"
 	"chatbridge/mapping"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -14,31 +15,20 @@ import (
 
 // Pipeline is the source.Handler of the daemon: it maps each change and
 // publishes its events. A source uses it from one goroutine; Stats may be
-// called from any.
-//
-// What events went out without because look-ups failed is looked up again
-// between transactions: by a timer while nothing comes, at a Commit where the
-// timer found a transaction open. It ends with the Hub's Run.
+// called from any. Its timer does nothing once the Hub's Run has returned.
 type Pipeline struct {
 	hub *hub.Hub
 	log *slog.Logger
 
-	// mu guards what follows: the source's goroutine and the timer's take turns.
+	// mu guards all up to delay, which the source's goroutine and the timer's use.
 	mu     sync.Mutex
 	mapper *mapping.Mapper
-	// open tells that a transaction is being read, due that an attempt to settle
-	// waits for its end.
-	open, due bool
-	// timer is set while an attempt is to come, after pause.
-	timer *time.Timer
-	pause time.Duration
-	// failing tells that the log says that look-ups fail.
-	failing bool
-
 	tx     source.Tx
+	open   bool   // tx is being read
 	offset []byte // the offset argument, a JSON string
 	// gapped: a Gap was reported, after which positions may begin anew.
-	gapped bool
+	gapped     bool
+	correction correction
 
 	delay   histogram
 	gaps    atomic.Uint64
@@ -48,7 +38,7 @@ type Pipeline struct {
 // New returns a Pipeline that maps as spec says and publishes to hub.
 // opts.LeftOut is the Pipeline's own.
 func New(spec *mapping.Spec, opts mapping.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
-	p := &Pipeline{hub: hub, log: log}
+	p := &Pipeline{hub: hub, log: log, correction: correction{backoff: retry.Backoff{Min: correctMin, Max: correctMax}}}
 	opts.LeftOut = p.leftOut
 	p.mapper = mapping.New(spec, opts)
 	return p
@@ -68,7 +58,7 @@ func (p *Pipeline) Begin(tx source.Tx) error {
 	return nil
 }
 
-// restart begins another history in the Hub. The gap before it says since when.
+// restart begins another history in the Hub, since the time of the latest gap.
 func (p *Pipeline) restart() {
 	var since time.Time
 	until := time.Now()
@@ -95,20 +85,20 @@ func (p *Pipeline) Commit(source.Tx) error {
 		return err
 	}
 	p.open = false
-	p.sayLookups()
-	if p.due {
-		return p.settle()
+	p.logLookups()
+	if p.correction.due {
+		return p.correct()
 	}
-	p.settleLater()
+	p.correctLater()
 	return nil
 }
 
-// Gap tells the operator what nobody will deliver. The mapper forgets what it
-// remembers: rows may have changed unseen.
+// Gap logs what the source has lost and has the Hub tell the clients. The mapper
+// forgets what it remembers, because rows may have changed unseen.
 func (p *Pipeline) Gap(g source.Gap) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gapped, p.open, p.due = true, false, false
+	p.gapped, p.open, p.correction.due = true, false, false
 	p.gaps.Add(1)
 	p.lastGap.Store(&g)
 	p.mapper.Forget()
