@@ -6,16 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"chatbridge/bridge/api"
-	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
-	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
@@ -29,33 +25,26 @@ type Daemon struct {
 	cfg *configs.Config
 	log *slog.Logger
 
-	source      Source
-	pipeline    *pipeline.Pipeline
-	api         *api.Server
-	auth        *auth.Authenticator
-	gateway     *gateway.Gateway // nil unless in front of ChatEngine
-	pool        *pgxpool.Pool    // for lookups and memberships; nil without a database
-	listeners   listeners
-	cert        *certificate // nil without TLS
-	descriptors *descriptors
-	reload      reload
-	notify      *systemd.Notifier
+	source   Source
+	progress ops.Progress // stands before pipeline
+	pipeline *pipeline.Pipeline
+	api      *api.Server
+	gateway  *gateway.Gateway // nil unless in front of ChatEngine
+	pool     *pgxpool.Pool    // for lookups and memberships; nil without a database
 	// parts run beside the source until the very end.
-	parts  []func(context.Context) error
-	ending atomic.Bool
+	parts []func(context.Context) error
 
-	// What the operator is shown: see snapshot.go and operate.go.
-	build    ops.Build
-	started  time.Time
-	warnings *ops.Warnings
-	lines    *logging.Log // nil unless UseLog was called
-	progress ops.Progress
+	listeners   listeners
+	descriptors *descriptors
+	reload      *reload
+	observer    *observer
+	notify      *systemd.Notifier
 }
 
 // Listen binds the public and the admin address, so that a port that is taken
 // is known before anything else begins. Addr and AdminAddr tell what was
 // bound.
-func (d *Daemon) Listen() error { return d.listeners.bind(d.cfg, d.cert) }
+func (d *Daemon) Listen() error { return d.listeners.bind(d.cfg) }
 
 // Addr returns the public listener's address. Listen must have been called.
 func (d *Daemon) Addr() net.Addr { return d.listeners.public.Addr() }
@@ -95,7 +84,6 @@ func (d *Daemon) Run(ctx context.Context) error {
 	defer stopFollowing()
 	followed := make(chan struct{})
 	var sourceErr error // once followed is closed
-	d.progress.Handler = d.pipeline
 	go func() {
 		defer close(followed)
 		sourceErr = d.source.Run(following, &d.progress)
@@ -135,7 +123,7 @@ func (d *Daemon) httpServers() []*httpServer {
 
 // end ends the source by stopSource, then the clients, then HTTP.
 func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, stopSource func()) {
-	d.ending.Store(true)
+	d.observer.ending.Store(true)
 	d.notify.Stopping()
 	if d.listeners.activated {
 		// Who connects from now on waits for the next process.
@@ -155,6 +143,21 @@ func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, st
 			_ = s.Close()
 		}
 	}
+}
+
+// logAddresses says where it serves, as the listeners report it.
+func (d *Daemon) logAddresses() {
+	l := &d.listeners
+	attrs := []any{"address", l.public.Addr().String(), "path", d.cfg.Path, "tls", l.cert != nil, "version", d.observer.build.Version}
+	if l.admin != nil {
+		attrs = append(attrs, "admin", l.admin.Addr().String())
+	}
+	d.log.Info("serving", attrs...)
+}
+
+// watchdog is the Daemon as systemd watches it.
+func (d *Daemon) watchdog() ops.Watchdog {
+	return ops.Watchdog{Snapshot: d.Snapshot, Progress: &d.progress}
 }
 
 // Close closes what New and Listen opened. Run does so by itself.

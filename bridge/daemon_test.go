@@ -92,7 +92,7 @@ func runDaemon(t *testing.T, env []string) *daemonTest {
 	cfg := load(t, env)
 	var err error
 	d := &daemonTest{t: t, log: new(logbook), done: make(chan error, 1)}
-	d.Daemon, err = bridge.New(cfg, ops.Build{Version: "test"}, slog.New(slog.NewTextHandler(d.log, nil)))
+	d.Daemon, err = bridge.New(cfg, bridge.Options{Build: ops.Build{Version: "test"}, Logger: slog.New(slog.NewTextHandler(d.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -512,7 +512,7 @@ func TestAPortThatIsTakenIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := bridge.New(cfg, ops.Build{}, slog.New(slog.DiscardHandler))
+	d, err := bridge.New(cfg, bridge.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@
 //
 //   - daemon.go the Daemon: Listen, Run, Close, the order of the end
 //   - new.go New: source, look-ups, pipeline; new_auth.go, new_api.go and
-//     new_gateway.go make those parts of the configuration
+//     new_gateway.go make those parts from the configuration
 //   - routes.go which path is served by what
 //   - http_server.go an HTTP server that can stop accepting first
 //   - listeners.go the sockets, bound or passed by systemd; certificate.go TLS
@@ -21,9 +21,7 @@
 //     fixes changes of it while the stream runs, source_postgres_statefile.go keeps
 //     replay.state_file
 //   - source_realtime.go Supabase Realtime
-//   - needs.go what the bridge needs of its database
-//   - health.go, status.go, status_realtime.go, measure.go, operate.go, pulse.go,
-//     warnings.go what the operator sees
+//   - snapshot.go the state of the parts, as bridge/ops shows it
 //
 // # Lifecycle
 //
@@ -34,9 +32,9 @@
 // # Goroutines
 //
 // Run starts all and returns after all have: the source's, which alone calls the
-// pipeline; one for each part (the authenticator, the API with its Hub, the gateway,
-// the log), each HTTP server and the watchdog, in one errgroup whose first error ends
-// the Daemon.
+// pipeline; and one for each part (the authenticator, the API with its Hub, the
+// gateway, the log), each HTTP server and the watchdog, in one errgroup whose first
+// error ends the Daemon.
 //
 // # Concurrency
 //

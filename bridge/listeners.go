@@ -16,7 +16,8 @@ import (
 // itself, or passed by systemd.
 type listeners struct {
 	log       *slog.Logger
-	inherited *systemd.Listeners // nil: none were passed
+	inherited *systemd.Listeners // nil: systemd passed none
+	cert      *certificate       // of the public one; nil without TLS
 	// public and admin are nil before bind; admin also where it is off.
 	public, admin net.Listener
 	// activated: systemd has the public socket and goes on listening when this
@@ -24,9 +25,8 @@ type listeners struct {
 	activated bool
 }
 
-// bind takes the configured addresses. cert makes the public one TLS, unless it
-// is nil. After an error none is bound.
-func (l *listeners) bind(cfg *configs.Config, cert *certificate) (err error) {
+// bind takes the configured addresses. After an error none is bound.
+func (l *listeners) bind(cfg *configs.Config) (err error) {
 	defer func() {
 		if err != nil {
 			l.close()
@@ -35,8 +35,8 @@ func (l *listeners) bind(cfg *configs.Config, cert *certificate) (err error) {
 	if l.public, l.activated, err = l.listen("listen", cfg.Listen, "public", "bridge.socket"); err != nil {
 		return err
 	}
-	if cert != nil {
-		l.public = tls.NewListener(l.public, cert.config())
+	if l.cert != nil {
+		l.public = tls.NewListener(l.public, l.cert.config())
 	}
 	if cfg.Admin.Listen != "" {
 		if l.admin, _, err = l.listen("admin.listen", cfg.Admin.Listen, "admin", "bridge-admin.socket"); err != nil {

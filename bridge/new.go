@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
@@ -18,56 +19,86 @@ import (
 	"chatbridge/mapping/lookup"
 )
 
+// Options is what a Daemon is given beside its configuration.
+type Options struct {
+	// Build is the program's version, as /status shows it.
+	Build ops.Build
+	// Logger gets the Daemon's lines; it may be nil if Log is set.
+	Logger *slog.Logger
+	// Log is what Logger writes to, if the Daemon is to run it, set its level by
+	// Reload and show its counts; nil leaves it alone.
+	Log *logging.Log
+	// Listeners are the sockets that systemd passed, nil for none. Listen takes the
+	// public and the admin socket from them, by the names `public` and `admin`, in
+	// place of the configured addresses.
+	Listeners *systemd.Listeners
+}
+
 // New wires a Daemon from its configuration. It connects to nothing and binds
 // nothing: an error is one of the configuration. Run it, or Close it.
-func New(cfg *configs.Config, build ops.Build, log *slog.Logger) (d *Daemon, err error) {
-	d = &Daemon{
-		cfg: cfg, build: build, log: log, started: time.Now(),
-		warnings: ops.NewWarnings(log), notify: systemd.NewNotifier(log),
-		descriptors: newDescriptors(log), listeners: listeners{log: log},
+func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
+	log := opts.Logger
+	if log == nil {
+		log = opts.Log.Logger()
+	}
+	d := &Daemon{
+		cfg: cfg, log: log, notify: systemd.NewNotifier(log),
+		descriptors: newDescriptors(log), listeners: listeners{log: log, inherited: opts.Listeners},
 	}
 	defer func() {
 		if err != nil {
 			d.Close()
-			d = nil
 		}
 	}()
 	spec, err := mapping.Load(cfg.Mapping.Preset, cfg.Mapping.File)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	key := new(serviceKey)
+	key, warnings := new(serviceKey), ops.NewWarnings(log)
 	key.Store(&cfg.Source.Realtime.Key)
 	if d.pool, err = newPool(cfg); err != nil {
-		return d, err
+		return nil, err
 	}
 	find, err := newLookup(cfg, d.pool, spec, key)
 	if err != nil {
-		return d, err
+		return nil, err
 	}
-	if d.source, err = newSource(cfg, spec, key, d.warnings, log); err != nil {
-		return d, err
+	if d.source, err = newSource(cfg, spec, key, warnings, log); err != nil {
+		return nil, err
 	}
-	if d.auth, err = newAuthenticator(cfg, d.pool, key, log); err != nil {
-		return d, err
+	authenticator, err := newAuthenticator(cfg, d.pool, key, log)
+	if err != nil {
+		return nil, err
 	}
-	if d.api, err = newAPI(cfg, d.auth, sourceState{d.source}, log); err != nil {
-		return d, err
+	if d.api, err = newAPI(cfg, authenticator, sourceState{d.source}, log); err != nil {
+		return nil, err
 	}
 	d.pipeline = pipeline.New(spec, mapping.Options{
-		Lookup: find, Warn: d.warnings.Row, EventBytes: int(cfg.Limits.Event),
+		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
+	d.progress.Handler = d.pipeline
 	if d.gateway, err = newGateway(cfg, d.api, sourceState{d.source}, log); err != nil {
-		return d, err
+		return nil, err
 	}
-	if d.cert, err = newCertificate(cfg.TLS, log); err != nil {
-		return d, err
+	cert, err := newCertificate(cfg.TLS, log)
+	if err != nil {
+		return nil, err
 	}
-	d.reload = reload{first: cfg, log: log, auth: d.auth, api: d.api, key: key, cert: d.cert}
-	d.parts = []func(context.Context) error{d.auth.Run, d.api.Run}
+	d.listeners.cert = cert
+	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, key: key, cert: cert}
+	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run}
 	if d.gateway != nil {
 		d.parts = append(d.parts, d.gateway.Run)
+	}
+	if opts.Log != nil {
+		d.parts = append(d.parts, opts.Log.Run)
+		d.reload.level = opts.Log.SetLevel
+	}
+	d.observer = &observer{
+		cfg: cfg, build: opts.Build, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
+		auth: authenticator, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
+		descriptors: d.descriptors, reload: d.reload,
 	}
 	return d, nil
 }

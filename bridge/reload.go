@@ -10,7 +10,6 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
-	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 )
@@ -39,8 +38,8 @@ type reload struct {
 	auth  *auth.Authenticator
 	api   *api.Server
 	key   *serviceKey
-	cert  *certificate // nil without TLS
-	lines *logging.Log // nil unless UseLog was called
+	cert  *certificate     // nil without TLS
+	level func(slog.Level) // sets the log's; nil where Options.Log is
 
 	mu                sync.Mutex
 	current           *configs.Config // nil: first
@@ -115,8 +114,8 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	if cert != nil {
 		r.cert.adopt(cert)
 	}
-	if r.lines != nil {
-		r.lines.SetLevel(next.Log.Level)
+	if r.level != nil {
+		r.level(next.Log.Level)
 	}
 	r.current = next
 	for _, key := range configs.Changed(current, next) {

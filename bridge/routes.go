@@ -10,7 +10,7 @@ import (
 // with a gateway, everything that ChatEngine serves.
 func (d *Daemon) publicHandler() http.Handler {
 	mux := http.NewServeMux()
-	ops.Probes(mux, d.readiness)
+	ops.Probes(mux, d.observer.readiness)
 	if d.gateway != nil {
 		mux.Handle("/", d.gateway)
 		return mux
@@ -24,7 +24,7 @@ func (d *Daemon) publicHandler() http.Handler {
 // adminHandler serves the operator: on a listener of its own, which is not
 // for the public.
 func (d *Daemon) adminHandler() http.Handler {
-	a := ops.Admin{Snapshot: d.Snapshot, Readiness: d.readiness, Logger: d.log}
+	a := ops.Admin{Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log}
 	if d.gateway != nil {
 		a.Gateway = d.gateway.Admin()
 	}

@@ -1,39 +1,69 @@
 package bridge
 
 import (
+	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
+	"chatbridge/bridge/pipeline"
+	"chatbridge/configs"
 )
 
 // Snapshot gathers what /status and /metrics show. It may be called from any
 // goroutine; it waits for the Hub's lock.
-func (d *Daemon) Snapshot() ops.Snapshot {
+func (d *Daemon) Snapshot() ops.Snapshot { return d.observer.snapshot() }
+
+// observer reads the state of the Daemon's parts for the operator. Its fields do
+// not change once New has returned.
+type observer struct {
+	cfg      *configs.Config
+	build    ops.Build
+	started  time.Time
+	source   Source
+	pipeline *pipeline.Pipeline
+	api      *api.Server
+	auth     *auth.Authenticator
+	gateway  *gateway.Gateway // nil unless in front of ChatEngine
+	log      *logging.Log     // nil unless Options.Log is set
+	cert     *certificate     // nil without TLS
+	warnings *ops.Warnings
+
+	descriptors *descriptors
+	reload      *reload
+
+	ending atomic.Bool // the process is shutting down
+}
+
+func (o *observer) snapshot() ops.Snapshot {
 	s := ops.Snapshot{
-		Taken: time.Now(), Build: d.build, Started: d.started,
-		Ready: d.readiness(), Source: d.source.Health(),
-		Pipeline: d.pipeline.Stats(), Hub: d.api.Hub().Stats(), Sockets: d.api.SocketIO().Stats(),
-		API: d.api.Stats(), Auth: d.auth.Stats(), DescriptorsRefused: d.descriptors.refused.Load(),
-		Reload: d.reload.snapshot(d.started), Warnings: d.warnings.Lines(),
+		Taken: time.Now(), Build: o.build, Started: o.started,
+		Ready: o.readiness(), Source: o.source.Health(),
+		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
+		API: o.api.Stats(), Auth: o.auth.Stats(), DescriptorsRefused: o.descriptors.refused.Load(),
+		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}
-	d.source.Measure(&s)
-	if d.gateway != nil {
-		g := d.gateway.Stats()
+	o.source.Measure(&s)
+	if o.gateway != nil {
+		g := o.gateway.Stats()
 		s.Gateway = &g
 	}
-	if d.lines != nil {
-		s.Log = d.lines.Stats()
+	if o.log != nil {
+		s.Log = o.log.Stats()
 	}
-	if d.cert != nil {
-		s.CertificateExpires = d.cert.expires()
+	if o.cert != nil {
+		s.CertificateExpires = o.cert.expires()
 	}
 	return s
 }
 
 // readiness is the answer of /readyz.
-func (d *Daemon) readiness() ops.Readiness {
-	if d.ending.Load() {
+func (o *observer) readiness() ops.Readiness {
+	if o.ending.Load() {
 		return ops.Stopping()
 	}
-	return ops.Judge(d.source.Health(), d.cfg.Health.Grace, time.Now())
+	return ops.Judge(o.source.Health(), o.cfg.Health.Grace, time.Now())
 }

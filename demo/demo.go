@@ -108,7 +108,7 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(cfg, o.Build, o.Log)
+	daemon, err := bridge.New(cfg, bridge.Options{Build: o.Build, Logger: o.Log})
 	if err != nil {
 		return err
 	}

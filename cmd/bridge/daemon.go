@@ -24,12 +24,10 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(config, build(), log.Logger())
+	daemon, err := bridge.New(config, bridge.Options{Build: build(), Log: log, Listeners: inherited})
 	if err != nil {
 		return err
 	}
-	daemon.UseLog(log)
-	daemon.UseListeners(inherited)
 	if err := daemon.Listen(); err != nil {
 		daemon.Close()
 		return err

@@ -21,7 +21,7 @@ func daemonWithoutDatabase(t *testing.T) *Daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := New(cfg, ops.Build{Version: "v1"}, slog.New(slog.DiscardHandler))
+	d, err := New(cfg, Options{Build: ops.Build{Version: "v1"}, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func (s heldSocket) Pause(paused bool) {
 }
 
 // TestAliveNeedsTheHub: while nothing can be published, the watchdog gets no
-// sign of life, because the look for it does not return.
+// sign of life, because the check does not return.
 func TestAliveNeedsTheHub(t *testing.T) {
 	d := daemonWithoutDatabase(t)
 	if err := d.watchdog().Alive(); err != nil {
