@@ -21,7 +21,7 @@ type Snapshot struct {
 	Taken   time.Time
 	Build   Build
 	Started time.Time
-	// Ready is the answer of /readyz, Source what it was judged by.
+	// Ready is the answer of /readyz.
 	Ready  Readiness
 	Source Health
 	// Postgres and Realtime: the one that runs.
