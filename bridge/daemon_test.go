@@ -179,12 +179,12 @@ type crm struct {
 	connected chan struct{}
 	mu        sync.Mutex
 	events    []event
-	news      chan struct{}
+	changed   chan struct{}
 }
 
 func (d *daemonTest) client(subscribe ...string) *crm {
 	d.t.Helper()
-	c := &crm{t: d.t, connected: make(chan struct{}, 100), news: make(chan struct{}, 1)}
+	c := &crm{t: d.t, connected: make(chan struct{}, 100), changed: make(chan struct{}, 1)}
 	var err error
 	c.Client, err = sioclient.New(sioclient.Options{
 		URL: d.url, Auth: map[string]any{"token": token(d.t, workspace)},
@@ -205,7 +205,7 @@ func (d *daemonTest) client(subscribe ...string) *crm {
 			c.events = append(c.events, ev)
 			c.mu.Unlock()
 			select {
-			case c.news <- struct{}{}:
+			case c.changed <- struct{}{}:
 			default:
 			}
 		},
@@ -232,7 +232,7 @@ func (c *crm) await(what string, ok func([]event) bool) []event {
 			return events
 		}
 		select {
-		case <-c.news:
+		case <-c.changed:
 		case <-timeout:
 			c.t.Fatalf("%s did not come; got %d events", what, len(events))
 		}
@@ -390,11 +390,11 @@ func bodies(events []event) map[string]bool {
 func TestARoleThatMayNotIsToldTheSQL(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DB(t, schemas.CRM, `do $$ begin
-		if not exists (select from pg_roles where rolname = 'bridge_humble') then
-			create role bridge_humble login replication password 'x';
+		if not exists (select from pg_roles where rolname = 'bridge_limited') then
+			create role bridge_limited login replication password 'x';
 		end if; end $$;
-		grant select on all tables in schema public to bridge_humble;`)
-	d := startDaemon(t, as(t, dsn, "bridge_humble", "x"))
+		grant select on all tables in schema public to bridge_limited;`)
+	d := startDaemon(t, as(t, dsn, "bridge_limited", "x"))
 	err := <-d.done
 	d.done <- err
 	var setup *bridge.SetupError

@@ -29,8 +29,9 @@ type sourceState struct{ Source }
 const caughtUpBytes = 64 << 10
 
 // CaughtUp tells that the source has read what was committed until now.
-func (s sourceState) CaughtUp() bool {
-	h := s.Health()
+func (s sourceState) CaughtUp() bool { return caughtUp(s.Health()) }
+
+func caughtUp(h ops.Health) bool {
 	return h.Flowing && h.LagBytes <= caughtUpBytes && h.Lag < 1
 }
 
@@ -45,9 +46,7 @@ const quietAfter = 3 * time.Second
 // that has just started streams at once, but from the window's start. Where the
 // server's clock differs from ours, so does the answer.
 func (s sourceState) Fresh(since time.Time) bool {
-	if !s.CaughtUp() {
-		return false
-	}
 	h := s.Health()
-	return h.LastTransaction != nil && h.LastTransaction.After(since) || time.Since(since) >= quietAfter
+	recent := h.LastTransaction != nil && h.LastTransaction.After(since) || time.Since(since) >= quietAfter
+	return recent && caughtUp(h)
 }

@@ -32,10 +32,10 @@ type postgresSource struct {
 // clients wait meanwhile, and one attempt in 5 s is no load for a server.
 const maxRetry = 5 * time.Second
 
-// holderSilence is how long the bridge that has the slot may not report before the
+// holderTimeout is how long the bridge that has the slot may not report before the
 // one on standby takes it: it reports every second, and the clients give up after
 // some ten seconds.
-const holderSilence = 2500 * time.Millisecond
+const holderTimeout = 2500 * time.Millisecond
 
 func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
 	c := cfg.Source.Postgres
@@ -43,7 +43,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
-		MaxRetry: maxRetry, HolderSilence: holderSilence,
+		MaxRetry: maxRetry, HolderSilence: holderTimeout,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {

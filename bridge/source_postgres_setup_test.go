@@ -16,17 +16,17 @@ import (
 	"chatbridge/internal/throwaway/pgtest"
 )
 
-// hush is a proxy in front of Postgres on which, while quiet, nothing comes
+// muteProxy is a proxy in front of Postgres on which, while mute, nothing comes
 // from the server any more after its first "ready for query" of a connection.
-type hush struct {
-	quiet atomic.Bool
+type muteProxy struct {
+	mute  atomic.Bool
 	conns atomic.Int64
 }
 
 var readyForQuery = []byte{'Z', 0, 0, 0, 5, 'I'}
 
-// newHush starts the proxy and returns the address that leads through it.
-func newHush(t *testing.T, dsn string) (*hush, string) {
+// newMuteProxy starts the proxy and returns the address that leads through it.
+func newMuteProxy(t *testing.T, dsn string) (*muteProxy, string) {
 	t.Helper()
 	u, err := url.Parse(dsn)
 	if err != nil {
@@ -38,8 +38,8 @@ func newHush(t *testing.T, dsn string) (*hush, string) {
 		t.Fatal(err)
 	}
 	u.Host = l.Addr().String()
-	h := &hush{}
-	h.quiet.Store(true)
+	h := &muteProxy{}
+	h.mute.Store(true)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
@@ -55,7 +55,7 @@ func newHush(t *testing.T, dsn string) (*hush, string) {
 	return h, u.String()
 }
 
-func (h *hush) serve(client net.Conn, target string) {
+func (h *muteProxy) serve(client net.Conn, target string) {
 	defer client.Close()
 	server, err := net.Dial("tcp", target)
 	if err != nil {
@@ -68,14 +68,14 @@ func (h *hush) serve(client net.Conn, target string) {
 		_, _ = io.Copy(server, client)
 		server.Close()
 	}()
-	silent := false
+	muted := false
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := server.Read(buf)
-		if n > 0 && !silent {
+		if n > 0 && !muted {
 			_, _ = client.Write(buf[:n])
 		}
-		silent = silent || h.quiet.Load() && bytes.HasSuffix(buf[:n], readyForQuery)
+		muted = muted || h.mute.Load() && bytes.HasSuffix(buf[:n], readyForQuery)
 		if err != nil {
 			break
 		}
@@ -84,20 +84,20 @@ func (h *hush) serve(client net.Conn, target string) {
 	<-gone
 }
 
-// TestSilentNetworkAtTheStart: a network that goes silent once the connection is
+// TestMuteNetworkAtTheStart: a network that drops packets once the connection is
 // there costs the time limit of a connection, and a line; then it is tried
 // again.
-func TestSilentNetworkAtTheStart(t *testing.T) {
+func TestMuteNetworkAtTheStart(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DB(t, schemas.CRM)
-	h, through := newHush(t, dsn)
+	h, through := newMuteProxy(t, dsn)
 	d := startDaemon(t, through, "BRIDGE_SOURCE_POSTGRES_CONNECT_TIMEOUT=500ms")
 	d.await("a second attempt", func() bool { return h.conns.Load() >= 2 })
 	d.await("the reason", func() bool { return strings.Contains(d.log.String(), "waiting for the database") })
 	if s := d.Snapshot().Source; s.State != "retrying" || s.Reason == "" || s.Remedy == "" {
 		t.Errorf("%+v", s)
 	}
-	h.quiet.Store(false)
+	h.mute.Store(false)
 	d.ready()
 }
 
