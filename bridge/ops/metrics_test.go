@@ -261,7 +261,7 @@ func TestEveryCounterIsShown(t *testing.T) {
 	}
 }
 
-// TestLabelsAreBounded: a counter's map may hold whatever it likes.
+// TestLabelsAreBounded: a counter's map may have any number of keys.
 func TestLabelsAreBounded(t *testing.T) {
 	s, _ := full()
 	s.Pipeline.Mapping.Unmappable = map[string]uint64{}
@@ -279,7 +279,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// TestNothingNamesAWorkspace looks at the labels of the full exposition.
+// TestNothingNamesAWorkspace checks the labels of the full exposition.
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)

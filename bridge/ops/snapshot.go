@@ -42,7 +42,7 @@ type Snapshot struct {
 	// CertificateExpires is when the served TLS certificate does; zero
 	// without TLS.
 	CertificateExpires time.Time
-	// Warnings are what the operator should look into, newest last.
+	// Warnings are what the operator should deal with, newest last.
 	Warnings []string
 }
 

@@ -253,7 +253,7 @@ func TestCrashIsNoWrongConfiguration(t *testing.T) {
 		t.Errorf("ended by %v (exit code %d), want by SIGABRT", status.Signal(), status.ExitStatus())
 	}
 	if !strings.Contains(p.log(), "goroutine ") {
-		t.Error("the journal would hold no stack trace")
+		t.Error("the journal would have no stack trace")
 	}
 	if code := unit.one("Service", "RestartPreventExitStatus"); code != strconv.Itoa(2) {
 		t.Errorf("RestartPreventExitStatus=%s", code)
