@@ -318,6 +318,29 @@ func TestPartsThatDoNotRunShowNothing(t *testing.T) {
 	}
 }
 
+// TestSourceLag: the alerts for a source that is away go by it.
+func TestSourceLag(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		health Health
+		lag    float64
+		known  bool
+	}{
+		"flows":             {Health{Flowing: true, Lag: 0.25}, 0.25, true},
+		"flows by Realtime": {Health{Flowing: true, LagBytes: -1}, 0, false},
+		"is away":           {Health{FlowedUntil: now.Add(-time.Minute), Lag: 0.25}, 60, true},
+		"Realtime is away":  {Health{FlowedUntil: now.Add(-time.Minute), LagBytes: -1}, 60, true},
+	} {
+		s := Snapshot{Taken: now, Source: c.health}
+		if lag, known := s.sourceLag(); lag != c.lag || known != c.known {
+			t.Errorf("%s: %v, known %v; want %v, %v", name, lag, known, c.lag, c.known)
+		}
+	}
+	if _, known := (&Snapshot{Taken: now}).sourceLag(); known {
+		t.Error("the lag of a source that never flowed is known")
+	}
+}
+
 func TestConcurrentScrapes(t *testing.T) {
 	var mu sync.Mutex
 	taken := 0
