@@ -65,5 +65,5 @@ func (o *observer) readiness() ops.Readiness {
 	if o.ending.Load() {
 		return ops.Stopping()
 	}
-	return ops.Judge(o.source.Health(), o.cfg.Health.Grace, time.Now())
+	return ops.ReadinessOf(o.source.Health(), o.cfg.Health.Grace, time.Now())
 }

@@ -21,8 +21,9 @@ type Admin struct {
 	Logger  *slog.Logger
 }
 
-// Handler serves the operator: /metrics, /status, the console at / and the
-// probes, to clients on this machine unless they name the address they ask.
+// Handler serves /metrics, /status, the console at /, the probes and the gateway's
+// mode. On a loopback address it refuses requests for another host name, see
+// access.Loopback.
 func (a Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(a.Snapshot, a.Logger))

@@ -35,7 +35,7 @@ func states(kind string) []State {
 	return []State{StateStopped, StateConnecting, StateStreaming, StateStandby, StateRetrying, StateBlocked, StateFailed}
 }
 
-// Health is the state of the source, as far as the operator is concerned.
+// Health is the state of the source, and what the operator should do about it.
 type Health struct {
 	// Kind is postgres or realtime.
 	Kind  string `json:"kind"`
@@ -46,7 +46,7 @@ type Health struct {
 	// is well.
 	Reason string `json:"reason,omitempty"`
 	Remedy string `json:"remedy,omitempty"`
-	// Flowing tells that changes arrive as they are committed.
+	// Flowing is true while changes arrive as they are committed.
 	Flowing bool `json:"flowing"`
 	// FlowedUntil is when they last did; zero if never.
 	FlowedUntil time.Time `json:"-"`
@@ -63,10 +63,10 @@ type Health struct {
 	LastTransaction *time.Time `json:"lastTransaction,omitempty"`
 }
 
-// ReadyStatus is the verdict of /readyz in one word.
+// ReadyStatus is the answer of /readyz in one word.
 type ReadyStatus string
 
-// The verdicts. With the first two the answer is 200, with the others 503.
+// The answers. The first two have status code 200, the others 503.
 const (
 	ReadyOK ReadyStatus = "ok"
 	// ReadyDegraded: changes ceased to arrive less than the grace period ago.
@@ -78,8 +78,8 @@ const (
 	ReadyStopping ReadyStatus = "stopping"
 )
 
-// Readiness tells whether clients are well served here. It is the body of
-// /healthz and /readyz.
+// Readiness is whether clients get their events here. It is the body of /healthz
+// and /readyz.
 type Readiness struct {
 	Status ReadyStatus `json:"status"`
 	Reason string      `json:"reason"`
@@ -91,10 +91,10 @@ func Stopping() Readiness {
 	return Readiness{Status: ReadyStopping, Reason: "the process is shutting down"}
 }
 
-// Judge returns the Readiness by the source's Health at now: clients are well
-// served while changes flow, and for grace after they ceased to, in which most
-// disturbances end.
-func Judge(h Health, grace time.Duration, now time.Time) Readiness {
+// ReadinessOf returns the Readiness for the source's Health at now: clients get
+// their events while changes flow. For grace after they ceased to the bridge stays
+// ready, because most disturbances end within it.
+func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
 	switch {
 	case h.Flowing:
 		return Readiness{ReadyOK, "events flow", &h}
@@ -113,5 +113,5 @@ func Judge(h Health, grace time.Duration, now time.Time) Readiness {
 	return Readiness{ReadyUnavailable, "no events since " + h.FlowedUntil.UTC().Format(time.RFC3339) + ": " + h.Reason, &h}
 }
 
-// OK tells whether load balancers should send clients here.
+// OK reports whether load balancers should send clients here.
 func (r Readiness) OK() bool { return r.Status == ReadyOK || r.Status == ReadyDegraded }

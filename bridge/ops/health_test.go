@@ -21,7 +21,7 @@ func TestReadiness(t *testing.T) {
 		"stands by":       {Health{State: StateStandby}, "standby", false},
 		"lost its slot":   {Health{State: StateStandby, FlowedUntil: now.Add(-1)}, "standby", false},
 	} {
-		if got := Judge(c.health, grace, now); got.Status != c.status || got.OK() != c.ready {
+		if got := ReadinessOf(c.health, grace, now); got.Status != c.status || got.OK() != c.ready {
 			t.Errorf("%s: %s, ready %v; want %s, %v", name, got.Status, got.OK(), c.status, c.ready)
 		}
 	}

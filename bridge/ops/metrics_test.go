@@ -261,7 +261,7 @@ func TestEveryCounterIsShown(t *testing.T) {
 	}
 }
 
-// TestLabelsAreBounded: a counter's map may hold whatever it likes.
+// TestLabelsAreBounded: a counter's map may have any number of keys.
 func TestLabelsAreBounded(t *testing.T) {
 	s, _ := full()
 	s.Pipeline.Mapping.Unmappable = map[string]uint64{}
@@ -279,7 +279,7 @@ func TestLabelsAreBounded(t *testing.T) {
 	}
 }
 
-// TestNothingNamesAWorkspace looks at the labels of the full exposition.
+// TestNothingNamesAWorkspace checks the labels of the full exposition.
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
@@ -315,6 +315,29 @@ func TestPartsThatDoNotRunShowNothing(t *testing.T) {
 	}
 	if strings.Contains(text, `bridge_disconnects_total{reason="forbidden_origin"}`) {
 		t.Error("a refusal's reason stands among the disconnects'")
+	}
+}
+
+// TestSourceLag: the alerts for a source that is away go by it.
+func TestSourceLag(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		health Health
+		lag    float64
+		known  bool
+	}{
+		"flows":             {Health{Flowing: true, Lag: 0.25}, 0.25, true},
+		"flows by Realtime": {Health{Flowing: true, LagBytes: -1}, 0, false},
+		"is away":           {Health{FlowedUntil: now.Add(-time.Minute), Lag: 0.25}, 60, true},
+		"Realtime is away":  {Health{FlowedUntil: now.Add(-time.Minute), LagBytes: -1}, 60, true},
+	} {
+		s := Snapshot{Taken: now, Source: c.health}
+		if lag, known := s.sourceLag(); lag != c.lag || known != c.known {
+			t.Errorf("%s: %v, known %v; want %v, %v", name, lag, known, c.lag, c.known)
+		}
+	}
+	if _, known := (&Snapshot{Taken: now}).sourceLag(); known {
+		t.Error("the lag of a source that never flowed is known")
 	}
 }
 

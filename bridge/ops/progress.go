@@ -7,7 +7,7 @@ import (
 	"chatbridge/source"
 )
 
-// Progress passes a source's calls to Handler and tells whether they return. It
+// Progress passes a source's calls to Handler and checks that they return. It
 // costs two uncontended atomic additions a call.
 type Progress struct {
 	// Handler is set before the first call.

@@ -7,7 +7,7 @@ import (
 	"chatbridge/source"
 )
 
-// blocking is a Handler whose Change does not return until it is let go.
+// blocking is a Handler whose Change does not return until leave is sent to.
 type blocking struct{ entered, leave chan struct{} }
 
 func (b *blocking) Begin(source.Tx) error { return nil }

@@ -21,7 +21,7 @@ type Snapshot struct {
 	Taken   time.Time
 	Build   Build
 	Started time.Time
-	// Ready is the answer of /readyz, Source what it was judged by.
+	// Ready is the answer of /readyz.
 	Ready  Readiness
 	Source Health
 	// Postgres and Realtime: the one that runs.
@@ -42,7 +42,7 @@ type Snapshot struct {
 	// CertificateExpires is when the served TLS certificate does; zero
 	// without TLS.
 	CertificateExpires time.Time
-	// Warnings are what the operator should look into, newest last.
+	// Warnings are what the operator should deal with, newest last.
 	Warnings []string
 }
 

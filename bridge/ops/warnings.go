@@ -13,7 +13,7 @@ import (
 // maxWarnings bounds what /status lists.
 const maxWarnings = 50
 
-// Warnings is what the operator should look into: logged once, and the newest
+// Warnings is what the operator should deal with: logged once, and the newest
 // listed in /status. Safe for concurrent use.
 type Warnings struct {
 	log *slog.Logger

@@ -136,4 +136,14 @@ var bridge = []Mutant{
 		File: "bridge/ops/health.go", Package: "bridge/ops", Tests: []string{"TestReadiness"},
 		Old: `	case h.State == StateStandby:`, New: `	case h.State == StateStandby && h.FlowedUntil.IsZero():`,
 	},
+	{
+		Name: "metrics: the lag of a source that is away", Why: "the alert for a bridge that is behind does not fire while the database is away",
+		File: "bridge/ops/metrics_source.go", Package: "bridge/ops", Tests: []string{"TestSourceLag"},
+		Old: `	case !h.Flowing:`, New: `	case !h.Flowing && h.Lag == 0:`,
+	},
+	{
+		Name: "watchdog: a call that does not return", Why: "a bridge that hangs is not restarted",
+		File: "bridge/ops/progress.go", Package: "bridge/ops", Tests: []string{"TestProgress"},
+		Old: `entered != ended && entered == p.last`, New: `entered == ended && entered != p.last`,
+	},
 }

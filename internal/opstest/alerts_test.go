@@ -134,7 +134,7 @@ func headings(text string) map[string]string {
 	return all
 }
 
-// TestRunbook: each alert leads to an entry that says something, and no entry
+// TestRunbook: each alert leads to an entry that is not empty, and no entry
 // is about an alert that is gone.
 func TestRunbook(t *testing.T) {
 	entries := headings(read(t, "docs", "runbook.md"))
