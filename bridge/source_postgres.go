@@ -39,7 +39,7 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: d.cfg.Replay.Window, Memory: memory(d.cfg.Replay.StateFile, d.log), Logger: d.log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
-		MaxRetry: maxRetry, HolderSilence: holderSilence,
+		MaxRetry: maxRetry, HolderTimeout: holderSilence,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {

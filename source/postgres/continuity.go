@@ -9,19 +9,19 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// Whether the server's log is the one that was read before cannot be told by
-// its name and length alone: a disk snapshot that was put back has the same
+// Name and length of the server's log do not show whether it is the one that was
+// read before: a disk snapshot that was put back has the same
 // system and timeline, and new transactions may have carried it past the old
 // end. But the last transaction that was handled tells. The slot of a snapshot
 // stands at or before the place where the histories part, so if that
 // transaction came after it, the stream comes to its place again: there it must
 // be, with the same commit time.
 
-// errOtherHistory ends a stream in which another history showed.
+// errOtherHistory ends a stream whose transactions belong to another history.
 var errOtherHistory = errors.New("the server's history is another one: a snapshot was put back, or a standby promoted that had not received all")
 
-// known returns what was handled, up to which place and transaction, and in
-// which history: by this process, or else, fresh, as another one remembered.
+// known returns the history, the place and the transaction up to which changes
+// were handled: by this process, or else (fresh) by an earlier one, from memory.
 func (s *Source) known() (history identity, reached pgoutput.LSN, last transactionID, fresh bool) {
 	if reached, last = s.progress.reached(); reached != 0 {
 		return s.history, reached, last, false
@@ -33,13 +33,13 @@ func (s *Source) known() (history identity, reached pgoutput.LSN, last transacti
 	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, last, true
 }
 
-// from decides where a stream begins, and reports the gap between what is known
+// startPosition decides where a stream begins, and reports the gap between what is known
 // and what the slot gives.
-func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, look *slotLook) (pgoutput.LSN, error) {
+func (s *Source) startPosition(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, slot *slotState) (pgoutput.LSN, error) {
 	s.next = id
 	known, reached, last, fresh := s.known()
-	reason, back := parted(known, id, reached, end, look)
-	if s.other {
+	reason, back := historyMismatch(known, id, reached, end, slot)
+	if s.historyDiffers {
 		reason, back = errOtherHistory.Error(), true
 	}
 	if reached == 0 || reason != "" {
@@ -47,20 +47,20 @@ func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pg
 		if reason == "" {
 			return 0, nil
 		}
-		return 0, s.gap(ctx, h, source.Gap{Reason: reason, Until: look.now, Reload: back})
+		return 0, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Reload: back})
 	}
 	same := known == id
 	if !same && last.commit != 0 && s.expect.commit == 0 {
 		s.expect = last
 	}
-	if s.expect.commit == 0 || look.confirmed > s.expect.commit {
+	if s.expect.commit == 0 || slot.confirmed > s.expect.commit {
 		// The server has not been away, or nothing can be compared.
 		s.history, s.expect = id, transactionID{}
 		s.progress.trust()
 		s.progress.remember(last)
 	} else {
 		s.history = known
-		s.progress.doubt(look.confirmed)
+		s.progress.doubt(slot.confirmed)
 	}
 	switch {
 	case fresh:
@@ -74,18 +74,18 @@ func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pg
 	return last.commit, nil
 }
 
-// mayHaveGoneBack tells, where there is no slot that could show it, that the
-// history may not hold all that was handled: on another timeline what the
+// mayHaveGoneBack reports, where there is no slot that could show it, whether the
+// history may lack transactions that were handled: on another timeline what the
 // primary had not sent to the standby is gone.
 func (s *Source) mayHaveGoneBack(id identity, end pgoutput.LSN) bool {
 	known, reached, _, _ := s.known()
 	return reached != 0 && (known.system != id.system || known.timeline != id.timeline || reached > end)
 }
 
-// parted says why what is known and what the slot gives do not meet, empty
-// where nothing speaks against it. back tells that the history itself is
-// another one, so that what was delivered may not exist.
-func parted(known, id identity, reached, end pgoutput.LSN, look *slotLook) (reason string, back bool) {
+// historyMismatch says why the slot cannot continue from what is known, empty
+// where nothing shows that. back tells that the history itself is another one, so
+// that what was delivered may not exist.
+func historyMismatch(known, id identity, reached, end pgoutput.LSN, slot *slotState) (reason string, back bool) {
 	switch {
 	case reached == 0:
 		return "", false
@@ -96,16 +96,16 @@ func parted(known, id identity, reached, end pgoutput.LSN, look *slotLook) (reas
 	case known.timeline > id.timeline:
 		return fmt.Sprintf("the server's history went back to timeline %d, from %d", id.timeline, known.timeline), true
 	case reached > end:
-		// Passing such a place would make the server leave out all that comes
-		// before it, in silence (measured).
+		// Given such a place the server would leave out all that comes before
+		// it, without an error (measured).
 		return fmt.Sprintf("the server's history is another one, a restore or a failover: its log ends at %s, before the place %s that was handled", end, reached), true
-	case look.confirmed > reached:
-		return fmt.Sprintf("the slot is at %s, past the place %s that was handled: another reader moved the slot on, or it was made anew", look.confirmed, reached), false
+	case slot.confirmed > reached:
+		return fmt.Sprintf("the slot is at %s, past the place %s that was handled: another reader moved the slot on, or it was made anew", slot.confirmed, reached), false
 	}
 	return "", false
 }
 
-// verify holds the Begin of a transaction against the expected one.
+// verify compares a transaction's Begin with the expected one.
 func (r *reading) verify(id transactionID) error {
 	want := r.s.expect
 	switch {
@@ -119,8 +119,8 @@ func (r *reading) verify(id transactionID) error {
 	return nil
 }
 
-// passed notes that all that was committed before end has come, outside of any
-// transaction.
+// passed notes, outside of any transaction, that all that was committed before
+// end was received.
 func (r *reading) passed(end pgoutput.LSN) error {
 	if want := r.s.expect.commit; want != 0 && end > want {
 		return errOtherHistory

@@ -40,7 +40,7 @@ func (c *channel) enter(st ChannelState, due time.Time, errText string) bool {
 // leave is enter without anything due: the connection is gone.
 func (c *channel) leave(st ChannelState, errText string) { c.enter(st, time.Time{}, errText) }
 
-// join sends phx_join for the channel, anew where it was joined before: the
+// join sends phx_join for the channel, also where it was joined before: the
 // server then closes the older join, whose last frames show its join_ref.
 func (ss *session) join(c *channel) *ended {
 	p := joinPayload{}
@@ -264,7 +264,7 @@ func (ss *session) handleCommand(cmd command) *ended {
 		return &ended{reason: "half_open", err: errors.New("changes and answers to heartbeats stay away")}
 	}
 	if cmd.redial {
-		return &ended{reason: cmd.reason, err: errors.New("a channel is subscribed but delivers nothing, even after it was joined anew")}
+		return &ended{reason: cmd.reason, err: errors.New("a channel is subscribed but delivers nothing, even after it was joined again")}
 	}
 	return ss.join(c)
 }

@@ -32,7 +32,7 @@ func (r *reconciler) rejoinDeaf(missed map[*table]int) {
 		again := t.deafAt.Load() != 0 && !heard
 		t.deafAt.Store(int64(r.s.clock.elapsed()))
 		t.deaf.Add(1)
-		r.s.log.Warn("channel is subscribed but delivers nothing; joining it anew",
+		r.s.log.Warn("channel is subscribed but delivers nothing; joining it again",
 			"table", t.name, "missed", n, "redial", again)
 		select {
 		case r.s.commands <- command{table: t, redial: again, reason: gapDeaf}:

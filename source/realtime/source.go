@@ -48,7 +48,7 @@ type Source struct {
 // command asks the session to do something about a table's channel.
 type command struct {
 	table *table
-	// redial wants a new connection, otherwise the channel is joined anew.
+	// redial asks for a new connection, otherwise the channel is joined again.
 	redial bool
 	reason string
 }
