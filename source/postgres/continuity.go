@@ -9,13 +9,13 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// Name and length of the server's log do not show whether it is the one that was
-// read before: a disk snapshot that was put back has the same
-// system and timeline, and new transactions may have carried it past the old
-// end. But the last transaction that was handled tells. The slot of a snapshot
-// stands at or before the place where the histories part, so if that
-// transaction came after it, the stream comes to its place again: there it must
-// be, with the same commit time.
+// System identifier, timeline and end of the server's log do not show whether it
+// is the log that was read before: a disk snapshot that was put back has the same
+// ones, and new transactions may have moved it past the old end. The last
+// transaction that was handled shows it. The slot of a snapshot is at or before
+// the place where the histories differ, so if that transaction came later, the
+// stream reaches its place again, and must have it there with the same commit
+// time.
 
 // errOtherHistory ends a stream whose transactions belong to another history.
 var errOtherHistory = errors.New("the server's history is another one: a snapshot was put back, or a standby promoted that had not received all")
@@ -27,14 +27,14 @@ func (s *Source) known() (history identity, reached pgoutput.LSN, last transacti
 		return s.history, reached, last, false
 	}
 	p := &s.keeper.found
-	if p.Publication == s.opts.Publication { // else it need not come again
+	if p.Publication == s.opts.Publication { // else it may not be in the stream
 		last = transactionID{p.Commit, p.CommitTime}
 	}
 	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, last, true
 }
 
-// startPosition decides where a stream begins, and reports the gap between what is known
-// and what the slot gives.
+// startPosition returns where the stream begins, 0 for the slot's own place. It
+// reports the gap between what was handled and what the slot has.
 func (s *Source) startPosition(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, slot *slotState) (pgoutput.LSN, error) {
 	s.next = id
 	known, reached, last, fresh := s.known()
@@ -54,7 +54,7 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 		s.expect = last
 	}
 	if s.expect.commit == 0 || slot.confirmed > s.expect.commit {
-		// The server has not been away, or nothing can be compared.
+		// The server was not restarted, or the slot is past that transaction.
 		s.history, s.expect = id, transactionID{}
 		s.progress.trust()
 		s.progress.remember(last)
@@ -68,9 +68,8 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 	case same && s.expect.commit == 0:
 		return reached, nil
 	}
-	// Not from where we were: in another history that is past transactions
-	// which are not ours. From the last one's commit record on it comes again,
-	// or, where the slot is past it, nothing that we had.
+	// Not from reached: another history may have other transactions before that
+	// place. From its commit record on, the last transaction is sent again.
 	return last.commit, nil
 }
 

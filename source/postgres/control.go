@@ -59,7 +59,7 @@ func (s *Source) openControl(ctx context.Context) (*control, error) {
 
 func (c *control) close(ctx context.Context) { dial.Close(ctx, c.conn) }
 
-// encoding is the database's, as the server says it.
+// encoding returns the database's encoding.
 func (c *control) encoding() string { return c.conn.PgConn().ParameterStatus("server_encoding") }
 
 // checkServer checks what a slot needs. Inspect may create a publication that is

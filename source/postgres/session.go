@@ -62,7 +62,7 @@ func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*strea
 	return st, nil
 }
 
-// start begins the stream at what was reached before, or where the slot says.
+// start begins the stream at the place that startPosition returns.
 func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h source.Handler, slot *slotState) (*stream, error) {
 	if err := assertFormats(conn); err != nil {
 		return nil, err

@@ -108,7 +108,7 @@ func (s *Source) renewReason(slot *slotState) string {
 	case slot.lost() != "":
 		return slot.lost()
 	case slot.activePID != 0:
-		// Whoever reads it decides.
+		// Its reader decides.
 		return ""
 	case reached != 0 && slot.confirmed > reached:
 		// Somebody created it again or moved it on: what we knew of it is out

@@ -8,8 +8,8 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// slotState is what pg_replication_slots says of the slot. The LSNs are 0
-// where they are null.
+// slotState is the row of pg_replication_slots, and what is compared with it.
+// LSNs are 0 where they are null.
 type slotState struct {
 	exists    bool
 	kind      string // logical or physical
@@ -26,7 +26,7 @@ type slotState struct {
 	keep      int64        // max_slot_wal_keep_size in bytes, -1 for no bound
 	now       time.Time    // the server's clock
 	// inDatabase is the name of the connection's database, started when the
-	// server was.
+	// server was started.
 	inDatabase, started string
 }
 

@@ -118,8 +118,8 @@ func (s *Source) checkSlot(ctx context.Context, c *control, st *stream, slot *sl
 	}
 	st.interrupt(&problem{class: classLost, op: "watch the slot", err: errors.New(lost)})
 	if s.opts.Create == CreateSlot {
-		// At once: the handler, which may be what is slow, must not keep the
-		// log any longer. The socket is closed so that the server's side ends.
+		// At once, because a slow handler would make the server keep the log for
+		// longer. The socket is closed so that the walsender ends.
 		_ = st.link.Close()
 		if err := c.drop(ctx); err != nil && ctx.Err() == nil {
 			s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the slot could not be dropped",
