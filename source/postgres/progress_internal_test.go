@@ -161,7 +161,7 @@ func TestProgressMarksAreBounded(t *testing.T) {
 	}
 }
 
-func TestIdleAsks(t *testing.T) {
+func TestShutdownDetector(t *testing.T) {
 	var a shutdownDetector
 	ask := func(lsn pgoutput.LSN, reply bool, s float64) bool {
 		return a.observe(&pgoutput.Keepalive{WALEnd: lsn, ReplyRequested: reply}, at(s))
