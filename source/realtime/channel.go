@@ -193,7 +193,7 @@ func (ss *session) onSystem(c *channel, f frame) *ended {
 // Whatever was committed before is read back, also after a repetition: the server
 // repeats itself after it had dropped all subscriptions for a moment.
 func (ss *session) subscribed(c *channel) {
-	again := c.state == ChannelLive
+	repeated := c.state == ChannelLive
 	took := time.Since(c.joinedAt)
 	c.state, c.due, c.failures = ChannelLive, time.Time{}, 0
 	c.backoff.Reset()
@@ -203,7 +203,7 @@ func (ss *session) subscribed(c *channel) {
 	}
 	ss.s.hold.begin(ss.s.opts.Timing.Hold)
 	c.t.liveSince.Store(int64(ss.s.clock.elapsed()))
-	if again {
+	if repeated {
 		ss.s.gap(c.t, gapResubscribed)
 		return
 	}

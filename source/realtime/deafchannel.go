@@ -29,13 +29,13 @@ func (r *reconciler) rejoinDeaf(missed map[*table]int) {
 			continue
 		}
 		heard := t.lastEvent.Load() > t.deafAt.Load()
-		again := t.deafAt.Load() != 0 && !heard
+		redial := t.deafAt.Load() != 0 && !heard
 		t.deafAt.Store(int64(r.s.clock.elapsed()))
 		t.deaf.Add(1)
 		r.s.log.Warn("channel is subscribed but delivers nothing; joining it again",
-			"table", t.name, "missed", n, "redial", again)
+			"table", t.name, "missed", n, "redial", redial)
 		select {
-		case r.s.commands <- command{table: t, redial: again, reason: gapDeaf}:
+		case r.s.commands <- command{table: t, redial: redial, reason: gapDeaf}:
 		default:
 		}
 	}
