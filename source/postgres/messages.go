@@ -16,7 +16,7 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 	msg, err := r.decoder.Decode(x.Data)
 	if err != nil {
 		return &problem{
-			class: classFatal, op: "read the stream", err: err,
+			class: classFatal, op: opRead, err: err,
 			hint: "the server speaks a form of pgoutput that this version of the bridge does not know",
 		}
 	}
@@ -56,7 +56,7 @@ func streamError(err error) error {
 	if errors.As(err, &h) || errors.Is(err, errOtherHistory) {
 		return err
 	}
-	return &problem{class: classFatal, op: "read the stream", err: err}
+	return readProblem(classFatal, err)
 }
 
 func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {

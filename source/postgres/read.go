@@ -22,6 +22,10 @@ var (
 	errShutdown  = errors.New("the server is shutting down")
 )
 
+const opRead = "read the stream"
+
+func readProblem(c class, err error) *problem { return &problem{class: c, op: opRead, err: err} }
+
 // txState is where in the stream the reader is.
 type txState uint8
 
@@ -115,55 +119,54 @@ func (r *reading) readError(err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = errServerEnd
 	}
-	return r.s.classify("read the stream", err)
+	return r.s.classify(opRead, err)
 }
 
 // other handles what is not CopyData.
 func (r *reading) other(msg pgproto3.BackendMessage) error {
-	const op = "read the stream"
 	switch m := msg.(type) {
 	case *pgproto3.ErrorResponse:
-		return r.s.classify(op, pgconn.ErrorResponseToPgError(m))
+		return r.s.classify(opRead, pgconn.ErrorResponseToPgError(m))
 	case *pgproto3.NoticeResponse:
 		e := pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))
 		// Postgres 18 only warns where earlier versions fail, and leaves the
 		// changes out (measured).
 		if e.Code == "55000" {
 			_, hint := r.s.publicationGone()
-			return &problem{class: classRetry, op: op, err: e, hint: hint}
+			return &problem{class: classRetry, op: opRead, err: e, hint: hint}
 		}
 		return nil
 	case *pgproto3.ParameterStatus:
 		if (m.Name == "DateStyle" && !strings.HasPrefix(m.Value, "ISO")) || (m.Name == "TimeZone" && m.Value != "UTC") {
-			return &problem{class: classRetry, op: op, err: fmt.Errorf("the session's %s became %q", m.Name, m.Value)}
+			return readProblem(classRetry, fmt.Errorf("the session's %s became %q", m.Name, m.Value))
 		}
 		return nil
 	case *pgproto3.CopyDone, *pgproto3.CommandComplete, *pgproto3.ReadyForQuery:
-		return &problem{class: classRetry, op: op, err: errServerEnd}
+		return readProblem(classRetry, errServerEnd)
 	}
-	return &problem{class: classRetry, op: op, err: fmt.Errorf("unexpected %T", msg)}
+	return readProblem(classRetry, fmt.Errorf("unexpected %T", msg))
 }
 
 // frame handles the payload of one CopyData.
 func (r *reading) frame(b []byte) error {
 	if len(b) == 0 {
-		return &problem{class: classRetry, op: "read the stream", err: errors.New("an empty frame")}
+		return readProblem(classRetry, errors.New("an empty frame"))
 	}
 	switch b[0] {
 	case pgoutput.XLogDataByte:
 		var x pgoutput.XLogData
 		if err := x.Decode(b); err != nil {
-			return &problem{class: classFatal, op: "read the stream", err: err}
+			return readProblem(classFatal, err)
 		}
 		return r.message(&x)
 	case pgoutput.KeepaliveByte:
 		var k pgoutput.Keepalive
 		if err := k.Decode(b); err != nil {
-			return &problem{class: classFatal, op: "read the stream", err: err}
+			return readProblem(classFatal, err)
 		}
 		return r.keepalive(&k)
 	}
-	return &problem{class: classFatal, op: "read the stream", err: fmt.Errorf("frame %q is not known", b[0])}
+	return readProblem(classFatal, fmt.Errorf("frame %q is not known", b[0]))
 }
 
 func (r *reading) keepalive(k *pgoutput.Keepalive) error {
@@ -175,7 +178,7 @@ func (r *reading) keepalive(k *pgoutput.Keepalive) error {
 	}
 	r.s.progress.keepalive(k.WALEnd, now)
 	if r.shutdown.observe(k, now) && r.s.progress.retains() {
-		return &problem{class: classRetry, op: "read the stream", err: errShutdown}
+		return readProblem(classRetry, errShutdown)
 	}
 	if k.ReplyRequested || r.s.progress.overLimit() {
 		r.requestStatus()

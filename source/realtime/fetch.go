@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"chatbridge/source"
 	"chatbridge/source/realtime/readback"
@@ -41,7 +40,7 @@ func (r *reconciler) fetch(ctx context.Context, cands []candidate, missed map[*t
 		}
 		gone := map[string]bool{}
 		for _, k := range keys[t] {
-			gone[strings.Join(k, "\x00")] = true
+			gone[rowID(k)] = true
 		}
 		for _, row := range rows {
 			s, ok := t.sketchRead(row)

@@ -2,7 +2,6 @@ package realtime
 
 import (
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -60,7 +59,7 @@ func (q *passRequests) row(t *table, key []string) {
 		if q.rows[t] == nil {
 			q.rows[t] = map[string][]string{}
 		}
-		q.rows[t][strings.Join(key, "\x00")] = key
+		q.rows[t][rowID(key)] = key
 	})
 }
 
