@@ -268,7 +268,7 @@ func TestServeCreatesWhatItNeedsAndServes(t *testing.T) {
 	conn, ids := crmDatabase(t, dsn, 1)
 	d := startDaemon(t, dsn)
 	d.ready()
-	if !strings.Contains(d.log.String(), "CREATE PUBLICATION bridge FOR TABLE") {
+	if !strings.Contains(d.log.String(), `CREATE PUBLICATION \"bridge\" FOR TABLE`) {
 		t.Errorf("the log does not say that the publication was created:\n%s", d.log)
 	}
 	c := d.client(ids[0])
@@ -401,7 +401,7 @@ func TestARoleThatMayNotIsToldTheSQL(t *testing.T) {
 	if !errors.As(err, &setup) || setup.ExitCode() != 2 {
 		t.Fatalf("Run returned %v, want a SetupError with exit code 2", err)
 	}
-	for _, want := range []string{"CREATE PUBLICATION bridge FOR TABLE", "pg_create_logical_replication_slot("} {
+	for _, want := range []string{`CREATE PUBLICATION "bridge" FOR TABLE`, "pg_create_logical_replication_slot("} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}

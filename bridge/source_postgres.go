@@ -43,7 +43,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
-		MaxRetry: maxRetry, HolderSilence: holderTimeout,
+		MaxRetry: maxRetry, HolderTimeout: holderTimeout,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {

@@ -66,7 +66,7 @@ func (s *postgresSource) fixes(report *provision.Report) []provision.Statement {
 		}
 	}
 	for _, table := range s.narrowed(report) {
-		plan = append(plan, report.Whole(table))
+		plan = append(plan, report.PublishAll(table))
 	}
 	return plan
 }
@@ -110,7 +110,7 @@ func (s *postgresSource) faults(report *provision.Report) []postgres.Fault {
 	for _, table := range s.narrowed(report) {
 		faults = append(faults, postgres.Fault{
 			What:   fmt.Sprintf("the publication leaves out a part of %s since the bridge started: %s", table, how[table]),
-			Remedy: report.Whole(table).SQL + " -- or, if it is meant, start the bridge again",
+			Remedy: report.PublishAll(table).SQL + " -- or, if it is meant, start the bridge again",
 		})
 	}
 	const remedy = "rename the column back (ALTER TABLE ... RENAME COLUMN ... TO ...), or change the mapping (mapping.file) and start the bridge again"

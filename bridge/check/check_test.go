@@ -136,7 +136,7 @@ func TestDatabaseMisses(t *testing.T) {
 	t.Run("publication and slot", func(t *testing.T) {
 		t.Parallel()
 		got := findings(t, load(t, "DATABASE_URL="+pgtest.DB(t, schemas.CRM), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
-		expect(t, got, "fail publication.missing: CREATE PUBLICATION bridge", "fail slot.missing: pg_create_logical_replication_slot")
+		expect(t, got, `fail publication.missing: CREATE PUBLICATION "bridge"`, "fail slot.missing: pg_create_logical_replication_slot")
 	})
 	t.Run("columns", func(t *testing.T) {
 		t.Parallel()

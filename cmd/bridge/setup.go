@@ -10,6 +10,7 @@ import (
 
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
+	"chatbridge/internal/sqlquote"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
@@ -186,7 +187,6 @@ func (s *setup) realtime() error {
 			continue
 		}
 		name := pgx.Identifier{t.Schema, t.Name}.Sanitize()
-		literal := func(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
 		fmt.Fprintf(s.out, `
 do $$ begin
   if not exists (select from pg_publication_tables
@@ -194,7 +194,7 @@ do $$ begin
     alter publication supabase_realtime add table %s;
   end if;
 end $$;
-`, literal(t.Schema), literal(t.Name), name)
+`, sqlquote.Literal(t.Schema), sqlquote.Literal(t.Name), name)
 	}
 	return nil
 }

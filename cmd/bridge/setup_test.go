@@ -31,7 +31,7 @@ func TestSetupPrintsWhatCanBePasted(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("%d: %s%s", code, out, errs)
 	}
-	for _, want := range []string{"CREATE PUBLICATION bridge FOR TABLE public.messages, public.conversations;", "SELECT pg_create_logical_replication_slot('setup_printed', 'pgoutput');"} {
+	for _, want := range []string{`CREATE PUBLICATION "bridge" FOR TABLE "public"."messages", "public"."conversations";`, "SELECT pg_create_logical_replication_slot('setup_printed', 'pgoutput');"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("want %s in\n%s", want, out)
 		}

@@ -14,6 +14,7 @@ import (
 var allowed = map[string][]string{
 	"internal/jsonscan":        {},
 	"internal/retry":           {},
+	"internal/sqlquote":        {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -69,7 +70,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {

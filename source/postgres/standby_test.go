@@ -94,7 +94,7 @@ func TestHoldersClockDoesNotMatter(t *testing.T) {
 			url := pgtest.DB(t, simple)
 			exec(t, url, `select pg_create_logical_replication_slot('`+uniqueSlot(t)+`', 'pgoutput')`)
 			h := hold(t, url, clock)
-			standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: 2 * time.Second}, newRecorder())
+			standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderTimeout: 2 * time.Second}, newRecorder())
 			standby.awaitState(t, postgres.Standby)
 			select {
 			case <-h.cut:
@@ -128,7 +128,7 @@ func TestLargeTransactionIsNoSilence(t *testing.T) {
 	var c rowCounts
 	src := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), ServerTimeout: time.Minute}, &c)
 	src.awaitState(t, postgres.Streaming)
-	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: time.Second}, newRecorder())
+	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderTimeout: time.Second}, newRecorder())
 	standby.awaitState(t, postgres.Standby)
 	const n = 500_000
 	exec(t, url, `insert into t select i, 'x' from generate_series(1, 500000) i`)

@@ -79,7 +79,7 @@ func TestASlotThatMovedOnIsAGap(t *testing.T) {
 		confirmed pgoutput.LSN
 		gap       bool
 	}{"behind": {50, false}, "where we are": {100, false}, "ahead": {101, true}} {
-		reason, back := parted(id, id, 100, 200, &slotLook{exists: true, confirmed: c.confirmed})
+		reason, back := historyMismatch(id, id, 100, 200, &slotState{exists: true, confirmed: c.confirmed})
 		if (reason != "") != c.gap || back {
 			t.Errorf("a slot %s: %q, history went back %v", name, reason, back)
 		}
@@ -102,7 +102,7 @@ func TestWhatPartsTwoHistories(t *testing.T) {
 		"an earlier timeline":    {identity{system: "1", timeline: 3, database: "db"}, 100, 200, true, true},
 		"a log that ends before": {id, 100, 99, true, true},
 	} {
-		reason, back := parted(c.known, id, c.reached, c.end, &slotLook{exists: true, confirmed: 50})
+		reason, back := historyMismatch(c.known, id, c.reached, c.end, &slotState{exists: true, confirmed: 50})
 		if (reason != "") != c.gap || back != c.back {
 			t.Errorf("%s: %q, history went back %v", name, reason, back)
 		}
@@ -118,16 +118,16 @@ func TestASlotMadeAnewByHandIsKept(t *testing.T) {
 	} {
 		s := reachedAt(t, 100)
 		know(s)
-		look := &slotLook{exists: true, confirmed: 50, current: 200}
-		if s.useless(look) == "" {
+		slot := &slotState{exists: true, confirmed: 50, current: 200}
+		if s.renewReason(slot) == "" {
 			t.Errorf("%s: the slot is taken for good", name)
 		}
-		look.confirmed = 150
-		if reason := s.useless(look); reason != "" {
+		slot.confirmed = 150
+		if reason := s.renewReason(slot); reason != "" {
 			t.Errorf("%s: the new slot is dropped because %s", name, reason)
 		}
-		look.confirmed = 50 // and that is forgotten
-		if reason := s.useless(look); reason != "" {
+		slot.confirmed = 50 // and that is forgotten
+		if reason := s.renewReason(slot); reason != "" {
 			t.Errorf("%s: later %s", name, reason)
 		}
 	}
@@ -137,7 +137,7 @@ func TestASlotMadeAnewByHandIsKept(t *testing.T) {
 // while there is something to be kept for the next start, the stream is ended.
 func TestAShutdownConfirmsNothing(t *testing.T) {
 	ask := func(r *reading) error {
-		for range shutdownAsks {
+		for range shutdownRequests {
 			if err := r.keepalive(&pgoutput.Keepalive{WALEnd: 100, Sent: pgoutput.TimeOf(time.Now()), ReplyRequested: true}); err != nil {
 				return err
 			}

@@ -139,11 +139,11 @@ func TestAGapDuringAPassStaysOpen(t *testing.T) {
 		c.gap(nil, gapStart)
 		c.shelf.onScan = func() { c.shelf.onScan = nil; c.gap(nil, gapStart) }
 		c.pass(t)
-		if !c.rec.gapOpen() {
+		if !c.rec.requests.gapOpen() {
 			t.Error("a gap that came during a comparison was closed by it")
 		}
 		c.pass(t)
-		if c.rec.gapOpen() {
+		if c.rec.requests.gapOpen() {
 			t.Error("a gap is open after a comparison that began after it")
 		}
 	})
@@ -176,7 +176,7 @@ func TestForcedRowsOutliveAFailure(t *testing.T) {
 	comparing(t, true, func(t *testing.T, c *compared) {
 		c.pass(t)
 		c.shelf.put("m1", "sent", time.Now().Add(-30*time.Hour)) // no scan would find it
-		c.rec.refetch(c.tables.list[0], []string{"m1"})
+		c.rec.requests.row(c.tables.list[0], []string{"m1"})
 		c.shelf.fetchErr = errors.New("no answer")
 		c.pass(t)
 		c.shelf.fetchErr = nil
@@ -246,7 +246,7 @@ func TestAStatusWithoutATimeIsFound(t *testing.T) {
 func TestARereadRowYieldsToTheStream(t *testing.T) {
 	comparing(t, false, func(t *testing.T, c *compared) {
 		tb := c.tables.list[0]
-		tb.learn(shelfShape)
+		tb.setShape(shelfShape)
 		c.shelf.put("m1", "sent", time.Now())
 		s, _ := tb.sketchRead(c.shelf.rows[0])
 		read := s
@@ -269,7 +269,7 @@ func TestARereadRowYieldsToTheStream(t *testing.T) {
 func TestAStaleChangeIsDropped(t *testing.T) {
 	comparing(t, false, func(t *testing.T, c *compared) {
 		tb := c.tables.list[0]
-		tb.learn(shelfShape)
+		tb.setShape(shelfShape)
 		at := time.Now()
 		c.shelf.put("m1", "read", at)
 		s, _ := tb.sketchRead(c.shelf.rows[0])

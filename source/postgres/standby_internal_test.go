@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-func TestHolderSilence(t *testing.T) {
+func TestHolderTimeout(t *testing.T) {
 	var h holder
 	for i, c := range []struct {
 		pid   uint32
-		signs string
+		reply string
 		at    float64
 		want  time.Duration
 	}{
@@ -21,8 +21,8 @@ func TestHolderSilence(t *testing.T) {
 		{2, "", 7, 0},  // it has not reported yet
 		{2, "", 9, 2 * time.Second},
 	} {
-		if got := h.look(c.pid, c.signs, at(c.at)); got != c.want {
-			t.Errorf("look %d: silent for %v, want %v", i+1, got, c.want)
+		if got := h.observe(c.pid, c.reply, at(c.at)); got != c.want {
+			t.Errorf("observation %d: the reply is %v old, want %v", i+1, got, c.want)
 		}
 	}
 }

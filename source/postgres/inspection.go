@@ -13,11 +13,11 @@ import (
 )
 
 // Shape is what decides which changes reach the stream, in a form that can be
-// compared: for each thing, such as a table, a text that is another one when
-// the thing has been changed, or made anew under its name.
+// compared: for each object, such as a table, a text that differs once the object
+// was changed or created again under its name.
 type Shape map[string]string
 
-// changed returns the things that are in both shapes and differ.
+// changed returns the objects that are in both shapes and differ.
 func (s Shape) changed(now Shape) []string {
 	var names []string
 	for name, was := range s {
@@ -34,11 +34,11 @@ func (s Shape) changed(now Shape) []string {
 type Fault struct {
 	// What was found, in one sentence.
 	What string
-	// Remedy is the statement that mends it.
+	// Remedy is the statement that resolves it.
 	Remedy string
 }
 
-// Inspection is one look at the database.
+// Inspection is what Options.Inspect found.
 type Inspection struct {
 	Shape Shape
 	// Faults are what is wrong now, nothing where all is well.
@@ -47,30 +47,30 @@ type Inspection struct {
 
 // shapeState is what inspections have found. Stats reads it.
 type shapeState struct {
-	mu     sync.Mutex
-	known  Shape     // when all was well last
-	whole  time.Time // when that was, by the server's clock
-	broken bool
-	faults []Fault
+	mu        sync.Mutex
+	known     Shape     // of the last inspection without faults
+	healthyAt time.Time // when that was, by the server's clock
+	broken    bool
+	faults    []Fault
 }
 
-// describe adds it to a place.
+// describe adds the state to a place.
 func (s *shapeState) describe(p *Place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p.Shape, p.Whole, p.Broken = s.known, s.whole, s.broken
+	p.Shape, p.HealthyAt, p.Broken = s.known, s.healthyAt, s.broken
 }
 
-// recall takes what an earlier process knew.
+// recall restores what an earlier process knew.
 func (s *shapeState) recall(p Place) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.known, s.whole, s.broken = p.Shape, p.Whole, p.Broken
+	s.known, s.healthyAt, s.broken = p.Shape, p.HealthyAt, p.Broken
 }
 
 // restart makes the next inspection the first: a gap has been reported that
 // covers all up to the time until, by the server's clock.
-func (s *shapeState) restart(until time.Time) { s.recall(Place{Whole: until}) }
+func (s *shapeState) restart(until time.Time) { s.recall(Place{HealthyAt: until}) }
 
 func (s *shapeState) current() []Fault {
 	s.mu.Lock()
@@ -78,17 +78,17 @@ func (s *shapeState) current() []Fault {
 	return s.faults
 }
 
-// take notes an inspection that began at now and ended at until, when what it
-// mended was mended. It returns the gap to report, nil
-// where there is none, and whether the faults are others than before.
+// take notes an inspection that began at now and ended at until, with what it
+// fixed. It returns the gap to report, nil where there is none, and whether the
+// faults differ from those before.
 func (s *shapeState) take(in *Inspection, now, until time.Time) (*source.Gap, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	news := !slices.Equal(s.faults, in.Faults)
+	differs := !slices.Equal(s.faults, in.Faults)
 	s.faults = in.Faults
 	if len(in.Faults) > 0 {
 		s.broken = true
-		return nil, news
+		return nil, differs
 	}
 	var gap *source.Gap
 	changed := s.known.changed(in.Shape)
@@ -97,14 +97,14 @@ func (s *shapeState) take(in *Inspection, now, until time.Time) (*source.Gap, bo
 		if len(changed) > 0 {
 			reason += ": " + strings.Join(changed, ", ")
 		}
-		gap = &source.Gap{Reason: reason, Since: s.whole.UTC(), Until: until.UTC()}
+		gap = &source.Gap{Reason: reason, Since: s.healthyAt.UTC(), Until: until.UTC()}
 	}
-	s.known, s.whole, s.broken = in.Shape, now, false
-	return gap, news
+	s.known, s.healthyAt, s.broken = in.Shape, now, false
+	return gap, differs
 }
 
-// inspect looks at the database as Options.Inspect does, and returns the gap
-// that has to be reported. An inspection that fails tells nothing.
+// inspect runs Options.Inspect and returns the gap to report. An inspection that
+// fails changes nothing.
 func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source.Gap {
 	if s.opts.Inspect == nil {
 		return nil
@@ -113,21 +113,21 @@ func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source
 	defer cancel()
 	in, err := s.opts.Inspect(ctx, c.conn)
 	if err != nil {
-		if ctx.Err() == nil && !s.blind {
-			s.blind = true
+		if ctx.Err() == nil && !s.inspectFailed {
+			s.inspectFailed = true
 			s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the database cannot be inspected", slog.String("error", err.Error()))
 		}
 		return nil
 	}
-	s.blind = false
-	// What was committed while something was being mended is missing too.
+	s.inspectFailed = false
+	// What was committed while something was being fixed is missing too.
 	until := now
 	if err := c.conn.QueryRow(ctx, "select clock_timestamp()").Scan(&until); err != nil {
-		return nil // the next one tells
+		return nil // the next inspection finds it
 	}
-	gap, news := s.shape.take(&in, now, until)
+	gap, differs := s.shape.take(&in, now, until)
 	switch {
-	case !news:
+	case !differs:
 	case len(in.Faults) == 0:
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "the database is as it must be again", slog.String("slot", s.opts.Slot))
 	default:
@@ -139,8 +139,8 @@ func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source
 	return gap
 }
 
-// tell reports a gap in a history that goes on.
-func (s *Source) tell(ctx context.Context, h source.Handler, g source.Gap) error {
+// reportGap reports a gap to the handler.
+func (s *Source) reportGap(ctx context.Context, h source.Handler, g source.Gap) error {
 	s.counters.gaps.Add(1)
 	s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "changes may be lost", slog.String("slot", s.opts.Slot),
 		slog.String("reason", g.Reason), slog.Time("since", g.Since), slog.Time("until", g.Until))
@@ -150,7 +150,7 @@ func (s *Source) tell(ctx context.Context, h source.Handler, g source.Gap) error
 	return nil
 }
 
-// String gives what was found and what mends it, for one line.
+// String gives what was found and its remedy, in one line.
 func (f Fault) String() string {
 	if f.Remedy == "" {
 		return f.What

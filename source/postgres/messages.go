@@ -16,7 +16,7 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 	msg, err := r.decoder.Decode(x.Data)
 	if err != nil {
 		return &problem{
-			class: classFatal, op: "read the stream", err: err,
+			class: classFatal, op: opRead, err: err,
 			hint: "the server speaks a form of pgoutput that this version of the bridge does not know",
 		}
 	}
@@ -40,7 +40,7 @@ func (r *reading) message(x *pgoutput.XLogData) error {
 	case *pgoutput.Truncate:
 		err = r.truncate(m)
 	case *pgoutput.Origin, *pgoutput.LogicalMessage:
-		// Neither is asked for, neither changes a row.
+		// Neither is requested and neither changes a row.
 	}
 	if err != nil {
 		return streamError(err)
@@ -56,11 +56,11 @@ func streamError(err error) error {
 	if errors.As(err, &h) || errors.Is(err, errOtherHistory) {
 		return err
 	}
-	return &problem{class: classFatal, op: "read the stream", err: err}
+	return readProblem(classFatal, err)
 }
 
 func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
-	if r.inTx {
+	if r.state != betweenTx {
 		return errors.New("a transaction inside a transaction")
 	}
 	r.tx = source.Tx{Commit: uint64(m.FinalLSN), Time: m.CommitTime.Std()}
@@ -68,10 +68,11 @@ func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
 		return err
 	}
 	reached, _ := r.s.progress.reached()
-	r.inTx, r.changes, r.skips = true, 0, m.FinalLSN < reached
-	if r.skips {
+	if m.FinalLSN < reached {
+		r.state = inSkippedTx
 		return nil
 	}
+	r.state, r.changes = inTx, 0
 	r.s.progress.begin(r.tx.Time, x.Sent.Std(), time.Now())
 	if err := r.handler.Begin(r.tx); err != nil {
 		return &handlerError{err}
@@ -80,28 +81,28 @@ func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
 }
 
 func (r *reading) commit(m *pgoutput.Commit, x *pgoutput.XLogData) error {
-	if !r.inTx {
+	if r.state == betweenTx {
 		return errors.New("a commit outside of a transaction")
 	}
-	if r.skips {
-		r.inTx, r.skips = false, false
+	if r.state == inSkippedTx {
+		r.state = betweenTx
 		return nil
 	}
 	if err := r.handler.Commit(r.tx); err != nil {
 		return &handlerError{err}
 	}
-	r.inTx = false
+	r.state = betweenTx
 	r.s.counters.transactions.Add(1)
 	r.s.progress.commit(transactionID{pgoutput.LSN(r.tx.Commit), r.tx.Time}, m.EndLSN, x.Sent.Std(), time.Now(), r.changes > 0)
-	if r.s.progress.heavy() {
-		r.reply()
+	if r.s.progress.overLimit() {
+		r.requestStatus()
 	}
 	return nil
 }
 
-// row begins a change of a table; columns are checked by the callers.
-func (r *reading) row(op source.Op, id uint32) (*source.Relation, error) {
-	if !r.inTx {
+// beginChange begins a change of a table; the callers check the columns.
+func (r *reading) beginChange(op source.Op, id uint32) (*source.Relation, error) {
+	if r.state == betweenTx {
 		return nil, errOutside
 	}
 	rel, err := r.relations.table(id)
@@ -112,9 +113,9 @@ func (r *reading) row(op source.Op, id uint32) (*source.Relation, error) {
 	return rel, nil
 }
 
-// hand hands the change over.
-func (r *reading) hand() error {
-	if r.skips {
+// deliver hands the change to the handler.
+func (r *reading) deliver() error {
+	if r.state == inSkippedTx {
 		return nil
 	}
 	r.changes++
@@ -125,7 +126,7 @@ func (r *reading) hand() error {
 }
 
 func (r *reading) insert(m *pgoutput.Insert) error {
-	rel, err := r.row(source.Insert, m.RelationID)
+	rel, err := r.beginChange(source.Insert, m.RelationID)
 	if err != nil {
 		return err
 	}
@@ -135,55 +136,55 @@ func (r *reading) insert(m *pgoutput.Insert) error {
 	r.convert(rel, m.New)
 	r.change.New = m.New
 	r.s.counters.inserts.Add(1)
-	return r.hand()
+	return r.deliver()
 }
 
 func (r *reading) update(m *pgoutput.Update) error {
-	rel, err := r.row(source.Update, m.RelationID)
+	rel, err := r.beginChange(source.Update, m.RelationID)
 	if err != nil {
 		return err
 	}
 	if err := check(rel, m.New); err != nil {
 		return err
 	}
-	if err := r.old(rel, m.OldKind, m.Old); err != nil {
+	if err := r.setOld(rel, m.OldKind, m.Old); err != nil {
 		return err
 	}
 	r.convert(rel, m.New)
-	r.fill(m.New, m.OldKind, m.Old)
+	r.fillUnchanged(m.New, m.OldKind, m.Old)
 	r.change.New = m.New
 	r.s.counters.updates.Add(1)
-	return r.hand()
+	return r.deliver()
 }
 
 func (r *reading) delete(m *pgoutput.Delete) error {
-	rel, err := r.row(source.Delete, m.RelationID)
+	rel, err := r.beginChange(source.Delete, m.RelationID)
 	if err != nil {
 		return err
 	}
-	if err := r.old(rel, m.OldKind, m.Old); err != nil {
+	if err := r.setOld(rel, m.OldKind, m.Old); err != nil {
 		return err
 	}
 	r.s.counters.deletes.Add(1)
-	return r.hand()
+	return r.deliver()
 }
 
 func (r *reading) truncate(m *pgoutput.Truncate) error {
 	for _, id := range m.RelationIDs {
-		if _, err := r.row(source.Truncate, id); err != nil {
+		if _, err := r.beginChange(source.Truncate, id); err != nil {
 			return err
 		}
 		r.s.counters.truncates.Add(1)
-		if err := r.hand(); err != nil {
+		if err := r.deliver(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// old sets the change's old row. In a key tuple a column outside of the key
+// setOld sets the change's old row. In a key tuple a column outside of the key
 // comes as null, which means that it was not sent.
-func (r *reading) old(rel *source.Relation, kind pgoutput.Old, row source.Row) error {
+func (r *reading) setOld(rel *source.Relation, kind pgoutput.Old, row source.Row) error {
 	if kind == pgoutput.OldNone {
 		return nil
 	}
@@ -202,9 +203,9 @@ func (r *reading) old(rel *source.Relation, kind pgoutput.Old, row source.Row) e
 	return nil
 }
 
-// fill puts the old row's values where the new row's are stored out of line
-// and unchanged. Only a full old row has them.
-func (r *reading) fill(row source.Row, kind pgoutput.Old, old source.Row) {
+// fillUnchanged takes values that are stored out of line and unchanged from the
+// old row. Only a full old row has them.
+func (r *reading) fillUnchanged(row source.Row, kind pgoutput.Old, old source.Row) {
 	for i := range row {
 		if row[i].Kind != source.Unchanged {
 			continue

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"time"
 
+	"chatbridge/internal/retry"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -23,7 +25,7 @@ type ended struct {
 
 // connectLoop dials and serves one connection after the other until ctx ends.
 func (s *Source) connectLoop(ctx context.Context) {
-	back := backoff{waits: s.opts.Timing.Backoff}
+	back := retry.Backoff{Min: s.opts.Timing.MinRetry, Max: s.opts.Timing.MaxRetry}
 	for ctx.Err() == nil {
 		s.setState(StateConnecting)
 		live, end := s.connection(ctx)
@@ -35,25 +37,21 @@ func (s *Source) connectLoop(ctx context.Context) {
 			s.gap(nil, gapDisconnect)
 		}
 		if live >= s.opts.Timing.Stable {
-			back.reset()
+			back.Reset()
 		}
 		wait := end.wait
 		if wait == 0 {
-			wait = back.next()
+			wait = back.Next()
 		} else {
-			wait = jitter(wait)
+			wait = retry.Jitter(wait)
 		}
 		if s.stats.setError(end.err.Error()) {
 			s.log.Warn("no connection to Realtime; reading back meanwhile",
 				"reason", end.reason, "error", end.err, "retry_in", wait.Round(time.Millisecond))
 		}
 		s.setState(StateConnecting)
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if retry.Sleep(ctx, wait) != nil {
 			return
-		case <-timer.C:
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"chatbridge/internal/retry"
 	"chatbridge/source/realtime/readback"
 )
 
@@ -18,19 +19,19 @@ type candidate struct {
 	force bool
 }
 
-// pass compares every table. It reports whether it stopped short for there
-// was too much. A failure on one table does not keep it from the others.
+// pass compares every table. more tells that it stopped at maxCandidates. After
+// a failure on one table it goes on with the others.
 func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err error) {
 	span := r.s.opts.RecentWindow
 	if full {
 		span = r.s.opts.Window
 	}
 	since := r.s.clock.now().Add(-span)
-	cands := r.takeDirty()
+	cands := r.requests.takeRows()
 	forced := len(cands) > 0
 	var errs []error
 	for _, t := range r.s.tables.list {
-		found, cut, terr := r.scanTable(ctx, t, since, full)
+		found, limited, terr := r.scanTable(ctx, t, since, full)
 		if terr != nil {
 			if ctx.Err() != nil {
 				return false, ctx.Err()
@@ -38,10 +39,10 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 			errs = append(errs, terr)
 		}
 		cands = append(cands, found...)
-		more = more || cut
+		more = more || limited
 	}
 	if !gap && !forced {
-		if cands, err = r.graced(ctx, cands); err != nil {
+		if cands, err = r.afterGrace(ctx, cands); err != nil {
 			return false, err
 		}
 	}
@@ -50,12 +51,12 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 	for len(cands) > 0 {
 		n := min(len(cands), fetchSize)
 		if err := r.fetch(ctx, cands[:n], missed); err != nil {
-			r.putBack(cands)
+			r.requestForced(cands)
 			return false, errors.Join(append(errs, err)...)
 		}
 		cands = cands[n:]
 	}
-	r.judge(missed)
+	r.rejoinDeaf(missed)
 	if full {
 		before := since.Add(-10 * time.Minute).UnixMicro()
 		for _, t := range r.s.tables.list {
@@ -65,40 +66,26 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 	return more, errors.Join(errs...)
 }
 
-// takeDirty returns the rows that must be read whole.
-func (r *reconciler) takeDirty() []candidate {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var out []candidate
-	for t, keys := range r.dirty {
-		for _, key := range keys {
-			out = append(out, candidate{table: t, s: sketch{key: key}, force: true})
-		}
-	}
-	clear(r.dirty)
-	return out
-}
-
-// putBack keeps the rows that must be read whole for the next pass; the
-// others are found again.
-func (r *reconciler) putBack(cands []candidate) {
+// requestForced requests again the rows that must be read whole; the next scan
+// finds the others.
+func (r *reconciler) requestForced(cands []candidate) {
 	for _, c := range cands {
 		if c.force {
-			r.refetch(c.table, c.s.key)
+			r.requests.row(c.table, c.s.key)
 		}
 	}
 }
 
-// scanTable returns the rows of a table that differ from what was published,
-// and whether it stopped short for there were too many.
-func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, cut bool, err error) {
+// scanTable returns the rows of a table that differ from what was published.
+// limited tells that it stopped at maxCandidates.
+func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, limited bool, err error) {
 	if !t.isDescribed() {
 		r.s.stats.requests.Add(1)
 		shape, err := r.reader.Describe(ctx, t.config())
 		if err != nil {
 			return nil, false, err
 		}
-		ok := t.learn(shape)
+		ok := t.setShape(shape)
 		t.reconcilable.Store(ok)
 		if !ok && len(shape.Columns) > 0 {
 			r.s.log.Warn("table has no column with the time of insert or update: what Realtime loses of it stays lost",
@@ -158,9 +145,8 @@ func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time
 			}
 		}
 		n := len(page.Rows)
-		// The server may have a lower limit than ours: a short page is the
-		// last only where a longer one has been seen, else one more is asked
-		// for.
+		// The server may have a lower limit than ours: a short page is the last
+		// only where a longer one was received before.
 		if n == 0 || (n < q.Limit && n < r.maxPage) {
 			return nil
 		}
@@ -173,9 +159,9 @@ func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time
 	}
 }
 
-// graced gives differences of live channels time to arrive by the stream, and
-// returns those that are still there.
-func (r *reconciler) graced(ctx context.Context, cands []candidate) ([]candidate, error) {
+// afterGrace waits for the stream to deliver the differences of live channels,
+// and returns those that remain.
+func (r *reconciler) afterGrace(ctx context.Context, cands []candidate) ([]candidate, error) {
 	wait := false
 	for i := range cands {
 		wait = wait || cands[i].table.liveSince.Load() != 0
@@ -183,12 +169,8 @@ func (r *reconciler) graced(ctx context.Context, cands []candidate) ([]candidate
 	if !wait {
 		return cands, nil
 	}
-	timer := time.NewTimer(r.s.opts.Timing.Grace)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
+	if err := retry.Sleep(ctx, r.s.opts.Timing.Grace); err != nil {
+		return nil, err
 	}
 	// A row that the stream has touched meanwhile is being delivered; the
 	// next pass sees whether it came out right.

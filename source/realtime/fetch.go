@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 
 	"chatbridge/source"
 	"chatbridge/source/realtime/readback"
@@ -41,7 +40,7 @@ func (r *reconciler) fetch(ctx context.Context, cands []candidate, missed map[*t
 		}
 		gone := map[string]bool{}
 		for _, k := range keys[t] {
-			gone[strings.Join(k, "\x00")] = true
+			gone[rowID(k)] = true
 		}
 		for _, row := range rows {
 			s, ok := t.sketchRead(row)
@@ -67,17 +66,17 @@ func (r *reconciler) fetch(ctx context.Context, cands []candidate, missed map[*t
 	}
 	for _, row := range out.changedAgain {
 		if row.force {
-			r.refetch(row.table, row.s.key)
+			r.requests.row(row.table, row.s.key)
 		} else {
-			r.request(false)
+			r.requests.recent()
 		}
 	}
 	return nil
 }
 
-// oughtToKnow reports whether a row of this age would be in the ledger, had
-// it been published.
-func (r *reconciler) oughtToKnow(t *table, s *sketch) bool {
+// shouldKnow reports whether a row of this age would be in the ledger if it had
+// been published.
+func (r *reconciler) shouldKnow(t *table, s *sketch) bool {
 	now := r.s.clock.now()
 	oldest := now.Add(-r.s.opts.Window)
 	if !t.compared.Load() {
@@ -99,7 +98,7 @@ func (r *reconciler) relationFor(ctx context.Context, t *table, rows []readback.
 	if err != nil {
 		return nil, err
 	}
-	t.learn(shape)
+	t.setShape(shape)
 	if rel = t.current(); rel == nil {
 		return nil, &readback.Error{Op: "describe " + t.name, Err: errors.New("the table has no columns")}
 	}

@@ -10,9 +10,9 @@ import (
 	"chatbridge/source"
 )
 
-// payload is the payload of a postgres_changes frame. The ids are not looked
-// at: they are hashes of the binding, which can collide, so that a change is
-// routed by schema and table.
+// payload is the payload of a postgres_changes frame. The ids are ignored: they
+// are hashes of the binding, which can collide, so a change is routed by schema
+// and table.
 type payload struct {
 	Data struct {
 		Type      string          `json:"type"`
@@ -42,9 +42,9 @@ type change struct {
 	old   source.Row // before, as far as it was sent
 	at    time.Time  // the transaction's commit_timestamp
 	size  int        // of its frame, in bytes
-	// cut tells that the server left out values (error 413); only the key is
-	// to be trusted.
-	cut bool
+	// truncated tells that the server left out values (error 413): only the key
+	// can be relied on.
+	truncated bool
 }
 
 // rowError is a change that the server delivered without its row.
@@ -84,7 +84,7 @@ func decodeChange(data json.RawMessage, tables *tables) (*change, error) {
 		if !strings.Contains(text, "413") || len(d.Columns) == 0 {
 			return nil, &rowError{table: t.name, text: text}
 		}
-		c.cut = true
+		c.truncated = true
 	}
 	if d.Commit == nil {
 		return nil, &rowError{table: t.name, text: "no commit_timestamp"}

@@ -9,27 +9,27 @@ import (
 )
 
 const (
-	// statusInterval is how often the server hears of us, whether anything
-	// changed or not: a bridge that stands by takes silence for death.
+	// statusInterval is how often a status update is sent, whether anything
+	// changed or not: a bridge that stands by ends a reader that sends none.
 	statusInterval = time.Second
 	// writeTimeout bounds a write of 39 bytes, which blocks only when the
 	// network is gone. After it the connection is of no use.
 	writeTimeout = 10 * time.Second
 )
 
-// replies sends status updates until done is closed. It owns the writing half
-// of the socket: a slow handler, which keeps the reading goroutine, cannot
-// make the server believe that we are dead.
-func (st *stream) replies(done <-chan struct{}) {
+// sendStatusUpdates sends standby status updates until done is closed. It is the
+// only writer of the socket, in a goroutine of its own, so that a slow handler
+// does not delay them: the server ends a connection that sends none.
+func (st *stream) sendStatusUpdates(done <-chan struct{}) {
 	tick := time.NewTicker(min(statusInterval, st.s.opts.Ping))
 	defer tick.Stop()
 	var pinged time.Time
 	var frame []byte
-	asked := false
+	pingNow := false
 	for {
 		now := time.Now()
-		ping := asked || now.Sub(pinged) >= st.s.opts.Ping
-		asked = false
+		ping := pingNow || now.Sub(pinged) >= st.s.opts.Ping
+		pingNow = false
 		if ping {
 			pinged = now
 		}
@@ -42,7 +42,7 @@ func (st *stream) replies(done <-chan struct{}) {
 		case <-tick.C:
 		case <-st.wake:
 		case <-st.ping:
-			asked = true
+			pingNow = true
 		case <-done:
 			return
 		}

@@ -18,24 +18,24 @@ func (r *reconciler) noteMissed(row reread, missed map[*table]int) {
 	}
 }
 
-// judge has the channels joined anew that are subscribed but deaf: the stream
-// delivered nothing since the last pass, yet rows changed. Nothing else shows
-// it, for heartbeats and the channel itself go on when the server's worker
-// behind them has died. A channel that is deaf again after it was joined anew
-// costs the connection.
-func (r *reconciler) judge(missed map[*table]int) {
+// rejoinDeaf rejoins the channels that are subscribed but deliver nothing: since
+// the last pass rows changed and the stream sent none of them. Nothing else shows
+// it, because heartbeats and the channel go on after the server's worker behind
+// them died. If a channel still delivers nothing after the rejoin, the
+// connection is closed.
+func (r *reconciler) rejoinDeaf(missed map[*table]int) {
 	for t, n := range missed {
 		if n == 0 {
 			continue
 		}
 		heard := t.lastEvent.Load() > t.deafAt.Load()
-		again := t.deafAt.Load() != 0 && !heard
+		redial := t.deafAt.Load() != 0 && !heard
 		t.deafAt.Store(int64(r.s.clock.elapsed()))
 		t.deaf.Add(1)
-		r.s.log.Warn("channel is subscribed but delivers nothing; joining it anew",
-			"table", t.name, "missed", n, "redial", again)
+		r.s.log.Warn("channel is subscribed but delivers nothing; joining it again",
+			"table", t.name, "missed", n, "redial", redial)
 		select {
-		case r.s.commands <- command{table: t, redial: again, reason: gapDeaf}:
+		case r.s.commands <- command{table: t, redial: redial, reason: gapDeaf}:
 		default:
 		}
 	}

@@ -4,37 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"chatbridge/internal/retry"
 	"chatbridge/source"
 	"chatbridge/source/realtime/readback"
 )
 
-// reconciler compares the database with what was published, and has the
-// difference published.
+// reconciler compares the database with what was published, and hands the
+// difference to the publisher.
 type reconciler struct {
-	s      *Source
-	reader Reader
-	wake   chan struct{}
-
-	// mu guards what other goroutines ask for.
-	mu sync.Mutex
-	// gapGen counts the gaps, doneGen is the gap up to which all is read back.
-	gapGen, doneGen uint64
-	soon            bool
-	// later is when passes were asked for ahead of time.
-	later []time.Duration
-	dirty map[*table]map[string][]string
+	s        *Source
+	reader   Reader
+	requests *passRequests
 
 	// What follows is the run goroutine's own.
-	maxPage   int // the longest page ever received: see scan
+	maxPage   int // the longest page ever received: see scanBy
 	lastStart time.Duration
 	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
 	lastAny   time.Duration // start of the last complete pass
-	backoff   backoff
+	backoff   retry.Backoff
 	// notBefore is when to ask again after a failure.
 	notBefore time.Duration
 }
@@ -48,53 +38,9 @@ const (
 
 func newReconciler(s *Source, r Reader) *reconciler {
 	return &reconciler{
-		s: s, reader: r, wake: make(chan struct{}, 1),
-		dirty:   map[*table]map[string][]string{},
-		backoff: backoff{waits: s.opts.Timing.Backoff},
+		s: s, reader: r, requests: newPassRequests(s.clock),
+		backoff: retry.Backoff{Min: s.opts.Timing.MinRetry, Max: s.opts.Timing.MaxRetry},
 	}
-}
-
-// request asks for a pass soon; with gap, for one over the whole window.
-func (r *reconciler) request(gap bool) {
-	r.mu.Lock()
-	if gap {
-		r.gapGen++
-	}
-	r.soon = true
-	r.mu.Unlock()
-	r.poke()
-}
-
-func (r *reconciler) poke() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
-	}
-}
-
-// requestAfter asks for a pass over the whole window after a wait.
-func (r *reconciler) requestAfter(d time.Duration) {
-	r.mu.Lock()
-	r.later = append(r.later, r.s.clock.elapsed()+d)
-	r.mu.Unlock()
-	r.poke()
-}
-
-// refetch asks for a row to be read back whole and published.
-func (r *reconciler) refetch(t *table, key []string) {
-	r.mu.Lock()
-	if r.dirty[t] == nil {
-		r.dirty[t] = map[string][]string{}
-	}
-	r.dirty[t][strings.Join(key, "\x00")] = key
-	r.mu.Unlock()
-	r.request(false)
-}
-
-func (r *reconciler) gapOpen() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.gapGen != r.doneGen
 }
 
 // interval is how often to compare now.
@@ -114,7 +60,7 @@ func (r *reconciler) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-r.wake:
+		case <-r.requests.wake:
 			continue
 		case <-timer.C:
 		}
@@ -123,54 +69,39 @@ func (r *reconciler) run(ctx context.Context) {
 	}
 }
 
-// untilDue is the time to the next pass: next, or earlier where one was asked
-// for or a channel stopped delivering, but not before a failure's wait.
+// untilDue is the time to the next pass: next, or earlier where one was
+// requested or a channel stopped delivering, but not before a failure's wait.
 func (r *reconciler) untilDue(next time.Duration) time.Duration {
-	r.mu.Lock()
-	soon, gap := r.soon, r.gapGen != r.doneGen
-	due := next
-	for _, at := range r.later {
-		due = min(due, at)
-	}
-	r.mu.Unlock()
 	now := r.s.clock.elapsed()
-	due = min(due, r.lastStart+r.interval())
-	if soon {
-		// Requests that come thick are answered together; but not where
-		// streamed changes wait for the answer.
-		at := r.lastStart + r.s.opts.Timing.Backoff[0]
-		if r.lastStart == 0 || (gap && r.s.hold.left() > 0) {
-			at = now
-		}
-		due = min(due, at)
+	requested, planned := r.requests.due()
+	due := min(next, planned, r.lastStart+r.interval())
+	switch {
+	case requested == noPass:
+	case r.lastStart == 0, requested == windowPass && r.s.hold.left() > 0:
+		due = min(due, now) // streamed changes wait for it
+	default:
+		// Requests in quick succession are answered by one pass.
+		due = min(due, r.lastStart+r.s.opts.Timing.MinRetry)
 	}
 	return max(due, r.notBefore) - now
 }
 
 // cycle does one pass and returns the wait before the next.
 func (r *reconciler) cycle(ctx context.Context) time.Duration {
-	r.mu.Lock()
-	gen := r.gapGen
-	gap := gen != r.doneGen
-	r.soon = false
-	begin := r.s.clock.elapsed()
-	asked := len(r.later)
-	r.later = slices.DeleteFunc(r.later, func(at time.Duration) bool { return at <= begin })
-	planned := len(r.later) < asked
-	r.mu.Unlock()
-
 	o := &r.s.opts
+	begin := r.s.clock.elapsed()
+	p := r.requests.start(begin)
 	r.lastStart = max(begin, 1)
-	full := gap || planned || r.lastFull == 0 || begin-r.lastFull >= o.WindowInterval || begin-r.lastAny >= o.RecentWindow
+	full := p.gap || p.planned || r.lastFull == 0 || begin-r.lastFull >= o.WindowInterval || begin-r.lastAny >= o.RecentWindow
 	since := r.lastFull
-	more, err := r.pass(ctx, full, gap)
+	more, err := r.pass(ctx, full, p.gap)
 	r.s.stats.lastDur.Store(int64(r.s.clock.elapsed() - begin))
 	if err != nil {
 		wait := r.failed(ctx, err)
 		r.notBefore = r.s.clock.elapsed() + wait
 		return wait
 	}
-	r.backoff.reset()
+	r.backoff.Reset()
 	r.notBefore = 0
 	if r.s.stats.setReadError("") {
 		r.s.log.Info("reading rows back works again")
@@ -184,8 +115,8 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	if full {
 		r.lastFull = begin
 	}
-	if gap {
-		r.closeGap(ctx, gen, since)
+	if p.gap {
+		r.closeGap(ctx, p.gen, since)
 	}
 	return r.interval()
 }
@@ -201,7 +132,7 @@ func (r *reconciler) failed(ctx context.Context, err error) time.Duration {
 		r.s.log.Warn("cannot read rows back; what the stream loses stays missing until this works", "error", err)
 	}
 	var e *readback.Error
-	wait := r.backoff.next()
+	wait := r.backoff.Next()
 	if errors.As(err, &e) {
 		wait = max(wait, e.RetryAfter)
 		if e.Permanent {
@@ -213,13 +144,11 @@ func (r *reconciler) failed(ctx context.Context, err error) time.Duration {
 	return wait
 }
 
-// closeGap notes that everything up to gap gen was read back, and lets held
-// changes go. What was out of reach is reported to the handler.
+// closeGap notes that everything up to gap gen was read back, and releases the
+// changes that wait for it. What could not be read back is reported to the
+// handler.
 func (r *reconciler) closeGap(ctx context.Context, gen uint64, since time.Duration) {
-	r.mu.Lock()
-	r.doneGen = gen
-	closed := r.gapGen == gen
-	r.mu.Unlock()
+	closed := r.requests.done(gen)
 	var lost []string
 	for _, t := range r.s.tables.list {
 		if !t.reconcilable.Load() {

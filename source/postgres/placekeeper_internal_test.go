@@ -26,7 +26,7 @@ func TestNewestPlace(t *testing.T) {
 		"both are of other servers":     {place("2", 1, 5), place("3", 1, 9), place("2", 1, 5)},
 		"nothing":                       {Place{}, Place{}, Place{}},
 	} {
-		if got := newest(c.file, c.database, "1"); got.System != c.want.System || got.compare(c.want) != 0 || !got.CommitTime.Equal(c.want.CommitTime) {
+		if got := newerPlace(c.file, c.database, "1"); got.System != c.want.System || got.compare(c.want) != 0 || !got.CommitTime.Equal(c.want.CommitTime) {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
 	}
@@ -45,17 +45,17 @@ func TestDatabaseIsLeftAlone(t *testing.T) {
 		file           bool
 		want           time.Duration
 	}{
-		"nothing but our own write":  {lsn: kept + 100, may: kept + 100, with: kept, want: keepIdle},
-		"a change, held back anyway": {lsn: kept + 100, may: kept, with: kept + 50, want: keepInDatabase},
-		"a change that waits":        {lsn: kept + 100, may: kept + 100, with: kept + 50, want: keepWaiting},
-		"the same, with a file":      {lsn: kept + 100, may: kept + 100, with: kept + 50, file: true, want: keepInDatabase},
-		"others write much":          {lsn: kept + keepBytes, may: kept + keepBytes, with: kept, want: keepWaiting},
+		"nothing but our own write":  {lsn: kept + 100, may: kept + 100, with: kept, want: saveIdleEvery},
+		"a change, held back anyway": {lsn: kept + 100, may: kept, with: kept + 50, want: saveDatabaseEvery},
+		"a change that waits":        {lsn: kept + 100, may: kept + 100, with: kept + 50, want: saveWaitingEvery},
+		"the same, with a file":      {lsn: kept + 100, may: kept + 100, with: kept + 50, file: true, want: saveDatabaseEvery},
+		"others write much":          {lsn: kept + saveBytes, may: kept + saveBytes, with: kept, want: saveWaitingEvery},
 	} {
 		s := &Source{}
 		if c.file {
 			s.opts.Memory = noMemory{}
 		}
-		k := keeper{s: s, database: Place{LSN: kept}, databaseAt: t0}
+		k := placeKeeper{s: s, database: Place{LSN: kept}, databaseAt: t0}
 		for _, d := range []time.Duration{c.want - 1, c.want} {
 			if got := k.dueInDatabase(Place{LSN: c.lsn}, c.may, c.with, t0.Add(d)); got != (d == c.want) {
 				t.Errorf("%s: after %v: %v", name, d, got)
