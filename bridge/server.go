@@ -58,7 +58,7 @@ func NewServer(opts ServerOptions, a Authenticator) (*Server, error) {
 		refusals: make(map[string]uint64), faults: make(map[string]uint64),
 	}
 	o := opts.SocketIO
-	o.Recovery.Enabled, o.Recovery.External = true, true
+	o.Recovery.Enabled = true
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 	}

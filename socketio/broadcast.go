@@ -11,9 +11,6 @@ func (n *Namespace) Broadcast(p *Packet, rooms ...string) int {
 		return 0
 	}
 	n.mu.Lock()
-	if n.log != nil {
-		p = n.log.add(p, rooms)
-	}
 	b := broadcast{packet: p}
 	switch len(rooms) {
 	case 0:
@@ -37,13 +34,6 @@ func (n *Namespace) BroadcastTo(p *Packet, rooms ...*Room) int {
 		return 0
 	}
 	n.mu.Lock()
-	if n.log != nil && len(rooms) > 0 {
-		names := make([]string, len(rooms))
-		for i, r := range rooms {
-			names[i] = r.name
-		}
-		p = n.log.add(p, names)
-	}
 	b := broadcast{packet: p}
 	if len(rooms) > 1 {
 		n.epoch++

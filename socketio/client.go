@@ -87,8 +87,9 @@ func (c *client) packet(p parser.Packet, attachments [][]byte) bool {
 	case parser.Event, parser.BinaryEvent:
 		return c.event(socket, p, attachments)
 	case parser.Ack, parser.BinaryAck:
+		// This server asks for none: it is counted, and nothing waits for it.
 		c.server.acks.Add(1)
-		return socket.acknowledged(p, attachments)
+		return p.HasID
 	}
 	return false // CONNECT_ERROR is the server's
 }

@@ -327,7 +327,6 @@ func TestOptionsValidate(t *testing.T) {
 		"MaxRooms":                  func(o *socketio.Options) { o.MaxRooms = -1 },
 		"PingTimeout":               func(o *socketio.Options) { o.PingTimeout = 0 },
 		"Recovery.MaxDisconnection": func(o *socketio.Options) { o.Recovery = socketio.Recovery{Enabled: true} },
-		"Recovery.MaxPackets":       func(o *socketio.Options) { o.Recovery.Enabled, o.Recovery.MaxPackets = true, 0 },
 	} {
 		o := socketio.DefaultOptions()
 		change(&o)

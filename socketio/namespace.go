@@ -21,9 +21,6 @@ type Namespace struct {
 	onDisconnect func(s *Socket, reason Reason)
 	onEvent      func(s *Socket, e *Event)
 
-	// log keeps packets for recovery; nil without it, or where it is external.
-	log *packetLog // guarded by mu
-
 	mu      sync.Mutex
 	sockets map[string]*Socket // by id
 	byPID   map[string]*Socket // nil without recovery
@@ -39,12 +36,8 @@ func newNamespace(s *Server, name string) *Namespace {
 		sockets: make(map[string]*Socket),
 		rooms:   make(map[string]*room),
 	}
-	r := s.opts.Recovery
-	if r.Enabled {
+	if s.opts.Recovery.Enabled {
 		n.byPID = make(map[string]*Socket)
-	}
-	if r.Enabled && !r.External {
-		n.log = newPacketLog(r.MaxPackets, r.MaxBytes)
 	}
 	return n
 }
@@ -97,20 +90,12 @@ func (n *Namespace) Len() int {
 }
 
 // add lets a socket in and queues its CONNECT packet; saved, unless nil, is the
-// session to restore. It is one step for broadcasts: what was published before is
-// replayed, what comes after is delivered.
+// session to restore. A broadcast is sent to the socket if it comes after add.
 func (n *Namespace) add(s *Socket, saved *savedSession) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var missed []*logged
 	if saved != nil {
-		s.recovered = true
-		if n.log != nil {
-			missed, s.recovered = n.log.after(s.offset)
-		}
-	}
-	if s.recovered {
-		s.id, s.pid, s.saved = saved.sid, saved.pid, saved.rooms
+		s.recovered, s.id, s.pid = true, saved.sid, saved.pid
 	} else {
 		s.id = engineio.NewID()
 		if n.server.sessions != nil {
@@ -124,17 +109,6 @@ func (n *Namespace) add(s *Socket, saved *savedSession) {
 	s.index = n.all.add(s)
 	n.server.counters.sockets.Add(1)
 	s.session.Send(connectMessage(n.name, s.id, s.pid))
-	if !s.recovered || n.log == nil {
-		return
-	}
-	for _, name := range s.saved {
-		n.joinLocked(s, name)
-	}
-	for _, l := range missed {
-		if l.meant(s) {
-			s.session.Send(&l.packet.message)
-		}
-	}
 }
 
 // withPID returns the connected socket of a private id, or nil.
@@ -158,7 +132,6 @@ func connectMessage(namespace, sid, pid string) *engineio.Message {
 func (n *Namespace) remove(s *Socket, reason Reason) {
 	n.mu.Lock()
 	s.gone.Store(true)
-	rooms := s.roomNames()
 	for len(s.rooms) > 0 {
 		n.leaveAt(s, len(s.rooms)-1)
 	}
@@ -173,6 +146,6 @@ func (n *Namespace) remove(s *Socket, reason Reason) {
 	}
 	n.mu.Unlock()
 	if n.server.sessions != nil && recoverable(reason) {
-		n.server.sessions.save(&savedSession{namespace: n.name, sid: s.id, pid: s.pid, rooms: rooms, data: s.data})
+		n.server.sessions.save(&savedSession{namespace: n.name, sid: s.id, pid: s.pid, data: s.data})
 	}
 }

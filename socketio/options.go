@@ -37,11 +37,14 @@ type Options struct {
 	Recovery Recovery
 }
 
-// Recovery configures connection-state recovery: a client that lost its
-// connection gets its socket id, its rooms and what it missed.
+// Recovery configures connection-state recovery: a client that comes back after it
+// lost its connection gets its socket id again. The server keeps sessions, not
+// packets: the application puts an offset, a string, behind the arguments of its
+// events, and after a restored CONNECT finds [Socket.Recovered] and
+// [Socket.Offset], joins the rooms and sends what the client missed.
 type Recovery struct {
-	// Enabled gives each socket a private id (pid) and each recoverable packet an
-	// offset, its last argument.
+	// Enabled gives each socket a private id (pid), by which its client asks for
+	// the session when it comes back.
 	Enabled bool
 	// MaxDisconnection is how long the session of a client that went away is
 	// kept. Default 2 minutes.
@@ -49,16 +52,6 @@ type Recovery struct {
 	// MaxSessions bounds the kept sessions; past it the oldest goes. Default
 	// 20,000.
 	MaxSessions int
-	// MaxPackets and MaxBytes bound the packets kept by each namespace for
-	// replay; past them the oldest go, and a client whose offset went with them
-	// starts anew. Defaults 10,000 and 64 MiB. Not used when External.
-	MaxPackets int
-	MaxBytes   int
-	// External leaves packets to the application: the server keeps sessions
-	// alone, adds no offset and replays nothing. After a restored CONNECT the
-	// application finds [Socket.Recovered], [Socket.Offset] and
-	// [Socket.SavedRooms], joins rooms and sends what was missed itself.
-	External bool
 	// Validate has the last word on whether a session is restored: data is what
 	// OnAuth returned for the new connection, saved what it had returned for the
 	// old one, offset what the client gave. Nil accepts; without an OnAuth hook
@@ -77,8 +70,6 @@ func DefaultOptions() Options {
 		Recovery: Recovery{
 			MaxDisconnection: 2 * time.Minute,
 			MaxSessions:      20_000,
-			MaxPackets:       10_000,
-			MaxBytes:         64 << 20,
 		},
 	}
 }
@@ -95,13 +86,8 @@ func (o Options) Validate() error {
 	if o.MaxAttachments < 0 || o.MaxRooms < 0 {
 		errs = append(errs, errors.New("MaxAttachments and MaxRooms: set zero or more"))
 	}
-	if r := o.Recovery; r.Enabled {
-		if r.MaxDisconnection <= 0 || r.MaxSessions <= 0 {
-			errs = append(errs, errors.New("Recovery.MaxDisconnection and MaxSessions: set positive values"))
-		}
-		if !r.External && (r.MaxPackets <= 0 || r.MaxBytes <= 0) {
-			errs = append(errs, errors.New("Recovery.MaxPackets and MaxBytes: set positive values"))
-		}
+	if r := o.Recovery; r.Enabled && (r.MaxDisconnection <= 0 || r.MaxSessions <= 0) {
+		errs = append(errs, errors.New("Recovery.MaxDisconnection and MaxSessions: set positive values"))
 	}
 	return errors.Join(errs...)
 }

@@ -68,19 +68,6 @@ func newPacket(p parser.Packet, event string, attachments, jsonArgs [][]byte) *P
 	return packet
 }
 
-// withArgument returns p with one more argument, a string that needs no escape.
-func (p *Packet) withArgument(arg string) *Packet {
-	text := p.message.Text()
-	b := make([]byte, 0, len(text)+len(arg)+3)
-	b = append(b, text[:len(text)-1]...)
-	b = append(b, ',', '"')
-	b = append(b, arg...)
-	b = append(b, '"', ']')
-	out := &Packet{namespace: p.namespace}
-	out.message.Encode(b, p.message.Attachments()...)
-	return out
-}
-
 // WithoutLast returns the packet without its last argument, which must be a string
 // that needs no escape, such as an offset: what is sent out of order carries none.
 func (p *Packet) WithoutLast() *Packet {

@@ -13,7 +13,6 @@ import (
 // savedSession is what is kept of a socket whose client may come back.
 type savedSession struct {
 	namespace, sid, pid string
-	rooms               []string
 	data                any
 	expires             time.Time
 }

@@ -20,7 +20,6 @@ type Socket struct {
 	auth      json.RawMessage
 	offset    string
 	recovered bool
-	saved     []string
 
 	gone atomic.Bool // it has left the namespace
 
@@ -31,8 +30,6 @@ type Socket struct {
 	index  int    // in the namespace's list of all
 	mark   uint64 // the last broadcast to several rooms that had it
 	done   chan struct{}
-
-	acks waiters
 }
 
 // membership is a socket's place in a room.
@@ -44,7 +41,7 @@ type membership struct {
 // ID returns the public id, the sid of the CONNECT packet.
 func (s *Socket) ID() string { return s.id }
 
-// PID returns the private id of recovery; empty without recovery.
+// PID returns the private id of recovery; empty if recovery is not enabled.
 func (s *Socket) PID() string { return s.pid }
 
 // Data returns what OnAuth returned.
@@ -66,10 +63,6 @@ func (s *Socket) ClaimedPID() string {
 	pid, _ := recoveryAuth(s.auth)
 	return pid
 }
-
-// SavedRooms returns the rooms of the restored session (Recovery.External: the
-// application joins them).
-func (s *Socket) SavedRooms() []string { return slices.Clone(s.saved) }
 
 // Handshake returns what the client said when it connected. Query and Header are
 // parsed anew at each call: keep what is needed often.
@@ -102,11 +95,6 @@ func (s *Socket) Done() <-chan struct{} {
 func (s *Socket) Rooms() []string {
 	s.namespace.mu.Lock()
 	defer s.namespace.mu.Unlock()
-	return s.roomNames()
-}
-
-// roomNames is Rooms with Namespace.mu held.
-func (s *Socket) roomNames() []string {
 	names := make([]string, len(s.rooms))
 	for i, m := range s.rooms {
 		names[i] = m.room.name
@@ -133,39 +121,12 @@ func (s *Socket) Emit(event string, args ...any) error {
 	return s.Send(NewBinaryEvent(s.namespace.name, event, attachments, jsonArgs...))
 }
 
-// EmitAck sends an event and waits for the client's acknowledgement: its
-// arguments, ctx's error, or [ErrClosed]. It must not be called from a callback,
-// which would keep the acknowledgement from being read.
-func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) ([]json.RawMessage, error) {
-	jsonArgs, attachments, err := encodeArgs(args)
-	if err != nil {
-		return nil, err
-	}
-	id, answer := s.acks.add()
-	defer s.acks.drop(id)
-	p := parser.Packet{Type: parser.Event, Namespace: s.namespace.name, ID: id, HasID: true}
-	if err := s.send(newPacket(p, event, attachments, jsonArgs)); err != nil {
-		return nil, err
-	}
-	select {
-	case args := <-answer:
-		return args, nil
-	case <-s.Done():
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // Send queues p. When the queue is full, Options.OnQueueFull decides: the connection
 // is closed with a counted reason and [ErrClosed] returned, or p is left out and
 // [ErrQueueFull] returned.
 func (s *Socket) Send(p *Packet) error {
 	if p.namespace != s.namespace.name {
 		return ErrNamespace
-	}
-	if s.namespace.log != nil {
-		return s.namespace.sendLogged(s, p)
 	}
 	return s.send(p)
 }

@@ -100,7 +100,7 @@ type echoSession struct{ session *engineio.Session }
 
 func (e echoSession) Message(data []byte, binary bool) {
 	if binary {
-		e.session.Send(engineio.NewBinary(data))
+		e.session.Send(engineio.NewMessage(nil, data))
 		return
 	}
 	e.session.Send(engineio.NewMessage(data))

@@ -44,7 +44,7 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 		n, size = len(batch), 0
 		rest, packets = rest[:0], 0
 		for _, m := range batch {
-			rest = append(rest, ws.wire(m)...)
+			rest = append(rest, m.frames...)
 			size += len(m.frames)
 			packets += m.packets()
 		}

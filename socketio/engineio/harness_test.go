@@ -47,7 +47,7 @@ func (e *echo) Message(data []byte, binary bool) {
 	switch {
 	case e.app.silent:
 	case binary:
-		e.session.Send(engineio.NewBinary(data))
+		e.session.Send(engineio.NewMessage(nil, data))
 	default:
 		e.session.Send(engineio.NewMessage(data))
 	}

@@ -15,7 +15,7 @@ type heartbeat struct {
 }
 
 // pingMessage is the heartbeat of the server.
-var pingMessage = newMessage("2", nil, nil)
+var pingMessage = newMessage("2", []byte{}, nil)
 
 // startHeartbeat arms the first ping. mu is held.
 func (s *Session) startHeartbeat() {

@@ -30,9 +30,6 @@ type Options struct {
 	SIDPrefix string
 	// DisablePolling refuses the polling transport, and with it upgrades.
 	DisablePolling bool
-	// Compression negotiates permessage-deflate where the client offers it.
-	// Default off: it costs more CPU and memory than short events save.
-	Compression bool
 
 	// CheckOrigin decides on a request that has an Origin header; requests
 	// without one come from programs, not browsers, and are always accepted. Nil

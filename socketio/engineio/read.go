@@ -81,7 +81,7 @@ func (s *Session) park(ws *wsConn) bool {
 // read reads messages until the connection ends, or can be parked.
 func (s *Session) read(ws *wsConn) {
 	for {
-		kind, data, err := ws.readMessage(s.server.opts.MaxPayload)
+		kind, data, err := ws.readMessage()
 		if err != nil {
 			s.end(ws.reasonOf(err))
 			return
@@ -124,9 +124,9 @@ func (c *wsConn) reasonOf(err error) Reason {
 	return ParseError
 }
 
-// readMessage reads one message of at most limit bytes. The caller gives the
+// readMessage reads one message of at most MaxPayload bytes. The caller gives the
 // buffer back with putReadBuffer.
-func (c *wsConn) readMessage(limit int) (kind int, data *[]byte, err error) {
+func (c *wsConn) readMessage() (kind int, data *[]byte, err error) {
 	kind, r, err := c.gorilla.NextReader()
 	if err != nil {
 		return 0, nil, err
@@ -139,9 +139,6 @@ func (c *wsConn) readMessage(limit int) (kind int, data *[]byte, err error) {
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if len(b) > limit { // compressed, it was within the limit
-			err = websocket.ErrReadLimit
-		}
 		if err == io.EOF {
 			*data = b
 			return kind, data, nil

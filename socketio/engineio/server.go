@@ -73,9 +73,8 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		late:     make(map[string]*Session),
 		upgrader: websocket.Upgrader{
 			// The origin was judged before, with CORS.
-			CheckOrigin:       func(*http.Request) bool { return true },
-			WriteBufferPool:   new(sync.Pool),
-			EnableCompression: o.Compression,
+			CheckOrigin:     func(*http.Request) bool { return true },
+			WriteBufferPool: new(sync.Pool),
 		},
 	}
 	s.limits.Store(&o.Limits)

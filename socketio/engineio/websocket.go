@@ -2,7 +2,6 @@ package engineio
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -18,8 +17,8 @@ import (
 // only if its buffer is larger than 256 bytes.
 const readBuffer = 272
 
-// wsConn is a WebSocket connection: gorilla's for the handshake, for reading and
-// for compression, and the connection below it, to which the frames are written.
+// wsConn is a WebSocket connection: gorilla's for the handshake and for reading,
+// and the connection below it, to which the frames are written.
 //
 // gorilla writes each frame by itself, and keeps a buffer for it. The frames of a
 // server are not masked, so they are the same bytes for all clients; they are made
@@ -28,9 +27,8 @@ const readBuffer = 272
 // gorilla's prepared messages, and no faster without gorilla.
 type wsConn struct {
 	net.Conn
-	gorilla    *websocket.Conn
-	reader     *bufio.Reader // gorilla's own, to see whether it is empty
-	compressed bool
+	gorilla *websocket.Conn
+	reader  *bufio.Reader // gorilla's own, to see whether it is empty
 
 	fdMu   sync.Mutex
 	fd     int32 // the descriptor for rawWrite and the poller; -1 if there is none
@@ -68,14 +66,6 @@ func (c *wsConn) Write(p []byte) (int, error) {
 
 // SetWriteDeadline ignores gorilla's deadlines: it never writes to the connection.
 func (c *wsConn) SetWriteDeadline(time.Time) error { return nil }
-
-// wire returns m as it goes on this connection.
-func (c *wsConn) wire(m *Message) []byte {
-	if c.compressed {
-		return m.deflate()
-	}
-	return m.frames
-}
 
 // hijacker gives gorilla a wsConn for the connection, and small buffers.
 type hijacker struct {
@@ -115,7 +105,6 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (*wsConn, error)
 	if ws.gorilla, err = s.upgrader.Upgrade(h, r, nil); err != nil {
 		return nil, err
 	}
-	ws.compressed = bytes.Contains(ws.response, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 	ws.gorilla.SetReadLimit(int64(s.opts.MaxPayload))
 	ws.gorilla.SetCloseHandler(func(int, string) error { return nil })
 	ws.findDescriptor()

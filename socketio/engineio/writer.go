@@ -47,8 +47,7 @@ type writer struct {
 	last  []*Message // the messages that buf holds
 	buf   []byte
 
-	deflated bool // buf holds compressed frames
-	written  tally
+	written tally
 }
 
 // push puts s on the list. Its ready flag is set by the caller, so it is in the list
@@ -138,7 +137,7 @@ func (w *writer) flush(s *Session) {
 	ws := s.ws
 	s.mu.Unlock()
 
-	data := w.encode(ws)
+	data := w.encode()
 	n, err := ws.rawWrite(data)
 	switch {
 	case err != nil:
@@ -197,18 +196,17 @@ func (w *writer) packets() int {
 	return n
 }
 
-// encode returns the bytes of the batch for one connection.
-func (w *writer) encode(ws *wsConn) []byte {
+// encode returns the bytes of the batch.
+func (w *writer) encode() []byte {
 	if len(w.batch) == 1 {
-		return ws.wire(w.batch[0])
+		return w.batch[0].frames
 	}
-	if w.deflated != ws.compressed || !slices.Equal(w.batch, w.last) {
+	if !slices.Equal(w.batch, w.last) {
 		w.buf = w.buf[:0]
 		for _, m := range w.batch {
-			w.buf = append(w.buf, ws.wire(m)...)
+			w.buf = append(w.buf, m.frames...)
 		}
 		w.last = append(w.last[:0], w.batch...)
-		w.deflated = ws.compressed
 	}
 	return w.buf
 }

@@ -36,7 +36,7 @@ func TestSoak(t *testing.T) {
 	o.PingInterval, o.PingTimeout = 300*time.Millisecond, 5*time.Second // ends those that just stay away
 	o.HandshakesPerSecond = 0
 	o.Recovery.Enabled = true
-	o.Recovery.MaxSessions, o.Recovery.MaxPackets = 100, 100
+	o.Recovery.MaxSessions = 100
 	o.Recovery.MaxDisconnection = time.Second
 	s := start(t, o)
 
