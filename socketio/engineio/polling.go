@@ -174,7 +174,6 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early
 
 // answer writes what is queued. mu is held and released.
 func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
-	s.young = youth
 	batch, since := s.take(nil, s.server.limits.Load().QueueBytes)
 	ends, reason := s.ends()
 	// From here on the client may have the answer, and poll again.

@@ -137,10 +137,6 @@ func (s *Session) hasSpace() bool {
 // returns since when the oldest has waited. mu is held, and the caller has the
 // wire.
 func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
-	if s.young < youth && len(s.queue) > 1 {
-		maxBytes = 0
-	}
-	s.young = min(s.young+1, youth)
 	n, size := 0, 0
 	for n < len(s.queue) && (n == 0 || size+len(s.queue[n].frames) <= maxBytes) {
 		size += len(s.queue[n].frames)
@@ -159,17 +155,6 @@ func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duratio
 	}
 	return batch, s.since
 }
-
-// youth is how many messages leave one by one when a session is new, youthPause how
-// far apart. There is nothing to gain by gathering them; and simple clients that
-// listen for one packet at a time lose the second of two that come in one read: the
-// event after the CONNECT packet, say. Such are the official protocol suites with the
-// ws package from 8.17 on. Measured on a busy machine of two cores, in six runs of
-// their 32 Socket.IO tests: 27 to 30 pass without the pause, 31 or 32 with it.
-const (
-	youth      = 6
-	youthPause = time.Millisecond
-)
 
 // maxIdleQueue is the capacity that an empty queue may keep: enough that a busy
 // session does not allocate, little enough for thousands of idle ones.

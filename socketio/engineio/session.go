@@ -36,7 +36,6 @@ type Session struct {
 	held  bool          // a goroutine of its own has the wire: opening, or drain
 	// paused: messages for many pass it over.
 	paused bool
-	young  uint8         // messages that left so far, up to youth
 	space  chan struct{} // closed when the queue has room again; nil when nobody waits
 
 	beat heartbeat

@@ -131,7 +131,7 @@ func (w *writer) flush(s *Session) {
 		w.large = true
 	}
 	if len(s.queue) > 0 {
-		w.again(s)
+		s.schedule()
 	}
 	ends, reason := s.ends()
 	ws := s.ws
@@ -150,21 +150,6 @@ func (w *writer) flush(s *Session) {
 			s.finish(reason, true)
 		}
 	}
-}
-
-// again makes a session ready for another round: the next one, or a moment later
-// while it is young. Its mu is held.
-func (w *writer) again(s *Session) {
-	if s.young >= youth {
-		s.schedule()
-		return
-	}
-	s.ready = true
-	w.server.goroutines.enter()
-	time.AfterFunc(youthPause, func() {
-		defer w.server.goroutines.leave()
-		w.push(s)
-	})
 }
 
 // stall leaves a session whose client does not take what is written to a goroutine
