@@ -43,7 +43,7 @@ fmt: ## format all Go code
 	go tool gofumpt -l -w .
 
 .PHONY: bench
-bench: ## measure: benchmarks, fan-out beside Node and gorilla, the whole path beside Node
+bench: ## measure: benchmarks, fan-out beside Node and gorilla, the whole path beside Node (BEFORE=revision to compare with)
 	@scripts/prepare go postgres node
 	@scripts/bench
 

@@ -22,7 +22,7 @@ func TestMeasures(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	peers, cleanup, err := build(ctx, []string{"ours", "gorilla"})
+	peers, cleanup, err := build(ctx, plan{servers: []string{"ours", "gorilla"}})
 	if err != nil {
 		t.Fatal(err)
 	}

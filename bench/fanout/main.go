@@ -31,7 +31,7 @@ func run(ctx context.Context, args []string) error {
 	if err := pinSelf(generatorCore); err != nil {
 		return err
 	}
-	peers, cleanup, err := build(ctx, p.servers)
+	peers, cleanup, err := build(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -83,12 +83,13 @@ type plan struct {
 	idle    int // of the idle step
 	many    int // of a second table with the steady and peak steps; 0 is none
 	probe   time.Duration
+	before  string // a revision whose server is measured too, "" for none
 	profile string
 	write   string
 }
 
 var (
-	allServers = []string{"ours", "gorilla", "node"}
+	allServers = []string{"ours", "gorilla", "node"} // and "before", see -before
 	allSteps   = []string{"steady", "peak", "idle"}
 )
 
@@ -102,6 +103,7 @@ func parse(args []string) (plan, error) {
 	f.IntVar(&p.idle, "idle", 5000, "clients of idle")
 	f.IntVar(&p.many, "many", 0, "steady and peak once more with so many clients, such as 5000")
 	f.DurationVar(&p.probe, "probe", 2500*time.Millisecond, "how long each rate is tried")
+	f.StringVar(&p.before, "before", "", "measure our server as it was at this revision too, such as HEAD~1")
 	f.StringVar(&p.profile, "profile", "", "write a CPU profile of our server at its highest rate to this file")
 	f.StringVar(&p.write, "write", "", "write the page of results to this file")
 	if err := f.Parse(args); err != nil {
@@ -112,6 +114,9 @@ func parse(args []string) (plan, error) {
 		if !slices.Contains(allServers, s) {
 			return p, fmt.Errorf("unknown server %q: choose of %s", s, strings.Join(allServers, ", "))
 		}
+	}
+	if p.before != "" {
+		p.servers = append(p.servers, "before")
 	}
 	for _, s := range p.steps {
 		if !slices.Contains(allSteps, s) {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"chatbridge/bench/internal/event"
+	"chatbridge/bench/internal/revision"
 	"chatbridge/internal/npm"
 )
 
@@ -30,7 +31,7 @@ const nodeDir = "bench/server/node/testdata/npm"
 
 // build makes the servers ready to run. It needs the module's root, wherever
 // in it the command was started.
-func build(ctx context.Context, names []string) (peers []peer, cleanup func(), err error) {
+func build(ctx context.Context, plan plan) (peers []peer, cleanup func(), err error) {
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -40,11 +41,15 @@ func build(ctx context.Context, names []string) (peers []peer, cleanup func(), e
 		return nil, nil, fmt.Errorf("make folder: %w", err)
 	}
 	cleanup = func() { _ = os.RemoveAll(dir) }
-	for _, name := range names {
+	for _, name := range plan.servers {
 		var p peer
-		if name == "node" {
+		switch name {
+		case "node":
 			p, err = nodePeer(ctx, filepath.Join(root, nodeDir))
-		} else {
+		case "before":
+			p = peer{name: name, label: "chatbridge/socketio at " + plan.before, argv: []string{filepath.Join(dir, name)}, guess: 600}
+			err = revision.Build(ctx, root, plan.before, "./bench/server/ours", p.argv[0])
+		default:
 			p, err = goPeer(ctx, root, dir, name)
 		}
 		if err != nil {

@@ -72,6 +72,7 @@ func report(p plan, results map[string][]figures) string {
 func label(name string) string {
 	return map[string]string{
 		"ours": "**chatbridge/socketio**", "node": "Node.js socket.io 4.8.4", "gorilla": "gorilla, prepared frame, no protocol",
+		"before": "the same, before",
 	}[name]
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chatbridge/bench/internal/revision"
 	"chatbridge/bridge/auth"
 	"chatbridge/internal/npm"
 	"chatbridge/internal/schemas"
@@ -30,13 +31,15 @@ const (
 // bench is what all scenes share.
 type bench struct {
 	cluster *throwaway.Cluster
-	dir     string // of the built bridge
+	dir     string // of the built bridge, and of the one before
 	npm     string // of the bridge in Node
 	token   string
 	scene   int
 }
 
-func newBench(ctx context.Context, cluster *throwaway.Cluster) (*bench, error) {
+// newBench builds the bridge, and as it was at the revision before where that
+// is not "".
+func newBench(ctx context.Context, cluster *throwaway.Cluster, before string) (*bench, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return nil, fmt.Errorf("find the module: %w", err)
@@ -53,6 +56,11 @@ func newBench(ctx context.Context, cluster *throwaway.Cluster) (*bench, error) {
 	build.Dir = root
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the bridge: %w\n%s", err, out)
+	}
+	if before != "" {
+		if err := revision.Build(ctx, root, before, "./cmd/bridge", filepath.Join(b.dir, "before")); err != nil {
+			return nil, err
+		}
 	}
 	b.token, err = auth.Sign(secret, workspace, "user", "", "", time.Now(), 24*time.Hour)
 	return b, err

@@ -28,9 +28,14 @@ func run(ctx context.Context) error {
 	targets := flag.String("targets", "bridge,node", "what to measure")
 	scenes := flag.String("scenes", "latency,rate,burst,stuck", "what to measure of it")
 	rounds := flag.Int("rounds", 3, "how often; medians are shown")
+	before := flag.String("before", "", "measure the bridge as it was at this revision too, such as HEAD~1")
 	rows := flag.Int("rows", 100_000, "rows of the burst")
 	flag.Parse()
 
+	names := strings.Split(*targets, ",")
+	if *before != "" {
+		names = append(names, "before")
+	}
 	cluster, err := throwaway.Start(ctx, throwaway.Options{TCP: true, Settings: map[string]string{
 		"shared_buffers": "256MB", "max_wal_size": "4GB", "synchronous_commit": "on",
 	}})
@@ -42,7 +47,7 @@ func run(ctx context.Context) error {
 		defer cancel()
 		_ = cluster.Stop(ending)
 	}()
-	b, err := newBench(ctx, cluster)
+	b, err := newBench(ctx, cluster, *before)
 	if err != nil {
 		return err
 	}
@@ -50,7 +55,7 @@ func run(ctx context.Context) error {
 	results := newResults()
 	for round := range *rounds {
 		for _, scene := range strings.Split(*scenes, ",") {
-			for _, name := range strings.Split(*targets, ",") {
+			for _, name := range names {
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, *rounds, scene, name)
 				if err := b.play(ctx, scene, name, *rows, results); err != nil {
 					return fmt.Errorf("%s of %s: %w", scene, name, err)
@@ -58,6 +63,6 @@ func run(ctx context.Context) error {
 			}
 		}
 	}
-	results.print(os.Stdout)
+	results.print(os.Stdout, names)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // results are the figures of all rounds, by what was measured and of whom.
@@ -24,17 +25,34 @@ func (r *results) add(target, figure string, v float64) {
 	r.values[figure][target] = append(r.values[figure][target], v)
 }
 
-// print prints a table of medians, and the ratio of the bridge to Node.
-func (r *results) print(w io.Writer) {
-	fmt.Fprintln(w, "| | bridge | Node, ~60 lines | ratio |")
-	fmt.Fprintln(w, "|---|---|---|---|")
+// titles are the columns' heads.
+var titles = map[string]string{"bridge": "bridge", "node": "Node, ~60 lines", "before": "bridge before"}
+
+// print prints a table of medians, and the ratios of the first target to the
+// others.
+func (r *results) print(w io.Writer, targets []string) {
+	head := "| |"
+	for _, t := range targets {
+		head += " " + titles[t] + " |"
+	}
+	for _, t := range targets[1:] {
+		head += " ratio to " + t + " |"
+	}
+	fmt.Fprintf(w, "%s\n|%s\n", head, strings.Repeat("---|", 2*len(targets)))
 	for _, figure := range r.order {
-		ours, node := median(r.values[figure]["bridge"]), median(r.values[figure]["node"])
-		ratio := "–"
-		if ours > 0 && node > 0 {
-			ratio = fmt.Sprintf("%.2f", ours/node)
+		fmt.Fprintf(w, "| %s |", figure)
+		first := median(r.values[figure][targets[0]])
+		for _, t := range targets {
+			fmt.Fprintf(w, " %s |", show(median(r.values[figure][t])))
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", figure, show(ours), show(node), ratio)
+		for _, t := range targets[1:] {
+			ratio := "–"
+			if v := median(r.values[figure][t]); first > 0 && v > 0 {
+				ratio = fmt.Sprintf("%.2f", first/v)
+			}
+			fmt.Fprintf(w, " %s |", ratio)
+		}
+		fmt.Fprintln(w)
 	}
 }
 

@@ -34,8 +34,8 @@ func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, err
 	s := &server{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
 	ready := "/readyz"
 	switch name {
-	case "bridge":
-		s.cmd = exec.CommandContext(ctx, filepath.Join(b.dir, "bridge"), "serve", "--log.level=warn")
+	case "bridge", "before":
+		s.cmd = exec.CommandContext(ctx, filepath.Join(b.dir, name), "serve", "--log.level=warn")
 		s.cmd.Env = append(os.Environ(), "CHATENGINE_JWT_SECRET="+secret, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot, "BRIDGE_ADMIN_LISTEN=")
 	case "node":
 		s.cmd = exec.CommandContext(ctx, "node", filepath.Join(b.npm, "bridge.mjs"))
