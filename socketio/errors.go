@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio/engineio"
 )
 
@@ -41,7 +42,7 @@ type ConnectError struct {
 func (e *ConnectError) Error() string { return e.Message }
 
 func (e *ConnectError) payload() ([]byte, error) {
-	return marshal(struct {
+	return jsonscan.Marshal(struct {
 		Message string `json:"message"`
 		Data    any    `json:"data,omitempty"`
 	}{e.Message, e.Data})

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio/engineio"
 	"chatbridge/socketio/parser"
 )
@@ -84,7 +85,7 @@ func (p *Packet) WithoutLast() *Packet {
 func appendString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			quoted, _ := marshal(s) // a string can be encoded
+			quoted, _ := jsonscan.Marshal(s) // a string can be encoded
 			return append(dst, quoted...)
 		}
 	}
@@ -102,10 +103,10 @@ func encodeArgs(args []any) (jsonArgs, attachments [][]byte, err error) {
 			}
 			b = compact(a)
 		case []byte:
-			b, err = marshal(placeholder{Placeholder: true, Num: len(attachments)})
+			b, err = jsonscan.Marshal(placeholder{Placeholder: true, Num: len(attachments)})
 			attachments = append(attachments, a)
 		default:
-			b, err = marshal(a)
+			b, err = jsonscan.Marshal(a)
 		}
 		if err != nil {
 			return nil, nil, err
