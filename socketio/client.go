@@ -59,11 +59,11 @@ func (c *client) Message(data []byte, binary bool) {
 	}
 	switch {
 	case errors.Is(err, parser.ErrAttachments):
-		c.session.Abort(engineio.TooManyAttachments)
+		c.session.CloseNow(engineio.TooManyAttachments)
 	case err != nil:
-		c.session.Abort(engineio.ParseError)
+		c.session.CloseNow(engineio.ParseError)
 	case complete && !c.packet(p, attachments):
-		c.session.Abort(engineio.ParseError)
+		c.session.CloseNow(engineio.ParseError)
 	}
 }
 
@@ -136,7 +136,7 @@ func (c *client) guard(f func()) {
 		if v := recover(); v != nil {
 			c.server.opts.Logger.Error("socket.io callback panicked", slog.Any("panic", v),
 				slog.String("stack", string(debug.Stack())))
-			c.session.Abort(engineio.Panic)
+			c.session.CloseNow(engineio.Panic)
 		}
 	}()
 	f()

@@ -117,7 +117,7 @@ func (c *client) admit(n *Namespace, a admission) {
 
 	c.mu.Lock()
 	c.unjudge(n.name)
-	if c.closed || c.session.Ended() {
+	if c.closed || c.session.Closed() {
 		c.mu.Unlock()
 		c.server.sessions.putBack(saved)
 		return

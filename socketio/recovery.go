@@ -136,7 +136,7 @@ func (s *Server) restorable(n *Namespace, a admission) *savedSession {
 			return nil
 		}
 		old.client.leave(old, engineio.Replaced) // saves its session
-		old.session.Abort(engineio.Replaced)
+		old.session.CloseNow(engineio.Replaced)
 		return s.sessions.take(n.name, a.pid)
 	}
 	saved := s.sessions.take(n.name, a.pid)

@@ -139,7 +139,7 @@ func (s *Socket) send(p *Packet) error {
 	switch v := s.session.Offer(&p.message); v {
 	case engineio.Queued:
 		return nil
-	case engineio.Ended:
+	case engineio.Closed:
 		return ErrClosed
 	default:
 		return s.full(p, v)
@@ -152,7 +152,7 @@ func (s *Socket) full(p *Packet, v engineio.Verdict) error {
 	if f := s.namespace.server.opts.OnQueueFull; f != nil && f(s, p) {
 		return ErrQueueFull
 	}
-	s.session.Abort(v.Reason())
+	s.session.CloseNow(v.Reason())
 	return ErrClosed
 }
 

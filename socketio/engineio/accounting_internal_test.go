@@ -61,7 +61,7 @@ func (st *stalled) await(messages int) {
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		st.s.mu.Lock()
 		depth, size = st.s.depth, st.s.size
-		held := st.s.held
+		held := st.s.writeOwned
 		st.s.mu.Unlock()
 		if depth == messages && size/large == messages && held == (messages > 0) {
 			return
@@ -108,9 +108,9 @@ func TestStalledBytesCount(t *testing.T) {
 	}
 }
 
-// TestWaitSpaceIsToldTheEnd: who waits for room is woken when there will be
+// TestWaitSpaceReturnsWhenClosed: who waits for room is woken when there will be
 // none.
-func TestWaitSpaceIsToldTheEnd(t *testing.T) {
+func TestWaitSpaceReturnsWhenClosed(t *testing.T) {
 	st := newStalled(t)
 	m := NewMessage([]byte(strings.Repeat("x", large)))
 	for range 6 {
@@ -129,7 +129,7 @@ func TestWaitSpaceIsToldTheEnd(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond) // there is no event for this
 	}
-	st.s.Abort(ServerClose)
+	st.s.CloseNow(ServerClose)
 	if err := <-waited; err != nil {
 		t.Errorf("it was not told: %v", err)
 	}

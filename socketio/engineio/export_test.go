@@ -15,7 +15,7 @@ func AwaitPoll(t testing.TB, s *Server, sid string) {
 // AwaitPost returns when a body is being read for the session.
 func AwaitPost(t testing.TB, s *Server, sid string) {
 	t.Helper()
-	await(t, s, sid, func(p *polling) bool { return p.cut != nil })
+	await(t, s, sid, func(p *polling) bool { return p.stopReading != nil })
 }
 
 // await looks again and again: there is no event for these states.

@@ -10,22 +10,22 @@ type group struct {
 	idle chan struct{} // closed when n gets to zero; nil when nobody waits
 }
 
-// run starts f on a goroutine of its own.
-func (g *group) run(f func()) {
-	g.enter()
+// Go starts f on a goroutine of its own.
+func (g *group) Go(f func()) {
+	g.add()
 	go func() {
-		defer g.leave()
+		defer g.done()
 		f()
 	}()
 }
 
-func (g *group) enter() {
+func (g *group) add() {
 	g.mu.Lock()
 	g.n++
 	g.mu.Unlock()
 }
 
-func (g *group) leave() {
+func (g *group) done() {
 	g.mu.Lock()
 	g.n--
 	if g.n == 0 && g.idle != nil {

@@ -62,7 +62,7 @@ func (m *Message) encode(prefix string, text []byte, attachments [][]byte) {
 	for _, a := range attachments {
 		size += frameHeaderSize(len(a)) + len(a)
 	}
-	m.frames = carve(size)
+	m.frames = make([]byte, 0, size)
 	if text != nil {
 		m.frames = appendFrameHeader(m.frames, opText, n)
 		start := len(m.frames)

@@ -17,7 +17,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Handler is told of each session that opens.
+// Handler is called for each session that opens.
 type Handler interface {
 	// Open returns the receiver of the session's messages. It runs before the
 	// client has an answer; what it sends follows the handshake. r is the first
@@ -30,7 +30,7 @@ type Receiver interface {
 	// Message is called for each message, in order, one at a time. data is valid
 	// until it returns.
 	Message(data []byte, binary bool)
-	// Close is called once, after the session has ended, on a goroutine of its
+	// Close is called once, after the session was closed, on a goroutine of its
 	// own; a Message may still be running.
 	Close(reason Reason)
 }
@@ -45,11 +45,11 @@ type Server struct {
 	openTail [2]string // of the open packet, for polling and for WebSocket
 	writers  []*writer
 	next     atomic.Uint32 // the writer of the next session
-	poller   *poller       // nil where there is none
+	poller   *poller       // nil if not supported
 
 	mu        sync.RWMutex
 	sessions  map[string]*Session
-	late      map[string]*Session // ended by their clients, for polls still to come
+	late      map[string]*Session // closed by their clients; a poll may still come
 	stopped   bool
 	admission admission
 
@@ -72,7 +72,7 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		sessions: make(map[string]*Session),
 		late:     make(map[string]*Session),
 		upgrader: websocket.Upgrader{
-			// The origin was judged before, with CORS.
+			// The origin was checked before, with CORS.
 			CheckOrigin:     func(*http.Request) bool { return true },
 			WriteBufferPool: new(sync.Pool),
 		},
@@ -85,7 +85,7 @@ func NewServer(o Options, h Handler) (*Server, error) {
 			upgrades, o.PingInterval.Milliseconds(), o.PingTimeout.Milliseconds(), o.MaxPayload)
 	}
 	for range runtime.GOMAXPROCS(0) {
-		s.writers = append(s.writers, &writer{server: s})
+		s.writers = append(s.writers, newWriter(s))
 	}
 	s.poller = newPoller(s)
 	return s, nil
@@ -135,7 +135,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
 	session := s.session(sid)
 	switch {
-	case session == nil || session.expire():
+	case session == nil || session.closeIfPongLate():
 		s.refuse(w, r, UnknownSession)
 	case upgrade != (transport == "websocket"):
 		s.refuse(w, r, BadRequest)
@@ -184,7 +184,7 @@ func (s *Server) address(r *http.Request) string {
 
 func (s *Server) newSession(address string) *Session {
 	i := s.next.Add(1) % uint32(len(s.writers))
-	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], held: true}
+	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], writeOwned: true}
 }
 
 // NewID returns 120 random bits as 20 characters that need no escape in JSON or
@@ -227,8 +227,8 @@ func (s *Server) session(sid string) *Session {
 	return s.late[sid]
 }
 
-// forget takes a session out of the table.
-func (s *Server) forget(session *Session) {
+// unregister takes a session out of the table.
+func (s *Server) unregister(session *Session) {
 	s.mu.Lock()
 	delete(s.sessions, session.id)
 	s.mu.Unlock()
@@ -261,4 +261,4 @@ func (s *Server) Pick(n int) []*Session {
 }
 
 // Go runs f on a goroutine that Shutdown waits for.
-func (s *Server) Go(f func()) { s.goroutines.run(f) }
+func (s *Server) Go(f func()) { s.goroutines.Go(f) }

@@ -32,7 +32,7 @@ func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) e
 	}
 	left := s.Pick(-1)
 	for _, session := range left {
-		session.Abort(Shutdown)
+		session.CloseNow(Shutdown)
 	}
 	s.poller.close()
 	s.goroutines.wait()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -30,20 +31,18 @@ type wsConn struct {
 	gorilla *websocket.Conn
 	reader  *bufio.Reader // gorilla's own, to see whether it is empty
 
-	fdMu   sync.Mutex
-	fd     int32 // the descriptor for rawWrite and the poller; -1 if there is none
-	closed bool  // the descriptor is not ours any more
+	raw syscall.RawConn // for sender and poller; nil without a descriptor, as with TLS
 
-	// With the poller, which sets them before it watches the connection.
+	// Guarded by poller.mu.
 	watched          bool
 	slot, generation int32
 
 	// response gets what gorilla writes while it answers the handshake. Later it is
-	// nil and what gorilla writes is dropped: its answers to control frames are the
-	// session's to give.
+	// nil and what gorilla writes is dropped: control frames are answered by the
+	// session.
 	response []byte
-	// readErr is the connection's own error; others that gorilla returns are the
-	// client's breaches of the protocol. Of the reading goroutine alone.
+	// readErr is the connection's own error; other errors of gorilla mean that the
+	// client broke the protocol. Of the reading goroutine alone.
 	readErr error
 }
 
@@ -96,9 +95,9 @@ var responseWriters = sync.Pool{New: func() any { return bufio.NewWriterSize(io.
 
 // accept does the WebSocket handshake but for sending its response, which it leaves
 // in the connection: it is sent with the first packets, in one write. If the
-// handshake fails, the client has its answer.
+// handshake fails, it has refused the request.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
-	ws := &wsConn{response: make([]byte, 0, 384), fd: -1}
+	ws := &wsConn{response: make([]byte, 0, 384)}
 	h := &hijacker{ResponseWriter: w, conn: ws, writer: responseWriters.Get().(*bufio.Writer)}
 	defer responseWriters.Put(h.writer)
 	var err error
@@ -127,50 +126,32 @@ func (c *wsConn) answer(text ...[]byte) error {
 // written last.
 const lingerTime = time.Second
 
-// hangUp closes the connection for a reason. sayGoodbye asks for a close frame
-// first, said tells that it was sent.
-func (c *wsConn) hangUp(reason Reason, sayGoodbye, said bool) {
+// closeFor closes the connection for a reason. sendFrame asks for a close frame
+// first, frameSent tells that it was sent.
+func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
+	defer func() { _ = c.Conn.Close() }()
 	switch reason {
 	case QueuePackets, QueueBytes, WriteTimeout, PingTimeout:
 		// Nobody reads what the kernel still holds: let it go at once.
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
-		sayGoodbye, said = false, false
+		return
 	}
 	deadline := time.Now().Add(lingerTime)
-	if sayGoodbye {
-		said = c.sayGoodbye(closeFrame(reason), deadline)
+	if sendFrame {
+		_ = c.Conn.SetWriteDeadline(deadline)
+		_, err := c.Conn.Write(closeFrame(reason))
+		frameSent = err == nil
 	}
-	if said {
+	if frameSent {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			_ = tcp.CloseWrite()
 		}
 		_ = c.Conn.SetReadDeadline(deadline)
-		// What comes is not looked at, and how it ends does not matter.
+		// What comes is not used, and how it ends does not matter.
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
-	c.close()
-}
-
-// sayGoodbye writes a close frame and reports whether it got out. A client that
-// takes nothing more gets none.
-func (c *wsConn) sayGoodbye(frame []byte, deadline time.Time) bool {
-	if c.fd >= 0 {
-		n, err := c.rawWrite(frame)
-		return err == nil && n == len(frame)
-	}
-	_ = c.Conn.SetWriteDeadline(deadline)
-	_, err := c.Conn.Write(frame)
-	return err == nil
-}
-
-// close closes the connection. It may be called more than once.
-func (c *wsConn) close() {
-	c.fdMu.Lock()
-	c.closed = true
-	c.fdMu.Unlock()
-	_ = c.Conn.Close() // whatever went wrong, it is gone
 }
 
 // lingerBytes bounds what is read from a closed connection.
