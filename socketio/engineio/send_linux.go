@@ -3,24 +3,19 @@ package engineio
 import (
 	"net"
 	"syscall"
-	"unsafe"
 )
 
 // sender sends on connections without waiting. It belongs to one goroutine.
-//
-// It makes the system call without telling Go's scheduler (syscall.RawSyscall6),
-// which matters because a write for one frame and nothing else is most of what the
-// server does: see docs/hot-path.md. That is allowed for a call that cannot block.
 type sender struct {
 	data  []byte
 	n     int
 	errno syscall.Errno
-	call  func(fd uintptr) bool // send, bound once: a closure for each call would be allocated
+	call  func(fd uintptr) bool // write, bound once: a closure for each call would be allocated
 }
 
 func newSender() *sender {
 	s := &sender{}
-	s.call = s.send
+	s.call = s.write
 	return s
 }
 
@@ -43,11 +38,9 @@ func (s *sender) trySend(c *wsConn, data []byte) (int, error) {
 	return s.n, nil
 }
 
-// send is send(2); true tells RawConn.Write not to wait and call it again.
-func (s *sender) send(fd uintptr) bool {
-	n, _, errno := syscall.RawSyscall6(syscall.SYS_SENDTO, fd, uintptr(unsafe.Pointer(&s.data[0])),
-		uintptr(len(s.data)), syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, 0, 0)
-	s.n, s.errno = int(n), errno
+// write returns true, so that RawConn.Write does not wait and call it again.
+func (s *sender) write(fd uintptr) bool {
+	s.n, s.errno = send(fd, s.data)
 	return true
 }
 
