@@ -83,7 +83,7 @@ type plan struct {
 	idle    int // of the idle step
 	many    int // of a second table with the steady and peak steps; 0 is none
 	probe   time.Duration
-	before  string // a revision whose server is measured too, "" for none
+	before  string   // a revision whose server is measured too, "" for none
 	plain   []string // build tags of which each gives one more server of ours
 	profile string
 	write   string
