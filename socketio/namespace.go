@@ -45,21 +45,21 @@ func newNamespace(s *Server, name string) *Namespace {
 // Name returns the name, with its leading slash.
 func (n *Namespace) Name() string { return n.name }
 
-// OnAuth sets the hook that judges each CONNECT. The returned data becomes
-// [Socket.Data]. The error refuses: *[ConnectError] for good, [ErrRetry] or any
-// other for now. The hook runs on a goroutine of its own; ctx ends with the
-// transport, and so with the connect time-out.
+// OnAuth sets the hook that accepts or refuses each CONNECT. The returned data becomes
+// [Socket.Data]. An error refuses: a *[ConnectError] for good, [ErrRetry] or any other
+// for now. The hook runs on a goroutine of its own; ctx is cancelled when the
+// connection is closed, and so with the connect time-out.
 func (n *Namespace) OnAuth(hook func(ctx context.Context, h *Handshake) (data any, err error)) {
 	n.onAuth = hook
 }
 
-// OnConnect sets the callback for a socket that has joined. The CONNECT packet is
+// OnConnect sets the callback for a socket that is connected. The CONNECT packet is
 // queued already, so what the callback emits comes after it; no event of the
 // client is handled before it returns.
 func (n *Namespace) OnConnect(f func(s *Socket)) { n.onConnect = f }
 
-// OnDisconnect sets the callback for a socket that has gone. Its rooms are gone
-// already.
+// OnDisconnect sets the callback for a socket that is disconnected. It is in no room
+// any more.
 func (n *Namespace) OnDisconnect(f func(s *Socket, reason Reason)) { n.onDisconnect = f }
 
 // OnEvent sets the callback for all events of the clients.
@@ -89,7 +89,7 @@ func (n *Namespace) Len() int {
 	return len(n.all.members)
 }
 
-// add lets a socket in and queues its CONNECT packet; saved, unless nil, is the
+// add adds a socket and queues its CONNECT packet; saved, unless nil, is the
 // session to restore. A broadcast is sent to the socket if it comes after add.
 func (n *Namespace) add(s *Socket, saved *savedSession) {
 	n.mu.Lock()
@@ -128,10 +128,10 @@ func connectMessage(namespace, sid, pid string) *engineio.Message {
 		parser.Packet{Type: parser.Connect, Namespace: namespace, Data: []byte(data)}))
 }
 
-// remove takes a socket out, and keeps its session where it may be restored.
+// remove removes a socket, and saves its session if it may be restored.
 func (n *Namespace) remove(s *Socket, reason Reason) {
 	n.mu.Lock()
-	s.gone.Store(true)
+	s.disconnected.Store(true)
 	for len(s.rooms) > 0 {
 		n.leaveAt(s, len(s.rooms)-1)
 	}

@@ -24,14 +24,15 @@ type Options struct {
 	// MaxAttachments bounds the binary attachments of one inbound packet. Default
 	// 10. Together with it they may have twice MaxPayload bytes.
 	MaxAttachments int
-	// MaxRooms bounds the rooms of one socket, its own not counted. Join past it
+	// MaxRooms bounds the rooms of one socket, without that of its id. Join past it
 	// returns [ErrTooManyRooms]. Default 1,000; zero is no bound.
 	MaxRooms int
-	// OnQueueFull decides what becomes of a socket whose outbound queue has no
-	// room for p. True: p is left out and the socket lives on, for the application
-	// to send it what it missed. False, or no callback: the connection is closed
-	// with a counted reason. It is called on the goroutine that sends, before Send
-	// or Broadcast returns and with no lock held, so it may call any method.
+	// OnQueueFull is called for a socket whose outbound queue has no room for p. If
+	// it returns true, p is not queued and the socket stays connected; the
+	// application sends it later what it missed. If it returns false, or is nil, the
+	// connection is closed with a counted reason. It is called on the goroutine that
+	// sends, before Send or Broadcast returns and with no lock held, so it may call
+	// any method.
 	OnQueueFull func(s *Socket, p *Packet) bool
 	// Recovery configures connection-state recovery. Off by default.
 	Recovery Recovery
@@ -46,16 +47,16 @@ type Recovery struct {
 	// Enabled gives each socket a private id (pid), by which its client asks for
 	// the session when it comes back.
 	Enabled bool
-	// MaxDisconnection is how long the session of a client that went away is
-	// kept. Default 2 minutes.
+	// MaxDisconnection is how long the session of a disconnected client is saved.
+	// Default 2 minutes.
 	MaxDisconnection time.Duration
-	// MaxSessions bounds the kept sessions; past it the oldest goes. Default
+	// MaxSessions bounds the saved sessions; past it the oldest is removed. Default
 	// 20,000.
 	MaxSessions int
-	// Validate has the last word on whether a session is restored: data is what
-	// OnAuth returned for the new connection, saved what it had returned for the
-	// old one, offset what the client gave. Nil accepts; without an OnAuth hook
-	// both are nil.
+	// Validate reports whether a session may be restored: data is what OnAuth
+	// returned for the new connection, saved what it had returned for the old one,
+	// offset what the client sent. Nil allows all; without an OnAuth hook both are
+	// nil.
 	Validate func(data, saved any, offset string) bool
 }
 

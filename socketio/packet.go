@@ -10,8 +10,8 @@ import (
 	"chatbridge/socketio/parser"
 )
 
-// Packet is an encoded packet, immutable, shared by all sockets and any log: its
-// bytes are made once, as they go on the wire.
+// Packet is an encoded packet, immutable, shared by all sockets and any log: it is
+// encoded once, to the bytes that are sent.
 type Packet struct {
 	namespace string
 	message   engineio.Message
@@ -33,7 +33,7 @@ func NewBinaryEvent(namespace, event string, attachments [][]byte, jsonArgs ...[
 // Size returns the bytes it takes in an outbound queue.
 func (p *Packet) Size() int { return p.message.Size() }
 
-// scratch keeps the buffers in which packets are put together.
+// scratch has the buffers in which packets are encoded.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // newPacket encodes an event (with its name) or an acknowledgement (without).
@@ -70,7 +70,8 @@ func newPacket(p parser.Packet, event string, attachments, jsonArgs [][]byte) *P
 }
 
 // WithoutLast returns the packet without its last argument, which must be a string
-// that needs no escape, such as an offset: what is sent out of order carries none.
+// that needs no escape, such as an offset: a packet that is sent out of order has
+// none.
 func (p *Packet) WithoutLast() *Packet {
 	text := p.message.Text()
 	i := bytes.LastIndex(text, []byte(`,"`))

@@ -21,7 +21,7 @@ type Socket struct {
 	offset    string
 	recovered bool
 
-	gone atomic.Bool // it has left the namespace
+	disconnected atomic.Bool // it is no longer in the namespace
 
 	// Guarded by Namespace.mu:
 	rooms []membership
@@ -53,19 +53,19 @@ func (s *Socket) Namespace() *Namespace { return s.namespace }
 // Recovered reports whether the session of an earlier connection was restored.
 func (s *Socket) Recovered() bool { return s.recovered }
 
-// Offset returns the offset the client handed in, also when its session was not
-// restored; empty if none.
+// Offset returns the offset that the client sent with its CONNECT, also when its
+// session was not restored; empty if none.
 func (s *Socket) Offset() string { return s.offset }
 
-// ClaimedPID returns the private id of the session that the client says it had,
-// also when it was not restored; empty if none.
+// ClaimedPID returns the private id that the client sent with its CONNECT, also when
+// its session was not restored; empty if none.
 func (s *Socket) ClaimedPID() string {
 	pid, _ := recoveryAuth(s.auth)
 	return pid
 }
 
-// Handshake returns what the client said when it connected. Query and Header are
-// parsed anew at each call: keep what is needed often.
+// Handshake returns the first request and the CONNECT payload. Query and Header are
+// parsed anew at each call.
 func (s *Socket) Handshake() *Handshake {
 	h := s.client.handshake.handshake()
 	h.Auth = s.auth
@@ -76,14 +76,14 @@ func (s *Socket) Handshake() *Handshake {
 // Transport returns "polling" or "websocket".
 func (s *Socket) Transport() string { return s.session.Transport() }
 
-// Done is closed when the socket has ended.
+// Done is closed when the socket is disconnected.
 func (s *Socket) Done() <-chan struct{} {
 	n := s.namespace
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s.done == nil {
 		s.done = make(chan struct{})
-		if s.gone.Load() {
+		if s.disconnected.Load() {
 			close(s.done)
 		}
 	}
@@ -133,7 +133,7 @@ func (s *Socket) Send(p *Packet) error {
 
 // send queues p as it is.
 func (s *Socket) send(p *Packet) error {
-	if s.gone.Load() {
+	if s.disconnected.Load() {
 		return ErrClosed
 	}
 	switch v := s.session.Offer(&p.message); v {
@@ -146,8 +146,7 @@ func (s *Socket) send(p *Packet) error {
 	}
 }
 
-// full asks the application what to do with a socket that has no room for p. No
-// lock is held.
+// full calls OnQueueFull for a socket that has no room for p. No lock is held.
 func (s *Socket) full(p *Packet, v engineio.Verdict) error {
 	if f := s.namespace.server.opts.OnQueueFull; f != nil && f(s, p) {
 		return ErrQueueFull
@@ -168,21 +167,22 @@ func (s *Socket) SendPaced(ctx context.Context, p *Packet) error {
 	return s.Send(p)
 }
 
-// Pause lets broadcasts pass the socket over, until it is called with false: it
-// stays in its rooms. The application sends it what it misses. Send goes on.
+// Pause makes broadcasts skip the socket, until it is called with false; it stays in
+// its rooms. The application sends it what it misses with Send.
 func (s *Socket) Pause(paused bool) { s.session.Pause(paused) }
 
-// Close closes the transport, and with it all namespaces of the client, after what
-// is queued was written and without a packet: the client comes back by itself.
+// Close closes the connection, and with it the client's sockets in all namespaces,
+// after what is queued was written and without a packet: the client comes back by
+// itself.
 func (s *Socket) Close(reason Reason) { s.session.Close(reason) }
 
 // Disconnect sends a DISCONNECT packet: the client leaves this namespace and does
-// not come back by itself. The transport stays open.
+// not come back by itself. The connection stays open.
 func (s *Socket) Disconnect() {
-	if s.gone.Load() {
+	if s.disconnected.Load() {
 		return
 	}
 	text := parser.Append(nil, parser.Packet{Type: parser.Disconnect, Namespace: s.namespace.name})
 	s.session.Send(engineio.NewMessage(text))
-	s.client.leave(s, engineio.ServerDisconnect)
+	s.client.disconnect(s, engineio.ServerDisconnect)
 }

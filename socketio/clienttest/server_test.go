@@ -42,7 +42,7 @@ type server struct {
 	http *http.Server
 	done chan struct{}
 
-	// retry is set while the door answers "come back later".
+	// retry is set while OnAuth returns ErrRetry.
 	retry atomic.Bool
 	// sockets has each socket that connected.
 	sockets chan *socketio.Socket

@@ -2,12 +2,12 @@ package engineio
 
 import "sync"
 
-// group counts goroutines. Unlike a sync.WaitGroup it may grow from zero while
-// someone waits, which a timer or a late request can make it do.
+// group counts goroutines. Unlike a sync.WaitGroup it may grow from zero during wait,
+// as it does when a timer fires or a request comes then.
 type group struct {
 	mu   sync.Mutex
 	n    int
-	idle chan struct{} // closed when n gets to zero; nil when nobody waits
+	idle chan struct{} // closed when n gets to zero; nil unless wait runs
 }
 
 // Go starts f on a goroutine of its own.

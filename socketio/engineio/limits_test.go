@@ -344,7 +344,7 @@ func TestSlowBody(t *testing.T) {
 				engineio.AwaitPost(t, s, p.SID)
 				a.next(t).CloseNow(engineio.ServerClose)
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(rawclient.Patience))
+			_ = conn.SetReadDeadline(time.Now().Add(rawclient.Timeout))
 			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Error("the request goes on")
 			}

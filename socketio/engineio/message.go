@@ -18,7 +18,7 @@ func NewMessage(text []byte, attachments ...[]byte) *Message {
 	return newMessage("4", text, attachments)
 }
 
-// Encode is NewMessage into a Message that the caller has, which must be new.
+// Encode is NewMessage into a Message of the caller's, which must be zero.
 func (m *Message) Encode(text []byte, attachments ...[]byte) { m.encode("4", text, attachments) }
 
 // Size returns the bytes that m takes in an outbound queue.
@@ -85,8 +85,7 @@ func (m *Message) appendBinary(data []byte) {
 	m.binary = append(m.binary, m.frames[start:len(m.frames):len(m.frames)])
 }
 
-// control returns a WebSocket control frame, which says nothing to a polling
-// client.
+// control returns a WebSocket control frame. A polling client gets nothing of it.
 func control(op byte, data []byte) *Message {
 	frames := appendFrameHeader(make([]byte, 0, 2+len(data)), op, len(data))
 	return &Message{frames: append(frames, data...)}

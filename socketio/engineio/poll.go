@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// pollBuffers keeps the buffers of polling bodies.
+// pollBuffers has the buffers of polling bodies.
 var pollBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // servePoll answers a GET: with what is queued, as soon as something is.

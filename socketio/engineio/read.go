@@ -151,8 +151,8 @@ func (c *wsConn) readMessage() (kind int, data *[]byte, err error) {
 	}
 }
 
-// readBuffers keeps the buffers of inbound messages, so that an idle connection
-// has none.
+// readBuffers has the buffers of inbound messages, so that an idle connection has
+// none.
 var readBuffers = sync.Pool{New: func() any {
 	b := make([]byte, 0, 1024)
 	return &b
@@ -164,5 +164,5 @@ func putReadBuffer(b *[]byte) {
 	}
 }
 
-// maxReadBuffer bounds the buffers that are kept after one large message.
+// maxReadBuffer bounds the buffers that are reused.
 const maxReadBuffer = 64 << 10

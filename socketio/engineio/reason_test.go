@@ -39,7 +39,7 @@ func (a aborting) Open(s *engineio.Session, _ *http.Request) engineio.Receiver {
 func (a aborting) Message([]byte, bool)    {}
 func (a aborting) Close(r engineio.Reason) { a.closed <- r }
 
-// A session may be ended before it is open; its receiver is told all the same.
+// A session may be closed before it is open; its receiver is closed all the same.
 func TestCloseNowInOpen(t *testing.T) {
 	a := aborting{make(chan engineio.Reason, 2)}
 	s, err := engineio.NewServer(engineio.DefaultOptions(), a)

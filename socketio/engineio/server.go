@@ -5,10 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
-	"net/url"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -21,7 +18,7 @@ import (
 type Handler interface {
 	// Open returns the receiver of the session's messages. It runs before the
 	// client has an answer; what it sends follows the handshake. r is the first
-	// request and must not be kept.
+	// request, valid until it returns.
 	Open(s *Session, r *http.Request) Receiver
 }
 
@@ -94,94 +91,6 @@ func NewServer(o Options, h Handler) (*Server, error) {
 // now is the time on the server's own clock, which only goes forward.
 func (s *Server) now() time.Duration { return time.Since(s.start) }
 
-// ServeHTTP serves a request, whatever its path.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Body != http.NoBody {
-		// A body must come in time.
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.PingTimeout))
-	}
-	if !s.allowOrigin(w, r) {
-		s.refuse(w, r, ForbiddenOrigin)
-		return
-	}
-	if isPreflight(r) {
-		servePreflight(w, r)
-		return
-	}
-	query, _ := url.ParseQuery(r.URL.RawQuery) // what can be parsed is enough
-	upgrade := websocket.IsWebSocketUpgrade(r)
-	transport := query.Get("transport")
-	if transport != "websocket" && (transport != "polling" || s.opts.DisablePolling) {
-		s.refuse(w, r, UnknownTransport)
-		return
-	}
-	if sid := query.Get("sid"); sid != "" {
-		s.resume(w, r, sid, upgrade, transport)
-		return
-	}
-	switch {
-	case r.Method != http.MethodGet:
-		s.refuse(w, r, BadMethod)
-	case (transport == "websocket") != upgrade:
-		s.refuse(w, r, BadRequest)
-	case query.Get("EIO") != "4":
-		s.refuse(w, r, UnsupportedProtocol)
-	default:
-		s.handshake(w, r, upgrade)
-	}
-}
-
-// resume serves a request that names a session.
-func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
-	session := s.session(sid)
-	switch {
-	case session == nil || session.closeIfPongLate():
-		s.refuse(w, r, UnknownSession)
-	case upgrade != (transport == "websocket"):
-		s.refuse(w, r, BadRequest)
-	case upgrade:
-		session.serveUpgrade(w, r)
-	case r.Method == http.MethodGet:
-		session.servePoll(w, r)
-	case r.Method == http.MethodPost:
-		session.servePost(w, r)
-	default:
-		w.WriteHeader(http.StatusInternalServerError) // as Node's server does
-	}
-}
-
-// handshake opens a session.
-func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool) {
-	address := s.address(r)
-	if reason, ok := s.admission.admit(s.limits.Load(), address, s.now()); !ok {
-		s.refuse(w, r, reason)
-		return
-	}
-	session := s.newSession(address)
-	if !upgrade {
-		session.openPolling(w, r)
-		return
-	}
-	ws, err := s.accept(w, r)
-	if err != nil {
-		s.refusals[BadRequest].Add(1)
-		s.admission.release(address)
-		return
-	}
-	session.openWebSocket(ws, r)
-}
-
-func (s *Server) address(r *http.Request) string {
-	if s.opts.ClientAddress != nil {
-		return s.opts.ClientAddress(r)
-	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
-
 func (s *Server) newSession(address string) *Session {
 	i := s.next.Add(1) % uint32(len(s.writers))
 	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], writeOwned: true}
@@ -203,61 +112,6 @@ func (s *Server) appendOpen(dst []byte, id string, webSocket bool) []byte {
 		tail = s.openTail[1]
 	}
 	return append(append(append(dst, `0{"sid":"`...), id...), tail...)
-}
-
-// register puts an opened session into the table; false means that the server
-// has stopped meanwhile.
-func (s *Server) register(session *Session) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
-	}
-	s.sessions[session.id] = session
-	return true
-}
-
-// session returns the session of an id, or nil.
-func (s *Server) session(sid string) *Session {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if session := s.sessions[sid]; session != nil {
-		return session
-	}
-	return s.late[sid]
-}
-
-// unregister takes a session out of the table.
-func (s *Server) unregister(session *Session) {
-	s.mu.Lock()
-	delete(s.sessions, session.id)
-	s.mu.Unlock()
-}
-
-// Len returns the number of open sessions.
-func (s *Server) Len() int {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return len(s.sessions)
-}
-
-// Knows reports whether sid is that of a session of this server, which serves its
-// requests.
-func (s *Server) Knows(sid string) bool { return s.session(sid) != nil }
-
-// Pick returns up to n sessions chosen at random; all if n is negative.
-func (s *Server) Pick(n int) []*Session {
-	s.mu.RLock()
-	all := make([]*Session, 0, len(s.sessions))
-	for _, session := range s.sessions {
-		all = append(all, session)
-	}
-	s.mu.RUnlock()
-	mathrand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	if n >= 0 && n < len(all) {
-		all = all[:n]
-	}
-	return all
 }
 
 // Go runs f on a goroutine that Shutdown waits for.

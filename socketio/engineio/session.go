@@ -40,7 +40,7 @@ type Session struct {
 	listed, writeOwned bool
 
 	paused bool          // OfferBroadcast skips the session
-	space  chan struct{} // closed when the queue has room again; nil when nobody waits
+	space  chan struct{} // closed when the queue has room again; nil unless WaitSpace runs
 
 	beat heartbeat
 }

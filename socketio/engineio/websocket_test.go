@@ -194,7 +194,7 @@ func TestFramesBeforeHandshake(t *testing.T) {
 	defer func() { _ = conn.Close() }()
 	_, _ = io.WriteString(conn, "GET /"+ws+" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n\x81\x82\x00\x00\x00\x0040")
-	_ = conn.SetReadDeadline(time.Now().Add(rawclient.Patience))
+	_ = conn.SetReadDeadline(time.Now().Add(rawclient.Timeout))
 	if b, _ := io.ReadAll(conn); strings.Contains(string(b), "101") {
 		t.Errorf("answered %q", b)
 	}
