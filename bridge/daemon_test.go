@@ -188,7 +188,7 @@ func (d *daemonTest) client(subscribe ...string) *crm {
 	var err error
 	c.Client, err = sioclient.New(sioclient.Options{
 		URL: d.url, Auth: map[string]any{"token": token(d.t, workspace)},
-		Backoff: sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond, Jitter: 0.5},
+		Backoff: sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond},
 		OnConnect: func(sioclient.Session) {
 			for _, id := range subscribe {
 				_ = c.Emit("subscribe:conversation", id)

@@ -50,7 +50,7 @@ func spyOn(t *testing.T, url, name string, own, foreign *tenant, expect []string
 	var err error
 	s.Client, err = sioclient.New(sioclient.Options{
 		URL: url, Path: "/api/ws", Auth: auth, Dialer: &websocket.Dialer{NetDialContext: s.tap.dial, HandshakeTimeout: 30 * time.Second},
-		Backoff:   sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond, Jitter: 0.5},
+		Backoff:   sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond},
 		OnConnect: func(c sioclient.Session) { onConnect(s, c) },
 		OnEvent:   s.take,
 	})

@@ -126,7 +126,7 @@ func (h *hubTest) connect(workspace string, subscribe ...string) (v *viewer, sto
 	v = &viewer{t: h.t, connected: make(chan sioclient.Session, 100), news: make(chan struct{}, 1)}
 	client, err := sioclient.New(sioclient.Options{
 		URL: h.url, Auth: map[string]any{"token": workspace},
-		Backoff: sioclient.Backoff{Delay: 5 * time.Millisecond, Most: 50 * time.Millisecond, Jitter: 0.5},
+		Backoff: sioclient.Backoff{Delay: 5 * time.Millisecond, Most: 50 * time.Millisecond},
 		OnEvent: v.take,
 		OnConnect: func(s sioclient.Session) {
 			for _, conversation := range subscribe {

@@ -79,7 +79,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		o.CheckOrigin = s.checkOrigin
 	}
 	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, opts.Trusted).String() }
-	o.Recovery.Enabled, o.Recovery.External = true, true
+	o.Recovery.Enabled = true
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 	}

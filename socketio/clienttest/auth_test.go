@@ -24,7 +24,7 @@ func TestRefused(t *testing.T) {
 	})
 }
 
-// TestRetried: a client that could not be judged comes back by itself.
+// TestRetried: a client whose OnAuth returned ErrRetry comes back by itself.
 func TestRetried(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		s := startServer(t, testOptions())
