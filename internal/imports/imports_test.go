@@ -27,14 +27,16 @@ var allowed = map[string][]string{
 	"bridge/auth":              {"bridge/auth/..."},
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/replay"},
-	"bridge/gateway":           {"bridge/gateway/..."},
+	"bridge/gateway":           {"bridge/gateway/...", "bridge/access"},
+	"bridge/gateway/handover":  {"bridge/gateway/frame"},
+	"bridge/gateway/frame":     {},
 	"bridge/logging":           {},
 	"internal/history":         {"source"},
 	"bridge/systemd":           {},
 	// Never bridge itself, which imports it.
 	"bridge/metrics": {
 		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/auth", "bridge/gateway", "bridge/replay",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/replay",
 	},
 }
 
