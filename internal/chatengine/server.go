@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/bridge/auth"
 	"chatbridge/internal/npm"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // startTimeout is how long Node may take to listen; 0.3 s on an idle machine.
@@ -167,13 +166,5 @@ func (s *Server) Token(workspace, user string) (string, error) {
 
 // Token signs a ChatEngine token for a user of a workspace, valid for an hour.
 func Token(secret, workspace, user string) (string, error) {
-	claims := jwt.MapClaims{
-		"sub": user, "workspace_id": workspace,
-		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
-	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
-	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
-	}
-	return token, nil
+	return auth.Sign(secret, workspace, user, "", "", time.Now(), time.Hour)
 }
