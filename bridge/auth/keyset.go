@@ -91,8 +91,8 @@ func (k *keySet) verify(ctx context.Context, t *token) error {
 	return refuse(CodeTokenKey, "the token is signed with a key that the project does not publish")
 }
 
-// tryKeys reports whether the key that the token names, or any that could be
-// meant where it names none, is among keys, and then what it says.
+// tryKeys reports whether the key that the token names, or any of its algorithm
+// where it names none, is among keys, and then whether it verifies the token.
 func tryKeys(t *token, keys []publicKey) (found bool, err error) {
 	wrongAlgorithm := false
 	for _, key := range keys {

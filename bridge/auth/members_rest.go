@@ -91,8 +91,8 @@ func (m *RESTMembers) workspaceOf(row map[string]any) (string, error) {
 }
 
 // restError returns nil for the one error that is an answer: a text that is no
-// value of the column's type. PostgREST's message is kept,
-// its details, which may repeat values, are not.
+// value of the column's type. The others have PostgREST's message
+// and not its details, which may repeat values.
 func restError(res *http.Response, body []byte) error {
 	var e struct{ Code, Message string }
 	_ = json.Unmarshal(body, &e)

@@ -62,7 +62,7 @@ func (t *tunnel) run() (broken bool) {
 func (t *tunnel) close() { t.setDeadline(time.Unix(1, 0), false) }
 
 // end tells dst that there is no more to come, and bounds the wait for what
-// dst still has to say. Closing dst at once could reset it before it has read
+// dst still sends. Closing dst at once could reset it before it has read
 // what was just written.
 func (t *tunnel) end(dst net.Conn, byUpstream bool) {
 	t.setDeadline(time.Now().Add(linger), byUpstream)

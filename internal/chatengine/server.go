@@ -20,7 +20,7 @@ import (
 // startTimeout is how long Node may take to listen; 0.3 s on an idle machine.
 const startTimeout = 30 * time.Second
 
-// Options say what server to start.
+// Options configure a Server.
 type Options struct {
 	// DatabaseURL is a database with the tables of schemas.ChatEngine. Empty: a
 	// server that stores nothing and has no POST /messages and /statuses.
@@ -117,7 +117,7 @@ func (s *Server) Kill() {
 	if s.proc == nil {
 		return
 	}
-	_ = s.signal(syscall.SIGKILL) // Stop sees to it in any case
+	_ = s.signal(syscall.SIGKILL) // Stop ends it in any case
 	s.proc.Stop()
 	s.proc = nil
 }
@@ -150,7 +150,7 @@ func (s *Server) signal(sig syscall.Signal) error {
 // Stop ends it for good. Repeating it does nothing.
 func (s *Server) Stop() { s.Kill() }
 
-// Running tells whether it is up, frozen or not.
+// Running reports whether it is up, frozen or not.
 func (s *Server) Running() bool { return s.proc != nil }
 
 // Addr is host:port, the same over restarts.

@@ -5,12 +5,12 @@ var gateway = []Mutant{
 	{
 		Name: "gateway: nothing is covered", Why: "a status that an older one of ChatEngine's follows stays wrong",
 		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestHandoverSendsNothingOlderThanTheBridgesEvents"},
-		Old: `h.writeUnsent(time.Now().Add(-h.opts.CatchUp))`, New: `h.writeUnsent(time.Time{})`,
+		Old: `h.writeUnsent(time.Now().Add(-h.service.opts.CatchUp))`, New: `h.writeUnsent(time.Time{})`,
 	},
 	{
 		Name: "gateway: all up to now is covered", Why: "ChatEngine's last event is dropped though the bridge has not read it",
 		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestHandoverSendsWhatTheBridgeHasNotRead"},
-		Old: `h.writeUnsent(time.Now().Add(-h.opts.CatchUp))`, New: `h.writeUnsent(time.Now())`,
+		Old: `h.writeUnsent(time.Now().Add(-h.service.opts.CatchUp))`, New: `h.writeUnsent(time.Now())`,
 	},
 	{
 		Name: "gateway: a subscription leaves the question open", Why: "the conversation opened during a hand-over lacks its backlog",
@@ -30,13 +30,13 @@ var gateway = []Mutant{
 	{
 		Name: "gateway: the question overtakes a subscription", Why: "the bridge answers that all is sent before it knows of the subscription",
 		File: "bridge/gateway/handover/feed.go", Package: "bridge/gateway/handover", Tests: []string{"TestTheQuestionComesAfterTheSubscriptions"},
-		Old: "\t\t\tfor _, p := range f.from(sent) {\n\t\t\t\tif conn.WriteMessage(websocket.TextMessage, p) != nil {\n\t\t\t\t\treturn\n",
-		New: "\t\t\tfor _, p := range f.from(sent)[:0] {\n\t\t\t\tif conn.WriteMessage(websocket.TextMessage, p) != nil {\n\t\t\t\t\treturn\n",
+		Old: `case question = <-f.syncs:`,
+		New: "case n := <-f.syncs:\n\t\t\t_ = conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, \"42[%q,%d]\", SyncEvent, n))",
 	},
 	{
 		Name: "gateway: a bridge that is behind counts as fresh", Why: "the streams are joined before the bridge has read what was missed",
 		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestHandoverWaitsUntilTheBridgeIsFresh"},
-		Old: `h.progress.state == feeding && h.opts.Fresh(h.acceptedAt)`, New: `h.progress.state == feeding`,
+		Old: `h.progress.state == feeding && h.service.opts.Fresh(h.acceptedAt)`, New: `h.progress.state == feeding`,
 	},
 	{
 		Name: "gateway: the bridge is asked at once", Why: "the streams are joined although the bridge has sent nothing yet",

@@ -44,12 +44,10 @@ var errRefused = errors.New("the bridge refuses the client")
 // feed is a Socket.IO connection to the bridge on behalf of a client. start is
 // called at most once; send and sync are safe for concurrent use.
 type feed struct {
-	bridge           *pipeListener
-	to               *Handover
-	url              string
-	header           http.Header
-	addr             net.Addr
-	handshakeTimeout time.Duration
+	to     *Handover
+	url    string
+	header http.Header
+	addr   net.Addr
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -58,10 +56,10 @@ type feed struct {
 	mu            sync.Mutex
 	subscriptions [][]byte      // all of them, for a second connection too
 	changed       chan struct{} // has a token when subscriptions grew
-	syncs         chan int      // numbers to send as SyncEvent
+	syncs         chan int      // numbers from 1 on, to send as SyncEvent
 }
 
-func newFeed(s *Service, r *http.Request, header http.Header, to *Handover) *feed {
+func newFeed(r *http.Request, header http.Header, to *Handover) *feed {
 	query := make(url.Values)
 	for name, values := range r.URL.Query() {
 		query[name] = values
@@ -78,10 +76,9 @@ func newFeed(s *Service, r *http.Request, header http.Header, to *Handover) *fee
 	header.Set("Host", r.Host)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	return &feed{
-		bridge: s.bridge, to: to, header: header, addr: pipeAddr(r.RemoteAddr),
-		url:              "ws://bridge" + s.opts.Path + "/?" + query.Encode(),
-		handshakeTimeout: s.opts.CatchUpWait,
-		ctx:              ctx, cancel: cancel, changed: make(chan struct{}, 1), syncs: make(chan int, 1),
+		to: to, header: header, addr: pipeAddr(r.RemoteAddr),
+		url: "ws://bridge" + to.service.opts.Path + "/?" + query.Encode(),
+		ctx: ctx, cancel: cancel, changed: make(chan struct{}, 1), syncs: make(chan int, 1),
 	}
 }
 
@@ -188,8 +185,10 @@ func (f *feed) connect(packet []byte) error {
 // dial opens a WebSocket to the bridge. A 4xx but 429 is a refusal for good.
 func (f *feed) dial() (*websocket.Conn, error) {
 	dialer := websocket.Dialer{
-		NetDialContext:   func(ctx context.Context, _, _ string) (net.Conn, error) { return f.bridge.dial(ctx, f.addr) },
-		HandshakeTimeout: f.handshakeTimeout,
+		NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return f.to.service.bridge.dial(ctx, f.addr)
+		},
+		HandshakeTimeout: f.to.service.opts.CatchUpWait,
 	}
 	conn, resp, err := dialer.DialContext(f.ctx, f.url, f.header)
 	if err != nil && resp != nil && resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests {
@@ -201,7 +200,7 @@ func (f *feed) dial() (*websocket.Conn, error) {
 // write is the only writer after the CONNECT: subscriptions, questions, pongs.
 // It ends with over, or with an error, which the reader sees too.
 func (f *feed) write(conn *websocket.Conn, pongs, over <-chan struct{}) {
-	sent := 0
+	sent, question := 0, 0
 	for {
 		for _, p := range f.from(sent) {
 			if conn.WriteMessage(websocket.TextMessage, p) != nil {
@@ -209,19 +208,15 @@ func (f *feed) write(conn *websocket.Conn, pongs, over <-chan struct{}) {
 			}
 			sent++
 		}
-		select {
-		case <-f.changed:
-		case n := <-f.syncs:
-			// A subscription that came before it goes first.
-			for _, p := range f.from(sent) {
-				if conn.WriteMessage(websocket.TextMessage, p) != nil {
-					return
-				}
-				sent++
-			}
-			if conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "42[%q,%d]", SyncEvent, n)) != nil {
+		if question > 0 { // after the subscriptions that came before it
+			if conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "42[%q,%d]", SyncEvent, question)) != nil {
 				return
 			}
+			question = 0
+		}
+		select {
+		case <-f.changed:
+		case question = <-f.syncs:
 		case <-pongs:
 			if conn.WriteMessage(websocket.TextMessage, []byte("3")) != nil {
 				return

@@ -64,7 +64,7 @@ func TestTheQuestionComesAfterTheSubscriptions(t *testing.T) {
 		}
 		return string(text)
 	}
-	for n := range 20 {
+	for n := 1; n <= 20; n++ {
 		// The first is being written, and waits for its reader, when the others come.
 		for _, name := range []string{"a", "b"} {
 			if !f.send(fmt.Appendf(nil, "%s%d", name, n)) {

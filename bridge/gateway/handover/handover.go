@@ -31,8 +31,7 @@ const (
 // Handover is the hand-over of one client. Its methods are safe for concurrent
 // use.
 type Handover struct {
-	opts             Options
-	count            *counters
+	service          *Service
 	client, upstream Side
 	feed             *feed
 
@@ -69,10 +68,10 @@ func (h *Handover) step(now time.Time) {
 	if h.phase == ended {
 		return
 	}
-	if !h.acceptedAt.IsZero() && h.progress.state == feeding && h.opts.Fresh(h.acceptedAt) {
+	if !h.acceptedAt.IsZero() && h.progress.state == feeding && h.service.opts.Fresh(h.acceptedAt) {
 		h.progress.fresh(now)
 	}
-	if h.progress.due(now, h.opts.CatchUp) {
+	if h.progress.due(now, h.service.opts.CatchUp) {
 		h.feed.sync(h.progress.ask())
 	}
 	switch {
@@ -94,7 +93,7 @@ func (h *Handover) connect(packet []byte) {
 	}
 	now := time.Now()
 	h.phase = buffering
-	h.bufferUntil, h.giveUpAt = now.Add(h.opts.CatchUpWait), now.Add(h.opts.CatchUpLate)
+	h.bufferUntil, h.giveUpAt = now.Add(h.service.opts.CatchUpWait), now.Add(h.service.opts.CatchUpLate)
 	h.feed.start(packet)
 	h.step(now)
 }
@@ -184,7 +183,7 @@ func (h *Handover) feedEvent(packet []byte) {
 	default:
 		h.batch.add(packet)
 	}
-	h.count.events.Add(1)
+	h.service.count.events.Add(1)
 	h.sent.add(packet)
 }
 
@@ -207,14 +206,14 @@ func (h *Handover) endLocked(o Outcome) {
 		return
 	}
 	if h.phase != awaitingConnect {
-		h.count.outcomes[o].Add(1)
+		h.service.count.outcomes[o].Add(1)
 	}
 	h.phase = ended
 	h.timer.Stop()
 	h.feed.cancel()
 	switch o {
 	case Done:
-		h.writeUnsent(time.Now().Add(-h.opts.CatchUp))
+		h.writeUnsent(time.Now().Add(-h.service.opts.CatchUp))
 	case Gone:
 		// Sent now, the buffered events would come before what was missed. On the
 		// client's next connection they come again, in their order.

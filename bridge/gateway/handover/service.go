@@ -64,12 +64,11 @@ type Side struct {
 // and FromUpstream, and calls Stop when both sides have ended.
 func (s *Service) Start(r *http.Request, header http.Header, client, upstream Side) *Handover {
 	h := &Handover{
-		opts: s.opts, count: &s.count,
-		client: client, upstream: upstream,
+		service: s, client: client, upstream: upstream,
 		sent: make(sentStates), giveUpAt: time.Now().Add(s.opts.CatchUpLate),
 	}
 	h.batch = batch{mu: &h.mu, write: client.Write}
-	h.feed = newFeed(s, r, header, h)
+	h.feed = newFeed(r, header, h)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.timer = time.AfterFunc(s.opts.CatchUpLate, h.tick)
