@@ -45,8 +45,8 @@
 // own copies from ChatEngine, a second one from the client; the first waits for
 // the second, and Shutdown for the first.
 //
-// Locks, none held while another is taken, but for connections.mu, under which
-// tunnel.mu is: monitor.mu is held while the machine is used, never while a
+// Locks: tunnel.mu may be taken under connections.mu and under a hand-over's, no
+// other under another. monitor.mu is held while the machine is used, never while a
 // change is announced; connections.mu while connections are closed; tunnel.mu
 // while deadlines are set, never during a read or write.
 //

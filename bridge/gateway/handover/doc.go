@@ -42,8 +42,9 @@
 // Handover.mu is held while its state is read or changed, and during each write
 // to the client; feed.mu, which may be taken under it, guards the list of
 // subscriptions. Goroutines: the two of the tunnel call FromClient and
-// FromUpstream, one each; the timer calls tick; the feed has a reader, which
-// Stop waits for, and per connection a writer, which the reader waits for.
+// FromUpstream, one each; timers call tick and flush the batch; the feed has a
+// reader, which Stop waits for, and per connection a writer, which the reader
+// waits for.
 //
 // The package imports neither the gateway nor the Socket.IO server.
 package handover
