@@ -27,12 +27,14 @@ var allowed = map[string][]string{
 	"bridge/auth":              {"bridge/auth/..."},
 	"bridge/replay":            {"source", "mapping", "mapping/presets", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/replay"},
-	"bridge/gateway":           {"bridge/gateway/..."},
+	"bridge/gateway":           {"bridge/gateway/...", "bridge/access"},
+	"bridge/gateway/handover":  {"bridge/gateway/frame"},
+	"bridge/gateway/frame":     {},
 	"bridge/access":            {},
 	// No source but its vocabulary, no configuration.
 	"bridge/api": {
 		"source", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/replay",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/replay",
 	},
 	"bridge/pipeline": {
 		"source", "mapping", "mapping/presets", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
@@ -50,7 +52,7 @@ var allowed = map[string][]string{
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping", "mapping/presets", "socketio", "socketio/...",
-		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
 	},
 }
 

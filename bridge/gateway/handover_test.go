@@ -16,13 +16,13 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// scripted is one side of the gateway that says what a test tells it to: the
-// handshake is real, the rest is frames. What it hears goes to a channel.
+// scripted is one side of the gateway that sends what a test wants: the
+// handshake is real, the rest is frames. What it receives goes to a channel.
 type scripted struct {
 	*httptest.Server
-	conns  chan *websocket.Conn
-	heard  chan string
-	refuse func(attempt int) int // a status instead of the upgrade; 0: none
+	conns    chan *websocket.Conn
+	received chan string
+	refuse   func(attempt int) int // a status instead of the upgrade; 0: none
 
 	mu       sync.Mutex  // also orders the writes
 	mute     atomic.Bool // does not answer SyncEvent
@@ -33,7 +33,7 @@ type scripted struct {
 
 func newScripted(t *testing.T) *scripted {
 	t.Helper()
-	s := &scripted{conns: make(chan *websocket.Conn, 8), heard: make(chan string, 256), asked: make(chan string, 8)}
+	s := &scripted{conns: make(chan *websocket.Conn, 8), received: make(chan string, 256), asked: make(chan string, 8)}
 	var serving sync.WaitGroup
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		serving.Add(1)
@@ -92,16 +92,16 @@ func (s *scripted) serve(w http.ResponseWriter, r *http.Request) {
 			}
 			continue
 		}
-		s.heard <- string(p)
+		s.received <- string(p)
 	}
 }
 
-// say sends text frames on a connection of the server's.
-func (s *scripted) say(t *testing.T, conn *websocket.Conn, packets ...string) {
+// send sends text frames on a connection of the server's.
+func (s *scripted) send(t *testing.T, conn *websocket.Conn, packets ...string) {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	say(t, conn, packets...)
+	send(t, conn, packets...)
 }
 
 // next is the next of a channel.
@@ -116,8 +116,8 @@ func next[T any](t *testing.T, what string, c <-chan T) T {
 	}
 }
 
-// say sends text frames.
-func say(t *testing.T, conn *websocket.Conn, packets ...string) {
+// send sends text frames.
+func send(t *testing.T, conn *websocket.Conn, packets ...string) {
 	t.Helper()
 	for _, p := range packets {
 		if err := conn.WriteMessage(websocket.TextMessage, []byte(p)); err != nil {
@@ -126,8 +126,8 @@ func say(t *testing.T, conn *websocket.Conn, packets ...string) {
 	}
 }
 
-// hear reads n packets.
-func hear(t *testing.T, conn *websocket.Conn, n int) []string {
+// receive reads n packets.
+func receive(t *testing.T, conn *websocket.Conn, n int) []string {
 	t.Helper()
 	var got []string
 	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
@@ -145,7 +145,7 @@ func hear(t *testing.T, conn *websocket.Conn, n int) []string {
 func wantPackets(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
-		t.Fatalf("the client heard\n%.90q\nwant\n%.90q", got, want)
+		t.Fatalf("the client received\n%.90q\nwant\n%.90q", got, want)
 	}
 }
 
@@ -180,7 +180,7 @@ func (p pair) connect(t *testing.T) *websocket.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	wantPackets(t, hear(t, conn, 1), `0{"sid":"s"}`)
+	wantPackets(t, receive(t, conn, 1), `0{"sid":"s"}`)
 	return conn
 }
 
@@ -191,52 +191,52 @@ const (
 
 func event(name string, n int) string { return fmt.Sprintf(`42[%q,{"id":"m%d"}]`, name, n) }
 
-// TestCatchUp is the whole of it: what was missed and what is live come from
+// TestHandover is one from beginning to end: what was missed and what is live come from
 // the bridge in order, ChatEngine's wait their turn, everything else passes.
-func TestCatchUp(t *testing.T) {
+func TestHandover(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, nil)
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
 
-	say(t, client, connectPacket)
+	send(t, client, connectPacket)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
 	for _, s := range []*scripted{p.engine, p.bridge} {
-		if got := next(t, "CONNECT", s.heard); got != connectPacket {
+		if got := next(t, "CONNECT", s.received); got != connectPacket {
 			t.Fatalf("CONNECT arrived as %s", got)
 		}
 	}
 	// The bridge is first; the client must not see its events before ChatEngine's
 	// acceptance.
-	p.bridge.say(t, bridge, `40{"sid":"b","pid":"p2"}`, event("conversation", 1))
-	say(t, engine, event("message", 5)) // not after CONNECT in the protocol; kept all the same
-	say(t, engine, `40{"sid":"e"}`)
-	wantPackets(t, hear(t, client, 2), `40{"sid":"e"}`, event("conversation", 1))
+	p.bridge.send(t, bridge, `40{"sid":"b","pid":"p2"}`, event("conversation", 1))
+	send(t, engine, event("message", 5)) // before CONNECT, which the protocol forbids; buffered all the same
+	send(t, engine, `40{"sid":"e"}`)
+	wantPackets(t, receive(t, client, 2), `40{"sid":"e"}`, event("conversation", 1))
 
-	say(t, client, subscribePacket)
+	send(t, client, subscribePacket)
 	for _, s := range []*scripted{p.engine, p.bridge} {
-		if got := next(t, "subscription", s.heard); got != subscribePacket {
+		if got := next(t, "subscription", s.received); got != subscribePacket {
 			t.Fatalf("the subscription arrived as %s", got)
 		}
 	}
-	say(t, engine, event("typing", 0), `430[{"ok":true}]`, `2`)
-	wantPackets(t, hear(t, client, 3), event("typing", 0), `430[{"ok":true}]`, `2`)
-	say(t, client, `3`)
-	if got := next(t, "pong", p.engine.heard); got != `3` {
-		t.Fatalf("ChatEngine heard %s", got)
+	send(t, engine, event("typing", 0), `430[{"ok":true}]`, `2`)
+	wantPackets(t, receive(t, client, 3), event("typing", 0), `430[{"ok":true}]`, `2`)
+	send(t, client, `3`)
+	if got := next(t, "pong", p.engine.received); got != `3` {
+		t.Fatalf("ChatEngine received %s", got)
 	}
-	p.bridge.say(t, bridge, `2`) // the bridge's own heartbeat is answered by the gateway
-	if got := next(t, "pong", p.bridge.heard); got != `3` {
-		t.Fatalf("the bridge heard %s", got)
+	p.bridge.send(t, bridge, `2`) // the bridge's own heartbeat is answered by the gateway
+	if got := next(t, "pong", p.bridge.received); got != `3` {
+		t.Fatalf("the bridge received %s", got)
 	}
-	p.bridge.say(t, bridge, event("typing", 9), event("message", 3), event("message", 4), event("message", 5))
-	say(t, engine, event("messageStatus", 4), event("message", 6))
-	wantPackets(t, hear(t, client, 5), event("message", 3), event("message", 4), event("message", 5),
-		event("messageStatus", 4), event("message", 6)) // the kept ones, but for what was given
+	p.bridge.send(t, bridge, event("typing", 9), event("message", 3), event("message", 4), event("message", 5))
+	send(t, engine, event("messageStatus", 4), event("message", 6))
+	wantPackets(t, receive(t, client, 5), event("message", 3), event("message", 4), event("message", 5),
+		event("messageStatus", 4), event("message", 6)) // the buffered ones that the bridge has not sent
 
-	// From here on the bytes pass unseen.
-	say(t, engine, event("message", 7))
-	wantPackets(t, hear(t, client, 1), event("message", 7))
+	// From here on the bytes pass unread.
+	send(t, engine, event("message", 7))
+	wantPackets(t, receive(t, client, 1), event("message", 7))
 	awaitFor(t, "counted", func() bool { return p.Stats().CatchUps["done"] == 1 })
 	if s := p.Stats(); s.CatchUpEvents != 4 {
 		t.Fatalf("%d events by the bridge, want 4", s.CatchUpEvents)
@@ -246,30 +246,30 @@ func TestCatchUp(t *testing.T) {
 	}
 }
 
-// TestCatchUpDoesNotTurnBack: of what others than ChatEngine have written the
-// bridge alone knows, and its word is the later one.
-func TestCatchUpDoesNotTurnBack(t *testing.T) {
+// TestHandoverDoesNotGoBack: the bridge alone sends what others than ChatEngine
+// have written, and that is the newer state.
+func TestHandoverDoesNotGoBack(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, nil)
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket)
-	next(t, "CONNECT", p.engine.heard)
+	send(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.received)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
 	status := func(s string) string {
 		return `42["messageStatus",{"messageId":"m","status":"` + s + `","conversationId":"c"}]`
 	}
 	conversation := func(last string) string { return `42["conversation",{"id":"c","lastMessage":{"id":"` + last + `"}}]` }
-	say(t, engine, `40{"sid":"e"}`, status("delivered"), conversation("m1"))
-	p.bridge.say(t, bridge, `40{"sid":"b"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"))
-	wantPackets(t, hear(t, client, 5), `40{"sid":"e"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"))
+	send(t, engine, `40{"sid":"e"}`, status("delivered"), conversation("m1"))
+	p.bridge.send(t, bridge, `40{"sid":"b"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"))
+	wantPackets(t, receive(t, client, 5), `40{"sid":"e"}`, status("delivered"), status("read"), conversation("m1"), conversation("m2"))
 	awaitFor(t, "the end of it", func() bool { return p.Stats().CatchUps["done"] == 1 })
-	say(t, engine, status("failed"))
-	wantPackets(t, hear(t, client, 1), status("failed"))
+	send(t, engine, status("failed"))
+	wantPackets(t, receive(t, client, 1), status("failed"))
 }
 
-// TestCatchUpWaitsForAStartingBridge: 503 while the log is being filled.
-func TestCatchUpWaitsForAStartingBridge(t *testing.T) {
+// TestHandoverWaitsForAStartingBridge: 503 while the log is being filled.
+func TestHandoverWaitsForAStartingBridge(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, nil)
 	p.bridge.refuse = func(attempt int) int {
@@ -280,51 +280,51 @@ func TestCatchUpWaitsForAStartingBridge(t *testing.T) {
 	}
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket, subscribePacket)
-	next(t, "CONNECT", p.engine.heard)
-	say(t, engine, `40{"sid":"e"}`, event("message", 2))
+	send(t, client, connectPacket, subscribePacket)
+	next(t, "CONNECT", p.engine.received)
+	send(t, engine, `40{"sid":"e"}`, event("message", 2))
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
-	if got := next(t, "CONNECT", p.bridge.heard); got != connectPacket {
-		t.Fatalf("the bridge heard %s", got)
+	if got := next(t, "CONNECT", p.bridge.received); got != connectPacket {
+		t.Fatalf("the bridge received %s", got)
 	}
-	p.bridge.say(t, bridge, `40{"sid":"b"}`)
-	if got := next(t, "subscription", p.bridge.heard); got != subscribePacket {
-		t.Fatalf("the bridge heard %s", got)
+	p.bridge.send(t, bridge, `40{"sid":"b"}`)
+	if got := next(t, "subscription", p.bridge.received); got != subscribePacket {
+		t.Fatalf("the bridge received %s", got)
 	}
-	p.bridge.say(t, bridge, event("message", 1))
-	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
+	p.bridge.send(t, bridge, event("message", 1))
+	wantPackets(t, receive(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
 }
 
-// TestCatchUpGoesOnAfterTheBridgeLetGo: a shed or dropped feed is opened anew,
+// TestHandoverGoesOnAfterTheBridgeClosedIt: a closed or broken feed is opened anew,
 // with the subscriptions so far.
-func TestCatchUpGoesOnAfterTheBridgeLetGo(t *testing.T) {
+func TestHandoverGoesOnAfterTheBridgeClosedIt(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, nil)
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket, subscribePacket)
-	next(t, "CONNECT", p.engine.heard)
-	say(t, engine, `40{"sid":"e"}`, event("message", 2))
+	send(t, client, connectPacket, subscribePacket)
+	next(t, "CONNECT", p.engine.received)
+	send(t, engine, `40{"sid":"e"}`, event("message", 2))
 	first := next(t, "connection to the bridge", p.bridge.conns)
-	next(t, "CONNECT", p.bridge.heard)
-	p.bridge.say(t, first, `40{"sid":"b"}`)
-	next(t, "subscription", p.bridge.heard)
+	next(t, "CONNECT", p.bridge.received)
+	p.bridge.send(t, first, `40{"sid":"b"}`)
+	next(t, "subscription", p.bridge.received)
 	first.Close()
 	second := next(t, "second connection to the bridge", p.bridge.conns)
-	if got := next(t, "CONNECT", p.bridge.heard); got != connectPacket {
-		t.Fatalf("the bridge heard %s", got)
+	if got := next(t, "CONNECT", p.bridge.received); got != connectPacket {
+		t.Fatalf("the bridge received %s", got)
 	}
-	p.bridge.say(t, second, `40{"sid":"b2"}`)
-	if got := next(t, "subscription", p.bridge.heard); got != subscribePacket {
-		t.Fatalf("the bridge heard %s", got)
+	p.bridge.send(t, second, `40{"sid":"b2"}`)
+	if got := next(t, "subscription", p.bridge.received); got != subscribePacket {
+		t.Fatalf("the bridge received %s", got)
 	}
-	p.bridge.say(t, second, event("message", 1))
-	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
+	p.bridge.send(t, second, event("message", 1))
+	wantPackets(t, receive(t, client, 3), `40{"sid":"e"}`, event("message", 1), event("message", 2))
 }
 
-// TestCatchUpGivesUp: without the bridge the client has what ChatEngine sends,
+// TestHandoverGivesUp: without the bridge the client has what ChatEngine sends,
 // all of it and in order.
-func TestCatchUpGivesUp(t *testing.T) {
+func TestHandoverGivesUp(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		outcome string
@@ -336,7 +336,7 @@ func TestCatchUpGivesUp(t *testing.T) {
 		"refused by a packet":    {outcome: "refused", answer: `44{"message":"no"}`},
 		"never ready":            {outcome: "missed", status: http.StatusServiceUnavailable},
 		"never answers":          {outcome: "missed"},
-		"too much to keep":       {outcome: "missed", engine: []string{big(1), big(2), big(3), big(4)}},
+		"too much to buffer":     {outcome: "missed", engine: []string{big(1), big(2), big(3), big(4)}},
 		"a frame past the limit": {outcome: "overrun", engine: []string{`42["message","` + strings.Repeat("x", 600<<10) + `"]`}},
 		"ChatEngine refuses":     {outcome: "refused", engine: []string{`44{"message":"no"}`}},
 	} {
@@ -345,20 +345,20 @@ func TestCatchUpGivesUp(t *testing.T) {
 			p.bridge.refuse = func(int) int { return c.status }
 			client := p.connect(t)
 			engine := next(t, "connection to ChatEngine", p.engine.conns)
-			say(t, client, connectPacket)
-			next(t, "CONNECT", p.engine.heard)
+			send(t, client, connectPacket)
+			next(t, "CONNECT", p.engine.received)
 			if c.status == 0 {
 				bridge := next(t, "connection to the bridge", p.bridge.conns)
 				if c.answer != "" {
-					p.bridge.say(t, bridge, c.answer)
+					p.bridge.send(t, bridge, c.answer)
 				}
 			}
 			want := append([]string{`40{"sid":"e"}`, event("message", 1)}, c.engine...)
 			want = append(want, event("message", 2))
-			say(t, engine, want...)
-			got := hear(t, client, len(want))
+			send(t, engine, want...)
+			got := receive(t, client, len(want))
 			if name == "ChatEngine refuses" {
-				// The refusal is no event, so it is not kept; those before it follow.
+				// The refusal is no event, so it is not buffered; those before it follow.
 				slices.Sort(got)
 				slices.Sort(want)
 			}
@@ -373,9 +373,9 @@ func big(n int) string {
 	return fmt.Sprintf(`42["message",{"n":%d,"x":%q}]`, n, strings.Repeat("x", 300<<10))
 }
 
-// TestCatchUpWaitsUntilTheBridgeIsFresh: a bridge that has just started takes
+// TestHandoverWaitsUntilTheBridgeIsFresh: a bridge that has just started takes
 // clients before it has read everything.
-func TestCatchUpWaitsUntilTheBridgeIsFresh(t *testing.T) {
+func TestHandoverWaitsUntilTheBridgeIsFresh(t *testing.T) {
 	t.Parallel()
 	var fresh atomic.Bool
 	p := newPair(t, func(o *gateway.Options) {
@@ -384,24 +384,24 @@ func TestCatchUpWaitsUntilTheBridgeIsFresh(t *testing.T) {
 	})
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket)
-	next(t, "CONNECT", p.engine.heard)
+	send(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.received)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
-	say(t, engine, `40{"sid":"e"}`, event("message", 9))
-	p.bridge.say(t, bridge, `40{"sid":"b"}`)
-	wantPackets(t, hear(t, client, 1), `40{"sid":"e"}`)
+	send(t, engine, `40{"sid":"e"}`, event("message", 9))
+	p.bridge.send(t, bridge, `40{"sid":"b"}`)
+	wantPackets(t, receive(t, client, 1), `40{"sid":"e"}`)
 	for n := range 4 { // for longer than CatchUp
 		time.Sleep(100 * time.Millisecond)
-		p.bridge.say(t, bridge, event("message", n))
+		p.bridge.send(t, bridge, event("message", n))
 	}
 	fresh.Store(true)
-	wantPackets(t, hear(t, client, 5), event("message", 0), event("message", 1), event("message", 2), event("message", 3),
+	wantPackets(t, receive(t, client, 5), event("message", 0), event("message", 1), event("message", 2), event("message", 3),
 		event("message", 9))
 }
 
-// TestCatchUpWaitsForTheBridgesWord: a bridge that is busy needs longer than
-// CatchUp to send what it owes, and says when it has.
-func TestCatchUpWaitsForTheBridgesWord(t *testing.T) {
+// TestHandoverWaitsForTheBridgesAnswer: a bridge that is busy needs longer than
+// CatchUp to send what it owes, and answers when it has.
+func TestHandoverWaitsForTheBridgesAnswer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, func(o *gateway.Options) {
 		o.CatchUp, o.CatchUpWait, o.CatchUpLate = 50*time.Millisecond, time.Minute, time.Minute
@@ -409,21 +409,21 @@ func TestCatchUpWaitsForTheBridgesWord(t *testing.T) {
 	p.bridge.mute.Store(true)
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket)
-	next(t, "CONNECT", p.engine.heard)
+	send(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.received)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
-	say(t, engine, `40{"sid":"e"}`, event("message", 9))
-	p.bridge.say(t, bridge, `40{"sid":"b"}`)
-	wantPackets(t, hear(t, client, 1), `40{"sid":"e"}`)
+	send(t, engine, `40{"sid":"e"}`, event("message", 9))
+	p.bridge.send(t, bridge, `40{"sid":"b"}`)
+	wantPackets(t, receive(t, client, 1), `40{"sid":"e"}`)
 	time.Sleep(400 * time.Millisecond)
-	p.bridge.say(t, bridge, event("message", 1), `42["`+gateway.SyncedEvent+`",7]`, event("message", 2)) // of another question
-	p.bridge.say(t, bridge, event("message", 3), `42["`+gateway.SyncedEvent+`",1]`)
-	wantPackets(t, hear(t, client, 4), event("message", 1), event("message", 2), event("message", 3), event("message", 9))
+	p.bridge.send(t, bridge, event("message", 1), `42["`+gateway.SyncedEvent+`",7]`, event("message", 2)) // of another question
+	p.bridge.send(t, bridge, event("message", 3), `42["`+gateway.SyncedEvent+`",1]`)
+	wantPackets(t, receive(t, client, 4), event("message", 1), event("message", 2), event("message", 3), event("message", 9))
 }
 
-// TestCatchUpComesLate: a bridge that is not ready does not keep the client
+// TestHandoverComesLate: a bridge that is not ready does not keep the client
 // from what is live, and what was missed still comes.
-func TestCatchUpComesLate(t *testing.T) {
+func TestHandoverComesLate(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, func(o *gateway.Options) {
 		o.CatchUp, o.CatchUpWait, o.CatchUpLate = 100*time.Millisecond, 200*time.Millisecond, time.Minute
@@ -437,56 +437,56 @@ func TestCatchUpComesLate(t *testing.T) {
 	}
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket, subscribePacket)
-	next(t, "CONNECT", p.engine.heard)
-	say(t, engine, `40{"sid":"e"}`, event("message", 2), event("message", 3))
-	wantPackets(t, hear(t, client, 3), `40{"sid":"e"}`, event("message", 2), event("message", 3))
-	say(t, engine, event("message", 4))
-	wantPackets(t, hear(t, client, 1), event("message", 4)) // no longer kept
+	send(t, client, connectPacket, subscribePacket)
+	next(t, "CONNECT", p.engine.received)
+	send(t, engine, `40{"sid":"e"}`, event("message", 2), event("message", 3))
+	wantPackets(t, receive(t, client, 3), `40{"sid":"e"}`, event("message", 2), event("message", 3))
+	send(t, engine, event("message", 4))
+	wantPackets(t, receive(t, client, 1), event("message", 4)) // no longer buffered
 	ready.Store(true)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
-	p.bridge.say(t, bridge, `40{"sid":"b"}`, event("message", 1))
-	wantPackets(t, hear(t, client, 1), event("message", 1))
+	p.bridge.send(t, bridge, `40{"sid":"b"}`, event("message", 1))
+	wantPackets(t, receive(t, client, 1), event("message", 1))
 	awaitFor(t, "counted", func() bool { return p.Stats().CatchUps["late"] == 1 })
 }
 
-// TestCatchUpKeepsTheNewest: what is too much to keep, a bridge that feeds the
-// client says itself.
-func TestCatchUpKeepsTheNewest(t *testing.T) {
+// TestHandoverBuffersTheNewest: what is too much to buffer, a bridge that feeds
+// the client sends itself.
+func TestHandoverBuffersTheNewest(t *testing.T) {
 	t.Parallel()
 	p := newPair(t, func(o *gateway.Options) { o.CatchUp = 3 * time.Second })
 	client := p.connect(t)
 	engine := next(t, "connection to ChatEngine", p.engine.conns)
-	say(t, client, connectPacket)
-	next(t, "CONNECT", p.engine.heard)
+	send(t, client, connectPacket)
+	next(t, "CONNECT", p.engine.received)
 	bridge := next(t, "connection to the bridge", p.bridge.conns)
-	say(t, engine, `40{"sid":"e"}`)
-	p.bridge.say(t, bridge, `40{"sid":"b"}`, event("message", 0))
-	wantPackets(t, hear(t, client, 2), `40{"sid":"e"}`, event("message", 0)) // it feeds
-	say(t, engine, big(1), big(2), big(3), big(4))
-	wantPackets(t, hear(t, client, 3), big(2), big(3), big(4))
+	send(t, engine, `40{"sid":"e"}`)
+	p.bridge.send(t, bridge, `40{"sid":"b"}`, event("message", 0))
+	wantPackets(t, receive(t, client, 2), `40{"sid":"e"}`, event("message", 0)) // it feeds
+	send(t, engine, big(1), big(2), big(3), big(4))
+	wantPackets(t, receive(t, client, 3), big(2), big(3), big(4))
 }
 
-// TestTheEndsOfACatchUp: either side may leave in the middle of it.
-func TestTheEndsOfACatchUp(t *testing.T) {
+// TestTheEndsOfAHandover: either side may leave in the middle of it.
+func TestTheEndsOfAHandover(t *testing.T) {
 	t.Parallel()
 	for _, leaver := range []string{"client", "ChatEngine"} {
 		t.Run(leaver, func(t *testing.T) {
 			p := newPair(t, nil)
 			client := p.connect(t)
 			engine := next(t, "connection to ChatEngine", p.engine.conns)
-			say(t, client, connectPacket)
+			send(t, client, connectPacket)
 			bridge := next(t, "connection to the bridge", p.bridge.conns)
-			p.bridge.say(t, bridge, `40{"sid":"b"}`)
-			say(t, engine, `40{"sid":"e"}`, event("message", 1))
-			hear(t, client, 1)
+			p.bridge.send(t, bridge, `40{"sid":"b"}`)
+			send(t, engine, `40{"sid":"e"}`, event("message", 1))
+			receive(t, client, 1)
 			if leaver == "client" {
 				client.Close()
 			} else {
 				engine.Close()
-				// What was kept is not told: it would come before what was missed.
+				// What was buffered is not sent: it would come before what was missed.
 				if _, p, err := client.ReadMessage(); err == nil {
-					t.Fatalf("heard %s after the end", p)
+					t.Fatalf("received %s after the end", p)
 				}
 			}
 			awaitFor(t, "no websocket left", func() bool { return p.Stats().Websockets == 0 })

@@ -1,4 +1,4 @@
-package gateway
+package handover
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // blockedFeed is a feed whose every write waits until the bridge's side reads.
 func blockedFeed(t *testing.T) (f *feed, bridge *websocket.Conn) {
 	t.Helper()
-	l := newMemoryListener()
+	l := newPipeListener()
 	upgraded := make(chan *websocket.Conn, 1)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := (&websocket.Upgrader{}).Upgrade(w, r, nil)
@@ -28,7 +28,7 @@ func blockedFeed(t *testing.T) (f *feed, bridge *websocket.Conn) {
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.Serve(l) })
 	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return l.dial(ctx, memoryAddr("127.0.0.1:1"))
+		return l.dial(ctx, pipeAddr("127.0.0.1:1"))
 	}}
 	conn, _, err := dialer.DialContext(t.Context(), "ws://bridge/", nil)
 	if err != nil {
@@ -64,7 +64,7 @@ func TestTheQuestionComesAfterTheSubscriptions(t *testing.T) {
 		}
 		return string(text)
 	}
-	for n := range 20 {
+	for n := 1; n <= 20; n++ {
 		// The first is being written, and waits for its reader, when the others come.
 		for _, name := range []string{"a", "b"} {
 			if !f.send(fmt.Appendf(nil, "%s%d", name, n)) {

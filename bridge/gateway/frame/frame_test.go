@@ -1,4 +1,4 @@
-package gateway_test
+package frame_test
 
 import (
 	"bufio"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/gateway/frame"
 
 	"github.com/gorilla/websocket"
 )
@@ -24,16 +24,16 @@ func TestFramesOfARealPeer(t *testing.T) {
 			payload := strings.Repeat("x", n)
 			wire := written(t, client, payload)
 			r := bufio.NewReaderSize(bytes.NewReader(append(wire, 0xff)), 16)
-			raw, got, text, err := gateway.ReadFrame(r, 1<<20)
-			if err != nil || !text || string(got) != payload || !bytes.Equal(raw, wire) {
-				t.Fatalf("client %v, %d bytes: %d of payload, text %v, error %v", client, n, len(got), text, err)
+			f, err := frame.Read(r, 1<<20)
+			if err != nil || !f.IsText() || string(f.Payload) != payload || !bytes.Equal(f.Raw, wire) {
+				t.Fatalf("client %v, %d bytes: %d of payload, text %v, error %v", client, n, len(f.Payload), f.IsText(), err)
 			}
 			if b, _ := r.ReadByte(); b != 0xff {
 				t.Fatalf("%d bytes: read past the frame", n)
 			}
 			if !client {
-				if mine := gateway.AppendText(nil, []byte(payload)); !bytes.Equal(mine, wire) {
-					t.Fatalf("%d bytes: appendText differs from the peer's frame", n)
+				if mine := frame.AppendText(nil, []byte(payload)); !bytes.Equal(mine, wire) {
+					t.Fatalf("%d bytes: AppendText differs from the peer's frame", n)
 				}
 			}
 		}
@@ -98,9 +98,9 @@ func (r *recorder) Read(p []byte) (int, error) {
 }
 
 func TestLargeFrameIsLeftUnread(t *testing.T) {
-	wire := gateway.AppendText(nil, make([]byte, 1000))
+	wire := frame.AppendText(nil, make([]byte, 1000))
 	r := bufio.NewReader(bytes.NewReader(wire))
-	if _, _, _, err := gateway.ReadFrame(r, 999); !errors.Is(err, gateway.ErrLarge) {
+	if _, err := frame.Read(r, 999); !errors.Is(err, frame.ErrTooLarge) {
 		t.Fatalf("error %v", err)
 	}
 	if rest, _ := io.ReadAll(r); !bytes.Equal(rest, wire) {
@@ -117,14 +117,14 @@ func FuzzReadFrame(f *testing.F) {
 		r := bufio.NewReaderSize(bytes.NewReader(data), 16)
 		var all []byte
 		for {
-			raw, payload, _, err := gateway.ReadFrame(r, 4096)
+			got, err := frame.Read(r, 4096)
 			if err != nil {
 				break
 			}
-			if len(payload) > len(raw) {
-				t.Fatalf("payload of %d in a frame of %d", len(payload), len(raw))
+			if len(got.Payload) > len(got.Raw) {
+				t.Fatalf("payload of %d in a frame of %d", len(got.Payload), len(got.Raw))
 			}
-			all = append(all, raw...)
+			all = append(all, got.Raw...)
 		}
 		rest, _ := io.ReadAll(r)
 		if len(all)+len(rest) > len(data) || !bytes.HasPrefix(data, all) {

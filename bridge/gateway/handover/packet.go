@@ -1,24 +1,29 @@
-package gateway
+package handover
 
 import "bytes"
 
-// The packets of namespace / that catching up goes by, as text: an Engine.IO
+// The packets of namespace / that a hand-over acts on, as text: an Engine.IO
 // message (4) holding a Socket.IO packet (Socket.IO 5 protocol, Packet encoding).
 
-// isConnect tells whether p is the CONNECT of namespace / (both ways the same).
-func isConnect(p []byte) bool { return isNamed(p, '0') }
+// isConnect reports whether p is the CONNECT of namespace /, the client's or the
+// server's.
+func isConnect(p []byte) bool { return isType(p, '0') }
 
-// isConnectError tells whether p refuses the CONNECT.
-func isConnectError(p []byte) bool { return isNamed(p, '4') }
+// isConnectError reports whether p refuses the CONNECT.
+func isConnectError(p []byte) bool { return isType(p, '4') }
 
-// isNamed is for packet types without an acknowledgement id; another namespace
+// isType is for packet types without an acknowledgement id; another namespace
 // would begin with a slash.
-func isNamed(p []byte, kind byte) bool {
+func isType(p []byte, kind byte) bool {
 	return len(p) >= 2 && p[0] == '4' && p[1] == kind && (len(p) == 2 || p[2] == '{')
 }
 
+// isPing reports whether p is an Engine.IO ping.
+func isPing(p []byte) bool { return len(p) == 1 && p[0] == '2' }
+
 // eventName returns the name of an EVENT of namespace /, nil for any other
-// packet. A name with an escape in it is none of ours and may come out cut.
+// packet. A name with an escape in it is none of those compared with and may be
+// cut short.
 func eventName(p []byte) []byte {
 	if len(p) < 2 || p[0] != '4' || p[1] != '2' {
 		return nil
@@ -38,7 +43,7 @@ func eventName(p []byte) []byte {
 	return name
 }
 
-// replayed tells whether the bridge sends this event too, from the database.
+// replayed reports whether the bridge sends this event too, from the database.
 func replayed(name []byte) bool {
 	switch string(name) {
 	case "message", "conversation", "messageStatus", "gap":
@@ -47,7 +52,7 @@ func replayed(name []byte) bool {
 	return false
 }
 
-// subscribes tells whether the event says what the client wants to hear.
+// subscribes reports whether the event changes what the client subscribes to.
 func subscribes(name []byte) bool {
 	switch string(name) {
 	case "subscribe:conversation", "unsubscribe:conversation":

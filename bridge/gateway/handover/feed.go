@@ -1,4 +1,4 @@
-package gateway
+package handover
 
 import (
 	"context"
@@ -7,29 +7,33 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
+
+	"chatbridge/internal/retry"
 
 	"github.com/gorilla/websocket"
 )
 
-// CatchUpHeader marks the requests by which the gateway connects a proxied
-// client to the bridge for a few seconds. Options.Shed should pass such sockets
-// over; it is removed from what comes in from outside.
-const CatchUpHeader = "X-Bridge-Catch-Up"
+// Header marks the requests by which a feed connects to the bridge.
+const Header = "X-Bridge-Catch-Up"
 
-// By SyncEvent the gateway asks the bridge, on one of these sockets, to send
-// SyncedEvent with the same number once the socket has received all that it is
-// owed by then: what it missed, for each of its subscriptions, and what was
-// published since.
+// By SyncEvent a feed asks the bridge to send SyncedEvent with the same number
+// once the socket has received all that it is owed by then: what it missed, for
+// each of its subscriptions, and what was published since.
 const (
 	SyncEvent   = "bridge:sync"
 	SyncedEvent = "bridge:synced"
 )
 
-// The pause after the bridge did not take the client, or let go, grows from
-// the one to the other: thousands of clients may be waiting.
 const (
+	// maxSubscriptions bounds what the client may subscribe to during a
+	// hand-over.
+	maxSubscriptions = 256
+	// The pause after the bridge did not accept the client, or closed the
+	// connection, grows from the one to the other: thousands of clients may be
+	// waiting.
 	feedRetryMin = 100 * time.Millisecond
 	feedRetryMax = time.Second
 )
@@ -37,10 +41,10 @@ const (
 // errRefused is a refusal for good: the bridge does not accept this client.
 var errRefused = errors.New("the bridge refuses the client")
 
-// feed is a Socket.IO connection to the bridge on behalf of a proxied client.
+// feed is a Socket.IO connection to the bridge on behalf of a client. start is
+// called at most once; send and sync are safe for concurrent use.
 type feed struct {
-	g      *Gateway
-	to     *catchUp
+	to     *Handover
 	url    string
 	header http.Header
 	addr   net.Addr
@@ -49,13 +53,13 @@ type feed struct {
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
 
-	mu      sync.Mutex
-	subs    [][]byte      // every subscription, for a second connection too
-	changed chan struct{} // has a token when subs grew
-	syncs   chan int      // numbers to send as SyncEvent
+	mu            sync.Mutex
+	subscriptions [][]byte      // all of them, for a second connection too
+	changed       chan struct{} // has a token when subscriptions grew
+	syncs         chan int      // numbers from 1 on, to send as SyncEvent
 }
 
-func newFeed(g *Gateway, r *http.Request, to *catchUp) *feed {
+func newFeed(r *http.Request, header http.Header, to *Handover) *feed {
 	query := make(url.Values)
 	for name, values := range r.URL.Query() {
 		query[name] = values
@@ -63,25 +67,23 @@ func newFeed(g *Gateway, r *http.Request, to *catchUp) *feed {
 	query.Del("t")
 	query.Set("EIO", "4")
 	query.Set("transport", "websocket")
-	header := endToEnd(r.Header)
 	for name := range header {
-		if len(name) > 4 && name[:4] == "Sec-" {
+		if strings.HasPrefix(name, "Sec-") {
 			header.Del(name)
 		}
 	}
-	header.Set(CatchUpHeader, "1")
+	header.Set(Header, "1")
 	header.Set("Host", r.Host)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	return &feed{
-		g: g, to: to, header: header, addr: memoryAddr(r.RemoteAddr),
-		url: "ws://bridge" + g.opts.Path + "/?" + query.Encode(),
+		to: to, header: header, addr: pipeAddr(r.RemoteAddr),
+		url: "ws://bridge" + to.service.opts.Path + "/?" + query.Encode(),
 		ctx: ctx, cancel: cancel, changed: make(chan struct{}, 1), syncs: make(chan int, 1),
 	}
 }
 
 // start connects with the client's CONNECT packet. A pid and offset in it are
-// the bridge's own where the client was there before, and make the catch-up
-// exact.
+// the bridge's own where the client was there before, and make the replay exact.
 func (f *feed) start(connect []byte) {
 	f.ended.Go(func() { f.run(connect) })
 }
@@ -89,14 +91,14 @@ func (f *feed) start(connect []byte) {
 // join waits for the end, after cancel.
 func (f *feed) join() { f.ended.Wait() }
 
-// send passes a packet of the client's on; false where there are too many.
+// send passes a subscription of the client's on; false where there are too many.
 func (f *feed) send(packet []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.subs) == maxSubs {
+	if len(f.subscriptions) == maxSubscriptions {
 		return false
 	}
-	f.subs = append(f.subs, packet)
+	f.subscriptions = append(f.subscriptions, packet)
 	select {
 	case f.changed <- struct{}{}:
 	default:
@@ -104,7 +106,7 @@ func (f *feed) send(packet []byte) bool {
 	return true
 }
 
-// sync sends SyncEvent, after what has been sent before; the newest number
+// sync sends SyncEvent, after the subscriptions so far; the newest number
 // counts.
 func (f *feed) sync(n int) {
 	select {
@@ -114,40 +116,32 @@ func (f *feed) sync(n int) {
 	f.syncs <- n
 }
 
-// from returns the packets from the nth on.
+// from returns the subscriptions from the nth on.
 func (f *feed) from(n int) [][]byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.subs[n:len(f.subs):len(f.subs)]
+	return f.subscriptions[n:len(f.subscriptions):len(f.subscriptions)]
 }
 
 // run keeps the client connected to the bridge until cancelled or refused. A
-// bridge that is just starting, or sheds its clients, is asked again.
+// bridge that is just starting, or closes its clients, is asked again.
 func (f *feed) run(connect []byte) {
-	pause := feedRetryMin
+	pause := retry.Backoff{Min: feedRetryMin, Max: feedRetryMax}
 	for f.ctx.Err() == nil {
 		err := f.connect(connect)
 		if errors.Is(err, errRefused) {
-			f.to.release(catchUpRefused)
+			f.to.end(Refused)
 			return
 		}
 		f.to.feedLost()
-		_ = sleep(f.ctx, jitter(pause)) // the loop looks at ctx itself
-		pause = min(2*pause, feedRetryMax)
+		_ = retry.Sleep(f.ctx, pause.Next()) // the loop checks ctx itself
 	}
 }
 
 // connect is one connection, from the dial to its end.
 func (f *feed) connect(packet []byte) error {
-	dialer := websocket.Dialer{
-		NetDialContext:   func(ctx context.Context, _, _ string) (net.Conn, error) { return f.g.local.dial(ctx, f.addr) },
-		HandshakeTimeout: f.g.opts.CatchUpWait,
-	}
-	conn, resp, err := dialer.DialContext(f.ctx, f.url, f.header)
+	conn, err := f.dial()
 	if err != nil {
-		if resp != nil && resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests {
-			return errRefused
-		}
 		return err
 	}
 	defer conn.Close()
@@ -175,7 +169,7 @@ func (f *feed) connect(packet []byte) error {
 			f.to.feedAccepted()
 		case isConnectError(p):
 			return errRefused
-		case len(p) == 1 && p[0] == '2': // ping
+		case isPing(p):
 			select {
 			case pongs <- struct{}{}:
 			default:
@@ -188,29 +182,41 @@ func (f *feed) connect(packet []byte) error {
 	}
 }
 
-// write is the only writer after the CONNECT: subscriptions and pongs.
+// dial opens a WebSocket to the bridge. A 4xx but 429 is a refusal for good.
+func (f *feed) dial() (*websocket.Conn, error) {
+	dialer := websocket.Dialer{
+		NetDialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return f.to.service.bridge.dial(ctx, f.addr)
+		},
+		HandshakeTimeout: f.to.service.opts.CatchUpWait,
+	}
+	conn, resp, err := dialer.DialContext(f.ctx, f.url, f.header)
+	if err != nil && resp != nil && resp.StatusCode/100 == 4 && resp.StatusCode != http.StatusTooManyRequests {
+		return nil, errRefused
+	}
+	return conn, err
+}
+
+// write is the only writer after the CONNECT: subscriptions, questions, pongs.
+// It ends with over, or with an error, which the reader sees too.
 func (f *feed) write(conn *websocket.Conn, pongs, over <-chan struct{}) {
-	sent := 0
+	sent, question := 0, 0
 	for {
 		for _, p := range f.from(sent) {
 			if conn.WriteMessage(websocket.TextMessage, p) != nil {
-				return // the reader sees it too
+				return
 			}
 			sent++
 		}
-		select {
-		case <-f.changed:
-		case n := <-f.syncs:
-			// A subscription that came before it goes first.
-			for _, p := range f.from(sent) {
-				if conn.WriteMessage(websocket.TextMessage, p) != nil {
-					return
-				}
-				sent++
-			}
-			if conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "42[%q,%d]", SyncEvent, n)) != nil {
+		if question > 0 { // after the subscriptions that came before it
+			if conn.WriteMessage(websocket.TextMessage, fmt.Appendf(nil, "42[%q,%d]", SyncEvent, question)) != nil {
 				return
 			}
+			question = 0
+		}
+		select {
+		case <-f.changed:
+		case question = <-f.syncs:
 		case <-pongs:
 			if conn.WriteMessage(websocket.TextMessage, []byte("3")) != nil {
 				return

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"chatbridge/bridge/access"
 )
 
 // forwardHeaders sets X-Forwarded-For, -Host and -Proto on a request to
@@ -29,31 +31,22 @@ func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
 	chain := append(in.Header.Values("X-Forwarded-For"), host)
 	out.Set("X-Forwarded-For", strings.Join(chain, ", "))
 	for name, value := range map[string]string{"X-Forwarded-Host": in.Host, "X-Forwarded-Proto": proto} {
-		if given := in.Header.Get(name); given != "" {
-			value = given
+		if sent := in.Header.Get(name); sent != "" {
+			value = sent
 		}
 		out.Set(name, value)
 	}
-	if given := in.Header.Get("Forwarded"); given != "" {
-		out.Set("Forwarded", given)
+	if sent := in.Header.Get("Forwarded"); sent != "" {
+		out.Set("Forwarded", sent)
 	}
 }
 
 func (g *Gateway) trusted(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return false
-	}
-	addr = addr.Unmap().WithZone("")
-	for _, p := range g.opts.TrustedProxies {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
+	return err == nil && access.Addresses(g.opts.TrustedProxies).Contain(addr)
 }
 
-// hasToken tells whether a comma-separated header has the token.
+// hasToken reports whether a comma-separated header has the token.
 func hasToken(h http.Header, name, token string) bool {
 	for _, value := range h.Values(name) {
 		for part := range strings.SplitSeq(value, ",") {
@@ -65,10 +58,15 @@ func hasToken(h http.Header, name, token string) bool {
 	return false
 }
 
-// isWebsocket tells whether r asks for an upgrade to a websocket (RFC 6455, 4.2.1).
-func isWebsocket(r *http.Request) bool {
+// isWebSocket reports whether r asks for an upgrade to a WebSocket (RFC 6455, 4.2.1).
+func isWebSocket(r *http.Request) bool {
 	return r.Method == http.MethodGet && hasToken(r.Header, "Connection", "upgrade") && hasToken(r.Header, "Upgrade", "websocket")
 }
+
+// opensSession reports whether a request on the Socket.IO path opens a session
+// rather than belonging to one; a WebSocket with a sid is the upgrade of a
+// session by polling.
+func opensSession(r *http.Request) bool { return !r.URL.Query().Has("sid") }
 
 // hopByHop are the headers that end at a proxy (RFC 9110, 7.6.1).
 var hopByHop = [...]string{

@@ -5,61 +5,57 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httputil"
-	"syscall"
 	"time"
 )
 
-// dialer connects to ChatEngine.
-func dialer(o Options) *net.Dialer {
-	return &net.Dialer{Timeout: o.DialTimeout, KeepAlive: 15 * time.Second}
-}
-
-// newProxy is for all that is not a websocket on the Socket.IO path. Bodies
+// newProxy is for all that is not a WebSocket on the Socket.IO path. Bodies
 // stream both ways: each write of ChatEngine's is flushed at once.
 func (g *Gateway) newProxy() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
-		Transport:      g.transport,
+		Transport:      g.upstream.transport,
 		FlushInterval:  -1,
 		Rewrite:        g.rewrite,
-		ModifyResponse: g.judge,
+		ModifyResponse: g.checkAnswer,
 		ErrorHandler:   g.proxyFailed,
 		ErrorLog:       slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
 }
 
 func (g *Gateway) rewrite(pr *httputil.ProxyRequest) {
-	u := g.target(pr.In.URL.Path, pr.In.URL.RawQuery)
+	u := g.upstream.url(pr.In.URL.Path, pr.In.URL.RawQuery)
 	if pr.In.URL.RawPath != "" { // keep escaped slashes as they came
-		u.RawPath = g.target(pr.In.URL.EscapedPath(), "").Path
+		u.RawPath = g.upstream.url(pr.In.URL.EscapedPath(), "").Path
 	}
 	pr.Out.URL = u
 	pr.Out.Host = "" // ChatEngine's own name, which virtual hosts need
 	g.forwardHeaders(pr.Out.Header, pr.In)
 }
 
+// proxyOther proxies a request that is not on the Socket.IO path.
+func (g *Gateway) proxyOther(w http.ResponseWriter, r *http.Request) {
+	g.count.passed.Add(1)
+	if r.ContentLength != 0 {
+		// Go's server would otherwise read the whole body before it lets an
+		// answer begin. Not supported means HTTP/2, where it is so anyway.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
+	g.proxy.ServeHTTP(w, r)
+}
+
 // session is a proxied Socket.IO request; it travels in the request's context.
 type session struct {
 	in    *http.Request
-	timer *time.Timer // until the answer begins
+	timer *time.Timer // until the answer begins; nil where it does not open a session
 }
 
 type sessionKey struct{}
 
-// errCut and errLate are causes of a proxied request's end.
-var (
-	errCut  = errors.New("cut by the gateway")
-	errLate = errors.New("no answer within the handshake time-out")
-)
+// errClosed is the cause of a proxied request's end that the gateway closed.
+var errClosed = errors.New("closed by the gateway")
 
-// errStatus is a 5xx where a session was to be opened.
-type errStatus struct{ status string }
-
-func (e errStatus) Error() string { return "answered " + e.status }
-
-// proxySession proxies a Socket.IO request that is not a websocket: a poll, a
+// proxySession proxies a Socket.IO request that is not a WebSocket: a poll, a
 // POST, a preflight. One that opens a session must be answered in time, and is
 // served locally where it is not; a poll may take its ping interval.
 func (g *Gateway) proxySession(w http.ResponseWriter, r *http.Request) {
@@ -68,17 +64,17 @@ func (g *Gateway) proxySession(w http.ResponseWriter, r *http.Request) {
 	defer g.count.requests.Add(-1)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
-	defer g.cuts.add(func() { cancel(errCut) })()
+	defer g.connections.add(func() { cancel(errClosed) })()
 	s := &session{in: r}
-	if !r.URL.Query().Has("sid") {
-		s.timer = time.AfterFunc(g.opts.HandshakeTimeout, func() { cancel(errLate) })
+	if opensSession(r) {
+		s.timer = time.AfterFunc(g.opts.HandshakeTimeout, func() { cancel(errTimeout) })
 		defer s.timer.Stop()
 	}
 	g.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, sessionKey{}, s)))
 }
 
-// judge looks at ChatEngine's answer before any of it is passed on.
-func (g *Gateway) judge(resp *http.Response) error {
+// checkAnswer inspects ChatEngine's answer before any of it is passed on.
+func (g *Gateway) checkAnswer(resp *http.Response) error {
 	s, ok := resp.Request.Context().Value(sessionKey{}).(*session)
 	if !ok || s.timer == nil {
 		return nil
@@ -87,8 +83,14 @@ func (g *Gateway) judge(resp *http.Response) error {
 	if resp.StatusCode >= 500 {
 		return errStatus{resp.Status}
 	}
-	g.answered()
+	g.monitor.sessionOpened()
 	return nil
+}
+
+// sessionFailed notes that ChatEngine failed a session.
+func (g *Gateway) sessionFailed(err error) {
+	g.count.failures[classify(err)].Add(1)
+	g.monitor.sessionFailed(err)
 }
 
 // proxyFailed answers where ChatEngine did not. Nothing has been written yet.
@@ -99,41 +101,21 @@ func (g *Gateway) proxyFailed(w http.ResponseWriter, out *http.Request, err erro
 	switch {
 	case ok && s.in.Context().Err() != nil, !ok && ctx.Err() != nil:
 		return // the client left
-	case errors.Is(cause, errCut):
+	case errors.Is(cause, errClosed):
 		// Not ChatEngine's doing.
+	case ok:
+		if errors.Is(cause, errTimeout) {
+			err = errTimeout
+		}
+		g.sessionFailed(err)
 	default:
-		if errors.Is(cause, errLate) {
-			err = errLate
-		}
-		f := classify(err)
-		if ok {
-			g.failed(f, err)
-		} else {
-			g.count.failures[f].Add(1)
-			g.suspectNow()
-		}
+		g.count.failures[classify(err)].Add(1)
+		g.monitor.suspect()
 	}
 	if ok && g.rescue(w, s.in) {
 		return
 	}
 	unavailable(w, err)
-}
-
-// classify names what failed.
-func classify(err error) failure {
-	var op *net.OpError
-	var status errStatus
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return failRefused
-	case errors.As(err, &op) && op.Op == "dial":
-		return failDial
-	case errors.Is(err, errLate), errors.Is(err, context.DeadlineExceeded):
-		return failAnswer
-	case errors.As(err, &status):
-		return failStatus
-	}
-	return failBroken
 }
 
 // unavailable is the answer where there is nothing behind the gateway. A

@@ -9,7 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// joining is a catch-up in the middle, with a bridge that answers the gateway's
+// joining is a hand-over under way, with a bridge that answers the gateway's
 // questions only when the test tells it to.
 type joining struct {
 	pair
@@ -26,11 +26,11 @@ func join(t *testing.T, catchUp time.Duration) *joining {
 	j.bridge.mute.Store(true)
 	j.client = j.connect(t)
 	j.atEngine = next(t, "connection to ChatEngine", j.engine.conns)
-	say(t, j.client, connectPacket)
-	next(t, "CONNECT", j.engine.heard)
+	send(t, j.client, connectPacket)
+	next(t, "CONNECT", j.engine.received)
 	j.reconnected(t)
-	say(t, j.atEngine, `40{"sid":"e"}`)
-	wantPackets(t, hear(t, j.client, 1), `40{"sid":"e"}`)
+	send(t, j.atEngine, `40{"sid":"e"}`)
+	wantPackets(t, receive(t, j.client, 1), `40{"sid":"e"}`)
 	return j
 }
 
@@ -38,69 +38,69 @@ func join(t *testing.T, catchUp time.Duration) *joining {
 func (j *joining) reconnected(t *testing.T) {
 	t.Helper()
 	j.atBridge = next(t, "connection to the bridge", j.bridge.conns)
-	next(t, "CONNECT", j.bridge.heard)
+	next(t, "CONNECT", j.bridge.received)
 }
 
 // accept has the bridge accept the client.
 func (j *joining) accept(t *testing.T) {
 	t.Helper()
-	j.bridge.say(t, j.atBridge, `40{"sid":"b"}`)
+	j.bridge.send(t, j.atBridge, `40{"sid":"b"}`)
 }
 
-// answer has the bridge say that all is sent.
+// answer has the bridge answer that all is sent.
 func (j *joining) answer(t *testing.T, number string) {
 	t.Helper()
-	j.bridge.say(t, j.atBridge, `42["`+gateway.SyncedEvent+`",`+number+`]`)
+	j.bridge.send(t, j.atBridge, `42["`+gateway.SyncedEvent+`",`+number+`]`)
 }
 
-// keeps has ChatEngine say something that is kept, and makes sure that it is.
-func (j *joining) keeps(t *testing.T, packet string) {
+// buffers has ChatEngine send an event that is buffered, and checks that it is.
+func (j *joining) buffers(t *testing.T, packet string) {
 	t.Helper()
-	say(t, j.atEngine, packet, event("typing", 0))
-	wantPackets(t, hear(t, j.client, 1), event("typing", 0))
+	send(t, j.atEngine, packet, event("typing", 0))
+	wantPackets(t, receive(t, j.client, 1), event("typing", 0))
 }
 
 // joined waits for the end of it.
 func (j *joining) joined(t *testing.T) {
 	t.Helper()
-	awaitFor(t, "the end of the catch-up", func() bool { return j.Stats().CatchUps["done"] == 1 })
+	awaitFor(t, "the end of the hand-over", func() bool { return j.Stats().CatchUps["done"] == 1 })
 }
 
 func statusOf(id, status string) string {
 	return `42["messageStatus",{"messageId":"` + id + `","status":"` + status + `","conversationId":"c"}]`
 }
 
-// TestCatchUpPassesNothingOlderThanTheBridgesWord: the bridge had read all that
-// was committed when ChatEngine's word was an hour, or a second, old; that it
-// did not repeat it means that it has been replaced.
-func TestCatchUpPassesNothingOlderThanTheBridgesWord(t *testing.T) {
+// TestHandoverSendsNothingOlderThanTheBridgesEvents: the bridge had
+// read all that was committed when ChatEngine's event was an hour, or a second,
+// old; that it did not send it means that it has been replaced.
+func TestHandoverSendsNothingOlderThanTheBridgesEvents(t *testing.T) {
 	t.Parallel()
 	j := join(t, 100*time.Millisecond)
-	j.keeps(t, statusOf("m", "delivered"))
+	j.buffers(t, statusOf("m", "delivered"))
 	j.accept(t)
-	j.bridge.say(t, j.atBridge, statusOf("m", "read"))
-	wantPackets(t, hear(t, j.client, 1), statusOf("m", "read"))
+	j.bridge.send(t, j.atBridge, statusOf("m", "read"))
+	wantPackets(t, receive(t, j.client, 1), statusOf("m", "read"))
 	j.answer(t, next(t, "the question", j.bridge.asked))
 	j.joined(t)
-	say(t, j.atEngine, event("message", 7))
-	wantPackets(t, hear(t, j.client, 1), event("message", 7)) // and no delivered before it
+	send(t, j.atEngine, event("message", 7))
+	wantPackets(t, receive(t, j.client, 1), event("message", 7)) // and no delivered before it
 }
 
-// TestCatchUpKeepsWhatTheBridgeHasNotRead: what ChatEngine said just now is
-// news, also of what the bridge has spoken of.
-func TestCatchUpKeepsWhatTheBridgeHasNotRead(t *testing.T) {
+// TestHandoverSendsWhatTheBridgeHasNotRead: what ChatEngine sent just now
+// is newer, also where the bridge has sent an event of the same message.
+func TestHandoverSendsWhatTheBridgeHasNotRead(t *testing.T) {
 	t.Parallel()
 	j := join(t, time.Second)
 	j.accept(t)
-	j.bridge.say(t, j.atBridge, statusOf("m", "delivered"))
-	wantPackets(t, hear(t, j.client, 1), statusOf("m", "delivered"))
+	j.bridge.send(t, j.atBridge, statusOf("m", "delivered"))
+	wantPackets(t, receive(t, j.client, 1), statusOf("m", "delivered"))
 	number := next(t, "the question", j.bridge.asked)
-	j.keeps(t, statusOf("m", "read"))
+	j.buffers(t, statusOf("m", "read"))
 	j.answer(t, number)
 	j.joined(t)
-	say(t, j.atEngine, event("message", 8))
-	wantPackets(t, hear(t, j.client, 1), statusOf("m", "read"))
-	wantPackets(t, hear(t, j.client, 1), event("message", 8))
+	send(t, j.atEngine, event("message", 8))
+	wantPackets(t, receive(t, j.client, 1), statusOf("m", "read"))
+	wantPackets(t, receive(t, j.client, 1), event("message", 8))
 }
 
 // TestSubscribingAnewAsksAgain: the answer to an earlier question says nothing
@@ -110,22 +110,22 @@ func TestSubscribingAnewAsksAgain(t *testing.T) {
 	j := join(t, 50*time.Millisecond)
 	j.accept(t)
 	number := next(t, "the question", j.bridge.asked)
-	say(t, j.client, subscribePacket)
-	next(t, "subscription at ChatEngine", j.engine.heard)
-	next(t, "subscription at the bridge", j.bridge.heard)
-	j.keeps(t, event("message", 8))
+	send(t, j.client, subscribePacket)
+	next(t, "subscription at ChatEngine", j.engine.received)
+	next(t, "subscription at the bridge", j.bridge.received)
+	j.buffers(t, event("message", 8))
 	j.answer(t, number)
-	j.keeps(t, event("message", 9)) // still
+	j.buffers(t, event("message", 9)) // still
 	again := next(t, "the second question", j.bridge.asked)
 	if again == number {
 		t.Fatalf("it asks with the number %s again", number)
 	}
-	j.bridge.say(t, j.atBridge, event("message", 7))
+	j.bridge.send(t, j.atBridge, event("message", 7))
 	j.answer(t, again)
-	wantPackets(t, hear(t, j.client, 3), event("message", 7), event("message", 8), event("message", 9))
+	wantPackets(t, receive(t, j.client, 3), event("message", 7), event("message", 8), event("message", 9))
 }
 
-// TestALostFeedAsksAgain: what the bridge said before its connection ended says
+// TestALostFeedAsksAgain: what the bridge answered before its connection ended says
 // nothing of what it has yet to send on the next.
 func TestALostFeedAsksAgain(t *testing.T) {
 	t.Parallel()
@@ -134,7 +134,7 @@ func TestALostFeedAsksAgain(t *testing.T) {
 	number := next(t, "the question", j.bridge.asked)
 	j.atBridge.Close()
 	j.reconnected(t)
-	j.keeps(t, event("message", 8))
+	j.buffers(t, event("message", 8))
 	j.accept(t)
 	select {
 	case again := <-j.bridge.asked:
@@ -145,7 +145,7 @@ func TestALostFeedAsksAgain(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("the bridge is not asked again")
 	}
-	wantPackets(t, hear(t, j.client, 1), event("message", 8))
+	wantPackets(t, receive(t, j.client, 1), event("message", 8))
 }
 
 // TestTimeCountsFromTheFeed: the bridge has Options.CatchUp from when it has
