@@ -225,7 +225,7 @@ func (m *model) step(t *testing.T, o op) {
 		m.commit++
 		m.publish(ws, history.Message, conv, m.id(conv), "sent", largeSize)
 	case opWhisper:
-		m.hub.Whisper(ws, socketio.NewEvent("/", "typing", []byte(`{"workspaceId":"`+ws+`"}`)))
+		m.hub.Broadcast(ws, socketio.NewEvent("/", "typing", []byte(`{"workspaceId":"`+ws+`"}`)))
 	case opSleep:
 		time.Sleep(o.pause)
 	case opConnect:

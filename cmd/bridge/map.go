@@ -33,7 +33,7 @@ rows given first, contacts and conversations, stand for what the database has.`,
 			spec, err := mapping.Load(preset, file)
 			var wrong *mapping.Error
 			if errors.As(err, &wrong) {
-				return &mappingError{wrong}
+				return &configurationError{fmt.Errorf("the mapping is wrong:\n%w", wrong)}
 			}
 			if err != nil {
 				return usagef("%v", err)
@@ -51,10 +51,3 @@ rows given first, contacts and conversations, stand for what the database has.`,
 	cmd.Flags().StringVar(&table, "table", "", "the `table` of rows that do not say theirs")
 	return cmd
 }
-
-// mappingError is a mapping that is wrong, which is wrong configuration.
-type mappingError struct{ err *mapping.Error }
-
-func (e *mappingError) Error() string { return "the mapping is wrong:\n" + e.err.Error() }
-func (e *mappingError) Unwrap() error { return e.err }
-func (*mappingError) ExitCode() int   { return exitUsage }

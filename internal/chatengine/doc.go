@@ -1,8 +1,8 @@
 // Package chatengine runs a stand-in for ChatEngine in tests: a real Node.js
-// Socket.IO server, from npm, that keeps the contract of /api/ws, writes the
+// Socket.IO server, from npm, with the contract of /api/ws, writes the
 // rows of schemas.ChatEngine and emits what it writes, live and once. It can be
 // killed and restored on the same port, and frozen, which is a process that
-// neither answers nor lets go.
+// neither answers nor closes its connections.
 //
 // Its only other paths are what tests of proxies need: GET /health, GET
 // /inspect (the request as JSON), POST /echo (a streaming body), POST /messages

@@ -24,20 +24,20 @@ type Recorder struct {
 	statuses  map[string]string // a message's last one
 	last      map[string]string // a conversation's last message
 	relations map[uint32]*pgoutput.Relation
-	// told: ChatEngine tells some of it too, once for a message what the
-	// database says twice.
-	told bool
+	// engine: ChatEngine emits too, one conversation event for the two rows that
+	// a message changes.
+	engine bool
 }
 
 // truthSlot is the recorder's slot and publication.
 const truthSlot = "truth"
 
-// Record begins to record. told tells that a ChatEngine serves clients as well,
-// which does not repeat a conversation for the two rows that a message changes.
-func Record(t testing.TB, database string, told bool) *Recorder {
+// Record begins to record. engine says that ChatEngine serves clients too: it
+// does not repeat a conversation for the two rows that a message changes.
+func Record(t testing.TB, database string, engine bool) *Recorder {
 	t.Helper()
 	r := &Recorder{
-		t: t, url: database, told: told, statuses: make(map[string]string), last: make(map[string]string),
+		t: t, url: database, engine: engine, statuses: make(map[string]string), last: make(map[string]string),
 		relations: make(map[uint32]*pgoutput.Relation),
 	}
 	r.query(`create publication `+truthSlot+` for table messages, conversations`, nil)
@@ -45,7 +45,7 @@ func Record(t testing.TB, database string, told bool) *Recorder {
 	return r
 }
 
-// Truth is everything committed since Record. It must not be changed.
+// Truth returns everything committed since Record. It must not be changed.
 func (r *Recorder) Truth() *history.Truth {
 	r.t.Helper()
 	var decoder pgoutput.Decoder
@@ -135,7 +135,7 @@ func (r *Recorder) commit(tx *transaction) {
 	}
 	c := tx.rows[0]
 	v := c.value
-	// The places of the events of a transaction of one row: its own, and its
+	// The indexes of the events of a transaction of one row: its own, and its
 	// conversation's.
 	own, conversations := uint32(1), uint32(3)
 	add := func(index uint32, kind history.Kind, conversation, message, status string, optional bool) {
@@ -152,22 +152,22 @@ func (r *Recorder) commit(tx *transaction) {
 				r.t.Fatal(err)
 			}
 		}
-		// The conversation was told with its message already, or is written
+		// The conversation was emitted with its message already, or is written
 		// once more with the same one.
 		same := !c.insert && r.last[v["id"]] == last.ID
-		add(conversations, history.Conversation, v["id"], last.ID, "", same || r.told)
+		add(conversations, history.Conversation, v["id"], last.ID, "", same || r.engine)
 		r.last[v["id"]] = last.ID
 	case c.insert:
 		add(own, history.Message, v["conversation_id"], v["id"], "", false)
 		add(conversations, history.Conversation, v["conversation_id"], v["id"], "", false)
 		r.statuses[v["id"]] = v["status"]
 	default:
-		// Who does not know the state before takes every update for a change.
+		// A server that does not know the state before emits every update.
 		same := r.statuses[v["id"]] == v["status"]
 		add(own, history.MessageStatus, v["conversation_id"], v["id"], v["status"], same)
 		r.statuses[v["id"]] = v["status"]
 	}
 }
 
-// String counts what is there.
+// String is for logs.
 func (r *Recorder) String() string { return fmt.Sprintf("%d events committed", len(r.truth.Events)) }

@@ -1,5 +1,5 @@
-// Package nearest finds the word that somebody meant who wrote another: for
-// messages about misspelled names. It is pure and imports nothing of ours.
+// Package nearest finds the known name nearest to an unknown one, for messages
+// about misspelled names. It is pure and imports nothing of ours.
 package nearest
 
 import (
@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Of returns the word most like s, whatever the case of its letters, or ""
-// where none is like it: at most a third of its letters, and at least two, may
-// differ. Of equals the first wins.
+// Of returns the word with the smallest edit distance to s, ignoring case; of
+// equals the first, and "" where none is within a third of the length of s (or
+// within two, for a short s).
 func Of(s string, words []string) string {
 	s = strings.ToLower(s)
 	best, bestAt := "", max(2, len(s)/3)+1
@@ -21,8 +21,8 @@ func Of(s string, words []string) string {
 	return best
 }
 
-// distance is the number of letters to add, drop, change or swap with their
-// neighbour to make b of a.
+// distance is the Damerau-Levenshtein distance (optimal string alignment): the
+// number of bytes to insert, delete, change or swap with the next.
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {

@@ -34,7 +34,7 @@ func quick() realtime.Timing {
 	return realtime.Timing{
 		Heartbeat: 100 * ms, HeartbeatTimeout: 10 * time.Second, Read: 20 * time.Second,
 		Handshake: 5 * time.Second, Join: 10 * time.Second, Subscribe: 10 * time.Second, Refused: 300 * ms,
-		Backoff: []time.Duration{20 * ms, 40 * ms, 80 * ms}, Stable: 200 * ms,
+		MinRetry: 20 * ms, MaxRetry: 80 * ms, Stable: 200 * ms,
 		Grace: 150 * ms, Cold: 200 * ms, Hold: time.Second, KeyCheck: 50 * ms,
 	}
 }
