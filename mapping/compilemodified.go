@@ -70,7 +70,7 @@ func (c *compiler) filtered(x plan.Expr, k map[string]*yaml.Node) plan.Expr {
 			c.fail(r, "`matches:` is not a regular expression: %v", err)
 			return nil
 		}
-		x = &plan.Match{Of: x, Match: plan.Pattern(re)}
+		x = &plan.Match{Of: x, Match: re.Match}
 	}
 	return x
 }

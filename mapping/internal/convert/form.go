@@ -2,7 +2,7 @@ package convert
 
 import "chatbridge/internal/jsonscan"
 
-// Form is the form of a value in a payload.
+// Form is the form of a value in a payload. The zero Form is any.
 type Form uint8
 
 const (
@@ -17,6 +17,7 @@ const (
 
 var formNames = [...]string{"any value", "text", "a time", "a number", "true or false", "a list", "an object"}
 
+// String returns the form as errors name it, such as a list.
 func (f Form) String() string { return formNames[f] }
 
 // JSONForm tells the form of a JSON value by its first byte; false for null

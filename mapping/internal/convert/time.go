@@ -22,7 +22,7 @@ func AppendTime(dst, s []byte) ([]byte, bool) {
 		dst = append(dst, s[11:19]...)
 		return appendFraction(dst, s[19:len(s)-3]), true
 	}
-	ms, _, ok := ParseTime(s)
+	ms, _, ok := parseTime(s)
 	if !ok {
 		return dst, false
 	}
@@ -131,7 +131,7 @@ func TimeOrder(s []byte) int64 {
 	if fastTime(s) {
 		return fastOrder(s)
 	}
-	ms, micros, ok := ParseTime(s)
+	ms, micros, ok := parseTime(s)
 	switch {
 	case ok && ms < maxOrder:
 		return ms*1000 + micros

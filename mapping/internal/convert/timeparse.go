@@ -2,10 +2,10 @@ package convert
 
 import "time"
 
-// ParseTime reads a Postgres or ISO time of any year and offset as whole
+// parseTime reads a Postgres or ISO time of any year and offset as whole
 // milliseconds since 1970, cut off towards the smaller digit, and the
 // microseconds past them.
-func ParseTime(s []byte) (ms, micros int64, ok bool) {
+func parseTime(s []byte) (ms, micros int64, ok bool) {
 	p := timeParser{s: s}
 	bc := p.cutSuffix(" BC")
 	year := p.number(4, 6)

@@ -1,8 +1,6 @@
 package plan
 
 import (
-	"regexp"
-
 	"chatbridge/internal/jsonscan"
 	"chatbridge/mapping/internal/convert"
 )
@@ -55,8 +53,6 @@ func (x *Begins) JSON(dst []byte, e *Env) ([]byte, bool) {
 	return jsonscan.AppendString(dst, s), true
 }
 func (x *Begins) Walk(visit func(Ref)) { x.Of.Walk(visit) }
-
-func Pattern(re *regexp.Regexp) func([]byte) bool { return re.Match }
 
 // As is text in another form.
 type As struct {
