@@ -16,6 +16,7 @@ import (
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 )
 
@@ -73,7 +74,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if d.api, err = newAPI(cfg, authenticator, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
-	d.pipeline = pipeline.New(spec, mapping.Options{
+	d.pipeline = pipeline.New(spec, engine.Options{
 		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
@@ -145,7 +146,7 @@ func newPool(cfg *configs.Config) (*pgxpool.Pool, error) {
 
 // newLookup finds what rows lack: by SQL where there is a database, else by
 // the project's PostgREST; nil where there is neither.
-func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) (mapping.Lookup, error) {
+func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) (engine.Lookup, error) {
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:
 		return lookup.NewSQL(pool, spec, cfg.Lookup.Timeout), nil

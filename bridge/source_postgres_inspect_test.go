@@ -7,7 +7,7 @@ import (
 
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 const publish = `create publication bridge for table messages, conversations`
@@ -133,10 +133,10 @@ func (d *daemonTest) oneGapAndAlive(dsn, conversation string) {
 	if g := s.Pipeline.LastGap; g.Since.IsZero() || g.Until.Before(g.Since) || g.Reason == "" {
 		d.t.Errorf("gap %+v", g)
 	}
-	before := s.Hub.Published[mapping.Message]
+	before := s.Hub.Published[contract.Message]
 	d.await("a message", func() bool {
 		exec(d.t, dsn, `insert into messages (workspace_id, conversation_id, body, status, is_outgoing) values ('`+workspace+`', '`+conversation+`', 'x', 'delivered', false)`)
-		return d.Snapshot().Hub.Published[mapping.Message] > before
+		return d.Snapshot().Hub.Published[contract.Message] > before
 	})
 	if s := d.Snapshot().Pipeline; s.Gaps != 1 {
 		d.t.Errorf("%d gaps, the last %+v", s.Gaps, s.LastGap)

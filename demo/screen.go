@@ -9,7 +9,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/ops"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 // screen prints the bridge's status: on a terminal one line, overwritten every
@@ -40,7 +40,7 @@ func (s *screen) run(ctx context.Context) error {
 			}
 			published := s.daemon.Snapshot().Hub.Published
 			fmt.Fprintf(s.out, "Published %d message, %d conversation, %d messageStatus and %d typing events.\n",
-				published[mapping.Message], published[mapping.Conversation], published[mapping.MessageStatus], published[mapping.Typing])
+				published[contract.Message], published[contract.Conversation], published[contract.MessageStatus], published[contract.Typing])
 			return nil
 		case <-tick.C:
 			line := s.line(s.daemon.Snapshot())
@@ -57,7 +57,7 @@ func (s *screen) run(ctx context.Context) error {
 // number of clients, and the mean delay from the commit in the database.
 func (s *screen) line(now ops.Snapshot) string {
 	seconds := now.Taken.Sub(s.last.Taken).Seconds()
-	rate := func(kind mapping.Kind) float64 {
+	rate := func(kind contract.Kind) float64 {
 		return float64(now.Hub.Published[kind]-s.last.Hub.Published[kind]) / seconds
 	}
 	delay := 0.0
@@ -65,7 +65,7 @@ func (s *screen) line(now ops.Snapshot) string {
 		delay = (now.Pipeline.Delay.Sum - s.last.Pipeline.Delay.Sum).Seconds() / float64(n)
 	}
 	line := fmt.Sprintf("message %.1f/s  conversation %.1f/s  messageStatus %.1f/s  typing %.1f/s  clients %d  lag %.1f ms",
-		rate(mapping.Message), rate(mapping.Conversation), rate(mapping.MessageStatus), rate(mapping.Typing), now.Connected(), 1000*delay)
+		rate(contract.Message), rate(contract.Conversation), rate(contract.MessageStatus), rate(contract.Typing), now.Connected(), 1000*delay)
 	if !now.Ready.OK() {
 		line += "  (" + now.Ready.Reason + ")"
 	}

@@ -18,7 +18,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/internal/sioclient"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -84,7 +84,7 @@ func serve(t *testing.T, opts api.Options, a api.Authenticator) (server *api.Ser
 }
 
 // publish publishes an event and returns its number.
-func (h *hubTest) publish(workspace string, kind mapping.Kind, conversation, message string) uint64 {
+func (h *hubTest) publish(workspace string, kind contract.Kind, conversation, message string) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.commit++
@@ -210,18 +210,18 @@ func expect(t *testing.T, got []string, want ...string) {
 func TestNewClientIsCaughtUp(t *testing.T) {
 	t.Parallel()
 	h := startHub(t, patient)
-	h.publish("w", mapping.Message, "a", "m1")
-	h.publish("w", mapping.Conversation, "a", "")
-	h.publish("w", mapping.MessageStatus, "a", "m1")
-	h.publish("w", mapping.Message, "b", "m2")
-	h.publish("w", mapping.MessageStatus, "a", "m1")
-	h.publish("w", mapping.Conversation, "a", "")
+	h.publish("w", contract.Message, "a", "m1")
+	h.publish("w", contract.Conversation, "a", "")
+	h.publish("w", contract.MessageStatus, "a", "m1")
+	h.publish("w", contract.Message, "b", "m2")
+	h.publish("w", contract.MessageStatus, "a", "m1")
+	h.publish("w", contract.Conversation, "a", "")
 
 	v, _ := h.connect("w", "a")
 	if err := subscribed(v); err != nil {
 		t.Fatal(err)
 	}
-	live := h.publish("w", mapping.Message, "a", "m3")
+	live := h.publish("w", contract.Message, "a", "m3")
 	expect(t, v.until(live),
 		// on connect
 		"5:messageStatus am1", "6:conversation a",
@@ -242,11 +242,11 @@ func subscribed(v *viewer) error {
 func TestClientWithoutSubscriptionGetsAllMessages(t *testing.T) {
 	t.Parallel()
 	h := startHub(t, nil)
-	h.publish("w", mapping.Message, "a", "m1")
-	h.publish("w", mapping.Message, "b", "m2")
+	h.publish("w", contract.Message, "a", "m1")
+	h.publish("w", contract.Message, "b", "m2")
 	v, _ := h.connect("w")
 	v.until(2)
-	live := h.publish("w", mapping.Message, "c", "m3")
+	live := h.publish("w", contract.Message, "c", "m3")
 	expect(t, v.until(live), "1:message am1", "2:message bm2", "3:message cm3")
 }
 
@@ -257,18 +257,18 @@ func TestSubscriptionsFilterMessagesAlone(t *testing.T) {
 	if err := subscribed(v); err != nil {
 		t.Fatal(err)
 	}
-	h.publish("w", mapping.Message, "a", "m1")
-	h.publish("w", mapping.Message, "b", "m2")
-	h.publish("w", mapping.Conversation, "b", "")
-	h.publish("other", mapping.Conversation, "x", "")
-	h.publish("w", mapping.MessageStatus, "b", "m2")
-	n := h.publish("w", mapping.Typing, "b", "")
+	h.publish("w", contract.Message, "a", "m1")
+	h.publish("w", contract.Message, "b", "m2")
+	h.publish("w", contract.Conversation, "b", "")
+	h.publish("other", contract.Conversation, "x", "")
+	h.publish("w", contract.MessageStatus, "b", "m2")
+	n := h.publish("w", contract.Typing, "b", "")
 	expect(t, v.until(n), "1:message am1", "3:conversation b", "5:messageStatus bm2", "6:typing b")
 
 	if _, err := v.EmitAck(t.Context(), "unsubscribe:conversation", "a"); err != nil {
 		t.Fatal(err)
 	}
-	n = h.publish("w", mapping.Message, "b", "m3")
+	n = h.publish("w", contract.Message, "b", "m3")
 	if got := v.until(n); got[len(got)-1] != "7:message bm3" {
 		t.Errorf("after the last subscription was taken back: %v", got)
 	}
@@ -281,16 +281,16 @@ func TestReturningClientGetsExactlyWhatItMissed(t *testing.T) {
 	if err := subscribed(v); err != nil {
 		t.Fatal(err)
 	}
-	v.until(h.publish("w", mapping.Message, "a", "m1"))
+	v.until(h.publish("w", contract.Message, "a", "m1"))
 	h.server.SocketIO().CloseSome(1, 0)
 	for range 3 {
-		h.publish("w", mapping.Message, "a", "m")
-		h.publish("w", mapping.Message, "b", "m")
+		h.publish("w", contract.Message, "a", "m")
+		h.publish("w", contract.Message, "b", "m")
 	}
 	if s := <-v.connected; !s.Recovered {
 		t.Error("the session was not restored")
 	}
-	got := v.until(h.publish("w", mapping.Message, "a", "last"))
+	got := v.until(h.publish("w", contract.Message, "a", "last"))
 	slices.Sort(got)
 	if len(slices.Compact(slices.Clone(got))) != len(got) {
 		t.Errorf("something came twice: %v", got)
@@ -305,8 +305,8 @@ func TestReturningClientGetsExactlyWhatItMissed(t *testing.T) {
 func TestUnfinishedCatchUpGoesOn(t *testing.T) {
 	t.Parallel()
 	h := startHub(t, patient)
-	h.publish("w", mapping.Message, "a", "m1")
-	h.publish("w", mapping.Conversation, "a", "")
+	h.publish("w", contract.Message, "a", "m1")
+	h.publish("w", contract.Conversation, "a", "")
 	v, stop := h.connect("w", "a")
 	v.until(2)
 	h.server.SocketIO().CloseSome(1, 0)
@@ -321,13 +321,13 @@ func TestRepeatedEventsAreDropped(t *testing.T) {
 	t.Parallel()
 	h := startHub(t, nil)
 	v, _ := h.connect("w")
-	h.publish("w", mapping.Message, "a", "m1")
-	h.publish("w", mapping.Message, "a", "m2")
+	h.publish("w", contract.Message, "a", "m1")
+	h.publish("w", contract.Message, "a", "m2")
 	v.until(2)
 	h.commit = 0
-	h.publish("w", mapping.Message, "a", "m1")
-	h.publish("w", mapping.Message, "a", "m2")
-	n := h.publish("w", mapping.Message, "a", "m3")
+	h.publish("w", contract.Message, "a", "m1")
+	h.publish("w", contract.Message, "a", "m2")
+	n := h.publish("w", contract.Message, "a", "m3")
 	expect(t, v.until(n), "1:message am1", "2:message am2", "3:message am3")
 	if s := h.server.Hub().Stats(); s.Repeated != 2 || s.Replay.Events != 3 {
 		t.Errorf("%d repeated, %d in the log; want 2 and 3", s.Repeated, s.Replay.Events)
@@ -344,13 +344,13 @@ func TestAnotherHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 5 {
-		h.publish("w", mapping.Message, "a", "old")
+		h.publish("w", contract.Message, "a", "old")
 	}
 	v.until(5)
 	h.server.Hub().Restart(time.Time{}, time.Now(), time.Now())
 	h.commit = 0
 	for range 7 {
-		h.publish("w", mapping.Message, "a", "new")
+		h.publish("w", contract.Message, "a", "new")
 	}
 	v.until(7)
 	h.server.SocketIO().CloseSome(1, 0)
@@ -412,9 +412,9 @@ func TestNothingIsLostUnderCutsAndFullQueues(t *testing.T) {
 	for i := range events {
 		conversation := fmt.Sprintf("c%d", i%conversations)
 		message := fmt.Sprintf("m%d", i)
-		n := h.publish("w", mapping.Message, conversation, message)
+		n := h.publish("w", contract.Message, conversation, message)
 		messages = append(messages, received{N: n, Conversation: conversation, Message: message})
-		status[message] = h.publish("w", mapping.MessageStatus, conversation, message)
+		status[message] = h.publish("w", contract.MessageStatus, conversation, message)
 		if i%100 == 99 {
 			time.Sleep(time.Millisecond) // lets readers run: pacing, not waiting for a state
 		}

@@ -14,7 +14,7 @@ import (
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/hub"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -116,7 +116,7 @@ func (p *person) ended() {
 func tell(server *api.Server, workspace string, commit uint64) {
 	at := source.Position{Commit: commit, Index: 1}
 	server.Hub().Publish(&hub.Event{
-		Position: at, Kind: mapping.Conversation, Workspace: []byte(workspace), Conversation: []byte("c"),
+		Position: at, Kind: contract.Conversation, Workspace: []byte(workspace), Conversation: []byte("c"),
 		Packet: socketio.NewEvent(hub.Namespace, "conversation", fmt.Appendf(nil, `{"n":%d}`, commit), fmt.Appendf(nil, "%q", at)),
 	}, time.Now())
 }

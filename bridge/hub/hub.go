@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -169,7 +169,7 @@ func (h *Hub) Head() source.Position {
 // Event is one event to be published.
 type Event struct {
 	Position source.Position
-	Kind     mapping.Kind
+	Kind     contract.Kind
 	// Workspace, Conversation and Message (the message's id, for Kind
 	// MessageStatus) are not kept.
 	Workspace, Conversation, Message []byte

@@ -16,7 +16,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/internal/history"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -257,8 +257,8 @@ func (m *model) id(conv string) string {
 	return fmt.Sprintf("%s-%d.%d", conv, m.epoch, m.commit)
 }
 
-var kinds = map[history.Kind]mapping.Kind{
-	history.Message: mapping.Message, history.Conversation: mapping.Conversation, history.MessageStatus: mapping.MessageStatus,
+var kinds = map[history.Kind]contract.Kind{
+	history.Message: contract.Message, history.Conversation: contract.Conversation, history.MessageStatus: contract.MessageStatus,
 }
 
 // payload is what an event of the model says.

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 )
 
@@ -21,7 +21,7 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 		return
 	}
 	h.stats.Published[ev.Kind]++
-	if ev.Kind == mapping.Typing {
+	if ev.Kind == contract.Typing {
 		if t := h.tenants[string(ev.Workspace)]; t != nil {
 			h.broadcast(ev.Packet, t.all)
 		}
@@ -39,7 +39,7 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 	}
 	h.sending.Store(ev.Packet)
 	defer h.sending.Store(nil)
-	if ev.Kind != mapping.Message {
+	if ev.Kind != contract.Message {
 		h.namespace.BroadcastTo(ev.Packet, t.all)
 	} else if r := t.rooms[string(ev.Conversation)]; r != nil {
 		h.namespace.BroadcastTo(ev.Packet, t.open, r.room)

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 // catchUpReason is why a client reads the log.
@@ -32,7 +32,7 @@ func (c catchUpReason) String() string { return catchUpNames[c] }
 
 // Stats counts what a Hub did since its start.
 type Stats struct {
-	Published [mapping.Typing + 1]uint64
+	Published [contract.Typing + 1]uint64
 	// Repeated counts events that the source delivered again and that were dropped.
 	Repeated uint64
 	// CatchUps counts how often a client began to read the log, by why.

@@ -2,14 +2,14 @@ package ops
 
 import (
 	"chatbridge/bridge/pipeline"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 func eventMetrics() []family {
 	return []family{
 		counters("events_total", "Events published, by name.", []string{"event"},
 			func(s *Snapshot, e emit) {
-				for kind := mapping.Message; kind <= mapping.Typing; kind++ {
+				for kind := contract.Message; kind <= contract.Typing; kind++ {
 					e(float64(s.Hub.Published[kind]), kind.String())
 				}
 			}),

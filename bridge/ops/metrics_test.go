@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio/engineio"
 )
 
@@ -125,7 +125,7 @@ func TestValues(t *testing.T) {
 	s.Sockets.LatencySum = 1500 * time.Millisecond
 	s.Source.LagBytes, s.Source.Lag = 4096, 0.25
 	*s.Source.LastTransaction = time.UnixMilli(1_700_000_000_250)
-	s.Hub.Published = [...]uint64{mapping.Message: 10, mapping.Typing: 2}
+	s.Hub.Published = [...]uint64{contract.Message: 10, contract.Typing: 2}
 	s.Postgres.Inserts, s.Postgres.Deletes = 21, 22
 	s.Gateway.Probes, s.Gateway.ProbesFailed = 100, 4
 	s.Pipeline.Mapping.Lookups.Batches, s.Pipeline.Mapping.Lookups.Timeouts, s.Pipeline.Mapping.Lookups.Errors = 9, 2, 1

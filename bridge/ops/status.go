@@ -4,7 +4,7 @@ import (
 	"bytes"
 
 	"chatbridge/internal/jsonscan"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio/engineio"
 )
 
@@ -93,10 +93,10 @@ func (s *Snapshot) statusEvents() object {
 		mean = delay.Sum.Seconds() / float64(delay.Count)
 	}
 	return object{
-		{"message", s.Hub.Published[mapping.Message]},
-		{"conversation", s.Hub.Published[mapping.Conversation]},
-		{"messageStatus", s.Hub.Published[mapping.MessageStatus]},
-		{"typing", s.Hub.Published[mapping.Typing]},
+		{"message", s.Hub.Published[contract.Message]},
+		{"conversation", s.Hub.Published[contract.Conversation]},
+		{"messageStatus", s.Hub.Published[contract.MessageStatus]},
+		{"typing", s.Hub.Published[contract.Typing]},
 		{"position", unlessEmpty(position)}, // of the newest event
 		{"delay", object{{"count", delay.Count}, {"sumSeconds", delay.Sum.Seconds()}, {"meanSeconds", mean}}},
 		{"gaps", s.Pipeline.Gaps},

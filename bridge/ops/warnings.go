@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 )
 
 // maxWarnings bounds what /status lists.
@@ -26,7 +27,7 @@ type Warnings struct {
 func NewWarnings(log *slog.Logger) *Warnings { return &Warnings{log: log} }
 
 // Row takes a warning of the mapper.
-func (w *Warnings) Row(m mapping.Warning) {
+func (w *Warnings) Row(m engine.Warning) {
 	w.log.Warn("a row is not what the mapping expects", "detail", m.Detail, "reason", m.Reason, "table", m.Table, "key", m.Key)
 	w.add(fmt.Sprintf("%s %s: %s", m.Table, m.Reason, m.Detail))
 }

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"chatbridge/internal/retry"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
 // Events that failed look-ups left incomplete are looked up and published again:
@@ -76,7 +76,7 @@ func (p *Pipeline) logLookups() {
 }
 
 // publishCorrected publishes an event again. Its delay is not counted.
-func (p *Pipeline) publishCorrected(ev *mapping.Event) error {
+func (p *Pipeline) publishCorrected(ev *contract.Event) error {
 	p.put(ev)
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/internal/retry"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -22,7 +24,7 @@ type Pipeline struct {
 
 	// mu guards all up to delay, which the source's goroutine and the timer's use.
 	mu     sync.Mutex
-	mapper *mapping.Mapper
+	mapper *engine.Mapper
 	tx     source.Tx
 	open   bool   // tx is being read
 	offset []byte // the offset argument, a JSON string
@@ -37,10 +39,10 @@ type Pipeline struct {
 
 // New returns a Pipeline that maps as spec says and publishes to hub.
 // opts.LeftOut is the Pipeline's own.
-func New(spec *mapping.Spec, opts mapping.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
+func New(spec *mapping.Spec, opts engine.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
 	p := &Pipeline{hub: hub, log: log, correction: correction{backoff: retry.Backoff{Min: correctMin, Max: correctMax}}}
 	opts.LeftOut = p.leftOut
-	p.mapper = mapping.New(spec, opts)
+	p.mapper = engine.New(spec, opts)
 	return p
 }
 
@@ -116,23 +118,23 @@ func (p *Pipeline) Gap(g source.Gap) error {
 }
 
 // leftOut tells the workspace's clients of an event that was too large to be sent.
-func (p *Pipeline) leftOut(workspace, conversation []byte, _ mapping.Kind) {
+func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
 	p.hub.LeftOut(workspace, conversation, p.tx.Time)
 }
 
 // publish makes a packet of a mapped event. All but typing, which means
 // nothing later, carry their position as the last argument: the offset of
 // Socket.IO's connection-state recovery.
-func (p *Pipeline) publish(ev *mapping.Event) error {
+func (p *Pipeline) publish(ev *contract.Event) error {
 	p.delay.observe(p.put(ev).Sub(p.tx.Time))
 	return nil
 }
 
 // put hands an event to the Hub and returns when.
-func (p *Pipeline) put(ev *mapping.Event) time.Time {
+func (p *Pipeline) put(ev *contract.Event) time.Time {
 	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
 	var packet *socketio.Packet
-	if ev.Kind == mapping.Typing {
+	if ev.Kind == contract.Typing {
 		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload)
 	} else {
 		p.offset = append(p.offset[:0], '"')

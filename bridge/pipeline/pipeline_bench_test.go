@@ -16,6 +16,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -142,7 +143,7 @@ func readPipeline(b *testing.B, dsn, slot string, rows int) {
 		b.Fatal(err)
 	}
 	feeding := hub.New(io.Namespace("/"), hub.DefaultOptions())
-	opts := mapping.Options{Lookup: lookup.NewSQL(pool, spec, 0)}
+	opts := engine.Options{Lookup: lookup.NewSQL(pool, spec, 0)}
 	s, err := postgres.New(postgres.Options{URL: dsn, Slot: slot, Create: postgres.CreateNothing})
 	if err != nil {
 		b.Fatal(err)

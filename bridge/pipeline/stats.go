@@ -1,7 +1,7 @@
 package pipeline
 
 import (
-	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/source"
 )
 
@@ -13,7 +13,7 @@ type Stats struct {
 	// Gaps counts the losses that the source declared; LastGap is the latest.
 	Gaps    uint64
 	LastGap *source.Gap
-	Mapping mapping.Stats
+	Mapping engine.Stats
 }
 
 // Stats returns a snapshot.

@@ -3,7 +3,7 @@ package replay
 import (
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -35,7 +35,7 @@ const Slack = 5 * time.Second
 // Event is what Append records. The Packet is kept, the byte slices are copied.
 type Event struct {
 	Position     source.Position
-	Kind         mapping.Kind
+	Kind         contract.Kind
 	Conversation []byte
 	// Message is the message's id; needed for Kind MessageStatus only.
 	Message []byte

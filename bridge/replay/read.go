@@ -4,7 +4,7 @@ import (
 	"sort"
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -95,7 +95,7 @@ func (l *Log) Read(s *Space, dst []*socketio.Packet, p Place, until uint64, limi
 }
 
 func (sc *Scope) passes(e *entry, conversation string) bool {
-	if e.kind == mapping.Message {
+	if e.kind == contract.Message {
 		return sc.Messages(conversation, e.seq)
 	}
 	return sc.Everything || !e.superseded
@@ -120,7 +120,7 @@ func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation st
 			return dst, e.seq
 		}
 		seen++
-		if e.kind == mapping.Message && messages || e.kind != mapping.Message && !e.superseded {
+		if e.kind == contract.Message && messages || e.kind != contract.Message && !e.superseded {
 			dst = append(dst, l.bare(s, c, e))
 		}
 	}

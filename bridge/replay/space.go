@@ -3,7 +3,7 @@ package replay
 import (
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -69,7 +69,7 @@ type entry struct {
 	status *status          // Kind MessageStatus only
 	commit uint64
 	index  uint32
-	kind   mapping.Kind
+	kind   contract.Kind
 	// superseded tells that a newer conversation or messageStatus event of
 	// the same conversation or message makes this one unnecessary.
 	superseded bool
@@ -126,12 +126,12 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 	}
 	ordinal := c.base + uint64(c.entries.len())
 	switch ev.Kind {
-	case mapping.Conversation:
+	case contract.Conversation:
 		if c.update > c.base {
 			c.entries.at(int(c.update - 1 - c.base)).superseded = true
 		}
 		c.update = ordinal + 1
-	case mapping.MessageStatus:
+	case contract.MessageStatus:
 		if e.status = s.statuses[string(ev.Message)]; e.status != nil {
 			old := e.status
 			old.conv.entries.at(int(old.ordinal - old.conv.base)).superseded = true
@@ -192,7 +192,7 @@ func (s *Space) evict(c *conversation, weight int64) int64 {
 // raiseFloors raises the floors of an evicted entry's kind to it.
 func (s *Space) raiseFloors(c *conversation, e *entry) {
 	f := Floor{Seq: e.seq + 1, At: e.at, Position: e.position()}
-	if e.kind != mapping.Message {
+	if e.kind != contract.Message {
 		s.states = s.states.Later(f)
 		if e.superseded {
 			return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/trial"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ rows given first, contacts and conversations, stand for what the database has.`,
 			}
 			return trial.Run(std.in, std.out, trial.Options{
 				Spec: spec, Table: table, Time: time.Now(),
-				Warn: func(w mapping.Warning) {
+				Warn: func(w engine.Warning) {
 					fmt.Fprintf(std.err, "warning: %s: %s %s: %s\n", w.Reason, w.Table, w.Key, w.Detail)
 				},
 			})

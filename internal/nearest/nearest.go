@@ -2,7 +2,10 @@
 // about misspelled names. It is pure and imports nothing of ours.
 package nearest
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Of returns the word with the smallest edit distance to s, ignoring case; of
 // equals the first, and "" where none is within a third of the length of s (or
@@ -41,4 +44,19 @@ func distance(a, b string) int {
 		before, last = last, row
 	}
 	return last[len(b)]
+}
+
+// Hint ends a message about a word that is not accepted: the nearest of the
+// accepted ones if one is near, and the list if it is short.
+func Hint(word string, of []string) string {
+	near := Of(word, of)
+	switch {
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case len(of) == 0:
+		return "nothing is accepted here"
+	case len(of) > 30:
+		return fmt.Sprintf("none of the %d there is like it", len(of))
+	}
+	return "there are " + strings.Join(of, ", ")
 }
