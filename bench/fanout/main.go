@@ -105,7 +105,7 @@ func parse(args []string) (plan, error) {
 	f.IntVar(&p.many, "many", 0, "steady and peak once more with so many clients, such as 5000")
 	f.DurationVar(&p.probe, "probe", 2500*time.Millisecond, "how long each rate is tried")
 	f.StringVar(&p.before, "before", "", "measure our server as it was at this revision too, such as HEAD~1")
-	plain := f.String("plain", "", "measure our server with these build tags, one each, too: plainsend, plainread (see docs/hot-path.md)")
+	plain := f.String("plain", "", "measure our server with these build tags, one each, too: plainsend, plainread (see docs/hot-path/socketio.md)")
 	f.StringVar(&p.profile, "profile", "", "write a CPU profile of our server at its highest rate to this file")
 	f.StringVar(&p.write, "write", "", "write the page of results to this file")
 	if err := f.Parse(args); err != nil {

@@ -22,9 +22,9 @@ var allowed = map[string][]string{
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},
 	"mapping/internal/plan":    {"source", "mapping/internal/convert"},
-	"mapping":                  {"source", "mapping/contract", "mapping/internal/..."},
-	"mapping/engine":           {"source", "mapping", "mapping/contract", "mapping/internal/..."},
-	"mapping/lookup":           {"source", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/..."},
+	"mapping":                  {"source", "mapping/contract", "mapping/internal/convert", "mapping/internal/plan"},
+	"mapping/engine":           {"source", "mapping", "mapping/contract", "mapping/internal/convert", "mapping/internal/plan"},
+	"mapping/lookup":           {"source", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/convert", "mapping/internal/plan"},
 	"socketio/engineio":        {"socketio/engineio/..."},
 	"socketio":                 {"socketio/..."},
 	"configs":                  {},
@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/replay",
 	},
 	"bridge/pipeline": {
-		"source", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/...", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
+		"source", "mapping/...", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
 	},
 	"bridge/logging":      {},
 	"internal/nearest":    {},
@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	"bridge/check": {"configs", "source", "source/postgres/...", "mapping", "mapping/...", "bridge/auth", "bridge/requirements"},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
-		"source", "source/...", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/...", "socketio", "socketio/...",
+		"source", "source/...", "mapping/...", "socketio", "socketio/...",
 		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
 	},
 }

@@ -28,8 +28,6 @@ type Options struct {
 	// SIDPrefix begins each session id, so that a proxy can route a session's
 	// requests by it. Default empty; letters, digits, '-' and '_' only.
 	SIDPrefix string
-	// DisablePolling refuses the polling transport, and with it upgrades.
-	DisablePolling bool
 
 	// CheckOrigin decides on a request that has an Origin header; requests
 	// without one come from programs, not browsers, and are always accepted. Nil

@@ -11,7 +11,7 @@ import (
 
 // poller waits with epoll(7) for what clients send on idle WebSocket connections, so
 // that none of them needs a goroutine, whose stack would be more than half of what an
-// idle connection takes: see docs/hot-path.md.
+// idle connection takes: see docs/hot-path/socketio.md.
 //
 // Each connection is registered one-shot: when it has something to read, a goroutine
 // starts and reads until there is no more, then watches it again. The epoll

@@ -26,7 +26,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query, _ := url.ParseQuery(r.URL.RawQuery) // what can be parsed is enough
 	upgrade := websocket.IsWebSocketUpgrade(r)
 	transport := query.Get("transport")
-	if transport != "websocket" && (transport != "polling" || s.opts.DisablePolling) {
+	if transport != "websocket" && transport != "polling" {
 		s.refuse(w, r, UnknownTransport)
 		return
 	}
