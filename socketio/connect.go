@@ -125,10 +125,10 @@ func (c *client) accept(n *Namespace, r connectRequest) {
 	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, offset: r.offset}
 	c.sockets = append(c.sockets, s)
 	c.stopTimer()
+	c.server.socketConnects.Add(1) // before the client knows
 	n.add(s, saved)
 	c.mu.Unlock()
 
-	c.server.socketConnects.Add(1)
 	if s.recovered {
 		c.server.recovered.Add(1)
 	} else if r.pid != "" {

@@ -139,9 +139,7 @@ func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
 	}
 	deadline := time.Now().Add(lingerTime)
 	if sendFrame {
-		_ = c.Conn.SetWriteDeadline(deadline)
-		_, err := c.Conn.Write(closeFrame(reason))
-		frameSent = err == nil
+		frameSent = c.sendCloseFrame(closeFrame(reason), deadline)
 	}
 	if frameSent {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
@@ -151,6 +149,18 @@ func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
 		// What comes is not used, and how it ends does not matter.
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
+}
+
+// sendCloseFrame reports whether the frame was sent. A client that does not read gets
+// none, and is not waited for if there is a descriptor.
+func (c *wsConn) sendCloseFrame(frame []byte, deadline time.Time) bool {
+	if c.raw != nil {
+		n, err := newSender().trySend(c, frame)
+		return err == nil && n == len(frame)
+	}
+	_ = c.Conn.SetWriteDeadline(deadline)
+	_, err := c.Conn.Write(frame)
+	return err == nil
 }
 
 // lingerBytes bounds what is read from a closed connection.
