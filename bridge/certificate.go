@@ -7,9 +7,11 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"chatbridge/configs"
 )
 
-// certificateCheck is how often, at most, the files are looked at for a change.
+// certificateCheck is how often, at most, the files are checked for a change.
 const certificateCheck = 5 * time.Second
 
 // certificate serves a certificate from two files and reads them again when
@@ -26,8 +28,12 @@ type certificate struct {
 	failed  bool
 }
 
-func loadCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
-	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
+// newCertificate loads the configured files; it returns nil where there are none.
+func newCertificate(files configs.TLS, log *slog.Logger) (*certificate, error) {
+	if files.CertFile == "" {
+		return nil, nil
+	}
+	c := &certificate{certFile: files.CertFile, keyFile: files.KeyFile, log: log}
 	if err := c.load(); err != nil {
 		return nil, err
 	}
@@ -83,4 +89,26 @@ func (c *certificate) load() error {
 	}
 	c.current, c.stamp = &pair, stamp
 	return nil
+}
+
+// adopt makes the files and the certificate of other those of c.
+func (c *certificate) adopt(other *certificate) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.certFile, c.keyFile = other.certFile, other.keyFile
+	c.current, c.stamp, c.failed = other.current, other.stamp, false
+}
+
+// expires returns when the certificate in use does.
+func (c *certificate) expires() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return leafExpiry(c.current)
+}
+
+func leafExpiry(c *tls.Certificate) time.Time {
+	if c == nil || c.Leaf == nil {
+		return time.Time{}
+	}
+	return c.Leaf.NotAfter
 }

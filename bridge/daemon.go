@@ -6,65 +6,55 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"chatbridge/bridge/access"
-	"chatbridge/bridge/auth"
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/gateway"
-	"chatbridge/bridge/logging"
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/socketio"
-	"chatbridge/source"
 )
-
-// Source follows the changes of the database.
-type Source interface {
-	// Run feeds handler until ctx ends, and then returns nil or ctx's error.
-	// It deals itself with all that passes; an error is for good.
-	Run(ctx context.Context, handler source.Handler) error
-	// Health may be called from any goroutine, also while Run does not run.
-	Health() SourceHealth
-}
 
 // Daemon is the whole bridge. New makes it, Listen binds its addresses, Run
 // runs it.
 type Daemon struct {
-	cfg      *configs.Config
-	build    Build
-	log      *slog.Logger
-	started  time.Time
+	cfg *configs.Config
+	log *slog.Logger
+
 	source   Source
-	pipeline *Pipeline
-	server   *Server
-	auth     *auth.Authenticator
+	progress ops.Progress // stands before pipeline
+	pipeline *pipeline.Pipeline
+	api      *api.Server
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	warnings warnings
-	pool     *pgxpool.Pool // for lookups and memberships; nil without a database
-	origins  atomic.Pointer[access.Origins]
-	key      atomic.Pointer[configs.Secret] // of the Supabase project
-	refused  refusals
-	refilled chan struct{} // closed once new sessions are let in
-	// descriptors keeps some file descriptors from the clients.
-	descriptors *descriptors
+	pool     *pgxpool.Pool    // for lookups and memberships; nil without a database
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 
-	public, admin net.Listener
-	ending        atomic.Bool
+	listeners   listeners
+	descriptors *descriptors
+	reload      *reload
+	observer    *observer
+	notify      *systemd.Notifier
+}
 
-	// The operator's side: see operate.go and reload.go.
-	notify    *systemd.Notifier
-	inherited *systemd.Listeners
-	taken     []string // the settings whose sockets are systemd's
-	lines     *logging.Log
-	cert      *certificate // nil without TLS
-	pulse     pulse
-	reloads   reloads
+// Listen binds the public and the admin address, so that a port that is taken
+// is known before anything else begins. Addr and AdminAddr tell what was
+// bound.
+func (d *Daemon) Listen() error { return d.listeners.bind(d.cfg) }
+
+// Addr returns the public listener's address. Listen must have been called.
+func (d *Daemon) Addr() net.Addr { return d.listeners.public.Addr() }
+
+// AdminAddr returns the admin listener's address; nil when it is off.
+func (d *Daemon) AdminAddr() net.Addr {
+	if d.listeners.admin == nil {
+		return nil
+	}
+	return d.listeners.admin.Addr()
 }
 
 // Run serves until ctx ends or a part fails for good. Then it ends in order:
@@ -74,67 +64,47 @@ type Daemon struct {
 // All of it takes no longer than shutdown.grace. It returns nil after an
 // orderly end.
 func (d *Daemon) Run(ctx context.Context) error {
-	if d.public == nil {
+	if d.listeners.public == nil {
 		if err := d.Listen(); err != nil {
 			return err
 		}
 	}
-	// Serving outlives ctx: it has clients to let go first.
+	// Serving outlives ctx: its clients are closed first.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
 	group, failed := errgroup.WithContext(serving)
-	for _, part := range append(d.parts, d.server.Hub().Run) {
+	for _, part := range d.parts {
 		group.Go(func() error { return part(failed) })
 	}
-	public := d.serve(group, d.public, d.descriptors.admit(d.publicHandler()), d.descriptors)
-	var admin *server
-	if d.admin != nil {
-		admin = d.serve(group, d.admin, d.adminHandler(), nil)
+	servers := d.httpServers()
+	for _, s := range servers {
+		group.Go(s.run)
 	}
-
 	following, stopFollowing := context.WithCancel(ctx)
 	defer stopFollowing()
-	followed := make(chan error, 1)
-	d.pulse.next = d.pipeline
-	go func() { followed <- d.source.Run(following, &d.pulse) }()
+	followed := make(chan struct{})
+	var sourceErr error // once followed is closed
+	go func() {
+		defer close(followed)
+		sourceErr = d.source.Run(following, &d.progress)
+	}()
 	d.logAddresses()
 	d.notify.Ready()
-	group.Go(func() error { return d.notify.Watch(failed, watched{d}) })
+	group.Go(func() error { return d.notify.Watch(failed, d.watchdog()) })
 
 	var cause error
-	over := false
 	select {
 	case <-ctx.Done():
 	case <-failed.Done():
-	case cause = <-followed:
-		over = true
-		if ctx.Err() != nil {
-			cause = nil
+	case <-followed:
+		if ctx.Err() == nil {
+			cause = sourceErr
 		}
 	}
-	d.ending.Store(true)
-	d.notify.Stopping()
-	if d.activated() {
-		// Who connects from now on waits for the next process.
-		public.stopAccepting(serving, d.public)
-	}
-	if cause != nil {
-		d.log.Error("the source failed; ending", "error", cause)
-	} else {
-		d.log.Info("ending")
-	}
-	stopFollowing()
-	grace, cancel := context.WithTimeout(serving, d.cfg.Shutdown.Grace)
-	defer cancel()
-	if !over {
+	d.end(serving, servers, cause, func() {
+		stopFollowing()
 		<-followed
-	}
-	d.letGo(grace)
-	for _, s := range []*server{public, admin} {
-		if s != nil && s.Shutdown(grace) != nil {
-			_ = s.Close()
-		}
-	}
+	})
 	stopServing()
 	err := group.Wait()
 	d.Close()
@@ -142,43 +112,87 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return errors.Join(cause, ignoreCanceled(err))
 }
 
-// Close lets go what New and Listen took. Run does so by itself.
-func (d *Daemon) Close() {
-	for _, ln := range []net.Listener{d.public, d.admin} {
-		if ln != nil {
-			_ = ln.Close() // it may be closed already
+// httpServers returns the public server and, where it is on, the admin one.
+func (d *Daemon) httpServers() []*httpServer {
+	servers := []*httpServer{newHTTPServer(d.listeners.public, d.descriptors.admit(d.publicHandler()), d.descriptors, d.log)}
+	if d.listeners.admin != nil {
+		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, d.log))
+	}
+	return servers
+}
+
+// end ends the source by stopSource, then the clients, then HTTP.
+func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, stopSource func()) {
+	d.observer.ending.Store(true)
+	d.notify.Stopping()
+	if d.listeners.activated {
+		// Who connects from now on waits for the next process.
+		servers[0].stopAccepting(ctx)
+	}
+	if cause != nil {
+		d.log.Error("the source failed; ending", "error", cause)
+	} else {
+		d.log.Info("ending")
+	}
+	grace, cancel := context.WithTimeout(ctx, d.cfg.Shutdown.Grace)
+	defer cancel()
+	stopSource()
+	d.closeClients(grace)
+	for _, s := range servers {
+		if s.Shutdown(grace) != nil {
+			_ = s.Close()
 		}
 	}
+}
+
+// logAddresses says where it serves, as the listeners report it.
+func (d *Daemon) logAddresses() {
+	l := &d.listeners
+	attrs := []any{"address", l.public.Addr().String(), "path", d.cfg.Path, "tls", l.cert != nil, "version", d.observer.build.Version}
+	if l.admin != nil {
+		attrs = append(attrs, "admin", l.admin.Addr().String())
+	}
+	d.log.Info("serving", attrs...)
+}
+
+// watchdog is the Daemon as systemd watches it.
+func (d *Daemon) watchdog() ops.Watchdog {
+	return ops.Watchdog{Snapshot: d.Snapshot, Progress: &d.progress}
+}
+
+// Close closes what New and Listen opened. Run does so by itself.
+func (d *Daemon) Close() {
+	d.listeners.close()
 	if d.pool != nil {
 		d.pool.Close()
 	}
 }
 
-// shedBatches is how many batches the clients are closed in at the end, and
+// closeBatches is how many batches the clients are closed in at the end, and
 // gatewayBatch how many of the proxied ones are closed at a time.
 const (
-	shedBatches  = 20
+	closeBatches = 20
 	gatewayBatch = 50
 )
 
-// letGo closes the clients' transports over half of the time that is left, so
+// closeClients closes the clients' transports over half of shutdown.grace, so
 // that they do not all come to another instance at once.
-func (d *Daemon) letGo(ctx context.Context) {
-	clients := d.server.IO().Len()
-	left := d.cfg.Shutdown.Grace / 2
-	if clients < 2*shedBatches {
-		left = 0
+func (d *Daemon) closeClients(ctx context.Context) {
+	clients := d.api.SocketIO().Len()
+	over := d.cfg.Shutdown.Grace / 2
+	if clients < 2*closeBatches {
+		over = 0
 	}
 	var proxied sync.WaitGroup
 	if d.gateway != nil {
-		proxied.Go(func() { _ = d.gateway.Shutdown(ctx, gatewayBatch, left/shedBatches) })
+		proxied.Go(func() { _ = d.gateway.Shutdown(ctx, gatewayBatch, over/closeBatches) })
 	}
-	err := d.server.IO().Shutdown(ctx, socketio.ShutdownOptions{
-		Batch: max(1, (clients+shedBatches-1)/shedBatches), Interval: left / shedBatches,
+	err := d.api.SocketIO().Shutdown(ctx, socketio.ShutdownOptions{
+		Batch: max(1, (clients+closeBatches-1)/closeBatches), Interval: over / closeBatches,
 	})
 	proxied.Wait()
 	if err != nil {
-		d.log.Warn("not all clients could be let go in time", "error", err)
+		d.log.Warn("not all clients could be closed in time", "error", err)
 	}
 }
 

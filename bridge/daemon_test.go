@@ -20,6 +20,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/sioclient"
@@ -91,7 +92,7 @@ func runDaemon(t *testing.T, env []string) *daemonTest {
 	cfg := load(t, env)
 	var err error
 	d := &daemonTest{t: t, log: new(logbook), done: make(chan error, 1)}
-	d.Daemon, err = bridge.New(cfg, bridge.Build{Version: "test"}, slog.New(slog.NewTextHandler(d.log, nil)))
+	d.Daemon, err = bridge.New(cfg, bridge.Options{Build: ops.Build{Version: "test"}, Logger: slog.New(slog.NewTextHandler(d.log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +138,8 @@ func (d *daemonTest) await(what string, ok func() bool) {
 func (d *daemonTest) live(clients int) {
 	d.t.Helper()
 	d.await("the clients being live", func() bool {
-		stats := d.Status().Clients
-		return stats.Connected == int64(clients) && stats.CatchingUp == 0
+		s := d.Snapshot()
+		return s.Connected() == int64(clients) && s.Hub.Catching == 0
 	})
 }
 
@@ -178,16 +179,16 @@ type crm struct {
 	connected chan struct{}
 	mu        sync.Mutex
 	events    []event
-	news      chan struct{}
+	changed   chan struct{}
 }
 
 func (d *daemonTest) client(subscribe ...string) *crm {
 	d.t.Helper()
-	c := &crm{t: d.t, connected: make(chan struct{}, 100), news: make(chan struct{}, 1)}
+	c := &crm{t: d.t, connected: make(chan struct{}, 100), changed: make(chan struct{}, 1)}
 	var err error
 	c.Client, err = sioclient.New(sioclient.Options{
 		URL: d.url, Auth: map[string]any{"token": token(d.t, workspace)},
-		Backoff: sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond, Jitter: 0.5},
+		Backoff: sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond},
 		OnConnect: func(sioclient.Session) {
 			for _, id := range subscribe {
 				_ = c.Emit("subscribe:conversation", id)
@@ -204,7 +205,7 @@ func (d *daemonTest) client(subscribe ...string) *crm {
 			c.events = append(c.events, ev)
 			c.mu.Unlock()
 			select {
-			case c.news <- struct{}{}:
+			case c.changed <- struct{}{}:
 			default:
 			}
 		},
@@ -231,7 +232,7 @@ func (c *crm) await(what string, ok func([]event) bool) []event {
 			return events
 		}
 		select {
-		case <-c.news:
+		case <-c.changed:
 		case <-timeout:
 			c.t.Fatalf("%s did not come; got %d events", what, len(events))
 		}
@@ -267,7 +268,7 @@ func TestServeCreatesWhatItNeedsAndServes(t *testing.T) {
 	conn, ids := crmDatabase(t, dsn, 1)
 	d := startDaemon(t, dsn)
 	d.ready()
-	if !strings.Contains(d.log.String(), "CREATE PUBLICATION bridge FOR TABLE") {
+	if !strings.Contains(d.log.String(), `CREATE PUBLICATION \"bridge\" FOR TABLE`) {
 		t.Errorf("the log does not say that the publication was created:\n%s", d.log)
 	}
 	c := d.client(ids[0])
@@ -389,18 +390,18 @@ func bodies(events []event) map[string]bool {
 func TestARoleThatMayNotIsToldTheSQL(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DB(t, schemas.CRM, `do $$ begin
-		if not exists (select from pg_roles where rolname = 'bridge_humble') then
-			create role bridge_humble login replication password 'x';
+		if not exists (select from pg_roles where rolname = 'bridge_limited') then
+			create role bridge_limited login replication password 'x';
 		end if; end $$;
-		grant select on all tables in schema public to bridge_humble;`)
-	d := startDaemon(t, as(t, dsn, "bridge_humble", "x"))
+		grant select on all tables in schema public to bridge_limited;`)
+	d := startDaemon(t, as(t, dsn, "bridge_limited", "x"))
 	err := <-d.done
 	d.done <- err
 	var setup *bridge.SetupError
 	if !errors.As(err, &setup) || setup.ExitCode() != 2 {
 		t.Fatalf("Run returned %v, want a SetupError with exit code 2", err)
 	}
-	for _, want := range []string{"CREATE PUBLICATION bridge FOR TABLE", "pg_create_logical_replication_slot("} {
+	for _, want := range []string{`CREATE PUBLICATION "bridge" FOR TABLE`, "pg_create_logical_replication_slot("} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q:\n%v", want, err)
 		}
@@ -487,7 +488,7 @@ func TestAMissingColumnCostsItsMember(t *testing.T) {
 	conn, ids := crmDatabase(t, dsn, 1)
 	d := startDaemon(t, dsn)
 	d.ready()
-	warnings := strings.Join(d.Status().Warnings, "\n")
+	warnings := strings.Join(d.Snapshot().Warnings, "\n")
 	if !strings.Contains(warnings, "client_id") || !strings.Contains(warnings, "message.metadata") {
 		t.Errorf("the warnings name neither column nor member:\n%s", warnings)
 	}
@@ -511,7 +512,7 @@ func TestAPortThatIsTakenIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := bridge.New(cfg, bridge.Build{}, slog.New(slog.DiscardHandler))
+	d, err := bridge.New(cfg, bridge.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

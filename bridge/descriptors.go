@@ -18,7 +18,7 @@ type descriptors struct {
 	// nothing is refused then.
 	limit   int
 	refused atomic.Uint64
-	said    atomic.Bool
+	logged  atomic.Bool
 	log     *slog.Logger
 }
 
@@ -83,7 +83,7 @@ func (d *descriptors) spent(c net.Conn) bool {
 
 func (d *descriptors) refuse() {
 	d.refused.Add(1)
-	if !d.said.Swap(true) {
+	if !d.logged.Swap(true) {
 		d.log.Warn("clients use up the file descriptors: new ones are refused, so that the source and the probes have some; "+
 			"raise LimitNOFILE (systemd) or ulimit -n, or lower limits.connections", "limit", d.limit, "reserve", d.reserve())
 	}

@@ -22,7 +22,7 @@ func startScarce(t *testing.T, n int) (d *descriptors, address string) {
 		_ = raw.Control(func(n uintptr) { fd = int(n) })
 	}
 	d = &descriptors{log: slog.New(slog.DiscardHandler), limit: fd + n}
-	s := &server{descriptors: d, returned: make(chan struct{}), fresh: make(map[net.Conn]struct{})}
+	s := &httpServer{descriptors: d, returned: make(chan struct{}), fresh: make(map[net.Conn]struct{})}
 	s.Handler = d.admit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	s.ConnState, s.ConnContext = s.track, d.mark
 	done := make(chan struct{})

@@ -1,9 +1,44 @@
-// Package bridge is the daemon: it wires a source of changes to the mapping
-// and the mapping to the Socket.IO server, supervises them, and answers for
-// their health.
+// Package bridge is the daemon: it makes the parts from the configuration, wires
+// them, runs them and ends them in order. What the parts do is theirs:
 //
-// The path of one row: the source calls the Pipeline (a source.Handler) from
-// its one goroutine; the Pipeline lets the mapper append the events' JSON,
-// makes one Socket.IO packet of each, and hands it to the Hub, which records
-// it in the replay log and broadcasts it; see package hub.
+//	source (postgres, realtime) → pipeline → hub → api → socketio
+//	                                          gateway, in front of ChatEngine
+//
+// # Files
+//
+//   - daemon.go the Daemon: Listen, Run, Close, the order of the end
+//   - new.go New: source, look-ups, pipeline; new_auth.go, new_api.go and
+//     new_gateway.go make those parts from the configuration
+//   - routes.go which path is served by what
+//   - http_server.go an HTTP server that can stop accepting first
+//   - listeners.go the sockets, bound or passed by systemd; certificate.go TLS
+//   - descriptors.go a reserve of file descriptors
+//   - reload.go SIGHUP
+//   - source.go what a Source is, and when it counts as caught up; availability.go
+//     when it last delivered changes
+//   - source_postgres.go logical replication: source_postgres_setup.go waits for the
+//     database and creates the publication, source_postgres_inspect.go finds and
+//     fixes changes of it while the stream runs, source_postgres_statefile.go keeps
+//     replay.state_file
+//   - source_realtime.go Supabase Realtime
+//   - snapshot.go the state of the parts, as bridge/ops shows it
+//
+// # Lifecycle
+//
+// New connects to nothing, Listen binds the addresses, Run serves until its context
+// ends or a part fails for good, and then ends the source, the clients and HTTP in
+// this order, within shutdown.grace. Close is for a Daemon that is not run.
+//
+// # Goroutines
+//
+// Run starts all and returns after all have: the source's, which alone calls the
+// pipeline; and one for each part (the authenticator, the API with its Hub, the
+// gateway, the log), each HTTP server and the watchdog, in one errgroup whose first
+// error ends the Daemon.
+//
+// # Concurrency
+//
+// What can change while the Daemon runs changes through reload alone; its mu is held
+// while one is applied, so that two do not mix. Parts are told by their own methods,
+// which are safe for concurrent use.
 package bridge

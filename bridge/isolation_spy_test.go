@@ -38,19 +38,19 @@ type spy struct {
 	messages map[string]bool
 	events   int
 	leaks    []string
-	news     chan struct{}
+	changed  chan struct{}
 }
 
 func spyOn(t *testing.T, url, name string, own, foreign *tenant, expect []string, auth map[string]any, onConnect func(*spy, sioclient.Session)) *spy {
 	t.Helper()
 	s := &spy{
 		name: name, own: own, foreign: foreign, expect: expect, tap: &tap{marks: foreign.marks}, done: make(chan struct{}),
-		messages: make(map[string]bool), news: make(chan struct{}, 1),
+		messages: make(map[string]bool), changed: make(chan struct{}, 1),
 	}
 	var err error
 	s.Client, err = sioclient.New(sioclient.Options{
 		URL: url, Path: "/api/ws", Auth: auth, Dialer: &websocket.Dialer{NetDialContext: s.tap.dial, HandshakeTimeout: 30 * time.Second},
-		Backoff:   sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond, Jitter: 0.5},
+		Backoff:   sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond},
 		OnConnect: func(c sioclient.Session) { onConnect(s, c) },
 		OnEvent:   s.take,
 	})
@@ -137,7 +137,7 @@ func (s *spy) take(e sioclient.Event) {
 		s.offset = offset
 	}
 	select {
-	case s.news <- struct{}{}:
+	case s.changed <- struct{}{}:
 	default:
 	}
 }
@@ -165,7 +165,7 @@ func (s *spy) await(t *testing.T, what func() string, ok func() bool) {
 			return
 		}
 		select {
-		case <-s.news:
+		case <-s.changed:
 		case <-timeout:
 			t.Fatalf("%s of %s: %s", s.name, s.own.user, what())
 		}

@@ -2,44 +2,48 @@ package bridge
 
 import (
 	"context"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
 )
 
-// postgresSource is logical replication, with the publication seen to before
-// it begins.
+// postgresSource is logical replication. Before it begins, it sets the database up;
+// while it runs, the stream has it inspected.
 type postgresSource struct {
-	daemon *Daemon
-	spec   *mapping.Spec
-	stream *postgres.Source
-	flow   flow
+	cfg          *configs.Config
+	spec         *mapping.Spec
+	warnings     *ops.Warnings
+	log          *slog.Logger
+	stream       *postgres.Source
+	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
-	// preparing is what the source waits for before there is a stream.
-	preparing atomic.Pointer[SourceHealth]
+	// settingUp is the health while setUp runs, nil otherwise.
+	settingUp atomic.Pointer[ops.Health]
 }
 
-// maxRetry is the longest pause between two attempts to connect. Short, for
-// clients wait meanwhile, and one attempt in 5 s costs a server nothing.
+// maxRetry is the longest pause between two attempts to connect. It is short because
+// clients wait meanwhile, and one attempt in 5 s is no load for a server.
 const maxRetry = 5 * time.Second
 
-// holderSilence is how long the bridge that holds the slot may be silent before
-// the one that stands by takes it: it reports every second, and the clients
-// give up after some ten seconds.
-const holderSilence = 2500 * time.Millisecond
+// holderTimeout is how long the bridge that has the slot may not report before the
+// one on standby takes it: it reports every second, and the clients give up after
+// some ten seconds.
+const holderTimeout = 2500 * time.Millisecond
 
-func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
-	c := d.cfg.Source.Postgres
+func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
+	c := cfg.Source.Postgres
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
-		Retain: d.cfg.Replay.Window, Memory: memory(d.cfg.Replay.StateFile, d.log), Logger: d.log,
+		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
-		MaxRetry: maxRetry, HolderSilence: holderSilence,
+		MaxRetry: maxRetry, HolderTimeout: holderTimeout,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
@@ -49,22 +53,23 @@ func (d *Daemon) newPostgres(spec *mapping.Spec) (*postgresSource, error) {
 	if c.Create == configs.CreateNever {
 		o.Create = postgres.CreateNothing
 	}
-	s := &postgresSource{daemon: d, spec: spec}
+	s := &postgresSource{cfg: cfg, spec: spec, warnings: w, log: log}
 	o.Inspect = s.inspect
 	var err error
 	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
-	d.parts = append(d.parts, func(ctx context.Context) error { return s.flow.watch(ctx, s.flows) })
 	return s, nil
 }
 
-// Run sees to the publication and follows it.
+// Run sets the database up and follows its changes.
 func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
-	if err := s.prepare(ctx); err != nil {
-		return err
-	}
-	return s.stream.Run(ctx, h)
+	return s.availability.during(ctx, s.flows, func() error {
+		if err := s.setUp(ctx); err != nil {
+			return err
+		}
+		return s.stream.Run(ctx, h)
+	})
 }
 
 func (s *postgresSource) flows(time.Time) bool {
@@ -73,24 +78,24 @@ func (s *postgresSource) flows(time.Time) bool {
 }
 
 // Health implements Source.
-func (s *postgresSource) Health() SourceHealth {
-	if h := s.preparing.Load(); h != nil {
+func (s *postgresSource) Health() ops.Health {
+	if h := s.settingUp.Load(); h != nil {
 		return *h
 	}
 	stats := s.stream.Stats()
-	h := SourceHealth{
-		Kind: configs.KindPostgres, State: stats.State.String(), Since: stats.Since.UTC(), Reason: stats.Reason,
+	h := ops.Health{
+		Kind: configs.KindPostgres, State: ops.State(stats.State.String()), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
-		FlowedUntil: s.flow.until(), ReplacedValues: stats.Replaced,
+		FlowedUntil: s.availability.until(), ReplacedValues: stats.Replaced,
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy
 	}
 	if h.Flowing && len(stats.Faults) > 0 {
-		// The stream is well and brings not what it should: clients are not
-		// served well here, from this moment on.
+		// The stream works but lacks changes: this bridge is not ready, from this
+		// moment on.
 		f := stats.Faults[0]
-		h.State, h.Reason, h.Remedy = postgres.Blocked.String(), f.What, f.Remedy
+		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
 		h.Flowing, h.FlowedUntil = false, time.Time{}
 	}
 	if !stats.LastCommit.IsZero() {
@@ -98,4 +103,10 @@ func (s *postgresSource) Health() SourceHealth {
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// Measure implements Source.
+func (s *postgresSource) Measure(to *ops.Snapshot) {
+	stats := s.stream.Stats()
+	to.Postgres = &stats
 }

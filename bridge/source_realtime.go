@@ -2,8 +2,10 @@ package bridge
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
@@ -12,18 +14,18 @@ import (
 
 // realtimeSource is Supabase Realtime with its reconciler.
 type realtimeSource struct {
-	stream *realtime.Source
-	flow   flow
+	stream       *realtime.Source
+	availability availability
 }
 
-func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
-	c := d.cfg.Source.Realtime
+func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *slog.Logger) (*realtimeSource, error) {
+	c := cfg.Source.Realtime
 	o := realtime.Options{
-		URL: c.URL, KeyFunc: func(context.Context) (string, error) { return d.serviceKey(), nil }, DatabaseURL: d.databaseURL().Reveal(),
+		URL: c.URL, KeyFunc: func(context.Context) (string, error) { return key.current(), nil }, DatabaseURL: databaseURL(cfg).Reveal(),
 		ReconcileInterval: c.ReconcileInterval, Window: c.Window,
 		// What a client that connects right after the start is caught up on.
-		Backfill: max(d.cfg.Replay.Window, time.Minute),
-		Logger:   d.log,
+		Backfill: max(cfg.Replay.Window, time.Minute),
+		Logger:   log,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
@@ -34,16 +36,13 @@ func (d *Daemon) newRealtime(spec *mapping.Spec) (*realtimeSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &realtimeSource{stream: stream}
-	d.parts = append(d.parts, func(ctx context.Context) error {
-		return s.flow.watch(ctx, func(now time.Time) bool { return flows(s.stream.Stats(), now) })
-	})
-	return s, nil
+	return &realtimeSource{stream: stream}, nil
 }
 
 // Run implements Source.
 func (s *realtimeSource) Run(ctx context.Context, h source.Handler) error {
-	return s.stream.Run(ctx, h)
+	flowing := func(now time.Time) bool { return flows(s.stream.Stats(), now) }
+	return s.availability.during(ctx, flowing, func() error { return s.stream.Run(ctx, h) })
 }
 
 // flows tells whether changes arrive: by the stream, or late but surely by the
@@ -54,11 +53,11 @@ func flows(s realtime.Stats, now time.Time) bool {
 }
 
 // Health implements Source.
-func (s *realtimeSource) Health() SourceHealth {
+func (s *realtimeSource) Health() ops.Health {
 	now, stats := time.Now(), s.stream.Stats()
-	h := SourceHealth{
-		Kind: configs.KindRealtime, State: string(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
-		Flowing: flows(stats, now), LagBytes: -1, FlowedUntil: s.flow.until(),
+	h := ops.Health{
+		Kind: configs.KindRealtime, State: ops.State(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
+		Flowing: flows(stats, now), LagBytes: -1, FlowedUntil: s.availability.until(),
 	}
 	for _, c := range stats.Channels {
 		if h.Reason == "" && c.Error != "" {
@@ -73,4 +72,10 @@ func (s *realtimeSource) Health() SourceHealth {
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// Measure implements Source.
+func (s *realtimeSource) Measure(to *ops.Snapshot) {
+	stats := s.stream.Stats()
+	to.Realtime = &stats
 }

@@ -22,7 +22,7 @@ func TestStandby(t *testing.T) {
 	first := startDaemon(t, dsn)
 	first.ready()
 	second := startDaemon(t, dsn)
-	second.await("that it stands by", func() bool { return second.Status().Source.State == "standby" })
+	second.await("that it stands by", func() bool { return second.Snapshot().Source.State == "standby" })
 	if code, body := second.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "standby") {
 		t.Errorf("/readyz of the one that stands by: %d %s", code, body)
 	}
@@ -59,8 +59,8 @@ func TestABridgeThatLosesItsSlotLetsItsClientsGo(t *testing.T) {
 	slot := strings.ToLower(config.Database)
 	// Somebody else takes the slot as soon as it is free.
 	thief := takeSlot(t, dsn, slot, conn)
-	d.await("that it stands by", func() bool { return d.Status().Source.State == "standby" })
-	d.await("that its client is gone", func() bool { return d.Status().Clients.Connected == 0 })
+	d.await("that it stands by", func() bool { return d.Snapshot().Source.State == "standby" })
+	d.await("that its client is gone", func() bool { s := d.Snapshot(); return s.Connected() == 0 })
 	_ = thief.Close(t.Context())
 	d.ready()
 	<-c.connected

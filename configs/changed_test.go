@@ -31,11 +31,11 @@ func TestChanged(t *testing.T) {
 	}
 }
 
-// TestCredentialThatCannotBeRead is no credential that is not there: to be told
-// that the secret is not set would send the operator the wrong way.
+// TestCredentialThatCannotBeRead is reported as such, not as a secret that is not
+// set.
 func TestCredentialThatCannotBeRead(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "credentials")
-	if err := os.WriteFile(dir, nil, 0o600); err != nil { // no directory, so nothing below it can be looked at
+	if err := os.WriteFile(dir, nil, 0o600); err != nil { // not a directory, so nothing below it can be read
 		t.Fatal(err)
 	}
 	_, err := configs.Load(configs.Sources{Env: []string{"CREDENTIALS_DIRECTORY=" + dir}})

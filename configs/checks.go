@@ -62,7 +62,7 @@ func requestPath(s string) error {
 }
 
 // webURL wants http or https, a host, no credentials, no query. The text of
-// url.Parse's errors is not repeated: it can hold a password.
+// url.Parse's errors is not repeated: it can contain a password.
 func webURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
@@ -88,6 +88,13 @@ func baseURL(s string) error {
 		return errors.New("has a query")
 	}
 	return nil
+}
+
+func jwksURL(s string) error {
+	if s == none {
+		return nil
+	}
+	return webURL(s)
 }
 
 // origin checks what cors.origins accepts. An Origin header never has a path,

@@ -1,10 +1,16 @@
 package configs
 
 import (
+	_ "embed"
 	"log/slog"
 	"net/netip"
 	"time"
 )
+
+// Default is bridge.yaml: every key, its meaning and its default.
+//
+//go:embed bridge.yaml
+var Default string
 
 // Config is every setting of the bridge. Load makes it; the zero Config is of
 // no use. The comments give unit and meaning, bridge.yaml says more and has
@@ -63,7 +69,7 @@ type Allow struct {
 
 // Proxies are the reverse proxies in front of the bridge.
 type Proxies struct {
-	// Trusted are those whose X-Forwarded-For is believed.
+	// Trusted are those whose X-Forwarded-For is used.
 	Trusted []netip.Prefix
 }
 
@@ -72,7 +78,7 @@ type Ping struct {
 	Interval, Timeout time.Duration
 }
 
-// Limits are the bounds on what clients may cost. For the four marked so, 0
+// Limits bound what clients may use. For the four marked so, 0
 // means no limit.
 type Limits struct {
 	Connections           int // 0: no limit
@@ -113,16 +119,15 @@ type Postgres struct {
 	URL         DSN
 	Publication string
 	Slot        string
-	// MaxLag is the WAL, in bytes, that the slot may hold back before it is
-	// given up.
+	// MaxLag is the WAL, in bytes, that the slot may retain before it is dropped.
 	MaxLag Size
 	// Create says whether the bridge makes a missing publication and slot.
 	Create         string
 	ConnectTimeout time.Duration
-	// PingInterval is how often the server is asked for a sign of life; three
-	// times without one the connection is dead.
+	// PingInterval is how often the server is asked for a reply; after three
+	// intervals without one the connection is closed.
 	PingInterval time.Duration
-	// WatchInterval is how often it is looked at whether changes can come.
+	// WatchInterval is how often publication, tables and columns are checked.
 	WatchInterval time.Duration
 }
 
@@ -134,7 +139,7 @@ type Realtime struct {
 	Key Secret
 	// ReconcileInterval is how often recent rows are read back and compared.
 	ReconcileInterval time.Duration
-	// Window is how far back that looks at most.
+	// Window is how far back that goes at most.
 	Window time.Duration
 }
 
@@ -144,9 +149,9 @@ type Mapping struct {
 	File   string // a mapping of one's own, or changes to the preset
 }
 
-// Lookup bounds the questions to the database about what a row lacks.
+// Lookup bounds the queries for what a row itself does not have.
 type Lookup struct {
-	// URL is the database to ask; empty means source.postgres.url, and
+	// URL is the database to query; empty means source.postgres.url, and
 	// without that the project's PostgREST.
 	URL     DSN
 	Timeout time.Duration
@@ -160,7 +165,7 @@ const (
 	OnExpiryDisconnect = "disconnect"
 )
 
-// Auth says whose tokens are believed.
+// Auth says which tokens are accepted.
 type Auth struct {
 	// ChatEngineSecrets sign ChatEngine's tokens (HS256). `bridge token`
 	// signs with the first; all of them verify.
@@ -175,7 +180,7 @@ type Auth struct {
 	Issuers, Audiences []string
 	// SupabaseIssuers and SupabaseAudiences are the same for session tokens.
 	SupabaseIssuers, SupabaseAudiences []string
-	// Leeway is the clock skew that is forgiven.
+	// Leeway is the clock skew that is allowed.
 	Leeway time.Duration
 	// OnExpiry is what happens to a socket whose token expires.
 	OnExpiry string
@@ -199,8 +204,7 @@ type Replay struct {
 	Window    time.Duration
 	MaxEvents int
 	MaxBytes  Size
-	// StateFile keeps what was confirmed to the database across restarts. It
-	// is derived from $STATE_DIRECTORY where it is not set; empty for none.
+	// StateFile stores the confirmed position across restarts. It is derived from $STATE_DIRECTORY where it is not set; empty for none.
 	StateFile string
 }
 
@@ -215,8 +219,8 @@ const (
 type Gateway struct {
 	// Upstream is ChatEngine's address; empty turns the gateway off.
 	Upstream string
-	// HealthPath is what the probe asks for; empty means that Path is asked
-	// with an unknown session, which every Socket.IO server refuses.
+	// HealthPath is the path that is probed; empty means Path with an unknown
+	// session, which every Socket.IO server refuses.
 	HealthPath string
 	Interval   time.Duration // between probes
 	Timeout    time.Duration // of one probe
@@ -238,9 +242,9 @@ type Health struct {
 	Grace time.Duration
 }
 
-// Shutdown bounds the end.
+// Shutdown bounds the shutdown.
 type Shutdown struct {
-	// Grace is how long the whole of it may take.
+	// Grace is how long it may take from SIGTERM to the exit.
 	Grace time.Duration
 }
 

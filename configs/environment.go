@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -26,29 +27,33 @@ const ConfigEnv = envPrefix + "CONFIG"
 // (BRIDGE_SERVICE_HOST, BRIDGE_PORT_8080_TCP_ADDR, …).
 var notOurs = regexp.MustCompile(`^BRIDGE_(CONFIG|POSTGRES_BIN|TEST_\w*|BENCH_\w*|SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
 
-// readEnvironment reads NAME=value pairs into a layer. Of a key's variables
-// BRIDGE_… is the strongest, then its aliases in their order.
-func readEnvironment(environ []string, names *names, warn func(string)) (layer, []Problem) {
+// variables returns the environment as a map.
+func variables(environ []string) map[string]string {
 	env := map[string]string{}
 	for _, pair := range environ {
 		if name, value, ok := strings.Cut(pair, "="); ok {
 			env[name] = value
 		}
 	}
+	return env
+}
+
+// readEnvironment reads the settings of the environment into a layer. Of a
+// key's variables BRIDGE_… is the strongest, then its aliases in their order.
+func readEnvironment(env map[string]string, names *names, warn func(string)) (layer, []Problem) {
 	out := layer{}
-	ours := map[string]bool{}
+	var ours []string
 	for _, key := range names.keys {
-		ours[EnvName(key)] = true
-		base := strings.TrimSuffix(key, fileSuffix)
+		name := EnvName(key)
+		ours = append(ours, name)
 		f, plain := names.fields[key]
-		if !plain {
-			f = names.fields[base]
-		}
-		variables := []string{EnvName(key)}
+		candidates := []string{name}
 		if plain {
-			variables = append(variables, f.aliases...)
+			candidates = append(candidates, f.aliases...)
+		} else {
+			f = names.fields[strings.TrimSuffix(key, fileSuffix)]
 		}
-		if e, ok := pick(env, variables, f, warn); ok {
+		if e, ok := pick(env, candidates, f, warn); ok {
 			out[key] = e
 		}
 	}
@@ -56,9 +61,9 @@ func readEnvironment(environ []string, names *names, warn func(string)) (layer, 
 }
 
 // pick takes the first of the variables that is set.
-func pick(env map[string]string, variables []string, f *field, warn func(string)) (entry, bool) {
+func pick(env map[string]string, candidates []string, f *field, warn func(string)) (entry, bool) {
 	var found entry
-	for i, name := range variables {
+	for i, name := range candidates {
 		value, set := env[name]
 		if !set || value == "" && (!f.emptyEnv || i > 0) {
 			continue
@@ -76,22 +81,15 @@ func pick(env map[string]string, variables []string, f *field, warn func(string)
 	return found, found.value != nil
 }
 
-func unknownVariables(env map[string]string, ours map[string]bool) []Problem {
-	var candidates, unknown []string
-	for name := range ours {
-		candidates = append(candidates, name)
-	}
-	for name := range env {
-		if strings.HasPrefix(name, envPrefix) && !ours[name] && !notOurs.MatchString(name) {
-			unknown = append(unknown, name)
-		}
-	}
-	slices.Sort(candidates)
-	slices.Sort(unknown)
+func unknownVariables(env map[string]string, ours []string) []Problem {
+	slices.Sort(ours)
 	var problems []Problem
-	for _, name := range unknown {
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		if _, known := slices.BinarySearch(ours, name); known || !strings.HasPrefix(name, envPrefix) || notOurs.MatchString(name) {
+			continue
+		}
 		reason := "is not a known setting"
-		if near := nearest.Of(name, candidates); near != "" {
+		if near := nearest.Of(name, ours); near != "" {
 			reason += "; did you mean " + near + "?"
 		}
 		problems = append(problems, Problem{Origin: "environment " + name, Reason: reason})

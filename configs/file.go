@@ -1,27 +1,42 @@
 package configs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"chatbridge/internal/nearest"
 
+	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
 )
 
-// readFile reads the YAML file into a layer. The names of keys are checked
-// here, where the lines are known.
-func readFile(path string, names *names) (layer, []Problem) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, []Problem{{Origin: path, Reason: "cannot be read: " + bareError(err), Accepted: "a YAML file that the bridge may read"}}
+// readFile has viper read the YAML file, if there is one.
+func (l *loader) readFile(path string) {
+	if path == "" {
+		return
 	}
-	defer f.Close()
-	return decodeFile(f, filepath.Base(path), names)
+	l.viper.SetConfigFile(path)
+	l.viper.SetConfigType("yaml")
+	if err := l.viper.ReadInConfig(); err != nil {
+		l.add(Problem{Origin: path, Reason: "cannot be read: " + bareError(err), Accepted: "a YAML file that the bridge may read"})
+	}
+}
+
+// Decoder makes the loader viper's decoder of every format.
+func (l *loader) Decoder(string) (viper.Decoder, error) { return l, nil }
+
+// Decode is called by viper with the content of the file. What is wrong with
+// it is reported as problems, not as an error.
+func (l *loader) Decode(content []byte, values map[string]any) error {
+	maps.Copy(values, l.accept(decodeFile(content, filepath.Base(l.viper.ConfigFileUsed()), l.names)))
+	return nil
 }
 
 // bareError is the error without the path that os puts before it.
@@ -33,9 +48,11 @@ func bareError(err error) string {
 	return err.Error()
 }
 
-func decodeFile(r io.Reader, name string, names *names) (layer, []Problem) {
+// decodeFile reads YAML into a layer. The names of keys are checked here,
+// where the lines are known.
+func decodeFile(content []byte, name string, names *names) (layer, []Problem) {
 	w := &fileWalk{file: name, names: names, out: layer{}}
-	dec := yaml.NewDecoder(r)
+	dec := yaml.NewDecoder(bytes.NewReader(content))
 	var doc yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF): // nothing but comments
@@ -79,7 +96,7 @@ func (w *fileWalk) mapping(n *yaml.Node, prefix string) {
 		name, value := n.Content[i], resolve(n.Content[i+1])
 		key := prefix + name.Value
 		switch {
-		case w.names.isSection(key):
+		case w.names.sections[key] != "":
 			w.sectionValue(key, name.Line, value)
 		case w.names.known(key):
 			w.leaf(key, name.Line, value)
@@ -96,7 +113,7 @@ func (w *fileWalk) sectionValue(key string, line int, n *yaml.Node) {
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
 		// A section whose settings are all commented out.
 	default:
-		w.add(line, key, "is a section and holds settings such as "+w.names.firstIn(key)+", not a value")
+		w.add(line, key, "is a section and holds settings such as "+w.names.sections[key]+", not a value")
 	}
 }
 
@@ -142,8 +159,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 // names are the known keys, for finding and for suggesting them.
 type names struct {
 	fields   map[string]*field
-	keys     []string // all that a file may have, `_file` forms included
-	sections map[string]string
+	keys     []string          // all that a file may have, `_file` forms included
+	sections map[string]string // the first key of each
 }
 
 func newNames(fields []*field) *names {
@@ -165,37 +182,20 @@ func newNames(fields []*field) *names {
 	return n
 }
 
-func (n *names) known(key string) bool {
-	if _, ok := n.fields[key]; ok {
-		return true
-	}
-	f, ok := n.fields[strings.TrimSuffix(key, fileSuffix)]
-	return ok && f.secret && strings.HasSuffix(key, fileSuffix)
-}
-
-func (n *names) isSection(key string) bool { _, ok := n.sections[key]; return ok }
-
-func (n *names) firstIn(section string) string { return n.sections[section] }
+func (n *names) known(key string) bool { return slices.Contains(n.keys, key) }
 
 // suggest returns `; did you mean "…"?`, or "" where nothing is near. A key
 // whose last part is right but stands in the wrong section finds its way too.
 func (n *names) suggest(key string) string {
-	candidates := append([]string(nil), n.keys...)
-	for s := range n.sections {
-		candidates = append(candidates, s)
-	}
+	candidates := slices.Concat(n.keys, slices.Sorted(maps.Keys(n.sections)))
 	near := nearest.Of(key, candidates)
 	if near == "" {
-		last := key[strings.LastIndexByte(key, '.')+1:]
-		for _, k := range n.keys {
-			if k == last || strings.HasSuffix(k, "."+last) {
-				near = k
-				break
-			}
+		last := "." + key[strings.LastIndexByte(key, '.')+1:]
+		i := slices.IndexFunc(n.keys, func(k string) bool { return strings.HasSuffix("."+k, last) })
+		if i < 0 {
+			return ""
 		}
-	}
-	if near == "" {
-		return ""
+		near = n.keys[i]
 	}
 	return fmt.Sprintf("; did you mean %q?", near)
 }

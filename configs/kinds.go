@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -60,10 +61,8 @@ func text(p *string, accepts string, checks ...func(string) error) kind {
 
 func choice(p *string, words ...string) kind {
 	parse := func(s string) (string, error) {
-		for _, w := range words {
-			if s == w {
-				return s, nil
-			}
+		if slices.Contains(words, s) {
+			return s, nil
 		}
 		if near := nearest.Of(s, words); near != "" {
 			return "", fmt.Errorf("is none of the choices; did you mean %q?", near)
@@ -91,7 +90,7 @@ func duration(p *time.Duration, least, most time.Duration) kind {
 	return scalar(p, "duration", accepts, parse, shortDuration)
 }
 
-// shortDuration prints 1m0s as 1m.
+// shortDuration formats 1m0s as 1m.
 func shortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
@@ -150,18 +149,13 @@ func boolean(p *bool) kind {
 }
 
 func level(p *slog.Level) kind {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "warning": slog.LevelWarn, "error": slog.LevelError}
 	parse := func(s string) (slog.Level, error) {
-		switch strings.ToLower(s) {
-		case "debug":
-			return slog.LevelDebug, nil
-		case "info":
-			return slog.LevelInfo, nil
-		case "warn", "warning":
-			return slog.LevelWarn, nil
-		case "error":
-			return slog.LevelError, nil
+		l, known := levels[strings.ToLower(s)]
+		if !known {
+			return 0, errors.New("is not a level")
 		}
-		return 0, errors.New("is not a level")
+		return l, nil
 	}
 	return scalar(p, "level", "debug, info, warn, error", parse, func(l slog.Level) string {
 		return strings.ToLower(l.String())

@@ -15,13 +15,14 @@ import (
 type Sources struct {
 	// File is the YAML file; empty for none.
 	File string
-	// Env is the environment as os.Environ gives it: NAME=value. It also
-	// tells the directory of systemd's credentials ($CREDENTIALS_DIRECTORY).
+	// Env is the environment as os.Environ gives it: NAME=value. The
+	// directories of systemd ($CREDENTIALS_DIRECTORY, $STATE_DIRECTORY) are
+	// read from it too.
 	Env []string
-	// Flags are the command line's, as AddFlags made them; those that were
-	// given count. Flags that are no settings are not looked at.
+	// Flags are the command line's, as AddFlags defined them. Only flags that
+	// were given count; flags that are no settings are ignored.
 	Flags *pflag.FlagSet
-	// Complete makes Load demand all that `bridge serve` needs (Validate),
+	// Complete makes Load require all that `bridge serve` needs (Validate),
 	// so that everything wrong is reported at once.
 	Complete bool
 }
@@ -36,13 +37,17 @@ func Process(file string, flags *pflag.FlagSet) Sources {
 }
 
 // Load reads the configuration: defaults, the file, systemd's credentials,
-// the environment, flags, the later the stronger. The error is an *Error that
-// holds every problem found; with it comes no Config.
+// the environment, flags, the later the stronger. The error is an *Error with
+// every problem found; the Config is nil then.
 func Load(s Sources) (*Config, error) {
+	env := variables(s.Env)
 	l := newLoader()
-	l.readLayers(s)
+	l.readFile(s.File)
+	l.merge(readCredentials(env["CREDENTIALS_DIRECTORY"], l.config.fields))
+	l.merge(readEnvironment(env, l.names, l.warn))
+	l.bindFlags(s.Flags)
 	l.assign()
-	l.derive(s.Env)
+	l.derive(env)
 	if s.Complete {
 		l.problems = append(l.problems, l.config.problems(l.failed)...)
 	}
@@ -52,22 +57,49 @@ func Load(s Sources) (*Config, error) {
 	return l.config, nil
 }
 
+// entry is a value as a layer gives it: value is a string or a []string.
+type entry struct {
+	value  any
+	origin Origin
+}
+
+// layer is what one source gives, by key. The keys of secrets may also be
+// there with fileSuffix, until readSecretFiles has replaced them.
+type layer map[string]entry
+
+// isEmpty reports whether the entry says nothing: "" or an empty list.
+func (e entry) isEmpty() bool {
+	list, isList := e.value.([]string)
+	return isList && len(list) == 0 || !isList && e.text() == ""
+}
+
+// text shows the entry for a message.
+func (e entry) text() string {
+	if list, ok := e.value.([]string); ok {
+		return strings.Join(list, ",")
+	}
+	s, _ := e.value.(string)
+	return s
+}
+
 // loader is the state of one Load.
 type loader struct {
 	config   *Config
 	names    *names
 	viper    *viper.Viper
 	problems []Problem
-	failed   map[string]bool // keys with a problem: not complained about twice
+	failed   map[string]bool // keys with a problem: not reported twice
 }
 
 func newLoader() *loader {
 	c := &Config{origins: map[string]Origin{}}
 	c.fields = c.settings()
-	l := &loader{config: c, names: newNames(c.fields), viper: viper.New(), failed: map[string]bool{}}
+	l := &loader{config: c, names: newNames(c.fields), failed: map[string]bool{}}
+	// Keys are flat: a delimiter that no key has keeps viper from splitting
+	// them at their dots.
+	l.viper = viper.NewWithOptions(viper.KeyDelimiter("\x00"), viper.WithDecoderRegistry(l))
 	for _, f := range c.fields {
 		l.viper.SetDefault(f.key, f.def)
-		c.origins[f.key] = Origin{Layer: FromDefault}
 	}
 	return l
 }
@@ -81,57 +113,31 @@ func (l *loader) add(problems ...Problem) {
 
 func (l *loader) warn(text string) { l.config.warnings = append(l.config.warnings, text) }
 
-func (l *loader) readLayers(s Sources) {
-	if s.File != "" {
-		l.merge(readFile(s.File, l.names))
-	}
-	l.merge(readCredentials(lookupEnv(s.Env, "CREDENTIALS_DIRECTORY"), l.config.fields))
-	l.merge(readEnvironment(s.Env, l.names, l.warn))
-	if s.Flags == nil {
-		return
-	}
-	for key := range l.names.fields {
-		if f := s.Flags.Lookup(key); f != nil && f.Changed {
-			// The only error is that of a nil flag.
-			_ = l.viper.BindPFlag(key, f)
-			l.config.origins[key] = Origin{Layer: FromFlag, Name: key}
-		}
-	}
+// merge puts a layer over those before it.
+func (l *loader) merge(from layer, problems []Problem) {
+	// MergeConfigMap returns no error.
+	_ = l.viper.MergeConfigMap(l.accept(from, problems))
 }
 
-// merge lays a layer over those before it. An empty value of a setting that
-// is empty by default says nothing and hides nothing.
-func (l *loader) merge(from layer, problems []Problem) {
+// accept returns the values of a layer for viper and notes their origins. An
+// empty value of a setting that is empty by default is left out: it says
+// nothing and must not hide a value below it.
+func (l *loader) accept(from layer, problems []Problem) map[string]any {
 	l.add(problems...)
 	l.add(readSecretFiles(from, l.config.fields)...)
+	values := map[string]any{}
 	for _, key := range slices.Sorted(maps.Keys(from)) {
-		e, f := from[key], l.names.fields[key]
-		if e.isEmpty() && f.def == "" {
+		e := from[key]
+		if e.isEmpty() && l.names.fields[key].def == "" {
 			continue
 		}
-		tree := map[string]any{}
-		nest(tree, key, e.value)
-		// MergeConfigMap fails for no map[string]any.
-		_ = l.viper.MergeConfigMap(tree)
+		values[key] = e.value
 		l.config.origins[key] = e.origin
 	}
+	return values
 }
 
-// nest puts a value into a tree under its dotted key.
-func nest(tree map[string]any, key string, value any) {
-	for {
-		head, rest, more := strings.Cut(key, ".")
-		if !more {
-			tree[head] = value
-			return
-		}
-		sub := map[string]any{}
-		tree[head] = sub
-		tree, key = sub, rest
-	}
-}
-
-// assign reads every value that viper settled on into the Config.
+// assign parses every value that viper settled on into the Config.
 func (l *loader) assign() {
 	for _, f := range l.config.fields {
 		raw := l.viper.Get(f.key)
@@ -147,22 +153,6 @@ func (l *loader) assign() {
 	}
 }
 
-// derive fills in what follows from other settings.
-func (l *loader) derive(env []string) {
-	c := l.config
-	switch {
-	case c.Auth.JWKSURL == none:
-		c.Auth.JWKSURL = ""
-	case c.Auth.JWKSURL == "" && c.Source.Realtime.URL != "":
-		c.Auth.JWKSURL = strings.TrimRight(c.Source.Realtime.URL, "/") + "/auth/v1/.well-known/jwks.json"
-		c.origins["auth.jwks_url"] = Origin{Layer: FromDerived, Name: "source.realtime.url (" + c.origins["source.realtime.url"].String() + ")"}
-	}
-	l.deriveStateFile(lookupEnv(env, stateDirectory))
-	c.Source.Realtime.URL = strings.TrimRight(c.Source.Realtime.URL, "/")
-	c.Gateway.Upstream = strings.TrimRight(c.Gateway.Upstream, "/")
-	l.reserved()
-}
-
 // stateDirectory names the directories that systemd made for the service, with
 // colons between; the container image has one too.
 const stateDirectory = "STATE_DIRECTORY"
@@ -170,16 +160,27 @@ const stateDirectory = "STATE_DIRECTORY"
 // none is the value of a setting that stops it from being derived.
 const none = "none"
 
-// deriveStateFile puts the state file into the state directory.
-func (l *loader) deriveStateFile(directories string) {
-	first, _, _ := strings.Cut(directories, ":")
-	switch file := &l.config.Replay.StateFile; {
+// derive fills in what follows from other settings.
+func (l *loader) derive(env map[string]string) {
+	c := l.config
+	c.Source.Realtime.URL = strings.TrimRight(c.Source.Realtime.URL, "/")
+	c.Gateway.Upstream = strings.TrimRight(c.Gateway.Upstream, "/")
+	switch jwks := &c.Auth.JWKSURL; {
+	case *jwks == none:
+		*jwks = ""
+	case *jwks == "" && c.Source.Realtime.URL != "":
+		*jwks = c.Source.Realtime.URL + "/auth/v1/.well-known/jwks.json"
+		c.origins["auth.jwks_url"] = Origin{Layer: FromDerived, Name: "source.realtime.url (" + c.origins["source.realtime.url"].String() + ")"}
+	}
+	directory, _, _ := strings.Cut(env[stateDirectory], ":")
+	switch file := &c.Replay.StateFile; {
 	case *file == none:
 		*file = ""
-	case *file == "" && first != "":
-		*file = filepath.Join(first, "state")
-		l.config.origins["replay.state_file"] = Origin{Layer: FromDerived, Name: stateDirectory}
+	case *file == "" && directory != "":
+		*file = filepath.Join(directory, "state")
+		c.origins["replay.state_file"] = Origin{Layer: FromDerived, Name: stateDirectory}
 	}
+	l.reserved()
 }
 
 // reserved refuses settings that have a name and no meaning yet. REDIS_URL
@@ -194,13 +195,4 @@ func (l *loader) reserved() {
 	} else {
 		l.add(Problem{Key: "cluster.redis_url", Value: Mask, Origin: o.String(), Reason: "is reserved: " + why})
 	}
-}
-
-func lookupEnv(environ []string, name string) string {
-	for _, pair := range environ {
-		if value, ok := strings.CutPrefix(pair, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }

@@ -355,7 +355,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// Text is kept as it was written: YAML must not make a number of a secret.
+// Values are the text as written: YAML must not make a number of a secret.
 func TestTextIsKept(t *testing.T) {
 	t.Parallel()
 	for written, want := range map[string]string{"0123": "0123", "1e3": "1e3", "true": "true", "'a: b'": "a: b", "$HOME": "$HOME"} {

@@ -1,8 +1,13 @@
 package configs
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 )
@@ -97,4 +102,99 @@ func maskURL(u *url.URL) string {
 		c.RawQuery = strings.ReplaceAll(q.Encode(), url.QueryEscape(Mask), Mask)
 	}
 	return strings.Replace(c.String(), "://", "://"+user, 1)
+}
+
+// fileSuffix makes the key of a secret that of the file with the secret.
+const fileSuffix = "_file"
+
+// maxSecretFile bounds what is read from a secret's file, in bytes.
+const maxSecretFile = 64 << 10
+
+// readSecretFiles replaces each `<key>_file` of the layer by what the file
+// contains. A key given both ways in one layer is an error.
+func readSecretFiles(l layer, fields []*field) []Problem {
+	var problems []Problem
+	for _, f := range fields {
+		named, ok := l[f.key+fileSuffix]
+		if !f.secret || !ok {
+			continue
+		}
+		delete(l, f.key+fileSuffix)
+		if named.isEmpty() {
+			continue
+		}
+		if plain, both := l[f.key]; both && !plain.isEmpty() {
+			problems = append(problems, Problem{
+				Key: f.key, Origin: plain.origin.String(),
+				Reason: fmt.Sprintf("is also given by %s%s (%s): leave one of them out", f.key, fileSuffix, named.origin),
+			})
+			continue
+		}
+		path := named.text()
+		value, err := readSecret(path, f)
+		if err != nil {
+			problems = append(problems, Problem{
+				Key: f.key + fileSuffix, Value: path, Origin: named.origin.String(),
+				Reason: bareError(err), Accepted: "a file with the secret in it that the bridge may read",
+			})
+			continue
+		}
+		named.origin.SecretFile = path
+		l[f.key] = entry{value: value, origin: named.origin}
+	}
+	return problems
+}
+
+// readSecret reads one secret, or one a line where the setting takes several.
+func readSecret(path string, f *field) (any, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxSecretFile {
+		return nil, fmt.Errorf("is larger than %s", Size(maxSecretFile))
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for line := range strings.Lines(string(b)) {
+		if line = strings.TrimSpace(line); line != "" {
+			lines = append(lines, line)
+		}
+	}
+	switch {
+	case len(lines) == 0:
+		return nil, errors.New("is empty")
+	case f.name != "secrets":
+		return strings.TrimSpace(string(b)), nil
+	}
+	return lines, nil
+}
+
+// readCredentials reads systemd's credentials: files named as the keys of the
+// secrets in dir. Other files there are left alone.
+func readCredentials(dir string, fields []*field) (layer, []Problem) {
+	if dir == "" {
+		return nil, nil
+	}
+	out := layer{}
+	var problems []Problem
+	for _, f := range fields {
+		if !f.secret {
+			continue
+		}
+		origin := Origin{Layer: FromCredential, Name: f.key}
+		value, err := readSecret(filepath.Join(dir, f.key), f)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			problems = append(problems, Problem{Key: f.key, Origin: origin.String(), Reason: bareError(err), Accepted: "a credential with the secret in it"})
+			continue
+		}
+		out[f.key] = entry{value: value, origin: origin}
+	}
+	return out, problems
 }

@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 )
 
 // Setting is one setting as it may be shown.
@@ -47,30 +48,73 @@ func (c *Config) value(key string) string {
 	return ""
 }
 
-// minSecret is the length in bytes under which an HS256 secret can be found
-// by trying (RFC 7518, section 3.2, asks for the hash's 256 bits).
-const minSecret = 32
+// Changed returns the keys of the settings that differ between two Configs,
+// secrets compared as they are, in the order of bridge.yaml.
+func Changed(before, after *Config) []string {
+	var keys []string
+	for i, f := range before.fields {
+		if !reflect.DeepEqual(f.value(), after.fields[i].value()) {
+			keys = append(keys, f.key)
+		}
+	}
+	return keys
+}
 
-// Warnings returns what is allowed and unwise, one sentence each.
-func (c *Config) Warnings() []string {
-	out := append([]string(nil), c.warnings...)
-	for _, group := range []struct {
-		key     string
-		secrets []Secret
-	}{{"auth.chatengine_secret", c.Auth.ChatEngineSecrets}, {"auth.supabase_secret", c.Auth.SupabaseSecrets}} {
-		for i, s := range group.secrets {
-			if len(s) < minSecret {
-				out = append(out, fmt.Sprintf("%s (%s): secret %d has %d bytes; HS256 asks for %d, and a shorter one can be found by trying", group.key, c.Origin(group.key), i+1, len(s), minSecret))
-			}
+// Layer is one of the places that a value may come from, weakest first.
+type Layer int
+
+// The layers.
+const (
+	// FromDefault is the value that bridge.yaml documents.
+	FromDefault Layer = iota
+	// FromDerived is a value that follows from another key's.
+	FromDerived
+	// FromFile is the configuration file.
+	FromFile
+	// FromCredential is a file of systemd's $CREDENTIALS_DIRECTORY.
+	FromCredential
+	// FromEnvironment is an environment variable.
+	FromEnvironment
+	// FromFlag is a flag on the command line.
+	FromFlag
+)
+
+// Origin is where a value came from.
+type Origin struct {
+	Layer Layer
+	// Name is the file, the credential's file, the variable, the flag or the
+	// key that the value was derived from; empty for a default.
+	Name string
+	// Line is the line in the configuration file, else 0.
+	Line int
+	// SecretFile is the file that a `<key>_file` setting at this origin named,
+	// where the value itself was read from there.
+	SecretFile string
+}
+
+// String describes the origin for a reader, such as `bridge.yaml:12`,
+// `environment DATABASE_URL` or `flag --listen`.
+func (o Origin) String() string {
+	s := ""
+	switch o.Layer {
+	case FromDefault:
+		s = "default"
+	case FromDerived:
+		s = "derived from " + o.Name
+	case FromFile:
+		s = o.Name
+		if o.Line > 0 {
+			s = fmt.Sprintf("%s:%d", o.Name, o.Line)
 		}
+	case FromCredential:
+		s = "credential " + o.Name
+	case FromEnvironment:
+		s = "environment " + o.Name
+	case FromFlag:
+		s = "flag --" + o.Name
 	}
-	for _, o := range c.CORS.Origins {
-		if o == "*" {
-			out = append(out, "cors.origins has *: pages of every site may connect with a token they have")
-		}
+	if o.SecretFile != "" {
+		s = "file " + o.SecretFile + ", named by " + s
 	}
-	if c.Auth.AllowQueryToken {
-		out = append(out, "auth.allow_query_token is on: proxies write tokens of the query string into their logs")
-	}
-	return out
+	return s
 }

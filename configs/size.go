@@ -14,16 +14,8 @@ var units = []struct {
 	name  string
 	bytes int64
 }{
-	{"TiB", 1 << 40},
-	{"GiB", 1 << 30},
-	{"MiB", 1 << 20},
-	{"KiB", 1 << 10},
-	{"TB", 1e12},
-	{"GB", 1e9},
-	{"MB", 1e6},
-	{"kB", 1e3},
-	{"B", 1},
-}
+	{"TiB", 1 << 40}, {"TB", 1e12}, {"GiB", 1 << 30}, {"GB", 1e9}, {"MiB", 1 << 20}, {"MB", 1e6}, {"KiB", 1 << 10}, {"kB", 1e3}, {"B", 1},
+} // the largest first
 
 // ParseSize reads a number of bytes: digits, with a fraction where a unit
 // follows, and a unit of kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB
@@ -59,21 +51,10 @@ func ParseSize(s string) (Size, error) {
 // String prints the size in the largest unit that divides it, such as 1GiB,
 // 1MB or 1500B; ParseSize reads it back.
 func (s Size) String() string {
-	best := "B"
-	n := int64(s)
 	for _, u := range units {
-		if n != 0 && n%u.bytes == 0 && n/u.bytes < int64(s)/max(1, unitBytes(best)) {
-			best = u.name
+		if n := int64(s); n != 0 && n%u.bytes == 0 {
+			return strconv.FormatInt(n/u.bytes, 10) + u.name
 		}
 	}
-	return strconv.FormatInt(n/unitBytes(best), 10) + best
-}
-
-func unitBytes(name string) int64 {
-	for _, u := range units {
-		if u.name == name {
-			return u.bytes
-		}
-	}
-	return 1
+	return "0B"
 }

@@ -6,6 +6,77 @@ import (
 	"time"
 )
 
+// Problem is one thing that is wrong with the configuration.
+type Problem struct {
+	// Key is the setting; empty where the problem is with a source as a whole.
+	Key string `json:"key,omitempty"`
+	// Value is what was given, secrets masked; empty where nothing was given
+	// or where showing it could show a secret.
+	Value string `json:"value,omitempty"`
+	// Origin says where the value came from; empty where nothing was given.
+	Origin string `json:"origin,omitempty"`
+	// Reason is what is wrong with it.
+	Reason string `json:"reason"`
+	// Accepted is what would be right.
+	Accepted string `json:"accepted,omitempty"`
+}
+
+// String is the problem on one line.
+func (p Problem) String() string {
+	var b strings.Builder
+	if p.Key != "" {
+		b.WriteString(p.Key)
+		if p.Value != "" {
+			b.WriteString(" = " + quote(p.Value))
+		}
+		if p.Origin != "" {
+			b.WriteString(" (" + p.Origin + ")")
+		}
+		b.WriteString(": ")
+	} else if p.Origin != "" {
+		b.WriteString(p.Origin + ": ")
+	}
+	b.WriteString(p.Reason)
+	if p.Accepted != "" {
+		b.WriteString("; accepted: " + p.Accepted)
+	}
+	return b.String()
+}
+
+// quote shows a value in quotes, shortened, control characters escaped.
+func quote(s string) string {
+	const most = 80
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "…"
+	}
+	return `"` + strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`, "\x1b", `\e`, "\x00", `\0`).Replace(s) + `"`
+}
+
+// Error is everything that is wrong with the configuration.
+type Error struct {
+	Problems []Problem
+}
+
+// Error gives one problem a line.
+func (e *Error) Error() string {
+	if len(e.Problems) == 1 {
+		return "configuration: " + e.Problems[0].String()
+	}
+	var b strings.Builder
+	b.WriteString("configuration:")
+	for _, p := range e.Problems {
+		b.WriteString("\n  " + p.String())
+	}
+	return b.String()
+}
+
+func asError(problems []Problem) error {
+	if len(problems) == 0 {
+		return nil
+	}
+	return &Error{Problems: problems}
+}
+
 // Validate reports, as an *Error, what `bridge serve` needs and does not
 // have, and settings that contradict each other. Load has checked every value
 // on its own before.
@@ -78,12 +149,40 @@ func (v *validation) listeners() {
 
 func (v *validation) timing() {
 	c := v.config
-	const whole = "whole milliseconds, which is what clients are told"
-	v.refuse(c.Ping.Interval%time.Millisecond != 0, "ping.interval", "has a fraction of a millisecond", whole)
-	v.refuse(c.Ping.Timeout%time.Millisecond != 0, "ping.timeout", "has a fraction of a millisecond", whole)
+	const milliseconds = "whole milliseconds, the unit of the Engine.IO handshake"
+	v.refuse(c.Ping.Interval%time.Millisecond != 0, "ping.interval", "has a fraction of a millisecond", milliseconds)
+	v.refuse(c.Ping.Timeout%time.Millisecond != 0, "ping.timeout", "has a fraction of a millisecond", milliseconds)
 	v.refuse(c.Limits.PacketsPerSecond > 0 && c.Limits.PacketsPerSecond < c.Limits.Subscriptions, "limits.packets_per_second",
 		fmt.Sprintf("is less than limits.subscriptions (%d): a client that returns and subscribes to all of them at once would be cut off, again and again", c.Limits.Subscriptions), "at least limits.subscriptions")
 	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Limits.QueueBytes < c.Limits.Payload, "limits.queue_bytes", fmt.Sprintf("is less than one packet of limits.payload (%s)", c.Limits.Payload), "at least limits.payload")
+}
+
+// minSecret is the length in bytes under which an HS256 secret can be found
+// by trying (RFC 7518, section 3.2, asks for the hash's 256 bits).
+const minSecret = 32
+
+// Warnings returns what is allowed and unwise, one sentence each.
+func (c *Config) Warnings() []string {
+	out := append([]string(nil), c.warnings...)
+	for _, group := range []struct {
+		key     string
+		secrets []Secret
+	}{{"auth.chatengine_secret", c.Auth.ChatEngineSecrets}, {"auth.supabase_secret", c.Auth.SupabaseSecrets}} {
+		for i, s := range group.secrets {
+			if len(s) < minSecret {
+				out = append(out, fmt.Sprintf("%s (%s): secret %d has %d bytes; HS256 asks for %d, and a shorter one can be found by trying", group.key, c.Origin(group.key), i+1, len(s), minSecret))
+			}
+		}
+	}
+	for _, o := range c.CORS.Origins {
+		if o == "*" {
+			out = append(out, "cors.origins has *: pages of every site may connect with a token they have")
+		}
+	}
+	if c.Auth.AllowQueryToken {
+		out = append(out, "auth.allow_query_token is on: proxies write tokens of the query string into their logs")
+	}
+	return out
 }

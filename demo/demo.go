@@ -16,6 +16,7 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
@@ -27,28 +28,28 @@ type Options struct {
 	Listen string
 	// For ends the demo after this long; zero runs until the context ends.
 	For time.Duration
-	// Rate is how many messages begin a second; each causes some three to six
+	// Rate is the number of messages per second; each causes three to six
 	// events.
 	Rate float64
-	// Out takes what the demo prints; Live tells that it is a terminal, on
-	// which one line is kept up to date.
+	// Out is where the demo prints; Live is whether it is a terminal, on which
+	// one status line is overwritten in place.
 	Out  io.Writer
 	Live bool
-	// Program is how the program can be called from where it was.
+	// Program is the command that was called, for the example with tail.
 	Program string
-	// Log takes the bridge's own log.
+	// Log is the bridge's log.
 	Log   *slog.Logger
-	Build bridge.Build
+	Build ops.Build
 }
 
-// stopTime bounds the stopping of Postgres.
+// stopTime is the timeout for stopping Postgres.
 const stopTime = 15 * time.Second
 
 // database is the name of the demo's database.
 const database = "crm"
 
-// Run runs the demo until ctx ends or Options.For is over, both of which are
-// no error. Nothing of it is left when it returns.
+// Run runs the demo until ctx ends or Options.For is over, neither of which is
+// an error. When it returns no process and no file of it is left.
 func Run(ctx context.Context, opts Options) (err error) {
 	fmt.Fprintln(opts.Out, "Starting a private Postgres ...")
 	cluster, err := throwaway.Start(ctx, throwaway.Options{})
@@ -72,7 +73,7 @@ func Run(ctx context.Context, opts Options) (err error) {
 	return ended(ctx, opts.run(ctx, cluster.URL(database), traffic))
 }
 
-// ended drops the error of a context that has ended.
+// ended returns nil for the error of a context that has ended.
 func ended(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil
@@ -107,7 +108,7 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(cfg, o.Build, o.Log)
+	daemon, err := bridge.New(cfg, bridge.Options{Build: o.Build, Logger: o.Log})
 	if err != nil {
 		return err
 	}
@@ -121,7 +122,7 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 	}
 	o.introduce(daemon, token)
 
-	// For counts from here: starting Postgres is not part of the show.
+	// For counts from here: starting Postgres is not included.
 	if o.For > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.For)

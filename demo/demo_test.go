@@ -16,7 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/ops"
 	"chatbridge/demo"
 	"chatbridge/internal/npm"
 	"chatbridge/mapping/eventschema"
@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// output is what the demo prints, awaited by pattern.
+// output is the output of the demo; find waits for a pattern in it.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -59,7 +59,7 @@ func (o *output) find(t *testing.T, pattern string) string {
 }
 
 // TestDemoWithARealClient runs the demo, connects socket.io-client from npm
-// as the CRM does, and holds every event against the published schema.
+// as the CRM does, and validates every event against the published schema.
 func TestDemoWithARealClient(t *testing.T) {
 	npm.Install(t, "testdata/npm")
 	tmp := privateTemp(t)
@@ -70,7 +70,7 @@ func TestDemoWithARealClient(t *testing.T) {
 	go func() {
 		ended <- demo.Run(ctx, demo.Options{
 			Listen: "127.0.0.1:0", Rate: 40, Out: out, Program: "bridge",
-			Log: slog.New(slog.DiscardHandler), Build: bridge.Build{Version: "test"},
+			Log: slog.New(slog.DiscardHandler), Build: ops.Build{Version: "test"},
 		})
 	}()
 	url := out.find(t, `serves Socket\.IO at +(http://[^/]+)/api/ws`)
@@ -104,8 +104,8 @@ func TestDemoWithARealClient(t *testing.T) {
 	nothingLeft(t, tmp)
 }
 
-// privateTemp makes a directory for temporary files that no other test uses,
-// and that the user whom Postgres runs as can get into.
+// privateTemp creates a directory for temporary files that no other test uses and
+// that the user whom Postgres runs as can read.
 func privateTemp(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "demo")

@@ -1,10 +1,8 @@
 package demo
 
-import (
-	"fmt"
-)
+import "fmt"
 
-// message is a row of messages as the generator makes it; nil is NULL.
+// message is a generated row of messages; nil is NULL.
 type message struct {
 	id, body, kind, status string
 	outgoing               bool
@@ -34,8 +32,8 @@ var lines = []string{
 	"É este link? https://loja.example/p/881?ref=wa&cor=azul",
 }
 
-// media are the kinds of rows with a file: of a hundred messages, how many,
-// and what the row says.
+// media are the kinds of messages with a file: their share of a hundred
+// messages, and the values of their columns.
 var media = []struct {
 	share              int
 	kind, mime, suffix string
@@ -51,8 +49,8 @@ var media = []struct {
 	{1, "location", "", "", 0, true},
 }
 
-// compose makes up a message for c: mostly text, some with a file, some a
-// reply to one before.
+// compose generates a message for c: most are text, some have a file, some
+// reply to an earlier one.
 func (w *worker) compose(c *chat) *message {
 	m := &message{id: newID(w.rng), body: lines[w.rng.IntN(len(lines))], kind: "text"}
 	if w.rng.IntN(8) == 0 && len(c.recent) > 0 {

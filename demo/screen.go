@@ -8,20 +8,21 @@ import (
 	"time"
 
 	"chatbridge/bridge"
+	"chatbridge/bridge/ops"
+	"chatbridge/mapping/contract"
 )
 
-// screen shows how the bridge is doing: on a terminal one line, kept up to
-// date every second; elsewhere a line every five seconds.
+// screen prints the bridge's status: on a terminal one line, overwritten every
+// second; elsewhere a line every five seconds.
 type screen struct {
 	out    io.Writer
 	live   bool
 	daemon *bridge.Daemon
-	last   bridge.EventStatus
-	at     time.Time
+	last   ops.Snapshot
 }
 
 func newScreen(out io.Writer, live bool, daemon *bridge.Daemon) *screen {
-	return &screen{out: out, live: live, daemon: daemon, at: time.Now()}
+	return &screen{out: out, live: live, daemon: daemon, last: ops.Snapshot{Taken: time.Now()}}
 }
 
 func (s *screen) run(ctx context.Context) error {
@@ -37,12 +38,12 @@ func (s *screen) run(ctx context.Context) error {
 			if s.live {
 				fmt.Fprint(s.out, "\r\x1b[K")
 			}
-			e := s.daemon.Status().Events
+			published := s.daemon.Snapshot().Hub.Published
 			fmt.Fprintf(s.out, "Published %d message, %d conversation, %d messageStatus and %d typing events.\n",
-				e.Message, e.Conversation, e.MessageStatus, e.Typing)
+				published[contract.Message], published[contract.Conversation], published[contract.MessageStatus], published[contract.Typing])
 			return nil
-		case now := <-tick.C:
-			line := s.line(s.daemon.Status(), now)
+		case <-tick.C:
+			line := s.line(s.daemon.Snapshot())
 			if s.live {
 				fmt.Fprint(s.out, "\r"+line+"\x1b[K")
 			} else {
@@ -52,27 +53,23 @@ func (s *screen) run(ctx context.Context) error {
 	}
 }
 
-// line tells the events of each kind per second since the last line, the
-// clients, and how far behind the database the bridge is.
-func (s *screen) line(status bridge.Status, now time.Time) string {
-	e, seconds := status.Events, now.Sub(s.at).Seconds()
-	rate := func(count func(bridge.EventStatus) uint64) float64 {
-		return float64(count(e)-count(s.last)) / seconds
+// line formats the events of each kind per second since the last line, the
+// number of clients, and the mean delay from the commit in the database.
+func (s *screen) line(now ops.Snapshot) string {
+	seconds := now.Taken.Sub(s.last.Taken).Seconds()
+	rate := func(kind contract.Kind) float64 {
+		return float64(now.Hub.Published[kind]-s.last.Hub.Published[kind]) / seconds
 	}
 	delay := 0.0
-	if n := e.Delay.Count - s.last.Delay.Count; n > 0 {
-		delay = (e.Delay.Sum - s.last.Delay.Sum) / float64(n)
+	if n := now.Pipeline.Delay.Count - s.last.Pipeline.Delay.Count; n > 0 {
+		delay = (now.Pipeline.Delay.Sum - s.last.Pipeline.Delay.Sum).Seconds() / float64(n)
 	}
 	line := fmt.Sprintf("message %.1f/s  conversation %.1f/s  messageStatus %.1f/s  typing %.1f/s  clients %d  lag %.1f ms",
-		rate(func(e bridge.EventStatus) uint64 { return e.Message }),
-		rate(func(e bridge.EventStatus) uint64 { return e.Conversation }),
-		rate(func(e bridge.EventStatus) uint64 { return e.MessageStatus }),
-		rate(func(e bridge.EventStatus) uint64 { return e.Typing }),
-		status.Clients.Connected, 1000*delay)
-	if !status.Ready {
-		line += "  (" + status.Reason + ")"
+		rate(contract.Message), rate(contract.Conversation), rate(contract.MessageStatus), rate(contract.Typing), now.Connected(), 1000*delay)
+	if !now.Ready.OK() {
+		line += "  (" + now.Ready.Reason + ")"
 	}
-	s.last, s.at = e, now
+	s.last = now
 	return line
 }
 

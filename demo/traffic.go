@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
+
+	"chatbridge/internal/retry"
 )
 
 // workers write in parallel, each the rows of its own conversations, so that
@@ -17,7 +19,7 @@ import (
 const workers = 4
 
 // Traffic writes what a WhatsApp provider's webhooks and the CRM's users
-// would write, each statement in a transaction of its own as PostgREST does:
+// would write, each statement in its own transaction as PostgREST does:
 // an incoming message is the contact typing, INSERT messages, UPDATE
 // conversations; an outgoing one is INSERT messages (sending) and then one
 // UPDATE a status, with the words that providers use.
@@ -63,8 +65,7 @@ func (t *Traffic) Run(ctx context.Context) error {
 	return err
 }
 
-// worker owns some conversations and a queue of what is still to happen in
-// them.
+// worker owns some conversations and a queue of the writes still due in them.
 type worker struct {
 	traffic *Traffic
 	rng     *rand.Rand
@@ -84,7 +85,7 @@ func (w *worker) run(ctx context.Context) error {
 		} else {
 			next = next.Add(interval)
 		}
-		if err := sleepUntil(ctx, due); err != nil {
+		if err := retry.Sleep(ctx, time.Until(due)); err != nil {
 			return err
 		}
 		if err := act(ctx); err != nil {
@@ -101,8 +102,8 @@ func (w *worker) begin(ctx context.Context) error {
 	return w.send(ctx, c)
 }
 
-// receive is one incoming message. In three of four the contact is seen
-// typing first.
+// receive writes one incoming message; before three of four the contact is
+// typing.
 func (w *worker) receive(ctx context.Context, c *chat) error {
 	arrive := func(ctx context.Context) error {
 		m := w.compose(c)
@@ -127,8 +128,8 @@ func (w *worker) receive(ctx context.Context, c *chat) error {
 	return nil
 }
 
-// send is one outgoing message, its statuses following one after the other.
-// One in forty fails.
+// send writes one outgoing message and, later, its statuses. One in forty
+// fails.
 func (w *worker) send(ctx context.Context, c *chat) error {
 	m := w.compose(c)
 	m.status, m.outgoing, m.client = "sending", true, ptr(newID(w.rng))
@@ -163,7 +164,7 @@ func (w *worker) status(external, word string) func(context.Context) error {
 	}
 }
 
-// touch is what the webhook does to the conversation after each message.
+// touch updates the conversation as the webhook does after each message.
 func (w *worker) touch(ctx context.Context, c *chat) error {
 	return w.exec(ctx, `update conversations set last_message_at = now() where id = $1`, c.id)
 }
@@ -197,7 +198,7 @@ func (w *worker) later(d time.Duration, act func(context.Context) error) {
 	heap.Push(&w.agenda, step{time.Now().Add(d), act})
 }
 
-// step is something that will happen; agenda orders steps by time.
+// step is a write that is due at a time; agenda is a heap of them by time.
 type step struct {
 	at  time.Time
 	act func(context.Context) error
@@ -213,17 +214,6 @@ func (a *agenda) Pop() any {
 	last := (*a)[len(*a)-1]
 	*a = (*a)[:len(*a)-1]
 	return last
-}
-
-func sleepUntil(ctx context.Context, at time.Time) error {
-	timer := time.NewTimer(time.Until(at))
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -29,8 +28,8 @@ var people = []struct{ name, phone string }{
 	{"Hana Sato", "819012345678"},
 }
 
-// chat is one conversation as the generator knows it. It is owned by the one
-// worker that writes its rows.
+// chat is one conversation of the generator, owned by the worker that writes
+// its rows.
 type chat struct {
 	workspace, number, contact, id, jid string
 	group                               bool
@@ -69,7 +68,7 @@ func populate(ctx context.Context, conn *pgx.Conn, rng *rand.Rand) ([]*chat, err
 	return chats, nil
 }
 
-// newID makes a version 4 UUID from rng, so that a run can be repeated.
+// newID returns a version 4 UUID from rng, so that a run can be repeated.
 func newID(rng *rand.Rand) string {
 	var b [16]byte
 	for i := 0; i < len(b); i += 8 {
@@ -79,5 +78,5 @@ func newID(rng *rand.Rand) string {
 		}
 	}
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return uuid.UUID(b).String()
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }

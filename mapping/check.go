@@ -3,6 +3,8 @@ package mapping
 import (
 	"fmt"
 	"strings"
+
+	"chatbridge/internal/nearest"
 )
 
 // Check compares the Spec with the columns that the tables really have.
@@ -37,7 +39,7 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 			if has[c.Name] {
 				continue
 			}
-			p := Problem{File: c.at.file, Line: c.at.line, Text: fmt.Sprintf("%s.%s has no column %q: %s", t.Schema, t.Name, c.Name, accepted(c.Name, real))}
+			p := Problem{File: c.at.file, Line: c.at.line, Text: fmt.Sprintf("%s.%s has no column %q: %s", t.Schema, t.Name, c.Name, nearest.Hint(c.Name, real))}
 			if c.Required || c.own {
 				problems = append(problems, p)
 				continue

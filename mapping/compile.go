@@ -5,6 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"chatbridge/internal/nearest"
+	"chatbridge/mapping/internal/plan"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -20,12 +23,12 @@ type compiler struct {
 	words     map[string]map[string][]byte
 	// exprs are the compiled members by table and name, nodes what is yet to be
 	// compiled; a nil entry in exprs is being compiled.
-	exprs map[string]expr
+	exprs map[string]plan.Expr
 	nodes map[string]*yaml.Node
 	// member is the path of the member being compiled, such as
 	// message.attachments.
 	member  string
-	section tableID
+	section plan.TableID
 }
 
 func compile(base, own document) (*Spec, error) {
@@ -38,7 +41,7 @@ func compile(base, own document) (*Spec, error) {
 	}
 	c := &compiler{
 		base: base.name, own: own.name, origin: map[*yaml.Node]bool{}, spec: &Spec{},
-		words: map[string]map[string][]byte{}, exprs: map[string]expr{}, nodes: map[string]*yaml.Node{},
+		words: map[string]map[string][]byte{}, exprs: map[string]plan.Expr{}, nodes: map[string]*yaml.Node{},
 	}
 	if own.text != nil {
 		change, problem := own.root()
@@ -108,7 +111,7 @@ func (c *compiler) keys(n *yaml.Node, what string, of ...string) map[string]*yam
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		if len(of) > 0 && !slices.Contains(of, k.Value) {
-			c.fail(k, "%s has no %q: %s", what, k.Value, accepted(k.Value, of))
+			c.fail(k, "%s has no %q: %s", what, k.Value, nearest.Hint(k.Value, of))
 			continue
 		}
 		out[k.Value] = deref(n.Content[i+1])
@@ -174,7 +177,7 @@ func (c *compiler) table(role string, at *yaml.Node, k map[string]*yaml.Node, st
 }
 
 // plainColumn takes a key whose value is the name of a column of table t.
-func (c *compiler) plainColumn(t tableID, at *yaml.Node, k map[string]*yaml.Node, key string, required bool) int {
+func (c *compiler) plainColumn(t plan.TableID, at *yaml.Node, k map[string]*yaml.Node, key string, required bool) int {
 	n := k[key]
 	role := c.spec.tables[t].Role
 	if n == nil {
@@ -194,7 +197,7 @@ func (c *compiler) plainColumn(t tableID, at *yaml.Node, k map[string]*yaml.Node
 
 // slot returns the place of a column among those that are read, adding it if
 // it is new.
-func (c *compiler) slot(t tableID, column string, at *yaml.Node) int {
+func (c *compiler) slot(t plan.TableID, column string, at *yaml.Node) int {
 	cols := &c.spec.tables[t].Columns
 	i := slices.IndexFunc(*cols, func(x Column) bool { return x.Name == column })
 	if i < 0 {
@@ -210,7 +213,7 @@ func (c *compiler) slot(t tableID, column string, at *yaml.Node) int {
 	return i
 }
 
-func (c *compiler) columnList(t tableID, n *yaml.Node, key string) []int {
+func (c *compiler) columnList(t plan.TableID, n *yaml.Node, key string) []int {
 	if n == nil {
 		return nil
 	}

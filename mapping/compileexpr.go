@@ -1,79 +1,20 @@
 package mapping
 
 import (
-	"encoding/json"
 	"slices"
 	"strings"
 
-	"chatbridge/internal/jsonscan"
 	"chatbridge/internal/nearest"
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// members compiles the members of message or conversation.
-func (c *compiler) members(t tableID, at, n *yaml.Node, s *shape) []memberExpr {
-	if n == nil {
-		c.fail(at, "%s needs `members:`", s.name)
-		return nil
-	}
-	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
-		c.nodes[s.name+"."+n.Content[i].Value] = deref(n.Content[i+1])
-	}
-	return c.memberList(s.name, t, at, n, s)
-}
-
-// memberList compiles an object's members in the order of the contract. prefix
-// is the path of the object.
-func (c *compiler) memberList(prefix string, t tableID, at, n *yaml.Node, s *shape) []memberExpr {
-	if n == nil {
-		c.fail(at, "%s needs `members:`", s.name)
-		return nil
-	}
-	k := c.keys(n, s.name, s.names()...)
-	var out []memberExpr
-	for _, m := range s.members {
-		value := k[m.name]
-		if value == nil {
-			if m.required {
-				c.fail(n, "%s needs the member %q", s.name, m.name)
-			}
-			continue
-		}
-		outerMember, outerSection := c.member, c.section
-		c.member, c.section = prefix+"."+m.name, t
-		if x := c.named(prefix+"."+m.name, value, m); x != nil {
-			out = append(out, newMember(m.name, m.required, x))
-		}
-		c.member, c.section = outerMember, outerSection
-	}
-	return out
-}
-
-// named compiles a member once, so that others can refer to it.
-func (c *compiler) named(path string, n *yaml.Node, m shapeMember) expr {
-	if c.nodes[path] == nil {
-		return c.compile(n, m, 0)
-	}
-	if x, ok := c.exprs[path]; ok {
-		if x == nil {
-			c.fail(n, "%s refers to itself", path)
-		}
-		return x
-	}
-	c.exprs[path] = nil
-	x := c.compile(n, m, 0)
-	if x == nil {
-		x = &constExpr{} // the problem is noted; do not note it again
-	}
-	c.exprs[path] = x
-	return x
-}
-
 var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "member", "commit", "kept"}
 
 // compile compiles one expression that m describes.
-func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) compile(n *yaml.Node, m memberForm, depth int) plan.Expr {
 	n = deref(n)
 	if depth > maxExprDepth {
 		c.fail(n, "expressions nest deeper than %d", maxExprDepth)
@@ -92,15 +33,15 @@ func (c *compiler) compile(n *yaml.Node, m shapeMember, depth int) expr {
 }
 
 // checkText notes when text stands where the contract wants another form.
-func (c *compiler) checkText(n *yaml.Node, m shapeMember, x expr) expr {
+func (c *compiler) checkText(n *yaml.Node, m memberForm, x plan.Expr) plan.Expr {
 	switch m.form {
-	case formAny, formText:
+	case convert.FormAny, convert.FormText:
 		return x
-	case formTime:
+	case convert.FormTime:
 		c.fail(n, "%s is a time: write {time: %s}", m.name, n.Value)
-	case formBool:
+	case convert.FormBool:
 		c.fail(n, "%s is true or false: write {bool: %s}", m.name, n.Value)
-	case formNumber:
+	case convert.FormNumber:
 		c.fail(n, "%s is a number: write {number: %s}", m.name, n.Value)
 	default:
 		c.fail(n, "%s is %s: write {json: %s}, or build it with array and object", m.name, m.form, n.Value)
@@ -108,11 +49,11 @@ func (c *compiler) checkText(n *yaml.Node, m shapeMember, x expr) expr {
 	return nil
 }
 
-func (c *compiler) firstOf(n *yaml.Node, m shapeMember, depth int) expr {
-	f := &firstExpr{}
+func (c *compiler) firstOf(n *yaml.Node, m memberForm, depth int) plan.Expr {
+	f := &plan.First{}
 	for _, e := range n.Content {
 		if x := c.compile(e, m, depth+1); x != nil {
-			f.of = append(f.of, x)
+			f.Of = append(f.Of, x)
 		}
 	}
 	if len(n.Content) == 0 {
@@ -123,7 +64,7 @@ func (c *compiler) firstOf(n *yaml.Node, m shapeMember, depth int) expr {
 
 // column compiles the name of a column, with the table's role and a dot before
 // it when it is another's.
-func (c *compiler) column(n *yaml.Node) expr {
+func (c *compiler) column(n *yaml.Node) plan.Expr {
 	if n.Kind != yaml.ScalarNode || n.Value == "" || isNullNode(n) {
 		c.fail(n, "the name of a column is wanted here")
 		return nil
@@ -132,12 +73,12 @@ func (c *compiler) column(n *yaml.Node) expr {
 	if role, rest, ok := strings.Cut(n.Value, "."); ok {
 		id := slices.IndexFunc(c.spec.tables, func(t Table) bool { return t.Role == role })
 		if id < 0 {
-			c.fail(n, "there is no table %q to take %q from: %s", role, rest, accepted(role, c.roles()))
+			c.fail(n, "there is no table %q to take %q from: %s", role, rest, nearest.Hint(role, c.roles()))
 			return nil
 		}
-		t, name = tableID(id), rest
+		t, name = plan.TableID(id), rest
 	}
-	return &columnExpr{ref{t, c.slot(t, name, n)}}
+	return &plan.Column{Ref: plan.Ref{Table: t, Slot: c.slot(t, name, n)}}
 }
 
 func (c *compiler) roles() []string {
@@ -150,7 +91,7 @@ func (c *compiler) roles() []string {
 
 // headed compiles an expression that is a mapping: one head, and what may
 // stand beside it.
-func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) headed(n *yaml.Node, m memberForm, depth int) plan.Expr {
 	k := map[string]*yaml.Node{}
 	head := ""
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -174,7 +115,7 @@ func (c *compiler) headed(n *yaml.Node, m shapeMember, depth int) expr {
 	}
 	inner := m
 	if k["as"] != nil || k["words"] != nil || k["shape"] != nil || k["begins"] != nil || k["begins_not"] != nil || k["matches"] != nil {
-		inner = shapeMember{name: m.name, form: formText}
+		inner = memberForm{name: m.name, form: convert.FormText}
 	}
 	x := c.head(head, n, k, inner, depth)
 	if x == nil {
@@ -213,7 +154,7 @@ var beside = map[string][]string{
 	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 }
 
-func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m memberForm, depth int) plan.Expr {
 	v := k[head]
 	switch head {
 	case "column":
@@ -242,27 +183,27 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m sh
 		if v.Value != "time" {
 			c.fail(v, "`commit:` has only time")
 		}
-		return c.formed(v, m, formTime, commitTimeExpr{})
+		return c.formed(v, m, convert.FormTime, plan.CommitTime{})
 	}
 	return nil
 }
 
 // formed notes when an expression's form is not the one wanted.
-func (c *compiler) formed(n *yaml.Node, m shapeMember, f form, x expr) expr {
-	if m.form != formAny && m.form != f && !(m.form == formText && f == formTime) {
+func (c *compiler) formed(n *yaml.Node, m memberForm, f convert.Form, x plan.Expr) plan.Expr {
+	if m.form != convert.FormAny && m.form != f && !(m.form == convert.FormText && f == convert.FormTime) {
 		c.fail(n, "%s is %s, not %s", m.name, m.form, f)
 		return nil
 	}
 	return x
 }
 
-func (c *compiler) columnHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) expr {
+func (c *compiler) columnHead(v *yaml.Node, k map[string]*yaml.Node, m memberForm) plan.Expr {
 	x := c.column(v)
 	if x == nil {
 		return nil
 	}
 	if k["path"] != nil {
-		x = &pathExpr{&jsonExpr{of: x.(*columnExpr), path: c.path(k["path"])}}
+		x = &plan.Path{Of: &plan.JSON{Of: x.(*plan.Column), Path: c.path(k["path"])}}
 	}
 	return c.checkText(v, m, x)
 }
@@ -281,97 +222,4 @@ func (c *compiler) path(n *yaml.Node) []string {
 	}
 	c.fail(n, "`path:` takes names with dots between them, or a list")
 	return nil
-}
-
-func (c *compiler) constant(v *yaml.Node, m shapeMember) expr {
-	var value any
-	if err := v.Decode(&value); err != nil {
-		c.fail(v, "`const:` cannot be read: %v", err)
-		return nil
-	}
-	f, ok := constForms[v.ShortTag()]
-	if !ok {
-		f = formAny
-	}
-	if f == formText && len(m.enum) > 0 && !slices.Contains(m.enum, v.Value) {
-		c.fail(v, "%s cannot be %q: %s", m.name, v.Value, accepted(v.Value, m.enum))
-		return nil
-	}
-	if f == formText {
-		return c.formed(v, m, f, &constExpr{plain: []byte(v.Value), encoded: jsonscan.AppendString(nil, []byte(v.Value))})
-	}
-	encoded, err := json.Marshal(value)
-	if err != nil || value == nil {
-		c.fail(v, "`const:` has no JSON: leave the member out instead")
-		return nil
-	}
-	x := &constExpr{encoded: encoded}
-	if v.Kind == yaml.ScalarNode {
-		x.plain = encoded
-	}
-	return c.formed(v, m, f, x)
-}
-
-var constForms = map[string]form{
-	"!!str": formText, "!!bool": formBool, "!!int": formNumber, "!!float": formNumber,
-	"!!seq": formArray, "!!map": formObject, "!!timestamp": formText,
-}
-
-// converted compiles time, number and bool; of a list each element is
-// converted by itself, so that one that cannot be leaves room for the next.
-// unit is that of times that are numbers, nil for none.
-func (c *compiler) converted(head string, v, unit *yaml.Node, m shapeMember, depth int) expr {
-	if v.Kind == yaml.SequenceNode && head != "bool" {
-		f := &firstExpr{}
-		for _, e := range v.Content {
-			if x := c.converted(head, deref(e), unit, m, depth+1); x != nil {
-				f.of = append(f.of, x)
-			}
-		}
-		return f
-	}
-	x := c.compile(v, shapeMember{name: m.name, form: formText}, depth+1)
-	if x == nil {
-		return nil
-	}
-	switch head {
-	case "time":
-		return c.formed(v, m, formTime, c.timeHead(v, unit, x))
-	case "number":
-		return c.formed(v, m, formNumber, &numberExpr{x})
-	}
-	return c.formed(v, m, formBool, &boolExpr{x})
-}
-
-func (c *compiler) jsonHead(v *yaml.Node, k map[string]*yaml.Node, m shapeMember) expr {
-	col, ok := c.column(v).(*columnExpr)
-	if !ok {
-		return nil
-	}
-	x := &jsonExpr{of: col, want: m.form}
-	if m.form == formTime {
-		c.fail(v, "%s is a time: write {time: {column: %s, path: …}}", m.name, v.Value)
-	}
-	if k["path"] != nil {
-		x.path = c.path(k["path"])
-	}
-	if n := k["nulls"]; n != nil {
-		x.edit.dropNulls = n.Value == "drop"
-		if n.Value != "drop" && n.Value != "keep" {
-			c.fail(n, "`nulls:` is drop or keep, not %q", n.Value)
-		}
-	}
-	if n := k["times"]; n != nil {
-		for _, e := range n.Content {
-			x.edit.times = append(x.edit.times, e.Value)
-		}
-		if n.Kind != yaml.SequenceNode {
-			c.fail(n, "`times:` takes a list of members")
-		}
-	}
-	x.edit.unit, x.member = c.unit(k["unit"]), c.member
-	if n := k["unit"]; n != nil && k["times"] == nil {
-		c.fail(n, "`unit:` is that of `times:`, which is missing")
-	}
-	return x
 }

@@ -1,31 +1,36 @@
 package mapping
 
-import "go.yaml.in/yaml/v3"
+import (
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
+
+	"go.yaml.in/yaml/v3"
+)
 
 // maxKeptExprs bounds the expressions with `kept:` of a mapping.
 const maxKeptExprs = 16
 
 // keptHead compiles {kept: x}. What is kept is read off rows of messages one
 // by one, old ones too, so it cannot come from other tables.
-func (c *compiler) keptHead(v *yaml.Node, m shapeMember, depth int) expr {
-	if c.section != messageTable {
+func (c *compiler) keptHead(v *yaml.Node, m memberForm, depth int) plan.Expr {
+	if c.section != plan.MessageTable {
 		c.fail(v, "`kept:` is for members of message")
 		return nil
 	}
-	x := c.compile(v, shapeMember{name: m.name, form: formText}, depth+1)
-	if x == nil || c.formed(v, m, formText, x) == nil {
+	x := c.compile(v, memberForm{name: m.name, form: convert.FormText}, depth+1)
+	if x == nil || c.formed(v, m, convert.FormText, x) == nil {
 		return nil
 	}
 	own := true
-	x.walk(func(r ref) { own = own && r.table == messageTable })
+	x.Walk(func(r plan.Ref) { own = own && r.Table == plan.MessageTable })
 	switch {
 	case !own:
 		c.fail(v, "`kept:` reads columns of the message alone")
 		return nil
-	case len(c.spec.kept) > maxKeptExprs:
+	case len(c.spec.plan.Kept) > maxKeptExprs:
 		c.fail(v, "more than %d expressions with `kept:`", maxKeptExprs)
 		return nil
 	}
-	c.spec.kept = append(c.spec.kept, x)
-	return &keptExpr{of: x, n: uint8(len(c.spec.kept) - 1)}
+	c.spec.plan.Kept = append(c.spec.plan.Kept, x)
+	return &plan.Kept{Of: x, N: uint8(len(c.spec.plan.Kept) - 1)}
 }

@@ -3,27 +3,32 @@ package mapping
 import (
 	"regexp"
 
+	"chatbridge/internal/nearest"
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
+
 	"go.yaml.in/yaml/v3"
 )
 
 // modified applies what may stand beside a head, in this order: as, words,
 // shape, begins, begins_not, matches, else.
-func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m shapeMember, depth int) expr {
+func (c *compiler) modified(x plan.Expr, n *yaml.Node, k map[string]*yaml.Node, m memberForm, depth int) plan.Expr {
 	if a := k["as"]; a != nil {
-		to, ok := transforms[a.Value]
+		to, ok := convert.Transforms[a.Value]
 		if !ok {
-			c.fail(a, "nothing can be written as %q: %s", a.Value, accepted(a.Value, transformNames()))
+			c.fail(a, "nothing can be written as %q: %s", a.Value, nearest.Hint(a.Value, convert.TransformNames()))
 			return nil
 		}
-		x = &asExpr{x, to}
+		x = &plan.As{Of: x, Transform: to}
 	}
 	if w := k["words"]; w != nil {
 		table := c.wordTable(w, m.enum)
 		count := ""
 		if k["count"] != nil && k["count"].Value == "true" {
 			count = c.member
+			c.spec.plan.CountedWords = appendNew(c.spec.plan.CountedWords, count)
 		}
-		x = &wordsExpr{of: x, words: newWords(table), count: count}
+		x = &plan.Words{Of: x, Words: plan.NewWordTable(table), Count: count}
 	}
 	if x = c.filtered(x, k); x == nil {
 		return nil
@@ -33,20 +38,20 @@ func (c *compiler) modified(x expr, n *yaml.Node, k map[string]*yaml.Node, m sha
 		if alt == nil {
 			return nil
 		}
-		x = &firstExpr{[]expr{x, alt}}
+		x = &plan.First{Of: []plan.Expr{x, alt}}
 	}
 	return x
 }
 
 // filtered applies what lets only some text through.
-func (c *compiler) filtered(x expr, k map[string]*yaml.Node) expr {
+func (c *compiler) filtered(x plan.Expr, k map[string]*yaml.Node) plan.Expr {
 	if s := k["shape"]; s != nil {
-		match := matcher(s.Value)
+		match := convert.Shape(s.Value)
 		if match == nil {
-			c.fail(s, "there is no shape %q: %s", s.Value, accepted(s.Value, matcherNames()))
+			c.fail(s, "there is no shape %q: %s", s.Value, nearest.Hint(s.Value, convert.ShapeNames()))
 			return nil
 		}
-		x = &matchExpr{x, match}
+		x = &plan.Match{Of: x, Match: match}
 	}
 	for _, key := range []string{"begins", "begins_not"} {
 		b := k[key]
@@ -57,7 +62,7 @@ func (c *compiler) filtered(x expr, k map[string]*yaml.Node) expr {
 			c.fail(b, "`%s:` takes the text that a value begins with", key)
 			return nil
 		}
-		x = &beginsExpr{of: x, prefix: b.Value, not: key == "begins_not"}
+		x = &plan.Begins{Of: x, Prefix: b.Value, Not: key == "begins_not"}
 	}
 	if r := k["matches"]; r != nil {
 		re, err := regexp.Compile(r.Value)
@@ -65,7 +70,7 @@ func (c *compiler) filtered(x expr, k map[string]*yaml.Node) expr {
 			c.fail(r, "`matches:` is not a regular expression: %v", err)
 			return nil
 		}
-		x = &matchExpr{x, pattern(re)}
+		x = &plan.Match{Of: x, Match: re.Match}
 	}
 	return x
 }

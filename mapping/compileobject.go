@@ -1,109 +1,73 @@
 package mapping
 
 import (
-	"slices"
-	"strings"
+	"chatbridge/mapping/internal/convert"
+	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
 )
 
-func (c *compiler) object(v *yaml.Node, m shapeMember) expr {
-	if c.formed(v, m, formObject, &objectExpr{}) == nil {
+func (c *compiler) object(v *yaml.Node, m memberForm) plan.Expr {
+	if c.formed(v, m, convert.FormObject, &plan.Object{}) == nil {
 		return nil
 	}
 	if m.of != nil {
-		return &objectExpr{c.memberList(c.member, c.section, v, v, m.of)}
+		return &plan.Object{Members: c.memberList(c.member, c.section, v, v, m.of)}
 	}
-	o := &objectExpr{}
+	o := &plan.Object{}
 	if v.Kind != yaml.MappingNode {
 		c.fail(v, "`object:` takes names with an expression each")
 		return nil
 	}
 	for i := 0; i+1 < len(v.Content); i += 2 {
 		name := v.Content[i].Value
-		if x := c.compile(v.Content[i+1], shapeMember{name: name}, 1); x != nil {
-			o.members = append(o.members, newMember(name, false, x))
+		if x := c.compile(v.Content[i+1], memberForm{name: name}, 1); x != nil {
+			o.Members = append(o.Members, plan.NewMember(name, false, x))
 		}
 	}
 	return o
 }
 
-func (c *compiler) array(v *yaml.Node, m shapeMember, depth int) expr {
-	if c.formed(v, m, formArray, &arrayExpr{}) == nil {
+func (c *compiler) array(v *yaml.Node, m memberForm, depth int) plan.Expr {
+	if c.formed(v, m, convert.FormArray, &plan.Array{}) == nil {
 		return nil
 	}
 	if v.Kind != yaml.SequenceNode {
 		c.fail(v, "`array:` takes a list of expressions")
 		return nil
 	}
-	elem := shapeMember{name: m.name}
+	elem := memberForm{name: m.name}
 	if m.of != nil {
-		elem = shapeMember{name: m.name, form: formObject, of: m.of}
+		elem = memberForm{name: m.name, form: convert.FormObject, of: m.of}
 	}
-	a := &arrayExpr{}
+	a := &plan.Array{}
 	for _, e := range v.Content {
 		if x := c.compile(e, elem, depth+1); x != nil {
-			a.of = append(a.of, x)
+			a.Of = append(a.Of, x)
 		}
 	}
 	return a
 }
 
-func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m shapeMember) expr {
-	if c.formed(n, m, formObject, &objectExpr{}) == nil {
+func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m memberForm) plan.Expr {
+	if c.formed(n, m, convert.FormObject, &plan.Object{}) == nil {
 		return nil
 	}
 	if k["with"] == nil {
 		c.fail(n, "`merge:` needs `with:`, the members to add where they are lacking")
 		return nil
 	}
-	col, ok := c.column(k["merge"]).(*columnExpr)
+	col, ok := c.column(k["merge"]).(*plan.Column)
 	if !ok {
 		return nil
 	}
-	with, ok := c.object(k["with"], shapeMember{name: m.name, form: formObject}).(*objectExpr)
+	with, ok := c.object(k["with"], memberForm{name: m.name, form: convert.FormObject}).(*plan.Object)
 	if !ok {
 		return nil
 	}
-	x := &mergeExpr{base: &jsonExpr{of: col, want: formObject}, with: *with}
-	for _, w := range with.members {
-		x.names = append(x.names, w.name)
+	x := &plan.Merge{Base: &plan.JSON{Of: col, Want: convert.FormObject}, With: *with}
+	for _, w := range with.Members {
+		x.Names = append(x.Names, w.Name)
 	}
 	return x
-}
-
-// memberRef compiles {member: message.senderId}: another member's expression.
-func (c *compiler) memberRef(v *yaml.Node, m shapeMember) expr {
-	path := v.Value
-	if !strings.Contains(path, ".") {
-		path = c.spec.tables[c.section].Role + "." + path
-	}
-	n := c.nodes[path]
-	if n == nil {
-		var names []string
-		for name := range c.nodes {
-			names = append(names, name)
-		}
-		slices.Sort(names)
-		c.fail(v, "there is no member %q: %s", path, accepted(path, names))
-		return nil
-	}
-	role, name, _ := strings.Cut(path, ".")
-	s, t := shapeOf[WebSocketMessage]("message"), messageTable
-	if role == "conversation" {
-		s, t = shapeOf[WebSocketConversation]("conversation"), conversationTable
-	}
-	target, _ := s.member(name)
-	outerSection := c.section
-	c.section = t
-	x := c.named(path, n, target)
-	c.section = outerSection
-	if x == nil {
-		return nil
-	}
-	x.walk(func(r ref) {
-		col := &c.spec.tables[r.table].Columns[r.slot]
-		col.Members = appendNew(col.Members, c.member)
-	})
-	return c.formed(v, m, target.form, x)
 }

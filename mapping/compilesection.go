@@ -1,72 +1,73 @@
 package mapping
 
 import (
-	"strings"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
 )
 
 func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
-	s := &c.spec.message
-	s.table = messageTable
-	s.key = c.plainColumn(messageTable, at, k, "key", true)
-	s.workspace = c.plainColumn(messageTable, at, k, "workspace", true)
-	s.conversation = c.plainColumn(messageTable, at, k, "conversation", true)
-	s.unknownChanged = c.unknown(k["unknown"])
-	c.spec.newestBy = c.plainColumn(messageTable, at, k, "newest_by", false)
-	c.spec.tables[messageTable].Key = max(s.key, 0)
-	c.spec.tables[messageTable].Conversation = s.conversation
-	c.spec.tables[messageTable].Workspace = s.workspace
-	s.members = c.members(messageTable, at, k["members"], shapeOf[WebSocketMessage]("message"))
-	follows := c.columnList(messageTable, k["follows"], "follows")
-	changes := c.columnList(messageTable, k["changes"], "changes")
+	s := &c.spec.plan.Message
+	s.Table = plan.MessageTable
+	s.Key = c.plainColumn(plan.MessageTable, at, k, "key", true)
+	s.Workspace = c.plainColumn(plan.MessageTable, at, k, "workspace", true)
+	s.Conversation = c.plainColumn(plan.MessageTable, at, k, "conversation", true)
+	s.UnknownChanged = c.unknown(k["unknown"])
+	c.spec.plan.NewestBy = c.plainColumn(plan.MessageTable, at, k, "newest_by", false)
+	c.spec.tables[plan.MessageTable].Key = max(s.Key, 0)
+	c.spec.tables[plan.MessageTable].Conversation = s.Conversation
+	c.spec.tables[plan.MessageTable].Workspace = s.Workspace
+	s.Members = c.members(plan.MessageTable, at, k["members"], formOf[contract.WebSocketMessage]("message"))
+	follows := c.columnList(plan.MessageTable, k["follows"], "follows")
+	changes := c.columnList(plan.MessageTable, k["changes"], "changes")
 	if len(c.problems) > 0 {
 		return
 	}
-	for i := range s.members {
-		switch m := &s.members[i]; m.name {
+	for i := range s.Members {
+		switch m := &s.Members[i]; m.Name {
 		case "id":
-			c.spec.idMember, m.mark = m.value, markID
+			c.spec.plan.IDMember, m.Mark = m.Value, plan.MarkID
 		case "status":
-			m.value, m.mark = c.status(m.value), markStatus
+			m.Value, m.Mark = c.status(m.Value), plan.MarkStatus
 		}
 	}
 	c.messageSlots(s, follows, changes)
 }
 
 // messageSlots tells which columns make which event of an UPDATE.
-func (c *compiler) messageSlots(s *section, follows, changes []int) {
-	n := len(c.spec.tables[messageTable].Columns)
-	c.spec.statusSlots, c.spec.followSlots = make([]bool, n), make([]bool, n)
-	c.spec.statusMember.walk(func(r ref) {
-		if r.table == messageTable {
-			c.spec.statusSlots[r.slot] = true
+func (c *compiler) messageSlots(s *plan.Section, follows, changes []int) {
+	n := len(c.spec.tables[plan.MessageTable].Columns)
+	c.spec.plan.StatusSlots, c.spec.plan.FollowSlots = make([]bool, n), make([]bool, n)
+	c.spec.plan.StatusMember.Walk(func(r plan.Ref) {
+		if r.Table == plan.MessageTable {
+			c.spec.plan.StatusSlots[r.Slot] = true
 		}
 	})
 	for _, slot := range follows {
-		c.spec.followSlots[slot] = true
+		c.spec.plan.FollowSlots[slot] = true
 	}
-	visible := slotsOf(messageTable, n, s.members)
-	s.listed = changes != nil
-	if s.listed {
+	visible := slotsOf(plan.MessageTable, n, s.Members)
+	s.Listed = changes != nil
+	if s.Listed {
 		clear(visible)
 		for _, slot := range changes {
 			visible[slot] = true
 		}
 	}
 	for slot := range visible {
-		visible[slot] = visible[slot] && !c.spec.statusSlots[slot]
+		visible[slot] = visible[slot] && !c.spec.plan.StatusSlots[slot]
 	}
-	c.spec.visibleSlots[messageTable] = visible
+	c.spec.plan.VisibleSlots[plan.MessageTable] = visible
 }
 
 // slotsOf tells which columns of a table the members read.
-func slotsOf(t tableID, n int, members []memberExpr) []bool {
+func slotsOf(t plan.TableID, n int, members []plan.Member) []bool {
 	out := make([]bool, n)
 	for i := range members {
-		members[i].value.walk(func(r ref) {
-			if r.table == t {
-				out[r.slot] = true
+		members[i].Value.Walk(func(r plan.Ref) {
+			if r.Table == t {
+				out[r.Slot] = true
 			}
 		})
 	}
@@ -74,190 +75,42 @@ func slotsOf(t tableID, n int, members []memberExpr) []bool {
 }
 
 func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
-	s := &c.spec.conversation
-	s.table, s.conversation = conversationTable, -1
-	s.key = c.plainColumn(conversationTable, at, k, "key", true)
-	s.workspace = c.plainColumn(conversationTable, at, k, "workspace", true)
-	s.unknownChanged = c.unknown(k["unknown"])
-	c.spec.tables[conversationTable].Key = max(s.key, 0)
-	c.spec.tables[conversationTable].Workspace = s.workspace
+	s := &c.spec.plan.Conversation
+	s.Table, s.Conversation = plan.ConversationTable, -1
+	s.Key = c.plainColumn(plan.ConversationTable, at, k, "key", true)
+	s.Workspace = c.plainColumn(plan.ConversationTable, at, k, "workspace", true)
+	s.UnknownChanged = c.unknown(k["unknown"])
+	c.spec.tables[plan.ConversationTable].Key = max(s.Key, 0)
+	c.spec.tables[plan.ConversationTable].Workspace = s.Workspace
 	switch n := k["last_message"]; {
 	case n == nil || n.Value == "newest":
 	case n.Value == "inserted":
-		c.spec.insertedOnly = true
+		c.spec.plan.InsertedOnly = true
 	default:
 		c.fail(n, "`last_message:` is newest or inserted, not %q", n.Value)
 	}
-	s.members = c.members(conversationTable, at, k["members"], shapeOf[WebSocketConversation]("conversation"))
-	changes := c.columnList(conversationTable, k["changes"], "changes")
-	visible := slotsOf(conversationTable, len(c.spec.tables[conversationTable].Columns), s.members)
-	s.listed = changes != nil
-	if s.listed {
+	s.Members = c.members(plan.ConversationTable, at, k["members"], formOf[contract.WebSocketConversation]("conversation"))
+	changes := c.columnList(plan.ConversationTable, k["changes"], "changes")
+	visible := slotsOf(plan.ConversationTable, len(c.spec.tables[plan.ConversationTable].Columns), s.Members)
+	s.Listed = changes != nil
+	if s.Listed {
 		clear(visible)
 		for _, slot := range changes {
 			visible[slot] = true
 		}
 	}
-	c.spec.visibleSlots[conversationTable] = visible
+	c.spec.plan.VisibleSlots[plan.ConversationTable] = visible
 }
 
 func (c *compiler) typingSection(at *yaml.Node) {
 	k := c.keys(at, "typing", "column", "members")
-	c.section = conversationTable
-	c.spec.typingSlot = c.plainColumn(conversationTable, at, k, "column", true)
-	if c.spec.typingSlot >= 0 {
+	c.section = plan.ConversationTable
+	c.spec.plan.TypingSlot = c.plainColumn(plan.ConversationTable, at, k, "column", true)
+	if c.spec.plan.TypingSlot >= 0 {
 		// A table without the column makes no typing events, that is all.
-		x := &c.spec.tables[conversationTable].Columns[c.spec.typingSlot]
+		x := &c.spec.tables[plan.ConversationTable].Columns[c.spec.plan.TypingSlot]
 		x.Required = false
 		x.Members = append(x.Members, "typing")
 	}
-	c.spec.typing = c.memberList("typing", conversationTable, at, k["members"], shapeOf[TypingUpdate]("typing"))
-}
-
-// referenceNode is a reference that is declared but not compiled yet.
-type referenceNode struct {
-	id   tableID
-	at   *yaml.Node
-	keys map[string]*yaml.Node
-}
-
-func (c *compiler) declareReferences(n *yaml.Node) []referenceNode {
-	if n == nil {
-		return nil
-	}
-	var out []referenceNode
-	n = deref(n)
-	if n.Kind != yaml.MappingNode {
-		c.fail(n, "`references:` takes names, each with table, key and by")
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		name, at := n.Content[i], deref(n.Content[i+1])
-		if _, taken := c.spec.Table(name.Value); taken || strings.Contains(name.Value, ".") || name.Value == "" {
-			c.fail(name, "a reference cannot be called %q", name.Value)
-			continue
-		}
-		if len(out) == maxReferences {
-			c.fail(name, "more than %d references", maxReferences)
-			return out
-		}
-		k := c.keys(at, "reference "+name.Value, "table", "key", "workspace", "by", "unknown")
-		out = append(out, referenceNode{id: tableID(len(c.spec.tables)), at: at, keys: k})
-		c.table(name.Value, at, k, false)
-	}
-	return out
-}
-
-func (c *compiler) referenceSections(nodes []referenceNode) {
-	for _, n := range nodes {
-		r := reference{id: n.id, unknownChanged: c.unknown(n.keys["unknown"])}
-		r.key = c.plainColumn(n.id, n.at, n.keys, "key", true)
-		t := &c.spec.tables[n.id]
-		t.Key = max(r.key, 0)
-		if t.Workspace = c.plainColumn(n.id, n.at, n.keys, "workspace", false); t.Workspace >= 0 {
-			t.Columns[t.Workspace].Required = true
-		}
-		by := n.keys["by"]
-		if by == nil {
-			c.fail(n.at, "reference %s needs `by:`, the column that points to it, such as conversation.%s_id", t.Role, t.Role)
-			continue
-		}
-		role, column, ok := strings.Cut(by.Value, ".")
-		if !ok || role != "message" && role != "conversation" {
-			c.fail(by, "`by:` takes a column of message or conversation, such as conversation.%s_id", t.Role)
-			continue
-		}
-		r.by.table = messageTable
-		if role == "conversation" {
-			r.by.table = conversationTable
-		}
-		c.member = ""
-		r.by.slot = c.slot(r.by.table, column, by)
-		col := &c.spec.tables[r.by.table].Columns[r.by.slot]
-		for _, x := range t.Columns { // without the pointer they all go without
-			for _, m := range x.Members {
-				col.Members = appendNew(col.Members, m)
-			}
-		}
-		t.By, t.ByColumn = role, r.by.slot
-		c.spec.references = append(c.spec.references, r)
-	}
-}
-
-func appendNew(to []string, s string) []string {
-	for _, x := range to {
-		if x == s {
-			return to
-		}
-	}
-	return append(to, s)
-}
-
-// markColumns marks the message's columns whose text an expression may be.
-func markColumns(x expr, slots []bool) {
-	switch x := x.(type) {
-	case *columnExpr:
-		if x.ref.table == messageTable {
-			slots[x.ref.slot] = true
-		}
-	case *firstExpr:
-		for _, o := range x.of {
-			markColumns(o, slots)
-		}
-	}
-}
-
-// finish derives what needs the whole Spec.
-func (c *compiler) finish() {
-	s := c.spec
-	grow := func(p *[]bool, t tableID) {
-		for len(*p) < len(s.tables[t].Columns) {
-			*p = append(*p, false)
-		}
-	}
-	s.contentSlots = make([]bool, len(s.tables[messageTable].Columns))
-	for i := range s.message.members {
-		if m := &s.message.members[i]; m.name == "content" {
-			markColumns(m.value, s.contentSlots)
-		}
-	}
-	s.keptSlots = make([]bool, len(s.tables[messageTable].Columns))
-	for n, x := range s.kept {
-		if n == s.statusKept {
-			continue
-		}
-		x.walk(func(r ref) { s.keptSlots[r.slot] = true })
-	}
-	grow(&s.statusSlots, messageTable)
-	grow(&s.followSlots, messageTable)
-	grow(&s.visibleSlots[messageTable], messageTable)
-	grow(&s.visibleSlots[conversationTable], conversationTable)
-	s.newestSlots = slotsOf(messageTable, len(s.tables[messageTable].Columns), s.conversation.members)
-	s.newestSlots[s.message.key] = true
-	s.newestSlots[s.message.conversation] = true
-	s.newestSlots[s.message.workspace] = true
-	uses := false
-	for i, used := range slotsOf(messageTable, len(s.tables[messageTable].Columns), s.conversation.members) {
-		uses = uses || used
-		if used && s.newestBy < 0 {
-			c.problems = append(c.problems, Problem{
-				File: c.base, Line: 1,
-				Text: "conversation reads message." + s.tables[messageTable].Columns[i].Name +
-					", so message needs `newest_by:`, the column that orders messages",
-			})
-			return
-		}
-	}
-	if s.newestBy >= 0 {
-		s.newestSlots[s.newestBy] = true
-	}
-	for _, r := range s.references {
-		if r.by.table == messageTable {
-			s.newestSlots[r.by.slot] = true
-		}
-		s.referenceSlots = append(s.referenceSlots, slotsOf(r.id, len(s.tables[r.id].Columns), s.conversation.members))
-	}
-	if uses && !s.insertedOnly {
-		s.tables[messageTable].Newest = s.newestBy
-	}
+	c.spec.plan.Typing = c.memberList("typing", plan.ConversationTable, at, k["members"], formOf[contract.TypingUpdate]("typing"))
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"chatbridge/internal/nearest"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -19,7 +21,7 @@ func Presets() []string { return []string{"chatengine", "crm"} }
 func Preset(name string) ([]byte, error) {
 	b, err := presets.ReadFile("presets/" + name + ".yaml")
 	if err != nil {
-		return nil, fmt.Errorf("mapping preset %q: %s", name, accepted(name, Presets()))
+		return nil, fmt.Errorf("mapping preset %q: %s", name, nearest.Hint(name, Presets()))
 	}
 	return b, nil
 }
@@ -42,13 +44,11 @@ func Load(preset, file string) (*Spec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read mapping: %w", err)
 	}
-	return parse(preset, file, text)
+	return Parse(preset, file, text)
 }
 
 // Parse is Load with the file's text given; file is its name for errors.
-func Parse(preset, file string, text []byte) (*Spec, error) { return parse(preset, file, text) }
-
-func parse(preset, file string, text []byte) (*Spec, error) {
+func Parse(preset, file string, text []byte) (*Spec, error) {
 	own := document{name: file, text: text}
 	if own.replaces() {
 		return compile(own, document{})

@@ -3,8 +3,6 @@ package mapping
 import (
 	"fmt"
 	"strings"
-
-	"chatbridge/internal/nearest"
 )
 
 // Problem is one thing in a mapping that does not fit.
@@ -31,19 +29,4 @@ func (e *Error) Error() string {
 		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
-}
-
-// accepted ends a problem's text: the nearest of the accepted words if one is
-// near, and the list if it is short.
-func accepted(word string, of []string) string {
-	near := nearest.Of(word, of)
-	switch {
-	case near != "":
-		return fmt.Sprintf("did you mean %q?", near)
-	case len(of) == 0:
-		return "nothing is accepted here"
-	case len(of) > 30:
-		return fmt.Sprintf("none of the %d there is like it", len(of))
-	}
-	return "there are " + strings.Join(of, ", ")
 }

@@ -2,18 +2,15 @@ package socketio
 
 import "chatbridge/socketio/engineio"
 
-// Broadcast sends p to the sockets that are in at least one of the rooms, to each
-// once; without rooms to all. The id of a socket is a room of its own. It never
-// blocks on a client, and returns the number of sockets it was queued for: none
-// for a packet of another namespace.
+// Broadcast sends p once to each socket that is in at least one of the rooms;
+// without rooms to all. The id of a socket is a room of its own. It never blocks on
+// a client, and returns the number of sockets it was queued for: none for a packet
+// of another namespace.
 func (n *Namespace) Broadcast(p *Packet, rooms ...string) int {
 	if n.wrongNamespace(p) {
 		return 0
 	}
 	n.mu.Lock()
-	if n.log != nil {
-		p = n.log.add(p, rooms)
-	}
 	b := broadcast{packet: p}
 	switch len(rooms) {
 	case 0:
@@ -31,19 +28,12 @@ func (n *Namespace) Broadcast(p *Packet, rooms ...string) int {
 	return b.finish(n)
 }
 
-// BroadcastTo is Broadcast by handles. Without any it sends to nobody.
+// BroadcastTo is Broadcast by handles. Without any it sends to no socket.
 func (n *Namespace) BroadcastTo(p *Packet, rooms ...*Room) int {
 	if n.wrongNamespace(p) {
 		return 0
 	}
 	n.mu.Lock()
-	if n.log != nil && len(rooms) > 0 {
-		names := make([]string, len(rooms))
-		for i, r := range rooms {
-			names[i] = r.name
-		}
-		p = n.log.add(p, names)
-	}
 	b := broadcast{packet: p}
 	if len(rooms) > 1 {
 		n.epoch++
@@ -61,10 +51,10 @@ type broadcast struct {
 	packet *Packet
 	mark   uint64 // what marks the sockets that had it; zero if rooms cannot overlap
 	sent   int
-	full   []refusal // sockets that had no room for it
+	full   []fullSocket // sockets that had no room for it
 }
 
-type refusal struct {
+type fullSocket struct {
 	socket  *Socket
 	verdict engineio.Verdict
 }
@@ -97,21 +87,21 @@ func (b *broadcast) to(s *Socket, session *engineio.Session) {
 	case engineio.Queued:
 		b.sent++
 	case engineio.FullPackets, engineio.FullBytes:
-		b.full = append(b.full, refusal{s, v})
+		b.full = append(b.full, fullSocket{s, v})
 	}
 }
 
-// finish deals with those that had no room, when the lock is free again.
+// finish calls OnQueueFull for those that had no room, without the lock.
 func (b *broadcast) finish(n *Namespace) int {
 	for _, r := range b.full {
-		_ = r.socket.full(b.packet, r.verdict) // what the error says was decided there
+		_ = r.socket.full(b.packet, r.verdict) // the error is for Send
 	}
 	n.server.broadcasts.Add(1)
 	n.server.broadcastTargets.Add(uint64(b.sent))
 	return b.sent
 }
 
-// wrongNamespace reports and logs a packet that was made for another namespace.
+// wrongNamespace reports whether p is of another namespace, and logs that.
 func (n *Namespace) wrongNamespace(p *Packet) bool {
 	if p.namespace == n.name {
 		return false

@@ -28,7 +28,7 @@ type client struct {
 
 	mu      sync.Mutex
 	sockets []*Socket // one in almost all connections
-	judged  []string  // namespaces whose CONNECT is being judged
+	pending []string  // namespaces whose OnAuth hook is running
 	timer   *time.Timer
 	closed  bool
 }
@@ -59,19 +59,19 @@ func (c *client) Message(data []byte, binary bool) {
 	}
 	switch {
 	case errors.Is(err, parser.ErrAttachments):
-		c.session.Abort(engineio.TooManyAttachments)
+		c.session.CloseNow(engineio.TooManyAttachments)
 	case err != nil:
-		c.session.Abort(engineio.ParseError)
+		c.session.CloseNow(engineio.ParseError)
 	case complete && !c.packet(p, attachments):
-		c.session.Abort(engineio.ParseError)
+		c.session.CloseNow(engineio.ParseError)
 	}
 }
 
 // packet serves a packet; false means that it breaks the protocol.
 func (c *client) packet(p parser.Packet, attachments [][]byte) bool {
-	socket, judged := c.find(p.Namespace)
+	socket, pending := c.find(p.Namespace)
 	if p.Type == parser.Connect {
-		if socket != nil || judged {
+		if socket != nil || pending {
 			return false
 		}
 		c.connect(p)
@@ -82,19 +82,20 @@ func (c *client) packet(p parser.Packet, attachments [][]byte) bool {
 	}
 	switch p.Type {
 	case parser.Disconnect:
-		c.leave(socket, engineio.ClientDisconnect)
+		c.disconnect(socket, engineio.ClientDisconnect)
 		return true
 	case parser.Event, parser.BinaryEvent:
 		return c.event(socket, p, attachments)
 	case parser.Ack, parser.BinaryAck:
+		// The server asks for no acknowledgements: one is counted, and no error.
 		c.server.acks.Add(1)
-		return socket.acknowledged(p, attachments)
+		return p.HasID
 	}
-	return false // CONNECT_ERROR is the server's
+	return false // clients send no CONNECT_ERROR
 }
 
-// find returns the socket in a namespace, or nil and whether there will be one.
-func (c *client) find(namespace string) (s *Socket, judged bool) {
+// find returns the socket in a namespace, or nil and whether its OnAuth hook runs.
+func (c *client) find(namespace string) (s *Socket, pending bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.sockets {
@@ -102,7 +103,7 @@ func (c *client) find(namespace string) (s *Socket, judged bool) {
 			return s, false
 		}
 	}
-	return nil, slices.Contains(c.judged, namespace)
+	return nil, slices.Contains(c.pending, namespace)
 }
 
 // event hands an event to the application.
@@ -114,7 +115,7 @@ func (c *client) event(s *Socket, p parser.Packet, attachments [][]byte) bool {
 	c.server.events.Add(1)
 	if f := s.namespace.onEvent; f != nil {
 		c.call(func() {
-			if !s.gone.Load() { // or OnDisconnect has been called, and was the last
+			if !s.disconnected.Load() { // OnDisconnect is the last callback
 				f(s, e)
 			}
 		})
@@ -122,8 +123,8 @@ func (c *client) event(s *Socket, p parser.Packet, attachments [][]byte) bool {
 	return true
 }
 
-// call runs a callback of the application. Its panic ends this client, not the
-// process.
+// call runs a callback of the application. Its panic closes this client's
+// connection and does not end the process.
 func (c *client) call(f func()) {
 	c.callbacks.Lock()
 	defer c.callbacks.Unlock()
@@ -135,13 +136,13 @@ func (c *client) guard(f func()) {
 		if v := recover(); v != nil {
 			c.server.opts.Logger.Error("socket.io callback panicked", slog.Any("panic", v),
 				slog.String("stack", string(debug.Stack())))
-			c.session.Abort(engineio.Panic)
+			c.session.CloseNow(engineio.Panic)
 		}
 	}()
 	f()
 }
 
-// Close implements [engineio.Receiver].
+// Close implements [engineio.Receiver]: it disconnects the client's sockets.
 func (c *client) Close(reason Reason) {
 	c.mu.Lock()
 	c.closed = true
@@ -153,11 +154,11 @@ func (c *client) Close(reason Reason) {
 		s.namespace.remove(s, reason)
 	}
 	for _, s := range sockets {
-		c.disconnected(s, reason)
+		c.callOnDisconnect(s, reason)
 	}
 }
 
-// stopTimer ends the connect time-out, and lets it be collected. mu is held.
+// stopTimer stops the connect time-out, and lets it be collected. mu is held.
 func (c *client) stopTimer() {
 	if c.timer != nil {
 		c.timer.Stop()
@@ -165,28 +166,27 @@ func (c *client) stopTimer() {
 	}
 }
 
-// leave takes a socket out of its namespace; the connection stays.
-func (c *client) leave(s *Socket, reason Reason) bool {
+// disconnect takes a socket out of its namespace; the connection stays open. Further
+// calls do nothing.
+func (c *client) disconnect(s *Socket, reason Reason) {
 	c.mu.Lock()
 	i := slices.Index(c.sockets, s)
 	if i < 0 {
 		c.mu.Unlock()
-		return false
+		return
 	}
 	c.sockets = slices.Delete(c.sockets, i, i+1)
 	c.mu.Unlock()
 	s.namespace.remove(s, reason)
 	if reason == engineio.ClientDisconnect {
-		c.disconnected(s, reason)
+		c.callOnDisconnect(s, reason)
 	} else {
-		// A callback, of this client or another, may have asked for it.
-		c.server.engine.Go(func() { c.disconnected(s, reason) })
+		// The caller may be a callback, with callbacks locked.
+		c.server.engine.Go(func() { c.callOnDisconnect(s, reason) })
 	}
-	return true
 }
 
-// disconnected tells the application of a socket's end.
-func (c *client) disconnected(s *Socket, reason Reason) {
+func (c *client) callOnDisconnect(s *Socket, reason Reason) {
 	if f := s.namespace.onDisconnect; f != nil {
 		c.call(func() { f(s, reason) })
 	}

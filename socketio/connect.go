@@ -25,21 +25,21 @@ func (c *client) connect(p parser.Packet) {
 	if len(p.Data) > 0 {
 		auth = bytes.Clone(p.Data)
 	}
-	a := admission{auth: auth}
-	a.pid, a.offset = recoveryAuth(auth)
+	r := connectRequest{auth: auth}
+	r.pid, r.offset = recoveryAuth(auth)
 	if n.onAuth == nil {
-		c.admit(n, a)
+		c.accept(n, r)
 		return
 	}
 	c.mu.Lock()
-	c.judged = append(c.judged, n.name)
+	c.pending = append(c.pending, n.name)
 	c.mu.Unlock()
-	c.server.engine.Go(func() { c.judge(n, a) })
+	c.server.engine.Go(func() { c.authenticate(n, r) })
 }
 
-// admission is a CONNECT on its way: what the client said, and what the hook
-// returned.
-type admission struct {
+// connectRequest is what a client's CONNECT says, and the data that OnAuth returned
+// for it.
+type connectRequest struct {
 	auth        json.RawMessage
 	pid, offset string
 	data        any
@@ -59,22 +59,22 @@ func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 	return pid, offset
 }
 
-// judge asks the application whether a client may join.
-func (c *client) judge(n *Namespace, a admission) {
+// authenticate calls the OnAuth hook and does as it says.
+func (c *client) authenticate(n *Namespace, r connectRequest) {
 	h := c.handshake.handshake()
-	h.Auth, h.PID, h.Offset = a.auth, a.pid, a.offset
+	h.Auth, h.PID, h.Offset = r.auth, r.pid, r.offset
 	err := errPanicked
-	c.guard(func() { a.data, err = n.onAuth(sessionContext{c.session}, h) })
+	c.guard(func() { r.data, err = n.onAuth(sessionContext{c.session}, h) })
 	if err == nil {
-		c.admit(n, a)
+		c.accept(n, r)
 		return
 	}
 	c.mu.Lock()
-	c.unjudge(n.name)
+	c.removePending(n.name)
 	c.mu.Unlock()
 	refused := (*ConnectError)(nil)
 	switch {
-	case errors.Is(err, errPanicked): // the transport is closed
+	case errors.Is(err, errPanicked): // guard has closed the connection
 	case errors.As(err, &refused):
 		c.server.connectErrors.Add(1)
 		c.sendError(n.name, refused)
@@ -87,13 +87,13 @@ func (c *client) judge(n *Namespace, a admission) {
 	}
 }
 
-// errPanicked stands for the result of a hook that had none.
+// errPanicked is the error of a hook that panicked.
 var errPanicked = errors.New("hook panicked")
 
-// unjudge takes a namespace off the list. mu is held.
-func (c *client) unjudge(namespace string) {
-	if i := slices.Index(c.judged, namespace); i >= 0 {
-		c.judged = slices.Delete(c.judged, i, i+1)
+// removePending removes a namespace from pending. mu is held.
+func (c *client) removePending(namespace string) {
+	if i := slices.Index(c.pending, namespace); i >= 0 {
+		c.pending = slices.Delete(c.pending, i, i+1)
 	}
 }
 
@@ -108,30 +108,30 @@ func (c *client) sendError(namespace string, e *ConnectError) {
 	c.session.Send(engineio.NewMessage(text))
 }
 
-// admit lets a client into a namespace: the CONNECT packet, then OnConnect, then
-// whatever comes.
-func (c *client) admit(n *Namespace, a admission) {
+// accept connects a client to a namespace: it sends the CONNECT packet, calls
+// OnConnect, and lets events through after that.
+func (c *client) accept(n *Namespace, r connectRequest) {
 	c.callbacks.Lock()
 	defer c.callbacks.Unlock()
-	saved := c.server.restorable(n, a)
+	saved := c.server.takeSession(n, r)
 
 	c.mu.Lock()
-	c.unjudge(n.name)
-	if c.closed || c.session.Ended() {
+	c.removePending(n.name)
+	if c.closed || c.session.Closed() {
 		c.mu.Unlock()
 		c.server.sessions.putBack(saved)
 		return
 	}
-	s := &Socket{client: c, namespace: n, session: c.session, data: a.data, auth: a.auth, offset: a.offset}
+	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, offset: r.offset}
 	c.sockets = append(c.sockets, s)
 	c.stopTimer()
+	c.server.socketConnects.Add(1) // before the client knows
 	n.add(s, saved)
 	c.mu.Unlock()
 
-	c.server.socketConnects.Add(1)
 	if s.recovered {
 		c.server.recovered.Add(1)
-	} else if a.pid != "" {
+	} else if r.pid != "" {
 		c.server.recoveryMissed.Add(1)
 	}
 	if n.onConnect != nil {
@@ -139,8 +139,8 @@ func (c *client) admit(n *Namespace, a admission) {
 	}
 }
 
-// sessionContext is a context that ends with a session, for hooks that outlive no
-// connection.
+// sessionContext is the context of OnAuth: it is cancelled when the session is
+// closed.
 type sessionContext struct{ session *engineio.Session }
 
 func (c sessionContext) Deadline() (time.Time, bool) { return time.Time{}, false }

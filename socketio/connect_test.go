@@ -164,7 +164,7 @@ func TestAuth(t *testing.T) {
 	if u, ok := f.next().Data().(*user); !ok || u.name != "u" {
 		t.Error("the hook's data is lost")
 	}
-	// A client that cannot be judged now gets no packet, and so comes back.
+	// After ErrRetry the client gets no packet, and so comes back.
 	for _, token := range []string{"later", "other", "panic"} {
 		c := f.dial()
 		c.Send(`40{"token":"` + token + `"}`)
@@ -177,14 +177,14 @@ func TestAuth(t *testing.T) {
 	}
 }
 
-// The hook is told when its client has gone, and the client's other packets do not
+// The context of the hook is cancelled when its client has gone, and the client's other packets do not
 // wait for it.
 func TestAuthIsCancelled(t *testing.T) {
 	f := newFixture(t, nil)
 	judging, cancelled := make(chan struct{}), make(chan error, 1)
 	f.ns.OnAuth(func(ctx context.Context, _ *socketio.Handshake) (any, error) {
 		close(judging)
-		ctx, cancel := context.WithTimeout(ctx, rawclient.Patience)
+		ctx, cancel := context.WithTimeout(ctx, rawclient.Timeout)
 		defer cancel()
 		<-ctx.Done()
 		cancelled <- ctx.Err()
@@ -327,7 +327,6 @@ func TestOptionsValidate(t *testing.T) {
 		"MaxRooms":                  func(o *socketio.Options) { o.MaxRooms = -1 },
 		"PingTimeout":               func(o *socketio.Options) { o.PingTimeout = 0 },
 		"Recovery.MaxDisconnection": func(o *socketio.Options) { o.Recovery = socketio.Recovery{Enabled: true} },
-		"Recovery.MaxPackets":       func(o *socketio.Options) { o.Recovery.Enabled, o.Recovery.MaxPackets = true, 0 },
 	} {
 		o := socketio.DefaultOptions()
 		change(&o)

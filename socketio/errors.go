@@ -3,6 +3,7 @@ package socketio
 import (
 	"errors"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio/engineio"
 )
 
@@ -10,17 +11,17 @@ import (
 type Reason = engineio.Reason
 
 var (
-	// ErrRetry, returned or wrapped by an OnAuth hook, closes the transport and
+	// ErrRetry, returned or wrapped by an OnAuth hook, closes the connection and
 	// sends nothing: the client comes back by itself. Clients do not come back
 	// after a CONNECT_ERROR.
 	ErrRetry = errors.New("client shall retry")
-	// ErrClosed: the socket has ended.
+	// ErrClosed: the socket is disconnected or its connection closing.
 	ErrClosed = errors.New("socket closed")
-	// ErrQueueFull: the packet was left out, as Options.OnQueueFull decided.
+	// ErrQueueFull: the packet was not queued, and OnQueueFull returned true.
 	ErrQueueFull = errors.New("socket's queue is full")
-	// ErrNoAck: the client asked for no acknowledgement, or has had it.
+	// ErrNoAck: the client asked for no acknowledgement, or it was sent already.
 	ErrNoAck = errors.New("no acknowledgement wanted")
-	// ErrNamespace: the packet was made for another namespace.
+	// ErrNamespace: the packet is of another namespace.
 	ErrNamespace = errors.New("packet of another namespace")
 	// ErrTooManyRooms: Options.MaxRooms is reached.
 	ErrTooManyRooms = errors.New("too many rooms")
@@ -30,8 +31,8 @@ var (
 
 // ConnectError refuses a CONNECT for good: the client gets a CONNECT_ERROR packet
 // with the message and, unless nil, the data, and does not try again. Any other
-// error of an OnAuth hook has the effect of [ErrRetry] and is logged, since a
-// client must not stay away for a fault of the server's.
+// error of an OnAuth hook has the effect of [ErrRetry] and is logged: a client must
+// come back after an error of the server.
 type ConnectError struct {
 	Message string
 	Data    any
@@ -41,7 +42,7 @@ type ConnectError struct {
 func (e *ConnectError) Error() string { return e.Message }
 
 func (e *ConnectError) payload() ([]byte, error) {
-	return marshal(struct {
+	return jsonscan.Marshal(struct {
 		Message string `json:"message"`
 		Data    any    `json:"data,omitempty"`
 	}{e.Message, e.Data})

@@ -8,7 +8,7 @@ import (
 	"chatbridge/socketio/parser"
 )
 
-// Event is one event of a client. It and its members are the callback's to keep.
+// Event is one event of a client. It and its members stay valid after the callback.
 type Event struct {
 	// Name is the first element of the event's array.
 	Name string
@@ -38,7 +38,7 @@ func newEvent(s *Socket, p parser.Packet, attachments [][]byte) (*Event, bool) {
 	return e, true
 }
 
-// HasAck reports whether the client wants an acknowledgement it has not had.
+// HasAck reports whether the client wants an acknowledgement that was not sent yet.
 func (e *Event) HasAck() bool { return e.wanted.Load() }
 
 // Ack answers with args, encoded as those of [Socket.Emit]. It returns [ErrNoAck]

@@ -1,7 +1,6 @@
 package socketio_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"testing"
@@ -40,6 +39,7 @@ func TestEvents(t *testing.T) {
 	c.Want(`42["message",1,"2",{"3":[true]}]`)
 	c.Send(`42456["message-with-ack",1,"2",{"3":[false]}]`)
 	c.Want(`43456[1,"2",{"3":[false]}]`)
+	c.Send(`430["nobody asked"]`) // an acknowledgement without a waiter is no protocol error
 	c.Send(`420["x"]`)
 	c.Want(`430[]`)
 	c.Send(`42 [ "spaced" , { "a" : "} , ]\"" } , null ] `)
@@ -106,48 +106,6 @@ func TestBinaryEvents(t *testing.T) {
 	c.SendBinary([]byte("a"))
 	c.SendBinary([]byte("b"))
 	c.Want(`462-789[`+body+`]`, "binary:a", "binary:b")
-}
-
-func TestEmitAck(t *testing.T) {
-	f := newFixture(t, nil)
-	c, s, _ := f.connect("")
-	type result struct {
-		args []json.RawMessage
-		err  error
-	}
-	ask := func(ctx context.Context) <-chan result {
-		got := make(chan result, 1)
-		go func() {
-			args, err := s.EmitAck(ctx, "ask", 1)
-			got <- result{args, err}
-		}()
-		return got
-	}
-	first := ask(t.Context())
-	c.Want(`420["ask",1]`)
-	second := ask(t.Context())
-	c.Want(`421["ask",1]`)
-	c.Send(`431[]`, `4399["nobody asked"]`, `430["yes",{"a":[1]}]`)
-	if r := <-first; r.err != nil || cmp.Diff([]json.RawMessage{[]byte(`"yes"`), []byte(`{"a":[1]}`)}, r.args) != "" {
-		t.Errorf("first: %s %v", r.args, r.err)
-	}
-	if r := <-second; r.err != nil || len(r.args) != 0 {
-		t.Errorf("second: %s %v", r.args, r.err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	third := ask(ctx)
-	c.Want(`422["ask",1]`)
-	cancel()
-	if r := <-third; !errors.Is(r.err, context.Canceled) {
-		t.Errorf("cancelled: %v", r.err)
-	}
-	c.Send(`432[]`) // too late, and no fault
-	fourth := ask(t.Context())
-	c.Want(`423["ask",1]`)
-	_ = c.Conn.Close()
-	if r := <-fourth; !errors.Is(r.err, socketio.ErrClosed) {
-		t.Errorf("closed: %v", r.err)
-	}
 }
 
 // OnConnect comes before the events, OnDisconnect after, one callback at a time.

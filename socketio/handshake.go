@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Handshake is what a client said when it connected.
+// Handshake is the first request of a connection, and the payload of its CONNECT.
 type Handshake struct {
 	// Auth is the payload of the CONNECT packet, a JSON object; "{}" if absent.
 	Auth json.RawMessage
@@ -21,9 +21,8 @@ type Handshake struct {
 	PID, Offset string
 }
 
-// firstRequest keeps a connection's first request in little memory: as text, it
-// takes about a third of what the parsed form does, for as long as the connection
-// lives.
+// firstRequest is a connection's first request as text, which takes about a third of
+// the memory of the parsed form for as long as the connection is open.
 type firstRequest struct {
 	query, header, remoteAddr string
 }
@@ -32,7 +31,7 @@ func newFirstRequest(r *http.Request) firstRequest {
 	var b strings.Builder
 	b.WriteString("Host: " + r.Host + "\r\n")
 	for name, values := range r.Header {
-		if strings.HasPrefix(name, "Sec-Websocket-") { // of use to the handshake alone
+		if strings.HasPrefix(name, "Sec-Websocket-") { // for the WebSocket handshake only
 			continue
 		}
 		for _, v := range values {
@@ -42,8 +41,8 @@ func newFirstRequest(r *http.Request) firstRequest {
 	return firstRequest{query: r.URL.RawQuery, header: b.String(), remoteAddr: r.RemoteAddr}
 }
 
-// handshake parses what was kept. It was valid once, so errors cannot tell more
-// than is there.
+// handshake parses the request. It was parsed before, so it is valid but for the
+// query, of which the valid part counts.
 func (f firstRequest) handshake() *Handshake {
 	h := &Handshake{RemoteAddr: f.remoteAddr, Header: make(http.Header)}
 	h.Query, _ = url.ParseQuery(f.query)

@@ -52,7 +52,7 @@ func newFixture(t testing.TB, change func(*socketio.Options)) *fixture {
 	web := httptest.NewServer(server)
 	f.url = web.URL + "/api/ws/"
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), rawclient.Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), rawclient.Timeout)
 		defer cancel()
 		if err := server.Shutdown(ctx, socketio.ShutdownOptions{}); err != nil {
 			t.Errorf("shut down: %v", err)
@@ -96,7 +96,7 @@ func (f *fixture) next() *socketio.Socket {
 	select {
 	case s := <-f.sockets:
 		return s
-	case <-time.After(rawclient.Patience):
+	case <-time.After(rawclient.Timeout):
 		f.t.Fatal("no socket connected")
 		return nil
 	}
@@ -111,7 +111,7 @@ func (f *fixture) wantEnd(want socketio.Reason) *socketio.Socket {
 			f.t.Fatalf("ended for %v, want %v", e.reason, want)
 		}
 		return e.socket
-	case <-time.After(rawclient.Patience):
+	case <-time.After(rawclient.Timeout):
 		f.t.Fatalf("no socket ended, want one to for %v", want)
 		return nil
 	}
@@ -121,7 +121,7 @@ func (f *fixture) wantEnd(want socketio.Reason) *socketio.Socket {
 func (f *fixture) awaitCloses(reason socketio.Reason, n uint64) {
 	f.t.Helper()
 	for began := time.Now(); f.server.Stats().Closes[reason] != n; time.Sleep(time.Millisecond) {
-		if time.Since(began) > rawclient.Patience {
+		if time.Since(began) > rawclient.Timeout {
 			f.t.Fatalf("%d closes counted as %v, want %d", f.server.Stats().Closes[reason], reason, n)
 		}
 	}
@@ -131,7 +131,7 @@ func (f *fixture) awaitCloses(reason socketio.Reason, n uint64) {
 func (f *fixture) awaitLen(n int) {
 	f.t.Helper()
 	for began := time.Now(); f.server.Len() != n; time.Sleep(time.Millisecond) {
-		if time.Since(began) > rawclient.Patience {
+		if time.Since(began) > rawclient.Timeout {
 			f.t.Fatalf("%d connections, want %d", f.server.Len(), n)
 		}
 	}

@@ -21,9 +21,6 @@ type Namespace struct {
 	onDisconnect func(s *Socket, reason Reason)
 	onEvent      func(s *Socket, e *Event)
 
-	// log keeps packets for recovery; nil without it, or where it is external.
-	log *packetLog // guarded by mu
-
 	mu      sync.Mutex
 	sockets map[string]*Socket // by id
 	byPID   map[string]*Socket // nil without recovery
@@ -39,12 +36,8 @@ func newNamespace(s *Server, name string) *Namespace {
 		sockets: make(map[string]*Socket),
 		rooms:   make(map[string]*room),
 	}
-	r := s.opts.Recovery
-	if r.Enabled {
+	if s.opts.Recovery.Enabled {
 		n.byPID = make(map[string]*Socket)
-	}
-	if r.Enabled && !r.External {
-		n.log = newPacketLog(r.MaxPackets, r.MaxBytes)
 	}
 	return n
 }
@@ -52,21 +45,21 @@ func newNamespace(s *Server, name string) *Namespace {
 // Name returns the name, with its leading slash.
 func (n *Namespace) Name() string { return n.name }
 
-// OnAuth sets the hook that judges each CONNECT. The returned data becomes
-// [Socket.Data]. The error refuses: *[ConnectError] for good, [ErrRetry] or any
-// other for now. The hook runs on a goroutine of its own; ctx ends with the
-// transport, and so with the connect time-out.
+// OnAuth sets the hook that accepts or refuses each CONNECT. The returned data becomes
+// [Socket.Data]. An error refuses: a *[ConnectError] for good, [ErrRetry] or any other
+// for now. The hook runs on a goroutine of its own; ctx is cancelled when the
+// connection is closed, and so with the connect time-out.
 func (n *Namespace) OnAuth(hook func(ctx context.Context, h *Handshake) (data any, err error)) {
 	n.onAuth = hook
 }
 
-// OnConnect sets the callback for a socket that has joined. The CONNECT packet is
+// OnConnect sets the callback for a socket that is connected. The CONNECT packet is
 // queued already, so what the callback emits comes after it; no event of the
 // client is handled before it returns.
 func (n *Namespace) OnConnect(f func(s *Socket)) { n.onConnect = f }
 
-// OnDisconnect sets the callback for a socket that has gone. Its rooms are gone
-// already.
+// OnDisconnect sets the callback for a socket that is disconnected. It is in no room
+// any more.
 func (n *Namespace) OnDisconnect(f func(s *Socket, reason Reason)) { n.onDisconnect = f }
 
 // OnEvent sets the callback for all events of the clients.
@@ -96,21 +89,13 @@ func (n *Namespace) Len() int {
 	return len(n.all.members)
 }
 
-// add lets a socket in and queues its CONNECT packet; saved, unless nil, is the
-// session to restore. It is one step for broadcasts: what was published before is
-// replayed, what comes after is delivered.
+// add adds a socket and queues its CONNECT packet; saved, unless nil, is the
+// session to restore. A broadcast is sent to the socket if it comes after add.
 func (n *Namespace) add(s *Socket, saved *savedSession) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var missed []*logged
 	if saved != nil {
-		s.recovered = true
-		if n.log != nil {
-			missed, s.recovered = n.log.after(s.offset)
-		}
-	}
-	if s.recovered {
-		s.id, s.pid, s.saved = saved.sid, saved.pid, saved.rooms
+		s.recovered, s.id, s.pid = true, saved.sid, saved.pid
 	} else {
 		s.id = engineio.NewID()
 		if n.server.sessions != nil {
@@ -124,17 +109,6 @@ func (n *Namespace) add(s *Socket, saved *savedSession) {
 	s.index = n.all.add(s)
 	n.server.counters.sockets.Add(1)
 	s.session.Send(connectMessage(n.name, s.id, s.pid))
-	if !s.recovered || n.log == nil {
-		return
-	}
-	for _, name := range s.saved {
-		n.joinLocked(s, name)
-	}
-	for _, l := range missed {
-		if l.meant(s) {
-			s.session.Send(&l.packet.message)
-		}
-	}
 }
 
 // withPID returns the connected socket of a private id, or nil.
@@ -154,11 +128,10 @@ func connectMessage(namespace, sid, pid string) *engineio.Message {
 		parser.Packet{Type: parser.Connect, Namespace: namespace, Data: []byte(data)}))
 }
 
-// remove takes a socket out, and keeps its session where it may be restored.
+// remove removes a socket, and saves its session if it may be restored.
 func (n *Namespace) remove(s *Socket, reason Reason) {
 	n.mu.Lock()
-	s.gone.Store(true)
-	rooms := s.roomNames()
+	s.disconnected.Store(true)
 	for len(s.rooms) > 0 {
 		n.leaveAt(s, len(s.rooms)-1)
 	}
@@ -173,6 +146,6 @@ func (n *Namespace) remove(s *Socket, reason Reason) {
 	}
 	n.mu.Unlock()
 	if n.server.sessions != nil && recoverable(reason) {
-		n.server.sessions.save(&savedSession{namespace: n.name, sid: s.id, pid: s.pid, rooms: rooms, data: s.data})
+		n.server.sessions.save(&savedSession{namespace: n.name, sid: s.id, pid: s.pid, data: s.data})
 	}
 }

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"sync"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio/engineio"
 	"chatbridge/socketio/parser"
 )
 
-// Packet is an encoded packet, immutable, shared by all sockets and any log: its
-// bytes are made once, as they go on the wire.
+// Packet is an encoded packet, immutable, shared by all sockets and any log: it is
+// encoded once, to the bytes that are sent.
 type Packet struct {
 	namespace string
 	message   engineio.Message
@@ -32,7 +33,7 @@ func NewBinaryEvent(namespace, event string, attachments [][]byte, jsonArgs ...[
 // Size returns the bytes it takes in an outbound queue.
 func (p *Packet) Size() int { return p.message.Size() }
 
-// scratch keeps the buffers in which packets are put together.
+// scratch has the buffers in which packets are encoded.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
 // newPacket encodes an event (with its name) or an acknowledgement (without).
@@ -68,21 +69,9 @@ func newPacket(p parser.Packet, event string, attachments, jsonArgs [][]byte) *P
 	return packet
 }
 
-// withArgument returns p with one more argument, a string that needs no escape.
-func (p *Packet) withArgument(arg string) *Packet {
-	text := p.message.Text()
-	b := make([]byte, 0, len(text)+len(arg)+3)
-	b = append(b, text[:len(text)-1]...)
-	b = append(b, ',', '"')
-	b = append(b, arg...)
-	b = append(b, '"', ']')
-	out := &Packet{namespace: p.namespace}
-	out.message.Encode(b, p.message.Attachments()...)
-	return out
-}
-
 // WithoutLast returns the packet without its last argument, which must be a string
-// that needs no escape, such as an offset: what is sent out of order carries none.
+// that needs no escape, such as an offset: a packet that is sent out of order has
+// none.
 func (p *Packet) WithoutLast() *Packet {
 	text := p.message.Text()
 	i := bytes.LastIndex(text, []byte(`,"`))
@@ -97,7 +86,7 @@ func (p *Packet) WithoutLast() *Packet {
 func appendString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= 0x7f {
-			quoted, _ := marshal(s) // a string can be encoded
+			quoted, _ := jsonscan.Marshal(s) // a string can be encoded
 			return append(dst, quoted...)
 		}
 	}
@@ -115,10 +104,10 @@ func encodeArgs(args []any) (jsonArgs, attachments [][]byte, err error) {
 			}
 			b = compact(a)
 		case []byte:
-			b, err = marshal(placeholder{Placeholder: true, Num: len(attachments)})
+			b, err = jsonscan.Marshal(placeholder{Placeholder: true, Num: len(attachments)})
 			attachments = append(attachments, a)
 		default:
-			b, err = marshal(a)
+			b, err = jsonscan.Marshal(a)
 		}
 		if err != nil {
 			return nil, nil, err

@@ -10,23 +10,22 @@ import (
 	"chatbridge/socketio/engineio"
 )
 
-// savedSession is what is kept of a socket whose client may come back.
+// savedSession is what is saved of a socket whose client may come back.
 type savedSession struct {
 	namespace, sid, pid string
-	rooms               []string
 	data                any
 	expires             time.Time
 }
 
-// newPID returns a private id: one that cannot be guessed, behind the time at which
-// the session begins.
+// newPID returns a private id: the time at which the session begins, and random
+// bits that cannot be guessed.
 func newPID(now time.Time) string {
 	return strconv.FormatInt(now.UnixMilli(), 36) + "." + engineio.NewID()
 }
 
 // SessionBegan returns when the session of a private id began, by the clock of the
-// server that gave it, to the millisecond; zero if the text is none. It is what a
-// client says, see [Socket.ClaimedPID].
+// server that gave it, in whole milliseconds; the zero time if pid is none. A pid
+// comes from the client and may be invented, see [Socket.ClaimedPID].
 func SessionBegan(pid string) time.Time {
 	digits, _, ok := strings.Cut(pid, ".")
 	ms, err := strconv.ParseInt(digits, 36, 64)
@@ -36,8 +35,8 @@ func SessionBegan(pid string) time.Time {
 	return time.UnixMilli(ms)
 }
 
-// recoverable tells whether a client that went for this reason may have its
-// session back: not if it left, was told to leave, or broke a rule.
+// recoverable reports whether a session that ended for this reason may be restored:
+// not if one side disconnected on purpose, or the client broke a rule.
 func recoverable(r Reason) bool {
 	switch r {
 	case engineio.ClientClose, engineio.TransportClose, engineio.TransportError, engineio.PingTimeout,
@@ -48,8 +47,8 @@ func recoverable(r Reason) bool {
 	return false
 }
 
-// sessionStore keeps sessions for a time, by their private id. All are kept for
-// the same time, so the oldest expires first.
+// sessionStore saves sessions by their private id, all for the same time, so that
+// the oldest expires first.
 type sessionStore struct {
 	keep  time.Duration
 	limit int
@@ -66,7 +65,7 @@ func newSessionStore(r Recovery) *sessionStore {
 	}
 }
 
-// save keeps a session from now on.
+// save saves a session; its time begins now.
 func (st *sessionStore) save(s *savedSession) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -75,7 +74,7 @@ func (st *sessionStore) save(s *savedSession) {
 	st.prune()
 }
 
-// putBack keeps a session that was taken and not used; nil is a no-op, also on a
+// putBack saves a session that was taken and not used; nil is a no-op, also on a
 // nil store.
 func (st *sessionStore) putBack(s *savedSession) {
 	if s != nil {
@@ -83,7 +82,7 @@ func (st *sessionStore) putBack(s *savedSession) {
 	}
 }
 
-// take returns a session and forgets it: it is restored once.
+// take removes a session and returns it, or nil: a session is restored once.
 func (st *sessionStore) take(namespace, pid string) *savedSession {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -96,7 +95,7 @@ func (st *sessionStore) take(namespace, pid string) *savedSession {
 	return e.Value.(*savedSession)
 }
 
-// prune drops what has expired or is too much. mu is held.
+// prune removes what has expired or is past the limit. mu is held.
 func (st *sessionStore) prune() {
 	for e := st.order.Front(); e != nil; e = st.order.Front() {
 		if st.order.Len() <= st.limit && time.Now().Before(e.Value.(*savedSession).expires) {
@@ -111,7 +110,7 @@ func (st *sessionStore) drop(e *list.Element) {
 	delete(st.byPID, e.Value.(*savedSession).pid)
 }
 
-// len returns the number of kept sessions, zero on a nil store.
+// len returns the number of saved sessions, zero on a nil store.
 func (st *sessionStore) len() int {
 	if st == nil {
 		return 0
@@ -122,25 +121,25 @@ func (st *sessionStore) len() int {
 	return st.order.Len()
 }
 
-// restorable takes the session that a client asks for, if it may have it. A client
-// may be back before its old connection is known to be dead; that one is ended then.
-func (s *Server) restorable(n *Namespace, a admission) *savedSession {
-	if s.sessions == nil || a.pid == "" {
+// takeSession takes the session that a CONNECT asks for, or returns nil. A client may
+// come back before its old connection is known to be dead, which is closed then.
+func (s *Server) takeSession(n *Namespace, r connectRequest) *savedSession {
+	if s.sessions == nil || r.pid == "" {
 		return nil
 	}
 	allowed := func(saved any) bool {
 		validate := s.opts.Recovery.Validate
-		return validate == nil || validate(a.data, saved, a.offset)
+		return validate == nil || validate(r.data, saved, r.offset)
 	}
-	if old := n.withPID(a.pid); old != nil {
+	if old := n.withPID(r.pid); old != nil {
 		if !allowed(old.data) {
 			return nil
 		}
-		old.client.leave(old, engineio.Replaced) // saves its session
-		old.session.Abort(engineio.Replaced)
-		return s.sessions.take(n.name, a.pid)
+		old.client.disconnect(old, engineio.Replaced) // saves its session
+		old.session.CloseNow(engineio.Replaced)
+		return s.sessions.take(n.name, r.pid)
 	}
-	saved := s.sessions.take(n.name, a.pid)
+	saved := s.sessions.take(n.name, r.pid)
 	if saved == nil || !allowed(saved.data) {
 		return nil
 	}

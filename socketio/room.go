@@ -74,17 +74,13 @@ func (r *Room) resolve() *room {
 	return r.room
 }
 
-// join lets a socket into a room.
+// join adds a socket to a room.
 func (n *Namespace) join(s *Socket, name string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if s.gone.Load() {
+	if s.disconnected.Load() {
 		return ErrClosed
 	}
-	return n.joinLocked(s, name)
-}
-
-func (n *Namespace) joinLocked(s *Socket, name string) error {
 	r := n.rooms[name]
 	if name == s.id || r != nil && s.in(r) >= 0 {
 		return nil
@@ -102,7 +98,7 @@ func (n *Namespace) joinLocked(s *Socket, name string) error {
 	return nil
 }
 
-// manyRooms is how many rooms of a socket are looked through one by one.
+// manyRooms is how many rooms of a socket are searched one by one.
 const manyRooms = 16
 
 // in returns the index of a room among the socket's, or -1.

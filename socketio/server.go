@@ -16,7 +16,7 @@ import (
 type Server struct {
 	opts     Options
 	engine   *engineio.Server
-	sessions *sessionStore // nil without recovery
+	sessions *sessionStore // nil unless Recovery.Enabled
 
 	mu         sync.RWMutex
 	namespaces map[string]*Namespace
@@ -65,8 +65,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // Namespace returns the namespace of that name ("/", "/custom"), and creates it
-// at the first call. Clients that ask for one never created are told "Invalid
-// namespace". A missing leading slash is added.
+// at the first call. A CONNECT to another is refused with "Invalid namespace". A missing leading slash is added.
 func (s *Server) Namespace(name string) *Namespace {
 	if !strings.HasPrefix(name, "/") {
 		name = "/" + name
@@ -97,18 +96,17 @@ type ShutdownOptions struct {
 	Interval time.Duration
 }
 
-// Shutdown refuses new handshakes with 503, closes the transports in batches
+// Shutdown refuses new handshakes with 503, closes the connections in batches
 // without a DISCONNECT packet, so that the clients come back elsewhere, and
 // waits for every goroutine of the server. When ctx ends first, the rest is
-// closed at once and ctx's error is returned after they have ended. Repeated
+// closed at once and ctx's error is returned after that. Repeated
 // calls wait for the same end.
 func (s *Server) Shutdown(ctx context.Context, o ShutdownOptions) error {
 	return s.engine.Shutdown(ctx, o.Batch, o.Interval)
 }
 
-// CloseSome closes the transports of up to n connections chosen at random, after
-// what is queued for them was written, and returns how many; their clients come
-// back by themselves.
+// CloseSome closes up to n connections chosen at random, after what is queued for
+// them was written, and returns how many; their clients come back by themselves.
 func (s *Server) CloseSome(n int, reason Reason) int {
 	picked := s.engine.Pick(max(n, 0))
 	for _, session := range picked {
@@ -124,11 +122,11 @@ func (s *Server) SetLimits(l engineio.Limits) error { return s.engine.SetLimits(
 // Len returns the number of open connections.
 func (s *Server) Len() int { return s.engine.Len() }
 
-// Knows reports whether sid is the transport's id of an open connection: the sid of
-// the query of its requests, not a [Socket.ID].
+// Knows reports whether sid is the id of an open connection: the sid in the query of
+// its requests, not a [Socket.ID].
 func (s *Server) Knows(sid string) bool { return s.engine.Knows(sid) }
 
-// opener is the server as its transports see it.
+// opener is the server as an [engineio.Handler].
 type opener Server
 
 // Open implements [engineio.Handler].

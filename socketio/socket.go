@@ -20,9 +20,8 @@ type Socket struct {
 	auth      json.RawMessage
 	offset    string
 	recovered bool
-	saved     []string
 
-	gone atomic.Bool // it has left the namespace
+	disconnected atomic.Bool // it is no longer in the namespace
 
 	// Guarded by Namespace.mu:
 	rooms []membership
@@ -31,8 +30,6 @@ type Socket struct {
 	index  int    // in the namespace's list of all
 	mark   uint64 // the last broadcast to several rooms that had it
 	done   chan struct{}
-
-	acks waiters
 }
 
 // membership is a socket's place in a room.
@@ -44,7 +41,7 @@ type membership struct {
 // ID returns the public id, the sid of the CONNECT packet.
 func (s *Socket) ID() string { return s.id }
 
-// PID returns the private id of recovery; empty without recovery.
+// PID returns the private id of recovery; empty if recovery is not enabled.
 func (s *Socket) PID() string { return s.pid }
 
 // Data returns what OnAuth returned.
@@ -56,23 +53,19 @@ func (s *Socket) Namespace() *Namespace { return s.namespace }
 // Recovered reports whether the session of an earlier connection was restored.
 func (s *Socket) Recovered() bool { return s.recovered }
 
-// Offset returns the offset the client handed in, also when its session was not
-// restored; empty if none.
+// Offset returns the offset that the client sent with its CONNECT, also when its
+// session was not restored; empty if none.
 func (s *Socket) Offset() string { return s.offset }
 
-// ClaimedPID returns the private id of the session that the client says it had,
-// also when it was not restored; empty if none.
+// ClaimedPID returns the private id that the client sent with its CONNECT, also when
+// its session was not restored; empty if none.
 func (s *Socket) ClaimedPID() string {
 	pid, _ := recoveryAuth(s.auth)
 	return pid
 }
 
-// SavedRooms returns the rooms of the restored session (Recovery.External: the
-// application joins them).
-func (s *Socket) SavedRooms() []string { return slices.Clone(s.saved) }
-
-// Handshake returns what the client said when it connected. Query and Header are
-// parsed anew at each call: keep what is needed often.
+// Handshake returns the first request and the CONNECT payload. Query and Header are
+// parsed anew at each call.
 func (s *Socket) Handshake() *Handshake {
 	h := s.client.handshake.handshake()
 	h.Auth = s.auth
@@ -83,14 +76,14 @@ func (s *Socket) Handshake() *Handshake {
 // Transport returns "polling" or "websocket".
 func (s *Socket) Transport() string { return s.session.Transport() }
 
-// Done is closed when the socket has ended.
+// Done is closed when the socket is disconnected.
 func (s *Socket) Done() <-chan struct{} {
 	n := s.namespace
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if s.done == nil {
 		s.done = make(chan struct{})
-		if s.gone.Load() {
+		if s.disconnected.Load() {
 			close(s.done)
 		}
 	}
@@ -102,11 +95,6 @@ func (s *Socket) Done() <-chan struct{} {
 func (s *Socket) Rooms() []string {
 	s.namespace.mu.Lock()
 	defer s.namespace.mu.Unlock()
-	return s.roomNames()
-}
-
-// roomNames is Rooms with Namespace.mu held.
-func (s *Socket) roomNames() []string {
 	names := make([]string, len(s.rooms))
 	for i, m := range s.rooms {
 		names[i] = m.room.name
@@ -133,30 +121,6 @@ func (s *Socket) Emit(event string, args ...any) error {
 	return s.Send(NewBinaryEvent(s.namespace.name, event, attachments, jsonArgs...))
 }
 
-// EmitAck sends an event and waits for the client's acknowledgement: its
-// arguments, ctx's error, or [ErrClosed]. It must not be called from a callback,
-// which would keep the acknowledgement from being read.
-func (s *Socket) EmitAck(ctx context.Context, event string, args ...any) ([]json.RawMessage, error) {
-	jsonArgs, attachments, err := encodeArgs(args)
-	if err != nil {
-		return nil, err
-	}
-	id, answer := s.acks.add()
-	defer s.acks.drop(id)
-	p := parser.Packet{Type: parser.Event, Namespace: s.namespace.name, ID: id, HasID: true}
-	if err := s.send(newPacket(p, event, attachments, jsonArgs)); err != nil {
-		return nil, err
-	}
-	select {
-	case args := <-answer:
-		return args, nil
-	case <-s.Done():
-		return nil, ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
 // Send queues p. When the queue is full, Options.OnQueueFull decides: the connection
 // is closed with a counted reason and [ErrClosed] returned, or p is left out and
 // [ErrQueueFull] returned.
@@ -164,34 +128,30 @@ func (s *Socket) Send(p *Packet) error {
 	if p.namespace != s.namespace.name {
 		return ErrNamespace
 	}
-	if s.namespace.log != nil {
-		return s.namespace.sendLogged(s, p)
-	}
 	return s.send(p)
 }
 
 // send queues p as it is.
 func (s *Socket) send(p *Packet) error {
-	if s.gone.Load() {
+	if s.disconnected.Load() {
 		return ErrClosed
 	}
 	switch v := s.session.Offer(&p.message); v {
 	case engineio.Queued:
 		return nil
-	case engineio.Ended:
+	case engineio.Closed:
 		return ErrClosed
 	default:
 		return s.full(p, v)
 	}
 }
 
-// full asks the application what to do with a socket that has no room for p. No
-// lock is held.
+// full calls OnQueueFull for a socket that has no room for p. No lock is held.
 func (s *Socket) full(p *Packet, v engineio.Verdict) error {
 	if f := s.namespace.server.opts.OnQueueFull; f != nil && f(s, p) {
 		return ErrQueueFull
 	}
-	s.session.Abort(v.Reason())
+	s.session.CloseNow(v.Reason())
 	return ErrClosed
 }
 
@@ -207,21 +167,22 @@ func (s *Socket) SendPaced(ctx context.Context, p *Packet) error {
 	return s.Send(p)
 }
 
-// Pause lets broadcasts pass the socket over, until it is called with false: it
-// stays in its rooms. The application sends it what it misses. Send goes on.
+// Pause makes broadcasts skip the socket, until it is called with false; it stays in
+// its rooms. The application sends it what it misses with Send.
 func (s *Socket) Pause(paused bool) { s.session.Pause(paused) }
 
-// Close closes the transport, and with it all namespaces of the client, after what
-// is queued was written and without a packet: the client comes back by itself.
+// Close closes the connection, and with it the client's sockets in all namespaces,
+// after what is queued was written and without a packet: the client comes back by
+// itself.
 func (s *Socket) Close(reason Reason) { s.session.Close(reason) }
 
 // Disconnect sends a DISCONNECT packet: the client leaves this namespace and does
-// not come back by itself. The transport stays open.
+// not come back by itself. The connection stays open.
 func (s *Socket) Disconnect() {
-	if s.gone.Load() {
+	if s.disconnected.Load() {
 		return
 	}
 	text := parser.Append(nil, parser.Packet{Type: parser.Disconnect, Namespace: s.namespace.name})
 	s.session.Send(engineio.NewMessage(text))
-	s.client.leave(s, engineio.ServerDisconnect)
+	s.client.disconnect(s, engineio.ServerDisconnect)
 }

@@ -22,17 +22,17 @@ type Handler interface {
 	Gap(g Gap) error
 }
 
-// Gap is a stretch of the stream that nobody will deliver.
+// Gap is a part of the stream that will not be delivered.
 type Gap struct {
 	// Reason is one sentence for the operator.
 	Reason string
 	// Since is the commit time of the last transaction known to have been
 	// delivered, zero where that is not known.
 	Since time.Time
-	// Until is the time from which the stream is whole again.
+	// Until is the time from which nothing is missing again.
 	Until time.Time
 	// Reload tells that the history went back or is another one: what was
-	// delivered before may not exist any more, and what is kept of it is of no
-	// use.
+	// delivered before may not exist any more, and what is stored of it is
+	// invalid.
 	Reload bool
 }

@@ -83,7 +83,8 @@ type plan struct {
 	idle    int // of the idle step
 	many    int // of a second table with the steady and peak steps; 0 is none
 	probe   time.Duration
-	before  string // a revision whose server is measured too, "" for none
+	before  string   // a revision whose server is measured too, "" for none
+	plain   []string // build tags of which each gives one more server of ours
 	profile string
 	write   string
 }
@@ -104,6 +105,7 @@ func parse(args []string) (plan, error) {
 	f.IntVar(&p.many, "many", 0, "steady and peak once more with so many clients, such as 5000")
 	f.DurationVar(&p.probe, "probe", 2500*time.Millisecond, "how long each rate is tried")
 	f.StringVar(&p.before, "before", "", "measure our server as it was at this revision too, such as HEAD~1")
+	plain := f.String("plain", "", "measure our server with these build tags, one each, too: plainsend, plainread (see docs/hot-path/socketio.md)")
 	f.StringVar(&p.profile, "profile", "", "write a CPU profile of our server at its highest rate to this file")
 	f.StringVar(&p.write, "write", "", "write the page of results to this file")
 	if err := f.Parse(args); err != nil {
@@ -114,6 +116,10 @@ func parse(args []string) (plan, error) {
 		if !slices.Contains(allServers, s) {
 			return p, fmt.Errorf("unknown server %q: choose of %s", s, strings.Join(allServers, ", "))
 		}
+	}
+	if *plain != "" {
+		p.plain = strings.Split(*plain, ",")
+		p.servers = append(p.servers, p.plain...)
 	}
 	if p.before != "" {
 		p.servers = append(p.servers, "before")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"chatbridge/bench/internal/event"
@@ -50,7 +51,7 @@ func build(ctx context.Context, plan plan) (peers []peer, cleanup func(), err er
 			p = peer{name: name, label: "chatbridge/socketio at " + plan.before, argv: []string{filepath.Join(dir, name)}, guess: 600}
 			err = revision.Build(ctx, root, plan.before, "./bench/server/ours", p.argv[0])
 		default:
-			p, err = goPeer(ctx, root, dir, name)
+			p, err = goPeer(ctx, root, dir, name, plan.plain)
 		}
 		if err != nil {
 			cleanup()
@@ -61,9 +62,13 @@ func build(ctx context.Context, plan plan) (peers []peer, cleanup func(), err er
 	return peers, cleanup, nil
 }
 
-func goPeer(ctx context.Context, root, dir, name string) (peer, error) {
+func goPeer(ctx context.Context, root, dir, name string, plain []string) (peer, error) {
+	source, tag := name, ""
+	if slices.Contains(plain, name) {
+		source, tag = "ours", name
+	}
 	bin := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "./bench/server/"+name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", tag, "-o", bin, "./bench/server/"+source)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return peer{}, fmt.Errorf("build %s: %w\n%s", name, err, out)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -70,10 +71,11 @@ func report(p plan, results map[string][]figures) string {
 }
 
 func label(name string) string {
-	return map[string]string{
+	labels := map[string]string{
 		"ours": "**chatbridge/socketio**", "node": "Node.js socket.io 4.8.4", "gorilla": "gorilla, prepared frame, no protocol",
 		"before": "the same, before",
-	}[name]
+	}
+	return cmp.Or(labels[name], "the same, "+name)
 }
 
 func cell(format string, v float64) string {

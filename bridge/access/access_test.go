@@ -158,21 +158,3 @@ func TestOrigins(t *testing.T) {
 		}
 	}
 }
-
-func TestSameOrigin(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		origin, host string
-		want         bool
-	}{
-		{"http://localhost:8080", "localhost:8080", true},
-		{"http://LOCALHOST:8080", "localhost:8080", true},
-		{"http://localhost:8080", "localhost:8081", false},
-		{"null", "localhost", false},
-		{"", "", false},
-	} {
-		if got := access.SameOrigin(tt.origin, tt.host); got != tt.want {
-			t.Errorf("%q at %q: %v", tt.origin, tt.host, got)
-		}
-	}
-}

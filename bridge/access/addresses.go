@@ -7,7 +7,7 @@ type Addresses []netip.Prefix
 
 // Contain reports whether a is in one of the networks. An IPv4 address in
 // IPv6 form (::ffff:192.0.2.7, as a dual-stack listener reports it) counts as
-// the IPv4 address; the zone of a link-local one is not looked at.
+// the IPv4 address; the zone of a link-local one is ignored.
 func (n Addresses) Contain(a netip.Addr) bool {
 	a = a.Unmap().WithZone("")
 	for _, p := range n {

@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// maxHops bounds the entries of X-Forwarded-For that are looked at, from the
+// maxHops bounds the entries of X-Forwarded-For that are read, from the
 // end.
 const maxHops = 32
 
 // ClientAddr returns the address of the client that a request is from: the
 // TCP peer, or, where that is a trusted proxy, the last entry of
 // X-Forwarded-For that no trusted proxy is. Each proxy appends the address of
-// its own peer, so only the entries behind the last untrusted one are to be
-// believed; what stands before is the client's own say. The result is the
+// its own peer, so only the entries from the last untrusted one on can be
+// trusted; the client itself may have written those before. The result is the
 // zero Addr where the peer has none (a Unix socket).
 func ClientAddr(r *http.Request, trusted Addresses) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)

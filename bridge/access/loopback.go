@@ -27,7 +27,7 @@ func byLoopback(r *http.Request) bool {
 	return ok && local.IP.IsLoopback()
 }
 
-// isLocalName tells that a Host header names an IP address or localhost.
+// isLocalName reports whether a Host header names an IP address or localhost.
 func isLocalName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

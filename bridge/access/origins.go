@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 )
 
@@ -14,7 +13,7 @@ type Origins struct {
 	wildcards []wildcard
 }
 
-// wildcard is `https://*.example.app:8443`, taken apart.
+// wildcard is `https://*.example.app:8443`, split at the asterisk.
 type wildcard struct {
 	prefix string // https://
 	suffix string // .example.app:8443
@@ -81,7 +80,7 @@ func withoutPort(origin string) string {
 	return origin[:at]
 }
 
-// isHost tells that s is labels of a host and nothing that could end the host
+// isHost reports whether s is labels of a host and nothing that could end the host
 // early: `https://evil.example/.example.app` must not pass.
 func isHost(s string) bool {
 	if s == "" || s[0] == '.' || s[len(s)-1] == '.' {
@@ -94,11 +93,4 @@ func isHost(s string) bool {
 		}
 	}
 	return true
-}
-
-// SameOrigin reports whether the Origin header names the host that the request
-// was sent to, as the bridge's own pages do.
-func SameOrigin(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,7 +24,6 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/internal/throwaway/pgtest"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -95,7 +95,7 @@ var keys = sync.OnceValue(func() map[string]crypto.Signer {
 type project struct {
 	*httptest.Server
 	mu      sync.Mutex
-	keys    []jose.JSONWebKey
+	keys    []c
 	status  int
 	body    string // instead of the keys
 	fetches atomic.Int64
@@ -118,7 +118,7 @@ func newProject(t *testing.T, ids ...string) *project {
 			_, _ = w.Write([]byte(p.body))
 			return
 		}
-		_ = json.NewEncoder(w).Encode(jose.JSONWebKeySet{Keys: p.keys})
+		_ = json.NewEncoder(w).Encode(c{"keys": p.keys})
 	}))
 	t.Cleanup(p.Close)
 	return p
@@ -130,8 +130,27 @@ func (p *project) publish(ids ...string) {
 	defer p.mu.Unlock()
 	p.keys = nil
 	for _, id := range ids {
-		p.keys = append(p.keys, jose.JSONWebKey{Key: keys()[id].Public(), KeyID: id, Use: "sig"})
+		p.keys = append(p.keys, jwk(id).with(c{"use": "sig"}))
 	}
+}
+
+// jwk is the public key with this name as a JSON Web Key.
+func jwk(id string) c {
+	b64 := base64.RawURLEncoding.EncodeToString
+	switch key := keys()[id].Public().(type) {
+	case *rsa.PublicKey:
+		return c{"kid": id, "kty": "RSA", "n": b64(key.N.Bytes()), "e": b64(big.NewInt(int64(key.E)).Bytes())}
+	case *ecdsa.PublicKey:
+		point, err := key.Bytes()
+		if err != nil {
+			panic(err)
+		}
+		n := (len(point) - 1) / 2
+		return c{"kid": id, "kty": "EC", "crv": key.Params().Name, "x": b64(point[1 : 1+n]), "y": b64(point[1+n:])}
+	case ed25519.PublicKey:
+		return c{"kid": id, "kty": "OKP", "crv": "Ed25519", "x": b64(key)}
+	}
+	panic("no such type of key")
 }
 
 func (p *project) answer(status int, body string) {

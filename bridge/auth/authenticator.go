@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Authenticator judges tokens. Use it from any goroutine.
+// Authenticator verifies tokens. Its methods are safe for concurrent use.
 type Authenticator struct {
 	opts    Options
 	secrets atomic.Pointer[secretSet]
@@ -71,15 +71,15 @@ func (a *Authenticator) SetSecrets(chatEngine, supabase []string) error {
 	return nil
 }
 
-// Authenticate judges what a client shows. The error is a *Refusal (for good)
+// Authenticate verifies what a client presents. The error is a *Refusal (for good)
 // or wraps ErrUnavailable (for now); where ctx has ended it is the latter.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (Principal, error) {
-	p, err := a.judge(ctx, c)
+	p, err := a.authenticate(ctx, c)
 	a.counts.add(p, err)
 	return p, err
 }
 
-func (a *Authenticator) judge(ctx context.Context, c Credentials) (Principal, error) {
+func (a *Authenticator) authenticate(ctx context.Context, c Credentials) (Principal, error) {
 	t, err := parseToken(c.Token)
 	if err != nil {
 		return Principal{}, err
@@ -105,8 +105,8 @@ func (a *Authenticator) verify(ctx context.Context, t *token) (Kind, error) {
 	return Supabase, a.keys.verify(ctx, t)
 }
 
-// chatEngine reads the claims of a ChatEngine token. What the client names as
-// workspace counts for nothing: the token says it.
+// chatEngine reads the claims of a ChatEngine token. The workspace that the
+// client names is ignored: the token names it.
 func (a *Authenticator) chatEngine(c claims) (Principal, error) {
 	expires, err := c.check(expected{issuers: a.opts.Issuers, audiences: a.opts.Audiences, now: a.opts.Now(), leeway: a.opts.Leeway})
 	if err != nil {
@@ -135,7 +135,7 @@ func (a *Authenticator) session(ctx context.Context, c claims, workspace string)
 	if err != nil {
 		return Principal{}, err
 	}
-	// The project's own keys are JWTs by the same secret. They are no user's.
+	// The project's own keys are JWTs by the same secret, and of no user.
 	if role := c["role"]; role == "anon" || role == "service_role" {
 		return Principal{}, refuse(CodeTokenRole, "the token is a key of the project, not a user's session")
 	}

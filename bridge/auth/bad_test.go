@@ -13,7 +13,6 @@ import (
 
 	"chatbridge/bridge/auth"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -150,11 +149,7 @@ func badTokens(t *testing.T) []bad {
 // bringsKey returns a token with its own public key in the header `jwk`.
 func bringsKey(t *testing.T) string {
 	t.Helper()
-	jwk, err := json.Marshal(jose.JSONWebKey{Key: keys()["new"].Public(), KeyID: "mine"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sign(t, jwt.SigningMethodEdDSA, keys()["new"], sessionClaims(), c{"kid": "mine", "jwk": json.RawMessage(jwk)})
+	return sign(t, jwt.SigningMethodEdDSA, keys()["new"], sessionClaims(), c{"kid": "mine", "jwk": jwk("new").with(c{"kid": "mine"})})
 }
 
 func publicKeyForms(t *testing.T) (asPEM, asDER string) {

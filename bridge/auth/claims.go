@@ -12,9 +12,9 @@ import (
 // claims are a token's claims by their exact names.
 type claims map[string]any
 
-// firstText returns the first of the names that holds something, as
-// `a || b || c` does in JavaScript; "" where none does. ok is false where
-// that something is not a text.
+// firstText returns the first of the named claims that is set, as
+// `a || b || c` does in JavaScript; "" where none is. ok is false where that
+// claim is not a text.
 func (c claims) firstText(names ...string) (text string, ok bool) {
 	for _, name := range names {
 		switch v := c[name].(type) {
@@ -30,7 +30,7 @@ func (c claims) firstText(names ...string) (text string, ok bool) {
 	return "", true
 }
 
-// expected is what a kind of token must say.
+// expected is what the claims of a kind of token must be.
 type expected struct {
 	issuers, audiences []string
 	now                time.Time
@@ -38,7 +38,7 @@ type expected struct {
 	mustExpire         bool
 }
 
-// check judges times, issuer and audience. It returns the expiry, zero where
+// check checks times, issuer and audience. It returns the expiry, zero where
 // there is none.
 func (c claims) check(e expected) (time.Time, error) {
 	expires, err := c.checkTimes(e)
@@ -103,8 +103,8 @@ func (c claims) time(name string) (time.Time, bool) {
 // maxID bounds the ids of workspaces and users, in bytes.
 const maxID = 256
 
-// validID tells whether s can be an id: the events' routes are built of them,
-// so control characters have no place in one.
+// validID reports whether s can be an id: the events' routes are built of ids,
+// so one has no control characters.
 func validID(s string) bool {
 	return s != "" && len(s) <= maxID && strings.ToValidUTF8(s, "") == s && !strings.ContainsFunc(s, unicode.IsControl)
 }

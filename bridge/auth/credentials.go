@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Credentials are what a client shows.
+// Credentials are what a client presents.
 type Credentials struct {
 	// Token is the JWT.
 	Token string
 	// Workspace is the one that the client names. It counts for tokens that
-	// carry none, and is not looked at for others.
+	// carry none, and is ignored for others.
 	Workspace string
 }
 

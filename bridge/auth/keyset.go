@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chatbridge/internal/retry"
+
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -21,23 +26,25 @@ const (
 	keysCooldown = 5 * time.Second
 	// keysRetry is how soon, and at last how late, Run tries again.
 	keysRetry, keysRetryMost = time.Second, 30 * time.Second
-	// keysMaxAge is how long keys are believed that cannot be read again. By
-	// then a key that was withdrawn has stopped working.
+	// keysMaxAge is how long keys are used that cannot be read again. By then a
+	// key that was withdrawn has stopped working.
 	keysMaxAge = 24 * time.Hour
 	// keysTimeout bounds one reading.
 	keysTimeout = 5 * time.Second
+	// maxKeysBody bounds what is read of the endpoint's answer, in bytes.
+	maxKeysBody = 1 << 20
 )
 
-// keySet is the published keys of a project, kept and read again.
+// keySet caches the published keys of a project.
 type keySet struct {
 	url    string
 	client *http.Client
 	now    func() time.Time
 	log    *slog.Logger
 
-	reading flight[struct{}, []publicKey]
+	reading singleflight.Group // of one key
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held while what follows is used
 	keys    []publicKey
 	read    time.Time // when keys were read, zero if never
 	tried   time.Time // when the last reading began
@@ -52,21 +59,15 @@ func newKeySet(url string, client *http.Client, now func() time.Time, log *slog.
 
 // run keeps the keys fresh until ctx ends.
 func (k *keySet) run(ctx context.Context) {
-	retry := keysRetry
-	for {
+	pause := keysRetry
+	for ctx.Err() == nil {
 		wait := keysInterval
 		if err := k.refresh(ctx); err != nil {
-			wait, retry = retry, min(2*retry, keysRetryMost)
+			wait, pause = pause, min(2*pause, keysRetryMost)
 		} else {
-			retry = keysRetry
+			pause = keysRetry
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+		_ = retry.Sleep(ctx, wait) // the loop checks ctx
 	}
 }
 
@@ -81,7 +82,7 @@ func (k *keySet) verify(ctx context.Context, t *token) error {
 	if found, err := tryKeys(t, keys); found {
 		return err
 	}
-	if keys, err = k.again(ctx); err != nil {
+	if keys, err = k.reread(ctx); err != nil {
 		return err
 	}
 	if found, err := tryKeys(t, keys); found {
@@ -90,8 +91,8 @@ func (k *keySet) verify(ctx context.Context, t *token) error {
 	return refuse(CodeTokenKey, "the token is signed with a key that the project does not publish")
 }
 
-// tryKeys reports whether the key that the token names, or any that could be
-// meant where it names none, is among keys, and then what it says.
+// tryKeys reports whether the key that the token names, or any of its algorithm
+// where it names none, is among keys, and then whether it verifies the token.
 func tryKeys(t *token, keys []publicKey) (found bool, err error) {
 	wrongAlgorithm := false
 	for _, key := range keys {
@@ -124,13 +125,13 @@ func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
 	if !read.IsZero() && k.now().Sub(read) < keysMaxAge {
 		return keys, nil
 	}
-	return k.again(ctx)
+	return k.reread(ctx)
 }
 
-// again reads the keys unless that was tried a moment ago. Who comes while
-// they are being read gets what is read.
-func (k *keySet) again(ctx context.Context) ([]publicKey, error) {
-	keys, err := k.reading.do(ctx, struct{}{}, func() ([]publicKey, error) {
+// reread reads the keys unless that was tried within keysCooldown. Callers at
+// the same time share one reading.
+func (k *keySet) reread(ctx context.Context) ([]publicKey, error) {
+	keys, err := share(ctx, &k.reading, "", func() ([]publicKey, error) {
 		if err := k.tooSoon(); err != nil {
 			return nil, err
 		}
@@ -142,9 +143,10 @@ func (k *keySet) again(ctx context.Context) ([]publicKey, error) {
 	return keys, nil
 }
 
-// refresh reads the keys now. Callers at the same time share one reading.
+// refresh reads the keys now and waits for it, whether or not ctx ends. Callers
+// at the same time share one reading.
 func (k *keySet) refresh(ctx context.Context) error {
-	_, err := k.reading.do(ctx, struct{}{}, func() ([]publicKey, error) { return k.fetch(ctx) })
+	_, err := share(context.WithoutCancel(ctx), &k.reading, "", func() ([]publicKey, error) { return k.fetch(ctx) })
 	return err
 }
 
@@ -173,12 +175,12 @@ func (k *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	k.mu.Unlock()
 	k.fetches.Add(1)
 	keys, err := fetchKeys(ctx, k.client, k.url)
-	k.settle(keys, err)
+	k.record(keys, err)
 	return keys, err
 }
 
-// settle takes over the outcome of a reading and logs a change of state.
-func (k *keySet) settle(keys []publicKey, err error) {
+// record takes over the outcome of a reading and logs a change of state.
+func (k *keySet) record(keys []publicKey, err error) {
 	k.mu.Lock()
 	before := k.failure
 	k.failure = err
@@ -205,4 +207,36 @@ func (k *keySet) stats() KeyStats {
 		s.Error = k.failure.Error()
 	}
 	return s
+}
+
+// fetchKeys reads the JSON Web Key Set at url.
+func fetchKeys(ctx context.Context, client *http.Client, url string) ([]publicKey, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxKeysBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxKeysBody {
+		return nil, fmt.Errorf("%s answers with more than %d bytes", url, maxKeysBody)
+	}
+	return parseKeys(body)
+}
+
+// FetchKeys reads the published keys at url once and returns how many of
+// them can be used, for a check of the configuration.
+func FetchKeys(ctx context.Context, client *http.Client, url string) (int, error) {
+	keys, err := fetchKeys(ctx, client, url)
+	return len(keys), err
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Members knows who belongs to which workspace.
@@ -18,7 +20,7 @@ type Members interface {
 const (
 	// membersTimeout bounds one question about membership.
 	membersTimeout = 5 * time.Second
-	// maxMembers bounds the answers remembered.
+	// maxMembers bounds the answers cached.
 	maxMembers = 50_000
 )
 
@@ -29,16 +31,15 @@ type memberAnswer struct {
 	until     time.Time
 }
 
-// memberCache remembers answers, yes and no alike, for a while. Errors are
-// not remembered.
+// memberCache caches answers, yes and no alike, for ttl. Errors are not cached.
 type memberCache struct {
 	ask Members
 	ttl time.Duration
 	now func() time.Time
 
-	asking flight[membership, string]
+	asking singleflight.Group
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held while answers is used
 	answers map[membership]memberAnswer
 
 	cached, asked, failed atomic.Uint64
@@ -48,15 +49,16 @@ func newMemberCache(ask Members, ttl time.Duration, now func() time.Time) *membe
 	return &memberCache{ask: ask, ttl: ttl, now: now, answers: make(map[membership]memberAnswer)}
 }
 
-// find is Members.Find with memory. Goroutines with the same question share
-// one answer.
+// find is Members.Find with the cache. Callers with the same question at the
+// same time share one answer. Ids have no control characters (validID), so NUL
+// separates them.
 func (m *memberCache) find(ctx context.Context, user, workspace string) (string, error) {
 	key := membership{user, workspace}
-	if a, ok := m.remembered(key); ok {
+	if a, ok := m.cachedAnswer(key); ok {
 		m.cached.Add(1)
 		return a, nil
 	}
-	return m.asking.do(ctx, key, func() (string, error) {
+	return share(ctx, &m.asking, user+"\x00"+workspace, func() (string, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), membersTimeout)
 		defer cancel()
 		m.asked.Add(1)
@@ -67,19 +69,19 @@ func (m *memberCache) find(ctx context.Context, user, workspace string) (string,
 			m.failed.Add(1)
 			return "", err
 		}
-		m.remember(key, memberAnswer{found, until})
+		m.store(key, memberAnswer{found, until})
 		return found, nil
 	})
 }
 
-func (m *memberCache) remembered(key membership) (string, bool) {
+func (m *memberCache) cachedAnswer(key membership) (string, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a, ok := m.answers[key]
 	return a.workspace, ok && m.now().Before(a.until)
 }
 
-func (m *memberCache) remember(key membership, a memberAnswer) {
+func (m *memberCache) store(key membership, a memberAnswer) {
 	if m.ttl <= 0 {
 		return
 	}
@@ -91,8 +93,8 @@ func (m *memberCache) remember(key membership, a memberAnswer) {
 	m.answers[key] = a
 }
 
-// makeRoom forgets what is out of date and, where that is little, a tenth of
-// the rest, whichever the map gives first: a lost answer costs a question.
+// makeRoom deletes what is out of date and, where that is little, a tenth of
+// the rest, whichever the map gives first: a deleted answer costs a question.
 func (m *memberCache) makeRoom() {
 	now := m.now()
 	for key, a := range m.answers {

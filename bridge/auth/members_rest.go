@@ -23,7 +23,7 @@ type RESTMembers struct {
 }
 
 // NewRESTMembers returns a Members that asks the project at projectURL with a
-// copy of client that follows no redirects: the key, which is asked for each
+// copy of client that follows no redirects: the key, which is read anew each
 // time, goes with the request, and net/http would carry it to another host.
 func NewRESTMembers(client *http.Client, projectURL string, key func() string, t MembersTable) *RESTMembers {
 	c := *client
@@ -90,9 +90,9 @@ func (m *RESTMembers) workspaceOf(row map[string]any) (string, error) {
 	return "", fmt.Errorf("answer of PostgREST lacks %s", m.table.WorkspaceColumn)
 }
 
-// restError tells the one error that is an answer, a text that is no value of
-// the column's type, from those that are none. PostgREST's message is kept,
-// its details, which may repeat values, are not.
+// restError returns nil for the one error that is an answer: a text that is no
+// value of the column's type. The others have PostgREST's message
+// and not its details, which may repeat values.
 func restError(res *http.Response, body []byte) error {
 	var e struct{ Code, Message string }
 	_ = json.Unmarshal(body, &e)
@@ -105,7 +105,7 @@ func restError(res *http.Response, body []byte) error {
 	return fmt.Errorf("PostgREST answers %s", res.Status)
 }
 
-// hideQuery takes the query out of an error of net/http: ids do not belong in
+// hideQuery removes the query from an error of net/http: ids do not belong in
 // logs.
 func hideQuery(err error) error {
 	if e, ok := err.(*url.Error); ok {

@@ -20,17 +20,17 @@ type Options struct {
 	// for none.
 	JWKSURL string
 	// Issuers and Audiences are what `iss` must be and `aud` must have one of,
-	// in ChatEngine tokens; empty: not looked at.
+	// in ChatEngine tokens; empty: not checked.
 	Issuers, Audiences []string
 	// SupabaseIssuers and SupabaseAudiences are the same for session tokens.
 	SupabaseIssuers, SupabaseAudiences []string
-	// Leeway is the difference of clocks that is forgiven. Default 0.
+	// Leeway is the difference of clocks that is tolerated. Default 0.
 	Leeway time.Duration
 	// Members is asked for session tokens. It is needed where SupabaseSecrets
 	// or JWKSURL are given.
 	Members Members
-	// MembersTTL is how long an answer of Members is remembered, either way.
-	// Zero: not at all.
+	// MembersTTL is how long an answer of Members is cached, either way. Zero: not
+	// at all.
 	MembersTTL time.Duration
 	// Client fetches the published keys. Default: one that follows no
 	// redirects.

@@ -2,7 +2,7 @@ package auth
 
 import "time"
 
-// Kind is the kind of token that a Principal showed.
+// Kind is the kind of token that a Principal presented.
 type Kind uint8
 
 // The kinds of tokens.
@@ -14,7 +14,7 @@ const (
 	Supabase
 )
 
-// Principal is who a token was found to speak for.
+// Principal is whom a token identifies.
 type Principal struct {
 	// Workspace is the one workspace whose events it may see.
 	Workspace string

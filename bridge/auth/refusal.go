@@ -3,7 +3,7 @@ package auth
 import "errors"
 
 // ErrUnavailable is wrapped by errors of Authenticate that say nothing about
-// the token: the answer could not be had now. Test with errors.Is.
+// the token: it could not be verified now. Test with errors.Is.
 var ErrUnavailable = errors.New("authentication is not available now")
 
 // The codes of a Refusal. Clients, metrics and runbooks may rely on them.
@@ -31,7 +31,7 @@ const (
 	CodeTokenRole = "token_role"
 	// CodeWorkspaceMissing: neither the token nor the client names one.
 	CodeWorkspaceMissing = "workspace_missing"
-	// CodeWorkspaceInvalid: what is named cannot be a workspace.
+	// CodeWorkspaceInvalid: what is named cannot be a workspace's id.
 	CodeWorkspaceInvalid = "workspace_invalid"
 	// CodeNotMember: the user is not a member of the workspace.
 	CodeNotMember = "not_a_member"
@@ -43,12 +43,12 @@ var codes = [...]string{
 	CodeTokenIssuer, CodeTokenAudience, CodeTokenClaims, CodeTokenRole, CodeWorkspaceMissing, CodeWorkspaceInvalid, CodeNotMember,
 }
 
-// Refusal is the answer no, for good: the client is to be told and not to try
-// again with the same token.
+// Refusal is for good: the client gets the code and the message, and is not to
+// try again with the same token.
 type Refusal struct {
 	// Code is one of the constants.
 	Code string
-	// Message is one sentence for the client's developer. It holds nothing of
+	// Message is one sentence for the client's developer. It contains nothing of
 	// the token.
 	Message string
 }

@@ -13,24 +13,24 @@ type Stats struct {
 	ChatEngine, Supabase uint64
 	// Refused counts the refusals by code; every code is there.
 	Refused map[string]uint64
-	// Unavailable counts the tokens that could not be judged.
+	// Unavailable counts the tokens that could not be verified then.
 	Unavailable uint64
 	Members     MemberStats
 	Keys        KeyStats
 }
 
-// MemberStats are those of the questions about membership.
+// MemberStats are the counters of the questions about membership.
 type MemberStats struct {
-	// Cached were answered from memory, Asked were not, Failed of those got no
-	// answer.
+	// Cached counts those answered from the cache, Asked the others, Failed those
+	// of them that got no answer.
 	Cached, Asked, Failed uint64
-	// Entries are remembered now.
+	// Entries is the number of answers in the cache.
 	Entries int
 }
 
-// KeyStats are those of the published keys.
+// KeyStats are the counters of the published keys.
 type KeyStats struct {
-	// Keys are known now.
+	// Keys is the number of keys that are known.
 	Keys int
 	// Fetches counts the attempts to read them, Failures those that failed.
 	Fetches, Failures uint64

@@ -15,7 +15,7 @@ const maxToken = 16 << 10
 // maxKeyID bounds the `kid` header, in bytes.
 const maxKeyID = 256
 
-// token is a JWT that has been taken apart and not been verified.
+// token is a JWT that has been parsed and not been verified.
 type token struct {
 	method    jwt.SigningMethod
 	keyID     string
@@ -29,7 +29,8 @@ var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
 var parser = jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
 
-// parseToken takes a token apart. What it returns is not to be believed.
+// parseToken parses a token. Nothing of the result can be trusted before
+// verifies.
 func parseToken(s string) (*token, error) {
 	if s == "" {
 		return nil, refuse(CodeTokenMissing, "no token: connect with auth: {token}")
@@ -38,7 +39,7 @@ func parseToken(s string) (*token, error) {
 	if len(s) > maxToken {
 		return nil, refuse(CodeTokenMalformed, "the token is too large")
 	}
-	// Go's base64 passes over line breaks; a token has none.
+	// Go's base64 skips line breaks; a token has none.
 	if strings.ContainsFunc(s, notInToken) {
 		return nil, malformed
 	}
@@ -53,7 +54,8 @@ func parseToken(s string) (*token, error) {
 	if !slices.Contains(algorithms, parsed.Method.Alg()) {
 		return nil, refuse(CodeTokenAlgorithm, "the token's algorithm is not accepted")
 	}
-	// RFC 7515, 4.1.11: who does not understand a critical header refuses.
+	// RFC 7515, 4.1.11: a token with a critical header that is not understood is
+	// refused.
 	if _, critical := parsed.Header["crit"]; critical {
 		return nil, refuse(CodeTokenMalformed, "the token has critical headers, which are not supported")
 	}
@@ -71,7 +73,7 @@ func notInToken(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
-// verifies tells whether key made the signature. The key must be of the type
+// verifies reports whether key made the signature. The key must be of the type
 // that the algorithm wants; of another one it verifies nothing.
 func (t *token) verifies(key any) bool {
 	return t.method.Verify(t.signed, t.signature, key) == nil

@@ -12,19 +12,22 @@ import (
 	"chatbridge/source/postgres/provision"
 )
 
-// stepTimeout bounds one question to another program.
+// stepTimeout bounds one request to another program.
 const stepTimeout = 10 * time.Second
 
-// Finding is one thing that was looked at.
+// maxBody bounds what is read of an answer, in bytes.
+const maxBody = 64 << 10
+
+// Finding is the result of one inspection.
 type Finding = provision.Finding
 
-// Run looks at everything that the configuration tells of, in the order in
-// which an operator would mend it. Where ctx ends early, so do the findings.
+// Run inspects everything that the configuration names, in the order in which an
+// operator would fix it. When ctx ends, it returns the findings so far.
 func Run(ctx context.Context, cfg *configs.Config) []Finding {
 	r := &run{cfg: cfg, client: &http.Client{CheckRedirect: noRedirects}}
 	defer r.client.CloseIdleConnections()
 	r.configuration()
-	steps := []func(context.Context){r.mapping, r.postgres, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.files, r.gateway}
+	steps := []func(context.Context){r.mapping, r.postgres, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.stateFile, r.gateway}
 	for _, step := range steps {
 		if ctx.Err() != nil {
 			break
@@ -34,8 +37,8 @@ func Run(ctx context.Context, cfg *configs.Config) []Finding {
 	return r.findings
 }
 
-// Configuration makes findings of an error of configs.Load; of another error
-// it makes one.
+// Configuration returns the findings for an error of configs.Load, one for any
+// other error.
 func Configuration(err error) []Finding {
 	var config *configs.Error
 	if !errors.As(err, &config) {
@@ -59,7 +62,7 @@ func Configuration(err error) []Finding {
 	return out
 }
 
-// Worst returns the worst level of the findings.
+// Worst returns the worst level of the findings, OK for none.
 func Worst(findings []Finding) provision.Level {
 	worst := provision.OK
 	for _, f := range findings {
@@ -110,8 +113,7 @@ func (r *run) configuration() {
 	}
 }
 
-// mapping loads the mapping. What it needs of the tables is for postgres and
-// realtime.
+// mapping loads the mapping. postgres and realtime compare it with the tables.
 func (r *run) mapping(context.Context) {
 	spec, err := mapping.Load(r.cfg.Mapping.Preset, r.cfg.Mapping.File)
 	var wrong *mapping.Error

@@ -50,9 +50,9 @@ func findings(t *testing.T, c *configs.Config) map[string]check.Finding {
 	for _, f := range check.Run(t.Context(), c) {
 		out[f.Level.String()+" "+f.ID] = f
 		// Without tables there is no statement that would make a publication.
-		mendable := f.ID != "config.unwise" && f.ID != "publication.missing"
-		if f.Level != provision.OK && mendable && (f.Meaning == "" || f.Fix == "") {
-			t.Errorf("%s %s says not what comes of it or not what mends it: %+v", f.Level, f.ID, f)
+		fixable := f.ID != "config.unwise" && f.ID != "publication.missing"
+		if f.Level != provision.OK && fixable && (f.Meaning == "" || f.Fix == "") {
+			t.Errorf("%s %s has no consequence or no fix: %+v", f.Level, f.ID, f)
 		}
 		for _, text := range []string{f.What, f.Meaning, f.Fix, f.Object} {
 			if strings.Contains(text, secret) || strings.Contains(text, "topsecret") {
@@ -136,7 +136,7 @@ func TestDatabaseMisses(t *testing.T) {
 	t.Run("publication and slot", func(t *testing.T) {
 		t.Parallel()
 		got := findings(t, load(t, "DATABASE_URL="+pgtest.DB(t, schemas.CRM), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
-		expect(t, got, "fail publication.missing: CREATE PUBLICATION bridge", "fail slot.missing: pg_create_logical_replication_slot")
+		expect(t, got, `fail publication.missing: CREATE PUBLICATION "bridge"`, "fail slot.missing: pg_create_logical_replication_slot")
 	})
 	t.Run("columns", func(t *testing.T) {
 		t.Parallel()
@@ -333,7 +333,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// A key that no index makes unique is warned of, with what mends it; one that
+// A key that no index makes unique is a warning with its fix; one that
 // is unique in its workspace is not, nor a reference that says so.
 func TestKeys(t *testing.T) {
 	t.Parallel()

@@ -1,13 +1,20 @@
-// Package check looks at everything that can be wrong before it is: the
-// configuration, the database that is to be followed, the mapping against its
-// real columns, the keys that tokens are verified with, who is asked about
-// members, ChatEngine behind the gateway, the addresses to listen on. It is
-// what `bridge check` prints and `bridge setup` plans from.
+// Package check inspects everything that can be wrong before the bridge starts.
+// It is what `bridge check` prints.
 //
-// It changes nothing anywhere: what it opens it closes, and what it asks are
-// questions. Every finding says what is, what comes of it and the exact
-// statement or setting that mends it. Secrets are in none.
+//	check.go       Run, in order; the configuration and the mapping
+//	postgres.go    the database that is followed, and the mapping's columns in it
+//	uniquekeys.go  whether the mapping's keys are unique
+//	realtime.go    Supabase Realtime, and postgrest.go the tables behind it
+//	tokens.go      the keys that tokens are verified with, and the table of members
+//	listeners.go   the addresses to listen on
+//	certificate.go the TLS files
+//	statefile.go   the replay log's state file
+//	gateway.go     ChatEngine behind the gateway
 //
-// Run asks one thing after the other, each bounded in time; it starts no
-// goroutine of its own.
+// It changes nothing: it opens connections and closes them, and asks. Every
+// finding has the state, its consequence, and the exact statement or setting that
+// fixes it. Secrets are in none.
+//
+// Run does one step after the other, each bounded in time; it starts no
+// goroutine. The package must not import bridge: no daemon is needed for it.
 package check

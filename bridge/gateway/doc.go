@@ -2,8 +2,6 @@
 // address, and behind it ChatEngine serves while it is healthy and the bridge
 // while it is not.
 //
-// # What goes where
-//
 // A request to the Socket.IO path without a sid opens a session. It goes to
 // ChatEngine while the state is [Upstream] or [HandingBack], and to the
 // bridge's own Socket.IO server (Options.Local) while it is [Local]. Where
@@ -12,29 +10,46 @@
 // with a sid goes to whoever issued the sid. Every other path goes to
 // ChatEngine, whatever the state; the bridge has nothing to answer there.
 //
-// # Nothing missed on the way back
-//
-// ChatEngine sends live events only, so a client that comes (back) to it has
-// missed what was sent while it was away: about a second in a hand-back, any
-// length of time after a broken connection. The gateway makes up for that: for
-// the first seconds of a proxied websocket it also connects that client, with
-// its own CONNECT packet, to the bridge, and feeds it from there (catch-up,
-// then live) while ChatEngine's events are kept; then the kept ones are passed
-// on and ChatEngine's stream runs through untouched. The client drops what it
-// knows, so the overlap is harmless and the order is kept. See catchup.go.
-//
-// # Moving clients
-//
 // A client is only ever moved by closing its transport: it comes back by
 // itself. A DISCONNECT or CONNECT_ERROR packet would stop it for good, and the
-// gateway never writes one.
+// gateway never writes one. What a client missed before it came (back) to
+// ChatEngine, which sends live events only, the hand-over adds (package
+// handover).
+//
+// # Files
+//
+//	gateway.go         Gateway: which request goes where, Run, Shutdown
+//	state.go           State, Mode, Status
+//	machine.go         the state machine: transitions and what leads to them; pure
+//	monitor.go         the machine for concurrent use; failed sessions
+//	health.go          when ChatEngine is probed, and what follows
+//	move.go            clients that are moved, in batches
+//	upstream.go        ChatEngine's address, dialing, the upgrade handshake
+//	upstream_probe.go  the health probe and the trial WebSocket
+//	websocket.go       proxied WebSockets: the upgrade
+//	tunnel.go          proxied WebSockets: the bytes
+//	http.go            proxied polls and all other requests
+//	headers.go         X-Forwarded-*, hop-by-hop headers
+//	connections.go     what is proxied, to be closed from outside
+//	admin.go           the operator's /gateway
+//	stats.go           counters
+//	handover/          brings clients that come to ChatEngine up to date
+//	frame/             WebSocket frames
 //
 // # Lifecycle and concurrency
 //
 // [New], then [Gateway.Run] in a goroutine, [Gateway.ServeHTTP] from any
 // number, [Gateway.Shutdown] at the end, because http.Server.Shutdown does not
-// know hijacked connections.
+// know hijacked connections. Run owns three goroutines: health probes, moves,
+// the bridge's server for hand-overs. A proxied WebSocket has two: the request's
+// own copies from ChatEngine, a second one from the client; the first waits for
+// the second, and Shutdown for the first.
+//
+// Locks: tunnel.mu may be taken under connections.mu and under a hand-over's, no
+// other under another. monitor.mu is held while the machine is used, never while a
+// change is announced; connections.mu while connections are closed; tunnel.mu
+// while deadlines are set, never during a read or write.
 //
 // The package imports neither the Socket.IO server nor the source: it needs
-// an http.Handler and two functions.
+// an http.Handler and functions.
 package gateway

@@ -2,15 +2,30 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httputil"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chatbridge/bridge/gateway/handover"
+	"chatbridge/internal/retry"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// What the bridge's Socket.IO server has to know of the connections that the
+// gateway makes to it, see package handover. Options.Shed should pass over
+// clients whose request has CatchUpHeader; the gateway removes it from what comes
+// in from outside.
+const (
+	CatchUpHeader = handover.Header
+	SyncEvent     = handover.SyncEvent
+	SyncedEvent   = handover.SyncedEvent
 )
 
 // Gateway proxies ChatEngine while it is healthy and has the bridge serve
@@ -20,22 +35,14 @@ type Gateway struct {
 	log   *slog.Logger
 	count counters
 
-	transport *http.Transport
+	upstream  *upstream
+	monitor   *monitor
 	proxy     *httputil.ReverseProxy
-	local     *memoryListener // Local, for catching up
+	handovers *handover.Service
 
-	mu      sync.Mutex
-	machine *machine
-	misses  int           // sessions in a row that ChatEngine failed
-	changed chan struct{} // closed and replaced when the state changes
-	state   atomic.Int32  // the machine's, for ServeHTTP
-
-	suspect atomic.Int64  // Unix nanoseconds of the last passive failure
-	kick    chan struct{} // asks for a probe now
-	cuts    registry      // what is proxied, to be closed
-
-	serving sync.WaitGroup // proxied websockets
-	ending  atomic.Bool
+	connections connections    // what is proxied
+	serving     sync.WaitGroup // proxied WebSockets
+	ending      atomic.Bool    // Shutdown has begun
 }
 
 // New returns a gateway that starts in state Upstream, before the first
@@ -45,23 +52,34 @@ func New(o Options) (*Gateway, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
-	g := &Gateway{
-		opts:    o,
-		log:     o.Logger,
-		machine: newMachine(o, time.Now()),
-		changed: make(chan struct{}),
-		kick:    make(chan struct{}, 1),
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if g.log == nil {
-		g.log = slog.New(slog.DiscardHandler)
+	if o.Fresh == nil {
+		o.Fresh = func(time.Time) bool { return true }
 	}
-	if g.opts.Fresh == nil {
-		g.opts.Fresh = func(time.Time) bool { return true }
-	}
-	g.local = newMemoryListener()
-	g.transport = newTransport(o)
+	g := &Gateway{opts: o, log: o.Logger, upstream: newUpstream(o)}
+	g.monitor = newMonitor(o, g.changed)
 	g.proxy = g.newProxy()
+	g.handovers = handover.New(handover.Options{
+		Path: o.Path, Bridge: o.Local, Logger: o.Logger, Fresh: o.Fresh,
+		CatchUp: o.CatchUp, CatchUpWait: o.CatchUpWait, CatchUpLate: o.CatchUpLate,
+	})
 	return g, nil
+}
+
+// Run probes ChatEngine and moves clients until ctx ends, and returns nil then.
+func (g *Gateway) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return g.watchHealth(ctx) })
+	group.Go(func() error { return g.moveClients(ctx) })
+	group.Go(func() error { return g.handovers.Run(ctx) })
+	err := group.Wait()
+	g.upstream.transport.CloseIdleConnections()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // ServeHTTP is the public listener's handler for everything but the bridge's
@@ -72,41 +90,20 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Header.Del(CatchUpHeader)
-	if strings.TrimSuffix(r.URL.Path, "/") != g.opts.Path {
-		g.count.passed.Add(1)
-		if r.ContentLength != 0 {
-			// Go's server would otherwise read the whole body before it lets an
-			// answer begin. Not supported means HTTP/2, where it is so anyway.
-			_ = http.NewResponseController(w).EnableFullDuplex()
+	switch sid := r.URL.Query().Get("sid"); {
+	case strings.TrimSuffix(r.URL.Path, "/") != g.opts.Path:
+		g.proxyOther(w, r)
+	case sid != "" && g.opts.Knows(sid):
+		g.opts.Local.ServeHTTP(w, r)
+	case g.State() == Local:
+		// A sid is of a session that ended with ChatEngine: the bridge answers
+		// that it does not know it, which makes the client open a new one.
+		if sid == "" {
+			g.count.served.Add(1)
 		}
-		g.proxy.ServeHTTP(w, r)
-		return
-	}
-	if sid := r.URL.Query().Get("sid"); sid != "" {
-		g.serveSession(w, r, sid)
-		return
-	}
-	if g.at(Local) {
-		g.count.served.Add(1)
 		g.opts.Local.ServeHTTP(w, r)
-		return
-	}
-	if isWebsocket(r) {
-		g.proxyWebsocket(w, r)
-		return
-	}
-	g.proxySession(w, r)
-}
-
-// serveSession sends a request of an open session to who opened it. While the
-// bridge serves, ChatEngine's sessions are over: the bridge answers that it
-// does not know them, which makes the client open a new one.
-func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, sid string) {
-	switch {
-	case g.opts.Knows(sid), g.at(Local):
-		g.opts.Local.ServeHTTP(w, r)
-	case isWebsocket(r):
-		g.proxyWebsocket(w, r)
+	case isWebSocket(r):
+		g.proxyWebSocket(w, r)
 	default:
 		g.proxySession(w, r)
 	}
@@ -115,10 +112,7 @@ func (g *Gateway) serveSession(w http.ResponseWriter, r *http.Request, sid strin
 // rescue serves a session locally that ChatEngine failed, unless the operator
 // forbids it.
 func (g *Gateway) rescue(w http.ResponseWriter, r *http.Request) bool {
-	g.mu.Lock()
-	held := g.machine.mode == HoldUpstream
-	g.mu.Unlock()
-	if held || r.URL.Query().Has("sid") || r.Method == http.MethodPost {
+	if g.Status().Mode == HoldUpstream || r.URL.Query().Has("sid") || r.Method == http.MethodPost {
 		return false
 	}
 	g.count.rescued.Add(1)
@@ -126,17 +120,11 @@ func (g *Gateway) rescue(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (g *Gateway) at(s State) bool { return State(g.state.Load()) == s }
-
 // State is where new sessions go now.
-func (g *Gateway) State() State { return State(g.state.Load()) }
+func (g *Gateway) State() State { return g.monitor.stateNow() }
 
 // Status is the state with its reason and age.
-func (g *Gateway) Status() Status {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.machine.status()
-}
+func (g *Gateway) Status() Status { return g.monitor.status() }
 
 // Hold applies the operator's mode; clients are moved in batches. The mode does
 // not survive a restart. Repeating it changes nothing.
@@ -144,74 +132,22 @@ func (g *Gateway) Hold(mode Mode) error {
 	if _, err := ParseMode(string(mode)); err != nil {
 		return err
 	}
-	g.update(func(now time.Time) bool { return g.machine.hold(mode, now) })
-	g.probeNow()
+	g.monitor.hold(mode)
 	return nil
 }
 
-// update runs f under the lock and, where it changed the state, tells everyone.
-func (g *Gateway) update(f func(now time.Time) (changed bool)) {
-	g.mu.Lock()
-	changed := f(time.Now())
-	status := g.machine.status()
-	before := State(g.state.Swap(int32(status.State)))
-	if changed {
-		close(g.changed)
-		g.changed = make(chan struct{})
-	}
-	g.mu.Unlock()
-	if !changed {
-		return
-	}
+// changed is called by the monitor after each change of state or mode.
+func (g *Gateway) changed(before State, status Status) {
 	if before != status.State {
 		g.count.switches[status.State].Add(1)
 	}
 	g.log.Info("gateway changed", "state", status.State.String(), "was", before.String(),
 		"mode", string(status.Mode), "reason", status.Reason)
 	// A ChatEngine that died takes its connections along, one that hangs or is
-	// cut off does not: without this its clients would hear nothing until their
+	// cut off does not: without this its clients would get nothing until their
 	// own ping time-out, up to 45 s later.
 	if status.State == Local && status.Mode == Auto {
-		g.count.handedOver.Add(uint64(g.cuts.cut(-1)))
-	}
-}
-
-// watch returns the status and a channel that is closed at the next change.
-func (g *Gateway) watch() (Status, <-chan struct{}) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.machine.status(), g.changed
-}
-
-// failed notes that ChatEngine failed a session, and asks for a probe.
-func (g *Gateway) failed(f failure, err error) {
-	g.count.failures[f].Add(1)
-	g.suspectNow()
-	g.update(func(now time.Time) bool {
-		g.misses++
-		// Where the probe succeeds but sessions fail, the probe is not what
-		// matters.
-		return g.misses >= g.opts.FailAfter && g.machine.fail(now, "sessions fail: "+err.Error())
-	})
-}
-
-// answered notes that ChatEngine opened a session.
-func (g *Gateway) answered() {
-	g.mu.Lock()
-	g.misses = 0
-	g.mu.Unlock()
-}
-
-// suspectNow notes passive evidence of a failure and asks for a probe.
-func (g *Gateway) suspectNow() {
-	g.suspect.Store(time.Now().UnixNano())
-	g.probeNow()
-}
-
-func (g *Gateway) probeNow() {
-	select {
-	case g.kick <- struct{}{}:
-	default: // one is due already
+		g.count.handedOver.Add(uint64(g.connections.close(-1)))
 	}
 }
 
@@ -221,29 +157,12 @@ func (g *Gateway) probeNow() {
 // does not close the bridge's own clients.
 func (g *Gateway) Shutdown(ctx context.Context, batch int, interval time.Duration) error {
 	g.ending.Store(true)
-	defer g.transport.CloseIdleConnections()
+	defer g.upstream.transport.CloseIdleConnections()
 	var err error
-	for err == nil && g.cuts.cut(max(batch, 1)) > 0 {
-		err = sleep(ctx, interval)
+	for err == nil && g.connections.close(max(batch, 1)) > 0 {
+		err = retry.Sleep(ctx, interval)
 	}
-	g.cuts.cut(-1)
-	g.serving.Wait() // every cut connection ends within the linger
+	g.connections.close(-1)
+	g.serving.Wait() // every closed connection ends within the linger
 	return err
-}
-
-// sleep waits for d or ctx's end.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// jitter varies d by half, so that batches of several bridges do not coincide.
-func jitter(d time.Duration) time.Duration {
-	return d/2 + rand.N(d+1)
 }

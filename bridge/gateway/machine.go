@@ -5,12 +5,31 @@ import (
 	"time"
 )
 
+// event is what can change the state.
+type event int
+
+const (
+	upstreamDown  event = iota // ChatEngine counts as down
+	upstreamReady              // it has been healthy for long enough and opens WebSockets
+	clientsMoved               // the bridge has no clients left
+	orderLocal                 // the operator has the bridge serve
+	orderUpstream              // the operator leaves everything to ChatEngine
+	events
+)
+
+// transitions are all of them: an event that a state does not list leaves it.
+var transitions = map[State]map[event]State{
+	Upstream:    {upstreamDown: Local, orderLocal: Local},
+	Local:       {upstreamReady: HandingBack, orderUpstream: HandingBack},
+	HandingBack: {upstreamDown: Local, clientsMoved: Upstream, orderLocal: Local},
+}
+
 // maxPenalty bounds how often the healthy time before a hand-back doubles.
 const maxPenalty = 3
 
-// machine decides the state from verdicts. It is pure: the caller brings the
-// time and does what a change asks for. Not safe for concurrent use; Gateway
-// guards it.
+// machine decides the state from probes, failed sessions and the operator's
+// orders. It is pure: the caller brings the time and does what a change asks
+// for. Not safe for concurrent use; monitor guards it.
 type machine struct {
 	failAfter  int
 	healthyFor time.Duration
@@ -22,10 +41,10 @@ type machine struct {
 
 	probed       time.Time
 	probeErr     error
-	fails        int       // failed probes in a row
+	failedProbes int       // in a row
 	healthySince time.Time // zero while the last probe failed
 	penalty      int       // how often healthyFor is doubled
-	handedBack   time.Time // last time that a hand-back began
+	handedBack   time.Time // when the last hand-back began
 }
 
 func newMachine(o Options, now time.Time) *machine {
@@ -35,29 +54,26 @@ func newMachine(o Options, now time.Time) *machine {
 	}
 }
 
-// enter changes the state; false where it is that already.
-func (m *machine) enter(s State, now time.Time, reason string) bool {
-	if m.state == s {
-		return false
+// handle changes the state as transitions has it, and reports whether it did.
+func (m *machine) handle(e event, now time.Time, reason string) (changed bool) {
+	next, ok := transitions[m.state][e]
+	if ok {
+		m.state, m.since, m.reason = next, now, reason
 	}
-	m.state, m.since, m.reason = s, now, reason
-	return true
+	return ok
 }
 
-// failed takes a failed probe. decisive means that one is enough: nobody
+// probeFailed takes a failed probe. decisive means that one is enough: nobody
 // listens, or connections are breaking as well.
-func (m *machine) failed(now time.Time, err error, decisive bool) (changed bool) {
+func (m *machine) probeFailed(now time.Time, err error, decisive bool) (changed bool) {
 	m.probed, m.probeErr, m.healthySince = now, err, time.Time{}
-	m.fails++
-	if m.mode != Auto || m.state == Local || !decisive && m.fails < m.failAfter {
-		return false
-	}
-	return m.fail(now, err.Error())
+	m.failedProbes++
+	return (decisive || m.failedProbes >= m.failAfter) && m.fail(now, err.Error())
 }
 
-// fail makes the bridge serve because ChatEngine does not.
+// fail takes it that ChatEngine is down.
 func (m *machine) fail(now time.Time, reason string) (changed bool) {
-	if m.mode != Auto || m.state == Local {
+	if m.mode != Auto || !m.handle(upstreamDown, now, reason) {
 		return false
 	}
 	m.healthySince = time.Time{}
@@ -67,34 +83,35 @@ func (m *machine) fail(now time.Time, reason string) (changed bool) {
 	case m.penalty < maxPenalty:
 		m.penalty++
 	}
-	return m.enter(Local, now, reason)
+	return true
 }
 
-// succeeded takes a successful probe and tells whether the healthy time is
-// over, so that a hand-back may begin.
-func (m *machine) succeeded(now time.Time) (ripe bool) {
-	m.probed, m.probeErr, m.fails = now, nil, 0
+// probeSucceeded takes a successful probe and reports whether the healthy time
+// is over, so that a hand-back may begin.
+func (m *machine) probeSucceeded(now time.Time) (ready bool) {
+	m.probed, m.probeErr, m.failedProbes = now, nil, 0
 	if m.healthySince.IsZero() {
 		m.healthySince = now
 	}
-	return m.mode == Auto && m.state == Local && now.Sub(m.healthySince) >= m.wait()
+	return m.mode == Auto && m.state == Local && now.Sub(m.healthySince) >= m.requiredHealthy()
 }
 
-// wait is the healthy time now asked for.
-func (m *machine) wait() time.Duration { return m.healthyFor << m.penalty }
+// requiredHealthy is the healthy time that a hand-back needs now.
+func (m *machine) requiredHealthy() time.Duration { return m.healthyFor << m.penalty }
 
 // handBack begins the hand-back.
 func (m *machine) handBack(now time.Time) (changed bool) {
-	if m.mode != Auto || m.state != Local {
+	reason := fmt.Sprintf("ChatEngine healthy for %v", now.Sub(m.healthySince).Round(time.Millisecond))
+	if m.mode != Auto || !m.handle(upstreamReady, now, reason) {
 		return false
 	}
 	m.handedBack = now
-	return m.enter(HandingBack, now, fmt.Sprintf("ChatEngine healthy for %v", now.Sub(m.healthySince).Round(time.Millisecond)))
+	return true
 }
 
-// settled ends a hand-back: the bridge has no clients left.
-func (m *machine) settled(now time.Time) (changed bool) {
-	return m.state == HandingBack && m.enter(Upstream, now, "all clients handed back")
+// handBackDone ends a hand-back: the bridge has no clients left.
+func (m *machine) handBackDone(now time.Time) (changed bool) {
+	return m.handle(clientsMoved, now, "all clients handed back")
 }
 
 // hold applies the operator's mode.
@@ -103,22 +120,19 @@ func (m *machine) hold(mode Mode, now time.Time) (changed bool) {
 		return false
 	}
 	m.mode = mode
+	m.reason = "held by the operator"
 	switch mode {
 	case HoldLocal:
-		m.enter(Local, now, "")
-		m.reason = "held by the operator"
+		m.handle(orderLocal, now, m.reason)
 	case HoldUpstream:
-		if m.state == Local {
-			m.enter(HandingBack, now, "")
-		}
-		m.reason = "held by the operator"
+		m.handle(orderUpstream, now, m.reason)
 	case Auto:
 		// A sick ChatEngine is left at once, a healthy one is returned to after
 		// its healthy time, counted from its first good probe.
 		m.reason = "released by the operator"
 		if m.probeErr != nil {
-			m.enter(Local, now, "")
 			m.reason = m.probeErr.Error()
+			m.handle(upstreamDown, now, m.reason)
 		}
 	}
 	return true
@@ -129,7 +143,7 @@ func (m *machine) status() Status {
 	s := Status{
 		State: m.state, Mode: m.mode, Reason: m.reason, Since: m.since,
 		Healthy: m.probeErr == nil && !m.probed.IsZero(), Probed: m.probed,
-		HealthySince: m.healthySince, HealthyFor: m.wait().String(),
+		HealthySince: m.healthySince, HealthyFor: m.requiredHealthy().String(),
 	}
 	if m.probeErr != nil {
 		s.ProbeError = m.probeErr.Error()

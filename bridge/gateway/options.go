@@ -19,9 +19,9 @@ type Options struct {
 	Upstream *url.URL
 	// Path is the Socket.IO path, without a trailing slash.
 	Path string
-	// Local serves the Socket.IO path in ChatEngine's stead. Required.
+	// Local serves the Socket.IO path instead of ChatEngine. Required.
 	Local http.Handler
-	// Knows tells whether Local issued this Engine.IO sid and still has its
+	// Knows reports whether Local issued this Engine.IO sid and still has its
 	// session. Required: without it a polling session would be sent to a server
 	// that does not know it.
 	Knows func(sid string) bool
@@ -50,27 +50,26 @@ type Options struct {
 	// its answer to a request that opens a session; past either, the request is
 	// served locally.
 	DialTimeout, HandshakeTimeout time.Duration
-	// WriteTimeout bounds one write to a client of a proxied websocket; a client
-	// that takes nothing for so long is closed.
+	// WriteTimeout bounds one write to a client of a proxied WebSocket; a client
+	// that reads nothing for so long is closed.
 	WriteTimeout time.Duration
 
 	// Batch is how many clients are moved at once, BatchInterval the mean time
-	// between two batches; the actual one varies by half.
+	// between two batches; the actual one varies by a quarter.
 	Batch         int
 	BatchInterval time.Duration
 
-	// CatchUp is how long a new proxied websocket is fed by the bridge too, once
-	// the bridge is ready and fresh; it must exceed the time between
-	// ChatEngine's event and the bridge's. Zero turns catching up off: then a
-	// client loses what is sent while it moves.
+	// CatchUp is how long a new proxied WebSocket gets the bridge's events too,
+	// once the bridge is ready and fresh (package handover); it must exceed the
+	// time between ChatEngine's event and the bridge's. Zero turns hand-overs off:
+	// then a client loses what is sent while it moves.
 	CatchUp time.Duration
 	// CatchUpWait bounds the time for which ChatEngine's events wait for the
 	// bridge. Past it they pass, and what the client missed comes late and out
 	// of order, if it comes before CatchUpLate.
 	CatchUpWait, CatchUpLate time.Duration
-	// Fresh tells whether the bridge has read what was committed before a time,
-	// give or take a second; until it has, a client counts as not caught up. Nil:
-	// always.
+	// Fresh reports whether the bridge has read what was committed before a time,
+	// give or take a second; until it has, a hand-over goes on. Nil: always.
 	Fresh func(since time.Time) bool
 
 	// TrustedProxies are those whose X-Forwarded-* headers are passed on;

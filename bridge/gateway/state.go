@@ -31,10 +31,10 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", int32(s))
 }
 
-// MarshalText makes the state a word in JSON.
+// MarshalText writes the state's name in JSON.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText is the inverse, for those who read /status.
+// UnmarshalText is the inverse, for readers of /status.
 func (s *State) UnmarshalText(text []byte) error {
 	for _, known := range []State{Upstream, Local, HandingBack} {
 		if known.String() == string(text) {
@@ -45,7 +45,7 @@ func (s *State) UnmarshalText(text []byte) error {
 	return fmt.Errorf("unknown gateway state %q", text)
 }
 
-// Mode is the operator's say.
+// Mode is the operator's order.
 type Mode string
 
 const (

@@ -5,85 +5,82 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"chatbridge/bridge/gateway/handover"
 )
 
-// copySize is the buffer of one direction of a proxied websocket. Plain reads
-// and writes, not splice(2): a splice costs the same two system calls for
-// frames of this size, but holds a pipe, which is two descriptors and up to
-// 1 MiB of the user's pipe allowance, per direction and connection.
-const copySize = 4096
+const (
+	// copySize is the buffer of one direction of a proxied WebSocket, in bytes.
+	// Plain reads and writes, not splice(2): a splice costs the same two system
+	// calls for frames of this size, but holds a pipe, which is two descriptors
+	// and up to 1 MiB of the user's pipe allowance, per direction and connection.
+	copySize = 4096
+	// linger is how long the rest of a proxied WebSocket is waited for after one
+	// side has ended.
+	linger = time.Second
+)
 
-// tunnel is one proxied websocket: bytes as they come, both ways, frames only
-// while the client is being caught up.
+// tunnel is one proxied WebSocket: bytes as they come, both ways; frames only
+// during a hand-over.
 type tunnel struct {
 	client       net.Conn
 	clientR      *bufio.Reader // what the HTTP server had read ahead, then client
-	up           net.Conn
-	upR          *bufio.Reader
+	upstream     net.Conn
+	upstreamR    *bufio.Reader
 	writeTimeout time.Duration
-	catchUp      *catchUp // nil: nothing to do
+	handover     *handover.Handover // nil: none
 
-	mu    sync.Mutex
-	ended bool // deadlines for the end are set, and stay
-	wasUp bool // ChatEngine's side ended first
+	mu         sync.Mutex
+	ended      bool // the final deadlines are set, and stay
+	byUpstream bool // ChatEngine's side ended first
 }
 
-// run copies until either side ends, and tells whether it was ChatEngine's.
+// run copies until either side ends, and reports whether it was ChatEngine's.
 func (t *tunnel) run() (broken bool) {
 	defer t.client.Close()
-	defer t.up.Close()
+	defer t.upstream.Close()
 	var both sync.WaitGroup
 	both.Go(func() {
-		t.fromClient()
-		t.end(t.up, false)
+		if t.handover == nil || t.handover.FromClient() {
+			t.copy(t.upstream, t.client, t.clientR)
+		}
+		t.end(t.upstream, false)
 	})
-	t.fromUpstream()
+	if t.handover == nil || t.handover.FromUpstream() {
+		t.copy(t.client, t.upstream, t.upstreamR)
+	}
 	t.end(t.client, true)
 	both.Wait()
-	if t.catchUp != nil {
-		t.catchUp.stop()
+	if t.handover != nil {
+		t.handover.Stop()
 	}
-	return t.wasUp
+	return t.byUpstream
 }
 
-// cut ends the tunnel from outside: the client comes back by itself. Deadlines,
-// not Close: run's goroutines own the connections.
-func (t *tunnel) cut() { t.finish(time.Unix(1, 0), false) }
+// close ends the tunnel from outside: the client comes back by itself.
+// Deadlines, not Close: run's goroutines own the connections.
+func (t *tunnel) close() { t.setDeadline(time.Unix(1, 0), false) }
 
 // end tells dst that there is no more to come, and bounds the wait for what
-// dst still has to say. Closing dst at once could reset it before it has read
+// dst still sends. Closing dst at once could reset it before it has read
 // what was just written.
 func (t *tunnel) end(dst net.Conn, byUpstream bool) {
-	t.finish(time.Now().Add(linger), byUpstream)
+	t.setDeadline(time.Now().Add(linger), byUpstream)
 	if half, ok := dst.(interface{ CloseWrite() error }); ok {
 		half.CloseWrite() // its error would be of a connection that is closed anyway
 	}
 }
 
-// finish sets the final deadlines; only the first call counts.
-func (t *tunnel) finish(deadline time.Time, byUpstream bool) {
+// setDeadline sets the final deadlines; only the first call counts.
+func (t *tunnel) setDeadline(deadline time.Time, byUpstream bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.ended {
 		return
 	}
-	t.ended, t.wasUp = true, byUpstream
+	t.ended, t.byUpstream = true, byUpstream
 	t.client.SetDeadline(deadline)
-	t.up.SetDeadline(deadline)
-}
-
-func (t *tunnel) fromClient() {
-	if t.catchUp != nil && !t.catchUp.fromClient() {
-		return
-	}
-	t.copy(t.up, t.client, t.clientR)
-}
-
-func (t *tunnel) fromUpstream() {
-	if t.catchUp != nil && !t.catchUp.fromUpstream() {
-		return
-	}
-	t.copy(t.client, t.up, t.upR)
+	t.upstream.SetDeadline(deadline)
 }
 
 // copy passes on what was read ahead, then everything, until an error.
@@ -114,4 +111,9 @@ func (t *tunnel) write(dst net.Conn, p []byte) error {
 	t.mu.Unlock()
 	_, err := dst.Write(p)
 	return err
+}
+
+// writer is write to dst, for the hand-over.
+func (t *tunnel) writer(dst net.Conn) func([]byte) error {
+	return func(p []byte) error { return t.write(dst, p) }
 }

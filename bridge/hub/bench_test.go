@@ -9,7 +9,7 @@ import (
 
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -57,7 +57,7 @@ func BenchmarkLongestHold(b *testing.B) {
 		if commit%4 == 0 {
 			ws, conv = 0, 0
 		}
-		kind := mapping.Kind(1 + commit%3)
+		kind := contract.Kind(1 + commit%3)
 		h.Publish(&hub.Event{
 			Position: source.Position{Commit: commit, Index: 1}, Kind: kind, Workspace: fmt.Append(nil, ws),
 			Conversation: fmt.Append(nil, conv), Message: fmt.Append(nil, rng.IntN(100_000)), Packet: packet,

@@ -1,40 +1,53 @@
 // Package hub publishes events to the clients that may see them, and feeds those
 // that were not there or could not keep up. It knows packets and positions, no
-// tokens and no HTTP.
+// tokens, no HTTP, no source and no configuration.
 //
 // # Files
 //
-//   - hub.go the Hub: its parts, its Run; stats.go what it counts, and for how
-//     long its lock is held
+//   - hub.go the Hub: its parts, its Run; lock.go its lock; stats.go its counters
 //   - publish.go one event to the rooms; a client whose queue is full
-//   - tenant.go one workspace: its clients, rooms and readers
-//   - client.go a client: Attach, Detach, Resume; what a new session inherits
-//   - subscribe.go what a client asks for and is owed
-//   - pump.go the goroutine that gives it that
-//   - hole.go what a client could not be given, and the event that tells it;
-//     gap.go what nobody is given
-//   - pause.go publishing waits for clients that keep reading
-//   - offset.go the text of an offset
+//   - backpressure.go publishing waits for clients that keep reading
+//   - tenant.go one workspace: its clients, rooms and part of the log
+//   - client.go a client: Attach, Detach
+//   - session.go what a client continues of an earlier connection: Resume
+//   - subscribe.go of which conversations it sees the messages
+//   - extent.go a set of messages that it is owed
+//   - pump.go the goroutine that sends it what it is owed
+//   - gap.go what one client could not be given; loss.go what nobody is given
+//   - offset.go the text of an Offset; contract.go names of the contract
 //
-// # Rules
+// # Lifecycle
 //
-// mu is held while an event is appended to the log and broadcast, while a client's
-// state changes, and while its pump reads a batch; never while a packet is sent by
-// a pump. It is held for the time of one broadcast, or a bounded number of entries.
+// New, then Run until its context ends. A Client goes through Attach, any number of
+// Subscribe and Unsubscribe, and Detach; after Attach, or Resume and Attach, it is
+// in one of two states, never both:
 //
-// A client is either live or fed by its pump, never both. Live, broadcasts reach it
-// and it is owed nothing of the past. Otherwise its socket is paused, and the one
-// goroutine of its pump sends, in this order:
+//   - live: broadcasts reach it, and it is owed nothing of the past;
+//   - fed: its socket is paused, and its pump sends what it is owed.
 //
-//  1. what tells it of its holes (event gap), so that whatever it receives
-//     afterwards proves that it was told;
+// What a pump sends, in this order:
+//
+//  1. its gaps (event gap), so that whatever it receives afterwards proves that it
+//     was told of them;
 //  2. its backlog: one extent after the other, a conversation's messages of the
 //     window or those of all, up to the place of its main feed;
 //  3. its main feed: everything that it sees, in commit order, to the head of the
 //     log. There it goes live, under mu, between two events: no gap, no overlap.
 //
 // So what a client receives has one order, and a newer status cannot overtake an
-// older one.
+// older one. Of which conversations it sees messages is its scope (subscribe.go).
+//
+// # Lock
+//
+//   - Hub.mu guards the log, the tenants and every Client. It is taken by Hub.lock
+//     alone, which measures it.
+//   - It is held while an event is appended to the log and broadcast, while a
+//     client's state changes, and while its pump reads a batch; for one broadcast or
+//     a bounded number of entries, never longer.
+//   - It is never held while a pump sends or Publish waits, or while something is
+//     logged.
+//   - Broadcasters and Sockets are called under it, and must not call back, except
+//     QueueFull during a broadcast.
 //
 // # Offsets
 //
@@ -44,12 +57,7 @@
 // messageStatus event up to it, and those messages of which the Hub remembers that
 // they were sent before something with a later offset (extent.since). A session is
 // restored only if that covers all that it was owed; otherwise the client begins a
-// new one, and is owed what the old one lacked once it asks for it again.
-//
-// # Pausing
-//
-// See pause.go: Publish waits, within a budget, for clients that keep reading and
-// are about to fall out of the log.
+// new one, and is owed what the old one was still owed once it subscribes again.
 //
 // # Goroutines
 //

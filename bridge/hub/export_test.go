@@ -4,5 +4,5 @@ package hub
 func (h *Hub) ResetLongestHold() {
 	h.lock()
 	defer h.unlock()
-	h.holds.longest, h.holds.before = 0, 0
+	h.lockTimes.longest, h.lockTimes.before = 0, 0
 }

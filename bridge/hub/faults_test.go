@@ -162,15 +162,15 @@ func TestEvictedBetweenResumeAndAttach(t *testing.T) {
 				t.Errorf("%s: the last message did not come", what)
 			}
 			s := m.hub.Stats()
-			if _, holes := s.ByReason(); holes[what] == 0 {
-				t.Errorf("%s: nothing was counted: %v", what, holes)
+			if _, gaps := s.ByReason(); gaps[what] == 0 {
+				t.Errorf("%s: nothing was counted: %v", what, gaps)
 			}
 		})
 	}
 }
 
 // TestWindowGoesOnWhileAClientConnects: what leaves the window between a client's
-// coming and its being read costs it nothing, and nobody is told of a hole.
+// coming and its being read costs it nothing, and nobody is told of a gap.
 func TestWindowGoesOnWhileAClientConnects(t *testing.T) {
 	world(t, program{replay: large}, 60, func(m *model) {
 		for range 750 {
@@ -238,8 +238,8 @@ func TestTransactionLargerThanTheLog(t *testing.T) {
 		synctest.Wait()
 		wantCount(t, "gaps told", len(c.toldOf()), 1)
 		s := m.hub.Stats()
-		if _, holes := s.ByReason(); holes["evicted"] != 1 {
-			t.Errorf("counted %v", holes)
+		if _, gaps := s.ByReason(); gaps["evicted"] != 1 {
+			t.Errorf("counted %v", gaps)
 		}
 	})
 }
@@ -291,8 +291,8 @@ func TestAwayForLongerThanTheLog(t *testing.T) {
 			t.Errorf("the client was told %+v", gaps)
 		}
 		s := m.hub.Stats()
-		if _, holes := s.ByReason(); holes["away"] != 1 {
-			t.Errorf("counted %v", holes)
+		if _, gaps := s.ByReason(); gaps["away"] != 1 {
+			t.Errorf("counted %v", gaps)
 		}
 	})
 }

@@ -1,118 +1,245 @@
 package hub
 
-import "time"
+import (
+	"encoding/json"
+	"time"
 
-// loss is something that nobody is given: it concerns every client of the
-// workspace which was there, or away, when it was reported.
-type loss struct {
-	hole
-	workspace string // "" is all
-	reported  time.Time
-	// blank: nothing had been published yet, so the log holds nothing of before.
-	blank bool
+	"chatbridge/bridge/replay"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// gapReason is why a client could not be given events.
+type gapReason uint8
+
+const (
+	// gapAway: the client was away for longer than the log holds.
+	gapAway gapReason = iota
+	// gapWindow: a bound of the log had evicted part of the window before the
+	// client came.
+	gapWindow
+	// gapEvicted: they were evicted before the client had read them.
+	gapEvicted
+	// gapHistory: the database has another history.
+	gapHistory
+	// gapSource: the source has lost changes, so that nobody is given them.
+	gapSource
+	// gapLeftOut: one event was too large to be sent.
+	gapLeftOut
+	gapReasonCount
+)
+
+var gapNames = [gapReasonCount]string{"away", "window", "evicted", "history", "source", "left_out"}
+
+// String returns the reason as metrics and logs show it.
+func (r gapReason) String() string { return gapNames[r] }
+
+// gap is a stretch of time of which a client is not given every event.
+type gap struct {
+	reason       gapReason
+	since, until time.Time
+	conversation string // "" is the whole workspace
+	reload       bool
+	// sentAt is where the client's main feed was when it was sent.
+	sentAt source.Position
 }
 
-// lossesKept bounds the losses that returning clients are told of.
-const lossesKept = 100
+// gapState is what a client has been, and is still to be, told of its gaps.
+type gapState struct {
+	// gaps are still to be sent, before anything else.
+	gaps []gap
+	// sentGaps are the last maxGaps that were sent: they may have been lost with
+	// the connection.
+	sentGaps []gap
+	// lost is replay.Space.Lost at the last check.
+	lost uint64
+	// covered is the replay.Floor up to which a gap of the whole workspace has been
+	// noted, from coveredSince on.
+	covered      uint64
+	coveredSince time.Time
+}
 
-// Gap tells every client, those too that come back later, that what was committed
-// between since (zero: unknown) and until will not come. reload: history is another
-// one.
-func (h *Hub) Gap(since, until time.Time, reload bool) {
-	l := loss{hole: hole{reason: holeSource, since: since, until: until, reload: reload}, reported: time.Now()}
-	if reload {
-		l.reason = holeHistory
-	}
-	h.lock()
-	l.blank = h.log.Head().IsZero() && h.history == 0
-	h.keep(l)
-	var clients []*Client
-	for _, t := range h.tenants {
-		for c := range t.clients {
-			clients = append(clients, c)
+// maxGaps bounds the gaps that a client is told of at once; more become one of
+// the whole workspace.
+const maxGaps = 16
+
+// noteGap notes a gap of a client's, to be sent before anything that follows it.
+// Gaps of the same conversation that are still to be sent become one. mu must be
+// held.
+func (h *Hub) noteGap(c *Client, g gap) {
+	for i := range c.gaps {
+		if p := &c.gaps[i]; p.conversation == g.conversation || p.conversation == "" {
+			p.merge(g)
+			return
 		}
 	}
+	h.stats.Gaps[g.reason]++
+	if now := time.Now(); now.Sub(h.loggedAt[g.reason]) >= gapLogInterval {
+		h.loggedAt[g.reason] = now
+		h.toLog = append(h.toLog, loss{gap: g, workspace: c.Workspace})
+	}
+	c.gaps = append(c.gaps, g)
+	if len(c.gaps) > maxGaps {
+		for _, p := range c.gaps[1:] {
+			c.gaps[0].merge(p)
+		}
+		c.gaps[0].conversation = ""
+		c.gaps = c.gaps[:1]
+	}
+}
+
+// logGaps logs the gaps that noteGap has put aside, because it runs under mu.
+func (h *Hub) logGaps() {
+	h.lock()
+	toLog := h.toLog
+	h.toLog = nil
 	h.unlock()
-	for len(clients) > 0 {
-		n := min(len(clients), gapBatch)
-		h.lock()
-		for _, c := range clients[:n] {
-			h.hole(c, l.hole)
-			h.feed(c)
-		}
-		h.unlock()
-		clients = clients[n:]
+	for _, g := range toLog {
+		h.opts.Logger.Warn("a client could not be given all that it missed, and is told so; more of the same are only counted",
+			"reason", g.reason.String(), "workspace", g.workspace, "since", g.since, "until", g.until)
 	}
 }
 
-// gapBatch bounds the clients that are told while the lock is held once.
-const gapBatch = 256
+// gapLogInterval is how often a gap of the same reason is logged at most.
+const gapLogInterval = time.Minute
 
-// keep remembers a loss for those that come back. mu must be held.
-func (h *Hub) keep(l loss) {
-	h.losses = append(h.losses, l)
-	if len(h.losses) > lossesKept {
-		old := h.losses[0]
-		h.losses = h.losses[1:]
-		h.losses[0].merge(old.hole)
-		h.losses[0].workspace, h.losses[0].conversation = "", ""
+// merge widens a gap by another one.
+func (g *gap) merge(p gap) {
+	if p.since.Before(g.since) {
+		g.since = p.since
+	}
+	if p.until.After(g.until) {
+		g.until = p.until
+	}
+	g.reload = g.reload || p.reload
+}
+
+// gapOffset returns the offset of the gap events of a new client that has been
+// given nothing: the place before the first event that it will be given. With it
+// the client proves at its next connection that it was told. Nil for any other
+// client. mu must be held.
+func (h *Hub) gapOffset(c *Client) []byte {
+	if c.live || c.everything || !c.main.Position.IsZero() || c.history != h.history {
+		return nil
+	}
+	before := h.log.First(c.tenant.space, min(c.main.Next, c.firstUnread()))
+	before.Index--
+	if before.Compare(c.claim.Position) <= 0 {
+		return nil
+	}
+	c.claim = Offset{Position: before, Commit: c.promised}
+	return append(AppendOffset([]byte{'"'}, c.claim), '"')
+}
+
+// packet is the event that tells of the gap, with an offset unless that is nil.
+func (g *gap) packet(offset []byte) *socketio.Packet {
+	payload := struct {
+		Since        string `json:"since,omitempty"`
+		Until        string `json:"until"`
+		Conversation string `json:"conversationId,omitempty"`
+		Reload       bool   `json:"reload,omitempty"`
+	}{Until: ContractTime(g.until.Add(time.Millisecond)), Conversation: g.conversation, Reload: g.reload}
+	if !g.since.IsZero() {
+		payload.Since = ContractTime(g.since)
+	}
+	text, _ := json.Marshal(payload) // strings and a bool can be encoded
+	if offset != nil {
+		return socketio.NewEvent(Namespace, GapEvent, text, offset)
+	}
+	return socketio.NewEvent(Namespace, GapEvent, text)
+}
+
+// appendGaps appends the events that tell a client of its gaps. mu must be held.
+func (h *Hub) appendGaps(c *Client, buf []*socketio.Packet) []*socketio.Packet {
+	at := c.claim.Position // gap events with an offset prove themselves
+	offset := h.gapOffset(c)
+	if offset == nil {
+		at = h.proof(c)
+	}
+	for _, g := range c.gaps {
+		buf = append(buf, g.packet(offset))
+		g.sentAt = at
+		c.sentGaps = append(c.sentGaps, g)
+	}
+	if over := len(c.sentGaps) - maxGaps; over > 0 {
+		c.sentGaps = append(c.sentGaps[:0], c.sentGaps[over:]...)
+	}
+	c.gaps = nil
+	return buf
+}
+
+// repeatGaps notes the gaps of a client's prior that it may not have been told of.
+// A claim past the place where one was sent proves that it was.
+func (h *Hub) repeatGaps(c, prior *Client) {
+	for _, g := range prior.sentGaps {
+		if prior.history != h.history || c.claim.Position.Compare(g.sentAt) <= 0 {
+			h.noteGap(c, g)
+		}
+	}
+	for _, g := range prior.gaps {
+		h.noteGap(c, g)
 	}
 }
 
-// tellLosses tells a client that comes of the losses reported while it was away; a
-// new one, of those that lie in the window.
-func (h *Hub) tellLosses(c, prior *Client, now time.Time) {
-	left := now
-	if prior != nil && prior.gone {
-		left = prior.left
+// checkExtent notes what was evicted of an extent before it was read.
+func (h *Hub) checkExtent(c *Client, e *extent) {
+	space := c.tenant.space
+	f := space.ConversationMessages(e.conversation)
+	if e.conversation == "" {
+		f = space.Messages()
 	}
-	since := now.Add(-h.opts.Replay.Window)
-	if !c.claim.Commit.IsZero() {
-		since = c.claim.Commit
+	if f.Seq > max(e.next, e.noted) {
+		e.noted = f.Seq
+		h.noteEvicted(c, e.conversation, e.promised, f)
 	}
-	for _, l := range h.losses {
-		if l.workspace != "" && l.workspace != c.Workspace {
-			continue
+}
+
+// checkMain notes what was evicted of a client's main feed before it was read.
+func (h *Hub) checkMain(c *Client) {
+	space := c.tenant.space
+	if space.Lost() == c.lost {
+		return
+	}
+	c.lost = space.Lost()
+	since := c.promised
+	if c.main.At > 0 {
+		since = h.log.TimeOf(c.main.At, time.Now())
+	}
+	if f := space.Newest(); f.Seq > c.main.Next {
+		h.noteEvicted(c, "", since, f)
+	}
+	if space.Messages().Seq <= c.main.Next {
+		return
+	}
+	if c.seesAll() {
+		if c.all.joined {
+			h.noteEvicted(c, "", since, space.Messages())
 		}
-		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {
-			o := l.hole
-			if l.blank && since.Before(o.since) {
-				o.since = since
-			}
-			h.hole(c, o)
+		return
+	}
+	for conversation, e := range c.subscriptions {
+		if f := space.ConversationMessages(conversation); e.joined && f.Seq > c.main.Next {
+			h.noteEvicted(c, conversation, since, f)
 		}
 	}
 }
 
-// Restart begins another history, whose positions have nothing to do with
-// those before: the database was restored or failed over. The log is emptied,
-// sessions from before are not restored, and every client is told to reload. began
-// is the commit time of the new history's first transaction: offsets of earlier
-// ones are of the old history.
-func (h *Hub) Restart(since, until, began time.Time) {
-	h.lock()
-	h.log.Clear()
-	h.history++
-	h.began = began.Truncate(time.Millisecond)
-	h.unlock()
-	h.Gap(since, until, true)
+func (h *Hub) noteEvicted(c *Client, conversation string, since time.Time, f replay.Floor) {
+	g := gap{reason: gapEvicted, conversation: conversation, since: since, until: h.log.TimeOf(f.At, time.Now())}
+	if g.until.Before(g.since) {
+		return // older than what was promised
+	}
+	if f.Seq <= c.covered && !since.Before(c.coveredSince) {
+		return // it has been noted as part of a larger one
+	}
+	if c.history != h.history {
+		g.reason, g.reload = gapHistory, true
+	}
+	h.noteGap(c, g)
 }
 
-// LeftOut tells the clients of a workspace that an event of one of its
-// conversations (empty: of none that is known), committed at the given time, was
-// too large to be sent.
-func (h *Hub) LeftOut(workspace, conversation []byte, commit time.Time) {
-	h.lock()
-	defer h.unlock()
-	l := loss{
-		hole:      hole{reason: holeLeftOut, since: commit, until: commit, conversation: string(conversation)},
-		workspace: string(workspace), reported: time.Now(),
-	}
-	h.keep(l)
-	if t := h.tenants[l.workspace]; t != nil {
-		for c := range t.clients {
-			h.hole(c, l.hole)
-			h.feed(c)
-		}
-	}
+// cover notes a gap of the whole workspace up to a floor.
+func (h *Hub) cover(c *Client, g gap, f replay.Floor) {
+	c.covered, c.coveredSince = f.Seq, g.since
+	h.noteGap(c, g)
 }

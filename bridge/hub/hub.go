@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -60,12 +60,12 @@ type Hub struct {
 	namespace Broadcaster
 
 	// mu guards all below, and all clients; lock and unlock measure how long it
-	// is held. It is held while an event is broadcast: a client that is unpaused
-	// under it goes live between two events.
-	mu      sync.Mutex
-	holds   holds
-	log     *replay.Log
-	tenants map[string]*tenant
+	// is held. It is held while an event is broadcast: a client that goes live
+	// under it does so between two events.
+	mu        sync.Mutex
+	lockTimes lockTimes
+	log       *replay.Log
+	tenants   map[string]*tenant
 	// history counts the calls of Restart, began is when the present one began.
 	history uint64
 	began   time.Time
@@ -76,14 +76,14 @@ type Hub struct {
 	// a full queue met by a broadcast, under mu, from one met by an answer to
 	// the client itself.
 	sending atomic.Pointer[socketio.Packet]
-	// losses are what clients that come back may still have to be told of.
+	// losses are those that clients which come back may have to be told of.
 	losses []loss
 	pause  pause
 	stats  Stats
-	// said is when a hole was last logged, by its reason; unsaid are those that the
-	// next sweep logs.
-	said   [holeReasons]time.Time
-	unsaid []loss
+	// loggedAt is when a gap was last logged, by its reason; toLog are those that
+	// the next sweep logs.
+	loggedAt [gapReasonCount]time.Time
+	toLog    []loss
 
 	// pumps counts the goroutines that feed clients from the log; running is
 	// their context, ended by Run's return.
@@ -122,11 +122,11 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.stop()
 			h.unlock()
 			h.pumps.Wait()
-			h.say()
+			h.logGaps()
 			return nil
 		case <-tick.C:
 			h.sweep()
-			h.say()
+			h.logGaps()
 		}
 	}
 }
@@ -146,7 +146,7 @@ func (h *Hub) sweep() {
 	for _, t := range tenants {
 		for more := true; more; {
 			h.lock()
-			more = h.log.Expire(t.space, time.Now(), t.lowest(), expireBatch)
+			more = h.log.Expire(t.space, time.Now(), t.firstUnread(), expireBatch)
 			if len(t.clients) == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
 				delete(h.tenants, t.space.Workspace)
 				h.log.Release(t.space)
@@ -169,7 +169,7 @@ func (h *Hub) Head() source.Position {
 // Event is one event to be published.
 type Event struct {
 	Position source.Position
-	Kind     mapping.Kind
+	Kind     contract.Kind
 	// Workspace, Conversation and Message (the message's id, for Kind
 	// MessageStatus) are not kept.
 	Workspace, Conversation, Message []byte

@@ -16,7 +16,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/internal/history"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -225,7 +225,7 @@ func (m *model) step(t *testing.T, o op) {
 		m.commit++
 		m.publish(ws, history.Message, conv, m.id(conv), "sent", largeSize)
 	case opWhisper:
-		m.hub.Whisper(ws, socketio.NewEvent("/", "typing", []byte(`{"workspaceId":"`+ws+`"}`)))
+		m.hub.Broadcast(ws, socketio.NewEvent("/", "typing", []byte(`{"workspaceId":"`+ws+`"}`)))
 	case opSleep:
 		time.Sleep(o.pause)
 	case opConnect:
@@ -257,8 +257,8 @@ func (m *model) id(conv string) string {
 	return fmt.Sprintf("%s-%d.%d", conv, m.epoch, m.commit)
 }
 
-var kinds = map[history.Kind]mapping.Kind{
-	history.Message: mapping.Message, history.Conversation: mapping.Conversation, history.MessageStatus: mapping.MessageStatus,
+var kinds = map[history.Kind]contract.Kind{
+	history.Message: contract.Message, history.Conversation: contract.Conversation, history.MessageStatus: contract.MessageStatus,
 }
 
 // payload is what an event of the model says.

@@ -217,7 +217,7 @@ func (c *modelClient) receive(text []byte) {
 			}
 			c.at, c.when = o.Position, o.Commit
 		}
-		c.note(history.Entry{Op: history.Receive, Kind: history.GapTold, Gap: &history.Gap{
+		c.note(history.Entry{Op: history.Receive, Kind: history.GapEvent, Gap: &history.Gap{
 			Since: g.Since, Until: g.Until, Conversation: g.ConversationID, Reload: g.Reload,
 		}})
 		return

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"chatbridge/bridge/replay"
@@ -16,17 +17,33 @@ const (
 	joins = 16
 )
 
-// feed starts the goroutine that gives a client what it is owed, unless it
-// runs. A client that is owed part of the past is not live meanwhile: all that it
-// gets then comes through its pump, in one order, and no newer status can
-// overtake an older one that the pump has in hand. mu must be held.
-func (h *Hub) feed(c *Client) {
+// reading is how far a client has read, and what is left.
+type reading struct {
+	// live: broadcasts reach it. Otherwise its pump reads the log from main on.
+	live bool
+	main replay.Place
+	// everything: main passes on superseded events too.
+	everything bool
+	// backlog are the extents that are still to be read, in turn.
+	backlog []*extent
+	// marks are sent once it has received all that it is owed.
+	marks []*socketio.Packet
+
+	pumping bool // its pump runs
+	pace    pace
+}
+
+// startPump starts the goroutine that gives a client what it is owed, unless it
+// runs. A client with a backlog is not live meanwhile: all that it gets then comes
+// through its pump, in one order, so that no newer status can overtake an older
+// one that the pump is sending. mu must be held.
+func (h *Hub) startPump(c *Client) {
 	if c.gone {
 		return
 	}
 	c.tenant.safe = 0
 	if c.live && len(c.backlog) > 0 {
-		h.pauseAt(c, h.here())
+		h.leaveLive(c, h.headPlace())
 	}
 	if c.pumping || h.running.Err() != nil {
 		return
@@ -39,8 +56,8 @@ func (h *Hub) feed(c *Client) {
 	h.pumps.Go(func() { h.pump(c, socket) })
 }
 
-// pauseAt takes a live client out of the broadcasts, to read on from a place.
-func (h *Hub) pauseAt(c *Client, p replay.Place) {
+// leaveLive takes a live client out of the broadcasts; its pump reads on from p.
+func (h *Hub) leaveLive(c *Client, p replay.Place) {
 	c.live, c.main, c.everything = false, p, true
 	c.socket.Pause(true)
 }
@@ -57,7 +74,7 @@ func (h *Hub) pump(c *Client, socket Socket) {
 		for _, p := range packets {
 			if err := h.sendPaced(c, socket, p); err != nil {
 				h.lock()
-				h.signOff(c)
+				h.pumpEnded(c)
 				h.unlock()
 				return
 			}
@@ -66,7 +83,7 @@ func (h *Hub) pump(c *Client, socket Socket) {
 }
 
 // sendPaced sends a packet from the log as soon as the client's queue has
-// room. A broadcast may take that room in the last moment; then it waits anew.
+// room. A broadcast may take that room at the last moment; then it waits again.
 func (h *Hub) sendPaced(c *Client, socket Socket, p *socketio.Packet) error {
 	c.paced.Store(p)
 	defer c.paced.Store(nil)
@@ -77,38 +94,39 @@ func (h *Hub) sendPaced(c *Client, socket Socket, p *socketio.Packet) error {
 	}
 }
 
-func (h *Hub) signOff(c *Client) {
+// pumpEnded notes that a client's pump returns. mu must be held.
+func (h *Hub) pumpEnded(c *Client) {
 	c.pumping = false
 	delete(c.tenant.readers, c)
 	h.stats.Catching--
 	h.progressed()
 }
 
-// next reads a batch of what a client is owed: first what tells it of its holes,
-// so that whatever it receives afterwards proves that it was told; then its
-// backlog, then its main feed. At the head it goes live, under the lock, so that
-// no event is published in between. more is false when the pump is to end; it has
-// then been signed off.
+// next reads a batch of what a client is owed: first its gaps, so that whatever it
+// receives afterwards proves that it was told of them; then its backlog, then its
+// main feed. At the head it goes live, under mu, so that no event is published in
+// between. more is false when the pump is to return; pumpEnded has then been
+// called.
 func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, more bool) {
 	h.lock()
 	defer h.unlock()
 	if c.gone || h.running.Err() != nil {
-		h.signOff(c)
+		h.pumpEnded(c)
 		return nil, false
 	}
 	for range joins {
 		var done bool
 		switch {
-		case len(c.holes) > 0:
-			packets = h.tellHoles(c, buf)
+		case len(c.gaps) > 0:
+			packets = h.appendGaps(c, buf)
 		case len(c.backlog) > 0:
 			packets, done = h.readBacklog(c, buf)
 		case !c.live:
 			packets, done = h.readMain(c, buf)
-		case len(c.marks) > 0 && !c.undecided:
+		case len(c.marks) > 0 && c.scope != scopeUndecided:
 			packets, c.marks = append(buf, c.marks...), nil
 		default:
-			h.signOff(c)
+			h.pumpEnded(c)
 			return nil, false
 		}
 		if !done {
@@ -116,7 +134,7 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 		}
 	}
 	h.stats.CaughtUp += uint64(len(packets))
-	c.pace.took(packets)
+	c.pace.add(packets)
 	h.progressed()
 	return packets, true
 }
@@ -124,14 +142,14 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 // place is where a client's main feed is.
 func (h *Hub) place(c *Client) replay.Place {
 	if c.live {
-		return h.here()
+		return h.headPlace()
 	}
 	return c.main
 }
 
-// proof returns the position past which the client is given no offset before now:
-// one past it proves that it has received all that it was sent until now. It has
-// to be past the one with which it came, too.
+// proof returns the highest offset that the client can have received by now,
+// including the one with which it came. A later claim past it proves that the
+// client received all that it was sent until now.
 func (h *Hub) proof(c *Client) source.Position {
 	at := h.place(c).Position
 	if at.Compare(c.claim.Position) < 0 {
@@ -141,25 +159,25 @@ func (h *Hub) proof(c *Client) source.Position {
 }
 
 // readBacklog reads the client's first extent up to the place of its main feed,
-// where it joins it: what comes after is the main feed's. done: nothing was read.
+// where the extent joins it. done: nothing was read.
 func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
 	e, at, space := c.backlog[0], c.main, c.tenant.space
-	if h.checkExtent(c, e); len(c.holes) > 0 {
-		return nil, true // it is told of them first
+	if h.checkExtent(c, e); len(c.gaps) > 0 {
+		return nil, true // they are sent first
 	}
 	if e.conversation == "" {
 		var p replay.Place
-		scope := replay.Scope{Messages: func(string, uint64) bool { return !e.states }, Bare: at.Position}
+		scope := replay.Scope{Messages: func(string, uint64) bool { return !e.statesOnly }, Bare: at.Position}
 		packets, p = h.log.Read(space, buf, replay.Place{Next: e.next}, at.Next, batch, scope)
 		e.next = p.Next
 	} else {
-		packets, e.next = h.log.ReadConversation(space, buf, e.conversation, e.next, at.Next, batch, !e.states)
+		packets, e.next = h.log.ReadConversation(space, buf, e.conversation, e.next, at.Next, batch, !e.statesOnly)
 	}
 	if len(packets) > 0 || e.next < at.Next {
 		return packets, false
 	}
 	c.backlog = c.backlog[1:]
-	if e.states {
+	if e.statesOnly {
 		return nil, true
 	}
 	e.joined, e.since = true, h.proof(c)
@@ -173,7 +191,7 @@ func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketi
 
 // readMain reads on in the client's main feed. done: nothing was read.
 func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
-	if h.checkMain(c); len(c.holes) > 0 {
+	if h.checkMain(c); len(c.gaps) > 0 {
 		return nil, true
 	}
 	head := h.log.Sequence()
@@ -186,4 +204,27 @@ func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.P
 	c.live = true
 	c.socket.Pause(false)
 	return nil, true
+}
+
+// firstUnread returns the sequence number of the first entry that it is still to
+// read, the largest number for a live client.
+func (c *Client) firstUnread() uint64 {
+	low := uint64(math.MaxUint64)
+	if !c.live {
+		low = c.main.Next
+	}
+	for _, e := range c.backlog {
+		low = min(low, e.next)
+	}
+	return low
+}
+
+// Mark sends p to the client after all that it is owed now.
+func (h *Hub) Mark(c *Client, p *socketio.Packet) {
+	h.lock()
+	defer h.unlock()
+	if !c.gone {
+		c.marks = append(c.marks, p)
+		h.startPump(c)
+	}
 }

@@ -4,16 +4,16 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 )
 
-// catchUp is why a client reads the log.
-type catchUp uint8
+// catchUpReason is why a client reads the log.
+type catchUpReason uint8
 
 const (
 	// catchUpConnect: a new client gets the newest conversation and
 	// messageStatus events of the window.
-	catchUpConnect catchUp = iota
+	catchUpConnect catchUpReason = iota
 	// catchUpOpen: it made no subscription and gets all messages of the window.
 	catchUpOpen
 	// catchUpSubscribe: it gets one conversation's messages of the window.
@@ -22,50 +22,50 @@ const (
 	catchUpResume
 	// catchUpLag: its queue was full; it reads on from there.
 	catchUpLag
-	catchUpReasons
+	catchUpReasonCount
 )
 
-var catchUpNames = [catchUpReasons]string{"connect", "open", "subscribe", "resume", "lag"}
+var catchUpNames = [catchUpReasonCount]string{"connect", "open", "subscribe", "resume", "lag"}
 
 // String returns the reason as metrics show it.
-func (c catchUp) String() string { return catchUpNames[c] }
+func (c catchUpReason) String() string { return catchUpNames[c] }
 
 // Stats counts what a Hub did since its start.
 type Stats struct {
-	Published [mapping.Typing + 1]uint64
-	// Repeated counts events that came again and were dropped.
+	Published [contract.Typing + 1]uint64
+	// Repeated counts events that the source delivered again and that were dropped.
 	Repeated uint64
-	// CatchUps counts readings of the log begun, by why.
-	CatchUps [catchUpReasons]uint64
+	// CatchUps counts how often a client began to read the log, by why.
+	CatchUps [catchUpReasonCount]uint64
 	// CaughtUp counts the packets that clients got from the log.
 	CaughtUp uint64
-	// Holes counts what clients could not be given and were told of, by why.
-	Holes [holeReasons]uint64
-	// Clients are connected; Feeds are those of them by which the gateway
-	// feeds a client of ChatEngine's for a moment.
+	// Gaps counts the gaps that clients were told of, by why.
+	Gaps [gapReasonCount]uint64
+	// Clients are connected; Feeds are those of them that are the gateway's own,
+	// by which it feeds a client of ChatEngine's during the hand-over.
 	Clients, Feeds int
 	// Catching counts the clients being fed from the log now.
 	Catching int
-	// Pauses counts the times that reading waited for a client, Paused is how
-	// long in all.
+	// Pauses counts how often Publish waited for clients, Paused is for how long in
+	// all.
 	Pauses uint64
 	Paused time.Duration
 	// LockLongest is the longest time for which the Hub's lock was held in the
-	// last one to two minutes, LockHeld that of all times.
+	// last one to two minutes, LockHeld the sum since the start.
 	LockLongest, LockHeld time.Duration
 	Replay                replay.Stats
 }
 
-// ByReason returns CatchUps and Holes by their names.
-func (s *Stats) ByReason() (catchUps, holes map[string]uint64) {
-	catchUps, holes = make(map[string]uint64, catchUpReasons), make(map[string]uint64, holeReasons)
+// ByReason returns CatchUps and Gaps by their names.
+func (s *Stats) ByReason() (catchUps, gaps map[string]uint64) {
+	catchUps, gaps = make(map[string]uint64, catchUpReasonCount), make(map[string]uint64, gapReasonCount)
 	for i, n := range s.CatchUps {
-		catchUps[catchUp(i).String()] = n
+		catchUps[catchUpReason(i).String()] = n
 	}
-	for i, n := range s.Holes {
-		holes[holeReason(i).String()] = n
+	for i, n := range s.Gaps {
+		gaps[gapReason(i).String()] = n
 	}
-	return catchUps, holes
+	return catchUps, gaps
 }
 
 // Stats returns the counters as of now.
@@ -74,30 +74,6 @@ func (h *Hub) Stats() Stats {
 	defer h.unlock()
 	s := h.stats
 	s.Replay = h.log.Stats(time.Now())
-	s.LockLongest, s.LockHeld = max(h.holds.longest, h.holds.before), h.holds.total
+	s.LockLongest, s.LockHeld = max(h.lockTimes.longest, h.lockTimes.before), h.lockTimes.total
 	return s
-}
-
-// holds measures for how long the Hub's lock is held.
-type holds struct {
-	began           time.Time
-	minute          time.Time // when longest began to count
-	longest, before time.Duration
-	total           time.Duration
-}
-
-func (h *Hub) lock() {
-	h.mu.Lock()
-	h.holds.began = time.Now()
-}
-
-func (h *Hub) unlock() {
-	now := time.Now()
-	held := now.Sub(h.holds.began)
-	h.holds.total += held
-	if now.Sub(h.holds.minute) >= time.Minute {
-		h.holds.minute, h.holds.before, h.holds.longest = now, h.holds.longest, 0
-	}
-	h.holds.longest = max(h.holds.longest, held)
-	h.mu.Unlock()
 }

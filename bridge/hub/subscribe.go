@@ -1,12 +1,79 @@
 package hub
 
 import (
-	"slices"
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/socketio"
 )
+
+// scope is of which conversations a client sees the messages.
+type scope uint8
+
+const (
+	// scopeUndecided: it has yet to make its first subscription, and
+	// SubscribeGrace is not over. It is owed the messages either of some
+	// conversations or of all.
+	scopeUndecided scope = iota
+	// scopeAll: it made none in time, and is owed those of all conversations.
+	scopeAll
+	// scopeAllAgain: it took its last subscription back, and is owed those of all
+	// conversations from then on. What it had before says nothing of these.
+	scopeAllAgain
+	// scopeSubscribed: those of its subscriptions.
+	scopeSubscribed
+)
+
+// view is what a client sees, and from when on.
+type view struct {
+	scope scope
+	grace *time.Timer // ends scopeUndecided
+	// all is what it is owed of all messages, but in scopeSubscribed.
+	all extent
+	// subscriptions are the conversations asked for.
+	subscriptions map[string]*extent
+	// inherited is what a prior client was still owed of conversations.
+	inherited map[string]*extent
+	// start is the sequence number from which on it is owed messages, promised
+	// the time of that.
+	start    uint64
+	promised time.Time
+}
+
+// seesAll tells that it sees the messages of all conversations.
+func (v *view) seesAll() bool { return v.scope == scopeAll || v.scope == scopeAllAgain }
+
+// sees tells whether the client's main feed brings a conversation's message that
+// has the sequence number.
+func (c *Client) sees(conversation string, seq uint64) bool {
+	if c.seesAll() {
+		return c.all.joined && seq >= c.all.from
+	}
+	e := c.subscriptions[conversation]
+	return e != nil && e.joined
+}
+
+// owe puts the start of what the client is owed back.
+func (c *Client) owe(start uint64, promised time.Time) {
+	c.start = min(c.start, start)
+	if promised.Before(c.promised) {
+		c.promised = promised
+	}
+}
+
+// awaitSubscription gives a client SubscribeGrace to make its first subscription.
+func (h *Hub) awaitSubscription(c *Client) {
+	c.scope = scopeUndecided
+	c.grace = time.AfterFunc(h.opts.SubscribeGrace, func() {
+		h.lock()
+		defer h.unlock()
+		if c.scope == scopeUndecided && !c.gone {
+			c.scope = scopeAll
+			h.stats.CatchUps[catchUpOpen]++
+			c.backlog = append(c.backlog, &c.all)
+			h.startPump(c)
+		}
+	})
+}
 
 // Subscribe adds a conversation to what the client sees. It reports false
 // when the client has too many; a repetition is no error.
@@ -19,28 +86,29 @@ func (h *Hub) Subscribe(c *Client, conversation string) bool {
 	if len(c.subscriptions) >= h.opts.MaxSubscriptions {
 		return false
 	}
-	e := h.owed(c, conversation)
+	e := h.newExtent(c, conversation)
 	c.subscriptions[conversation] = e
 	c.joinOrRead(e, c.tenant.subscribe(h.namespace, conversation).Name())
 	if !e.joined {
 		h.stats.CatchUps[catchUpSubscribe]++
-		h.feed(c)
+		h.startPump(c)
 	}
 	return true
 }
 
-// owed returns what the client is owed of a conversation that it subscribes to,
-// and ends its being undecided or open. mu must be held.
-func (h *Hub) owed(c *Client, conversation string) *extent {
+// newExtent returns what the client is owed of a conversation that it subscribes to,
+// and makes its scope that of its subscriptions. mu must be held.
+func (h *Hub) newExtent(c *Client, conversation string) *extent {
 	switch {
-	case c.undecided:
-		c.undecided = false
+	case c.scope == scopeUndecided:
+		c.scope = scopeSubscribed
 		c.grace.Stop()
-	case c.open:
-		c.open = false
+	case c.seesAll():
+		had := c.scope == scopeAll
+		c.scope = scopeSubscribed
 		c.socket.Leave(c.tenant.open.Name())
 		c.drop(&c.all)
-		if !c.reopened {
+		if had {
 			// It has had this conversation's messages as one of all.
 			e := c.all
 			e.conversation = conversation
@@ -58,23 +126,6 @@ func (h *Hub) owed(c *Client, conversation string) *extent {
 	delete(c.inherited, conversation)
 	e.next = e.from
 	return e
-}
-
-// drop takes an extent out of what is still to be read. Where part of it has been
-// sent, the statuses of those messages are still read.
-func (c *Client) drop(e *extent) {
-	i := slices.Index(c.backlog, e)
-	if i < 0 {
-		return
-	}
-	c.backlog = slices.Delete(c.backlog, i, i+1)
-	same := func(o *extent) bool { return o.states && o.conversation == e.conversation }
-	if e.next == e.from || slices.ContainsFunc(c.backlog, same) {
-		return
-	}
-	rest := *e
-	rest.states = true
-	c.backlog = append(c.backlog, &rest)
 }
 
 // Unsubscribe takes a conversation back, and ends the reading of what was owed
@@ -95,18 +146,8 @@ func (h *Hub) Unsubscribe(c *Client, conversation string) {
 	if len(c.subscriptions) > 0 {
 		return
 	}
-	c.open, c.reopened = true, true
+	c.scope = scopeAllAgain
 	at := h.log.Sequence()
 	c.all = extent{from: at, next: at, joined: true, since: h.proof(c), promised: time.Now()}
 	_ = c.socket.Join(c.tenant.open.Name())
-}
-
-// Mark sends p to the client once it has received all that it is owed by now.
-func (h *Hub) Mark(c *Client, p *socketio.Packet) {
-	h.lock()
-	defer h.unlock()
-	if !c.gone {
-		c.marks = append(c.marks, p)
-		h.feed(c)
-	}
 }

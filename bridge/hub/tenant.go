@@ -7,7 +7,7 @@ import (
 	"chatbridge/socketio"
 )
 
-// tenant is one workspace as far as it is known here.
+// tenant is one workspace: its clients, rooms and part of the log.
 type tenant struct {
 	space   *replay.Space
 	clients map[*Client]struct{} // connected now
@@ -19,7 +19,7 @@ type tenant struct {
 	// readers are the clients that are fed from the log.
 	readers map[*Client]struct{}
 	// safe: no reader that keeps reading needs an entry before this sequence
-	// number. Zero where that has to be found out anew.
+	// number. Zero: victimNeeded has to find it.
 	safe uint64
 }
 
@@ -43,7 +43,7 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 	return t
 }
 
-// room returns the conversation's room, with one subscriber more.
+// subscribe returns the conversation's room, with one subscriber more.
 func (t *tenant) subscribe(n Broadcaster, conversation string) *socketio.Room {
 	r := t.rooms[conversation]
 	if r == nil {
@@ -61,12 +61,12 @@ func (t *tenant) unsubscribe(conversation string) {
 	}
 }
 
-// lowest returns the sequence number of the first entry that some client is
-// still to read, the largest there is where none is.
-func (t *tenant) lowest() uint64 {
+// firstUnread returns the sequence number of the first entry that some client is
+// still to read, the largest number where there is none.
+func (t *tenant) firstUnread() uint64 {
 	low := uint64(math.MaxUint64)
 	for c := range t.readers {
-		low = min(low, c.lowest())
+		low = min(low, c.firstUnread())
 	}
 	return low
 }

@@ -10,7 +10,7 @@ import (
 type handler struct {
 	out     *output
 	repeats *repeats
-	// prefix is what With added, as part of a line's identity.
+	// prefix is what Logger.With added, as part of a line's identity.
 	prefix string
 }
 

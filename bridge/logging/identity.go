@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// identity tells which lines are repetitions of each other: same level,
-// message and those attributes that say what is wrong rather than to whom it
-// happened.
+// identity is equal for lines that are repetitions of each other: those of the
+// same level and message, and with the same attributes of the kind that describes
+// the fault rather than who it happened to.
 func identity(prefix string, r slog.Record) string {
 	key := make([]byte, 0, 128)
 	key = append(key, r.Level.String()...)
@@ -22,7 +22,7 @@ func identity(prefix string, r slog.Record) string {
 	return string(key)
 }
 
-// withoutNumbers replaces each run of digits by one 0: errors tell ports,
+// withoutNumbers replaces each run of digits by one 0: errors contain ports,
 // times and positions that differ each time.
 func withoutNumbers(s string) string {
 	out := make([]byte, 0, len(s))

@@ -19,22 +19,22 @@ type Options struct {
 	Level slog.Level
 	// Format is Text or JSON.
 	Format string
-	// Journal puts each line's priority in front, which journald takes off.
+	// Journal puts each line's priority in front, which journald removes.
 	Journal bool
-	// Interval is how often the count of repetitions is written, and how long
-	// none must have come for the fault to count as over. Zero means one
-	// minute; below zero nothing is suppressed.
+	// Interval is how often the count of repetitions is written, and the time
+	// without a repetition after which a fault is over. Zero means one minute;
+	// below zero nothing is suppressed.
 	Interval time.Duration
 }
 
-// Log is where all of the process's lines go.
+// Log writes all of the process's lines.
 type Log struct {
 	level   slog.LevelVar
 	logger  *slog.Logger
 	repeats *repeats
 }
 
-// New returns a Log that writes whole lines to w, one Write each.
+// New returns a Log that writes each line to w with one Write.
 func New(w io.Writer, o Options) *Log {
 	if o.Interval == 0 {
 		o.Interval = time.Minute
@@ -51,8 +51,8 @@ func (l *Log) Logger() *slog.Logger { return l.logger }
 // SetLevel changes the lowest level that is written.
 func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 
-// Format settles `auto`: Text on a terminal, JSON otherwise. Any other value
-// is returned as it is.
+// Format returns the format for a setting: Text and JSON as they are, for
+// anything else (`auto`) Text on a terminal and JSON otherwise.
 func Format(setting string, terminal bool) string {
 	switch {
 	case setting == Text || setting == JSON:
@@ -63,7 +63,7 @@ func Format(setting string, terminal bool) string {
 	return JSON
 }
 
-// IsJournal tells whether f leads to journald: stream is the value of
+// IsJournal reports whether f is connected to journald: stream is the value of
 // $JOURNAL_STREAM, which names the device and inode of the stream that systemd
 // connected (systemd.exec(5)). A descendant whose output was redirected still
 // has the variable, hence the comparison.

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// sink collects lines and notices a Write that is no whole line.
+// sink collects lines and fails for a Write that is not one line.
 type sink struct {
 	t     *testing.T
 	mu    sync.Mutex
@@ -310,8 +310,8 @@ func TestEndTellsWhatWasSuppressed(t *testing.T) {
 	})
 }
 
-// TestManyFaultsAreBounded also shows that the count of a fault that is let go
-// is told.
+// TestManyFaultsAreBounded also checks that the count of an evicted fault is
+// written.
 func TestManyFaultsAreBounded(t *testing.T) {
 	out := &sink{t: t}
 	log := logging.New(out, logging.Options{Format: logging.JSON}).Logger()
@@ -331,7 +331,7 @@ func TestManyFaultsAreBounded(t *testing.T) {
 		}
 	}
 	if recovered != 1 {
-		t.Errorf("%d recoveries, want that of the fault that was let go", recovered)
+		t.Errorf("%d recoveries, want that of the fault that was evicted", recovered)
 	}
 }
 

@@ -8,16 +8,16 @@ import (
 	"sync"
 )
 
-// output writes records as lines, each level to a writer that knows its
-// priority. Its copies by with share the writer.
+// output writes records as lines, each level to a writer that adds its priority.
+// The copies that with makes share the writer.
 type output struct {
 	byLevel [levels]slog.Handler
 	level   *slog.LevelVar
-	// named adds the event's name, for programs that read the line.
+	// named adds the event's name, for programs that parse the line.
 	named bool
 }
 
-// The levels as journald and metrics tell them apart.
+// The levels of journald and of the metrics.
 const (
 	levelDebug = iota
 	levelInfo
@@ -94,8 +94,8 @@ func addName(r *slog.Record) {
 }
 
 // Name makes an identifier of a constant message: lower case, a _ for each run
-// of anything but letters and digits, up to the first semicolon or colon,
-// behind which messages say what comes of it.
+// of anything but letters and digits, up to the first semicolon or colon: after
+// it, messages describe the consequence.
 func Name(message string) string {
 	if i := strings.IndexAny(message, ";:"); i >= 0 {
 		message = message[:i]
@@ -122,7 +122,7 @@ func Name(message string) string {
 	return string(name)
 }
 
-// lines keeps the lines of several handlers apart.
+// lines serializes the writes of several handlers.
 type lines struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// mask stands for what is not shown.
+// mask replaces what is not shown.
 const mask = "[redacted]"
 
-// masked reports whether an attribute of that name is never shown: it would
-// hold a secret, or what users wrote to each other.
+// masked reports whether the value of an attribute of that name is never shown:
+// it would be a secret, or message content.
 func masked(key string) bool {
 	return slices.Contains([]string{
 		"token", "access_token", "refresh_token", "jwt", "authorization", "cookie", "password", "secret", "apikey", "service_key",
@@ -20,7 +20,7 @@ func masked(key string) bool {
 	}, strings.ToLower(key))
 }
 
-// secrets finds what looks like one, wherever it stands: a JWT; the password
+// secrets matches what looks like one, anywhere in a text: a JWT; the password
 // in a URL; key=value of a query string or a DSN; Supabase's secret keys.
 var secrets = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?` +
 	`|sb_secret_[A-Za-z0-9_-]+` +
@@ -28,7 +28,8 @@ var secrets = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za
 	`|((?i)\b(?:token|access_token|apikey|password|secret|authorization)=)("[^"]*"|'[^']*'|[^\s&"']+)` +
 	`|((?i)\bbearer )[A-Za-z0-9._~+/=-]+`)
 
-// Scrub returns s with everything masked that looks like a secret.
+// Scrub returns s with everything that looks like a secret replaced by
+// [redacted].
 func Scrub(s string) string {
 	if !strings.ContainsAny(s, ".=:_") && !strings.Contains(s, " ") {
 		return s

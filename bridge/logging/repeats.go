@@ -11,12 +11,12 @@ const (
 	// infoBurst is how many equal lines of information are written per
 	// interval; of warnings and errors it is one.
 	infoBurst = 10
-	// maxFaults bounds how many different lines are watched at a time; past
-	// it the one that was quiet the longest is let go.
+	// maxFaults bounds how many different lines are tracked at a time; past it
+	// the one whose last repetition is the oldest is evicted.
 	maxFaults = 256
 )
 
-// repeats suppresses repeated lines and writes their number later.
+// repeats suppresses repeated lines and writes their count later.
 type repeats struct {
 	interval time.Duration
 
@@ -32,12 +32,13 @@ type fault struct {
 	out *output
 	// latest is the newest record.
 	latest slog.Record
-	// first and last are the times of the first and the newest one, opened
-	// when the present interval began, written the number of lines that were
-	// written in it.
-	first, last, opened time.Time
-	written             int
-	// pending repetitions were not written since the last line; total ever.
+	// first and last are the times of the first and the newest record, began
+	// is the start of the present interval, written the number of lines that
+	// were written in it.
+	first, last, began time.Time
+	written            int
+	// pending counts the repetitions since the last line that was written,
+	// total all of them.
 	pending, total uint64
 }
 
@@ -55,17 +56,17 @@ func (p *repeats) handle(out *output, prefix string, r slog.Record) error {
 	key := identity(prefix, r)
 	f := p.faults[key]
 	if f != nil && r.Time.Sub(f.last) >= p.interval {
-		p.conclude(key, r.Time)
+		p.end(key, r.Time)
 		f = nil
 	}
 	if f == nil {
-		p.makeRoom()
-		p.faults[key] = &fault{out: out, latest: r, first: r.Time, last: r.Time, opened: r.Time, written: 1}
+		p.evict()
+		p.faults[key] = &fault{out: out, latest: r, first: r.Time, last: r.Time, began: r.Time, written: 1}
 		return p.write(out, r)
 	}
 	f.out, f.latest, f.last = out, r, r.Time
-	if r.Time.Sub(f.opened) >= p.interval {
-		f.opened, f.written = r.Time, 0
+	if r.Time.Sub(f.began) >= p.interval {
+		f.began, f.written = r.Time, 0
 	}
 	if f.written < burst(r.Level) {
 		f.written++
@@ -84,7 +85,7 @@ func burst(l slog.Level) int {
 	return 1
 }
 
-// writeCount writes r with the number of repetitions not yet told.
+// writeCount writes r with the count of pending repetitions.
 func (p *repeats) writeCount(f *fault, r slog.Record) error {
 	if f.pending > 0 {
 		r = r.Clone()
@@ -99,8 +100,8 @@ func (p *repeats) write(out *output, r slog.Record) error {
 	return out.write(r)
 }
 
-// makeRoom lets the fault go that was quiet the longest if there are too many.
-func (p *repeats) makeRoom() {
+// evict ends the fault whose last repetition is the oldest if there are too many.
+func (p *repeats) evict() {
 	if len(p.faults) < maxFaults {
 		return
 	}
@@ -110,24 +111,24 @@ func (p *repeats) makeRoom() {
 			oldest = key
 		}
 	}
-	p.conclude(oldest, p.faults[oldest].last)
+	p.end(oldest, p.faults[oldest].last)
 }
 
-// settle concludes the faults that did not repeat in the last interval. The
-// count of one that goes on is written by its next repetition.
-func (p *repeats) settle(now time.Time) {
+// expire ends the faults that did not repeat in the last interval. The count of
+// the others is written by their next repetition.
+func (p *repeats) expire(now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for key, f := range p.faults {
 		if now.Sub(f.last) >= p.interval {
-			p.conclude(key, now)
+			p.end(key, now)
 		}
 	}
 }
 
-// conclude ends the watch over a fault: the count not yet told, and if it had
-// repeated, that it no longer does.
-func (p *repeats) conclude(key string, now time.Time) {
+// end removes a fault. If it had repeated, it writes event "recovered", or for
+// information the pending count.
+func (p *repeats) end(key string, now time.Time) {
 	f := p.faults[key]
 	delete(p.faults, key)
 	if f.total == 0 || f.latest.Level < slog.LevelWarn {
@@ -144,7 +145,7 @@ func (p *repeats) conclude(key string, now time.Time) {
 	_ = p.write(f.out, r)
 }
 
-// flush writes every count not yet told, at the end of the process.
+// flush writes every pending count, at the end of the process.
 func (p *repeats) flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Run says of repeated lines that they have stopped, until ctx ends, and then
-// writes the counts that are left. It returns nil.
+// Run writes event "recovered" for repeated lines that have stopped until ctx
+// ends, and then the pending counts. It returns nil.
 func (l *Log) Run(ctx context.Context) error {
 	if l.repeats.interval < 0 {
 		<-ctx.Done()
@@ -20,20 +20,20 @@ func (l *Log) Run(ctx context.Context) error {
 			l.repeats.flush()
 			return nil
 		case now := <-tick.C:
-			l.repeats.settle(now)
+			l.repeats.expire(now)
 		}
 	}
 }
 
 // Stats counts lines since New.
 type Stats struct {
-	// Lines were written, by level: debug, info, warn, error.
+	// Lines counts those that were written, by level: debug, info, warn, error.
 	Lines map[string]uint64
-	// Suppressed were not, as repetitions.
+	// Suppressed counts the repetitions that were not.
 	Suppressed uint64
 }
 
-// Stats returns a snapshot.
+// Stats returns the counters as of now.
 func (l *Log) Stats() Stats {
 	names := [levels]string{"debug", "info", "warn", "error"}
 	s := Stats{Lines: make(map[string]uint64, levels), Suppressed: l.repeats.suppressed.Load()}

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/source"
 )
 
@@ -13,7 +13,7 @@ import (
 func TestClearForgetsPositions(t *testing.T) {
 	w := newWriter(replay.Options{Window: 1, MaxEvents: 2, MaxBytes: 1 << 20})
 	for range 5 {
-		w.add("w", mapping.Message, "a", "")
+		w.add("w", contract.Message, "a", "")
 	}
 	known := w.log.Space("w")
 	w.log.Clear()

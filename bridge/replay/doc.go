@@ -8,17 +8,17 @@
 //   - space.go one workspace's part: its conversations and their entries
 //   - order.go a Space's entries in the order of their sequence numbers
 //   - read.go reading, by place and by conversation
-//   - floor.go up to where entries are missing
-//   - load.go who has the largest share; ring.go a queue in blocks
+//   - floor.go up to where entries have been evicted
+//   - heap.go which share is the largest; queue.go a queue in blocks
 //
 // # What is kept
 //
 // A Log keeps what was published within its window, and Slack longer, bounded also
 // in number and in bytes. Ages go by the time of publication in this process, by
 // the monotonic clock: no server's clock has to agree with ours, and a step of the
-// wall clock ages nothing. When a bound is exceeded, the workspace with the largest
-// share gives first, and in it the conversation with the largest. Early evictions
-// are counted: they mean that the bounds are too small for the window.
+// wall clock ages nothing. When a bound is exceeded, the oldest entry of the largest
+// conversation of the largest workspace is evicted. Evictions within the window are
+// counted: they mean that the bounds are too small for it.
 //
 // Entries are evicted from the front of a conversation only, so a conversation's
 // entries are contiguous, and reading one goes forward from an index. Whatever was
@@ -29,5 +29,5 @@
 //
 // A Log and its Spaces are guarded by one lock of the caller's, the one under
 // which events are published. Nothing here blocks, starts a goroutine or reads a
-// clock but in New. No call looks at more than maxScan entries, Clear excepted.
+// clock but in New. No call visits more than maxScan entries, except Clear.
 package replay

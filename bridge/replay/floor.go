@@ -7,7 +7,7 @@ import (
 )
 
 // Floor names the newest entry of a kind that has been evicted: up to it there
-// may be holes. The zero Floor is that of a kind of which nothing was evicted.
+// may be gaps. The zero Floor is that of a kind of which nothing was evicted.
 type Floor struct {
 	// Seq is the entry's sequence number, plus one: a reader whose next entry
 	// has Seq or a later number has lost nothing.

@@ -3,7 +3,7 @@ package replay
 import (
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -32,11 +32,10 @@ func DefaultOptions() Options {
 // subscribed and is read.
 const Slack = 5 * time.Second
 
-// Event is what Append records. The Packet is kept, the byte
-// slices are copied.
+// Event is what Append records. The Packet is kept, the byte slices are copied.
 type Event struct {
 	Position     source.Position
-	Kind         mapping.Kind
+	Kind         contract.Kind
 	Conversation []byte
 	// Message is the message's id; needed for Kind MessageStatus only.
 	Message []byte
@@ -47,8 +46,8 @@ type Event struct {
 type Log struct {
 	opts   Options
 	spaces map[string]*Space
-	// largest has the Space on top that gives first when a bound is exceeded.
-	largest loads[*Space]
+	// largest has the Space on top from which is evicted when a bound is exceeded.
+	largest heap[*Space]
 	events  int
 	bytes   int64
 	early   uint64
@@ -61,12 +60,12 @@ type Log struct {
 	began time.Time
 	// marks tell which sequence number was next at a time, a mark each
 	// markEvery, oldest first.
-	marks ring[mark]
+	marks queue[mark]
 	// oldest is the time of the oldest entry that the last sweep left, sweeping
 	// that which the present one has found so far; 0 is none.
 	oldest, sweeping time.Duration
-	// floor is the newest loss of a Space that is no longer there: what one that
-	// is made anew cannot claim to hold.
+	// floor is the newest loss of a Space that is no longer there: one that is made
+	// again may lack what is up to it.
 	floor Floor
 }
 
@@ -125,7 +124,7 @@ func (l *Log) Space(workspace string) *Space {
 	return s
 }
 
-// Release gives a Space back. An empty Space that nobody holds is forgotten.
+// Release ends the use of a Space. An empty Space that nobody uses is forgotten.
 func (l *Log) Release(s *Space) {
 	s.refs--
 	l.forget(s)
@@ -159,11 +158,9 @@ func (l *Log) SinceTime(t time.Time) uint64 {
 }
 
 // Append records an event in s as published at now and returns its sequence
-// number. It evicts what no longer fits: the workspace with the largest share of
-// the Log gives first, and in it the busiest conversation its oldest entry. So
-// one tenant's import costs the others nothing, and in a workspace the import of
-// one conversation costs the others nothing. Positions must increase, over all
-// workspaces.
+// number. While a bound is exceeded, it evicts the oldest entry of the largest
+// conversation of the largest workspace, so that an import into one costs the
+// others nothing. Positions must increase, over all workspaces.
 func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	seq := l.next
 	l.next++
@@ -193,7 +190,8 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	return seq
 }
 
-// begin notes that the Log knows nothing of what was before its first event.
+// begin raises the floors to just before the Log's first event: what was published
+// before that it does not hold.
 func (l *Log) begin(first source.Position) {
 	l.floor = Floor{Position: source.Position{Commit: first.Commit - 1, Index: ^uint32(0)}}
 	for _, s := range l.spaces {
@@ -225,8 +223,8 @@ func (l *Log) Victim() (s *Space, seq uint64) {
 // compared, so that many small events weigh as much as few large ones.
 func (l *Log) eventWeight() int64 { return max(l.opts.MaxBytes/int64(max(l.opts.MaxEvents, 1)), 1) }
 
-// Expire evicts from s what has left the window and Slack, but nothing that has
-// the sequence number keep or a later one (what a client is still to read), and
+// Expire evicts from s what is older than the window and Slack, but nothing that
+// has the sequence number keep or a later one (what a client is still to read), and
 // limit entries at most. It reports whether that left something. To be called
 // for each Space every second or so.
 func (l *Log) Expire(s *Space, now time.Time, keep uint64, limit int) (more bool) {

@@ -9,7 +9,7 @@ import (
 	"unsafe"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -34,7 +34,7 @@ func newWriter(opts replay.Options) *writer {
 }
 
 // add appends one event in a transaction of its own.
-func (w *writer) add(workspace string, kind mapping.Kind, conversation, message string) source.Position {
+func (w *writer) add(workspace string, kind contract.Kind, conversation, message string) source.Position {
 	w.commit++
 	at := source.Position{Commit: w.commit, Index: 1}
 	packet := socketio.NewEvent("/", kind.String(), fmt.Appendf(nil, "%d", w.commit), []byte(`"offset"`))
@@ -101,14 +101,14 @@ func equal(t *testing.T, got, want []string) {
 
 func TestNewClientGetsTheNewestOfEach(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
-	w.add("w", mapping.Message, "a", "")
-	w.add("w", mapping.Conversation, "a", "")
-	w.add("w", mapping.MessageStatus, "a", "m1")
-	w.add("other", mapping.Conversation, "x", "")
-	w.add("w", mapping.Conversation, "b", "")
-	w.add("w", mapping.MessageStatus, "a", "m1")
-	w.add("w", mapping.Conversation, "a", "")
-	w.add("w", mapping.MessageStatus, "a", "m2")
+	w.add("w", contract.Message, "a", "")
+	w.add("w", contract.Conversation, "a", "")
+	w.add("w", contract.MessageStatus, "a", "m1")
+	w.add("other", contract.Conversation, "x", "")
+	w.add("w", contract.Conversation, "b", "")
+	w.add("w", contract.MessageStatus, "a", "m1")
+	w.add("w", contract.Conversation, "a", "")
+	w.add("w", contract.MessageStatus, "a", "m2")
 
 	equal(t, w.read(t, w.log.Space("w"), 0, replay.Scope{Messages: none}), []string{
 		"5:conversation b", "6:messageStatus am1", "7:conversation a", "8:messageStatus am2",
@@ -117,11 +117,11 @@ func TestNewClientGetsTheNewestOfEach(t *testing.T) {
 
 func TestReturningClientGetsEverythingAfterItsOffset(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
-	w.add("w", mapping.Conversation, "a", "")
-	at := w.add("w", mapping.Message, "a", "")
-	w.add("w", mapping.Conversation, "a", "")
-	w.add("w", mapping.Message, "b", "")
-	w.add("w", mapping.Conversation, "a", "")
+	w.add("w", contract.Conversation, "a", "")
+	at := w.add("w", contract.Message, "a", "")
+	w.add("w", contract.Conversation, "a", "")
+	w.add("w", contract.Message, "b", "")
+	w.add("w", contract.Conversation, "a", "")
 	space := w.log.Space("w")
 
 	equal(t, w.read(t, space, w.log.After(space, at), replay.Scope{Everything: true, Messages: all}),
@@ -133,11 +133,11 @@ func TestReturningClientGetsEverythingAfterItsOffset(t *testing.T) {
 
 func TestSubscriberGetsOneConversationWithItsStatuses(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
-	w.add("w", mapping.Message, "a", "")
-	w.add("w", mapping.Message, "b", "")
-	w.add("w", mapping.MessageStatus, "a", "m1")
-	w.add("w", mapping.MessageStatus, "a", "m1")
-	w.add("w", mapping.Message, "a", "")
+	w.add("w", contract.Message, "a", "")
+	w.add("w", contract.Message, "b", "")
+	w.add("w", contract.MessageStatus, "a", "m1")
+	w.add("w", contract.MessageStatus, "a", "m1")
+	w.add("w", contract.Message, "a", "")
 	space := w.log.Space("w")
 
 	equal(t, w.conversation(space, 0, "a"), []string{"1:message a", "4:messageStatus am1", "5:message a"})
@@ -148,7 +148,7 @@ func TestSubscriberGetsOneConversationWithItsStatuses(t *testing.T) {
 func TestReadingStopsWhereItIsTold(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
 	for range 5 {
-		w.add("w", mapping.Message, "a", "")
+		w.add("w", contract.Message, "a", "")
 	}
 	space := w.log.Space("w")
 	packets, p := w.log.Read(space, nil, replay.Place{}, 3, 10, replay.Scope{Messages: all})
@@ -165,10 +165,10 @@ func TestReadingStopsWhereItIsTold(t *testing.T) {
 
 func TestWindowEvicts(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
-	old := w.add("w", mapping.Conversation, "a", "")
-	w.add("w", mapping.MessageStatus, "a", "m")
+	old := w.add("w", contract.Conversation, "a", "")
+	w.add("w", contract.MessageStatus, "a", "m")
 	w.now = start.Add(30 * time.Second)
-	kept := w.add("w", mapping.Message, "a", "")
+	kept := w.add("w", contract.Message, "a", "")
 	space := w.log.Space("w")
 
 	later := start.Add(61*time.Second + replay.Slack)
@@ -209,7 +209,7 @@ func TestTheWallClockAgesNothing(t *testing.T) {
 	space := l.Space("w")
 	now := time.Now()
 	l.Append(space, replay.Event{
-		Position: source.Position{Commit: 1}, Kind: mapping.Message, Conversation: []byte("a"), Packet: socketio.NewEvent("/", "message"),
+		Position: source.Position{Commit: 1}, Kind: contract.Message, Conversation: []byte("a"), Packet: socketio.NewEvent("/", "message"),
 	}, now)
 	stepped := step(time.Now(), 10*time.Minute)
 	if d := stepped.Round(0).Sub(now.Round(0)); d < 9*time.Minute || stepped.Sub(now) > time.Minute {
@@ -224,10 +224,10 @@ func TestTheWallClockAgesNothing(t *testing.T) {
 func TestTheLargestWorkspaceGivesFirst(t *testing.T) {
 	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 40, MaxBytes: 1 << 20})
 	for range 5 {
-		w.add("quiet", mapping.Message, "q", "")
+		w.add("quiet", contract.Message, "q", "")
 	}
 	for range 500 {
-		w.add("busy", mapping.Message, "b", "")
+		w.add("busy", contract.Message, "b", "")
 	}
 	if got := len(w.read(t, w.log.Space("quiet"), 0, replay.Scope{Messages: all})); got != 5 {
 		t.Errorf("the quiet workspace kept %d of 5 events", got)
@@ -241,11 +241,11 @@ func TestTheBusiestConversationGivesFirst(t *testing.T) {
 	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 40, MaxBytes: 1 << 20})
 	var last source.Position
 	for i := range 5 {
-		last = w.add("w", mapping.Message, "calm", fmt.Sprint(i))
-		w.add("w", mapping.Conversation, "calm", "")
+		last = w.add("w", contract.Message, "calm", fmt.Sprint(i))
+		w.add("w", contract.Conversation, "calm", "")
 	}
 	for range 300 {
-		w.add("w", mapping.Message, "import", "")
+		w.add("w", contract.Message, "import", "")
 	}
 	space := w.log.Space("w")
 	if got := len(w.conversation(space, 0, "calm")); got != 6 { // and its newest conversation
@@ -263,7 +263,7 @@ func TestTheBusiestConversationGivesFirst(t *testing.T) {
 func TestOneEventMayBeLargerThanTheBound(t *testing.T) {
 	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 40, MaxBytes: 10})
 	for range 3 {
-		w.add("w", mapping.Message, "a", "")
+		w.add("w", contract.Message, "a", "")
 		if s := w.log.Stats(w.now); s.Events != 1 {
 			t.Fatalf("%d events are kept", s.Events)
 		}
@@ -272,10 +272,10 @@ func TestOneEventMayBeLargerThanTheBound(t *testing.T) {
 
 func TestAForgottenWorkspaceClaimsNothing(t *testing.T) {
 	w := newWriter(replay.Options{Window: time.Hour, MaxEvents: 3, MaxBytes: 1 << 20})
-	first := w.add("w", mapping.Message, "q", "")
-	w.add("x", mapping.Message, "q", "")
+	first := w.add("w", contract.Message, "q", "")
+	w.add("x", contract.Message, "q", "")
 	for range 3 {
-		w.add("y", mapping.Message, "b", "")
+		w.add("y", contract.Message, "b", "")
 	}
 	// What is made anew must not claim to hold what may have been evicted.
 	w.log.Expire(w.log.Space("w"), start.Add(2*time.Hour), 100, 100)
@@ -291,12 +291,12 @@ func TestAForgottenWorkspaceClaimsNothing(t *testing.T) {
 // forgotten when it has something again.
 func TestAConversationThatComesBack(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
-	first := w.add("w", mapping.Message, "a", "")
-	second := w.add("w", mapping.Message, "a", "")
+	first := w.add("w", contract.Message, "a", "")
+	second := w.add("w", contract.Message, "a", "")
 	space := w.log.Space("w")
 	w.now = start.Add(2 * time.Minute)
 	w.log.Expire(space, w.now, 100, 100)
-	w.add("w", mapping.Message, "a", "")
+	w.add("w", contract.Message, "a", "")
 	if f := space.ConversationMessages("a"); !f.Above(first) || f.Above(second) {
 		t.Errorf("the floor of a conversation that came back is %+v", f)
 	}
@@ -305,7 +305,7 @@ func TestAConversationThatComesBack(t *testing.T) {
 func TestClearLosesWhatWasThere(t *testing.T) {
 	w := newWriter(replay.DefaultOptions())
 	for range 10 {
-		w.add("w", mapping.Message, "a", "")
+		w.add("w", contract.Message, "a", "")
 	}
 	space := w.log.Space("w")
 	before := w.log.Sequence()
@@ -314,7 +314,7 @@ func TestClearLosesWhatWasThere(t *testing.T) {
 		t.Errorf("after Clear the floor is %+v, want the sequence number %d and no position", f, before)
 	}
 	w.commit = 0
-	w.add("w", mapping.Message, "a", "")
+	w.add("w", contract.Message, "a", "")
 	if after := w.log.Sequence(); after <= before {
 		t.Errorf("sequence numbers went from %d to %d", before, after)
 	}
@@ -326,7 +326,7 @@ func TestSinceTime(t *testing.T) {
 	var times []time.Time
 	for i := range 1000 {
 		w.now = w.now.Add(time.Duration(i%37) * 3 * time.Millisecond)
-		w.add("w", mapping.Message, "a", "")
+		w.add("w", contract.Message, "a", "")
 		times = append(times, w.now)
 	}
 	for i, at := range times {
@@ -357,9 +357,9 @@ func TestAgainstModel(t *testing.T) {
 		var list []held
 		newest := map[string]string{} // also of what is evicted
 		for range 2000 {
-			kind := mapping.Kind(1 + rng.IntN(3))
+			kind := contract.Kind(1 + rng.IntN(3))
 			conversation, message := fmt.Sprintf("c%d", rng.IntN(1+rng.IntN(conversations))), ""
-			if kind == mapping.MessageStatus {
+			if kind == contract.MessageStatus {
 				message = fmt.Sprintf("m%d", rng.IntN(40))
 			}
 			seq := w.log.Sequence()
@@ -386,13 +386,13 @@ func TestAgainstModel(t *testing.T) {
 				return names
 			}
 			equal(t, w.read(t, space, 0, replay.Scope{Messages: none}), want(func(e held) bool {
-				return e.kind != mapping.Message && newest[e.key] == e.packet
+				return e.kind != contract.Message && newest[e.key] == e.packet
 			}))
 			equal(t, w.conversation(space, 0, "c0"), want(func(e held) bool {
-				return e.conversation == "c0" && (e.kind == mapping.Message || newest[e.key] == e.packet)
+				return e.conversation == "c0" && (e.kind == contract.Message || newest[e.key] == e.packet)
 			}))
 			for i := range list { // what was read has a second packet now
-				if e := &list[i]; e.conversation == "c0" && !e.read && (e.kind == mapping.Message || newest[e.key] == e.packet) {
+				if e := &list[i]; e.conversation == "c0" && !e.read && (e.kind == contract.Message || newest[e.key] == e.packet) {
 					e.read = true
 					e.load += e.bare
 				}
@@ -417,7 +417,7 @@ func TestAgainstModel(t *testing.T) {
 type held struct {
 	at                        source.Position
 	seq                       uint64
-	kind                      mapping.Kind
+	kind                      contract.Kind
 	conversation, key, packet string
 	load, bare                int64
 	read                      bool
@@ -469,7 +469,7 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportAllocs()
 	for i := range b.N {
 		l.Append(space, replay.Event{
-			Position: source.Position{Commit: uint64(i)}, Kind: mapping.Message,
+			Position: source.Position{Commit: uint64(i)}, Kind: contract.Message,
 			Conversation: conversations[i%100], Packet: packet,
 		}, start)
 	}

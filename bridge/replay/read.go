@@ -4,13 +4,13 @@ import (
 	"sort"
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
 
-// maxScan bounds the entries that one Read looks at, and so the time for
-// which it holds its caller's lock (about 30 µs).
+// maxScan bounds the entries that one Read visits, and so the time for which its
+// caller holds the lock (about 30 µs).
 const maxScan = 1024
 
 // Scope tells which events a Read passes on.
@@ -37,8 +37,8 @@ type Place struct {
 	At       time.Duration
 }
 
-// bare returns an entry's packet without the offset. It is kept for the next one
-// who reads it, and counts as part of the entry.
+// bare returns an entry's packet without the offset. It is cached in the entry and
+// counted with it.
 func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
 	if e.bare == nil {
 		bare := e.packet.WithoutLast()
@@ -95,16 +95,16 @@ func (l *Log) Read(s *Space, dst []*socketio.Packet, p Place, until uint64, limi
 }
 
 func (sc *Scope) passes(e *entry, conversation string) bool {
-	if e.kind == mapping.Message {
+	if e.kind == contract.Message {
 		return sc.Messages(conversation, e.seq)
 	}
 	return sc.Everything || !e.superseded
 }
 
-// ReadConversation appends one conversation's events of all kinds, superseded
-// ones excepted and without their offsets, and returns the sequence number from
-// which to read on. messages: also Kind Message. The statuses must come along: a message of the
-// window is repeated as it was inserted, and its newer status has to follow it.
+// ReadConversation appends one conversation's events without their offsets, but
+// no superseded ones and only with messages those of Kind Message, and returns the
+// sequence number from which to read on. The statuses must come along: a message of
+// the window is repeated as it was inserted, and its newer status has to follow it.
 func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation string, next, until uint64, limit int, messages bool) ([]*socketio.Packet, uint64) {
 	c := s.conversations[conversation]
 	if c == nil {
@@ -120,7 +120,7 @@ func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation st
 			return dst, e.seq
 		}
 		seen++
-		if e.kind == mapping.Message && messages || e.kind != mapping.Message && !e.superseded {
+		if e.kind == contract.Message && messages || e.kind != contract.Message && !e.superseded {
 			dst = append(dst, l.bare(s, c, e))
 		}
 	}

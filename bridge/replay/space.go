@@ -3,7 +3,7 @@ package replay
 import (
 	"time"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -20,14 +20,12 @@ type Space struct {
 	order  order
 
 	conversations map[string]*conversation
-	// busiest has the conversation on top that gives first.
-	busiest loads[*conversation]
+	// busiest has the conversation on top from which is evicted first.
+	busiest heap[*conversation]
 	// statuses finds the newest messageStatus of a message.
 	statuses map[string]*status
 
-	// Lost counts the entries that were evicted and that a reader may miss:
-	// as long as it stays the same, no reader has lost anything more.
-	lost uint64
+	lost uint64 // see Lost
 	// states is the floor of all conversation and messageStatus events, newest
 	// that of those which no newer one had superseded, messages that of all
 	// messages, forgotten that of the messages of conversations which are no
@@ -41,7 +39,7 @@ type conversation struct {
 	place   int // in Space.busiest
 	size    int64
 	base    uint64 // the number of entries.front()
-	entries ring[entry]
+	entries queue[entry]
 	// update is the number of the newest entry of Kind Conversation, plus one;
 	// 0 for none.
 	update uint64
@@ -71,7 +69,7 @@ type entry struct {
 	status *status          // Kind MessageStatus only
 	commit uint64
 	index  uint32
-	kind   mapping.Kind
+	kind   contract.Kind
 	// superseded tells that a newer conversation or messageStatus event of
 	// the same conversation or message makes this one unnecessary.
 	superseded bool
@@ -91,7 +89,7 @@ func newSpace(workspace string, floor Floor) *Space {
 	return s
 }
 
-// startAt notes that nothing up to the floor is known.
+// startAt raises all floors: the Space does not hold what is up to f.
 func (s *Space) startAt(f Floor) {
 	s.states, s.newest = s.states.Later(f), s.newest.Later(f)
 	s.messages, s.forgotten = s.messages.Later(f), s.forgotten.Later(f)
@@ -121,19 +119,19 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 	}
 	c := s.conversations[string(ev.Conversation)]
 	if c == nil {
-		// Nothing is known of what it lost when it was forgotten.
+		// What it lost before it was forgotten is no longer known.
 		c = &conversation{id: string(ev.Conversation), messages: s.forgotten}
 		s.conversations[c.id] = c
 		s.busiest.add(c)
 	}
 	ordinal := c.base + uint64(c.entries.len())
 	switch ev.Kind {
-	case mapping.Conversation:
+	case contract.Conversation:
 		if c.update > c.base {
 			c.entries.at(int(c.update - 1 - c.base)).superseded = true
 		}
 		c.update = ordinal + 1
-	case mapping.MessageStatus:
+	case contract.MessageStatus:
 		if e.status = s.statuses[string(ev.Message)]; e.status != nil {
 			old := e.status
 			old.conv.entries.at(int(old.ordinal - old.conv.base)).superseded = true
@@ -175,7 +173,7 @@ func (s *Space) evict(c *conversation, weight int64) int64 {
 	if e.status != nil && e.status.conv == c && e.status.ordinal == c.base {
 		delete(s.statuses, e.status.message)
 	}
-	s.note(c, &e)
+	s.raiseFloors(c, &e)
 	c.entries.pop()
 	c.base++
 	c.size -= size + weight
@@ -191,10 +189,10 @@ func (s *Space) evict(c *conversation, weight int64) int64 {
 	return size
 }
 
-// note keeps how far up an evicted entry makes holes.
-func (s *Space) note(c *conversation, e *entry) {
+// raiseFloors raises the floors of an evicted entry's kind to it.
+func (s *Space) raiseFloors(c *conversation, e *entry) {
 	f := Floor{Seq: e.seq + 1, At: e.at, Position: e.position()}
-	if e.kind != mapping.Message {
+	if e.kind != contract.Message {
 		s.states = s.states.Later(f)
 		if e.superseded {
 			return

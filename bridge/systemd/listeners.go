@@ -10,19 +10,19 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 )
 
-// Listeners are the sockets that the manager passed to this process. It goes
-// on holding them itself: what connects while nobody accepts waits in the
-// kernel's queue, so a restart refuses no connection.
+// Listeners are the sockets that the manager passed to this process. The manager
+// keeps them open: connections that no process accepts yet wait in the kernel's
+// backlog, so a restart refuses none. Not for concurrent use.
 type Listeners struct {
 	names []string
 	taken []bool
 	all   []net.Listener
 }
 
-// Inherit takes over the sockets of $LISTEN_FDS and removes the variables, so
-// that no child process takes them for its own. Call it once, before anything
-// else opens files; a second call finds nothing. Without such sockets the
-// Listeners are empty.
+// Inherit takes over the sockets of $LISTEN_FDS and unsets the variables, so
+// that no child process uses them. Call it once, before anything else opens
+// files; a second call finds nothing. Without such sockets the Listeners are
+// empty.
 func Inherit() (*Listeners, error) {
 	l := &Listeners{}
 	var errs []error
@@ -50,9 +50,9 @@ func closeFile(f *os.File) error {
 	return nil
 }
 
-// Take returns the first socket that nobody took yet with one of the names
+// Take returns the first socket that was not taken yet with one of the names
 // (FileDescriptorName= of the socket unit; the unit's own name where that is
-// not set), or nil.
+// not set), or nil. The caller closes it.
 func (l *Listeners) Take(names ...string) net.Listener {
 	for i, name := range l.names {
 		if !l.taken[i] && slices.Contains(names, name) {
@@ -63,7 +63,7 @@ func (l *Listeners) Take(names ...string) net.Listener {
 	return nil
 }
 
-// Left returns the names of the sockets that nobody took.
+// Left returns the names of the sockets that were not taken.
 func (l *Listeners) Left() []string {
 	var names []string
 	for i, name := range l.names {
@@ -74,7 +74,7 @@ func (l *Listeners) Left() []string {
 	return names
 }
 
-// Close closes the sockets that nobody took.
+// Close closes the sockets that were not taken.
 func (l *Listeners) Close() error {
 	var errs []error
 	for i, ln := range l.all {

@@ -104,8 +104,8 @@ func (m *manager) expectSilence(n *systemd.Notifier) {
 	}
 }
 
-// service is alive until it is told otherwise; each time it is found dead it
-// waits to be let go on.
+// service is alive until dead is set; from then on each Alive blocks until the
+// test receives from asked, or closes stop.
 type service struct {
 	dead        atomic.Bool
 	asked, stop chan struct{}
@@ -154,7 +154,7 @@ func TestWatchdogIsFedByLifeAlone(t *testing.T) {
 			t.Fatalf("got %q", got)
 		}
 	}
-	<-w.asked // the look that began with this status
+	<-w.asked // the check that began with this status
 	<-w.asked // one that found it dead and, after it, the next
 	m.expectSilence(n)
 	w.dead.Store(false)

@@ -7,23 +7,22 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// statusInterval is how often the status line is brought up to date where the
-// watchdog does not ask for more.
+// statusInterval is how often the status line is updated, unless the watchdog
+// needs a shorter interval.
 const statusInterval = 5 * time.Second
 
-// Watched is a service that can tell how it is.
+// Watched is a service.
 type Watched interface {
-	// Alive returns an error if the service no longer does its work. One that
-	// hangs may simply not return.
+	// Alive returns an error if the service no longer does its work. It may
+	// hang if the service does.
 	Alive() error
 	// Status is one line for the operator.
 	Status() string
 }
 
-// Watch keeps the manager informed of w until ctx ends: its status, and as
-// long as it is alive the sign that keeps WatchdogSec= from ending it. It
-// looks at it twice in that time. Returns nil, at once where no manager
-// listens; an error only if the manager's variables make no sense.
+// Watch sends the status of w until ctx ends, and while w is alive the
+// keep-alive message of the watchdog, twice in WatchdogSec=. It returns nil, at
+// once without a manager; an error only for malformed variables of the manager.
 func (n *Notifier) Watch(ctx context.Context, w Watched) error {
 	if !n.Managed() {
 		return nil

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -16,14 +15,14 @@ func newCheck(std streams) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check [--config FILE] [--json]",
-		Short: "Look at everything that can be wrong before it is",
-		Long: `check looks at the configuration, the database (version, wal_level, rights,
+		Short: "Check everything that can be wrong before it is",
+		Long: `check inspects the configuration, the database (version, wal_level, rights,
 publication, replica identity, slot and its lag), the mapping against the real
-columns, the keys and tables that tokens are judged by, ChatEngine behind the
+columns, the keys and tables that tokens are verified with, ChatEngine behind the
 gateway, certificates and addresses. It changes nothing.
 
 One line each: ok, warn or fail, what it means, and the exact statement or
-setting that mends it. The exit code is 1 when something fails.
+setting that fixes it. The exit code is 1 when something fails.
 
 ` + configHelp,
 		Example: `  bridge check --config bridge.yaml
@@ -62,10 +61,7 @@ type report struct {
 
 func printFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		enc.SetIndent("", "  ")
-		return enc.Encode(report{check.Worst(findings), findings})
+		return printJSON(w, report{check.Worst(findings), findings}, "  ")
 	}
 	for _, f := range findings {
 		if _, err := fmt.Fprintln(w, findingLine(f)); err != nil {
@@ -75,7 +71,7 @@ func printFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
 	return nil
 }
 
-// findingLine is a finding on one line.
+// findingLine formats a finding on one line.
 func findingLine(f check.Finding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-4s  %s", f.Level, f.ID)

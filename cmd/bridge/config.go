@@ -17,7 +17,7 @@ func addConfigFlags(cmd *cobra.Command) {
 	cmd.Flags().SortFlags = false
 }
 
-// loadConfig reads the configuration. Complete demands all that serving needs.
+// loadConfig reads the configuration. complete requires all that serving needs.
 func loadConfig(cmd *cobra.Command, complete bool) (*configs.Config, error) {
 	file, err := cmd.Flags().GetString("config")
 	if err != nil {

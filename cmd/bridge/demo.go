@@ -23,7 +23,7 @@ workspaces, writes what WhatsApp contacts and the CRM's users would write
 top. It prints the address, a ready token and a line that connects a real
 client. Ctrl-C, or the end of --for, leaves nothing behind.
 
-Postgres is looked for in $BRIDGE_POSTGRES_BIN, on the PATH and where Debian's
+Postgres is searched in $BRIDGE_POSTGRES_BIN, on the PATH and where Debian's
 and Homebrew's packages put it.`,
 		Example: `  bridge demo
   bridge demo --for 20s --rate 50
@@ -39,8 +39,8 @@ and Homebrew's packages put it.`,
 			opts.Live = isTerminal(std.out)
 			opts.Build = build()
 			opts.Program = program()
-			// The bridge's own log would tear the screen's one line apart:
-			// warnings show, the rest goes to a file where one is wanted.
+			// The status line on the screen is overwritten in place, so only
+			// warnings are logged there; --log takes the rest.
 			opts.Log = slog.New(slog.NewTextHandler(std.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			if logFile != "" {
 				f, err := os.Create(logFile)
@@ -61,10 +61,11 @@ and Homebrew's packages put it.`,
 	return cmd
 }
 
-// maxDemoRate is what four connections to one Postgres write with ease.
+// maxDemoRate, in messages per second, is well below what four connections to
+// one Postgres can write.
 const maxDemoRate = 1000
 
-// program is how this program was called, as far as it can be called so again.
+// program returns the command to call this program with again.
 func program() string {
 	if len(os.Args) > 0 && os.Args[0] != "" && filepath.Base(os.Args[0]) != "bridge.test" {
 		return os.Args[0]

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -15,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// gatewayOrders are the arguments of `bridge gateway`, and the mode each sets.
-var gatewayOrders = map[string]gateway.Mode{
+// gatewayModes are the arguments of `bridge gateway`, and the mode each sets.
+var gatewayModes = map[string]gateway.Mode{
 	"status": "", "auto": gateway.Auto, "hold-local": gateway.HoldLocal, "hold-upstream": gateway.HoldUpstream,
 }
 
@@ -27,15 +25,15 @@ func newGateway(std streams) *cobra.Command {
 		Use:   "gateway status|hold-local|hold-upstream|auto [--config FILE]",
 		Short: "See or override who serves: ChatEngine or the bridge",
 		Long: `gateway asks the running daemon on this machine, through its admin listener, who
-serves the clients, or says who shall:
+serves the clients, or sets it:
 
-  status         what it is, why and since when
-  hold-local     the bridge serves, however healthy ChatEngine is: for its maintenance
-  hold-upstream  ChatEngine serves, however sick it is: nothing is served by the bridge
+  status         who serves, why and since when
+  hold-local     the bridge serves, whatever ChatEngine's health: for its maintenance
+  hold-upstream  ChatEngine serves, whatever its health: the bridge serves nothing
   auto           ChatEngine's health decides
 
-Clients are moved in small batches. The order lasts until the next one, or the
-daemon's restart; gateway.hold makes it last.
+Clients are moved in small batches. The mode lasts until the next one is set, or
+the daemon restarts; gateway.hold sets it permanently.
 
 ` + configHelp,
 		Example: `  bridge gateway hold-local     before ChatEngine's upgrade
@@ -45,8 +43,8 @@ daemon's restart; gateway.hold makes it last.
 			if len(args) != 1 {
 				return usagef("say one of status, hold-local, hold-upstream, auto")
 			}
-			if _, ok := gatewayOrders[args[0]]; !ok {
-				return usagef("there is no order %q: say one of status, hold-local, hold-upstream, auto", args[0])
+			if _, ok := gatewayModes[args[0]]; !ok {
+				return usagef("there is no mode %q: say one of status, hold-local, hold-upstream, auto", args[0])
 			}
 			return nil
 		},
@@ -63,7 +61,7 @@ daemon's restart; gateway.hold makes it last.
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
 			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-			status, err := gateway.Ask(ctx, client, base, gatewayOrders[args[0]])
+			status, err := gateway.Ask(ctx, client, base, gatewayModes[args[0]])
 			if err != nil {
 				return err
 			}
@@ -76,29 +74,18 @@ daemon's restart; gateway.hold makes it last.
 	return cmd
 }
 
-// adminURL is the admin listener as this machine reaches it.
+// adminURL returns the admin listener's URL for this machine.
 func adminURL(listen string) (string, error) {
 	if listen == "" {
 		return "", usagef("admin.listen is empty, so the daemon takes no orders: set it to 127.0.0.1:9090")
 	}
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "", fmt.Errorf("admin.listen = %q: %w", listen, err)
-	}
-	switch host {
-	case "", "0.0.0.0":
-		host = "127.0.0.1"
-	case "::":
-		host = "::1"
-	}
-	return "http://" + net.JoinHostPort(host, port), nil
+	address, err := loopback("admin.listen", listen)
+	return "http://" + address, err
 }
 
 func printGateway(w io.Writer, s gateway.Status, asJSON bool) error {
 	if asJSON {
-		e := json.NewEncoder(w)
-		e.SetIndent("", "  ")
-		return e.Encode(s)
+		return printJSON(w, s, "  ")
 	}
 	health := "not probed yet"
 	switch {

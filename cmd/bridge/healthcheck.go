@@ -24,10 +24,10 @@ func newHealthcheck(std streams) *cobra.Command {
 	timeout := 2 * time.Second
 	cmd := &cobra.Command{
 		Use:   "healthcheck [--ready] [--config FILE]",
-		Short: "Ask the running daemon on this machine whether it is well",
+		Short: "Ask the running daemon on this machine for its health",
 		Long: `healthcheck asks the configured listener's /healthz (with --ready: /readyz) over
-loopback, prints the answer's reason and exits with 0 if it is well and 1 if
-not. It is made for containers, whose image holds nothing else to ask with.
+loopback, prints the answer's reason and exits with 0 if it is healthy and 1 if
+not. It is for containers: the image has no other HTTP client.
 
 ` + configHelp,
 		Example: `  HEALTHCHECK CMD ["/bridge", "healthcheck"]`,
@@ -51,14 +51,14 @@ not. It is made for containers, whose image holds nothing else to ask with.
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether events flow, rather than whether the process serves")
+	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether events flow, not only whether the process serves")
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the answer may take")
 	addConfigFlags(cmd)
 	return cmd
 }
 
-// askHealth returns what the listener says of itself; an error if it is not
-// well.
+// askHealth returns the status and reason that the listener answers; an error
+// where it is not healthy.
 func askHealth(ctx context.Context, c *configs.Config, path string) (string, error) {
 	url, err := loopbackURL(c, path)
 	if err != nil {
@@ -66,8 +66,8 @@ func askHealth(ctx context.Context, c *configs.Config, path string) (string, err
 	}
 	transport := &http.Transport{
 		DisableKeepAlives: true,
-		// The certificate is for the name that clients use, not for loopback,
-		// and what is asked is no secret.
+		// The certificate is for the name that clients use, not for loopback;
+		// nothing secret is sent.
 		TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -83,22 +83,33 @@ func askHealth(ctx context.Context, c *configs.Config, path string) (string, err
 	if err != nil {
 		return "", fmt.Errorf("read the answer of %s: %w", url, err)
 	}
-	var said struct{ Status, Reason string }
-	// Whatever else listens there may answer anything.
-	if json.Unmarshal(body, &said) != nil || said.Status == "" {
+	var health struct{ Status, Reason string }
+	// Another program may listen there and answer anything.
+	if json.Unmarshal(body, &health) != nil || health.Status == "" {
 		return "", fmt.Errorf("%s answered %s, but not as a bridge does: is another program listening there?", url, answer.Status)
 	}
 	if answer.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s", said.Status, said.Reason)
+		return "", fmt.Errorf("%s: %s", health.Status, health.Reason)
 	}
-	return said.Status + ": " + said.Reason, nil
+	return health.Status + ": " + health.Reason, nil
 }
 
-// loopbackURL is the listener's address as this machine reaches it.
+// loopbackURL returns a URL of the public listener for this machine.
 func loopbackURL(c *configs.Config, path string) (string, error) {
-	host, port, err := net.SplitHostPort(c.Listen)
+	scheme := "http"
+	if c.TLS.CertFile != "" {
+		scheme = "https"
+	}
+	address, err := loopback("listen", c.Listen)
+	return scheme + "://" + address + path, err
+}
+
+// loopback returns the address under which this machine reaches a listener at
+// listen, the value of the key: where it listens on every address, loopback.
+func loopback(key, listen string) (string, error) {
+	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "", fmt.Errorf("listen = %q: %w", c.Listen, err)
+		return "", fmt.Errorf("%s = %q: %w", key, listen, err)
 	}
 	if host == "" {
 		host = "127.0.0.1"
@@ -109,9 +120,5 @@ func loopbackURL(c *configs.Config, path string) (string, error) {
 			host = "::1"
 		}
 	}
-	scheme := "http"
-	if c.TLS.CertFile != "" {
-		scheme = "https"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port) + path, nil
+	return net.JoinHostPort(host, port), nil
 }

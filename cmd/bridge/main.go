@@ -25,9 +25,9 @@ const (
 )
 
 // gcPercent is how much the heap may grow beyond what is live before it is
-// collected. What is live is mostly the replay log, bytes without pointers that
-// cost the collector nothing to pass over; with Go's own 100 a burst of 100,000
-// rows peaked at half as much memory again.
+// collected. What is live is mostly the replay log: bytes without pointers, which
+// the collector does not scan. With Go's default of 100 a burst of 100,000 rows
+// peaked at half as much memory again.
 const gcPercent = 30
 
 func main() {
@@ -46,7 +46,8 @@ type streams struct {
 	out, err io.Writer
 }
 
-// run is one run of the program. It ends early when ctx does, in good order.
+// run executes the program with args and returns its exit code. When ctx ends
+// it shuts down in order.
 func run(ctx context.Context, args []string, std streams) int {
 	root := newRoot(std)
 	root.SetArgs(args)
@@ -54,9 +55,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err == nil {
 		return exitDone
 	}
-	var silent *exitError
-	if errors.As(err, &silent) {
-		return silent.code
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return exit.code
 	}
 	fmt.Fprintln(std.err, "bridge: "+err.Error())
 	var usage *usageError
@@ -84,7 +85,8 @@ func usagef(format string, args ...any) error {
 	return &usageError{strings.TrimSpace(fmt.Sprintf(format, args...))}
 }
 
-// exitError ends the run with a code after everything has been said.
+// exitError is an exit code without a message: the command has printed what is
+// wrong.
 type exitError struct{ code int }
 
 func (e *exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }

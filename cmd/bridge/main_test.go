@@ -39,7 +39,7 @@ func (b *buffer) String() string {
 	return b.b.String()
 }
 
-// bridge runs the program in this process and returns what it said.
+// cli runs the program in this process and returns its exit code and output.
 func cli(t *testing.T, in string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	var o, e buffer
@@ -47,8 +47,7 @@ func cli(t *testing.T, in string, args ...string) (code int, out, errs string) {
 	return code, o.String(), e.String()
 }
 
-// clean takes the environment's settings away, so that those of the machine do
-// not count.
+// clean removes the settings of the machine from the environment.
 func clean(t *testing.T) {
 	t.Helper()
 	for _, pair := range os.Environ() {
@@ -133,8 +132,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// server is a Socket.IO server that takes the token "good" and sends events
-// to whoever subscribes.
+// server is a Socket.IO server that accepts the token "good" and sends events to
+// each subscriber.
 func server(t *testing.T) string {
 	t.Helper()
 	o := socketio.DefaultOptions()
@@ -175,7 +174,7 @@ func server(t *testing.T) string {
 	return h.URL
 }
 
-// tailUntil runs `bridge tail` until the output holds want, then interrupts it.
+// tailUntil runs `bridge tail` until the output contains want, then interrupts it.
 func tailUntil(t *testing.T, want string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -257,7 +256,7 @@ func TestTailRefused(t *testing.T) {
 	}
 }
 
-// A reader that goes away, as in `bridge tail | head -1`, is no failure.
+// A closed pipe, as in `bridge tail | head -1`, is not a failure.
 func TestTailClosedPipe(t *testing.T) {
 	url := server(t)
 	r, w, err := os.Pipe()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/trial"
 
 	"github.com/spf13/cobra"
@@ -32,14 +33,14 @@ rows given first, contacts and conversations, stand for what the database has.`,
 			spec, err := mapping.Load(preset, file)
 			var wrong *mapping.Error
 			if errors.As(err, &wrong) {
-				return &mappingError{wrong}
+				return &configurationError{fmt.Errorf("the mapping is wrong:\n%w", wrong)}
 			}
 			if err != nil {
 				return usagef("%v", err)
 			}
 			return trial.Run(std.in, std.out, trial.Options{
 				Spec: spec, Table: table, Time: time.Now(),
-				Warn: func(w mapping.Warning) {
+				Warn: func(w engine.Warning) {
 					fmt.Fprintf(std.err, "warning: %s: %s %s: %s\n", w.Reason, w.Table, w.Key, w.Detail)
 				},
 			})
@@ -50,10 +51,3 @@ rows given first, contacts and conversations, stand for what the database has.`,
 	cmd.Flags().StringVar(&table, "table", "", "the `table` of rows that do not say theirs")
 	return cmd
 }
-
-// mappingError is a mapping that is wrong, which is wrong configuration.
-type mappingError struct{ err *mapping.Error }
-
-func (e *mappingError) Error() string { return "the mapping is wrong:\n" + e.err.Error() }
-func (e *mappingError) Unwrap() error { return e.err }
-func (*mappingError) ExitCode() int   { return exitUsage }

@@ -15,7 +15,7 @@ func TestMap(t *testing.T) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if !strings.Contains(errs, "warning: unknown_word: public.messages") {
-		t.Errorf("said %q", errs)
+		t.Errorf("stderr %q", errs)
 	}
 }
 
@@ -38,7 +38,7 @@ func TestMapRefuses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			code, out, errs := cli(t, c.in, append([]string{"map"}, c.args...)...)
 			if code != c.code || out != "" || !strings.Contains(errs, c.want) {
-				t.Errorf("exit %d, want %d; said %q, want %q; printed %q", code, c.code, errs, c.want, out)
+				t.Errorf("exit %d, want %d; stderr %q, want %q; stdout %q", code, c.code, errs, c.want, out)
 			}
 		})
 	}

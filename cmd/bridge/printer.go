@@ -36,16 +36,23 @@ func (p *printer) event(e sioclient.Event, now time.Time) error {
 
 // line prints the whole event as one line of JSON.
 func (p *printer) line(name string, data json.RawMessage, now time.Time) error {
-	enc := json.NewEncoder(p.w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(struct {
+	return printJSON(p.w, struct {
 		Time  string          `json:"time"`
 		Event string          `json:"event"`
 		Data  json.RawMessage `json:"data,omitempty"`
-	}{now.UTC().Format("2006-01-02T15:04:05.000Z"), name, data})
+	}{now.UTC().Format("2006-01-02T15:04:05.000Z"), name, data}, "")
 }
 
-// describe says in columns what a person wants to see of an event.
+// printJSON writes v and a line break, without escapes for HTML; indent is
+// that of one level, empty for all on one line.
+func printJSON(w io.Writer, v any, indent string) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	return enc.Encode(v)
+}
+
+// describe formats the main fields of an event in columns.
 func describe(name string, data json.RawMessage) string {
 	var d struct {
 		ID, ConversationID, SenderID, Type, Status, Content, MessageID, UserID string
@@ -86,8 +93,8 @@ func describe(name string, data json.RawMessage) string {
 	return printable(string(data), 200)
 }
 
-// printable shortens s and takes out what could steer a terminal: what is
-// printed was written by strangers.
+// printable shortens s to at most the given number of characters and replaces
+// control characters: the content of events is not trusted.
 func printable(s string, most int) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -104,8 +111,8 @@ func printable(s string, most int) string {
 	return s
 }
 
-// printError is what ended the output; a reader that went away (`| head`) and
-// Ctrl-C are no errors.
+// printError returns why the output ended; nil for a closed pipe (`| head`) and
+// for Ctrl-C, which are not errors.
 func printError(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE) || errors.Is(err, io.ErrClosedPipe) {
 		return nil

@@ -46,7 +46,7 @@ var commands = []func(streams) *cobra.Command{
 	newServe, newDemo, newCheck, newSetup, newGateway, newHealthcheck, newToken, newTail, newMap, newVersion,
 }
 
-// noCommand is what is wrong when the first argument is no command.
+// noCommand returns a usage error where the first argument is not a command.
 func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -58,7 +58,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return usagef("%s", reason)
 }
 
-// flagError is a flag that is not known or not right.
+// flagError adds the nearest known flag to the error about an unknown one.
 func flagError(cmd *cobra.Command, err error) error {
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
@@ -72,7 +72,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef("%v", err)
 }
 
-// noArguments is for commands that take flags alone.
+// noArguments is for commands that take flags only.
 func noArguments(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		return usagef("unexpected argument %q: this command takes flags only", args[0])

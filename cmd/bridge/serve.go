@@ -1,6 +1,14 @@
 package main
 
 import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"chatbridge/bridge"
+	"chatbridge/bridge/logging"
+	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 
 	"github.com/spf13/cobra"
@@ -12,8 +20,8 @@ func newServe(std streams) *cobra.Command {
 		Short: "Run the daemon in the foreground",
 		Long: `serve runs the daemon until SIGTERM or Ctrl-C, then closes its clients'
 transports so that they go to another instance, confirms its last position and
-ends within shutdown.grace. SIGHUP reads the configuration again and takes over
-secrets, origins, limits, TLS files and log level; what needs a restart is said.
+ends within shutdown.grace. SIGHUP reads the configuration again and applies
+secrets, origins, limits, TLS files and log level; what needs a restart is logged.
 
 ` + configHelp,
 		Example: `  DATABASE_URL=postgres://… CHATENGINE_JWT_SECRET=… bridge serve
@@ -34,4 +42,43 @@ secrets, origins, limits, TLS files and log level; what needs a restart is said.
 	}
 	addConfigFlags(cmd)
 	return cmd
+}
+
+// runDaemon runs a daemon with the configuration until ctx ends. On SIGHUP it
+// calls load and applies what can change in a running daemon.
+func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, load func() (*configs.Config, error)) error {
+	// Before anything else: SIGHUP without a handler ends the process.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	inherited, err := systemd.Inherit()
+	if err != nil {
+		return err
+	}
+	daemon, err := bridge.New(config, bridge.Options{Build: build(), Log: log, Listeners: inherited})
+	if err != nil {
+		return err
+	}
+	if err := daemon.Listen(); err != nil {
+		daemon.Close()
+		return err
+	}
+	done, reloading := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(reloading)
+		for {
+			select {
+			case <-done:
+				return
+			case <-hup:
+				// On an error, which the daemon logs, nothing has changed.
+				_ = daemon.ReloadFrom(load)
+			}
+		}
+	}()
+	defer func() {
+		close(done)
+		<-reloading
+	}()
+	return daemon.Run(ctx)
 }

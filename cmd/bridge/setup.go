@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
+	"chatbridge/internal/sqlquote"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
@@ -23,14 +25,14 @@ func newSetup(std streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "setup [--config FILE] [--apply]",
 		Short: "Print, or run, the SQL that the database still needs",
-		Long: `setup looks at the database and prints the SQL that it still needs: publication
+		Long: `setup inspects the database and prints the SQL that it still needs: publication
 and slot. It can be pasted into Supabase's SQL editor. --apply runs it. What is
 there already is left as it is, so a second time there is nothing to do.
 
 What is wrong and cannot be created, such as a table without a primary key or a
-role without REPLICATION, is said with what mends it, and the exit code is 1.
+role without REPLICATION, is printed with what fixes it, and the exit code is 1.
 
---role NAME prints as well how to make a role of that name with no more rights
+--role NAME also prints how to create a role of that name with no more rights
 than the bridge needs.
 
 ` + configHelp,
@@ -50,17 +52,18 @@ than the bridge needs.
 			if err != nil {
 				return &configurationError{err}
 			}
-			s := setup{out: std.out, config: config, spec: spec, want: bridge.Wants(config, spec), role: role, apply: apply}
+			s := setup{out: std.out, config: config, spec: spec, role: role, apply: apply}
 			return s.run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&apply, "apply", false, "run the SQL instead of printing it")
-	cmd.Flags().StringVar(&role, "role", "", "print how to make a role of this `name`")
+	cmd.Flags().StringVar(&role, "role", "", "print how to create a role of this `name`")
 	addConfigFlags(cmd)
 	return cmd
 }
 
-// configurationError is wrong configuration that is not of configs.
+// configurationError is wrong configuration outside of package configs, such as
+// a mapping.
 type configurationError struct{ err error }
 
 func (e *configurationError) Error() string { return e.err.Error() }
@@ -72,7 +75,6 @@ type setup struct {
 	out    io.Writer
 	config *configs.Config
 	spec   *mapping.Spec
-	want   provision.Want
 	role   string
 	apply  bool
 }
@@ -89,25 +91,26 @@ func (s *setup) run(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	if s.want, err = bridge.Needs(ctx, conn, s.want, s.spec); err != nil {
-		return fmt.Errorf("look at the database: %w", err)
-	}
-	report, err := provision.Inspect(ctx, conn, s.want)
+	want, err := requirements.Read(ctx, conn, s.config, s.spec)
 	if err != nil {
-		return fmt.Errorf("look at the database: %w", err)
+		return fmt.Errorf("inspect the database: %w", err)
+	}
+	report, err := provision.Inspect(ctx, conn, want)
+	if err != nil {
+		return fmt.Errorf("inspect the database: %w", err)
 	}
 	plan := provision.Plan(report)
 	if s.apply {
 		if err := s.runPlan(ctx, conn, plan); err != nil {
 			return err
 		}
-		if report, err = provision.Inspect(ctx, conn, s.want); err != nil {
-			return fmt.Errorf("look at the database: %w", err)
+		if report, err = provision.Inspect(ctx, conn, want); err != nil {
+			return fmt.Errorf("inspect the database: %w", err)
 		}
 		plan = nil
 	}
 	if s.role != "" {
-		s.print("-- A role with no more rights than the bridge needs; put in a password.", provision.RoleSQL(s.want, s.role))
+		s.print("-- A role with no more rights than the bridge needs; put in a password.", provision.RoleSQL(want, s.role))
 	}
 	s.print("-- What the database still needs. Run each statement by itself: a slot cannot\n-- be created together with what writes.", plan)
 	return s.finish(report, len(plan) > 0)
@@ -123,18 +126,13 @@ func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// runPlan runs the statements and says which.
+// runPlan runs the statements and prints those that were run.
 func (s *setup) runPlan(ctx context.Context, conn *pgx.Conn, plan []provision.Statement) error {
 	err := provision.Apply(ctx, conn, plan)
 	done := len(plan)
 	var failed *provision.ApplyError
 	if errors.As(err, &failed) {
-		for i, statement := range plan {
-			if statement.SQL == failed.Statement.SQL {
-				done = i
-				break
-			}
-		}
+		done = slices.IndexFunc(plan, func(s provision.Statement) bool { return s.SQL == failed.Statement.SQL })
 	}
 	for _, statement := range plan[:done] {
 		fmt.Fprintf(s.out, "-- done: %s\n%s\n", statement.Why, statement.SQL)
@@ -153,17 +151,17 @@ func (s *setup) print(head string, statements []provision.Statement) {
 	fmt.Fprintln(s.out)
 }
 
-// mended are the findings that a plan mends.
-var mended = map[string]bool{
+// fixable are the findings that a plan resolves.
+var fixable = map[string]bool{
 	"publication.missing": true, "publication.tables": true, "publication.operations": true, "slot.missing": true, "slot.lost": true,
 }
 
-// finish says what a plan cannot mend, as comments, so that all of the output
-// can be pasted.
+// finish prints what a plan cannot fix, as SQL comments, so that all of the
+// output can be pasted.
 func (s *setup) finish(report provision.Report, planned bool) error {
 	failed := 0
 	for _, f := range report.Failures() {
-		if planned && mended[f.ID] {
+		if planned && fixable[f.ID] {
 			continue
 		}
 		failed++
@@ -184,12 +182,11 @@ func (s *setup) realtime() error {
 		return usagef("source.kind is realtime, so there is no database to run SQL in: paste what `bridge setup` prints into the project's SQL editor")
 	}
 	fmt.Fprintln(s.out, "-- Realtime sends the tables of this publication. Nothing happens to those that\n-- are in it already.")
-	for _, t := range s.want.Tables {
-		if !t.Publish {
+	for _, t := range s.spec.Tables() {
+		if !t.Stream {
 			continue
 		}
 		name := pgx.Identifier{t.Schema, t.Name}.Sanitize()
-		literal := func(v string) string { return "'" + strings.ReplaceAll(v, "'", "''") + "'" }
 		fmt.Fprintf(s.out, `
 do $$ begin
   if not exists (select from pg_publication_tables
@@ -197,7 +194,7 @@ do $$ begin
     alter publication supabase_realtime add table %s;
   end if;
 end $$;
-`, literal(t.Schema), literal(t.Name), name)
+`, sqlquote.Literal(t.Schema), sqlquote.Literal(t.Name), name)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func TestSetupPrintsWhatCanBePasted(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("%d: %s%s", code, out, errs)
 	}
-	for _, want := range []string{"CREATE PUBLICATION bridge FOR TABLE public.messages, public.conversations;", "SELECT pg_create_logical_replication_slot('setup_printed', 'pgoutput');"} {
+	for _, want := range []string{`CREATE PUBLICATION "bridge" FOR TABLE "public"."messages", "public"."conversations";`, "SELECT pg_create_logical_replication_slot('setup_printed', 'pgoutput');"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("want %s in\n%s", want, out)
 		}
@@ -40,7 +40,7 @@ func TestSetupPrintsWhatCanBePasted(t *testing.T) {
 	if code != 1 {
 		t.Errorf("check before: exit code %d", code)
 	}
-	// Run it as a person would who pastes one statement after the other.
+	// Run one statement after the other, as they are pasted.
 	run := func(sql string) {
 		if err := pgtest.Exec(t.Context(), url, sql); err != nil {
 			t.Fatalf("%v in %s", err, sql)
@@ -91,8 +91,8 @@ func TestSetupApply(t *testing.T) {
 	}
 }
 
-// What a role may not do is an error with the statement, and what nobody can
-// create by a plan is said.
+// What a role may not do is an error with the statement, and what a plan cannot
+// create is printed.
 func TestSetupCannot(t *testing.T) {
 	url := pgtest.DB(t, schemas.CRM, "create role setup_poor login password 'p'", "grant usage on schema public to setup_poor")
 	t.Cleanup(func() {

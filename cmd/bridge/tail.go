@@ -61,7 +61,7 @@ refuses it.`,
 // tail runs the client until ctx ends or the server refuses.
 func tail(ctx context.Context, o tailOptions, std streams) error {
 	print := newPrinter(std.out, o.json)
-	say := func(format string, args ...any) {
+	report := func(format string, args ...any) {
 		fmt.Fprintf(std.err, "%s "+format+"\n", append([]any{time.Now().Format("15:04:05.000")}, args...)...)
 	}
 	auth := map[string]any{"token": o.token}
@@ -77,19 +77,19 @@ func tail(ctx context.Context, o tailOptions, std streams) error {
 		URL: o.url, Path: o.path, Auth: auth, Backoff: backoff,
 		OnConnect: func(s sioclient.Session) {
 			if s.Recovered {
-				say("connected again, nothing missed")
+				report("connected again, nothing missed")
 			} else {
-				say("connected")
+				report("connected")
 			}
 			for _, id := range o.conversations {
 				if err := client.Emit("subscribe:conversation", id); err != nil {
-					say("subscribe to %s: %v", id, err)
+					report("subscribe to %s: %v", id, err)
 				}
 			}
 		},
 		OnDisconnect: func(err error, retry time.Duration) {
 			if retry >= 0 {
-				say("%v; next attempt in %s", err, retry.Round(100*time.Millisecond))
+				report("%v; next attempt in %s", err, retry.Round(100*time.Millisecond))
 			}
 		},
 		OnEvent: func(e sioclient.Event) {

@@ -5,7 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 
-	"chatbridge/bridge"
+	"chatbridge/bridge/ops"
 
 	"github.com/spf13/cobra"
 )
@@ -13,9 +13,9 @@ import (
 // Set by the linker: -X main.version=… -X main.commit=….
 var version, commit string
 
-// build says which program this is, from the Go tool's own record where the
-// linker was told nothing.
-func build() bridge.Build {
+// build returns the version of this program: the linker's flags, or else what
+// the Go tool recorded.
+func build() ops.Build {
 	v, c := version, commit
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if v == "" {
@@ -33,7 +33,7 @@ func build() bridge.Build {
 	if c == "" {
 		c = "unknown"
 	}
-	return bridge.Build{Version: v, Commit: c, Go: runtime.Version()}
+	return ops.Build{Version: v, Commit: c, Go: runtime.Version()}
 }
 
 func newVersion(std streams) *cobra.Command {

@@ -1,7 +1,7 @@
 // Package chatengine runs a stand-in for ChatEngine in tests: a real Node.js
 // Socket.IO server, from npm, that serves /api/ws, writes rows and emits what it
 // writes, live and once. It can be killed and restored on the same port, and
-// frozen, which is a process that neither answers nor lets go.
+// frozen, which is a process that neither answers nor closes its connections.
 //
 // It has two forms. [Real] does what the real server was seen to do: it names
 // messages by WhatsApp's ids, which are not the rows' keys. [Agreeing] says what

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/bridge/auth"
 	"chatbridge/internal/npm"
-
-	"github.com/golang-jwt/jwt/v5"
 )
 
 // startTimeout is how long Node may take to listen; 0.3 s on an idle machine.
@@ -32,7 +31,7 @@ const (
 	Agreeing Form = "agreeing"
 )
 
-// Options say what server to start.
+// Options configure a Server.
 type Options struct {
 	// Form is Real where it is empty.
 	Form Form
@@ -134,7 +133,7 @@ func (s *Server) Kill() {
 	if s.proc == nil {
 		return
 	}
-	_ = s.signal(syscall.SIGKILL) // Stop sees to it in any case
+	_ = s.signal(syscall.SIGKILL) // Stop ends it in any case
 	s.proc.Stop()
 	s.proc = nil
 }
@@ -167,7 +166,7 @@ func (s *Server) signal(sig syscall.Signal) error {
 // Stop ends it for good. Repeating it does nothing.
 func (s *Server) Stop() { s.Kill() }
 
-// Running tells whether it is up, frozen or not.
+// Running reports whether it is up, frozen or not.
 func (s *Server) Running() bool { return s.proc != nil }
 
 // Addr is host:port, the same over restarts.
@@ -181,19 +180,7 @@ func (s *Server) Token(workspace, user string) (string, error) {
 	return Token(s.opts.Secret, workspace, user)
 }
 
-// Token signs a ChatEngine token for a user of a workspace, valid for an hour; with
-// an empty one it names none, as a session token does.
+// Token signs a ChatEngine token for a user of a workspace, valid for an hour.
 func Token(secret, workspace, user string) (string, error) {
-	claims := jwt.MapClaims{
-		"sub": user,
-		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Hour).Unix(),
-	}
-	if workspace != "" {
-		claims["workspace_id"] = workspace
-	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(secret))
-	if err != nil {
-		return "", fmt.Errorf("sign token: %w", err)
-	}
-	return token, nil
+	return auth.Sign(secret, workspace, user, "", "", time.Now(), time.Hour)
 }

@@ -3,6 +3,7 @@ package failover
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"chatbridge/internal/chatengine"
+	"chatbridge/internal/process"
 )
 
 // Bridge is the daemon as a process of its own, with a configuration file.
@@ -24,8 +26,7 @@ type Bridge struct {
 	addr   string
 	admin  string
 
-	cmd   *exec.Cmd
-	ended <-chan struct{}
+	child *process.Child // nil while it is stopped
 }
 
 // BridgeOptions say what bridge to run.
@@ -36,14 +37,12 @@ type BridgeOptions struct {
 	DatabaseURL string
 	// Secret checks ChatEngine's tokens.
 	Secret string
-	// Upstream is ChatEngine's address, for the way in front of it.
-	Upstream string
 	// Settings are further keys of the configuration, such as
 	// "gateway.recover_after".
 	Settings map[string]string
 }
 
-// built is the daemon's binary, made once per test binary.
+// built is the daemon's binary, built once per test binary.
 var built struct {
 	sync.Once
 	path string
@@ -68,7 +67,7 @@ func build() (string, error) {
 	return built.path, built.err
 }
 
-// CleanUp removes what build made. For TestMain.
+// CleanUp removes the built binary. For TestMain.
 func CleanUp() {
 	if built.path != "" {
 		os.RemoveAll(filepath.Dir(built.path))
@@ -91,12 +90,7 @@ func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 		"replay.state_file": filepath.Join(b.dir, "state"),
 		"log.format":        "text",
 	}
-	if o.Upstream != "" {
-		settings["gateway.upstream"] = o.Upstream
-	}
-	for key, value := range o.Settings {
-		settings[key] = value
-	}
+	maps.Copy(settings, o.Settings)
 	var env strings.Builder
 	for key, value := range settings {
 		fmt.Fprintf(&env, "BRIDGE_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
@@ -106,7 +100,7 @@ func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 	t.Cleanup(func() {
 		b.Kill()
 		if log, err := os.ReadFile(b.log()); err == nil && t.Failed() {
-			t.Logf("the bridge said:\n%s", tail(log, 12000))
+			t.Logf("the bridge's log:\n%s", tail(log, 12000))
 		}
 	})
 	b.AwaitReady()
@@ -115,7 +109,7 @@ func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 
 func (b *Bridge) log() string { return filepath.Join(b.dir, "log") }
 
-// Log is what it has said so far, over all its lives.
+// Log returns its log so far, of all starts.
 func (b *Bridge) Log() string {
 	text, err := os.ReadFile(b.log())
 	if err != nil {
@@ -135,20 +129,20 @@ func (b *Bridge) Start() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.cmd = exec.Command(b.binary, "serve")
-	b.cmd.Stdout, b.cmd.Stderr, b.cmd.Dir = log, log, b.dir
-	b.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir}, strings.Split(strings.TrimSpace(string(env)), "\n")...)
-	b.ended, err = start(b.cmd)
+	cmd := exec.Command(b.binary, "serve")
+	cmd.Stdout, cmd.Stderr, cmd.Dir = log, log, b.dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir}, strings.Split(strings.TrimSpace(string(env)), "\n")...)
+	b.child, err = process.Start(cmd, syscall.SIGKILL)
 	log.Close()
 	if err != nil {
 		b.t.Fatal(err)
 	}
 }
 
-// Kill ends it as kill -9 does; no-op where it is down.
+// Kill ends it by SIGKILL; no effect where it does not run.
 func (b *Bridge) Kill() { b.end(syscall.SIGKILL) }
 
-// Terminate ends it by SIGTERM, and tells how long it took.
+// Terminate ends it by SIGTERM and returns how long that took.
 func (b *Bridge) Terminate() time.Duration {
 	start := time.Now()
 	b.end(syscall.SIGTERM)
@@ -156,27 +150,18 @@ func (b *Bridge) Terminate() time.Duration {
 }
 
 func (b *Bridge) end(sig syscall.Signal) {
-	if b.ended == nil {
+	if b.child == nil {
 		return
 	}
-	_ = b.cmd.Process.Signal(sig) // it may have ended by itself
-	<-b.ended
-	b.ended = nil
+	if !b.child.Ended() {
+		_ = syscall.Kill(b.child.PID, sig)
+	}
+	_ = b.child.Wait()
+	b.child = nil
 }
 
-// Running tells whether the process is there; a bridge that has ended by
-// itself is not.
-func (b *Bridge) Running() bool {
-	if b.ended == nil {
-		return false
-	}
-	select {
-	case <-b.ended:
-		return false
-	default:
-		return true
-	}
-}
+// Running reports whether the process runs.
+func (b *Bridge) Running() bool { return b.child != nil && !b.child.Ended() }
 
 // AwaitReady waits until events flow.
 func (b *Bridge) AwaitReady() {

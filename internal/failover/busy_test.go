@@ -11,7 +11,7 @@ import (
 	"chatbridge/internal/failover"
 )
 
-// busyMost bounds how long the cores are kept busy, whatever becomes of a test.
+// busyMost bounds how long the cores are kept busy, however a test ends.
 const busyMost = 5 * time.Minute
 
 // spin makes this process, a copy of the test's, keep one core busy until its
@@ -26,14 +26,14 @@ func spin() {
 		os.Exit(0)
 	}()
 	for {
-		_ = time.Now() // as good as anything
+		_ = time.Now()
 	}
 }
 
 // spinEnv asks a copy of the test binary to spin.
 const spinEnv = "FAILOVER_SPIN"
 
-// busy keeps each core busy by something else until the test's end.
+// busy keeps each core busy with other processes until the test's end.
 func (w *world) busy() {
 	w.t.Helper()
 	for range runtime.NumCPU() {
@@ -54,7 +54,8 @@ func (w *world) busy() {
 	w.prompt *= 2
 }
 
-// onlyFull: the short form is to leave the cores to the other packages' tests.
+// onlyFull skips the test in the short form, which leaves the cores to the other
+// packages' tests.
 func onlyFull(t *testing.T) {
 	t.Helper()
 	if !full() {
@@ -62,13 +63,12 @@ func onlyFull(t *testing.T) {
 	}
 }
 
-// busySize is what two cores manage beside something that takes all of them.
+// busySize is a load that two busy cores can serve.
 func (w *world) busySize() {
 	w.size.clients, w.size.rate, w.size.rounds = 20, 40, 4
 }
 
-// TestBridgeKilledBusy: killed and started again on a machine that has something
-// else to do.
+// TestBridgeKilledBusy: killed and started again on a busy machine.
 func TestBridgeKilledBusy(t *testing.T) {
 	onlyFull(t)
 	eachForm(t, nil, bridgeKilledBusy)
@@ -87,7 +87,7 @@ func bridgeKilledBusy(t *testing.T, form chatengine.Form) {
 	w.finish("bridge killed (kill -9), cores busy", alone, w.size.rounds, writer, clients, "r00")
 }
 
-// TestChatEngineKilledInFrontBusy: hand-over and hand-back on such a machine.
+// TestChatEngineKilledInFrontBusy: hand-over and hand-back on a busy machine.
 func TestChatEngineKilledInFrontBusy(t *testing.T) {
 	onlyFull(t)
 	eachForm(t, nil, chatEngineKilledInFrontBusy)
@@ -97,10 +97,7 @@ func chatEngineKilledInFrontBusy(t *testing.T, form chatengine.Form) {
 	w := newWorld(t, form)
 	w.busySize()
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	w.busy()
 	writer.Start("r00")
@@ -115,7 +112,7 @@ func chatEngineKilledInFrontBusy(t *testing.T, form chatengine.Form) {
 	w.finish("ChatEngine killed and restored, cores busy", inFront, w.size.rounds, writer, clients, "r00")
 }
 
-// TestConnectionsCutBusy: connections cut at random on such a machine.
+// TestConnectionsCutBusy: connections cut at random on a busy machine.
 func TestConnectionsCutBusy(t *testing.T) {
 	onlyFull(t)
 	eachForm(t, nil, connectionsCutBusy)

@@ -54,8 +54,8 @@ type Digest struct {
 	Conversations map[string][]string `json:"conversations"` // messages' names, newest first
 	Statuses      map[string]string   `json:"statuses"`      // by message
 	List          map[string]string   `json:"list"`          // last message, by conversation
-	// Arrivals says when and how each message came, Log what became of the
-	// connection: for the reader of a failed comparison.
+	// Arrivals says when and how each message came, Log how the connection ended:
+	// for the log of a failed comparison.
 	Arrivals map[string]string `json:"arrivals"`
 	Log      []string          `json:"log"`
 }
@@ -114,7 +114,7 @@ func (c *Clients) ask(command map[string]any, take func(process int, answer json
 	}
 }
 
-// Summary adds the counters up.
+// Summary returns the counters, added up.
 func (c *Clients) Summary() Summary {
 	c.t.Helper()
 	var sum Summary
@@ -142,7 +142,7 @@ func (s *Summary) add(o Summary) {
 	s.Failures = append(s.Failures, o.Failures...)
 }
 
-// Digests is what each client shows.
+// Digests returns what each client shows.
 func (c *Clients) Digests() []Digest {
 	c.t.Helper()
 	var all []Digest
@@ -170,8 +170,8 @@ func (c *Clients) Send(client int, conversation Conversation, round string, n in
 	return name
 }
 
-// Forget has every client start as after a page load, at url where it is not
-// empty: with nothing known, connected and subscribed anew.
+// Forget resets every client as a page load does, at url where it is not empty:
+// no messages, connected and subscribed anew.
 func (c *Clients) Forget(url string) {
 	c.t.Helper()
 	if url != "" {
@@ -180,7 +180,7 @@ func (c *Clients) Forget(url string) {
 	c.ask(map[string]any{"event": "forget"}, nil)
 }
 
-// Reload has every client start as after a page load that finds the messages of
+// Reload resets every client as a page load does that finds the messages of
 // its conversations in the CRM's tables.
 func (c *Clients) Reload(database string) {
 	c.t.Helper()
@@ -204,8 +204,8 @@ func (c *Clients) Reload(database string) {
 	c.ask(map[string]any{"event": "forget", "rows": rows}, nil)
 }
 
-// Delay is the time from a message's creation to its arrival that the given
-// part of the arrivals did not exceed: 0.5 is the median, 1 the worst.
+// Delay returns a quantile of the times from a message's creation to its arrival:
+// 0.5 is the median, 1 the worst.
 func (s Summary) Delay(part float64) time.Duration {
 	if len(s.Delays) == 0 {
 		return 0

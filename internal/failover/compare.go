@@ -25,7 +25,7 @@ type Verdict struct {
 	Examples []string
 }
 
-// Clean tells whether there is no difference.
+// Clean reports whether there is no difference.
 func (v Verdict) Clean() bool {
 	return v.Missing+v.Extra+v.Disorder+v.Status+v.List == 0
 }
@@ -41,7 +41,7 @@ func (v *Verdict) example(format string, args ...any) {
 	}
 }
 
-// truth is what the database holds.
+// truth is what is in the database.
 type truth struct {
 	messages map[string][]string // a conversation's, newest first
 	statuses map[string]string
@@ -49,14 +49,14 @@ type truth struct {
 	inside   map[string]string // a conversation's workspace
 }
 
-// Compare holds the clients against the database once the writer has stopped,
-// as soon as they agree, or after patience as they are then. Only messages of
-// the round count, and none of an earlier one: a client that has loaded the
-// page since would know those from there.
-func Compare(t testing.TB, clients *Clients, database string, form chatengine.Form, round string, patience time.Duration) Verdict {
+// Compare compares the clients with the database once the writer has stopped: as
+// soon as they agree, or as they are after the timeout. Only messages of the
+// round count: a client that has loaded the page since knows earlier ones from
+// there.
+func Compare(t testing.TB, clients *Clients, database string, form chatengine.Form, round string, timeout time.Duration) Verdict {
 	t.Helper()
 	want := load(t, database, form, round)
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for {
 		v := want.judge(clients.each, clients.Digests(), round)
 		if v.Clean() || time.Now().After(deadline) {
@@ -127,7 +127,7 @@ func (w truth) judgeConversation(v *Verdict, client int, conversation string, d 
 	v.Missing += len(missing)
 	v.Extra += len(extra)
 	if len(missing) > 0 {
-		v.example("client %d lacks %d of %d in %s: %s … %s", client, len(missing), len(want), conversation, missing[len(missing)-1], missing[0])
+		v.example("client %d is missing %d of %d in %s: %s … %s", client, len(missing), len(want), conversation, missing[len(missing)-1], missing[0])
 	}
 	if len(extra) > 0 {
 		v.example("client %d has %d in %s that are not in the database: %s", client, len(extra), conversation, extra[0])
@@ -151,7 +151,7 @@ func (w truth) judgeConversation(v *Verdict, client int, conversation string, d 
 	}
 }
 
-// difference is what a has and b has not.
+// difference returns the elements of a that are not in b.
 func difference(a, b []string) []string {
 	in := make(map[string]bool, len(b))
 	for _, id := range b {

@@ -9,7 +9,7 @@ import (
 )
 
 // TestHarnessAgrees: with nothing failing, clients of ChatEngine alone show
-// what the database holds.
+// what is in the database.
 func TestHarnessAgrees(t *testing.T) {
 	eachForm(t, realOnly, harnessAgrees)
 }
@@ -57,12 +57,12 @@ func harnessNotices(t *testing.T, form chatengine.Form) {
 	writer.Stop()
 	v := failover.Compare(t, clients, w.database, w.form, "r00", time.Second)
 	if v.Missing == 0 {
-		t.Fatalf("messages were sent while nobody could hear them, and none is missing: %v", v)
+		t.Fatalf("messages were sent while no client was connected, and none is missing: %v", v)
 	}
-	// The histories say it as well, of a server that ought to have made up for it.
+	// The histories say so too, for a server that has to send them later.
 	j := clients.Judge(w.recorder.Truth(), w.bounds(alone), false)
 	if j.Found["Reliable"] == 0 {
-		t.Fatalf("the histories lack nothing: %v", j)
+		t.Fatalf("the histories miss nothing: %v", j)
 	}
 	t.Log(v, clients.Summary(), j)
 }

@@ -13,8 +13,8 @@ import (
 type Judgement struct {
 	// Found counts by the validators' names.
 	Found map[string]int
-	// Gaps counts the holes of which clients were told. Each is a failure here:
-	// nothing that the scenarios do loses events.
+	// Gaps counts the gaps reported to clients. Each is a failure here: nothing
+	// that the scenarios do loses events.
 	Gaps int
 	// Judged counts the events received that were judged.
 	Judged int
@@ -22,11 +22,11 @@ type Judgement struct {
 	Examples []history.Violation
 }
 
-// Clean tells whether nothing was found.
+// Clean reports whether nothing was found.
 func (j Judgement) Clean() bool { return len(j.Found) == 0 && j.Gaps == 0 }
 
 func (j Judgement) String() string {
-	return fmt.Sprintf("%d events of histories judged, violations %v, %d gaps told", j.Judged, j.Found, j.Gaps)
+	return fmt.Sprintf("%d events of histories judged, violations %v, %d gaps reported", j.Judged, j.Found, j.Gaps)
 }
 
 // Merge adds another one's counts.
@@ -44,9 +44,9 @@ func (j *Judgement) Merge(o Judgement) {
 // examplesPerClient bounds what one client's history puts into the log.
 const examplesPerClient = 5
 
-// Judge holds each client's history, since its page was loaded, against the
-// truth. With live, clients that are not at the bridge are at a server that
-// keeps nothing for them.
+// Judge judges each client's history, since its page was loaded, by the truth.
+// With live, clients that are not at the bridge are at a server that sends
+// nothing from before their connection.
 func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) Judgement {
 	c.t.Helper()
 	judge := history.NewJudge(truth, bounds)
@@ -55,7 +55,7 @@ func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) 
 		h := c.history(i, live)
 		for _, e := range h.Entries {
 			switch {
-			case e.Kind == history.GapTold:
+			case e.Kind == history.GapEvent:
 				all.Gaps++
 			case e.Op == history.Receive:
 				all.Judged++
@@ -89,8 +89,8 @@ func (j *Judgement) take(found []history.Violation) {
 	}
 }
 
-// history asks for one client's. What it was owed has had the time to come: so
-// the recording ends with nothing left.
+// history asks for one client's history. The clients have settled, so at its end
+// nothing is left to come.
 func (c *Clients) history(i int, live bool) *history.History {
 	c.t.Helper()
 	process, place := c.at(i)
@@ -115,7 +115,7 @@ func (c *Clients) history(i int, live bool) *history.History {
 	return h
 }
 
-// at tells which process has the ith client, and where.
+// at returns the process of the ith client, and its place there.
 func (c *Clients) at(i int) (process, place int) {
 	n := len(c.procs)
 	for p := range n {
@@ -160,14 +160,14 @@ func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
 			e.As, err = as(rest[1], e.Message)
 		}
 	case "gap":
-		e.Op, e.Kind, e.Gap = history.Receive, history.GapTold, new(history.Gap)
-		var told struct {
+		e.Op, e.Kind, e.Gap = history.Receive, history.GapEvent, new(history.Gap)
+		var gap struct {
 			Since, Until   time.Time
 			ConversationID string
 			Reload         bool
 		}
-		err = read(rest, &told)
-		*e.Gap = history.Gap{Since: told.Since, Until: told.Until, Conversation: told.ConversationID, Reload: told.Reload}
+		err = read(rest, &gap)
+		*e.Gap = history.Gap{Since: gap.Since, Until: gap.Until, Conversation: gap.ConversationID, Reload: gap.Reload}
 	default:
 		err = fmt.Errorf("a history has %q", op)
 	}

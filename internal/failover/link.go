@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Link is a stretch of network between clients and a server: TCP connections
-// to its address are forwarded to the target, until they are cut or stalled.
+// Link forwards TCP connections to its address to the target, until they are cut
+// or stalled.
 // All methods are safe for concurrent use.
 type Link struct {
 	ln     net.Listener
@@ -83,7 +83,7 @@ func (l *Link) Len() int {
 func (l *Link) Bytes() int64 { return l.bytes.Load() }
 
 // Stall stops forwarding without closing anything, as a network that drops
-// packets does: what is sent waits, nobody is told.
+// packets does: what is sent waits, neither side gets an error.
 func (l *Link) Stall() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +146,7 @@ func (l *Link) forward(client net.Conn) {
 	l.mu.Unlock()
 }
 
-// copy forwards one direction up to its end, and then ends the other side's.
+// copy forwards one direction to its end, and then closes the other side's.
 func (l *Link) copy(dst, src net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {

@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	if !full() {
-		// The scenarios wait more than they work.
+		// The scenarios mostly wait.
 		if err := flag.Set("test.parallel", "4"); err != nil {
 			panic(err)
 		}

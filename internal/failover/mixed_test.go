@@ -10,20 +10,19 @@ import (
 	"chatbridge/internal/failover"
 )
 
-// TestChatEngineHangs: it stops and goes on, its connections open all the
-// while. Whatever it had begun to do it does when it goes on.
+// TestChatEngineHangs: it is stopped and continued, its connections stay open.
+// What it had begun it finishes when it is continued.
 func TestChatEngineHangs(t *testing.T) {
 	eachForm(t, realOnly, chatEngineHangs)
 }
 
 func chatEngineHangs(t *testing.T, form chatengine.Form) {
 	w := newWorld(t, form)
-	w.patience = 2 * time.Second
+	w.timeout = 2 * time.Second
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.timeout": "500ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	settings := gatewaySettings(engine)
+	settings["gateway.timeout"] = "500ms"
+	bridge := w.bridge(w.database, settings)
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	rounds := max(w.size.rounds/2, 1)
@@ -51,10 +50,7 @@ func TestEverythingAtOnce(t *testing.T) {
 func everythingAtOnce(t *testing.T, form chatengine.Form) {
 	w := newWorld(t, form)
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	link := failover.NewLink(t, bridge.Addr())
 	writer, clients := w.writer(engine.URL().String()), w.clients(link.URL())
 	failures := []func(){

@@ -9,8 +9,8 @@ import (
 	"chatbridge/internal/failover"
 )
 
-// TestNetworkDropped: between the bridge and Postgres packets are dropped, so
-// that neither side is told, for longer than the bridge waits.
+// TestNetworkDropped: between the bridge and Postgres packets are dropped, so that
+// neither side gets an error, for longer than the bridge waits.
 func TestNetworkDropped(t *testing.T) {
 	eachForm(t, agreeing, networkDropped)
 }

@@ -1,31 +1,44 @@
 package failover
 
 import (
+	"os"
 	"os/exec"
-	"runtime"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"chatbridge/internal/process"
 )
 
-// start starts a program in a process group of its own and returns a channel
-// that is closed when it has ended. Where the system can do that, it does not
-// outlive us.
-func start(cmd *exec.Cmd) (ended <-chan struct{}, err error) {
-	cmd.SysProcAttr = ownGroup()
-	started, done := make(chan error, 1), make(chan struct{})
-	go func() { // joined by done
-		// Linux sends the death signal when the thread that started the process
-		// ends; a locked one lives until here.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(done)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait() // how it ended is no matter
-		}
-	}()
-	if err := <-started; err != nil {
-		<-done
-		return nil, err
+// startProgram runs a program until the test ends.
+func startProgram(t testing.TB, dir, program string, args ...string) {
+	t.Helper()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return done, nil
+	cmd := exec.Command(program, args...)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "HOME="+dir)
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
+		log.Close()
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		child.KillGroup()
+		_ = child.Wait()
+		log.Close()
+		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(program), tail(text, 4000))
+		}
+	})
+}
+
+// tail is the end of a log.
+func tail(text []byte, n int) []byte {
+	if len(text) > n {
+		text = text[len(text)-n:]
+	}
+	return text
 }

@@ -11,8 +11,9 @@ import (
 	"chatbridge/internal/failover"
 )
 
-// TestProxies runs each load balancer with the configuration that we ship, and
-// looks at where it sends whom. What clients miss is the scenarios' business.
+// TestProxies runs each load balancer with the configuration in configs/, and
+// checks which server it sends clients to. What clients miss is tested in the
+// scenarios.
 func TestProxies(t *testing.T) {
 	for _, kind := range failover.Kinds() {
 		t.Run(kind, func(t *testing.T) {

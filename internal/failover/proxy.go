@@ -4,19 +4,17 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
 
-// Proxy is a load balancer of Debian's, running with the configuration that we
-// ship, its addresses replaced.
+// Proxy is a load balancer of Debian's, running with the configuration in
+// configs/, its addresses replaced.
 type Proxy struct {
 	// URL is where clients connect.
 	URL string
@@ -73,7 +71,7 @@ func StartProxy(t testing.TB, kind, engine, bridge string) *Proxy {
 	return &Proxy{URL: "http://" + addr}
 }
 
-// nginxMain is the least that the shipped part needs around it.
+// nginxMain is the smallest main configuration for the shipped part.
 const nginxMain = `daemon off;
 master_process off;
 pid %[1]s/nginx.pid;
@@ -91,10 +89,10 @@ http {
 }
 `
 
-// programOf finds the program, and installs it where that can be done.
+// programOf returns the path of the program, installed first where it is missing.
 func programOf(t testing.TB, name string) string {
 	t.Helper()
-	look := func() string {
+	find := func() string {
 		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/usr/bin") {
 			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && info.Mode()&0o111 != 0 {
 				return filepath.Join(dir, name)
@@ -102,7 +100,7 @@ func programOf(t testing.TB, name string) string {
 		}
 		return ""
 	}
-	if path := look(); path != "" {
+	if path := find(); path != "" {
 		return path
 	}
 	if os.Geteuid() == 0 {
@@ -115,7 +113,7 @@ func programOf(t testing.TB, name string) string {
 			t.Logf("apt-get install %s: %v\n%s", name, err, out)
 		}
 	}
-	path := look()
+	path := find()
 	switch {
 	case path != "":
 	case os.Getenv("CI") != "":
@@ -124,39 +122,6 @@ func programOf(t testing.TB, name string) string {
 		t.Skipf("%s is missing: apt-get install %s", name, name)
 	}
 	return path
-}
-
-// startProgram runs a program in a process group of its own until the test ends.
-func startProgram(t testing.TB, dir, program string, args ...string) {
-	t.Helper()
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir, "HOME="+dir)
-	ended, err := start(cmd)
-	if err != nil {
-		log.Close()
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // it may have ended
-		<-ended
-		log.Close()
-		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s said:\n%s", filepath.Base(program), tail(text, 4000))
-		}
-	})
-}
-
-// tail is the end of a log.
-func tail(text []byte, n int) []byte {
-	if len(text) > n {
-		text = text[len(text)-n:]
-	}
-	return text
 }
 
 // Root is the repository's directory.
@@ -170,51 +135,4 @@ func writeFile(t testing.TB, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// freeAddr is a port of 127.0.0.1 that was free a moment ago.
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
-// awaitListener waits until something listens at addr.
-func awaitListener(t testing.TB, addr string) {
-	t.Helper()
-	await(t, 20*time.Second, "a listener at "+addr, func() bool {
-		conn, err := net.DialTimeout("tcp", addr, time.Second)
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
-	})
-}
-
-// await polls a condition of another process.
-func await(t testing.TB, patience time.Duration, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s", patience, what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// httpOK tells whether url answers 200.
-func httpOK(url string) bool {
-	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get(url)
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
 }

@@ -26,8 +26,7 @@ type report struct {
 	rows []row
 }
 
-// reported is this run's; the tests' processes are one, so a global is what
-// TestMain can print.
+// reported is the report of this run; TestMain prints it, so it is global.
 var reported report
 
 // add adds a row, or adds to the one of the same scenario and way.
@@ -71,7 +70,7 @@ const (
 	tableEnd   = "<!-- end of table -->\n"
 )
 
-// publish prints the table, and puts it into the document where FAILOVER_DOC
+// publish prints the table, and writes it into the document where FAILOVER_DOC
 // names one.
 func (r *report) publish() error {
 	if len(r.rows) == 0 {
@@ -105,7 +104,7 @@ func violations(j failover.Judgement) string {
 		parts = append(parts, fmt.Sprintf("%s %d", name, j.Found[name]))
 	}
 	if j.Gaps > 0 {
-		parts = append(parts, fmt.Sprintf("gaps told %d", j.Gaps))
+		parts = append(parts, fmt.Sprintf("gaps reported %d", j.Gaps))
 	}
 	return strings.Join(parts, ", ")
 }

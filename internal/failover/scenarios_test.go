@@ -16,22 +16,22 @@ import (
 // pause is a random moment between failures.
 func pause(from, to time.Duration) { time.Sleep(from + rand.N(to-from)) }
 
-// bridge starts one on the world's database; via is the database as the bridge
-// reaches it.
-func (w *world) bridge(via string, settings map[string]string) *failover.Bridge {
+// bridge starts one that reads from the database.
+func (w *world) bridge(database string, settings map[string]string) *failover.Bridge {
 	w.t.Helper()
-	o := failover.BridgeOptions{Form: w.form, DatabaseURL: via, Secret: secret, Settings: map[string]string{}}
-	for key, value := range settings {
-		if key == "gateway.upstream" {
-			o.Upstream = value
-			continue
-		}
-		o.Settings[key] = value
-	}
-	return failover.NewBridge(w.t, o)
+	return failover.NewBridge(w.t, failover.BridgeOptions{Form: w.form, DatabaseURL: database, Secret: secret, Settings: settings})
 }
 
-// finish settles a round, wants it clean, and enters it into the report.
+// gatewaySettings put the bridge in front of ChatEngine, with a quick hand-over
+// and hand-back.
+func gatewaySettings(engine *chatengine.Server) map[string]string {
+	return map[string]string{
+		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
+		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
+	}
+}
+
+// finish settles a round, checks that it is clean, and adds it to the report.
 func (w *world) finish(name, way string, failures int, writer *failover.Writer, clients *failover.Clients, round string) {
 	w.t.Helper()
 	v := w.settle(writer, clients, round)
@@ -47,8 +47,8 @@ func (w *world) finish(name, way string, failures int, writer *failover.Writer, 
 	}
 	// In front, a client may come from ChatEngine with an offset of long ago. A
 	// bridge that was killed meanwhile cannot know that ChatEngine had served it,
-	// and tells of a gap that is none (docs/failover.md). That nothing is missing
-	// says the verdict above.
+	// and reports a gap that is none (docs/failover.md). That nothing is missing is
+	// checked above.
 	if !j.Clean() && (way != inFront || len(j.Found) > 0) {
 		w.t.Error(j)
 	}
@@ -66,10 +66,7 @@ func TestChatEngineKilledInFront(t *testing.T) {
 func chatEngineKilledInFront(t *testing.T, form chatengine.Form) {
 	w := newWorld(t, form)
 	engine := w.engine()
-	bridge := w.bridge(w.database, map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	})
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	for i := range w.size.rounds {
@@ -77,9 +74,8 @@ func chatEngineKilledInFront(t *testing.T, form chatengine.Form) {
 		engine.Kill()
 		pause(100*time.Millisecond, 4*time.Second)
 		w.restore(engine)
-		// Every other time all clients are back at ChatEngine when it dies, else
-		// wherever they happen to be: at the bridge, on the way, half of them here
-		// and half there.
+		// Every other time all clients are back at ChatEngine when it dies;
+		// otherwise some are at the bridge, some reconnecting.
 		if i%2 == 0 {
 			w.handedBack(bridge)
 		} else {
@@ -281,7 +277,7 @@ func connectionsCut(t *testing.T, form chatengine.Form) {
 }
 
 // TestConnectionsCutInFront: the same with a healthy ChatEngine behind the
-// gateway: what ChatEngine alone would lose, the gateway makes up for.
+// gateway: what ChatEngine alone would lose, the gateway sends.
 func TestConnectionsCutInFront(t *testing.T) {
 	eachForm(t, agreeing, connectionsCutInFront)
 }

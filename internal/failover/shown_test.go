@@ -78,18 +78,10 @@ func TestOlderCRMShows(t *testing.T) {
 	t.Run("beside", func(t *testing.T) { shownBeside(t, history.ByID, idsByProvider) })
 }
 
-// inFrontOf are the settings of a gateway that is quick to switch.
-func inFrontOf(engine *chatengine.Server) map[string]string {
-	return map[string]string{
-		"gateway.upstream": engine.URL().String(), "gateway.recover_after": "500ms",
-		"gateway.interval": "200ms", "gateway.handback_interval": "300ms", "gateway.handback_batch": "10",
-	}
-}
-
 func shownInFront(t *testing.T, crm history.CRM) {
 	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
-	bridge := w.bridge(w.database, inFrontOf(engine))
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	for range w.size.rounds {
@@ -201,7 +193,7 @@ func TestPageLoadedAtChatEngine(t *testing.T) {
 	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
 	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
-	bridge := w.bridge(w.database, inFrontOf(engine))
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	steady(3 * time.Second)
@@ -224,7 +216,7 @@ func TestPageLoadedWhileLocal(t *testing.T) {
 	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
 	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
-	bridge := w.bridge(w.database, inFrontOf(engine))
+	bridge := w.bridge(w.database, gatewaySettings(engine))
 	writer, clients := w.writer(engine.URL().String()), w.clients(bridge.URL())
 	writer.Start("r00")
 	steady(2 * time.Second)

@@ -27,20 +27,21 @@ type Recorder struct {
 	statuses  map[string]string // a message's last one
 	last      map[string]string // a conversation's last message
 	relations map[uint32]*pgoutput.Relation
-	// told: ChatEngine tells some of it too, once for a message what the
-	// database says twice.
-	told bool
+	// engine: ChatEngine emits too, one conversation event for the two rows that
+	// a message changes.
+	engine bool
 }
 
 // truthSlot is the recorder's slot and publication.
 const truthSlot = "truth"
 
-// Record begins to record a database in the form's tables. told tells that a ChatEngine serves clients as well,
-// which does not repeat a conversation for the two rows that a message changes.
-func Record(t testing.TB, database string, form chatengine.Form, told bool) *Recorder {
+// Record begins to record a database in the form's tables. engine says that
+// ChatEngine serves clients too: it does not repeat a conversation for the two rows
+// that a message changes.
+func Record(t testing.TB, database string, form chatengine.Form, engine bool) *Recorder {
 	t.Helper()
 	r := &Recorder{
-		t: t, url: database, form: form, told: told, statuses: make(map[string]string), last: make(map[string]string),
+		t: t, url: database, form: form, engine: engine, statuses: make(map[string]string), last: make(map[string]string),
 		relations: make(map[uint32]*pgoutput.Relation),
 	}
 	r.query(`create publication `+truthSlot+` for table messages, conversations`, nil)
@@ -48,7 +49,7 @@ func Record(t testing.TB, database string, form chatengine.Form, told bool) *Rec
 	return r
 }
 
-// Truth is everything committed since Record. It must not be changed.
+// Truth returns everything committed since Record. It must not be changed.
 func (r *Recorder) Truth() *history.Truth {
 	r.t.Helper()
 	var decoder pgoutput.Decoder
@@ -161,7 +162,7 @@ func (r *Recorder) commit(tx *transaction) {
 	}
 	c := tx.rows[0]
 	v := c.value
-	// The places of the events of a transaction of one row: its own, and its
+	// The indexes of the events of a transaction of one row: its own, and its
 	// conversation's.
 	own, conversations := uint32(1), uint32(3)
 	add := func(index uint32, kind history.Kind, conversation, message, status string, optional bool) {
@@ -173,9 +174,9 @@ func (r *Recorder) commit(tx *transaction) {
 	switch {
 	case c.table == "conversations":
 		last, same := r.newest(v)
-		// The conversation was told with its message already, or is written
+		// The conversation was emitted with its message already, or is written
 		// once more with the same one.
-		add(conversations, history.Conversation, v["id"], last, "", same && !c.insert || r.told)
+		add(conversations, history.Conversation, v["id"], last, "", same && !c.insert || r.engine)
 		r.last[v["id"]] = last
 	case c.insert:
 		add(own, history.Message, v["conversation_id"], r.name(v), "", false)
@@ -185,12 +186,12 @@ func (r *Recorder) commit(tx *transaction) {
 		}
 		r.statuses[r.name(v)] = v["status"]
 	default:
-		// Who does not know the state before takes every update for a change.
+		// A server that does not know the state before emits every update.
 		same := r.statuses[r.name(v)] == v["status"]
 		add(own, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], same)
 		r.statuses[r.name(v)] = v["status"]
 	}
 }
 
-// String counts what is there.
+// String is for logs.
 func (r *Recorder) String() string { return fmt.Sprintf("%d events committed", len(r.truth.Events)) }

@@ -16,8 +16,8 @@ import (
 	"chatbridge/internal/throwaway/pgtest"
 )
 
-// size is how much of everything. The full form is what the issue asks for; the
-// short one, for every run of the tests, has less of it and the same steps.
+// size is how much of everything. The short form, for every run of the tests, has
+// the same steps as the full one with less of everything.
 type size struct {
 	clients, processes int
 	rate               int // messages per second
@@ -32,7 +32,7 @@ func sizes() size {
 	return size{clients: 10, processes: 1, rate: 25, rounds: 2, drop: 3 * time.Second}
 }
 
-// full tells whether the full form is asked for.
+// full reports whether the full form is to be run.
 func full() bool { return os.Getenv("FAILOVER") == "full" }
 
 // secret signs the tokens of a world.
@@ -47,15 +47,16 @@ type world struct {
 	cluster       *throwaway.Cluster
 	database      string
 	conversations []failover.Conversation
-	patience      time.Duration // the writer's, with ChatEngine
+	timeout       time.Duration // of the writer's requests to ChatEngine
 	recorder      *failover.Recorder
 	// prompt is how long an event may take here, failures included.
 	prompt time.Duration
 }
 
 // newWorld starts a cluster of its own, which may be killed, with the tables of a
-// form of ChatEngine. In the short form worlds exist side by side, they mostly
-// wait; in the full one each has the machine to itself, for the figures' sake.
+// form of ChatEngine. In the short form worlds run in parallel, because they mostly
+// wait; in the full one each has the machine to itself, so that its times can be
+// published.
 func newWorld(t *testing.T, form chatengine.Form) *world {
 	t.Helper()
 	if !full() {
@@ -128,7 +129,7 @@ func (w *world) writer(url string) *failover.Writer {
 	w.t.Helper()
 	w.recorder = failover.Record(w.t, w.database, w.form, url != "")
 	return failover.NewWriter(w.t, failover.WriterOptions{
-		Form: w.form, DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Patience: w.patience,
+		Form: w.form, DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Timeout: w.timeout,
 	})
 }
 
@@ -176,21 +177,21 @@ func (w *world) settle(writer *failover.Writer, clients *failover.Clients, round
 	return v
 }
 
-// bounds are what clients are promised: way is who has the clients' address.
+// bounds are what clients are promised; way is what they connect to.
 func (w *world) bounds(way string) history.Bounds {
 	b := history.Bounds{
 		Window: time.Minute, Prompt: w.prompt, Grace: 300 * time.Millisecond, CatchUp: 20 * time.Second, Slack: 2 * time.Second,
-		Continuous: true, // nobody is away for longer than the window
+		Continuous: true, // no client is away for longer than the window
 	}
 	if way == inFront {
-		// The gateway asks the bridge as often as it takes.
+		// The gateway asks the bridge as often as needed.
 		b.Repeats = -1
 	}
 	return b
 }
 
-// judge holds every client's history against what was committed. The clients
-// must have settled.
+// judge judges every client's history by what was committed. The clients must
+// have settled.
 func (w *world) judge(clients *failover.Clients, way string) failover.Judgement {
 	w.t.Helper()
 	live := way != inFront && way != alone
@@ -208,7 +209,7 @@ func (w *world) judge(clients *failover.Clients, way string) failover.Judgement 
 // maxExamples bounds the violations in a test's log.
 const maxExamples = 40
 
-// The ways in which clients come to the bridge, but for the load balancers' names.
+// What clients connect to, beside the load balancers by their names.
 const (
 	inFront = "in front"
 	alone   = "bridge alone"

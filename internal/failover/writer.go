@@ -24,17 +24,17 @@ type WriterOptions struct {
 	Form chatengine.Form
 	// DatabaseURL is a database with them.
 	DatabaseURL string
-	// Engine is ChatEngine's address, such as http://127.0.0.1:3000: it stores
-	// and emits what it can. What it cannot is written straight into the
-	// database, as the CRM's functions do. Empty: all is.
+	// Engine is ChatEngine's address, such as http://127.0.0.1:3000, which stores
+	// and emits. While it does not answer, rows are written directly into the
+	// database, as the CRM's functions do. Empty: all are.
 	Engine string
 	// Conversations are written to in turn.
 	Conversations []Conversation
-	// Patience is how long ChatEngine may take for a write before it is made
-	// straight into the database; zero: 10 s. Too short, and one that is merely
-	// busy is passed over, and never tells of what it did not write.
-	Patience time.Duration
-	// Rate is messages per second. Each message brings two changes of status of
+	// Timeout is how long ChatEngine may take for a write before it is made
+	// directly in the database; zero: 10 s. With too short a timeout a busy
+	// ChatEngine is bypassed, and never emits what it did not write.
+	Timeout time.Duration
+	// Rate is messages per second. With each message come two changes of status of
 	// earlier ones, and a change of its conversation.
 	Rate int
 }
@@ -55,7 +55,7 @@ type Writer struct {
 	counts struct{ messages, statuses, direct atomic.Int64 }
 }
 
-// write is one thing to store.
+// write is one message or one status to store.
 type write struct {
 	Message *message
 	Status  *status
@@ -84,8 +84,8 @@ type status struct {
 // Start. Its connections end with the test.
 func NewWriter(t testing.TB, o WriterOptions) *Writer {
 	t.Helper()
-	if o.Patience == 0 {
-		o.Patience = 10 * time.Second
+	if o.Timeout == 0 {
+		o.Timeout = 10 * time.Second
 	}
 	config, err := pgxpool.ParseConfig(o.DatabaseURL)
 	if err != nil {
@@ -97,7 +97,7 @@ func NewWriter(t testing.TB, o WriterOptions) *Writer {
 		t.Fatal(err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: len(o.Conversations)}
-	w := &Writer{t: t, opts: o, pool: pool, client: &http.Client{Transport: transport, Timeout: o.Patience}}
+	w := &Writer{t: t, opts: o, pool: pool, client: &http.Client{Transport: transport, Timeout: o.Timeout}}
 	t.Cleanup(func() {
 		w.Stop()
 		transport.CloseIdleConnections()
@@ -156,13 +156,13 @@ func (w *Writer) Stop() {
 	}
 }
 
-// Written is how many messages and statuses are stored, and how many of both
-// not through ChatEngine.
+// Written returns how many messages and statuses are stored, and how many of
+// both without ChatEngine.
 func (w *Writer) Written() (messages, statuses, direct int64) {
 	return w.counts.messages.Load(), w.counts.statuses.Load(), w.counts.direct.Load()
 }
 
-// next is a conversation's nth message, and what it brings for earlier ones.
+// next returns a conversation's nth message and statuses of earlier ones.
 func (w *Writer) next(c Conversation, n int) []write {
 	id := func(n int) string { return messageName(w.round, c, n) }
 	first, second, third := w.tables().statuses()
@@ -180,9 +180,9 @@ func (w *Writer) next(c Conversation, n int) []write {
 	return ops
 }
 
-// store stores one thing and does not give up: the database may be restarting.
-// While ChatEngine answers, be it that it cannot, it is for ChatEngine to store
-// and to tell; only one that does not answer is passed over.
+// store stores one write, and retries until it succeeds: the database may be
+// restarting. While ChatEngine answers, even with an error, it has to store and
+// emit; it is bypassed only while it does not answer.
 func (w *Writer) store(op write) {
 	for {
 		err := w.byEngine(op)
@@ -221,7 +221,7 @@ func (w *Writer) byEngine(op write) error {
 	resp, err := w.client.Post(w.opts.Engine+path, "application/json", bytes.NewReader(body))
 	if err != nil {
 		if os.IsTimeout(err) {
-			// One that hangs would cost each write its time-out.
+			// Otherwise each write to one that hangs would wait for the timeout.
 			w.avoid.Store(time.Now().Add(time.Second).UnixNano())
 		}
 		return errNoEngine

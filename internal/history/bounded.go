@@ -12,7 +12,7 @@ func bounded(c *examined) []Violation {
 				e.Kind, e.Message, e.Status, e.Conversation, e.Position))
 		case a.connection < 0:
 			all = append(all, c.violation("Bounded", a.entry, a.event, "%v came without a connection", &c.truth.Events[a.event]))
-		case c.truth.Events[a.event].Workspace == c.h.Workspace && c.visits(c.connections[a.connection], a.event) == 0:
+		case c.truth.Events[a.event].Workspace == c.h.Workspace && c.maxArrivals(c.connections[a.connection], a.event) == 0:
 			all = append(all, c.violation("Bounded", a.entry, a.event, "%v came to a client that could not see it", &c.truth.Events[a.event]))
 		}
 	}
@@ -21,7 +21,7 @@ func bounded(c *examined) []Violation {
 			continue // none twice: resumable
 		}
 		for i, count := range n.count {
-			if may := c.visits(n, i); may > 0 && count > may+c.bounds.Repeats {
+			if may := c.maxArrivals(n, i); may > 0 && count > may+c.bounds.Repeats {
 				all = append(all, c.violation("Bounded", n.first, i, "%v came %d times in the connection from %s, may %d",
 					&c.truth.Events[i], count, clock(n.from), may))
 			}
@@ -30,8 +30,8 @@ func bounded(c *examined) []Violation {
 	return all
 }
 
-// visits is how often an event may come in a connection.
-func (c *examined) visits(n *connection, i int) int {
+// maxArrivals returns how often an event may come in a connection.
+func (c *examined) maxArrivals(n *connection, i int) int {
 	ev := &c.truth.Events[i]
 	if ev.Kind != Message {
 		return 1 + c.catchUps(n, ev)
@@ -41,10 +41,10 @@ func (c *examined) visits(n *connection, i int) int {
 		if p.conversation != "" && p.conversation != ev.Conversation {
 			continue
 		}
-		if c.decided(p) {
+		if c.subscribedInTime(p) {
 			continue
 		}
-		// What was committed before it gave the conversation back still comes.
+		// What was committed before it unsubscribed still comes.
 		if !p.lasted && p.to.Before(n.to) && ev.At.After(p.to.Add(c.bounds.Slack)) {
 			continue
 		}
@@ -56,17 +56,18 @@ func (c *examined) visits(n *connection, i int) int {
 	return times
 }
 
-// decided tells that a phase never was one: the new client subscribed in time.
-func (c *examined) decided(p *phase) bool {
+// subscribedInTime reports whether a new client subscribed within Bounds.Grace, so
+// that its phase without subscriptions does not count.
+func (c *examined) subscribedInTime(p *phase) bool {
 	return p.why == byConnect && !p.lasted && p.to.Sub(p.from) < c.bounds.Grace-c.bounds.Slack
 }
 
-// catchUps is how many readings of messages from the log repeat an event: one
+// catchUps returns how many reads of the log repeat an event: one
 // for each subscription, and one for a new client without any.
 func (c *examined) catchUps(n *connection, ev *Event) int {
 	times := 0
 	for _, p := range n.phases {
-		reads := p.why == bySubscribe && p.conversation == ev.Conversation || p.why == byConnect && !c.decided(p)
+		reads := p.why == bySubscribe && p.conversation == ev.Conversation || p.why == byConnect && !c.subscribedInTime(p)
 		if reads && !ev.At.After(p.from.Add(c.bounds.CatchUp)) {
 			times++
 		}

@@ -6,7 +6,7 @@ import (
 	"chatbridge/source"
 )
 
-// Op is what an Entry tells of.
+// Op is the kind of an Entry.
 type Op uint8
 
 // What a client does, and what happens to it.
@@ -15,13 +15,13 @@ const (
 	Connect Op = iota
 	// Disconnect: its session's connection ended.
 	Disconnect
-	// Subscribe and Unsubscribe: it asked for a conversation, or gave it back.
-	// Asking again for one that it has means nothing.
+	// Subscribe and Unsubscribe of a conversation. A second Subscribe to the same
+	// one has no effect.
 	Subscribe
 	Unsubscribe
 	// Receive: an event came.
 	Receive
-	// CaughtUp: it was told that it has all that it is owed so far.
+	// CaughtUp: the server said that all that is due so far was sent.
 	CaughtUp
 	// Load: it shows a message that no event brought: one of the database, as a
 	// page does that is loaded, or one that it sends. Only Shown looks at it.
@@ -38,8 +38,8 @@ type Entry struct {
 	At time.Time
 	Op Op
 
-	// Recovered tells, of a Connect, that the session before was restored from
-	// Offset on, the position of the last event received in it.
+	// Recovered, of a Connect: the session before was restored from Offset on, the
+	// position of the last event received in it.
 	Recovered bool
 	Offset    source.Position
 	// Floor is, of a Connect and a Subscribe, the position of the newest event
@@ -47,8 +47,8 @@ type Entry struct {
 	// committed within Bounds.Window was held.
 	Floor source.Position
 
-	// NoPast tells, of a Connect, that the server sends nothing from before it,
-	// as ChatEngine does.
+	// NoPast, of a Connect: the server sends nothing from before it, as ChatEngine
+	// does.
 	NoPast bool
 
 	// Conversation is that of Subscribe, Unsubscribe and Receive.
@@ -63,7 +63,7 @@ type Entry struct {
 	Message   string
 	Status    string
 	As        As     // Kinds Message and MessageStatus, and a Load
-	Gap       *Gap   // Kind GapTold
+	Gap       *Gap   // Kind GapEvent
 	Raw       []byte // the event's bytes, searched for Truth.Marks; may be nil
 }
 
@@ -85,7 +85,7 @@ type History struct {
 	// Stalled are the times in which it did not read.
 	Stalled []Span
 	// End is when the recording ended. Drained: nothing was left to come then,
-	// so that everything committed is owed to a client that is connected.
+	// so that everything committed is due to a client that is connected.
 	End     time.Time
 	Drained bool
 }
@@ -95,7 +95,7 @@ type Bounds struct {
 	// Window is how far back a new session and a new subscription are caught up.
 	Window time.Duration
 	// Prompt is how long an event takes at most while the source flows and the
-	// client reads. What a connection was owed for less than that before it
+	// client reads. What was due for less than that before the connection
 	// ended may be missing. It must be above zero.
 	Prompt time.Duration
 	// Grace is how long a client without subscriptions may wait for messages,
@@ -110,8 +110,8 @@ type Bounds struct {
 	// connection, for a server that may try several times; below zero: any
 	// number of times, and then also older ones for a moment.
 	Repeats int
-	// Continuous: a client that comes back is owed what it could have seen since
-	// its last connection began, also past the window, or is told of the hole.
+	// Continuous: what a client that comes back could have seen since its last
+	// connection began is due, also past the window, or a gap is reported to it.
 	Continuous bool
 	// Slack is how far a client's times may be off from the server's: the way
 	// there, and the database's clock.

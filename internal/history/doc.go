@@ -3,10 +3,10 @@
 //
 // A [History] is one client's: what it received, in order and with the time,
 // and what it asked for. The [Truth] is what the database committed, in commit
-// order, mapped to events. A [Judge] holds one against the other by seven
+// order, mapped to events. A [Judge] compares the two with seven
 // validators, each named for what it guarantees:
 //
-//   - Reliable: every event that the client could see is there, or a hole was
+//   - Reliable: every event that the client could see is there, or a gap was
 //     announced.
 //   - Ordered: a conversation's messages arrive first in commit order, a status
 //     never goes back, and what is seen last is the newest.
@@ -16,7 +16,7 @@
 //     where catching up says so.
 //   - Prompt: no event takes longer than the stated bound.
 //   - Honest: what is not there was announced, by the server and to the client,
-//     before the client was told that it is caught up.
+//     before the client got a CaughtUp.
 //
 // Beside them, [Judge.Shown] plays a history to a version of the CRM and finds what
 // its page shows twice or with a stale status: what came is right, and named so
@@ -26,5 +26,14 @@
 // feed the same validators. There is one writer with one order of commits, so
 // one pass over a history decides. A Judge may be used by several goroutines.
 //
-// The package imports source alone.
+// The files:
+//
+//   - truth.go, client.go: what was committed; what a client did and received
+//   - judge.go, examine.go: Judge and Validators; a history prepared for them
+//   - due.go: which events a connection had to send, and which are missing
+//   - reliable.go, ordered.go, resumable.go, isolated.go, bounded.go, prompt.go,
+//     honest.go: one validator each
+//   - text.go: histories for the log
+//
+// Of this module the package imports only source.
 package history

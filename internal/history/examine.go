@@ -7,15 +7,15 @@ import (
 	"chatbridge/source"
 )
 
-// examined is a History taken apart for the validators.
+// examined is a History prepared for the validators.
 type examined struct {
 	*Judge
 	h *History
 	// connections in order; arrivals one for each Receive but gaps.
 	connections []*connection
 	arrivals    []arrival
-	told        []told
-	// idle are the times that do not count: the source's and the client's.
+	gapReports  []gapReport
+	// idle are the times that do not count: Truth.Outages and History.Stalled.
 	idle []Span
 	// first is the first arrival of an event, by its place in the truth; of are
 	// the arrivals of each subject.
@@ -27,8 +27,8 @@ type examined struct {
 // truth (-1: not in it), connection to connections (-1: none was open).
 type arrival struct{ entry, event, connection int }
 
-// told is one announcement of a hole, to the client.
-type told struct {
+// gapReport is one gap reported to the client.
+type gapReport struct {
 	entry int
 	gap   *Gap
 	at    time.Time
@@ -39,7 +39,7 @@ type connection struct {
 	number      int
 	first, last int // entries
 	from, to    time.Time
-	// lasted tells that the client was connected when the recording ended, and
+	// lasted: the client was connected when the recording ended, and
 	// nothing was left to come.
 	lasted    bool
 	recovered bool
@@ -69,7 +69,7 @@ type why uint8
 const (
 	byConnect   why = iota // a new session without subscriptions
 	bySubscribe            // a conversation that the client had not asked for
-	byReopening            // the last conversation was given back
+	byReopening            // the last subscription was cancelled
 	byResuming             // a restored session
 )
 
@@ -87,7 +87,7 @@ type phase struct {
 func (j *Judge) examine(h *History) *examined {
 	c := &examined{
 		Judge: j, h: h, first: make(map[int]int), of: make(map[subject][]arrival),
-		idle: slices.Concat(j.truth.Dark, h.Stalled),
+		idle: slices.Concat(j.truth.Outages, h.Stalled),
 	}
 	slices.SortFunc(c.idle, func(a, b Span) int { return a.From.Compare(b.From) })
 	var open *connection
@@ -203,9 +203,9 @@ func (n *connection) end(i int, at time.Time, lasted bool) {
 }
 
 func (c *examined) receive(i int, e *Entry, open *connection) {
-	if e.Kind == GapTold {
+	if e.Kind == GapEvent {
 		if e.Gap != nil {
-			c.told = append(c.told, told{i, e.Gap, e.At})
+			c.gapReports = append(c.gapReports, gapReport{i, e.Gap, e.At})
 		}
 		return
 	}

@@ -32,12 +32,12 @@ type Validator struct {
 	check      func(c *examined) []Violation
 }
 
-// Validators are all, in the order in which their violations explain most.
+// Validators returns all of them, those whose violations explain most first.
 func Validators() []Validator {
 	return []Validator{
 		{"Isolated", "nothing of another workspace, in any byte", isolated},
-		{"Reliable", "every event that the client could see is there, or a hole was announced", reliable},
-		{"Honest", "what is not there was announced by the server and to the client, before it was told that it is caught up", honest},
+		{"Reliable", "every event that the client could see is there, or a gap was announced", reliable},
+		{"Honest", "what is not there was announced by the server and to the client, before the client got a CaughtUp", honest},
 		{"Resumable", "a restored session gets exactly what came after its offset", resumable},
 		{"Ordered", "messages arrive first in commit order, a status never goes back, the last one seen is the newest", ordered},
 		{"Bounded", "only what was committed and could be seen, repeated only where catching up says so", bounded},
@@ -49,16 +49,16 @@ func Validators() []Validator {
 type Judge struct {
 	truth  *Truth
 	bounds Bounds
-	// found leads from what an event says to its places in Truth.Events.
+	// found are the places in Truth.Events by the content of an event.
 	found map[key][]int
-	// at leads from a position to its places, several where history began anew.
+	// at are the places by position; several where positions began anew.
 	at map[source.Position][]int
 	// mine are each workspace's events, owner each conversation's workspace.
 	mine  map[string][]int
 	owner map[string]string
 }
 
-// key is what an event says; position is zero for one that came without.
+// key is the content of an event; position is zero where it came without one.
 type key struct {
 	kind                          Kind
 	conversation, message, status string

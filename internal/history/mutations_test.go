@@ -36,10 +36,10 @@ func (s *scene) cut(seconds float64) {
 	s.client.End = at(seconds)
 }
 
-// tell has the client told of a hole before entry i.
-func (s *scene) tell(i int, since, until float64, conversation string) {
+// report reports a gap to the client before entry i.
+func (s *scene) report(i int, since, until float64, conversation string) {
 	s.insert(i, history.Entry{
-		At: s.client.Entries[i].At, Op: history.Receive, Kind: history.GapTold,
+		At: s.client.Entries[i].At, Op: history.Receive, Kind: history.GapEvent,
 		Gap: &history.Gap{Since: at(since), Until: at(until), Conversation: conversation},
 	})
 }
@@ -68,17 +68,17 @@ var mutations = []mutation{
 	}},
 	{"the end is lost", "Reliable", func(s *scene) { s.client.Entries = s.client.Entries[:len(s.client.Entries)-3] }},
 	{"a live one is lost after a recovery", "Reliable", func(s *scene) { s.lose(19) }},
-	{"a hole is told of another time", "Reliable", func(s *scene) { s.tell(s.find(11, 1), 2, 11, ""); s.announce(2, 11); s.lose(9) }},
-	{"a hole is told of another conversation", "Reliable", func(s *scene) { s.tell(s.find(11, 1), 12, 12, "b"); s.lose(9) }},
+	{"a gap of another time is reported", "Reliable", func(s *scene) { s.report(s.find(11, 1), 2, 11, ""); s.announce(2, 11); s.lose(9) }},
+	{"a gap of another conversation is reported", "Reliable", func(s *scene) { s.report(s.find(11, 1), 12, 12, "b"); s.lose(9) }},
 
-	{"an announced hole is not told", "Honest", func(s *scene) { s.announce(11, 12.5); s.lose(9) }},
-	{"a hole that was told is in no status", "Honest", func(s *scene) { s.tell(s.find(11, 1), 11, 12.5, ""); s.lose(9) }},
-	{"a gap ends before it begins", "Honest", func(s *scene) { s.tell(s.find(11, 1), 12, 11, "") }},
-	{"a gap reaches into the future", "Honest", func(s *scene) { s.tell(s.find(11, 1), 12, 19, "") }},
-	{"a hole is told after the client was told that it is caught up", "Honest", func(s *scene) {
+	{"an announced gap is not reported", "Honest", func(s *scene) { s.announce(11, 12.5); s.lose(9) }},
+	{"a reported gap is in no status", "Honest", func(s *scene) { s.report(s.find(11, 1), 11, 12.5, ""); s.lose(9) }},
+	{"a gap ends before it begins", "Honest", func(s *scene) { s.report(s.find(11, 1), 12, 11, "") }},
+	{"a gap reaches into the future", "Honest", func(s *scene) { s.report(s.find(11, 1), 12, 19, "") }},
+	{"a gap is reported after the client got a CaughtUp", "Honest", func(s *scene) {
 		s.do(69, history.CaughtUp, "")
 		s.do(69.5, history.Unsubscribe, "none")
-		s.tell(len(s.client.Entries)-1, 59, 61, "")
+		s.report(len(s.client.Entries)-1, 59, 61, "")
 		s.announce(59, 61)
 		s.lose(25)
 	}},
@@ -187,13 +187,13 @@ var excused = []struct {
 	name   string
 	change func(s *scene)
 }{
-	{"a hole that was announced and told", func(s *scene) {
-		s.tell(s.find(11, 1), 11, 12.5, "a")
+	{"a gap that was announced and reported", func(s *scene) {
+		s.report(s.find(11, 1), 11, 12.5, "a")
 		s.announce(11, 12.5)
 		s.lose(9)
 	}},
 	{"everything is to be loaded anew", func(s *scene) {
-		s.tell(s.find(11, 1), 0, 0, "")
+		s.report(s.find(11, 1), 0, 0, "")
 		s.client.Entries[s.find(11, 1)-1].Gap.Reload = true
 		s.announce(0, 13)
 		s.lose(9)
@@ -205,7 +205,7 @@ var excused = []struct {
 		s.delay(s.find(11, 1), 0.9)
 	}},
 	{"the source stood still", func(s *scene) {
-		s.truth.Dark = []history.Span{{at(59), at(65)}}
+		s.truth.Outages = []history.Span{{at(59), at(65)}}
 		for n := 25; n <= 27; n++ {
 			s.delay(s.find(n, 1), 5)
 		}
@@ -276,7 +276,7 @@ func TestOneValidatorAlone(t *testing.T) {
 // TestText: what a failed run prints can be read.
 func TestText(t *testing.T) {
 	s := good()
-	s.tell(0, 1, 2, "a")
+	s.report(0, 1, 2, "a")
 	text := s.client.String()
 	for _, line := range []string{
 		"client of w1, until 12:01:10.000\n",
@@ -317,12 +317,12 @@ func TestAwayForLongerThanTheWindow(t *testing.T) {
 	if found := judge(); len(found) != 2 || found[0].Validator != "Reliable" || found[0].Event != 1 || found[1].Event != 2 {
 		t.Errorf("where everything is owed:\n%s, want the message and the status missing", history.Report(found, 5))
 	}
-	s.tell(5, 5.1, 40, "")
+	s.report(5, 5.1, 40, "")
 	if found := judge(); len(found) != 2 || found[0].Validator != "Honest" {
-		t.Errorf("the client was told, the server shows nothing:\n%s", history.Report(found, 5))
+		t.Errorf("a gap was reported, the server shows nothing:\n%s", history.Report(found, 5))
 	}
 	s.announce(5.1, 40)
 	if found := judge(); len(found) > 0 {
-		t.Errorf("it was told and announced:\n%s", history.Report(found, 5))
+		t.Errorf("it was reported and announced:\n%s", history.Report(found, 5))
 	}
 }

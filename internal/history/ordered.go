@@ -18,8 +18,8 @@ func ordered(c *examined) []Violation {
 			all = append(all, o.message(k, a, ev)...)
 		case MessageStatus:
 			if c.bounds.Repeats < 0 {
-				// What is sent again and again may be older for a moment; what
-				// comes last must not be.
+				// A repeated event may be older than one before it, but the last
+				// one may not.
 				o.last(a, last)
 				break
 			}
@@ -47,7 +47,7 @@ func (o *order) last(a arrival, last map[subject]arrival) {
 	}
 }
 
-// same tells that two events of a subject leave the client in the same state.
+// same reports whether two events of a subject leave the client in the same state.
 func same(a, b *Event) bool { return a.Message == b.Message && a.Status == b.Status }
 
 // order is what has come so far, by places in the truth.
@@ -65,8 +65,8 @@ func (o *order) message(k int, a arrival, ev *Event) []Violation {
 	o.shown[ev.Message] = a.event
 	before, ok := o.messages[ev.Conversation]
 	o.messages[ev.Conversation] = max(before, a.event)
-	if _, told := o.toldOf(a.event); told {
-		return nil // announced as missing, and made up for
+	if _, reported := o.reportedGap(a.event); reported {
+		return nil // reported as a gap, and sent later
 	}
 	if ok && before > a.event && o.visible(a.event, before, o.arrivals[o.first[before]].entry) {
 		return []Violation{o.violation("Ordered", a.entry, a.event, "%v came first after %v", ev, &o.truth.Events[before])}
@@ -74,8 +74,8 @@ func (o *order) message(k int, a arrival, ev *Event) []Violation {
 	return nil
 }
 
-// reopened tells whether ev could be seen before the phase began, because the
-// client had given back its last conversation, in this connection or the one that
+// reopened reports whether ev could be seen before the phase began, because the
+// client had cancelled its last subscription, in this connection or the one that
 // it restored.
 func (n *connection) reopened(ev *Event, p *phase) bool {
 	for _, q := range n.phases {
@@ -86,21 +86,21 @@ func (n *connection) reopened(ev *Event, p *phase) bool {
 	return false
 }
 
-// visible tells whether the client could see the message at place i before an
-// entry: one of a conversation that it had given back meanwhile may come after
+// visible reports whether the client could see the message at place i before an
+// entry: one of a conversation without subscription meanwhile may come after
 // newer ones.
 func (o *order) visible(i, before, entry int) bool {
 	ev := &o.truth.Events[i]
 	for _, n := range o.connections {
 		for _, p := range n.phases {
-			if p.entry > entry || o.decided(p) || !p.lasted && p.to.Sub(p.from) <= o.bounds.Slack || p.conversation != "" && p.conversation != ev.Conversation || ev.At.After(p.to) {
+			if p.entry > entry || o.subscribedInTime(p) || !p.lasted && p.to.Sub(p.from) <= o.bounds.Slack || p.conversation != "" && p.conversation != ev.Conversation || ev.At.After(p.to) {
 				continue
 			}
 			if p.conversation == "" && !p.lasted && ev.At.Add(o.bounds.Grace).After(p.to) {
 				continue // it subscribed before that could come
 			}
 			if p.why == bySubscribe && n.reopened(&o.truth.Events[before], p) {
-				continue // it came before, and was under way
+				continue // the newer one was sent before the subscription
 			}
 			if p.why == byResuming && i > n.offset || p.why != byResuming && o.reaches(ev, i, n, p) {
 				return true
@@ -123,18 +123,18 @@ func (o *order) status(a arrival, ev *Event) []Violation {
 	return nil
 }
 
-// stayed tells whether the connection in which the event at i came first lasted
-// long enough for what belongs to it to follow, or was restored.
+// stayed reports whether the connection in which the event at i came first lasted
+// long enough for its statuses to follow, or was restored.
 func (o *order) stayed(i int) bool {
 	a := o.arrivals[o.first[i]]
 	if a.connection < 0 {
 		return true
 	}
 	n := o.connections[a.connection]
-	return o.handedOn(n, i) || o.endured(o.h.Entries[a.entry].At, n.to, n.lasted)
+	return o.handedOn(n, i) || o.hadTime(o.h.Entries[a.entry].At, n.to, n.lasted)
 }
 
-// follows tells whether the client can see the event's conversation in the end.
+// follows reports whether the client can see the event's conversation in the end.
 func (o *order) follows(ev *Event) bool {
 	for _, p := range o.connections[len(o.connections)-1].phases {
 		if p.lasted && (p.conversation == "" || p.conversation == ev.Conversation) {
@@ -148,7 +148,7 @@ func (o *order) follows(ev *Event) bool {
 // one that came before them.
 func (o *order) stale() []Violation {
 	if n := len(o.connections); n == 0 || !o.connections[n-1].lasted {
-		return nil // it had not read to the end
+		return nil // not connected at the end
 	}
 	var all []Violation
 	for message, i := range o.shown {
@@ -160,7 +160,7 @@ func (o *order) stale() []Violation {
 		if !ok || newest <= i {
 			continue
 		}
-		if _, told := o.toldOf(newest); !told && o.follows(ev) && o.stayed(i) {
+		if _, reported := o.reportedGap(newest); !reported && o.follows(ev) && o.stayed(i) {
 			all = append(all, o.violation("Ordered", o.arrivals[o.first[i]].entry, i, "%v came after %v, and is shown as it was",
 				ev, &o.truth.Events[newest]))
 		}

@@ -34,7 +34,7 @@ func prompt(c *examined) []Violation {
 func (c *examined) phaseAt(n *connection, ev *Event, entry int) *phase {
 	var found *phase
 	for _, p := range n.phases {
-		if p.entry < entry && !c.decided(p) && (p.conversation == "" || p.conversation == ev.Conversation) {
+		if p.entry < entry && !c.subscribedInTime(p) && (p.conversation == "" || p.conversation == ev.Conversation) {
 			found = p
 		}
 	}

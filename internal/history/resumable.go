@@ -40,7 +40,7 @@ func (c *examined) unresumed(n *connection) []Violation {
 		if i <= n.offset || ev.Optional || ev.At.After(n.from) || n.count[i] > 0 || c.handedOn(n, i) {
 			continue
 		}
-		if _, ok := c.toldOf(i); ok || !c.resumed(n, ev) {
+		if _, ok := c.reportedGap(i); ok || !c.resumed(n, ev) {
 			continue
 		}
 		all = append(all, c.violation("Resumable", n.first, i, "%v did not come after recovery from %v",
@@ -49,15 +49,15 @@ func (c *examined) unresumed(n *connection) []Violation {
 	return all
 }
 
-// resumed tells whether an event was for what the restored session could see,
+// resumed reports whether an event was for what the restored session could see,
 // for long enough.
 func (c *examined) resumed(n *connection, ev *Event) bool {
 	if ev.Kind != Message {
-		return c.endured(n.from, n.to, n.lasted)
+		return c.hadTime(n.from, n.to, n.lasted)
 	}
 	for _, p := range n.phases {
 		if p.why == byResuming && (p.conversation == "" || p.conversation == ev.Conversation) {
-			return c.endured(n.from, p.to, p.lasted)
+			return c.hadTime(n.from, p.to, p.lasted)
 		}
 	}
 	return false

@@ -28,7 +28,7 @@ func (e *Entry) String() string {
 	return what
 }
 
-// String is the whole of it, a line for each entry with its number and time.
+// String returns all entries, a line for each with its number and time.
 func (h *History) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s of %s, until %s\n", h.Client, h.Workspace, clock(h.End))

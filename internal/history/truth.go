@@ -10,12 +10,12 @@ import (
 // Kind is an event's name, as Socket.IO carries it.
 type Kind string
 
-// The events that are judged, and the one that tells a client of a hole.
+// The events that are judged, and the one that reports a gap to a client.
 const (
 	Message       Kind = "message"
 	Conversation  Kind = "conversation"
 	MessageStatus Kind = "messageStatus"
-	GapTold       Kind = "gap"
+	GapEvent      Kind = "gap"
 )
 
 // Event is one event that the database's commits ask for.
@@ -24,36 +24,37 @@ type Event struct {
 	Kind                    Kind
 	Workspace, Conversation string
 	// Message is the message's id; for Kind Conversation that of its last
-	// message, or whatever tells one state of the conversation from the next.
+	// message, or whatever distinguishes one state of the conversation from the
+	// next.
 	Message string
 	Status  string    // Kinds Message (as it was committed) and MessageStatus
 	At      time.Time // of the commit
-	// Optional: it may come and need not, such as the repetition of a state
-	// that one server tells and another does not.
+	// Optional: it may or may not come, such as the repetition of a state that
+	// one server sends and another does not.
 	Optional bool
 }
 
-// Gap is an announced hole: what was committed from Since until Until, both
+// Gap is an announced gap: what was committed from Since until Until, both
 // included, may be missing.
 type Gap struct {
 	Since, Until time.Time
 	// Conversation is the only one concerned; empty: all.
 	Conversation string
-	// Workspace and Client are the only ones concerned; empty: all. A gap told
-	// to a client concerns that one, whatever they say.
+	// Workspace and Client are the only ones concerned; empty: all. A gap
+	// reported to a client concerns that one, whatever they say.
 	Workspace, Client string
 	// Reload asks the client to load everything anew: all that was committed
-	// before the gap was told is announced as missing.
+	// before the gap was reported is announced as missing.
 	Reload bool
 }
 
-// covers tells whether the gap, told or announced at the given time, says that
-// ev may be missing.
-func (g *Gap) covers(ev *Event, told time.Time) bool {
+// covers reports whether ev may be missing by the gap, reported at the given
+// time.
+func (g *Gap) covers(ev *Event, reported time.Time) bool {
 	if g.Conversation != "" && g.Conversation != ev.Conversation {
 		return false
 	}
-	if g.Reload && !told.IsZero() && !ev.At.After(told) {
+	if g.Reload && !reported.IsZero() && !ev.At.After(reported) {
 		return true
 	}
 	return !ev.At.Before(g.Since) && !ev.At.After(g.Until)
@@ -67,12 +68,12 @@ type Truth struct {
 	// Events are in commit order. Positions may begin lower again where the
 	// database's history began anew.
 	Events []Event
-	// Announced are the holes that the server announced in its status, its
+	// Announced are the gaps that the server announced in its status, its
 	// counters and its log. Nil: that was not recorded, and is not judged.
 	Announced []Gap
-	// Dark are the times in which the source did not flow, or no server was
+	// Outages are the times in which the source did not flow, or no server was
 	// there.
-	Dark []Span
+	Outages []Span
 	// Marks are, by workspace, strings that occur in that workspace's events
 	// and in no other's.
 	Marks map[string][]string

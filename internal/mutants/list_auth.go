@@ -25,7 +25,7 @@ var authentication = []Mutant{
 	{
 		Name: "auth: a failed question is remembered as a no", Why: "a member is refused for a minute because the database was away for a moment",
 		File: "bridge/auth/membercache.go", Package: "bridge/auth", Tests: []string{"TestMembershipIsRemembered"},
-		Old: "\t\t\tm.failed.Add(1)\n", New: "\t\t\tm.failed.Add(1)\n\t\t\tm.remember(key, memberAnswer{\"\", until})\n",
+		Old: "\t\t\tm.failed.Add(1)\n", New: "\t\t\tm.failed.Add(1)\n\t\t\tm.store(key, memberAnswer{\"\", until})\n",
 	},
 	{
 		Name: "auth: a refusal is not remembered", Why: "a client that is refused asks the database as often as it likes",

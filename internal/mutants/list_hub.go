@@ -8,31 +8,31 @@ var feeding = []Mutant{
 	{
 		Name: "hub: subscribing takes the head for what was read", Why: "a client that lags and subscribes loses that conversation's backlog",
 		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestSubscribeWhileLagging"},
-		Old: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\treturn &e\n", New: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\tc.main = h.here()\n\t\t\treturn &e\n",
+		Old: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\treturn &e\n", New: "\t\t\te := c.all\n\t\t\te.conversation = conversation\n\t\t\tc.main = h.headPlace()\n\t\t\treturn &e\n",
 	},
 	{
-		Name: "hub: nobody looks again at what Resume found", Why: "what is evicted before Attach is gone in silence",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestEvictedBetweenResumeAndAttach"},
+		Name: "hub: what Resume found is not checked again", Why: "what is evicted before Attach is gone in silence",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestEvictedBetweenResumeAndAttach"},
 		Old: "\t\tif !h.covers(prior, c.claim) {\n", New: "\t\tif false {\n",
 	},
 	{
 		Name: "hub: a history that began between Resume and Attach goes unnoticed", Why: "an offset of the old history is read in the new one",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestEvictedBetweenResumeAndAttach"},
-		Old: "	if prior.history != h.history {\n		// Since Resume looked.", New: "	if false {\n		// Since Resume looked.",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestEvictedBetweenResumeAndAttach"},
+		Old: "	if prior.history != h.history {\n		// It changed between", New: "	if false {\n		// It changed between",
 	},
 	{
 		Name: "hub: a session of another history is restored", Why: "an offset of the old history is read in the new one",
-		File: "bridge/hub/client.go", Package: "bridge", Tests: []string{"TestAnotherHistory"},
+		File: "bridge/hub/session.go", Package: "bridge/api", Tests: []string{"TestAnotherHistory"},
 		Old: "prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||", New: "o.Position.Compare(h.log.Head()) > 0 ||",
 	},
 	{
-		Name: "hub: restored whatever the log holds", Why: "a session is restored with a hole",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		Name: "hub: restored whatever the log holds", Why: "a session is restored with a gap",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
 		Old: "\tif space.States().Above(o.Position) {\n\t\treturn false\n\t}\n", New: "",
 	},
 	{
 		Name: "hub: restored though part was still to come", Why: "what a client had not been sent when it was cut never comes",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
 		Old: "		!prior.exact(o) || !h.covers(prior, o)", New: "		!h.covers(prior, o)",
 	},
 	{
@@ -42,7 +42,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: an offset proves what was sent at it", Why: "a backlog that was lost with the connection counts as received",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		File: "bridge/hub/extent.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
 		Old: "return e.joined && o.Position.Compare(e.since) > 0", New: "return e.joined && o.Position.Compare(e.since) >= 0",
 	},
 	{
@@ -58,7 +58,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: live while the backlog is read", Why: "a newer status overtakes an older one",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "	if c.live && len(c.backlog) > 0 {\n		h.pauseAt(c, h.here())\n	}\n", New: "",
+		Old: "	if c.live && len(c.backlog) > 0 {\n		h.leaveLive(c, h.headPlace())\n	}\n", New: "",
 	},
 	{
 		Name: "hub: a client goes live before it is at the head", Why: "what was published while it read is missing",
@@ -68,7 +68,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a lagging client reads on after what did not fit", Why: "the event that filled its queue is missing",
 		File: "bridge/hub/publish.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "	h.pauseAt(c, h.publishing)\n", New: "	h.pauseAt(c, h.here())\n",
+		Old: "	h.leaveLive(c, h.publishing)\n", New: "	h.leaveLive(c, h.headPlace())\n",
 	},
 	{
 		Name: "hub: a client that lags stays in the broadcasts", Why: "its events come out of order",
@@ -76,55 +76,55 @@ var feeding = []Mutant{
 		Old: "	c.live, c.main, c.everything = false, p, true\n	c.socket.Pause(true)\n", New: "	c.live, c.main, c.everything = false, p, true\n",
 	},
 	{
-		Name: "hub: a slow reader's hole goes unnoticed", Why: "what was evicted before a client read it is gone in silence",
-		File: "bridge/hub/hole.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog", "TestModel"}, Args: model,
+		Name: "hub: a slow reader's gap goes unnoticed", Why: "what was evicted before a client read it is gone in silence",
+		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog", "TestModel"}, Args: model,
 		Old: "	if space.Lost() == c.lost {\n", New: "	if space.Lost() >= c.lost {\n",
 	},
 	{
-		Name: "hub: a backlog's hole goes unnoticed", Why: "a conversation's messages of the window are missing, and nobody is told",
-		File: "bridge/hub/hole.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
+		Name: "hub: a backlog's gap goes unnoticed", Why: "a conversation's messages of the window are missing, and nobody is told",
+		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
 		Old: "	if f.Seq > max(e.next, e.noted) {\n", New: "	if false {\n",
 	},
 	{
-		Name: "hub: a client is told of holes last", Why: "it is cut before it is told, and its offset says that it has everything",
+		Name: "hub: a client is told of gaps last", Why: "it is cut before it is told, and its offset says that it has everything",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "		case len(c.holes) > 0:\n			packets = h.tellHoles(c, buf)\n		case len(c.backlog) > 0:\n			packets, done = h.readBacklog(c, buf)\n		case !c.live:\n			packets, done = h.readMain(c, buf)\n",
-		New: "		case len(c.backlog) > 0 && len(c.holes) == 0:\n			packets, done = h.readBacklog(c, buf)\n		case !c.live && len(c.holes) == 0:\n			packets, done = h.readMain(c, buf)\n		case len(c.holes) > 0:\n			c.holes = nil\n			done = true\n",
+		Old: "		case len(c.gaps) > 0:\n			packets = h.appendGaps(c, buf)\n		case len(c.backlog) > 0:\n			packets, done = h.readBacklog(c, buf)\n		case !c.live:\n			packets, done = h.readMain(c, buf)\n",
+		New: "		case len(c.backlog) > 0 && len(c.gaps) == 0:\n			packets, done = h.readBacklog(c, buf)\n		case !c.live && len(c.gaps) == 0:\n			packets, done = h.readMain(c, buf)\n		case len(c.gaps) > 0:\n			c.gaps = nil\n			done = true\n",
 	},
 	{
-		Name: "hub: a hole that was told to a broken line is told", Why: "a client that was cut does not hear of what it lacks",
+		Name: "hub: a gap that was sent to a broken connection counts as told", Why: "a client that was cut does not hear of what it lacks",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "\t\th.tellAgain(c, prior)\n", New: "",
+		Old: "\t\th.repeatGaps(c, prior)\n", New: "",
 	},
 	{
 		Name: "hub: who was away hears of no gap", Why: "what the source lost while a client was away is lost to it in silence",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestSourceGapIsTold"},
-		Old: "\th.tellLosses(c, prior, now)\n", New: "",
+		Old: "\th.noteLosses(c, prior, now)\n", New: "",
 	},
 	{
 		Name: "hub: an offset older than the log is taken for a new client's", Why: "a client that was away for longer than the log is not told",
-		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestAwayForLongerThanTheLog"},
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestAwayForLongerThanTheLog"},
 		Old: "f.Above(at) {\n", New: "f.Above(at) && false {\n",
 	},
 	{
-		Name: "hub: a promise begins at what the log holds no more", Why: "clients that connect under steady traffic are told of holes that are none",
+		Name: "hub: a promise begins at what the log holds no more", Why: "clients that connect under steady traffic are told of gaps that are none",
 		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestWindowGoesOnWhileAClientConnects"},
 		Old: "	old := l.since(now) - l.opts.Window - Slack\n	for range limit {", New: "	old := l.since(now) - l.opts.Window + time.Second\n	for range limit {",
 	},
 	{
 		Name: "hub: publishing waits for nobody", Why: "a transaction larger than the log loses rows for clients that were there all along",
 		File: "bridge/hub/publish.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog"},
-		Old: "	h.awaitReaders(ev.Packet.Size()) // gives the lock up\n", New: "",
+		Old: "	h.awaitReaders(ev.Packet.Size()) // unlocks meanwhile\n", New: "",
 	},
 	{
 		Name: "hub: publishing waits for clients that do not read", Why: "one client that does not read holds everybody's events back",
-		File: "bridge/hub/pause.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog"},
+		File: "bridge/hub/backpressure.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog"},
 		Old: "	return !p.slow\n", New: "	return true\n",
 	},
 	{
 		Name: "hub: publishing waits without an end", Why: "one slow client holds everybody's events back for ever",
-		File: "bridge/hub/pause.go", Package: "bridge/hub", Tests: []string{"TestWaitingIsBounded"},
-		Old: "			if h.pause.left(now) <= 0 {\n", New: "			if false {\n",
+		File: "bridge/hub/backpressure.go", Package: "bridge/hub", Tests: []string{"TestWaitingIsBounded"},
+		Old: "			if h.pause.remaining(now) <= 0 {\n", New: "			if false {\n",
 	},
 	{
 		Name: "hub: a subscription that was taken back is read on", Why: "subscribing again and again costs everybody",
@@ -139,17 +139,17 @@ var feeding = []Mutant{
 	{
 		Name: "hub: giving the last subscription back opens nothing", Why: "a client without subscriptions sees no messages",
 		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "	_ = c.socket.Join(c.tenant.open.Name())\n}\n\n// Mark", New: "}\n\n// Mark",
+		Old: "	c.all = extent{from: at, next: at, joined: true, since: h.proof(c), promised: time.Now()}\n	_ = c.socket.Join(c.tenant.open.Name())\n", New: "	c.all = extent{from: at, next: at, joined: true, since: h.proof(c), promised: time.Now()}\n",
 	},
 	{
 		Name: "hub: an event is published twice", Why: "a transaction that the source begins again comes twice",
-		File: "bridge/hub/publish.go", Package: "bridge", Tests: []string{"TestRepeatedEventsAreDropped"},
+		File: "bridge/hub/publish.go", Package: "bridge/api", Tests: []string{"TestRepeatedEventsAreDropped"},
 		Old: "if ev.Position.Compare(h.log.Head()) <= 0 {", New: "if ev.Position.Compare(h.log.Head()) < 0 {",
 	},
 	{
 		Name: "hub: a mark is sent too early", Why: "the gateway takes a client that is still owed something for caught up",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestMarkWaits"},
-		Old: "case len(c.marks) > 0 && !c.undecided:", New: "case len(c.marks) > 0:",
+		Old: "case len(c.marks) > 0 && c.scope != scopeUndecided:", New: "case len(c.marks) > 0:",
 	},
 	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",

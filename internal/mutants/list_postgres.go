@@ -4,7 +4,7 @@ package mutants
 var postgres = []Mutant{
 	{
 		Name: "postgres: confirmed before the handler's Commit", Why: "a transaction that the handler refuses, or a kill, loses it",
-		File: "source/postgres/dispatch.go", Package: "source/postgres", Tests: []string{"TestNothingIsConfirmedBeforeTheHandlersCommit"},
+		File: "source/postgres/messages.go", Package: "source/postgres", Tests: []string{"TestNothingIsConfirmedBeforeTheHandlersCommit"},
 		Old: "\tif err := r.handler.Commit(r.tx); err != nil {\n",
 		New: "\tr.s.progress.commit(transactionID{pgoutput.LSN(r.tx.Commit), r.tx.Time}, m.EndLSN, x.Sent.Std(), time.Now(), true)\n\tif err := r.handler.Commit(r.tx); err != nil {\n",
 	},
@@ -36,12 +36,12 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: a slot that another moved on is no gap", Why: "what the other one read is missing here, and nobody says so",
 		File: "source/postgres/continuity.go", Package: "source/postgres", Tests: []string{"TestASlotThatMovedOnIsAGap"},
-		Old: `case look.confirmed > reached:`, New: `case false:`,
+		Old: `case slot.confirmed > reached:`, New: `case false:`,
 	},
 	{
 		Name: "postgres: a slot made anew by hand is made anew again", Why: "what it holds is thrown away",
 		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestASlotMadeAnewByHandIsKept"},
-		Old: `case reached != 0 && l.confirmed > reached:`, New: `case reached != 0 && l.confirmed > reached && s.lostReason == "":`,
+		Old: `case reached != 0 && slot.confirmed > reached:`, New: `case reached != 0 && slot.confirmed > reached && s.lostReason == "":`,
 	},
 	{
 		Name: "postgres: making the slot anew is no gap", Why: "what was committed meanwhile is missing, and nobody says so",
@@ -56,11 +56,11 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: a shutdown confirms the window", Why: "after each restart of Postgres the log is empty",
 		File: "source/postgres/read.go", Package: "source/postgres", Tests: []string{"TestAShutdownConfirmsNothing"},
-		Old: `if r.idle.shutdown(k, now) && r.s.progress.retains() {`, New: `if r.idle.shutdown(k, now) && !r.s.progress.retains() {`,
+		Old: `if r.shutdown.observe(k, now) && r.s.progress.retains() {`, New: `if r.shutdown.observe(k, now) && !r.s.progress.retains() {`,
 	},
 	{
 		Name: "postgres: values that were not sent count as null", Why: "a long message becomes empty when its status changes",
-		File: "source/postgres/dispatch.go", Package: "source/postgres", Tests: []string{"TestUnchangedOutOfLineValues"},
+		File: "source/postgres/messages.go", Package: "source/postgres", Tests: []string{"TestUnchangedOutOfLineValues"},
 		Old: "\t\tif row[i].Kind != source.Unchanged {\n\t\t\tcontinue\n\t\t}\n", New: "\t\tif row[i].Kind != source.Unchanged {\n\t\t\tcontinue\n\t\t}\n\t\tif kind == pgoutput.OldNone {\n\t\t\trow[i].Kind = source.Null\n\t\t\tcontinue\n\t\t}\n",
 	},
 	{
@@ -71,11 +71,11 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: nothing is remembered over a restart", Why: "a slot that was dropped while the bridge was down is taken for a first start",
 		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestSlotChangesWhileNoBridgeRuns"},
-		Old: `reached == 0 && look.activePID == 0 {`, New: `reached == 0 && look.activePID == 0 && false {`,
+		Old: `reached == 0 && slot.activePID == 0 {`, New: `reached == 0 && slot.activePID == 0 && false {`,
 	},
 	{
 		Name: "postgres: a living reader is ended", Why: "two bridges kill each other for ever",
-		File: "source/postgres/holder.go", Package: "source/postgres", Tests: []string{"TestHoldersClockDoesNotMatter"},
-		Old: `case reader.ours && silence > s.opts.HolderSilence:`, New: `case reader.ours && silence < s.opts.HolderSilence:`,
+		File: "source/postgres/standby.go", Package: "source/postgres", Tests: []string{"TestHoldersClockDoesNotMatter"},
+		Old: `case reader.ours && age > s.opts.HolderTimeout:`, New: `case reader.ours && age < s.opts.HolderTimeout:`,
 	},
 }

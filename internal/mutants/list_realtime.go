@@ -4,42 +4,42 @@ package mutants
 var realtime = []Mutant{
 	{
 		Name: "realtime: a gap is closed by an older pass", Why: "what was lost after that pass began is never read back",
-		File: "source/realtime/reconcile.go", Package: "source/realtime", Tests: []string{"TestAGapDuringAPassStaysOpen"},
-		Old: "\tr.doneGen = gen\n", New: "\tr.doneGen = r.gapGen\n",
+		File: "source/realtime/requests.go", Package: "source/realtime", Tests: []string{"TestAGapDuringAPassStaysOpen"},
+		Old: "\tq.doneGen = gen\n", New: "\tq.doneGen = q.gapGen\n",
 	},
 	{
 		Name: "realtime: a gap is read back over the recent past only", Why: "rows lost before that stay missing",
-		File: "source/realtime/reconcile.go", Package: "source/realtime", Tests: []string{"TestAGapIsReadBackOverTheWindow"},
-		Old: `full := gap || planned ||`, New: `full := planned ||`,
+		File: "source/realtime/reconciler.go", Package: "source/realtime", Tests: []string{"TestAGapIsReadBackOverTheWindow"},
+		Old: `full := p.gap || p.planned ||`, New: `full := p.planned ||`,
 	},
 	{
 		Name: "realtime: what is out of reach is not reported", Why: "a table without times loses rows, and nobody says so",
-		File: "source/realtime/reconcile.go", Package: "source/realtime", Tests: []string{"TestWhatCannotBeReadBackIsReported"},
+		File: "source/realtime/reconciler.go", Package: "source/realtime", Tests: []string{"TestWhatCannotBeReadBackIsReported"},
 		Old: `case len(lost) > 0:`, New: `case len(lost) > len(r.s.tables.list):`,
 	},
 	{
 		Name: "realtime: rows to be read whole are forgotten by a failure", Why: "a row that came cut off stays missing after one failed request",
-		File: "source/realtime/compare.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
-		Old: "\t\t\tr.putBack(cands)\n", New: "",
+		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
+		Old: "\t\t\tr.requestForced(cands)\n", New: "",
 	},
 	{
 		Name: "realtime: a row read back overrules a newer change", Why: "a status goes back",
-		File: "source/realtime/publish.go", Package: "source/realtime", Tests: []string{"TestARereadRowYieldsToTheStream"},
+		File: "source/realtime/batch.go", Package: "source/realtime", Tests: []string{"TestARereadRowYieldsToTheStream"},
 		Old: `if known && e.seq > b.seq {`, New: `if known && e.seq > b.seq+1<<60 {`,
 	},
 	{
 		Name: "realtime: a streamed change from before the reading is published", Why: "a status goes back",
-		File: "source/realtime/publish.go", Package: "source/realtime", Tests: []string{"TestAStaleChangeIsDropped"},
+		File: "source/realtime/streamed.go", Package: "source/realtime", Tests: []string{"TestAStaleChangeIsDropped"},
 		Old: `known && !e.deleted && e.asOf > c.at.UnixMicro()`, New: `known && !e.deleted && e.asOf > c.at.UnixMicro()+1e15`,
 	},
 	{
 		Name: "realtime: a short page is the last", Why: "where the server's limit is lower, rows past it are never read back",
-		File: "source/realtime/compare.go", Package: "source/realtime", Tests: []string{"TestAllPagesAreRead"},
+		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestAllPagesAreRead"},
 		Old: `if n == 0 || (n < q.Limit && n < r.maxPage) {`, New: `if n == 0 || n < q.Limit {`,
 	},
 	{
 		Name: "realtime: a row of before the start is news", Why: "a start publishes the whole window as if it were new",
-		File: "source/realtime/compare.go", Package: "source/realtime", Tests: []string{"TestRowsFromBeforeTheStartAreKnown"},
+		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestRowsFromBeforeTheStartAreKnown"},
 		Old: `case v == rowUnknown && seq == 0 && !known && s.at < start:`, New: `case v == rowUnknown && seq == 0 && known && s.at < start:`,
 	},
 	{

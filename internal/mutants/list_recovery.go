@@ -4,12 +4,12 @@ package mutants
 var recovery = []Mutant{
 	{
 		Name: "recovery: a session is given without asking", Why: "whoever learns a session's id takes it",
-		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestExternalRecovery", "TestRecoveryRefused"},
+		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestRecovery", "TestRecoveryRefused"},
 		Old: `if saved == nil || !allowed(saved.data) {`, New: `if saved == nil {`,
 	},
 	{
 		Name: "recovery: a living session is given without asking", Why: "whoever learns a session's id takes it from under its user",
-		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestRecoveryOfHalfOpenConnectionIsJudged"},
+		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestRecoveryOfHalfOpenConnectionIsValidated"},
 		Old: "\t\tif !allowed(old.data) {\n\t\t\treturn nil\n\t\t}\n", New: "\t\t_ = allowed\n",
 	},
 	{

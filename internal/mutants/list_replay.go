@@ -3,7 +3,7 @@ package mutants
 // replayLog: what the log holds, and what it says that it holds.
 var replayLog = []Mutant{
 	{
-		Name: "replay: an evicted message raises no floor", Why: "a session is restored with a hole where messages were evicted",
+		Name: "replay: an evicted message raises no floor", Why: "a session is restored with a gap where messages were evicted",
 		File: "bridge/replay/space.go", Package: "bridge/replay", Tests: []string{"TestTheBusiestConversationGivesFirst", "TestAForgottenWorkspaceClaimsNothing"},
 		Old: "\t\ts.messages = s.messages.Later(f)\n\t}\n\tc.messages", New: "\t}\n\tc.messages",
 	},
@@ -18,7 +18,7 @@ var replayLog = []Mutant{
 		Old: "c = &conversation{id: string(ev.Conversation), messages: s.forgotten}", New: "c = &conversation{id: string(ev.Conversation)}",
 	},
 	{
-		Name: "replay: a new space covers everything", Why: "a quiet workspace that was forgotten restores sessions with a hole",
+		Name: "replay: a new space covers everything", Why: "a quiet workspace that was forgotten restores sessions with a gap",
 		File: "bridge/replay/log.go", Package: "bridge/replay", Tests: []string{"TestAForgottenWorkspaceClaimsNothing"},
 		Old: `newSpace(workspace, l.floor)`, New: `newSpace(workspace, Floor{})`,
 	},

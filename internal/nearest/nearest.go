@@ -1,12 +1,15 @@
-// Package nearest finds the word that somebody meant who wrote another: for
-// messages about misspelled names. It is pure and imports nothing of ours.
+// Package nearest finds the known name nearest to an unknown one, for messages
+// about misspelled names. It is pure and imports nothing of ours.
 package nearest
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
-// Of returns the word most like s, whatever the case of its letters, or ""
-// where none is like it: at most a third of its letters, and at least two, may
-// differ. Of equals the first wins.
+// Of returns the word with the smallest edit distance to s, ignoring case; of
+// equals the first, and "" where none is within a third of the length of s (or
+// within two, for a short s).
 func Of(s string, words []string) string {
 	s = strings.ToLower(s)
 	best, bestAt := "", max(2, len(s)/3)+1
@@ -18,8 +21,8 @@ func Of(s string, words []string) string {
 	return best
 }
 
-// distance is the number of letters to add, drop, change or swap with their
-// neighbour to make b of a.
+// distance is the Damerau-Levenshtein distance (optimal string alignment): the
+// number of bytes to insert, delete, change or swap with the next.
 func distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
@@ -41,4 +44,19 @@ func distance(a, b string) int {
 		before, last = last, row
 	}
 	return last[len(b)]
+}
+
+// Hint ends a message about a word that is not accepted: the nearest of the
+// accepted ones if one is near, and the list if it is short.
+func Hint(word string, of []string) string {
+	near := Of(word, of)
+	switch {
+	case near != "":
+		return fmt.Sprintf("did you mean %q?", near)
+	case len(of) == 0:
+		return "nothing is accepted here"
+	case len(of) > 30:
+		return fmt.Sprintf("none of the %d there is like it", len(of))
+	}
+	return "there are " + strings.Join(of, ", ")
 }

@@ -1,10 +1,10 @@
 // Package npm lets Go tests and benchmarks use what is published for Node.js:
 // the real socket.io-client, the real Socket.IO server, supabase-js.
 //
-// A folder that needs npm packages holds a package.json with exact versions,
+// A folder that needs npm packages has a package.json with exact versions,
 // the package-lock.json made from it, and an .npmrc with
 // omit-lockfile-registry-resolved=true, so that the lock file names no
-// registry. Put it under testdata, where ./... does not look:
+// registry. Put it under testdata, which ./... leaves out:
 //
 //	npm.Install(t, "testdata/npm")
 //	p := npm.Node(t, "testdata/npm/client.mjs", "-url", url)
@@ -19,7 +19,11 @@
 //
 // Lifecycle: a Process ends with Stop, which joins its goroutines; Node
 // arranges that at the end of the test. Where the test binary dies without
-// clean-up, Linux kills the process with it.
+// clean-up, Linux kills the process with it (internal/process).
 //
-// The package is test support. Nothing that ships imports it.
+//   - install.go, packages.go: npm ci, once per lock file
+//   - process.go, lines.go, errtail.go: Process and its lines of output
+//   - testing.go: the same for tests
+//
+// The package is test support: cmd/bridge does not import it.
 package npm

@@ -17,8 +17,7 @@ import (
 	"time"
 )
 
-// ErrNoNode says that node or npm is not in PATH. Test for it with errors.Is;
-// the remedy is to install Node.js 18 or newer.
+// ErrNoNode says that node or npm is not in PATH. Test for it with errors.Is.
 var ErrNoNode = errors.New("node and npm not found in PATH: install Node.js 18 or newer")
 
 // stampName is the file, inside node_modules, that says which lock file it
@@ -61,7 +60,7 @@ func CI(ctx context.Context, dir string, log io.Writer) error {
 	return nil
 }
 
-// found tells whether node and npm can be run.
+// found returns ErrNoNode where node or npm cannot be run.
 func found() error {
 	for _, name := range []string{"node", "npm"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -71,8 +70,8 @@ func found() error {
 	return nil
 }
 
-// ci runs npm ci. Install scripts are not run: none of what we use needs
-// them, and they are the part of npm that can do anything.
+// ci runs npm ci. Install scripts are not run: no package we use needs them, and
+// they can run any command.
 func ci(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
 	cmd.Dir = dir
@@ -103,8 +102,8 @@ func fingerprint(dir string) (string, error) {
 }
 
 // lock takes an exclusive flock on file, which must exist. The lock file of
-// npm serves, so that nothing is left lying about. The wait polls, because
-// flock(2) cannot be given a context.
+// npm is used, so that no other file is left. The wait polls, because flock(2)
+// takes no context.
 func lock(ctx context.Context, file string) (unlock func(), err error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -120,7 +120,7 @@ console.log(JSON.stringify({ event: 'spawned', pid: c.pid }))`
 	}
 	p := npm.Node(t, script)
 	p.Await("spawned", nil)
-	// The child holds our pipes: Stop returns soon only if it dies as well.
+	// The child has our pipes open: Stop returns soon only if it ends too.
 	start := time.Now()
 	p.Stop()
 	if d := time.Since(start); d > 4*time.Second {

@@ -10,7 +10,7 @@ import (
 
 // wanted lists the direct dependencies of dir's package.json for the log,
 // such as "client-4.0=socket.io-client@4.0.2, ws 8.18.0". A file that cannot
-// be read yields "", as npm itself will say what is wrong with it.
+// be read yields "": npm reports what is wrong with it.
 func wanted(dir string) string {
 	b, err := os.ReadFile(filepath.Join(dir, "package.json"))
 	if err != nil {

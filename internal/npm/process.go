@@ -10,11 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"time"
+
+	"chatbridge/internal/process"
 )
 
 // ErrEnded says that the process closed its standard output, so that no
-// further line will come. Wait tells why it ended.
+// further line will come. Wait returns why it ended.
 var ErrEnded = errors.New("node process ended")
 
 // Options say what Start runs.
@@ -60,7 +63,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir = o.Dir
 	cmd.Env = append(os.Environ(), o.Env...)
-	ownGroup(cmd)
+	// The group: node may have started others, such as a browser.
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	p := &Process{cmd: cmd, stop: stop, lines: make(chan json.RawMessage, 1024), done: make(chan struct{})}
 	in, err := cmd.StdinPipe()
@@ -73,7 +77,8 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	out := &lineWriter{line: func(b []byte) { p.take(ctx, b, note) }}
 	errOut := &lineWriter{line: func(b []byte) { note(string(b)) }}
 	cmd.Stdout, cmd.Stderr = out, errOut
-	if err := cmd.Start(); err != nil {
+	child, err := process.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		stop()
 		if errors.Is(err, exec.ErrNotFound) {
 			return nil, fmt.Errorf("start %s: %w (%w)", argv[0], err, ErrNoNode)
@@ -82,7 +87,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	}
 	go func() { // joined by done, in Wait and Stop
 		defer close(p.done)
-		p.err = cmd.Wait()
+		p.err = child.Wait()
 		out.flush()
 		errOut.flush()
 		close(p.lines)
@@ -91,7 +96,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	return p, nil
 }
 
-// noter gives what handles a line of standard error. Both outputs use it, so
+// noter returns the handler of a line of standard error. Both outputs use it, so
 // it locks.
 func (p *Process) noter(note func(string)) func(string) {
 	var mu sync.Mutex
@@ -180,8 +185,8 @@ func (p *Process) CloseInput() {
 // nice become node: they exec.)
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Wait waits for the end of the process and says how it ended. Lines that
-// nobody reads are dropped first, so that they cannot hold it up.
+// Wait waits for the end of the process and returns its error. Unread lines are
+// dropped, so that the process does not block on them.
 func (p *Process) Wait(ctx context.Context) error {
 	lines := p.lines
 	for {

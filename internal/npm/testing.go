@@ -15,13 +15,13 @@ const (
 	// 40 s.
 	installTimeout = 5 * time.Minute
 	// AwaitTimeout is how long [TestProcess.Await] waits for a line. Longer
-	// than anything our tests wait for, so that running out of it is a fault.
+	// than anything our tests wait for, so that a timeout is a fault.
 	AwaitTimeout = 30 * time.Second
 )
 
 // Install installs the packages of the lock file in dir; see [CI]. Where
 // there is no Node.js, the test is skipped; with CI set in the environment it
-// fails, because a test that CI never runs is no test.
+// fails, so that CI never skips a test.
 func Install(t testing.TB, dir string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), installTimeout)
@@ -76,7 +76,7 @@ func (p *TestProcess) Await(name string, v any) {
 	}
 }
 
-// NextLine waits for the next line, whatever it is.
+// NextLine waits for the next line, of any event.
 func (p *TestProcess) NextLine() json.RawMessage {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), AwaitTimeout)

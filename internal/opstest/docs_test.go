@@ -17,7 +17,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	text := read(t, "docs", "operations.md")
 	typed := regexp.MustCompile(`(?m)^# TYPE (bridge_\w+) `)
 	shown := map[string]bool{}
-	for _, m := range typed.FindAllStringSubmatch(read(t, "bridge", "metrics", "testdata", "full.txt"), -1) {
+	for _, m := range typed.FindAllStringSubmatch(read(t, "bridge", "ops", "testdata", "metrics.txt"), -1) {
 		shown[m[1]] = true
 		if !strings.Contains(text, "`"+m[1]+"`") {
 			t.Errorf("docs/operations.md does not list %s", m[1])

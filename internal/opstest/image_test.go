@@ -80,7 +80,7 @@ func TestImage(t *testing.T) {
 		t.Errorf("healthcheck: %v: %s", err, out)
 	}
 	ready := func() bool {
-		for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 			if _, err := check("--ready"); err == nil {
 				return true
 			}

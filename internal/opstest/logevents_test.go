@@ -73,8 +73,8 @@ func loggedIn(t *testing.T, path string, events map[string]string) {
 	})
 }
 
-// messageOf returns a log call's message. A logger is told by its name, which
-// ends in log or logger, however it is reached.
+// messageOf returns a log call's message. A logger is recognised by its name,
+// which ends in log or logger.
 func messageOf(call *ast.CallExpr) (ast.Expr, bool) {
 	method, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok || !isLogger(method.X) {

@@ -24,7 +24,7 @@ func TestMetricsOfTheProgram(t *testing.T) {
 	get(t, "http://"+public+"/readyz", 200)
 
 	received, connected := make(chan struct{}), make(chan struct{})
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	c, err := sioclient.New(sioclient.Options{
 		URL: "http://" + public, Auth: map[string]any{"token": signed(t, "secret")},
@@ -59,7 +59,7 @@ func TestMetricsOfTheProgram(t *testing.T) {
 
 	// Written is counted after it was received.
 	var text string
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(20 * time.Millisecond) {
 		text = get(t, "http://"+admin+"/metrics", 200)
 		if strings.Contains(text, "\nbridge_events_total{event=\"message\"} 1\n") || time.Now().After(deadline) {
 			break
@@ -96,7 +96,7 @@ func wait(t *testing.T, done <-chan struct{}, what string) {
 	t.Helper()
 	select {
 	case <-done:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("waited in vain for " + what)
 	}
 }

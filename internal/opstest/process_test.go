@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// patience bounds every wait; nothing here comes near it unless it is broken.
-const patience = 30 * time.Second
+// waitLimit bounds every wait; only a failure reaches it.
+const waitLimit = 30 * time.Second
 
 // setup is how a process is started.
 type setup struct {
@@ -116,7 +116,7 @@ func (p *process) log() string {
 // line waits for the n-th line (from 1) of an event.
 func (p *process) line(event string, n int) map[string]any {
 	p.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waitLimit)
 	for {
 		p.mu.Lock()
 		found := 0
@@ -145,7 +145,7 @@ func (p *process) end() int {
 	p.t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		p.t.Fatal("it did not end")
 	}
 	return p.cmd.ProcessState.ExitCode()
@@ -215,7 +215,7 @@ func newManager(t *testing.T) *manager {
 // await reads messages until one begins with prefix and returns it.
 func (m *manager) await(prefix string) string {
 	m.t.Helper()
-	if err := m.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := m.conn.SetReadDeadline(time.Now().Add(waitLimit)); err != nil {
 		m.t.Fatal(err)
 	}
 	buf := make([]byte, 4096)
@@ -231,7 +231,7 @@ func (m *manager) await(prefix string) string {
 	}
 }
 
-var web = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+var web = &http.Client{Timeout: waitLimit, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // get asks until there is an answer with the status.
 func get(t *testing.T, url string, status int) string {
@@ -245,7 +245,7 @@ func get(t *testing.T, url string, status int) string {
 
 func poll(url string, status int) (string, error) {
 	var last error
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		answer, err := web.Get(url)
 		if last = err; err != nil {
 			continue

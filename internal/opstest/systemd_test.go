@@ -52,7 +52,7 @@ func signed(t *testing.T, secret string) string {
 // the refusal else.
 func connect(t *testing.T, address, secret string) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	in := false
 	c, err := sioclient.New(sioclient.Options{
@@ -211,11 +211,11 @@ func askUntil(stop <-chan struct{}, address string, answered chan<- struct{}) re
 			return result{n, nil}
 		default:
 		}
-		conn, err := net.DialTimeout("tcp", address, patience)
+		conn, err := net.DialTimeout("tcp", address, waitLimit)
 		if err != nil {
 			return result{n, err}
 		}
-		err = conn.SetDeadline(time.Now().Add(patience))
+		err = conn.SetDeadline(time.Now().Add(waitLimit))
 		if err == nil {
 			_, err = conn.Write([]byte("GET /healthz HTTP/1.1\r\nHost: bridge\r\nConnection: close\r\n\r\n"))
 		}
@@ -253,7 +253,7 @@ func TestCrashIsNoWrongConfiguration(t *testing.T) {
 		t.Errorf("ended by %v (exit code %d), want by SIGABRT", status.Signal(), status.ExitStatus())
 	}
 	if !strings.Contains(p.log(), "goroutine ") {
-		t.Error("the journal would hold no stack trace")
+		t.Error("the journal would have no stack trace")
 	}
 	if code := unit.one("Service", "RestartPreventExitStatus"); code != strconv.Itoa(2) {
 		t.Errorf("RestartPreventExitStatus=%s", code)
@@ -288,7 +288,7 @@ func TestJournalPriorities(t *testing.T) {
 	}
 	defer cmd.Process.Kill()
 	var lines []string
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(20 * time.Millisecond) {
 		b, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)

@@ -121,7 +121,7 @@ func TestUnitFitsTheProgram(t *testing.T) {
 	if w := c.Warnings(); len(w) > 0 {
 		t.Errorf("warnings: %q", w)
 	}
-	// It has to end before systemd loses patience.
+	// It has to end before systemd kills it.
 	if u.one("Service", "TimeoutStopSec") != "15s" || c.Shutdown.Grace.Seconds() > 10 {
 		t.Errorf("shutdown.grace %v, TimeoutStopSec=%s", c.Shutdown.Grace, u.one("Service", "TimeoutStopSec"))
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"chatbridge/internal/retry"
 )
 
 // channel is one joined topic.
@@ -140,7 +142,7 @@ func (ch *channel) subscribe() {
 	}
 	for _, text := range sc.SystemErrors {
 		ch.system(text, "error", "postgres_changes")
-		if waitFor(ch.ctx, sc.SystemDelay) != nil {
+		if retry.Sleep(ch.ctx, sc.SystemDelay) != nil {
 			return
 		}
 	}
@@ -154,7 +156,7 @@ func (ch *channel) subscribe() {
 			return
 		}
 	}
-	if ch.c.s.follow.ready(ch.ctx) != nil || waitFor(ch.ctx, sc.SystemDelay) != nil {
+	if ch.c.s.follow.ready(ch.ctx) != nil || retry.Sleep(ch.ctx, sc.SystemDelay) != nil {
 		return
 	}
 	if !sc.SystemNever {
@@ -175,7 +177,7 @@ func (ch *channel) watchToken() {
 		ch.mu.Lock()
 		exp := ch.claims.exp
 		ch.mu.Unlock()
-		if waitFor(ch.ctx, min(time.Until(exp), time.Second)) != nil {
+		if retry.Sleep(ch.ctx, min(time.Until(exp), time.Second)) != nil {
 			return
 		}
 		if ago := time.Since(exp); ago >= 0 {
@@ -205,7 +207,7 @@ func (ch *channel) newToken(payload json.RawMessage) {
 	ch.token, ch.claims = token, cl
 	ch.mu.Unlock()
 	ch.c.wg.Go(func() {
-		if waitFor(ch.ctx, ch.c.s.opts.TokenDelay) == nil {
+		if retry.Sleep(ch.ctx, ch.c.s.opts.TokenDelay) == nil {
 			ch.system("Subscribed to PostgreSQL", "ok", "postgres_changes")
 		}
 	})

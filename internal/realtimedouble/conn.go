@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/internal/retry"
+
 	"github.com/gorilla/websocket"
 )
 
@@ -146,11 +148,11 @@ func (c *conn) channel(topic string) *channel {
 func (c *conn) join(f clientFrame) {
 	name := strings.TrimPrefix(f.topic, "realtime:")
 	sc := c.s.script.join(f.topic)
-	if waitFor(c.ctx, sc.Delay) != nil || sc.Never {
+	if retry.Sleep(c.ctx, sc.Delay) != nil || sc.Never {
 		return
 	}
 	fail := func(reason string) {
-		if waitFor(c.ctx, c.s.opts.JoinErrorDelay) == nil {
+		if retry.Sleep(c.ctx, c.s.opts.JoinErrorDelay) == nil {
 			c.send(f.joinRef, f.ref, f.topic, "phx_reply", replyPayload("error", `{"reason":`+quote(reason)+`}`))
 		}
 	}

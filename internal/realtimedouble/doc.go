@@ -8,6 +8,11 @@
 // bindings are another hash, and rows reach it through pgoutput instead of
 // wal2json. Broadcast and presence are not there.
 //
+// Files: server.go (the HTTP server), conn.go (one socket), channel.go (one joined
+// topic), filter.go (a binding's filter), wire.go (frames), token.go (JWTs),
+// follow.go (the slot), render.go (rows as JSON), deliver.go (who gets a change,
+// and what of it), roles.go, script.go (what tests ask it to do wrong).
+//
 // A Server's methods may be called from any goroutine. Close joins all of its
 // goroutines. The package is test support; nothing that ships imports it.
 package realtimedouble

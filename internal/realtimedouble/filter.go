@@ -3,6 +3,8 @@ package realtimedouble
 import (
 	"fmt"
 	"strings"
+
+	"chatbridge/internal/sqlquote"
 )
 
 // filter is one condition of a binding.
@@ -46,26 +48,19 @@ func parseFilters(s string) ([]filter, string) {
 
 // sql is the condition for a value in Postgres's text form.
 func (f filter) sql(value, typ string) string {
-	left := literal(value) + "::" + typ
+	left := sqlquote.Literal(value) + "::" + typ
 	cond := ""
 	if f.op == "in" {
 		var items []string
 		for _, v := range strings.Split(f.value, ",") {
-			items = append(items, literal(v)+"::"+typ)
+			items = append(items, sqlquote.Literal(v)+"::"+typ)
 		}
 		cond = left + " in (" + strings.Join(items, ", ") + ")"
 	} else {
-		cond = left + " " + operators[f.op] + " " + literal(f.value) + "::" + typ
+		cond = left + " " + operators[f.op] + " " + sqlquote.Literal(f.value) + "::" + typ
 	}
 	if f.not {
 		cond = "not (" + cond + ")"
 	}
 	return cond
-}
-
-func literal(s string) string {
-	if strings.Contains(s, `\`) {
-		return `E'` + strings.NewReplacer(`\`, `\\`, `'`, `''`).Replace(s) + `'`
-	}
-	return `'` + strings.ReplaceAll(s, `'`, `''`) + `'`
 }

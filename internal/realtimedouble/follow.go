@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"chatbridge/internal/retry"
+	"chatbridge/internal/sqlquote"
 	"chatbridge/source"
 	"chatbridge/source/postgres/pgoutput"
 )
@@ -82,12 +84,12 @@ func (f *follower) run(ctx context.Context, up, done chan struct{}) {
 		f.polled.Broadcast()
 		f.mu.Unlock()
 	}()
-	if waitFor(ctx, f.s.opts.ColdStart) != nil {
+	if retry.Sleep(ctx, f.s.opts.ColdStart) != nil {
 		return
 	}
 	for ctx.Err() == nil {
 		_ = f.follow(ctx, &up) // whatever it was, try again, as the real one does
-		_ = waitFor(ctx, 50*time.Millisecond)
+		_ = retry.Sleep(ctx, 50*time.Millisecond)
 	}
 }
 
@@ -122,7 +124,7 @@ func (f *follower) follow(ctx context.Context, up *chan struct{}) error {
 		f.polls++
 		f.polled.Broadcast()
 		f.mu.Unlock()
-		if err := waitFor(ctx, f.s.opts.Poll); err != nil {
+		if err := retry.Sleep(ctx, f.s.opts.Poll); err != nil {
 			return err
 		}
 	}
@@ -226,7 +228,7 @@ func (f *follower) refuses(ctx context.Context, b *binding, role string) string 
 	failed := func(text string) string {
 		return "Unable to subscribe to changes with given parameters. An exception happened so please check your connect parameters: " + b.describe() + ". Exception: " + text
 	}
-	if _, err := conn.Exec(ctx, "select "+literal(role)+"::regrole"); err != nil {
+	if _, err := conn.Exec(ctx, "select "+sqlquote.Literal(role)+"::regrole"); err != nil {
 		return failed(exception(err))
 	}
 	for _, flt := range b.filters {
@@ -246,7 +248,7 @@ func (f *follower) refuses(ctx context.Context, b *binding, role string) string 
 			values = strings.Split(flt.value, ",")
 		}
 		for _, v := range values {
-			if _, err := conn.Exec(ctx, "select "+literal(v)+"::"+typ); err != nil {
+			if _, err := conn.Exec(ctx, "select "+sqlquote.Literal(v)+"::"+typ); err != nil {
 				return failed(exception(err))
 			}
 		}

@@ -1,7 +1,6 @@
 package realtimedouble
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -28,7 +27,7 @@ type Options struct {
 	// Slot is the name of the temporary slot. Default: random, since names are
 	// the cluster's.
 	Slot string
-	// Poll is the wait between two looks at the slot. The real server's is
+	// Poll is the wait between two polls of the slot. The real server's is
 	// 500 ms when idle. Default 10 ms.
 	Poll time.Duration
 	// ConnectErrorDelay and JoinErrorDelay are what the real server waits
@@ -262,21 +261,6 @@ func (s *Server) record(c *conn, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.frames = append(s.frames, Frame{Conn: c.id, Raw: string(data)})
-}
-
-// waitFor sleeps, shorter where ctx ends.
-func waitFor(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }
 
 var errNotList = errors.New("postgres_changes is not a list")

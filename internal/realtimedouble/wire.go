@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"hash/fnv"
 	"slices"
+
+	"chatbridge/internal/jsonscan"
 )
 
 // clientFrame is what a client sent. References are kept as they were written.
@@ -68,13 +70,10 @@ func serverFrame(v2 bool, joinRef, ref json.RawMessage, topic, event, payload st
 	return b.Bytes()
 }
 
-// quote prints a JSON string without escaping what only HTML needs escaped.
+// quote prints a JSON string without HTML escapes.
 func quote(s string) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(s) // a string always encodes
-	return string(bytes.TrimRight(b.Bytes(), "\n"))
+	b, _ := jsonscan.Marshal(s) // a string always encodes
+	return string(b)
 }
 
 func replyPayload(status, response string) string {

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"chatbridge/internal/retry"
 )
 
 // Client is one Socket.IO client. New makes it.
@@ -48,32 +50,29 @@ func New(o Options) (*Client, error) {
 // it returns nil), the server refuses (*ConnectError, ErrDisconnected) or the
 // attempts are used up (the last one's error). Call it once.
 func (c *Client) Run(ctx context.Context) error {
-	attempt := 0
+	failures, backoff := 0, retry.Backoff{Min: c.opts.Backoff.Delay, Max: c.opts.Backoff.Most}
 	for {
 		joined, err := c.session(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if joined {
-			attempt = 0
+			failures = 0
+			backoff.Reset()
 		}
-		retry := c.opts.Backoff.pause(attempt)
-		attempt++
-		if final(err) {
-			retry = -1
+		pause, limit := backoff.Next(), c.opts.Backoff.Attempts
+		if final(err) || limit > 0 && failures >= limit {
+			pause = -1
 		}
+		failures++
 		if c.opts.OnDisconnect != nil {
-			c.opts.OnDisconnect(err, retry)
+			c.opts.OnDisconnect(err, pause)
 		}
-		if retry < 0 {
+		if pause < 0 {
 			return err
 		}
-		timer := time.NewTimer(retry)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if retry.Sleep(ctx, pause) != nil {
 			return nil
-		case <-timer.C:
 		}
 	}
 }

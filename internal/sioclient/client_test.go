@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +46,7 @@ func ours(t *testing.T) string {
 		t.Fatal(err)
 	}
 	ns := s.Namespace("/")
+	var missed atomic.Pointer[socketio.Packet] // by the client that "drop" has cut off
 	ns.OnAuth(func(_ context.Context, h *socketio.Handshake) (any, error) {
 		var a struct{ Token, WorkspaceID string }
 		if err := json.Unmarshal(h.Auth, &a); err != nil {
@@ -60,10 +62,17 @@ func ours(t *testing.T) string {
 	})
 	ns.OnConnect(func(socket *socketio.Socket) {
 		if !socket.Recovered() {
-			_ = socket.Emit("hello", map[string]any{"workspace": socket.Data()})
+			_ = socket.Emit("hello", map[string]any{"workspace": socket.Data()}, "offset")
+		} else if p := missed.Load(); p != nil {
+			_ = socket.Send(p)
 		}
 	})
-	ns.OnEvent(func(socket *socketio.Socket, e *socketio.Event) { behave(ns, socket, e) })
+	ns.OnEvent(func(socket *socketio.Socket, e *socketio.Event) {
+		if e.Name == "drop" {
+			missed.Store(socketio.NewEvent("/", "missed", e.Args[0], []byte(`"offset"`)))
+		}
+		behave(socket, e)
+	})
 	h := httptest.NewServer(s)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -76,7 +85,7 @@ func ours(t *testing.T) string {
 	return h.URL
 }
 
-func behave(ns *socketio.Namespace, socket *socketio.Socket, e *socketio.Event) {
+func behave(socket *socketio.Socket, e *socketio.Event) {
 	args := make([]any, len(e.Args))
 	for i, a := range e.Args {
 		args[i] = a
@@ -90,8 +99,6 @@ func behave(ns *socketio.Namespace, socket *socketio.Socket, e *socketio.Event) 
 		_ = socket.Emit("bytes", []byte{1, 2, 3}, map[string]any{"more": []byte{4}})
 	case e.Name == "drop":
 		socket.Close(engineio.ServerClose)
-		<-socket.Done()
-		ns.Broadcast(socketio.NewEvent("/", "missed", e.Args[0]))
 	case e.Name == "kick":
 		socket.Disconnect()
 	}

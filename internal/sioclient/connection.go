@@ -1,6 +1,7 @@
 package sioclient
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,9 +25,9 @@ const (
 type connection struct {
 	ws *websocket.Conn
 
-	// patience is how long the server may be silent: its ping interval and
-	// time-out together, as it announced them. 0 until it did.
-	patience time.Duration
+	// readTimeout is how long a read may take: the server's ping interval and
+	// time-out together, as announced in its open packet. 0 before that.
+	readTimeout time.Duration
 
 	writing sync.Mutex
 }
@@ -70,23 +71,12 @@ func (c *connection) receive(namespace string) (*packet, [][]byte, error) {
 	}
 }
 
-func sameNamespace(a, b string) bool {
-	if a == "" {
-		a = "/"
-	}
-	if b == "" {
-		b = "/"
-	}
-	return a == b
-}
+func sameNamespace(a, b string) bool { return cmp.Or(a, "/") == cmp.Or(b, "/") }
 
 // read returns one frame, never an empty one.
 func (c *connection) read() (frame []byte, binary bool, err error) {
-	wait := c.patience
-	if wait == 0 {
-		wait = openTimeout
-	}
-	if err := c.ws.SetReadDeadline(time.Now().Add(wait)); err != nil {
+	timeout := cmp.Or(c.readTimeout, openTimeout)
+	if err := c.ws.SetReadDeadline(time.Now().Add(timeout)); err != nil {
 		return nil, false, err
 	}
 	c.ws.SetReadLimit(maxFrame)
@@ -132,7 +122,7 @@ func (c *connection) open(data []byte) error {
 	if err := json.Unmarshal(data, &o); err != nil || o.SID == "" || o.PingInterval <= 0 || o.PingTimeout <= 0 {
 		return fmt.Errorf("%w: open", errPacket)
 	}
-	c.patience = time.Duration(o.PingInterval+o.PingTimeout) * time.Millisecond
+	c.readTimeout = time.Duration(o.PingInterval+o.PingTimeout) * time.Millisecond
 	return nil
 }
 

@@ -12,7 +12,8 @@ var (
 	ErrDisconnected = errors.New("the server disconnected the client for good")
 	// ErrNotConnected: there is no connection to send on now.
 	ErrNotConnected = errors.New("not connected")
-	// ErrPingTimeout: the server's heartbeat stayed away.
+	// ErrPingTimeout: no heartbeat came within the server's own ping interval and
+	// time-out.
 	ErrPingTimeout = errors.New("no heartbeat from the server")
 )
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -33,13 +32,13 @@ type Options struct {
 	// NoRecovery forgets the session when a connection ends.
 	NoRecovery bool
 
-	// OnConnect is told each time that the namespace was joined.
+	// OnConnect is called each time that the namespace was joined.
 	OnConnect func(Session)
-	// OnDisconnect is told each time that the connection ended or could not be
+	// OnDisconnect is called each time that the connection ended or could not be
 	// made, with the reason, and how long it will be until the next attempt;
 	// below zero there is none.
 	OnDisconnect func(err error, retry time.Duration)
-	// OnEvent is told of each event.
+	// OnEvent is called with each event.
 	OnEvent func(Event)
 }
 
@@ -63,32 +62,16 @@ type Event struct {
 }
 
 // Backoff is the pause before an attempt to come back: Delay, doubled with
-// each attempt up to Most, varied by up to Jitter of itself either way.
+// each attempt up to Most, spread as by [retry.Jitter].
 type Backoff struct {
 	Delay, Most time.Duration
-	Jitter      float64
 	// Attempts is how many failures in a row end it; 0: none do.
 	Attempts int
 }
 
-// DefaultBackoff is socket.io-client's: 1 s to 5 s, half either way, for ever.
-// (The CRM sets five attempts.)
-func DefaultBackoff() Backoff {
-	return Backoff{Delay: time.Second, Most: 5 * time.Second, Jitter: 0.5}
-}
-
-// pause returns the pause before the attempt with the given number, from 0;
-// negative where there is to be none.
-func (b Backoff) pause(attempt int) time.Duration {
-	if b.Attempts > 0 && attempt >= b.Attempts {
-		return -1
-	}
-	d := b.Most
-	if attempt < 30 && b.Delay<<attempt < b.Most {
-		d = b.Delay << attempt
-	}
-	return time.Duration(float64(d) * (1 + b.Jitter*(2*rand.Float64()-1)))
-}
+// DefaultBackoff is 1 s to 5 s, for ever, as socket.io-client's. (The CRM sets five
+// attempts.)
+func DefaultBackoff() Backoff { return Backoff{Delay: time.Second, Most: 5 * time.Second} }
 
 // address is where the websocket is opened.
 func (o Options) address() (string, error) {

@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// account is the user that the processes run as; own tells that it is ours, so
-// that nothing has to be changed over to it.
+// account is the user that the processes run as. own: it is the user of this
+// program, and files need no change of owner.
 type account struct {
 	uid, gid int
 	own      bool
@@ -36,7 +36,7 @@ func serverAccount() (account, error) {
 	return account{}, errors.New("postgres does not run as root and there is neither a user postgres nor nobody: run as an ordinary user")
 }
 
-// chown gives a file to the account.
+// chown makes the account the owner of a file.
 func (a account) chown(path string) error {
 	if a.own {
 		return nil
@@ -69,8 +69,8 @@ func (a account) baseDir() (string, error) {
 }
 
 // reaches reports whether the account may pass through dir and all above it.
-// It looks at the mode bits for other users only, which is enough for the
-// places in question and at worst rules a good one out.
+// It checks the mode bits for other users only: at worst a usable directory is
+// refused.
 func (a account) reaches(dir string) bool {
 	if a.own {
 		info, err := os.Stat(dir)

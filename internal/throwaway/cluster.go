@@ -1,5 +1,3 @@
-//go:build unix
-
 package throwaway
 
 import (
@@ -15,20 +13,20 @@ import (
 	"time"
 )
 
-// Cluster is one running Postgres. Start makes it.
+// Cluster is one running Postgres; the zero Cluster is of no use.
 type Cluster struct {
-	bin  string // what the caller or Find named
-	run  string // what it is run from, see home.programs
+	bin  string // the directory that the caller or Find named
+	run  string // the directory it is run from, see home.programs
 	opts Options
 	home *home
 	port int
 	out  *tail
-	proc *process
-	// gone is set by Stop, which is done once.
-	gone atomic.Bool
+	proc *program
+	// stopped is set by the first Stop.
+	stopped atomic.Bool
 }
 
-// Start makes a cluster and waits until it takes connections. ctx bounds the
+// Start creates a cluster and waits until it accepts connections. ctx bounds the
 // start only: when it ends before, nothing is left behind and its error is
 // returned. Without an installed Postgres the error is a *NotFoundError.
 func Start(ctx context.Context, opts Options) (*Cluster, error) {
@@ -42,23 +40,16 @@ func Start(ctx context.Context, opts Options) (*Cluster, error) {
 	}
 	c := &Cluster{bin: bin, opts: opts, home: h, out: &tail{next: opts.Log}}
 	if err := c.create(ctx); err != nil {
-		c.proc.discard()
+		c.proc.killAll()
 		return nil, errors.Join(err, h.remove())
 	}
 	return c, nil
 }
 
-// discard kills the process if there is one.
-func (p *process) discard() {
-	if p != nil {
-		p.killAll()
-	}
-}
-
 func (o Options) find(ctx context.Context) (string, error) {
 	switch {
 	case o.Bin != "" && !complete(o.Bin):
-		return "", fmt.Errorf("%s holds no initdb and postgres", o.Bin)
+		return "", fmt.Errorf("%s has no initdb and postgres", o.Bin)
 	case o.Bin != "":
 		return o.Bin, nil
 	case o.Template != nil:
@@ -117,12 +108,12 @@ func (c *Cluster) configure() error {
 }
 
 // StartAgain starts the server of a cluster that was killed or halted, on the
-// same port and data, and waits until it takes connections.
+// same port and data, and waits until it accepts connections.
 func (c *Cluster) StartAgain(ctx context.Context) error {
-	if c.proc != nil && !c.proc.ended() {
+	if c.proc != nil && !c.proc.Ended() {
 		return errors.New("start Postgres: it is running")
 	}
-	// SIGQUIT is an immediate shutdown: all children end, nothing is saved.
+	// On SIGQUIT the server shuts down at once, with all its children.
 	p, err := start(c.run, "postgres", c.home.acc, c.home.dir, c.out, syscall.SIGQUIT, "-D", c.home.data())
 	if err != nil {
 		return err
@@ -131,21 +122,20 @@ func (c *Cluster) StartAgain(ctx context.Context) error {
 	return c.ready(ctx)
 }
 
-// ready waits until the server says in its pid file that it takes
-// connections, as pg_ctl does; a file can be watched without a connection that
-// would show in the log as failed.
+// ready waits until the server's pid file says that it accepts connections, as
+// pg_ctl does. A probing connection would be in the server's log as failed.
 func (c *Cluster) ready(ctx context.Context) error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		lines, err := pidLines(c.home.pidFile())
-		if err == nil && len(lines) >= 8 && lines[7] == "ready" && lines[0] == strconv.Itoa(c.proc.pid) {
+		if err == nil && len(lines) >= 8 && lines[7] == "ready" && lines[0] == strconv.Itoa(c.proc.PID) {
 			return nil
 		}
 		select {
 		case <-tick.C:
-		case <-c.proc.done:
-			return fmt.Errorf("start Postgres: it ended (%v)\n%s", c.proc.err, c.out.String())
+		case <-c.proc.Done():
+			return fmt.Errorf("start Postgres: it ended (%v)\n%s", c.proc.Wait(), c.out.String())
 		case <-ctx.Done():
 			c.proc.killAll()
 			return ctx.Err()
@@ -153,7 +143,7 @@ func (c *Cluster) ready(ctx context.Context) error {
 	}
 }
 
-// Halt stops the server and keeps its data; StartAgain goes on from there.
+// Halt stops the server and leaves its data, which StartAgain continues.
 // Mode is "smart", "fast" or "immediate" as in pg_ctl, empty means fast. When
 // ctx ends first the server is still stopping, and ctx's error is returned.
 func (c *Cluster) Halt(ctx context.Context, mode string) error {
@@ -167,7 +157,7 @@ func (c *Cluster) Halt(ctx context.Context, mode string) error {
 		return err
 	}
 	select {
-	case <-c.proc.done:
+	case <-c.proc.Done():
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -182,19 +172,19 @@ func (c *Cluster) Restart(ctx context.Context, mode string) error {
 	return c.StartAgain(ctx)
 }
 
-// Kill ends all processes of the server with SIGKILL and returns when they
-// are gone: what a crash of the machine looks like, short of the disk.
+// Kill ends all processes of the server with SIGKILL and returns when they have
+// ended: like a crash of the machine, but for the disk.
 func (c *Cluster) Kill() { c.proc.killAll() }
 
-// Stop ends the server, gently at first and with SIGKILL in the end, and
-// removes everything. When ctx ends before a gentle end, it goes on at once to
-// the drastic ones; it always completes. Later calls do nothing.
+// Stop ends the server, by a fast shutdown, then an immediate one, then SIGKILL,
+// and removes everything. Each shutdown has a timeout; when ctx ends the next
+// is tried at once. It always completes. Later calls have no effect.
 func (c *Cluster) Stop(ctx context.Context) error {
-	if !c.gone.CompareAndSwap(false, true) {
+	if !c.stopped.CompareAndSwap(false, true) {
 		return nil
 	}
 	for _, mode := range []string{"fast", "immediate"} {
-		bounded, cancel := context.WithTimeout(ctx, stopPatience)
+		bounded, cancel := context.WithTimeout(ctx, stopTimeout)
 		err := c.Halt(bounded, mode)
 		cancel()
 		if err == nil {
@@ -206,10 +196,10 @@ func (c *Cluster) Stop(ctx context.Context) error {
 }
 
 // Done is closed when the server that runs now has ended, for whatever reason.
-func (c *Cluster) Done() <-chan struct{} { return c.proc.done }
+func (c *Cluster) Done() <-chan struct{} { return c.proc.Done() }
 
 // URL returns the superuser's address of a database, for pgx or libpq. With
-// Options.TCP it holds the random password of this cluster.
+// Options.TCP it contains the random password of this cluster.
 func (c *Cluster) URL(db string) string { return c.url(db, c.opts.TCP) }
 
 func (c *Cluster) url(db string, tcp bool) string {
@@ -236,8 +226,8 @@ func (c *Cluster) SocketURL(db string) string {
 // Port returns the TCP port; without Options.TCP it only names the socket.
 func (c *Cluster) Port() int { return c.port }
 
-// Dir returns the cluster's directory, which holds the data directory `data`.
-// It is gone after Stop.
+// Dir returns the cluster's directory, which contains the data directory `data`.
+// Stop removes it.
 func (c *Cluster) Dir() string { return c.home.dir }
 
 // Bin returns the directory of the server's programs.

@@ -216,7 +216,7 @@ func TestFindSaysHowToGetIt(t *testing.T) {
 	}
 }
 
-// TestDiesWithItsProgram kills a program that holds a cluster and expects the
+// TestDiesWithItsProgram kills a program that runs a cluster and expects the
 // server to end, and the next start to remove the directory.
 func TestDiesWithItsProgram(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
@@ -260,7 +260,7 @@ func TestDiesWithItsProgram(t *testing.T) {
 	}
 }
 
-// TestAWrongDirectoryIsAnError: whoever names a directory means no other.
+// TestAWrongDirectoryIsAnError: no other is used in the place of a named one.
 func TestAWrongDirectoryIsAnError(t *testing.T) {
 	t.Setenv(throwaway.BinEnv, t.TempDir())
 	if dir, err := throwaway.Find(t.Context(), ""); err == nil || !strings.Contains(err.Error(), throwaway.BinEnv) {

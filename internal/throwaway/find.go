@@ -16,14 +16,13 @@ import (
 // postgres.
 const BinEnv = "BRIDGE_POSTGRES_BIN"
 
-// NotFoundError tells that no Postgres server is installed where it is looked
-// for.
+// NotFoundError says that no Postgres server is installed where Find searches.
 type NotFoundError struct {
-	// Version is the major version that was asked for, empty for any.
+	// Version is the major version searched for, empty for any.
 	Version string
 }
 
-// Error says what was looked for and how to get it.
+// Error says what is missing and how to install it.
 func (e *NotFoundError) Error() string {
 	what := "a Postgres server (initdb and postgres)"
 	pkg := "postgresql"
@@ -33,15 +32,15 @@ func (e *NotFoundError) Error() string {
 	}
 	return what + " was not found: install it (Debian, Ubuntu: apt install " + pkg +
 		"; macOS: brew install postgresql@17; Fedora: dnf install postgresql-server) or set " +
-		BinEnv + " to the directory that holds it"
+		BinEnv + " to its directory"
 }
 
-// Find returns the directory that holds initdb and postgres: the one that
+// Find returns the directory of initdb and postgres: the one that
 // BRIDGE_POSTGRES_BIN names, else that of the postgres on PATH, else the
 // newest of the places where Debian, Fedora and Homebrew put it. A version
 // narrows the search to one major version; BRIDGE_POSTGRES_BIN then counts
-// only if it is of that version. A BRIDGE_POSTGRES_BIN that holds no server is
-// an error: whoever set it means that one and no other.
+// only if it is of that version. A BRIDGE_POSTGRES_BIN without a server is an
+// error: no other is used in its place.
 func Find(ctx context.Context, version string) (string, error) {
 	if dir := os.Getenv(BinEnv); dir != "" && !complete(dir) {
 		return "", fmt.Errorf("%s = %q: there is no initdb and postgres in it; name the directory that holds both, or unset it", BinEnv, dir)
@@ -60,7 +59,7 @@ func Find(ctx context.Context, version string) (string, error) {
 	return "", &NotFoundError{Version: version}
 }
 
-// candidates lists the directories to look in, best first.
+// candidates lists the directories to search, best first.
 func candidates() []string {
 	var dirs []string
 	if dir := os.Getenv(BinEnv); dir != "" {

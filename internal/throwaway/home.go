@@ -1,5 +1,3 @@
-//go:build unix
-
 package throwaway
 
 import (
@@ -19,8 +17,8 @@ const (
 	superuser  = "postgres"
 )
 
-// home is a cluster's own directory: the data directory, the sockets, and a
-// lock that tells other programs that we are alive.
+// home is a cluster's directory: the data directory, the sockets, and a file that
+// this program holds a lock on while it lives.
 type home struct {
 	dir      string
 	acc      account
@@ -28,8 +26,8 @@ type home struct {
 	lock     *os.File
 }
 
-// newHome makes a directory that is locked while we live. It first removes
-// those of programs that were killed.
+// newHome creates a locked directory. It first removes those of programs that
+// were killed.
 func newHome() (*home, error) {
 	acc, err := serverAccount()
 	if err != nil {
@@ -42,7 +40,7 @@ func newHome() (*home, error) {
 	sweep(base)
 	dir, err := os.MkdirTemp(base, dirPattern)
 	if err != nil {
-		return nil, fmt.Errorf("make a directory for Postgres: %w", err)
+		return nil, fmt.Errorf("create a directory for Postgres: %w", err)
 	}
 	h := &home{dir: dir, acc: acc, password: rand.Text()}
 	if err := h.fill(); err != nil {
@@ -55,14 +53,14 @@ func newHome() (*home, error) {
 func (h *home) fill() error {
 	lock, err := os.OpenFile(h.lockFile(), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return fmt.Errorf("make a lock file: %w", err)
+		return fmt.Errorf("create a lock file: %w", err)
 	}
 	h.lock = lock
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return fmt.Errorf("lock %s: %w", h.dir, err)
 	}
 	if err := os.Mkdir(h.sockets(), 0o700); err != nil {
-		return fmt.Errorf("make a directory for sockets: %w", err)
+		return fmt.Errorf("create a directory for sockets: %w", err)
 	}
 	if err := h.acc.chown(h.sockets()); err != nil {
 		return err
@@ -101,8 +99,8 @@ func (h *home) remove() error {
 // removed: a younger one may be about to be locked.
 const sweepAge = time.Minute
 
-// sweep removes what programs that were killed left in base. Whatever it
-// cannot remove, such as another user's, it leaves.
+// sweep removes the directories in base whose programs were killed. What it may
+// not remove, such as another user's, it leaves.
 func sweep(base string) {
 	dirs, err := filepath.Glob(filepath.Join(base, dirPattern))
 	if err != nil {

@@ -9,20 +9,19 @@ import (
 	"time"
 )
 
-// Options say what cluster to start. The zero value is fine: the newest
+// Options say what cluster to start. The zero value means: the newest
 // Postgres that is installed, a unix socket, settings for logical replication.
 type Options struct {
-	// Bin is the directory that holds initdb and postgres. Empty: it is looked
-	// for, see Find.
+	// Bin is the directory of initdb and postgres. Empty: see Find.
 	Bin string
-	// Version is the major version to look for, such as "17". Empty: the
+	// Version is the major version to find, such as "17". Empty: the
 	// first that is found. Ignored where Bin is set.
 	Version string
 	// Settings are lines of postgresql.conf that come after the package's
 	// own and so override them. Values are quoted as needed.
 	Settings map[string]string
-	// Log takes what the server prints, nil drops it. The end of it is in the
-	// error of a failed start in any case.
+	// Log is where the server's output goes, nil discards it. The end of it is in
+	// the error of a failed start in any case.
 	Log io.Writer
 	// TCP makes the cluster listen on a free port of 127.0.0.1 too, with a
 	// random password, and URL give that address. Without it there is only a
@@ -33,12 +32,11 @@ type Options struct {
 	Template *Template
 }
 
-// stopPatience is how long a stop of one kind may take before the next, more
-// drastic kind is tried.
-const stopPatience = 10 * time.Second
+// stopTimeout is how long a fast or an immediate shutdown may take in Stop.
+const stopTimeout = 10 * time.Second
 
-// defaults are the settings of every cluster. They keep nothing on the disk
-// safe, which is the point; a test that needs real durability overrides them.
+// defaults are the settings of every cluster, without durability; a test that
+// needs it overrides them.
 // synchronous_commit stays on: without it a commit reaches the replication
 // stream up to 200 ms late, and a kill of the processes loses commits.
 func defaults() map[string]string {

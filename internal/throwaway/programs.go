@@ -1,5 +1,3 @@
-//go:build unix
-
 package throwaway
 
 import (
@@ -25,14 +23,14 @@ func (h *home) programs(bin string) (string, error) {
 	}
 	dir := filepath.Join(h.dir, "programs")
 	if err := mkdirOpen(dir); err != nil {
-		return "", fmt.Errorf("make a directory for the programs: %w", err)
+		return "", fmt.Errorf("create a directory for the programs: %w", err)
 	}
 	to := filepath.Join(dir, filepath.Base(bin))
 	if complete(to) {
 		return to, nil
 	}
 	prefix := filepath.Dir(bin)
-	// Only these, not all that lies beside: it may be somebody's home.
+	// Only these: the directory may be a user's home.
 	for _, name := range []string{filepath.Base(bin), "lib", "lib64", "share"} {
 		err := copyTree(filepath.Join(prefix, name), filepath.Join(dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -87,7 +85,7 @@ func copyTree(from, to string) error {
 	})
 }
 
-// mkdirOpen makes a directory that all may read, whatever the umask.
+// mkdirOpen creates a directory that all may read, whatever the umask.
 func mkdirOpen(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -1,5 +1,3 @@
-//go:build unix
-
 package throwaway
 
 import (
@@ -38,7 +36,7 @@ func NewTemplate(ctx context.Context, bin string) (*Template, error) {
 // Bin returns the directory of the programs that made the template.
 func (t *Template) Bin() string { return t.bin }
 
-// Remove removes the template's directory. Clusters made of it do not need it.
+// Remove removes the template's directory. Clusters copied from it do not need it.
 func (t *Template) Remove() { t.home.remove() }
 
 // initdb makes the data directory of h.

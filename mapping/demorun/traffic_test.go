@@ -11,8 +11,9 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 	"chatbridge/mapping/eventschema"
-	"chatbridge/mapping/internal/path"
+	"chatbridge/mapping/internal/pipelinetest"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 func TestDemoTraffic(t *testing.T) {
 	t.Parallel()
 	const messages = 300
-	p, err := path.New(t)
+	p, err := pipelinetest.New(t)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func TestDemoTraffic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), path.Patience)
+	ctx, stop := context.WithTimeout(t.Context(), pipelinetest.Timeout)
 	done := make(chan error, 1)
 	go func() { done <- traffic.Run(ctx) }()
 	for tick := time.NewTicker(10 * time.Millisecond); traffic.Messages() < messages && ctx.Err() == nil; <-tick.C {
@@ -70,7 +71,7 @@ func TestDemoTraffic(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range p.Lines {
-		var e path.Event
+		var e pipelinetest.Line
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
@@ -98,7 +99,7 @@ func screenOf(t *testing.T, lines []string) screen {
 	t.Helper()
 	s := screen{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}, map[string]int{}}
 	for _, line := range lines {
-		var e path.Event
+		var e pipelinetest.Line
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
 			t.Fatal(err)
 		}
@@ -106,18 +107,18 @@ func screenOf(t *testing.T, lines []string) screen {
 		var err error
 		switch e.Event {
 		case "message":
-			var m mapping.WebSocketMessage
+			var m contract.WebSocketMessage
 			err = json.Unmarshal(e.Data, &m)
 			s.status[m.ID], s.content[m.ID] = m.Status, m.Content
 		case "messageStatus":
-			var m mapping.MessageStatusUpdate
+			var m contract.MessageStatusUpdate
 			err = json.Unmarshal(e.Data, &m)
 			if s.status[m.MessageID] == "" {
 				t.Errorf("a status of a message that was not sent: %s", line)
 			}
 			s.status[m.MessageID] = m.Status
 		case "conversation":
-			var c mapping.WebSocketConversation
+			var c contract.WebSocketConversation
 			err = json.Unmarshal(e.Data, &c)
 			if c.LastMessage != nil {
 				s.last[c.ID] = c.LastMessage.ID
@@ -126,7 +127,7 @@ func screenOf(t *testing.T, lines []string) screen {
 				s.name[c.ID] = c.Participants[0].Name
 			}
 		case "typing":
-			var u mapping.TypingUpdate
+			var u contract.TypingUpdate
 			err = json.Unmarshal(e.Data, &u)
 			s.typing[u.ConversationID] = u.IsTyping
 		}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"reflect"
 
-	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
 
 	"github.com/invopop/jsonschema"
 )
@@ -18,14 +18,14 @@ const timePattern = `^(\d{4}|[+-]\d{6})-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$`
 
 // payloads are the events' arguments.
 var payloads = []struct {
-	kind mapping.Kind
+	kind contract.Kind
 	typ  reflect.Type
 	text string
 }{
-	{mapping.Message, reflect.TypeFor[mapping.WebSocketMessage](), "The argument of the event message."},
-	{mapping.Conversation, reflect.TypeFor[mapping.WebSocketConversation](), "The argument of the event conversation."},
-	{mapping.MessageStatus, reflect.TypeFor[mapping.MessageStatusUpdate](), "The argument of the event messageStatus."},
-	{mapping.Typing, reflect.TypeFor[mapping.TypingUpdate](), "The argument of the event typing."},
+	{contract.Message, reflect.TypeFor[contract.WebSocketMessage](), "The argument of the event message."},
+	{contract.Conversation, reflect.TypeFor[contract.WebSocketConversation](), "The argument of the event conversation."},
+	{contract.MessageStatus, reflect.TypeFor[contract.MessageStatusUpdate](), "The argument of the event messageStatus."},
+	{contract.Typing, reflect.TypeFor[contract.TypingUpdate](), "The argument of the event typing."},
 }
 
 // Generate returns the schema's text. An event's argument is described by the
@@ -60,7 +60,7 @@ func Generate() ([]byte, error) {
 // known describes the types that are more than their Go type.
 func known(t reflect.Type) *jsonschema.Schema {
 	switch t {
-	case reflect.TypeFor[mapping.Timestamp]():
+	case reflect.TypeFor[contract.Timestamp]():
 		return &jsonschema.Schema{Type: "string", Pattern: timePattern}
 	case reflect.TypeFor[json.RawMessage]():
 		return &jsonschema.Schema{Type: "object"}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"chatbridge/mapping/eventschema"
-	"chatbridge/mapping/internal/path"
+	"chatbridge/mapping/internal/pipelinetest"
 )
 
 var validator = sync.OnceValues(eventschema.New)
@@ -18,7 +18,7 @@ func checkContract(t *testing.T, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var e path.Event
+	var e pipelinetest.Line
 	if err := json.Unmarshal([]byte(line), &e); err != nil {
 		t.Errorf("not JSON: %s: %v", line, err)
 		return

@@ -13,7 +13,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
-	"chatbridge/mapping/internal/path"
+	"chatbridge/mapping/internal/pipelinetest"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 	if err != nil || len(files) < minimum {
 		t.Fatalf("found %d golden files, want at least %d (%v)", len(files), minimum, err)
 	}
-	paths := make(chan *path.Path, 2) // how many cases run at once; nil is one to be made
+	paths := make(chan *pipelinetest.Pipeline, 2) // how many cases run at once; nil is one to be made
 	for range cap(paths) {
 		paths <- nil
 	}
@@ -53,13 +53,13 @@ func TestGolden(t *testing.T) {
 			p := <-paths
 			if p == nil {
 				var err error
-				if p, err = path.New(t); err != nil {
+				if p, err = pipelinetest.New(t); err != nil {
 					paths <- nil
 					st.Fatal(err)
 				}
 			}
 			// A path on which something went wrong is not used again.
-			next := (*path.Path)(nil)
+			next := (*pipelinetest.Pipeline)(nil)
 			defer func() {
 				if next == nil {
 					_ = p.Stop()
@@ -154,7 +154,7 @@ func (c goldenCase) tables() string {
 	return tables
 }
 
-func runCase(t *testing.T, p *path.Path, preset, file string) {
+func runCase(t *testing.T, p *pipelinetest.Pipeline, preset, file string) {
 	t.Helper()
 	c := load(t, file)
 	spec, err := mapping.Load(preset, "")

@@ -11,7 +11,9 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
-	"chatbridge/mapping/internal/path"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
+	"chatbridge/mapping/internal/pipelinetest"
 	"chatbridge/mapping/lookup"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -77,7 +79,7 @@ func BenchmarkPipeline(b *testing.B) {
 				took, err = readRaw(b.Context(), url, name)
 				rawTime += took
 			} else {
-				took, err = readMapped(b.Context(), url, name, mapping.New(spec, mapping.Options{Lookup: lookup.NewSQL(pool, spec, path.Patience)}))
+				took, err = readMapped(b.Context(), url, name, engine.New(spec, engine.Options{Lookup: lookup.NewSQL(pool, spec, pipelinetest.Timeout)}))
 				mappedTime += took
 			}
 			if err != nil {
@@ -133,7 +135,7 @@ func readRaw(ctx context.Context, url, slot string) (time.Duration, error) {
 // framer is the handler that the bridge's is like: it makes each event's
 // packet, whose bytes all sockets share.
 type framer struct {
-	mapper *mapping.Mapper
+	mapper *engine.Mapper
 	tx     source.Tx
 	offset []byte
 	rows   int
@@ -168,7 +170,7 @@ func (f *framer) Commit(source.Tx) error {
 
 func (f *framer) Gap(g source.Gap) error { return errors.New(g.Reason) }
 
-func (f *framer) emit(e *mapping.Event) error {
+func (f *framer) emit(e *contract.Event) error {
 	f.offset = append(f.offset[:0], '"')
 	f.offset, _ = source.Position{Commit: f.tx.Commit, Index: e.Index}.AppendText(f.offset)
 	f.offset = append(f.offset, '"')
@@ -176,7 +178,7 @@ func (f *framer) emit(e *mapping.Event) error {
 	return nil
 }
 
-func readMapped(ctx context.Context, url, slot string, m *mapping.Mapper) (time.Duration, error) {
+func readMapped(ctx context.Context, url, slot string, m *engine.Mapper) (time.Duration, error) {
 	src, err := postgres.New(postgres.Options{URL: url, Slot: slot, Create: postgres.CreateNothing})
 	if err != nil {
 		return 0, err

@@ -2,18 +2,22 @@
 // conversation of a message, the contact of a conversation, its newest
 // message, a large value that an UPDATE did not carry.
 //
-// There are two ways to ask. NewSQL goes over a direct connection: all of a
-// batch's questions in one pipelined round trip. NewPostgREST goes
-// over a Supabase project's REST interface with the service key: one request for each
-// kind of question, all at once.
+//	lookup.go           Lookup: the time limit, the pause after a failure, Stats
+//	fetchvisible.go     asking again for rows that are committed and not visible yet
+//	sql.go              NewSQL: over a direct connection, one pipelined round trip
+//	statements.go       its statements
+//	pool.go             its connections and their settings
+//	postgrest.go        NewPostgREST: over a Supabase project's REST interface with the
+//	                    service key, one request for each kind of question, all at once
+//	postgrestplain.go   the same for tables without foreign keys
+//	postgrestget.go     one request and its errors
 //
-// Around either there is a time limit, and a rest after failures, so that a
-// database that does not answer costs the stream one limit now and then, not
-// one per transaction. What is cached, for how long, and that a row of the
-// stream is never replaced by one that was looked up, is the Mapper's matter:
-// it alone knows what the stream has shown.
+// What is cached, for how long, and that a row of the
+// stream is never replaced by one that was looked up, is the Mapper's matter
+// (mapping/engine): it alone knows what the stream has shown.
 //
 // A Lookup is used by the one goroutine that feeds its Mapper; Stats may be
 // called from any. The package starts no goroutine that outlives a call. It
-// imports mapping and source, and nothing else of this module.
+// imports mapping, mapping/engine and source, and nothing else of this module but
+// helpers.
 package lookup

@@ -9,40 +9,42 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"chatbridge/internal/retry"
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 )
 
 // DefaultLimit is the longest that one question may take where the caller does
 // not say: the stream stands still meanwhile.
 const DefaultLimit = 500 * time.Millisecond
 
-// After a failure nothing is asked for a while: minRest at first, twice as long
-// after each failure in a row, maxRest at most.
+// After a failure nothing is asked for a while: minPause at first, twice as long
+// after each failure in a row, maxPause at most, each within a quarter.
 const (
-	minRest = 250 * time.Millisecond
-	maxRest = 10 * time.Second
+	minPause = 250 * time.Millisecond
+	maxPause = 10 * time.Second
 )
 
 // fetcher asks once, within ctx.
 type fetcher interface {
-	fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error
+	fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error
 }
 
-// ErrResting is returned while nothing is asked because the last question
+// ErrPaused is returned while nothing is asked because the last question
 // failed a moment ago.
-var ErrResting = errors.New("lookups rest after a failure")
+var ErrPaused = errors.New("lookups pause after a failure")
 
-// Lookup is a mapping.Lookup: SQL or PostgREST, within bounds.
+// Lookup is a engine.Lookup: SQL or PostgREST, within bounds.
 type Lookup struct {
 	fetcher fetcher
 	tables  []mapping.Table
 	limit   time.Duration
 
 	// Only the goroutine that calls Fetch uses these.
-	restUntil time.Time
-	rest      time.Duration
+	pausedUntil time.Time
+	pause       retry.Backoff
 
-	fetches, failures, rested, rows, again, notUTF8 atomic.Uint64
+	fetches, failures, paused, rows, again, notUTF8 atomic.Uint64
 	spent                                           atomic.Int64
 	lastError                                       atomic.Pointer[failure]
 }
@@ -52,33 +54,34 @@ type failure struct {
 	at  time.Time
 }
 
-var _ mapping.Lookup = (*Lookup)(nil)
+var _ engine.Lookup = (*Lookup)(nil)
 
 func newLookup(f fetcher, spec *mapping.Spec, limit time.Duration) *Lookup {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Lookup{fetcher: f, tables: spec.Tables(), limit: limit}
+	return &Lookup{fetcher: f, tables: spec.Tables(), limit: limit, pause: retry.Backoff{Min: minPause, Max: maxPause}}
 }
 
 // Fetch asks within the time limit. The error is context.DeadlineExceeded,
-// wrapped, when the limit passed, and ErrResting when it was too early to ask
+// wrapped, when the limit passed, and ErrPaused when it was too early to ask
 // again.
-func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
+func (l *Lookup) Fetch(need *engine.Need, found func(engine.Found)) error {
 	start := time.Now()
-	if start.Before(l.restUntil) {
-		l.rested.Add(1)
-		return ErrResting
+	if start.Before(l.pausedUntil) {
+		l.paused.Add(1)
+		return ErrPaused
 	}
 	// The Mapper, which is pure, has no context to hand on; the limit bounds
 	// this one, and so how long a shutdown may have to wait.
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	defer cancel()
 	l.fetches.Add(1)
-	err := l.patiently(ctx, need, found)
+	err := l.fetchVisible(ctx, need, found)
 	l.spent.Add(int64(time.Since(start)))
 	if err == nil {
-		l.rest, l.restUntil = 0, time.Time{}
+		l.pausedUntil = time.Time{}
+		l.pause.Reset()
 		return nil
 	}
 	// A driver's, or the server's, own words for a limit that passed: the server's
@@ -89,8 +92,7 @@ func (l *Lookup) Fetch(need *mapping.Need, found func(mapping.Found)) error {
 		err = fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	l.failures.Add(1)
-	l.rest = min(max(2*l.rest, minRest), maxRest)
-	l.restUntil = time.Now().Add(l.rest)
+	l.pausedUntil = time.Now().Add(l.pause.Next())
 	l.lastError.Store(&failure{err, time.Now()})
 	return err
 }
@@ -100,12 +102,12 @@ const queryCanceled = "57014"
 
 // Stats is a snapshot of a Lookup's counters.
 type Stats struct {
-	// Fetches were asked, Failures of them failed, Rested were not asked
+	// Fetches were asked, Failures of them failed, Paused were not asked
 	// because one had just failed. Rows is the number of rows found. Again is how
 	// often something was asked for again because it was not visible yet.
 	// NotUTF8 counts values that were found with bytes that are not UTF-8, which
 	// clients see as U+FFFD.
-	Fetches, Failures, Rested, Rows, Again, NotUTF8 uint64
+	Fetches, Failures, Paused, Rows, Again, NotUTF8 uint64
 	// Spent is the time that the stream stood still for lookups.
 	Spent time.Duration
 	// LastError is the latest failure, nil when there was none, and when.
@@ -116,7 +118,7 @@ type Stats struct {
 // Stats returns a snapshot. Any goroutine may call it.
 func (l *Lookup) Stats() Stats {
 	s := Stats{
-		Fetches: l.fetches.Load(), Failures: l.failures.Load(), Rested: l.rested.Load(), Again: l.again.Load(),
+		Fetches: l.fetches.Load(), Failures: l.failures.Load(), Paused: l.paused.Load(), Again: l.again.Load(),
 		Rows: l.rows.Load(), NotUTF8: l.notUTF8.Load(), Spent: time.Duration(l.spent.Load()),
 	}
 	if f := l.lastError.Load(); f != nil {

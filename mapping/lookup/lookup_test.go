@@ -17,6 +17,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 	"chatbridge/source"
 
@@ -88,10 +89,10 @@ func pool(t *testing.T, url string, dial func(context.Context, string, string) (
 
 // fetch asks and prints what was found, sorted, with the columns that are
 // named.
-func fetch(t *testing.T, l *lookup.Lookup, s *mapping.Spec, need mapping.Need, columns ...string) []string {
+func fetch(t *testing.T, l *lookup.Lookup, s *mapping.Spec, need engine.Need, columns ...string) []string {
 	t.Helper()
 	var out []string
-	err := l.Fetch(&need, func(f mapping.Found) {
+	err := l.Fetch(&need, func(f engine.Found) {
 		table, ok := s.Table(f.Table)
 		if !ok || len(f.Row) != len(table.Columns) {
 			t.Errorf("found %q with %d values", f.Table, len(f.Row))
@@ -119,15 +120,15 @@ func fetch(t *testing.T, l *lookup.Lookup, s *mapping.Spec, need mapping.Need, c
 }
 
 // in are keys in a workspace; of are keys of Ana's and Bia's, all the same one.
-func in(workspace string, keys ...string) []mapping.RowKey {
-	var out []mapping.RowKey
+func in(workspace string, keys ...string) []engine.RowKey {
+	var out []engine.RowKey
 	for _, k := range keys {
-		out = append(out, mapping.RowKey{Workspace: workspace, Key: k})
+		out = append(out, engine.RowKey{Workspace: workspace, Key: k})
 	}
 	return out
 }
 
-func of(keys ...string) []mapping.RowKey { return in(id("f1"), keys...) }
+func of(keys ...string) []engine.RowKey { return in(id("f1"), keys...) }
 
 func show(v source.Value) string {
 	if v.Kind == source.Text {
@@ -152,16 +153,16 @@ func TestFetch(t *testing.T) {
 			t.Parallel()
 			s := spec(t, "crm", "")
 			l := w.make(t, url, s)
-			same(t, fetch(t, l, s, mapping.Need{Conversations: of(id("c1"), id("c2"), id("99"))}, "id", "name", "avatar_url"),
+			same(t, fetch(t, l, s, engine.Need{Conversations: of(id("c1"), id("c2"), id("99"))}, "id", "name", "avatar_url"),
 				"conversation id=c1", "conversation id=c2", "contact id=a1 name=Ana avatar_url=∅", `contact id=a2 name=Bia "B" \ avatar_url=https://cdn/b`)
-			found := fetch(t, l, s, mapping.Need{Newest: of(id("c1"), id("c3"))}, "id", "body")
+			found := fetch(t, l, s, engine.Need{Newest: of(id("c1"), id("c3"))}, "id", "body")
 			same(t, slices.DeleteFunc(found, func(f string) bool { return strings.HasPrefix(f, "conversation") }), "newest id=b2 body=newest")
-			same(t, fetch(t, l, s, mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}}}, "id"), "contact id=a2")
-			same(t, fetch(t, l, s, mapping.Need{Messages: of(id("b1"), id("b2"))}, "id", "quoted_message"),
+			same(t, fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}}}, "id"), "contact id=a2")
+			same(t, fetch(t, l, s, engine.Need{Messages: of(id("b1"), id("b2"))}, "id", "quoted_message"),
 				`message id=b1 quoted_message={"a": 1}`, `message id=b2 quoted_message={"b": "é"}`)
-			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
+			related := fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
 			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
-			same(t, fetch(t, l, s, mapping.Need{}))
+			same(t, fetch(t, l, s, engine.Need{}))
 			if stats := l.Stats(); stats.Failures != 0 || stats.Fetches != 6 || stats.Rows == 0 || stats.Spent == 0 {
 				t.Errorf("stats: %+v", stats)
 			}
@@ -186,7 +187,7 @@ func TestOddKeys(t *testing.T) {
 			for _, k := range odd {
 				want = append(want, "conversation id="+k)
 			}
-			same(t, fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: in("w", odd...)}, "id"), want...)
+			same(t, fetch(t, w.make(t, url, s), s, engine.Need{Conversations: in("w", odd...)}, "id"), want...)
 		})
 	}
 }
@@ -203,7 +204,7 @@ func TestManyKeys(t *testing.T) {
 			for i := range 1000 {
 				keys = append(keys, fmt.Sprint("c", i+1))
 			}
-			if got := fetch(t, w.make(t, url, s), s, mapping.Need{Conversations: in("w", keys...)}, "id"); len(got) != 1000 {
+			if got := fetch(t, w.make(t, url, s), s, engine.Need{Conversations: in("w", keys...)}, "id"); len(got) != 1000 {
 				t.Errorf("found %d", len(got))
 			}
 		})
@@ -223,11 +224,11 @@ func TestOtherShapes(t *testing.T) {
 			s := spec(t, "crm", "")
 			l := w.make(t, url, s)
 			for range 2 {
-				found := fetch(t, l, s, mapping.Need{Conversations: of(id("c1")), Newest: of(id("c1")), Messages: of(id("b1"))},
+				found := fetch(t, l, s, engine.Need{Conversations: of(id("c1")), Newest: of(id("c1")), Messages: of(id("b1"))},
 					"id", "name", "avatar_url", "quoted_message", "remote_jid")
 				same(t, slices.Compact(found), "conversation remote_jid=∅ id=c1", "contact id=a1 name=Ana avatar_url=∅", "newest id=b2 quoted_message=∅", "message id=b1 quoted_message=∅")
 			}
-			related := fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
+			related := fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
 			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
 		})
 	}
@@ -242,7 +243,7 @@ func TestShapeChanges(t *testing.T) {
 			url := pgtest.DB(t, schemas.CRM, rows)
 			s := spec(t, "crm", "")
 			l := w.make(t, url, s)
-			need := mapping.Need{Conversations: of(id("c2"))}
+			need := engine.Need{Conversations: of(id("c2"))}
 			same(t, fetch(t, l, s, need, "id", "avatar_url"), "conversation id=c2", "contact id=a2 avatar_url=https://cdn/b")
 			if err := pgtest.Exec(t.Context(), url, "alter table contacts drop column avatar_url; alter table conversations add column x int, alter column is_typing type text"); err != nil {
 				t.Fatal(err)
@@ -263,10 +264,10 @@ func TestOneRoundTrip(t *testing.T) {
 	}
 	s := spec(t, "crm", "")
 	l := lookup.NewSQL(pool(t, url, dial), s, patience)
-	need := mapping.Need{
+	need := engine.Need{
 		Conversations: of(id("c1")), Newest: of(id("c1"), id("c2")), Messages: of(id("b1")),
-		References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}},
-		Related:    []mapping.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}},
+		References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}},
+		Related:    []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}},
 	}
 	if got := fetch(t, l, s, need, "id"); len(got) < 6 {
 		t.Errorf("found %v", got)
@@ -303,16 +304,16 @@ func TestTimeLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := lookup.NewSQL(p, s, 200*time.Millisecond)
-	need := &mapping.Need{Conversations: of(id("c1"))}
+	need := &engine.Need{Conversations: of(id("c1"))}
 	found := 0
-	err = l.Fetch(need, func(mapping.Found) { found++ })
+	err = l.Fetch(need, func(engine.Found) { found++ })
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	if err := l.Fetch(need, func(mapping.Found) {}); !errors.Is(err, lookup.ErrResting) {
+	if err := l.Fetch(need, func(engine.Found) {}); !errors.Is(err, lookup.ErrPaused) {
 		t.Errorf("asked again at once: %v", err)
 	}
-	if st := l.Stats(); st.Failures != 1 || st.Rested != 1 || st.LastError == nil || st.LastErrorAt.IsZero() || st.Spent < 150*time.Millisecond {
+	if st := l.Stats(); st.Failures != 1 || st.Paused != 1 || st.LastError == nil || st.LastErrorAt.IsZero() || st.Spent < 150*time.Millisecond {
 		t.Errorf("stats: %+v", st)
 	}
 	if _, err := holder.Exec(t.Context(), "rollback"); err != nil {
@@ -320,7 +321,7 @@ func TestTimeLimit(t *testing.T) {
 	}
 	// It asks again by itself once the rest is over.
 	for deadline := time.Now().Add(patience); ; {
-		err := l.Fetch(need, func(mapping.Found) { found++ })
+		err := l.Fetch(need, func(engine.Found) { found++ })
 		if err == nil {
 			break
 		}
@@ -345,7 +346,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = l.Fetch(&mapping.Need{Conversations: of(id("c1"))}, func(mapping.Found) {})
+	err = l.Fetch(&engine.Need{Conversations: of(id("c1"))}, func(engine.Found) {})
 	if err == nil || !strings.Contains(err.Error(), "lookups need the service key") || strings.Contains(err.Error(), "wrong-secret") {
 		t.Errorf("got %v", err)
 	}
@@ -360,7 +361,7 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Fetch(&mapping.Need{Conversations: of(id("c1"))}, func(mapping.Found) {}); err == nil || strings.Contains(err.Error(), "select=") {
+	if err := l.Fetch(&engine.Need{Conversations: of(id("c1"))}, func(engine.Found) {}); err == nil || strings.Contains(err.Error(), "select=") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -387,8 +388,8 @@ func TestNotVisibleYet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contacts := func(keys ...string) mapping.Need {
-		return mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", keys...)}}}
+	contacts := func(keys ...string) engine.Need {
+		return engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", keys...)}}}
 	}
 	same(t, fetch(t, l, s, contacts(id("a2"), id("a9")), "id"), "contact id=a2", "contact id=a9")
 	if n := l.Stats().Again; n != 1 {
@@ -421,12 +422,12 @@ func TestKeysOfAWorkspace(t *testing.T) {
 			s := spec(t, "crm", "references:\n  contact: {workspace: workspace_id}\n")
 			l := w.make(t, url, s)
 			both := append(in("w1", "5511"), in("w2", "5511")...)
-			same(t, slices.Compact(fetch(t, l, s, mapping.Need{Conversations: both, Newest: both}, "workspace_id", "name", "body")),
+			same(t, slices.Compact(fetch(t, l, s, engine.Need{Conversations: both, Newest: both}, "workspace_id", "name", "body")),
 				"conversation workspace_id=w1", "conversation workspace_id=w2", "contact name=Ana of w1 workspace_id=w1", "contact name=Ana of w2 workspace_id=w2",
 				"newest workspace_id=w1 body=3 of w1", "newest workspace_id=w2 body=1 of w2")
-			same(t, slices.Compact(fetch(t, l, s, mapping.Need{Messages: in("w3", "evo-2"), References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("w3", "ct")}}}, "workspace_id", "name", "body")),
+			same(t, slices.Compact(fetch(t, l, s, engine.Need{Messages: in("w3", "evo-2"), References: []engine.ReferenceNeed{{Table: "contact", Keys: in("w3", "ct")}}}, "workspace_id", "name", "body")),
 				"message workspace_id=w3 body=2 of w3", "contact name=Ana of w3 workspace_id=w3")
-			same(t, slices.Compact(fetch(t, l, s, mapping.Need{Related: []mapping.ReferenceNeed{{Table: "contact", Keys: in("w2", "ct")}}}, "workspace_id", "name", "body")),
+			same(t, slices.Compact(fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: in("w2", "ct")}}}, "workspace_id", "name", "body")),
 				"conversation workspace_id=w2", "contact name=Ana of w2 workspace_id=w2", "newest workspace_id=w2 body=1 of w2")
 		})
 	}

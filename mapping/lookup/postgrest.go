@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,12 +13,10 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 
 	"golang.org/x/sync/errgroup"
 )
-
-// maxAnswer bounds one answer, in bytes.
-const maxAnswer = 64 << 20
 
 // restFetcher asks a Supabase project's REST interface.
 type restFetcher struct {
@@ -60,7 +57,7 @@ func NewPostgREST(address string, key func() string, client *http.Client, spec *
 
 // fetch sends all its requests at once. found is called after all answers
 // have come, or as many as there were before the first failure.
-func (p *restFetcher) fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+func (p *restFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
 	rows, err := p.ask(ctx, need)
 	for p.learn(err) {
 		rows, err = p.ask(ctx, need)
@@ -120,10 +117,10 @@ func (p *restFetcher) learnMissing(message string) bool {
 // collector gathers what concurrent requests found.
 type collector struct {
 	mu   sync.Mutex
-	rows []mapping.Found
+	rows []engine.Found
 }
 
-func (c *collector) add(f ...mapping.Found) {
+func (c *collector) add(f ...engine.Found) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rows = append(c.rows, f...)
@@ -132,7 +129,7 @@ func (c *collector) add(f ...mapping.Found) {
 // atOnce bounds the requests that are under way together.
 const atOnce = 8
 
-func (p *restFetcher) ask(ctx context.Context, need *mapping.Need) ([]mapping.Found, error) {
+func (p *restFetcher) ask(ctx context.Context, need *engine.Need) ([]engine.Found, error) {
 	var c collector
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
@@ -157,7 +154,7 @@ func (p *restFetcher) ask(ctx context.Context, need *mapping.Need) ([]mapping.Fo
 				g.Go(func() error {
 					v := in(conversation, p.table(r.Table).ByColumn, keys)
 					v.Set("order", name(conversation, conversation.Key)+".asc")
-					v.Set("limit", fmt.Sprint(mapping.RelatedLimit*len(keys)))
+					v.Set("limit", fmt.Sprint(engine.RelatedLimit*len(keys)))
 					return p.embedded(ctx, &c, v, hanging)
 				})
 			}
@@ -223,14 +220,14 @@ func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, 
 		return err
 	}
 	for _, o := range objects {
-		c.add(mapping.Found{Table: conversation.Role, Row: row(conversation, o)})
+		c.add(engine.Found{Table: conversation.Role, Row: row(conversation, o)})
 		for _, e := range embeds {
 			inner, err := inside(o[e.alias])
 			if err != nil {
 				return fmt.Errorf("look up %s: %w", e.table.Role, err)
 			}
 			for _, i := range inner {
-				c.add(mapping.Found{Table: e.table.Role, Newest: e.newest, Row: row(e.table, i)})
+				c.add(engine.Found{Table: e.table.Role, Newest: e.newest, Row: row(e.table, i)})
 			}
 		}
 	}
@@ -260,69 +257,7 @@ func (p *restFetcher) rows(ctx context.Context, c *collector, t mapping.Table, v
 		return err
 	}
 	for _, o := range objects {
-		c.add(mapping.Found{Table: t.Role, Newest: newest, Row: row(t, o)})
-	}
-	return nil
-}
-
-// noRelationship is PostgREST's code for tables without a foreign key between
-// them, undefinedColumn Postgres's for a column that is not there.
-const (
-	noRelationship  = "PGRST200"
-	undefinedColumn = "42703"
-)
-
-// statusError is an answer that is not a success. It has PostgREST's code and
-// message, which name columns and tables but no rows.
-type statusError struct {
-	status  int
-	code    string
-	message string
-}
-
-func (e *statusError) Error() string {
-	if e.status == http.StatusUnauthorized || e.status == http.StatusForbidden {
-		return fmt.Sprintf("PostgREST refuses the key: status %d %s; lookups need the service key", e.status, e.code)
-	}
-	return fmt.Sprintf("PostgREST: status %d %s %s", e.status, e.code, e.message)
-}
-
-func (p *restFetcher) get(ctx context.Context, t mapping.Table, v url.Values, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/"+url.PathEscape(t.Name)+"?"+v.Encode(), nil)
-	if err != nil {
-		return fmt.Errorf("look up %s: %w", t.Role, err)
-	}
-	key := p.key()
-	req.Header.Set("apikey", key)
-	// A key of the newer kind (sb_secret_…) is no JWT and not for this header.
-	if !strings.HasPrefix(key, "sb_") {
-		req.Header.Set("Authorization", "Bearer "+key)
-	}
-	req.Header.Set("Accept", "application/json")
-	req.Header.Set("Accept-Profile", t.Schema)
-	res, err := p.client.Do(req)
-	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) { // its text has the whole address
-			err = ue.Err
-		}
-		return fmt.Errorf("look up %s: %w", t.Role, err)
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return fmt.Errorf("look up %s: %w", t.Role, err)
-	}
-	if res.StatusCode/100 != 2 {
-		e := &statusError{status: res.StatusCode}
-		var said struct{ Code, Message string }
-		if json.Unmarshal(body, &said) == nil {
-			e.code, e.message = said.Code, said.Message
-		}
-		return fmt.Errorf("look up %s: %w", t.Role, e)
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("look up %s: read the answer: %w", t.Role, err)
+		c.add(engine.Found{Table: t.Role, Newest: newest, Row: row(t, o)})
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/source"
 
 	"golang.org/x/sync/errgroup"
@@ -16,7 +17,7 @@ import (
 
 // conversationsPlain asks for conversations, and then for what hangs on them:
 // two round trips, for tables without foreign keys.
-func (p *restFetcher) conversationsPlain(ctx context.Context, c *collector, need *mapping.Need) error {
+func (p *restFetcher) conversationsPlain(ctx context.Context, c *collector, need *engine.Need) error {
 	conversation := p.table("conversation")
 	var own collector
 	g, gctx := errgroup.WithContext(ctx)
@@ -30,7 +31,7 @@ func (p *restFetcher) conversationsPlain(ctx context.Context, c *collector, need
 			g.Go(func() error {
 				v := in(conversation, p.table(r.Table).ByColumn, keys)
 				v.Set("order", name(conversation, conversation.Key)+".asc")
-				v.Set("limit", fmt.Sprint(mapping.RelatedLimit*len(keys)))
+				v.Set("limit", fmt.Sprint(engine.RelatedLimit*len(keys)))
 				return p.rows(gctx, &related, conversation, v, false)
 			})
 		}
@@ -49,18 +50,18 @@ func (p *restFetcher) conversationsPlain(ctx context.Context, c *collector, need
 
 // hanging asks for the references of the conversations in rows, and for the
 // newest message of others.
-func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.Found, newest []mapping.RowKey) error {
+func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []engine.Found, newest []engine.RowKey) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, t := range p.spec.Tables() {
 		if t.By != "conversation" {
 			continue
 		}
-		seen := map[mapping.RowKey]bool{}
-		var keys []mapping.RowKey
+		seen := map[engine.RowKey]bool{}
+		var keys []engine.RowKey
 		for _, f := range rows {
 			v := f.Row[t.ByColumn]
-			key := mapping.RowKey{Key: string(v.Data)}
+			key := engine.RowKey{Key: string(v.Data)}
 			if t.Workspace >= 0 {
 				key.Workspace = rowKey(p.table("conversation"), f.Row).Workspace
 			}
@@ -73,14 +74,14 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.
 		}
 	}
 	if m := p.table("message"); m.Newest >= 0 {
-		seen := map[mapping.RowKey]bool{}
+		seen := map[engine.RowKey]bool{}
 		for _, key := range newest {
 			if seen[key] {
 				continue
 			}
 			seen[key] = true
 			g.Go(func() error {
-				v := in(m, m.Conversation, []mapping.RowKey{key})
+				v := in(m, m.Conversation, []engine.RowKey{key})
 				by := name(m, m.Newest)
 				v.Set("order", by+".desc,"+name(m, m.Key)+".desc")
 				v.Set(by, "not.is.null")
@@ -93,9 +94,9 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []mapping.
 }
 
 // chunks cuts keys into lists that fit into an address: proxies take 8 KiB.
-func chunks(keys []mapping.RowKey) [][]mapping.RowKey {
+func chunks(keys []engine.RowKey) [][]engine.RowKey {
 	const most, bytes = 100, 4000
-	var out [][]mapping.RowKey
+	var out [][]engine.RowKey
 	size, workspaces := 0, map[string]bool{}
 	for _, k := range keys {
 		long := len(k.Key)
@@ -117,7 +118,7 @@ func chunks(keys []mapping.RowKey) [][]mapping.RowKey {
 // in is the filter `column is one of the keys`, and the workspace one of
 // theirs where the table has it. Rows whose key and workspace are those of two
 // different rows that were asked for are found too, and left by the Mapper.
-func in(t mapping.Table, slot int, rows []mapping.RowKey) url.Values {
+func in(t mapping.Table, slot int, rows []engine.RowKey) url.Values {
 	keys, workspaces := columnsOf(rows)
 	v := url.Values{name(t, slot): {oneOf(keys)}}
 	if t.Workspace >= 0 && workspaces[len(workspaces)-1] != "" {

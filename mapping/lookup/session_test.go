@@ -9,7 +9,7 @@ import (
 
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
-	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 
 	"github.com/jackc/pgx/v5"
@@ -25,8 +25,8 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 		end loop; end $$`)
 	s := spec(t, "crm", "")
 	l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
-	same(t, fetch(t, l, s, mapping.Need{Conversations: of(id("c1"))}, "updated_at"), "conversation updated_at=2026-01-01 10:00:00.5+00", "contact")
-	same(t, fetch(t, l, s, mapping.Need{Messages: of(id("b2"))}, "quoted_message", "created_at"), `message created_at=2026-01-02 00:00:00+00 quoted_message={"b": "é"}`)
+	same(t, fetch(t, l, s, engine.Need{Conversations: of(id("c1"))}, "updated_at"), "conversation updated_at=2026-01-01 10:00:00.5+00", "contact")
+	same(t, fetch(t, l, s, engine.Need{Messages: of(id("b2"))}, "quoted_message", "created_at"), `message created_at=2026-01-02 00:00:00+00 quoted_message={"b": "é"}`)
 }
 
 // encoded makes a database in another encoding and returns its address.
@@ -87,7 +87,7 @@ func TestEncodings(t *testing.T) {
 			dsn := encoded(t, strings.TrimSpace(encoding), tables, insert(c.name))
 			s := spec(t, "crm", "")
 			l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
-			got := fetch(t, l, s, mapping.Need{References: []mapping.ReferenceNeed{{Table: "contact", Keys: in("", "ct")}}}, "name")
+			got := fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", "ct")}}}, "name")
 			same(t, got, "contact name="+c.want)
 			if n := l.Stats().NotUTF8; (n > 0) != (c.not > 0) {
 				t.Errorf("%d values counted as no UTF-8", n)
@@ -96,7 +96,7 @@ func TestEncodings(t *testing.T) {
 			if strings.HasSuffix(encoding, " ") {
 				return
 			}
-			if got := fetch(t, l, s, mapping.Need{Conversations: in("w", "Ação")}, "contact_id"); !slices.Contains(got, "conversation contact_id=ct") {
+			if got := fetch(t, l, s, engine.Need{Conversations: in("w", "Ação")}, "contact_id"); !slices.Contains(got, "conversation contact_id=ct") {
 				t.Errorf("found %q", got)
 			}
 		})
@@ -117,7 +117,7 @@ func TestTimeLimitInTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := lookup.NewSQL(pool(t, dsn, nil), spec(t, "crm", ""), 300*time.Millisecond)
-	if err := l.Fetch(&mapping.Need{Conversations: of(id("c1"))}, func(mapping.Found) {}); err == nil {
+	if err := l.Fetch(&engine.Need{Conversations: of(id("c1"))}, func(engine.Found) {}); err == nil {
 		t.Fatal("the lock did not hold")
 	}
 	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -143,7 +143,7 @@ func TestHugeValueIsLookedUpByItsBeginning(t *testing.T) {
 	s := spec(t, "crm", "")
 	l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
 	size, found := 0, 0
-	err := l.Fetch(&mapping.Need{Newest: of(id("c1"), id("c2"))}, func(f mapping.Found) {
+	err := l.Fetch(&engine.Need{Newest: of(id("c1"), id("c2"))}, func(f engine.Found) {
 		found++
 		for i, c := range s.Tables()[0].Columns {
 			if v := f.Row[i]; f.Newest && len(v.Data) > 100 {
@@ -154,7 +154,7 @@ func TestHugeValueIsLookedUpByItsBeginning(t *testing.T) {
 			}
 		}
 	})
-	if err != nil || found != 2 || size == 0 || size > mapping.DefaultEventBytes {
+	if err != nil || found != 2 || size == 0 || size > engine.DefaultEventBytes {
 		t.Errorf("found %d, %d bytes, %v", found, size, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/source"
 
 	"github.com/jackc/pgx/v5"
@@ -43,7 +44,7 @@ func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup
 
 // fetch asks everything in one round trip; the first one, and one after the
 // tables changed their shape, take another to learn the tables' columns.
-func (s *sqlFetcher) fetch(ctx context.Context, need *mapping.Need, found func(mapping.Found)) error {
+func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect for lookups: %w", err)
@@ -93,9 +94,9 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	if res.NextResult() { // of the settings
 		res.ResultReader().Close()
 	}
-	columns := make([]shape, len(tables))
+	columns := make([]columnTypes, len(tables))
 	for i := range columns {
-		columns[i] = shape{}
+		columns[i] = columnTypes{}
 		if res.NextResult() {
 			for r := res.ResultReader(); r.NextRow(); {
 				columns[i][string(r.Values()[0])] = string(r.Values()[1])
@@ -110,10 +111,10 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 }
 
 // ask sends the statements that the need calls for.
-func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.Need, found func(mapping.Found), raw bool) error {
+func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Need, found func(engine.Found), raw bool) error {
 	b := begin(ctx, pg, raw)
 	var asked []query
-	queue := func(q query, rows []mapping.RowKey) {
+	queue := func(q query, rows []engine.RowKey) {
 		if q.text == "" || len(rows) == 0 {
 			return
 		}
@@ -151,7 +152,7 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *mapping.N
 	for ; res.NextResult(); i++ {
 		for r := res.ResultReader(); r.NextRow(); {
 			row = s.textRow(row[:0], r.Values())
-			found(mapping.Found{Table: asked[i].role, Newest: asked[i].newest, Row: row})
+			found(engine.Found{Table: asked[i].role, Newest: asked[i].newest, Row: row})
 		}
 	}
 	if err := res.Close(); err != nil {
@@ -178,7 +179,7 @@ func (s *sqlFetcher) textRow(row source.Row, values [][]byte) source.Row {
 }
 
 // columnsOf returns the keys of rows and their workspaces, each once.
-func columnsOf(rows []mapping.RowKey) (keys, workspaces []string) {
+func columnsOf(rows []engine.RowKey) (keys, workspaces []string) {
 	for _, r := range rows {
 		keys, workspaces = append(keys, r.Key), append(workspaces, r.Workspace)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -33,13 +34,13 @@ type statements struct {
 	related                         map[string][]query // by the changed reference
 }
 
-// shape is a table's columns: their types by name.
-type shape map[string]string
+// columnTypes are the types of a table's columns, by name.
+type columnTypes map[string]string
 
 // builder writes statements for the columns that there are.
 type builder struct {
 	tables  []mapping.Table
-	columns []shape
+	columns []columnTypes
 }
 
 // pick is a condition that picks rows; column is the quoted column of their
@@ -49,7 +50,7 @@ type pick struct {
 	workspaces    bool
 }
 
-func newStatements(spec *mapping.Spec, columns []shape) statements {
+func newStatements(spec *mapping.Spec, columns []columnTypes) statements {
 	b := builder{spec.Tables(), columns}
 	s := statements{references: map[string]query{}, related: map[string][]query{}}
 	conversations := b.picks(1, "c", b.tables[1].Key)
@@ -122,7 +123,7 @@ func (b builder) relatedTo(i int) []query {
 	}
 	// The limit is for each key, whatever the others have.
 	some := fmt.Sprintf(`select k.%[1]s, k.%[2]s from (select c.%[1]s, c.%[2]s, row_number() over (partition by %[3]s order by c.%[1]s, c.%[2]s) as n from %[4]s c where %[5]s) k where k.n <= %[6]d`,
-		key, ws, partition, b.table(1), where, mapping.RelatedLimit)
+		key, ws, partition, b.table(1), where, engine.RelatedLimit)
 	of := func(alias string) pick {
 		return pick{column: key, workspaces: workspaces, where: fmt.Sprintf("(%s.%s, %s.%s) in (%s)", alias, key, alias, ws, some)}
 	}
@@ -204,7 +205,7 @@ func (b builder) list(i int) string {
 
 // maxValue bounds a value that is looked up, in bytes. An event has no room for
 // more, and the look-up no time.
-const maxValue = mapping.DefaultEventBytes
+const maxValue = engine.DefaultEventBytes
 
 // bounded selects a column without more than maxValue: a text's beginning, or
 // null. Neither question reads the value itself. The mark is in ASCII, which

@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/source"
 )
 
@@ -25,7 +28,7 @@ type Options struct {
 	// Time is the commit time of every transaction; zero for none.
 	Time time.Time
 	// Warn takes the mapping's warnings; nil drops them.
-	Warn func(mapping.Warning)
+	Warn func(engine.Warning)
 }
 
 // change is the long form of a row.
@@ -51,7 +54,7 @@ func Run(in io.Reader, out io.Writer, o Options) error {
 			return err
 		}
 	}
-	t.mapper = mapping.New(o.Spec, mapping.Options{Warn: o.Warn})
+	t.mapper = engine.New(o.Spec, engine.Options{Warn: o.Warn})
 	d := json.NewDecoder(in)
 	for n := 1; ; n++ {
 		var raw json.RawMessage
@@ -68,7 +71,7 @@ func Run(in io.Reader, out io.Writer, o Options) error {
 
 type trial struct {
 	Options
-	mapper    *mapping.Mapper
+	mapper    *engine.Mapper
 	out       *bufio.Writer
 	relations map[string]*source.Relation
 	commits   uint64
@@ -103,10 +106,13 @@ type line struct {
 	Data         json.RawMessage `json:"data"`
 }
 
-func (t *trial) write(e *mapping.Event) error {
-	enc := json.NewEncoder(t.out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(line{e.Kind.String(), string(e.Workspace), string(e.Conversation), e.Payload})
+func (t *trial) write(e *contract.Event) error {
+	b, err := jsonscan.Marshal(line{e.Kind.String(), string(e.Workspace), string(e.Conversation), e.Payload})
+	if err != nil {
+		return err
+	}
+	_, err = t.out.Write(append(b, '\n'))
+	return err
 }
 
 func (t *trial) table(name string) (mapping.Table, error) {

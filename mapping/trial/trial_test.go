@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/trial"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,7 +22,7 @@ func run(t *testing.T, preset, table, in string) (out string, warnings []string,
 	var b bytes.Buffer
 	err = trial.Run(strings.NewReader(in), &b, trial.Options{
 		Spec: spec, Table: table, Time: time.Date(2026, 2, 5, 18, 58, 2, 0, time.UTC),
-		Warn: func(w mapping.Warning) { warnings = append(warnings, w.Reason) },
+		Warn: func(w engine.Warning) { warnings = append(warnings, w.Reason) },
 	})
 	return b.String(), warnings, err
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // cable is a TCP proxy that can be cut, at either side: connections are reset,
-// whatever was under way in them, and the other side is not told.
+// whatever was under way in them, and the other side does not notice.
 type cable struct {
 	t      *testing.T
 	ln     net.Listener

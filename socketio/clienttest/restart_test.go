@@ -15,7 +15,7 @@ func TestRestart(t *testing.T) {
 		if r := c.await("disconnect"); r.Reason != "transport close" {
 			t.Errorf("disconnected by %q, want the transport's close", r.Reason)
 		}
-		c.await("reconnect_attempt") // refused: nobody listens
+		c.await("reconnect_attempt") // refused: no server listens
 		c.await("reconnect_attempt")
 		s.up()
 		c.await("connect")

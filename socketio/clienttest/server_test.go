@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -25,9 +29,9 @@ func (b browserStopper) Run() int {
 	return b.M.Run()
 }
 
-// server is a Socket.IO server as a chat uses it: a token for the door, a room
-// per conversation, acknowledgements. It can go away and come back at the same
-// address.
+// server is a Socket.IO server as a chat uses it: a token, a room per conversation,
+// acknowledgements, recovery where the options enable it. It can go away and come
+// back at the same address.
 type server struct {
 	t    *testing.T
 	addr string
@@ -38,10 +42,26 @@ type server struct {
 	http *http.Server
 	done chan struct{}
 
-	// retry is set while the door answers "come back later".
+	// retry is set while OnAuth returns ErrRetry.
 	retry atomic.Bool
 	// sockets has each socket that connected.
 	sockets chan *socketio.Socket
+
+	// With recovery, log has all that was broadcast; the offset of an event is its
+	// index. mu is held over a broadcast, and while a client that comes back joins
+	// its rooms and is sent what it missed, so that each event reaches it once.
+	mu  sync.Mutex
+	log []broadcast
+}
+
+type broadcast struct {
+	packet *socketio.Packet
+	rooms  []string
+}
+
+// user is the data of a socket: its rooms, which a restored session gets back.
+type user struct {
+	rooms []string // guarded by server.mu
 }
 
 // testOptions heartbeat fast enough that a test sees it.
@@ -67,6 +87,7 @@ func (s *server) url() string { return "http://" + s.addr }
 // up starts it, at the address it had before, if any.
 func (s *server) up() {
 	s.t.Helper()
+	s.opts.Recovery.Validate = s.restore
 	server, err := socketio.New(s.opts)
 	if err != nil {
 		s.t.Fatal(err)
@@ -79,9 +100,7 @@ func (s *server) up() {
 	s.Server, s.ns = server, server.Namespace("/")
 	s.ns.OnAuth(s.auth)
 	s.ns.OnConnect(func(socket *socketio.Socket) {
-		if err := socket.Join("workspace"); err != nil {
-			s.t.Error(err)
-		}
+		s.join(socket)
 		s.sockets <- socket
 	})
 	s.ns.OnEvent(s.event)
@@ -92,6 +111,38 @@ func (s *server) up() {
 		defer close(done)
 		_ = s.http.Serve(ln)
 	}()
+}
+
+// restore is Recovery.Validate.
+func (s *server) restore(data, saved any, offset string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, err := strconv.Atoi(offset); err != nil || n >= len(s.log) {
+		return false
+	}
+	data.(*user).rooms = saved.(*user).rooms
+	return true
+}
+
+// join lets a socket into its rooms, and sends it what it missed.
+func (s *server) join(socket *socketio.Socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rooms := append([]string{"workspace"}, socket.Data().(*user).rooms...)
+	for _, room := range rooms {
+		if err := socket.Join(room); err != nil {
+			s.t.Error(err)
+		}
+	}
+	if !socket.Recovered() {
+		return
+	}
+	seen, _ := strconv.Atoi(socket.Offset()) // restore has checked it
+	for _, b := range s.log[seen+1:] {
+		if slices.ContainsFunc(b.rooms, func(room string) bool { return slices.Contains(rooms, room) }) {
+			_ = socket.Send(b.packet)
+		}
+	}
 }
 
 // down ends it as a restart does: connections close, no packet says why.
@@ -122,7 +173,7 @@ func (s *server) auth(_ context.Context, h *socketio.Handshake) (any, error) {
 	case auth.Token != "good":
 		return nil, &socketio.ConnectError{Message: "invalid token", Data: map[string]string{"code": "token_invalid"}}
 	}
-	return "user", nil
+	return &user{}, nil
 }
 
 // event answers what the clients of the tests send.
@@ -136,6 +187,10 @@ func (s *server) event(socket *socketio.Socket, e *socketio.Event) {
 		}
 		if e.Name == "subscribe:conversation" {
 			_ = socket.Join(id)
+			s.mu.Lock()
+			u := socket.Data().(*user)
+			u.rooms = append(u.rooms, id)
+			s.mu.Unlock()
 		} else {
 			socket.Leave(id)
 		}
@@ -187,5 +242,13 @@ func (s *server) broadcast(event string, arg any, rooms ...string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.ns.Broadcast(socketio.NewEvent("/", event, b), rooms...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	args := [][]byte{b}
+	if s.opts.Recovery.Enabled {
+		args = append(args, fmt.Appendf(nil, `"%d"`, len(s.log)))
+	}
+	p := socketio.NewEvent("/", event, args...)
+	s.log = append(s.log, broadcast{p, rooms})
+	s.ns.Broadcast(p, rooms...)
 }

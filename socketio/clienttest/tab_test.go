@@ -43,7 +43,7 @@ func openTab(t *testing.T) *tab {
 	return b
 }
 
-// take handles what the browser tells of the tab, in the order of its doing.
+// take handles the events that the browser reports of the tab, in order.
 func (b *tab) take(event any) {
 	switch e := event.(type) {
 	case *runtime.EventBindingCalled:

@@ -30,18 +30,3 @@ func TestTLS(t *testing.T) {
 		}
 	})
 }
-
-// TestCompression: permessage-deflate where the server has it on; every client
-// here offers it.
-func TestCompression(t *testing.T) {
-	eachKind(t, func(t *testing.T, k kind) {
-		o := testOptions()
-		o.Compression = true
-		s := startServer(t, o)
-		c := k.start(t)
-		c.connected(s.url(), crm("good", nil))
-		s.socket()
-		converse(t, s, c)
-		converse(t, s, c) // again: a context that were kept between messages would show
-	})
-}

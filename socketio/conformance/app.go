@@ -46,6 +46,20 @@ func socketIOOptions() socketio.Options {
 	return o
 }
 
+// authDelay keeps the event "auth" from reaching the client in one read with the
+// CONNECT packet before it.
+//
+// The Socket.IO suite adds its listener for the second packet after it has handled
+// the first. A browser dispatches each message in a task of its own, and none is
+// lost. The ws package from 8.17 on emits all messages of one read at once unless
+// allowSynchronousEvents is off, and the second is lost. Node's server has no remedy:
+// it writes the second packet one turn of its event loop after the first, which is
+// late enough in most cases. Measured over 100 connections with ws 8.23 and its
+// defaults, on a busy machine: Node's server loses 19 to 31 with two cores and 41 to
+// 45 with one; this one all without the delay, 0 to 14 with 1 ms and none with 5 ms.
+// With allowSynchronousEvents off neither loses any.
+const authDelay = 5 * time.Millisecond
+
 // newSocketIO serves the Socket.IO suite.
 func newSocketIO(o socketio.Options) (app, error) {
 	server, err := socketio.New(o)
@@ -55,7 +69,10 @@ func newSocketIO(o socketio.Options) (app, error) {
 	for _, name := range []string{"/", "/custom"} {
 		ns := server.Namespace(name)
 		// Errors of a send say that the client has gone, which is its right.
-		ns.OnConnect(func(s *socketio.Socket) { _ = s.Emit("auth", s.Handshake().Auth) })
+		ns.OnConnect(func(s *socketio.Socket) {
+			time.Sleep(authDelay)
+			_ = s.Emit("auth", s.Handshake().Auth)
+		})
 		ns.OnEvent(func(s *socketio.Socket, e *socketio.Event) {
 			switch e.Name {
 			case "message":
@@ -100,7 +117,7 @@ type echoSession struct{ session *engineio.Session }
 
 func (e echoSession) Message(data []byte, binary bool) {
 	if binary {
-		e.session.Send(engineio.NewBinary(data))
+		e.session.Send(engineio.NewMessage(nil, data))
 		return
 	}
 	e.session.Send(engineio.NewMessage(data))

@@ -51,7 +51,7 @@ func TestPollingTooLarge(t *testing.T) {
 	}
 }
 
-// TestDuplicatePoll: the first poll is told to close, the second refused.
+// TestDuplicatePoll: the first poll gets the close packet, the second is refused.
 func TestDuplicatePoll(t *testing.T) {
 	w := serveCalm(t, "engineio")
 	for range 20 {
@@ -80,7 +80,7 @@ func TestAbortedPoll(t *testing.T) {
 		<-aborted
 		// The aborted poll has reached the server's handler, which need not
 		// have come to the session yet: then the one at once is the first of
-		// two, and told to close.
+		// two, and gets the close packet.
 		if a := w.poll(sid); a.status != 200 || a.body != "1" {
 			w.want("poll at once", a, 400, "")
 		}
@@ -108,7 +108,7 @@ func TestCloseWhilePolling(t *testing.T) {
 		w.want("close first", w.post(sid, "1"), 200, "ok")
 		poll := w.poll(sid)
 		if time.Since(start) > 80*time.Millisecond {
-			continue // this machine is too busy to tell
+			continue // this machine is too busy for the test
 		}
 		inTime++
 		w.want("poll that was late", poll, 200, "6")

@@ -61,7 +61,7 @@ func TestOfficialSuites(t *testing.T) {
 }
 
 // TestReferencePasses runs the suites in the same way against Node's own
-// server: where that fails, the fault is in how they are run.
+// server: if that fails, the suites are run wrongly.
 func TestReferencePasses(t *testing.T) {
 	checkout := needSuites(t)
 	for _, s := range suites {

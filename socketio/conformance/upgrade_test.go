@@ -80,7 +80,7 @@ func TestSecondUpgrade(t *testing.T) {
 	s.expect("4hello")
 }
 
-// TestUpgradeAborted: a WebSocket that goes away before the 5 leaves the
+// TestUpgradeAborted: a WebSocket that is closed before the 5 leaves the
 // polling session as it was.
 func TestUpgradeAborted(t *testing.T) {
 	w := serveCalm(t, "engineio")
@@ -102,7 +102,7 @@ func TestUpgradeAborted(t *testing.T) {
 	}
 }
 
-// TestUpgradeKeepsOrder: what is queued while nobody polls is flushed by
+// TestUpgradeKeepsOrder: what is queued without a poll is flushed by
 // WebSocket, in order, before what comes after.
 func TestUpgradeKeepsOrder(t *testing.T) {
 	w := serveCalm(t, "engineio")

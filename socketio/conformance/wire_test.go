@@ -14,16 +14,15 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// patience is how long a test waits for what should come at once. Running out
-// of it is a failure.
-const patience = 10 * time.Second
+// timeout is how long a test waits for what should come at once; then it fails.
+const timeout = 10 * time.Second
 
 // wire speaks to a server by HTTP requests and WebSocket messages, as written
 // in the test.
 type wire struct {
 	t   *testing.T
 	url string // of the path, with its slash at the end
-	// polls gets a word for each GET of a session that has reached the server.
+	// polls gets a value for each GET of a session that has reached the server.
 	polls <-chan struct{}
 }
 
@@ -32,7 +31,7 @@ func (w wire) arrived() {
 	w.t.Helper()
 	select {
 	case <-w.polls:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		w.t.Fatal("no poll reached the server")
 	}
 }
@@ -82,7 +81,7 @@ func serveApp(t *testing.T, a app) wire {
 		a.ServeHTTP(w, r)
 	}))
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), timeout)
 		defer cancel()
 		if err := a.shutdown(ctx); err != nil {
 			t.Errorf("shut down: %v", err)
@@ -134,7 +133,7 @@ func (w wire) want(what string, a answer, status int, body string) {
 }
 
 func (w wire) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), timeout)
 	w.t.Cleanup(cancel)
 	return ctx
 }
@@ -178,7 +177,7 @@ type socket struct {
 
 // dial opens a WebSocket with that query.
 func (w wire) dial(query string) (socket, error) {
-	d := websocket.Dialer{HandshakeTimeout: patience}
+	d := websocket.Dialer{HandshakeTimeout: timeout}
 	c, resp, err := d.DialContext(w.ctx(), "ws"+strings.TrimPrefix(w.url, "http")+query, nil)
 	if err != nil {
 		if resp != nil {
@@ -187,7 +186,7 @@ func (w wire) dial(query string) (socket, error) {
 		return socket{}, err
 	}
 	w.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetReadDeadline(time.Now().Add(patience)) // fails only on a closed connection
+	_ = c.SetReadDeadline(time.Now().Add(timeout)) // fails only on a closed connection
 	return socket{w, c}, nil
 }
 
@@ -273,9 +272,9 @@ func (s socket) expectClosed() {
 	s.w.t.Helper()
 	for {
 		_, b, err := s.ReadMessage()
-		var timeout interface{ Timeout() bool }
+		var netErr interface{ Timeout() bool }
 		switch {
-		case errors.As(err, &timeout) && timeout.Timeout():
+		case errors.As(err, &netErr) && netErr.Timeout():
 			s.w.t.Fatal("connection is still open")
 		case err != nil:
 			return

@@ -31,7 +31,7 @@ const large = 16 << 20 // more than a kernel keeps for a connection
 func newStalled(t *testing.T) *stalled {
 	t.Helper()
 	o := DefaultOptions()
-	o.QueueBytes, o.WriteTimeout = 16*large, rawclient.Patience
+	o.QueueBytes, o.WriteTimeout = 16*large, rawclient.Timeout
 	app := &deaf{opened: make(chan *Session, 1)}
 	server, err := NewServer(o, app)
 	if err != nil {
@@ -39,7 +39,7 @@ func newStalled(t *testing.T) *stalled {
 	}
 	web := httptest.NewServer(server)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), rawclient.Patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), rawclient.Timeout)
 		defer cancel()
 		if err := server.Shutdown(ctx, 0, 0); err != nil {
 			t.Error(err)
@@ -53,17 +53,17 @@ func newStalled(t *testing.T) *stalled {
 	return &stalled{t, <-app.opened, conn}
 }
 
-// await waits until the queue counts so many messages, and tells what it counts
-// when they do not come.
+// await waits until the queue counts so many messages; if that does not happen, the
+// test fails with what it counts.
 func (st *stalled) await(messages int) {
 	st.t.Helper()
 	var depth, size int
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {
 		st.s.mu.Lock()
 		depth, size = st.s.depth, st.s.size
-		held := st.s.held
+		owned := st.s.writeOwned
 		st.s.mu.Unlock()
-		if depth == messages && size/large == messages && held == (messages > 0) {
+		if depth == messages && size/large == messages && owned == (messages > 0) {
 			return
 		}
 	}
@@ -73,7 +73,7 @@ func (st *stalled) await(messages int) {
 // read reads so many bytes of the client's.
 func (st *stalled) read(n int) {
 	st.t.Helper()
-	_ = st.client.SetReadDeadline(time.Now().Add(rawclient.Patience))
+	_ = st.client.SetReadDeadline(time.Now().Add(rawclient.Timeout))
 	buf := make([]byte, 64<<10)
 	for n > 0 {
 		k, err := st.client.Read(buf[:min(n, len(buf))])
@@ -108,9 +108,9 @@ func TestStalledBytesCount(t *testing.T) {
 	}
 }
 
-// TestWaitSpaceIsToldTheEnd: who waits for room is woken when there will be
+// TestWaitSpaceReturnsWhenClosed: who waits for room is woken when there will be
 // none.
-func TestWaitSpaceIsToldTheEnd(t *testing.T) {
+func TestWaitSpaceReturnsWhenClosed(t *testing.T) {
 	st := newStalled(t)
 	m := NewMessage([]byte(strings.Repeat("x", large)))
 	for range 6 {
@@ -129,8 +129,8 @@ func TestWaitSpaceIsToldTheEnd(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond) // there is no event for this
 	}
-	st.s.Abort(ServerClose)
+	st.s.CloseNow(ServerClose)
 	if err := <-waited; err != nil {
-		t.Errorf("it was not told: %v", err)
+		t.Errorf("WaitSpace: %v", err)
 	}
 }

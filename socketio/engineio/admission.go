@@ -6,7 +6,8 @@ import (
 )
 
 // bucket is a token bucket: rate tokens a second, at most rate at once. Its
-// owner guards it.
+// owner guards it. Each connection has one, of 16 bytes (rate.Limiter has 80), and
+// the rate, which may change at any time, is given with each call.
 type bucket struct {
 	tokens float64
 	last   time.Duration
@@ -28,7 +29,7 @@ func (b *bucket) take(rate int, now time.Duration) bool {
 	return true
 }
 
-// admission decides which handshakes are let in.
+// admission accepts handshakes and counts sessions.
 type admission struct {
 	mu         sync.Mutex
 	closed     bool
@@ -37,7 +38,7 @@ type admission struct {
 	handshakes bucket
 }
 
-// admit counts a session of address in, or says why not.
+// admit counts a session of address, or returns the reason for refusing it.
 func (a *admission) admit(l *Limits, address string, now time.Duration) (Reason, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,7 +57,7 @@ func (a *admission) admit(l *Limits, address string, now time.Duration) (Reason,
 	return 0, true
 }
 
-// release counts it out again.
+// release subtracts a session that is closed.
 func (a *admission) release(address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -66,11 +67,9 @@ func (a *admission) release(address string) {
 	}
 }
 
-// close refuses all that come; it reports whether this was the first call.
-func (a *admission) close() bool {
+// close makes admit refuse everything.
+func (a *admission) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	first := !a.closed
 	a.closed = true
-	return first
 }

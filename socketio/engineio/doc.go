@@ -8,6 +8,53 @@
 // [Handler] for a [Receiver], which then gets the session's messages in order,
 // one call at a time, and exactly one Close.
 //
+// # Files
+//
+//	server.go     Server, Handler, Receiver
+//	serve.go      ServeHTTP: which request is what
+//	table.go      the open sessions by id
+//	options.go    Options; limits.go: those that can be changed while it runs
+//	admission.go  which handshakes are accepted; the token bucket
+//	cors.go       origins and preflight requests
+//	refuse.go     the responses to refused requests
+//	session.go    Session: state, one inbound packet
+//	close.go      Close, CloseNow
+//	shutdown.go   Shutdown of the server
+//	heartbeat.go  ping and pong
+//	queue.go      the outbound queue: Send, Offer, WaitSpace
+//	writer.go     writes the queues of many WebSockets; drain.go: of one slow client
+//	send_*.go     send(2) that does not wait; sendto*_linux.go: its two forms
+//	websocket.go  a WebSocket connection: handshake, close
+//	read.go       reads it
+//	poller_*.go   epoll: which idle WebSocket has something to read
+//	polling.go    the polling transport; poll.go: its GETs, post.go: its POSTs
+//	upgrade.go    from polling to WebSocket
+//	packet.go     packets; payload.go: polling bodies; message.go: encoded messages
+//	reason.go     why a session is closed or a request refused
+//	stats.go      Stats; counters.go: the counters
+//	group.go      goroutines that Shutdown waits for
+//
+// # Lifecycle
+//
+// A session is open from its handshake on. [Session.Close] lets what is queued be
+// written first (closing), [Session.CloseNow] does not; then it is closed, out of
+// the table, and its Receiver's Close is called. [Server.Shutdown] closes all
+// sessions and returns when every goroutine that the server started has ended.
+//
+// # Goroutines
+//
+// All are started through Server.goroutines, which Shutdown waits for.
+//
+//   - A few writers ([Options].GatherMax) serve all WebSockets, each on a goroutine
+//     that lives while there is something to write. They never wait for a client:
+//     one that does not read what is written gets a goroutine of its own (drain)
+//     until it has. A polling session is written to by the goroutine of its GET.
+//   - On Linux an idle WebSocket has no goroutine: one for all waits with epoll, and
+//     starts a reader for a connection that has something to read. Elsewhere, and
+//     for connections without a descriptor of their own such as TLS, each has a
+//     blocking reader.
+//   - Receiver.Close, and the closing of a connection, have one each.
+//
 // # Concurrency
 //
 // All exported methods may be called from any goroutine. [Session.Send] never
@@ -15,28 +62,18 @@
 // sessions; a session whose queue is full is closed with a counted reason. The
 // order of Send calls on a session is the order on the wire.
 //
-// # Who writes and who reads
-//
-// A few writers ([Options].GatherMax) serve all WebSockets, each from a goroutine
-// that lives while there is something to write. They never wait for a client: one
-// that does not take what is written gets a goroutine of its own until it has. A
-// polling session is written to by the goroutine of its GET.
-//
-// On Linux an idle WebSocket has no goroutine either; epoll tells when there is
-// something to read. Elsewhere, and for connections without a descriptor of their
-// own such as TLS, one goroutine waits for each.
-//
-// # Lifecycle
-//
-// [Server.Shutdown] ends all sessions and returns when every goroutine the
-// server started has ended.
-//
 // # Locks
 //
-// Session.mu is held for bookkeeping alone, never over I/O or a callback. Below it
-// may be taken: wsConn.fdMu (a single system call that does not wait), writer.mu,
-// poller.mu, group.mu.
+//   - Session.mu guards a session's state and queue. It is never held over I/O or a
+//     call of Handler or Receiver (TestCallbacksRunWithoutLocks). Below it may be
+//     taken: writer.mu, group.mu.
+//   - Session.receiving is held while Receiver.Message runs, and no other lock is.
+//   - Server.mu guards the table; below it may be taken: Session.mu (Stats).
+//   - poller.mu may be held over epoll_ctl, which does not wait; no other lock is
+//     taken below it but group.mu.
+//   - At any time one goroutine at most writes to a connection: the session's
+//     writer, or the one for which Session.writeOwned is set.
 //
 // The package knows nothing of Socket.IO, Postgres or the application, and must
-// not import them.
+// not import anything of this module.
 package engineio

@@ -11,9 +11,10 @@ import (
 const writeChunk = 32 << 10
 
 // drain writes for one session that its writer cannot serve without waiting: rest,
-// of n messages and size bytes that the kernel did not take whole, then all that is
-// queued. It is also how connections without a descriptor of their own (TLS) are
-// written to. It holds the session's wire until it returns.
+// of n messages and size bytes, which the kernel did not take, then all that is
+// queued. Connections without a descriptor of their own (TLS) are always written to
+// in this way. The session's writeOwned is set when it starts, and cleared when it
+// returns with an empty queue.
 func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 	var (
 		batch   []*Message
@@ -30,13 +31,13 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 			s.server.count(&written)
 		}
 		s.mu.Lock()
-		s.settle(n, size)
+		s.addQueued(-n, -size)
 		if len(s.queue) == 0 || s.state == stateClosed {
-			s.held = false
-			ends, reason := s.ends()
+			s.writeOwned = false
+			last, reason := s.lastTaken()
 			s.mu.Unlock()
-			if ends {
-				s.finish(reason, true)
+			if last {
+				s.setClosed(reason, true)
 			}
 			return
 		}
@@ -44,17 +45,17 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 		n, size = len(batch), 0
 		rest, packets = rest[:0], 0
 		for _, m := range batch {
-			rest = append(rest, ws.wire(m)...)
+			rest = append(rest, m.frames...)
 			size += len(m.frames)
 			packets += m.packets()
 		}
-		s.settle(-n, -size) // until it is written
+		s.addQueued(n, size) // until it is written
 		s.mu.Unlock()
 	}
 }
 
 // writeAll writes data, however long that takes, as long as there is progress. It
-// ends the session when there is none.
+// closes the session when there is none.
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
 	for len(data) > 0 {
 		chunk := data[:min(len(data), writeChunk)]
@@ -65,10 +66,11 @@ func (s *Session) writeAll(ws *wsConn, data []byte) error {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				reason = WriteTimeout
 			}
-			s.end(reason)
+			s.CloseNow(reason)
 			return err
 		}
 		data = data[n:]
 	}
+	_ = ws.Conn.SetWriteDeadline(time.Time{}) // it would hold for trySend as well
 	return nil
 }

@@ -15,10 +15,10 @@ func AwaitPoll(t testing.TB, s *Server, sid string) {
 // AwaitPost returns when a body is being read for the session.
 func AwaitPost(t testing.TB, s *Server, sid string) {
 	t.Helper()
-	await(t, s, sid, func(p *polling) bool { return p.cut != nil })
+	await(t, s, sid, func(p *polling) bool { return p.stopReading != nil })
 }
 
-// await looks again and again: there is no event for these states.
+// await polls: there is no event for these states.
 func await(t testing.TB, s *Server, sid string, reached func(p *polling) bool) {
 	t.Helper()
 	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(time.Millisecond) {

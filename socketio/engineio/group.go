@@ -2,30 +2,30 @@ package engineio
 
 import "sync"
 
-// group counts goroutines. Unlike a sync.WaitGroup it may grow from zero while
-// someone waits, which a timer or a late request can make it do.
+// group counts goroutines. Unlike a sync.WaitGroup it may grow from zero during wait,
+// as it does when a timer fires or a request comes then.
 type group struct {
 	mu   sync.Mutex
 	n    int
-	idle chan struct{} // closed when n gets to zero; nil when nobody waits
+	idle chan struct{} // closed when n gets to zero; nil unless wait runs
 }
 
-// run starts f on a goroutine of its own.
-func (g *group) run(f func()) {
-	g.enter()
+// Go starts f on a goroutine of its own.
+func (g *group) Go(f func()) {
+	g.add()
 	go func() {
-		defer g.leave()
+		defer g.done()
 		f()
 	}()
 }
 
-func (g *group) enter() {
+func (g *group) add() {
 	g.mu.Lock()
 	g.n++
 	g.mu.Unlock()
 }
 
-func (g *group) leave() {
+func (g *group) done() {
 	g.mu.Lock()
 	g.n--
 	if g.n == 0 && g.idle != nil {

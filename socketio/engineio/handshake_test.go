@@ -150,11 +150,3 @@ func TestSameOriginByDefault(t *testing.T) {
 		}
 	}
 }
-
-func TestPollingDisabled(t *testing.T) {
-	_, url := serve(t, newApp(), func(o *engineio.Options) { o.DisablePolling = true })
-	if r := rawclient.Do(t, "GET", url+"?EIO=4&transport=polling", ""); r.Status != 400 {
-		t.Errorf("status %d, want 400", r.Status)
-	}
-	dial(t, url)
-}

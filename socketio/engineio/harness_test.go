@@ -47,7 +47,7 @@ func (e *echo) Message(data []byte, binary bool) {
 	switch {
 	case e.app.silent:
 	case binary:
-		e.session.Send(engineio.NewBinary(data))
+		e.session.Send(engineio.NewMessage(nil, data))
 	default:
 		e.session.Send(engineio.NewMessage(data))
 	}
@@ -63,7 +63,7 @@ func (a *app) wantClosed(t testing.TB, want engineio.Reason) {
 		if got != want {
 			t.Fatalf("closed for %v, want %v", got, want)
 		}
-	case <-time.After(rawclient.Patience):
+	case <-time.After(rawclient.Timeout):
 		t.Fatalf("not closed, want it for %v", want)
 	}
 }
@@ -74,7 +74,7 @@ func (a *app) next(t testing.TB) *engineio.Session {
 	select {
 	case s := <-a.opened:
 		return s
-	case <-time.After(rawclient.Patience):
+	case <-time.After(rawclient.Timeout):
 		t.Fatal("no session opened")
 		return nil
 	}
@@ -98,7 +98,7 @@ func serve(t testing.TB, a *app, change func(*engineio.Options)) (*engineio.Serv
 func serveHTTP(t testing.TB, s *engineio.Server) (url string) {
 	web := httptest.NewServer(s)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), rawclient.Patience)
+		ctx, cancel := context.WithTimeout(context.Background(), rawclient.Timeout)
 		defer cancel()
 		if err := s.Shutdown(ctx, 0, 0); err != nil {
 			t.Errorf("shut down: %v", err)

@@ -8,14 +8,14 @@ type heartbeat struct {
 	// due is when the next ping must leave, or, when awaiting, when the pong must
 	// have come. Deadlines follow from one another and not from when a timer fired,
 	// so that its lateness does not add up.
-	due      time.Duration
-	heard    time.Duration // when the last packet came
-	awaiting bool
-	queued   bool // a ping waits in the queue
+	due        time.Duration
+	lastPacket time.Duration // when the last packet of the client came
+	awaiting   bool          // a pong is awaited
+	queued     bool          // a ping waits in the queue
 }
 
 // pingMessage is the heartbeat of the server.
-var pingMessage = newMessage("2", nil, nil)
+var pingMessage = newMessage("2", []byte{}, nil)
 
 // startHeartbeat arms the first ping. mu is held.
 func (s *Session) startHeartbeat() {
@@ -36,17 +36,17 @@ func (s *Session) pong(now time.Duration) {
 	s.beat.timer.Reset(s.server.opts.PingInterval)
 }
 
-// tick runs when a deadline has come: a ping, or the end.
+// tick runs when a deadline has come: it sends a ping or closes the session.
 func (s *Session) tick() {
 	s.mu.Lock()
 	now := s.server.now()
 	switch {
 	case s.state == stateClosed:
 		s.mu.Unlock()
-	case s.state == stateClosing: // it had its time to write
+	case s.state == stateClosing: // WriteTimeout is over
 		reason := s.reason
 		s.mu.Unlock()
-		s.end(reason)
+		s.CloseNow(reason)
 	case now < s.beat.due: // a pong has moved the deadline meanwhile
 		s.beat.timer.Reset(s.beat.due - now)
 		s.mu.Unlock()
@@ -60,7 +60,7 @@ func (s *Session) tick() {
 		}
 		s.mu.Unlock()
 		if late {
-			s.end(PingTimeout)
+			s.CloseNow(PingTimeout)
 		}
 	}
 }
@@ -68,8 +68,8 @@ func (s *Session) tick() {
 // ping sends a ping and arms the deadline of its pong. mu is held.
 func (s *Session) ping(now time.Duration) {
 	timeout := s.server.opts.PingTimeout
-	// A machine that slept must not take it out on its clients. One that is busy is
-	// late by less.
+	// After the machine has slept, clients get the full time. A machine that is only
+	// busy is late by less.
 	if now-s.beat.due > max(timeout, 2*time.Second) {
 		s.beat.due = now
 	}
@@ -80,36 +80,37 @@ func (s *Session) ping(now time.Duration) {
 	s.push(pingMessage)
 }
 
-// pinged is called when the ping leaves the queue. Its pong has the full time from
-// then on, also on a machine so busy that the ping was late; the deadline counted
-// from when it was due is for clients that never fetch it. mu is held.
+// pinged is called when the ping leaves the queue. From then on its pong has the full
+// time, also if the machine is so busy that the ping was late; the deadline counted
+// from when the ping was due is for clients that never fetch it. mu is held.
 func (s *Session) pinged() {
 	s.beat.queued = false
 	s.beat.due = max(s.beat.due, s.server.now()+s.server.opts.PingTimeout)
 }
 
-// pongLate reports whether the pong is overdue. A client that sent anything else
-// within the time is alive, its pong is only behind other packets: that moves the
-// deadline. mu is held.
+// pongLate reports whether the pong is overdue. A client that sent another packet
+// within PingTimeout is alive, its pong is only behind that: this moves the deadline.
+// mu is held.
 func (s *Session) pongLate(now time.Duration) bool {
 	if now < s.beat.due {
 		return false
 	}
-	if alive := s.beat.heard + s.server.opts.PingTimeout; alive > now {
+	if alive := s.beat.lastPacket + s.server.opts.PingTimeout; alive > now {
 		s.beat.due = alive
 		return false
 	}
 	return true
 }
 
-// expire ends the session if its pong is overdue, and reports whether it did. A
-// request may come a moment before the timer, and must not find the session alive.
-func (s *Session) expire() bool {
+// closeIfPongLate closes the session if its pong is overdue, and reports whether it
+// did. A request may come a moment before the timer, and must not find the session
+// open.
+func (s *Session) closeIfPongLate() bool {
 	s.mu.Lock()
 	late := s.state == stateOpen && s.beat.awaiting && s.pongLate(s.server.now())
 	s.mu.Unlock()
 	if late {
-		s.end(PingTimeout)
+		s.CloseNow(PingTimeout)
 	}
 	return late
 }

@@ -31,7 +31,7 @@ func TestIdleConnections(t *testing.T) {
 			c.Want("4" + strconv.Itoa(i))
 		}
 		for began := time.Now(); runtime.NumGoroutine() > allowed; time.Sleep(time.Millisecond) {
-			if time.Since(began) > rawclient.Patience {
+			if time.Since(began) > rawclient.Timeout {
 				t.Fatalf("%d goroutines with %d idle connections, %d before", runtime.NumGoroutine(), n, before)
 			}
 		}

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Limits bound what clients may take of the server. Exceeding one costs that client
-// alone, for a counted [Reason]. They may be changed while the server runs
-// ([Server.SetLimits]).
+// Limits bound what one client, or all of them, may use. A client that exceeds one is
+// refused or closed, with a counted [Reason]. They may be changed while the server
+// runs ([Server.SetLimits]).
 type Limits struct {
 	// MaxConnections bounds the sessions open at once. Default 20,000; zero is
 	// no bound. A handshake past it gets 503.

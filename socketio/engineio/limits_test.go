@@ -245,7 +245,7 @@ func TestPause(t *testing.T) {
 	c := dial(t, url)
 	session := a.next(t)
 	session.Pause(true)
-	if v := session.OfferBroadcast(engineio.NewMessage([]byte("many"))); v != engineio.Passed {
+	if v := session.OfferBroadcast(engineio.NewMessage([]byte("many"))); v != engineio.Skipped {
 		t.Errorf("a broadcast to a paused session: %v", v)
 	}
 	session.Send(engineio.NewMessage([]byte("one")))
@@ -275,7 +275,7 @@ func TestWaitSpaceEnds(t *testing.T) {
 	if err := <-waited; err != nil {
 		t.Errorf("after a poll: %v", err)
 	}
-	session.Abort(engineio.ServerClose)
+	session.CloseNow(engineio.ServerClose)
 	if err := session.WaitSpace(t.Context(), m); err != nil || session.Send(m) {
 		t.Errorf("after the end: %v", err)
 	}
@@ -342,9 +342,9 @@ func TestSlowBody(t *testing.T) {
 			})
 			if test.abort {
 				engineio.AwaitPost(t, s, p.SID)
-				a.next(t).Abort(engineio.ServerClose)
+				a.next(t).CloseNow(engineio.ServerClose)
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(rawclient.Patience))
+			_ = conn.SetReadDeadline(time.Now().Add(rawclient.Timeout))
 			if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Error("the request goes on")
 			}

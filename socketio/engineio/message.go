@@ -1,9 +1,6 @@
 package engineio
 
-import (
-	"encoding/binary"
-	"sync/atomic"
-)
+import "encoding/binary"
 
 // Message is an encoded message, immutable and shared by any number of sessions:
 // one text packet, then any number of binary packets, which reach each client
@@ -13,25 +10,16 @@ type Message struct {
 	frames []byte   // WebSocket frames, one for each packet
 	text   []byte   // the text packet inside frames; nil if there is none
 	binary [][]byte // the binary packets' data inside frames
-
-	deflated atomic.Pointer[[]byte] // frames, compressed, once a client wants that
 }
 
-// NewMessage encodes a message of text and attachments. Both are copied; text
-// must be valid UTF-8.
+// NewMessage encodes a message of text, unless that is nil, and attachments. Both
+// are copied; text must be valid UTF-8.
 func NewMessage(text []byte, attachments ...[]byte) *Message {
 	return newMessage("4", text, attachments)
 }
 
-// Encode is NewMessage into a Message that the caller has, which must be new.
+// Encode is NewMessage into a Message of the caller's, which must be zero.
 func (m *Message) Encode(text []byte, attachments ...[]byte) { m.encode("4", text, attachments) }
-
-// NewBinary encodes a message of data alone, which is copied.
-func NewBinary(data []byte) *Message {
-	m := &Message{frames: make([]byte, 0, maxFrameHeader+len(data))}
-	m.appendBinary(data)
-	return m
-}
 
 // Size returns the bytes that m takes in an outbound queue.
 func (m *Message) Size() int { return len(m.frames) }
@@ -67,15 +55,20 @@ func newMessage(prefix string, text []byte, attachments [][]byte) *Message {
 
 func (m *Message) encode(prefix string, text []byte, attachments [][]byte) {
 	n := len(prefix) + len(text)
-	size := frameHeaderSize(n) + n
+	size := 0
+	if text != nil {
+		size = frameHeaderSize(n) + n
+	}
 	for _, a := range attachments {
 		size += frameHeaderSize(len(a)) + len(a)
 	}
-	m.frames = appendFrameHeader(carve(size), opText, n)
-	start := len(m.frames)
-	m.frames = append(m.frames, prefix...)
-	m.frames = append(m.frames, text...)
-	m.text = m.frames[start:len(m.frames):len(m.frames)]
+	m.frames = make([]byte, 0, size)
+	if text != nil {
+		m.frames = appendFrameHeader(m.frames, opText, n)
+		start := len(m.frames)
+		m.frames = append(append(m.frames, prefix...), text...)
+		m.text = m.frames[start:len(m.frames):len(m.frames)]
+	}
 	if len(attachments) > 0 {
 		m.binary = make([][]byte, 0, len(attachments))
 	}
@@ -92,8 +85,7 @@ func (m *Message) appendBinary(data []byte) {
 	m.binary = append(m.binary, m.frames[start:len(m.frames):len(m.frames)])
 }
 
-// control returns a WebSocket control frame, which says nothing to a polling
-// client.
+// control returns a WebSocket control frame. A polling client gets nothing of it.
 func control(op byte, data []byte) *Message {
 	frames := appendFrameHeader(make([]byte, 0, 2+len(data)), op, len(data))
 	return &Message{frames: append(frames, data...)}

@@ -18,8 +18,8 @@ type Options struct {
 	// PingTimeout is how long a pong may take before the session is closed.
 	// Default 20 s, in whole milliseconds.
 	PingTimeout time.Duration
-	// UpgradeTimeout ends an upgrade that the client began and did not finish;
-	// the polling session lives on. Default 10 s.
+	// UpgradeTimeout bounds an upgrade that the client began and does not finish;
+	// the session stays on polling then. Default 10 s.
 	UpgradeTimeout time.Duration
 	// MaxPayload is the size in bytes of the largest inbound message and of the
 	// largest polling body. Default 1,000,000. It is announced to clients.
@@ -28,11 +28,6 @@ type Options struct {
 	// SIDPrefix begins each session id, so that a proxy can route a session's
 	// requests by it. Default empty; letters, digits, '-' and '_' only.
 	SIDPrefix string
-	// DisablePolling refuses the polling transport, and with it upgrades.
-	DisablePolling bool
-	// Compression negotiates permessage-deflate where the client offers it.
-	// Default off: it costs more CPU and memory than short events save.
-	Compression bool
 
 	// CheckOrigin decides on a request that has an Origin header; requests
 	// without one come from programs, not browsers, and are always accepted. Nil
@@ -48,13 +43,12 @@ type Options struct {
 	// Limits bound what clients may take of the server.
 	Limits
 
-	// GatherMax bounds the moment for which a busy writer lets frames gather, so
-	// that several leave in one write. Default 5 ms; zero never waits. A writer
-	// that had little to do of late never waits, whatever this says.
+	// GatherMax bounds how long a busy writer waits, so that several frames leave
+	// in one write. Default 5 ms; zero never waits. A writer that is not busy never
+	// waits either.
 	GatherMax time.Duration
 
-	// Logger gets one record for each fault that an operator should know of,
-	// none for a message. Nil discards.
+	// Logger gets errors that an operator should know of. Nil discards.
 	Logger *slog.Logger
 }
 
@@ -83,7 +77,7 @@ func (o Options) Validate() error {
 	positive("UpgradeTimeout", o.UpgradeTimeout)
 	for name, d := range map[string]time.Duration{"PingInterval": o.PingInterval, "PingTimeout": o.PingTimeout} {
 		if d%time.Millisecond != 0 {
-			errs = append(errs, fmt.Errorf("%s is %v: clients are told whole milliseconds, use those", name, d))
+			errs = append(errs, fmt.Errorf("%s is %v: the open packet has whole milliseconds, use those", name, d))
 		}
 	}
 	if o.GatherMax < 0 {

@@ -30,14 +30,14 @@ type Packet struct {
 	// Data is the rest of the packet. It aliases the input unless the packet was
 	// base64 text.
 	Data []byte
-	// Binary tells a binary message from a text one.
+	// Binary is set for a binary message.
 	Binary bool
 }
 
 // DecodePacket decodes one text packet: a text frame, or an element of a polling
 // payload. "b" and base64 is a binary message. The text must be valid UTF-8: it
-// may be forwarded to other clients, and a browser that gets an invalid text frame
-// drops its connection.
+// may be forwarded to other clients, and a browser closes its connection when it
+// gets an invalid text frame.
 func DecodePacket(text []byte) (Packet, error) {
 	if len(text) == 0 {
 		return Packet{}, ErrPacket

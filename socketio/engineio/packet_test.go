@@ -89,7 +89,7 @@ func FuzzMessage(f *testing.F) {
 		if got := engineio.Payload(m); got != want {
 			t.Fatalf("payload %q, want %q", got, want)
 		}
-		if strings.Contains(text, "\x1e") { // it cannot be told from two packets, nor in Node
+		if strings.Contains(text, "\x1e") { // it looks like two packets, in Node as well
 			return
 		}
 		var got []string

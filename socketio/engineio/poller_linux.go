@@ -1,3 +1,5 @@
+//go:build !plainread
+
 package engineio
 
 import (
@@ -7,19 +9,21 @@ import (
 	"syscall"
 )
 
-// poller waits for what clients send on idle WebSocket connections, with epoll(7),
-// so that none of them needs a goroutine: its stack of 4 kB would be more than half
-// of what an idle connection takes (measured at 5,000: 8.4 kB with, 4.3 kB without).
+// poller waits with epoll(7) for what clients send on idle WebSocket connections, so
+// that none of them needs a goroutine, whose stack would be more than half of what an
+// idle connection takes: see docs/hot-path/socketio.md.
 //
 // Each connection is registered one-shot: when it has something to read, a goroutine
-// starts and reads until there is no more, then arms it again. The epoll descriptor
-// itself is waited for by the runtime's own poller, so no thread blocks in it. A nil
-// poller takes no connection.
+// starts and reads until there is no more, then watches it again. The epoll
+// descriptor itself is waited for by Go's own poller, so no thread blocks in it. A
+// nil poller watches no connection.
 type poller struct {
 	server *Server
 	file   *os.File // the epoll descriptor
 	fd     int
 
+	// mu is also held over epoll_ctl: what the last reader of a connection did
+	// happens before what the next one does.
 	mu      sync.Mutex
 	watched []watched // by slot
 	free    []int32   // unused slots
@@ -52,29 +56,28 @@ const pollEvents = syscall.EPOLLIN | syscall.EPOLLRDHUP | syscall.EPOLLONESHOT
 // watch watches a connection whose reader has nothing more to read; false means
 // that the reader must go on.
 func (p *poller) watch(ws *wsConn, s *Session) bool {
-	if p == nil || ws.fd < 0 {
+	if p == nil || ws.raw == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
 		return false
 	}
 	if ws.watched {
 		return p.control(ws, syscall.EPOLL_CTL_MOD)
 	}
-	if !p.add(ws, s) {
-		return false
-	}
+	p.add(ws, s)
 	if !p.control(ws, syscall.EPOLL_CTL_ADD) {
-		p.remove(ws)
+		p.freeSlot(ws)
 		return false
 	}
 	return true
 }
 
 // add gives a connection a slot, and starts the poller's goroutine with the first.
-func (p *poller) add(ws *wsConn, s *Session) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return false
-	}
+// mu is held.
+func (p *poller) add(ws *wsConn, s *Session) {
 	if n := len(p.free); n > 0 {
 		ws.slot, p.free = p.free[n-1], p.free[:n-1]
 	} else {
@@ -86,19 +89,16 @@ func (p *poller) add(ws *wsConn, s *Session) bool {
 	ws.generation, ws.watched = w.generation, true
 	if !p.running {
 		p.running = true
-		p.server.goroutines.run(p.run)
+		p.server.goroutines.Go(p.run)
 	}
-	return true
 }
 
+// control calls epoll_ctl(2) for a connection; it fails if that is closed. mu is held.
 func (p *poller) control(ws *wsConn, op int) bool {
-	ws.fdMu.Lock()
-	defer ws.fdMu.Unlock()
-	if ws.closed {
-		return false
-	}
 	event := syscall.EpollEvent{Events: pollEvents, Fd: ws.slot, Pad: ws.generation}
-	return syscall.EpollCtl(p.fd, op, int(ws.fd), &event) == nil
+	var ctlErr error
+	err := ws.raw.Control(func(fd uintptr) { ctlErr = syscall.EpollCtl(p.fd, op, int(fd), &event) })
+	return err == nil && ctlErr == nil
 }
 
 // remove forgets a connection that is being closed; the kernel forgets its
@@ -109,6 +109,11 @@ func (p *poller) remove(ws *wsConn) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.freeSlot(ws)
+}
+
+// freeSlot frees a connection's slot, if it has one. mu is held.
+func (p *poller) freeSlot(ws *wsConn) {
 	if !ws.watched || p.watched[ws.slot].ws != ws { // not watched, or removed already
 		return
 	}
@@ -151,19 +156,12 @@ func (p *poller) start(events []syscall.EpollEvent) {
 		if w.ws == nil || w.generation != e.Pad {
 			continue
 		}
-		// watch held this lock: what the last reader did comes before what the next
-		// one will. The kernel sees to that, but Go's memory model does not know.
-		w.ws.fdMu.Lock()
-		closed := w.ws.closed
-		w.ws.fdMu.Unlock()
-		if closed {
-			continue
-		}
-		p.server.goroutines.run(func() { w.session.read(w.ws) })
+		p.server.goroutines.Go(func() { w.session.read(w.ws) })
 	}
 }
 
-// close ends the poller. No connection may be watched any more.
+// close stops the poller. No connection may be watched any more. Further calls do
+// nothing.
 func (p *poller) close() {
 	if p == nil {
 		return
@@ -171,5 +169,5 @@ func (p *poller) close() {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
-	_ = p.file.Close() // more than once does no harm
+	_ = p.file.Close()
 }

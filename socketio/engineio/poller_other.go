@@ -1,8 +1,9 @@
-//go:build !linux
+//go:build !linux || plainread
 
 package engineio
 
-// poller is not to be had here: a goroutine waits for each connection.
+// poller is not supported on this platform: every connection has a blocking reader
+// goroutine. The build tag plainread selects the same for bench/fanout.
 type poller struct{}
 
 func newPoller(*Server) *poller              { return nil }

@@ -90,7 +90,7 @@ func TestPollingBodyTooBig(t *testing.T) {
 	}
 }
 
-// Of two polls at once, the first is told that the session is closed, the second
+// Of two polls at once, the first gets the close packet, the second
 // that it was a mistake.
 func TestOverlappingPolls(t *testing.T) {
 	a := newApp()
@@ -152,7 +152,8 @@ func TestClientClosesPolling(t *testing.T) {
 	})
 }
 
-// A session closed by the application tells the poll that waits, or the next one.
+// A session closed by the application sends its close packet to the poll that waits,
+// or to the next one.
 func TestServerClosesPolling(t *testing.T) {
 	t.Run("poll waits", func(t *testing.T) {
 		a := newApp()

@@ -5,20 +5,21 @@ import (
 	"time"
 )
 
-// Verdict is what became of an offered message.
+// Verdict is the result of an offer.
 type Verdict uint8
 
 const (
 	// Queued: the message is in the queue.
 	Queued Verdict = iota
-	// Ended: the session has ended, or is about to.
-	Ended
-	// FullPackets: it would be more packets than Options.QueuePackets.
+	// Closed: the session is closed or closing.
+	Closed
+	// FullPackets: the queue has Options.QueuePackets messages.
 	FullPackets
-	// FullBytes: it would be more bytes than Options.QueueBytes, and others wait.
+	// FullBytes: the queue is not empty, and with the message would have more than
+	// Options.QueueBytes.
 	FullBytes
-	// Passed: the session is paused, and the message was one for many.
-	Passed
+	// Skipped: the session is paused, and the message is a broadcast.
+	Skipped
 )
 
 // Reason returns the reason for closing a session whose queue is full.
@@ -33,12 +34,11 @@ func (v Verdict) Reason() Reason {
 // whatever its size: the bounds are for what waits. It never blocks.
 func (s *Session) Offer(m *Message) Verdict { return s.offer(m, false) }
 
-// OfferBroadcast is Offer for a message to many sessions: one that is paused is
-// passed over.
+// OfferBroadcast is Offer for a message to many sessions, which a paused session
+// does not get.
 func (s *Session) OfferBroadcast(m *Message) Verdict { return s.offer(m, true) }
 
-// Pause lets OfferBroadcast pass the session over, until it is called with
-// false.
+// Pause makes OfferBroadcast skip the session, until it is called with false.
 func (s *Session) Pause(paused bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,9 +51,9 @@ func (s *Session) offer(m *Message, broadcast bool) Verdict {
 	defer s.mu.Unlock()
 	switch {
 	case s.state != stateOpen:
-		return Ended
+		return Closed
 	case broadcast && s.paused:
-		return Passed
+		return Skipped
 	case s.depth >= l.QueuePackets:
 		return FullPackets
 	case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:
@@ -63,18 +63,17 @@ func (s *Session) offer(m *Message, broadcast bool) Verdict {
 	return Queued
 }
 
-// Send queues m and reports whether the session took it. It never blocks. A
-// session whose queue is full is closed (QueuePackets, QueueBytes), and takes
-// nothing.
+// Send queues m and reports whether it did. It never blocks. A session whose queue
+// is full is closed (QueuePackets, QueueBytes).
 func (s *Session) Send(m *Message) bool {
 	v := s.Offer(m)
 	if v == FullPackets || v == FullBytes {
-		s.Abort(v.Reason())
+		s.CloseNow(v.Reason())
 	}
 	return v == Queued
 }
 
-// push queues m and sees to it that it gets written. mu is held.
+// push queues m and schedules the session. mu is held.
 func (s *Session) push(m *Message) {
 	if len(s.queue) == 0 {
 		s.since = s.server.now()
@@ -85,23 +84,24 @@ func (s *Session) push(m *Message) {
 	s.schedule()
 }
 
-// schedule sees to it that what is queued gets written. mu is held.
+// schedule has what is queued written: by the poll that waits, by the writer, or,
+// for connections without a descriptor, by drain. mu is held.
 func (s *Session) schedule() {
 	switch {
-	case s.ready || s.held:
+	case s.listed || s.writeOwned:
 	case s.ws == nil:
 		s.polls.wake()
-	case s.ws.fd < 0:
-		s.held = true
-		s.server.goroutines.run(func() { s.drain(s.ws, nil, 0, 0) })
+	case s.ws.raw == nil:
+		s.writeOwned = true
+		s.server.goroutines.Go(func() { s.drain(s.ws, nil, 0, 0) })
 	default:
-		s.ready = true
+		s.listed = true
 		s.writer.push(s)
 	}
 }
 
-// WaitSpace waits until the queue is at most a quarter full and has room for m,
-// or the session has ended, which Send will tell. The error is ctx's.
+// WaitSpace waits until the queue is at most a quarter full and has room for m, or
+// until the session is no longer open, which Send reports. The error is ctx's.
 func (s *Session) WaitSpace(ctx context.Context, m *Message) error {
 	for {
 		s.mu.Lock()
@@ -134,13 +134,9 @@ func (s *Session) hasSpace() bool {
 }
 
 // take moves messages off the queue, about maxBytes at most but one at least, and
-// returns since when the oldest has waited. mu is held, and the caller has the
-// wire.
+// returns since when the oldest has waited. mu is held, and the caller is the one
+// goroutine that may write.
 func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
-	if s.young < youth && len(s.queue) > 1 {
-		maxBytes = 0
-	}
-	s.young = min(s.young+1, youth)
 	n, size := 0, 0
 	for n < len(s.queue) && (n == 0 || size+len(s.queue[n].frames) <= maxBytes) {
 		size += len(s.queue[n].frames)
@@ -153,38 +149,27 @@ func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duratio
 	if left == 0 && cap(s.queue) > maxIdleQueue {
 		s.queue = nil
 	}
-	s.settle(n, size)
+	s.addQueued(-n, -size)
 	if s.beat.queued && left == 0 {
 		s.pinged()
 	}
 	return batch, s.since
 }
 
-// youth is how many messages leave one by one when a session is new, youthPause how
-// far apart. There is nothing to gain by gathering them; and simple clients that
-// listen for one packet at a time lose the second of two that come in one read: the
-// event after the CONNECT packet, say. Such are the official protocol suites with the
-// ws package from 8.17 on. Measured on a busy machine of two cores, in six runs of
-// their 32 Socket.IO tests: 27 to 30 pass without the pause, 31 or 32 with it.
-const (
-	youth      = 6
-	youthPause = time.Millisecond
-)
-
 // maxIdleQueue is the capacity that an empty queue may keep: enough that a busy
 // session does not allocate, little enough for thousands of idle ones.
 const maxIdleQueue = 64
 
-// ends reports whether all of a closing session's queue has been taken, so that it
-// ends when that is written. mu is held.
-func (s *Session) ends() (bool, Reason) {
+// lastTaken reports whether the queue of a closing session is empty, so that the
+// session is closed, for this reason, once what was taken is written. mu is held.
+func (s *Session) lastTaken() (bool, Reason) {
 	return s.state == stateClosing && len(s.queue) == 0, s.reason
 }
 
-// settle accounts for what has left. mu is held.
-func (s *Session) settle(n, size int) {
-	s.depth -= n
-	s.size -= size
+// addQueued adds to the counts of the queue. mu is held.
+func (s *Session) addQueued(messages, bytes int) {
+	s.depth += messages
+	s.size += bytes
 	if s.space != nil && s.hasSpace() {
 		close(s.space)
 		s.space = nil

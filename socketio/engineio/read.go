@@ -14,40 +14,40 @@ func (s *Session) openWebSocket(ws *wsConn, r *http.Request) {
 	s.mu.Lock()
 	s.ws = ws
 	s.mu.Unlock()
-	s.watchPings(ws)
+	s.answerPings(ws)
 	s.server.webSocket.Add(1)
 	s.begin(r)
 	var open [192]byte
 	if err := ws.answer(s.server.appendOpen(open[:0], s.id, true)); err != nil {
-		s.end(TransportError)
+		s.CloseNow(TransportError)
 		return
 	}
-	s.release()
+	s.releaseWrites()
 	s.startReading(ws)
 }
 
-// release gives up the wire, which the opening of the transport had, to whoever
-// writes what was queued meanwhile.
-func (s *Session) release() {
+// releaseWrites clears writeOwned once the transport is open, and has what was
+// queued meanwhile written.
+func (s *Session) releaseWrites() {
 	s.mu.Lock()
-	s.held = false
+	s.writeOwned = false
 	if len(s.queue) > 0 {
 		s.schedule()
 	}
 	s.mu.Unlock()
 }
 
-// watchPings answers the pings of WebSocket itself, which some clients send, in
-// the order of the queue. They count as packets.
-func (s *Session) watchPings(ws *wsConn) {
+// answerPings answers the ping frames of WebSocket itself, which some clients send,
+// in the order of the queue. They count as packets.
+func (s *Session) answerPings(ws *wsConn) {
 	ws.gorilla.SetPingHandler(func(data string) error {
 		now := s.server.now()
 		s.mu.Lock()
-		s.beat.heard = now
+		s.beat.lastPacket = now
 		allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, now)
 		s.mu.Unlock()
 		if !allowed {
-			s.end(RateLimit)
+			s.CloseNow(RateLimit)
 			return errRate
 		}
 		s.Send(control(opPong, []byte(data)))
@@ -57,22 +57,22 @@ func (s *Session) watchPings(ws *wsConn) {
 
 var errRate = errors.New("too many packets")
 
-// startReading reads what the client sends until the connection ends: on a
-// goroutine that waits for it, or where there is a poller, on one that lives only
-// while there is something to read.
+// startReading reads what the client sends until the connection ends: with the
+// poller on a goroutine that lives only while there is something to read, without on
+// one that blocks.
 func (s *Session) startReading(ws *wsConn) {
 	if !s.park(ws) {
-		s.server.goroutines.run(func() { s.read(ws) })
+		s.server.goroutines.Go(func() { s.read(ws) })
 	}
 }
 
-// park leaves a connection that has nothing to read to the poller, which will call
-// read; false means that there is something, or no poller.
+// park has the poller watch a connection that has nothing to read, and call read when
+// it has; false means that there is something to read, or no poller.
 func (s *Session) park(ws *wsConn) bool {
 	if ws.reader.Buffered() > 0 || !s.server.poller.watch(ws, s) {
 		return false
 	}
-	if s.Ended() { // perhaps before it was watched
+	if s.Closed() { // perhaps before it was watched: setClosed has not removed it then
 		s.server.poller.remove(ws)
 	}
 	return true
@@ -81,9 +81,9 @@ func (s *Session) park(ws *wsConn) bool {
 // read reads messages until the connection ends, or can be parked.
 func (s *Session) read(ws *wsConn) {
 	for {
-		kind, data, err := ws.readMessage(s.server.opts.MaxPayload)
+		kind, data, err := ws.readMessage()
 		if err != nil {
-			s.end(ws.reasonOf(err))
+			s.CloseNow(ws.reasonOf(err))
 			return
 		}
 		ok := s.handleFrame(kind, *data)
@@ -102,13 +102,13 @@ func (s *Session) handleFrame(kind int, data []byte) bool {
 	}
 	p, err := DecodePacket(data)
 	if err != nil {
-		s.end(ParseError)
+		s.CloseNow(ParseError)
 		return false
 	}
 	return s.handle(p)
 }
 
-// reasonOf tells why reading failed.
+// reasonOf returns the reason for closing a session whose connection cannot be read.
 func (c *wsConn) reasonOf(err error) Reason {
 	closed := (*websocket.CloseError)(nil)
 	switch {
@@ -124,9 +124,9 @@ func (c *wsConn) reasonOf(err error) Reason {
 	return ParseError
 }
 
-// readMessage reads one message of at most limit bytes. The caller gives the
+// readMessage reads one message of at most MaxPayload bytes. The caller gives the
 // buffer back with putReadBuffer.
-func (c *wsConn) readMessage(limit int) (kind int, data *[]byte, err error) {
+func (c *wsConn) readMessage() (kind int, data *[]byte, err error) {
 	kind, r, err := c.gorilla.NextReader()
 	if err != nil {
 		return 0, nil, err
@@ -139,9 +139,6 @@ func (c *wsConn) readMessage(limit int) (kind int, data *[]byte, err error) {
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
-		if len(b) > limit { // compressed, it was within the limit
-			err = websocket.ErrReadLimit
-		}
 		if err == io.EOF {
 			*data = b
 			return kind, data, nil
@@ -154,8 +151,8 @@ func (c *wsConn) readMessage(limit int) (kind int, data *[]byte, err error) {
 	}
 }
 
-// readBuffers keeps the buffers of inbound messages, so that an idle connection
-// has none.
+// readBuffers has the buffers of inbound messages, so that an idle connection has
+// none.
 var readBuffers = sync.Pool{New: func() any {
 	b := make([]byte, 0, 1024)
 	return &b
@@ -167,5 +164,5 @@ func putReadBuffer(b *[]byte) {
 	}
 }
 
-// maxReadBuffer bounds the buffers that are kept after one large message.
+// maxReadBuffer bounds the buffers that are reused.
 const maxReadBuffer = 64 << 10

@@ -1,10 +1,10 @@
 package engineio
 
-// Reason says why a session ended or a handshake was refused. Its String is a
+// Reason says why a session was closed or a request refused. Its String is a
 // stable label for metrics.
 type Reason uint8
 
-// The reasons of a session's end.
+// The reasons for closing a session.
 const (
 	// ClientClose: the client sent a close packet or a close frame.
 	ClientClose Reason = iota
@@ -13,7 +13,7 @@ const (
 	// TransportError: a connection failed, or a polling request broke the
 	// order of requests.
 	TransportError
-	// ParseError: the client sent what is not Engine.IO, or no Socket.IO.
+	// ParseError: the client sent a packet that is not Engine.IO or not Socket.IO.
 	ParseError
 	// PingTimeout: no pong came in time.
 	PingTimeout
@@ -29,9 +29,10 @@ const (
 	RateLimit
 	// ServerClose: the application closed the session.
 	ServerClose
-	// Shed: the application let the client go so that it comes back elsewhere.
+	// Shed: the application closed the session so that the client comes back
+	// elsewhere.
 	Shed
-	// Shutdown: the server ends.
+	// Shutdown: the server shuts down.
 	Shutdown
 	// ConnectTimeout: no namespace was connected in time (Socket.IO).
 	ConnectTimeout
@@ -43,7 +44,7 @@ const (
 	ServerDisconnect
 	// ClientDisconnect: the client left the namespace (Socket.IO packet 41).
 	ClientDisconnect
-	// AuthRetry: the client could not be judged now and shall come back.
+	// AuthRetry: the client could not be authenticated now, and comes back (Socket.IO).
 	AuthRetry
 	// Replaced: the client came back on another connection, before this one was
 	// known to be dead (Socket.IO).
@@ -51,7 +52,7 @@ const (
 	// Panic: a callback of the application panicked while it served the client.
 	Panic
 
-	// The reasons of a refused handshake or request.
+	// The reasons for refusing a handshake or another request.
 
 	// UnknownTransport: HTTP 400, code 0.
 	UnknownTransport

@@ -33,14 +33,14 @@ func TestReasonLabels(t *testing.T) {
 type aborting struct{ closed chan engineio.Reason }
 
 func (a aborting) Open(s *engineio.Session, _ *http.Request) engineio.Receiver {
-	s.Abort(engineio.Shed)
+	s.CloseNow(engineio.Shed)
 	return a
 }
 func (a aborting) Message([]byte, bool)    {}
 func (a aborting) Close(r engineio.Reason) { a.closed <- r }
 
-// A session may be ended before it is open; its receiver is told all the same.
-func TestAbortInOpen(t *testing.T) {
+// A session may be closed before it is open; its receiver is closed all the same.
+func TestCloseNowInOpen(t *testing.T) {
 	a := aborting{make(chan engineio.Reason, 2)}
 	s, err := engineio.NewServer(engineio.DefaultOptions(), a)
 	if err != nil {

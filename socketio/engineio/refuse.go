@@ -9,9 +9,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// refusal maps the reasons of a refused request to what the client is told. The
-// codes and texts are those of Node's engine.io; the limits share the code of a
-// request that the application forbids.
+// refusal maps the reason of a refused request to the response. The codes and texts
+// are those of Node's engine.io; the limits have the code of a forbidden request.
 func refusal(reason Reason) (status, code int, message string) {
 	switch reason {
 	case UnknownTransport:
@@ -36,8 +35,8 @@ func refusal(reason Reason) (status, code int, message string) {
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	s.refusals[reason].Add(1)
 	if r.Body != http.NoBody {
-		// The HTTP server reads some of a body that was not, to keep the connection:
-		// it shall not take long over that.
+		// The HTTP server reads some of an unread body, to keep the connection: this
+		// bounds the time.
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(lingerTime))
 	}
 	status, code, message := refusal(reason)

@@ -8,7 +8,7 @@ import (
 // Shutdown refuses new handshakes, closes the sessions in random batches with
 // the given pause between them (a batch of zero is all at once), each after its
 // queue is written, and waits for every goroutine of the server. When ctx ends
-// first, the rest is cut off, and ctx's error returned.
+// first, the rest is closed at once, and ctx's error returned.
 func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) error {
 	s.admission.close()
 	s.mu.Lock()
@@ -32,7 +32,7 @@ func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) e
 	}
 	left := s.Pick(-1)
 	for _, session := range left {
-		session.Abort(Shutdown)
+		session.CloseNow(Shutdown)
 	}
 	s.poller.close()
 	s.goroutines.wait()
@@ -42,7 +42,7 @@ func (s *Server) Shutdown(ctx context.Context, batch int, pause time.Duration) e
 	return nil
 }
 
-// await waits until the sessions of a batch have ended, and the pause is over.
+// await waits until the sessions of a batch are closed, and the pause is over.
 func (s *Server) await(ctx context.Context, batch []*Session, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()

@@ -19,7 +19,7 @@ func TestShutdown(t *testing.T) {
 	}
 	p := rawclient.OpenPolling(t, url)
 	got := pollLater(t, s, p)
-	rawclient.OpenPolling(t, url) // without a poll there is nobody to tell
+	rawclient.OpenPolling(t, url) // without a poll nothing can be sent
 	if err := s.Shutdown(t.Context(), 2, time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// Clients that read nothing cannot hold up the end for longer than its context.
+// Clients that read nothing do not delay Shutdown past the end of its context.
 func TestShutdownCut(t *testing.T) {
 	a := newApp()
 	s, url := serve(t, a, nil)
@@ -58,14 +58,13 @@ func TestShutdownCut(t *testing.T) {
 	a.wantClosed(t, engineio.Shutdown)
 }
 
-// A polling session that is closed, and waits for a poll to tell its client, does
-// not hold up the end.
+// A polling session whose close packet waits for a poll does not delay Shutdown.
 func TestShutdownOfClosingSession(t *testing.T) {
 	a := newApp()
 	s, url := serve(t, a, func(o *engineio.Options) { o.WriteTimeout = time.Hour })
 	rawclient.OpenPolling(t, url)
 	a.next(t).Close(engineio.ServerClose)
-	ctx, cancel := context.WithTimeout(t.Context(), rawclient.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), rawclient.Timeout)
 	defer cancel()
 	if err := s.Shutdown(ctx, 0, 0); err != nil {
 		t.Error(err)

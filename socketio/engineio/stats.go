@@ -8,16 +8,16 @@ type Stats struct {
 	Polling, WebSocket int64
 	// Connects counts accepted handshakes, Upgrades those that moved to WebSocket.
 	Connects, Upgrades uint64
-	// Closes counts ended sessions, Refusals refused requests, by [Reason].
+	// Closes counts closed sessions, Refusals refused requests, by [Reason].
 	Closes, Refusals [NumReasons]uint64
 	// PacketsIn and BytesIn count the inbound messages and their payload.
 	PacketsIn, BytesIn uint64
-	// PacketsOut and BytesOut count what was handed to the kernel or to an HTTP
+	// PacketsOut and BytesOut count what was written to the kernel or to an HTTP
 	// response, with framing.
 	PacketsOut, BytesOut uint64
 	// Writes counts the system calls (WebSocket) and responses (polling) it took.
 	Writes uint64
-	// Stalls counts writes that the kernel could not take whole.
+	// Stalls counts writes of which the kernel took a part only.
 	Stalls uint64
 	// QueuedPackets and QueuedBytes are gauges: what waits in all sessions, or is
 	// being written.
@@ -44,8 +44,9 @@ var latencyBuckets = [NumLatencyBuckets]time.Duration{
 	100 * time.Millisecond, 250 * time.Millisecond, time.Second,
 }
 
-// tally counts writes for one goroutine, which hands it to [Server.count] now and
-// then: the shared counters would cost more than the rest of the bookkeeping.
+// tally counts writes for one goroutine, which adds it to the shared counters now and
+// then ([Server.count]): to add each write would cost more than the rest of the
+// accounting.
 type tally struct {
 	writes, packets, bytes uint64
 	high                   int64
@@ -53,7 +54,7 @@ type tally struct {
 	latency                [NumLatencyBuckets + 1]uint64
 }
 
-// add counts a write of which the oldest packet has waited for d.
+// add counts a write whose oldest packet has waited for d.
 func (t *tally) add(packets, bytes int, d time.Duration) {
 	t.writes++
 	t.packets += uint64(packets)

@@ -13,8 +13,8 @@ var (
 	framedAnswer = newMessage("3", probe, nil).frames
 )
 
-// serveUpgrade takes a WebSocket that names a session over, once the client has
-// shown on it that it works (Engine.IO 4 protocol, Upgrade).
+// serveUpgrade accepts a WebSocket that names a polling session, and moves the session
+// to it after the client's probe (Engine.IO 4 protocol, Upgrade).
 func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 	ws, err := s.server.accept(w, r)
 	if err != nil {
@@ -22,44 +22,44 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := ws.answer(); err != nil {
-		ws.close()
+		_ = ws.Conn.Close()
 		return
 	}
 	s.mu.Lock()
 	p := s.polls
-	taken := p == nil || p.upgrading || p.upgraded || s.state != stateOpen
+	taken := p == nil || p.upgrade != upgradeNone || s.state != stateOpen
 	if !taken {
-		p.upgrading, p.candidate = true, ws
-		// Under mu: the session's end moves this deadline.
+		p.upgrade, p.candidate = upgradeOpened, ws
+		// Under mu, because setClosed moves this deadline.
 		_ = ws.Conn.SetReadDeadline(time.Now().Add(s.server.opts.UpgradeTimeout))
 	}
 	s.mu.Unlock()
 	if taken {
-		// One transport has the session already; this one has nothing to say.
-		s.server.goroutines.run(func() { ws.hangUp(ServerClose, true, false) })
+		// The session is upgraded, being upgraded, or closed.
+		s.server.goroutines.Go(func() { ws.closeFor(ServerClose, true, false) })
 		return
 	}
-	s.server.goroutines.run(func() { s.upgrade(ws) })
+	s.server.goroutines.Go(func() { s.upgrade(ws) })
 }
 
-// upgrade goes through the probe, and serves the connection after it.
+// upgrade probes the connection and then serves the session on it.
 func (s *Session) upgrade(ws *wsConn) {
 	if !s.probe(ws) || !s.takeOver(ws) {
 		s.mu.Lock()
-		s.polls.upgrading, s.polls.probed, s.polls.candidate = false, false, nil
+		s.polls.upgrade, s.polls.candidate = upgradeNone, nil
 		s.mu.Unlock()
-		ws.hangUp(ServerClose, true, false)
+		ws.closeFor(ServerClose, true, false)
 		return
 	}
-	s.watchPings(ws)
-	s.release()
+	s.answerPings(ws)
+	s.releaseWrites()
 	s.startReading(ws)
 }
 
 // probe answers the client's probe and waits for its upgrade packet.
 func (s *Session) probe(ws *wsConn) bool {
 	for step := range 2 {
-		kind, data, err := ws.readMessage(s.server.opts.MaxPayload)
+		kind, data, err := ws.readMessage()
 		if err != nil {
 			return false
 		}
@@ -79,7 +79,7 @@ func (s *Session) probe(ws *wsConn) bool {
 		// poll that waits already is woken after it, so that the client, which knows
 		// of the answer then, does not poll again.
 		s.mu.Lock()
-		s.polls.probed = true
+		s.polls.upgrade = upgradeProbed
 		s.mu.Unlock()
 		if _, err := ws.Conn.Write(framedAnswer); err != nil {
 			return false
@@ -101,8 +101,8 @@ func (s *Session) takeOver(ws *wsConn) bool {
 	_ = ws.Conn.SetReadDeadline(time.Time{})
 	s.polls.candidate = nil
 	s.ws = ws
-	s.held = true // until release
-	s.polls.upgraded = true
+	s.writeOwned = true // until releaseWrites
+	s.polls.upgrade = upgradeDone
 	s.polls.wake()
 	s.server.upgrades.Add(1)
 	s.server.polling.Add(-1)

@@ -127,7 +127,7 @@ func TestSessionEndsDuringUpgrade(t *testing.T) {
 	c := rawclient.Dial(t, upgradeURL(url, p))
 	c.Send("2probe")
 	c.Want("3probe")
-	a.next(t).Abort(engineio.ServerClose)
+	a.next(t).CloseNow(engineio.ServerClose)
 	c.WantClosed()
 	a.wantClosed(t, engineio.ServerClose)
 }

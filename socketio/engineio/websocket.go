@@ -2,12 +2,12 @@ package engineio
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -18,34 +18,31 @@ import (
 // only if its buffer is larger than 256 bytes.
 const readBuffer = 272
 
-// wsConn is a WebSocket connection: gorilla's for the handshake, for reading and
-// for compression, and the connection below it, to which the frames are written.
+// wsConn is a WebSocket connection: gorilla's for the handshake and for reading,
+// and the connection below it, to which the frames are written.
 //
-// gorilla writes each frame by itself, and keeps a buffer for it. The frames of a
-// server are not masked, so they are the same bytes for all clients; they are made
-// once ([Message]) and written here, many at a time. Measured on one core, 1,000
+// gorilla writes each frame by itself, from a buffer of the connection. The frames of
+// a server are not masked, so they are the same bytes for all clients; they are
+// encoded once ([Message]) and written here, many at a time. Measured on one core, 1,000
 // connections, 463 bytes: a write for each frame ends at 146,000 a second with
 // gorilla's prepared messages, and no faster without gorilla.
 type wsConn struct {
 	net.Conn
-	gorilla    *websocket.Conn
-	reader     *bufio.Reader // gorilla's own, to see whether it is empty
-	compressed bool
+	gorilla *websocket.Conn
+	reader  *bufio.Reader // gorilla's own, to see whether it is empty
 
-	fdMu   sync.Mutex
-	fd     int32 // the descriptor for rawWrite and the poller; -1 if there is none
-	closed bool  // the descriptor is not ours any more
+	raw syscall.RawConn // for sender and poller; nil without a descriptor, as with TLS
 
-	// With the poller, which sets them before it watches the connection.
+	// Guarded by poller.mu.
 	watched          bool
 	slot, generation int32
 
 	// response gets what gorilla writes while it answers the handshake. Later it is
-	// nil and what gorilla writes is dropped: its answers to control frames are the
-	// session's to give.
+	// nil and what gorilla writes is dropped: control frames are answered by the
+	// session.
 	response []byte
-	// readErr is the connection's own error; others that gorilla returns are the
-	// client's breaches of the protocol. Of the reading goroutine alone.
+	// readErr is the connection's own error; other errors of gorilla mean that the
+	// client broke the protocol. Of the reading goroutine alone.
 	readErr error
 }
 
@@ -58,7 +55,7 @@ func (c *wsConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write takes what gorilla writes.
+// Write keeps what gorilla writes during the handshake, and drops the rest.
 func (c *wsConn) Write(p []byte) (int, error) {
 	if c.response != nil {
 		c.response = append(c.response, p...)
@@ -68,14 +65,6 @@ func (c *wsConn) Write(p []byte) (int, error) {
 
 // SetWriteDeadline ignores gorilla's deadlines: it never writes to the connection.
 func (c *wsConn) SetWriteDeadline(time.Time) error { return nil }
-
-// wire returns m as it goes on this connection.
-func (c *wsConn) wire(m *Message) []byte {
-	if c.compressed {
-		return m.deflate()
-	}
-	return m.frames
-}
 
 // hijacker gives gorilla a wsConn for the connection, and small buffers.
 type hijacker struct {
@@ -93,29 +82,27 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if buffers.Reader.Buffered() > 0 { // frames before the answer: gorilla closes it
 		return conn, buffers, nil
 	}
-	// The HTTP server's buffers of 4 kB each are left to the collector: a client
-	// sends little, and nothing is written through them.
+	// The HTTP server's buffers of 4 kB each are not used: a client sends little,
+	// and nothing is written through them.
 	h.conn.Conn = conn
 	h.conn.reader = bufio.NewReaderSize(h.conn, readBuffer)
 	return h.conn, bufio.NewReadWriter(h.conn.reader, h.writer), nil
 }
 
-// responseWriters keeps the writers that gorilla borrows a buffer from for its
-// response.
+// responseWriters has the writers of which gorilla uses the buffer for its response.
 var responseWriters = sync.Pool{New: func() any { return bufio.NewWriterSize(io.Discard, 512) }}
 
 // accept does the WebSocket handshake but for sending its response, which it leaves
 // in the connection: it is sent with the first packets, in one write. If the
-// handshake fails, the client has its answer.
+// handshake fails, it has refused the request.
 func (s *Server) accept(w http.ResponseWriter, r *http.Request) (*wsConn, error) {
-	ws := &wsConn{response: make([]byte, 0, 384), fd: -1}
+	ws := &wsConn{response: make([]byte, 0, 384)}
 	h := &hijacker{ResponseWriter: w, conn: ws, writer: responseWriters.Get().(*bufio.Writer)}
 	defer responseWriters.Put(h.writer)
 	var err error
 	if ws.gorilla, err = s.upgrader.Upgrade(h, r, nil); err != nil {
 		return nil, err
 	}
-	ws.compressed = bytes.Contains(ws.response, []byte("\r\nSec-WebSocket-Extensions: permessage-deflate"))
 	ws.gorilla.SetReadLimit(int64(s.opts.MaxPayload))
 	ws.gorilla.SetCloseHandler(func(int, string) error { return nil })
 	ws.findDescriptor()
@@ -138,50 +125,42 @@ func (c *wsConn) answer(text ...[]byte) error {
 // written last.
 const lingerTime = time.Second
 
-// hangUp closes the connection for a reason. sayGoodbye asks for a close frame
-// first, said tells that it was sent.
-func (c *wsConn) hangUp(reason Reason, sayGoodbye, said bool) {
+// closeFor closes the connection for a reason. sendFrame asks for a close frame
+// first, frameSent tells that it was sent.
+func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
+	defer func() { _ = c.Conn.Close() }()
 	switch reason {
 	case QueuePackets, QueueBytes, WriteTimeout, PingTimeout:
-		// Nobody reads what the kernel still holds: let it go at once.
+		// The client reads nothing: what the kernel has not sent is dropped.
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
-		sayGoodbye, said = false, false
+		return
 	}
 	deadline := time.Now().Add(lingerTime)
-	if sayGoodbye {
-		said = c.sayGoodbye(closeFrame(reason), deadline)
+	if sendFrame {
+		frameSent = c.sendCloseFrame(closeFrame(reason), deadline)
 	}
-	if said {
+	if frameSent {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			_ = tcp.CloseWrite()
 		}
 		_ = c.Conn.SetReadDeadline(deadline)
-		// What comes is not looked at, and how it ends does not matter.
+		// What comes is not used, and how it ends does not matter.
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 	}
-	c.close()
 }
 
-// sayGoodbye writes a close frame and reports whether it got out. A client that
-// takes nothing more gets none.
-func (c *wsConn) sayGoodbye(frame []byte, deadline time.Time) bool {
-	if c.fd >= 0 {
-		n, err := c.rawWrite(frame)
+// sendCloseFrame reports whether the frame was sent. A client that does not read gets
+// none, and is not waited for if there is a descriptor.
+func (c *wsConn) sendCloseFrame(frame []byte, deadline time.Time) bool {
+	if c.raw != nil {
+		n, err := newSender().trySend(c, frame)
 		return err == nil && n == len(frame)
 	}
 	_ = c.Conn.SetWriteDeadline(deadline)
 	_, err := c.Conn.Write(frame)
 	return err == nil
-}
-
-// close closes the connection. It may be called more than once.
-func (c *wsConn) close() {
-	c.fdMu.Lock()
-	c.closed = true
-	c.fdMu.Unlock()
-	_ = c.Conn.Close() // whatever went wrong, it is gone
 }
 
 // lingerBytes bounds what is read from a closed connection.

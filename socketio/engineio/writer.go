@@ -1,9 +1,12 @@
 package engineio
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // maxBatch is about how many bytes leave in one write. Past it there is nothing
@@ -15,73 +18,38 @@ const maxBatch = 128 << 10
 //
 // A write(2) costs 5 to 9 µs whatever its size, in any language, so the only way
 // past some 150,000 deliveries a second and core is to put several frames into
-// one. A writer goes over its ready sessions in rounds, and takes all that a
+// one. A writer goes over the sessions on its list in rounds, and takes all that a
 // session has queued meanwhile: the busier it is, the more gathers. When a round
 // ends and the next one is due already, it pauses for as long as the round took,
 // GatherMax at most, so that under load about half of the time more gathers
-// instead of being spent on small writes. A writer that finds nothing ready never
+// instead of being spent on small writes. A writer whose list was empty never
 // waits: at low rates each frame leaves at once.
 //
-// Rounds that come without end, each over little, are a trap: to a few clients
-// each takes some 50 µs and is over before the next event comes, and what the
-// small writes cost keeps the events from coming faster. Measured with 15,000
-// events a second to 10 clients on two busy cores: the writer alone used half of
-// one, and fell behind. So a round is earned, by roundEvery of time; roundsAhead
-// of them may be saved up. One that emptied a queue that was more than a quarter
-// full is free: who fills it may be waiting for that (WaitSpace).
+// Rounds are rate-limited to one per roundEvery, with a burst of roundsAhead: many
+// small rounds, one after the other, would cost the time in which the next events
+// are made. Measured with 15,000 events a second to 10 clients on two busy cores:
+// without the limit the writer alone used half of one, and fell behind. A round that
+// emptied a queue that was more than a quarter full does not count: a caller of
+// WaitSpace may be waiting for it.
 //
-// Sessions of one room have mostly the same messages queued, so a batch is put
-// together once and reused for the next session that has the same.
+// Sessions of one room have mostly the same messages queued, so a batch is encoded
+// once and reused for the next session that has the same.
 type writer struct {
 	server *Server
 
 	mu      sync.Mutex
-	ready   []*Session
+	list    []*Session // that have something queued
 	running bool
 
 	// Of the running goroutine alone:
-	round []*Session
-	paced time.Duration // the time up to which rounds have been paid for
-	large bool          // this round emptied a queue that was quite full
-	batch []*Message
-	last  []*Message // the messages that buf holds
-	buf   []byte
-
-	deflated bool // buf holds compressed frames
-	written  tally
-}
-
-// push puts s on the list. Its ready flag is set by the caller, so it is in the list
-// once at most.
-func (w *writer) push(s *Session) {
-	w.mu.Lock()
-	w.ready = append(w.ready, s)
-	if !w.running {
-		w.running = true
-		w.server.goroutines.enter()
-		go w.run()
-	}
-	w.mu.Unlock()
-}
-
-// run writes until nothing is ready.
-func (w *writer) run() {
-	defer w.server.goroutines.leave()
-	for w.earn(); w.next(); w.earn() {
-		began := w.server.now()
-		for i, s := range w.round {
-			w.flush(s)
-			w.round[i] = nil
-		}
-		w.server.count(&w.written)
-		if w.large {
-			w.paced -= roundEvery
-			w.large = false
-		}
-		if w.waiting() {
-			time.Sleep(min(w.server.now()-began, w.server.opts.GatherMax))
-		}
-	}
+	round   []*Session
+	limiter *rate.Limiter // of rounds
+	large   bool          // this round emptied a queue that was quite full
+	batch   []*Message
+	last    []*Message // the messages that buf holds
+	buf     []byte
+	sender  *sender
+	written tally
 }
 
 const (
@@ -89,20 +57,47 @@ const (
 	roundsAhead = 8
 )
 
-// earn waits until another round is earned.
-func (w *writer) earn() {
-	now := w.server.now()
-	w.paced = max(w.paced, now-roundsAhead*roundEvery) + min(roundEvery, w.server.opts.GatherMax)
-	if w.paced > now {
-		time.Sleep(w.paced - now)
+func newWriter(s *Server) *writer {
+	limit := rate.Every(min(roundEvery, s.opts.GatherMax)) // of zero: no limit
+	return &writer{server: s, limiter: rate.NewLimiter(limit, roundsAhead), sender: newSender()}
+}
+
+// push puts s on the list. Its listed is set by the caller, so it is in the list
+// once at most.
+func (w *writer) push(s *Session) {
+	w.mu.Lock()
+	w.list = append(w.list, s)
+	if !w.running {
+		w.running = true
+		w.server.goroutines.Go(w.run)
+	}
+	w.mu.Unlock()
+}
+
+// run writes until the list is empty.
+func (w *writer) run() {
+	for w.next() {
+		began := w.server.now()
+		for i, s := range w.round {
+			w.flush(s)
+			w.round[i] = nil
+		}
+		w.server.count(&w.written)
+		if w.due() {
+			time.Sleep(min(w.server.now()-began, w.server.opts.GatherMax))
+		}
+		if !w.large {
+			_ = w.limiter.Wait(context.Background()) // fails only with its context
+		}
+		w.large = false
 	}
 }
 
-// next starts a round; false means that there is none, and the goroutine ends.
+// next starts a round; false means that the list is empty, and the goroutine ends.
 func (w *writer) next() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.round, w.ready = w.ready, w.round[:0]
+	w.round, w.list = w.list, w.round[:0]
 	if len(w.round) == 0 {
 		clear(w.last)
 		w.last = w.last[:0]
@@ -112,17 +107,18 @@ func (w *writer) next() bool {
 	return true
 }
 
-func (w *writer) waiting() bool {
+// due reports whether there is something for another round.
+func (w *writer) due() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.ready) > 0
+	return len(w.list) > 0
 }
 
 // flush writes what s has queued, without waiting for its client.
 func (w *writer) flush(s *Session) {
 	s.mu.Lock()
-	s.ready = false
-	if s.held || len(s.queue) == 0 { // drain has the wire, or the session has ended
+	s.listed = false
+	if s.writeOwned || len(s.queue) == 0 { // drain writes, or the session is closed
 		s.mu.Unlock()
 		return
 	}
@@ -132,60 +128,45 @@ func (w *writer) flush(s *Session) {
 		w.large = true
 	}
 	if len(s.queue) > 0 {
-		w.again(s)
+		s.schedule()
 	}
-	ends, reason := s.ends()
+	last, reason := s.lastTaken()
 	ws := s.ws
 	s.mu.Unlock()
 
-	data := w.encode(ws)
-	n, err := ws.rawWrite(data)
+	data := w.encode()
+	n, err := w.sender.trySend(ws, data)
 	switch {
 	case err != nil:
-		s.end(TransportError)
+		s.CloseNow(TransportError)
 	case n < len(data):
 		w.stall(s, ws, data[n:])
 	default:
 		w.written.add(w.packets(), n, w.server.now()-since)
-		if ends {
-			s.finish(reason, true)
+		if last {
+			s.setClosed(reason, true)
 		}
 	}
 }
 
-// again makes a session ready for another round: the next one, or a moment later
-// while it is young. Its mu is held.
-func (w *writer) again(s *Session) {
-	if s.young >= youth {
-		s.schedule()
-		return
-	}
-	s.ready = true
-	w.server.goroutines.enter()
-	time.AfterFunc(youthPause, func() {
-		defer w.server.goroutines.leave()
-		w.push(s)
-	})
-}
-
-// stall leaves a session whose client does not take what is written to a goroutine
-// that can wait.
+// stall leaves a session whose client does not read what is written to drain, on a
+// goroutine that can wait.
 func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	s.server.stalls.Add(1)
 	n, size := len(w.batch), 0
 	for _, m := range w.batch {
 		size += len(m.frames)
 	}
-	rest = append([]byte(nil), rest...)
+	rest = slices.Clone(rest)
 	s.mu.Lock()
-	if s.state == stateClosed { // whoever ended it took the wire for free
+	if s.state == stateClosed {
 		s.mu.Unlock()
 		return
 	}
-	s.held = true
-	s.settle(-n, -size) // it waits again
+	s.writeOwned = true
+	s.addQueued(n, size) // until it is written
 	s.mu.Unlock()
-	s.server.goroutines.run(func() { s.drain(ws, rest, n, size) })
+	s.server.goroutines.Go(func() { s.drain(ws, rest, n, size) })
 }
 
 // packets counts the batch's packets.
@@ -197,18 +178,17 @@ func (w *writer) packets() int {
 	return n
 }
 
-// encode returns the bytes of the batch for one connection.
-func (w *writer) encode(ws *wsConn) []byte {
+// encode returns the bytes of the batch.
+func (w *writer) encode() []byte {
 	if len(w.batch) == 1 {
-		return ws.wire(w.batch[0])
+		return w.batch[0].frames
 	}
-	if w.deflated != ws.compressed || !slices.Equal(w.batch, w.last) {
+	if !slices.Equal(w.batch, w.last) {
 		w.buf = w.buf[:0]
 		for _, m := range w.batch {
-			w.buf = append(w.buf, ws.wire(m)...)
+			w.buf = append(w.buf, m.frames...)
 		}
 		w.last = append(w.last[:0], w.batch...)
-		w.deflated = ws.compressed
 	}
 	return w.buf
 }

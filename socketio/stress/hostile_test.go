@@ -50,14 +50,14 @@ func hostileOptions() socketio.Options {
 // counted.
 func TestHostileClients(t *testing.T) {
 	s := start(t, hostileOptions())
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*waitLimit)
 	defer cancel()
 	if err := receiveOne(ctx, s); err != nil { // what the server starts once, it has then
 		t.Fatal(err)
 	}
 	baseline := settled(t, s)
 
-	// The stream lasts until all attacks are over; then total tells its length.
+	// The stream lasts until all attacks are over; then total is its length.
 	var good, attackers sync.WaitGroup
 	var total atomic.Int64
 	total.Store(math.MaxInt64)
@@ -77,7 +77,7 @@ func TestHostileClients(t *testing.T) {
 	eventually(t, "good clients connect", func() bool { return s.ns.Len() == len(progress) })
 
 	var running sync.Map
-	late := time.AfterFunc(patience*3/2, func() {
+	late := time.AfterFunc(waitLimit*3/2, func() {
 		running.Range(func(name, _ any) bool { t.Errorf("still going on: %v", name); return true })
 	})
 	defer late.Stop()
@@ -160,7 +160,7 @@ func publish(ctx context.Context, s *server, progress []atomic.Int64, total *ato
 		}
 		for i := range progress {
 			for progress[i].Load() < n-window && ctx.Err() == nil {
-				time.Sleep(100 * time.Microsecond) // between two looks
+				time.Sleep(100 * time.Microsecond) // between two checks
 			}
 		}
 	}

@@ -16,9 +16,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what should come soon. Running out of
+// waitLimit is how long a test waits for what should come soon. Running out of
 // it is a failure.
-const patience = 30 * time.Second
+const waitLimit = 30 * time.Second
 
 // server is a Socket.IO server whose clients are all in the room "all" and may
 // join others.
@@ -56,7 +56,7 @@ func start(t *testing.T, o socketio.Options) *server {
 	h.Config.ErrorLog = discard
 	h.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), waitLimit)
 		defer cancel()
 		if err := s.Shutdown(ctx, socketio.ShutdownOptions{}); err != nil {
 			t.Errorf("shut down: %v", err)
@@ -71,11 +71,11 @@ func (s *server) addr() string { return strings.TrimPrefix(s.url, "http://") }
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !holds(); {
+	for end := time.Now().Add(waitLimit); !holds(); {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, patience)
+			t.Fatalf("%s: not within %v", what, waitLimit)
 		}
-		time.Sleep(5 * time.Millisecond) // between two looks
+		time.Sleep(5 * time.Millisecond) // between two checks
 	}
 }
 

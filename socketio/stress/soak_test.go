@@ -36,7 +36,7 @@ func TestSoak(t *testing.T) {
 	o.PingInterval, o.PingTimeout = 300*time.Millisecond, 5*time.Second // ends those that just stay away
 	o.HandshakesPerSecond = 0
 	o.Recovery.Enabled = true
-	o.Recovery.MaxSessions, o.Recovery.MaxPackets = 100, 100
+	o.Recovery.MaxSessions = 100
 	o.Recovery.MaxDisconnection = time.Second
 	s := start(t, o)
 
@@ -83,7 +83,7 @@ func soak(t *testing.T, s *server, n int) {
 		clients.Go(func() {
 			for i := w; i < n && !t.Failed(); i += workers {
 				way := ways[i%len(ways)]
-				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 				if err := way.run(ctx, s); err != nil {
 					t.Errorf("%s: %v", way.name, err)
 				}
@@ -254,7 +254,7 @@ func upgradeSession(ctx context.Context, s *server) error {
 	return await(ws, `42["news"`)
 }
 
-// footprint is what the process holds when no client is there.
+// footprint is what the process uses without clients.
 type footprint struct {
 	goroutines int
 	heap       uint64
@@ -264,7 +264,7 @@ func (f footprint) String() string {
 	return fmt.Sprintf("%d goroutines, %d kB", f.goroutines, f.heap>>10)
 }
 
-// settled waits until all sessions have ended and what they held is free.
+// settled waits until all sessions are closed and their memory is free.
 func settled(t *testing.T, s *server) (f footprint) {
 	t.Helper()
 	eventually(t, "all sessions end", func() bool { st := s.Stats(); return s.Len() == 0 && st.Sockets == 0 && s.ns.Len() == 0 })

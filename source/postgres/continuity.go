@@ -9,37 +9,37 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// Whether the server's log is the one that was read before cannot be told by
-// its name and length alone: a disk snapshot that was put back has the same
-// system and timeline, and new transactions may have carried it past the old
-// end. But the last transaction that was handled tells. The slot of a snapshot
-// stands at or before the place where the histories part, so if that
-// transaction came after it, the stream comes to its place again: there it must
-// be, with the same commit time.
+// System identifier, timeline and end of the server's log do not show whether it
+// is the log that was read before: a disk snapshot that was put back has the same
+// ones, and new transactions may have moved it past the old end. The last
+// transaction that was handled shows it. The slot of a snapshot is at or before
+// the place where the histories differ, so if that transaction came later, the
+// stream reaches its place again, and must have it there with the same commit
+// time.
 
-// errOtherHistory ends a stream in which another history showed.
+// errOtherHistory ends a stream whose transactions belong to another history.
 var errOtherHistory = errors.New("the server's history is another one: a snapshot was put back, or a standby promoted that had not received all")
 
-// known returns what was handled, up to which place and transaction, and in
-// which history: by this process, or else, fresh, as another one remembered.
+// known returns the history, the place and the transaction up to which changes
+// were handled: by this process, or else (fresh) by an earlier one, from memory.
 func (s *Source) known() (history identity, reached pgoutput.LSN, last transactionID, fresh bool) {
 	if reached, last = s.progress.reached(); reached != 0 {
 		return s.history, reached, last, false
 	}
 	p := &s.keeper.found
-	if p.Publication == s.opts.Publication { // else it need not come again
+	if p.Publication == s.opts.Publication { // else it may not be in the stream
 		last = transactionID{p.Commit, p.CommitTime}
 	}
 	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, last, true
 }
 
-// from decides where a stream begins, and reports the gap between what is known
-// and what the slot gives.
-func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, look *slotLook) (pgoutput.LSN, error) {
+// startPosition returns where the stream begins, 0 for the slot's own place. It
+// reports the gap between what was handled and what the slot has.
+func (s *Source) startPosition(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, slot *slotState) (pgoutput.LSN, error) {
 	s.next = id
 	known, reached, last, fresh := s.known()
-	reason, back := parted(known, id, reached, end, look)
-	if s.other {
+	reason, back := historyMismatch(known, id, reached, end, slot)
+	if s.historyDiffers {
 		reason, back = errOtherHistory.Error(), true
 	}
 	if reached == 0 || reason != "" {
@@ -47,20 +47,20 @@ func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pg
 		if reason == "" {
 			return 0, nil
 		}
-		return 0, s.gap(ctx, h, source.Gap{Reason: reason, Until: look.now, Reload: back})
+		return 0, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Reload: back})
 	}
 	same := known == id
 	if !same && last.commit != 0 && s.expect.commit == 0 {
 		s.expect = last
 	}
-	if s.expect.commit == 0 || look.confirmed > s.expect.commit {
-		// The server has not been away, or nothing can be compared.
+	if s.expect.commit == 0 || slot.confirmed > s.expect.commit {
+		// The server was not restarted, or the slot is past that transaction.
 		s.history, s.expect = id, transactionID{}
 		s.progress.trust()
 		s.progress.remember(last)
 	} else {
 		s.history = known
-		s.progress.doubt(look.confirmed)
+		s.progress.doubt(slot.confirmed)
 	}
 	switch {
 	case fresh:
@@ -68,24 +68,23 @@ func (s *Source) from(ctx context.Context, h source.Handler, id identity, end pg
 	case same && s.expect.commit == 0:
 		return reached, nil
 	}
-	// Not from where we were: in another history that is past transactions
-	// which are not ours. From the last one's commit record on it comes again,
-	// or, where the slot is past it, nothing that we had.
+	// Not from reached: another history may have other transactions before that
+	// place. From its commit record on, the last transaction is sent again.
 	return last.commit, nil
 }
 
-// mayHaveGoneBack tells, where there is no slot that could show it, that the
-// history may not hold all that was handled: on another timeline what the
+// mayHaveGoneBack reports, where there is no slot that could show it, whether the
+// history may lack transactions that were handled: on another timeline what the
 // primary had not sent to the standby is gone.
 func (s *Source) mayHaveGoneBack(id identity, end pgoutput.LSN) bool {
 	known, reached, _, _ := s.known()
 	return reached != 0 && (known.system != id.system || known.timeline != id.timeline || reached > end)
 }
 
-// parted says why what is known and what the slot gives do not meet, empty
-// where nothing speaks against it. back tells that the history itself is
-// another one, so that what was delivered may not exist.
-func parted(known, id identity, reached, end pgoutput.LSN, look *slotLook) (reason string, back bool) {
+// historyMismatch says why the slot cannot continue from what is known, empty
+// where nothing shows that. back tells that the history itself is another one, so
+// that what was delivered may not exist.
+func historyMismatch(known, id identity, reached, end pgoutput.LSN, slot *slotState) (reason string, back bool) {
 	switch {
 	case reached == 0:
 		return "", false
@@ -96,16 +95,16 @@ func parted(known, id identity, reached, end pgoutput.LSN, look *slotLook) (reas
 	case known.timeline > id.timeline:
 		return fmt.Sprintf("the server's history went back to timeline %d, from %d", id.timeline, known.timeline), true
 	case reached > end:
-		// Passing such a place would make the server leave out all that comes
-		// before it, in silence (measured).
+		// Given such a place the server would leave out all that comes before
+		// it, without an error (measured).
 		return fmt.Sprintf("the server's history is another one, a restore or a failover: its log ends at %s, before the place %s that was handled", end, reached), true
-	case look.confirmed > reached:
-		return fmt.Sprintf("the slot is at %s, past the place %s that was handled: another reader moved the slot on, or it was made anew", look.confirmed, reached), false
+	case slot.confirmed > reached:
+		return fmt.Sprintf("the slot is at %s, past the place %s that was handled: another reader moved the slot on, or it was made anew", slot.confirmed, reached), false
 	}
 	return "", false
 }
 
-// verify holds the Begin of a transaction against the expected one.
+// verify compares a transaction's Begin with the expected one.
 func (r *reading) verify(id transactionID) error {
 	want := r.s.expect
 	switch {
@@ -119,8 +118,8 @@ func (r *reading) verify(id transactionID) error {
 	return nil
 }
 
-// passed notes that all that was committed before end has come, outside of any
-// transaction.
+// passed notes, outside of any transaction, that all that was committed before
+// end was received.
 func (r *reading) passed(end pgoutput.LSN) error {
 	if want := r.s.expect.commit; want != 0 && end > want {
 		return errOtherHistory

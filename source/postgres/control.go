@@ -7,19 +7,19 @@ import (
 	"strconv"
 	"time"
 
+	"chatbridge/internal/retry"
 	"chatbridge/source/postgres/dial"
-	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5"
 )
 
-// control is the ordinary connection beside the stream. One goroutine uses it
-// at a time: first the one that prepares the stream, then the one that
-// watches the slot.
+// control is the ordinary connection beside the stream. One goroutine owns it at
+// a time: the one that called Run while it prepares or ends the stream, watch in
+// between.
 type control struct {
 	s    *Source
 	conn *pgx.Conn
-	// object is the large object that keeps the place, 0 where none is known.
+	// object is the large object that holds the place, 0 where none is known.
 	object uint32
 }
 
@@ -27,8 +27,8 @@ type control struct {
 // transaction after the other, for each at most lockTimeout.
 const createTimeout = time.Minute
 
-// bound limits one question to the server: on a connection whose network has
-// gone an answer would never come.
+// bound limits one query: on a connection whose network is gone an answer would
+// never come.
 func (c *control) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, c.s.opts.Connect)
 }
@@ -59,11 +59,11 @@ func (s *Source) openControl(ctx context.Context) (*control, error) {
 
 func (c *control) close(ctx context.Context) { dial.Close(ctx, c.conn) }
 
-// encoding is the database's, as the server says it.
+// encoding returns the database's encoding.
 func (c *control) encoding() string { return c.conn.PgConn().ParameterStatus("server_encoding") }
 
-// checkServer looks at what has to be right before there can be a slot. A
-// publication that is missing may be one that Inspect makes.
+// checkServer checks what a slot needs. Inspect may create a publication that is
+// missing.
 func (s *Source) checkServer(ctx context.Context, c *control) error {
 	err := c.checkServer(ctx)
 	if errors.Is(err, errNoPublication) && s.opts.Inspect != nil {
@@ -87,7 +87,7 @@ func (c *control) system(ctx context.Context) string {
 	return id
 }
 
-// checkServer looks at what has to be right before there can be a slot.
+// checkServer checks the version, wal_level and the publication.
 func (c *control) checkServer(ctx context.Context) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
@@ -98,10 +98,10 @@ func (c *control) checkServer(ctx context.Context) error {
 		current_setting('datestyle'), exists (select from pg_publication where pubname = $1)`,
 		c.s.opts.Publication).Scan(&version, &walLevel, &dateStyle, &published)
 	if err != nil {
-		return c.s.classify("look at the server", err)
+		return c.s.classify("check the server", err)
 	}
 	c.s.setVersion(version)
-	const op = "look at the server"
+	const op = "check the server"
 	switch {
 	case version < oldest:
 		return &problem{class: classSlow, op: op, err: fmt.Errorf("it is Postgres %d", version/10000), hint: "upgrade to Postgres 14 or later"}
@@ -114,79 +114,6 @@ func (c *control) checkServer(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// slotLook is what pg_replication_slots says of the slot. The LSNs are 0
-// where they are null.
-type slotLook struct {
-	exists    bool
-	kind      string // logical or physical
-	plugin    string
-	database  string
-	here      bool   // database is the one of the connection
-	activePID uint32 // 0 where nobody reads
-	walStatus string
-	invalid   string // why, from Postgres 17
-	safe      int64  // -1 for no bound
-	restart   pgoutput.LSN
-	confirmed pgoutput.LSN
-	current   pgoutput.LSN // end of the log, slot or not
-	keep      int64        // max_slot_wal_keep_size in bytes, -1 for no bound
-	now       time.Time    // the server's clock
-	// inDatabase is the name of the connection's database, started when the
-	// server was.
-	inDatabase, started string
-}
-
-const lookSQL = `
-select s.slot_name is not null, coalesce(s.slot_type, ''), coalesce(s.plugin, ''), coalesce(s.database, ''),
-	coalesce(s.database = current_database(), false), coalesce(s.active_pid, 0), coalesce(s.wal_status, ''),
-	coalesce(to_jsonb(s) ->> 'invalidation_reason', ''), coalesce(s.safe_wal_size, -1),
-	coalesce(s.restart_lsn, '0/0')::text, coalesce(s.confirmed_flush_lsn, '0/0')::text,
-	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
-	(select case when setting::bigint < 0 then -1 else setting::bigint * 1048576 end
-		from pg_settings where name = 'max_slot_wal_keep_size'),
-	clock_timestamp(), current_database(), pg_postmaster_start_time()::text
-from (select) one left join pg_replication_slots s on s.slot_name = $1`
-
-// look asks for the slot's state.
-func (c *control) look(ctx context.Context) (slotLook, error) {
-	ctx, cancel := c.bound(ctx)
-	defer cancel()
-	var l slotLook
-	var restart, confirmed, current string
-	err := c.conn.QueryRow(ctx, lookSQL, c.s.opts.Slot).Scan(
-		&l.exists, &l.kind, &l.plugin, &l.database, &l.here, &l.activePID, &l.walStatus, &l.invalid, &l.safe,
-		&restart, &confirmed, &current, &l.keep, &l.now, &l.inDatabase, &l.started)
-	if err != nil {
-		return l, c.s.classify("look at the slot", err)
-	}
-	for _, f := range []struct {
-		text string
-		lsn  *pgoutput.LSN
-	}{{restart, &l.restart}, {confirmed, &l.confirmed}, {current, &l.current}} {
-		if *f.lsn, err = pgoutput.ParseLSN(f.text); err != nil {
-			return l, fmt.Errorf("look at the slot: %w", err)
-		}
-	}
-	if l.exists {
-		c.s.setSlot(l)
-	}
-	return l, nil
-}
-
-// lag is how many bytes of the log lie behind the confirmed place.
-func (l *slotLook) lag() uint64 { return uint64(l.current - min(l.confirmed, l.current)) }
-
-// lost says why the slot cannot be read any more, empty where it can.
-func (l *slotLook) lost() string {
-	switch {
-	case l.invalid != "":
-		return "the server invalidated the slot (" + l.invalid + ")"
-	case l.walStatus == "lost":
-		return "the server removed the part of its log that the slot needed (max_slot_wal_keep_size)"
-	}
-	return ""
 }
 
 // create makes the slot. It waits for the transactions that are writing.
@@ -214,37 +141,10 @@ func (c *control) drop(ctx context.Context) error {
 		if !errors.As(err, &p) || p.class != classBusy || attempt == 100 {
 			return err
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := retry.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
-}
-
-// holderSigns is what a reader of the slot last said of itself.
-type holderSigns struct {
-	ours  bool   // its application is ours
-	signs string // changes whenever the server hears of it
-}
-
-// hears asks for the signs of life of the reader behind pid. Its reply_time is
-// by its own clock, so only whether it changes means anything. And a server
-// process that is sending a large transaction looks at what it hears only twice
-// in wal_sender_timeout, unless the network holds it up (measured): silence
-// counts only while it waits for its client or for something to do.
-func (c *control) hears(ctx context.Context, pid uint32) (holderSigns, error) {
-	ctx, cancel := c.bound(ctx)
-	defer cancel()
-	var h holderSigns
-	err := c.conn.QueryRow(ctx, `select r.application_name = $2, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
-			case when a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
-		from pg_stat_replication r join pg_stat_activity a using (pid) where r.pid = $1 and r.application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.signs)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return holderSigns{}, nil
-	}
-	if err != nil {
-		return h, c.s.classify("look at the reader of the slot", err)
-	}
-	return h, nil
 }
 
 // terminate ends the walsender behind pid, if it still holds the slot.
@@ -254,19 +154,7 @@ func (c *control) terminate(ctx context.Context, pid uint32) error {
 	_, err := c.conn.Exec(ctx, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = $1 and active_pid = $2`,
 		c.s.opts.Slot, pid)
 	if err != nil {
-		return c.s.classify("end the silent reader "+strconv.Itoa(int(pid)), err)
+		return c.s.classify("end the reader "+strconv.Itoa(int(pid)), err)
 	}
 	return nil
-}
-
-// sleep waits for d or the end of ctx, whose error it returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -13,9 +13,9 @@ import (
 
 // The server converts text to UTF-8 for us. It cannot where the database is in
 // SQL_ASCII, which is any bytes at all, or where a value holds a byte that its
-// encoding has no character for: the stream then fails at that row, every time
-// anew, and the slot is held for ever. So such a stream is asked for as it is,
-// and converted here; what is no character becomes U+FFFD.
+// encoding has no character for: the stream then fails at that row each time, and
+// the slot cannot advance. Such a stream is requested in the database's encoding
+// and converted here; bytes that are no character become U+FFFD.
 
 // charmaps are the encodings of one byte a character, by Postgres's names.
 var charmaps = map[string]*charmap.Charmap{

@@ -11,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The Place is kept in the database as a large object of our role. That takes
-// no table and no right beyond the one to connect; it is copied to standbys
-// with everything else, so a promoted one that has no slot still knows what was
-// confirmed; and it says nothing in the stream. The other ways were worse: a
-// comment on the publication takes its ownership, and is DDL, after which
-// PostgREST reads the whole schema again; a replication origin takes a right
-// that only a superuser gives, and holds no more than an LSN; a logical message
-// can be read only through the slot whose loss is to be noticed.
+// The Place is saved in the database as a large object of our role. That needs
+// no table and no right beyond the one to connect; it is replicated to standbys,
+// so a promoted one that has no slot still knows what was confirmed; and it does
+// not show in the stream. The alternatives were worse: a comment on the
+// publication needs its ownership and is DDL, after which PostgREST reloads its
+// schema cache; a replication origin needs a right that only a superuser grants,
+// and holds only an LSN; a logical message can be read only through the slot
+// whose loss is to be noticed.
 //
 // The object's number is derived from the slot's name; it begins a short range,
 // in case another role or another program has an object of that number.
@@ -30,8 +30,8 @@ const (
 
 var errNoObject = errors.New("no large object is kept there, and none may be created (source.postgres.create)")
 
-// Objects returns the range of the large objects that may keep what was
-// confirmed of a slot.
+// Objects returns the range of the large objects that may hold the Place of a
+// slot.
 func Objects(slot string) (first, last uint32) {
 	base := objectBase(slot)
 	return base, base + objectRange - 1
@@ -47,7 +47,7 @@ func objectBase(slot string) uint32 {
 const findObjectSQL = `select m.oid::int8, encode(lo_get(m.oid), 'hex') from pg_largeobject_metadata m
 	where m.oid::int8 >= $1::int8 and m.oid::int8 < $2::int8 and pg_has_role(m.lomowner, 'usage') order by m.oid`
 
-// loadObject returns the place that is kept in the database, the zero Place if
+// loadObject returns the place that is saved in the database, the zero Place if
 // none is.
 func (c *control) loadObject(ctx context.Context) (Place, error) {
 	ctx, cancel := c.bound(ctx)
@@ -77,7 +77,7 @@ func (c *control) loadObject(ctx context.Context) (Place, error) {
 	return found, rows.Err()
 }
 
-// saveObject keeps p in the database.
+// saveObject saves p in the database.
 func (c *control) saveObject(ctx context.Context, p Place) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()

@@ -69,8 +69,8 @@ func TestLinkGathers(t *testing.T) {
 	}
 	most := int(time.Since(began)/readEvery) + readsAhead + 2
 	t.Logf("%d reads of %d pieces, at most %d", reads, pieces, most)
-	if l.socket != nil && reads > most {
-		t.Errorf("%d reads in a time that earns %d", reads, most)
+	if l.pacer.socket != nil && reads > most {
+		t.Errorf("%d reads where %d are allowed", reads, most)
 	}
 	if len(got) != pieces*size {
 		t.Fatalf("%d bytes arrived of %d", len(got), pieces*size)
@@ -103,7 +103,7 @@ func TestLinkReadsWhatIsLittle(t *testing.T) {
 // TestLinkIsWokenWhileItGathers: wake ends the reading of a stream that never pauses.
 func TestLinkIsWokenWhileItGathers(t *testing.T) {
 	l, server := links(t)
-	l.patience.Store(int64(time.Minute))
+	l.timeout.Store(int64(time.Minute))
 	var stopped atomic.Bool
 	done := make(chan struct{})
 	go func() {
@@ -117,7 +117,7 @@ func TestLinkIsWokenWhileItGathers(t *testing.T) {
 	buf := make([]byte, 1<<20)
 	for i := 0; ; i++ {
 		if i == 50 {
-			l.wake()
+			l.interrupt()
 		}
 		if _, err := l.Read(buf); err != nil {
 			if i < 50 || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -126,7 +126,7 @@ func TestLinkIsWokenWhileItGathers(t *testing.T) {
 			break
 		}
 		if i > 50 {
-			t.Fatal("a woken link read on")
+			t.Fatal("an interrupted link read on")
 		}
 	}
 	stopped.Store(true)

@@ -2,7 +2,7 @@ package postgres
 
 import "syscall"
 
-// setLowWater sets how many bytes must have come before a reader of the socket
+// setLowWater sets how many bytes must have arrived before a reader of the socket
 // is woken (socket(7), SO_RCVLOWAT; for poll and epoll since Linux 2.6.28).
 func setLowWater(socket syscall.RawConn, bytes int) error {
 	var set error

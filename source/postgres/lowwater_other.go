@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// setLowWater is for Linux, where it was measured.
+// setLowWater is supported on Linux only: elsewhere reads are not rate-limited.
 func setLowWater(syscall.RawConn, int) error { return errors.ErrUnsupported }

@@ -28,7 +28,7 @@ func TestDroppedPackets(t *testing.T) {
 	src.awaitState(t, postgres.Retrying, postgres.Connecting)
 	took := time.Since(began)
 	t.Logf("noticed after %v, pings every %v", took, ping)
-	if f := src.Stats().LastError; f == nil || !strings.Contains(f.Text, "not answered") {
+	if f := src.Stats().LastError; f == nil || !strings.Contains(f.Text, "not replied") {
 		t.Errorf("last error %+v", f)
 	}
 	// The next connection finds our own server process in the slot, which
@@ -187,7 +187,7 @@ func TestPausingHandler(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t, simple)
 	src, rec := start(t, postgres.Options{URL: url})
-	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderSilence: 2500 * time.Millisecond}, newRecorder())
+	standby := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), HolderTimeout: 2500 * time.Millisecond}, newRecorder())
 	standby.awaitState(t, postgres.Standby)
 	const pauses = 20
 	pause, calls := 0, 0

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,26 +46,25 @@ type Options struct {
 	// of it is read, and the slot given up only when it falls behind by MaxLag
 	// more than it ever got down to. Default 1 GiB.
 	MaxLag uint64
-	// Retain is the stretch of time, by the server's clock, that stays
-	// unconfirmed although it is handled, so that the next process reads it
-	// again. It yields where it would hold back more than half of MaxLag, or
-	// where half of the server's max_slot_wal_keep_size is used up. Default 0:
-	// none.
+	// Retain is how long, by the server's clock, what is handled stays
+	// unconfirmed, so that the next process reads it again. It is given up where
+	// it would hold back more than half of MaxLag, or where half of the server's
+	// max_slot_wal_keep_size is used up. Default 0: not at all.
 	Retain time.Duration
 	// Create says whether the slot may be created. Default CreateSlot.
 	Create CreatePolicy
-	// Memory keeps what was confirmed beside the database, such as in a file;
-	// nil for none. It is kept in the database too, as a large object of our
+	// Memory saves what was confirmed outside of the database, such as in a file;
+	// nil for none. It is saved in the database too, as a large object of our
 	// role, where that is possible (with CreateNothing, where the object is
-	// there already). What the one or the other remembers and the slot does
-	// not bear out, or that there is none, is reported as a Gap; where neither
-	// remembers anything, a missing slot is taken for a first start.
+	// there already). A slot that is missing or does not continue from what
+	// either holds is reported as a Gap; where neither holds anything, a missing
+	// slot is a first start.
 	Memory Memory
-	// Inspect looks at what has to be right at the database for changes to
-	// come: once before each stream and every Watch during it. It may mend
-	// what is wrong, in the session that it gets, and is bounded by Connect. A
-	// change of the Shape, and a time in which there were Faults, is reported
-	// as a Gap. Nil: nothing is inspected.
+	// Inspect checks that the database lets changes reach the stream: once before
+	// each stream and every Watch during it. It may fix what is wrong, in the
+	// session that it gets, and is bounded by Connect. A change of the Shape, and
+	// a time in which there were Faults, is reported as a Gap. Nil: nothing is
+	// inspected.
 	Inspect func(ctx context.Context, conn *pgx.Conn) (Inspection, error)
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
@@ -72,13 +72,13 @@ type Options struct {
 	// Default "chatbridge". No name in synchronous_standby_names may match it.
 	ApplicationName string
 
-	// Ping is the time between two questions to the server whether it still
-	// lives; three without an answer end the connection. Default 5 s.
+	// Ping is the time between two requests for a reply of the server; three
+	// without one end the connection. Default 5 s.
 	Ping time.Duration
-	// ServerTimeout is the time after which the server ends a connection on
-	// which it hears nothing (wal_sender_timeout); it hears from us every
-	// second. While connections end in silence and without a transaction, it
-	// and our own patience double, up to four times. Default 10 s.
+	// ServerTimeout is the wal_sender_timeout of the session: the server ends a
+	// connection on which it receives nothing for so long; a status update is
+	// sent every second. While connections end without a reply and without a
+	// transaction, it and our own time-out double, up to four times. Default 10 s.
 	ServerTimeout time.Duration
 	// Connect bounds one attempt to connect. Default 10 s.
 	Connect time.Duration
@@ -88,42 +88,35 @@ type Options struct {
 	// SlowRetry is the pause where only a change on the server helps, such
 	// as a wrong password. Default 30 s.
 	SlowRetry time.Duration
-	// StandbyPoll is how often a bridge that stands by looks whether the slot
+	// StandbyPoll is how often a bridge that stands by checks whether the slot
 	// is free. Default 1 s.
 	StandbyPoll time.Duration
-	// HolderSilence is how long the server may have heard nothing from the
-	// bridge that holds the slot before one that stands by ends its
-	// connection. A bridge reports every second. Default 5 s.
-	HolderSilence time.Duration
-	// Watch is how often the slot is looked at while it streams. Default 10 s.
+	// HolderTimeout is how old the last status update of the bridge that reads
+	// the slot may be before one that stands by ends its connection. A bridge
+	// sends one every second. Default 5 s.
+	HolderTimeout time.Duration
+	// Watch is how often the slot is polled and the database inspected while the
+	// stream runs; a slot with little room is polled more often. Default 10 s.
 	Watch time.Duration
 	// Stop bounds the orderly end of a stream. Default 2 s.
 	Stop time.Duration
 }
 
-// orDefault replaces a zero value.
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
-}
-
 func (o *Options) setDefaults() {
-	orDefault(&o.Publication, "bridge")
-	orDefault(&o.Slot, "bridge")
-	orDefault(&o.MaxLag, 1<<30)
-	orDefault(&o.ApplicationName, "chatbridge")
-	orDefault(&o.Ping, 5*time.Second)
-	orDefault(&o.ServerTimeout, 10*time.Second)
-	orDefault(&o.Connect, 10*time.Second)
-	orDefault(&o.MinRetry, 200*time.Millisecond)
-	orDefault(&o.MaxRetry, 30*time.Second)
-	orDefault(&o.SlowRetry, 30*time.Second)
-	orDefault(&o.StandbyPoll, time.Second)
-	orDefault(&o.HolderSilence, 5*time.Second)
-	orDefault(&o.Watch, 10*time.Second)
-	orDefault(&o.Stop, 2*time.Second)
+	o.Publication = cmp.Or(o.Publication, "bridge")
+	o.Slot = cmp.Or(o.Slot, "bridge")
+	o.MaxLag = cmp.Or(o.MaxLag, 1<<30)
+	o.ApplicationName = cmp.Or(o.ApplicationName, "chatbridge")
+	o.Ping = cmp.Or(o.Ping, 5*time.Second)
+	o.ServerTimeout = cmp.Or(o.ServerTimeout, 10*time.Second)
+	o.Connect = cmp.Or(o.Connect, 10*time.Second)
+	o.MinRetry = cmp.Or(o.MinRetry, 200*time.Millisecond)
+	o.MaxRetry = cmp.Or(o.MaxRetry, 30*time.Second)
+	o.SlowRetry = cmp.Or(o.SlowRetry, 30*time.Second)
+	o.StandbyPoll = cmp.Or(o.StandbyPoll, time.Second)
+	o.HolderTimeout = cmp.Or(o.HolderTimeout, 5*time.Second)
+	o.Watch = cmp.Or(o.Watch, 10*time.Second)
+	o.Stop = cmp.Or(o.Stop, 2*time.Second)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -11,9 +11,9 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// Place is how far changes have been handled, and in which database: what a
-// process has to know of the ones before it, lest what happened at the database
-// while no bridge ran be taken for a first start. Its JSON form is stable.
+// Place is how far changes have been handled, and in which database. Without it a
+// process would take what happened at the database while no bridge ran for a
+// first start. Its JSON form is stable.
 type Place struct {
 	// System and Timeline name the history that LSN belongs to.
 	System   string `json:"system,omitempty"`
@@ -30,22 +30,22 @@ type Place struct {
 	// none, is another one.
 	Commit     pgoutput.LSN `json:"commit,omitempty"`
 	CommitTime time.Time    `json:"lastDelivered,omitzero"`
-	// Shape is what Options.Inspect last saw when all was well, and Whole when
-	// that was, by the server's clock. Broken tells that it was not so any
-	// more when the place was kept.
-	Shape  Shape     `json:"shape,omitempty"`
-	Whole  time.Time `json:"whole,omitzero"`
-	Broken bool      `json:"broken,omitempty"`
+	// Shape is what Options.Inspect last returned without Faults, HealthyAt when
+	// that was, by the server's clock. Broken tells that there were Faults when
+	// the place was saved.
+	Shape     Shape     `json:"shape,omitempty"`
+	HealthyAt time.Time `json:"whole,omitzero"`
+	Broken    bool      `json:"broken,omitempty"`
 }
 
 // IsZero reports whether nothing is remembered.
 func (p Place) IsZero() bool { return p.LSN == 0 && p.CommitTime.IsZero() }
 
-// equal reports whether keeping q instead of p would change nothing, but for
-// when all was well, by less than grain.
+// equal reports whether p and q are the same place, with times HealthyAt that
+// differ by less than grain.
 func (p Place) equal(q Place, grain time.Duration) bool {
 	return p.LSN == q.LSN && p.System == q.System && p.Timeline == q.Timeline &&
-		p.Broken == q.Broken && maps.Equal(p.Shape, q.Shape) && p.Whole.Sub(q.Whole) < grain
+		p.Broken == q.Broken && maps.Equal(p.Shape, q.Shape) && p.HealthyAt.Sub(q.HealthyAt) < grain
 }
 
 // compare orders places of one system by how far they are.
@@ -53,21 +53,21 @@ func (p Place) compare(q Place) int {
 	return cmp.Or(cmp.Compare(p.Timeline, q.Timeline), cmp.Compare(p.LSN, q.LSN))
 }
 
-// Memory keeps a Place across processes, such as in a file. A Source calls it
+// Memory saves a Place across processes, such as in a file. A Source calls it
 // from one goroutine at a time.
 type Memory interface {
-	// Load returns what was kept last, the zero Place if nothing was. What is
-	// there and cannot be read is nothing, and for the Memory to report.
+	// Load returns what was saved last, the zero Place if nothing was. What is
+	// there and cannot be read counts as nothing; the Memory reports it.
 	Load(ctx context.Context) (Place, error)
-	// Save returns when p is kept for good. It replaces what was kept before
-	// in one step.
+	// Save returns when p is durable. It replaces what was saved before
+	// atomically.
 	Save(ctx context.Context, p Place) error
 }
 
-// newest chooses what to believe of two memories. Of the same system the
-// further one counts: a file beside the bridge does not see what another
-// bridge read meanwhile, and a memory in the database goes back with it.
-func newest(a, b Place, system string) Place {
+// newerPlace chooses between two memories. Of the same system the further one
+// counts: a file beside the bridge lacks what another bridge read meanwhile, and
+// a memory in the database goes back when the database does.
+func newerPlace(a, b Place, system string) Place {
 	switch {
 	case a.IsZero():
 		return b
@@ -83,8 +83,8 @@ func newest(a, b Place, system string) Place {
 	return b
 }
 
-// DecodePlace reads the JSON form. What follows it is not looked at: a memory
-// of a fixed size is padded.
+// DecodePlace reads the JSON form and ignores what follows it: a memory of a
+// fixed size is padded.
 func DecodePlace(text []byte) (Place, error) {
 	var p Place
 	err := json.NewDecoder(bytes.NewReader(text)).Decode(&p)

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"syscall"
 
+	"chatbridge/source/postgres/dial"
+
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -16,14 +19,13 @@ type class uint8
 const (
 	// classRetry: the network, a restart: try again soon.
 	classRetry class = iota
-	// classSlow: only a change on the server mends it: say so, try now and
-	// then.
+	// classSlow: only a change on the server fixes it: retry with long pauses.
 	classSlow
-	// classFatal: only a change of our own configuration mends it: end Run.
+	// classFatal: only a change of our own configuration fixes it: end Run.
 	classFatal
 	// classBusy: another bridge has the slot: stand by.
 	classBusy
-	// classLost: the slot is of no use any more: drop it, create it, and
+	// classLost: the slot cannot be read any more: drop it, create it, and
 	// report a gap.
 	classLost
 )
@@ -32,7 +34,7 @@ const (
 type problem struct {
 	class class
 	op    string // what failed, as a bare verb phrase
-	hint  string // what mends it, empty where nothing needs to be done
+	hint  string // what fixes it, empty where nothing needs to be done
 	err   error
 }
 
@@ -82,7 +84,6 @@ func (e *handlerError) Unwrap() error { return e.err }
 // Remedies that are needed in several places.
 const (
 	hintPooler = "the URL is a connection pooler's, which cannot replicate: use the direct address (Supabase: db.<project>.supabase.co, port 5432)"
-	hintIPv6   = "a direct Supabase address has IPv6 only: give this machine IPv6, or buy the project's IPv4 add-on"
 )
 
 // classify makes a problem of what op failed with. An error that is a problem
@@ -107,7 +108,7 @@ func networkHint(err error) string {
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return hintIPv6
+		return dial.HintIPv6
 	case errors.As(err, &dns):
 		return "check the host name in the database's URL"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -130,7 +131,7 @@ func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 		if strings.Contains(e.Message, "publication") {
 			return s.publicationGone()
 		}
-		return classRetry, "" // the slot vanished between the look and the start
+		return classRetry, "" // the slot vanished between the check and the start
 	case "42601":
 		return classFatal, hintPooler
 	case "08P01":
@@ -140,7 +141,7 @@ func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 	case "42602", "22023":
 		return classFatal, "check the names of slot and publication"
 	case "0A000":
-		return classSlow, "look at the publication: two column lists of one table, or a form that this server does not support"
+		return classSlow, "check the publication: two column lists of one table, or a form that this server does not support"
 	case "53300":
 		return classSlow, "raise max_wal_senders (or max_connections), or end a reader that is not needed"
 	case "53400":
@@ -179,9 +180,8 @@ func classify55000(e *pgconn.PgError) (class, string) {
 const hintWALLevel = "run ALTER SYSTEM SET wal_level = logical and restart Postgres (on Supabase it is set already)"
 
 // publicationGone is the class of a change that was decoded at a place where
-// the publication does not exist. As long as it does not exist now either,
-// nothing but waiting helps; once it does, this slot still fails at that
-// place for ever, so it has to be made anew.
+// the publication does not exist. Until somebody creates it, only waiting helps;
+// after that this slot still fails at that place for ever, so it is replaced.
 func (s *Source) publicationGone() (class, string) {
 	s.publicationMissing = true
 	return classRetry, s.publicationHint()
@@ -192,11 +192,5 @@ func (s *Source) publicationHint() string {
 	if len(s.opts.Tables) > 0 {
 		tables = strings.Join(s.opts.Tables, ", ")
 	}
-	return fmt.Sprintf("run CREATE PUBLICATION %s FOR TABLE %s (`bridge setup --apply` does it)", quoteIdent(s.opts.Publication), tables)
+	return fmt.Sprintf("run CREATE PUBLICATION %s FOR TABLE %s (`bridge setup --apply` does it)", pgx.Identifier{s.opts.Publication}.Sanitize(), tables)
 }
-
-// quoteIdent quotes an SQL identifier.
-func quoteIdent(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// quoteLiteral quotes an SQL string for standard_conforming_strings.
-func quoteLiteral(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }

@@ -7,20 +7,21 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// marksPerWindow is how finely the retained stretch of time is divided: what
-// is confirmed trails by at most one part more than asked for.
+// marksPerWindow is into how many parts the retained time is divided: what is
+// confirmed trails by at most one part more than asked for.
 const marksPerWindow = 64
 
 // mark is a place in the log, and when all before it was committed. The times
-// are of our own monotonic clock: what the server's clock said is only ever
-// compared with what it said, so that a step of either changes nothing.
+// are of our own monotonic clock, and times of the server's clock are compared
+// only with each other, so a step of either clock changes nothing.
 type mark struct {
 	end         pgoutput.LSN
 	first, last time.Time
 }
 
-// progress knows how far the stream is handled and what of it may be
-// confirmed. The reading goroutine moves it, the writing one asks it.
+// progress is how far the stream is handled and what of it may be confirmed. The
+// reading goroutine advances it, the writing one reads it. mu is held for field
+// access only, never during I/O.
 type progress struct {
 	retain time.Duration
 
@@ -28,12 +29,12 @@ type progress struct {
 	// handled: every transaction that committed before it is handled. Zero
 	// until a first stream has started.
 	handled pgoutput.LSN
-	// ready is what retention lets go, confirmed what the server has been or
-	// will be told.
+	// ready is what retention no longer holds back, confirmed what was or will be
+	// reported to the server as flushed.
 	ready, confirmed pgoutput.LSN
-	// capped: nothing past kept, which a memory holds, is confirmed.
+	// capped: nothing past saved, which a memory holds, is confirmed.
 	capped bool
-	kept   pgoutput.LSN
+	saved  pgoutput.LSN
 	// slot, unless zero, is all that is reported: it is not certain yet that
 	// the server's history is the one that handled belongs to.
 	slot pgoutput.LSN
@@ -44,11 +45,11 @@ type progress struct {
 	limit uint64
 	// marks are the retained places, oldest first, times not decreasing.
 	marks []mark
-	// last is the last handled transaction, and lastWith the end of the last
+	// last is the last handled transaction, and lastChanged the end of the last
 	// that had a change in it.
-	last       transactionID
-	lastWith   pgoutput.LSN
-	lastCommit time.Time // of the last transaction handled by this process
+	last        transactionID
+	lastChanged pgoutput.LSN
+	lastCommit  time.Time // of the last transaction handled by this process
 
 	open   bool          // a transaction is being read
 	openAt time.Time     // since when, by our clock
@@ -79,8 +80,8 @@ func (p *progress) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.handled, p.ready, p.confirmed, p.server = 0, 0, 0, 0
-	p.capped, p.kept, p.slot = false, 0, 0
-	p.last, p.lastWith = transactionID{}, 0
+	p.capped, p.saved, p.slot = false, 0, 0
+	p.last, p.lastChanged = transactionID{}, 0
 	p.marks = p.marks[:0]
 	p.open = false
 }
@@ -120,7 +121,7 @@ func (p *progress) commit(id transactionID, end pgoutput.LSN, sent, now time.Tim
 	p.open = false
 	p.last, p.lastCommit = id, id.time
 	if changed {
-		p.lastWith = end
+		p.lastChanged = end
 	}
 	p.advance(end, now.Add(-max(sent.Sub(id.time), 0)))
 }
@@ -180,19 +181,20 @@ func (p *progress) bound(limit uint64) {
 func (p *progress) retains() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return max(p.confirmed, p.may()) < p.handled
+	return max(p.confirmed, p.confirmable()) < p.handled
 }
 
-// may returns what retention and the memory let be confirmed. p.mu is held.
-func (p *progress) may() pgoutput.LSN {
+// confirmable returns what retention and the memories allow to confirm. p.mu is
+// held.
+func (p *progress) confirmable() pgoutput.LSN {
 	if p.capped && p.limit > 0 {
-		return min(p.ready, p.kept)
+		return min(p.ready, p.saved)
 	}
 	return p.ready
 }
 
-// heavy reports whether retention holds back more than it may.
-func (p *progress) heavy() bool {
+// overLimit reports whether retention holds back more bytes than allowed.
+func (p *progress) overLimit() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.marks) > 0 && uint64(p.server-p.ready) > p.limit
@@ -226,7 +228,7 @@ func (p *progress) positions(now time.Time) (handled, confirmed pgoutput.LSN) {
 	if drop > 0 {
 		p.marks = append(p.marks[:0], p.marks[drop:]...)
 	}
-	p.confirmed = max(p.confirmed, p.may())
+	p.confirmed = max(p.confirmed, p.confirmable())
 	if p.slot != 0 {
 		return p.slot, p.slot
 	}

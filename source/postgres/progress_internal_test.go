@@ -161,10 +161,10 @@ func TestProgressMarksAreBounded(t *testing.T) {
 	}
 }
 
-func TestIdleAsks(t *testing.T) {
-	var a idleAsks
+func TestShutdownDetector(t *testing.T) {
+	var a shutdownDetector
 	ask := func(lsn pgoutput.LSN, reply bool, s float64) bool {
-		return a.shutdown(&pgoutput.Keepalive{WALEnd: lsn, ReplyRequested: reply}, at(s))
+		return a.observe(&pgoutput.Keepalive{WALEnd: lsn, ReplyRequested: reply}, at(s))
 	}
 	// Once per half time-out is no shutdown, nor is an answer to our ping.
 	for i := range 10 {
@@ -182,22 +182,6 @@ func TestIdleAsks(t *testing.T) {
 		if ask(50, true, 200+float64(i)/1000) != (i == 9) {
 			t.Errorf("ask %d of ten at one place within 10 ms: only the last tells a shutdown", i+1)
 		}
-	}
-}
-
-func TestBackoff(t *testing.T) {
-	b := backoff{min: 200 * time.Millisecond, max: 30 * time.Second}
-	want := b.min
-	for i := range 20 {
-		got := b.next()
-		if got < want*3/4 || got > want*5/4 {
-			t.Errorf("pause %d is %v, want about %v", i, got, want)
-		}
-		want = min(2*want, b.max)
-	}
-	b.reset()
-	if got := b.next(); got > 250*time.Millisecond {
-		t.Errorf("after a reset %v", got)
 	}
 }
 

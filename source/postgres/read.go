@@ -17,9 +17,23 @@ import (
 )
 
 var (
-	errSilent    = errors.New("the server has not answered three questions whether it lives")
+	errNoReply   = errors.New("the server has not replied to three keepalive requests")
 	errServerEnd = errors.New("the server ended the stream: it is shutting down or gave the connection up (its log says why)")
 	errShutdown  = errors.New("the server is shutting down")
+)
+
+const opRead = "read the stream"
+
+func readProblem(c class, err error) *problem { return &problem{class: c, op: opRead, err: err} }
+
+// txState is where in the stream the reader is.
+type txState uint8
+
+const (
+	betweenTx txState = iota
+	inTx
+	// inSkippedTx: in a transaction that was handled on an earlier connection.
+	inSkippedTx
 )
 
 // reading is the state of the goroutine that reads a stream.
@@ -30,42 +44,40 @@ type reading struct {
 	relations *relations
 	decoder   pgoutput.Decoder
 
-	change source.Change
-	tx     source.Tx
-	inTx   bool
-	// skips: the transaction was handled before, on an earlier connection.
-	skips   bool
-	changes int // of the transaction
-	idle    idleAsks
+	change   source.Change
+	tx       source.Tx
+	state    txState
+	changes  int // of the transaction
+	shutdown shutdownDetector
 }
 
-// idleAsks counts keepalives that ask for a reply at the same place. In
-// ordinary life the server asks only after it has heard nothing for half of
-// its time-out. One that is shutting down has sent everything, and asks again
-// at once after each answer, until all is confirmed (measured: 28,000 a
-// second). To confirm it would give up the window that the slot keeps for the
-// next start; a stream that is ended holds up no shutdown either.
-type idleAsks struct {
+// shutdownDetector counts keepalives that request a reply at the same place. A
+// server requests one only after it received nothing for half of its time-out,
+// unless it is shutting down: then it has sent everything and requests the next
+// reply at once, until all is confirmed (measured: 28,000 a second). Confirming
+// all would give up the window that the slot holds for the next start, and ending
+// the stream lets the server shut down just as well.
+type shutdownDetector struct {
 	at    pgoutput.LSN
 	since time.Time
 	n     int
 }
 
 const (
-	shutdownAsks   = 10
-	shutdownWithin = time.Second
+	shutdownRequests = 10
+	shutdownWithin   = time.Second
 )
 
-// shutdown notes a keepalive and reports whether the server is shutting down.
-func (a *idleAsks) shutdown(k *pgoutput.Keepalive, now time.Time) bool {
+// observe notes a keepalive and reports whether the server is shutting down.
+func (a *shutdownDetector) observe(k *pgoutput.Keepalive, now time.Time) bool {
 	if !k.ReplyRequested {
 		return false
 	}
 	if k.WALEnd != a.at || now.Sub(a.since) > shutdownWithin {
-		*a = idleAsks{at: k.WALEnd, since: now}
+		*a = shutdownDetector{at: k.WALEnd, since: now}
 	}
 	a.n++
-	return a.n >= shutdownAsks
+	return a.n >= shutdownRequests
 }
 
 // read reads until the stream ends, and returns why: always an error.
@@ -74,9 +86,9 @@ func (r *reading) read() error {
 		if err := r.stopped(); err != nil {
 			return err
 		}
-		if g := r.gap.Load(); g != nil && !r.inTx {
+		if g := r.gap.Load(); g != nil && r.state == betweenTx {
 			r.gap.Store(nil)
-			if err := r.s.tell(r.ctx, r.handler, *g); err != nil {
+			if err := r.s.reportGap(r.ctx, r.handler, *g); err != nil {
 				return err
 			}
 		}
@@ -103,74 +115,73 @@ func (r *reading) readError(err error) error {
 	var timeout net.Error
 	switch {
 	case errors.As(err, &timeout) && timeout.Timeout():
-		err = errSilent
+		err = errNoReply
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		err = errServerEnd
 	}
-	return r.s.classify("read the stream", err)
+	return r.s.classify(opRead, err)
 }
 
 // other handles what is not CopyData.
 func (r *reading) other(msg pgproto3.BackendMessage) error {
-	const op = "read the stream"
 	switch m := msg.(type) {
 	case *pgproto3.ErrorResponse:
-		return r.s.classify(op, pgconn.ErrorResponseToPgError(m))
+		return r.s.classify(opRead, pgconn.ErrorResponseToPgError(m))
 	case *pgproto3.NoticeResponse:
 		e := pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))
 		// Postgres 18 only warns where earlier versions fail, and leaves the
 		// changes out (measured).
 		if e.Code == "55000" {
 			_, hint := r.s.publicationGone()
-			return &problem{class: classRetry, op: op, err: e, hint: hint}
+			return &problem{class: classRetry, op: opRead, err: e, hint: hint}
 		}
 		return nil
 	case *pgproto3.ParameterStatus:
 		if (m.Name == "DateStyle" && !strings.HasPrefix(m.Value, "ISO")) || (m.Name == "TimeZone" && m.Value != "UTC") {
-			return &problem{class: classRetry, op: op, err: fmt.Errorf("the session's %s became %q", m.Name, m.Value)}
+			return readProblem(classRetry, fmt.Errorf("the session's %s became %q", m.Name, m.Value))
 		}
 		return nil
 	case *pgproto3.CopyDone, *pgproto3.CommandComplete, *pgproto3.ReadyForQuery:
-		return &problem{class: classRetry, op: op, err: errServerEnd}
+		return readProblem(classRetry, errServerEnd)
 	}
-	return &problem{class: classRetry, op: op, err: fmt.Errorf("unexpected %T", msg)}
+	return readProblem(classRetry, fmt.Errorf("unexpected %T", msg))
 }
 
 // frame handles the payload of one CopyData.
 func (r *reading) frame(b []byte) error {
 	if len(b) == 0 {
-		return &problem{class: classRetry, op: "read the stream", err: errors.New("an empty frame")}
+		return readProblem(classRetry, errors.New("an empty frame"))
 	}
 	switch b[0] {
 	case pgoutput.XLogDataByte:
 		var x pgoutput.XLogData
 		if err := x.Decode(b); err != nil {
-			return &problem{class: classFatal, op: "read the stream", err: err}
+			return readProblem(classFatal, err)
 		}
 		return r.message(&x)
 	case pgoutput.KeepaliveByte:
 		var k pgoutput.Keepalive
 		if err := k.Decode(b); err != nil {
-			return &problem{class: classFatal, op: "read the stream", err: err}
+			return readProblem(classFatal, err)
 		}
 		return r.keepalive(&k)
 	}
-	return &problem{class: classFatal, op: "read the stream", err: fmt.Errorf("frame %q is not known", b[0])}
+	return readProblem(classFatal, fmt.Errorf("frame %q is not known", b[0]))
 }
 
 func (r *reading) keepalive(k *pgoutput.Keepalive) error {
 	now := time.Now()
-	if !r.inTx {
+	if r.state == betweenTx {
 		if err := r.passed(k.WALEnd); err != nil {
 			return err
 		}
 	}
 	r.s.progress.keepalive(k.WALEnd, now)
-	if r.idle.shutdown(k, now) && r.s.progress.retains() {
-		return &problem{class: classRetry, op: "read the stream", err: errShutdown}
+	if r.shutdown.observe(k, now) && r.s.progress.retains() {
+		return readProblem(classRetry, errShutdown)
 	}
-	if k.ReplyRequested || r.s.progress.heavy() {
-		r.reply()
+	if k.ReplyRequested || r.s.progress.overLimit() {
+		r.requestStatus()
 	}
 	return nil
 }

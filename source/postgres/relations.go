@@ -35,8 +35,8 @@ func (r *relations) describe(m *pgoutput.Relation) {
 		}
 		rel.Columns[i] = source.Column{Name: c.Name, Type: name, TypeOID: c.TypeOID, Key: c.Key}
 	}
-	// The server repeats itself after every invalidation of its cache, most
-	// of which change nothing; a mapping need not bind its plan anew then.
+	// The server sends a description after every invalidation of its cache. Most
+	// change nothing, and a mapping then keeps its compiled plan.
 	if old := r.tables[m.ID]; old != nil && same(old, rel) {
 		return
 	}
@@ -47,7 +47,7 @@ func same(a, b *source.Relation) bool {
 	return a.Schema == b.Schema && a.Name == b.Name && a.Identity == b.Identity && slices.Equal(a.Columns, b.Columns)
 }
 
-// name takes the name of a type that is not built in.
+// name stores the name of a type that is not built in.
 func (r *relations) name(m *pgoutput.Type) { r.types[m.OID] = m.Name }
 
 // table returns the latest description of a table.

@@ -38,13 +38,13 @@ func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*strea
 	if err := s.checkServer(ctx, c); err != nil {
 		return nil, err
 	}
-	look, err := s.acquire(ctx, c, h)
+	slot, err := s.acquire(ctx, c, h)
 	if err != nil {
 		return nil, err
 	}
-	s.ceiling = look.lag() + s.opts.MaxLag
-	if gap := s.inspect(ctx, c, look.now); gap != nil {
-		if err := s.tell(ctx, h, *gap); err != nil {
+	s.ceiling = slot.lag() + s.opts.MaxLag
+	if gap := s.inspect(ctx, c, slot.now); gap != nil {
+		if err := s.reportGap(ctx, h, *gap); err != nil {
 			return nil, err
 		}
 	}
@@ -54,7 +54,7 @@ func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*strea
 	if err != nil {
 		return nil, err
 	}
-	st, err := s.start(ctx, conn, l, h, &look)
+	st, err := s.start(ctx, conn, l, h, &slot)
 	if err != nil {
 		_ = conn.Close(ctx)
 		return nil, err
@@ -62,8 +62,8 @@ func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*strea
 	return st, nil
 }
 
-// start begins the stream at what was reached before, or where the slot says.
-func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h source.Handler, look *slotLook) (*stream, error) {
+// start begins the stream at the place that startPosition returns.
+func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h source.Handler, slot *slotState) (*stream, error) {
 	if err := assertFormats(conn); err != nil {
 		return nil, err
 	}
@@ -71,22 +71,22 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	if err != nil {
 		return nil, err
 	}
-	id.database, id.started = look.inDatabase, look.started
-	from, err := s.from(ctx, h, id, end, look)
+	id.database, id.started = slot.inDatabase, slot.started
+	from, err := s.startPosition(ctx, h, id, end, slot)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.copyBoth(ctx, conn, from); err != nil {
 		return nil, err
 	}
-	s.progress.start(look.confirmed, s.retentionLimit(look))
-	s.progress.observe(max(end, look.current))
+	s.progress.start(slot.confirmed, s.retentionLimit(slot))
+	s.progress.observe(max(end, slot.current))
 	s.keeper.begin(time.Now())
 	return s.newStream(conn, l)
 }
 
-// run reads the stream, with the replier and the watcher beside, and returns
-// when all have ended.
+// run reads the stream while one goroutine sends status updates and another
+// watches the slot. It returns when all have ended.
 func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handler) error {
 	s.ownPID = st.pid
 	s.counters.streams.Add(1)
@@ -102,13 +102,13 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	watching, stopWatching := context.WithCancel(ctx)
 	others.Go(func() { c = s.watch(watching, c, st) })
 	done := make(chan struct{})
-	others.Go(func() { st.replies(done) })
+	others.Go(func() { st.sendStatusUpdates(done) })
 
 	r := &reading{stream: st, handler: h, relations: newRelations(), ctx: ctx}
 	err := r.read()
 
 	if !ended() {
-		// Its wake must not come after finish has put the link to rest.
+		// Its interrupt must not come after finish has resumed the link.
 		<-interrupted
 	}
 	stopWatching()
@@ -117,11 +117,11 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	s.progressed = s.counters.transactions.Load() > before
 	switch {
 	case errors.Is(err, errStop):
-		c = s.keepLast(ctx, c)
+		c = s.saveLast(ctx, c)
 		st.finish()
 		err = nil
 	case errors.Is(err, errOtherHistory):
-		s.other = true
+		s.historyDiffers = true
 	}
 	_ = st.conn.Close()
 	if c != nil {
@@ -130,9 +130,9 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	return err
 }
 
-// finish ends the stream in order: a last status update, CopyDone, the
-// server's answer, Terminate. All of it is bounded and none of it matters to
-// correctness, so errors end it quietly.
+// finish ends the stream in order: a last status update, CopyDone, the server's
+// answer, Terminate. Each step is bounded. Correctness does not depend on it, so
+// errors only end it.
 func (st *stream) finish() {
 	deadline := time.Now().Add(st.s.opts.Stop)
 	buf, err := st.status(nil, time.Now(), false)
@@ -142,7 +142,7 @@ func (st *stream) finish() {
 	if buf, err = (&pgproto3.CopyDone{}).Encode(buf[:0]); err != nil || st.write(buf, st.s.opts.Stop) != nil {
 		return
 	}
-	st.link.rest(st.s.opts.Stop)
+	st.link.resume(st.s.opts.Stop)
 	for time.Now().Before(deadline) {
 		msg, err := st.frontend.Receive()
 		if err != nil {
@@ -157,14 +157,14 @@ func (st *stream) finish() {
 	}
 }
 
-// keepLast remembers how far this process came, before that is confirmed. It
-// returns c, or what it opened in place of one that the end of a question closed.
-func (s *Source) keepLast(ctx context.Context, c *control) *control {
+// saveLast saves how far this process came, before that is confirmed. It returns
+// c, or a new connection where a cancelled query had closed c.
+func (s *Source) saveLast(ctx context.Context, c *control) *control {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.opts.Stop)
 	defer cancel()
 	if c == nil || c.conn.IsClosed() {
 		c, _ = s.openControl(ctx) // nil where that fails
 	}
-	s.keeper.keep(ctx, c, time.Now(), true)
+	s.keeper.save(ctx, c, time.Now(), true)
 	return c
 }

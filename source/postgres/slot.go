@@ -7,66 +7,67 @@ import (
 	"log/slog"
 	"time"
 
+	"chatbridge/internal/sqlquote"
 	"chatbridge/source"
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// acquire returns when the slot exists, is of use and is not being read. It
-// creates it and gives it up as the options allow, and stands by while
-// another bridge reads it.
-func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slotLook, error) {
+// acquire returns when the slot exists, can be read and is not being read. It
+// creates and replaces it as the options allow, and stands by while another
+// bridge reads it.
+func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slotState, error) {
 	for {
-		look, err := c.look(ctx)
+		slot, err := c.slotState(ctx)
 		if err != nil {
-			return look, err
+			return slot, err
 		}
-		if err := s.fits(&look); err != nil {
-			return look, err
+		if err := s.checkOwnership(&slot); err != nil {
+			return slot, err
 		}
-		if reached, _ := s.progress.reached(); reached == 0 && look.activePID == 0 {
+		if reached, _ := s.progress.reached(); reached == 0 && slot.activePID == 0 {
 			if err := s.keeper.recall(ctx, c, c.system(ctx)); err != nil {
-				return look, err
+				return slot, err
 			}
 		}
-		renewed, err := s.renew(ctx, c, h, &look)
+		renewed, err := s.renew(ctx, c, h, &slot)
 		switch {
 		case err != nil:
-			return look, err
+			return slot, err
 		case renewed:
 			continue
-		case look.activePID == 0:
-			return look, nil
+		case slot.activePID == 0:
+			return slot, nil
 		}
-		if err := s.standBy(ctx, c, look.activePID); err != nil {
-			return look, err
+		if err := s.standBy(ctx, c, slot.activePID); err != nil {
+			return slot, err
 		}
 	}
 }
 
-// fits reports a slot of our name that is somebody else's.
-func (s *Source) fits(l *slotLook) error {
-	if !l.exists || (l.kind == "logical" && l.plugin == "pgoutput" && l.here) {
+// checkOwnership reports a slot of our name that belongs to something else.
+func (s *Source) checkOwnership(slot *slotState) error {
+	if !slot.exists || (slot.kind == "logical" && slot.plugin == "pgoutput" && slot.here) {
 		return nil
 	}
-	what := l.kind + " slot"
-	if l.kind == "logical" {
-		what = fmt.Sprintf("slot of the plugin %s in the database %s", l.plugin, l.database)
+	what := slot.kind + " slot"
+	if slot.kind == "logical" {
+		what = fmt.Sprintf("slot of the plugin %s in the database %s", slot.plugin, slot.database)
 	}
 	return &problem{
-		class: classFatal, op: "look at the slot", hint: "choose another slot name, or drop that slot",
+		class: classFatal, op: "check the slot", hint: "choose another slot name, or drop that slot",
 		err: fmt.Errorf("%s is a %s", s.opts.Slot, what),
 	}
 }
 
-// renew makes the slot anew where it is missing or of no use. It reports
-// whether it did.
-func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slotLook) (bool, error) {
-	reason := s.useless(l)
+// renew creates the slot where it is missing, and replaces it where it cannot be
+// read any more. It reports whether it did.
+func (s *Source) renew(ctx context.Context, c *control, h source.Handler, slot *slotState) (bool, error) {
+	reason := s.renewReason(slot)
 	if reason == "" {
 		return false, nil
 	}
 	if s.opts.Create == CreateNothing {
-		return false, s.mayNotRenew(reason, l.exists)
+		return false, s.mayNotRenew(reason, slot.exists)
 	}
 	id, end, err := s.probe(ctx)
 	if err != nil {
@@ -74,12 +75,12 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 	}
 	reached, _ := s.progress.reached()
 	reload := s.mayHaveGoneBack(id, end)
-	first := !l.exists && reached == 0 && s.lostReason == "" && s.keeper.found.IsZero()
+	first := !slot.exists && reached == 0 && s.lostReason == "" && s.keeper.found.IsZero()
 	if !first {
-		// What is lost stays so, whatever the next attempt finds.
+		// The gap is reported even if the next attempt finds a slot.
 		s.lostReason = reason
 	}
-	if l.exists {
+	if slot.exists {
 		if err := c.drop(ctx); err != nil {
 			return false, err
 		}
@@ -93,25 +94,25 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, l *slo
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot))
 		return true, nil
 	}
-	return true, s.gap(ctx, h, source.Gap{Reason: reason, Until: l.now, Reload: reload})
+	return true, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Reload: reload})
 }
 
-// useless says why the slot has to be made anew, empty where it has not.
-func (s *Source) useless(l *slotLook) string {
+// renewReason says why the slot has to be replaced, empty where it has not.
+func (s *Source) renewReason(slot *slotState) string {
 	reached, _ := s.progress.reached()
 	switch {
-	case !l.exists && s.lostReason != "":
+	case !slot.exists && s.lostReason != "":
 		return s.lostReason
-	case !l.exists:
+	case !slot.exists:
 		return "the slot was missing"
-	case l.lost() != "":
-		return l.lost()
-	case l.activePID != 0:
-		// Whoever reads it decides.
+	case slot.lost() != "":
+		return slot.lost()
+	case slot.activePID != 0:
+		// Its reader decides.
 		return ""
-	case reached != 0 && l.confirmed > reached:
-		// Somebody has made it anew or moved it on; what we knew of it is
-		// out of date.
+	case reached != 0 && slot.confirmed > reached:
+		// Somebody created it again or moved it on: what we knew of it is out
+		// of date.
 		s.lostReason, s.publicationMissing = "", false
 		return ""
 	case s.lostReason != "":
@@ -122,8 +123,8 @@ func (s *Source) useless(l *slotLook) string {
 	return ""
 }
 
-// probe makes sure that we can replicate at all before a slot is created that
-// nobody would read: a pooler passes SQL on, but not replication.
+// probe checks that we can replicate at all before it creates a slot that nobody
+// would read: a pooler passes SQL on, but not replication.
 func (s *Source) probe(ctx context.Context) (identity, pgoutput.LSN, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)
 	defer cancel()
@@ -137,18 +138,18 @@ func (s *Source) probe(ctx context.Context) (identity, pgoutput.LSN, error) {
 }
 
 func (s *Source) mayNotRenew(reason string, exists bool) error {
-	hint := fmt.Sprintf("run SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", quoteLiteral(s.opts.Slot))
+	hint := fmt.Sprintf("run SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", sqlquote.Literal(s.opts.Slot))
 	if exists {
-		hint = fmt.Sprintf("run SELECT pg_drop_replication_slot(%[1]s); SELECT pg_create_logical_replication_slot(%[1]s, 'pgoutput')", quoteLiteral(s.opts.Slot))
+		hint = fmt.Sprintf("run SELECT pg_drop_replication_slot(%[1]s); SELECT pg_create_logical_replication_slot(%[1]s, 'pgoutput')", sqlquote.Literal(s.opts.Slot))
 	}
-	return &problem{class: classSlow, op: "look at the slot", err: errors.New(reason), hint: hint}
+	return &problem{class: classSlow, op: "check the slot", err: errors.New(reason), hint: hint}
 }
 
-// gap reports a gap and forgets what was reached before it.
-func (s *Source) gap(ctx context.Context, h source.Handler, g source.Gap) error {
+// resetWithGap reports a gap and forgets what was reached before it.
+func (s *Source) resetWithGap(ctx context.Context, h source.Handler, g source.Gap) error {
 	_, _, g.Since = s.progress.lag(time.Now())
 	switch {
-	case s.other:
+	case s.historyDiffers:
 		g.Since = s.expect.time
 	case g.Since.IsZero():
 		g.Since = s.keeper.found.CommitTime
@@ -157,6 +158,6 @@ func (s *Source) gap(ctx context.Context, h source.Handler, g source.Gap) error 
 	s.progress.reset()
 	s.keeper.forget()
 	s.shape.restart(g.Until)
-	s.expect, s.other = transactionID{}, false
-	return s.tell(ctx, h, g)
+	s.expect, s.historyDiffers = transactionID{}, false
+	return s.reportGap(ctx, h, g)
 }

@@ -270,7 +270,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	p, through := newProxy(t, direct)
 	opts := postgres.Options{URL: through, Slot: uniqueSlot(t), Retain: time.Minute, ServerTimeout: time.Minute}
 	active, first := start(t, opts)
-	opts.URL, opts.HolderSilence = direct, 2*time.Second
+	opts.URL, opts.HolderTimeout = direct, 2*time.Second
 	second := newRecorder()
 	standby := run(t, opts, second)
 	s := standby.awaitState(t, postgres.Standby)
@@ -319,7 +319,7 @@ func TestAnotherReaderMovedTheSlot(t *testing.T) {
 	exec(t, direct, `insert into t values (1)`)
 	first.awaitRows(t, 1)
 	second := newRecorder()
-	other := run(t, postgres.Options{URL: direct, Slot: uniqueSlot(t), HolderSilence: 2 * time.Second}, second)
+	other := run(t, postgres.Options{URL: direct, Slot: uniqueSlot(t), HolderTimeout: 2 * time.Second}, second)
 	p.freeze()
 	other.awaitState(t, postgres.Streaming)
 	exec(t, direct, `insert into t values (2)`)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"chatbridge/internal/retry"
 	"chatbridge/source"
 )
 
@@ -21,33 +22,34 @@ type Source struct {
 
 	// The rest belongs to the goroutine that called Run.
 
-	// history is the server that progress belongs to, and next the one of this
-	// stream where that is not certain to be the same: not before the
-	// transaction expect has come. other tells that it did not.
-	history, next identity
-	expect        transactionID
-	other         bool
-	keeper        keeper
-	holder        holder
-	// blind: the last inspection failed.
-	blind  bool
-	nudged time.Time
+	// history is the server that progress belongs to, next that of this stream:
+	// whether they are the same is not certain before the transaction expect was
+	// received. historyDiffers tells that they are not.
+	history, next  identity
+	expect         transactionID
+	historyDiffers bool
+	keeper         placeKeeper
+	holder         holder
+	// inspectFailed: the last inspection returned an error, which was logged.
+	inspectFailed bool
+	// restartAdvanced is when restart_lsn was last advanced.
+	restartAdvanced time.Time
 	// encoding is the database's. raw is the same where the server cannot
 	// convert all of it to UTF-8, else empty.
 	encoding, raw string
-	// ceiling is what the slot may hold back; see judge.
+	// ceiling is how many bytes the slot may hold back; see checkSlot.
 	ceiling uint64
 	// ownPID is the server process of our last stream.
 	ownPID uint32
-	// lostReason is why the slot has to be made anew, empty where it has not.
+	// lostReason is why the slot has to be replaced, empty where it has not.
 	lostReason string
 	// publicationMissing tells that the slot is at a place where the
 	// publication did not exist.
 	publicationMissing bool
 	// progressed tells whether the last stream handled a transaction.
 	progressed bool
-	// stretch multiplies the time-outs of both sides.
-	stretch time.Duration
+	// timeoutFactor multiplies the time-outs of both sides.
+	timeoutFactor time.Duration
 }
 
 // New checks the options. It connects to nothing.
@@ -56,7 +58,7 @@ func New(opts Options) (*Source, error) {
 		return nil, err
 	}
 	opts.setDefaults()
-	s := &Source{opts: opts, stretch: 1}
+	s := &Source{opts: opts, timeoutFactor: 1}
 	s.progress.retain = opts.Retain
 	s.keeper.s = s
 	s.status.since = time.Now()
@@ -65,12 +67,12 @@ func New(opts Options) (*Source, error) {
 
 // Run follows the publication until ctx ends and then returns nil, with the
 // last position confirmed and the slot free. It connects again by itself after
-// any failure that time or somebody at the server can mend, and says so in
-// Stats. What only another configuration of the bridge can mend ends it with a
+// any failure that passes or that can be fixed at the server, and says so in
+// Stats. What only another configuration of the bridge can fix ends it with a
 // *FatalError, and a handler's error ends it with that error. Run waits for
 // the handler's method that is running; it is not called after Run returned.
 func (s *Source) Run(ctx context.Context, h source.Handler) error {
-	backoff := backoff{min: s.opts.MinRetry, max: s.opts.MaxRetry}
+	backoff := retry.Backoff{Min: s.opts.MinRetry, Max: s.opts.MaxRetry}
 	refused := Refusals{Min: s.opts.MinRetry, Slow: s.opts.SlowRetry}
 	s.setState(ctx, Connecting, "", "starting")
 	for {
@@ -88,14 +90,14 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 			refused = Refusals{Min: s.opts.MinRetry, Slow: s.opts.SlowRetry}
 			s.adaptTimeout(err)
 			if s.progressed || time.Since(began) > s.opts.MaxRetry {
-				backoff.reset()
+				backoff.Reset()
 			}
 		}
 		pause, err := s.after(ctx, err, &backoff, &refused)
 		if err != nil {
 			return err
 		}
-		if sleep(ctx, pause) != nil {
+		if retry.Sleep(ctx, pause) != nil {
 			s.setState(context.WithoutCancel(ctx), Stopped, "", "stopped")
 			return nil
 		}
@@ -104,7 +106,7 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 
 // after decides what to do about the end of a session: how long to pause, or
 // to end.
-func (s *Source) after(ctx context.Context, err error, b *backoff, r *Refusals) (time.Duration, error) {
+func (s *Source) after(ctx context.Context, err error, b *retry.Backoff, r *Refusals) (time.Duration, error) {
 	if errors.Is(err, errOtherHistory) {
 		s.setState(ctx, Connecting, "", err.Error())
 		return 0, nil // the gap is reported with the next stream
@@ -137,7 +139,7 @@ func (s *Source) after(ctx context.Context, err error, b *backoff, r *Refusals) 
 		return 0, nil
 	}
 	s.setState(ctx, Retrying, topic, reasonOf(p), attrs...)
-	return b.next(), nil
+	return b.Next(), nil
 }
 
 func reasonOf(p *problem) string {
@@ -147,16 +149,17 @@ func reasonOf(p *problem) string {
 	return fmt.Sprintf("%s; %s", p.Error(), p.hint)
 }
 
-// adaptTimeout doubles the server's time-out and our own while streams end in
-// silence and without a transaction: one so large that the server takes longer
-// to decode it, without looking at what we send, would else never pass.
+// adaptTimeout doubles the server's time-out and our own while streams end
+// without a reply and without a transaction: a transaction that takes the server
+// longer than that to decode, during which it reads nothing from us, would never
+// be received otherwise.
 func (s *Source) adaptTimeout(err error) {
 	const most = 4
 	switch {
 	case s.progressed:
-		s.stretch = 1
-	case errors.Is(err, errSilent), errors.Is(err, errServerEnd):
-		s.stretch = min(2*s.stretch, most)
+		s.timeoutFactor = 1
+	case errors.Is(err, errNoReply), errors.Is(err, errServerEnd):
+		s.timeoutFactor = min(2*s.timeoutFactor, most)
 	}
 }
 

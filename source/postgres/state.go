@@ -50,13 +50,13 @@ type Stats struct {
 	Since time.Time
 
 	// LagBytes is how much of the server's log is not yet handled, as far as
-	// it is known: the server's end is looked at every Options.Watch.
+	// it is known: the server's end is polled every Options.Watch.
 	LagBytes uint64
 	// Lag is how long after its commit the transaction that is being read, or
 	// was read last, arrived. 0 when nothing is outstanding.
 	Lag time.Duration
-	// Handled and Confirmed are the places up to which all is handled, and
-	// which the server need not keep.
+	// Handled and Confirmed are the places up to which all is handled, and up to
+	// which the server may remove its log.
 	Handled, Confirmed pgoutput.LSN
 	// LastCommit is the commit time of the last handled transaction.
 	LastCommit time.Time
@@ -75,8 +75,8 @@ type Stats struct {
 	// Replaced counts values in which bytes that are no characters of the
 	// database's encoding were replaced by U+FFFD.
 	Replaced uint64
-	// Faults are what an inspection found to be wrong at the database, so that
-	// changes do not come although the stream is well; nil where all is well.
+	// Faults are what the last inspection found wrong at the database, so that
+	// changes do not arrive although it streams; nil for nothing.
 	Faults []Fault
 
 	// LastError is the last failure, nil if there was none; it stays after
@@ -99,7 +99,7 @@ type Failure struct {
 	Remedy string
 }
 
-// SlotStatus is a look at pg_replication_slots.
+// SlotStatus is what pg_replication_slots has of the slot.
 type SlotStatus struct {
 	At time.Time
 	// WALStatus is reserved, extended, unreserved or lost.
@@ -174,12 +174,12 @@ func (s *Source) setState(ctx context.Context, state State, topic, reason string
 		s.status.since = now
 	}
 	s.status.state, s.status.reason = state, reason
-	silent := topic == s.status.topic && now.Sub(s.status.logged) < logAgain
-	if !silent {
+	repeated := topic == s.status.topic && now.Sub(s.status.logged) < logAgain
+	if !repeated {
 		s.status.topic, s.status.logged = topic, now
 	}
 	s.status.mu.Unlock()
-	if silent {
+	if repeated {
 		return
 	}
 	level := slog.LevelInfo
@@ -199,13 +199,13 @@ func (s *Source) setFailure(p *problem) {
 	s.status.failure = &Failure{At: time.Now(), Text: p.Error(), Code: p.code(), Remedy: p.hint}
 }
 
-func (s *Source) setSlot(look slotLook) {
-	s.progress.observe(look.current)
+func (s *Source) setSlot(slot slotState) {
+	s.progress.observe(slot.current)
 	s.status.mu.Lock()
 	defer s.status.mu.Unlock()
 	s.status.slot = &SlotStatus{
-		At: time.Now(), WALStatus: look.walStatus, Safe: look.safe,
-		Unconfirmed: uint64(look.current - min(look.confirmed, look.current)),
-		HeldBack:    uint64(look.current - min(look.restart, look.current)),
+		At: time.Now(), WALStatus: slot.walStatus, Safe: slot.safe,
+		Unconfirmed: uint64(slot.current - min(slot.confirmed, slot.current)),
+		HeldBack:    uint64(slot.current - min(slot.restart, slot.current)),
 	}
 }

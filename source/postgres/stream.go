@@ -10,10 +10,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/internal/sqlquote"
 	"chatbridge/source"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/pgoutput"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 )
@@ -31,16 +33,16 @@ type identity struct {
 // stream is a replication connection in COPY.
 type stream struct {
 	s        *Source
-	conn     net.Conn // the writing half is the replier's until it is joined
+	conn     net.Conn // only sendStatusUpdates writes to it until it is joined
 	frontend *pgproto3.Frontend
 	link     *link
 	pid      uint32
 	// stop is why the stream shall end, nil while it shall not.
 	stop atomic.Pointer[error]
-	// wake asks the replier for a status update at once, and ping for one that
-	// the server answers at once.
+	// wake asks sendStatusUpdates for one at once, and ping for one that asks the
+	// server to reply.
 	wake, ping chan struct{}
-	// gap is what the reading goroutine has to report, nil where nothing is.
+	// gap is what the reading goroutine has to report, nil for nothing.
 	gap atomic.Pointer[source.Gap]
 }
 
@@ -53,7 +55,7 @@ func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, *link,
 	}
 	link, last := s.dialer(cfg.DialFunc)
 	cfg.DialFunc = link
-	cfg.RuntimeParams["wal_sender_timeout"] = strconv.FormatInt((s.stretch * s.opts.ServerTimeout).Milliseconds(), 10)
+	cfg.RuntimeParams["wal_sender_timeout"] = strconv.FormatInt((s.timeoutFactor * s.opts.ServerTimeout).Milliseconds(), 10)
 	if s.raw != "" {
 		cfg.RuntimeParams["client_encoding"] = s.raw
 	}
@@ -103,7 +105,7 @@ func (s *Source) identify(ctx context.Context, conn *pgconn.PgConn) (identity, p
 // the publication's name as an identifier, so it is quoted as one.
 func (s *Source) startSQL(from pgoutput.LSN) string {
 	return fmt.Sprintf("START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names %s)",
-		quoteIdent(s.opts.Slot), from, quoteLiteral(quoteIdent(s.opts.Publication)))
+		pgx.Identifier{s.opts.Slot}.Sanitize(), from, sqlquote.Literal(pgx.Identifier{s.opts.Publication}.Sanitize()))
 }
 
 // copyBoth gives the command and waits until the server streams.
@@ -139,20 +141,20 @@ func (s *Source) newStream(conn *pgconn.PgConn, l *link) (*stream, error) {
 	if err := hc.Conn.SetDeadline(time.Time{}); err != nil {
 		return nil, s.classify("take over the connection", err)
 	}
-	// A ping is on its way at any time, so three are missed after three
-	// intervals and the time that one answer takes.
-	l.patience.Store(int64(s.stretch * (3*s.opts.Ping + s.opts.Ping/2)))
+	// A ping is always under way, so three are missed after three intervals and
+	// the time of one answer.
+	l.timeout.Store(int64(s.timeoutFactor * (3*s.opts.Ping + s.opts.Ping/2)))
 	return &stream{
 		s: s, conn: hc.Conn, frontend: hc.Frontend, link: l, pid: hc.PID,
 		wake: make(chan struct{}, 1), ping: make(chan struct{}, 1),
 	}, nil
 }
 
-// interrupt makes the stream end because of err. The first one counts. Any
+// interrupt makes the stream end because of err; the first err is kept. Any
 // goroutine may call it.
 func (st *stream) interrupt(err error) {
 	st.stop.CompareAndSwap(nil, &err)
-	st.link.wake()
+	st.link.interrupt()
 }
 
 // stopped returns why the stream shall end, nil while it shall not.
@@ -163,11 +165,11 @@ func (st *stream) stopped() error {
 	return nil
 }
 
-// report has the reading goroutine report a gap: it reads the server's answer
-// soon, if nothing else.
-func (st *stream) report(g *source.Gap) {
+// queueGap has the reading goroutine report a gap. A ping makes sure that it
+// reads something soon.
+func (st *stream) queueGap(g *source.Gap) {
 	if before := st.gap.Load(); before != nil {
-		g.Since = before.Since // one that has not been reported yet
+		g.Since = before.Since // that one was not reported yet
 	}
 	st.gap.Store(g)
 	select {
@@ -176,8 +178,8 @@ func (st *stream) report(g *source.Gap) {
 	}
 }
 
-// reply asks for a status update at once.
-func (st *stream) reply() {
+// requestStatus asks for a status update at once.
+func (st *stream) requestStatus() {
 	select {
 	case st.wake <- struct{}{}:
 	default: // one is due anyway

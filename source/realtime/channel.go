@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"chatbridge/internal/retry"
 )
 
 // channel is one table's channel on one connection. The session owns it.
@@ -19,9 +21,10 @@ type channel struct {
 	joinedAt time.Time
 	// failures counts refused joins and missing subscriptions in a row.
 	failures int
-	// expired tells that the server called the key expired; phx_close follows.
+	// expired tells that the server reported the key as expired; phx_close
+	// follows.
 	expired bool
-	backoff backoff
+	backoff retry.Backoff
 }
 
 // maxFailures is after how many failures in a row the connection is given up.
@@ -37,7 +40,7 @@ func (c *channel) enter(st ChannelState, due time.Time, errText string) bool {
 // leave is enter without anything due: the connection is gone.
 func (c *channel) leave(st ChannelState, errText string) { c.enter(st, time.Time{}, errText) }
 
-// join sends phx_join for the channel, anew where it was joined before: the
+// join sends phx_join for the channel, also where it was joined before: the
 // server then closes the older join, whose last frames show its join_ref.
 func (ss *session) join(c *channel) *ended {
 	p := joinPayload{}
@@ -54,7 +57,7 @@ func (ss *session) join(c *channel) *ended {
 	c.joinRef, c.expired = ss.nextRef(), false
 	c.t.countJoin()
 	now := time.Now()
-	ss.joinSeen = now
+	ss.heartbeat.joinPending = now
 	// The server answers joins one after the other.
 	wait := ss.s.opts.Timing.Join
 	for _, other := range ss.channels {
@@ -81,12 +84,11 @@ func (ss *session) expired(c *channel) *ended {
 	return ss.join(c)
 }
 
-// handle takes one frame that is not a change.
+// handle handles one frame that is not a change.
 func (ss *session) handle(f frame) *ended {
 	if f.Topic == topicPhoenix {
-		if f.Event == eventReply && ss.hbRef != "" {
-			// Any answer shows that the socket is served.
-			ss.hbRef = ""
+		if f.Event == eventReply {
+			ss.heartbeat.answered()
 		}
 		return nil
 	}
@@ -106,7 +108,7 @@ func (ss *session) handle(f frame) *ended {
 	return nil
 }
 
-// onReply takes the answer to a join, or to a push to a channel that the
+// onReply handles the answer to a join, or to a push to a channel that the
 // server no longer has.
 func (ss *session) onReply(c *channel, f frame) *ended {
 	var r reply
@@ -119,7 +121,7 @@ func (ss *session) onReply(c *channel, f frame) *ended {
 		}
 		return nil
 	}
-	ss.joinSeen = time.Now()
+	ss.heartbeat.joinPending = time.Now()
 	if r.Status == "ok" {
 		c.joinedAt = time.Now()
 		c.state, c.due = ChannelJoined, c.joinedAt.Add(ss.s.opts.Timing.Subscribe)
@@ -132,21 +134,21 @@ func (ss *session) onReply(c *channel, f frame) *ended {
 // refused deals with a refused join.
 func (ss *session) refused(c *channel, r *Refusal) *ended {
 	c.failures++
-	ss.complain(c, r)
+	ss.logRefusal(c, r)
 	switch {
-	case r.kind == token:
+	case r.kind == newToken:
 		// The key expired after the handshake, or was never good: a new
 		// connection shows which.
 		return &ended{reason: "token", err: r, wait: ss.tokenWait(c)}
 	case r.kind == redial:
 		return &ended{reason: "join_refused", err: r}
-	case r.kind == operator:
-		c.enter(ChannelRefused, time.Now().Add(jitter(ss.s.opts.Timing.Refused)), r.Error())
+	case r.kind == fixByOperator:
+		c.enter(ChannelRefused, time.Now().Add(retry.Jitter(ss.s.opts.Timing.Refused)), r.Error())
 		return nil
 	case c.failures >= maxFailures:
 		return &ended{reason: "join_failed", err: r}
 	}
-	c.enter(ChannelWaiting, time.Now().Add(c.backoff.next()), r.Error())
+	c.enter(ChannelWaiting, time.Now().Add(c.backoff.Next()), r.Error())
 	return nil
 }
 
@@ -159,7 +161,7 @@ func (ss *session) tokenWait(c *channel) time.Duration {
 	return ss.s.opts.Timing.Refused
 }
 
-// onSystem takes a system message. Only the one that confirms the
+// onSystem handles a system message. Only the one that confirms the
 // subscription means that changes will be delivered.
 func (ss *session) onSystem(c *channel, f frame) *ended {
 	var m system
@@ -171,37 +173,37 @@ func (ss *session) onSystem(c *channel, f frame) *ended {
 		ss.subscribed(c)
 	case m.Extension == eventChanges:
 		r := subscribeRefusal(string(m.Message), c.t.name)
-		ss.complain(c, r)
+		ss.logRefusal(c, r)
 		if c.state == ChannelLive {
 			ss.s.gap(c.t, gapChannel)
 		}
-		if r.kind == operator {
-			c.enter(ChannelRefused, time.Now().Add(jitter(ss.s.opts.Timing.Refused)), r.Error())
+		if r.kind == fixByOperator {
+			c.enter(ChannelRefused, time.Now().Add(retry.Jitter(ss.s.opts.Timing.Refused)), r.Error())
 		} else {
 			c.enter(ChannelDegraded, time.Now().Add(ss.s.opts.Timing.Subscribe), r.Error())
 		}
 	case m.Status == "error":
 		c.expired = c.expired || isTokenText(string(m.Message))
-		ss.complain(c, &Refusal{Step: "channel", Text: string(m.Message)})
+		ss.logRefusal(c, &Refusal{Step: "channel", Text: string(m.Message)})
 	}
 	return nil
 }
 
-// subscribed takes the server's word that it registered the subscription.
-// Whatever happened before is to be read back, a repetition included: the
-// server repeats itself after it had dropped all subscriptions for a moment.
+// subscribed handles the confirmation that the subscription is registered.
+// Whatever was committed before is read back, also after a repetition: the server
+// repeats itself after it had dropped all subscriptions for a moment.
 func (ss *session) subscribed(c *channel) {
-	again := c.state == ChannelLive
+	repeated := c.state == ChannelLive
 	took := time.Since(c.joinedAt)
 	c.state, c.due, c.failures = ChannelLive, time.Time{}, 0
-	c.backoff.reset()
+	c.backoff.Reset()
 	c.t.confirmed()
 	if c.t.setChannel(ChannelLive, "") {
 		ss.s.log.Info("subscribed to changes", "table", c.t.name)
 	}
 	ss.s.hold.begin(ss.s.opts.Timing.Hold)
 	c.t.liveSince.Store(int64(ss.s.clock.elapsed()))
-	if again {
+	if repeated {
 		ss.s.gap(c.t, gapResubscribed)
 		return
 	}
@@ -210,11 +212,11 @@ func (ss *session) subscribed(c *channel) {
 	// milliseconds. In the first case the server's slot may be made later
 	// than the subscription is confirmed.
 	if cold := ss.s.opts.Timing.Cold; took > cold/5 {
-		ss.s.rec.requestAfter(cold)
+		ss.s.rec.requests.windowAfter(cold)
 	}
 }
 
-// onClose takes the end of a channel. The close of an earlier join may come
+// onClose handles the end of a channel. The close of an earlier join may come
 // after the answer to the present one.
 func (ss *session) onClose(c *channel, f frame) *ended {
 	if f.JoinRef != c.joinRef && f.Ref != c.joinRef {
@@ -224,7 +226,7 @@ func (ss *session) onClose(c *channel, f frame) *ended {
 		if c.state == ChannelLive {
 			ss.s.gap(c.t, gapChannel)
 		}
-		return &ended{reason: "token", err: &Refusal{Step: "channel", Text: "the key has expired", Hint: hintKey, kind: token}}
+		return &ended{reason: "token", err: &Refusal{Step: "channel", Text: "the key has expired", Hint: hintKey, kind: newToken}}
 	}
 	text := "the server closed the channel"
 	if f.Event == eventError {
@@ -241,33 +243,34 @@ func (ss *session) rejoin(c *channel, r *Refusal, gapReason string) *ended {
 	if c.state == ChannelWaiting || c.state == ChannelRefused {
 		return nil
 	}
-	ss.complain(c, r)
+	ss.logRefusal(c, r)
 	c.failures++
 	if c.failures >= maxFailures {
 		return &ended{reason: "join_failed", err: r}
 	}
-	c.enter(ChannelWaiting, time.Now().Add(c.backoff.next()), r.Error())
+	c.enter(ChannelWaiting, time.Now().Add(c.backoff.Next()), r.Error())
 	return nil
 }
 
-// obey does what the reconciler asks for.
-func (ss *session) obey(cmd command) *ended {
+// handleCommand rejoins a channel or ends the connection, as the reconciler
+// asked.
+func (ss *session) handleCommand(cmd command) *ended {
 	c := ss.channels[cmd.table]
 	if c.state != ChannelLive {
 		return nil // it is being joined already
 	}
 	ss.s.gap(cmd.table, cmd.reason)
-	if ss.hbRef != "" && time.Since(ss.hbAt) > ss.s.opts.Timing.Grace {
+	if ss.heartbeat.openFor() > ss.s.opts.Timing.Grace {
 		return &ended{reason: "half_open", err: errors.New("changes and answers to heartbeats stay away")}
 	}
 	if cmd.redial {
-		return &ended{reason: cmd.reason, err: errors.New("a channel is subscribed but delivers nothing, even after it was joined anew")}
+		return &ended{reason: cmd.reason, err: errors.New("a channel is subscribed but delivers nothing, even after it was joined again")}
 	}
 	return ss.join(c)
 }
 
-// complain logs a refusal once.
-func (ss *session) complain(c *channel, r *Refusal) {
+// logRefusal logs a refusal once.
+func (ss *session) logRefusal(c *channel, r *Refusal) {
 	if c.t.channelError() != r.Error() {
 		ss.s.log.Warn("channel does not deliver", "table", c.t.name, "error", r)
 	}

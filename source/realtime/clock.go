@@ -12,14 +12,25 @@ type clock struct {
 	start time.Time // with its monotonic reading
 
 	mu sync.Mutex
-	// offset and before are the smallest (received - committed) of this and
+	// current and previous are the smallest (received - committed) of this and
 	// the last period. Latency is never negative, so each is at least the
 	// clocks' difference.
-	offset, before time.Duration
-	have, had      bool
-	periodEnd      time.Duration
+	current, previous minimum
+	periodEnd         time.Duration
 	// skew is (our clock - the reader's server's), to a second.
 	skew time.Duration
+}
+
+// minimum is the smallest duration of those added. The zero minimum has none.
+type minimum struct {
+	d     time.Duration
+	known bool
+}
+
+func (m *minimum) add(d time.Duration) {
+	if !m.known || d < m.d {
+		*m = minimum{d, true}
+	}
 }
 
 // clockPeriod is how long a sample may count, so that drift does not.
@@ -40,13 +51,10 @@ func (c *clock) observe(commit time.Time, at time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at > c.periodEnd {
-		c.before, c.had = c.offset, c.have
-		c.have = false
+		c.previous, c.current = c.current, minimum{}
 		c.periodEnd = at + clockPeriod
 	}
-	if !c.have || d < c.offset {
-		c.offset, c.have = d, true
-	}
+	c.current.add(d)
 }
 
 // committedBefore returns a time on the database's clock, in microseconds,
@@ -56,14 +64,14 @@ func (c *clock) observe(commit time.Time, at time.Duration) {
 func (c *clock) committedBefore(begin time.Duration) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	offset := c.offset
-	switch {
-	case !c.have && !c.had:
-		return 0
-	case !c.have || (c.had && c.before < offset):
-		offset = c.before
+	offset := c.current
+	if c.previous.known {
+		offset.add(c.previous.d)
 	}
-	return c.start.Add(begin - offset - clockMargin).UnixMicro()
+	if !offset.known {
+		return 0
+	}
+	return c.start.Add(begin - offset.d - clockMargin).UnixMicro()
 }
 
 // read takes the server's time as an answer gave it.

@@ -21,7 +21,7 @@ import (
 // recorded is the frames that the real server sent in the recordings.
 func recorded(t testing.TB, pattern string) []string {
 	t.Helper()
-	files, err := filepath.Glob("testdata/recordings/" + pattern + ".jsonl")
+	files, err := filepath.Glob("../../internal/realtimedouble/testdata/recordings/" + pattern + ".jsonl")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no recording %s: %v", pattern, err)
 	}
@@ -166,7 +166,7 @@ func TestRecordedErrors(t *testing.T) {
 	t.Parallel()
 	cut := 0
 	for _, c := range changes(t, "g-over-1mb-v2") {
-		if c.cut {
+		if c.truncated {
 			cut++
 			if c.op != source.Delete && c.row[0].Kind != source.Text {
 				t.Error("a row that was cut lost its key")
@@ -222,7 +222,7 @@ func TestRecordedRefusals(t *testing.T) {
 			if m.Status == "error" && m.Extension == eventChanges {
 				x := subscribeRefusal(string(m.Message), "public.messages")
 				got[x.Text] = x.kind
-				if x.kind != operator || x.Hint == "" {
+				if x.kind != fixByOperator || x.Hint == "" {
 					t.Errorf("will not pass by itself: %v", x)
 				}
 			} else if m.Status == "error" && !isTokenText(string(m.Message)) {
@@ -231,12 +231,12 @@ func TestRecordedRefusals(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]remedy{
-		"MalformedJWT: The token provided is not a valid JWT":          operator,
-		"JwtSignatureError: Failed to validate JWT signature":          operator,
-		"InvalidJWTToken: Token has expired 3615 seconds ago":          token,
-		"InvalidJWTToken: Fields `role` and `exp` are required in JWT": token,
-		"Error parsing `filter` params: [\"foo\", \"1\"]":              operator,
-		"Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: [event: *, schema: public, table: nosuch, filters: [], select: nil]": operator,
+		"MalformedJWT: The token provided is not a valid JWT":          fixByOperator,
+		"JwtSignatureError: Failed to validate JWT signature":          fixByOperator,
+		"InvalidJWTToken: Token has expired 3615 seconds ago":          newToken,
+		"InvalidJWTToken: Fields `role` and `exp` are required in JWT": newToken,
+		"Error parsing `filter` params: [\"foo\", \"1\"]":              fixByOperator,
+		"Unable to subscribe to changes with given parameters. Please check Realtime is enabled for the given connect parameters: [event: *, schema: public, table: nosuch, filters: [], select: nil]": fixByOperator,
 	} {
 		if kind, ok := got[text]; !ok || kind != want {
 			t.Errorf("%s: got %d (%t), want %d", text, kind, ok, want)
@@ -249,29 +249,29 @@ func TestRefusalsThatWereNotRecorded(t *testing.T) {
 	for reason, want := range map[string]remedy{
 		"ClientJoinRateLimitReached: Too many joins per second":      redial,
 		"TenantNotFound: Tenant with the given ID does not exist":    redial,
-		"ConnectionRateLimitReached: Too many connected users":       retry,
-		"RealtimeRestarting: Realtime is restarting, please standby": retry,
-		"Realtime was unable to connect to the project database":     retry,
-		"join crashed": retry,
-		"PrivateOnly: This project only allows private channels":                       operator,
-		"Unauthorized: You do not have permissions to read from this Channel topic: x": operator,
-		"InvalidJWTExpiration: Token has expired 12 seconds ago":                       token,
-		"RealtimeDisabledForTenant: Realtime disabled for this tenant":                 operator,
-		"something new": retry,
+		"ConnectionRateLimitReached: Too many connected users":       waitAndRetry,
+		"RealtimeRestarting: Realtime is restarting, please standby": waitAndRetry,
+		"Realtime was unable to connect to the project database":     waitAndRetry,
+		"join crashed": waitAndRetry,
+		"PrivateOnly: This project only allows private channels":                       fixByOperator,
+		"Unauthorized: You do not have permissions to read from this Channel topic: x": fixByOperator,
+		"InvalidJWTExpiration: Token has expired 12 seconds ago":                       newToken,
+		"RealtimeDisabledForTenant: Realtime disabled for this tenant":                 fixByOperator,
+		"something new": waitAndRetry,
 	} {
 		if got := joinRefusal(reason); got.kind != want {
 			t.Errorf("%s: %d, want %d", reason, got.kind, want)
 		}
 	}
 	for text, want := range map[string]remedy{
-		`{:error, "Too many database timeouts"}`:                       retry,
-		"Column selection is not supported for wildcard subscriptions": operator,
+		`{:error, "Too many database timeouts"}`:                       waitAndRetry,
+		"Column selection is not supported for wildcard subscriptions": fixByOperator,
 	} {
 		if got := subscribeRefusal(text, "t"); got.kind != want {
 			t.Errorf("%s: %d, want %d", text, got.kind, want)
 		}
 	}
-	for status, want := range map[int]remedy{200: operator, 301: operator, 401: operator, 403: operator, 404: operator, 429: retry, 500: retry, 503: retry} {
+	for status, want := range map[int]remedy{200: fixByOperator, 301: fixByOperator, 401: fixByOperator, 403: fixByOperator, 404: fixByOperator, 429: waitAndRetry, 500: waitAndRetry, 503: waitAndRetry} {
 		if got := handshakeRefusal(&http.Response{StatusCode: status, Body: http.NoBody}); got.kind != want {
 			t.Errorf("%d: %d, want %d", status, got.kind, want)
 		}

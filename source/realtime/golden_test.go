@@ -22,6 +22,8 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
 	"chatbridge/source"
 	"chatbridge/source/realtime"
@@ -110,7 +112,7 @@ type goldenPath struct {
 	broken  error
 
 	mu     sync.Mutex
-	mapper *mapping.Mapper
+	mapper *engine.Mapper
 	mark   string
 	block  int
 	lines  []string
@@ -242,11 +244,11 @@ func (p *goldenPath) runCase(t *testing.T, file string) {
 	p.run(t, 0, "select 1")
 	p.mu.Lock()
 	p.lines = nil
-	opts := mapping.Options{}
+	opts := engine.Options{}
 	if option(a, "lookup") != "none" {
 		opts.Lookup = lookup.NewSQL(p.pool, spec, patience)
 	}
-	p.mapper = mapping.New(spec, opts)
+	p.mapper = engine.New(spec, opts)
 	p.mu.Unlock()
 	n := 0
 	for _, block := range strings.Split(section(a, "test.sql"), "\n\n") {
@@ -342,7 +344,7 @@ func (p *goldenPath) Commit(source.Tx) error {
 
 func (p *goldenPath) Gap(source.Gap) error { return nil }
 
-func (p *goldenPath) emit(e *mapping.Event) error {
+func (p *goldenPath) emit(e *contract.Event) error {
 	var b strings.Builder
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)

@@ -19,6 +19,8 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
 	"chatbridge/source"
 	"chatbridge/source/realtime"
 )
@@ -32,7 +34,7 @@ func quick() realtime.Timing {
 	return realtime.Timing{
 		Heartbeat: 100 * ms, HeartbeatTimeout: 10 * time.Second, Read: 20 * time.Second,
 		Handshake: 5 * time.Second, Join: 10 * time.Second, Subscribe: 10 * time.Second, Refused: 300 * ms,
-		Backoff: []time.Duration{20 * ms, 40 * ms, 80 * ms}, Stable: 200 * ms,
+		MinRetry: 20 * ms, MaxRetry: 80 * ms, Stable: 200 * ms,
 		Grace: 150 * ms, Cold: 200 * ms, Hold: time.Second, KeyCheck: 50 * ms,
 	}
 }
@@ -83,7 +85,7 @@ func prepare(t *testing.T, s setup) *project {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.rec.mapper, p.rec.client = mapping.New(spec, mapping.Options{}), map[string]string{}
+		p.rec.mapper, p.rec.client = engine.New(spec, engine.Options{}), map[string]string{}
 	}
 	if p.db, err = pgx.Connect(t.Context(), p.dsn); err != nil {
 		t.Fatal(err)
@@ -276,7 +278,7 @@ type recorder struct {
 	faults  []string
 	// mapper and client stand for what comes after: the CRM's client drops a
 	// message whose id it has, and a status of a message it has not.
-	mapper *mapping.Mapper
+	mapper *engine.Mapper
 	client map[string]string // message id → status
 	// stall, if set, is waited for in each Change.
 	stall chan struct{}
@@ -325,7 +327,7 @@ func (r *recorder) Begin(tx source.Tx) error {
 }
 
 // emit is the CRM's client.
-func (r *recorder) emit(e *mapping.Event) error {
+func (r *recorder) emit(e *contract.Event) error {
 	var m struct{ ID, MessageID, Status string }
 	if err := json.Unmarshal(e.Payload, &m); err != nil {
 		return err

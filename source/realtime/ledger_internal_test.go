@@ -96,20 +96,6 @@ func TestClockBoundsWhatWasCommittedBefore(t *testing.T) {
 	}
 }
 
-func TestBackoffVariesAndStarts(t *testing.T) {
-	t.Parallel()
-	b := backoff{waits: []time.Duration{100, 200, 400}}
-	for i, want := range []time.Duration{100, 200, 400, 400, 400} {
-		if d := b.next(); d < want*7/10 || d > want*13/10 {
-			t.Errorf("wait %d is %d, want about %d", i, d, want)
-		}
-	}
-	b.reset()
-	if d := b.next(); d > 130 {
-		t.Errorf("after a reset: %d", d)
-	}
-}
-
 func TestQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	q := newQueue(3, 100)

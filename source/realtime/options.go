@@ -85,82 +85,21 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Timing is the protocol's times, each with its default where zero.
-type Timing struct {
-	// Heartbeat is the interval of heartbeats, which the server needs to see
-	// (it closes after 60 s without a byte). Default 25 s.
-	Heartbeat time.Duration
-	// HeartbeatTimeout is how long a heartbeat may stay unanswered before the
-	// connection counts as half open; it does not run while a join is
-	// pending, for a join blocks the socket on the server. Default 45 s.
-	HeartbeatTimeout time.Duration
-	// Read is how long nothing at all may come in. Default 70 s.
-	Read time.Duration
-	// Write bounds one write. Default 10 s.
-	Write time.Duration
-	// Handshake bounds dialling; the server delays a refusal by 2 s. Default
-	// 20 s.
-	Handshake time.Duration
-	// Join is how long a join may stay unanswered. The server may wait 30 s
-	// for a database and then 5 s more to refuse. Default 40 s.
-	Join time.Duration
-	// Subscribe is how long after the join the subscription may take.
-	// Default 30 s.
-	Subscribe time.Duration
-	// Refused is the wait before asking again for what was refused for good.
-	// Default 60 s.
-	Refused time.Duration
-	// Backoff is the waits before a redial or a rejoin, each varied by 30 %;
-	// the last repeats. Default 1, 2, 5, 10, 20, 30 s.
-	Backoff []time.Duration
-	// Stable is how long a subscription must have held for Backoff to start
-	// over. Default 60 s.
-	Stable time.Duration
-	// Grace is what a difference is given to arrive by the stream before it
-	// is read back. Realtime took up to 0.65 s when idle. Default 3 s.
-	Grace time.Duration
-	// Cold is the wait before reading back again after a subscription that
-	// took long to be registered, for then the server's slot may have been
-	// made later still. Default 5 s.
-	Cold time.Duration
-	// Hold is the longest that streamed changes wait after a gap for what
-	// went before them to be read back. Default 5 s.
-	Hold time.Duration
-	// Linger is how long the newest changes wait for more of the same
-	// transaction, whose end the server does not mark. Default 10 ms.
-	Linger time.Duration
-	// KeyCheck is how often KeyFunc is asked. Default 60 s.
-	KeyCheck time.Duration
-}
-
 // setDefaults fills in what is zero.
 func (o *Options) setDefaults() {
-	def := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
-		}
-	}
-	def(&o.ReconcileInterval, 30*time.Second)
-	def(&o.DegradedInterval, 5*time.Second)
-	def(&o.RecentWindow, time.Hour)
-	def(&o.Window, 24*time.Hour)
-	def(&o.WindowInterval, 15*time.Minute)
-	def(&o.Backfill, 2*time.Minute)
+	orDefault(&o.ReconcileInterval, 30*time.Second)
+	orDefault(&o.DegradedInterval, 5*time.Second)
+	orDefault(&o.RecentWindow, time.Hour)
+	orDefault(&o.Window, 24*time.Hour)
+	orDefault(&o.WindowInterval, 15*time.Minute)
+	orDefault(&o.Backfill, 2*time.Minute)
 	o.DegradedInterval = min(o.DegradedInterval, o.ReconcileInterval)
 	o.WindowInterval = max(o.WindowInterval, o.ReconcileInterval)
 	o.RecentWindow = min(o.RecentWindow, o.Window)
-	if o.MaxRows <= 0 {
-		o.MaxRows = 100_000
-	}
-	if o.PageSize <= 0 {
-		o.PageSize = 1000
-	}
-	if o.QueueChanges <= 0 {
-		o.QueueChanges = 10_000
-	}
-	if o.QueueBytes <= 0 {
-		o.QueueBytes = 64 << 20
-	}
+	orDefault(&o.MaxRows, 100_000)
+	orDefault(&o.PageSize, 1000)
+	orDefault(&o.QueueChanges, 10_000)
+	orDefault(&o.QueueBytes, 64<<20)
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -168,27 +107,7 @@ func (o *Options) setDefaults() {
 		key := o.Key
 		o.KeyFunc = func(context.Context) (string, error) { return key, nil }
 	}
-	t := &o.Timing
-	def(&t.Heartbeat, 25*time.Second)
-	def(&t.HeartbeatTimeout, 45*time.Second)
-	def(&t.Read, 70*time.Second)
-	def(&t.Write, 10*time.Second)
-	def(&t.Handshake, 20*time.Second)
-	def(&t.Join, 40*time.Second)
-	def(&t.Subscribe, 30*time.Second)
-	def(&t.Refused, time.Minute)
-	def(&t.Stable, time.Minute)
-	def(&t.Grace, 3*time.Second)
-	def(&t.Cold, 5*time.Second)
-	def(&t.Hold, 5*time.Second)
-	def(&t.Linger, 10*time.Millisecond)
-	def(&t.KeyCheck, time.Minute)
-	if len(t.Backoff) == 0 {
-		t.Backoff = []time.Duration{
-			time.Second, 2 * time.Second, 5 * time.Second,
-			10 * time.Second, 20 * time.Second, 30 * time.Second,
-		}
-	}
+	o.Timing.setDefaults()
 }
 
 // Validate reports what New would refuse. The messages name the configuration

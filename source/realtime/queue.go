@@ -49,7 +49,7 @@ func (q *queue) len() int {
 	return len(q.items)
 }
 
-// poke makes the publisher look.
+// poke makes the publisher check the queue.
 func (q *queue) poke() {
 	select {
 	case q.ready <- struct{}{}:

@@ -12,13 +12,13 @@ import (
 type remedy uint8
 
 const (
-	// retry: it passes by itself.
-	retry remedy = iota
-	// operator: someone must mend something; ask again now and then.
-	operator
-	// token: the key expired or was not accepted; the connection's own key is
-	// fixed at the handshake, so dial again.
-	token
+	// waitAndRetry: it passes by itself.
+	waitAndRetry remedy = iota
+	// fixByOperator: someone must change something; ask again now and then.
+	fixByOperator
+	// newToken: the key expired or was not accepted; a connection keeps the key
+	// of its handshake, so dial again.
+	newToken
 	// redial: the server wants the connection gone.
 	redial
 )
@@ -52,9 +52,9 @@ func (r *Refusal) Error() string {
 	return s
 }
 
-// NeedsOperator reports whether asking again is futile before someone has
+// NeedsOperator reports whether asking again is of no use before someone has
 // done what Hint says.
-func (r *Refusal) NeedsOperator() bool { return r.kind == operator || r.kind == token }
+func (r *Refusal) NeedsOperator() bool { return r.kind == fixByOperator || r.kind == newToken }
 
 const (
 	hintKey       = "set source.realtime.key to the project's current service_role or secret key"
@@ -80,24 +80,24 @@ func handshakeRefusal(resp *http.Response) *Refusal {
 	}
 	switch {
 	case r.Status == http.StatusUnauthorized:
-		r.kind, r.Hint = operator, hintKey
+		r.kind, r.Hint = fixByOperator, hintKey
 		if strings.Contains(r.Text, "expired") {
 			r.Hint = "the key has expired: " + hintKey
 		}
 	case r.Status == http.StatusForbidden && r.Text == "":
 		// Also what an old server says to a bad key.
-		r.kind, r.Hint = operator, hintKey+"; the server gave no reason"
+		r.kind, r.Hint = fixByOperator, hintKey+"; the server gave no reason"
 	case r.Status == http.StatusForbidden:
-		r.kind, r.Hint = operator, "turn Realtime on for the project"
+		r.kind, r.Hint = fixByOperator, "turn Realtime on for the project"
 	case r.Status == http.StatusNotFound:
-		r.kind, r.Hint = operator, hintTenant
+		r.kind, r.Hint = fixByOperator, hintTenant
 	case r.Status == http.StatusTooManyRequests:
-		r.kind, r.Hint = retry, "the project's limit of connections or joins is reached: close other clients or raise it"
+		r.kind, r.Hint = waitAndRetry, "the project's limit of connections or joins is reached: close other clients or raise it"
 	case r.Status >= 500:
-		r.kind = retry
+		r.kind = waitAndRetry
 	default:
 		// A redirect, a web page: whatever answers is not Realtime.
-		r.kind, r.Hint = operator, "this is not a Realtime server: check source.realtime.url"
+		r.kind, r.Hint = fixByOperator, "this is not a Realtime server: check source.realtime.url"
 	}
 	return r
 }
@@ -116,23 +116,23 @@ func joinRefusal(reason string) *Refusal {
 	}
 	switch {
 	case has("expired", "InvalidJWT"):
-		r.kind, r.Hint = token, hintKey
+		r.kind, r.Hint = newToken, hintKey
 	case has("MalformedJWT", "JwtSignature", "JwtSigner", "Unauthorized"):
-		r.kind, r.Hint = operator, hintKey
+		r.kind, r.Hint = fixByOperator, hintKey
 	case has("RealtimeDisabledForTenant"):
-		r.kind, r.Hint = operator, "turn Realtime on for the project"
+		r.kind, r.Hint = fixByOperator, "turn Realtime on for the project"
 	case has("PrivateOnly"):
-		r.kind, r.Hint = operator, "allow public access to Realtime in the project's settings"
+		r.kind, r.Hint = fixByOperator, "allow public access to Realtime in the project's settings"
 	case has("TopicNameRequired"):
-		r.kind = operator
+		r.kind = fixByOperator
 	case has("ClientJoinRateLimit"):
 		r.kind, r.Hint = redial, "too many joins a second in this project"
 	case has("TenantNotFound"):
 		r.kind, r.Hint = redial, hintTenant
 	case has("ConnectionRateLimit", "ChannelRateLimit"):
-		r.kind, r.Hint = retry, "the project's limit of connections or channels is reached"
+		r.kind, r.Hint = waitAndRetry, "the project's limit of connections or channels is reached"
 	default:
-		r.kind = retry
+		r.kind = waitAndRetry
 	}
 	return r
 }
@@ -145,14 +145,14 @@ func subscribeRefusal(text, table string) *Refusal {
 	r := &Refusal{Step: "subscribe", Text: text}
 	switch {
 	case strings.Contains(text, "An exception happened"):
-		r.kind, r.Hint = operator, fmt.Sprintf(hintRights, table)
+		r.kind, r.Hint = fixByOperator, fmt.Sprintf(hintRights, table)
 	case strings.Contains(text, "given parameters"):
-		r.kind, r.Hint = operator, fmt.Sprintf(hintPublished, table)
+		r.kind, r.Hint = fixByOperator, fmt.Sprintf(hintPublished, table)
 	case strings.Contains(text, "parsing"), strings.Contains(text, "No subscription params"),
 		strings.Contains(text, "Column selection"):
-		r.kind, r.Hint = operator, "the server does not understand the subscription: please report this"
+		r.kind, r.Hint = fixByOperator, "the server does not understand the subscription: please report this"
 	default:
-		r.kind = retry
+		r.kind = waitAndRetry
 	}
 	return r
 }

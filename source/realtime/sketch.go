@@ -24,7 +24,9 @@ type watched struct {
 }
 
 // id is the key as one string.
-func (s *sketch) id() string { return strings.Join(s.key, "\x00") }
+func (s *sketch) id() string { return rowID(s.key) }
+
+func rowID(key []string) string { return strings.Join(key, "\x00") }
 
 // sketchRow makes the sketch of a row; false where the key is not there.
 func (t *table) sketchRow(rel *source.Relation, row source.Row) (sketch, bool) {

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"chatbridge/source"
 	"chatbridge/source/realtime/readback"
@@ -36,8 +35,8 @@ type Source struct {
 	hold   *hold
 	stats  *counters
 	rec    *reconciler
-	// close ends the reader that New made.
-	close func() error
+	// closeReader closes the reader that New made.
+	closeReader func() error
 
 	// seq numbers publications; the publisher counts, the reconciler reads.
 	seq      atomic.Uint64
@@ -49,7 +48,7 @@ type Source struct {
 // command asks the session to do something about a table's channel.
 type command struct {
 	table *table
-	// redial wants a new connection, otherwise the channel is joined anew.
+	// redial asks for a new connection, otherwise the channel is joined again.
 	redial bool
 	reason string
 }
@@ -68,8 +67,8 @@ func New(o Options) (*Source, error) {
 		opts: o, url: u, log: o.Logger, clock: newClock(),
 		queue: newQueue(o.QueueChanges, o.QueueBytes),
 		stats: newCounters(), batches: make(chan *batch), commands: make(chan command, 16),
-		tables: &tables{byName: map[string]*table{}},
-		close:  func() error { return nil },
+		tables:      &tables{byName: map[string]*table{}},
+		closeReader: func() error { return nil },
 	}
 	s.hold = newHold(s.clock, s.queue)
 	for _, t := range o.Tables {
@@ -94,7 +93,7 @@ func (s *Source) makeReader() (Reader, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source.realtime: %w", err)
 		}
-		s.close = r.Close
+		s.closeReader = r.Close
 		return r, nil
 	}
 	rest := s.opts.RestURL
@@ -108,7 +107,7 @@ func (s *Source) makeReader() (Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source.realtime: %w", err)
 	}
-	s.close = r.Close
+	s.closeReader = r.Close
 	return r, nil
 }
 
@@ -129,7 +128,7 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	cancel()
 	wg.Wait()
 	s.setState(StateStopped)
-	if cerr := s.close(); cerr != nil {
+	if cerr := s.closeReader(); cerr != nil {
 		s.log.Debug("closing the reader failed", "error", cerr)
 	}
 	return err
@@ -139,7 +138,7 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 // back.
 func (s *Source) gap(t *table, reason string) {
 	s.stats.count(s.stats.gaps, reason)
-	s.rec.request(true)
+	s.rec.requests.gap()
 	name := "all tables"
 	if t != nil {
 		name = t.name
@@ -148,8 +147,8 @@ func (s *Source) gap(t *table, reason string) {
 }
 
 func (s *Source) setState(st State) {
-	was, news := s.stats.setState(st)
-	if !news {
+	was, changed := s.stats.setState(st)
+	if !changed {
 		return
 	}
 	// Between two attempts at a server that is down the state goes to and
@@ -169,41 +168,4 @@ func (s *Source) anyNotLive() bool {
 		}
 	}
 	return false
-}
-
-// hold keeps streamed changes back for a bounded time while what went before
-// them is being read, so that the order of commits is kept across a gap.
-type hold struct {
-	clock *clock
-	queue *queue
-
-	mu    sync.Mutex
-	until time.Duration // of clock.elapsed
-}
-
-func newHold(c *clock, q *queue) *hold { return &hold{clock: c, queue: q} }
-
-// begin holds for at most d from now.
-func (h *hold) begin(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.until = h.clock.elapsed() + d
-}
-
-// end lets the changes go.
-func (h *hold) end() {
-	h.mu.Lock()
-	h.until = 0
-	h.mu.Unlock()
-	h.queue.poke()
-}
-
-// left is how long to hold still, 0 or less for not.
-func (h *hold) left() time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.until == 0 {
-		return 0
-	}
-	return h.until - h.clock.elapsed()
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// State is how the source as a whole fares.
+// State is the state of the source.
 type State string
 
 // The states.
@@ -18,14 +18,14 @@ const (
 	StateJoining State = "joining"
 	// StateLive: every channel is subscribed.
 	StateLive State = "live"
-	// StateDegraded: connected, but some channel was refused, closed or found
-	// deaf.
+	// StateDegraded: connected, but some channel was refused, closed or is
+	// subscribed without delivering anything.
 	StateDegraded State = "degraded"
 	// StateStopped: Run has not been called or has returned.
 	StateStopped State = "stopped"
 )
 
-// ChannelState is how one table's channel fares.
+// ChannelState is the state of one table's channel.
 type ChannelState string
 
 // The states of a channel.
@@ -58,8 +58,8 @@ type ChannelStats struct {
 	LastChange time.Time
 	// Error is the last refusal, with the remedy; empty while live.
 	Error string
-	// Joins counts the joins sent, Deaf how often the channel was found to be
-	// subscribed and not to deliver.
+	// Joins counts the joins sent, Deaf how often the channel was subscribed and
+	// did not deliver.
 	Joins, Deaf uint64
 	// Streamed and Reconciled count the changes published, by way.
 	Streamed, Reconciled uint64
@@ -118,7 +118,8 @@ type ReconcileStats struct {
 	GapOpen bool
 }
 
-// Reasons that are counted. They are the label values of metrics: few, fixed.
+// Reasons that are counted. They are label values of metrics, so there are few
+// and they do not change.
 const (
 	gapStart        = "start"
 	gapDisconnect   = "disconnect"
@@ -170,7 +171,7 @@ func (c *counters) count(m map[string]uint64, reason string) {
 
 func (c *counters) drop(reason string) { c.count(c.dropped, reason) }
 
-func (c *counters) setState(s State) (was State, news bool) {
+func (c *counters) setState(s State) (was State, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was = c.state
@@ -196,7 +197,7 @@ func (c *counters) setReadError(s string) (changed bool) {
 	return changed
 }
 
-// State returns how the source fares. Safe for concurrent use.
+// State returns the state. Safe for concurrent use.
 func (s *Source) State() State {
 	s.stats.mu.Lock()
 	defer s.stats.mu.Unlock()
@@ -215,7 +216,7 @@ func (s *Source) Stats() Stats {
 			Passes: c.passes.Load(), Failures: c.failures.Load(),
 			Requests: c.requests.Load(), RowsRead: c.rowsRead.Load(),
 			LastSuccess: unixNano(c.lastPass.Load()), LastDuration: time.Duration(c.lastDur.Load()),
-			GapOpen: s.rec.gapOpen(),
+			GapOpen: s.rec.requests.gapOpen(),
 		},
 	}
 	for _, t := range s.tables.list {

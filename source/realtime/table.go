@@ -10,15 +10,16 @@ import (
 	"chatbridge/source/realtime/readback"
 )
 
-// table is one followed table: what it looks like, what was published of it,
-// and how its channel fares.
+// table is one followed table: its shape, what was published of it, and the
+// state of its channel. Any goroutine may call its methods. mu and shape are
+// never held together.
 type table struct {
 	name  string // schema.name
 	topic string
 
 	ledger *ledger
 
-	// The channel's state, written by the session, read by all.
+	// mu guards channel, which the session writes and Stats reads.
 	mu      sync.Mutex
 	channel ChannelStats
 
@@ -26,7 +27,7 @@ type table struct {
 	// nanoseconds of Source.elapsed, 0 for never.
 	lastEvent atomic.Int64
 	// liveSince is since when the channel is subscribed, likewise, 0 while it
-	// is not; deafAt when it was last found to be deaf.
+	// is not; deafAt when it was last rejoined because it delivered nothing.
 	liveSince, deafAt          atomic.Int64
 	deaf, streamed, reconciled atomic.Uint64
 	// reconcilable tells that the table has a column to find changes by,
@@ -35,8 +36,8 @@ type table struct {
 	// rowless tells that the last change came without its row.
 	rowless atomic.Bool
 
-	// shape guards what follows; the stream's reader and the reconciler both
-	// learn it.
+	// shape guards what follows, which the stream's reader and the reconciler
+	// both set.
 	shape sync.Mutex
 	conf  readback.Table
 	// keyGiven tells that the configuration named the key.
@@ -53,7 +54,7 @@ func newTable(t readback.Table, maxRows int) *table {
 		ledger: newLedger(maxRows),
 	}
 	if !tb.keyGiven {
-		// Until the database has told.
+		// Until Describe returns the primary key.
 		tb.conf.Key = []string{"id"}
 	}
 	tb.channel.Table = tb.name
@@ -84,23 +85,23 @@ func (t *table) relation(columns []columnInfo) *source.Relation {
 	return t.rel
 }
 
-// isDescribed reports whether a reader has told the columns.
+// isDescribed reports whether a Reader returned the columns.
 func (t *table) isDescribed() bool {
 	t.shape.Lock()
 	defer t.shape.Unlock()
 	return t.described
 }
 
-// setChannel changes the channel's state; it reports whether that is news.
+// setChannel sets the channel's state and reports whether it changed.
 func (t *table) setChannel(st ChannelState, errText string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	news := t.channel.State != st || t.channel.Error != errText
+	changed := t.channel.State != st || t.channel.Error != errText
 	if t.channel.State != st {
 		t.channel.State, t.channel.Since = st, time.Now()
 	}
 	t.channel.Error = errText
-	return news
+	return changed
 }
 
 // channelError returns the last refusal.
@@ -117,7 +118,7 @@ func (t *table) setChannelError(text string) {
 }
 
 // setRowError notes that the server sends the table's changes without rows,
-// or, empty, that it does not; it reports whether that is news.
+// or, empty, that it does not; it reports whether that changed.
 func (t *table) setRowError(text string) bool {
 	if text == "" && !t.rowless.Load() {
 		return false
@@ -125,9 +126,9 @@ func (t *table) setRowError(text string) bool {
 	t.rowless.Store(text != "")
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	news := t.channel.Error != text
+	changed := t.channel.Error != text
 	t.channel.Error = text
-	return news
+	return changed
 }
 
 func (t *table) countJoin() {
@@ -153,9 +154,9 @@ func (t *table) stats() ChannelStats {
 	return cs
 }
 
-// learn takes what a reader said about the table. It reports false where the
+// setShape sets what a Reader returned for the table. It reports false where the
 // table has no column to find changes by.
-func (t *table) learn(s readback.Shape) bool {
+func (t *table) setShape(s readback.Shape) bool {
 	t.shape.Lock()
 	defer t.shape.Unlock()
 	if key := s.Key(); !t.keyGiven && len(key) > 0 && !slices.Equal(key, t.conf.Key) {
@@ -163,7 +164,7 @@ func (t *table) learn(s readback.Shape) bool {
 		t.ledger.clear()
 	}
 	if !t.described {
-		t.assume(s)
+		t.assumeColumns(s)
 	}
 	t.described = len(s.Columns) > 0
 	known := t.rel != nil && sameNames(t.rel.Columns, s.Columns)
@@ -173,9 +174,9 @@ func (t *table) learn(s readback.Shape) bool {
 	return t.conf.Created != "" || t.conf.Updated != ""
 }
 
-// assume fills in the columns that the configuration left open by their
+// assumeColumns fills in the columns that the configuration left open by their
 // customary names.
-func (t *table) assume(s readback.Shape) {
+func (t *table) assumeColumns(s readback.Shape) {
 	if t.conf.Created == "" && t.conf.Updated == "" {
 		if s.Has("created_at") {
 			t.conf.Created = "created_at"

@@ -12,13 +12,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// DB makes a fresh database on the binary's shared cluster, runs the SQL in
+// DB creates a database on the binary's shared cluster, runs the SQL in
 // it, and returns its superuser's address, over loopback TCP. When the test
 // ends the database is dropped with its replication slots and whoever is
 // still connected. wal_level is logical.
 func DB(t testing.TB, sql ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), clusterTimeout)
 	defer cancel()
 	c, err := sharedCluster(ctx)
 	if err != nil {
@@ -32,10 +32,10 @@ func On(t testing.TB, c *throwaway.Cluster, sql ...string) string {
 	t.Helper()
 	name := "t_" + strings.ToLower(rand.Text()[:12])
 	if err := Exec(t.Context(), c.URL("postgres"), "create database "+name); err != nil {
-		t.Fatal("pgtest: make a database:", err)
+		t.Fatal("pgtest: create a database:", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), clusterTimeout)
 		defer cancel()
 		if err := drop(ctx, c, name); err != nil {
 			t.Error("pgtest: drop the database:", err)
@@ -48,8 +48,8 @@ func On(t testing.TB, c *throwaway.Cluster, sql ...string) string {
 	return url
 }
 
-// Exec runs each SQL text, which may hold several statements, on one
-// connection of its own.
+// Exec runs each SQL text, which may have several statements, on one new
+// connection.
 func Exec(ctx context.Context, url string, sql ...string) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience bounds the start and the stop of a cluster.
-const patience = time.Minute
+// clusterTimeout bounds the start and the stop of a cluster.
+const clusterTimeout = time.Minute
 
 // shared is what the tests of one binary have in common. A package-level
 // variable because TestMain and testing.TB leave no other place for it.
@@ -46,7 +46,7 @@ func Main(m *testing.M, options ...goleak.Option) int {
 func release() error {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), clusterTimeout)
 	defer cancel()
 	var err error
 	if shared.cluster != nil {
@@ -78,7 +78,7 @@ func template(ctx context.Context) (*throwaway.Template, error) {
 // ends. Without an installed Postgres the test fails and says how to get one.
 func Cluster(t testing.TB, opts throwaway.Options) *throwaway.Cluster {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), clusterTimeout)
 	defer cancel()
 	if opts.Bin == "" && opts.Version == "" && opts.Template == nil {
 		shared.mu.Lock()
@@ -94,7 +94,7 @@ func Cluster(t testing.TB, opts throwaway.Options) *throwaway.Cluster {
 		t.Fatal("pgtest:", err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), clusterTimeout)
 		defer cancel()
 		if t.Failed() {
 			t.Logf("the end of the server's log:\n%s", c.Log())

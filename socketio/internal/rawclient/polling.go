@@ -28,7 +28,7 @@ func Do(t testing.TB, method, url, body string, header ...string) Response {
 
 // Try is Do that may fail.
 func Try(ctx context.Context, method, url, body string, header ...string) (Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {

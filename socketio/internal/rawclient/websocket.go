@@ -11,8 +11,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Patience is how long a test waits for what must come.
-const Patience = 10 * time.Second
+// Timeout is how long a test waits for what must come.
+const Timeout = 10 * time.Second
 
 // WS is a WebSocket. It is closed at the test's end.
 type WS struct {
@@ -38,7 +38,7 @@ func TryDial(t testing.TB, url string, header ...string) (*WS, int, error) {
 	for i := 0; i+1 < len(header); i += 2 {
 		h.Add(header[i], header[i+1])
 	}
-	d := websocket.Dialer{HandshakeTimeout: Patience}
+	d := websocket.Dialer{HandshakeTimeout: Timeout}
 	conn, resp, err := d.Dial("ws"+strings.TrimPrefix(url, "http"), h)
 	status := 0
 	if resp != nil {
@@ -78,7 +78,7 @@ func (w *WS) SendBinary(b []byte) {
 // Next returns the next message; binary ones with "binary:" before them.
 func (w *WS) Next() string {
 	w.t.Helper()
-	_ = w.Conn.SetReadDeadline(time.Now().Add(Patience))
+	_ = w.Conn.SetReadDeadline(time.Now().Add(Timeout))
 	kind, data, err := w.Conn.ReadMessage()
 	if err != nil {
 		w.t.Fatalf("read: %v", err)
@@ -115,7 +115,7 @@ func (w *WS) WantPrefix(prefix string) string {
 func (w *WS) WantClosed() int {
 	w.t.Helper()
 	for {
-		_ = w.Conn.SetReadDeadline(time.Now().Add(Patience))
+		_ = w.Conn.SetReadDeadline(time.Now().Add(Timeout))
 		_, data, err := w.Conn.ReadMessage()
 		if err == nil {
 			if string(data) != "2" {

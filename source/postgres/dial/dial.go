@@ -15,9 +15,12 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// closing bounds the goodbye: the driver waits for the server to hang up, which
-// on a network that is gone it never does.
-const closing = time.Second
+// closeTimeout bounds Close: the driver waits for the server to close, which on a
+// network that is gone never happens.
+const closeTimeout = time.Second
+
+// HintIPv6 is the remedy where an address cannot be routed to.
+const HintIPv6 = "a direct Supabase address has IPv6 only: give this machine IPv6, or buy the project's IPv4 add-on"
 
 // Settings returns the session's parameters. They apply to replication too
 // (measured).
@@ -77,10 +80,9 @@ func Connect(ctx context.Context, url, application string, timeout time.Duration
 	return pgx.ConnectConfig(ctx, cfg)
 }
 
-// Close ends a connection, with a moment to say goodbye, also when ctx has
-// ended.
+// Close closes a connection within closeTimeout, also when ctx has ended.
 func Close(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	_ = conn.Close(ctx) // it may be closed already
 }

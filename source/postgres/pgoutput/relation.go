@@ -4,7 +4,7 @@ import "fmt"
 
 // Relation describes a table. It comes before the first change of the table
 // on each connection and again whenever its shape may have changed, also
-// within a transaction. All of it is copied: it may be kept.
+// within a transaction. All of it is copied and stays valid.
 type Relation struct {
 	ID uint32
 	// Schema is pg_catalog where the server sends an empty one.

@@ -7,7 +7,7 @@ import "time"
 const epoch = 946684800000000
 
 // Time is a time as the server sends it: microseconds since 2000-01-01 UTC.
-// It is kept raw because most of them are never looked at.
+// It stays raw because most of them are never read.
 type Time int64
 
 // Std returns the time in UTC.

@@ -45,7 +45,7 @@ func Connect(err error) Finding {
 		connectCode(&f, pg)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		f.ID = "connect.ipv6"
-		f.Fix = "a direct Supabase address has IPv6 only: give this machine IPv6, or buy the project's IPv4 add-on"
+		f.Fix = dial.HintIPv6
 	case errors.As(err, &dns):
 		f.ID, f.Fix = "connect.host", "check the host name in source.postgres.url"
 	case errors.Is(err, syscall.ECONNREFUSED):

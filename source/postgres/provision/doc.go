@@ -1,11 +1,21 @@
-// Package provision looks at a database with the eyes of a bridge that is
-// about to follow it: what is missing, what is wrong, and which exact
-// statement mends it.
+// Package provision checks whether a database can be followed: what is missing,
+// what is wrong, and which exact statement resolves it.
 //
 // Inspect reads catalogs and settings over an ordinary connection and changes
 // nothing. Plan turns its Report into the statements that create what is
 // missing, and Apply runs them. Connect turns an error of connecting into the
 // same kind of Finding.
+//
+// # Files
+//
+//	want.go         Want, Table: what the bridge needs
+//	inspect.go      Inspect, the order of the checks
+//	server.go, role.go, tables.go, publication.go, slot.go, memory.go: one check each
+//	report.go       Report, Finding, Level
+//	plan.go         Plan, Apply, RoleSQL: statements
+//	connect.go      errors of connecting as Findings
+//	columns.go      the columns of any table, and their types
+//	shape.go        what is compared between two inspections
 //
 // Nothing in a plan can make one of the application's own statements fail: a
 // table whose updates Postgres would refuse once they are published (one

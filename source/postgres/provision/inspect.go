@@ -6,18 +6,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Inspect looks at the database that conn is connected to, as the role that
-// it is connected as. It changes nothing. The error is that of a query, not of
-// the database's state, which is all in the Report.
+// Inspect inspects the database that conn is connected to, as the role that it is
+// connected as, and changes nothing. An error is that of a query; what is wrong
+// at the database is in the Report.
 func Inspect(ctx context.Context, conn *pgx.Conn, want Want) (Report, error) {
 	r := Report{want: want, columns: map[string][]column{}}
 	if err := r.want.validate(); err != nil {
 		return r, err
 	}
-	for _, look := range []func(context.Context, *pgx.Conn) error{
+	for _, inspect := range []func(context.Context, *pgx.Conn) error{
 		r.server, r.role, r.tables, r.publication, r.slot, r.memory,
 	} {
-		if err := look(ctx, conn); err != nil {
+		if err := inspect(ctx, conn); err != nil {
 			return r, err
 		}
 	}

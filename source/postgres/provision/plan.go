@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"chatbridge/internal/sqlquote"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -53,7 +55,7 @@ func Plan(r Report) []Statement {
 	switch {
 	case !r.slotExists:
 		plan = append(plan, Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
-	case r.slotUseless:
+	case r.slotLost:
 		plan = append(plan, Statement{SQL: r.dropSlot(), Why: "the slot is lost", Needs: "REPLICATION", Slot: true},
 			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	}
@@ -84,11 +86,11 @@ func tableList(tables []Table) string {
 }
 
 func (r *Report) createSlot() string {
-	return fmt.Sprintf("SELECT pg_create_logical_replication_slot(%s, 'pgoutput');", quoteLiteral(r.want.Slot))
+	return fmt.Sprintf("SELECT pg_create_logical_replication_slot(%s, 'pgoutput');", sqlquote.Literal(r.want.Slot))
 }
 
 func (r *Report) dropSlot() string {
-	return fmt.Sprintf("SELECT pg_drop_replication_slot(%s);", quoteLiteral(r.want.Slot))
+	return fmt.Sprintf("SELECT pg_drop_replication_slot(%s);", sqlquote.Literal(r.want.Slot))
 }
 
 func (r *Report) replaceSlot() string { return r.dropSlot() + "\n" + r.createSlot() }

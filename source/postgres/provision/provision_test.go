@@ -77,7 +77,7 @@ func TestFreshDatabaseIsMendedByItsPlan(t *testing.T) {
 		t.Errorf("failures: %+v", r.Failures())
 	}
 	plan := provision.Plan(r)
-	if len(plan) != 2 || plan[0].SQL != "CREATE PUBLICATION bridge FOR TABLE public.messages, public.conversations;" {
+	if len(plan) != 2 || plan[0].SQL != `CREATE PUBLICATION "bridge" FOR TABLE "public"."messages", "public"."conversations";` {
 		t.Fatalf("plan: %+v", plan)
 	}
 	if err := provision.Apply(t.Context(), conn, plan); err != nil {

@@ -61,7 +61,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	name := r.want.Publication
 	rows, err := conn.Query(ctx, publicationSQL, name)
 	if err != nil {
-		return fmt.Errorf("look at the publication: %w", err)
+		return fmt.Errorf("inspect the publication: %w", err)
 	}
 	pub, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[publication])
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -73,17 +73,17 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look at the publication: %w", err)
+		return fmt.Errorf("inspect the publication: %w", err)
 	}
 	r.publicationExists = true
 	r.pub = pub
 	rows, err = conn.Query(ctx, memberSQL, name)
 	if err != nil {
-		return fmt.Errorf("look at the publication's tables: %w", err)
+		return fmt.Errorf("inspect the publication's tables: %w", err)
 	}
 	members, err := pgx.CollectRows(rows, pgx.RowToStructByPos[member])
 	if err != nil {
-		return fmt.Errorf("look at the publication's tables: %w", err)
+		return fmt.Errorf("inspect the publication's tables: %w", err)
 	}
 	r.members = members
 	r.publicationOperations(&pub)
@@ -137,7 +137,7 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 	}
 }
 
-// publicationMember judges one table of the publication.
+// publicationMember checks one table of the publication.
 func (r *Report) publicationMember(pub *publication, m *member) {
 	t := Table{Schema: m.Schema, Name: m.Name}
 	wanted := slices.IndexFunc(r.want.Tables, func(w Table) bool { return w.Publish && w.Schema == m.Schema && w.Name == m.Name })
@@ -165,13 +165,13 @@ func (r *Report) publicationMember(pub *publication, m *member) {
 	if missing := without(r.want.Tables[wanted].Columns, m.Columns); m.Columns != nil && len(missing) > 0 {
 		r.add(Finding{
 			ID: "publication.columns", Object: t.String(), Level: Fail, What: fmt.Sprintf("the publication leaves out %s of %s", strings.Join(missing, ", "), t),
-			Meaning: "the mapping reads it", Fix: r.whole(t),
+			Meaning: "the mapping reads it", Fix: r.publishAll(t),
 		})
 	}
 }
 
-// whole is the statement that publishes all of a table.
-func (r *Report) whole(t Table) string {
+// publishAll is the statement that publishes all of a table.
+func (r *Report) publishAll(t Table) string {
 	return fmt.Sprintf("ALTER PUBLICATION %s DROP TABLE %s; ALTER PUBLICATION %[1]s ADD TABLE %[2]s;", quoteIdent(r.want.Publication), t.sql())
 }
 
@@ -185,7 +185,7 @@ func (r *Report) columnList(changes bool, m *member, t Table) {
 	if m.Identity == "f" || len(uncovered) > 0 {
 		r.add(Finding{
 			ID: "publication.column_list", Object: t.String(), Level: Fail, What: fmt.Sprintf("the publication's column list of %s does not cover its replica identity", t),
-			Meaning: "the application's UPDATE and DELETE of it fail now (42P10)", Fix: r.whole(t),
+			Meaning: "the application's UPDATE and DELETE of it fail now (42P10)", Fix: r.publishAll(t),
 		})
 	}
 }
@@ -201,6 +201,6 @@ func (r *Report) rowFilter(changes bool, m *member, t Table) {
 	}
 	r.add(Finding{
 		ID: "publication.row_filter", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication takes only rows of %s where %s", t, m.Filter),
-		Meaning: meaning, Fix: r.whole(t),
+		Meaning: meaning, Fix: r.publishAll(t),
 	})
 }

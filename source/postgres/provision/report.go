@@ -9,7 +9,7 @@ type Level uint8
 const (
 	// OK: it is as it should be.
 	OK Level = iota
-	// Warn: the bridge works, but see to it.
+	// Warn: the bridge works, but it should be changed.
 	Warn
 	// Fail: the bridge does not work, or harms the application.
 	Fail
@@ -29,7 +29,7 @@ func (l Level) String() string {
 // MarshalText returns what String does.
 func (l Level) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
 
-// Finding is one thing that was looked at.
+// Finding is the result of one check.
 type Finding struct {
 	// ID names the kind of finding, such as table.identity. IDs are stable.
 	ID string `json:"id"`
@@ -38,9 +38,9 @@ type Finding struct {
 	Level  Level  `json:"level"`
 	// What is what was found, in one sentence.
 	What string `json:"what"`
-	// Meaning is what comes of it, empty for OK.
+	// Meaning is the consequence, empty for OK.
 	Meaning string `json:"meaning,omitempty"`
-	// Fix is the exact statement or setting that mends it, empty for OK.
+	// Fix is the exact statement or setting that resolves it, empty for OK.
 	Fix string `json:"fix,omitempty"`
 }
 
@@ -62,8 +62,8 @@ type Report struct {
 	publicationOp     bool // insert and update are published
 	viaRootNeeded     bool
 	slotExists        bool
-	// slotUseless: it exists, is ours, and cannot be read any more.
-	slotUseless bool
+	// slotLost: it exists, is ours, and cannot be read any more.
+	slotLost bool
 }
 
 // Worst returns the worst level of all findings.
@@ -104,7 +104,7 @@ func (r *Report) ok(id, object, what string) {
 }
 
 // String gives one line for each finding, and for those that are not OK what
-// it means and what mends it.
+// it means and what resolves it.
 func (r *Report) String() string {
 	var b strings.Builder
 	for _, f := range r.Findings {

@@ -27,11 +27,11 @@ from pg_roles where rolname = current_user`
 func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, roleSQL)
 	if err != nil {
-		return fmt.Errorf("look at the role: %w", err)
+		return fmt.Errorf("inspect the role: %w", err)
 	}
 	who, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[role])
 	if err != nil {
-		return fmt.Errorf("look at the role: %w", err)
+		return fmt.Errorf("inspect the role: %w", err)
 	}
 	switch {
 	case !who.Super && !who.Replication:
@@ -80,7 +80,7 @@ func (r *Report) lookup(ctx context.Context, conn *pgx.Conn, t Table, who *role)
 		return nil // tables reports it
 	}
 	if err != nil {
-		return fmt.Errorf("look at the rights on %s: %w", t, err)
+		return fmt.Errorf("inspect the rights on %s: %w", t, err)
 	}
 	list := ""
 	if len(columns) > 0 {

@@ -43,11 +43,11 @@ const (
 func (r *Report) server(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, serverSQL, r.want.Slot)
 	if err != nil {
-		return fmt.Errorf("look at the server: %w", err)
+		return fmt.Errorf("inspect the server: %w", err)
 	}
 	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[server])
 	if err != nil {
-		return fmt.Errorf("look at the server: %w", err)
+		return fmt.Errorf("inspect the server: %w", err)
 	}
 	r.serverBasics(&s)
 	r.serverCapacity(&s)

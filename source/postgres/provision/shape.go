@@ -7,9 +7,9 @@ import (
 )
 
 // Shape is what decides which changes of the wanted tables reach a stream, in a
-// form that can be compared: each text is another one when the thing has been
-// changed, or made anew under its name, even where it looks as it did before.
-// Columns are those that need returns for a table.
+// form that can be compared: a text differs once its object was changed or created
+// again under its name, even with the same definition. need returns the columns
+// that count for a table.
 func (r *Report) Shape(need func(t Table) []string) map[string]string {
 	shape := map[string]string{}
 	if r.publicationExists {
@@ -55,10 +55,10 @@ func (r *Report) Narrowed() map[string]string {
 	return narrowed
 }
 
-// Whole is the statement that publishes all of a table again.
-func (r *Report) Whole(table string) Statement {
+// PublishAll is the statement that publishes all of a table again.
+func (r *Report) PublishAll(table string) Statement {
 	schema, name, _ := strings.Cut(table, ".")
-	return Statement{SQL: r.whole(Table{Schema: schema, Name: name}), Why: "publishes all of the table", Needs: "ownership of the publication and of the table"}
+	return Statement{SQL: r.publishAll(Table{Schema: schema, Name: name}), Why: "publishes all of the table", Needs: "ownership of the publication and of the table"}
 }
 
 // ColumnsOf returns the names of the columns of a wanted table, in their order;

@@ -33,7 +33,7 @@ from pg_replication_slots s where s.slot_name = $1`
 func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, slotSQL, r.want.Slot, r.want.Publication)
 	if err != nil {
-		return fmt.Errorf("look at the slot: %w", err)
+		return fmt.Errorf("inspect the slot: %w", err)
 	}
 	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[slotState])
 	switch {
@@ -44,14 +44,14 @@ func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
 		})
 		return nil
 	case err != nil:
-		return fmt.Errorf("look at the slot: %w", err)
+		return fmt.Errorf("inspect the slot: %w", err)
 	}
 	r.slotExists = true
-	r.slotJudge(&s)
+	r.slotUsable(&s)
 	return nil
 }
 
-func (r *Report) slotJudge(s *slotState) {
+func (r *Report) slotUsable(s *slotState) {
 	name := r.want.Slot
 	fail := func(id, what, meaning, fix string) {
 		r.add(Finding{ID: id, Object: name, Level: Fail, What: what, Meaning: meaning, Fix: fix})
@@ -71,7 +71,7 @@ func (r *Report) slotJudge(s *slotState) {
 		fail("slot.temporary", fmt.Sprintf("the slot %s is temporary", name), "it belongs to another session and ends with it", another)
 		return
 	case s.WALStatus == "lost" || s.Invalid != "":
-		r.slotUseless = true
+		r.slotLost = true
 		fail("slot.lost", fmt.Sprintf("the slot %s is lost %s", name, s.Invalid),
 			"what changed since it was read last is gone; `bridge serve` makes it anew when it may", r.replaceSlot())
 		return

@@ -46,7 +46,7 @@ func (r *Report) tables(ctx context.Context, conn *pgx.Conn) error {
 	for _, t := range r.want.Tables {
 		rows, err := conn.Query(ctx, relationSQL, t.Schema, t.Name)
 		if err != nil {
-			return fmt.Errorf("look at the table %s: %w", t, err)
+			return fmt.Errorf("inspect the table %s: %w", t, err)
 		}
 		rel, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[relation])
 		switch {
@@ -56,7 +56,7 @@ func (r *Report) tables(ctx context.Context, conn *pgx.Conn) error {
 				Meaning: "its events cannot be made", Fix: "check the mapping's table names and the database in the URL",
 			})
 		case err != nil:
-			return fmt.Errorf("look at the table %s: %w", t, err)
+			return fmt.Errorf("inspect the table %s: %w", t, err)
 		default:
 			for i, name := range rel.Columns {
 				r.columns[t.String()] = append(r.columns[t.String()], column{name, rel.Numbers[i]})
@@ -67,7 +67,7 @@ func (r *Report) tables(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// table judges a table that exists.
+// table checks a table that exists.
 func (r *Report) table(t Table, rel *relation) {
 	if missing := without(append(slices.Clone(t.Columns), t.LookupColumns...), rel.Columns); len(missing) > 0 {
 		r.add(Finding{
@@ -103,7 +103,7 @@ func (r *Report) table(t Table, rel *relation) {
 	}
 }
 
-// tableNotes adds what is good to know of a table that can be followed.
+// tableNotes adds what an operator should know of a table that can be followed.
 func (r *Report) tableNotes(t Table, rel *relation) {
 	if rel.RLS {
 		r.ok("table.rls", t.String(), fmt.Sprintf("row level security of %s does not apply to replication: the bridge sees every row and decides itself who gets it", t))

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Table is a table that the bridge needs.
@@ -25,7 +27,7 @@ type Table struct {
 func (t Table) String() string { return t.Schema + "." + t.Name }
 
 // sql returns the quoted name.
-func (t Table) sql() string { return quoteIdent(t.Schema) + "." + quoteIdent(t.Name) }
+func (t Table) sql() string { return pgx.Identifier{t.Schema, t.Name}.Sanitize() }
 
 // ParseTable reads schema.name; without a dot the schema is public.
 func ParseTable(s string) (Table, error) {
@@ -72,33 +74,8 @@ func (w *Want) published() []Table {
 	return slices.DeleteFunc(slices.Clone(w.Tables), func(t Table) bool { return !t.Publish })
 }
 
-// quoteIdent quotes an SQL identifier, where it needs it.
-func quoteIdent(s string) string {
-	plain := s != ""
-	for i, c := range s {
-		if (c < 'a' || c > 'z') && c != '_' && (i == 0 || c < '0' || c > '9') {
-			plain = false
-		}
-	}
-	if plain && !reserved[s] {
-		return s
-	}
-	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
-}
-
-// reserved are words that a table or column might be called and that need
-// quotes. Never written to.
-var reserved = map[string]bool{
-	"user": true, "order": true, "group": true, "table": true, "column": true, "select": true, "from": true,
-	"to": true, "end": true, "default": true, "check": true, "references": true, "all": true, "and": true,
-	"any": true, "array": true, "as": true, "case": true, "desc": true, "asc": true, "do": true, "for": true,
-	"grant": true, "in": true, "into": true, "limit": true, "not": true, "null": true, "offset": true, "on": true,
-	"only": true, "or": true, "primary": true, "then": true, "true": true, "false": true, "union": true,
-	"unique": true, "using": true, "when": true, "where": true, "with": true, "window": true, "analyze": true,
-}
-
-// quoteLiteral quotes an SQL string for standard_conforming_strings.
-func quoteLiteral(s string) string { return `'` + strings.ReplaceAll(s, `'`, `''`) + `'` }
+// quoteIdent quotes an SQL identifier.
+func quoteIdent(s string) string { return pgx.Identifier{s}.Sanitize() }
 
 func quoteIdents(names []string) string {
 	quoted := make([]string, len(names))

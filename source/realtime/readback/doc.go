@@ -1,6 +1,6 @@
 // Package readback reads rows back from the database that Supabase Realtime
-// reports on: the truth that the reconciler of package realtime compares with
-// what the stream delivered.
+// reports on. The reconciler of package realtime compares them with what the
+// stream delivered.
 //
 // Two readers do the same three things. PostgREST asks the project's REST
 // interface with the service key, so that the project's address and key are

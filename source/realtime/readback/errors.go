@@ -13,7 +13,7 @@ type Error struct {
 	Status int
 	// Code is PostgREST's or Postgres's error code, where there was one.
 	Code string
-	// Hint says what mends it, empty where waiting is all there is.
+	// Hint says what resolves it, empty where only waiting helps.
 	Hint string
 	// Permanent tells that asking again changes nothing before someone has
 	// done what Hint says.

@@ -81,7 +81,7 @@ type Row map[string]json.RawMessage
 
 // ScanRequest asks for one page of the sketches of the rows whose column By is
 // at or after Since, in the order of that column and the primary key: so each
-// page is a stretch of an index on the column, where there is one.
+// page is a range of an index on the column, where there is one.
 type ScanRequest struct {
 	Table Table
 	// By is one of the table's columns of time.

@@ -1,0 +1,75 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
+	"chatbridge/socketio"
+	"chatbridge/socketio/engineio"
+)
+
+// client is a socket's data: who it is, and how the Hub feeds it.
+type client struct {
+	*hub.Client
+	principal auth.Principal
+	expiry    expiry
+}
+
+// authenticate judges a CONNECT. Whoever is refused for good gets a
+// CONNECT_ERROR with a stable code; when the answer cannot be had now the
+// transport is closed instead, because a CONNECT_ERROR would stop the client
+// for good.
+func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, error) {
+	var payload struct {
+		Token       string `json:"token"`
+		WorkspaceID string `json:"workspaceId"`
+	}
+	// A payload of another shape has no token, and is refused as such.
+	_ = json.Unmarshal(h.Auth, &payload)
+	p, err := s.auth.Authenticate(ctx, s.credentials(h, payload.Token, payload.WorkspaceID))
+	var refusal *auth.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		s.counters.tokenRefused(refusal.Code)
+		s.log.Info("refused a client", "code", refusal.Code, "reason", refusal.Message, "remote", h.RemoteAddr)
+		return nil, &socketio.ConnectError{Message: refusal.Message, Data: map[string]string{"code": refusal.Code}}
+	case err != nil:
+		s.counters.tokenRefused("unavailable")
+		s.log.Warn("could not judge a client's token; it will come back", "error", err, "remote", h.RemoteAddr)
+		return nil, errors.Join(socketio.ErrRetry, err)
+	}
+	feed := h.Header.Get(gateway.CatchUpHeader) != ""
+	return &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}, nil
+}
+
+// credentials collects what a client shows: the CONNECT payload first, for
+// tools the Authorization header, and the query only where that is enabled.
+func (s *Server) credentials(h *socketio.Handshake, token, workspace string) auth.Credentials {
+	c := auth.Credentials{Token: token, Workspace: workspace}
+	if c.Token == "" {
+		c.Token = auth.Bearer(h.Header)
+	}
+	if c.Token == "" && s.opts.QueryToken {
+		c.Token = h.Query.Get("token")
+	}
+	if c.Workspace == "" {
+		c.Workspace = h.Query.Get("workspaceId")
+	}
+	return c
+}
+
+func (s *Server) connect(socket *socketio.Socket) {
+	c := socket.Data().(*client)
+	s.hub.Attach(c.Client, socket, socket.Offset(), socketio.SessionBegan(socket.ClaimedPID()))
+	s.watchExpiry(c, socket, c.principal.Expires)
+}
+
+func (s *Server) disconnect(socket *socketio.Socket, _ engineio.Reason) {
+	c := socket.Data().(*client)
+	c.expiry.stop()
+	s.hub.Detach(c.Client)
+}

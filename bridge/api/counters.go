@@ -1,0 +1,57 @@
+package api
+
+import (
+	"maps"
+	"sync"
+)
+
+// Stats counts what a Server refused since its start. Its maps are the caller's.
+type Stats struct {
+	// TokensRefused counts CONNECTs and fresh tokens, EventsRefused clients'
+	// events, each by code.
+	TokensRefused, EventsRefused map[string]uint64
+	// Expired counts the clients that were disconnected because their token had
+	// expired.
+	Expired uint64
+}
+
+// counters are the Stats as they are counted.
+type counters struct {
+	mu      sync.Mutex
+	tokens  map[string]uint64
+	events  map[string]uint64
+	expired uint64
+}
+
+func (c *counters) tokenRefused(code string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count(&c.tokens, code)
+}
+
+func (c *counters) eventRefused(code string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	count(&c.events, code)
+}
+
+func (c *counters) tokenExpired() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expired++
+}
+
+func count(counts *map[string]uint64, code string) {
+	if *counts == nil {
+		*counts = make(map[string]uint64)
+	}
+	(*counts)[code]++
+}
+
+// Stats returns the counters as of now. Safe for concurrent use.
+func (s *Server) Stats() Stats {
+	c := &s.counters
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired}
+}

@@ -1,0 +1,31 @@
+// Package api is the contract's /api/ws: the Socket.IO server with the bridge's
+// admission, authentication and requests. The Hub, which feeds the clients, knows
+// packets and rooms; this package knows tokens and HTTP. It imports no source of
+// changes, no database and no configuration.
+//
+// # Files
+//
+//   - server.go the Server: its Options, New, Run
+//   - admission.go which HTTP requests may begin a session; origins.go which
+//     browsers may
+//   - warmup.go new sessions wait after a start until the log is filled
+//   - drain.go closing clients in batches, so that they go elsewhere
+//   - connect.go a CONNECT: its token, its client
+//   - requests.go the events that clients send
+//   - expiry.go the end of a client's token, and a fresh one
+//   - counters.go what it refused, and why
+//
+// # Lifecycle
+//
+// New, then Run while Handler serves. A client goes through Handler, authenticate
+// and connect, where the Hub takes it, then handle for each of its events, and
+// disconnect.
+//
+// # Goroutines and locks
+//
+// Run starts two goroutines, of the warm-up and of the drain on standby, and returns
+// after both and the Hub have. The callbacks of the Socket.IO server run on the
+// connections' goroutines, and one client's come one at a time; what they share is
+// guarded by counters.mu, logOnce.mu and, for one client, expiry.mu. None of these
+// is held during a call of the Hub, the Authenticator or a socket.
+package api

@@ -1,0 +1,165 @@
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
+	"chatbridge/internal/jsonscan"
+	"chatbridge/socketio"
+)
+
+// maxID bounds the ids that clients may name, in bytes. The longest in the
+// field are WhatsApp JIDs of some 40.
+const maxID = 512
+
+// fault is what went wrong with a client's event: a stable code and a
+// sentence for its developer.
+type fault struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+func badRequest(message string) *fault { return &fault{"bad_request", message} }
+
+// answer is the acknowledgement of every event.
+type answer struct {
+	OK    bool   `json:"ok"`
+	Error *fault `json:"error,omitempty"`
+}
+
+// handle serves one event of a client (contract of /api/ws, client → server).
+// It acknowledges where the client asked for it; what went wrong is sent as an
+// error event as well, because the CRM asks for no acknowledgement.
+func (s *Server) handle(socket *socketio.Socket, e *socketio.Event) {
+	c, ok := socket.Data().(*client)
+	if !ok {
+		return
+	}
+	f := s.dispatch(c, socket, e)
+	if e.HasAck() {
+		_ = e.Ack(answer{OK: f == nil, Error: f})
+	}
+	if f != nil {
+		s.counters.eventRefused(f.Code)
+	}
+}
+
+func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event) *fault {
+	var f *fault
+	switch e.Name {
+	case "subscribe:conversation":
+		f = s.subscribe(c, e)
+	case "unsubscribe:conversation":
+		var id string
+		if id, f = conversationID(e); f == nil {
+			s.hub.Unsubscribe(c.Client, id)
+		}
+	case "typing":
+		f = s.typing(c, e)
+	case "ping":
+		_ = socket.Emit("pong", struct {
+			Timestamp string `json:"timestamp"`
+		}{hub.ContractTime(time.Now())})
+	case "sendMessage", "markAsRead":
+		return refuse(socket, e)
+	case "auth":
+		f = s.reauthenticate(c, socket, e)
+	case gateway.SyncEvent:
+		f = s.sync(c, e)
+	default:
+		f = &fault{"unknown_event", "this server knows no event of that name"}
+	}
+	if f != nil {
+		_ = socket.Emit("error", f)
+	}
+	return f
+}
+
+// sync answers a feed of the gateway's, and nobody else, once it has all that
+// it is owed.
+func (s *Server) sync(c *client, e *socketio.Event) *fault {
+	if !c.Feed {
+		return &fault{"unknown_event", "this server knows no event of that name"}
+	}
+	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
+		return badRequest(e.Name + " takes a number")
+	}
+	s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0]))
+	return nil
+}
+
+func (s *Server) subscribe(c *client, e *socketio.Event) *fault {
+	id, f := conversationID(e)
+	if f != nil {
+		return f
+	}
+	if !s.hub.Subscribe(c.Client, id) {
+		return &fault{"too_many_subscriptions", "unsubscribe from a conversation before subscribing to another"}
+	}
+	return nil
+}
+
+func conversationID(e *socketio.Event) (string, *fault) {
+	var id string
+	if len(e.Args) == 0 || json.Unmarshal(e.Args[0], &id) != nil || id == "" {
+		return "", badRequest(e.Name + " takes a conversation's id, a string")
+	}
+	if len(id) > maxID {
+		return "", badRequest("the conversation's id is too long")
+	}
+	return id, nil
+}
+
+// typing passes a typing notice on to the workspace of its sender, whatever
+// conversation it names: it never leaves the workspace.
+func (s *Server) typing(c *client, e *socketio.Event) *fault {
+	var notice struct {
+		ConversationID *string `json:"conversationId"`
+		UserID         string  `json:"userId"`
+		IsTyping       *bool   `json:"isTyping"`
+	}
+	if len(e.Args) == 0 || json.Unmarshal(e.Args[0], &notice) != nil || notice.ConversationID == nil || notice.IsTyping == nil {
+		return badRequest("typing takes {conversationId, isTyping}")
+	}
+	if *notice.ConversationID == "" || len(*notice.ConversationID) > maxID {
+		return badRequest("typing takes a conversation's id of 1 to 512 bytes")
+	}
+	notice.UserID = c.principal.User
+	payload, err := jsonscan.Marshal(notice)
+	if err != nil {
+		return badRequest("typing takes {conversationId, isTyping}")
+	}
+	s.hub.Broadcast(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
+	return nil
+}
+
+// refuse answers what only ChatEngine can do. The failed status lets the CRM
+// show at once that the message was not sent.
+func refuse(socket *socketio.Socket, e *socketio.Event) *fault {
+	f := &fault{"unavailable", "messages cannot be sent while the chat server is down"}
+	if e.Name == "markAsRead" {
+		f.Message = "messages cannot be marked as read while the chat server is down"
+	}
+	_ = socket.Emit("error", struct {
+		Type    string `json:"type"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}{e.Name, f.Code, f.Message})
+	if e.Name != "sendMessage" || len(e.Args) == 0 {
+		return f
+	}
+	var m struct {
+		ConversationID string `json:"conversationId"`
+		MessageID      string `json:"messageId"`
+	}
+	if json.Unmarshal(e.Args[0], &m) == nil && m.MessageID != "" && len(m.MessageID) <= maxID && len(m.ConversationID) <= maxID {
+		_ = socket.Emit("messageStatus", struct {
+			MessageID      string `json:"messageId"`
+			Status         string `json:"status"`
+			ConversationID string `json:"conversationId,omitempty"`
+		}{m.MessageID, "failed", m.ConversationID})
+	}
+	return f
+}

@@ -1,0 +1,125 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"chatbridge/bridge/access"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/hub"
+	"chatbridge/socketio"
+)
+
+// Authenticator judges a token. *auth.Refusal means for good, any other error
+// that the answer could not be had. It is called from many goroutines.
+type Authenticator interface {
+	Authenticate(ctx context.Context, c auth.Credentials) (auth.Principal, error)
+}
+
+// SourceState is what admission depends on of the source of changes. Its methods
+// are called from many goroutines.
+type SourceState interface {
+	// Standby tells that another bridge follows the database, and serves.
+	Standby() bool
+	// CaughtUp tells that what was committed until now has been published.
+	CaughtUp() bool
+}
+
+// Options configures a Server.
+type Options struct {
+	// SocketIO: New sets Recovery.Enabled, External and Validate, OnQueueFull,
+	// ClientAddress and, with Origins, CheckOrigin.
+	SocketIO socketio.Options
+	Hub      hub.Options
+	// Origins are the browsers' origins that are admitted; nil leaves that to
+	// SocketIO.CheckOrigin.
+	Origins *access.Origins
+	// Allowed are the addresses of the clients that are admitted; empty admits
+	// all. Trusted are the proxies whose X-Forwarded-For tells a client's address.
+	Allowed, Trusted access.Addresses
+	// ExpiryGrace is how long after its token has expired a client is
+	// disconnected; below zero it never is, as in ChatEngine.
+	ExpiryGrace time.Duration
+	// QueryToken also takes the token from the query parameter `token`.
+	QueryToken bool
+	// Source is asked before a session begins; nil counts as caught up.
+	Source SourceState
+	Logger *slog.Logger
+}
+
+// Server is the contract's /api/ws: the Socket.IO server with the bridge's
+// admission, authentication and requests, and the Hub that feeds its clients.
+type Server struct {
+	opts     Options
+	auth     Authenticator
+	io       *socketio.Server
+	hub      *hub.Hub
+	log      *slog.Logger
+	origins  originCheck
+	warmup   warmup
+	counters counters
+	logged   logOnce
+}
+
+// New returns a Server; Run must run while it serves.
+func New(opts Options, a Authenticator) (*Server, error) {
+	if opts.Source == nil {
+		opts.Source = alwaysCaughtUp{}
+	}
+	s := &Server{
+		opts: opts, auth: a, log: opts.Logger,
+		warmup: warmup{source: opts.Source, over: make(chan struct{})},
+	}
+	o := opts.SocketIO
+	if opts.Origins != nil {
+		s.SetOrigins(opts.Origins)
+		o.CheckOrigin = s.checkOrigin
+	}
+	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, opts.Trusted).String() }
+	o.Recovery.Enabled = true
+	o.Recovery.Validate = func(data, saved any, offset string) bool {
+		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
+	}
+	o.OnQueueFull = func(socket *socketio.Socket, p *socketio.Packet) bool {
+		c, ok := socket.Data().(*client)
+		return ok && s.hub.QueueFull(c.Client, p)
+	}
+	io, err := socketio.New(o)
+	if err != nil {
+		return nil, err
+	}
+	s.io = io
+	ns := io.Namespace(hub.Namespace)
+	s.hub = hub.New(ns, opts.Hub)
+	ns.OnAuth(s.authenticate)
+	ns.OnConnect(s.connect)
+	ns.OnDisconnect(s.disconnect)
+	ns.OnEvent(s.handle)
+	return s, nil
+}
+
+// Run runs the Hub, opens the Server to new sessions once the log is filled, and
+// closes the clients while the bridge is on standby. It returns nil when ctx ends.
+func (s *Server) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	defer parts.Wait()
+	parts.Go(func() { s.warmup.run(ctx) })
+	parts.Go(func() { s.drainOnStandby(ctx) })
+	return s.hub.Run(ctx)
+}
+
+// Hub returns the Hub that feeds the Server's clients.
+func (s *Server) Hub() *hub.Hub { return s.hub }
+
+// SocketIO returns the Socket.IO server, without the admission that Handler
+// puts before it.
+func (s *Server) SocketIO() *socketio.Server { return s.io }
+
+// alwaysCaughtUp is the SourceState of a Server that was given none.
+type alwaysCaughtUp struct{}
+
+func (alwaysCaughtUp) Standby() bool  { return false }
+func (alwaysCaughtUp) CaughtUp() bool { return true }

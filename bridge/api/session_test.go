@@ -1,0 +1,205 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/hub"
+	"chatbridge/mapping/contract"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// named is an Authenticator that believes tokens such as "w1/ana/100ms": the
+// workspace, the user and how long the token lasts.
+type named struct{}
+
+func (named) Authenticate(_ context.Context, c auth.Credentials) (auth.Principal, error) {
+	part := strings.Split(c.Token, "/")
+	if len(part) != 3 {
+		return auth.Principal{}, &auth.Refusal{Code: auth.CodeTokenMalformed, Message: "no token of the tests"}
+	}
+	lasts, err := time.ParseDuration(part[2])
+	return auth.Principal{Workspace: part[0], User: part[1], Expires: time.Now().Add(lasts)}, err
+}
+
+// startNamed is a server whose clients are somebody.
+func startNamed(t *testing.T) (server *api.Server, url string) {
+	t.Helper()
+	opts := api.Options{
+		SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(),
+		ExpiryGrace: 50 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+	}
+	opts.SocketIO.Path = "/api/ws"
+	opts.Hub.SubscribeGrace = 0
+	server, url = serve(t, opts, named{})
+	return server, "ws" + strings.TrimPrefix(url, "http")
+}
+
+// person is a raw connection of somebody's.
+type person struct {
+	*websocket.Conn
+	t        *testing.T
+	SID, PID string
+}
+
+// join connects with a CONNECT payload beside the token.
+func join(t *testing.T, url, token, more string) *person {
+	t.Helper()
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), url+"/api/ws/?EIO=4&transport=websocket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	p := &person{Conn: conn, t: t}
+	p.next() // the open packet
+	p.say(fmt.Sprintf(`40{"token":%q%s}`, token, more))
+	answer, ok := strings.CutPrefix(p.next(), "40")
+	if !ok || json.Unmarshal([]byte(answer), p) != nil || p.SID == "" {
+		t.Fatalf("CONNECT was answered %s", answer)
+	}
+	return p
+}
+
+func (p *person) say(packet string) {
+	p.t.Helper()
+	if err := p.WriteMessage(websocket.TextMessage, []byte(packet)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *person) next() string {
+	p.t.Helper()
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_, text, err := p.ReadMessage()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// until reads up to a packet that begins so.
+func (p *person) until(prefix string) string {
+	p.t.Helper()
+	for {
+		if text := p.next(); strings.HasPrefix(text, prefix) {
+			return text
+		}
+	}
+}
+
+// ended waits for the end of the connection.
+func (p *person) ended() {
+	p.t.Helper()
+	_ = p.SetReadDeadline(time.Now().Add(30 * time.Second))
+	for {
+		_, text, err := p.ReadMessage()
+		if err == nil && string(text) == "41" {
+			p.t.Error("a DISCONNECT packet, after which a client never comes back")
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// tell publishes a conversation event of a workspace.
+func tell(server *api.Server, workspace string, commit uint64) {
+	at := source.Position{Commit: commit, Index: 1}
+	server.Hub().Publish(&hub.Event{
+		Position: at, Kind: contract.Conversation, Workspace: []byte(workspace), Conversation: []byte("c"),
+		Packet: socketio.NewEvent(hub.Namespace, "conversation", fmt.Appendf(nil, `{"n":%d}`, commit), fmt.Appendf(nil, "%q", at)),
+	}, time.Now())
+}
+
+// TestASessionIsItsUsers: whoever learns a session's private id and is somebody
+// else, or of another workspace, begins anew.
+func TestASessionIsItsUsers(t *testing.T) {
+	t.Parallel()
+	server, url := startNamed(t)
+	commit := uint64(0)
+	for name, c := range map[string]struct {
+		token string
+		same  bool
+	}{
+		"the user":                       {"w1/ana/1h", true},
+		"another user":                   {"w1/bob/1h", false},
+		"that user of another workspace": {"w2/ana/1h", false},
+	} {
+		mine := join(t, url, "w1/ana/1h", "")
+		commit++
+		at := source.Position{Commit: commit, Index: 1}
+		// Live, so that its offset is exact: what comes while it reads the
+		// window is repeated by a new session.
+		mine.say(`420["ping"]`)
+		mine.until(`430`)
+		awaitLive(t, server)
+		tell(server, "w1", commit)
+		mine.until(fmt.Sprintf(`42["conversation",{"n":%d}`, commit))
+		_ = mine.Close()
+		again := join(t, url, c.token, fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, at))
+		if (again.SID == mine.SID) != c.same || (again.PID == mine.PID) != c.same {
+			t.Errorf("%s got session %s, which was %s", name, again.SID, mine.SID)
+		}
+		_ = again.Close()
+	}
+}
+
+// awaitLive waits until nobody is fed from the log.
+func awaitLive(t *testing.T, server *api.Server) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for server.Hub().Stats().Catching > 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("clients are caught up for ever")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// TestAFreshTokenMovesTheEnd: a client that shows a fresh token stays when the
+// old one is over; the transport of one that does not is closed.
+func TestAFreshTokenMovesTheEnd(t *testing.T) {
+	t.Parallel()
+	_, url := startNamed(t)
+	renewed := join(t, url, "w1/ana/1s", "")
+	renewed.say(`420["auth",{"token":"w1/ana/1h"}]`)
+	if got := renewed.until("430"); got != `430[{"ok":true}]` {
+		t.Fatalf("a fresh token was answered %s", got)
+	}
+	// It came later, and so ends later than the first would have.
+	join(t, url, "w1/ana/1s", "").ended()
+	renewed.say(`421["ping"]`)
+	renewed.until("431")
+	// A token that is as good as over moves the end as well.
+	renewed.say(`422["auth",{"token":"w1/ana/1ms"}]`)
+	renewed.ended()
+}
+
+// TestAFreshTokenMustBeTheSamePrincipals: a socket is one user's of one
+// workspace for its life.
+func TestAFreshTokenMustBeTheSamePrincipals(t *testing.T) {
+	t.Parallel()
+	_, url := startNamed(t)
+	p := join(t, url, "w1/ana/1h", "")
+	for n, c := range []struct{ arg, code string }{
+		{`{"token":"w2/ana/1h"}`, "other_principal"},
+		{`{"token":"w1/bob/1h"}`, "other_principal"},
+		{`{"token":"none"}`, auth.CodeTokenMalformed},
+		{`{}`, "bad_request"},
+	} {
+		p.say(fmt.Sprintf(`42%d["auth",%s]`, n, c.arg))
+		if got := p.until(fmt.Sprintf("43%d", n)); !strings.Contains(got, `"code":"`+c.code+`"`) {
+			t.Errorf("%s was answered %s, want the code %s", c.arg, got, c.code)
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package check
+
+import (
+	"context"
+	"errors"
+
+	"chatbridge/bridge/requirements"
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/source/postgres/dial"
+	"chatbridge/source/postgres/provision"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// postgres inspects the database that is followed, and compares the mapping with
+// its columns.
+func (r *run) postgres(ctx context.Context) {
+	pg := r.cfg.Source.Postgres
+	if r.cfg.Source.Kind != configs.KindPostgres || r.spec == nil {
+		return
+	}
+	conn, finding := connect(ctx, pg.URL, r.cfg)
+	if conn == nil {
+		r.add(finding)
+		return
+	}
+	defer dial.Close(ctx, conn)
+	bounded, cancel := context.WithTimeout(ctx, 3*stepTimeout)
+	defer cancel()
+	var report provision.Report
+	want, err := requirements.Read(bounded, conn, r.cfg, r.spec)
+	if err == nil {
+		report, err = provision.Inspect(bounded, conn, want)
+	}
+	r.add(report.Findings...)
+	if err != nil {
+		r.fail("database.inspect", "source.postgres.url", "the database could not be looked at: "+err.Error(), "what else is wrong is not known", "try again")
+		return
+	}
+	r.add(provision.Replication(bounded, pg.URL.Reveal()))
+	r.columns(bounded, conn)
+	r.keys(bounded, conn)
+}
+
+// connect opens an ordinary connection as the source does, or returns why it
+// cannot. The address for lookups may be a pooler's, which accepts no parameters.
+func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Conn, Finding) {
+	var conn *pgx.Conn
+	var err error
+	timeout := cfg.Source.Postgres.ConnectTimeout
+	if url == cfg.Source.Postgres.URL {
+		conn, err = dial.Connect(ctx, url.Reveal(), "chatbridge-check", timeout)
+	} else {
+		bounded, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		conn, err = pgx.Connect(bounded, url.Reveal())
+	}
+	if err != nil {
+		return nil, provision.Connect(err)
+	}
+	return conn, Finding{}
+}
+
+// columns compares the mapping with the columns of the tables.
+func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
+	var failed error
+	missing, err := r.spec.Check(func(schema, table string) []string {
+		columns, err := provision.Columns(ctx, conn, schema, table)
+		failed = errors.Join(failed, err)
+		return columns
+	})
+	if failed != nil {
+		r.fail("mapping.columns", "", "the tables' columns could not be read: "+failed.Error(), "", "try again")
+		return
+	}
+	if err == nil {
+		typeOf, unread := provision.ColumnTypes(ctx, conn)
+		err = r.spec.CheckTypes(typeOf)
+		if unread() != nil {
+			r.fail("mapping.columns", "", "the columns' types could not be read: "+unread().Error(), "", "try again")
+			return
+		}
+	}
+	const fix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"
+	var wrong *mapping.Error
+	if errors.As(err, &wrong) {
+		for _, p := range wrong.Problems {
+			r.fail("mapping.columns", "", p.String(), "the bridge does not start", fix)
+		}
+	}
+	for _, p := range missing {
+		r.warn("mapping.columns", "", p.String(), "events go without it", fix)
+	}
+	if err == nil && len(missing) == 0 {
+		r.ok("mapping.columns", "", "every column that the mapping reads is there")
+	}
+}

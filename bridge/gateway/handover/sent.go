@@ -1,0 +1,112 @@
+package handover
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"chatbridge/internal/jsonscan"
+)
+
+// maxSubjects bounds what is remembered of one client's feed.
+const maxSubjects = 20_000
+
+// sentStates is what the bridge has sent to a client: by subject, each state.
+type sentStates map[string][]string
+
+// add remembers an event.
+func (s sentStates) add(packet []byte) {
+	subject, state := identify(packet)
+	if subject == "" || len(s) >= maxSubjects || s.has(subject, state) {
+		return
+	}
+	s[subject] = append(s[subject], state)
+}
+
+func (s sentStates) has(subject, state string) bool { return slices.Contains(s[subject], state) }
+
+// unsent returns the events that say what the bridge has not sent, in their
+// order. Left out are a subject's states up to the last one that the bridge has
+// sent, and those from before the time covered of a subject of which the bridge
+// has sent any.
+func (s sentStates) unsent(events []buffered, covered time.Time) []buffered {
+	known := make(map[string]bool)
+	var unsent []buffered
+	for _, e := range slices.Backward(events) {
+		if e.subject != "" {
+			_, inFeed := s[e.subject]
+			if known[e.subject] || inFeed && e.at.Before(covered) {
+				continue
+			}
+			if s.has(e.subject, e.state) {
+				known[e.subject] = true
+				continue
+			}
+		}
+		unsent = append(unsent, e)
+	}
+	slices.Reverse(unsent)
+	return unsent
+}
+
+// identify returns the row that an event is about and the state that it gives
+// to it: two events with the same leave the client in the same state. Both are
+// empty for an event that cannot be identified.
+//
+// It keeps a hand-over from going back in time: of a message that was delivered,
+// then read, the bridge may have sent read alone; ChatEngine's delivered, sent
+// last, would stay.
+func identify(packet []byte) (subject, state string) {
+	start := bytes.IndexByte(packet, '[')
+	if start < 0 {
+		return "", ""
+	}
+	args := jsonscan.Iterate(packet[start:])
+	if !args.Next() {
+		return "", ""
+	}
+	prefix, key, stateKey := "", "", ""
+	switch text(args.Value) {
+	case "message":
+		prefix, key = "m ", "id"
+	case "messageStatus":
+		prefix, key, stateKey = "s ", "messageId", "status"
+	case "conversation":
+		prefix, key, stateKey = "c ", "id", "lastMessage"
+	default:
+		return "", ""
+	}
+	if !args.Next() {
+		return "", ""
+	}
+	id := ""
+	for row := jsonscan.Iterate(args.Value); row.Next() && row.Key != nil && (id == "" || stateKey != "" && state == ""); {
+		switch {
+		case jsonscan.KeyIs(row.Key, key):
+			id = text(row.Value)
+		case stateKey != "" && jsonscan.KeyIs(row.Key, stateKey):
+			state = stateOf(row.Value)
+		}
+	}
+	if id == "" {
+		return "", ""
+	}
+	return prefix + id, state
+}
+
+// stateOf is a text, or the id of an object.
+func stateOf(v []byte) string {
+	if bytes.HasPrefix(v, []byte("{")) {
+		v, _ = jsonscan.Descend(v, []string{"id"})
+	}
+	return text(v)
+}
+
+// text returns a copy of a JSON string's text, "" for any other value.
+func text(v []byte) string {
+	s, ok := jsonscan.Unquote(nil, v)
+	if !ok {
+		return ""
+	}
+	return string(s)
+}

@@ -1,0 +1,76 @@
+package handover
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Options configure a Service. All but Logger are needed.
+type Options struct {
+	// Path is the Socket.IO path, without a trailing slash.
+	Path string
+	// Bridge serves the Socket.IO path: the bridge's own server.
+	Bridge http.Handler
+	// CatchUp, CatchUpWait, CatchUpLate and Fresh are the gateway's options of
+	// these names.
+	CatchUp, CatchUpWait, CatchUpLate time.Duration
+	Fresh                             func(since time.Time) bool
+	// Logger gets the errors of the bridge's HTTP server.
+	Logger *slog.Logger
+}
+
+// Service starts hand-overs. Its methods are safe for concurrent use; Run is
+// called once.
+type Service struct {
+	opts   Options
+	bridge *pipeListener
+	count  counters
+}
+
+// New returns a Service. Its hand-overs reach the bridge while Run runs.
+func New(o Options) *Service { return &Service{opts: o, bridge: newPipeListener()} }
+
+// Run serves Options.Bridge to the hand-overs until ctx ends, and returns ctx's
+// error then.
+func (s *Service) Run(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           s.opts.Bridge,
+		ReadHeaderTimeout: s.opts.CatchUpWait,
+		ErrorLog:          slog.NewLogLogger(s.opts.Logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { server.Close() })
+	defer stop()
+	if err := server.Serve(s.bridge); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// Side is one of the two connections of a proxied WebSocket.
+type Side struct {
+	R     *bufio.Reader // with a buffer of at least 14 bytes
+	Write func(p []byte) error
+}
+
+// Start begins the hand-over of a client whose WebSocket to ChatEngine has just
+// been opened, before any frame but the open packet has passed. r is the
+// client's request, header its end-to-end headers. The caller runs FromClient
+// and FromUpstream, and calls Stop when both sides have ended.
+func (s *Service) Start(r *http.Request, header http.Header, client, upstream Side) *Handover {
+	h := &Handover{
+		service: s, client: client, upstream: upstream,
+		sent: make(sentStates), giveUpAt: time.Now().Add(s.opts.CatchUpLate),
+	}
+	h.batch = batch{mu: &h.mu, write: client.Write}
+	h.feed = newFeed(r, header, h)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = time.AfterFunc(s.opts.CatchUpLate, h.tick)
+	return h
+}

@@ -1,0 +1,90 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"chatbridge/bridge/access"
+)
+
+// forwardHeaders sets X-Forwarded-For, -Host and -Proto on a request to
+// ChatEngine. What the client claims is believed only of a trusted proxy;
+// anyone else could otherwise choose its own address.
+func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
+	host, _, err := net.SplitHostPort(in.RemoteAddr)
+	if err != nil {
+		host = in.RemoteAddr
+	}
+	proto := "http"
+	if in.TLS != nil {
+		proto = "https"
+	}
+	if !g.trusted(host) {
+		out.Del("Forwarded")
+		out.Set("X-Forwarded-For", host)
+		out.Set("X-Forwarded-Host", in.Host)
+		out.Set("X-Forwarded-Proto", proto)
+		return
+	}
+	chain := append(in.Header.Values("X-Forwarded-For"), host)
+	out.Set("X-Forwarded-For", strings.Join(chain, ", "))
+	for name, value := range map[string]string{"X-Forwarded-Host": in.Host, "X-Forwarded-Proto": proto} {
+		if sent := in.Header.Get(name); sent != "" {
+			value = sent
+		}
+		out.Set(name, value)
+	}
+	if sent := in.Header.Get("Forwarded"); sent != "" {
+		out.Set("Forwarded", sent)
+	}
+}
+
+func (g *Gateway) trusted(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && access.Addresses(g.opts.TrustedProxies).Contain(addr)
+}
+
+// hasToken reports whether a comma-separated header has the token.
+func hasToken(h http.Header, name, token string) bool {
+	for _, value := range h.Values(name) {
+		for part := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(part), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isWebSocket reports whether r asks for an upgrade to a WebSocket (RFC 6455, 4.2.1).
+func isWebSocket(r *http.Request) bool {
+	return r.Method == http.MethodGet && hasToken(r.Header, "Connection", "upgrade") && hasToken(r.Header, "Upgrade", "websocket")
+}
+
+// opensSession reports whether a request on the Socket.IO path opens a session
+// rather than belonging to one; a WebSocket with a sid is the upgrade of a
+// session by polling.
+func opensSession(r *http.Request) bool { return !r.URL.Query().Has("sid") }
+
+// hopByHop are the headers that end at a proxy (RFC 9110, 7.6.1).
+var hopByHop = [...]string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
+	"Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// endToEnd returns a copy of h without the hop-by-hop headers, those that
+// Connection names included.
+func endToEnd(h http.Header) http.Header {
+	out := h.Clone()
+	for _, value := range h.Values("Connection") {
+		for name := range strings.SplitSeq(value, ",") {
+			out.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range hopByHop {
+		out.Del(name)
+	}
+	return out
+}

@@ -1,0 +1,186 @@
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/source"
+)
+
+// session is what a client continues of an earlier connection.
+type session struct {
+	// prior is the earlier connection that Resume was given, nil for none. The
+	// client restores its session from claim on or, if inherits, begins a new one
+	// but is still owed what prior was. Attach consumes both.
+	prior    *Client
+	inherits bool
+	// claim is what the client says it received last.
+	claim Offset
+	// given is set for a client that claimed nothing: every event that it is given
+	// is at this position or later.
+	given source.Position
+}
+
+// Resume makes c the continuation of a client that left as prior and whose
+// last event had the given offset (empty: it received none). It reports false,
+// and leaves c a new client, when prior was somebody else or c could not be given
+// exactly what came after the offset. If prior was the same user, c is still owed
+// what prior was, once it subscribes to it again.
+func (h *Hub) Resume(c, prior *Client, offset string) bool {
+	h.lock()
+	defer h.unlock()
+	o, err := h.parseClaim(offset)
+	if err != nil || c.Workspace != prior.Workspace || c.User != prior.User || prior.tenant == nil {
+		return false
+	}
+	if prior.claim.Position.IsZero() && o.Position.Compare(prior.given) < 0 {
+		// The offset is of an earlier session: coming from ChatEngine the client
+		// was a new one here, and it has been given nothing since.
+		o = Offset{}
+	}
+	c.prior, c.claim = prior, o
+	c.inherits = o.Position.IsZero() || prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||
+		!prior.exact(o) || !h.covers(prior, o)
+	return !c.inherits
+}
+
+// parseClaim reads what a client says it received last. The position is zero if
+// that was nothing, or an event of an earlier history.
+func (h *Hub) parseClaim(offset string) (Offset, error) {
+	if offset == "" {
+		return Offset{}, nil
+	}
+	o, err := ParseOffset(offset)
+	if o.Commit.Before(h.began) {
+		o.Position = source.Position{}
+	}
+	return o, err
+}
+
+// exact tells whether all that the client was owed up to o had been sent before
+// the event with that Offset.
+func (c *Client) exact(o Offset) bool {
+	if c.scope == scopeUndecided || c.seesAll() && !c.all.hadBy(o) {
+		return false
+	}
+	for _, e := range c.subscriptions {
+		if !e.hadBy(o) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(c.backlog, func(e *extent) bool { return e.statesOnly })
+}
+
+// covers tells whether all that prior saw and that came after o is in the log.
+// The prior's tenant may have been forgotten and made anew. mu must be held.
+func (h *Hub) covers(prior *Client, o Offset) bool {
+	space := h.tenantOf([]byte(prior.Workspace)).space
+	if space.States().Above(o.Position) {
+		return false
+	}
+	if len(prior.subscriptions) == 0 {
+		return !space.Messages().Above(o.Position)
+	}
+	for conversation := range prior.subscriptions {
+		if space.ConversationMessages(conversation).Above(o.Position) {
+			return false
+		}
+	}
+	return true
+}
+
+// begin feeds a new client from the start of the window, or from its claim if
+// that is older, as far as the log still holds what came after it.
+func (h *Hub) begin(c *Client, now time.Time) {
+	h.stats.CatchUps[catchUpConnect]++
+	space := c.tenant.space
+	if at := c.claim.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
+		if f := space.Missing(); f.Above(at) {
+			h.cover(c, gap{reason: gapAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)}, f)
+		}
+		if after := h.log.After(space, at); after < c.start {
+			c.owe(after, c.claim.Commit)
+		}
+	} else if !at.IsZero() && h.log.Head().IsZero() && c.claim.Commit.Before(c.promised) {
+		h.noteGap(c, gap{reason: gapAway, since: c.claim.Commit, until: c.promised})
+	}
+	if until := h.log.TimeOf(space.Newest().At, now); space.Newest().Seq > max(c.start, c.covered) && !until.Before(c.promised) {
+		h.noteGap(c, gap{reason: gapWindow, since: c.promised, until: until})
+	}
+	c.main = replay.Place{Next: c.start}
+	c.all = extent{from: c.start, next: c.start, promised: c.promised}
+	if c.claim.Position.IsZero() {
+		c.given = h.log.First(space, c.start)
+	}
+	h.awaitSubscription(c)
+}
+
+// owedSince owes a client what was published since its session began, in which it
+// received nothing, and notes what of that the log has lost.
+func (h *Hub) owedSince(c *Client, began, now time.Time) {
+	space := c.tenant.space
+	c.owe(h.log.SinceTime(began), began)
+	f := space.Missing()
+	until := h.log.TimeOf(f.At, now)
+	switch {
+	case f.Seq == 0 && began.Before(h.log.TimeOf(0, now)):
+		until = h.log.TimeOf(0, now) // when this process started
+	case f.Seq == 0 || until.Before(began):
+		return
+	}
+	h.cover(c, gap{reason: gapAway, since: began, until: until}, f)
+}
+
+// restore feeds a client that was here as prior from its claim on. It is owed all
+// that prior was still owed, because what of that arrived is not known.
+func (h *Hub) restore(c, prior *Client, now time.Time) {
+	h.stats.CatchUps[catchUpResume]++
+	space := c.tenant.space
+	if prior.history != h.history {
+		// It changed between Resume and Attach: the claim is of the old one.
+		c.claim, c.main = Offset{}, replay.Place{Next: c.start}
+		h.noteGap(c, gap{reason: gapHistory, since: prior.left, until: now, reload: true})
+	} else {
+		c.main, c.everything = replay.Place{Next: h.log.After(space, c.claim.Position), Position: c.claim.Position}, true
+		if !h.covers(prior, c.claim) {
+			// Evicted between Resume and Attach. The client has been told that it is
+			// restored, so it is told of the gap.
+			f := space.Missing()
+			h.noteGap(c, gap{reason: gapEvicted, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)})
+		}
+	}
+	for conversation, e := range prior.subscriptions {
+		room := c.tenant.subscribe(h.namespace, conversation)
+		r := c.restored(e)
+		c.subscriptions[conversation] = r
+		c.joinOrRead(r, room.Name())
+	}
+	if c.scope = prior.scope; c.seesAll() {
+		c.all = *c.restored(&prior.all)
+		c.joinOrRead(&c.all, c.tenant.open.Name())
+	}
+}
+
+// inherit notes what a client that begins a new session is still owed of the one
+// before, which ended before it had read it.
+func (c *Client) inherit(prior *Client) {
+	none := c.claim.Position.IsZero()
+	if none && prior.start < c.start {
+		c.owe(prior.start, prior.promised)
+	}
+	if (prior.scope == scopeUndecided || prior.seesAll() && !prior.all.hadBy(c.claim)) && prior.all.from < c.start {
+		c.owe(prior.all.from, prior.all.promised)
+	}
+	c.inherited = make(map[string]*extent)
+	for conversation, e := range prior.subscriptions {
+		if !e.hadBy(c.claim) {
+			c.inherited[conversation] = e
+		}
+	}
+	for conversation, e := range prior.inherited {
+		if c.inherited[conversation] == nil {
+			c.inherited[conversation] = e
+		}
+	}
+}

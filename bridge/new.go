@@ -1,0 +1,157 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"chatbridge/bridge/logging"
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/systemd"
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
+	"chatbridge/mapping/lookup"
+)
+
+// Options is what a Daemon is given beside its configuration.
+type Options struct {
+	// Build is the program's version, as /status shows it.
+	Build ops.Build
+	// Logger gets the Daemon's lines; it may be nil if Log is set.
+	Logger *slog.Logger
+	// Log is what Logger writes to, if the Daemon is to run it, set its level by
+	// Reload and show its counts; nil leaves it alone.
+	Log *logging.Log
+	// Listeners are the sockets that systemd passed, nil for none. Listen takes the
+	// public and the admin socket from them, by the names `public` and `admin`, in
+	// place of the configured addresses.
+	Listeners *systemd.Listeners
+}
+
+// New wires a Daemon from its configuration. It connects to nothing and binds
+// nothing: an error is one of the configuration. Run it, or Close it.
+func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
+	log := opts.Logger
+	if log == nil {
+		log = opts.Log.Logger()
+	}
+	d := &Daemon{
+		cfg: cfg, log: log, notify: systemd.NewNotifier(log),
+		descriptors: newDescriptors(log), listeners: listeners{log: log, inherited: opts.Listeners},
+	}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	spec, err := mapping.Load(cfg.Mapping.Preset, cfg.Mapping.File)
+	if err != nil {
+		return nil, err
+	}
+	key, warnings := new(serviceKey), ops.NewWarnings(log)
+	key.Store(&cfg.Source.Realtime.Key)
+	if d.pool, err = newPool(cfg); err != nil {
+		return nil, err
+	}
+	find, err := newLookup(cfg, d.pool, spec, key)
+	if err != nil {
+		return nil, err
+	}
+	if d.source, err = newSource(cfg, spec, key, warnings, log); err != nil {
+		return nil, err
+	}
+	authenticator, err := newAuthenticator(cfg, d.pool, key, log)
+	if err != nil {
+		return nil, err
+	}
+	if d.api, err = newAPI(cfg, authenticator, sourceState{d.source}, log); err != nil {
+		return nil, err
+	}
+	d.pipeline = pipeline.New(spec, engine.Options{
+		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
+		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
+	}, d.api.Hub(), log)
+	d.progress.Handler = d.pipeline
+	if d.gateway, err = newGateway(cfg, d.api, sourceState{d.source}, log); err != nil {
+		return nil, err
+	}
+	cert, err := newCertificate(cfg.TLS, log)
+	if err != nil {
+		return nil, err
+	}
+	d.listeners.cert = cert
+	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, key: key, cert: cert}
+	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run}
+	if d.gateway != nil {
+		d.parts = append(d.parts, d.gateway.Run)
+	}
+	if opts.Log != nil {
+		d.parts = append(d.parts, opts.Log.Run)
+		d.reload.level = opts.Log.SetLevel
+	}
+	d.observer = &observer{
+		cfg: cfg, build: opts.Build, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
+		auth: authenticator, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
+		descriptors: d.descriptors, reload: d.reload,
+	}
+	return d, nil
+}
+
+// serviceKey is the key of the Supabase project, which a reload replaces.
+type serviceKey struct{ atomic.Pointer[configs.Secret] }
+
+// current returns the key as it is now. Safe for concurrent use.
+func (k *serviceKey) current() string { return k.Load().Reveal() }
+
+// newSource returns the source that the configuration asks for.
+func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, w *ops.Warnings, log *slog.Logger) (Source, error) {
+	if cfg.Source.Kind == configs.KindRealtime {
+		return newRealtime(cfg, spec, key, log)
+	}
+	return newPostgres(cfg, spec, w, log)
+}
+
+// databaseURL is where lookups and memberships are read; empty without a database.
+func databaseURL(cfg *configs.Config) configs.DSN {
+	if cfg.Lookup.URL != "" {
+		return cfg.Lookup.URL
+	}
+	return cfg.Source.Postgres.URL
+}
+
+// poolSize bounds the connections for lookups and memberships. One serves
+// the pipeline, the others the connecting clients.
+const poolSize = 4
+
+// newPool returns the pool for lookups and memberships, nil without a
+// database's address.
+func newPool(cfg *configs.Config) (*pgxpool.Pool, error) {
+	dsn := databaseURL(cfg)
+	if dsn == "" {
+		return nil, nil
+	}
+	pool, err := lookup.NewPool(dsn.Reveal(), lookup.PoolOptions{MaxConns: poolSize, ConnectTimeout: cfg.Source.Postgres.ConnectTimeout})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", dsn, err)
+	}
+	return pool, nil
+}
+
+// newLookup finds what rows lack: by SQL where there is a database, else by
+// the project's PostgREST; nil where there is neither.
+func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) (engine.Lookup, error) {
+	switch url := cfg.Source.Realtime.URL; {
+	case pool != nil:
+		return lookup.NewSQL(pool, spec, cfg.Lookup.Timeout), nil
+	case url != "":
+		return lookup.NewPostgREST(url, key.current, http.DefaultClient, spec, cfg.Lookup.Timeout)
+	}
+	return nil, nil
+}

@@ -1,0 +1,71 @@
+package bridge
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"chatbridge/bridge/access"
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/replay"
+	"chatbridge/configs"
+	"chatbridge/socketio"
+	"chatbridge/socketio/engineio"
+)
+
+// newAPI returns the server of the contract's /api/ws.
+func newAPI(cfg *configs.Config, a api.Authenticator, source api.SourceState, log *slog.Logger) (*api.Server, error) {
+	origins, err := access.NewOrigins(cfg.CORS.Origins)
+	if err != nil {
+		return nil, fmt.Errorf("cors.origins: %w", err)
+	}
+	feeding := hub.DefaultOptions()
+	feeding.Logger = log
+	feeding.MaxSubscriptions = cfg.Limits.Subscriptions
+	feeding.Replay = replay.Options{
+		Window: cfg.Replay.Window, MaxEvents: cfg.Replay.MaxEvents, MaxBytes: int64(cfg.Replay.MaxBytes),
+	}
+	grace := time.Duration(-1)
+	if cfg.Auth.OnExpiry == configs.OnExpiryDisconnect {
+		grace = cfg.Auth.ExpiryGrace
+	}
+	return api.New(api.Options{
+		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
+		Allowed: cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
+		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Source: source, Logger: log,
+	}, a)
+}
+
+// sidPrefix begins every session id of the bridge, so that a load balancer can
+// send a polling session's requests back to it: configs/nginx, haproxy, caddy.
+const sidPrefix = "br-"
+
+// ownRooms are the rooms of a client that are no subscriptions.
+const ownRooms = 2
+
+// socketOptions are those of the Socket.IO server.
+func socketOptions(cfg *configs.Config, log *slog.Logger) socketio.Options {
+	l := cfg.Limits
+	o := socketio.DefaultOptions()
+	o.Path = cfg.Path
+	o.SIDPrefix = sidPrefix
+	o.PingInterval, o.PingTimeout = cfg.Ping.Interval, cfg.Ping.Timeout
+	o.ConnectTimeout = l.ConnectTimeout
+	o.MaxPayload = int(l.Payload)
+	o.MaxAttachments = l.Attachments
+	o.MaxRooms = l.Subscriptions + ownRooms
+	o.Limits = limitsOf(l)
+	o.Recovery.MaxDisconnection = max(cfg.Replay.Window, time.Second)
+	o.Logger = log
+	return o
+}
+
+// limitsOf are the limits that can change while the server runs.
+func limitsOf(l configs.Limits) engineio.Limits {
+	return engineio.Limits{
+		MaxConnections: l.Connections, MaxConnectionsPerAddress: l.ConnectionsPerAddress,
+		HandshakesPerSecond: l.HandshakesPerSecond, InboundPacketsPerSecond: l.PacketsPerSecond,
+		QueuePackets: l.QueuePackets, QueueBytes: int(l.QueueBytes), WriteTimeout: l.WriteTimeout,
+	}
+}

@@ -1,0 +1,44 @@
+package bridge
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"chatbridge/bridge/auth"
+	"chatbridge/configs"
+)
+
+// newAuthenticator returns what judges clients' tokens.
+func newAuthenticator(cfg *configs.Config, pool *pgxpool.Pool, key *serviceKey, log *slog.Logger) (*auth.Authenticator, error) {
+	a := cfg.Auth
+	return auth.New(auth.Options{
+		ChatEngineSecrets: reveal(a.ChatEngineSecrets), SupabaseSecrets: reveal(a.SupabaseSecrets), JWKSURL: a.JWKSURL,
+		Issuers: a.Issuers, Audiences: a.Audiences,
+		SupabaseIssuers: a.SupabaseIssuers, SupabaseAudiences: a.SupabaseAudiences,
+		Leeway: a.Leeway, Members: newMembers(cfg, pool, key), MembersTTL: a.Members.CacheTTL, Logger: log,
+	})
+}
+
+// newMembers answers who belongs to which workspace: by SQL where there is a
+// database, else by the project's PostgREST; nil where there is neither.
+func newMembers(cfg *configs.Config, pool *pgxpool.Pool, key *serviceKey) auth.Members {
+	m := cfg.Auth.Members
+	table := auth.MembersTable{Table: m.Table, UserColumn: m.UserColumn, WorkspaceColumn: m.WorkspaceColumn}
+	switch url := cfg.Source.Realtime.URL; {
+	case pool != nil:
+		return auth.NewSQLMembers(pool, table)
+	case url != "":
+		return auth.NewRESTMembers(http.DefaultClient, url, key.current, table)
+	}
+	return nil
+}
+
+func reveal(secrets []configs.Secret) []string {
+	plain := make([]string, len(secrets))
+	for i, s := range secrets {
+		plain[i] = s.Reveal()
+	}
+	return plain
+}

@@ -1,0 +1,42 @@
+package bridge
+
+import (
+	"fmt"
+	"log/slog"
+	"net/url"
+
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/gateway"
+	"chatbridge/configs"
+)
+
+// holdModes are the gateway's modes by the value of gateway.hold.
+var holdModes = map[string]gateway.Mode{
+	configs.HoldAuto: gateway.Auto, configs.HoldLocal: gateway.HoldLocal, configs.HoldUpstream: gateway.HoldUpstream,
+}
+
+// newGateway returns the gateway where the bridge stands in front of ChatEngine,
+// else nil.
+func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log *slog.Logger) (*gateway.Gateway, error) {
+	c := cfg.Gateway
+	if c.Upstream == "" {
+		return nil, nil
+	}
+	upstream, err := url.Parse(c.Upstream)
+	if err != nil {
+		return nil, fmt.Errorf("gateway.upstream: %w", err)
+	}
+	o := gateway.DefaultOptions()
+	o.Upstream, o.Path = upstream, cfg.Path
+	o.Local, o.Knows, o.Shed = server.Handler(), server.SocketIO().Knows, server.Shed
+	o.HealthPath, o.Interval, o.Timeout = c.HealthPath, c.Interval, c.Timeout
+	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
+	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
+	o.TrustedProxies, o.Logger = cfg.Proxies.Trusted, log
+	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
+	g, err := gateway.New(o)
+	if err != nil {
+		return nil, err
+	}
+	return g, g.Hold(holdModes[c.Hold])
+}

@@ -1,0 +1,117 @@
+package ops
+
+import "time"
+
+// State is what a source is doing.
+type State string
+
+// The states of a source. StateStopped and StateConnecting are of both kinds;
+// the next five of Postgres, the others of Realtime.
+const (
+	StateStopped    State = "stopped"
+	StateConnecting State = "connecting"
+	// StateStreaming: changes arrive.
+	StateStreaming State = "streaming"
+	// StateStandby: another bridge has the slot.
+	StateStandby State = "standby"
+	// StateRetrying: the connection failed; the next attempt is soon.
+	StateRetrying State = "retrying"
+	// StateBlocked: something at the server must be changed first.
+	StateBlocked State = "blocked"
+	StateFailed  State = "failed"
+	// StateJoining: connected, some channel not yet subscribed.
+	StateJoining State = "joining"
+	// StateLive: every channel is subscribed.
+	StateLive State = "live"
+	// StateDegraded: connected, but some channel does not deliver.
+	StateDegraded State = "degraded"
+)
+
+// states are the states of a source of that kind.
+func states(kind string) []State {
+	if kind == "realtime" {
+		return []State{StateStopped, StateConnecting, StateJoining, StateLive, StateDegraded}
+	}
+	return []State{StateStopped, StateConnecting, StateStreaming, StateStandby, StateRetrying, StateBlocked, StateFailed}
+}
+
+// Health is the state of the source, and what the operator should do about it.
+type Health struct {
+	// Kind is postgres or realtime.
+	Kind  string `json:"kind"`
+	State State  `json:"state"`
+	// Since is when State began.
+	Since time.Time `json:"since"`
+	// Reason says why, and Remedy what to do about it; both empty while all
+	// is well.
+	Reason string `json:"reason,omitempty"`
+	Remedy string `json:"remedy,omitempty"`
+	// Flowing is true while changes arrive as they are committed.
+	Flowing bool `json:"flowing"`
+	// FlowedUntil is when they last did; zero if never.
+	FlowedUntil time.Time `json:"-"`
+	// LagBytes is how much WAL the server has written that has not been
+	// handled; -1 where the source cannot tell.
+	LagBytes int64 `json:"lagBytes"`
+	// Lag is how late the transaction that is being handled arrived, in
+	// seconds; 0 when nothing is outstanding.
+	Lag float64 `json:"lagSeconds"`
+	// ReplacedValues counts values with bytes that are no characters of the
+	// database's encoding, in place of which U+FFFD was sent.
+	ReplacedValues uint64 `json:"replacedValues,omitempty"`
+	// LastTransaction is the commit time of the last transaction handled.
+	LastTransaction *time.Time `json:"lastTransaction,omitempty"`
+}
+
+// ReadyStatus is the answer of /readyz in one word.
+type ReadyStatus string
+
+// The answers. The first two have status code 200, the others 503.
+const (
+	ReadyOK ReadyStatus = "ok"
+	// ReadyDegraded: changes ceased to arrive less than the grace period ago.
+	ReadyDegraded ReadyStatus = "degraded"
+	// ReadyStandby: another bridge follows the database.
+	ReadyStandby     ReadyStatus = "standby"
+	ReadyUnavailable ReadyStatus = "unavailable"
+	// ReadyStopping: the process is shutting down.
+	ReadyStopping ReadyStatus = "stopping"
+)
+
+// Readiness is whether clients get their events here. It is the body of /healthz
+// and /readyz.
+type Readiness struct {
+	Status ReadyStatus `json:"status"`
+	Reason string      `json:"reason"`
+	Source *Health     `json:"source,omitempty"`
+}
+
+// Stopping is the Readiness of a process that is shutting down.
+func Stopping() Readiness {
+	return Readiness{Status: ReadyStopping, Reason: "the process is shutting down"}
+}
+
+// ReadinessOf returns the Readiness for the source's Health at now: clients get
+// their events while changes flow. For grace after they ceased to the bridge stays
+// ready, because most disturbances end within it.
+func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
+	switch {
+	case h.Flowing:
+		return Readiness{ReadyOK, "events flow", &h}
+	case h.State == StateStandby:
+		return Readiness{ReadyStandby, "another bridge follows the database; this one takes over when it ends", &h}
+	case h.FlowedUntil.IsZero():
+		reason := h.Reason
+		if reason == "" {
+			reason = "not connected to the source yet"
+		}
+		return Readiness{ReadyUnavailable, reason, &h}
+	}
+	if away := now.Sub(h.FlowedUntil); away < grace {
+		return Readiness{ReadyDegraded, "the source is away for " + away.Round(time.Second).String() + ": " + h.Reason, &h}
+	}
+	return Readiness{ReadyUnavailable, "no events since " + h.FlowedUntil.UTC().Format(time.RFC3339) + ": " + h.Reason, &h}
+}
+
+// OK reports whether load balancers should send clients here.
+func (r Readiness) OK() bool { return r.Status == ReadyOK || r.Status == ReadyDegraded }

@@ -1,0 +1,28 @@
+package ops
+
+import (
+	"testing"
+	"time"
+)
+
+// TestReadiness: load balancers go by it.
+func TestReadiness(t *testing.T) {
+	now := time.Now()
+	const grace = 10 * time.Second
+	for name, c := range map[string]struct {
+		health Health
+		status ReadyStatus
+		ready  bool
+	}{
+		"flows":           {Health{Flowing: true}, "ok", true},
+		"never flowed":    {Health{State: "connecting"}, "unavailable", false},
+		"away for little": {Health{State: "retrying", FlowedUntil: now.Add(-grace + 1)}, "degraded", true},
+		"away for long":   {Health{State: "retrying", FlowedUntil: now.Add(-grace)}, "unavailable", false},
+		"stands by":       {Health{State: StateStandby}, "standby", false},
+		"lost its slot":   {Health{State: StateStandby, FlowedUntil: now.Add(-1)}, "standby", false},
+	} {
+		if got := ReadinessOf(c.health, grace, now); got.Status != c.status || got.OK() != c.ready {
+			t.Errorf("%s: %s, ready %v; want %s, %v", name, got.Status, got.OK(), c.status, c.ready)
+		}
+	}
+}

@@ -1,0 +1,133 @@
+package ops
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"chatbridge/bridge/pipeline"
+)
+
+// prefix begins every name.
+const prefix = "bridge_"
+
+// maxValues bounds the values of a label that come from a map.
+const maxValues = 64
+
+// other is the label value for the sum of what exceeds maxValues.
+const other = "other"
+
+// family is one metric: its description, and how its samples are read from a
+// Snapshot.
+type family struct {
+	desc    *prometheus.Desc
+	collect func(*Snapshot, chan<- prometheus.Metric)
+}
+
+// emit adds one sample; labels are the label values in the family's order.
+type emit func(value float64, labels ...string)
+
+func newFamily(kind prometheus.ValueType, name, help string, labels []string, read func(*Snapshot, emit)) family {
+	desc := prometheus.NewDesc(prefix+name, help, labels, nil)
+	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
+		read(s, func(v float64, values ...string) {
+			ch <- prometheus.MustNewConstMetric(desc, kind, v, values...)
+		})
+	}}
+}
+
+func gauge(name, help string, read func(*Snapshot) float64) family {
+	return gauges(name, help, nil, func(s *Snapshot, e emit) { e(read(s)) })
+}
+
+func gauges(name, help string, labels []string, read func(*Snapshot, emit)) family {
+	return newFamily(prometheus.GaugeValue, name, help, labels, read)
+}
+
+func counter(name, help string, read func(*Snapshot) uint64) family {
+	return counters(name, help, nil, func(s *Snapshot, e emit) { e(float64(read(s))) })
+}
+
+func counters(name, help string, labels []string, read func(*Snapshot, emit)) family {
+	return newFamily(prometheus.CounterValue, name, help, labels, read)
+}
+
+// countersBy is a counter with one label whose values are the keys of a map.
+func countersBy(name, help, label string, read func(*Snapshot) map[string]uint64) family {
+	return counters(name, help, []string{label}, func(s *Snapshot, e emit) { e.byKey(read(s)) })
+}
+
+// byKey emits a map's counts by their keys, in order; past maxValues as other.
+func (e emit) byKey(counts map[string]uint64) {
+	var rest uint64
+	for i, key := range slices.Sorted(maps.Keys(counts)) {
+		if i < maxValues && key != other {
+			e(float64(counts[key]), key)
+		} else {
+			rest += counts[key]
+		}
+	}
+	if rest > 0 {
+		e(float64(rest), other)
+	}
+}
+
+// emitStates emits 1 for the state that is and 0 for the others of all, so that
+// an alert can ask for one by name. The state is the last label, after labels.
+func emitStates[S ~string](e emit, is S, all []S, labels ...string) {
+	if !slices.Contains(all, is) {
+		e(1, append(labels, string(is))...)
+	}
+	for _, s := range all {
+		e(truth(s == is), append(labels, string(s))...)
+	}
+}
+
+// timestamp is a gauge of Unix time; it has no sample for the zero time.
+func timestamp(name, help string, read func(*Snapshot) time.Time) family {
+	return gauges(name, help, nil, func(s *Snapshot, e emit) {
+		if t := read(s); !t.IsZero() {
+			e(float64(t.UnixMilli()) / 1e3)
+		}
+	})
+}
+
+// without returns total less a part of it that was counted a moment later.
+func without(total, part uint64) float64 { return float64(total - min(total, part)) }
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func histogram(name, help string, read func(*Snapshot) pipeline.Histogram) family {
+	desc := prometheus.NewDesc(prefix+name, help, nil, nil)
+	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
+		h := read(s)
+		buckets := make(map[float64]uint64, len(h.Bounds))
+		var below uint64
+		for i, bound := range h.Bounds {
+			below += h.Counts[i]
+			buckets[bound.Seconds()] = below
+		}
+		ch <- prometheus.MustNewConstHistogram(desc, h.Count, h.Sum.Seconds(), buckets)
+	}}
+}
+
+// when makes the families emit nothing unless the part that they show is
+// present.
+func when(present func(*Snapshot) bool, families ...family) []family {
+	guarded := make([]family, len(families))
+	for i, f := range families {
+		guarded[i] = family{f.desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
+			if present(s) {
+				f.collect(s, ch)
+			}
+		}}
+	}
+	return guarded
+}

@@ -1,0 +1,59 @@
+package ops
+
+import (
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metricsHandler serves /metrics: the Snapshots that take returns, and the
+// metrics of the Go runtime and the process under their usual names (go_,
+// process_). take is called once for each scrape, from any goroutine.
+func metricsHandler(take func() Snapshot, log *slog.Logger) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(
+		newCollector(take),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
+		// One bad family must not hide the others while something is wrong.
+		ErrorHandling: promhttp.ContinueOnError,
+		// Scrapes come one at a time; more are a mistake or an attack.
+		MaxRequestsInFlight: 4,
+	})
+}
+
+// collector shows a Snapshot that it takes at each scrape.
+type collector struct {
+	take     func() Snapshot
+	families []family
+}
+
+func newCollector(take func() Snapshot) *collector {
+	return &collector{take, slices.Concat(
+		daemonMetrics(), sourceMetrics(), postgresMetrics(), realtimeMetrics(),
+		eventMetrics(), mappingMetrics(), clientMetrics(), authMetrics(), transportMetrics(),
+		replayMetrics(), gatewayMetrics(),
+	)}
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, f := range c.families {
+		ch <- f.desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	s := c.take()
+	for _, f := range c.families {
+		f.collect(&s, ch)
+	}
+}

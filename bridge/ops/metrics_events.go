@@ -1,0 +1,19 @@
+package ops
+
+import (
+	"chatbridge/bridge/pipeline"
+	"chatbridge/mapping/contract"
+)
+
+func eventMetrics() []family {
+	return []family{
+		counters("events_total", "Events published, by name.", []string{"event"},
+			func(s *Snapshot, e emit) {
+				for kind := contract.Message; kind <= contract.Typing; kind++ {
+					e(float64(s.Hub.Published[kind]), kind.String())
+				}
+			}),
+		histogram("commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events.",
+			func(s *Snapshot) pipeline.Histogram { return s.Pipeline.Delay }),
+	}
+}

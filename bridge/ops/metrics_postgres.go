@@ -1,0 +1,44 @@
+package ops
+
+import "slices"
+
+func postgresMetrics() []family {
+	return slices.Concat(when(func(s *Snapshot) bool { return s.Postgres != nil },
+		counter("postgres_transactions_total", "Transactions handled.",
+			func(s *Snapshot) uint64 { return s.Postgres.Transactions }),
+		counters("postgres_changes_total", "Row changes read from the replication stream, by operation.", []string{"op"},
+			func(s *Snapshot, e emit) {
+				e(float64(s.Postgres.Inserts), "insert")
+				e(float64(s.Postgres.Updates), "update")
+				e(float64(s.Postgres.Deletes), "delete")
+				e(float64(s.Postgres.Truncates), "truncate")
+			}),
+		counter("postgres_received_bytes_total", "Bytes of the replication stream.",
+			func(s *Snapshot) uint64 { return s.Postgres.Bytes }),
+		counter("postgres_reconnects_total", "Replication streams started after the first.",
+			func(s *Snapshot) uint64 { return s.Postgres.Reconnects }),
+		counter("postgres_unfilled_values_total", "Unchanged large values that the server did not send and nothing could fill.",
+			func(s *Snapshot) uint64 { return s.Postgres.Unfilled }),
+		counter("postgres_replaced_values_total", "Values in which bytes that are no characters of the database's encoding were replaced by U+FFFD.",
+			func(s *Snapshot) uint64 { return s.Postgres.Replaced }),
+	), when(func(s *Snapshot) bool { return s.Postgres != nil && s.Postgres.Slot != nil }, slotMetrics()...))
+}
+
+func slotMetrics() []family {
+	return []family{
+		gauges("postgres_slot_wal_status", "1 for what the server says of the slot's WAL, 0 for the others.", []string{"status"},
+			func(s *Snapshot, e emit) {
+				emitStates(e, s.Postgres.Slot.WALStatus, []string{"reserved", "extended", "unreserved", "lost"})
+			}),
+		gauge("postgres_slot_unconfirmed_bytes", "WAL from the place that the slot has confirmed to the end.",
+			func(s *Snapshot) float64 { return float64(s.Postgres.Slot.Unconfirmed) }),
+		gauge("postgres_slot_held_back_bytes", "WAL that the database keeps because of the slot.",
+			func(s *Snapshot) float64 { return float64(s.Postgres.Slot.HeldBack) }),
+		gauges("postgres_slot_safe_bytes", "WAL that may still be written before the slot is lost; absent where max_slot_wal_keep_size sets no bound.", nil,
+			func(s *Snapshot, e emit) {
+				if s.Postgres.Slot.Safe >= 0 {
+					e(float64(s.Postgres.Slot.Safe))
+				}
+			}),
+	}
+}

@@ -1,0 +1,68 @@
+package ops
+
+import (
+	"time"
+
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/logging"
+	"chatbridge/bridge/pipeline"
+	"chatbridge/socketio"
+	"chatbridge/source/postgres"
+	"chatbridge/source/realtime"
+)
+
+// Snapshot is all that /status and /metrics show, as of one moment. Counters
+// are since the start. A nil pointer leaves its part out.
+type Snapshot struct {
+	// Taken is that moment.
+	Taken   time.Time
+	Build   Build
+	Started time.Time
+	// Ready is the answer of /readyz.
+	Ready  Readiness
+	Source Health
+	// Postgres and Realtime: the one that runs.
+	Postgres *postgres.Stats
+	Realtime *realtime.Stats
+	Pipeline pipeline.Stats
+	Hub      hub.Stats
+	Sockets  socketio.Stats
+	API      api.Stats
+	Auth     auth.Stats
+	// DescriptorsRefused counts connections refused because too few file
+	// descriptors were left.
+	DescriptorsRefused uint64
+	// Gateway is nil unless the bridge stands in front of ChatEngine.
+	Gateway *gateway.Stats
+	Log     logging.Stats
+	Reload  Reload
+	// CertificateExpires is when the served TLS certificate does; zero
+	// without TLS.
+	CertificateExpires time.Time
+	// Warnings are what the operator should deal with, newest last.
+	Warnings []string
+}
+
+// Build says which program runs.
+type Build struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit"`
+	Go      string `json:"go"`
+}
+
+// Reload is how the configuration was read again on SIGHUP.
+type Reload struct {
+	// Succeeded and Failed count the readings.
+	Succeeded, Failed uint64
+	// OK is false after one that failed; Last is when the configuration in
+	// use was read.
+	OK   bool
+	Last time.Time
+}
+
+// Connected is the number of clients connected. The sockets by which
+// the gateway reads the hub are not clients.
+func (s *Snapshot) Connected() int64 { return s.Sockets.Sockets - int64(s.Hub.Feeds) }

@@ -1,0 +1,203 @@
+package ops
+
+import (
+	"bytes"
+
+	"chatbridge/internal/jsonscan"
+	"chatbridge/mapping/contract"
+	"chatbridge/socketio/engineio"
+)
+
+// object is a JSON object whose members keep their order. One whose value is
+// nil is left out; counts of which there is none yet are {}.
+type object []member
+
+type member struct {
+	key   string
+	value any
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o object) MarshalJSON() ([]byte, error) {
+	b := bytes.NewBufferString("{")
+	for _, m := range o {
+		if m.value == nil {
+			continue
+		}
+		if counts, ok := m.value.(map[string]uint64); ok && counts == nil {
+			m.value = struct{}{}
+		}
+		text, err := jsonscan.Marshal(m.value)
+		if err != nil {
+			return nil, err
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"` + m.key + `":`) // no key needs an escape
+		b.Write(text)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// unlessEmpty returns s, or nil for an empty one.
+func unlessEmpty(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// status is the body of /status: what the operator wants to know, with no
+// message's content, no token and no secret in it.
+func (s *Snapshot) status() object {
+	body := object{
+		{"build", s.Build},
+		{"started", s.Started},
+		{"ready", s.Ready.OK()},
+		{"reason", s.Ready.Reason},
+		{"source", s.Source},
+		{"events", s.statusEvents()},
+		{"clients", s.statusClients()},
+		{"replay", s.statusReplay()},
+		{"mapping", s.statusMapping()},
+	}
+	if s.Realtime != nil {
+		body = append(body, member{"realtime", s.statusRealtime()})
+	}
+	if s.Gateway != nil {
+		body = append(body, member{"gateway", s.Gateway.Status})
+	}
+	if len(s.Warnings) > 0 {
+		body = append(body, member{"warnings", s.Warnings})
+	}
+	return body
+}
+
+// statusEvents is what was published, and how late.
+func (s *Snapshot) statusEvents() object {
+	position, lastGap, mean := "", any(nil), 0.0
+	if head := s.Hub.Replay.Head; !head.IsZero() {
+		position = head.String()
+	}
+	if g := s.Pipeline.LastGap; g != nil {
+		since := any(nil)
+		if !g.Since.IsZero() {
+			since = g.Since.UTC()
+		}
+		lastGap = object{{"reason", g.Reason}, {"since", since}, {"until", g.Until.UTC()}}
+	}
+	delay := s.Pipeline.Delay
+	if delay.Count > 0 {
+		mean = delay.Sum.Seconds() / float64(delay.Count)
+	}
+	return object{
+		{"message", s.Hub.Published[contract.Message]},
+		{"conversation", s.Hub.Published[contract.Conversation]},
+		{"messageStatus", s.Hub.Published[contract.MessageStatus]},
+		{"typing", s.Hub.Published[contract.Typing]},
+		{"position", unlessEmpty(position)}, // of the newest event
+		{"delay", object{{"count", delay.Count}, {"sumSeconds", delay.Sum.Seconds()}, {"meanSeconds", mean}}},
+		{"gaps", s.Pipeline.Gaps},
+		{"lastGap", lastGap},
+	}
+}
+
+// statusClients is who is connected, and why others are not.
+func (s *Snapshot) statusClients() object {
+	return object{
+		{"connected", s.Connected()},
+		{"websocket", s.Sockets.WebSocket},
+		{"polling", s.Sockets.Polling},
+		{"catchingUp", s.Hub.Catching},
+		{"queuedBytes", s.Sockets.QueuedBytes},
+		{"closed", reasons(s.Sockets.Closes)},
+		{"refused", reasons(s.Sockets.Refusals)},
+		{"tokensRefused", s.API.TokensRefused},
+		{"eventsRefused", s.API.EventsRefused},
+	}
+}
+
+// reasons names the counts that are not zero.
+func reasons(counts [engineio.NumReasons]uint64) map[string]uint64 {
+	named := make(map[string]uint64)
+	for reason, n := range counts {
+		if n > 0 {
+			named[engineio.Reason(reason).String()] = n
+		}
+	}
+	return named
+}
+
+// statusReplay is the state of the replay log.
+func (s *Snapshot) statusReplay() object {
+	catchUps, gaps := s.Hub.ByReason()
+	r := s.Hub.Replay
+	return object{
+		{"events", r.Events},
+		{"bytes", r.Bytes},
+		{"workspaces", r.Workspaces},
+		{"oldestAgeSeconds", r.Oldest.Seconds()},
+		{"evictedEarly", r.EvictedEarly},
+		{"catchUps", catchUps},
+		{"packets", s.Hub.CaughtUp},
+		{"gaps", gaps},
+		{"pauses", s.Hub.Pauses},
+		{"pausedSeconds", s.Hub.Paused.Seconds()},
+	}
+}
+
+// statusMapping is what rows made no event, and why.
+func (s *Snapshot) statusMapping() object {
+	m := &s.Pipeline.Mapping
+	l := &m.Lookups
+	return object{
+		{"skipped", m.Skipped},
+		{"unmappable", m.Unmappable},
+		{"unknownWords", m.UnknownWords},
+		{"shortened", m.Shortened},
+		{"leftOut", m.LeftOut},
+		{"lookups", object{
+			{"failing", l.Failing},
+			{"asked", l.Batches},
+			{"timeouts", l.Timeouts},
+			{"errors", l.Errors},
+			{"short", l.Short},
+			{"owed", l.Owed},
+			{"settled", l.Settled},
+			{"abandoned", l.Abandoned},
+		}},
+	}
+}
+
+// statusRealtime tells by which way the changes come, and how late they can be
+// where Realtime loses them.
+func (s *Snapshot) statusRealtime() object {
+	r := s.Realtime
+	age := -1.0 // before the first change
+	if !r.LastChange.IsZero() {
+		age = s.Taken.Sub(r.LastChange).Seconds()
+	}
+	var channels []object
+	for _, c := range r.Channels {
+		channels = append(channels, object{
+			{"table", c.Table},
+			{"state", c.State},
+			{"since", c.Since.UTC()},
+			{"error", unlessEmpty(c.Error)},
+			{"deaf", c.Deaf},
+			{"streamed", c.Streamed},
+			{"reconciled", c.Reconciled},
+		})
+	}
+	return object{
+		{"streamed", r.Streamed},
+		{"reconciled", r.Reconciled},
+		{"gaps", r.Gaps},
+		{"reconcileIntervalSeconds", r.Reconcile.Interval.Seconds()},
+		{"reconcileError", unlessEmpty(r.Reconcile.Error)},
+		{"lastChangeAgeSeconds", age},
+		{"channels", channels},
+	}
+}

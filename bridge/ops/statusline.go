@@ -1,0 +1,44 @@
+package ops
+
+import (
+	"fmt"
+	"strings"
+
+	"chatbridge/bridge/logging"
+)
+
+// line says in one line how the daemon is, without secrets: for `systemctl
+// status`.
+func (s *Snapshot) line() string {
+	var b strings.Builder
+	h := &s.Source
+	b.WriteString(string(h.State))
+	if h.Flowing && h.LagBytes >= 0 {
+		fmt.Fprintf(&b, ", %s behind", bytesText(h.LagBytes))
+	}
+	if h.Flowing && h.Lag >= 0.001 {
+		fmt.Fprintf(&b, " (%.3g s)", h.Lag)
+	}
+	io := &s.Sockets
+	fmt.Fprintf(&b, "; %d clients (%d websocket, %d polling)", io.WebSocket+io.Polling, io.WebSocket, io.Polling)
+	if s.Gateway != nil {
+		fmt.Fprintf(&b, "; gateway %s: %s", s.Gateway.Status.State, s.Gateway.Status.Reason)
+	}
+	if !h.Flowing && h.Reason != "" {
+		fmt.Fprintf(&b, "; %s", h.Reason)
+	}
+	return logging.Scrub(b.String())
+}
+
+// bytesText is a number of bytes as people read it.
+func bytesText(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, names := float64(n)/unit, "KMGTP"
+	for value >= unit && len(names) > 1 {
+		value, names = value/unit, names[1:]
+	}
+	return fmt.Sprintf("%.1f %ciB", value, names[0])
+}

@@ -1,0 +1,151 @@
+package pipeline
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/bridge/hub"
+	"chatbridge/internal/retry"
+	"chatbridge/mapping"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/engine"
+	"chatbridge/socketio"
+	"chatbridge/source"
+)
+
+// Pipeline is the source.Handler of the daemon: it maps each change and
+// publishes its events. A source uses it from one goroutine; Stats may be
+// called from any. Its timer does nothing once the Hub's Run has returned.
+type Pipeline struct {
+	hub *hub.Hub
+	log *slog.Logger
+
+	// mu guards all up to delay, which the source's goroutine and the timer's use.
+	mu     sync.Mutex
+	mapper *engine.Mapper
+	tx     source.Tx
+	open   bool   // tx is being read
+	offset []byte // the offset argument, a JSON string
+	// gapped: a Gap was reported, after which positions may begin anew.
+	gapped     bool
+	correction correction
+
+	delay   histogram
+	gaps    atomic.Uint64
+	lastGap atomic.Pointer[source.Gap]
+}
+
+// New returns a Pipeline that maps as spec says and publishes to hub.
+// opts.LeftOut is the Pipeline's own.
+func New(spec *mapping.Spec, opts engine.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
+	p := &Pipeline{hub: hub, log: log, correction: correction{backoff: retry.Backoff{Min: correctMin, Max: correctMax}}}
+	opts.LeftOut = p.leftOut
+	p.mapper = engine.New(spec, opts)
+	return p
+}
+
+// Begin begins a transaction.
+func (p *Pipeline) Begin(tx source.Tx) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tx, p.open = tx, true
+	if p.gapped && tx.Commit <= p.hub.Head().Commit {
+		p.log.Warn("the database has another history now; what was kept for catching up is dropped")
+		p.restart()
+	}
+	p.gapped = false
+	p.mapper.Begin(tx)
+	return nil
+}
+
+// restart begins another history in the Hub, since the time of the latest gap.
+func (p *Pipeline) restart() {
+	var since time.Time
+	until := time.Now()
+	if g := p.lastGap.Load(); g != nil {
+		since, until = g.Since, g.Until
+	}
+	p.hub.Restart(since, until, p.tx.Time)
+}
+
+// Change maps one row and publishes the events that need no more than it.
+func (p *Pipeline) Change(c *source.Change) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mapper.Change(c, p.publish)
+}
+
+// Commit publishes what is left of the transaction. Its return is the
+// acknowledgement: all of the transaction's events are in the log and in the
+// queues of those that may see them.
+func (p *Pipeline) Commit(source.Tx) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.mapper.Commit(p.publish); err != nil {
+		return err
+	}
+	p.open = false
+	p.logLookups()
+	if p.correction.due {
+		return p.correct()
+	}
+	p.correctLater()
+	return nil
+}
+
+// Gap logs what the source has lost and has the Hub tell the clients. The mapper
+// forgets what it remembers, because rows may have changed unseen.
+func (p *Pipeline) Gap(g source.Gap) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.gapped, p.open, p.correction.due = true, false, false
+	p.gaps.Add(1)
+	p.lastGap.Store(&g)
+	p.mapper.Forget()
+	attrs := []any{"reason", g.Reason, "until", g.Until.UTC()}
+	if !g.Since.IsZero() {
+		attrs = append(attrs, "since", g.Since.UTC())
+	}
+	p.log.Error("changes were lost; clients see what happened meanwhile after a reload", attrs...)
+	if g.Reload {
+		p.hub.Restart(g.Since, g.Until, g.Until)
+	} else {
+		p.hub.Gap(g.Since, g.Until, false)
+	}
+	return nil
+}
+
+// leftOut tells the workspace's clients of an event that was too large to be sent.
+func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
+	p.hub.LeftOut(workspace, conversation, p.tx.Time)
+}
+
+// publish makes a packet of a mapped event. All but typing, which means
+// nothing later, carry their position as the last argument: the offset of
+// Socket.IO's connection-state recovery.
+func (p *Pipeline) publish(ev *contract.Event) error {
+	p.delay.observe(p.put(ev).Sub(p.tx.Time))
+	return nil
+}
+
+// put hands an event to the Hub and returns when.
+func (p *Pipeline) put(ev *contract.Event) time.Time {
+	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
+	var packet *socketio.Packet
+	if ev.Kind == contract.Typing {
+		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload)
+	} else {
+		p.offset = append(p.offset[:0], '"')
+		p.offset = hub.AppendOffset(p.offset, hub.Offset{Position: position, Commit: p.tx.Time})
+		p.offset = append(p.offset, '"')
+		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload, p.offset)
+	}
+	now := time.Now()
+	p.hub.Publish(&hub.Event{
+		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
+		Conversation: ev.Conversation, Message: ev.Key, Packet: packet,
+	}, now)
+	return now
+}

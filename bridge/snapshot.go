@@ -1,0 +1,69 @@
+package bridge
+
+import (
+	"sync/atomic"
+	"time"
+
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/logging"
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/pipeline"
+	"chatbridge/configs"
+)
+
+// Snapshot gathers what /status and /metrics show. It may be called from any
+// goroutine; it waits for the Hub's lock.
+func (d *Daemon) Snapshot() ops.Snapshot { return d.observer.snapshot() }
+
+// observer reads the state of the Daemon's parts for the operator. Its fields do
+// not change once New has returned.
+type observer struct {
+	cfg      *configs.Config
+	build    ops.Build
+	started  time.Time
+	source   Source
+	pipeline *pipeline.Pipeline
+	api      *api.Server
+	auth     *auth.Authenticator
+	gateway  *gateway.Gateway // nil unless in front of ChatEngine
+	log      *logging.Log     // nil unless Options.Log is set
+	cert     *certificate     // nil without TLS
+	warnings *ops.Warnings
+
+	descriptors *descriptors
+	reload      *reload
+
+	ending atomic.Bool // the process is shutting down
+}
+
+func (o *observer) snapshot() ops.Snapshot {
+	s := ops.Snapshot{
+		Taken: time.Now(), Build: o.build, Started: o.started,
+		Ready: o.readiness(), Source: o.source.Health(),
+		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
+		API: o.api.Stats(), Auth: o.auth.Stats(), DescriptorsRefused: o.descriptors.refused.Load(),
+		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
+	}
+	o.source.Measure(&s)
+	if o.gateway != nil {
+		g := o.gateway.Stats()
+		s.Gateway = &g
+	}
+	if o.log != nil {
+		s.Log = o.log.Stats()
+	}
+	if o.cert != nil {
+		s.CertificateExpires = o.cert.expires()
+	}
+	return s
+}
+
+// readiness is the answer of /readyz.
+func (o *observer) readiness() ops.Readiness {
+	if o.ending.Load() {
+		return ops.Stopping()
+	}
+	return ops.ReadinessOf(o.source.Health(), o.cfg.Health.Grace, time.Now())
+}

@@ -1,0 +1,52 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"chatbridge/bridge/ops"
+	"chatbridge/source"
+)
+
+// Source follows the changes of the database.
+type Source interface {
+	// Run feeds handler until ctx ends, and then returns nil or ctx's error.
+	// It deals itself with all that passes; an error is for good.
+	Run(ctx context.Context, handler source.Handler) error
+	// Health may be called from any goroutine, also while Run does not run.
+	Health() ops.Health
+	// Measure puts the source's counters into a Snapshot. Safe for concurrent
+	// use.
+	Measure(to *ops.Snapshot)
+}
+
+// sourceState tells the API and the gateway how far a source is. It is an
+// api.SourceState.
+type sourceState struct{ Source }
+
+// caughtUpBytes is how much of the server's log may be unread in a source that
+// counts as caught up: what a busy server writes between two polls.
+const caughtUpBytes = 64 << 10
+
+// CaughtUp tells that the source has read what was committed until now.
+func (s sourceState) CaughtUp() bool { return caughtUp(s.Health()) }
+
+func caughtUp(h ops.Health) bool {
+	return h.Flowing && h.LagBytes <= caughtUpBytes && h.Lag < 1
+}
+
+// Standby tells that another bridge has the slot.
+func (s sourceState) Standby() bool { return s.Health().State == ops.StateStandby }
+
+// quietAfter is how long nothing must have come for a database to count as
+// quiet rather than late.
+const quietAfter = 3 * time.Second
+
+// Fresh tells whether the log holds what was committed before since. A source
+// that has just started streams at once, but from the window's start. Where the
+// server's clock differs from ours, so does the answer.
+func (s sourceState) Fresh(since time.Time) bool {
+	h := s.Health()
+	recent := h.LastTransaction != nil && h.LastTransaction.After(since) || time.Since(since) >= quietAfter
+	return recent && caughtUp(h)
+}

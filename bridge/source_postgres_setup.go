@@ -1,0 +1,232 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/requirements"
+	"chatbridge/configs"
+	"chatbridge/internal/retry"
+	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/dial"
+	"chatbridge/source/postgres/provision"
+)
+
+// The pauses between attempts to set the database up: from setupMin to setupMax
+// while it cannot be reached, setupRefused while it refuses, as for a wrong
+// password.
+const (
+	setupMin     = 200 * time.Millisecond
+	setupMax     = 10 * time.Second
+	setupRefused = 30 * time.Second
+)
+
+// SetupError is what keeps the bridge from working with this database until
+// somebody changes the one or the configuration of the other.
+type SetupError struct {
+	Findings []provision.Finding
+	// Plan is the SQL that creates what is missing, where that would help.
+	Plan []provision.Statement
+	// Err is why the bridge did not do it itself, or what is wrong beside.
+	Err error
+}
+
+// Error lists all that is wrong, each with what fixes it.
+func (e *SetupError) Error() string {
+	var b strings.Builder
+	b.WriteString("the database is not ready for the bridge")
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	for _, f := range e.Findings {
+		fmt.Fprintf(&b, "\n  %s: %s", f.ID, f.What)
+		if f.Meaning != "" {
+			fmt.Fprintf(&b, "; %s", f.Meaning)
+		}
+		if f.Fix != "" {
+			fmt.Fprintf(&b, "\n    %s", strings.ReplaceAll(f.Fix, "\n", "\n    "))
+		}
+	}
+	if len(e.Plan) > 0 {
+		b.WriteString("\nrun this as a role that may, for example in Supabase's SQL editor:\n")
+		for _, s := range e.Plan {
+			fmt.Fprintf(&b, "\n-- %s; takes %s\n%s\n", s.Why, s.Needs, s.SQL)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// Unwrap returns Err.
+func (e *SetupError) Unwrap() error { return e.Err }
+
+// ExitCode is that of a wrong configuration.
+func (e *SetupError) ExitCode() int { return 2 }
+
+// setUp inspects the database until it is as it must be: it waits for one
+// that cannot be reached, creates a missing publication where it may, and
+// returns a *SetupError for what only somebody else can fix.
+func (s *postgresSource) setUp(ctx context.Context) error {
+	defer s.settingUp.Store(nil)
+	s.waiting(ops.StateConnecting, "", "")
+	pause := retry.Backoff{Min: setupMin, Max: setupMax}
+	refused := postgres.Refusals{Min: setupMin, Slow: setupRefused}
+	for {
+		err := s.setUpOnce(ctx)
+		var setup *SetupError
+		switch {
+		case err == nil, ctx.Err() != nil, errors.As(err, &setup):
+			return err
+		}
+		f := provision.Connect(err)
+		wait := pause.Next()
+		state := ops.StateRetrying
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
+			wait = refused.Next(pg.Code, time.Now())
+			if !strings.HasPrefix(pg.Code, "53") {
+				state = ops.StateBlocked
+			}
+		}
+		s.waiting(state, f.What, f.Fix)
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// waiting sets what Health tells until there is a stream, and logs it if it
+// is new.
+func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
+	before := s.settingUp.Load()
+	h := &ops.Health{
+		Kind: configs.KindPostgres, State: state, Reason: reason, Remedy: remedy,
+		Since: time.Now().UTC(), LagBytes: -1,
+	}
+	if before != nil && before.State == state {
+		h.Since = before.Since
+	}
+	s.settingUp.Store(h)
+	if reason != "" && (before == nil || before.Reason != reason) {
+		s.log.Warn("waiting for the database", "reason", reason, "remedy", remedy)
+	}
+}
+
+func (s *postgresSource) setUpOnce(ctx context.Context) error {
+	c := s.cfg.Source.Postgres
+	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
+	if err != nil {
+		return err
+	}
+	defer dial.Close(ctx, conn)
+	// All queries together have as long again: on a network that drops packets an
+	// answer never comes.
+	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
+	want, err := requirements.Read(ctx, conn, s.cfg, s.spec)
+	if err != nil {
+		return err
+	}
+	report, err := provision.Inspect(ctx, conn, want)
+	if err != nil {
+		return err
+	}
+	if report, err = s.create(ctx, conn, want, report); err != nil {
+		return err
+	}
+	if failed := lasting(report.Failures()); len(failed) > 0 {
+		return &SetupError{Findings: failed}
+	}
+	s.accepted.narrowed = report.Narrowed()
+	return s.checkColumns(ctx, conn)
+}
+
+// create creates the publication, or adds to it what is missing, where the
+// configuration and the role allow it.
+func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provision.Want, report provision.Report) (provision.Report, error) {
+	plan := provision.Plan(report)
+	var mine []provision.Statement
+	for _, statement := range plan {
+		if !statement.Slot {
+			mine = append(mine, statement)
+		}
+	}
+	if len(mine) == 0 || len(lasting(report.Failures())) > len(fixable(report)) {
+		return report, nil
+	}
+	if s.cfg.Source.Postgres.Create == configs.CreateNever {
+		return report, &SetupError{Plan: plan, Err: errors.New("source.postgres.create is never, and something is missing")}
+	}
+	if err := provision.Apply(ctx, conn, mine); err != nil {
+		var refused *pgconn.PgError
+		if errors.As(err, &refused) && refused.Code == "42501" {
+			return report, &SetupError{Plan: plan, Err: err}
+		}
+		return report, err
+	}
+	for _, statement := range mine {
+		s.log.Info("created what the database lacked", "sql", statement.SQL)
+	}
+	return provision.Inspect(ctx, conn, want)
+}
+
+// fixable returns the failures that the plan would resolve.
+func fixable(report provision.Report) []provision.Finding {
+	var m []provision.Finding
+	for _, f := range report.Failures() {
+		switch f.ID {
+		case "publication.missing", "publication.tables", "publication.operations":
+			m = append(m, f)
+		}
+	}
+	return m
+}
+
+// lasting drops the failures that end by themselves or that the source handles:
+// another bridge has the slot, the slot is missing or lost, the server has no more
+// connections.
+func lasting(failures []provision.Finding) []provision.Finding {
+	var l []provision.Finding
+	for _, f := range failures {
+		if !strings.HasPrefix(f.ID, "slot.") && f.ID != "server.walsenders" && f.ID != "server.slots" {
+			l = append(l, f)
+		}
+	}
+	return l
+}
+
+// checkColumns checks the mapping against the real columns. What is missing leaves
+// a member out of the events, which is said in the log and in /status.
+func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error {
+	var failed error
+	problems, err := s.spec.Check(func(schema, table string) []string {
+		columns, err := provision.Columns(ctx, conn, schema, table)
+		failed = errors.Join(failed, err)
+		return columns
+	})
+	if failed != nil {
+		return failed
+	}
+	if err == nil {
+		typeOf, unread := provision.ColumnTypes(ctx, conn)
+		err = s.spec.CheckTypes(typeOf)
+		if unread() != nil {
+			return unread()
+		}
+	}
+	if err != nil {
+		return &SetupError{Err: err}
+	}
+	s.accepted.problems = map[string]bool{}
+	for _, p := range problems {
+		s.accepted.problems[p.String()] = true
+		s.warnings.Problem(p)
+	}
+	return nil
+}

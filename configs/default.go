@@ -1,8 +1,0 @@
-package configs
-
-import _ "embed"
-
-// Default is bridge.yaml: every key, its meaning and its default.
-//
-//go:embed bridge.yaml
-var Default string

@@ -1,0 +1,72 @@
+package mapping
+
+import "chatbridge/mapping/internal/plan"
+
+// markColumns marks the message's columns whose text an expression may be.
+func markColumns(x plan.Expr, slots []bool) {
+	switch x := x.(type) {
+	case *plan.Column:
+		if x.Ref.Table == plan.MessageTable {
+			slots[x.Ref.Slot] = true
+		}
+	case *plan.First:
+		for _, o := range x.Of {
+			markColumns(o, slots)
+		}
+	}
+}
+
+// finish derives what needs the whole Spec.
+func (c *compiler) finish() {
+	s, tables := &c.spec.plan, c.spec.tables
+	grow := func(p *[]bool, t plan.TableID) {
+		for len(*p) < len(tables[t].Columns) {
+			*p = append(*p, false)
+		}
+	}
+	s.ContentSlots = make([]bool, len(tables[plan.MessageTable].Columns))
+	for i := range s.Message.Members {
+		if m := &s.Message.Members[i]; m.Name == "content" {
+			markColumns(m.Value, s.ContentSlots)
+		}
+	}
+	s.KeptSlots = make([]bool, len(tables[plan.MessageTable].Columns))
+	for n, x := range s.Kept {
+		if n == s.StatusKept {
+			continue
+		}
+		x.Walk(func(r plan.Ref) { s.KeptSlots[r.Slot] = true })
+	}
+	grow(&s.StatusSlots, plan.MessageTable)
+	grow(&s.FollowSlots, plan.MessageTable)
+	grow(&s.VisibleSlots[plan.MessageTable], plan.MessageTable)
+	grow(&s.VisibleSlots[plan.ConversationTable], plan.ConversationTable)
+	s.NewestSlots = slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members)
+	s.NewestSlots[s.Message.Key] = true
+	s.NewestSlots[s.Message.Conversation] = true
+	s.NewestSlots[s.Message.Workspace] = true
+	uses := false
+	for i, used := range slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members) {
+		uses = uses || used
+		if used && s.NewestBy < 0 {
+			c.problems = append(c.problems, Problem{
+				File: c.base, Line: 1,
+				Text: "conversation reads message." + tables[plan.MessageTable].Columns[i].Name +
+					", so message needs `newest_by:`, the column that orders messages",
+			})
+			return
+		}
+	}
+	if s.NewestBy >= 0 {
+		s.NewestSlots[s.NewestBy] = true
+	}
+	for _, r := range s.References {
+		if r.By.Table == plan.MessageTable {
+			s.NewestSlots[r.By.Slot] = true
+		}
+		s.ReferenceSlots = append(s.ReferenceSlots, slotsOf(r.Table, len(tables[r.Table].Columns), s.Conversation.Members))
+	}
+	if uses && !s.InsertedOnly {
+		tables[plan.MessageTable].Newest = s.NewestBy
+	}
+}

@@ -1,0 +1,124 @@
+package engine
+
+import (
+	"chatbridge/mapping/internal/plan"
+	"chatbridge/source"
+)
+
+// message tells what an UPDATE of a message changed: from the old row, else from
+// the fingerprint of the last state. Where neither knows, the status counts as
+// changed and the rest as not (or as the mapping's `unknown:` says). full tells
+// that old rows come with all columns.
+func (c *comparer) message(full bool, row source.Row, id rowKey) (status, other bool) {
+	was := c.oldKey(plan.MessageTable, id)
+	hashes := c.memory.fingerprints.get(was)
+	keeps := !full || !was.equal(id)
+	var raw [3]change
+	const statusPart, followPart, otherPart = 0, 1, 2
+	for slot := range row {
+		if c.plan.KeptSlots[slot] && !keeps {
+			keeps = c.compareSlot(row, slot, hashes) != same
+		}
+		part := otherPart
+		switch {
+		case c.plan.StatusSlots[slot]:
+			part = statusPart
+		case !c.plan.VisibleSlots[plan.MessageTable][slot]:
+			continue
+		case c.plan.FollowSlots[slot]:
+			part = followPart
+		}
+		raw[part] = raw[part].or(c.compareSlot(row, slot, hashes))
+	}
+	if keeps {
+		c.keepValues(full, source.Update, row, id)
+	}
+	switch raw[statusPart] {
+	case unknown:
+		status = true
+	case changed:
+		status = c.statusDiffers(row, id, hashes)
+	}
+	otherChange := raw[otherPart]
+	if !status {
+		otherChange = otherChange.or(raw[followPart])
+	}
+	other = c.counts(otherChange, c.plan.Message.UnknownChanged)
+	if otherChange == changed && !c.plan.Message.Listed && complete(c.old) {
+		other = c.render.messagesDiffer(c.old, row)
+	}
+	return status, other
+}
+
+func (c *comparer) compareSlot(row source.Row, slot int, hashes []uint64) change {
+	if row[slot].Kind == source.Unchanged {
+		return same
+	}
+	if slot < len(c.old) && c.old[slot].Kind != source.Absent {
+		return compareValues(row[slot], c.old[slot])
+	}
+	if hashes == nil || hashes[slot] == hashUnknown {
+		return unknown
+	}
+	if hashes[slot] == c.memory.fingerprints.hash(row[slot]) {
+		return same
+	}
+	return changed
+}
+
+// statusDiffers compares the status in the contract's words: `sent` and
+// `SERVER_ACK` are the same. One that means none differs; it is counted when the
+// event is made.
+func (c *comparer) statusDiffers(row source.Row, id rowKey, hashes []uint64) bool {
+	now := c.render.statusOf(row)
+	if now == nil {
+		c.keepOld(uint8(c.plan.StatusKept), c.plan.StatusMember, id)
+		return true
+	}
+	if complete(c.old) {
+		before := string(now) // the next evaluation uses the same buffer
+		return string(c.render.statusOf(c.old)) != before
+	}
+	if hashes == nil || hashes[len(row)] == hashUnknown {
+		return true
+	}
+	return hashes[len(row)] != c.memory.fingerprints.hash(source.Value{Kind: source.Text, Data: now})
+}
+
+// keepValues remembers what the message's row had and has no more (`kept:`): from
+// the old row, else from what was remembered under the key that the row had. Where
+// old rows do not come with all columns, what the row has now is remembered for
+// later.
+func (c *comparer) keepValues(full bool, op source.Op, row source.Row, id rowKey) {
+	for n, x := range c.plan.Kept {
+		if n == c.plan.StatusKept && c.oldKey(plan.MessageTable, id).equal(id) {
+			continue // statusDiffers finds out, and keeps it
+		}
+		now, ok := c.render.quietText(x, row)
+		switch {
+		case ok && (full || n == c.plan.StatusKept): // the latter is in the fingerprint
+		case ok:
+			c.memory.kept.put(uint8(n), id, now)
+		case op == source.Update:
+			c.keepOld(uint8(n), x, id)
+		}
+	}
+}
+
+func (c *comparer) keepOld(n uint8, x plan.Expr, id rowKey) {
+	was := c.oldKey(plan.MessageTable, id)
+	old, ok := []byte(nil), false
+	if textAt(c.old, c.plan.Message.Workspace) != nil && textAt(c.old, c.plan.Message.Conversation) != nil {
+		old, ok = c.render.quietText(x, c.old)
+	}
+	if !ok && int(n) == c.plan.StatusKept {
+		old, ok = c.memory.statusBefore(was)
+	}
+	if !ok && !was.equal(id) {
+		old, ok = c.memory.kept.get(n, was)
+		c.memory.kept.drop(n, was)
+	}
+	if ok {
+		c.memory.kept.put(n, id, old)
+	}
+}

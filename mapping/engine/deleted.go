@@ -1,0 +1,36 @@
+package engine
+
+import (
+	"chatbridge/mapping/internal/plan"
+	"chatbridge/source"
+)
+
+// deleted forgets a row. A DELETE makes no event.
+func (m *Mapper) deleted(b *binding, c *source.Change) {
+	m.report.skip(skipDelete)
+	old, _ := b.project(m.compare.old, c.Old, source.Absent)
+	m.compare.old = old
+	key, ok := m.keyOf(b.table, old)
+	if key.key == nil {
+		return
+	}
+	switch b.table {
+	case plan.MessageTable:
+		m.send.batch.dropMessage(key, !ok)
+	case plan.ConversationTable:
+		m.send.batch.dropConversation(key, !ok)
+	}
+	m.send.owed.drop(b.table, key, !ok)
+	if ok {
+		m.memory.drop(b.table, old, key)
+	} else {
+		m.memory.dropAnywhere(b.table, old, key.key)
+	}
+}
+
+// truncated forgets the rows of a table. A TRUNCATE makes no event.
+func (m *Mapper) truncated(t plan.TableID) {
+	m.report.skip(skipTruncate)
+	m.memory.dropTable(t)
+	m.send.owed.dropTable(t)
+}

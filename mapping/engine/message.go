@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"chatbridge/mapping/internal/plan"
+	"chatbridge/source"
+)
+
+// messageChange maps an INSERT or UPDATE of a message. An INSERT gives
+// message, and conversation at the end of the batch; an UPDATE messageStatus
+// when the status changed, and message again when anything else visible did.
+func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit) error {
+	row := m.row
+	id, conv, ok := m.messageKeys(row)
+	if !ok {
+		return nil
+	}
+	if op == source.Insert {
+		if !b.full {
+			m.compare.keepValues(b.full, op, row, id)
+		}
+		m.rememberState(b, row, id, true)
+		m.memory.insertedMessage(row, conv)
+		if m.send.owes() {
+			m.send.updateOwed(row, id, id)
+		}
+		m.send.batch.touch(conv, true)
+		return m.send.message(row, m.partial, index, emit)
+	}
+	statusChanged, otherChanged := m.compare.message(b.full, row, id)
+	m.rememberState(b, row, id, false)
+	m.memory.updatedMessage(m.compare.old, row, id, conv)
+	if m.send.owes() {
+		m.send.updateOwed(row, m.compare.oldKey(plan.MessageTable, id), id)
+	}
+	if !statusChanged && !otherChanged {
+		m.report.skip(skipUnchanged)
+		return nil
+	}
+	if statusChanged {
+		if err := m.send.status(row, index, emit); err != nil {
+			return err
+		}
+	}
+	if otherChanged {
+		return m.send.message(row, m.partial, index+1, emit)
+	}
+	return nil
+}
+
+// rememberState remembers a message's state for its next UPDATE, unless that comes
+// with the old row.
+func (m *Mapper) rememberState(b *binding, row source.Row, id rowKey, inserted bool) {
+	if !b.full {
+		m.memory.putMessageState(row, id, m.send.render.statusOf(row), inserted)
+	}
+}
+
+// messageKeys returns the keys of a message and its conversation, without which
+// there is no event. Keys are never stored out of line.
+func (m *Mapper) messageKeys(row source.Row) (id, conversation rowKey, ok bool) {
+	s := &m.plan.Message
+	key, conv, ws := textAt(row, s.Key), textAt(row, s.Conversation), textAt(row, s.Workspace)
+	switch {
+	case len(key) == 0:
+		m.report.fail(failKey, plan.MessageTable, nil, "", "a message without a key cannot be sent")
+	case len(ws) == 0:
+		m.report.fail(failWorkspace, plan.MessageTable, key, "", "a message without a workspace goes to nobody: fill the column "+m.columnName(plan.MessageTable, s.Workspace))
+	case len(conv) == 0:
+		m.report.fail(failConversation, plan.MessageTable, key, "", "a message without a conversation cannot be shown: fill the column "+m.columnName(plan.MessageTable, s.Conversation))
+	default:
+		return rowKey{ws, key}, rowKey{ws, conv}, true
+	}
+	return id, conversation, false
+}

@@ -1,0 +1,254 @@
+package engine
+
+import (
+	"bytes"
+
+	"chatbridge/internal/jsonscan"
+	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/plan"
+	"chatbridge/source"
+)
+
+// outcome is how the rendering of an event went.
+type outcome uint8
+
+const (
+	rendered outcome = iota
+	// needsLookup: something has to be looked up first.
+	needsLookup
+	// impossible: the event cannot be made; that is counted.
+	impossible
+)
+
+// renderer makes events of rows. Its buffers are used again for each event.
+type renderer struct {
+	schema
+	tx       *transaction
+	report   *reporter
+	resolver *resolver
+	env      plan.Env
+	// event is the one that was rendered last; out is its payload.
+	event contract.Event
+	out   []byte
+	// idAt and statusAt are where out has the message's id and status.
+	idAt, statusAt int
+	// conversationRow is the remembered row that the latest conversation event was
+	// rendered from, nil for none.
+	conversationRow *cachedRow
+	// other is a second rendering, to compare with out.
+	other []byte
+}
+
+// keepBuffer is the size up to which a buffer that a large row inflated is
+// used again.
+const keepBuffer = 1 << 20
+
+func (r *renderer) shrinkBuffers() {
+	for _, p := range []*[]byte{&r.out, &r.other, &r.env.Scratch} {
+		if cap(*p) > keepBuffer {
+			*p = nil
+		}
+	}
+}
+
+// beginMessage starts an event of a message's row.
+func (r *renderer) beginMessage(row source.Row) {
+	s := &r.plan.Message
+	r.env.Begin(r.tx.Time, row[s.Workspace].Data, row[s.Conversation].Data)
+	r.env.Set(plan.MessageTable, row)
+}
+
+// beginConversation starts an event of a conversation's row.
+func (r *renderer) beginConversation(row source.Row) {
+	s := &r.plan.Conversation
+	r.env.Begin(r.tx.Time, row[s.Workspace].Data, row[s.Key].Data)
+	r.env.Set(plan.ConversationTable, row)
+}
+
+// message renders a message's row. cut tells that a part of it came of a row that
+// is remembered shortened.
+func (r *renderer) message(row source.Row, index uint32, cut bool) outcome {
+	s := &r.plan.Message
+	r.beginMessage(row)
+	r.env.Cut = cut
+	o := r.payload(contract.Message, plan.MessageTable, row[s.Key].Data, s.Members)
+	if o = r.complete(o, plan.MessageTable, r.messageKey(row)); o == rendered {
+		r.setMessageEvent(contract.Message, index, row)
+	}
+	return o
+}
+
+// status renders a messageStatus of a message's row.
+func (r *renderer) status(row source.Row, index uint32) outcome {
+	r.beginMessage(row)
+	id := row[r.plan.Message.Key].Data
+	const head, middle = `{"messageId":`, `,"status":`
+	out, ok := r.plan.IDMember.JSON(append(r.out[:0], head...), &r.env)
+	hasID := ok
+	if ok {
+		r.idAt, r.statusAt = len(head), len(out)+len(middle)
+		out, ok = r.plan.StatusMember.JSON(append(out, middle...), &r.env)
+	}
+	if ok {
+		out = jsonscan.AppendString(append(out, `,"conversationId":`...), row[r.plan.Message.Conversation].Data)
+	}
+	r.out = append(out, '}')
+	switch {
+	case r.env.Missed:
+		return needsLookup
+	case r.env.Over || len(out) >= r.env.Most:
+		r.report.leaveOut(contract.MessageStatus, plan.MessageTable, id, &r.env)
+		return impossible
+	case !ok && r.env.LookupFailed:
+		return impossible
+	case !ok && hasID:
+		r.noStatus()
+		return impossible
+	case !ok:
+		r.report.fail(failMember, plan.MessageTable, id, "id", "no value for id, which the contract requires")
+		return impossible
+	}
+	r.setMessageEvent(contract.MessageStatus, index, row)
+	return rendered
+}
+
+// noStatus counts a change to a status that means none to clients.
+func (r *renderer) noStatus() {
+	if r.report.muted {
+		return
+	}
+	for _, member := range r.env.Unknown {
+		r.report.unknownWord(member)
+	}
+	r.report.skip(skipStatus)
+}
+
+func (r *renderer) setMessageEvent(kind contract.Kind, index uint32, row source.Row) {
+	s := &r.plan.Message
+	r.event = contract.Event{Kind: kind, Index: index, Workspace: row[s.Workspace].Data, Conversation: row[s.Conversation].Data, Payload: r.out}
+	for _, member := range r.env.Unknown {
+		r.report.unknownWord(member)
+	}
+	r.event.Key, r.event.Status = plainText(r.out[r.idAt:]), plainText(r.out[r.statusAt:])
+	if r.event.Key == nil {
+		r.event.Key, _ = r.plan.IDMember.Text(&r.env)
+	}
+	if r.event.Status == nil {
+		r.env.Quiet = true
+		r.event.Status, _ = r.plan.StatusMember.Text(&r.env)
+		r.env.Quiet = false
+	}
+}
+
+// plainText returns what is in the JSON string that s starts with, nil when it
+// has an escape. It spares evaluating id and status a second time.
+func plainText(s []byte) []byte {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			return nil
+		case '"':
+			return s[1:i:i]
+		}
+	}
+	return nil
+}
+
+// typing renders a typing event of a conversation's row.
+func (r *renderer) typing(row source.Row, index uint32) outcome {
+	r.beginConversation(row)
+	key := rowKey{r.env.Workspace, r.env.Conversation}
+	o := r.payload(contract.Typing, plan.ConversationTable, key.key, r.plan.Typing)
+	if o = r.complete(o, plan.ConversationTable, key); o == rendered {
+		r.event = contract.Event{Kind: contract.Typing, Index: index, Workspace: key.workspace, Conversation: key.key, Key: key.key, Payload: r.out}
+	}
+	return o
+}
+
+// conversation renders a conversation's row and its newest message as they are
+// now.
+func (r *renderer) conversation(key rowKey, index uint32) outcome {
+	r.env.Begin(r.tx.Time, key.workspace, key.key)
+	r.conversationRow = r.resolver.recall(&r.env, plan.ConversationTable, needConversation, key)
+	if r.conversationRow != nil {
+		r.env.Set(plan.ConversationTable, r.conversationRow.row)
+	} else {
+		r.env.Set(plan.ConversationTable, nil)
+	}
+	o := r.payload(contract.Conversation, plan.ConversationTable, key.key, r.plan.Conversation.Members)
+	if o = r.complete(o, plan.ConversationTable, key); o == rendered {
+		r.event = contract.Event{Kind: contract.Conversation, Index: index, Workspace: key.workspace, Conversation: key.key, Key: key.key, Payload: r.out}
+	}
+	return o
+}
+
+// complete turns an event that was rendered without values that the source did not
+// send into one that needs a look-up, or, when they cannot be had, an impossible
+// one. key is that of the row of table t that the event is of.
+func (r *renderer) complete(o outcome, t plan.TableID, key rowKey) outcome {
+	if r.env.Unsent == 0 {
+		return o
+	}
+	if r.resolver.readBack(&r.env, t, key) || o == needsLookup { // all that is needed is asked for at once
+		return needsLookup
+	}
+	if r.env.LookupFailed {
+		return impossible // it is owed
+	}
+	r.report.fail(failToast, t, key.key, "", "an UPDATE came without its large values and they could not be read back: "+
+		"set `replica identity full`, or let the bridge look them up")
+	return impossible
+}
+
+// statusOf returns a message's status in the contract's words, nil for none.
+// Unknown words are counted when the event is made, not here.
+func (r *renderer) statusOf(row source.Row) []byte {
+	if s, ok := r.quietText(r.plan.StatusMember, row); ok {
+		return s
+	}
+	return nil
+}
+
+// quietText evaluates an expression of a message's row without counting
+// anything or asking for rows.
+func (r *renderer) quietText(x plan.Expr, row source.Row) ([]byte, bool) {
+	r.beginMessage(row)
+	r.env.Quiet = true
+	s, ok := x.Text(&r.env)
+	r.env.Quiet = false
+	return s, ok
+}
+
+// messagesDiffer tells whether the events of two states of a message differ in
+// anything but the status. What would have to be looked up counts as the
+// same in both; what is too large to be rendered as different.
+func (r *renderer) messagesDiffer(was, now source.Row) bool {
+	r.env.Quiet = true
+	r.beginMessage(was)
+	r.other = r.appendMembers(r.other[:0], r.plan.Message.Members, "status")
+	r.beginMessage(now)
+	r.out = r.appendMembers(r.out[:0], r.plan.Message.Members, "status")
+	r.env.Quiet = false
+	return r.env.Unsent != 0 || r.env.Over || !bytes.Equal(r.other, r.out)
+}
+
+// conversationsDiffer is messagesDiffer of two states of a conversation.
+func (r *renderer) conversationsDiffer(was, now source.Row) bool {
+	r.env.Quiet = true
+	r.beginConversation(was)
+	r.other = r.appendMembers(r.other[:0], r.plan.Conversation.Members, "")
+	r.beginConversation(now)
+	r.out = r.appendMembers(r.out[:0], r.plan.Conversation.Members, "")
+	r.env.Quiet = false
+	return r.env.Over || !bytes.Equal(r.other, r.out)
+}
+
+// appendMembers appends members of the event that was begun, but for one.
+func (r *renderer) appendMembers(dst []byte, members []plan.Member, but string) []byte {
+	for i := range members {
+		if x := &members[i]; x.Name != but {
+			dst, _ = x.Value.JSON(append(dst, x.Head...), &r.env)
+		}
+	}
+	return dst
+}

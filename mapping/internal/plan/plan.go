@@ -1,0 +1,92 @@
+package plan
+
+// TableID numbers a Spec's tables: their place in Spec.Tables.
+type TableID uint8
+
+// The first tables of every Spec.
+const (
+	MessageTable TableID = iota
+	ConversationTable
+	FirstReference
+)
+
+const (
+	// MaxReferences bounds the references of a mapping.
+	MaxReferences = 14
+	// MaxTables bounds its tables.
+	MaxTables = int(FirstReference) + MaxReferences
+)
+
+// Ref is one column of one table. Slot is its place in Table.Columns.
+type Ref struct {
+	Table TableID
+	Slot  int
+}
+
+// Plan is a compiled mapping in numbers: tables by their place in the Spec,
+// columns by their slot, the place in their table. It is immutable and safe for
+// concurrent use.
+type Plan struct {
+	Message      Section
+	Conversation Section
+	// Typing is nil when the mapping has no typing. TypingSlot is the
+	// conversation's column whose change makes it.
+	Typing     []Member
+	TypingSlot int
+
+	References []Reference
+	// NewestSlots are the message's columns that a conversation event reads,
+	// NewestBy the slot of the column that orders messages, -1 for none.
+	NewestSlots []bool
+	NewestBy    int
+	// InsertedOnly: message.x in a conversation is the message inserted in this
+	// transaction only.
+	InsertedOnly bool
+	IDMember     Expr
+	// StatusMember is what is known of a message's status: the member without its
+	// fallback. StatusKept is its place in Kept, Statuses are the contract's.
+	StatusMember Expr
+	StatusKept   int
+	Statuses     []string
+	// Kept are the expressions whose value is remembered after the row has it no
+	// more. KeptSlots are the message's columns that they read, but for those of the
+	// status.
+	Kept      []Expr
+	KeptSlots []bool
+	// CountedWords are the members whose unknown words are counted.
+	CountedWords []string
+	// ContentSlots are the message's columns that its content is the text of,
+	// StatusSlots those that its status is made of, FollowSlots those that change
+	// together with the status.
+	ContentSlots, StatusSlots, FollowSlots []bool
+	// VisibleSlots are the columns whose change makes the event again: of the
+	// message without those of the status, and of the conversation.
+	VisibleSlots [FirstReference][]bool
+	// ReferenceSlots are the columns of each reference that conversation events
+	// read.
+	ReferenceSlots [][]bool
+}
+
+// Section is how one of the two main tables becomes its event.
+type Section struct {
+	Table TableID
+	// Key, Workspace and Conversation are slots; Conversation is -1 in the
+	// conversation's own section.
+	Key, Workspace, Conversation int
+	Members                      []Member
+	// UnknownChanged: an UPDATE of which nobody knows what it changed counts as a
+	// change.
+	UnknownChanged bool
+	// Listed: the mapping lists the columns whose change counts. Otherwise what
+	// counts is whether the event would differ.
+	Listed bool
+}
+
+// Reference is a table whose rows are looked up.
+type Reference struct {
+	Table TableID
+	Key   int
+	// By is the column that points to it.
+	By             Ref
+	UnknownChanged bool
+}

@@ -1,0 +1,122 @@
+package engineio
+
+import (
+	"net/http"
+	"sync"
+	"time"
+)
+
+// pollBuffers has the buffers of polling bodies.
+var pollBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// servePoll answers a GET: with what is queued, as soon as something is.
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	p := s.polls
+	switch {
+	case p == nil || p.upgrade == upgradeDone:
+		s.mu.Unlock()
+		s.server.refuse(w, r, BadRequest)
+		return
+	case s.state == stateClosed:
+		late := p.late
+		p.late = false
+		s.mu.Unlock()
+		if late {
+			s.respondPoll(w, []byte("6"))
+		} else {
+			s.server.refuse(w, r, UnknownSession)
+		}
+		return
+	case p.waiting != nil:
+		s.mu.Unlock()
+		s.CloseNow(TransportError)
+		s.server.refuse(w, r, BadRequest)
+		return
+	}
+	p.waiting = make(chan struct{}, 1)
+	early := p.upgrade != upgradeProbed
+	s.mu.Unlock()
+	s.poll(w, r, p, early)
+}
+
+// poll waits for what the GET is to be answered with. p.waiting is this poll's;
+// early tells that it came before the probe of an upgrade: then the noop that lets
+// the client go on is due with the probe, not after upgradePollTime.
+func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early bool) {
+	var timeout <-chan time.Time // of upgradePollTime, once the client has sent its probe
+	timedOut := false
+	for {
+		s.mu.Lock()
+		switch {
+		case p.upgrade == upgradeDone:
+			p.waiting = nil
+			s.mu.Unlock()
+			s.server.refuse(w, r, BadRequest)
+			return
+		case s.state == stateClosed:
+			final := p.final
+			p.waiting = nil
+			s.mu.Unlock()
+			s.respondPoll(w, []byte(final))
+			return
+		case len(s.queue) > 0:
+			s.answer(w, r, p)
+			return
+		case timedOut || p.upgrade == upgradeProbed && early:
+			p.waiting = nil
+			s.mu.Unlock()
+			s.respondPoll(w, []byte("6"))
+			return
+		}
+		if p.upgrade == upgradeProbed && timeout == nil {
+			timer := time.NewTimer(upgradePollTime)
+			defer timer.Stop()
+			timeout = timer.C
+		}
+		s.mu.Unlock()
+		select {
+		case <-p.waiting:
+		case <-timeout:
+			timedOut = true
+		case <-r.Context().Done():
+			s.mu.Lock()
+			p.waiting = nil
+			s.mu.Unlock()
+			s.CloseNow(TransportError)
+			return
+		}
+	}
+}
+
+// answer writes what is queued. mu is held and released.
+func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
+	batch, since := s.take(nil, s.server.limits.Load().QueueBytes)
+	last, reason := s.lastTaken()
+	// From here on the client may have the answer, and poll again.
+	p.waiting = nil
+	s.mu.Unlock()
+
+	buffer := pollBuffers.Get().(*[]byte)
+	body, packets := (*buffer)[:0], 0
+	for _, m := range batch {
+		body = appendPayload(body, m)
+		packets += m.packets()
+	}
+	// After the answer the client may close its connection as it likes.
+	ok := r.Context().Err() == nil && s.respondPoll(w, body)
+	if cap(body) <= maxBatch {
+		*buffer = body
+		pollBuffers.Put(buffer)
+	}
+
+	var written tally
+	written.add(packets, len(body), s.server.now()-since)
+	s.server.count(&written)
+	switch {
+	case !ok:
+		s.CloseNow(TransportError)
+	case last:
+		s.setClosed(reason, true)
+	}
+}

@@ -1,0 +1,98 @@
+package engineio
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// ServeHTTP serves a request, whatever its path.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Body != http.NoBody {
+		// A body must come in time.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.opts.PingTimeout))
+	}
+	if !s.allowOrigin(w, r) {
+		s.refuse(w, r, ForbiddenOrigin)
+		return
+	}
+	if isPreflight(r) {
+		servePreflight(w, r)
+		return
+	}
+	query, _ := url.ParseQuery(r.URL.RawQuery) // what can be parsed is enough
+	upgrade := websocket.IsWebSocketUpgrade(r)
+	transport := query.Get("transport")
+	if transport != "websocket" && transport != "polling" {
+		s.refuse(w, r, UnknownTransport)
+		return
+	}
+	if sid := query.Get("sid"); sid != "" {
+		s.resume(w, r, sid, upgrade, transport)
+		return
+	}
+	switch {
+	case r.Method != http.MethodGet:
+		s.refuse(w, r, BadMethod)
+	case (transport == "websocket") != upgrade:
+		s.refuse(w, r, BadRequest)
+	case query.Get("EIO") != "4":
+		s.refuse(w, r, UnsupportedProtocol)
+	default:
+		s.handshake(w, r, upgrade)
+	}
+}
+
+// resume serves a request that names a session.
+func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
+	session := s.session(sid)
+	switch {
+	case session == nil || session.closeIfPongLate():
+		s.refuse(w, r, UnknownSession)
+	case upgrade != (transport == "websocket"):
+		s.refuse(w, r, BadRequest)
+	case upgrade:
+		session.serveUpgrade(w, r)
+	case r.Method == http.MethodGet:
+		session.servePoll(w, r)
+	case r.Method == http.MethodPost:
+		session.servePost(w, r)
+	default:
+		w.WriteHeader(http.StatusInternalServerError) // as Node's server does
+	}
+}
+
+// handshake opens a session.
+func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool) {
+	address := s.address(r)
+	if reason, ok := s.admission.admit(s.limits.Load(), address, s.now()); !ok {
+		s.refuse(w, r, reason)
+		return
+	}
+	session := s.newSession(address)
+	if !upgrade {
+		session.openPolling(w, r)
+		return
+	}
+	ws, err := s.accept(w, r)
+	if err != nil {
+		s.refusals[BadRequest].Add(1)
+		s.admission.release(address)
+		return
+	}
+	session.openWebSocket(ws, r)
+}
+
+func (s *Server) address(r *http.Request) string {
+	if s.opts.ClientAddress != nil {
+		return s.opts.ClientAddress(r)
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}

@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"chatbridge/internal/retry"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// holder is the reader of the slot, as a bridge that stands by last saw it. The
+// age of its reply is taken from our own monotonic clock, because its clock and
+// the server's may both be wrong.
+type holder struct {
+	pid   uint32
+	reply string
+	since time.Time // when pid and reply were first seen
+}
+
+// observe notes the reader and its reply at now, and returns the reply's age.
+func (h *holder) observe(pid uint32, reply string, now time.Time) time.Duration {
+	if h.pid != pid || h.reply != reply {
+		*h = holder{pid: pid, reply: reply, since: now}
+	}
+	return now.Sub(h.since)
+}
+
+// holderReply is what the server knows of the reader of the slot.
+type holderReply struct {
+	ours bool // its application_name is ours
+	// reply changes with each status update that the server receives.
+	reply string
+}
+
+// holderReply reads the last reply of the reader behind pid. reply_time is by the
+// reader's clock, so only a change of it means anything. And a server process
+// that is sending a large transaction reads replies only twice in
+// wal_sender_timeout, unless the network holds it up (measured): the reply ages
+// only while the process waits for its client or for something to do.
+func (c *control) holderReply(ctx context.Context, pid uint32) (holderReply, error) {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	var h holderReply
+	err := c.conn.QueryRow(ctx, `select r.application_name = $2, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
+			case when a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
+		from pg_stat_replication r join pg_stat_activity a using (pid) where r.pid = $1 and r.application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.reply)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return holderReply{}, nil
+	}
+	if err != nil {
+		return h, c.s.classify("check the reader of the slot", err)
+	}
+	return h, nil
+}
+
+// standBy waits for StandbyPoll while another reader has the slot. It ends a
+// reader that is a bridge and has not replied for HolderTimeout, and our own of a
+// connection that we lost: the server would take up to wal_sender_timeout.
+func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
+	reader, err := c.holderReply(ctx, pid)
+	if err != nil {
+		return err
+	}
+	age := s.holder.observe(pid, reader.reply, time.Now())
+	reason := fmt.Sprintf("another bridge reads the slot (server process %d)", pid)
+	if !reader.ours {
+		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
+	}
+	switch {
+	case reader.ours && pid == s.ownPID:
+		if err := c.terminate(ctx, pid); err != nil {
+			return err
+		}
+		return retry.Sleep(ctx, min(s.opts.StandbyPoll, 50*time.Millisecond))
+	case reader.ours && age > s.opts.HolderTimeout:
+		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "ending the reader of the slot, which has gone silent",
+			slog.String("slot", s.opts.Slot), slog.Duration("silence", age), slog.Uint64("pid", uint64(pid)))
+		if err := c.terminate(ctx, pid); err != nil {
+			return err
+		}
+	}
+	s.setState(ctx, Standby, "", reason)
+	return retry.Sleep(ctx, s.opts.StandbyPoll)
+}

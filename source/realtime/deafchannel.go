@@ -1,0 +1,42 @@
+package realtime
+
+// noteMissed counts a row that had to be read back although its channel was
+// subscribed all the time in which the row can have changed: since a pass
+// began that found it as published.
+func (r *reconciler) noteMissed(row reread, missed map[*table]int) {
+	since := r.lastAny
+	if recent := r.s.clock.now().Add(-r.s.opts.RecentWindow).UnixMicro(); row.s.at < recent {
+		since = r.lastFull
+	}
+	live := row.table.liveSince.Load()
+	if since == 0 || live == 0 || live >= int64(since) {
+		return
+	}
+	r.s.stats.count(r.s.stats.gaps, gapMissed)
+	if row.table.lastEvent.Load() < int64(since) {
+		missed[row.table]++
+	}
+}
+
+// rejoinDeaf rejoins the channels that are subscribed but deliver nothing: since
+// the last pass rows changed and the stream sent none of them. Nothing else shows
+// it, because heartbeats and the channel go on after the server's worker behind
+// them died. If a channel still delivers nothing after the rejoin, the
+// connection is closed.
+func (r *reconciler) rejoinDeaf(missed map[*table]int) {
+	for t, n := range missed {
+		if n == 0 {
+			continue
+		}
+		heard := t.lastEvent.Load() > t.deafAt.Load()
+		redial := t.deafAt.Load() != 0 && !heard
+		t.deafAt.Store(int64(r.s.clock.elapsed()))
+		t.deaf.Add(1)
+		r.s.log.Warn("channel is subscribed but delivers nothing; joining it again",
+			"table", t.name, "missed", n, "redial", redial)
+		select {
+		case r.s.commands <- command{table: t, redial: redial, reason: gapDeaf}:
+		default:
+		}
+	}
+}

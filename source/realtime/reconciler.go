@@ -1,0 +1,175 @@
+package realtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"chatbridge/internal/retry"
+	"chatbridge/source"
+	"chatbridge/source/realtime/readback"
+)
+
+// reconciler compares the database with what was published, and hands the
+// difference to the publisher.
+type reconciler struct {
+	s        *Source
+	reader   Reader
+	requests *passRequests
+
+	// What follows is the run goroutine's own.
+	maxPage   int // the longest page ever received: see scanBy
+	lastStart time.Duration
+	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
+	lastAny   time.Duration // start of the last complete pass
+	backoff   retry.Backoff
+	// notBefore is when to ask again after a failure.
+	notBefore time.Duration
+}
+
+const (
+	// fetchSize is how many whole rows are read at once.
+	fetchSize = 100
+	// maxCandidates bounds what one pass keeps in memory; the next goes on.
+	maxCandidates = 20_000
+)
+
+func newReconciler(s *Source, r Reader) *reconciler {
+	return &reconciler{
+		s: s, reader: r, requests: newPassRequests(s.clock),
+		backoff: retry.Backoff{Min: s.opts.Timing.MinRetry, Max: s.opts.Timing.MaxRetry},
+	}
+}
+
+// interval is how often to compare now.
+func (r *reconciler) interval() time.Duration {
+	if r.s.anyNotLive() {
+		return r.s.opts.DegradedInterval
+	}
+	return r.s.opts.ReconcileInterval
+}
+
+func (r *reconciler) run(ctx context.Context) {
+	var next time.Duration
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		timer.Reset(r.untilDue(next))
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.requests.wake:
+			continue
+		case <-timer.C:
+		}
+		wait := r.cycle(ctx)
+		next = r.s.clock.elapsed() + wait
+	}
+}
+
+// untilDue is the time to the next pass: next, or earlier where one was
+// requested or a channel stopped delivering, but not before a failure's wait.
+func (r *reconciler) untilDue(next time.Duration) time.Duration {
+	now := r.s.clock.elapsed()
+	requested, planned := r.requests.due()
+	due := min(next, planned, r.lastStart+r.interval())
+	switch {
+	case requested == noPass:
+	case r.lastStart == 0, requested == windowPass && r.s.hold.left() > 0:
+		due = min(due, now) // streamed changes wait for it
+	default:
+		// Requests in quick succession are answered by one pass.
+		due = min(due, r.lastStart+r.s.opts.Timing.MinRetry)
+	}
+	return max(due, r.notBefore) - now
+}
+
+// cycle does one pass and returns the wait before the next.
+func (r *reconciler) cycle(ctx context.Context) time.Duration {
+	o := &r.s.opts
+	begin := r.s.clock.elapsed()
+	p := r.requests.start(begin)
+	r.lastStart = max(begin, 1)
+	full := p.gap || p.planned || r.lastFull == 0 || begin-r.lastFull >= o.WindowInterval || begin-r.lastAny >= o.RecentWindow
+	since := r.lastFull
+	more, err := r.pass(ctx, full, p.gap)
+	r.s.stats.lastDur.Store(int64(r.s.clock.elapsed() - begin))
+	if err != nil {
+		wait := r.failed(ctx, err)
+		r.notBefore = r.s.clock.elapsed() + wait
+		return wait
+	}
+	r.backoff.Reset()
+	r.notBefore = 0
+	if r.s.stats.setReadError("") {
+		r.s.log.Info("reading rows back works again")
+	}
+	if more {
+		return 0
+	}
+	r.s.stats.lastPass.Store(time.Now().UnixNano())
+	r.s.stats.passes.Add(1)
+	r.lastAny = begin
+	if full {
+		r.lastFull = begin
+	}
+	if p.gap {
+		r.closeGap(ctx, p.gen, since)
+	}
+	return r.interval()
+}
+
+// failed counts and reports a failed pass and returns the wait before the
+// next.
+func (r *reconciler) failed(ctx context.Context, err error) time.Duration {
+	if ctx.Err() != nil {
+		return time.Hour
+	}
+	r.s.stats.failures.Add(1)
+	if r.s.stats.setReadError(err.Error()) {
+		r.s.log.Warn("cannot read rows back; what the stream loses stays missing until this works", "error", err)
+	}
+	var e *readback.Error
+	wait := r.backoff.Next()
+	if errors.As(err, &e) {
+		wait = max(wait, e.RetryAfter)
+		if e.Permanent {
+			// The other tables are read at the usual interval.
+			r.s.hold.end()
+			return max(wait, r.interval())
+		}
+	}
+	return wait
+}
+
+// closeGap notes that everything up to gap gen was read back, and releases the
+// changes that wait for it. What could not be read back is reported to the
+// handler.
+func (r *reconciler) closeGap(ctx context.Context, gen uint64, since time.Duration) {
+	closed := r.requests.done(gen)
+	var lost []string
+	for _, t := range r.s.tables.list {
+		if !t.reconcilable.Load() {
+			lost = append(lost, t.name)
+		}
+	}
+	out := r.s.clock.elapsed() - since
+	g := source.Gap{Until: r.s.clock.now()}
+	switch {
+	case since == 0:
+		// The start: nothing was published before it.
+	case len(lost) > 0:
+		g.Reason = strings.Join(lost, ", ") + " has no column with the time of insert or update, so what Realtime did not deliver cannot be read back"
+	case out > r.s.opts.Window:
+		g.Reason = fmt.Sprintf("nothing could be read back for %s, longer than the window of %s", out.Round(time.Second), r.s.opts.Window)
+	}
+	if g.Reason != "" {
+		g.Since = g.Until.Add(-out)
+		_, _ = r.publish(ctx, &batch{gap: &g})
+	}
+	if closed {
+		r.s.hold.end()
+	}
+}

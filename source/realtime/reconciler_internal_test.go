@@ -1,0 +1,289 @@
+package realtime
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chatbridge/source"
+	"chatbridge/source/realtime/readback"
+)
+
+// shelf is a Reader over rows in memory, with a server's own limit of rows in a
+// page.
+type shelf struct {
+	rows     []readback.Row // in the order of their times
+	page     int
+	scans    []readback.ScanRequest
+	fetched  []string
+	fetchErr error
+	onScan   func() // within a scan
+}
+
+var shelfShape = readback.Shape{Columns: []source.Column{
+	{Name: "id", Type: "text", Key: true},
+	{Name: "status", Type: "text"},
+	{Name: "created_at", Type: "timestamptz"},
+	{Name: "updated_at", Type: "timestamptz"},
+}}
+
+func (s *shelf) Describe(context.Context, readback.Table) (readback.Shape, error) {
+	return shelfShape, nil
+}
+
+func (s *shelf) Scan(_ context.Context, q readback.ScanRequest) (readback.Page, error) {
+	s.scans = append(s.scans, q)
+	if s.onScan != nil {
+		s.onScan()
+	}
+	var page readback.Page
+	for _, row := range s.rows {
+		at, ok := q.Table.Cursor(q.By, row)
+		if !ok || q.After != nil && slices.Compare(at, q.After) <= 0 || at[0] < q.Since.UTC().Format(shelfTime) {
+			continue
+		}
+		if len(page.Rows) < min(s.page, q.Limit) {
+			page.Rows = append(page.Rows, row)
+		}
+	}
+	return page, nil
+}
+
+func (s *shelf) Fetch(_ context.Context, t readback.Table, keys [][]string) ([]readback.Row, error) {
+	if s.fetchErr != nil {
+		return nil, s.fetchErr
+	}
+	var found []readback.Row
+	for _, key := range keys {
+		s.fetched = append(s.fetched, key[0])
+		for _, row := range s.rows {
+			if k, ok := t.KeyOf(row); ok && slices.Equal(k, key) {
+				found = append(found, row)
+			}
+		}
+	}
+	return found, nil
+}
+
+const shelfTime = "2006-01-02T15:04:05.000000Z07:00"
+
+func (s *shelf) put(id, status string, at time.Time) {
+	text := func(v string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", v)) }
+	time := text(at.UTC().Format(shelfTime))
+	s.rows = append(s.rows, readback.Row{"id": text(id), "status": text(status), "created_at": time, "updated_at": time})
+}
+
+// taker is a Handler that keeps the rows' keys and the gaps.
+type taker struct {
+	keys []string
+	gaps []source.Gap
+}
+
+func (t *taker) Begin(source.Tx) error  { return nil }
+func (t *taker) Commit(source.Tx) error { return nil }
+func (t *taker) Gap(g source.Gap) error { t.gaps = append(t.gaps, g); return nil }
+func (t *taker) Change(c *source.Change) error {
+	t.keys = append(t.keys, c.Op.String()+" "+string(c.New[0].Data)+" "+string(c.New[1].Data))
+	return nil
+}
+
+// compared is a Source that has no stream: what it publishes is read back.
+type compared struct {
+	*Source
+	shelf *shelf
+	taken *taker
+	// publish is a publisher that runs, or, before that, may be used directly.
+	publish *publisher
+}
+
+// comparing runs f with one in a world of its own time.
+func comparing(t *testing.T, run bool, f func(t *testing.T, c *compared)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		c := &compared{shelf: &shelf{page: 1000}, taken: &taker{}}
+		var err error
+		c.Source, err = New(Options{
+			URL: "https://ref.example.test", Key: "sb_secret_x", Reader: c.shelf,
+			Tables: []Table{{Schema: "public", Name: "messages"}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.publish = &publisher{s: c.Source, h: c.taken}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		if run {
+			go func() { defer close(done); _ = c.publish.run(ctx) }()
+		} else {
+			close(done)
+		}
+		time.Sleep(time.Second) // no comparison begins at the very start
+		f(t, c)
+		cancel()
+		<-done
+	})
+}
+
+// pass does one comparison.
+func (c *compared) pass(t *testing.T) { c.rec.cycle(t.Context()); synctest.Wait() }
+
+// TestAGapDuringAPassStaysOpen: what the stream lost after a comparison began,
+// that comparison may not have seen.
+func TestAGapDuringAPassStaysOpen(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		c.gap(nil, gapStart)
+		c.shelf.onScan = func() { c.shelf.onScan = nil; c.gap(nil, gapStart) }
+		c.pass(t)
+		if !c.rec.requests.gapOpen() {
+			t.Error("a gap that came during a comparison was closed by it")
+		}
+		c.pass(t)
+		if c.rec.requests.gapOpen() {
+			t.Error("a gap is open after a comparison that began after it")
+		}
+	})
+}
+
+// TestAGapIsReadBackOverTheWindow: not over the recent past alone.
+func TestAGapIsReadBackOverTheWindow(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		since := func() time.Duration {
+			c.shelf.scans = nil
+			c.pass(t)
+			return time.Since(c.shelf.scans[0].Since).Round(time.Second)
+		}
+		if got := since(); got != c.opts.Window {
+			t.Errorf("the first comparison goes back %v, want %v", got, c.opts.Window)
+		}
+		if got := since(); got != c.opts.RecentWindow {
+			t.Errorf("the next goes back %v, want %v", got, c.opts.RecentWindow)
+		}
+		c.gap(nil, gapStart)
+		if got := since(); got != c.opts.Window {
+			t.Errorf("after a gap it goes back %v, want %v", got, c.opts.Window)
+		}
+	})
+}
+
+// TestForcedRowsOutliveAFailure: a row that is to be read whole is read by the
+// next comparison where this one's request failed.
+func TestForcedRowsOutliveAFailure(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		c.pass(t)
+		c.shelf.put("m1", "sent", time.Now().Add(-30*time.Hour)) // no scan would find it
+		c.rec.requests.row(c.tables.list[0], []string{"m1"})
+		c.shelf.fetchErr = errors.New("no answer")
+		c.pass(t)
+		c.shelf.fetchErr = nil
+		c.pass(t)
+		if !slices.Equal(c.shelf.fetched, []string{"m1"}) || len(c.taken.keys) == 0 {
+			t.Errorf("fetched %q and published %q", c.shelf.fetched, c.taken.keys)
+		}
+	})
+}
+
+// TestAllPagesAreRead: also where the server gives less in a page than it was
+// asked for.
+func TestAllPagesAreRead(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		c.shelf.page = 3
+		for i := range 10 {
+			c.shelf.put(fmt.Sprint("m", i), "sent", time.Now().Add(time.Duration(i)*time.Millisecond))
+		}
+		c.pass(t)
+		if n := len(c.shelf.fetched); n != 10 {
+			t.Errorf("%d of 10 rows were read back, in pages of 3", n)
+		}
+	})
+}
+
+// TestWhatCannotBeReadBackIsReported: a gap in a table without a column of time.
+func TestWhatCannotBeReadBackIsReported(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		c.pass(t)
+		c.tables.list[0].reconcilable.Store(false)
+		time.Sleep(time.Second)
+		c.gap(nil, gapStart)
+		c.pass(t)
+		if len(c.taken.gaps) != 1 || c.taken.gaps[0].Until.Sub(c.taken.gaps[0].Since) < time.Second {
+			t.Errorf("gaps %+v, want one of a second", c.taken.gaps)
+		}
+	})
+}
+
+// TestRowsFromBeforeTheStartAreKnown: a start does not publish the window.
+func TestRowsFromBeforeTheStartAreKnown(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		c.shelf.put("old", "sent", time.Now().Add(-time.Hour))
+		c.shelf.put("recent", "sent", time.Now().Add(-time.Second))
+		c.pass(t)
+		if !slices.Equal(c.shelf.fetched, []string{"recent"}) {
+			t.Errorf("read back %q, want what is recent alone", c.shelf.fetched)
+		}
+	})
+}
+
+// TestAStatusWithoutATimeIsFound: it changed, and its time of update did not.
+func TestAStatusWithoutATimeIsFound(t *testing.T) {
+	l := newLedger(10)
+	s := row("a", 5, "sent")
+	s.updated = 5
+	l.record(s, 1, 0)
+	read := row("a", 5, "read")
+	read.updated = 5
+	if v, _ := l.compare(&read); v != rowChanged {
+		t.Error("another status with the time of update that was known is the same")
+	}
+}
+
+// TestARereadRowYieldsToTheStream: what the stream published after a row was
+// read back is newer than that.
+func TestARereadRowYieldsToTheStream(t *testing.T) {
+	comparing(t, false, func(t *testing.T, c *compared) {
+		tb := c.tables.list[0]
+		tb.setShape(shelfShape)
+		c.shelf.put("m1", "sent", time.Now())
+		s, _ := tb.sketchRead(c.shelf.rows[0])
+		read := s
+		read.watch = []watched{{source.Text, "read"}}
+		tb.ledger.record(read, 8, 0)
+		b := &batch{seq: 7, rows: []reread{{table: tb, rel: tb.current(), row: c.shelf.rows[0], s: s}}}
+		out, err := c.publish.batch(b)
+		if err != nil || len(out.changedAgain) != 1 || len(c.taken.keys) > 0 {
+			t.Errorf("published %q, %d to be read again, %v", c.taken.keys, len(out.changedAgain), err)
+		}
+		b.seq = 8
+		if _, err := c.publish.batch(b); err != nil || len(c.taken.keys) != 1 {
+			t.Errorf("what was read after it was not published: %q, %v", c.taken.keys, err)
+		}
+	})
+}
+
+// TestAStaleChangeIsDropped: the stream may deliver late what a row that was
+// read back contains already.
+func TestAStaleChangeIsDropped(t *testing.T) {
+	comparing(t, false, func(t *testing.T, c *compared) {
+		tb := c.tables.list[0]
+		tb.setShape(shelfShape)
+		at := time.Now()
+		c.shelf.put("m1", "read", at)
+		s, _ := tb.sketchRead(c.shelf.rows[0])
+		tb.ledger.record(s, 1, at.UnixMicro())
+		text := func(v string) source.Value { return source.Value{Kind: source.Text, Data: []byte(v)} }
+		change := func(at time.Time) *change {
+			when := text(at.UTC().Format(shelfTime))
+			return &change{table: tb, op: source.Update, rel: tb.current(), row: source.Row{text("m1"), text("sent"), when, when}, at: at}
+		}
+		if _, ok := c.publish.admit(change(at.Add(-time.Millisecond))); ok {
+			t.Error("a change from before the row was read is published")
+		}
+		if _, ok := c.publish.admit(change(at)); !ok {
+			t.Error("a change from after the row was read is dropped")
+		}
+	})
+}

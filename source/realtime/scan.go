@@ -1,0 +1,181 @@
+package realtime
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"chatbridge/internal/retry"
+	"chatbridge/source/realtime/readback"
+)
+
+// candidate is a row that differed when it was scanned.
+type candidate struct {
+	table *table
+	s     sketch
+	seq   uint64
+	force bool
+}
+
+// pass compares every table. more tells that it stopped at maxCandidates. After
+// a failure on one table it goes on with the others.
+func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err error) {
+	span := r.s.opts.RecentWindow
+	if full {
+		span = r.s.opts.Window
+	}
+	since := r.s.clock.now().Add(-span)
+	cands := r.requests.takeRows()
+	forced := len(cands) > 0
+	var errs []error
+	for _, t := range r.s.tables.list {
+		found, limited, terr := r.scanTable(ctx, t, since, full)
+		if terr != nil {
+			if ctx.Err() != nil {
+				return false, ctx.Err()
+			}
+			errs = append(errs, terr)
+		}
+		cands = append(cands, found...)
+		more = more || limited
+	}
+	if !gap && !forced {
+		if cands, err = r.afterGrace(ctx, cands); err != nil {
+			return false, err
+		}
+	}
+	slices.SortStableFunc(cands, func(a, b candidate) int { return cmp.Compare(a.s.at, b.s.at) })
+	missed := map[*table]int{}
+	for len(cands) > 0 {
+		n := min(len(cands), fetchSize)
+		if err := r.fetch(ctx, cands[:n], missed); err != nil {
+			r.requestForced(cands)
+			return false, errors.Join(append(errs, err)...)
+		}
+		cands = cands[n:]
+	}
+	r.rejoinDeaf(missed)
+	if full {
+		before := since.Add(-10 * time.Minute).UnixMicro()
+		for _, t := range r.s.tables.list {
+			t.ledger.prune(before)
+		}
+	}
+	return more, errors.Join(errs...)
+}
+
+// requestForced requests again the rows that must be read whole; the next scan
+// finds the others.
+func (r *reconciler) requestForced(cands []candidate) {
+	for _, c := range cands {
+		if c.force {
+			r.requests.row(c.table, c.s.key)
+		}
+	}
+}
+
+// scanTable returns the rows of a table that differ from what was published.
+// limited tells that it stopped at maxCandidates.
+func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, limited bool, err error) {
+	if !t.isDescribed() {
+		r.s.stats.requests.Add(1)
+		shape, err := r.reader.Describe(ctx, t.config())
+		if err != nil {
+			return nil, false, err
+		}
+		ok := t.setShape(shape)
+		t.reconcilable.Store(ok)
+		if !ok && len(shape.Columns) > 0 {
+			r.s.log.Warn("table has no column with the time of insert or update: what Realtime loses of it stays lost",
+				"table", t.name, "remedy", "name such a column in the configuration, or use source.kind postgres")
+		}
+	}
+	if !t.reconcilable.Load() {
+		return nil, false, nil
+	}
+	if _, floor, _ := t.ledger.size(); floor > since.UnixMicro() {
+		since = time.UnixMicro(floor)
+	}
+	seen := map[string]bool{}
+	// Until the table was compared once over the whole window, an unknown row
+	// is one from before the start.
+	known := t.compared.Load()
+	start := r.s.clock.now().Add(-r.s.clock.elapsed() - r.s.opts.Backfill).UnixMicro()
+	for _, by := range t.config().Times() {
+		err := r.scanBy(ctx, t, by, since, func(s sketch) bool {
+			v, seq := t.ledger.compare(&s)
+			switch {
+			case v == rowSame:
+			case v == rowUnknown && seq == 0 && !known && s.at < start:
+				t.ledger.record(s, 0, 0)
+			case seen[s.id()]:
+			default:
+				seen[s.id()] = true
+				out = append(out, candidate{table: t, s: s, seq: seq})
+			}
+			return len(out) < maxCandidates
+		})
+		if err != nil || len(out) >= maxCandidates {
+			return out, err == nil, err
+		}
+	}
+	if full {
+		t.compared.Store(true)
+	}
+	return out, false, nil
+}
+
+// scanBy hands the sketches of all rows since a time, by one column of time,
+// to fn, until that returns false.
+func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time.Time, fn func(sketch) bool) error {
+	q := readback.ScanRequest{Table: t.config(), By: by, Since: since, Limit: r.s.opts.PageSize}
+	for {
+		page, err := r.reader.Scan(ctx, q)
+		r.s.stats.requests.Add(1)
+		if err != nil {
+			return err
+		}
+		r.s.stats.rowsRead.Add(uint64(len(page.Rows)))
+		r.s.clock.read(page.Time)
+		for _, row := range page.Rows {
+			if s, ok := t.sketchRead(row); ok && !fn(s) {
+				return nil
+			}
+		}
+		n := len(page.Rows)
+		// The server may have a lower limit than ours: a short page is the last
+		// only where a longer one was received before.
+		if n == 0 || (n < q.Limit && n < r.maxPage) {
+			return nil
+		}
+		r.maxPage = max(r.maxPage, n)
+		last, ok := q.Table.Cursor(by, page.Rows[n-1])
+		if !ok || slices.Equal(last, q.After) {
+			return &readback.Error{Op: "scan " + t.name, Err: errors.New("a page does not end after the last page's end")}
+		}
+		q.After = last
+	}
+}
+
+// afterGrace waits for the stream to deliver the differences of live channels,
+// and returns those that remain.
+func (r *reconciler) afterGrace(ctx context.Context, cands []candidate) ([]candidate, error) {
+	wait := false
+	for i := range cands {
+		wait = wait || cands[i].table.liveSince.Load() != 0
+	}
+	if !wait {
+		return cands, nil
+	}
+	if err := retry.Sleep(ctx, r.s.opts.Timing.Grace); err != nil {
+		return nil, err
+	}
+	// A row that the stream has touched meanwhile is being delivered; the
+	// next pass sees whether it came out right.
+	return slices.DeleteFunc(cands, func(c candidate) bool {
+		v, seq := c.table.ledger.compare(&c.s)
+		return !c.force && (v == rowSame || seq != c.seq)
+	}), nil
+}

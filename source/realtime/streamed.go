@@ -1,0 +1,120 @@
+package realtime
+
+import (
+	"slices"
+	"time"
+
+	"chatbridge/source"
+)
+
+// group publishes streamed changes as one transaction.
+func (p *publisher) group(items []*change) error {
+	var tx source.Tx
+	for _, c := range items {
+		s, ok := p.admit(c)
+		if !ok {
+			continue
+		}
+		if tx.Commit == 0 {
+			tx = p.next(c.at)
+			if err := p.h.Begin(tx); err != nil {
+				return err
+			}
+		}
+		p.correctOld(c, &s)
+		if err := p.h.Change(&source.Change{Op: c.op, Relation: c.rel, New: c.row, Old: c.old}); err != nil {
+			return err
+		}
+		if err := p.lostInsert(c, &s); err != nil {
+			return err
+		}
+		p.s.stats.streamed.Add(1)
+		c.table.streamed.Add(1)
+	}
+	if tx.Commit == 0 {
+		return nil
+	}
+	p.s.stats.lastChange.Store(time.Now().UnixNano())
+	return p.h.Commit(tx)
+}
+
+// correctOld replaces the old row of a streamed update by what was published of
+// the row last. They differ where a change in between was lost: the old row that
+// was sent already contains it, so a comparison with that would not find it.
+func (p *publisher) correctOld(c *change, s *sketch) {
+	if c.op != source.Update || c.old == nil || !c.table.sameKey(c.rel, c.old, c.row) {
+		return
+	}
+	e, known := c.table.ledger.get(s.id())
+	if !known || e.deleted {
+		if p.s.rec.shouldKnow(c.table, s) {
+			c.old = nil
+		}
+		return
+	}
+	if before, ok := c.table.sketchRow(c.rel, c.old); !ok || !e.same(&before) {
+		p.s.stats.count(p.s.stats.gaps, gapUpdate)
+		c.old = knownOld(c.table, c.rel, e)
+	}
+}
+
+// lostInsert records a change that was published. An update of a row that should
+// be known but is not means that its insert was lost: an insert is published
+// after the update, because a client that has the row from elsewhere uses only
+// the update, and one that has not only the insert.
+func (p *publisher) lostInsert(c *change, s *sketch) error {
+	l := c.table.ledger
+	if c.op == source.Delete {
+		l.remove(*s, p.s.seq.Add(1))
+		return nil
+	}
+	e, known := l.get(s.id())
+	if c.op == source.Update && (!known || e.deleted) && p.s.rec.shouldKnow(c.table, s) {
+		if hasUnchanged(c.row) {
+			// A column is missing; read back, the row is published as a new one.
+			p.s.rec.requests.row(c.table, s.key)
+			return nil
+		}
+		if err := p.h.Change(&source.Change{Op: source.Insert, Relation: c.rel, New: c.row}); err != nil {
+			return err
+		}
+		p.s.stats.count(p.s.stats.gaps, gapInsert)
+	}
+	l.record(*s, p.s.seq.Add(1), 0)
+	return nil
+}
+
+func hasUnchanged(row source.Row) bool {
+	return slices.ContainsFunc(row, func(v source.Value) bool { return v.Kind == source.Unchanged })
+}
+
+// admit decides whether a streamed change is published, and makes its sketch.
+func (p *publisher) admit(c *change) (sketch, bool) {
+	row := c.row
+	if c.op == source.Delete {
+		row = c.old
+	}
+	s, ok := c.table.sketchRow(c.rel, row)
+	if !ok {
+		// Without a key nothing can be done with it; whatever it was, the
+		// reconciler finds it by its time.
+		p.s.stats.drop(dropKey)
+		if c.op != source.Delete {
+			p.s.gap(c.table, gapRow)
+		}
+		return sketch{}, false
+	}
+	if c.op == source.Delete {
+		return s, true
+	}
+	if c.truncated {
+		p.s.stats.drop(dropCut)
+		p.s.rec.requests.row(c.table, s.key)
+		return sketch{}, false
+	}
+	if e, known := c.table.ledger.get(s.id()); known && !e.deleted && e.asOf > c.at.UnixMicro() {
+		p.s.stats.drop(dropStale)
+		return sketch{}, false
+	}
+	return s, true
+}
