@@ -61,8 +61,7 @@ func compile(base, own document) (*Spec, error) {
 		c.document(top)
 	}
 	if len(c.problems) > 0 {
-		slices.SortStableFunc(c.problems, func(a, b Problem) int { return a.Line - b.Line })
-		return nil, &Error{Problems: c.problems}
+		return nil, newError(c.problems)
 	}
 	return c.spec, nil
 }

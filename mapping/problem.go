@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,12 @@ func (p Problem) String() string { return fmt.Sprintf("%s:%d: %s", p.File, p.Lin
 
 // Error is what is wrong with a mapping, everything at once.
 type Error struct{ Problems []Problem }
+
+// newError returns the problems as an error, in the order of their lines.
+func newError(problems []Problem) *Error {
+	slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
+	return &Error{Problems: problems}
+}
 
 // Error returns one problem a line.
 func (e *Error) Error() string {

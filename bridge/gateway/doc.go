@@ -20,7 +20,7 @@
 //
 //	gateway.go         Gateway: which request goes where, Run, Shutdown
 //	state.go           State, Mode, Status
-//	machine.go         the state machine: transitions and what leads to them; pure
+//	statemachine.go    the state machine: transitions and what leads to them; pure
 //	monitor.go         the machine for concurrent use; failed sessions
 //	health.go          when ChatEngine is probed, and what follows
 //	move.go            clients that are moved, in batches
@@ -29,7 +29,7 @@
 //	websocket.go       proxied WebSockets: the upgrade
 //	tunnel.go          proxied WebSockets: the bytes
 //	http.go            proxied polls and all other requests
-//	headers.go         X-Forwarded-*, hop-by-hop headers
+//	forwardedheaders.go X-Forwarded-*, hop-by-hop headers
 //	connections.go     what is proxied, to be closed from outside
 //	admin.go           the operator's /gateway
 //	stats.go           counters

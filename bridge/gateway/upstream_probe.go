@@ -12,9 +12,9 @@ import (
 // userAgent is that of the gateway's own requests.
 const userAgent = "chatbridge-gateway"
 
-// probe asks ChatEngine once, on a connection of its own, as a new client
-// would: an idle one may outlive the listener. The error wraps errRefused where
-// nobody listens.
+// probe asks ChatEngine once. It always opens a new connection: one that was kept
+// may still work after ChatEngine has stopped listening. The error wraps errRefused
+// where nobody listens.
 func (u *upstream) probe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, u.opts.Timeout)
 	defer cancel()

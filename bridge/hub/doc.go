@@ -4,9 +4,9 @@
 //
 // # Files
 //
-//   - hub.go the Hub: its parts, its Run; lock.go its lock; stats.go its counters
+//   - hub.go the Hub: its parts, its Run; locktimes.go its lock; stats.go its counters
 //   - publish.go one event to the rooms; a client whose queue is full
-//   - backpressure.go publishing waits for clients that keep reading
+//   - publishwait.go publishing waits for clients that keep reading
 //   - tenant.go one workspace: its clients, rooms and part of the log
 //   - client.go a client: Attach, Detach
 //   - session.go what a client continues of an earlier connection: Resume

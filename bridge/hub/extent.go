@@ -15,9 +15,10 @@ type extent struct {
 	conversation string // "" is all
 	// from is the sequence number where it begins, next how far it has been read.
 	from, next uint64
-	// noted is the replay.Floor up to which its gaps have been noted.
+	// noted is the sequence number up to which evictions have been reported to the
+	// client as gaps.
 	noted uint64
-	// promised is the time of from.
+	// promised is the time from which on the client is owed these messages.
 	promised time.Time
 	joined   bool
 	// statesOnly: only the statuses and states that belong to messages which the

@@ -9,7 +9,7 @@ import (
 )
 
 // Publish records ev and sends it to the clients that may see it. It waits for
-// none of them but as backpressure.go says. An event whose position is not past
+// none of them but as publishwait.go says. An event whose position is not past
 // the newest one's is dropped and counted: it has been published before, and its
 // transaction was read again after the source's connection ended. now is the time
 // of publication.

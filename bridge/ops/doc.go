@@ -21,7 +21,7 @@
 //	admin.go         the handler of the admin listener, and the probes
 //	console.go       the page that shows /status; console.html
 //	watchdog.go      what systemd's watchdog asks
-//	progress.go      whether the pipeline returns from its calls
+//	handlercalls.go  whether the pipeline returns from its calls
 //	warnings.go      what /status lists under warnings
 //
 // Names of metrics start with bridge_, have base units (seconds, bytes), and end

@@ -26,11 +26,15 @@ type Space struct {
 	statuses map[string]*status
 
 	lost uint64 // see Lost
-	// states is the floor of all conversation and messageStatus events, newest
-	// that of those which no newer one had superseded, messages that of all
-	// messages, forgotten that of the messages of conversations which are no
-	// longer in the table.
-	states, newest, messages, forgotten Floor
+	// states is the newest evicted conversation or messageStatus event.
+	states Floor
+	// newest is the newest of those that was still the latest of its subject.
+	newest Floor
+	// messages is the newest evicted message.
+	messages Floor
+	// forgotten is the newest evicted message of a conversation that is no longer
+	// in the table.
+	forgotten Floor
 }
 
 // conversation holds its entries, oldest first.

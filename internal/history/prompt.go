@@ -11,14 +11,14 @@ func prompt(c *examined) []Violation {
 		}
 		n, ev := c.connections[a.connection], &c.truth.Events[a.event]
 		if ev.Workspace != c.h.Workspace {
-			continue // isolated
+			continue // of another workspace: isolated reports it
 		}
 		at := c.h.Entries[a.entry].At
 		d := due{since: later(ev.At, n.from)}
 		if ev.Kind == Message {
 			p := c.phaseAt(n, ev, a.entry)
 			if p == nil {
-				continue // bounded
+				continue // not subscribed: bounded reports it
 			}
 			d = due{later(ev.At, c.sees(p)), p}
 		}

@@ -143,7 +143,7 @@ var bridge = []Mutant{
 	},
 	{
 		Name: "watchdog: a call that does not return", Why: "a bridge that hangs is not restarted",
-		File: "bridge/ops/progress.go", Package: "bridge/ops", Tests: []string{"TestProgress"},
+		File: "bridge/ops/handlercalls.go", Package: "bridge/ops", Tests: []string{"TestProgress"},
 		Old: `entered != ended && entered == p.last`, New: `entered == ended && entered != p.last`,
 	},
 }

@@ -118,12 +118,12 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: publishing waits for clients that do not read", Why: "one client that does not read holds everybody's events back",
-		File: "bridge/hub/backpressure.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog"},
+		File: "bridge/hub/publishwait.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog"},
 		Old: "	return !p.slow\n", New: "	return true\n",
 	},
 	{
 		Name: "hub: publishing waits without an end", Why: "one slow client holds everybody's events back for ever",
-		File: "bridge/hub/backpressure.go", Package: "bridge/hub", Tests: []string{"TestWaitingIsBounded"},
+		File: "bridge/hub/publishwait.go", Package: "bridge/hub", Tests: []string{"TestWaitingIsBounded"},
 		Old: "			if h.pause.remaining(now) <= 0 {\n", New: "			if false {\n",
 	},
 	{

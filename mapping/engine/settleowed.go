@@ -8,7 +8,7 @@ type settler struct {
 	tx *transaction
 	// rows is how many events the next attempt takes on, at most maxRows.
 	rows, maxRows int
-	// commit and index say where the indexes of settled events go on.
+	// index is where the indexes of settled events continue at commit.
 	commit uint64
 	index  uint32
 }
@@ -95,7 +95,8 @@ func (s *settler) again(n *owedEvent, emit Emit) error {
 	case o != rendered:
 	case n.sent && s.owed.sumOf(s.render.event.Payload) == n.sum:
 	case n.table == plan.MessageTable && n.sent && string(s.render.event.Key) != n.id:
-		// The id itself is looked up: a second id would be a second message.
+		// The look-up gave the message another id than it was sent with. Clients
+		// would show it as a second message, so it is not sent again.
 		s.owed.abandon(n)
 		return nil
 	default:

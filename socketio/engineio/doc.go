@@ -12,7 +12,7 @@
 //
 //	server.go     Server, Handler, Receiver
 //	serve.go      ServeHTTP: which request is what
-//	table.go      the open sessions by id
+//	sessiontable.go      the open sessions by id
 //	options.go    Options; limits.go: those that can be changed while it runs
 //	admission.go  which handshakes are accepted; the token bucket
 //	cors.go       origins and preflight requests

@@ -10,7 +10,8 @@ import (
 
 const (
 	// statusInterval is how often a status update is sent, whether anything
-	// changed or not: a bridge that stands by ends a reader that sends none.
+	// changed or not: a bridge on standby takes a reader that sends none for dead,
+	// and ends its connection.
 	statusInterval = time.Second
 	// writeTimeout bounds a write of 39 bytes, which blocks only when the
 	// network is gone. After it the connection is of no use.

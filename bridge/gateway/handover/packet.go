@@ -22,8 +22,8 @@ func isType(p []byte, kind byte) bool {
 func isPing(p []byte) bool { return len(p) == 1 && p[0] == '2' }
 
 // eventName returns the name of an EVENT of namespace /, nil for any other
-// packet. A name with an escape in it is none of those compared with and may be
-// cut short.
+// packet. Escapes are not decoded, so a name with \" in it is cut there; none of
+// the names compared with has one.
 func eventName(p []byte) []byte {
 	if len(p) < 2 || p[0] != '4' || p[1] != '2' {
 		return nil

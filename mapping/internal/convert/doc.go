@@ -3,7 +3,7 @@
 //
 //	time.go       times, as JavaScript's toISOString prints them
 //	timeparse.go  times of any year and offset
-//	number.go     times that are numbers; the order of numbers
+//	timenumber.go     times that are numbers; the order of numbers
 //	identity.go   WhatsApp's identities: phones, JIDs, LIDs (`as:`)
 //	shape.go      named forms of text (`shape:`)
 //	form.go       forms of JSON values

@@ -10,12 +10,13 @@
 //
 //	want.go         Want, Table: what the bridge needs
 //	inspect.go      Inspect, the order of the checks
-//	server.go, role.go, tables.go, publication.go, slot.go, memory.go: one check each
+//	server.go, role.go, tables.go, publication.go, slot.go, savedplace.go: one check each
 //	report.go       Report, Finding, Level
 //	plan.go         Plan, Apply, RoleSQL: statements
 //	connect.go      errors of connecting as Findings
 //	columns.go      the columns of any table, and their types
 //	shape.go        what is compared between two inspections
+//	publishedpart.go  tables of which only a part is published
 //
 // Nothing in a plan can make one of the application's own statements fail: a
 // table whose updates Postgres would refuse once they are published (one

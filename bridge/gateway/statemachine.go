@@ -17,7 +17,8 @@ const (
 	events
 )
 
-// transitions are all of them: an event that a state does not list leaves it.
+// transitions lists every change of state. An event that is not listed for a state
+// changes nothing.
 var transitions = map[State]map[event]State{
 	Upstream:    {upstreamDown: Local, orderLocal: Local},
 	Local:       {upstreamReady: HandingBack, orderUpstream: HandingBack},

@@ -10,7 +10,7 @@ const (
 	microseconds
 )
 
-// UnitNames are the units as a mapping has them, by timeUnit less one.
+// UnitNames are the names used in a mapping; UnitNames[u-1] is that of Unit u.
 var UnitNames = []string{"seconds", "milliseconds", "microseconds"}
 
 // AppendTimeOf appends the contract's form of a time that is text or, where the
