@@ -60,7 +60,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if d.pool, err = newPool(cfg); err != nil {
 		return nil, err
 	}
-	find, err := newLookup(cfg, d.pool, spec, key)
+	find, err := newLookup(cfg, d.pool, spec, key, warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -146,10 +146,12 @@ func newPool(cfg *configs.Config) (*pgxpool.Pool, error) {
 
 // newLookup finds what rows lack: by SQL where there is a database, else by
 // the project's PostgREST; nil where there is neither.
-func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) (engine.Lookup, error) {
+func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, w *ops.Warnings) (engine.Lookup, error) {
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:
-		return lookup.NewSQL(pool, spec, cfg.Lookup.Timeout), nil
+		l := lookup.NewSQL(pool, spec, cfg.Lookup.Timeout)
+		l.Warn(w.Lookup)
+		return l, nil
 	case url != "":
 		return lookup.NewPostgREST(url, key.current, http.DefaultClient, spec, cfg.Lookup.Timeout)
 	}
