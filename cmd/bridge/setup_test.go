@@ -231,3 +231,37 @@ func TestSetupRealtime(t *testing.T) {
 		t.Errorf("--apply: %d: %s", code, errs)
 	}
 }
+
+// An address as Prisma, node-postgres and libpq have it works as it is, and what is left
+// out is said; a parameter that nobody knows ends with 2 and what is accepted.
+func TestAddressOfAnotherProgram(t *testing.T) {
+	url := pgtest.DB(t, schemas.CRM)
+	configure(t, url, "setup_address")
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	foreign := url + separator + "schema=public&pgbouncer=true&connection_limit=5&uselibpqcompat=true&keepalives=1&keepalives_idle=30"
+	t.Setenv("DATABASE_URL", foreign)
+	code, out, errs := cli(t, "", "setup", "--apply")
+	if code != 0 {
+		t.Fatalf("setup: %d: %s%s", code, out, errs)
+	}
+	code, out, _ = cli(t, "", "check")
+	if code != 0 || !strings.Contains(out, "connection_limit (Prisma)") || !strings.Contains(out, "ok    connect.replication") || !strings.Contains(out, "ok    lookup.questions") {
+		t.Errorf("check: %d: %s", code, out)
+	}
+	for _, command := range []string{"serve", "setup"} {
+		t.Setenv("DATABASE_URL", url+separator+"sslmod=disable")
+		code, _, errs = cli(t, "", command)
+		if code != 2 || !strings.Contains(errs, "did you mean sslmode?") || !strings.Contains(errs, "accepted: postgres://") {
+			t.Errorf("%s: %d: %s", command, code, errs)
+		}
+	}
+	// What only the server can tell.
+	t.Setenv("DATABASE_URL", url+separator+"enable_nonsense=on")
+	code, _, errs = cli(t, "", "serve")
+	if code != 2 || !strings.Contains(errs, "enable_nonsense") || !strings.Contains(errs, "connect.parameter") || !strings.Contains(errs, "are accepted") {
+		t.Errorf("serve: %d: %s", code, errs)
+	}
+}

@@ -129,6 +129,14 @@ func (e *ApplyError) Error() string {
 // Unwrap returns the server's error.
 func (e *ApplyError) Unwrap() error { return e.Err }
 
+// ReadOnly is the finding for a statement that a read-only database refuses.
+func ReadOnly(s Statement) Finding {
+	return Finding{
+		ID: "server.read_only", Level: Fail, What: "the database is read-only, and lacks what the bridge needs",
+		Meaning: "the bridge goes on by itself when it is there", Fix: "where the database can be written: " + s.SQL,
+	}
+}
+
 // lockTimeout keeps a statement from queueing behind a long transaction,
 // where the application's own statements would queue behind it in turn.
 const lockTimeout = "10s"
