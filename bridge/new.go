@@ -24,6 +24,8 @@ import (
 type Options struct {
 	// Build is the program's version, as /status shows it.
 	Build ops.Build
+	// Memory is the limit of the process, as /status shows it.
+	Memory ops.Memory
 	// Logger gets the Daemon's lines; it may be nil if Log is set.
 	Logger *slog.Logger
 	// Log is what Logger writes to, if the Daemon is to run it, set its level by
@@ -97,7 +99,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		d.reload.level = opts.Log.SetLevel
 	}
 	d.observer = &observer{
-		cfg: cfg, build: opts.Build, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
+		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
 		auth: authenticator, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload,
 	}

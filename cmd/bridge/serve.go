@@ -55,7 +55,9 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(config, bridge.Options{Build: build(), Log: log, Listeners: inherited})
+	memory := limitMemory()
+	log.Logger().Info("memory limit of the Go runtime", "bytes", memory.Bytes, "from", memory.From, "groupBytes", memory.Group)
+	daemon, err := bridge.New(config, bridge.Options{Build: build(), Memory: memory, Log: log, Listeners: inherited})
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"math"
+	"runtime/debug"
+	"testing"
+	"testing/fstest"
+
+	"chatbridge/bridge/ops"
+)
+
+const mib = 1 << 20
+
+// The limit of the process's group, or a lower one above it, in both versions of control
+// groups, less the part that Go does not count.
+func TestMemoryLimit(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		group int64
+	}{
+		"container, version 2": {map[string]string{
+			"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "268435456\n", "sys/fs/cgroup/memory.high": "max\n",
+		}, 256 * mib},
+		"container that is told the host's path": {map[string]string{
+			"proc/self/cgroup": "0::/system.slice/docker-4f.scope\n", "sys/fs/cgroup/memory.max": "268435456\n",
+		}, 256 * mib},
+		"service, limited by its slice": {map[string]string{
+			"proc/self/cgroup": "0::/system.slice/bridge.service\n",
+			"sys/fs/cgroup/system.slice/bridge.service/memory.max":  "536870912\n",
+			"sys/fs/cgroup/system.slice/bridge.service/memory.high": "max\n",
+			"sys/fs/cgroup/system.slice/memory.max":                 "268435456\n",
+		}, 256 * mib},
+		"service with MemoryHigh": {map[string]string{
+			"proc/self/cgroup": "0::/system.slice/bridge.service\n",
+			"sys/fs/cgroup/system.slice/bridge.service/memory.max":  "536870912\n",
+			"sys/fs/cgroup/system.slice/bridge.service/memory.high": "268435456\n",
+		}, 256 * mib},
+		"no limit, version 2": {map[string]string{
+			"proc/self/cgroup": "0::/user.slice\n", "sys/fs/cgroup/user.slice/memory.max": "max\n",
+		}, 0},
+		"container, version 1": {map[string]string{
+			"proc/self/cgroup":                           "5:cpu,cpuacct:/docker/4f\n4:memory:/docker/4f\n1:name=systemd:/docker/4f\n0::/system.slice\n",
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": "268435456\n", "sys/fs/cgroup/system.slice/memory.max": "1\n",
+		}, 256 * mib},
+		"version 1, with another controller": {map[string]string{
+			"proc/self/cgroup": "4:hugetlb,memory:/a/b\n", "sys/fs/cgroup/memory/a/b/memory.limit_in_bytes": "9223372036854771712\n",
+			"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "268435456\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+		}, 256 * mib},
+		"no limit, version 1": {map[string]string{
+			"proc/self/cgroup": "4:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+		}, 0},
+		"path that leads out":     {map[string]string{"proc/self/cgroup": "0::/../../x\n", "sys/fs/cgroup/memory.max": "268435456\n"}, 256 * mib},
+		"no control groups":       {map[string]string{}, 0},
+		"something else in there": {map[string]string{"proc/self/cgroup": "\x00\n::\n0\n", "sys/fs/cgroup/memory.max": "much\n"}, 0},
+	} {
+		root := fstest.MapFS{}
+		for file, text := range c.files {
+			root[file] = &fstest.MapFile{Data: []byte(text)}
+		}
+		want := ops.Memory{From: ops.MemoryUnlimited}
+		if c.group > 0 {
+			want = ops.Memory{Bytes: c.group - c.group/5, Group: c.group, From: ops.MemoryFromGroup}
+		}
+		if got := memoryLimit(root, false); got != want {
+			t.Errorf("%s: %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// A limit from the environment wins.
+func TestMemoryLimitOfTheEnvironment(t *testing.T) {
+	root := fstest.MapFS{"proc/self/cgroup": {Data: []byte("0::/\n")}, "sys/fs/cgroup/memory.max": {Data: []byte("268435456\n")}}
+	before := debug.SetMemoryLimit(100 * mib) // as the runtime does with GOMEMLIMIT at the start
+	defer debug.SetMemoryLimit(before)
+	if got := memoryLimit(root, true); got != (ops.Memory{Bytes: 100 * mib, From: ops.MemoryFromEnvironment}) {
+		t.Errorf("%+v", got)
+	}
+	debug.SetMemoryLimit(math.MaxInt64) // GOMEMLIMIT=off
+	if got := memoryLimit(root, true); got != (ops.Memory{From: ops.MemoryFromEnvironment}) {
+		t.Errorf("off: %+v", got)
+	}
+	t.Setenv("GOMEMLIMIT", "100MiB")
+	debug.SetMemoryLimit(100 * mib)
+	if got := limitMemory(); got.Bytes != 100*mib || debug.SetMemoryLimit(-1) != 100*mib {
+		t.Errorf("%+v, and the runtime has %d", got, debug.SetMemoryLimit(-1))
+	}
+}
