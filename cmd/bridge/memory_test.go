@@ -1,10 +1,17 @@
 package main
 
 import (
+	"context"
+	"io"
 	"math"
+	"net/http"
+	"regexp"
 	"runtime/debug"
+	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"chatbridge/bridge/ops"
 )
@@ -83,5 +90,46 @@ func TestMemoryLimitOfTheEnvironment(t *testing.T) {
 	debug.SetMemoryLimit(100 * mib)
 	if got := limitMemory(); got.Bytes != 100*mib || debug.SetMemoryLimit(-1) != 100*mib {
 		t.Errorf("%+v, and the runtime has %d", got, debug.SetMemoryLimit(-1))
+	}
+}
+
+// serve says the limit that holds, in the log and in /status, and warns of settings that
+// do not fit in it.
+func TestServeSaysItsMemoryLimit(t *testing.T) {
+	clean(t)
+	before := debug.SetMemoryLimit(100 * mib)
+	defer debug.SetMemoryLimit(before)
+	for name, value := range map[string]string{
+		"GOMEMLIMIT": "100MiB", "DATABASE_URL": "postgres://u:p@127.0.0.1:1/x", "CHATENGINE_JWT_SECRET": "a secret of at least thirty-two bytes",
+		"BRIDGE_LISTEN": "127.0.0.1:0", "BRIDGE_ADMIN_LISTEN": "127.0.0.1:0",
+	} {
+		t.Setenv(name, value)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	admin := regexp.MustCompile(`"admin":"([^"]+)"`)
+	var status string
+	log := &watched{want: `"event":"serving"`}
+	log.seen = sync.OnceFunc(func() {
+		go func() { // the log is being written
+			defer cancel()
+			res, err := http.Get("http://" + admin.FindStringSubmatch(log.String())[1] + "/status")
+			if err != nil {
+				return
+			}
+			defer res.Body.Close()
+			body, _ := io.ReadAll(res.Body)
+			status = string(body)
+		}()
+	})
+	code := run(ctx, []string{"serve"}, streams{strings.NewReader(""), io.Discard, log})
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	for _, want := range []string{`"bytes":104857600,"from":"GOMEMLIMIT"`, "replay.max_bytes and lookup.bytes together are 201326592 bytes"} {
+		if n := strings.Count(log.String(), want); code != 0 || n != 1 {
+			t.Errorf("%d, %d times %s in\n%s", code, n, want, log.String())
+		}
+	}
+	if !strings.Contains(status, `"limitBytes": 104857600`) || !strings.Contains(status, `"from": "GOMEMLIMIT"`) {
+		t.Errorf("/status has %s", status)
 	}
 }
