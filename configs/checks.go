@@ -140,8 +140,8 @@ func matches(re *regexp.Regexp) func(string) error {
 
 var errUnescaped = errors.New("cannot be read as a URL: special characters in the password must be percent-encoded, such as / as %2F, # as %23, @ as %40")
 
-// parseDSN checks the form and the names of the parameters; whether it connects is the
-// source's matter.
+// parseDSN checks the form, and the names and values of the parameters; whether it
+// connects is the source's matter.
 func parseDSN(s string) (DSN, error) {
 	switch {
 	case s == "":
@@ -156,5 +156,8 @@ func parseDSN(s string) (DSN, error) {
 	case !strings.Contains(s, "="):
 		return "", errors.New("is not a connection string")
 	}
-	return DSN(s), DSN(s).checkParameters()
+	if err := DSN(s).checkParameters(); err != nil {
+		return "", err
+	}
+	return DSN(s), DSN(s).checkValues()
 }

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"chatbridge/internal/nearest"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A database's address is often another program's, with parameters that its library
@@ -186,4 +188,19 @@ func (d DSN) checkParameters() error {
 		return fmt.Errorf("has a parameter, the %d. one, that neither the driver nor Postgres knows", i+1)
 	}
 	return nil
+}
+
+// checkValues returns an error for an address that the driver cannot use: a word that a
+// parameter does not have, a certificate's file that is not there.
+func (d DSN) checkValues() error {
+	_, err := pgconn.ParseConfig(d.Reveal())
+	if err == nil {
+		return nil
+	}
+	// Its text begins with the address, in which not every password is found.
+	text := err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		return fmt.Errorf("cannot be used: %s", text[i+len("`: "):])
+	}
+	return errors.New("cannot be used")
 }

@@ -258,6 +258,11 @@ func TestAddressOfAnotherProgram(t *testing.T) {
 			t.Errorf("%s: %d: %s", command, code, errs)
 		}
 	}
+	t.Setenv("DATABASE_URL", url+separator+"sslmode=bogus")
+	code, _, errs = cli(t, "", "serve")
+	if code != 2 || !strings.Contains(errs, "sslmode is invalid") {
+		t.Errorf("serve: %d: %s", code, errs)
+	}
 	// What only the server can tell.
 	t.Setenv("DATABASE_URL", url+separator+"enable_nonsense=on")
 	code, _, errs = cli(t, "", "serve")
