@@ -422,6 +422,30 @@ func TestInventedMessage(t *testing.T) {
 	}
 }
 
+// TestSlowLookups: a database that does not answer in time is said to be slow.
+func TestSlowLookups(t *testing.T) {
+	t.Parallel()
+	dsn := ready(t)
+	// Looking at contacts takes a while, for the row that is there.
+	if err := pgtest.Exec(t.Context(), dsn, "create function slow() returns bool language plpgsql as $$ begin perform pg_sleep(2); return true; end $$",
+		"create role check_slow login password 'topsecret'; grant usage on schema public to check_slow; grant select on all tables in schema public to check_slow",
+		"alter table contacts enable row level security; create policy slow on contacts to check_slow using (slow())",
+		"insert into contacts (id, workspace_id, name, phone) values ('00000000-0000-4000-8000-00000000000a', gen_random_uuid(), 'A', '5511987654321')",
+		"insert into conversations (workspace_id, contact_id) select workspace_id, id from contacts"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), dsn, "drop owned by check_slow", "drop role check_slow")
+	})
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("check_slow", "topsecret")
+	c := load(t, "DATABASE_URL="+dsn, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_LOOKUP_URL="+u.String(), "BRIDGE_LOOKUP_TIMEOUT=200ms")
+	expect(t, findings(t, c), "ok lookup.questions", "warn mapping.invented: lookup.timeout (200ms)")
+}
+
 // TestTimesWithoutUnit: a time from a column of numbers is refused before it is
 // guessed.
 func TestTimesWithoutUnit(t *testing.T) {

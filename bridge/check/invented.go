@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -50,6 +51,9 @@ func (r *run) invented(ctx context.Context, pool *pgxpool.Pool, look *lookup.Loo
 		err = mapper.LookupError()
 	}
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		r.warn(id, object, fmt.Sprintf("the look-ups for an invented message take longer than lookup.timeout (%s)", r.cfg.Lookup.Timeout),
+			"events go without what they would find, and are corrected later", "raise lookup.timeout, or find out why the database is slow; table.index names an index that is missing")
 	case err != nil:
 		r.fail(id, object, "an invented message could not be mapped: "+err.Error(), "events go without what could not be looked up", "see the other lines, and try again")
 	case len(warnings) > 0:
