@@ -1,8 +1,8 @@
-# syntax=docker/dockerfile:1
-
 # The binary is static, so the image holds it, the certificates of public
 # authorities and nothing else: no shell, no package manager.
-FROM golang:1.26-bookworm AS build
+# What builds it is pinned by the digest of its index, which has amd64 and arm64; the
+# tag says what that is. To renew: docker buildx imagetools inspect golang:<tag>
+FROM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN --mount=type=cache,target=/go/pkg/mod go mod download

@@ -24,6 +24,8 @@ import (
 type Options struct {
 	// Build is the program's version, as /status shows it.
 	Build ops.Build
+	// Memory is the limit of the process, as /status shows it.
+	Memory ops.Memory
 	// Logger gets the Daemon's lines; it may be nil if Log is set.
 	Logger *slog.Logger
 	// Log is what Logger writes to, if the Daemon is to run it, set its level by
@@ -60,7 +62,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if d.pool, err = newPool(cfg); err != nil {
 		return nil, err
 	}
-	find, err := newLookup(cfg, d.pool, spec, key)
+	find, err := newLookup(cfg, d.pool, spec, key, warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +99,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		d.reload.level = opts.Log.SetLevel
 	}
 	d.observer = &observer{
-		cfg: cfg, build: opts.Build, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
+		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
 		auth: authenticator, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload,
 	}
@@ -146,10 +148,12 @@ func newPool(cfg *configs.Config) (*pgxpool.Pool, error) {
 
 // newLookup finds what rows lack: by SQL where there is a database, else by
 // the project's PostgREST; nil where there is neither.
-func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) (engine.Lookup, error) {
+func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, w *ops.Warnings) (engine.Lookup, error) {
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:
-		return lookup.NewSQL(pool, spec, cfg.Lookup.Timeout), nil
+		l := lookup.NewSQL(pool, spec, cfg.Lookup.Timeout)
+		l.Warn(w.Lookup)
+		return l, nil
 	case url != "":
 		return lookup.NewPostgREST(url, key.current, http.DefaultClient, spec, cfg.Lookup.Timeout)
 	}

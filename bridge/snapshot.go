@@ -22,6 +22,7 @@ func (d *Daemon) Snapshot() ops.Snapshot { return d.observer.snapshot() }
 type observer struct {
 	cfg      *configs.Config
 	build    ops.Build
+	memory   ops.Memory
 	started  time.Time
 	source   Source
 	pipeline *pipeline.Pipeline
@@ -40,7 +41,7 @@ type observer struct {
 
 func (o *observer) snapshot() ops.Snapshot {
 	s := ops.Snapshot{
-		Taken: time.Now(), Build: o.build, Started: o.started,
+		Taken: time.Now(), Build: o.build, Started: o.started, Memory: o.memory,
 		Ready: o.readiness(), Source: o.source.Health(),
 		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
 		API: o.api.Stats(), Auth: o.auth.Stats(), DescriptorsRefused: o.descriptors.refused.Load(),

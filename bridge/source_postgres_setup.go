@@ -69,6 +69,15 @@ func (e *SetupError) Unwrap() error { return e.Err }
 // ExitCode is that of a wrong configuration.
 func (e *SetupError) ExitCode() int { return 2 }
 
+// readOnlyError is a database in which nothing can be created now: that ends without the
+// bridge, by a promotion or because somebody else creates what is missing.
+type readOnlyError struct{ finding provision.Finding }
+
+func (e *readOnlyError) Error() string { return e.finding.What }
+
+// readOnly is the SQLSTATE of a statement in a database that is read-only.
+const readOnly = "25006"
+
 // setUp inspects the database until it is as it must be: it waits for one
 // that cannot be reached, creates a missing publication where it may, and
 // returns a *SetupError for what only somebody else can fix.
@@ -88,7 +97,10 @@ func (s *postgresSource) setUp(ctx context.Context) error {
 		wait := pause.Next()
 		state := ops.StateRetrying
 		var pg *pgconn.PgError
-		if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
+		var waits *readOnlyError
+		if errors.As(err, &waits) {
+			f, state = waits.finding, ops.StateBlocked
+		} else if errors.As(err, &pg) && !strings.HasPrefix(pg.Code, "57") && pg.Code != "55P03" {
 			wait = refused.Next(pg.Code, time.Now())
 			if !strings.HasPrefix(pg.Code, "53") {
 				state = ops.StateBlocked
@@ -122,6 +134,9 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	c := s.cfg.Source.Postgres
 	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
+		if f := provision.Connect(err); f.ID == "connect.parameter" {
+			return &SetupError{Findings: []provision.Finding{f}}
+		}
 		return err
 	}
 	defer dial.Close(ctx, conn)
@@ -136,6 +151,9 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	report, err := provision.Inspect(ctx, conn, want)
 	if err != nil {
 		return err
+	}
+	if f, standby := report.Find("server.recovery", ""); standby {
+		return &readOnlyError{f}
 	}
 	if report, err = s.create(ctx, conn, want, report); err != nil {
 		return err
@@ -165,8 +183,13 @@ func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provis
 	}
 	if err := provision.Apply(ctx, conn, mine); err != nil {
 		var refused *pgconn.PgError
-		if errors.As(err, &refused) && refused.Code == "42501" {
+		var failed *provision.ApplyError
+		switch {
+		case !errors.As(err, &refused) || !errors.As(err, &failed):
+		case refused.Code == "42501":
 			return report, &SetupError{Plan: plan, Err: err}
+		case refused.Code == readOnly:
+			return report, &readOnlyError{provision.ReadOnly(failed.Statement)}
 		}
 		return report, err
 	}

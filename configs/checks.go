@@ -138,7 +138,10 @@ func matches(re *regexp.Regexp) func(string) error {
 	}
 }
 
-// parseDSN checks the form only; whether it connects is the source's matter.
+var errUnescaped = errors.New("cannot be read as a URL: special characters in the password must be percent-encoded, such as / as %2F, # as %23, @ as %40")
+
+// parseDSN checks the form, and the names and values of the parameters; whether it
+// connects is the source's matter.
 func parseDSN(s string) (DSN, error) {
 	switch {
 	case s == "":
@@ -146,13 +149,15 @@ func parseDSN(s string) (DSN, error) {
 	case isPostgresURL(s):
 		u, err := url.Parse(s)
 		if err != nil || strings.Contains(u.Path+u.Fragment, "@") || u.Fragment != "" {
-			return "", errors.New("cannot be read as a URL: special characters in the password must be percent-encoded, such as / as %2F, # as %23, @ as %40")
+			return "", errUnescaped
 		}
-		return DSN(s), nil
 	case strings.Contains(s, "://"):
 		return "", errors.New("does not begin with postgres:// or postgresql://")
 	case !strings.Contains(s, "="):
 		return "", errors.New("is not a connection string")
 	}
-	return DSN(s), nil
+	if err := DSN(s).checkParameters(); err != nil {
+		return "", err
+	}
+	return DSN(s), DSN(s).checkValues()
 }

@@ -32,6 +32,7 @@
 //   - load.go: Sources, Load, merging of layers, derived settings
 //   - file.go, environment.go, flags.go: the layers; unknown names
 //   - secret.go: types that print masked, secrets from files and credentials
+//   - dsnparameters.go: the parameters of a database's address: whose they are
 //   - validate.go: Problem and Error, what `serve` needs, Warnings
 //   - show.go: the settings for printing, Origin, Changed
 //

@@ -174,7 +174,7 @@ func secret(p *Secret, accepts string) kind {
 }
 
 func dsn(p *DSN) kind {
-	k := scalar(p, "dsn", "postgres://user:password@host:5432/database, or host=… user=… password=… dbname=…", parseDSN, DSN.String)
+	k := scalar(p, "dsn", acceptedDSN, parseDSN, DSN.String)
 	k.secret = true
 	return k
 }

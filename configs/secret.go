@@ -44,8 +44,12 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 // never printed. The rest is.
 type DSN string
 
-// Reveal returns the connection string with its password.
-func (d DSN) Reveal() string { return string(d) }
+// Reveal returns the connection string with its password, without the parameters of
+// other libraries.
+func (d DSN) Reveal() string {
+	address, _ := d.forDriver()
+	return address
+}
 
 // String returns the connection string with the password masked; all of it
 // is masked where the password cannot be found for sure.

@@ -176,6 +176,11 @@ func (c *Config) Warnings() []string {
 			}
 		}
 	}
+	for key, d := range map[string]DSN{"source.postgres.url": c.Source.Postgres.URL, "lookup.url": c.Lookup.URL} {
+		if _, dropped := d.forDriver(); len(dropped) > 0 {
+			out = append(out, fmt.Sprintf("%s (%s): left out what is for other libraries, and nothing of what it asks for is done: %s", key, c.Origin(key), strings.Join(dropped, ", ")))
+		}
+	}
 	for _, o := range c.CORS.Origins {
 		if o == "*" {
 			out = append(out, "cors.origins has *: pages of every site may connect with a token they have")

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,6 +28,7 @@ import (
 	"chatbridge/source/postgres/provision"
 
 	"github.com/gorilla/websocket"
+	"github.com/jackc/pgx/v5"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -362,6 +364,86 @@ func TestKeys(t *testing.T) {
 	}
 	c = load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_MAPPING_FILE="+own)
 	expect(t, findings(t, c), "ok mapping.keys")
+}
+
+// TestLookupsAsTheRole: the questions are asked over the address, and as the role, of
+// the look-ups. One without a right fails here, and not in the daemon.
+func TestLookupsAsTheRole(t *testing.T) {
+	t.Parallel()
+	dsn := ready(t)
+	if err := pgtest.Exec(t.Context(), dsn, "create role check_lookups login password 'topsecret'; grant usage on schema public to check_lookups",
+		"grant select on contacts, conversations to check_lookups; grant select (id, workspace_id, conversation_id, created_at, status) on messages to check_lookups"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), dsn, "drop owned by check_lookups", "drop role check_lookups")
+	})
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("check_lookups", "topsecret")
+	c := load(t, "DATABASE_URL="+dsn, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_LOOKUP_URL="+u.String())
+	got := findings(t, c)
+	expect(t, got, "warn lookup.columns: body", "ok lookup.questions", "ok mapping.invented")
+	if err := pgtest.Exec(t.Context(), dsn, got["warn lookup.columns"].Fix, "revoke select on contacts from check_lookups"); err != nil {
+		t.Fatal(err)
+	}
+	got = findings(t, c)
+	expect(t, got, "fail lookup.questions: permission denied for table contacts")
+	if _, warned := got["warn lookup.columns"]; warned {
+		t.Errorf("still warned of columns: %+v", got)
+	}
+	if err := pgtest.Exec(t.Context(), dsn, got["fail lookup.questions"].Fix); err != nil {
+		t.Fatal(err)
+	}
+	got = findings(t, c)
+	expect(t, got, "ok lookup.questions", "ok mapping.invented")
+}
+
+// TestInventedMessage: a mapping that makes nothing of the table's rows is found
+// without a row, and none is inserted.
+func TestInventedMessage(t *testing.T) {
+	t.Parallel()
+	dsn := ready(t)
+	if err := pgtest.Exec(t.Context(), dsn, "create sequence written; create function note() returns trigger language plpgsql as $$ begin perform nextval('written'); return new; end $$",
+		"create trigger note before insert on messages for each row execute function note()"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, findings(t, load(t, "DATABASE_URL="+dsn, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t))), "ok mapping.invented: makes its events")
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var written bool
+	if err := conn.QueryRow(t.Context(), "select is_called from written").Scan(&written); err != nil || written {
+		t.Errorf("the check wrote a row: %v, %v", written, err)
+	}
+}
+
+// TestSlowLookups: a database that does not answer in time is said to be slow.
+func TestSlowLookups(t *testing.T) {
+	t.Parallel()
+	dsn := ready(t)
+	// Looking at contacts takes a while, for the row that is there.
+	if err := pgtest.Exec(t.Context(), dsn, "create function slow() returns bool language plpgsql as $$ begin perform pg_sleep(2); return true; end $$",
+		"create role check_slow login password 'topsecret'; grant usage on schema public to check_slow; grant select on all tables in schema public to check_slow",
+		"alter table contacts enable row level security; create policy slow on contacts to check_slow using (slow())",
+		"insert into contacts (id, workspace_id, name, phone) values ('00000000-0000-4000-8000-00000000000a', gen_random_uuid(), 'A', '5511987654321')",
+		"insert into conversations (workspace_id, contact_id) select workspace_id, id from contacts"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), dsn, "drop owned by check_slow", "drop role check_slow")
+	})
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("check_slow", "topsecret")
+	c := load(t, "DATABASE_URL="+dsn, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_LOOKUP_URL="+u.String(), "BRIDGE_LOOKUP_TIMEOUT=200ms")
+	expect(t, findings(t, c), "ok lookup.questions", "warn mapping.invented: lookup.timeout (200ms)")
 }
 
 // TestTimesWithoutUnit: a time from a column of numbers is refused before it is

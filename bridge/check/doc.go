@@ -3,6 +3,8 @@
 //
 //	check.go       Run, in order; the configuration and the mapping
 //	postgres.go    the database that is followed, and the mapping's columns in it
+//	lookups.go     the questions of look-ups, asked as they are later
+//	invented.go    an invented message through the mapping
 //	uniquekeys.go  whether the mapping's keys are unique
 //	realtime.go    Supabase Realtime, and postgrest.go the tables behind it
 //	tokens.go      the keys that tokens are verified with, and the table of members

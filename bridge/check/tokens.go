@@ -46,10 +46,7 @@ func (r *run) members(ctx context.Context) {
 	if len(a.SupabaseSecrets) == 0 && a.JWKSURL == "" {
 		return
 	}
-	url := r.cfg.Lookup.URL
-	if url == "" {
-		url = r.cfg.Source.Postgres.URL
-	}
+	url := r.lookupURL()
 	if url == "" {
 		r.restTable(ctx, "auth.members", m.Table, []string{m.UserColumn, m.WorkspaceColumn})
 		return

@@ -172,6 +172,8 @@ func TestValues(t *testing.T) {
 // hidden are the fields that no metric shows, with the reason.
 var hidden = map[string]string{
 	"Snapshot.Taken":                             "the scraper knows",
+	"Snapshot.Memory.Bytes":                      "go_gc_gomemlimit_bytes",
+	"Snapshot.Memory.Group":                      "in /status",
 	"Snapshot.Source.Since":                      "in /status",
 	"Snapshot.Source.FlowedUntil":                "bridge_source_lag_seconds, while the source is away",
 	"Snapshot.Source.ReplacedValues":             "bridge_postgres_replaced_values_total",

@@ -21,6 +21,8 @@ type Snapshot struct {
 	Taken   time.Time
 	Build   Build
 	Started time.Time
+	// Memory is the runtime's limit.
+	Memory Memory
 	// Ready is the answer of /readyz.
 	Ready  Readiness
 	Source Health
@@ -52,6 +54,24 @@ type Build struct {
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
 }
+
+// Memory is the soft limit of the Go runtime's memory: past it the collector works
+// harder. Bytes is 0 for none. Group is what the process's control group may use, 0
+// where it was not asked for or has no limit.
+type Memory struct {
+	Bytes, Group int64
+	From         MemorySource
+}
+
+// MemorySource tells where a limit comes from.
+type MemorySource string
+
+// The sources of a limit.
+const (
+	MemoryUnlimited       MemorySource = "none"
+	MemoryFromEnvironment MemorySource = "GOMEMLIMIT"
+	MemoryFromGroup       MemorySource = "control group"
+)
 
 // Reload is how the configuration was read again on SIGHUP.
 type Reload struct {

@@ -55,6 +55,7 @@ func (s *Snapshot) status() object {
 	body := object{
 		{"build", s.Build},
 		{"started", s.Started},
+		{"memory", object{{"limitBytes", s.Memory.Bytes}, {"groupBytes", s.Memory.Group}, {"from", s.Memory.From}}},
 		{"ready", s.Ready.OK()},
 		{"reason", s.Ready.Reason},
 		{"source", s.Source},

@@ -38,6 +38,12 @@ func (w *Warnings) Problem(p mapping.Problem) {
 	w.add(fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
 }
 
+// Lookup takes what look-ups have no right to read.
+func (w *Warnings) Lookup(text string) {
+	w.log.Warn("a look-up has no right to what it reads", "detail", text)
+	w.add(text)
+}
+
 func (w *Warnings) add(line string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

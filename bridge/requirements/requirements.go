@@ -31,12 +31,19 @@ func Read(ctx context.Context, conn *pgx.Conn, cfg *configs.Config, spec *mappin
 	return want, nil
 }
 
+// conversation is the role of the table of conversations in a mapping.
+const conversation = "conversation"
+
 // configured is what the configuration and the mapping require of any database.
 func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	pg := cfg.Source.Postgres
 	w := provision.Want{Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag)}
 	for _, t := range spec.Tables() {
-		table := provision.Table{Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true}
+		table := provision.Table{
+			Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true, Newest: newest(&t),
+			// A change of what a conversation refers to makes an event.
+			Optional: !t.Stream && t.By == conversation,
+		}
 		for _, c := range t.Columns {
 			if c.Required {
 				table.Columns = append(table.Columns, c.Name)
@@ -52,6 +59,15 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 		}
 	}
 	return w
+}
+
+// newest names the columns by which a table's newest rows are looked up, nil where
+// none are.
+func newest(t *mapping.Table) *provision.Newest {
+	if t.Newest < 0 || t.Conversation < 0 || t.Workspace < 0 {
+		return nil
+	}
+	return &provision.Newest{Conversation: t.Columns[t.Conversation].Name, Workspace: t.Columns[t.Workspace].Name, Time: t.Columns[t.Newest].Name}
 }
 
 // columnsRead returns those of a table's existing columns that the mapping reads.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -55,7 +56,12 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(config, bridge.Options{Build: build(), Log: log, Listeners: inherited})
+	memory := limitMemory()
+	log.Logger().Info("memory limit of the Go runtime", "bytes", memory.Bytes, "from", memory.From, "groupBytes", memory.Group)
+	if kept := int64(config.Replay.MaxBytes + config.Lookup.Bytes); memory.Bytes > 0 && kept > memory.Bytes {
+		log.Logger().Warn("a setting needs attention", "warning", fmt.Sprintf("replay.max_bytes and lookup.bytes together are %d bytes, more than the memory limit of %d: when both are in use the collector finds nothing to free", kept, memory.Bytes))
+	}
+	daemon, err := bridge.New(config, bridge.Options{Build: build(), Memory: memory, Log: log, Listeners: inherited})
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,11 @@ there already is left as it is, so a second time there is nothing to do.
 What is wrong and cannot be created, such as a table without a primary key or a
 role without REPLICATION, is printed with what fixes it, and the exit code is 1.
 
+What it offers besides, contacts in the publication and an index for look-ups,
+is printed and never run.
+
 --role NAME also prints how to create a role of that name with no more rights
-than the bridge needs.
+than the bridge needs. You give it its password.
 
 ` + configHelp,
 		Example: `  bridge setup --config bridge.yaml
@@ -42,7 +45,7 @@ than the bridge needs.
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if apply && role != "" {
-				return usagef("--role is printed only: its password has to be filled in; run it without --apply")
+				return usagef("--role is printed only: its password is yours to set; run it without --apply")
 			}
 			config, err := loadConfig(cmd, false)
 			if err != nil {
@@ -110,9 +113,10 @@ func (s *setup) run(ctx context.Context) error {
 		plan = nil
 	}
 	if s.role != "" {
-		s.print("-- A role with no more rights than the bridge needs; put in a password.", provision.RoleSQL(want, s.role))
+		s.print("-- A role with no more rights than the bridge needs. It cannot log in before you\n-- give it a password: \\password in psql, or ALTER ROLE ... PASSWORD '...'.", provision.RoleSQL(want, s.role))
 	}
 	s.print("-- What the database still needs. Run each statement by itself: a slot cannot\n-- be created together with what writes.", plan)
+	s.print("-- Not needed, and worth having.", provision.Offers(report))
 	return s.finish(report, len(plan) > 0)
 }
 

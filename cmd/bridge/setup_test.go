@@ -51,6 +51,9 @@ func TestSetupPrintsWhatCanBePasted(t *testing.T) {
 			run(sql)
 		}
 	}
+	if !strings.Contains(out, `ALTER PUBLICATION "bridge" ADD TABLE "public"."contacts";`) {
+		t.Errorf("contacts are not offered in\n%s", out)
+	}
 	code, out, errs = cli(t, "", "setup")
 	if code != 0 || strings.TrimSpace(out) != "-- Nothing is missing." {
 		t.Errorf("a second time: %d: %s%s", code, out, errs)
@@ -144,7 +147,7 @@ func TestSetupRole(t *testing.T) {
 	configure(t, url, "setup_role")
 	t.Setenv("SUPABASE_JWT_SECRET", "another secret of thirty-two bytes and more")
 	code, out, errs := cli(t, "", "setup", "--role", "Setup Role")
-	if code != 0 || !strings.Contains(out, `CREATE ROLE "Setup Role" LOGIN REPLICATION PASSWORD 'CHANGE-ME';`) {
+	if code != 0 || !strings.Contains(out, `CREATE ROLE "Setup Role" LOGIN REPLICATION;`) {
 		t.Fatalf("%d: %s%s", code, out, errs)
 	}
 	t.Cleanup(func() {
@@ -157,14 +160,29 @@ func TestSetupRole(t *testing.T) {
 			}
 		}
 	}
+	// What was pasted as it is lets nobody in.
+	var password *string
+	admin, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close(t.Context())
+	if err := admin.QueryRow(t.Context(), "select rolpassword from pg_authid where rolname = 'Setup Role'").Scan(&password); err != nil || password != nil {
+		t.Errorf("the role has a password, %v", err)
+	}
+	if _, err := admin.Exec(t.Context(), `alter role "Setup Role" password 'given'`); err != nil {
+		t.Fatal(err)
+	}
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("DATABASE_URL", "host="+config.Host+" port="+itoa(config.Port)+" dbname="+config.Database+" user='Setup Role' password=CHANGE-ME")
+	t.Setenv("DATABASE_URL", "host="+config.Host+" port="+itoa(config.Port)+" dbname="+config.Database+" user='Setup Role' password=given")
 	code, out, errs = cli(t, "", "check")
-	if code != 0 || !strings.Contains(out, "ok    role.select") || !strings.Contains(out, "ok    auth.members") {
-		t.Errorf("check with the role: %d: %s%s", code, out, errs)
+	for _, want := range []string{"ok    role.select", "ok    auth.members", "ok    lookup.questions", "ok    mapping.invented", "ok    publication.optional", "ok    table.index"} {
+		if code != 0 || !strings.Contains(out, want) {
+			t.Errorf("check with the role lacks %q: %d: %s%s", want, code, out, errs)
+		}
 	}
 	conn, err := pgx.Connect(t.Context(), os.Getenv("DATABASE_URL"))
 	if err != nil {
@@ -211,5 +229,44 @@ func TestSetupRealtime(t *testing.T) {
 	}
 	if code, _, errs = cli(t, "", "setup", "--apply"); code != 2 || !strings.Contains(errs, "SQL editor") {
 		t.Errorf("--apply: %d: %s", code, errs)
+	}
+}
+
+// An address as Prisma, node-postgres and libpq have it works as it is, and what is left
+// out is said; a parameter that nobody knows ends with 2 and what is accepted.
+func TestAddressOfAnotherProgram(t *testing.T) {
+	url := pgtest.DB(t, schemas.CRM)
+	configure(t, url, "setup_address")
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	foreign := url + separator + "schema=public&pgbouncer=true&connection_limit=5&uselibpqcompat=true&keepalives=1&keepalives_idle=30"
+	t.Setenv("DATABASE_URL", foreign)
+	code, out, errs := cli(t, "", "setup", "--apply")
+	if code != 0 {
+		t.Fatalf("setup: %d: %s%s", code, out, errs)
+	}
+	code, out, _ = cli(t, "", "check")
+	if code != 0 || !strings.Contains(out, "connection_limit (Prisma)") || !strings.Contains(out, "ok    connect.replication") || !strings.Contains(out, "ok    lookup.questions") {
+		t.Errorf("check: %d: %s", code, out)
+	}
+	for _, command := range []string{"serve", "setup"} {
+		t.Setenv("DATABASE_URL", url+separator+"sslmod=disable")
+		code, _, errs = cli(t, "", command)
+		if code != 2 || !strings.Contains(errs, "did you mean sslmode?") || !strings.Contains(errs, "accepted: postgres://") {
+			t.Errorf("%s: %d: %s", command, code, errs)
+		}
+	}
+	t.Setenv("DATABASE_URL", url+separator+"sslmode=bogus")
+	code, _, errs = cli(t, "", "serve")
+	if code != 2 || !strings.Contains(errs, "sslmode is invalid") {
+		t.Errorf("serve: %d: %s", code, errs)
+	}
+	// What only the server can tell.
+	t.Setenv("DATABASE_URL", url+separator+"enable_nonsense=on")
+	code, _, errs = cli(t, "", "serve")
+	if code != 2 || !strings.Contains(errs, "enable_nonsense") || !strings.Contains(errs, "connect.parameter") || !strings.Contains(errs, "are accepted") {
+		t.Errorf("serve: %d: %s", code, errs)
 	}
 }

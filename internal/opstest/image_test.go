@@ -181,3 +181,18 @@ func TestCompose(t *testing.T) {
 		}
 	}
 }
+
+// TestBasesArePinned: every image that the build starts from is named by its digest.
+func TestBasesArePinned(t *testing.T) {
+	from := regexp.MustCompile(`(?mi)^(?:FROM|#\s*syntax=)\s*(?:--\S+\s+)*(\S+)`)
+	pinned := regexp.MustCompile(`@sha256:[0-9a-f]{64}$`)
+	bases := from.FindAllStringSubmatch(read(t, "Dockerfile"), -1)
+	if len(bases) == 0 {
+		t.Fatal("no base")
+	}
+	for _, base := range bases {
+		if base[1] != "scratch" && !pinned.MatchString(base[1]) {
+			t.Errorf("%s has no digest", base[1])
+		}
+	}
+}

@@ -39,6 +39,7 @@ type Lookup struct {
 	fetcher fetcher
 	tables  []mapping.Table
 	limit   time.Duration
+	warn    func(text string) // nil for nobody
 
 	// Only the goroutine that calls Fetch uses these.
 	pausedUntil time.Time
@@ -62,6 +63,11 @@ func newLookup(f fetcher, spec *mapping.Spec, limit time.Duration) *Lookup {
 	}
 	return &Lookup{fetcher: f, tables: spec.Tables(), limit: limit, pause: retry.Backoff{Min: minPause, Max: maxPause}}
 }
+
+// Warn sets who is told, once, of columns that events go without because the role
+// has no right to read them, with the remedy. Call it before the first Fetch, which
+// calls warn.
+func (l *Lookup) Warn(warn func(text string)) { l.warn = warn }
 
 // Fetch asks within the time limit. The error is context.DeadlineExceeded,
 // wrapped, when the limit passed, and ErrPaused when it was too early to ask

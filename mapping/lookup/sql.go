@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -15,7 +14,6 @@ import (
 	"chatbridge/mapping/engine"
 	"chatbridge/source"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -26,24 +24,29 @@ type sqlFetcher struct {
 	spec  *mapping.Spec
 	texts statements
 	known bool
-	// notUTF8 counts values that were no UTF-8.
-	notUTF8 *atomic.Uint64
+	// rights are those that the role lacks, as of learnedAt.
+	rights    rights
+	learnedAt time.Time
+	lookup    *Lookup // counts, and is told of rights that are lacking
 }
 
+// relearn is how long rights that the role lacks are taken for lacking.
+const relearn = time.Minute
+
 // NewSQL returns a Lookup that asks over pool, which stays its caller's to
-// close. Its role needs SELECT on the mapping's tables, and BYPASSRLS where
-// they have row-level security; NewPool makes it. Nothing is prepared in its
-// sessions, so a pooler in transaction mode is fine. limit is the longest that
-// one question may take, 0 for DefaultLimit.
+// close. Its role needs SELECT on the columns that the mapping reads, and
+// BYPASSRLS or a policy where the tables have row-level security; NewPool makes
+// it. Nothing is prepared in its sessions, so a pooler in transaction mode is fine.
+// limit is the longest that one question may take, 0 for DefaultLimit.
 func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup {
 	f := &sqlFetcher{pool: pool, spec: spec}
 	l := newLookup(f, spec, limit)
-	f.notUTF8 = &l.notUTF8
+	f.lookup = l
 	return l
 }
 
 // fetch asks everything in one round trip; the first one, and one after the
-// tables changed their shape, take another to learn the tables' columns.
+// tables or the role's rights changed, take another to learn the columns.
 func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -51,28 +54,36 @@ func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(en
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
-	fresh := !s.known
+	fresh := !s.known || s.rights.lack() && time.Since(s.learnedAt) > relearn
 	if fresh {
 		if err := s.learn(ctx, pg); err != nil {
 			return err
 		}
 	}
 	err = s.ask(ctx, pg, need, found, false)
-	var pe *pgconn.PgError
-	if !errors.As(err, &pe) {
-		return err
-	}
-	switch {
-	case !fresh && shapeChanged(pe.Code):
+	switch code := sqlState(err); {
+	case !fresh && (shapeChanged(code) || code == denied):
 		if err = s.learn(ctx, pg); err == nil {
 			err = s.ask(ctx, pg, need, found, false)
 		}
-	case untranslatable(pe.Code):
+	case untranslatable(code):
 		// What has no form in UTF-8 costs the batch its letters outside ASCII,
 		// not all that it lacks.
 		err = s.ask(ctx, pg, need, found, true)
 	}
+	if sqlState(err) == denied {
+		return &DeniedError{Remedy: s.rights.remedy, Err: err}
+	}
 	return err
+}
+
+// sqlState returns the server's code for an error, "" for other errors.
+func sqlState(err error) string {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Code
+	}
+	return ""
 }
 
 // untranslatable tells a byte that the database's encoding does not define.
@@ -81,50 +92,64 @@ func untranslatable(code string) bool { return code == "22P05" || code == "22021
 // shapeChanged tells an undefined column or table.
 func shapeChanged(code string) bool { return code == "42703" || code == "42P01" }
 
-// learn reads which of the mapping's columns there are and writes the
-// statements for them: a missing column is read as null.
+// learn reads which of the mapping's columns there are, and may be read, and
+// writes the statements for them. A missing column is read as null; so is one that
+// may not be read, unless nothing can be found without it: then the question fails.
 func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	tables := s.spec.Tables()
 	b := begin(ctx, pg, false)
 	for _, t := range tables {
-		b.ExecParams(`select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = to_regclass($1) and attnum > 0 and not attisdropped`,
-			[][]byte{[]byte(pgx.Identifier{t.Schema, t.Name}.Sanitize())}, nil, nil, nil)
+		b.ExecParams(`select a.attname, format_type(a.atttypid, a.atttypmod),
+				has_column_privilege(c.oid, a.attnum, 'select') and has_schema_privilege(n.oid, 'usage'), current_user
+			from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+			where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped`,
+			[][]byte{[]byte(t.Schema), []byte(t.Name)}, nil, nil, nil)
 	}
 	res := pg.ExecBatch(ctx, b)
 	if res.NextResult() { // of the settings
 		res.ResultReader().Close()
 	}
 	columns := make([]columnTypes, len(tables))
+	var lacking rights
 	for i := range columns {
 		columns[i] = columnTypes{}
 		if res.NextResult() {
+			role, mayNot := "", map[string]bool{}
 			for r := res.ResultReader(); r.NextRow(); {
-				columns[i][string(r.Values()[0])] = string(r.Values()[1])
+				v := r.Values()
+				name := string(v[0])
+				columns[i][name], role = string(v[1]), string(v[3])
+				if string(v[2]) == "f" {
+					mayNot[name] = true
+				}
 			}
+			lacking.add(&tables[i], role, columns[i], mayNot)
 		}
 	}
 	if err := res.Close(); err != nil {
 		return fmt.Errorf("read the tables' columns: %w", err)
 	}
+	if lacking.without != "" && lacking.without != s.rights.without && s.lookup.warn != nil {
+		s.lookup.warn(lacking.without + "; " + lacking.remedy)
+	}
+	s.rights, s.learnedAt = lacking, time.Now()
 	s.texts, s.known = newStatements(s.spec, columns), true
 	return nil
 }
 
+// asked is a question and the rows that it is about.
+type asked struct {
+	query
+	rows []engine.RowKey
+}
+
 // ask sends the statements that the need calls for.
 func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Need, found func(engine.Found), raw bool) error {
-	b := begin(ctx, pg, raw)
-	var asked []query
+	var questions []asked
 	queue := func(q query, rows []engine.RowKey) {
-		if q.text == "" || len(rows) == 0 {
-			return
+		if q.text != "" && len(rows) > 0 {
+			questions = append(questions, asked{q, rows})
 		}
-		keys, workspaces := columnsOf(rows)
-		values := [][]byte{arrayText(keys), arrayText(workspaces)}
-		if !q.workspaces {
-			values = values[:1]
-		}
-		b.ExecParams(q.text, values, nil, nil, nil)
-		asked = append(asked, q)
 	}
 	queue(s.texts.conversations, need.Conversations)
 	for _, q := range s.texts.referencesOf {
@@ -140,8 +165,22 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Ne
 		}
 	}
 	queue(s.texts.messages, need.Messages)
-	if len(asked) == 0 {
+	if len(questions) == 0 {
 		return nil
+	}
+	return s.send(ctx, pg, questions, found, raw)
+}
+
+// send asks the questions in one round trip.
+func (s *sqlFetcher) send(ctx context.Context, pg *pgconn.PgConn, questions []asked, found func(engine.Found), raw bool) error {
+	b := begin(ctx, pg, raw)
+	for _, q := range questions {
+		keys, workspaces := columnsOf(q.rows)
+		values := [][]byte{arrayText(keys), arrayText(workspaces)}
+		if !q.workspaces {
+			values = values[:1]
+		}
+		b.ExecParams(q.text, values, nil, nil, nil)
 	}
 	res := pg.ExecBatch(ctx, b)
 	if res.NextResult() { // of the settings
@@ -152,11 +191,11 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Ne
 	for ; res.NextResult(); i++ {
 		for r := res.ResultReader(); r.NextRow(); {
 			row = s.textRow(row[:0], r.Values())
-			found(engine.Found{Table: asked[i].role, Newest: asked[i].newest, Row: row})
+			found(engine.Found{Table: questions[i].role, Newest: questions[i].newest, Row: row})
 		}
 	}
 	if err := res.Close(); err != nil {
-		return fmt.Errorf("look up %s: %w", asked[min(i, len(asked)-1)].what, err)
+		return fmt.Errorf("look up %s: %w", questions[min(i, len(questions)-1)].what, err)
 	}
 	return nil
 }
@@ -171,7 +210,7 @@ func (s *sqlFetcher) textRow(row source.Row, values [][]byte) source.Row {
 			continue
 		}
 		if !utf8.Valid(v) {
-			s.notUTF8.Add(1)
+			s.lookup.notUTF8.Add(1)
 		}
 		row = append(row, source.Value{Kind: source.Text, Data: v})
 	}

@@ -2,6 +2,8 @@ package lookup
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"chatbridge/mapping"
@@ -32,6 +34,15 @@ type statements struct {
 	referencesOf                    []query            // of conversations
 	references                      map[string]query   // by key
 	related                         map[string][]query // by the changed reference
+}
+
+// all returns every question that can be asked.
+func (s *statements) all() []query {
+	out := append([]query{s.conversations, s.newest, s.messages}, s.referencesOf...)
+	for _, role := range slices.Sorted(maps.Keys(s.references)) {
+		out = append(append(out, s.references[role]), s.related[role]...)
+	}
+	return slices.DeleteFunc(out, func(q query) bool { return q.text == "" })
 }
 
 // columnTypes are the types of a table's columns, by name.
@@ -153,8 +164,8 @@ func (b builder) newest(conversations pick) query {
 	if by == "" || key == "" || b.quote(0, m.Conversation) == "" || b.quote(0, m.Workspace) == "" || b.quote(1, conversation.Workspace) == "" || b.quote(1, conversation.Key) == "" {
 		return query{}
 	}
-	text := fmt.Sprintf(`select %s from %s c cross join lateral (select * from %s m where %s and %s and m.%s is not null order by m.%s desc, m.%s desc limit 1) a where %s`,
-		b.list(0), b.table(1), b.table(0),
+	text := fmt.Sprintf(`select %s from %s c cross join lateral (select %s from %s m where %s and %s and m.%s is not null order by m.%s desc, m.%s desc limit 1) a where %s`,
+		b.list(0), b.table(1), b.existing(0, "m"), b.table(0),
 		b.equal(0, "m", m.Conversation, 1, "c", conversation.Key), b.equal(0, "m", m.Workspace, 1, "c", conversation.Workspace),
 		by, by, key, conversations.where)
 	return query{text: text, role: m.Role, newest: true, what: "newest messages", workspaces: conversations.workspaces}
@@ -198,6 +209,18 @@ func (b builder) list(i int) string {
 		out[slot] = "null::text"
 		if name := b.quote(i, slot); name != "" {
 			out[slot] = b.bounded(i, slot, "a."+name)
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// existing lists the columns of table i that there are. Of others, which the role
+// may have no right to read, there is no mention.
+func (b builder) existing(i int, alias string) string {
+	var out []string
+	for slot := range b.tables[i].Columns {
+		if name := b.quote(i, slot); name != "" {
+			out = append(out, alias+"."+name)
 		}
 	}
 	return strings.Join(out, ", ")

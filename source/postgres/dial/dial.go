@@ -9,6 +9,8 @@ package dial
 
 import (
 	"context"
+	"maps"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,10 +65,14 @@ func Replication(url, application string) (*pgconn.Config, error) {
 	return cfg, nil
 }
 
+// set puts the settings over those of the address, whatever the case of their names:
+// the server takes the last of two that differ in it.
 func set(params, settings map[string]string) {
-	for name, value := range settings {
-		params[name] = value
-	}
+	maps.DeleteFunc(params, func(name, _ string) bool {
+		_, ours := settings[strings.ToLower(name)]
+		return ours
+	})
+	maps.Copy(params, settings)
 }
 
 // Connect opens an ordinary connection within timeout.

@@ -65,6 +65,9 @@ func connectCode(f *Finding, pg *pgconn.PgError) {
 		f.ID, f.What = "connect.pooler", "this address is a connection pooler's"
 		f.Meaning = "poolers do not pass replication on"
 		f.Fix = "use the direct address (Supabase: db.<project>.supabase.co, port 5432) in source.postgres.url"
+	case pg.Code == "42704", pg.Code == "22023":
+		f.ID = "connect.parameter"
+		f.Fix = "correct or leave out this parameter of source.postgres.url: libpq's, such as sslmode, and settings of Postgres, such as statement_timeout, are accepted"
 	case pg.Code == "28P01", pg.Code == "28000":
 		f.ID, f.Fix = "connect.password", "check user and password in source.postgres.url, and the server's pg_hba.conf"
 	case pg.Code == "3D000":

@@ -12,7 +12,7 @@
 //	inspect.go      Inspect, the order of the checks
 //	server.go, role.go, tables.go, publication.go, slot.go, savedplace.go: one check each
 //	report.go       Report, Finding, Level
-//	plan.go         Plan, Apply, RoleSQL: statements
+//	plan.go         Plan, Apply, Offers, RoleSQL: statements
 //	connect.go      errors of connecting as Findings
 //	columns.go      the columns of any table, and their types
 //	shape.go        what is compared between two inspections

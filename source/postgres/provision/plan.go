@@ -47,7 +47,7 @@ func Plan(r Report) []Statement {
 		}
 		if len(r.unpublished) > 0 {
 			plan = append(plan, Statement{
-				SQL: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quoteIdent(r.want.Publication), tableList(r.unpublished)),
+				SQL: r.addTables(r.unpublished...),
 				Why: "adds the tables that are missing", Needs: "ownership of the publication and of the tables",
 			})
 		}
@@ -60,6 +60,25 @@ func Plan(r Report) []Statement {
 			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	}
 	return plan
+}
+
+// Offers returns statements that nothing depends on and that are worth running, after
+// those of the Plan: they are left to the operator, because one may take long on a
+// large table and the other sends the bridge more.
+func Offers(r Report) []Statement {
+	var offers []Statement
+	if len(r.unpublishedOptional) > 0 {
+		offers = append(offers, Statement{
+			SQL: r.addTables(r.unpublishedOptional...),
+			Why: "shows their changes, such as a contact's new name, at once", Needs: "ownership of the publication and of the tables",
+		})
+	}
+	for _, t := range r.unindexed {
+		offers = append(offers, Statement{
+			SQL: t.createIndex(), Why: "leads look-ups to a conversation's newest message", Needs: "ownership of the table",
+		})
+	}
+	return offers
 }
 
 func (r *Report) createPublication() string {
@@ -110,6 +129,14 @@ func (e *ApplyError) Error() string {
 // Unwrap returns the server's error.
 func (e *ApplyError) Unwrap() error { return e.Err }
 
+// ReadOnly is the finding for a statement that a read-only database refuses.
+func ReadOnly(s Statement) Finding {
+	return Finding{
+		ID: "server.read_only", Level: Fail, What: "the database is read-only, and lacks what the bridge needs",
+		Meaning: "the bridge goes on by itself when it is there", Fix: "where the database can be written: " + s.SQL,
+	}
+}
+
 // lockTimeout keeps a statement from queueing behind a long transaction,
 // where the application's own statements would queue behind it in turn.
 const lockTimeout = "10s"
@@ -135,14 +162,14 @@ func Apply(ctx context.Context, conn *pgx.Conn, plan []Statement) error {
 }
 
 // RoleSQL returns the statements that create a role with no more rights than
-// the bridge needs: REPLICATION, and SELECT on what it looks up. The password
-// is a placeholder. On Supabase the role postgres may run them from Postgres
+// the bridge needs: REPLICATION, and SELECT on what it looks up. The role gets no
+// password, so that what is pasted as it is lets nobody in. On Supabase the role postgres may run them from Postgres
 // 17 on; before, the bridge has to use the role postgres.
 func RoleSQL(want Want, role string) []Statement {
 	name := quoteIdent(role)
 	admin := "superuser; on Supabase, the role postgres of a Postgres 17 project"
 	plan := []Statement{{
-		SQL: fmt.Sprintf("CREATE ROLE %s LOGIN REPLICATION PASSWORD 'CHANGE-ME';", name), Why: "a role with no more rights than it needs", Needs: admin,
+		SQL: fmt.Sprintf("CREATE ROLE %s LOGIN REPLICATION;", name), Why: "a role with no more rights than it needs, and no password yet", Needs: admin,
 	}}
 	schemas := map[string]bool{}
 	for _, t := range want.Tables {

@@ -221,6 +221,82 @@ func (c *brokenState) check(t *testing.T, conn *pgx.Conn, want provision.Want) {
 	}
 }
 
+// TestOffers: what is worth having is reported, and printed apart from what is needed.
+func TestOffers(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, `drop index messages_by_conversation`, `create publication bridge for table messages, conversations`)
+	conn := connect(t, url)
+	want := crm(t)
+	want.Tables[0].Newest = &provision.Newest{Conversation: "conversation_id", Workspace: "workspace_id", Time: "created_at"}
+	want.Tables[2].Optional = true
+	r := inspect(t, conn, want)
+	for id, object := range map[string]string{"table.index": "public.messages", "publication.optional": "public.contacts"} {
+		if f, ok := r.Find(id, object); !ok || f.Level != provision.Warn || f.Fix == "" || f.Meaning == "" {
+			t.Errorf("%s: %+v", id, f)
+		}
+	}
+	var offers []string
+	for _, s := range provision.Offers(r) {
+		offers = append(offers, s.SQL)
+		for _, needed := range provision.Plan(r) {
+			if needed.SQL == s.SQL {
+				t.Errorf("%s is among what is needed", s.SQL)
+			}
+		}
+		if _, err := conn.Exec(t.Context(), s.SQL); err != nil {
+			t.Errorf("%s: %v", s.SQL, err)
+		}
+	}
+	if got := strings.Join(offers, "\n"); got != "ALTER PUBLICATION \"bridge\" ADD TABLE \"public\".\"contacts\";\nCREATE INDEX CONCURRENTLY ON \"public\".\"messages\" (\"conversation_id\", \"created_at\");" {
+		t.Errorf("offers:\n%s", got)
+	}
+	r = inspect(t, conn, want)
+	for _, f := range r.Findings {
+		if strings.HasPrefix(f.ID, "table.index") || strings.HasPrefix(f.ID, "publication.") {
+			if f.Level != provision.OK {
+				t.Errorf("after the offers: %+v", f)
+			}
+		}
+	}
+	if offers := provision.Offers(r); len(offers) > 0 {
+		t.Errorf("offered again: %+v", offers)
+	}
+}
+
+// TestIndexForNewest: an index serves where the conversation, and the workspace if it
+// is there, come before the time.
+func TestIndexForNewest(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, `drop index messages_by_conversation`)
+	want := crm(t)
+	want.Tables[0].Newest = &provision.Newest{Conversation: "conversation_id", Workspace: "workspace_id", Time: "created_at"}
+	for index, level := range map[string]provision.Level{
+		"(conversation_id, created_at)":                                  provision.OK,
+		"(conversation_id, workspace_id, created_at desc, id)":           provision.OK,
+		"(workspace_id, conversation_id, created_at)":                    provision.OK,
+		"(workspace_id, created_at)":                                     provision.Warn,
+		"(created_at, conversation_id)":                                  provision.Warn,
+		"(conversation_id, status, created_at)":                          provision.Warn,
+		"(conversation_id, created_at) where body is not null":           provision.Warn,
+		"(conversation_id, (created_at at time zone 'UTC'), created_at)": provision.Warn,
+		"(conversation_id)":                                              provision.Warn,
+	} {
+		conn := connect(t, url)
+		for _, sql := range []string{"begin", "create index on messages " + index} {
+			if _, err := conn.Exec(t.Context(), sql); err != nil {
+				t.Fatalf("%s: %v", index, err)
+			}
+		}
+		r := inspect(t, conn, want)
+		if f, ok := r.Find("table.index", "public.messages"); !ok || f.Level != level {
+			t.Errorf("%s: %+v", index, f)
+		}
+		if _, err := conn.Exec(t.Context(), "rollback"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestPlanDoesNotBreakTheApplication publishes nothing whose updates would
 // then fail, and says so.
 func TestPlanDoesNotBreakTheApplication(t *testing.T) {
@@ -290,9 +366,16 @@ func TestLeastPrivilege(t *testing.T) {
 
 	// The role that we print, as it stands, and the publication by the owner.
 	for _, s := range provision.RoleSQL(want, "bridge") {
-		if err := pgtest.Exec(ctx, admin, strings.ReplaceAll(s.SQL, "CHANGE-ME", "x")); err != nil {
+		if err := pgtest.Exec(ctx, admin, s.SQL); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if conn, err := pgx.Connect(ctx, as(t, admin, "bridge")); err == nil {
+		_ = conn.Close(ctx)
+		t.Error("the role logs in before it has a password")
+	}
+	if err := pgtest.Exec(ctx, admin, `alter role bridge password 'x'`); err != nil {
+		t.Fatal(err)
 	}
 	if err := provision.Apply(ctx, connect(t, admin), provision.Plan(r)); err != nil {
 		t.Fatal(err)
@@ -304,6 +387,17 @@ func TestLeastPrivilege(t *testing.T) {
 	} else if f, ok := r.Find("slot.older", ""); ok {
 		// On a cluster with no other transactions, which would blur it.
 		t.Errorf("the publication came before the slot: %+v", f)
+	}
+	if f, ok := finding(t, conn, want, "role.rls"); ok {
+		t.Errorf("the policy that we print does not count: %+v", f)
+	}
+	for _, sql := range []string{`create policy half on contacts as restrictive to bridge using (name <> '')`, `drop policy half on contacts; alter policy bridge_reads on contacts using (name <> '')`} {
+		if err := pgtest.Exec(ctx, admin, sql); err != nil {
+			t.Fatal(err)
+		}
+		if f, ok := finding(t, conn, want, "role.rls"); !ok || f.Level != provision.Warn {
+			t.Errorf("%s: %+v", sql, f)
+		}
 	}
 	if f := provision.Replication(ctx, url); f.Level != provision.OK {
 		t.Errorf("replication: %+v", f)
@@ -319,6 +413,13 @@ func TestLeastPrivilege(t *testing.T) {
 	if f := provision.Replication(ctx, as(t, admin, "poor")); f.ID != "role.replication" || f.Level != provision.Fail {
 		t.Errorf("poor for replication: %+v", f)
 	}
+}
+
+// finding returns the finding of that id.
+func finding(t *testing.T, conn *pgx.Conn, want provision.Want, id string) (provision.Finding, bool) {
+	t.Helper()
+	r := inspect(t, conn, want)
+	return r.Find(id, "")
 }
 
 // as returns the address for another role with the password x.

@@ -66,6 +66,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	pub, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[publication])
 	if errors.Is(err, pgx.ErrNoRows) {
 		r.unpublished = r.publishable
+		r.optionalTables(nil)
 		r.add(Finding{
 			ID: "publication.missing", Object: name, Level: Fail, What: fmt.Sprintf("the publication %s does not exist", name),
 			Meaning: "nothing says which tables to follow", Fix: r.createPublication(),
@@ -88,6 +89,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	r.members = members
 	r.publicationOperations(&pub)
 	r.publicationTables(&pub, members)
+	r.optionalTables(members)
 	for i := range members {
 		r.publicationMember(&pub, &members[i])
 	}
@@ -132,9 +134,31 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 		r.unpublished = append(r.unpublished, t)
 		r.add(Finding{
 			ID: "publication.tables", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s is not in the publication %s", t, name),
-			Meaning: "its changes never arrive", Fix: fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quoteIdent(name), t.sql()),
+			Meaning: "its changes never arrive", Fix: r.addTables(t),
 		})
 	}
+}
+
+// optionalTables reports the tables whose changes would be followed if they were
+// published.
+func (r *Report) optionalTables(members []member) {
+	name := r.want.Publication
+	for _, t := range r.optional {
+		if slices.ContainsFunc(members, func(m member) bool { return m.Schema == t.Schema && m.Name == t.Name }) {
+			r.ok("publication.optional", t.String(), fmt.Sprintf("%s is in the publication %s", t, name))
+			continue
+		}
+		r.unpublishedOptional = append(r.unpublishedOptional, t)
+		r.add(Finding{
+			ID: "publication.optional", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s is not in the publication %s", t, name),
+			Meaning: "a change of it, such as another name or picture, shows only with the conversation's next change", Fix: r.addTables(t),
+		})
+	}
+}
+
+// addTables is the statement that adds tables to the publication.
+func (r *Report) addTables(tables ...Table) string {
+	return fmt.Sprintf("ALTER PUBLICATION %s ADD TABLE %s;", quoteIdent(r.want.Publication), tableList(tables))
 }
 
 // publicationMember checks one table of the publication.
@@ -152,8 +176,9 @@ func (r *Report) publicationMember(pub *publication, m *member) {
 	}
 	r.columnList(changes, m, t)
 	r.rowFilter(changes, m, t)
+	optional := slices.ContainsFunc(r.want.Tables, func(w Table) bool { return w.Optional && w.Schema == m.Schema && w.Name == m.Name })
 	if wanted < 0 {
-		if !pub.AllTables && !m.Partitions {
+		if !pub.AllTables && !m.Partitions && !optional {
 			r.add(Finding{
 				ID: "publication.extra", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication holds %s, which the bridge does not need", t),
 				Meaning: "its rows, whatever they hold, are sent to the bridge",

@@ -57,7 +57,12 @@ type Report struct {
 	// publishable are the tables that can be in the publication without harm.
 	publishable []Table
 	// unpublished are those of them that are not in it.
-	unpublished       []Table
+	unpublished []Table
+	// optional are optional tables that can be in the publication without harm,
+	// and unpublishedOptional those of them that are not in it.
+	optional, unpublishedOptional []Table
+	// unindexed are the tables without an index for their newest rows.
+	unindexed         []Table
 	publicationExists bool
 	publicationOp     bool // insert and update are published
 	viaRootNeeded     bool

@@ -59,10 +59,14 @@ func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
+// Row level security does not matter where a policy shows all rows to the role, as
+// that of RoleSQL does, and none restricts them.
 const lookupSQL = `
 select coalesce(bool_and(has_column_privilege(a.attrelid, a.attnum, 'select')), false)
 		and has_schema_privilege(n.oid, 'usage'),
-	c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage'))
+	c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) and not coalesce((
+		select bool_and(p.polpermissive) and bool_or(pg_get_expr(p.polqual, p.polrelid) = 'true') from pg_policy p
+		where p.polrelid = c.oid and p.polcmd in ('r', '*') and exists (select from unnest(p.polroles) r where r = 0 or pg_has_role(r, 'usage'))), false)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where n.nspname = $1 and c.relname = $2 and (cardinality($3::text[]) = 0 or a.attname = any ($3))

@@ -76,8 +76,9 @@ func (r *Report) serverBasics(s *server) {
 	}
 	if s.Recovery {
 		r.add(Finding{
-			ID: "server.recovery", Level: Fail, What: "this server is a standby",
-			Meaning: "publications cannot be made here, and its slots end with it", Fix: "use the primary's address",
+			ID: "server.recovery", Level: Fail, What: "this server is a standby, which is read-only",
+			Meaning: "publications cannot be made here, and its slots end with it; a bridge that runs goes on when the server is promoted",
+			Fix:     "use the primary's address, or promote this server",
 		})
 	}
 	if s.Encoding != "UTF8" {

@@ -62,6 +62,9 @@ func (r *Report) tables(ctx context.Context, conn *pgx.Conn) error {
 				r.columns[t.String()] = append(r.columns[t.String()], column{name, rel.Numbers[i]})
 			}
 			r.table(t, &rel)
+			if err := r.newestIndex(ctx, conn, t, &rel); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -76,6 +79,10 @@ func (r *Report) table(t Table, rel *relation) {
 		})
 	}
 	if !t.Publish {
+		published := slices.ContainsFunc(r.want.published(), func(w Table) bool { return w.String() == t.String() })
+		if t.Optional && !published && rel.Persistence == "p" && (rel.Kind == "p" || rel.Kind == "r" && rel.Usable) {
+			r.optional = append(r.optional, t)
+		}
 		return
 	}
 	switch {
@@ -114,6 +121,69 @@ func (r *Report) tableNotes(t Table, rel *relation) {
 			What: fmt.Sprintf("our role does not own %s: only its owner can put it into a publication", t),
 		})
 	}
+}
+
+// indexesSQL gives the columns of each index that serves any query, in their order;
+// an expression has no name.
+const indexesSQL = `
+select array(select coalesce((select a.attname::text from pg_attribute a where a.attrelid = i.indrelid and a.attnum = k.attnum), '')
+		from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality k(attnum, n) order by n)
+from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
+where n.nspname = $1 and c.relname = $2 and i.indisvalid and i.indpred is null`
+
+// newestIndex reports a table of messages in which each look-up of a
+// conversation's newest message reads all of them.
+func (r *Report) newestIndex(ctx context.Context, conn *pgx.Conn, t Table, rel *relation) error {
+	if t.Newest == nil || rel.Kind != "r" && rel.Kind != "p" || len(without([]string{t.Newest.Conversation, t.Newest.Time}, rel.Columns)) > 0 {
+		return nil
+	}
+	rows, err := conn.Query(ctx, indexesSQL, t.Schema, t.Name)
+	if err != nil {
+		return fmt.Errorf("inspect the indexes of %s: %w", t, err)
+	}
+	indexes, err := pgx.CollectRows(rows, pgx.RowTo[[]string])
+	if err != nil {
+		return fmt.Errorf("inspect the indexes of %s: %w", t, err)
+	}
+	columns := t.Newest.Conversation + ", " + t.Newest.Time
+	if slices.ContainsFunc(indexes, t.Newest.servedBy) {
+		r.ok("table.index", t.String(), fmt.Sprintf("%s has an index on (%s)", t, columns))
+		return nil
+	}
+	t.partitioned = rel.Kind == "p"
+	r.unindexed = append(r.unindexed, t)
+	r.add(Finding{
+		ID: "table.index", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s has no index on (%s)", t, columns),
+		Meaning: "each look-up of a conversation's newest message reads the table, and may take longer than lookup.timeout", Fix: t.createIndex(),
+	})
+	return nil
+}
+
+// servedBy tells that an index on these columns leads to the newest row at once.
+func (n *Newest) servedBy(index []string) bool {
+	conversation := false
+	for _, column := range index {
+		switch column {
+		case n.Time:
+			return conversation
+		case n.Conversation:
+			conversation = true
+		case n.Workspace:
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+// createIndex is the statement that makes the index for the newest rows. Without
+// CONCURRENTLY, which a partitioned table does not have, it keeps writers out.
+func (t Table) createIndex() string {
+	concurrently := " CONCURRENTLY"
+	if t.partitioned {
+		concurrently = ""
+	}
+	return fmt.Sprintf("CREATE INDEX%s ON %s (%s, %s);", concurrently, t.sql(), quoteIdent(t.Newest.Conversation), quoteIdent(t.Newest.Time))
 }
 
 // without returns the elements of a that are not in b.

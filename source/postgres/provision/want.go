@@ -14,6 +14,9 @@ type Table struct {
 	Schema, Name string
 	// Publish: its changes are followed.
 	Publish bool
+	// Optional: its changes are followed where it is published. Where it is not,
+	// they show with the next change of what refers to it.
+	Optional bool
 	// Columns are the columns that are needed from the stream; empty means
 	// that any will do.
 	Columns []string
@@ -21,7 +24,16 @@ type Table struct {
 	// all where that is empty.
 	Lookup        bool
 	LookupColumns []string
+	// Newest are the columns by which the newest row of each conversation is
+	// looked up; nil where none is.
+	Newest *Newest
+
+	partitioned bool // set where the table is seen
 }
+
+// Newest are columns of a table of messages: the conversation's key, the workspace
+// and the time that orders them.
+type Newest struct{ Conversation, Workspace, Time string }
 
 // String returns schema.name.
 func (t Table) String() string { return t.Schema + "." + t.Name }

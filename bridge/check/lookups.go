@@ -1,0 +1,73 @@
+package check
+
+import (
+	"context"
+	"errors"
+
+	"chatbridge/configs"
+	"chatbridge/mapping/lookup"
+	"chatbridge/source/postgres/provision"
+)
+
+// lookups asks every question of the look-ups once, over the address and as the
+// role that the bridge asks with, and then maps one invented message.
+func (r *run) lookups(ctx context.Context) {
+	url := r.lookupURL()
+	if r.spec == nil || url == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	pool, err := lookup.NewPool(url.Reveal(), lookup.PoolOptions{MaxConns: 1, ConnectTimeout: r.cfg.Source.Postgres.ConnectTimeout})
+	if err != nil {
+		r.add(provision.Connect(err))
+		return
+	}
+	defer pool.Close()
+	look := lookup.NewSQL(pool, r.spec, r.cfg.Lookup.Timeout)
+	tried, err := look.Try(ctx)
+	if err != nil {
+		// postgres has reported that its own address does not connect.
+		if url != r.cfg.Source.Postgres.URL || r.cfg.Source.Kind != configs.KindPostgres {
+			r.add(provision.Connect(err))
+		}
+		return
+	}
+	if r.questions(tried) {
+		r.invented(ctx, pool, look)
+	}
+}
+
+// lookupURL is where look-ups and memberships are asked for; "" without a database.
+func (r *run) lookupURL() configs.DSN {
+	if r.cfg.Lookup.URL != "" {
+		return r.cfg.Lookup.URL
+	}
+	return r.cfg.Source.Postgres.URL
+}
+
+// questions reports how the questions went, and returns whether all were answered. There
+// is none where the tables are missing, which columns reports.
+func (r *run) questions(tried lookup.Tried) bool {
+	const id, object = "lookup.questions", "lookup.url"
+	if tried.Without != "" {
+		r.warn("lookup.columns", object, tried.Without, "what they feed is left out or filled by the next in the mapping's list", tried.Remedy)
+	}
+	failed := false
+	for _, q := range tried.Questions {
+		if q.Err == nil {
+			continue
+		}
+		failed = true
+		err, fix := q.Err, "correct the mapping (mapping.preset, mapping.file), or the table"
+		var denied *lookup.DeniedError
+		if errors.As(err, &denied) {
+			err, fix = denied.Err, denied.Remedy
+		}
+		r.fail(id, q.What, err.Error(), "events go without what it would find, such as names and the last message", fix)
+	}
+	if !failed && len(tried.Questions) > 0 {
+		r.ok(id, object, "the %d questions that look-ups ask are answered", len(tried.Questions))
+	}
+	return !failed && len(tried.Questions) > 0
+}
