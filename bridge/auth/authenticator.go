@@ -112,16 +112,16 @@ func (a *Authenticator) chatEngine(c claims) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	workspace, ok := c.firstText(workspaceClaims...)
+	workspace, ok := c.firstID(workspaceClaims...)
 	switch {
 	case !ok:
-		return Principal{}, refuse(CodeTokenClaims, "the token's workspace is not a text")
+		return Principal{}, refuse(CodeTokenClaims, "the token's workspace is neither a text nor a number")
 	case workspace == "":
 		return Principal{}, refuse(CodeWorkspaceMissing, "the token names no workspace: it needs a claim workspace_id")
 	case !validID(workspace):
 		return Principal{}, refuse(CodeWorkspaceInvalid, "the token's workspace is not an id")
 	}
-	user, ok := c.firstText("sub", "user_id", "userId")
+	user, ok := c.firstID("sub", "user_id", "userId")
 	if !ok || user != "" && !validID(user) {
 		return Principal{}, refuse(CodeTokenClaims, "the token's user is not an id")
 	}
@@ -139,7 +139,11 @@ func (a *Authenticator) session(ctx context.Context, c claims, workspace string)
 	if role := c["role"]; role == "anon" || role == "service_role" {
 		return Principal{}, refuse(CodeTokenRole, "the token is a key of the project, not a user's session")
 	}
-	user, ok := c.firstText("sub")
+	user, ok := c.firstID("sub")
+	if workspace == "" {
+		// A project can add one to its tokens. The membership counts all the same.
+		workspace, _ = c.firstID(workspaceClaims...)
+	}
 	switch {
 	case !ok || !validID(user):
 		return Principal{}, refuse(CodeTokenClaims, "the token's sub is not a user's id")

@@ -55,6 +55,6 @@ var authentication = []Mutant{
 	{
 		Name: "auth: with one secret for both, the session's user names the workspace", Why: "every user of the project reads every workspace",
 		File: "bridge/auth/secrets.go", Package: "bridge/auth", Tests: []string{"TestOneSecretForBoth"},
-		Old: `if workspace, ok := t.claims.firstText(workspaceClaims...); ok && workspace == "" {`, New: `if workspace, ok := t.claims.firstText(workspaceClaims...); ok && workspace == "-" {`,
+		Old: `if workspace, ok := t.claims.firstID(workspaceClaims...); ok && workspace == "" {`, New: `if workspace, ok := t.claims.firstID(workspaceClaims...); ok && workspace == "-" {`,
 	},
 }
