@@ -62,6 +62,15 @@ func (s *Server) credentials(h *socketio.Handshake, token, workspace string) aut
 	return c
 }
 
+// isOwner reports whether a client may ask for a saved session: the same user in the
+// same workspace, with an offset that is one. Another who has learnt the session's id
+// does not use it up.
+func isOwner(data, saved any, offset string) bool {
+	c, prior := data.(*client), saved.(*client)
+	_, err := hub.ParseOffset(offset)
+	return c.Workspace == prior.Workspace && c.User == prior.User && (offset == "" || err == nil)
+}
+
 func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
 	s.hub.Attach(c.Client, socket, socket.Offset(), socketio.SessionBegan(socket.ClaimedPID()))

@@ -30,7 +30,7 @@ type SourceState interface {
 
 // Options configures a Server.
 type Options struct {
-	// SocketIO: New sets Recovery.Enabled, External and Validate, OnQueueFull,
+	// SocketIO: New sets Recovery.Enabled, Owner and Validate, OnQueueFull,
 	// ClientAddress and, with Origins, CheckOrigin.
 	SocketIO socketio.Options
 	Hub      hub.Options
@@ -80,6 +80,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	}
 	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, opts.Trusted).String() }
 	o.Recovery.Enabled = true
+	o.Recovery.Owner = isOwner
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 	}

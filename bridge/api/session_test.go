@@ -154,6 +154,33 @@ func TestASessionIsItsUsers(t *testing.T) {
 	}
 }
 
+// TestARefusedAttemptDoesNotUseUpASession: whoever else knows its private id gets a
+// session of his own, and its user still gets hers.
+func TestARefusedAttemptDoesNotUseUpASession(t *testing.T) {
+	t.Parallel()
+	server, url := startNamed(t)
+	mine := join(t, url, "w1/ana/1h", "")
+	mine.say(`420["ping"]`)
+	mine.until(`430`)
+	awaitLive(t, server)
+	tell(server, "w1", 1)
+	mine.until(`42["conversation",{"n":1}`)
+	_ = mine.Close()
+	at := source.Position{Commit: 1, Index: 1}
+	for _, attempt := range []struct{ token, offset string }{
+		{"w1/bob/1h", at.String()}, {"w2/ana/1h", at.String()}, {"w1/ana/1h", "no offset"}, {"w1/bob/1h", ""},
+	} {
+		other := join(t, url, attempt.token, fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, attempt.offset))
+		if other.SID == mine.SID {
+			t.Errorf("%s got the session", attempt.token)
+		}
+		_ = other.Close()
+	}
+	if again := join(t, url, "w1/ana/1h", fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, at)); again.SID != mine.SID {
+		t.Error("the session is gone")
+	}
+}
+
 // awaitLive waits until nobody is fed from the log.
 func awaitLive(t *testing.T, server *api.Server) {
 	t.Helper()
