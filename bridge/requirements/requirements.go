@@ -47,6 +47,7 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	if len(cfg.Auth.SupabaseSecrets) > 0 || cfg.Auth.JWKSURL != "" {
 		if t, err := provision.ParseTable(cfg.Auth.Members.Table); err == nil {
 			t.Lookup = true
+			t.Offer = "who is removed from a workspace is noticed within auth.members.cache_ttl, not at once"
 			t.LookupColumns = []string{cfg.Auth.Members.UserColumn, cfg.Auth.Members.WorkspaceColumn}
 			w.Tables = append(w.Tables, t)
 		}

@@ -22,6 +22,8 @@ type Statement struct {
 	// Slot tells that it is about the slot, which a running source creates by
 	// itself, and knows what was lost when it has to.
 	Slot bool
+	// Offer tells that the bridge works without it.
+	Offer bool
 }
 
 // Plan returns the statements that create what the report found missing, in
@@ -58,6 +60,11 @@ func Plan(r Report) []Statement {
 	case r.slotLost:
 		plan = append(plan, Statement{SQL: r.dropSlot(), Why: "the slot is lost", Needs: "REPLICATION", Slot: true},
 			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
+	}
+	for _, t := range r.unoffered {
+		plan = append(plan, Statement{
+			SQL: r.addTable(t), Why: "not needed, but otherwise " + t.Offer, Needs: "ownership of the publication and of the table", Offer: true,
+		})
 	}
 	return plan
 }

@@ -57,7 +57,11 @@ type Report struct {
 	// publishable are the tables that can be in the publication without harm.
 	publishable []Table
 	// unpublished are those of them that are not in it.
-	unpublished       []Table
+	unpublished []Table
+	// offerable are the tables that may be in the publication, and unoffered those
+	// of them that are not.
+	offerable, unoffered []Table
+
 	publicationExists bool
 	publicationOp     bool // insert and update are published
 	viaRootNeeded     bool

@@ -75,6 +75,9 @@ func (r *Report) table(t Table, rel *relation) {
 			Meaning: "the mapping reads it", Fix: "change the mapping (mapping.file), or add the column",
 		})
 	}
+	if t.Offer != "" {
+		r.offered(t, rel)
+	}
 	if !t.Publish {
 		return
 	}
@@ -101,6 +104,18 @@ func (r *Report) table(t Table, rel *relation) {
 		r.ok("table.identity", t.String(), fmt.Sprintf("%s can be followed", t))
 		r.tableNotes(t, rel)
 	}
+}
+
+// offered checks a table that is published only where that harms nobody.
+func (r *Report) offered(t Table, rel *relation) {
+	if rel.Kind == "r" && rel.Persistence == "p" && rel.Usable {
+		r.offerable = append(r.offerable, t)
+		return
+	}
+	r.add(Finding{
+		ID: "table.offer", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s cannot be published: it has no primary key, or is no ordinary table", t),
+		Meaning: t.Offer, Fix: fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…);", t.sql()),
+	})
 }
 
 // tableNotes adds what an operator should know of a table that can be followed.

@@ -21,6 +21,10 @@ type Table struct {
 	// all where that is empty.
 	Lookup        bool
 	LookupColumns []string
+	// Offer says what is worse where its changes are not followed: it is published
+	// where that can be, and the bridge works without. Empty for a table whose
+	// changes are of no use, or which Publish asks for anyway.
+	Offer string
 }
 
 // String returns schema.name.
