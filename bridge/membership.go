@@ -64,7 +64,7 @@ func (m *membership) say(is bool, why string) {
 	}
 	m.logged = &is
 	if is {
-		m.log.Info("who is removed from a workspace is disconnected at once: the table of members is followed", "table", m.table.Name)
+		m.log.Info("the table of members is followed: who is removed from a workspace is disconnected at once", "table", m.table.Name)
 		return
 	}
 	m.log.Warn("the table of members is not followed: who is removed from a workspace is disconnected after a while", "table", m.table.Name, "within", m.ttl, "why", why)

@@ -167,7 +167,7 @@ func (s *postgresSource) acceptOffers(ctx context.Context, conn *pgx.Conn, repor
 			continue
 		}
 		if err := provision.Apply(ctx, conn, []provision.Statement{statement}); err != nil {
-			s.log.Info("could not be done and is not needed", "sql", statement.SQL, "why", statement.Why, "error", err)
+			s.log.Info("a table could not be published; the bridge works without", "sql", statement.SQL, "why", statement.Why, "error", err)
 			return
 		}
 		s.log.Info("created what the database lacked", "sql", statement.SQL)

@@ -66,7 +66,7 @@ func (m *memberCache) find(ctx context.Context, user, workspace string, from net
 		defer cancel()
 		found, err := m.limits.ask(ctx, user, from, func() (string, error) { return m.question(ctx, key) })
 		if errors.Is(err, ErrTooManyQuestions) && m.limited.Add(1) == 1 {
-			m.log.Warn("clients ask about workspaces that they are no members of, more often than is answered; they are closed, to come back later (logged once; bridge_membership_checks_total counts)")
+			m.log.Warn("clients ask about too many workspaces of others; they are closed, to come back later (logged once, bridge_membership_checks_total counts)")
 		}
 		return found, err
 	})
