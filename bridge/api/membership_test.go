@@ -108,7 +108,7 @@ func TestWhoLeavesIsClosed(t *testing.T) {
 	followed.Store(true)
 	table, server, url := startMembers(t, followed, time.Hour)
 	table.set(func() { table.fail = true }) // nothing can be asked
-	ana, twin := join(t, url, "w1/ana/1h", ""), join(t, url, "w1/ana/1h", "")
+	ana, twin := join(t, url, "w1/ana/1h", ""), join(t, url, "w1/Ana/1h", "")
 	others := []*person{join(t, url, "w1/bob/1h", ""), join(t, url, "w2/ana/1h", ""), join(t, url, "w1/machine/1h", "")}
 	server.MemberLeft("ANA", "w1") // as the database writes it
 	server.MemberLeft("machine", "w1")

@@ -3,8 +3,10 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,9 @@ func (p *person) ended() {
 			p.t.Error("a DISCONNECT packet, after which a client never comes back")
 		}
 		if err != nil {
+			if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
+				p.t.Error("the connection did not end")
+			}
 			return
 		}
 	}
