@@ -30,7 +30,7 @@ type Daemon struct {
 	pipeline *pipeline.Pipeline
 	api      *api.Server
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	pool     *pgxpool.Pool    // for lookups and memberships; nil without a database
+	pools    []*pgxpool.Pool  // of lookups and of memberships; none without a database
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 
@@ -163,8 +163,8 @@ func (d *Daemon) watchdog() ops.Watchdog {
 // Close closes what New and Listen opened. Run does so by itself.
 func (d *Daemon) Close() {
 	d.listeners.close()
-	if d.pool != nil {
-		d.pool.Close()
+	for _, pool := range d.pools {
+		pool.Close()
 	}
 }
 

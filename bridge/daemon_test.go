@@ -156,6 +156,36 @@ func (d *daemonTest) get(path string) (code int, body string) {
 	return res.StatusCode, string(text)
 }
 
+// getAdmin is get of the admin listener, with a token where there is one.
+func (d *daemonTest) getAdmin(path, token string) (code int, body string) {
+	return d.askAdmin(http.MethodGet, path, token, "")
+}
+
+func (d *daemonTest) askAdmin(method, path, token, body string) (code int, answer string) {
+	d.t.Helper()
+	_, port, err := net.SplitHostPort(d.AdminAddr().String())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(d.t.Context(), method, "http://127.0.0.1:"+port+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(text)
+}
+
 func token(t *testing.T, workspace string) string {
 	t.Helper()
 	token, err := auth.Sign(secret, workspace, "user", "", "", time.Now(), time.Hour)
@@ -457,9 +487,13 @@ func TestNoDatabaseIsWaitedFor(t *testing.T) {
 	}
 	d := startDaemon(t, dsn)
 	d.await("the reason in /readyz", func() bool {
-		code, body := d.get("/readyz")
+		code, body := d.getAdmin("/readyz", "")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, "refused")
 	})
+	// Everybody is told the state, and nothing of where the database is.
+	if code, body := d.get("/readyz"); code != http.StatusServiceUnavailable || strings.Contains(body, "refused") || strings.Contains(body, "127.0.0.1") || !strings.Contains(body, "retrying") {
+		t.Errorf("the public /readyz: %d %s", code, body)
+	}
 	if code, _ := d.get("/healthz"); code != http.StatusOK {
 		t.Errorf("/healthz is %d while the process serves", code)
 	}
@@ -474,9 +508,12 @@ func TestAWrongPasswordIsNamed(t *testing.T) {
 	cluster := pgtest.Cluster(t, throwaway.Options{TCP: true})
 	d := startDaemon(t, as(t, cluster.URL("postgres"), "postgres", "wrong-password"))
 	d.await("the reason in /readyz", func() bool {
-		_, body := d.get("/readyz")
+		_, body := d.getAdmin("/readyz", "")
 		return strings.Contains(body, "blocked") && strings.Contains(body, "password")
 	})
+	if _, body := d.get("/readyz"); !strings.Contains(body, "blocked") || strings.Contains(body, "password") {
+		t.Errorf("the public /readyz: %s", body)
+	}
 	if strings.Contains(d.log.String(), "wrong-password") {
 		t.Errorf("the log has the password:\n%s", d.log)
 	}

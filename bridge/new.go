@@ -59,27 +59,36 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	key, warnings := new(serviceKey), ops.NewWarnings(log)
 	key.Store(&cfg.Source.Realtime.Key)
-	if d.pool, err = newPool(cfg); err != nil {
-		return nil, err
-	}
-	find, err := newLookup(cfg, d.pool, spec, key, warnings)
+	lookups, err := d.newPool(lookupPoolSize)
 	if err != nil {
 		return nil, err
 	}
-	if d.source, err = newSource(cfg, spec, key, warnings, log); err != nil {
-		return nil, err
-	}
-	authenticator, err := newAuthenticator(cfg, d.pool, key, log)
+	find, err := newLookup(cfg, lookups, spec, key, warnings)
 	if err != nil {
 		return nil, err
 	}
-	if d.api, err = newAPI(cfg, authenticator, sourceState{d.source}, log); err != nil {
+	membership := newMembership(cfg, log)
+	if d.source, err = newSource(cfg, spec, key, membership, warnings, log); err != nil {
+		return nil, err
+	}
+	members, err := d.newPool(membersPoolSize)
+	if err != nil {
+		return nil, err
+	}
+	authenticator, err := newAuthenticator(cfg, members, key, log)
+	if err != nil {
+		return nil, err
+	}
+	if d.api, err = newAPI(cfg, authenticator, membership, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	d.pipeline = pipeline.New(spec, engine.Options{
 		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
+	if membership != nil {
+		d.pipeline.FollowMembers(membership.table, d.api)
+	}
 	d.progress.Handler = d.pipeline
 	if d.gateway, err = newGateway(cfg, d.api, sourceState{d.source}, log); err != nil {
 		return nil, err
@@ -113,11 +122,11 @@ type serviceKey struct{ atomic.Pointer[configs.Secret] }
 func (k *serviceKey) current() string { return k.Load().Reveal() }
 
 // newSource returns the source that the configuration asks for.
-func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, w *ops.Warnings, log *slog.Logger) (Source, error) {
+func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, m *membership, w *ops.Warnings, log *slog.Logger) (Source, error) {
 	if cfg.Source.Kind == configs.KindRealtime {
 		return newRealtime(cfg, spec, key, log)
 	}
-	return newPostgres(cfg, spec, w, log)
+	return newPostgres(cfg, spec, m, w, log)
 }
 
 // databaseURL is where lookups and memberships are read; empty without a database.
@@ -128,21 +137,22 @@ func databaseURL(cfg *configs.Config) configs.DSN {
 	return cfg.Source.Postgres.URL
 }
 
-// poolSize bounds the connections for lookups and memberships. One serves
-// the pipeline, the others the connecting clients.
-const poolSize = 4
+// lookupPoolSize bounds the connections for lookups: one that asks, and one for the
+// time in which another is closed after a failure. Memberships have a pool of their
+// own: whoever connects must not keep the pipeline waiting.
+const lookupPoolSize = 2
 
-// newPool returns the pool for lookups and memberships, nil without a
-// database's address.
-func newPool(cfg *configs.Config) (*pgxpool.Pool, error) {
-	dsn := databaseURL(cfg)
+// newPool returns a pool of the Daemon's, nil without a database's address.
+func (d *Daemon) newPool(size int) (*pgxpool.Pool, error) {
+	dsn := databaseURL(d.cfg)
 	if dsn == "" {
 		return nil, nil
 	}
-	pool, err := lookup.NewPool(dsn.Reveal(), lookup.PoolOptions{MaxConns: poolSize, ConnectTimeout: cfg.Source.Postgres.ConnectTimeout})
+	pool, err := lookup.NewPool(dsn.Reveal(), lookup.PoolOptions{MaxConns: size, ConnectTimeout: d.cfg.Source.Postgres.ConnectTimeout})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dsn, err)
 	}
+	d.pools = append(d.pools, pool)
 	return pool, nil
 }
 

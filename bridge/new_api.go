@@ -7,6 +7,7 @@ import (
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/api"
+	"chatbridge/bridge/auth"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/configs"
@@ -15,7 +16,7 @@ import (
 )
 
 // newAPI returns the server of the contract's /api/ws.
-func newAPI(cfg *configs.Config, a api.Authenticator, source api.SourceState, log *slog.Logger) (*api.Server, error) {
+func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, source sourceState, log *slog.Logger) (*api.Server, error) {
 	origins, err := access.NewOrigins(cfg.CORS.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("cors.origins: %w", err)
@@ -30,11 +31,16 @@ func newAPI(cfg *configs.Config, a api.Authenticator, source api.SourceState, lo
 	if cfg.Auth.OnExpiry == configs.OnExpiryDisconnect {
 		grace = cfg.Auth.ExpiryGrace
 	}
-	return api.New(api.Options{
+	o := api.Options{
 		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
 		Allowed: cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
 		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Source: source, Logger: log,
-	}, a)
+	}
+	if m != nil {
+		o.Members, o.MembersInterval = a, cfg.Auth.Members.CacheTTL
+		o.MembersFollowed = func() bool { return m.published.Load() && source.Health().Flowing }
+	}
+	return api.New(o, a)
 }
 
 // sidPrefix begins every session id of the bridge, so that a load balancer can

@@ -35,6 +35,15 @@ func newMembers(cfg *configs.Config, pool *pgxpool.Pool, key *serviceKey) auth.M
 	return nil
 }
 
+// membersPoolSize bounds the connections for memberships.
+const membersPoolSize = 3
+
+// hasMembers reports whether clients are admitted by a membership: those with a
+// session token.
+func hasMembers(cfg *configs.Config) bool {
+	return len(cfg.Auth.SupabaseSecrets) > 0 || cfg.Auth.JWKSURL != ""
+}
+
 func reveal(secrets []configs.Secret) []string {
 	plain := make([]string, len(secrets))
 	for i, s := range secrets {

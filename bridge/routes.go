@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"net"
 	"net/http"
 
 	"chatbridge/bridge/ops"
@@ -10,7 +11,7 @@ import (
 // with a gateway, everything that ChatEngine serves.
 func (d *Daemon) publicHandler() http.Handler {
 	mux := http.NewServeMux()
-	ops.Probes(mux, d.observer.readiness)
+	ops.PublicProbes(mux, d.observer.readiness)
 	if d.gateway != nil {
 		mux.Handle("/", d.gateway)
 		return mux
@@ -24,9 +25,19 @@ func (d *Daemon) publicHandler() http.Handler {
 // adminHandler serves the operator: on a listener of its own, which is not
 // for the public.
 func (d *Daemon) adminHandler() http.Handler {
-	a := ops.Admin{Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log}
+	a := ops.Admin{
+		Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log,
+		Token: d.cfg.Admin.Token.Reveal(), Local: isLocal(d.AdminAddr()),
+	}
 	if d.gateway != nil {
 		a.Gateway = d.gateway.Admin()
 	}
 	return a.Handler()
+}
+
+// isLocal reports whether only this machine reaches an address: loopback, or a Unix
+// socket.
+func isLocal(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return !ok || tcp.IP.IsLoopback()
 }

@@ -19,6 +19,7 @@ type postgresSource struct {
 	cfg          *configs.Config
 	spec         *mapping.Spec
 	warnings     *ops.Warnings
+	membership   *membership
 	log          *slog.Logger
 	stream       *postgres.Source
 	availability availability
@@ -37,7 +38,7 @@ const maxRetry = 5 * time.Second
 // some ten seconds.
 const holderTimeout = 2500 * time.Millisecond
 
-func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
+func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
 	c := cfg.Source.Postgres
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
@@ -53,7 +54,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, w *ops.Warnings, log *
 	if c.Create == configs.CreateNever {
 		o.Create = postgres.CreateNothing
 	}
-	s := &postgresSource{cfg: cfg, spec: spec, warnings: w, log: log}
+	s := &postgresSource{cfg: cfg, spec: spec, membership: m, warnings: w, log: log}
 	o.Inspect = s.inspect
 	var err error
 	if s.stream, err = postgres.New(o); err != nil {

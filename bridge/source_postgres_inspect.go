@@ -49,6 +49,7 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 			return in, err
 		}
 	}
+	s.membership.inspected(&report)
 	in.Shape = report.Shape(s.reads)
 	in.Faults = s.faults(&report)
 	return in, nil
@@ -61,7 +62,7 @@ func (s *postgresSource) fixes(report *provision.Report) []provision.Statement {
 	}
 	var plan []provision.Statement
 	for _, statement := range provision.Plan(*report) {
-		if !statement.Slot {
+		if !statement.Slot && !statement.Offer {
 			plan = append(plan, statement)
 		}
 	}

@@ -162,7 +162,34 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 		return &SetupError{Findings: failed}
 	}
 	s.accepted.narrowed = report.Narrowed()
-	return s.checkColumns(ctx, conn)
+	if err := s.checkColumns(ctx, conn); err != nil {
+		return err
+	}
+	s.acceptOffers(ctx, conn, report)
+	return nil
+}
+
+// offerTimeout bounds what is done for convenience alone.
+const offerTimeout = 2 * time.Second
+
+// acceptOffers puts the tables into the publication that the bridge works without,
+// where the configuration and the role allow it. It is the last use of conn.
+func (s *postgresSource) acceptOffers(ctx context.Context, conn *pgx.Conn, report provision.Report) {
+	if s.cfg.Source.Postgres.Create == configs.CreateNever {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, offerTimeout)
+	defer cancel()
+	for _, statement := range provision.Plan(report) {
+		if !statement.Offer {
+			continue
+		}
+		if err := provision.Apply(ctx, conn, []provision.Statement{statement}); err != nil {
+			s.log.Info("a table could not be published; the bridge works without", "sql", statement.SQL, "why", statement.Why, "error", err)
+			return
+		}
+		s.log.Info("created what the database lacked", "sql", statement.SQL)
+	}
 }
 
 // create creates the publication, or adds to it what is missing, where the
@@ -171,7 +198,7 @@ func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provis
 	plan := provision.Plan(report)
 	var mine []provision.Statement
 	for _, statement := range plan {
-		if !statement.Slot {
+		if !statement.Slot && !statement.Offer {
 			mine = append(mine, statement)
 		}
 	}

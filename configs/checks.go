@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -22,6 +23,13 @@ func address(s string) error {
 		return fmt.Errorf("has the port %s, which is not a number from 0 to 65535", quote(port))
 	}
 	return nil
+}
+
+// isLoopback reports whether only this machine reaches a listener at an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	a, notIP := netip.ParseAddr(host)
+	return err == nil && (host == "localhost" || notIP == nil && a.Unmap().IsLoopback())
 }
 
 // optional lets the empty text pass.

@@ -53,6 +53,8 @@ type TLS struct {
 type Admin struct {
 	// Listen is its address; empty turns it off.
 	Listen string
+	// Token is asked for by it; empty asks for none.
+	Token Secret
 }
 
 // CORS says which browsers may connect.

@@ -163,6 +163,10 @@ func (v *validation) timing() {
 // by trying (RFC 7518, section 3.2, asks for the hash's 256 bits).
 const minSecret = 32
 
+// minAdminToken is the same for the token of the operator, which cannot be tried
+// without asking the listener.
+const minAdminToken = 16
+
 // Warnings returns what is allowed and unwise, one sentence each.
 func (c *Config) Warnings() []string {
 	out := append([]string(nil), c.warnings...)
@@ -185,6 +189,12 @@ func (c *Config) Warnings() []string {
 		if o == "*" {
 			out = append(out, "cors.origins has *: pages of every site may connect with a token they have")
 		}
+	}
+	if n := len(c.Admin.Token); n > 0 && n < minAdminToken {
+		out = append(out, fmt.Sprintf("admin.token (%s) has %d bytes; one of fewer than %d can be found by trying", c.Origin("admin.token"), n, minAdminToken))
+	}
+	if c.Gateway.Upstream != "" && c.Admin.Listen != "" && c.Admin.Token == "" && !isLoopback(c.Admin.Listen) {
+		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: `bridge gateway` cannot change the mode", c.Admin.Listen))
 	}
 	if c.Auth.AllowQueryToken {
 		out = append(out, "auth.allow_query_token is on: proxies write tokens of the query string into their logs")

@@ -64,6 +64,30 @@ func TestValidateAlone(t *testing.T) {
 	}
 }
 
+func TestAdminWarnings(t *testing.T) {
+	t.Parallel()
+	gateway := []string{"CHATENGINE_URL=http://127.0.0.1:3000", "CHATENGINE_JWT_SECRET=" + strings.Repeat("x", 32)}
+	for name, tt := range map[string]struct {
+		env  []string
+		want string // a part of the warning, "" for none
+	}{
+		"default":           {gateway, ""},
+		"all addresses":     {append(gateway, "BRIDGE_ADMIN_LISTEN=:9090"), "cannot change the mode"},
+		"an address":        {append(gateway, "BRIDGE_ADMIN_LISTEN=10.0.0.1:9090"), "cannot change the mode"},
+		"IPv6 loopback":     {append(gateway, "BRIDGE_ADMIN_LISTEN=[::1]:9090"), ""},
+		"localhost":         {append(gateway, "BRIDGE_ADMIN_LISTEN=localhost:9090"), ""},
+		"off":               {append(gateway, "BRIDGE_ADMIN_LISTEN="), ""},
+		"with a token":      {append(gateway, "BRIDGE_ADMIN_LISTEN=:9090", "BRIDGE_ADMIN_TOKEN="+strings.Repeat("x", 16)), ""},
+		"with a short one":  {append(gateway, "BRIDGE_ADMIN_TOKEN=secret-x"), "admin.token (environment BRIDGE_ADMIN_TOKEN) has 8 bytes"},
+		"without a gateway": {append(gateway[1:], "BRIDGE_ADMIN_LISTEN=:9090"), ""},
+	} {
+		warnings := strings.Join(load(t, configs.Sources{Env: tt.env}).Warnings(), "\n")
+		if tt.want == "" && strings.Contains(warnings, "admin.") || !strings.Contains(warnings, tt.want) || strings.Contains(warnings, "secret-x") {
+			t.Errorf("%s: %q", name, warnings)
+		}
+	}
+}
+
 func TestValues(t *testing.T) {
 	t.Parallel()
 	good := map[string][]string{

@@ -62,7 +62,7 @@
 // In this order: client.callbacks, client.mu, Namespace.mu, and those of engineio.
 //
 //   - client.callbacks is held while OnConnect, OnEvent, OnDisconnect or
-//     Recovery.Validate runs for the client, and no other lock is. OnAuth and
+//     a hook of Recovery runs for the client, and no other lock is. OnAuth and
 //     OnQueueFull run without any lock of this package taken by it
 //     (TestCallbacksRunWithoutLocks).
 //   - Namespace.mu is held over a broadcast and over joining and leaving, so that

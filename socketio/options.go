@@ -53,7 +53,11 @@ type Recovery struct {
 	// MaxSessions bounds the saved sessions; past it the oldest is removed. Default
 	// 20,000.
 	MaxSessions int
-	// Validate reports whether a session may be restored: data is what OnAuth
+	// Owner reports whether a session is this client's, with the arguments of
+	// Validate. One that is not is saved for its owner. Nil takes everybody for it.
+	Owner func(data, saved any, offset string) bool
+	// Validate reports whether the owner's session may be restored, and is asked
+	// once about a session: data is what OnAuth
 	// returned for the new connection, saved what it had returned for the old one,
 	// offset what the client sent. Nil allows all; without an OnAuth hook both are
 	// nil.

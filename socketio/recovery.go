@@ -86,12 +86,27 @@ func (st *sessionStore) putBack(s *savedSession) {
 func (st *sessionStore) take(namespace, pid string) *savedSession {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	saved := st.get(namespace, pid)
+	if saved != nil {
+		st.drop(st.byPID[pid])
+	}
+	return saved
+}
+
+// find returns a session, or nil, and leaves it.
+func (st *sessionStore) find(namespace, pid string) *savedSession {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.get(namespace, pid)
+}
+
+// get returns a session, or nil. mu is held.
+func (st *sessionStore) get(namespace, pid string) *savedSession {
 	st.prune()
 	e := st.byPID[pid]
 	if e == nil || e.Value.(*savedSession).namespace != namespace {
 		return nil
 	}
-	st.drop(e)
 	return e.Value.(*savedSession)
 }
 
@@ -127,20 +142,23 @@ func (s *Server) takeSession(n *Namespace, r connectRequest) *savedSession {
 	if s.sessions == nil || r.pid == "" {
 		return nil
 	}
-	allowed := func(saved any) bool {
-		validate := s.opts.Recovery.Validate
-		return validate == nil || validate(r.data, saved, r.offset)
+	asked := func(hook func(data, saved any, offset string) bool, saved any) bool {
+		return hook == nil || hook(r.data, saved, r.offset)
 	}
+	owner, validate := s.opts.Recovery.Owner, s.opts.Recovery.Validate
 	if old := n.withPID(r.pid); old != nil {
-		if !allowed(old.data) {
+		if !asked(owner, old.data) || !asked(validate, old.data) {
 			return nil
 		}
 		old.client.disconnect(old, engineio.Replaced) // saves its session
 		old.session.CloseNow(engineio.Replaced)
 		return s.sessions.take(n.name, r.pid)
 	}
+	if saved := s.sessions.find(n.name, r.pid); saved == nil || !asked(owner, saved.data) {
+		return nil
+	}
 	saved := s.sessions.take(n.name, r.pid)
-	if saved == nil || !allowed(saved.data) {
+	if saved == nil || !asked(validate, saved.data) {
 		return nil
 	}
 	return saved

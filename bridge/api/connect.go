@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
@@ -37,6 +39,9 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.counters.tokenRefused(refusal.Code)
 		s.log.Info("refused a client", "code", refusal.Code, "reason", refusal.Message, "remote", h.RemoteAddr)
 		return nil, &socketio.ConnectError{Message: refusal.Message, Data: map[string]string{"code": refusal.Code}}
+	case errors.Is(err, auth.ErrTooManyQuestions):
+		s.counters.tokenRefused("unavailable")
+		return nil, errors.Join(socketio.ErrRetry, err)
 	case err != nil:
 		s.counters.tokenRefused("unavailable")
 		s.log.Warn("could not judge a client's token; it will come back", "error", err, "remote", h.RemoteAddr)
@@ -49,7 +54,8 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 // credentials collects what a client shows: the CONNECT payload first, for
 // tools the Authorization header, and the query only where that is enabled.
 func (s *Server) credentials(h *socketio.Handshake, token, workspace string) auth.Credentials {
-	c := auth.Credentials{Token: token, Workspace: workspace}
+	from := http.Request{RemoteAddr: h.RemoteAddr, Header: h.Header}
+	c := auth.Credentials{Token: token, Workspace: workspace, Address: access.ClientAddr(&from, s.opts.Trusted)}
 	if c.Token == "" {
 		c.Token = auth.Bearer(h.Header)
 	}
@@ -60,6 +66,15 @@ func (s *Server) credentials(h *socketio.Handshake, token, workspace string) aut
 		c.Workspace = h.Query.Get("workspaceId")
 	}
 	return c
+}
+
+// isOwner reports whether a client may ask for a saved session: the same user in the
+// same workspace, with an offset that is one. Another who has learnt the session's id
+// does not use it up.
+func isOwner(data, saved any, offset string) bool {
+	c, prior := data.(*client), saved.(*client)
+	_, err := hub.ParseOffset(offset)
+	return c.Workspace == prior.Workspace && c.User == prior.User && (offset == "" || err == nil)
 }
 
 func (s *Server) connect(socket *socketio.Socket) {

@@ -13,14 +13,18 @@ type Stats struct {
 	// Expired counts the clients that were disconnected because their token had
 	// expired.
 	Expired uint64
+	// MembersLeft counts the clients that were disconnected because their user was
+	// no member of the workspace any more.
+	MembersLeft uint64
 }
 
 // counters are the Stats as they are counted.
 type counters struct {
-	mu      sync.Mutex
-	tokens  map[string]uint64
-	events  map[string]uint64
-	expired uint64
+	mu          sync.Mutex
+	tokens      map[string]uint64
+	events      map[string]uint64
+	expired     uint64
+	membersLeft uint64
 }
 
 func (c *counters) tokenRefused(code string) {
@@ -41,6 +45,12 @@ func (c *counters) tokenExpired() {
 	c.expired++
 }
 
+func (c *counters) memberLeft() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.membersLeft++
+}
+
 func count(counts *map[string]uint64, code string) {
 	if *counts == nil {
 		*counts = make(map[string]uint64)
@@ -53,5 +63,5 @@ func (s *Server) Stats() Stats {
 	c := &s.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired}
+	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft}
 }

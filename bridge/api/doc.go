@@ -13,6 +13,7 @@
 //   - connect.go a CONNECT: its token, its client
 //   - requests.go the events that clients send
 //   - expiry.go the end of a client's token, and a fresh one
+//   - membership.go the end of a client whose user leaves the workspace
 //   - counters.go what it refused, and why
 //
 // # Lifecycle
@@ -23,9 +24,9 @@
 //
 // # Goroutines and locks
 //
-// Run starts two goroutines, of the warm-up and of the drain on standby, and returns
-// after both and the Hub have. The callbacks of the Socket.IO server run on the
+// Run starts a goroutine each for the warm-up and the drain on standby, and two for
+// memberships where there are Members, and returns after these and the Hub have. The callbacks of the Socket.IO server run on the
 // connections' goroutines, and one client's come one at a time; what they share is
-// guarded by counters.mu, logOnce.mu and, for one client, expiry.mu. None of these
+// guarded by counters.mu, logOnce.mu, memberships.mu and, for one client, expiry.mu. None of these
 // is held during a call of the Hub, the Authenticator or a socket.
 package api

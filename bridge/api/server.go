@@ -30,7 +30,7 @@ type SourceState interface {
 
 // Options configures a Server.
 type Options struct {
-	// SocketIO: New sets Recovery.Enabled, External and Validate, OnQueueFull,
+	// SocketIO: New sets Recovery.Enabled, Owner and Validate, OnQueueFull,
 	// ClientAddress and, with Origins, CheckOrigin.
 	SocketIO socketio.Options
 	Hub      hub.Options
@@ -45,6 +45,15 @@ type Options struct {
 	ExpiryGrace time.Duration
 	// QueryToken also takes the token from the query parameter `token`.
 	QueryToken bool
+	// Members checks the memberships of clients that are connected; nil where
+	// nobody is admitted by one.
+	Members Members
+	// MembersFollowed tells whether all changes of memberships are reported to
+	// MemberLeft and MembersChanged as they are committed; nil for never. While they
+	// are not, the clients' memberships are checked every MembersInterval, at least
+	// a second.
+	MembersFollowed func() bool
+	MembersInterval time.Duration
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState
 	Logger *slog.Logger
@@ -62,6 +71,7 @@ type Server struct {
 	warmup   warmup
 	counters counters
 	logged   logOnce
+	members  memberships
 }
 
 // New returns a Server; Run must run while it serves.
@@ -71,7 +81,8 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	}
 	s := &Server{
 		opts: opts, auth: a, log: opts.Logger,
-		warmup: warmup{source: opts.Source, over: make(chan struct{})},
+		warmup:  warmup{source: opts.Source, over: make(chan struct{})},
+		members: newMemberships(),
 	}
 	o := opts.SocketIO
 	if opts.Origins != nil {
@@ -80,6 +91,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	}
 	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, opts.Trusted).String() }
 	o.Recovery.Enabled = true
+	o.Recovery.Owner = isOwner
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 	}
@@ -102,12 +114,17 @@ func New(opts Options, a Authenticator) (*Server, error) {
 }
 
 // Run runs the Hub, opens the Server to new sessions once the log is filled, and
-// closes the clients while the bridge is on standby. It returns nil when ctx ends.
+// closes the clients while the bridge is on standby, and those whose user has left
+// the workspace. It returns nil when ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	defer parts.Wait()
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })
+	if s.opts.Members != nil {
+		parts.Go(func() { s.closeWhoLeft(ctx) })
+		parts.Go(func() { s.checkMembers(ctx) })
+	}
 	return s.hub.Run(ctx)
 }
 

@@ -3,8 +3,10 @@ package api_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,9 @@ func (p *person) ended() {
 			p.t.Error("a DISCONNECT packet, after which a client never comes back")
 		}
 		if err != nil {
+			if e := net.Error(nil); errors.As(err, &e) && e.Timeout() {
+				p.t.Error("the connection did not end")
+			}
 			return
 		}
 	}
@@ -151,6 +156,33 @@ func TestASessionIsItsUsers(t *testing.T) {
 			t.Errorf("%s got session %s, which was %s", name, again.SID, mine.SID)
 		}
 		_ = again.Close()
+	}
+}
+
+// TestARefusedAttemptDoesNotUseUpASession: whoever else knows its private id gets a
+// session of his own, and its user still gets hers.
+func TestARefusedAttemptDoesNotUseUpASession(t *testing.T) {
+	t.Parallel()
+	server, url := startNamed(t)
+	mine := join(t, url, "w1/ana/1h", "")
+	mine.say(`420["ping"]`)
+	mine.until(`430`)
+	awaitLive(t, server)
+	tell(server, "w1", 1)
+	mine.until(`42["conversation",{"n":1}`)
+	_ = mine.Close()
+	at := source.Position{Commit: 1, Index: 1}
+	for _, attempt := range []struct{ token, offset string }{
+		{"w1/bob/1h", at.String()}, {"w2/ana/1h", at.String()}, {"w1/ana/1h", "no offset"}, {"w1/bob/1h", ""},
+	} {
+		other := join(t, url, attempt.token, fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, attempt.offset))
+		if other.SID == mine.SID {
+			t.Errorf("%s got the session", attempt.token)
+		}
+		_ = other.Close()
+	}
+	if again := join(t, url, "w1/ana/1h", fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, at)); again.SID != mine.SID {
+		t.Error("the session is gone")
 	}
 }
 

@@ -54,9 +54,9 @@ func (c *clock) forward(d time.Duration) { c.nanos.Add(int64(d)) }
 
 // members knows alice in acme, and counts the questions.
 type members struct {
-	asked atomic.Int64
-	fail  atomic.Bool
-	gate  chan struct{} // where not nil, an answer waits for it
+	asked, batches atomic.Int64
+	fail, gone     atomic.Bool
+	gate           chan struct{} // where not nil, an answer waits for it
 }
 
 func (m *members) Find(ctx context.Context, user, workspace string) (string, error) {
@@ -71,10 +71,25 @@ func (m *members) Find(ctx context.Context, user, workspace string) (string, err
 	if m.fail.Load() {
 		return "", errors.New("the database is away")
 	}
-	if user == alice && workspace == acme {
+	if user == alice && workspace == acme && !m.gone.Load() {
 		return acme, nil
 	}
 	return "", nil
+}
+
+// Existing asks Find.
+func (m *members) Existing(ctx context.Context, of []auth.Membership) (existing []auth.Membership, err error) {
+	m.batches.Add(1)
+	for _, one := range of {
+		found, err := m.Find(ctx, one.User, one.Workspace)
+		if err != nil {
+			return nil, err
+		}
+		if found != "" {
+			existing = append(existing, one)
+		}
+	}
+	return existing, nil
 }
 
 // keys are the test project's key pairs, made once: RSA takes its time.

@@ -39,7 +39,7 @@ func New(o Options) (*Authenticator, error) {
 		a.keys = newKeySet(o.JWKSURL, o.Client, o.Now, o.Logger)
 	}
 	if o.Members != nil {
-		a.members = newMemberCache(o.Members, o.MembersTTL, o.Now)
+		a.members = newMemberCache(o.Members, o.MembersTTL, o.Now, o.Logger)
 	}
 	return a, nil
 }
@@ -91,7 +91,7 @@ func (a *Authenticator) authenticate(ctx context.Context, c Credentials) (Princi
 	if kind == ChatEngine {
 		return a.chatEngine(t.claims)
 	}
-	return a.session(ctx, t.claims, c.Workspace)
+	return a.session(ctx, t.claims, c)
 }
 
 // verify finds the key that made the signature, and so the kind.
@@ -112,16 +112,16 @@ func (a *Authenticator) chatEngine(c claims) (Principal, error) {
 	if err != nil {
 		return Principal{}, err
 	}
-	workspace, ok := c.firstText(workspaceClaims...)
+	workspace, ok := c.firstID(workspaceClaims...)
 	switch {
 	case !ok:
-		return Principal{}, refuse(CodeTokenClaims, "the token's workspace is not a text")
+		return Principal{}, refuse(CodeTokenClaims, "the token's workspace is neither a text nor a number")
 	case workspace == "":
 		return Principal{}, refuse(CodeWorkspaceMissing, "the token names no workspace: it needs a claim workspace_id")
 	case !validID(workspace):
 		return Principal{}, refuse(CodeWorkspaceInvalid, "the token's workspace is not an id")
 	}
-	user, ok := c.firstText("sub", "user_id", "userId")
+	user, ok := c.firstID("sub", "user_id", "userId")
 	if !ok || user != "" && !validID(user) {
 		return Principal{}, refuse(CodeTokenClaims, "the token's user is not an id")
 	}
@@ -130,7 +130,7 @@ func (a *Authenticator) chatEngine(c claims) (Principal, error) {
 
 // session reads the claims of a Supabase session token and asks whether its
 // user belongs to the workspace that the client names.
-func (a *Authenticator) session(ctx context.Context, c claims, workspace string) (Principal, error) {
+func (a *Authenticator) session(ctx context.Context, c claims, shown Credentials) (Principal, error) {
 	expires, err := c.check(expected{issuers: a.opts.SupabaseIssuers, audiences: a.opts.SupabaseAudiences, now: a.opts.Now(), leeway: a.opts.Leeway, mustExpire: true})
 	if err != nil {
 		return Principal{}, err
@@ -139,7 +139,12 @@ func (a *Authenticator) session(ctx context.Context, c claims, workspace string)
 	if role := c["role"]; role == "anon" || role == "service_role" {
 		return Principal{}, refuse(CodeTokenRole, "the token is a key of the project, not a user's session")
 	}
-	user, ok := c.firstText("sub")
+	user, ok := c.firstID("sub")
+	workspace := shown.Workspace
+	if workspace == "" {
+		// A project can add one to its tokens. The membership counts all the same.
+		workspace, _ = c.firstID(workspaceClaims...)
+	}
 	switch {
 	case !ok || !validID(user):
 		return Principal{}, refuse(CodeTokenClaims, "the token's sub is not a user's id")
@@ -148,7 +153,7 @@ func (a *Authenticator) session(ctx context.Context, c claims, workspace string)
 	case !validID(workspace):
 		return Principal{}, refuse(CodeWorkspaceInvalid, "workspaceId is not an id")
 	}
-	workspace, err = a.members.find(ctx, user, workspace)
+	workspace, err = a.members.find(ctx, user, workspace, shown.Address)
 	switch {
 	case err != nil:
 		return Principal{}, fmt.Errorf("%w: look up membership: %w", ErrUnavailable, err)
@@ -156,4 +161,23 @@ func (a *Authenticator) session(ctx context.Context, c claims, workspace string)
 		return Principal{}, refuse(CodeNotMember, "the user is not a member of the workspace")
 	}
 	return Principal{Workspace: workspace, User: user, Expires: expires, Kind: Supabase}, nil
+}
+
+// DropMembers drops the cached answers about these memberships, because they have
+// changed; nil: about all. Safe for concurrent use, also without Members.
+func (a *Authenticator) DropMembers(of []Membership) {
+	if a.members != nil {
+		a.members.drop(of)
+	}
+}
+
+// FormerMembers asks anew, in batches, and returns those of the memberships that are
+// none any more; no cached answer is left that says otherwise. An error means that
+// there is no answer about any. It needs Members.
+func (a *Authenticator) FormerMembers(ctx context.Context, of []Membership) ([]Membership, error) {
+	former, err := a.members.former(ctx, of)
+	if err != nil {
+		return nil, fmt.Errorf("look up memberships: %w", err)
+	}
+	return former, nil
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -12,16 +13,23 @@ import (
 // claims are a token's claims by their exact names.
 type claims map[string]any
 
-// firstText returns the first of the named claims that is set, as
-// `a || b || c` does in JavaScript; "" where none is. ok is false where that
-// claim is not a text.
-func (c claims) firstText(names ...string) (text string, ok bool) {
+// firstID returns the first of the named claims that is set, as `a || b || c`
+// does in JavaScript, where an empty text and 0 count as not set; "" where none
+// is. A whole number is its digits. ok is false where that claim is anything else.
+func (c claims) firstID(names ...string) (id string, ok bool) {
 	for _, name := range names {
 		switch v := c[name].(type) {
 		case nil:
 		case string:
 			if v != "" {
 				return v, true
+			}
+		case json.Number:
+			if strings.Trim(v.String(), "0123456789") != "" {
+				return "", false
+			}
+			if v != "0" {
+				return v.String(), true
 			}
 		default:
 			return "", false
@@ -62,6 +70,8 @@ func (c claims) check(e expected) (time.Time, error) {
 
 func (c claims) checkTimes(e expected) (time.Time, error) {
 	var times [3]time.Time
+	// iat is when a clock that may differ from ours made the token: it refuses
+	// nobody. A token that is for later has nbf.
 	for i, name := range [...]string{"exp", "nbf", "iat"} {
 		at, ok := c.time(name)
 		if !ok {
@@ -69,14 +79,14 @@ func (c claims) checkTimes(e expected) (time.Time, error) {
 		}
 		times[i] = at
 	}
-	expires, notBefore, issued := times[0], times[1], times[2]
+	expires, notBefore := times[0], times[1]
 	switch {
 	case expires.IsZero() && e.mustExpire:
 		return time.Time{}, refuse(CodeTokenClaims, "the token has no exp")
 	case !expires.IsZero() && !e.now.Before(expires.Add(e.leeway)):
 		return time.Time{}, refuse(CodeTokenExpired, "the token has expired")
-	case notBefore.After(e.now.Add(e.leeway)), issued.After(e.now.Add(e.leeway)):
-		return time.Time{}, refuse(CodeTokenNotActive, "the token is of the future: are the clocks right?")
+	case notBefore.After(e.now.Add(e.leeway)):
+		return time.Time{}, refuse(CodeTokenNotActive, "the token is not valid yet: are the clocks right?")
 	}
 	return expires, nil
 }
@@ -92,8 +102,9 @@ func (c claims) time(name string) (time.Time, bool) {
 	if !has {
 		return time.Time{}, true
 	}
-	f, ok := v.(float64)
-	if !ok || f != f || f < 0 || f > latest {
+	n, ok := v.(json.Number)
+	f, err := n.Float64()
+	if !ok || err != nil || f < 0 || f > latest {
 		return time.Time{}, false
 	}
 	whole := int64(f)

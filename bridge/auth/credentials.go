@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -12,6 +13,9 @@ type Credentials struct {
 	// Workspace is the one that the client names. It counts for tokens that
 	// carry none, and is ignored for others.
 	Workspace string
+	// Address is the client's, by which questions about membership are limited;
+	// the zero Addr is not.
+	Address netip.Addr
 }
 
 // Bearer returns the token of an `Authorization: Bearer` header, or "".

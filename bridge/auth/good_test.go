@@ -36,14 +36,22 @@ func TestGoodTokens(t *testing.T) {
 		"no user":       {hs256(t, chatSecret, chatClaims().with(c{"sub": nil})), auth.Principal{Workspace: acme, Expires: hour, Kind: auth.ChatEngine}},
 		"no expiry":     {hs256(t, chatSecret, chatClaims().with(c{"exp": nil})), auth.Principal{Workspace: acme, User: "u1", Kind: auth.ChatEngine}},
 		"leeway, exp":   {hs256(t, chatSecret, chatClaims().with(c{"exp": start.Add(-29 * time.Second).Unix()})), auth.Principal{Workspace: acme, User: "u1", Expires: start.Add(-29 * time.Second), Kind: auth.ChatEngine}},
-		"leeway, iat":   {hs256(t, chatSecret, chatClaims().with(c{"iat": start.Add(29 * time.Second).Unix(), "nbf": start.Add(29 * time.Second).Unix()})), chat},
-		"kid is no key": {sign(t, jwt.SigningMethodHS256, []byte(chatSecret), chatClaims(), c{"kid": "../../etc/passwd"}), chat},
-		"session HS256": {hs256(t, projectSecret, sessionClaims()), session},
-		"session RS256": {sign(t, jwt.SigningMethodRS256, keys()["rsa"], sessionClaims(), c{"kid": "rsa"}), session},
-		"session ES256": {sign(t, jwt.SigningMethodES256, keys()["ec"], sessionClaims(), c{"kid": "ec"}), session},
-		"session EdDSA": {sign(t, jwt.SigningMethodEdDSA, keys()["ed"], sessionClaims(), c{"kid": "ed"}), session},
-		"no kid":        {sign(t, jwt.SigningMethodES256, keys()["ec"], sessionClaims(), nil), session},
-		"aud is a list": {hs256(t, projectSecret, sessionClaims().with(c{"aud": []string{"x", "authenticated"}})), session},
+		"iat is later":  {hs256(t, chatSecret, chatClaims().with(c{"iat": start.Add(24 * time.Hour).Unix()})), chat},
+		"user a number": {hs256(t, chatSecret, chatClaims().with(c{"sub": 7})), auth.Principal{Workspace: acme, User: "7", Expires: hour, Kind: auth.ChatEngine}},
+		"sub is 0":      {hs256(t, chatSecret, chatClaims().with(c{"sub": 0, "user_id": 8})), auth.Principal{Workspace: acme, User: "8", Expires: hour, Kind: auth.ChatEngine}},
+		"large numbers": {
+			hs256(t, chatSecret, chatClaims().with(c{"sub": int64(12345678901234567), "workspace_id": int64(9007199254740993)})),
+			auth.Principal{Workspace: "9007199254740993", User: "12345678901234567", Expires: hour, Kind: auth.ChatEngine},
+		},
+		"session, iat is later": {hs256(t, projectSecret, sessionClaims().with(c{"iat": start.Add(24 * time.Hour).Unix()})), session},
+		"leeway, iat":           {hs256(t, chatSecret, chatClaims().with(c{"iat": start.Add(29 * time.Second).Unix(), "nbf": start.Add(29 * time.Second).Unix()})), chat},
+		"kid is no key":         {sign(t, jwt.SigningMethodHS256, []byte(chatSecret), chatClaims(), c{"kid": "../../etc/passwd"}), chat},
+		"session HS256":         {hs256(t, projectSecret, sessionClaims()), session},
+		"session RS256":         {sign(t, jwt.SigningMethodRS256, keys()["rsa"], sessionClaims(), c{"kid": "rsa"}), session},
+		"session ES256":         {sign(t, jwt.SigningMethodES256, keys()["ec"], sessionClaims(), c{"kid": "ec"}), session},
+		"session EdDSA":         {sign(t, jwt.SigningMethodEdDSA, keys()["ed"], sessionClaims(), c{"kid": "ed"}), session},
+		"no kid":                {sign(t, jwt.SigningMethodES256, keys()["ec"], sessionClaims(), nil), session},
+		"aud is a list":         {hs256(t, projectSecret, sessionClaims().with(c{"aud": []string{"x", "authenticated"}})), session},
 	} {
 		got, err := authenticate(t, a, tt.token, acme)
 		if err != nil {
@@ -64,6 +72,31 @@ func TestChatEngineTokenIgnoresNamedWorkspace(t *testing.T) {
 	got, err := authenticate(t, a, hs256(t, chatSecret, chatClaims()), other)
 	if err != nil || got.Workspace != acme {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// A project that adds a workspace to its tokens: it counts where the client names
+// none, and the user must be a member of it.
+func TestSessionWithAWorkspaceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, auth.Options{SupabaseSecrets: []string{projectSecret}, Members: &members{}})
+	for name, tt := range map[string]struct {
+		claims      c
+		named, code string
+	}{
+		"a member":                {c{"workspace_id": acme}, "", ""},
+		"by another name":         {c{"workspaceId": acme}, "", ""},
+		"no member":               {c{"workspace_id": other}, "", auth.CodeNotMember},
+		"the client's is first":   {c{"workspace_id": other}, acme, ""},
+		"the client's is no way":  {c{"workspace_id": acme}, other, auth.CodeNotMember},
+		"metadata is no claim":    {c{"user_metadata": c{"workspace_id": acme}}, "", auth.CodeWorkspaceMissing},
+		"a number, of no one's":   {c{"workspace_id": 7}, "", auth.CodeNotMember},
+		"neither text nor number": {c{"workspace_id": true}, "", auth.CodeWorkspaceMissing},
+	} {
+		got, err := authenticate(t, a, hs256(t, projectSecret, sessionClaims().with(tt.claims)), tt.named)
+		if code(t, err) != tt.code || err == nil && (got.Workspace != acme || got.Kind != auth.Supabase) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
 	}
 }
 

@@ -148,6 +148,55 @@ func TestKeysUnreadable(t *testing.T) {
 	}
 }
 
+// An empty set after a filled one is a failed reading: the keys that are known serve
+// on, and are read again until there are some. A project that never had any has none.
+func TestEmptiedKeys(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{
+		"empty": `{"keys":[]}`, "none that can be used": `{"keys":[{"kty":"oct","kid":"ed","k":"c2VjcmV0"},{"kty":"none"}]}`,
+	} {
+		p, clock := newProject(t, "ed"), newClock()
+		a := keyAuth(t, p, clock)
+		ask := func(kid, want string) {
+			t.Helper()
+			long := sign(t, jwt.SigningMethodEdDSA, keys()[kid], sessionClaims().with(c{"exp": start.Add(100 * time.Hour).Unix()}), c{"kid": kid})
+			if _, err := authenticate(t, a, long, acme); code(t, err) != want {
+				t.Errorf("%s: %s: %v, want %q", name, kid, err, want)
+			}
+		}
+		ask("ed", "")
+		p.answer(http.StatusOK, body)
+		clock.forward(10 * time.Second)
+		ask("new", "unavailable") // leads to a reading
+		ask("ed", "")
+		if s := a.Stats().Keys; s.Keys != 1 || s.Failures != 1 || s.Error == "" {
+			t.Errorf("%s: stats %+v", name, s)
+		}
+		p.answer(http.StatusOK, "")
+		clock.forward(10 * time.Second)
+		ask("new", auth.CodeTokenKey)
+		if s := a.Stats().Keys; s.Error != "" {
+			t.Errorf("%s: afterwards %+v", name, s)
+		}
+		// After a day they are not used any more, and the set counts as it is.
+		p.answer(http.StatusOK, body)
+		clock.forward(25 * time.Hour)
+		ask("ed", "unavailable") // read a moment ago
+		clock.forward(10 * time.Second)
+		ask("ed", auth.CodeTokenKey)
+	}
+	p, clock := newProject(t), newClock()
+	p.answer(http.StatusOK, `{"keys":[]}`)
+	a := keyAuth(t, p, clock)
+	if _, err := authenticate(t, a, session(t, "ed"), acme); code(t, err) != "unavailable" { // they were read a moment ago
+		t.Error(err)
+	}
+	clock.forward(10 * time.Second)
+	if _, err := authenticate(t, a, session(t, "ed"), acme); code(t, err) != auth.CodeTokenKey {
+		t.Errorf("a project without keys: %v", err)
+	}
+}
+
 // What does not belong in a published set is passed over, and does not spoil
 // the rest.
 func TestOddKeys(t *testing.T) {

@@ -175,8 +175,19 @@ func (k *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	k.mu.Unlock()
 	k.fetches.Add(1)
 	keys, err := fetchKeys(ctx, k.client, k.url)
+	if err == nil && len(keys) == 0 && k.filled() {
+		err = fmt.Errorf("%s answers with no usable key, and had some before", k.url)
+	}
 	k.record(keys, err)
 	return keys, err
+}
+
+// filled reports whether keys are known that are still used. A project does not
+// cease to have keys: an empty set after a filled one is a failed reading.
+func (k *keySet) filled() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.keys) > 0 && k.now().Sub(k.read) < keysMaxAge
 }
 
 // record takes over the outcome of a reading and logs a change of state.

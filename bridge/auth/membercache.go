@@ -1,7 +1,12 @@
 package auth
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,22 +14,15 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// Members knows who belongs to which workspace.
-type Members interface {
-	// Find returns the workspace's id as the database writes it (the client
-	// may have named it in another case), or "" where the user is no member.
-	// An error means that there is no answer.
-	Find(ctx context.Context, user, workspace string) (string, error)
-}
-
 const (
 	// membersTimeout bounds one question about membership.
 	membersTimeout = 5 * time.Second
 	// maxMembers bounds the answers cached.
 	maxMembers = 50_000
+	// membersBatch is how many memberships are asked for at once: with uuids an
+	// address of 4 kB for PostgREST.
+	membersBatch = 50
 )
-
-type membership struct{ user, workspace string }
 
 type memberAnswer struct {
 	workspace string // as Members.Find gave it
@@ -33,27 +31,32 @@ type memberAnswer struct {
 
 // memberCache caches answers, yes and no alike, for ttl. Errors are not cached.
 type memberCache struct {
-	ask Members
-	ttl time.Duration
-	now func() time.Time
+	ask    Members
+	ttl    time.Duration
+	now    func() time.Time
+	limits *questionLimits
+	log    *slog.Logger
 
 	asking singleflight.Group
 
-	mu      sync.Mutex // held while answers is used
-	answers map[membership]memberAnswer
+	mu      sync.Mutex // held while answers and dropped are used
+	answers map[Membership]memberAnswer
+	// dropped counts how often answers were dropped because memberships had
+	// changed: a question from before may have an answer from before.
+	dropped uint64
 
-	cached, asked, failed atomic.Uint64
+	cached, asked, failed, limited, checked, checksFailed atomic.Uint64
 }
 
-func newMemberCache(ask Members, ttl time.Duration, now func() time.Time) *memberCache {
-	return &memberCache{ask: ask, ttl: ttl, now: now, answers: make(map[membership]memberAnswer)}
+func newMemberCache(ask Members, ttl time.Duration, now func() time.Time, log *slog.Logger) *memberCache {
+	return &memberCache{ask: ask, ttl: ttl, now: now, limits: newQuestionLimits(now), log: log, answers: make(map[Membership]memberAnswer)}
 }
 
-// find is Members.Find with the cache. Callers with the same question at the
-// same time share one answer. Ids have no control characters (validID), so NUL
-// separates them.
-func (m *memberCache) find(ctx context.Context, user, workspace string) (string, error) {
-	key := membership{user, workspace}
+// find is Members.Find with the cache, for a client at from. Callers with the same
+// question at the same time share one answer. Ids have no control characters
+// (validID), so NUL separates them.
+func (m *memberCache) find(ctx context.Context, user, workspace string, from netip.Addr) (string, error) {
+	key := Membership{user, workspace}
 	if a, ok := m.cachedAnswer(key); ok {
 		m.cached.Add(1)
 		return a, nil
@@ -61,32 +64,52 @@ func (m *memberCache) find(ctx context.Context, user, workspace string) (string,
 	return share(ctx, &m.asking, user+"\x00"+workspace, func() (string, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), membersTimeout)
 		defer cancel()
-		m.asked.Add(1)
-		// From before the question, so that an answer is never older than ttl.
-		until := m.now().Add(m.ttl)
-		found, err := m.ask.Find(ctx, user, workspace)
-		if err != nil {
-			m.failed.Add(1)
-			return "", err
+		found, err := m.limits.ask(ctx, user, from, func() (string, error) { return m.question(ctx, key) })
+		if errors.Is(err, ErrTooManyQuestions) && m.limited.Add(1) == 1 {
+			m.log.Warn("clients ask about too many workspaces of others; they are closed, to come back later (logged once, bridge_membership_checks_total counts)")
 		}
-		m.store(key, memberAnswer{found, until})
-		return found, nil
+		return found, err
 	})
 }
 
-func (m *memberCache) cachedAnswer(key membership) (string, bool) {
+// question asks and caches the answer.
+func (m *memberCache) question(ctx context.Context, key Membership) (string, error) {
+	m.asked.Add(1)
+	// From before the question, so that an answer is never older than ttl.
+	until, dropped := m.now().Add(m.ttl), m.droppedBefore()
+	found, err := m.ask.Find(ctx, key.User, key.Workspace)
+	if err != nil {
+		m.failed.Add(1)
+		return "", err
+	}
+	m.store(key, memberAnswer{found, until}, dropped)
+	return found, nil
+}
+
+func (m *memberCache) cachedAnswer(key Membership) (string, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a, ok := m.answers[key]
 	return a.workspace, ok && m.now().Before(a.until)
 }
 
-func (m *memberCache) store(key membership, a memberAnswer) {
+func (m *memberCache) droppedBefore() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.dropped
+}
+
+// store caches the answer to a question that was asked when answers had been
+// dropped that often.
+func (m *memberCache) store(key Membership, a memberAnswer, dropped uint64) {
 	if m.ttl <= 0 {
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.dropped != dropped {
+		return
+	}
 	if len(m.answers) >= maxMembers {
 		m.makeRoom()
 	}
@@ -110,8 +133,91 @@ func (m *memberCache) makeRoom() {
 	}
 }
 
+// drop deletes the answers about these memberships, yes and no alike; nil: all.
+func (m *memberCache) drop(of []Membership) {
+	about := make(map[Membership]bool, len(of))
+	for _, one := range of {
+		about[one.Fold()] = true
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.dropped++
+	if of == nil {
+		clear(m.answers)
+		return
+	}
+	for key, a := range m.answers {
+		// The client may have named the workspace in another way than the database.
+		if about[key.Fold()] || about[Membership{key.User, a.workspace}.Fold()] {
+			delete(m.answers, key)
+		}
+	}
+}
+
+// former returns those of the memberships that are none any more. Those that are
+// missing among the existing ones are asked for one by one, because the database
+// may write an id in another way than a token.
+func (m *memberCache) former(ctx context.Context, of []Membership) ([]Membership, error) {
+	// The fewer workspaces in a batch, the fewer others among the answers.
+	of = slices.SortedFunc(slices.Values(of), func(a, b Membership) int {
+		return cmp.Or(cmp.Compare(a.Workspace, b.Workspace), cmp.Compare(a.User, b.User))
+	})
+	var former []Membership
+	for batch := range slices.Chunk(of, membersBatch) {
+		left, err := m.formerOf(ctx, batch)
+		if err != nil {
+			return nil, err
+		}
+		former = append(former, left...)
+	}
+	if len(former) > 0 {
+		m.drop(former)
+	}
+	return former, nil
+}
+
+func (m *memberCache) formerOf(ctx context.Context, batch []Membership) ([]Membership, error) {
+	existing, err := m.check(ctx, func(ctx context.Context) ([]Membership, error) { return m.ask.Existing(ctx, batch) })
+	if err != nil {
+		return nil, err
+	}
+	var former []Membership
+	for _, one := range batch {
+		if slices.Contains(existing, one) {
+			continue
+		}
+		_, err := m.check(ctx, func(ctx context.Context) ([]Membership, error) {
+			found, err := m.ask.Find(ctx, one.User, one.Workspace)
+			if err == nil && found == "" {
+				former = append(former, one)
+			}
+			return nil, err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return former, nil
+}
+
+// check is one question about connected clients, within its time.
+func (m *memberCache) check(ctx context.Context, ask func(context.Context) ([]Membership, error)) ([]Membership, error) {
+	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
+	defer cancel()
+	found, err := ask(ctx)
+	if err != nil {
+		m.checksFailed.Add(1)
+		return nil, err
+	}
+	m.checked.Add(1)
+	return found, nil
+}
+
 func (m *memberCache) stats() MemberStats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return MemberStats{Cached: m.cached.Load(), Asked: m.asked.Load(), Failed: m.failed.Load(), Entries: len(m.answers)}
+	return MemberStats{
+		Cached: m.cached.Load(), Asked: m.asked.Load(), Failed: m.failed.Load(),
+		Limited: m.limited.Load(), Checked: m.checked.Load(), ChecksFailed: m.checksFailed.Load(), Entries: len(m.answers),
+	}
 }

@@ -2,6 +2,8 @@ package auth
 
 import (
 	"context"
+	"log/slog"
+	"net/netip"
 	"strconv"
 	"testing"
 	"time"
@@ -11,15 +13,17 @@ type nobody struct{}
 
 func (nobody) Find(context.Context, string, string) (string, error) { return "", nil }
 
-// The memory is bounded however many workspaces somebody tries; what is out of
+func (nobody) Existing(context.Context, []Membership) ([]Membership, error) { return nil, nil }
+
+// The memory is bounded however many users and workspaces are tried; what is out of
 // date goes first.
 func TestMemoryOfMembershipIsBounded(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(0, 0)
-	m := newMemberCache(nobody{}, time.Minute, func() time.Time { return now })
+	m := newMemberCache(nobody{}, time.Minute, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	try := func(from, to int) {
 		for i := from; i < to; i++ {
-			if _, err := m.find(t.Context(), "u", strconv.Itoa(i)); err != nil {
+			if _, err := m.find(t.Context(), "u"+strconv.Itoa(i), "w", netip.Addr{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -32,6 +36,9 @@ func TestMemoryOfMembershipIsBounded(t *testing.T) {
 	try(maxMembers+100, 2*maxMembers)
 	if n := m.stats().Entries; n > maxMembers {
 		t.Errorf("%d answers remembered", n)
+	}
+	if n := len(m.limits.users.all); n > maxAskers {
+		t.Errorf("%d users remembered", n)
 	}
 	for key, a := range m.answers {
 		if len(m.answers) < maxMembers && !now.Before(a.until) {

@@ -8,11 +8,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
 // maxMembersBody bounds an answer of PostgREST, in bytes.
-const maxMembersBody = 64 << 10
+const maxMembersBody = 1 << 20
 
 // RESTMembers asks the project's PostgREST with the service key.
 type RESTMembers struct {
@@ -37,15 +38,60 @@ func NewRESTMembers(client *http.Client, projectURL string, key func() string, t
 
 // Find implements Members.
 func (m *RESTMembers) Find(ctx context.Context, user, workspace string) (string, error) {
-	q := url.Values{
+	rows, err := m.rows(ctx, url.Values{
 		"select":                {m.table.WorkspaceColumn},
 		m.table.UserColumn:      {"eq." + user},
 		m.table.WorkspaceColumn: {"eq." + workspace},
 		"limit":                 {"1"},
+	})
+	if err != nil || len(rows) == 0 {
+		return "", err
 	}
+	return idOf(rows[0], m.table.WorkspaceColumn)
+}
+
+// Existing implements Members.
+func (m *RESTMembers) Existing(ctx context.Context, of []Membership) ([]Membership, error) {
+	users, workspaces := make([]string, len(of)), make([]string, len(of))
+	for i, one := range of {
+		users[i], workspaces[i] = one.User, one.Workspace
+	}
+	rows, err := m.rows(ctx, url.Values{
+		"select":                {m.table.UserColumn + "," + m.table.WorkspaceColumn},
+		m.table.UserColumn:      {in(users)},
+		m.table.WorkspaceColumn: {in(workspaces)},
+	})
+	if err != nil {
+		return nil, err
+	}
+	existing := make([]Membership, len(rows))
+	for i, row := range rows {
+		if existing[i].User, err = idOf(row, m.table.UserColumn); err != nil {
+			return nil, err
+		}
+		if existing[i].Workspace, err = idOf(row, m.table.WorkspaceColumn); err != nil {
+			return nil, err
+		}
+	}
+	return existing, nil
+}
+
+// in is PostgREST's filter for a value that is one of several.
+func in(values []string) string {
+	slices.Sort(values)
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	quoted := make([]string, 0, len(values))
+	for _, v := range slices.Compact(values) {
+		quoted = append(quoted, `"`+escape.Replace(v)+`"`)
+	}
+	return "in.(" + strings.Join(quoted, ",") + ")"
+}
+
+// rows asks for rows of the table.
+func (m *RESTMembers) rows(ctx context.Context, q url.Values) ([]map[string]any, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, m.base+"/rest/v1/"+url.PathEscape(m.table.Table)+"?"+q.Encode(), nil)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	key := m.key()
 	req.Header.Set("apikey", key)
@@ -58,36 +104,34 @@ func (m *RESTMembers) Find(ctx context.Context, user, workspace string) (string,
 	}
 	res, err := m.client.Do(req)
 	if err != nil {
-		return "", hideQuery(err)
+		return nil, hideQuery(err)
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(res.Body, maxMembersBody))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if res.StatusCode != http.StatusOK {
-		return "", restError(res, body)
+		return nil, restError(res, body)
 	}
 	var rows []map[string]any
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.UseNumber()
 	if err := dec.Decode(&rows); err != nil {
-		return "", fmt.Errorf("answer of PostgREST is not rows: %w", err)
+		return nil, fmt.Errorf("answer of PostgREST is not rows: %w", err)
 	}
-	if len(rows) == 0 {
-		return "", nil
-	}
-	return m.workspaceOf(rows[0])
+	return rows, nil
 }
 
-func (m *RESTMembers) workspaceOf(row map[string]any) (string, error) {
-	switch v := row[m.table.WorkspaceColumn].(type) {
+// idOf returns an id of a row as text.
+func idOf(row map[string]any, column string) (string, error) {
+	switch v := row[column].(type) {
 	case string:
 		return v, nil
 	case json.Number:
 		return v.String(), nil
 	}
-	return "", fmt.Errorf("answer of PostgREST lacks %s", m.table.WorkspaceColumn)
+	return "", fmt.Errorf("answer of PostgREST lacks %s", column)
 }
 
 // restError returns nil for the one error that is an answer: a text that is no

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -13,6 +14,7 @@ import (
 // Querier is a connection or pool of pgx.
 type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
 // MembersTable is where members are: a table, or schema.table, and two of its
@@ -24,8 +26,8 @@ type MembersTable struct {
 // SQLMembers asks the database. Its role needs SELECT on the table, and
 // BYPASSRLS where row level security is on.
 type SQLMembers struct {
-	db  Querier
-	sql string
+	db        Querier
+	one, many string
 }
 
 // NewSQLMembers returns a Members that asks db.
@@ -33,7 +35,11 @@ func NewSQLMembers(db Querier, t MembersTable) *SQLMembers {
 	user, workspace := pgx.Identifier{t.UserColumn}.Sanitize(), pgx.Identifier{t.WorkspaceColumn}.Sanitize()
 	table := pgx.Identifier(strings.SplitN(t.Table, ".", 2)).Sanitize()
 	// Compared in the columns' own types, so that their indexes serve.
-	return &SQLMembers{db: db, sql: fmt.Sprintf("select %s::text from %s where %s = $1 and %s = $2 limit 1", workspace, table, user, workspace)}
+	return &SQLMembers{
+		db:   db,
+		one:  fmt.Sprintf("select %s::text from %s where %s = $1 and %s = $2 limit 1", workspace, table, user, workspace),
+		many: fmt.Sprintf("select distinct %s::text, %s::text from %s where %s = any ($1) and %s = any ($2)", user, workspace, table, user, workspace),
+	}
 }
 
 // Find implements Members. Texts that are no value of the columns' types,
@@ -41,15 +47,49 @@ func NewSQLMembers(db Querier, t MembersTable) *SQLMembers {
 // otherwise refuse them with an error of its own.
 func (m *SQLMembers) Find(ctx context.Context, user, workspace string) (string, error) {
 	var found string
-	err := m.db.QueryRow(ctx, m.sql, pgx.QueryExecModeExec, user, workspace).Scan(&found)
-	var pgErr *pgconn.PgError
-	switch {
-	case err == nil:
-		return found, nil
-	case errors.Is(err, pgx.ErrNoRows):
-		return "", nil
-	case errors.As(err, &pgErr) && (pgErr.Code == "22P02" || pgErr.Code == "22003"):
+	err := m.db.QueryRow(ctx, m.one, pgx.QueryExecModeExec, user, workspace).Scan(&found)
+	if errors.Is(err, pgx.ErrNoRows) || isNoValue(err) {
 		return "", nil
 	}
-	return "", err
+	return found, err
+}
+
+// isNoValue reports whether a text is no value of the column's type.
+func isNoValue(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && (refused.Code == "22P02" || refused.Code == "22003")
+}
+
+// Existing implements Members.
+func (m *SQLMembers) Existing(ctx context.Context, of []Membership) ([]Membership, error) {
+	users, workspaces := make([]string, len(of)), make([]string, len(of))
+	for i, one := range of {
+		users[i], workspaces[i] = one.User, one.Workspace
+	}
+	rows, err := m.db.Query(ctx, m.many, pgx.QueryExecModeExec, arrayText(users), arrayText(workspaces))
+	if err != nil {
+		return nil, err
+	}
+	existing, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Membership])
+	if isNoValue(err) { // one of them; which, their own questions tell
+		return nil, nil
+	}
+	return existing, err
+}
+
+// arrayText is an array of distinct texts as Postgres reads it, whatever the type
+// of its elements.
+func arrayText(elements []string) string {
+	slices.Sort(elements)
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, e := range slices.Compact(elements) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(`"` + escape.Replace(e) + `"`)
+	}
+	b.WriteByte('}')
+	return b.String()
 }

@@ -24,3 +24,9 @@ type Principal struct {
 	Expires time.Time
 	Kind    Kind
 }
+
+// Membership is what admits the Principal of a session token; ok is false for one
+// of a token that names its workspace itself.
+func (p Principal) Membership() (m Membership, ok bool) {
+	return Membership{User: p.User, Workspace: p.Workspace}, p.Kind == Supabase
+}

@@ -24,7 +24,7 @@ func (s *secretSet) verify(t *token) (Kind, error) {
 	chatEngine, supabase := matches(t, s.chatEngine), matches(t, s.supabase)
 	switch {
 	case chatEngine && supabase:
-		if workspace, ok := t.claims.firstText(workspaceClaims...); ok && workspace == "" {
+		if workspace, ok := t.claims.firstID(workspaceClaims...); ok && workspace == "" {
 			return Supabase, nil
 		}
 		return ChatEngine, nil

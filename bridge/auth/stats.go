@@ -24,6 +24,12 @@ type MemberStats struct {
 	// Cached counts those answered from the cache, Asked the others, Failed those
 	// of them that got no answer.
 	Cached, Asked, Failed uint64
+	// Limited counts questions that were not asked because the user or the address
+	// had asked too many.
+	Limited uint64
+	// Checked counts the questions about clients that are connected, ChecksFailed
+	// those that got no answer.
+	Checked, ChecksFailed uint64
 	// Entries is the number of answers in the cache.
 	Entries int
 }

@@ -27,7 +27,7 @@ type token struct {
 // algorithms are all that can be accepted, `none` not among them.
 var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
-var parser = jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation())
+var parser = jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(), jwt.WithJSONNumber())
 
 // parseToken parses a token. Nothing of the result can be trusted before
 // verifies.

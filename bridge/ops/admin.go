@@ -2,11 +2,13 @@ package ops
 
 import (
 	"bytes"
+	"crypto/subtle"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 
 	"chatbridge/bridge/access"
+	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/internal/jsonscan"
 )
@@ -18,12 +20,19 @@ type Admin struct {
 	Readiness func() Readiness
 	// Gateway serves gateway.AdminPath; nil without a gateway.
 	Gateway http.Handler
-	Logger  *slog.Logger
+	// Token, where not empty, is asked for: as `Authorization: Bearer`, or as the
+	// password of any user, which browsers send. Without it the probes answer as
+	// on the public listener, and all else is refused.
+	Token string
+	// Local tells that the listener is for this machine alone. Elsewhere nothing
+	// can be changed without a Token.
+	Local  bool
+	Logger *slog.Logger
 }
 
 // Handler serves /metrics, /status, the console at /, the probes and the gateway's
-// mode. On a loopback address it refuses requests for another host name, see
-// access.Loopback.
+// mode, to those who may. On a loopback address it refuses requests for another host
+// name, see access.Loopback.
 func (a Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(a.Snapshot, a.Logger))
@@ -36,7 +45,42 @@ func (a Admin) Handler() http.Handler {
 	if a.Gateway != nil {
 		mux.Handle(gateway.AdminPath, a.Gateway)
 	}
-	return access.Loopback(mux)
+	return access.Loopback(a.authorize(mux))
+}
+
+// authorize lets requests through that show the token, where one is needed.
+func (a Admin) authorize(next http.Handler) http.Handler {
+	public := http.NewServeMux()
+	PublicProbes(public, a.Readiness)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case a.Token != "" && !showsToken(r, a.Token):
+			if _, pattern := public.Handler(r); pattern != "" {
+				public.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("WWW-Authenticate", `Basic realm="chatbridge", charset="UTF-8"`)
+			http.Error(w, "admin.token is asked for: Authorization: Bearer …, or as the password", http.StatusUnauthorized)
+		case a.Token == "" && !a.Local && r.Method != http.MethodGet && r.Method != http.MethodHead:
+			http.Error(w, "nothing can be changed on an address that others reach without a token: set admin.token, or admin.listen to 127.0.0.1", http.StatusForbidden)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// showsToken takes as long for a wrong token as for the right one.
+func showsToken(r *http.Request, token string) bool {
+	shown := auth.Bearer(r.Header)
+	if _, password, ok := r.BasicAuth(); ok {
+		shown = password
+	}
+	return subtle.ConstantTimeCompare([]byte(shown), []byte(token)) == 1
+}
+
+// PublicProbes adds /healthz and /readyz to mux as everybody may see them.
+func PublicProbes(mux *http.ServeMux, readiness func() Readiness) {
+	Probes(mux, func() Readiness { return readiness().Public() })
 }
 
 // Probes adds /healthz and /readyz to mux.

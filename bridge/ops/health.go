@@ -79,16 +79,41 @@ const (
 )
 
 // Readiness is whether clients get their events here. It is the body of /healthz
-// and /readyz.
+// and /readyz, on the public listener as Public has it.
 type Readiness struct {
 	Status ReadyStatus `json:"status"`
 	Reason string      `json:"reason"`
 	Source *Health     `json:"source,omitempty"`
+	// public is Reason without what the source says.
+	public string
+}
+
+// Public is what everybody may know: the state, without the source's words, which
+// can name hosts, users and errors.
+func (r Readiness) Public() Readiness {
+	p := Readiness{Status: r.Status, Reason: r.public}
+	if r.Source != nil {
+		state := *r.Source
+		state.Reason, state.Remedy = "", ""
+		p.Source = &state
+	}
+	return p
+}
+
+// readinessOf is a Readiness for a source, whose reason to be as it is follows that
+// of the Readiness.
+func readinessOf(status ReadyStatus, public string, h *Health) Readiness {
+	r := Readiness{Status: status, Reason: public, Source: h, public: public}
+	if h.Reason != "" && !h.Flowing && h.State != StateStandby {
+		r.Reason += ": " + h.Reason
+	}
+	return r
 }
 
 // Stopping is the Readiness of a process that is shutting down.
 func Stopping() Readiness {
-	return Readiness{Status: ReadyStopping, Reason: "the process is shutting down"}
+	const reason = "the process is shutting down"
+	return Readiness{Status: ReadyStopping, Reason: reason, public: reason}
 }
 
 // ReadinessOf returns the Readiness for the source's Health at now: clients get
@@ -97,20 +122,16 @@ func Stopping() Readiness {
 func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
 	switch {
 	case h.Flowing:
-		return Readiness{ReadyOK, "events flow", &h}
+		return readinessOf(ReadyOK, "events flow", &h)
 	case h.State == StateStandby:
-		return Readiness{ReadyStandby, "another bridge follows the database; this one takes over when it ends", &h}
+		return readinessOf(ReadyStandby, "another bridge follows the database; this one takes over when it ends", &h)
 	case h.FlowedUntil.IsZero():
-		reason := h.Reason
-		if reason == "" {
-			reason = "not connected to the source yet"
-		}
-		return Readiness{ReadyUnavailable, reason, &h}
+		return readinessOf(ReadyUnavailable, "not connected to the source yet", &h)
 	}
 	if away := now.Sub(h.FlowedUntil); away < grace {
-		return Readiness{ReadyDegraded, "the source is away for " + away.Round(time.Second).String() + ": " + h.Reason, &h}
+		return readinessOf(ReadyDegraded, "the source is away for "+away.Round(time.Second).String(), &h)
 	}
-	return Readiness{ReadyUnavailable, "no events since " + h.FlowedUntil.UTC().Format(time.RFC3339) + ": " + h.Reason, &h}
+	return readinessOf(ReadyUnavailable, "no events since "+h.FlowedUntil.UTC().Format(time.RFC3339), &h)
 }
 
 // OK reports whether load balancers should send clients here.

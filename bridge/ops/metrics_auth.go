@@ -8,6 +8,8 @@ func authMetrics() []family {
 			func(s *Snapshot) uint64 { return s.DescriptorsRefused }),
 		counter("tokens_expired_total", "Clients closed because their token had expired.",
 			func(s *Snapshot) uint64 { return s.API.Expired }),
+		counter("members_left_total", "Clients closed because their user was no member of the workspace any more.",
+			func(s *Snapshot) uint64 { return s.API.MembersLeft }),
 		counters("tokens_accepted_total", "Tokens accepted, by kind.", []string{"kind"},
 			func(s *Snapshot, e emit) {
 				e(float64(s.Auth.ChatEngine), "chatengine")
@@ -19,6 +21,9 @@ func authMetrics() []family {
 				e(float64(m.Cached), "cached")
 				e(without(m.Asked, m.Failed), "asked")
 				e(float64(m.Failed), "failed")
+				e(float64(m.Limited), "limited")
+				e(float64(m.Checked), "checked")
+				e(float64(m.ChecksFailed), "check_failed")
 			}),
 		counters("jwks_fetches_total", "Attempts to read the project's public keys, by result.", []string{"result"},
 			func(s *Snapshot, e emit) {

@@ -116,6 +116,8 @@ func (s *Snapshot) statusClients() object {
 		{"closed", reasons(s.Sockets.Closes)},
 		{"refused", reasons(s.Sockets.Refusals)},
 		{"tokensRefused", s.API.TokensRefused},
+		{"membersLeft", s.API.MembersLeft},
+		{"membersLimited", s.Auth.Members.Limited},
 		{"eventsRefused", s.API.EventsRefused},
 	}
 }

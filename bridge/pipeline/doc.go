@@ -5,6 +5,7 @@
 //
 //   - pipeline.go transactions, rows and gaps; one event to the Hub
 //   - correct.go events that failed look-ups left incomplete are published again
+//   - members.go changes of memberships
 //   - stats.go, histogram.go what it counts
 //
 // mu is held during every call of the source and during a correction by the timer:

@@ -31,6 +31,7 @@ type Pipeline struct {
 	// gapped: a Gap was reported, after which positions may begin anew.
 	gapped     bool
 	correction correction
+	members    members
 
 	delay   histogram
 	gaps    atomic.Uint64
@@ -74,6 +75,7 @@ func (p *Pipeline) restart() {
 func (p *Pipeline) Change(c *source.Change) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.members.change(c)
 	return p.mapper.Change(c, p.publish)
 }
 
@@ -104,6 +106,7 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	p.gaps.Add(1)
 	p.lastGap.Store(&g)
 	p.mapper.Forget()
+	p.members.gap()
 	attrs := []any{"reason", g.Reason, "until", g.Until.UTC()}
 	if !g.Since.IsZero() {
 		attrs = append(attrs, "since", g.Since.UTC())

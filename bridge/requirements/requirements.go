@@ -41,8 +41,9 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	for _, t := range spec.Tables() {
 		table := provision.Table{
 			Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true, Newest: newest(&t),
-			// A change of what a conversation refers to makes an event.
-			Optional: !t.Stream && t.By == conversation,
+		}
+		if !t.Stream && t.By == conversation {
+			table.Offer, table.ByOperator = "a change of it, such as another name or picture, shows only with the conversation's next change", true
 		}
 		for _, c := range t.Columns {
 			if c.Required {
@@ -54,6 +55,7 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	if len(cfg.Auth.SupabaseSecrets) > 0 || cfg.Auth.JWKSURL != "" {
 		if t, err := provision.ParseTable(cfg.Auth.Members.Table); err == nil {
 			t.Lookup = true
+			t.Offer = "who is removed from a workspace is noticed within auth.members.cache_ttl, not at once"
 			t.LookupColumns = []string{cfg.Auth.Members.UserColumn, cfg.Auth.Members.WorkspaceColumn}
 			w.Tables = append(w.Tables, t)
 		}

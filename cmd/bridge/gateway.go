@@ -60,7 +60,7 @@ the daemon restarts; gateway.hold sets it permanently.
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			client := &http.Client{Transport: operator{config.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}}}
 			status, err := gateway.Ask(ctx, client, base, gatewayModes[args[0]])
 			if err != nil {
 				return err
@@ -72,6 +72,21 @@ the daemon restarts; gateway.hold sets it permanently.
 	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the answer may take")
 	addConfigFlags(cmd)
 	return cmd
+}
+
+// operator shows the admin listener's token, where there is one.
+type operator struct {
+	token string
+	next  http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o operator) RoundTrip(r *http.Request) (*http.Response, error) {
+	if o.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+o.token)
+	}
+	return o.next.RoundTrip(r)
 }
 
 // adminURL returns the admin listener's URL for this machine.

@@ -179,7 +179,7 @@ func TestSetupRole(t *testing.T) {
 	}
 	t.Setenv("DATABASE_URL", "host="+config.Host+" port="+itoa(config.Port)+" dbname="+config.Database+" user='Setup Role' password=given")
 	code, out, errs = cli(t, "", "check")
-	for _, want := range []string{"ok    role.select", "ok    auth.members", "ok    lookup.questions", "ok    mapping.invented", "ok    publication.optional", "ok    table.index"} {
+	for _, want := range []string{"ok    role.select", "ok    auth.members", "ok    lookup.questions", "ok    mapping.invented", "ok    publication.offer", "ok    table.index"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("check with the role lacks %q: %d: %s%s", want, code, out, errs)
 		}

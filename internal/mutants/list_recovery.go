@@ -5,17 +5,17 @@ var recovery = []Mutant{
 	{
 		Name: "recovery: a session is given without asking", Why: "whoever learns a session's id takes it",
 		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestRecovery", "TestRecoveryRefused"},
-		Old: `if saved == nil || !allowed(saved.data) {`, New: `if saved == nil {`,
+		Old: `if saved == nil || !asked(validate, saved.data) {`, New: `if saved == nil {`,
 	},
 	{
 		Name: "recovery: a living session is given without asking", Why: "whoever learns a session's id takes it from under its user",
 		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestRecoveryOfHalfOpenConnectionIsValidated"},
-		Old: "\t\tif !allowed(old.data) {\n\t\t\treturn nil\n\t\t}\n", New: "\t\t_ = allowed\n",
+		Old: `if !asked(owner, old.data) || !asked(validate, old.data) {`, New: `if false {`,
 	},
 	{
 		Name: "recovery: a session is restored twice", Why: "two sockets share one session, and each lacks what the other got",
 		File: "socketio/recovery.go", Package: "socketio", Tests: []string{"TestSessionsExpire"},
-		Old: "\tst.drop(e)\n\treturn e.Value.(*savedSession)\n", New: "\treturn e.Value.(*savedSession)\n",
+		Old: "\t\tst.drop(st.byPID[pid])\n", New: "",
 	},
 	{
 		Name: "recovery: a client that left has its session kept", Why: "what it said goodbye to is restored",

@@ -22,6 +22,8 @@ type Statement struct {
 	// Slot tells that it is about the slot, which a running source creates by
 	// itself, and knows what was lost when it has to.
 	Slot bool
+	// Offer tells that the bridge works without it.
+	Offer bool
 }
 
 // Plan returns the statements that create what the report found missing, in
@@ -59,6 +61,14 @@ func Plan(r Report) []Statement {
 		plan = append(plan, Statement{SQL: r.dropSlot(), Why: "the slot is lost", Needs: "REPLICATION", Slot: true},
 			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	}
+	for _, t := range r.unoffered {
+		if t.ByOperator {
+			continue
+		}
+		plan = append(plan, Statement{
+			SQL: r.addTables(t), Why: "not needed, but otherwise " + t.Offer, Needs: "ownership of the publication and of the table", Offer: true,
+		})
+	}
 	return plan
 }
 
@@ -67,11 +77,12 @@ func Plan(r Report) []Statement {
 // large table and the other sends the bridge more.
 func Offers(r Report) []Statement {
 	var offers []Statement
-	if len(r.unpublishedOptional) > 0 {
-		offers = append(offers, Statement{
-			SQL: r.addTables(r.unpublishedOptional...),
-			Why: "shows their changes, such as a contact's new name, at once", Needs: "ownership of the publication and of the tables",
-		})
+	for _, t := range r.unoffered {
+		if t.ByOperator {
+			offers = append(offers, Statement{
+				SQL: r.addTables(t), Why: "without it, " + t.Offer, Needs: "ownership of the publication and of the table", Offer: true,
+			})
+		}
 	}
 	for _, t := range r.unindexed {
 		offers = append(offers, Statement{

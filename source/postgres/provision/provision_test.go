@@ -228,9 +228,9 @@ func TestOffers(t *testing.T) {
 	conn := connect(t, url)
 	want := crm(t)
 	want.Tables[0].Newest = &provision.Newest{Conversation: "conversation_id", Workspace: "workspace_id", Time: "created_at"}
-	want.Tables[2].Optional = true
+	want.Tables[2].Offer, want.Tables[2].ByOperator = "another name shows late", true
 	r := inspect(t, conn, want)
-	for id, object := range map[string]string{"table.index": "public.messages", "publication.optional": "public.contacts"} {
+	for id, object := range map[string]string{"table.index": "public.messages", "publication.offer": "public.contacts"} {
 		if f, ok := r.Find(id, object); !ok || f.Level != provision.Warn || f.Fix == "" || f.Meaning == "" {
 			t.Errorf("%s: %+v", id, f)
 		}

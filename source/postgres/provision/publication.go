@@ -65,8 +65,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	}
 	pub, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[publication])
 	if errors.Is(err, pgx.ErrNoRows) {
-		r.unpublished = r.publishable
-		r.optionalTables(nil)
+		r.unpublished, r.unoffered = r.publishable, r.offerable
 		r.add(Finding{
 			ID: "publication.missing", Object: name, Level: Fail, What: fmt.Sprintf("the publication %s does not exist", name),
 			Meaning: "nothing says which tables to follow", Fix: r.createPublication(),
@@ -89,7 +88,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	r.members = members
 	r.publicationOperations(&pub)
 	r.publicationTables(&pub, members)
-	r.optionalTables(members)
+	r.publicationOffers()
 	for i := range members {
 		r.publicationMember(&pub, &members[i])
 	}
@@ -118,8 +117,7 @@ func (r *Report) publicationOperations(pub *publication) {
 func (r *Report) publicationTables(pub *publication, members []member) {
 	name := r.want.Publication
 	for _, t := range r.publishable {
-		in := slices.ContainsFunc(members, func(m member) bool { return m.Schema == t.Schema && m.Name == t.Name })
-		if in {
+		if r.member(t) != nil {
 			r.ok("publication.tables", t.String(), fmt.Sprintf("%s is in the publication %s", t, name))
 			continue
 		}
@@ -139,21 +137,36 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 	}
 }
 
-// optionalTables reports the tables whose changes would be followed if they were
-// published.
-func (r *Report) optionalTables(members []member) {
+// publicationOffers reports the tables that might be in the publication.
+func (r *Report) publicationOffers() {
 	name := r.want.Publication
-	for _, t := range r.optional {
-		if slices.ContainsFunc(members, func(m member) bool { return m.Schema == t.Schema && m.Name == t.Name }) {
-			r.ok("publication.optional", t.String(), fmt.Sprintf("%s is in the publication %s", t, name))
+	for _, t := range r.offerable {
+		if r.member(t) != nil {
+			r.ok("publication.offer", t.String(), fmt.Sprintf("%s is in the publication %s", t, name))
 			continue
 		}
-		r.unpublishedOptional = append(r.unpublishedOptional, t)
+		r.unoffered = append(r.unoffered, t)
 		r.add(Finding{
-			ID: "publication.optional", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s is not in the publication %s", t, name),
-			Meaning: "a change of it, such as another name or picture, shows only with the conversation's next change", Fix: r.addTables(t),
+			ID: "publication.offer", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s is not in the publication %s", t, name),
+			Meaning: t.Offer, Fix: r.addTables(t),
 		})
 	}
+}
+
+// member returns a table of the publication, nil where it is not in it.
+func (r *Report) member(t Table) *member {
+	for i, m := range r.members {
+		if m.Schema == t.Schema && m.Name == t.Name {
+			return &r.members[i]
+		}
+	}
+	return nil
+}
+
+// Follows reports whether all changes of a table reach a stream with these columns.
+func (r *Report) Follows(t Table, columns ...string) bool {
+	m := r.member(t)
+	return m != nil && r.pub.Insert && r.pub.Update && r.pub.Delete && m.Filter == "" && (m.Columns == nil || len(without(columns, m.Columns)) == 0)
 }
 
 // addTables is the statement that adds tables to the publication.
@@ -176,9 +189,9 @@ func (r *Report) publicationMember(pub *publication, m *member) {
 	}
 	r.columnList(changes, m, t)
 	r.rowFilter(changes, m, t)
-	optional := slices.ContainsFunc(r.want.Tables, func(w Table) bool { return w.Optional && w.Schema == m.Schema && w.Name == m.Name })
 	if wanted < 0 {
-		if !pub.AllTables && !m.Partitions && !optional {
+		offered := slices.ContainsFunc(r.offerable, func(o Table) bool { return o.String() == t.String() })
+		if !pub.AllTables && !m.Partitions && !offered {
 			r.add(Finding{
 				ID: "publication.extra", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication holds %s, which the bridge does not need", t),
 				Meaning: "its rows, whatever they hold, are sent to the bridge",

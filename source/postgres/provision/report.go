@@ -58,9 +58,9 @@ type Report struct {
 	publishable []Table
 	// unpublished are those of them that are not in it.
 	unpublished []Table
-	// optional are optional tables that can be in the publication without harm,
-	// and unpublishedOptional those of them that are not in it.
-	optional, unpublishedOptional []Table
+	// offerable are the tables that may be in the publication, and unoffered those
+	// of them that are not.
+	offerable, unoffered []Table
 	// unindexed are the tables without an index for their newest rows.
 	unindexed         []Table
 	publicationExists bool

@@ -78,11 +78,10 @@ func (r *Report) table(t Table, rel *relation) {
 			Meaning: "the mapping reads it", Fix: "change the mapping (mapping.file), or add the column",
 		})
 	}
+	if t.Offer != "" && !slices.ContainsFunc(r.want.published(), func(w Table) bool { return w.String() == t.String() }) {
+		r.offered(t, rel)
+	}
 	if !t.Publish {
-		published := slices.ContainsFunc(r.want.published(), func(w Table) bool { return w.String() == t.String() })
-		if t.Optional && !published && rel.Persistence == "p" && (rel.Kind == "p" || rel.Kind == "r" && rel.Usable) {
-			r.optional = append(r.optional, t)
-		}
 		return
 	}
 	switch {
@@ -108,6 +107,21 @@ func (r *Report) table(t Table, rel *relation) {
 		r.ok("table.identity", t.String(), fmt.Sprintf("%s can be followed", t))
 		r.tableNotes(t, rel)
 	}
+}
+
+// offered checks a table that is published only where that harms nobody.
+func (r *Report) offered(t Table, rel *relation) {
+	if rel.Kind == "r" && rel.Persistence == "p" && rel.Usable || t.ByOperator && rel.Kind == "p" {
+		r.offerable = append(r.offerable, t)
+		return
+	}
+	if t.ByOperator {
+		return
+	}
+	r.add(Finding{
+		ID: "table.offer", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s cannot be published: it has no primary key, or is no ordinary table", t),
+		Meaning: t.Offer, Fix: fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…);", t.sql()),
+	})
 }
 
 // tableNotes adds what an operator should know of a table that can be followed.

@@ -14,9 +14,6 @@ type Table struct {
 	Schema, Name string
 	// Publish: its changes are followed.
 	Publish bool
-	// Optional: its changes are followed where it is published. Where it is not,
-	// they show with the next change of what refers to it.
-	Optional bool
 	// Columns are the columns that are needed from the stream; empty means
 	// that any will do.
 	Columns []string
@@ -27,6 +24,13 @@ type Table struct {
 	// Newest are the columns by which the newest row of each conversation is
 	// looked up; nil where none is.
 	Newest *Newest
+	// Offer says what is worse where its changes are not followed; the bridge works
+	// without. Empty for a table whose changes are of no use, or which Publish asks
+	// for anyway.
+	Offer string
+	// ByOperator: an offer that only the operator accepts, because it sends the
+	// bridge more. Others are published where that can be.
+	ByOperator bool
 
 	partitioned bool // set where the table is seen
 }

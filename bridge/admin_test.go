@@ -1,0 +1,50 @@
+package bridge_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// TestAdminOnAnAddressThatOthersReach: there the gateway's mode is changed by whoever
+// has the token, and by nobody where there is none.
+func TestAdminOnAnAddressThatOthersReach(t *testing.T) {
+	t.Parallel()
+	const token = "the-token-of-the-operator"
+	start := func(env ...string) *daemonTest {
+		return runDaemon(t, append([]string{
+			"DATABASE_URL=postgres://127.0.0.1:1/nowhere", "CHATENGINE_URL=http://127.0.0.1:1", "BRIDGE_ADMIN_LISTEN=0.0.0.0:0",
+		}, env...))
+	}
+	const order = `{"mode":"hold-local"}`
+	open := start()
+	if code, body := open.askAdmin(http.MethodPost, "/gateway", "", order); code != http.StatusForbidden || !strings.Contains(body, "admin.token") {
+		t.Errorf("POST without a token: %d %s", code, body)
+	}
+	for _, path := range []string{"/metrics", "/status", "/gateway", "/"} {
+		if code, _ := open.getAdmin(path, ""); code != http.StatusOK {
+			t.Errorf("GET %s where no token is set: %d", path, code)
+		}
+	}
+	secured := start("BRIDGE_ADMIN_TOKEN=" + token)
+	for _, path := range []string{"/metrics", "/status", "/gateway", "/"} {
+		if code, _ := secured.getAdmin(path, ""); code != http.StatusUnauthorized {
+			t.Errorf("GET %s without the token: %d", path, code)
+		}
+		if code, _ := secured.getAdmin(path, token); code != http.StatusOK {
+			t.Errorf("GET %s with the token: %d", path, code)
+		}
+	}
+	if code, _ := secured.askAdmin(http.MethodPost, "/gateway", token+"x", order); code != http.StatusUnauthorized {
+		t.Errorf("POST with another token: %d", code)
+	}
+	if code, body := secured.askAdmin(http.MethodPost, "/gateway", token, order); code != http.StatusOK || !strings.Contains(body, "hold-local") {
+		t.Errorf("POST with the token: %d %s", code, body)
+	}
+	if code, body := secured.get("/metrics"); code == http.StatusOK && strings.Contains(body, "bridge_") {
+		t.Error("the public listener serves metrics")
+	}
+	if strings.Contains(secured.log.String(), token) {
+		t.Error("the log has the token")
+	}
+}
