@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -78,7 +79,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		s.SetOrigins(opts.Origins)
 		o.CheckOrigin = s.checkOrigin
 	}
-	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, opts.Trusted).String() }
+	o.ClientAddress = func(r *http.Request) netip.Addr { return access.ClientAddr(r, opts.Trusted) }
 	o.Recovery.Enabled = true
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)

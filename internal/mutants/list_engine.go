@@ -58,6 +58,51 @@ var engine = []Mutant{
 		Old: `s.beat.due = max(s.beat.due, s.server.now()+s.server.opts.PingTimeout)`, New: `s.beat.due = max(s.beat.due, s.server.now())`,
 	},
 	{
+		Name: "engineio: the limit of an unauthenticated client's message is that of the others", Why: "each anonymous socket takes a megabyte",
+		File: "socketio/engineio/read.go", Package: "socketio/stress", Tests: []string{"TestMemoryOfUnauthenticated"},
+		Old: `len(b) > limit && len(b) > s.payloadLimit()`, New: `len(b) > 100*limit && len(b) > s.payloadLimit()`,
+	},
+	{
+		Name: "socketio: any packet may come before the CONNECT", Why: "an anonymous socket has attachments kept for it",
+		File: "socketio/client.go", Package: "socketio/stress", Tests: []string{"TestMemoryOfUnauthenticated"},
+		Old: `return len(c.sockets) > 0 || !binary && parser.IsConnect(data)`, New: `return len(c.sockets) > 0 || binary || len(data) > 0`,
+	},
+	{
+		Name: "engineio: an unfinished message has no end", Why: "anonymous sockets hold their buffers for the whole connect time-out",
+		File: "socketio/engineio/read.go", Package: "socketio/stress", Tests: []string{"TestUnfinishedMessageEnds"},
+		Old: "\t\t_ = ws.Conn.SetReadDeadline(time.Now().Add(timeout))\n", New: "",
+	},
+	{
+		Name: "engineio: an address has no share of the handshakes", Why: "a flood from one host keeps everybody out",
+		File: "socketio/engineio/admission.go", Package: "socketio/engineio", Tests: []string{"TestShareOfAnAddress"},
+		Old: `case !h.handshakes.take(l.HandshakesPerAddress, 0, now):`, New: `case !h.handshakes.take(l.HandshakesPerAddress, 0, now) && h.open < 0:`,
+	},
+	{
+		Name: "engineio: each address of a /64 has a share", Why: "one host of IPv6 has as many shares as it likes",
+		File: "socketio/engineio/hosts.go", Package: "socketio/engineio", Tests: []string{"TestShareOfAnAddress"},
+		Old: `netip.PrefixFrom(a, 64)`, New: `netip.PrefixFrom(a, 128)`,
+	},
+	{
+		Name: "engineio: clients that come back have no reserve", Why: "a flood from many hosts keeps those out that were there",
+		File: "socketio/engineio/admission.go", Package: "socketio/engineio", Tests: []string{"TestReserve"},
+		Old: `reserve := l.HandshakesPerSecond / 4`, New: `reserve := l.HandshakesPerSecond / 400`,
+	},
+	{
+		Name: "engineio: a session whose token is being checked makes room", Why: "a flood of anonymous sockets closes those that log in",
+		File: "socketio/engineio/admission.go", Package: "socketio/engineio", Tests: []string{"TestEviction"},
+		Old: `case to != Anonymous && s.anonymous != nil:`, New: `case to == Authenticated && s.anonymous != nil:`,
+	},
+	{
+		Name: "engineio: hosts are never forgotten", Why: "memory grows with each address that ever came",
+		File: "socketio/engineio/hosts.go", Package: "socketio/engineio", Tests: []string{"TestHostsAreForgotten"},
+		Old: "\t\tt.sweep(now)\n", New: "\t\tt.swept = now\n",
+	},
+	{
+		Name: "socketio: CONNECTs are refused without end", Why: "one connection has tokens checked for ever",
+		File: "socketio/connect.go", Package: "socketio/stress", Tests: []string{"TestRefusedConnects"},
+		Old: `last := c.refused >= maxRefused`, New: `last := c.refused >= 100*maxRefused`,
+	},
+	{
 		Name: "engineio: inbound packets are not rate-limited", Why: "one client takes a core",
 		File: "socketio/engineio/session.go", Package: "socketio/engineio", Tests: []string{"TestInboundRate"},
 		Old: "\tif !allowed {\n", New: "\tif !allowed && s.server == nil {\n",

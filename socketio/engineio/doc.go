@@ -14,7 +14,8 @@
 //	serve.go      ServeHTTP: which request is what
 //	table.go      the open sessions by id
 //	options.go    Options; limits.go: those that can be changed while it runs
-//	admission.go  which handshakes are accepted; the token bucket
+//	admission.go  which handshakes are accepted, and the standing of clients
+//	hosts.go      what is counted by address; bucket.go: the token bucket
 //	cors.go       origins and preflight requests
 //	refuse.go     the responses to refused requests
 //	session.go    Session: state, one inbound packet

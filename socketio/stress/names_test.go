@@ -12,6 +12,12 @@ const (
 	polling      = "/api/ws/?EIO=4&transport=polling"
 	tooManyRooms = engineio.TooManyRooms
 	panicked     = engineio.Panic
+
+	messageTimeout               = engineio.MessageTimeout
+	connectRefused               = engineio.ConnectRefused
+	maxUnauthenticated           = engineio.MaxUnauthenticated
+	maxUnauthenticatedPerAddress = engineio.MaxUnauthenticatedPerAddress
+	handshakeRatePerAddress      = engineio.HandshakeRatePerAddress
 )
 
 // discard is where the HTTP server's complaints about hostile clients go.
