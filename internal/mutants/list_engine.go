@@ -40,7 +40,7 @@ var engine = []Mutant{
 	{
 		Name: "engineio: any packet passes for a pong that never comes", Why: "a client whose pong is behind its packets is cut off",
 		File: "socketio/engineio/heartbeat.go", Package: "socketio/engineio", Tests: []string{"TestPongBehindOtherPackets"},
-		Old: `if alive := s.beat.lastPacket + s.server.opts.PingTimeout; alive > now {`, New: `if alive := s.beat.lastPacket + s.server.opts.PingTimeout; alive > now && alive < 0 {`,
+		Old: `alive := max(s.beat.lastPacket, s.beat.lastTaken)`, New: `alive := s.beat.lastTaken`,
 	},
 	{
 		Name: "engineio: a pong does not move the ping", Why: "clients are asked without end, or cut off though they answer",
@@ -56,6 +56,16 @@ var engine = []Mutant{
 		Name: "engineio: a ping that was fetched late leaves no time", Why: "on a busy machine clients are cut off that answer at once",
 		File: "socketio/engineio/heartbeat.go", Package: "socketio/engineio", Tests: []string{"TestPingFetchedLate"},
 		Old: `s.beat.due = max(s.beat.due, s.server.now()+s.server.opts.PingTimeout)`, New: `s.beat.due = max(s.beat.due, s.server.now())`,
+	},
+	{
+		Name: "engineio: only what the kernel has room for is progress", Why: "a slow line is cut off in every large catch-up",
+		File: "socketio/engineio/progress.go", Package: "socketio/stress", Tests: []string{"TestSlowLine"},
+		Old: "\t\t\t_ = p.set(time.Now().Add(p.session.server.limits.Load().WriteTimeout))\n", New: "\t\t\t_ = p.set\n",
+	},
+	{
+		Name: "engineio: a ping waits behind all that is queued", Why: "a slow client counts the server as dead",
+		File: "socketio/engineio/heartbeat.go", Package: "socketio/engineio", Tests: []string{"TestPingBeforeWhatWaits"},
+		Old: "\tcopy(s.queue[1:], s.queue)\n\ts.queue[0] = pingMessage\n", New: "",
 	},
 	{
 		Name: "engineio: the limit of an unauthenticated client's message is that of the others", Why: "each anonymous socket takes a megabyte",

@@ -24,6 +24,7 @@
 //	heartbeat.go  ping and pong
 //	queue.go      the outbound queue: Send, Offer, WaitSpace
 //	writer.go     writes the queues of many WebSockets; drain.go: of one slow client
+//	progress*.go  whether a slow client takes what is written
 //	send_*.go     send(2) that does not wait; sendto*_linux.go: its two forms
 //	websocket.go  a WebSocket connection: handshake, close
 //	read.go       reads it

@@ -40,8 +40,10 @@ type Limits struct {
 	// Defaults 4,096 packets and 8 MiB. A session past either is closed.
 	QueuePackets int
 	QueueBytes   int
-	// WriteTimeout is how long one write may make no progress before the session
-	// is closed. Default 10 s.
+	// WriteTimeout is how long a client may take nothing of what is written to it
+	// before the session is closed: on Linux, acknowledge no byte; elsewhere, and by
+	// polling without [ConnContext], leave the kernel no room for the next 32 kB or
+	// the poll's answer. Default 10 s.
 	WriteTimeout time.Duration
 }
 

@@ -58,7 +58,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html")
-	s.respond(w, []byte("ok"))
+	s.respond(w, r, []byte("ok"))
 }
 
 // readBody reads a POST's body, PingTimeout long at most (see [Server.ServeHTTP]) or

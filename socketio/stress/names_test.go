@@ -13,6 +13,8 @@ const (
 	tooManyRooms = engineio.TooManyRooms
 	panicked     = engineio.Panic
 
+	writeTimeout                 = engineio.WriteTimeout
+	transportError               = engineio.TransportError
 	messageTimeout               = engineio.MessageTimeout
 	connectRefused               = engineio.ConnectRefused
 	maxUnauthenticated           = engineio.MaxUnauthenticated
