@@ -73,6 +73,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	s := &Server{
 		opts: opts, auth: a, log: opts.Logger,
 		warmup: warmup{source: opts.Source, over: make(chan struct{})},
+		logged: logOnce{log: opts.Logger},
 	}
 	o := opts.SocketIO
 	if opts.Origins != nil {
