@@ -150,3 +150,20 @@ func TestSameOriginByDefault(t *testing.T) {
 		}
 	}
 }
+
+// The first subprotocol that a client offers is chosen, as Node's server does, also in
+// an upgrade.
+func TestSubprotocol(t *testing.T) {
+	_, url := serve(t, newApp(), nil)
+	d := websocket.Dialer{Subprotocols: []string{"first", "second"}}
+	for _, target := range []string{url + ws, upgradeURL(url, rawclient.OpenPolling(t, url))} {
+		c, _, err := d.Dial("ws"+strings.TrimPrefix(target, "http"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Subprotocol(); got != "first" {
+			t.Errorf("%q was chosen", got)
+		}
+		_ = c.Close()
+	}
+}
