@@ -143,9 +143,7 @@ func TestFewUnauthenticated(t *testing.T) {
 			t.Fatalf("with many anonymous sockets: %v", err)
 		}
 	}
-	if n := s.Len(); n > 12 {
-		t.Errorf("%d sessions are open", n)
-	}
+	eventually(t, "no more sessions are open than may be", func() bool { return s.Len() <= 10 })
 	for range 6 {
 		c, err := rawSocket(t.Context(), s, "127.0.1.1")
 		if err != nil {
