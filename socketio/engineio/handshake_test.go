@@ -167,3 +167,19 @@ func TestSubprotocol(t *testing.T) {
 		_ = c.Close()
 	}
 }
+
+// The head of a handshake is kept by its session, so it is bounded.
+func TestLargeHead(t *testing.T) {
+	_, url := serve(t, newApp(), nil)
+	for size, want := range map[int]int{10_000: 101, 20_000: 400} {
+		for _, header := range [][]string{{"X-Large", strings.Repeat("x", size)}, {"X-None", ""}} {
+			target := url + ws
+			if header[1] == "" {
+				target += "&large=" + strings.Repeat("x", size)
+			}
+			if _, status, _ := rawclient.TryDial(t, target, header...); status != want {
+				t.Errorf("%s of %d bytes: status %d, want %d", header[0], size, status, want)
+			}
+		}
+	}
+}

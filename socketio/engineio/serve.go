@@ -65,8 +65,26 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgr
 	}
 }
 
+// maxHead bounds the headers and the query of a handshake in bytes, as Node's server
+// does: a Handler may keep them for as long as the session is open.
+const maxHead = 16 << 10
+
+func headSize(r *http.Request) int {
+	n := len(r.URL.RawQuery)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
+}
+
 // handshake opens a session.
 func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool) {
+	if headSize(r) > maxHead {
+		s.refuse(w, r, BadRequest)
+		return
+	}
 	address, evicted, reason, ok := s.admission.admit(s.limits.Load(), s.address(r), s.now())
 	if !ok {
 		s.refuse(w, r, reason)
