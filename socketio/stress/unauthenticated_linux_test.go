@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"chatbridge/socketio"
 )
 
@@ -160,52 +162,73 @@ func TestFewUnauthenticated(t *testing.T) {
 	}
 }
 
-// TestPlaceholderFlood: two clients that send what is costly to look through leave
-// the others their time.
+// TestPlaceholderFlood: what is costly to look through costs the process no more than as
+// much of what is refused at its first byte. How the others fare is logged: it depends
+// on what else the machine does.
 func TestPlaceholderFlood(t *testing.T) {
 	const mega = 999_000
 	objects := strings.Repeat("{},", mega/3)
+	o := socketio.DefaultOptions()
+	o.HandshakesPerSecond = 0
+	s := start(t, o)
+	base50, base99 := roundTrips(t, s)
+	t.Logf("without a flood: p50 %v, p99 %v", base50, base99)
+	plain := duringFlood(t, s, "plain", strings.Repeat("x", mega))
 	for name, flood := range map[string]string{
 		"placeholder": `451-["x",` + objects + `{"_placeholder":true,"num":0}]`,
 		"pid":         `40{"pid":[` + objects + `{}]}`,
 	} {
-		t.Run(name, func(t *testing.T) {
-			o := socketio.DefaultOptions()
-			o.HandshakesPerSecond = 0
-			s := start(t, o)
-			frame := clientFrame(1, len(flood), []byte(flood))
-			base50, base99 := roundTrips(t, s)
-			ctx, cancel := context.WithCancel(t.Context())
-			var flooders sync.WaitGroup
-			var sent atomic.Int64
-			for range 2 {
-				flooders.Go(func() {
-					for ctx.Err() == nil {
-						c, err := rawSocket(ctx, s, "")
-						if err != nil {
-							continue
-						}
-						for ctx.Err() == nil {
-							_ = c.SetWriteDeadline(time.Now().Add(waitLimit))
-							if _, err := c.Write(frame); err != nil {
-								break
-							}
-							sent.Add(1)
-						}
-						_ = c.Close()
+		if cost := duringFlood(t, s, name, flood); cost > 3*plain+2*time.Millisecond {
+			t.Errorf("%s: a packet costs %v, a plain one %v", name, cost, plain)
+		}
+	}
+}
+
+// processTime is the processor time that this process has used.
+func processTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &used); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(used.Nano())
+}
+
+// duringFlood logs the round trips of a client while two others send packets as fast as
+// the server lets them, and come back when it closes them. It returns the processor
+// time for each packet.
+func duringFlood(t *testing.T, s *server, name, packet string) time.Duration {
+	t.Helper()
+	began := processTime(t)
+	frame := clientFrame(1, len(packet), []byte(packet))
+	ctx, cancel := context.WithCancel(t.Context())
+	var flooders sync.WaitGroup
+	var sent atomic.Int64
+	for range 2 {
+		flooders.Go(func() {
+			for ctx.Err() == nil {
+				c, err := rawSocket(ctx, s, "")
+				if err != nil {
+					continue
+				}
+				for ctx.Err() == nil {
+					_ = c.SetWriteDeadline(time.Now().Add(waitLimit))
+					if _, err := c.Write(frame); err != nil {
+						break
 					}
-				})
-			}
-			eventually(t, "the flood begins", func() bool { return sent.Load() > 4 })
-			p50, p99 := roundTrips(t, s)
-			cancel()
-			flooders.Wait()
-			t.Logf("p50 %v, p99 %v; before %v, %v; %d packets", p50, p99, base50, base99, sent.Load())
-			if p50 > 20*base50+5*time.Millisecond {
-				t.Errorf("the others' median is %v, before the flood %v", p50, base50)
+					sent.Add(1)
+				}
+				_ = c.Close()
 			}
 		})
 	}
+	eventually(t, "the flood begins", func() bool { return sent.Load() > 4 })
+	p50, p99 := roundTrips(t, s)
+	cancel()
+	flooders.Wait()
+	cost := (processTime(t) - began) / time.Duration(sent.Load())
+	t.Logf("%s: p50 %v, p99 %v; %d packets of %v each", name, p50, p99, sent.Load(), cost)
+	return cost
 }
 
 // roundTrips returns the median and the 99th percentile of a connected client's
