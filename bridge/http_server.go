@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"chatbridge/socketio/engineio"
 )
 
 // httpServer is an http.Server that can stop accepting before it shuts down.
@@ -42,8 +44,11 @@ func newHTTPServer(ln net.Listener, h http.Handler, bound *descriptors, log *slo
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ConnState:         s.track,
 	}
+	s.ConnContext = engineio.ConnContext
 	if bound != nil {
-		s.ConnContext = bound.mark
+		s.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+			return bound.mark(engineio.ConnContext(ctx, c), c)
+		}
 	}
 	return s
 }

@@ -71,7 +71,9 @@ func socketOptions(cfg *configs.Config, log *slog.Logger) socketio.Options {
 func limitsOf(l configs.Limits) engineio.Limits {
 	return engineio.Limits{
 		MaxConnections: l.Connections, MaxConnectionsPerAddress: l.ConnectionsPerAddress,
-		HandshakesPerSecond: l.HandshakesPerSecond, InboundPacketsPerSecond: l.PacketsPerSecond,
-		QueuePackets: l.QueuePackets, QueueBytes: int(l.QueueBytes), WriteTimeout: l.WriteTimeout,
+		MaxUnauthenticated: l.Unauthenticated, MaxUnauthenticatedPerAddress: l.UnauthenticatedPerAddress,
+		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress,
+		InboundPacketsPerSecond: l.PacketsPerSecond,
+		QueuePackets:            l.QueuePackets, QueueBytes: int(l.QueueBytes), WriteTimeout: l.WriteTimeout,
 	}
 }

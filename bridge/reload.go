@@ -59,7 +59,8 @@ func reloadable(key string, before, after *configs.Config) bool {
 	}
 	return slices.Contains([]string{
 		"auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
-		"limits.connections", "limits.connections_per_address", "limits.handshakes_per_second", "limits.packets_per_second",
+		"limits.connections", "limits.connections_per_address", "limits.unauthenticated", "limits.unauthenticated_per_address",
+		"limits.handshakes_per_second", "limits.handshakes_per_address", "limits.packets_per_second",
 		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key",
 	}, key)
 }

@@ -80,21 +80,24 @@ type Ping struct {
 	Interval, Timeout time.Duration
 }
 
-// Limits bound what clients may use. For the four marked so, 0
+// Limits bound what clients may use. For those marked so, 0
 // means no limit.
 type Limits struct {
 	Connections           int // 0: no limit
 	ConnectionsPerAddress int // 0: no limit
-	HandshakesPerSecond   int // 0: no limit
-	PacketsPerSecond      int // inbound, per connection; 0: no limit
-	Payload               Size
-	Attachments           int // per packet
-	Subscriptions         int // per socket
-	QueuePackets          int // outbound, per connection
-	QueueBytes            Size
-	Event                 Size
-	WriteTimeout          time.Duration
-	ConnectTimeout        time.Duration
+	// Connections whose CONNECT was not accepted yet; 0: no limit.
+	Unauthenticated, UnauthenticatedPerAddress int
+	HandshakesPerSecond                        int // 0: no limit
+	HandshakesPerAddress                       int // per second; 0: no limit
+	PacketsPerSecond                           int // inbound, per connection; 0: no limit
+	Payload                                    Size
+	Attachments                                int // per packet; 0: none
+	Subscriptions                              int // per socket
+	QueuePackets                               int // outbound, per connection
+	QueueBytes                                 Size
+	Event                                      Size
+	WriteTimeout                               time.Duration
+	ConnectTimeout                             time.Duration
 }
 
 // The values of Source.Kind.

@@ -191,7 +191,7 @@ log.format: xml
 	got := problems(t, configs.Sources{
 		File:  file,
 		Env:   []string{"BRIDGE_LOG_LVEL=debug", "BRIDGE_AUTH_LEEWAY=-1s", "DATABASE_URL=mysql://u:topsecret@h/db"},
-		Flags: flags(t, "--limits.attachments=0"),
+		Flags: flags(t, "--limits.attachments=-1"),
 	})
 	want := map[string][]string{ // key: pieces of its line
 		"listen":                      {`= "8080"`, "bridge.yaml:1", "is not host:port"},
@@ -208,7 +208,7 @@ log.format: xml
 		"environment BRIDGE_LOG_LVEL": {"did you mean BRIDGE_LOG_LEVEL?"},
 		"auth.leeway":                 {"environment BRIDGE_AUTH_LEEWAY", "out of range"},
 		"source.postgres.url":         {"environment DATABASE_URL", "does not begin with postgres://"},
-		"limits.attachments":          {"flag --limits.attachments", "from 1 to 1000"},
+		"limits.attachments":          {"flag --limits.attachments", "from 0 to 1000"},
 	}
 	for key, pieces := range want {
 		p, ok := got[key]

@@ -29,9 +29,14 @@ type client struct {
 	mu      sync.Mutex
 	sockets []*Socket // one in almost all connections
 	pending []string  // namespaces whose OnAuth hook is running
+	refused int       // CONNECTs
 	timer   *time.Timer
 	closed  bool
 }
+
+// maxRefused is how many refused CONNECTs close the connection: each costs the check
+// of a token, or a line of the log. Clients give up after the first.
+const maxRefused = 3
 
 func newClient(s *Server, session *engineio.Session, r *http.Request) *client {
 	c := &client{
@@ -52,6 +57,10 @@ func (c *client) Message(data []byte, binary bool) {
 		complete    bool
 		err         error
 	)
+	if !c.expects(data, binary) {
+		c.session.CloseNow(engineio.ParseError)
+		return
+	}
 	if binary {
 		p, attachments, complete, err = c.decoder.Binary(data)
 	} else {
@@ -65,6 +74,14 @@ func (c *client) Message(data []byte, binary bool) {
 	case complete && !c.packet(p, attachments):
 		c.session.CloseNow(engineio.ParseError)
 	}
+}
+
+// expects reports whether the client may send such a packet now: a CONNECT alone
+// while it is in no namespace, so that nothing else of it is parsed or kept.
+func (c *client) expects(data []byte, binary bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.sockets) > 0 || !binary && parser.IsConnect(data)
 }
 
 // packet serves a packet; false means that it breaks the protocol.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio/engineio"
 	"chatbridge/socketio/parser"
 )
@@ -17,8 +18,7 @@ import (
 func (c *client) connect(p parser.Packet) {
 	n := c.server.lookup(p.Namespace)
 	if n == nil {
-		c.server.connectErrors.Add(1)
-		c.sendError(p.Namespace, &ConnectError{Message: "Invalid namespace"})
+		c.refuse(p.Namespace, &ConnectError{Message: "Invalid namespace"})
 		return
 	}
 	auth := json.RawMessage("{}")
@@ -34,6 +34,7 @@ func (c *client) connect(p parser.Packet) {
 	c.mu.Lock()
 	c.pending = append(c.pending, n.name)
 	c.mu.Unlock()
+	c.session.SetStanding(engineio.Pending)
 	c.server.engine.Go(func() { c.authenticate(n, r) })
 }
 
@@ -50,13 +51,21 @@ func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 	if !bytes.Contains(auth, []byte(`"pid"`)) {
 		return "", ""
 	}
-	var v struct{ PID, Offset any } // other types than strings count as absent
-	if err := json.Unmarshal(auth, &v); err != nil {
-		return "", ""
+	for it := jsonscan.Iterate(auth); it.Next(); {
+		switch { // values of other types than strings count as absent
+		case jsonscan.KeyIs(it.Key, "pid"):
+			pid = text(it.Value)
+		case jsonscan.KeyIs(it.Key, "offset"):
+			offset = text(it.Value)
+		}
 	}
-	pid, _ = v.PID.(string)
-	offset, _ = v.Offset.(string)
 	return pid, offset
+}
+
+// text returns the text of a JSON string, and nothing for another value.
+func text(value []byte) string {
+	plain, _ := jsonscan.Unquote(nil, value)
+	return string(plain)
 }
 
 // authenticate calls the OnAuth hook and does as it says.
@@ -76,8 +85,8 @@ func (c *client) authenticate(n *Namespace, r connectRequest) {
 	switch {
 	case errors.Is(err, errPanicked): // guard has closed the connection
 	case errors.As(err, &refused):
-		c.server.connectErrors.Add(1)
-		c.sendError(n.name, refused)
+		c.session.SetStanding(engineio.Anonymous)
+		c.refuse(n.name, refused)
 	default:
 		c.server.authRetries.Add(1)
 		if !errors.Is(err, ErrRetry) && !errors.Is(err, context.Canceled) {
@@ -97,8 +106,9 @@ func (c *client) removePending(namespace string) {
 	}
 }
 
-// sendError refuses a CONNECT.
-func (c *client) sendError(namespace string, e *ConnectError) {
+// refuse refuses a CONNECT. The last one that is allowed closes the connection.
+func (c *client) refuse(namespace string, e *ConnectError) {
+	c.server.connectErrors.Add(1)
 	data, err := e.payload()
 	if err != nil {
 		c.server.opts.Logger.Error("encode the data of a CONNECT_ERROR: it is left out", slog.Any("error", err))
@@ -106,6 +116,13 @@ func (c *client) sendError(namespace string, e *ConnectError) {
 	}
 	text := parser.Append(nil, parser.Packet{Type: parser.ConnectError, Namespace: namespace, Data: data})
 	c.session.Send(engineio.NewMessage(text))
+	c.mu.Lock()
+	c.refused++
+	last := c.refused >= maxRefused
+	c.mu.Unlock()
+	if last {
+		c.session.Close(engineio.ConnectRefused)
+	}
 }
 
 // accept connects a client to a namespace: it sends the CONNECT packet, calls
@@ -125,7 +142,8 @@ func (c *client) accept(n *Namespace, r connectRequest) {
 	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, offset: r.offset}
 	c.sockets = append(c.sockets, s)
 	c.stopTimer()
-	c.server.socketConnects.Add(1) // before the client knows
+	c.server.socketConnects.Add(1)                // before the client knows
+	c.session.SetStanding(engineio.Authenticated) // before the answer, after which it may send more
 	n.add(s, saved)
 	c.mu.Unlock()
 

@@ -159,6 +159,9 @@ func TestAuth(t *testing.T) {
 	c.Want(`44{"message":"none"}`)
 	c.Send(`40{"token":"odd"}`)
 	c.Want(`44{"message":"odd"}`)
+	c.WantClosed() // the third
+	f.awaitCloses(engineio.ConnectRefused, 1)
+	c = f.dial()
 	c.Send(`40{"token":"good"}`)
 	f.wantConnect(c)
 	if u, ok := f.next().Data().(*user); !ok || u.name != "u" {

@@ -12,7 +12,7 @@ import (
 type Event struct {
 	// Name is the first element of the event's array.
 	Name string
-	// Args are the others, valid JSON. A binary argument is the placeholder
+	// Args are the others, valid JSON, 255 at most. A binary argument is the placeholder
 	// {"_placeholder":true,"num":0}, an index into Attachments.
 	Args []json.RawMessage
 	// Attachments are the binary arguments.
@@ -23,10 +23,15 @@ type Event struct {
 	wanted atomic.Bool // an acknowledgement, and it was not sent yet
 }
 
-// newEvent returns the event of a packet; false means that it has no valid name.
+// maxElements bounds an event's name and arguments: each takes 24 bytes, and may be
+// sent with two.
+const maxElements = 256
+
+// newEvent returns the event of a packet; false means that it has no valid name, or
+// too many arguments.
 func newEvent(s *Socket, p parser.Packet, attachments [][]byte) (*Event, bool) {
-	elements := parser.Elements(nil, bytes.Clone(p.Data))
-	if len(elements) == 0 {
+	elements, ok := parser.Elements(bytes.Clone(p.Data), maxElements)
+	if !ok || len(elements) == 0 {
 		return nil, false
 	}
 	name, ok := parser.EventName(elements[0])

@@ -12,7 +12,9 @@ import (
 // Options configures a [Server]. Start from [DefaultOptions].
 type Options struct {
 	// Options are those of the transports: heartbeat, sizes, origins, limits,
-	// logger.
+	// logger. A client is Authenticated once it is in a namespace. Until then it may
+	// send one packet at a time, a CONNECT of 32 kB, to be finished in 5 s; there may
+	// be 5,000 such connections, 2,500 of one address.
 	engineio.Options
 
 	// Path is where the server answers, with and without a trailing slash.
@@ -66,8 +68,13 @@ type Recovery struct {
 
 // DefaultOptions returns the defaults given at each field.
 func DefaultOptions() Options {
+	transports := engineio.DefaultOptions()
+	transports.UnauthenticatedPayload = 32 << 10
+	transports.UnauthenticatedTimeout = 5 * time.Second
+	transports.MaxUnauthenticated = 5000
+	transports.MaxUnauthenticatedPerAddress = 2500
 	return Options{
-		Options:        engineio.DefaultOptions(),
+		Options:        transports,
 		Path:           "/socket.io",
 		ConnectTimeout: 45 * time.Second,
 		MaxAttachments: 10,

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chatbridge/bridge/access"
 )
@@ -28,24 +30,48 @@ func (s *Server) checkOrigin(origin string) bool {
 	return false
 }
 
-// logOnce remembers what has been logged. Past maxLogged it logs nothing more:
+// logOnce logs each thing once, and past maxLogged of them a sum each logInterval:
 // whoever sends ever new origins shall not fill the log.
 type logOnce struct {
+	log *slog.Logger
+
 	mu   sync.Mutex
 	seen map[string]bool
+	// What was not logged by itself since the last sum: how often, and the last.
+	more   int
+	latest string
 }
 
-const maxLogged = 200
+const (
+	maxLogged   = 200
+	logInterval = time.Minute
+)
 
 func (l *logOnce) do(what string, log func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen[what] || len(l.seen) >= maxLogged || len(what) > maxID {
-		return
+	switch {
+	case l.seen[what]:
+	case len(l.seen) < maxLogged && len(what) <= maxID:
+		if l.seen == nil {
+			l.seen = make(map[string]bool)
+		}
+		l.seen[what] = true
+		log()
+	default:
+		if l.more == 0 {
+			time.AfterFunc(logInterval, l.sum)
+		}
+		l.more++
+		l.latest = what[:min(len(what), maxID)]
 	}
-	if l.seen == nil {
-		l.seen = make(map[string]bool)
-	}
-	l.seen[what] = true
-	log()
+}
+
+// sum logs what was not logged by itself.
+func (l *logOnce) sum() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.log.Warn("refused more clients by their origins or addresses than are logged one by one",
+		"refusals", l.more, "latest", l.latest)
+	l.more = 0
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -83,13 +84,14 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		opts: opts, auth: a, log: opts.Logger,
 		warmup:  warmup{source: opts.Source, over: make(chan struct{})},
 		members: newMemberships(),
+		logged:  logOnce{log: opts.Logger},
 	}
 	o := opts.SocketIO
 	if opts.Origins != nil {
 		s.SetOrigins(opts.Origins)
 		o.CheckOrigin = s.checkOrigin
 	}
-	o.ClientAddress = func(r *http.Request) string { return access.ClientAddr(r, opts.Trusted).String() }
+	o.ClientAddress = func(r *http.Request) netip.Addr { return access.ClientAddr(r, opts.Trusted) }
 	o.Recovery.Enabled = true
 	o.Recovery.Owner = isOwner
 	o.Recovery.Validate = func(data, saved any, offset string) bool {

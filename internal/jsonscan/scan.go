@@ -58,7 +58,7 @@ func SkipValue(s []byte, i int) (int, bool) {
 			i++
 			continue
 		default:
-			for i < len(s) && !bytes.ContainsRune([]byte(" \n\t\r,:{}[]\""), rune(s[i])) {
+			for i < len(s) && !delimits(s[i]) {
 				i++
 			}
 		}
@@ -67,6 +67,15 @@ func SkipValue(s []byte, i int) (int, bool) {
 		}
 	}
 	return i, false
+}
+
+// delimits reports whether c ends a number or a literal.
+func delimits(c byte) bool {
+	switch c {
+	case ' ', '\n', '\t', '\r', ',', ':', '{', '}', '[', ']', '"':
+		return true
+	}
+	return false
 }
 
 // Iter walks the members of an object or the elements of an array.

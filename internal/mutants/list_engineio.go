@@ -40,7 +40,7 @@ var engine = []Mutant{
 	{
 		Name: "engineio: any packet passes for a pong that never comes", Why: "a client whose pong is behind its packets is cut off",
 		File: "socketio/engineio/heartbeat.go", Package: "socketio/engineio", Tests: []string{"TestPongBehindOtherPackets"},
-		Old: `if alive := s.beat.lastPacket + s.server.opts.PingTimeout; alive > now {`, New: `if alive := s.beat.lastPacket + s.server.opts.PingTimeout; alive > now && alive < 0 {`,
+		Old: `alive := max(s.beat.lastPacket, s.beat.lastTaken)`, New: `alive := s.beat.lastTaken`,
 	},
 	{
 		Name: "engineio: a pong does not move the ping", Why: "clients are asked without end, or cut off though they answer",
@@ -56,6 +56,61 @@ var engine = []Mutant{
 		Name: "engineio: a ping that was fetched late leaves no time", Why: "on a busy machine clients are cut off that answer at once",
 		File: "socketio/engineio/heartbeat.go", Package: "socketio/engineio", Tests: []string{"TestPingFetchedLate"},
 		Old: `s.beat.due = max(s.beat.due, s.server.now()+s.server.opts.PingTimeout)`, New: `s.beat.due = max(s.beat.due, s.server.now())`,
+	},
+	{
+		Name: "engineio: only what the kernel has room for is progress", Why: "a slow line is cut off in every large catch-up",
+		File: "socketio/engineio/progress.go", Package: "socketio/stress", Tests: []string{"TestSlowLine"},
+		Old: "\t\t\t_ = p.set(time.Now().Add(p.session.server.limits.Load().WriteTimeout))\n", New: "\t\t\t_ = p.set\n",
+	},
+	{
+		Name: "engineio: a ping waits behind all that is queued", Why: "a slow client counts the server as dead",
+		File: "socketio/engineio/heartbeat.go", Package: "socketio/engineio", Tests: []string{"TestPingBeforeWhatWaits"},
+		Old: "\tcopy(s.queue[1:], s.queue)\n\ts.queue[0] = pingMessage\n", New: "",
+	},
+	{
+		Name: "engineio: the limit of an unauthenticated client's message is that of the others", Why: "each anonymous socket takes a megabyte",
+		File: "socketio/engineio/read.go", Package: "socketio/stress", Tests: []string{"TestMemoryOfUnauthenticated"},
+		Old: `len(b) > limit && len(b) > s.payloadLimit()`, New: `len(b) > 100*limit && len(b) > s.payloadLimit()`,
+	},
+	{
+		Name: "socketio: any packet may come before the CONNECT", Why: "an anonymous socket has attachments kept for it",
+		File: "socketio/client.go", Package: "socketio/stress", Tests: []string{"TestMemoryOfUnauthenticated"},
+		Old: `return len(c.sockets) > 0 || !binary && parser.IsConnect(data)`, New: `return len(c.sockets) > 0 || binary || len(data) > 0`,
+	},
+	{
+		Name: "engineio: an unfinished message has no end", Why: "anonymous sockets hold their buffers for the whole connect time-out",
+		File: "socketio/engineio/read.go", Package: "socketio/stress", Tests: []string{"TestUnfinishedMessageEnds"},
+		Old: "\t\t_ = ws.Conn.SetReadDeadline(time.Now().Add(timeout))\n", New: "",
+	},
+	{
+		Name: "engineio: an address has no share of the handshakes", Why: "a flood from one host keeps everybody out",
+		File: "socketio/engineio/admission.go", Package: "socketio/engineio", Tests: []string{"TestShareOfAnAddress"},
+		Old: `case !h.handshakes.take(l.HandshakesPerAddress, 0, now):`, New: `case !h.handshakes.take(l.HandshakesPerAddress, 0, now) && h.open < 0:`,
+	},
+	{
+		Name: "engineio: each address of a /64 has a share", Why: "one host of IPv6 has as many shares as it likes",
+		File: "socketio/engineio/hosts.go", Package: "socketio/engineio", Tests: []string{"TestShareOfAnAddress"},
+		Old: `netip.PrefixFrom(a, 64)`, New: `netip.PrefixFrom(a, 128)`,
+	},
+	{
+		Name: "engineio: clients that come back have no reserve", Why: "a flood from many hosts keeps those out that were there",
+		File: "socketio/engineio/admission.go", Package: "socketio/engineio", Tests: []string{"TestReserve"},
+		Old: `reserve := l.HandshakesPerSecond / 4`, New: `reserve := l.HandshakesPerSecond / 400`,
+	},
+	{
+		Name: "engineio: a session whose token is being checked makes room", Why: "a flood of anonymous sockets closes those that log in",
+		File: "socketio/engineio/admission.go", Package: "socketio/engineio", Tests: []string{"TestEviction"},
+		Old: `case to != Anonymous && s.anonymous != nil:`, New: `case to == Authenticated && s.anonymous != nil:`,
+	},
+	{
+		Name: "engineio: hosts are never forgotten", Why: "memory grows with each address that ever came",
+		File: "socketio/engineio/hosts.go", Package: "socketio/engineio", Tests: []string{"TestHostsAreForgotten"},
+		Old: "\t\tt.sweep(now)\n", New: "\t\tt.swept = now\n",
+	},
+	{
+		Name: "socketio: CONNECTs are refused without end", Why: "one connection has tokens checked for ever",
+		File: "socketio/connect.go", Package: "socketio/stress", Tests: []string{"TestRefusedConnects"},
+		Old: `last := c.refused >= maxRefused`, New: `last := c.refused >= 100*maxRefused`,
 	},
 	{
 		Name: "engineio: inbound packets are not rate-limited", Why: "one client takes a core",

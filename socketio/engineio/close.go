@@ -47,7 +47,7 @@ func (s *Session) setClosed(reason Reason, frameSent bool) {
 	}
 	s.state, s.reason = stateClosed, reason
 	s.beat.stop()
-	ws, writeOwned, receiver := s.ws, s.writeOwned, s.receiver
+	ws, writeOwned, receiver, standing := s.ws, s.writeOwned, s.receiver, s.standing
 	s.queue, s.inbound = nil, bucket{}
 	if s.space != nil {
 		close(s.space)
@@ -66,7 +66,7 @@ func (s *Session) setClosed(reason Reason, frameSent bool) {
 	s.mu.Unlock()
 
 	s.server.closes[reason].Add(1)
-	s.server.admission.release(s.address)
+	s.server.admission.release(s, standing, s.server.now())
 	s.server.unregister(s)
 	if awaitsPoll {
 		s.awaitLatePoll()

@@ -14,7 +14,8 @@
 //	serve.go      ServeHTTP: which request is what
 //	sessiontable.go      the open sessions by id
 //	options.go    Options; limits.go: those that can be changed while it runs
-//	admission.go  which handshakes are accepted; the token bucket
+//	admission.go  which handshakes are accepted, and the standing of clients
+//	hosts.go      what is counted by address; bucket.go: the token bucket
 //	cors.go       origins and preflight requests
 //	refuse.go     the responses to refused requests
 //	session.go    Session: state, one inbound packet
@@ -23,6 +24,7 @@
 //	heartbeat.go  ping and pong
 //	queue.go      the outbound queue: Send, Offer, WaitSpace
 //	writer.go     writes the queues of many WebSockets; drain.go: of one slow client
+//	progress*.go  whether a slow client takes what is written
 //	send_*.go     send(2) that does not wait; sendto*_linux.go: its two forms
 //	websocket.go  a WebSocket connection: handshake, close
 //	read.go       reads it

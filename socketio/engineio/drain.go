@@ -54,9 +54,11 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 	}
 }
 
-// writeAll writes data, however long that takes, as long as there is progress. It
-// closes the session when there is none.
+// writeAll writes data, however long that takes, as long as there is progress (see
+// progress). It closes the session when there is none.
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
+	watch := s.watchProgress(ws.Conn, ws.Conn.SetWriteDeadline)
+	defer watch.end() // a deadline would hold for trySend as well
 	for len(data) > 0 {
 		chunk := data[:min(len(data), writeChunk)]
 		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
@@ -71,6 +73,5 @@ func (s *Session) writeAll(ws *wsConn, data []byte) error {
 		}
 		data = data[n:]
 	}
-	_ = ws.Conn.SetWriteDeadline(time.Time{}) // it would hold for trySend as well
 	return nil
 }

@@ -150,3 +150,36 @@ func TestSameOriginByDefault(t *testing.T) {
 		}
 	}
 }
+
+// The first subprotocol that a client offers is chosen, as Node's server does, also in
+// an upgrade.
+func TestSubprotocol(t *testing.T) {
+	_, url := serve(t, newApp(), nil)
+	d := websocket.Dialer{Subprotocols: []string{"first", "second"}}
+	for _, target := range []string{url + ws, upgradeURL(url, rawclient.OpenPolling(t, url))} {
+		c, _, err := d.Dial("ws"+strings.TrimPrefix(target, "http"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Subprotocol(); got != "first" {
+			t.Errorf("%q was chosen", got)
+		}
+		_ = c.Close()
+	}
+}
+
+// The head of a handshake is kept by its session, so it is bounded.
+func TestLargeHead(t *testing.T) {
+	_, url := serve(t, newApp(), nil)
+	for size, want := range map[int]int{10_000: 101, 20_000: 400} {
+		for _, header := range [][]string{{"X-Large", strings.Repeat("x", size)}, {"X-None", ""}} {
+			target := url + ws
+			if header[1] == "" {
+				target += "&large=" + strings.Repeat("x", size)
+			}
+			if _, status, _ := rawclient.TryDial(t, target, header...); status != want {
+				t.Errorf("%s of %d bytes: status %d, want %d", header[0], size, status, want)
+			}
+		}
+	}
+}

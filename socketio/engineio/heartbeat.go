@@ -1,6 +1,9 @@
 package engineio
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // heartbeat is the state of a session's pings. Its session's mu guards it.
 type heartbeat struct {
@@ -10,8 +13,12 @@ type heartbeat struct {
 	// so that its lateness does not add up.
 	due        time.Duration
 	lastPacket time.Duration // when the last packet of the client came
+	lastTaken  time.Duration // when a slow client was last seen to take what is written
 	awaiting   bool          // a pong is awaited
 	queued     bool          // a ping waits in the queue
+	// Of the last check for a late pong: what the client had acknowledged then, and
+	// what it will have with the ping. Zero before.
+	acked, target uint64
 }
 
 // pingMessage is the heartbeat of the server.
@@ -77,7 +84,12 @@ func (s *Session) ping(now time.Duration) {
 	s.beat.awaiting = true
 	s.beat.timer.Reset(s.beat.due - now)
 	s.beat.queued = true
+	s.beat.acked, s.beat.target = 0, 0
+	// Before what is queued: a client that is slow to read counts the server as dead
+	// if no ping comes in time.
 	s.push(pingMessage)
+	copy(s.queue[1:], s.queue)
+	s.queue[0] = pingMessage
 }
 
 // pinged is called when the ping leaves the queue. From then on its pong has the full
@@ -89,17 +101,43 @@ func (s *Session) pinged() {
 }
 
 // pongLate reports whether the pong is overdue. A client that sent another packet
-// within PingTimeout is alive, its pong is only behind that: this moves the deadline.
-// mu is held.
+// within PingTimeout is alive, its pong is only behind that; and one that is slow to
+// take what it is sent may not have the ping yet: these move the deadline. mu is held.
 func (s *Session) pongLate(now time.Duration) bool {
 	if now < s.beat.due {
 		return false
 	}
-	if alive := s.beat.lastPacket + s.server.opts.PingTimeout; alive > now {
+	alive := max(s.beat.lastPacket, s.beat.lastTaken)
+	if alive += s.server.opts.PingTimeout; alive <= now && s.pingUnderWay() {
+		alive = now + s.server.opts.PingTimeout
+	}
+	if alive > now {
 		s.beat.due = alive
 		return false
 	}
 	return true
+}
+
+// pingUnderWay reports whether the ping may not have reached the client yet, which
+// takes what was written before it. Only what waited at the first check counts, so a
+// client that reads and sends no pong is late at the second. mu is held.
+func (s *Session) pingUnderWay() bool {
+	var conn net.Conn
+	switch {
+	case s.ws != nil:
+		conn = s.ws.Conn
+	case s.polls != nil:
+		conn = s.polls.conn
+	}
+	acked, waiting, ok := outbound(conn)
+	if !ok || waiting == 0 || acked <= s.beat.acked {
+		return false
+	}
+	if s.beat.target == 0 {
+		s.beat.target = acked + uint64(waiting)
+	}
+	s.beat.acked = acked
+	return acked < s.beat.target
 }
 
 // closeIfPongLate closes the session if its pong is overdue, and reports whether it

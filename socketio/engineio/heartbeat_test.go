@@ -166,6 +166,23 @@ func TestPingFetchedLate(t *testing.T) {
 	})
 }
 
+// A ping does not wait behind messages, which may take a slow client longer than it
+// waits for one.
+func TestPingBeforeWhatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T, a *app, l *pipeListener) {
+		_, open := request(t, l, "GET", "?EIO=4&transport=polling", "")
+		query := "?EIO=4&transport=polling&sid=" + rawclient.SID(t, open)
+		session := a.next(t)
+		session.Send(engineio.NewMessage([]byte("one")))
+		session.Send(engineio.NewMessage([]byte("two")))
+		time.Sleep(300 * time.Millisecond)
+		synctest.Wait()
+		if _, body := request(t, l, "GET", query, ""); body != "2\x1e4one\x1e4two" {
+			t.Errorf("polled %q", body)
+		}
+	})
+}
+
 // Exactly at the deadline the session is gone, though its timer may not have run.
 func TestPingTimeoutPolling(t *testing.T) {
 	inBubble(t, func(t *testing.T, a *app, l *pipeListener) {

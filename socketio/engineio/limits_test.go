@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -55,7 +56,7 @@ func TestMaxConnectionsPerAddress(t *testing.T) {
 func TestClientAddress(t *testing.T) {
 	s, url := serve(t, newApp(), func(o *engineio.Options) {
 		o.MaxConnectionsPerAddress = 1
-		o.ClientAddress = func(r *http.Request) string { return r.Header.Get("X-Real-Ip") }
+		o.ClientAddress = func(r *http.Request) netip.Addr { return netip.MustParseAddr(r.Header.Get("X-Real-Ip")) }
 	})
 	rawclient.Dial(t, url+ws, "X-Real-Ip", "192.0.2.1")
 	rawclient.Dial(t, url+ws, "X-Real-Ip", "192.0.2.2")

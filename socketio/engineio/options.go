@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 )
@@ -24,6 +25,13 @@ type Options struct {
 	// MaxPayload is the size in bytes of the largest inbound message and of the
 	// largest polling body. Default 1,000,000. It is announced to clients.
 	MaxPayload int
+	// UnauthenticatedPayload takes the place of MaxPayload until the client is
+	// Authenticated (see [Session.SetStanding]). Default zero: MaxPayload.
+	UnauthenticatedPayload int
+	// UnauthenticatedTimeout bounds the time from the first byte of a message or
+	// body to the last until the client is Authenticated. Default zero: a message has
+	// no bound, a body has PingTimeout.
+	UnauthenticatedTimeout time.Duration
 
 	// SIDPrefix begins each session id, so that a proxy can route a session's
 	// requests by it. Default empty; letters, digits, '-' and '_' only.
@@ -34,10 +42,10 @@ type Options struct {
 	// is the server's own origin ([OwnOrigin]). Nil accepts no other. An accepted
 	// origin is echoed in the CORS headers, with credentials.
 	CheckOrigin func(origin string) bool
-	// ClientAddress names the client for the limits per address. Nil takes the
-	// host part of the request's RemoteAddr, which behind a reverse proxy is the
-	// proxy's.
-	ClientAddress func(r *http.Request) string
+	// ClientAddress returns the client's address for the limits per address. Nil
+	// takes that of the request's RemoteAddr, which behind a reverse proxy is the
+	// proxy's. Clients of the zero address count as one.
+	ClientAddress func(r *http.Request) netip.Addr
 
 	// Limits bound what clients may take of the server.
 	Limits
@@ -84,6 +92,9 @@ func (o Options) Validate() error {
 	}
 	if o.MaxPayload < 1 {
 		errs = append(errs, fmt.Errorf("MaxPayload is %d: set 1 or more", o.MaxPayload))
+	}
+	if o.UnauthenticatedPayload < 0 || o.UnauthenticatedTimeout < 0 {
+		errs = append(errs, errors.New("UnauthenticatedPayload and UnauthenticatedTimeout: set zero or more"))
 	}
 	errs = append(errs, o.Limits.Validate())
 	if strings.ContainsFunc(o.SIDPrefix, func(r rune) bool {

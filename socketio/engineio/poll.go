@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+// maxPollBody is about how many bytes answer one poll, so that a slow client gets the
+// next ping before it counts the server as dead.
+const maxPollBody = 256 << 10
+
 // pollBuffers has the buffers of polling bodies.
 var pollBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
@@ -23,7 +27,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		p.late = false
 		s.mu.Unlock()
 		if late {
-			s.respondPoll(w, []byte("6"))
+			s.respondPoll(w, r, []byte("6"))
 		} else {
 			s.server.refuse(w, r, UnknownSession)
 		}
@@ -58,7 +62,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early
 			final := p.final
 			p.waiting = nil
 			s.mu.Unlock()
-			s.respondPoll(w, []byte(final))
+			s.respondPoll(w, r, []byte(final))
 			return
 		case len(s.queue) > 0:
 			s.answer(w, r, p)
@@ -66,7 +70,7 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early
 		case timedOut || p.upgrade == upgradeProbed && early:
 			p.waiting = nil
 			s.mu.Unlock()
-			s.respondPoll(w, []byte("6"))
+			s.respondPoll(w, r, []byte("6"))
 			return
 		}
 		if p.upgrade == upgradeProbed && timeout == nil {
@@ -91,10 +95,11 @@ func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early
 
 // answer writes what is queued. mu is held and released.
 func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
-	batch, since := s.take(nil, s.server.limits.Load().QueueBytes)
+	batch, since := s.take(nil, min(s.server.limits.Load().QueueBytes, maxPollBody))
 	last, reason := s.lastTaken()
 	// From here on the client may have the answer, and poll again.
 	p.waiting = nil
+	p.conn = connOf(r.Context())
 	s.mu.Unlock()
 
 	buffer := pollBuffers.Get().(*[]byte)
@@ -104,7 +109,7 @@ func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 		packets += m.packets()
 	}
 	// After the answer the client may close its connection as it likes.
-	ok := r.Context().Err() == nil && s.respondPoll(w, body)
+	ok := r.Context().Err() == nil && s.respondPoll(w, r, body)
 	if cap(body) <= maxBatch {
 		*buffer = body
 		pollBuffers.Put(buffer)

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -24,6 +25,7 @@ type polling struct {
 	waiting     chan struct{} // wakes the GET that waits; nil if none does
 	posting     bool          // a POST is being read
 	stopReading func()        // ends the reading of its body
+	conn        net.Conn      // of the last poll, if known
 	upgrade     upgradeStep
 	candidate   *wsConn // the WebSocket of an upgrade that is not done
 	// final is what a waiting poll gets once the session is closed: a close packet,
@@ -76,32 +78,40 @@ func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	s.server.polling.Add(1)
 	s.begin(r)
 	var body [192]byte
-	s.respondPoll(w, s.server.appendOpen(body[:0], s.id, false))
+	s.respondPoll(w, r, s.server.appendOpen(body[:0], s.id, false))
 }
 
 // respondPoll writes the body of a poll and reports whether it got out.
-func (s *Session) respondPoll(w http.ResponseWriter, body []byte) bool {
+func (s *Session) respondPoll(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=UTF-8")
-	return s.respond(w, body)
+	return s.respond(w, r, body)
 }
 
-func (s *Session) respond(w http.ResponseWriter, body []byte) bool {
+func (s *Session) respond(w http.ResponseWriter, r *http.Request, body []byte) bool {
 	h := w.Header()
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("Cache-Control", "no-store")
 	rc := http.NewResponseController(w)
 	// Not every ResponseWriter has deadlines; the server's own may do then.
 	_ = rc.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
+	var conn net.Conn // of a large body, for which the kernel may not have room at once
+	if len(body) > writeChunk {
+		conn = connOf(r.Context())
+	}
+	watch := s.watchProgress(conn, rc.SetWriteDeadline)
+	ok := write(w, rc, body)
+	watch.end()
+	return ok
+}
+
+func write(w http.ResponseWriter, rc *http.ResponseController, body []byte) bool {
 	w.WriteHeader(http.StatusOK)
 	if _, err := w.Write(body); err != nil {
 		return false
 	}
-	if err := rc.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return false
-	}
-	_ = rc.SetWriteDeadline(time.Time{})
-	return true
+	err := rc.Flush()
+	return err == nil || errors.Is(err, http.ErrNotSupported)
 }
 
 // awaitLatePoll keeps a closed session for the poll that may still come.

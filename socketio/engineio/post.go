@@ -58,19 +58,22 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html")
-	s.respond(w, []byte("ok"))
+	s.respond(w, r, []byte("ok"))
 }
 
-// readBody reads a POST's body, PingTimeout long at most (see [Server.ServeHTTP])
-// and no longer than the session is open.
+// readBody reads a POST's body, PingTimeout long at most (see [Server.ServeHTTP]) or
+// UnauthenticatedTimeout, and no longer than the session is open.
 func (s *Session) readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	limit := int64(s.server.opts.MaxPayload)
+	limit := int64(s.payloadLimit())
 	if r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit}
 	}
 	rc := http.NewResponseController(w)
 	s.mu.Lock()
 	s.polls.stopReading = func() { _ = rc.SetReadDeadline(aLongTimeAgo) }
+	if timeout := s.server.opts.UnauthenticatedTimeout; timeout > 0 && s.standing != Authenticated && s.state != stateClosed {
+		_ = rc.SetReadDeadline(time.Now().Add(timeout))
+	}
 	s.mu.Unlock()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	s.mu.Lock()

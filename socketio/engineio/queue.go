@@ -150,7 +150,7 @@ func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duratio
 		s.queue = nil
 	}
 	s.addQueued(-n, -size)
-	if s.beat.queued && left == 0 {
+	if s.beat.queued && n > 0 { // a ping is the first
 		s.pinged()
 	}
 	return batch, s.since

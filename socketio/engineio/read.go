@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/gorilla/websocket"
 )
@@ -44,7 +46,7 @@ func (s *Session) answerPings(ws *wsConn) {
 		now := s.server.now()
 		s.mu.Lock()
 		s.beat.lastPacket = now
-		allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, now)
+		allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, 0, now)
 		s.mu.Unlock()
 		if !allowed {
 			s.CloseNow(RateLimit)
@@ -81,16 +83,48 @@ func (s *Session) park(ws *wsConn) bool {
 // read reads messages until the connection ends, or can be parked.
 func (s *Session) read(ws *wsConn) {
 	for {
-		kind, data, err := ws.readMessage()
+		s.limitMessageTime(ws)
+		kind, data, err := s.readMessage(ws)
 		if err != nil {
 			s.CloseNow(ws.reasonOf(err))
 			return
 		}
+		s.endMessageTime(ws)
 		ok := s.handleFrame(kind, *data)
 		putReadBuffer(data)
 		if !ok || s.park(ws) {
 			return
 		}
+	}
+}
+
+// limitMessageTime waits for the first byte of a message, and bounds the time until
+// its end, for a client that is not authenticated.
+func (s *Session) limitMessageTime(ws *wsConn) {
+	timeout := s.server.opts.UnauthenticatedTimeout
+	if timeout == 0 || !s.unauthenticated() {
+		return
+	}
+	if _, err := ws.reader.Peek(1); err != nil {
+		return // readMessage gets it again
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.standing != Authenticated && s.state != stateClosed { // else the deadline is closeFor's
+		_ = ws.Conn.SetReadDeadline(time.Now().Add(timeout))
+	}
+}
+
+// endMessageTime ends what limitMessageTime began; [Session.SetStanding] does so for a
+// client that was authenticated meanwhile.
+func (s *Session) endMessageTime(ws *wsConn) {
+	if s.server.opts.UnauthenticatedTimeout == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.standing != Authenticated && s.state != stateClosed {
+		_ = ws.Conn.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -114,6 +148,8 @@ func (c *wsConn) reasonOf(err error) Reason {
 	switch {
 	case errors.Is(err, websocket.ErrReadLimit):
 		return PayloadTooBig
+	case errors.Is(c.readErr, os.ErrDeadlineExceeded):
+		return MessageTimeout
 	case errors.Is(err, io.EOF) || errors.Is(c.readErr, io.EOF):
 		return TransportClose
 	case c.readErr != nil:
@@ -124,10 +160,10 @@ func (c *wsConn) reasonOf(err error) Reason {
 	return ParseError
 }
 
-// readMessage reads one message of at most MaxPayload bytes. The caller gives the
+// readMessage reads one message of at most payloadLimit bytes. The caller gives the
 // buffer back with putReadBuffer.
-func (c *wsConn) readMessage() (kind int, data *[]byte, err error) {
-	kind, r, err := c.gorilla.NextReader()
+func (s *Session) readMessage(ws *wsConn) (kind int, data *[]byte, err error) {
+	kind, r, err := ws.gorilla.NextReader()
 	if err != nil {
 		return 0, nil, err
 	}
@@ -139,6 +175,9 @@ func (c *wsConn) readMessage() (kind int, data *[]byte, err error) {
 		}
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
+		if limit := s.server.opts.UnauthenticatedPayload; limit > 0 && len(b) > limit && len(b) > s.payloadLimit() {
+			err = websocket.ErrReadLimit
+		}
 		if err == io.EOF {
 			*data = b
 			return kind, data, nil
@@ -149,6 +188,16 @@ func (c *wsConn) readMessage() (kind int, data *[]byte, err error) {
 			return 0, nil, err
 		}
 	}
+}
+
+// payloadLimit returns the size of the largest message or body that the client may
+// send now.
+func (s *Session) payloadLimit() int {
+	o := &s.server.opts
+	if o.UnauthenticatedPayload > 0 && s.unauthenticated() {
+		return min(o.UnauthenticatedPayload, o.MaxPayload)
+	}
+	return o.MaxPayload
 }
 
 // readBuffers has the buffers of inbound messages, so that an idle connection has

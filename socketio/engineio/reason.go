@@ -23,8 +23,12 @@ const (
 	QueuePackets
 	// QueueBytes: too many bytes waited to be written: a slow consumer.
 	QueueBytes
-	// PayloadTooBig: an inbound message or body was larger than MaxPayload.
+	// PayloadTooBig: an inbound message or body was larger than MaxPayload, or, before
+	// the client was authenticated, than UnauthenticatedPayload.
 	PayloadTooBig
+	// MessageTimeout: a client that is not authenticated did not finish a message in
+	// time.
+	MessageTimeout
 	// RateLimit: too many inbound packets per second.
 	RateLimit
 	// ServerClose: the application closed the session.
@@ -36,6 +40,8 @@ const (
 	Shutdown
 	// ConnectTimeout: no namespace was connected in time (Socket.IO).
 	ConnectTimeout
+	// ConnectRefused: too many CONNECTs were refused (Socket.IO).
+	ConnectRefused
 	// TooManyAttachments: a packet announced more than is allowed (Socket.IO).
 	TooManyAttachments
 	// TooManyRooms: a socket asked for more subscriptions than is allowed.
@@ -70,8 +76,15 @@ const (
 	MaxConnections
 	// MaxConnectionsPerAddress: HTTP 503.
 	MaxConnectionsPerAddress
+	// MaxUnauthenticated: HTTP 503. It is also the reason for closing an anonymous
+	// session to make room for another.
+	MaxUnauthenticated
+	// MaxUnauthenticatedPerAddress: HTTP 503.
+	MaxUnauthenticatedPerAddress
 	// HandshakeRate: HTTP 503.
 	HandshakeRate
+	// HandshakeRatePerAddress: HTTP 503.
+	HandshakeRatePerAddress
 	// ShuttingDown: HTTP 503.
 	ShuttingDown
 
@@ -83,6 +96,7 @@ var reasonNames = [NumReasons]string{
 	ClientClose: "client_close", TransportClose: "transport_close", TransportError: "transport_error",
 	ParseError: "parse_error", PingTimeout: "ping_timeout", WriteTimeout: "write_timeout",
 	QueuePackets: "queue_packets", QueueBytes: "queue_bytes", PayloadTooBig: "payload_too_big",
+	MessageTimeout: "message_timeout", ConnectRefused: "connect_refused",
 	RateLimit: "rate_limit", ServerClose: "server_close", Shed: "shed", Shutdown: "shutdown",
 	ConnectTimeout: "connect_timeout", TooManyAttachments: "too_many_attachments",
 	TooManyRooms: "too_many_rooms", ServerDisconnect: "server_disconnect",
@@ -91,7 +105,9 @@ var reasonNames = [NumReasons]string{
 	BadRequest: "bad_request", ForbiddenOrigin: "forbidden_origin",
 	UnsupportedProtocol: "unsupported_protocol", MaxConnections: "max_connections",
 	MaxConnectionsPerAddress: "max_connections_per_address", HandshakeRate: "handshake_rate",
-	ShuttingDown: "shutting_down",
+	MaxUnauthenticated: "max_unauthenticated", MaxUnauthenticatedPerAddress: "max_unauthenticated_per_address",
+	HandshakeRatePerAddress: "handshake_rate_per_address",
+	ShuttingDown:            "shutting_down",
 }
 
 // String returns the reason's label, such as "ping_timeout".

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
@@ -23,7 +24,8 @@ func refusal(reason Reason) (status, code int, message string) {
 		return http.StatusForbidden, 4, "Forbidden"
 	case UnsupportedProtocol:
 		return http.StatusBadRequest, 5, "Unsupported protocol version"
-	case MaxConnections, MaxConnectionsPerAddress, HandshakeRate:
+	case MaxConnections, MaxConnectionsPerAddress, MaxUnauthenticated, MaxUnauthenticatedPerAddress,
+		HandshakeRate, HandshakeRatePerAddress:
 		return http.StatusServiceUnavailable, 4, "Server at capacity"
 	case ShuttingDown:
 		return http.StatusServiceUnavailable, 4, "Server is shutting down"
@@ -31,9 +33,21 @@ func refusal(reason Reason) (status, code int, message string) {
 	return http.StatusBadRequest, 3, "Bad request"
 }
 
+// logLimit logs once for each limit that it keeps clients away.
+func (s *Server) logLimit(reason Reason) {
+	switch reason {
+	case MaxConnections, MaxConnectionsPerAddress, MaxUnauthenticated, MaxUnauthenticatedPerAddress,
+		HandshakeRate, HandshakeRatePerAddress:
+		if !s.limitLogged[reason].Swap(true) {
+			s.opts.Logger.Warn("a limit keeps clients away; from now on they are counted only", slog.String("reason", reason.String()))
+		}
+	}
+}
+
 // refuse answers a request that is not served, and counts it.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	s.refusals[reason].Add(1)
+	s.logLimit(reason)
 	if r.Body != http.NoBody {
 		// The HTTP server reads some of an unread body, to keep the connection: this
 		// bounds the time.

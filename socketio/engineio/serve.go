@@ -1,8 +1,8 @@
 package engineio
 
 import (
-	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"time"
 
@@ -65,12 +65,34 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgr
 	}
 }
 
+// maxHead bounds the headers and the query of a handshake in bytes, as Node's server
+// does: a Handler may keep them for as long as the session is open.
+const maxHead = 16 << 10
+
+func headSize(r *http.Request) int {
+	n := len(r.URL.RawQuery)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v)
+		}
+	}
+	return n
+}
+
 // handshake opens a session.
 func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool) {
-	address := s.address(r)
-	if reason, ok := s.admission.admit(s.limits.Load(), address, s.now()); !ok {
+	if headSize(r) > maxHead {
+		s.refuse(w, r, BadRequest)
+		return
+	}
+	address, evicted, reason, ok := s.admission.admit(s.limits.Load(), s.address(r), s.now())
+	if !ok {
 		s.refuse(w, r, reason)
 		return
+	}
+	if evicted != nil {
+		s.logLimit(MaxUnauthenticated)
+		evicted.CloseNow(MaxUnauthenticated)
 	}
 	session := s.newSession(address)
 	if !upgrade {
@@ -80,19 +102,16 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool)
 	ws, err := s.accept(w, r)
 	if err != nil {
 		s.refusals[BadRequest].Add(1)
-		s.admission.release(address)
+		s.admission.release(session, Anonymous, s.now())
 		return
 	}
 	session.openWebSocket(ws, r)
 }
 
-func (s *Server) address(r *http.Request) string {
+func (s *Server) address(r *http.Request) netip.Addr {
 	if s.opts.ClientAddress != nil {
 		return s.opts.ClientAddress(r)
 	}
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address if it is none
+	return peer.Addr()
 }

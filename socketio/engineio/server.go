@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -50,7 +51,8 @@ type Server struct {
 	stopped   bool
 	admission admission
 
-	goroutines group
+	goroutines  group
+	limitLogged [NumReasons]atomic.Bool // by logLimit
 	counters
 }
 
@@ -63,11 +65,12 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{
-		opts:     o,
-		handler:  h,
-		start:    time.Now(),
-		sessions: make(map[string]*Session),
-		late:     make(map[string]*Session),
+		opts:      o,
+		handler:   h,
+		start:     time.Now(),
+		admission: newAdmission(&o.Limits),
+		sessions:  make(map[string]*Session),
+		late:      make(map[string]*Session),
 		upgrader: websocket.Upgrader{
 			// The origin was checked before, with CORS.
 			CheckOrigin:     func(*http.Request) bool { return true },
@@ -75,8 +78,6 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		},
 	}
 	s.limits.Store(&o.Limits)
-	s.admission.perAddress = make(map[string]int)
-	s.admission.handshakes.tokens = float64(o.HandshakesPerSecond)
 	for i, upgrades := range []string{`["websocket"]`, `[]`} {
 		s.openTail[i] = fmt.Sprintf(`","upgrades":%s,"pingInterval":%d,"pingTimeout":%d,"maxPayload":%d}`,
 			upgrades, o.PingInterval.Milliseconds(), o.PingTimeout.Milliseconds(), o.MaxPayload)
@@ -91,9 +92,12 @@ func NewServer(o Options, h Handler) (*Server, error) {
 // now is the time on the server's own clock, which only goes forward.
 func (s *Server) now() time.Duration { return time.Since(s.start) }
 
-func (s *Server) newSession(address string) *Session {
+// newSession returns an anonymous session of an admitted address.
+func (s *Server) newSession(address netip.Addr) *Session {
 	i := s.next.Add(1) % uint32(len(s.writers))
-	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], writeOwned: true}
+	session := &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], writeOwned: true}
+	s.admission.setStanding(session, Anonymous)
+	return session
 }
 
 // NewID returns 120 random bits as 20 characters that need no escape in JSON or

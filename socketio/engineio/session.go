@@ -1,7 +1,9 @@
 package engineio
 
 import (
+	"container/list"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -11,7 +13,7 @@ import (
 type Session struct {
 	server   *Server
 	id       string
-	address  string // for the limit per address
+	address  netip.Addr // what it is counted under; see hosts
 	receiver Receiver
 	writer   *writer
 
@@ -20,12 +22,13 @@ type Session struct {
 	receiving sync.Mutex
 	inbound   bucket // guarded by mu
 
-	mu     sync.Mutex
-	state  state
-	reason Reason
-	ws     *wsConn  // nil while the transport is polling
-	polls  *polling // nil if the session never was on polling
-	done   chan struct{}
+	mu       sync.Mutex
+	state    state
+	reason   Reason
+	standing Standing
+	ws       *wsConn  // nil while the transport is polling
+	polls    *polling // nil if the session never was on polling
+	done     chan struct{}
 
 	// The outbound queue. depth and size count the messages and bytes that are
 	// queued or being written to a client that is slow to read.
@@ -43,6 +46,8 @@ type Session struct {
 	space  chan struct{} // closed when the queue has room again; nil unless WaitSpace runs
 
 	beat heartbeat
+
+	anonymous *list.Element // in admission.anonymous; guarded by admission.mu
 }
 
 type state uint8
@@ -96,7 +101,7 @@ func (s *Session) handle(p Packet) bool {
 		return false
 	}
 	s.beat.lastPacket = now
-	allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, now)
+	allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, 0, now)
 	if p.Type == PacketPong && allowed && s.state == stateOpen {
 		s.pong(now)
 	}

@@ -59,7 +59,7 @@ func (s *Session) upgrade(ws *wsConn) {
 // probe answers the client's probe and waits for its upgrade packet.
 func (s *Session) probe(ws *wsConn) bool {
 	for step := range 2 {
-		kind, data, err := ws.readMessage()
+		kind, data, err := s.readMessage(ws)
 		if err != nil {
 			return false
 		}

@@ -99,8 +99,13 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request) (*wsConn, error)
 	ws := &wsConn{response: make([]byte, 0, 384)}
 	h := &hijacker{ResponseWriter: w, conn: ws, writer: responseWriters.Get().(*bufio.Writer)}
 	defer responseWriters.Put(h.writer)
+	var header http.Header
+	if offered := websocket.Subprotocols(r); len(offered) > 0 {
+		// A browser closes the connection if none of those it offers is chosen.
+		header = http.Header{"Sec-Websocket-Protocol": offered[:1]}
+	}
 	var err error
-	if ws.gorilla, err = s.upgrader.Upgrade(h, r, nil); err != nil {
+	if ws.gorilla, err = s.upgrader.Upgrade(h, r, header); err != nil {
 		return nil, err
 	}
 	ws.gorilla.SetReadLimit(int64(s.opts.MaxPayload))

@@ -1,9 +1,6 @@
 package parser
 
-import (
-	"bytes"
-	"encoding/json"
-)
+import "bytes"
 
 // Decoder puts packets and their attachments together. The zero value with limits
 // set is ready; it belongs to one connection and is not for concurrent use.
@@ -57,37 +54,4 @@ func (d *Decoder) Binary(data []byte) (p Packet, attachments [][]byte, ok bool, 
 	p, attachments = *d.pending, d.attachments
 	d.pending, d.attachments, d.size = nil, nil, 0
 	return p, attachments, true, nil
-}
-
-// validPlaceholders reports whether each placeholder in data refers to one of n
-// attachments. Node's decoder refuses the others too; to pass them on would make
-// other clients drop their connections.
-func validPlaceholders(data []byte, n int) bool {
-	var v any
-	if err := json.Unmarshal(data, &v); err != nil {
-		return false
-	}
-	return placeholdersWithin(v, n)
-}
-
-func placeholdersWithin(v any, n int) bool {
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			if !placeholdersWithin(e, n) {
-				return false
-			}
-		}
-	case map[string]any:
-		if v["_placeholder"] == true {
-			num, ok := v["num"].(float64)
-			return ok && num >= 0 && num < float64(n) && num == float64(int(num))
-		}
-		for _, e := range v {
-			if !placeholdersWithin(e, n) {
-				return false
-			}
-		}
-	}
-	return true
 }

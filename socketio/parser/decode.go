@@ -14,6 +14,9 @@ var (
 	ErrAttachments = errors.New("too many attachments")
 )
 
+// IsConnect reports whether a text packet is a CONNECT, if it is valid.
+func IsConnect(text []byte) bool { return len(text) > 0 && text[0] == '0'+byte(Connect) }
+
 // Decode decodes a text packet of at most maxAttachments attachments. It accepts
 // and refuses what Node's decoder does, but for white space before the id and
 // events without a payload, which no client sends.

@@ -5,7 +5,7 @@
 //	packet.go    Packet and its types
 //	encode.go    Append: a packet as text
 //	decode.go    Decode: a packet from text
-//	binary.go    Decoder: packets with their attachments
+//	binary.go    Decoder: packets with their attachments; placeholder.go: where they go
 //	event.go     the name of an event
 //	elements.go  the elements of its array
 //

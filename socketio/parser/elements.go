@@ -7,11 +7,16 @@ import (
 	"chatbridge/internal/jsonscan"
 )
 
-// Elements appends the elements of a JSON array to dst. array must be valid, as
-// the Data of a decoded event or acknowledgement is; the elements alias it.
-func Elements(dst []json.RawMessage, array []byte) []json.RawMessage {
+// Elements returns the elements of a JSON array; false means that there are more than
+// limit. array must be valid, as the Data of a decoded event or acknowledgement is;
+// the elements alias it.
+func Elements(array []byte, limit int) ([]json.RawMessage, bool) {
+	var out []json.RawMessage
 	for it := jsonscan.Iterate(array); it.Next(); {
-		dst = append(dst, slices.Clip(it.Value))
+		if len(out) == limit {
+			return nil, false
+		}
+		out = append(out, slices.Clip(it.Value))
 	}
-	return dst
+	return out, true
 }

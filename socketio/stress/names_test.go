@@ -12,6 +12,14 @@ const (
 	polling      = "/api/ws/?EIO=4&transport=polling"
 	tooManyRooms = engineio.TooManyRooms
 	panicked     = engineio.Panic
+
+	writeTimeout                 = engineio.WriteTimeout
+	transportError               = engineio.TransportError
+	messageTimeout               = engineio.MessageTimeout
+	connectRefused               = engineio.ConnectRefused
+	maxUnauthenticated           = engineio.MaxUnauthenticated
+	maxUnauthenticatedPerAddress = engineio.MaxUnauthenticatedPerAddress
+	handshakeRatePerAddress      = engineio.HandshakeRatePerAddress
 )
 
 // discard is where the HTTP server's complaints about hostile clients go.

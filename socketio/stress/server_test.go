@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"chatbridge/socketio"
+	"chatbridge/socketio/engineio"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -54,6 +55,7 @@ func start(t *testing.T, o socketio.Options) *server {
 	h := httptest.NewUnstartedServer(s)
 	h.Config.ReadHeaderTimeout = 2 * time.Second
 	h.Config.ErrorLog = discard
+	h.Config.ConnContext = engineio.ConnContext
 	h.Start()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), waitLimit)
