@@ -70,7 +70,7 @@ func relationOf(name string, identity source.Identity, columns [][3]string) *sou
 func warmMapper(tb testing.TB) *engine.Mapper {
 	tb.Helper()
 	m := engine.New(load(tb, "crm"), engine.Options{})
-	contact := [][3]string{{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"}, {"name", "text", "Ana"}, {"phone", "text", "5511987654321"}, {"avatar_url", "text", "https://cdn/ana.png"}}
+	contact := [][3]string{{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"}, {"workspace_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000a1"}, {"name", "text", "Ana"}, {"phone", "text", "5511987654321"}, {"avatar_url", "text", "https://cdn/ana.png"}}
 	conversation := [][3]string{
 		{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c1"},
 		{"workspace_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000a1"},

@@ -157,10 +157,10 @@ func TestFetch(t *testing.T) {
 				"conversation id=c1", "conversation id=c2", "contact id=a1 name=Ana avatar_url=∅", `contact id=a2 name=Bia "B" \ avatar_url=https://cdn/b`)
 			found := fetch(t, l, s, engine.Need{Newest: of(id("c1"), id("c3"))}, "id", "body")
 			same(t, slices.DeleteFunc(found, func(f string) bool { return strings.HasPrefix(f, "conversation") }), "newest id=b2 body=newest")
-			same(t, fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}}}, "id"), "contact id=a2")
+			same(t, fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a2"))}}}, "id"), "contact id=a2")
 			same(t, fetch(t, l, s, engine.Need{Messages: of(id("b1"), id("b2"))}, "id", "quoted_message"),
 				`message id=b1 quoted_message={"a": 1}`, `message id=b2 quoted_message={"b": "é"}`)
-			related := fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
+			related := fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a1"))}}}, "id")
 			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
 			same(t, fetch(t, l, s, engine.Need{}))
 			if stats := l.Stats(); stats.Failures != 0 || stats.Fetches != 6 || stats.Rows == 0 || stats.Spent == 0 {
@@ -228,7 +228,7 @@ func TestOtherShapes(t *testing.T) {
 					"id", "name", "avatar_url", "quoted_message", "remote_jid")
 				same(t, slices.Compact(found), "conversation remote_jid=∅ id=c1", "contact id=a1 name=Ana avatar_url=∅", "newest id=b2 quoted_message=∅", "message id=b1 quoted_message=∅")
 			}
-			related := fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}}, "id")
+			related := fetch(t, l, s, engine.Need{Related: []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a1"))}}}, "id")
 			same(t, slices.Compact(related), "conversation id=c1", "conversation id=c3", "contact id=a1", "newest id=b2")
 		})
 	}
@@ -266,8 +266,8 @@ func TestOneRoundTrip(t *testing.T) {
 	l := lookup.NewSQL(pool(t, url, dial), s, patience)
 	need := engine.Need{
 		Conversations: of(id("c1")), Newest: of(id("c1"), id("c2")), Messages: of(id("b1")),
-		References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a2"))}},
-		Related:    []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}},
+		References: []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a2"))}},
+		Related:    []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a1"))}},
 	}
 	if got := fetch(t, l, s, need, "id"); len(got) < 6 {
 		t.Errorf("found %v", got)
@@ -389,7 +389,7 @@ func TestNotVisibleYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	contacts := func(keys ...string) engine.Need {
-		return engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", keys...)}}}
+		return engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: of(keys...)}}}
 	}
 	same(t, fetch(t, l, s, contacts(id("a2"), id("a9")), "id"), "contact id=a2", "contact id=a9")
 	if n := l.Stats().Again; n != 1 {
