@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/convert"
 	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
@@ -19,6 +20,9 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.spec.tables[plan.MessageTable].Conversation = s.Conversation
 	c.spec.tables[plan.MessageTable].Workspace = s.Workspace
 	s.Members = c.members(plan.MessageTable, at, k["members"], formOf[contract.WebSocketMessage]("message"))
+	if n := k["alias"]; n != nil {
+		c.spec.plan.Alias = c.alias(n)
+	}
 	follows := c.columnList(plan.MessageTable, k["follows"], "follows")
 	changes := c.columnList(plan.MessageTable, k["changes"], "changes")
 	if len(c.problems) > 0 {
@@ -33,6 +37,19 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 		}
 	}
 	c.messageSlots(s, follows, changes)
+}
+
+// alias compiles the other id of a message. messageStatus waits for nothing, so it is
+// of the message's own columns.
+func (c *compiler) alias(n *yaml.Node) plan.Expr {
+	c.member, c.section = "messageStatus.messageId", plan.MessageTable
+	x := c.compile(n, memberForm{name: "`alias:`", form: convert.FormText}, 0)
+	c.member = ""
+	if x != nil && !ownColumns(x) {
+		c.fail(n, "`alias:` reads columns of the message alone")
+		return nil
+	}
+	return x
 }
 
 // messageSlots tells which columns make which event of an UPDATE.

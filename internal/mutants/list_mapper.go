@@ -55,7 +55,7 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: a full batch loses its indexes", Why: "two events of a large transaction have one position, and the second is dropped as known",
 		File: "mapping/engine/batch.go", Package: "mapping/engine", Tests: []string{"TestLargeTransaction"},
-		Old: `b.base += 3*b.rows + RelatedLimit*b.referenceRows`, New: `b.base += 2*b.rows + RelatedLimit*b.referenceRows`,
+		Old: `b.base = b.relatedIndex() + RelatedLimit*b.referenceRows`, New: `b.base = b.conversationIndex() + RelatedLimit*b.referenceRows`,
 	},
 	{
 		Name: "mapper: in its second coming a change counts as none", Why: "an edit of a message in a transaction that was cut short is lost",

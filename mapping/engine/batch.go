@@ -10,10 +10,11 @@ import (
 // batch is the part of a transaction that is mapped together: what its rows make
 // that cannot be sent at once.
 //
-// Indexes: a row has two of its own, base+2i and base+2i+1. After those of all
-// n rows come n for conversations: the one that the row i touched first has
-// base+2n+i. After them RelatedLimit for each row of a reference that changed.
-// So an index depends on nothing but the rows before it.
+// Indexes: row i has rowIndexes of its own, from base+3i: for two messageStatus and
+// a message. After those of all n rows come 2n for conversations: the ones that row i
+// touched first have base+3n+2i and the next; a message that moves touches two. After
+// them RelatedLimit for each row of a reference that changed. So an index depends on
+// nothing but the rows before it.
 type batch struct {
 	base  uint32
 	rows  uint32
@@ -33,6 +34,15 @@ type batch struct {
 	// since.
 	latest map[RowKey]source.Row
 }
+
+const (
+	// rowIndexes are the indexes of a row, messageIndex where a message comes after
+	// messageStatus.
+	rowIndexes   = 3
+	messageIndex = 2
+	// conversationIndexes are those of the conversations that a row touches first.
+	conversationIndexes = 2
+)
 
 // waiting is an event that waits for a look-up, or for one before it that does.
 // Its bytes are its own.
@@ -89,7 +99,7 @@ func (b *batch) dropMessage(key rowKey, anywhere bool) {
 // touched is a conversation that a row of the batch concerns.
 type touched struct {
 	rowKey
-	// first is the place in the batch of the first row that touched it.
+	// first is its index after those of the rows: of the first row that touched it.
 	first uint32
 	// due tells that it gets an event.
 	due bool
@@ -103,9 +113,9 @@ func (b *batch) reset() {
 	b.rows, b.bytes, b.referenceRows = 0, 0, 0
 }
 
-// next counts a row and returns the first of its two indexes.
+// next counts a row and returns the first of its indexes.
 func (b *batch) next(row source.Row) uint32 {
-	index := b.base + 2*b.rows
+	index := b.base + rowIndexes*b.rows
 	b.rows++
 	b.bytes += rowSize(row)
 	return index
@@ -115,8 +125,16 @@ func (b *batch) full() bool { return b.rows >= b.maxRows || b.bytes >= b.maxByte
 
 // end starts the next batch of the transaction.
 func (b *batch) end() {
-	b.base += 3*b.rows + RelatedLimit*b.referenceRows
+	b.base = b.relatedIndex() + RelatedLimit*b.referenceRows
 	b.reset()
+}
+
+// conversationIndex is the first index of conversations, relatedIndex that of the
+// conversations of references.
+func (b *batch) conversationIndex() uint32 { return b.base + rowIndexes*b.rows }
+
+func (b *batch) relatedIndex() uint32 {
+	return b.conversationIndex() + conversationIndexes*b.rows
 }
 
 // few is the number of conversations up to which they are compared one by one.
@@ -136,7 +154,7 @@ func (b *batch) touch(key rowKey, due bool) {
 	}
 	t := &b.touched[n]
 	t.key, t.workspace = append(t.key[:0], key.key...), append(t.workspace[:0], key.workspace...)
-	t.first, t.due = b.rows-1, due
+	t.first, t.due = conversationIndexes*(b.rows-1), due
 	if n+1 > few {
 		if b.byKey == nil {
 			b.byKey = map[RowKey]int{}

@@ -44,7 +44,7 @@ func (s *sender) conversations(from int, send bool, emit Emit) (done int, err er
 		o := impossible
 		if t.due {
 			s.report.muted = !send
-			o = s.render.conversation(t.rowKey, b.base+2*b.rows+t.first)
+			o = s.render.conversation(t.rowKey, b.conversationIndex()+t.first)
 			s.report.muted = false
 		}
 		if o == needsLookup {
@@ -89,6 +89,11 @@ func (s *sender) waiting(emit Emit) error {
 		if err := s.deliver(&s.render.event, emit); err != nil {
 			return err
 		}
+		if w.kind == contract.MessageStatus && s.render.alias(w.index+1) {
+			if err := s.deliver(&s.render.event, emit); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -110,7 +115,7 @@ func (s *sender) noteReferences() {
 // their keys, without those that the batch sent anyway.
 func (s *sender) related(keys []rowKey, emit Emit) error {
 	b := &s.batch
-	index := b.base + 3*b.rows
+	index := b.relatedIndex()
 	limit := index + RelatedLimit*b.referenceRows
 	for _, key := range inOrder(keys) {
 		if i := b.find(key); i >= 0 && b.touched[i].due {

@@ -6,8 +6,9 @@ import (
 )
 
 // messageChange maps an INSERT or UPDATE of a message. An INSERT gives
-// message, and conversation at the end of the batch; an UPDATE messageStatus
-// when the status changed, and message again when anything else visible did.
+// message, and conversation at the end of the batch; an UPDATE messageStatus, under
+// each id of the message, when the status changed, and message again when anything
+// else visible did.
 func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit) error {
 	row := m.row
 	id, conv, ok := m.messageKeys(row)
@@ -42,7 +43,7 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		}
 	}
 	if otherChanged {
-		return m.send.message(row, m.partial, index+1, emit)
+		return m.send.message(row, m.partial, index+messageIndex, emit)
 	}
 	return nil
 }

@@ -30,12 +30,13 @@ type renderer struct {
 	// event is the one that was rendered last; out is its payload.
 	event contract.Event
 	out   []byte
-	// idAt and statusAt are where out has the message's id and status.
+	// idAt and statusAt are where out has the message's id and status, which begins
+	// with its JSON.
 	idAt, statusAt int
 	// conversationRow is the remembered row that the latest conversation event was
 	// rendered from, nil for none.
 	conversationRow *cachedRow
-	// other is a second rendering, to compare with out.
+	// other is a second rendering: to compare with out, or the payload of alias.
 	other []byte
 }
 
@@ -82,12 +83,11 @@ func (r *renderer) message(row source.Row, index uint32, cut bool) outcome {
 func (r *renderer) status(row source.Row, index uint32) outcome {
 	r.beginMessage(row)
 	id := row[r.plan.Message.Key].Data
-	const head, middle = `{"messageId":`, `,"status":`
-	out, ok := r.plan.IDMember.JSON(append(r.out[:0], head...), &r.env)
+	out, ok := r.plan.IDMember.JSON(append(r.out[:0], statusHead...), &r.env)
 	hasID := ok
 	if ok {
-		r.idAt, r.statusAt = len(head), len(out)+len(middle)
-		out, ok = r.plan.StatusMember.JSON(append(out, middle...), &r.env)
+		r.idAt, r.statusAt = len(statusHead), len(out)+len(statusMiddle)
+		out, ok = r.plan.StatusMember.JSON(append(out, statusMiddle...), &r.env)
 	}
 	if ok {
 		out = jsonscan.AppendString(append(out, `,"conversationId":`...), row[r.plan.Message.Conversation].Data)
@@ -110,6 +110,31 @@ func (r *renderer) status(row source.Row, index uint32) outcome {
 	}
 	r.setMessageEvent(contract.MessageStatus, index, row)
 	return rendered
+}
+
+// The beginning of a messageStatus, and what is between id and status.
+const statusHead, statusMiddle = `{"messageId":`, `,"status":`
+
+// alias renders the messageStatus that was rendered last once more, under the other
+// id by which clients may know the message. It is false where there is none, or it is
+// the same.
+func (r *renderer) alias(index uint32) bool {
+	if r.plan.Alias == nil {
+		return false
+	}
+	idEnd := r.statusAt - len(statusMiddle)
+	out, ok := r.plan.Alias.JSON(append(r.other[:0], statusHead...), &r.env)
+	r.other = out
+	if !ok || r.env.Over || bytes.Equal(out[len(statusHead):], r.out[len(statusHead):idEnd]) {
+		return false
+	}
+	key := plainText(out[len(statusHead):])
+	r.other = append(out, r.out[idEnd:]...)
+	if key == nil {
+		key, _ = r.plan.Alias.Text(&r.env)
+	}
+	r.event.Index, r.event.Key, r.event.Payload = index, key, r.other
+	return len(r.other) <= r.env.Most
 }
 
 // noStatus counts a change to a status that means none to clients.

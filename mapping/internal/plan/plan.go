@@ -43,6 +43,9 @@ type Plan struct {
 	// transaction only.
 	InsertedOnly bool
 	IDMember     Expr
+	// Alias is another id by which clients may know a message, nil for none. It
+	// reads the message's columns alone.
+	Alias Expr
 	// StatusMember is what is known of a message's status: the member without its
 	// fallback. StatusKept is its place in Kept, Statuses are the contract's.
 	StatusMember Expr
