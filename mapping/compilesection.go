@@ -91,6 +91,19 @@ func slotsOf(t plan.TableID, n int, members []plan.Member) []bool {
 	return out
 }
 
+// conversationSlots tells which columns of a table conversation events depend on.
+func conversationSlots(t plan.TableID, n int, s *plan.Section) []bool {
+	out := slotsOf(t, n, s.Members)
+	if s.Where != nil {
+		s.Where.Walk(func(r plan.Ref) {
+			if r.Table == t {
+				out[r.Slot] = true
+			}
+		})
+	}
+	return out
+}
+
 func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 	s := &c.spec.plan.Conversation
 	s.Table, s.Conversation = plan.ConversationTable, -1
@@ -107,8 +120,12 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 		c.fail(n, "`last_message:` is newest or inserted, not %q", n.Value)
 	}
 	s.Members = c.members(plan.ConversationTable, at, k["members"], formOf[contract.WebSocketConversation]("conversation"))
+	if n := k["where"]; n != nil {
+		c.section = plan.ConversationTable
+		s.Where = c.condition(n, 0)
+	}
 	changes := c.columnList(plan.ConversationTable, k["changes"], "changes")
-	visible := slotsOf(plan.ConversationTable, len(c.spec.tables[plan.ConversationTable].Columns), s.Members)
+	visible := conversationSlots(plan.ConversationTable, len(c.spec.tables[plan.ConversationTable].Columns), s)
 	s.Listed = changes != nil
 	if s.Listed {
 		clear(visible)

@@ -41,12 +41,9 @@ func (c *compiler) finish() {
 	grow(&s.FollowSlots, plan.MessageTable)
 	grow(&s.VisibleSlots[plan.MessageTable], plan.MessageTable)
 	grow(&s.VisibleSlots[plan.ConversationTable], plan.ConversationTable)
-	s.NewestSlots = slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members)
-	s.NewestSlots[s.Message.Key] = true
-	s.NewestSlots[s.Message.Conversation] = true
-	s.NewestSlots[s.Message.Workspace] = true
+	s.NewestSlots = conversationSlots(plan.MessageTable, len(tables[plan.MessageTable].Columns), &s.Conversation)
 	uses := false
-	for i, used := range slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members) {
+	for i, used := range s.NewestSlots {
 		uses = uses || used
 		if used && s.NewestBy < 0 {
 			c.problems = append(c.problems, Problem{
@@ -57,14 +54,24 @@ func (c *compiler) finish() {
 			return
 		}
 	}
+	s.NewestSlots[s.Message.Key] = true
+	s.NewestSlots[s.Message.Conversation] = true
+	s.NewestSlots[s.Message.Workspace] = true
 	if s.NewestBy >= 0 {
 		s.NewestSlots[s.NewestBy] = true
+	}
+	if s.Conversation.Where != nil {
+		s.Conversation.Where.Walk(func(r plan.Ref) {
+			if col := &tables[r.Table].Columns[r.Slot]; len(col.Members) == 0 {
+				col.Optional = !col.Required && !col.own
+			}
+		})
 	}
 	for _, r := range s.References {
 		if r.By.Table == plan.MessageTable {
 			s.NewestSlots[r.By.Slot] = true
 		}
-		s.ReferenceSlots = append(s.ReferenceSlots, slotsOf(r.Table, len(tables[r.Table].Columns), s.Conversation.Members))
+		s.ReferenceSlots = append(s.ReferenceSlots, conversationSlots(r.Table, len(tables[r.Table].Columns), &s.Conversation))
 	}
 	if uses && !s.InsertedOnly {
 		tables[plan.MessageTable].Newest = s.NewestBy

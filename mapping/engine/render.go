@@ -18,6 +18,8 @@ const (
 	needsLookup
 	// impossible: the event cannot be made; that is counted.
 	impossible
+	// unwanted: the mapping's `where:` leaves the row out.
+	unwanted
 )
 
 // renderer makes events of rows. Its buffers are used again for each event.
@@ -200,6 +202,12 @@ func (r *renderer) conversation(key rowKey, index uint32) outcome {
 	} else {
 		r.env.Set(plan.ConversationTable, nil)
 	}
+	if !r.wanted() && !r.env.Missed {
+		if !r.report.muted {
+			r.report.skip(skipWhere)
+		}
+		return unwanted
+	}
 	o := r.payload(contract.Conversation, plan.ConversationTable, key.key, r.plan.Conversation.Members)
 	if o = r.complete(o, plan.ConversationTable, key); o == rendered {
 		r.event = contract.Event{Kind: contract.Conversation, Index: index, Workspace: key.workspace, Conversation: key.key, Key: key.key, Payload: r.out}
@@ -261,11 +269,20 @@ func (r *renderer) messagesDiffer(was, now source.Row) bool {
 func (r *renderer) conversationsDiffer(was, now source.Row) bool {
 	r.env.Quiet = true
 	r.beginConversation(was)
+	wanted := r.wanted()
 	r.other = r.appendMembers(r.other[:0], r.plan.Conversation.Members, "")
 	r.beginConversation(now)
 	r.out = r.appendMembers(r.out[:0], r.plan.Conversation.Members, "")
+	differ := r.env.Over || wanted != r.wanted() || !bytes.Equal(r.other, r.out)
 	r.env.Quiet = false
-	return r.env.Over || !bytes.Equal(r.other, r.out)
+	return differ
+}
+
+// wanted tells whether the mapping's `where:` lets the conversation that was begun
+// make an event.
+func (r *renderer) wanted() bool {
+	where := r.plan.Conversation.Where
+	return where == nil || where.Holds(&r.env)
 }
 
 // appendMembers appends members of the event that was begun, but for one.

@@ -108,7 +108,7 @@ func (s *sender) note(kind contract.Kind, t plan.TableID, key rowKey, row source
 	switch {
 	case s.render.env.LookupFailed:
 		s.owe(kind, t, key, row, o)
-	case o == rendered:
+	case o == rendered || o == unwanted:
 		s.owed.settled(t, key)
 	}
 }

@@ -77,6 +77,8 @@ type Section struct {
 	// conversation's own section.
 	Key, Workspace, Conversation int
 	Members                      []Member
+	// Where is the condition of rows that make an event, nil for all.
+	Where Condition
 	// UnknownChanged: an UPDATE of which nobody knows what it changed counts as a
 	// change.
 	UnknownChanged bool
