@@ -29,6 +29,9 @@ type compiler struct {
 	// message.attachments.
 	member  string
 	section plan.TableID
+	// statusSlots are the message's columns that its status is made of, followSlots
+	// those that change together with it.
+	statusSlots, followSlots []bool
 }
 
 func compile(base, own document) (*Spec, error) {

@@ -55,14 +55,14 @@ func (c *compiler) alias(n *yaml.Node) plan.Expr {
 // messageSlots tells which columns make which event of an UPDATE.
 func (c *compiler) messageSlots(s *plan.Section, follows, changes []int) {
 	n := len(c.spec.tables[plan.MessageTable].Columns)
-	c.spec.plan.StatusSlots, c.spec.plan.FollowSlots = make([]bool, n), make([]bool, n)
+	c.statusSlots, c.followSlots = make([]bool, n), make([]bool, n)
 	c.spec.plan.StatusMember.Walk(func(r plan.Ref) {
 		if r.Table == plan.MessageTable {
-			c.spec.plan.StatusSlots[r.Slot] = true
+			c.statusSlots[r.Slot] = true
 		}
 	})
 	for _, slot := range follows {
-		c.spec.plan.FollowSlots[slot] = true
+		c.followSlots[slot] = true
 	}
 	visible := slotsOf(plan.MessageTable, n, s.Members)
 	s.Listed = changes != nil
@@ -73,7 +73,7 @@ func (c *compiler) messageSlots(s *plan.Section, follows, changes []int) {
 		}
 	}
 	for slot := range visible {
-		visible[slot] = visible[slot] && !c.spec.plan.StatusSlots[slot]
+		visible[slot] = visible[slot] && !c.statusSlots[slot]
 	}
 	c.spec.plan.VisibleSlots[plan.MessageTable] = visible
 }

@@ -30,15 +30,6 @@ func (c *compiler) finish() {
 			markColumns(m.Value, s.ContentSlots)
 		}
 	}
-	s.KeptSlots = make([]bool, len(tables[plan.MessageTable].Columns))
-	for n, x := range s.Kept {
-		if n == s.StatusKept {
-			continue
-		}
-		x.Walk(func(r plan.Ref) { s.KeptSlots[r.Slot] = true })
-	}
-	grow(&s.StatusSlots, plan.MessageTable)
-	grow(&s.FollowSlots, plan.MessageTable)
 	grow(&s.VisibleSlots[plan.MessageTable], plan.MessageTable)
 	grow(&s.VisibleSlots[plan.ConversationTable], plan.ConversationTable)
 	s.NewestSlots = conversationSlots(plan.MessageTable, len(tables[plan.MessageTable].Columns), &s.Conversation)
@@ -75,5 +66,30 @@ func (c *compiler) finish() {
 	}
 	if uses && !s.InsertedOnly {
 		tables[plan.MessageTable].Newest = s.NewestBy
+	}
+	c.messageUses()
+}
+
+// messageUses tells what each of the message's columns is used for.
+func (c *compiler) messageUses() {
+	s, table := &c.spec.plan, &c.spec.tables[plan.MessageTable]
+	s.Uses = make([]plan.Use, len(table.Columns))
+	mark := func(slots []bool, use plan.Use) {
+		for slot, used := range slots {
+			if used {
+				s.Uses[slot] |= use
+			}
+		}
+	}
+	mark(s.VisibleSlots[plan.MessageTable], plan.UseVisible)
+	mark(c.followSlots, plan.UseFollow)
+	mark(c.statusSlots, plan.UseStatus)
+	if table.Newest >= 0 {
+		mark(s.NewestSlots, plan.UsePreview)
+	}
+	for n, x := range s.Kept {
+		if n != s.StatusKept {
+			x.Walk(func(r plan.Ref) { s.Uses[r.Slot] |= plan.UseKept })
+		}
 	}
 }

@@ -101,8 +101,16 @@ type touched struct {
 	rowKey
 	// first is its index after those of the rows: of the first row that touched it.
 	first uint32
-	// due tells that it gets an event.
-	due bool
+	// due tells that it gets an event; preview that it gets one if its newest message
+	// is none later than previewOrder.
+	due, preview bool
+	previewOrder int64
+}
+
+// changedPreview notes that a message of that order was changed.
+func (t *touched) changedPreview(order int64) {
+	t.previewOrder = max(t.previewOrder, order)
+	t.preview = true
 }
 
 func (b *batch) reset() {
@@ -142,9 +150,15 @@ const few = 8
 
 // touch notes that the present row concerns a conversation.
 func (b *batch) touch(key rowKey, due bool) {
+	t := b.touchAt(key, 0)
+	t.due = t.due || due
+}
+
+// touchAt is touch of the row's first conversation, or of another one: place is
+// below conversationIndexes. What it returns is valid until the next one.
+func (b *batch) touchAt(key rowKey, place uint32) *touched {
 	if i := b.find(key); i >= 0 {
-		b.touched[i].due = b.touched[i].due || due
-		return
+		return &b.touched[i]
 	}
 	n := len(b.touched)
 	if n < cap(b.touched) {
@@ -154,7 +168,7 @@ func (b *batch) touch(key rowKey, due bool) {
 	}
 	t := &b.touched[n]
 	t.key, t.workspace = append(t.key[:0], key.key...), append(t.workspace[:0], key.workspace...)
-	t.first, t.due = conversationIndexes*(b.rows-1), due
+	t.first, t.due, t.preview, t.previewOrder = conversationIndexes*(b.rows-1)+place, false, false, firstOrder
 	if n+1 > few {
 		if b.byKey == nil {
 			b.byKey = map[RowKey]int{}
@@ -164,6 +178,7 @@ func (b *batch) touch(key rowKey, due bool) {
 		}
 		b.byKey[key.owned()] = n
 	}
+	return t
 }
 
 // dropConversation takes the event of a deleted conversation back; anywhere: of
@@ -171,13 +186,13 @@ func (b *batch) touch(key rowKey, due bool) {
 func (b *batch) dropConversation(key rowKey, anywhere bool) {
 	if !anywhere {
 		if i := b.find(key); i >= 0 {
-			b.touched[i].due = false
+			b.touched[i].due, b.touched[i].preview = false, false
 		}
 		return
 	}
 	for i := range b.touched {
 		if t := &b.touched[i]; string(t.key) == string(key.key) {
-			t.due = false
+			t.due, t.preview = false, false
 		}
 	}
 }

@@ -41,11 +41,17 @@ func (s *sender) conversations(from int, send bool, emit Emit) (done int, err er
 	b := &s.batch
 	for i := from; i < len(b.touched); i++ {
 		t := &b.touched[i]
-		o := impossible
+		o, undecided := impossible, false
+		if !t.due && t.preview {
+			t.due, undecided = s.previewDue(t)
+		}
 		if t.due {
-			s.report.muted = !send
+			s.report.muted = !send || undecided
 			o = s.render.conversation(t.rowKey, b.conversationIndex()+t.first)
 			s.report.muted = false
+		}
+		if undecided {
+			t.due, o = false, needsLookup
 		}
 		if o == needsLookup {
 			send = false

@@ -271,7 +271,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if got := outline(w.tx(update("messages", nil, message.with(fields{"id": "m0", "conversation_id": "c0", "body": "edited"})))); got != "1 messageStatus c0 m0\n" {
 		t.Errorf("forgotten message: %s", got)
 	}
-	if got := outline(w.tx(update("messages", nil, message.with(fields{"id": "m499", "conversation_id": "c499", "body": "edited"})))); got != "3 message c499 m499\n" {
+	if got := outline(w.tx(update("messages", nil, message.with(fields{"id": "m499", "conversation_id": "c499", "body": "edited"})))); got != "3 message c499 m499\n4 conversation c499 c499\n" {
 		t.Errorf("remembered message: %s", got)
 	}
 }
@@ -582,10 +582,11 @@ func TestLargeValueAndConversationAreAskedForTogether(t *testing.T) {
 	}
 	w := newWorld(t, spec, engine.Options{Lookup: &answers{found: []engine.Found{
 		found(spec, "message", false, message.with(fields{"body": "large"})), found(spec, "conversation", false, conversation), found(spec, "contact", false, ana),
+		found(spec, "message", true, message.with(fields{"body": "large"})),
 	}}})
 	w.identity = source.IdentityDefault
 	events := w.tx(update("messages", nil, message.with(fields{"body": unchanged})))
-	if len(events) != 2 || !strings.Contains(string(events[1].Payload), `"content":"large"`) {
+	if len(events) != 3 || !strings.Contains(string(events[1].Payload), `"content":"large"`) {
 		t.Errorf("events %s; warned %v", payloads(events), w.warnings)
 	}
 }

@@ -256,23 +256,23 @@ func (r *renderer) quietText(x plan.Expr, row source.Row) ([]byte, bool) {
 // anything but the status. What would have to be looked up counts as the
 // same in both; what is too large to be rendered as different.
 func (r *renderer) messagesDiffer(was, now source.Row) bool {
-	r.env.Quiet = true
-	r.beginMessage(was)
-	r.other = r.appendMembers(r.other[:0], r.plan.Message.Members, "status")
-	r.beginMessage(now)
-	r.out = r.appendMembers(r.out[:0], r.plan.Message.Members, "status")
-	r.env.Quiet = false
-	return r.env.Unsent != 0 || r.env.Over || !bytes.Equal(r.other, r.out)
+	return r.differ(r.beginMessage, r.plan.Message.Members, "status", was, now) || r.env.Unsent != 0
 }
 
 // conversationsDiffer is messagesDiffer of two states of a conversation.
 func (r *renderer) conversationsDiffer(was, now source.Row) bool {
+	return r.differ(r.beginConversation, r.plan.Conversation.Members, "", was, now)
+}
+
+// differ tells whether members, but for one, of two states of a row differ, or
+// whether conversations are wanted.
+func (r *renderer) differ(begin func(source.Row), members []plan.Member, but string, was, now source.Row) bool {
 	r.env.Quiet = true
-	r.beginConversation(was)
+	begin(was)
 	wanted := r.wanted()
-	r.other = r.appendMembers(r.other[:0], r.plan.Conversation.Members, "")
-	r.beginConversation(now)
-	r.out = r.appendMembers(r.out[:0], r.plan.Conversation.Members, "")
+	r.other = r.appendMembers(r.other[:0], members, but)
+	begin(now)
+	r.out = r.appendMembers(r.out[:0], members, but)
 	differ := r.env.Over || wanted != r.wanted() || !bytes.Equal(r.other, r.out)
 	r.env.Quiet = false
 	return differ

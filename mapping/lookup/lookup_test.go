@@ -371,7 +371,7 @@ func TestRefused(t *testing.T) {
 // given up.
 func TestNotVisibleYet(t *testing.T) {
 	t.Parallel()
-	url := pgtest.DB(t, schemas.CRM, rows)
+	url := pgtest.DB(t, schemas.CRM, rows, "alter table contacts add column is_real boolean")
 	database := newRest(t, pool(t, url, nil))
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -398,6 +398,36 @@ func TestNotVisibleYet(t *testing.T) {
 	same(t, fetch(t, l, s, contacts(id("a2"), id("77")), "id"), "contact id=a2")
 	if n := l.Stats().Again; n != 4 {
 		t.Errorf("asked again %d times for what is not there, want 3", n-1)
+	}
+}
+
+// A newest message that is gone by the stream was read too early: it is asked for
+// again, and in the end given as it was found.
+func TestGoneIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.DB(t, schemas.CRM, rows)
+			s := spec(t, "crm", "")
+			l := w.make(t, url, s)
+			need := engine.Need{Newest: of(id("c1"), id("c2")), Left: map[engine.Leaving]int64{{Conversation: of(id("c1"))[0], Message: id("b2")}: 0}}
+			newest := func() []string {
+				found := fetch(t, l, s, need, "id")
+				return slices.DeleteFunc(found, func(f string) bool { return strings.HasPrefix(f, "conversation") })
+			}
+			same(t, newest(), "newest id=b2", "newest id=b4")
+			if n := l.Stats().Again; n != 3 {
+				t.Errorf("asked again %d times, want 3", n)
+			}
+			if err := pgtest.Exec(t.Context(), url, "delete from messages where id = u('b2')"); err != nil {
+				t.Fatal(err)
+			}
+			same(t, newest(), "newest id=b1", "newest id=b4")
+			if n := l.Stats().Again; n != 3 {
+				t.Errorf("asked again %d times for one that was there", n-3)
+			}
+		})
 	}
 }
 

@@ -52,16 +52,14 @@ type Plan struct {
 	StatusKept   int
 	Statuses     []string
 	// Kept are the expressions whose value is remembered after the row has it no
-	// more. KeptSlots are the message's columns that they read, but for those of the
-	// status.
-	Kept      []Expr
-	KeptSlots []bool
+	// more.
+	Kept []Expr
 	// CountedWords are the members whose unknown words are counted.
 	CountedWords []string
-	// ContentSlots are the message's columns that its content is the text of,
-	// StatusSlots those that its status is made of, FollowSlots those that change
-	// together with the status.
-	ContentSlots, StatusSlots, FollowSlots []bool
+	// ContentSlots are the message's columns that its content is the text of.
+	ContentSlots []bool
+	// Uses tell what a change of each of the message's columns means.
+	Uses []Use
 	// VisibleSlots are the columns whose change makes the event again: of the
 	// message without those of the status, and of the conversation.
 	VisibleSlots [FirstReference][]bool
@@ -69,6 +67,22 @@ type Plan struct {
 	// read.
 	ReferenceSlots [][]bool
 }
+
+// Use is what a column of messages is used for.
+type Use uint8
+
+const (
+	// UseVisible: its change makes the message again, UseFollow: unless the status
+	// changed as well.
+	UseVisible Use = 1 << iota
+	UseFollow
+	// UseStatus: the status is made of it.
+	UseStatus
+	// UsePreview: conversations show it of their newest message.
+	UsePreview
+	// UseKept: it is among what Plan.Kept reads, but for the status.
+	UseKept
+)
 
 // Section is how one of the two main tables becomes its event.
 type Section struct {
