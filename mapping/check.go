@@ -36,10 +36,13 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 			has[name] = true
 		}
 		for _, c := range t.Columns {
-			if has[c.Name] {
+			if has[c.Name] || c.Optional {
 				continue
 			}
 			p := Problem{File: c.at.file, Line: c.at.line, Text: fmt.Sprintf("%s.%s has no column %q: %s", t.Schema, t.Name, c.Name, nearest.Hint(c.Name, real))}
+			if !t.Stream && t.Workspace >= 0 && c.Name == t.Columns[t.Workspace].Name {
+				p.Text += fmt.Sprintf("; where its ids are one in the whole table write `references: {%s: {workspace: null}}`", t.Role)
+			}
 			if c.Required || c.own {
 				problems = append(problems, p)
 				continue

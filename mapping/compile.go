@@ -29,6 +29,9 @@ type compiler struct {
 	// message.attachments.
 	member  string
 	section plan.TableID
+	// statusSlots are the message's columns that its status is made of, followSlots
+	// those that change together with it.
+	statusSlots, followSlots []bool
 }
 
 func compile(base, own document) (*Spec, error) {
@@ -130,8 +133,8 @@ func (c *compiler) document(top *yaml.Node) {
 		c.wordTables(w)
 	}
 	// All tables are declared first: expressions of one refer to the others.
-	msg := c.keys(k["message"], "message", "table", "key", "workspace", "conversation", "newest_by", "follows", "changes", "unknown", "members")
-	conv := c.keys(k["conversation"], "conversation", "table", "key", "workspace", "changes", "unknown", "last_message", "members")
+	msg := c.keys(k["message"], "message", "table", "key", "workspace", "conversation", "newest_by", "follows", "changes", "unknown", "alias", "members")
+	conv := c.keys(k["conversation"], "conversation", "table", "key", "workspace", "where", "changes", "unknown", "last_message", "members")
 	c.table("message", k["message"], msg, true)
 	c.table("conversation", k["conversation"], conv, true)
 	refs := c.declareReferences(k["references"])

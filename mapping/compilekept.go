@@ -21,10 +21,8 @@ func (c *compiler) keptHead(v *yaml.Node, m memberForm, depth int) plan.Expr {
 	if x == nil || c.formed(v, m, convert.FormText, x) == nil {
 		return nil
 	}
-	own := true
-	x.Walk(func(r plan.Ref) { own = own && r.Table == plan.MessageTable })
 	switch {
-	case !own:
+	case !ownColumns(x):
 		c.fail(v, "`kept:` reads columns of the message alone")
 		return nil
 	case len(c.spec.plan.Kept) > maxKeptExprs:
@@ -33,4 +31,11 @@ func (c *compiler) keptHead(v *yaml.Node, m memberForm, depth int) plan.Expr {
 	}
 	c.spec.plan.Kept = append(c.spec.plan.Kept, x)
 	return &plan.Kept{Of: x, N: uint8(len(c.spec.plan.Kept) - 1)}
+}
+
+// ownColumns tells that an expression reads columns of the message alone.
+func ownColumns(x plan.Expr) bool {
+	own := true
+	x.Walk(func(r plan.Ref) { own = own && r.Table == plan.MessageTable })
+	return own
 }

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/convert"
 	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
@@ -19,6 +20,9 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.spec.tables[plan.MessageTable].Conversation = s.Conversation
 	c.spec.tables[plan.MessageTable].Workspace = s.Workspace
 	s.Members = c.members(plan.MessageTable, at, k["members"], formOf[contract.WebSocketMessage]("message"))
+	if n := k["alias"]; n != nil {
+		c.spec.plan.Alias = c.alias(n)
+	}
 	follows := c.columnList(plan.MessageTable, k["follows"], "follows")
 	changes := c.columnList(plan.MessageTable, k["changes"], "changes")
 	if len(c.problems) > 0 {
@@ -35,17 +39,30 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.messageSlots(s, follows, changes)
 }
 
+// alias compiles the other id of a message. messageStatus waits for nothing, so it is
+// of the message's own columns.
+func (c *compiler) alias(n *yaml.Node) plan.Expr {
+	c.member, c.section = "messageStatus.messageId", plan.MessageTable
+	x := c.compile(n, memberForm{name: "`alias:`", form: convert.FormText}, 0)
+	c.member = ""
+	if x != nil && !ownColumns(x) {
+		c.fail(n, "`alias:` reads columns of the message alone")
+		return nil
+	}
+	return x
+}
+
 // messageSlots tells which columns make which event of an UPDATE.
 func (c *compiler) messageSlots(s *plan.Section, follows, changes []int) {
 	n := len(c.spec.tables[plan.MessageTable].Columns)
-	c.spec.plan.StatusSlots, c.spec.plan.FollowSlots = make([]bool, n), make([]bool, n)
+	c.statusSlots, c.followSlots = make([]bool, n), make([]bool, n)
 	c.spec.plan.StatusMember.Walk(func(r plan.Ref) {
 		if r.Table == plan.MessageTable {
-			c.spec.plan.StatusSlots[r.Slot] = true
+			c.statusSlots[r.Slot] = true
 		}
 	})
 	for _, slot := range follows {
-		c.spec.plan.FollowSlots[slot] = true
+		c.followSlots[slot] = true
 	}
 	visible := slotsOf(plan.MessageTable, n, s.Members)
 	s.Listed = changes != nil
@@ -56,7 +73,7 @@ func (c *compiler) messageSlots(s *plan.Section, follows, changes []int) {
 		}
 	}
 	for slot := range visible {
-		visible[slot] = visible[slot] && !c.spec.plan.StatusSlots[slot]
+		visible[slot] = visible[slot] && !c.statusSlots[slot]
 	}
 	c.spec.plan.VisibleSlots[plan.MessageTable] = visible
 }
@@ -66,6 +83,19 @@ func slotsOf(t plan.TableID, n int, members []plan.Member) []bool {
 	out := make([]bool, n)
 	for i := range members {
 		members[i].Value.Walk(func(r plan.Ref) {
+			if r.Table == t {
+				out[r.Slot] = true
+			}
+		})
+	}
+	return out
+}
+
+// conversationSlots tells which columns of a table conversation events depend on.
+func conversationSlots(t plan.TableID, n int, s *plan.Section) []bool {
+	out := slotsOf(t, n, s.Members)
+	if s.Where != nil {
+		s.Where.Walk(func(r plan.Ref) {
 			if r.Table == t {
 				out[r.Slot] = true
 			}
@@ -90,8 +120,12 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 		c.fail(n, "`last_message:` is newest or inserted, not %q", n.Value)
 	}
 	s.Members = c.members(plan.ConversationTable, at, k["members"], formOf[contract.WebSocketConversation]("conversation"))
+	if n := k["where"]; n != nil {
+		c.section = plan.ConversationTable
+		s.Where = c.condition(n, 0)
+	}
 	changes := c.columnList(plan.ConversationTable, k["changes"], "changes")
-	visible := slotsOf(plan.ConversationTable, len(c.spec.tables[plan.ConversationTable].Columns), s.Members)
+	visible := conversationSlots(plan.ConversationTable, len(c.spec.tables[plan.ConversationTable].Columns), s)
 	s.Listed = changes != nil
 	if s.Listed {
 		clear(visible)

@@ -30,23 +30,11 @@ func (c *compiler) finish() {
 			markColumns(m.Value, s.ContentSlots)
 		}
 	}
-	s.KeptSlots = make([]bool, len(tables[plan.MessageTable].Columns))
-	for n, x := range s.Kept {
-		if n == s.StatusKept {
-			continue
-		}
-		x.Walk(func(r plan.Ref) { s.KeptSlots[r.Slot] = true })
-	}
-	grow(&s.StatusSlots, plan.MessageTable)
-	grow(&s.FollowSlots, plan.MessageTable)
 	grow(&s.VisibleSlots[plan.MessageTable], plan.MessageTable)
 	grow(&s.VisibleSlots[plan.ConversationTable], plan.ConversationTable)
-	s.NewestSlots = slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members)
-	s.NewestSlots[s.Message.Key] = true
-	s.NewestSlots[s.Message.Conversation] = true
-	s.NewestSlots[s.Message.Workspace] = true
+	s.NewestSlots = conversationSlots(plan.MessageTable, len(tables[plan.MessageTable].Columns), &s.Conversation)
 	uses := false
-	for i, used := range slotsOf(plan.MessageTable, len(tables[plan.MessageTable].Columns), s.Conversation.Members) {
+	for i, used := range s.NewestSlots {
 		uses = uses || used
 		if used && s.NewestBy < 0 {
 			c.problems = append(c.problems, Problem{
@@ -57,16 +45,51 @@ func (c *compiler) finish() {
 			return
 		}
 	}
+	s.NewestSlots[s.Message.Key] = true
+	s.NewestSlots[s.Message.Conversation] = true
+	s.NewestSlots[s.Message.Workspace] = true
 	if s.NewestBy >= 0 {
 		s.NewestSlots[s.NewestBy] = true
+	}
+	if s.Conversation.Where != nil {
+		s.Conversation.Where.Walk(func(r plan.Ref) {
+			if col := &tables[r.Table].Columns[r.Slot]; len(col.Members) == 0 {
+				col.Optional = !col.Required && !col.own
+			}
+		})
 	}
 	for _, r := range s.References {
 		if r.By.Table == plan.MessageTable {
 			s.NewestSlots[r.By.Slot] = true
 		}
-		s.ReferenceSlots = append(s.ReferenceSlots, slotsOf(r.Table, len(tables[r.Table].Columns), s.Conversation.Members))
+		s.ReferenceSlots = append(s.ReferenceSlots, conversationSlots(r.Table, len(tables[r.Table].Columns), &s.Conversation))
 	}
 	if uses && !s.InsertedOnly {
 		tables[plan.MessageTable].Newest = s.NewestBy
+	}
+	c.messageUses()
+}
+
+// messageUses tells what each of the message's columns is used for.
+func (c *compiler) messageUses() {
+	s, table := &c.spec.plan, &c.spec.tables[plan.MessageTable]
+	s.Uses = make([]plan.Use, len(table.Columns))
+	mark := func(slots []bool, use plan.Use) {
+		for slot, used := range slots {
+			if used {
+				s.Uses[slot] |= use
+			}
+		}
+	}
+	mark(s.VisibleSlots[plan.MessageTable], plan.UseVisible)
+	mark(c.followSlots, plan.UseFollow)
+	mark(c.statusSlots, plan.UseStatus)
+	if table.Newest >= 0 {
+		mark(s.NewestSlots, plan.UsePreview)
+	}
+	for n, x := range s.Kept {
+		if n != s.StatusKept {
+			x.Walk(func(r plan.Ref) { s.Uses[r.Slot] |= plan.UseKept })
+		}
 	}
 }

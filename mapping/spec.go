@@ -49,6 +49,9 @@ type Column struct {
 	Name string
 	// Required tells that without it nothing of the table can be mapped.
 	Required bool
+	// Optional tells that without it nothing is missing: only the preset's `where:`
+	// reads it.
+	Optional bool
 	// Members are the members that go without when the column is missing, such
 	// as message.attachments.
 	Members []string

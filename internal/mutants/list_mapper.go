@@ -20,12 +20,12 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: a deleted conversation is still due", Why: "an event tells of a conversation that is gone",
 		File: "mapping/engine/batch.go", Package: "mapping/engine", Tests: []string{"TestDeletedConversationIsNotDue"},
-		Old: "b.touched[i].due = false", New: "b.touched[i].due = true",
+		Old: `b.touched[i].due, b.touched[i].preview = false, false`, New: `b.touched[i].due, b.touched[i].preview = true, false`,
 	},
 	{
 		Name: "mapper: a later row of a transaction takes the conversation's event back", Why: "the list does not show the new message",
 		File: "mapping/engine/batch.go", Package: "mapping/engine", Tests: []string{"TestOneConversationEventForATransaction"},
-		Old: `b.touched[i].due = b.touched[i].due || due`, New: `b.touched[i].due = due`,
+		Old: `t.due = t.due || due`, New: `t.due = due`,
 	},
 	{
 		Name: "mapper: a look-up overrules the stream", Why: "an event tells of a state that is committed later",
@@ -55,7 +55,22 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: a full batch loses its indexes", Why: "two events of a large transaction have one position, and the second is dropped as known",
 		File: "mapping/engine/batch.go", Package: "mapping/engine", Tests: []string{"TestLargeTransaction"},
-		Old: `b.base += 3*b.rows + RelatedLimit*b.referenceRows`, New: `b.base += 2*b.rows + RelatedLimit*b.referenceRows`,
+		Old: `b.base = b.relatedIndex() + RelatedLimit*b.referenceRows`, New: `b.base = b.conversationIndex() + RelatedLimit*b.referenceRows`,
+	},
+	{
+		Name: "mapper: the provider's id is not used", Why: "after a failover a client finds no message for the status",
+		File: "mapping/engine/render.go", Package: "mapping/engine", Tests: []string{"TestOwnSendsEvents"},
+		Old: "return len(r.other) <= r.env.Most", New: "return len(r.other) < 0",
+	},
+	{
+		Name: "mapper: every message counts as the newest", Why: "a clean-up of old messages sends each conversation again and again",
+		File: "mapping/engine/preview.go", Package: "mapping/engine", Tests: []string{"TestOldMessagesAreDeleted"},
+		Old: "return newest.order <= t.previewOrder, false", New: "return true, false",
+	},
+	{
+		Name: "mapper: a message that is gone is believed to be the newest", Why: "the preview shows what was deleted",
+		File: "mapping/engine/unseen.go", Package: "mapping/engine", Tests: []string{"TestPreviewIsOwed"},
+		Old: "if !left || r.messageOrder(found, firstOrder) <= now {", New: "if !left || now >= firstOrder {",
 	},
 	{
 		Name: "mapper: in its second coming a change counts as none", Why: "an edit of a message in a transaction that was cut short is lost",

@@ -10,10 +10,11 @@ import (
 // batch is the part of a transaction that is mapped together: what its rows make
 // that cannot be sent at once.
 //
-// Indexes: a row has two of its own, base+2i and base+2i+1. After those of all
-// n rows come n for conversations: the one that the row i touched first has
-// base+2n+i. After them RelatedLimit for each row of a reference that changed.
-// So an index depends on nothing but the rows before it.
+// Indexes: row i has rowIndexes of its own, from base+3i: for two messageStatus and
+// a message. After those of all n rows come 2n for conversations: the ones that row i
+// touched first have base+3n+2i and the next; a message that moves touches two. After
+// them RelatedLimit for each row of a reference that changed. So an index depends on
+// nothing but the rows before it.
 type batch struct {
 	base  uint32
 	rows  uint32
@@ -33,6 +34,15 @@ type batch struct {
 	// since.
 	latest map[RowKey]source.Row
 }
+
+const (
+	// rowIndexes are the indexes of a row, messageIndex where a message comes after
+	// messageStatus.
+	rowIndexes   = 3
+	messageIndex = 2
+	// conversationIndexes are those of the conversations that a row touches first.
+	conversationIndexes = 2
+)
 
 // waiting is an event that waits for a look-up, or for one before it that does.
 // Its bytes are its own.
@@ -89,10 +99,18 @@ func (b *batch) dropMessage(key rowKey, anywhere bool) {
 // touched is a conversation that a row of the batch concerns.
 type touched struct {
 	rowKey
-	// first is the place in the batch of the first row that touched it.
+	// first is its index after those of the rows: of the first row that touched it.
 	first uint32
-	// due tells that it gets an event.
-	due bool
+	// due tells that it gets an event; preview that it gets one if its newest message
+	// is none later than previewOrder.
+	due, preview bool
+	previewOrder int64
+}
+
+// changedPreview notes that a message of that order was changed.
+func (t *touched) changedPreview(order int64) {
+	t.previewOrder = max(t.previewOrder, order)
+	t.preview = true
 }
 
 func (b *batch) reset() {
@@ -103,9 +121,9 @@ func (b *batch) reset() {
 	b.rows, b.bytes, b.referenceRows = 0, 0, 0
 }
 
-// next counts a row and returns the first of its two indexes.
+// next counts a row and returns the first of its indexes.
 func (b *batch) next(row source.Row) uint32 {
-	index := b.base + 2*b.rows
+	index := b.base + rowIndexes*b.rows
 	b.rows++
 	b.bytes += rowSize(row)
 	return index
@@ -115,8 +133,16 @@ func (b *batch) full() bool { return b.rows >= b.maxRows || b.bytes >= b.maxByte
 
 // end starts the next batch of the transaction.
 func (b *batch) end() {
-	b.base += 3*b.rows + RelatedLimit*b.referenceRows
+	b.base = b.relatedIndex() + RelatedLimit*b.referenceRows
 	b.reset()
+}
+
+// conversationIndex is the first index of conversations, relatedIndex that of the
+// conversations of references.
+func (b *batch) conversationIndex() uint32 { return b.base + rowIndexes*b.rows }
+
+func (b *batch) relatedIndex() uint32 {
+	return b.conversationIndex() + conversationIndexes*b.rows
 }
 
 // few is the number of conversations up to which they are compared one by one.
@@ -124,9 +150,15 @@ const few = 8
 
 // touch notes that the present row concerns a conversation.
 func (b *batch) touch(key rowKey, due bool) {
+	t := b.touchAt(key, 0)
+	t.due = t.due || due
+}
+
+// touchAt is touch of the row's first conversation, or of another one: place is
+// below conversationIndexes. What it returns is valid until the next one.
+func (b *batch) touchAt(key rowKey, place uint32) *touched {
 	if i := b.find(key); i >= 0 {
-		b.touched[i].due = b.touched[i].due || due
-		return
+		return &b.touched[i]
 	}
 	n := len(b.touched)
 	if n < cap(b.touched) {
@@ -136,7 +168,7 @@ func (b *batch) touch(key rowKey, due bool) {
 	}
 	t := &b.touched[n]
 	t.key, t.workspace = append(t.key[:0], key.key...), append(t.workspace[:0], key.workspace...)
-	t.first, t.due = b.rows-1, due
+	t.first, t.due, t.preview, t.previewOrder = conversationIndexes*(b.rows-1)+place, false, false, firstOrder
 	if n+1 > few {
 		if b.byKey == nil {
 			b.byKey = map[RowKey]int{}
@@ -146,6 +178,7 @@ func (b *batch) touch(key rowKey, due bool) {
 		}
 		b.byKey[key.owned()] = n
 	}
+	return t
 }
 
 // dropConversation takes the event of a deleted conversation back; anywhere: of
@@ -153,13 +186,13 @@ func (b *batch) touch(key rowKey, due bool) {
 func (b *batch) dropConversation(key rowKey, anywhere bool) {
 	if !anywhere {
 		if i := b.find(key); i >= 0 {
-			b.touched[i].due = false
+			b.touched[i].due, b.touched[i].preview = false, false
 		}
 		return
 	}
 	for i := range b.touched {
 		if t := &b.touched[i]; string(t.key) == string(key.key) {
-			t.due = false
+			t.due, t.preview = false, false
 		}
 	}
 }

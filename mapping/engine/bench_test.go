@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/engine"
 	"chatbridge/source"
@@ -70,7 +71,7 @@ func relationOf(name string, identity source.Identity, columns [][3]string) *sou
 func warmMapper(tb testing.TB) *engine.Mapper {
 	tb.Helper()
 	m := engine.New(load(tb, "crm"), engine.Options{})
-	contact := [][3]string{{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"}, {"name", "text", "Ana"}, {"phone", "text", "5511987654321"}, {"avatar_url", "text", "https://cdn/ana.png"}}
+	contact := [][3]string{{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c7"}, {"workspace_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000a1"}, {"name", "text", "Ana"}, {"phone", "text", "5511987654321"}, {"avatar_url", "text", "https://cdn/ana.png"}}
 	conversation := [][3]string{
 		{"id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000c1"},
 		{"workspace_id", "uuid", "5a1f2c3d-0000-4000-8000-0000000000a1"},
@@ -148,4 +149,81 @@ func cpuTime(tb testing.TB) time.Duration {
 		tb.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkStatus is one UPDATE of a message's status, with the old row: one
+// messageStatus, and with an alias two.
+func BenchmarkStatus(b *testing.B) {
+	for name, own := range map[string]string{"one": "message: {alias: null}", "two": ""} {
+		b.Run(name, func(b *testing.B) {
+			spec, err := mapping.Parse("crm", "own.yaml", []byte(own))
+			if err != nil {
+				b.Fatal(err)
+			}
+			m := engine.New(spec, engine.Options{})
+			c := statusChange()
+			events, size := 0, 0
+			emit := func(e *contract.Event) error {
+				events++
+				size += len(e.Payload)
+				return nil
+			}
+			tx := source.Tx{Time: time.Unix(1_770_000_000, 0)}
+			b.ReportAllocs()
+			used := cpuTime(b)
+			for b.Loop() {
+				if err := mapOne(m, &tx, &c, emit); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(events)/float64(b.N), "events/op")
+			b.ReportMetric(float64(size)/float64(b.N), "payload-bytes/op")
+			b.ReportMetric(float64(cpuTime(b)-used)/float64(b.N), "cpu-ns/op")
+		})
+	}
+}
+
+// statusChange is an UPDATE of the status of benchColumns.
+func statusChange() source.Change {
+	c := source.Change{Op: source.Update, Relation: relationOf("messages", source.IdentityFull, benchColumns)}
+	for _, col := range benchColumns {
+		now := text(col[2])
+		if col[0] == "status" {
+			now = text("read")
+		}
+		c.Old, c.New = append(c.Old, text(col[2])), append(c.New, now)
+	}
+	return c
+}
+
+func mapOne(m *engine.Mapper, tx *source.Tx, c *source.Change, emit engine.Emit) error {
+	tx.Commit++
+	m.Begin(*tx)
+	if err := m.Change(c, emit); err != nil {
+		return err
+	}
+	return m.Commit(emit)
+}
+
+// TestNoAllocations: nothing is allocated for a row whose neighbours are known.
+func TestNoAllocations(t *testing.T) {
+	m := warmMapper(t)
+	status := statusChange()
+	inserted := source.Change{Op: source.Insert, Relation: status.Relation, New: status.New}
+	edited := statusChange()
+	for i, c := range benchColumns {
+		if c[0] == "body" {
+			edited.New[i] = text("edited")
+		}
+	}
+	tx := source.Tx{Time: time.Unix(1_770_000_000, 0)}
+	for name, c := range map[string]*source.Change{"insert": &inserted, "status": &status, "edit": &edited} {
+		if n := testing.AllocsPerRun(100, func() {
+			if err := mapOne(m, &tx, c, discard); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
 }

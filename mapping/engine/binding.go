@@ -83,7 +83,7 @@ func (bs *bindings) make(rel *source.Relation) *binding {
 				b.trusted[slot] = isJSONType(&rel.Columns[i])
 			}
 		}
-		if b.column[slot] < 0 {
+		if b.column[slot] < 0 && !c.Optional {
 			bs.missingColumn(b, c)
 		}
 	}

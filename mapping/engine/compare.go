@@ -72,7 +72,9 @@ func (c *comparer) conversation(row source.Row, key rowKey) (due, typing bool) {
 			visible = visible.or(c.compareKnown(row, slot, known))
 		}
 	}
-	if visible == changed && !c.plan.Conversation.Listed && !c.conversationDiffers(row, known) {
+	if !oldKey.equal(key) { // new to those who see it under this key
+		visible = changed
+	} else if visible == changed && !c.plan.Conversation.Listed && !c.conversationDiffers(row, known) {
 		visible = same
 	}
 	if c.plan.Typing != nil {

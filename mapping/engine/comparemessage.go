@@ -5,49 +5,68 @@ import (
 	"chatbridge/source"
 )
 
+// messageChange is what an UPDATE of a message changed.
+type messageChange struct {
+	status  bool
+	other   bool // of the message's event
+	preview bool // of what conversations show of it
+	// moved: it may be another conversation's now.
+	moved bool
+}
+
 // message tells what an UPDATE of a message changed: from the old row, else from
 // the fingerprint of the last state. Where neither knows, the status counts as
 // changed and the rest as not (or as the mapping's `unknown:` says). full tells
 // that old rows come with all columns.
-func (c *comparer) message(full bool, row source.Row, id rowKey) (status, other bool) {
+func (c *comparer) message(full bool, row source.Row, id rowKey) (out messageChange) {
 	was := c.oldKey(plan.MessageTable, id)
 	hashes := c.memory.fingerprints.get(was)
 	keeps := !full || !was.equal(id)
-	var raw [3]change
-	const statusPart, followPart, otherPart = 0, 1, 2
-	for slot := range row {
-		if c.plan.KeptSlots[slot] && !keeps {
-			keeps = c.compareSlot(row, slot, hashes) != same
-		}
-		part := otherPart
-		switch {
-		case c.plan.StatusSlots[slot]:
-			part = statusPart
-		case !c.plan.VisibleSlots[plan.MessageTable][slot]:
+	var status, follow, other, preview change
+	for slot, use := range c.plan.Uses {
+		if use == 0 {
 			continue
-		case c.plan.FollowSlots[slot]:
-			part = followPart
 		}
-		raw[part] = raw[part].or(c.compareSlot(row, slot, hashes))
+		of := c.compareSlot(row, slot, hashes)
+		if of == same {
+			continue
+		}
+		switch {
+		case use&plan.UseStatus != 0:
+			status = status.or(of)
+		case use&plan.UseVisible == 0:
+		case use&plan.UseFollow != 0:
+			follow = follow.or(of)
+		default:
+			other = other.or(of)
+		}
+		if use&plan.UsePreview != 0 {
+			preview = preview.or(of)
+		}
+		keeps = keeps || use&plan.UseKept != 0
 	}
 	if keeps {
 		c.keepValues(full, source.Update, row, id)
 	}
-	switch raw[statusPart] {
+	switch status {
 	case unknown:
-		status = true
+		out.status = true
 	case changed:
-		status = c.statusDiffers(row, id, hashes)
+		out.status = c.statusDiffers(row, id, hashes)
 	}
-	otherChange := raw[otherPart]
-	if !status {
-		otherChange = otherChange.or(raw[followPart])
+	if !out.status {
+		other = other.or(follow)
 	}
-	other = c.counts(otherChange, c.plan.Message.UnknownChanged)
-	if otherChange == changed && !c.plan.Message.Listed && complete(c.old) {
-		other = c.render.messagesDiffer(c.old, row)
+	out.other = c.counts(other, c.plan.Message.UnknownChanged)
+	if other == changed && !c.plan.Message.Listed && complete(c.old) {
+		out.other = c.render.messagesDiffer(c.old, row)
 	}
-	return status, other
+	out.moved = preview != same
+	out.preview = c.counts(preview, c.plan.Message.UnknownChanged)
+	if preview == changed && complete(c.old) && c.compareSlot(row, c.plan.NewestBy, hashes) == same {
+		out.preview = c.render.previewsDiffer(c.old, row)
+	}
+	return out
 }
 
 func (c *comparer) compareSlot(row source.Row, slot int, hashes []uint64) change {

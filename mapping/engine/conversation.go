@@ -50,8 +50,14 @@ func (m *Mapper) referenceChange(t plan.TableID, op source.Op) {
 	}
 	due := false
 	if op == source.Update {
-		m.memory.dropOld(t, m.compare.old, m.compare.oldKey(t, key), key)
+		was := m.compare.oldKey(t, key)
+		m.memory.dropOld(t, m.compare.old, was, key)
 		due = m.reference(t).By.Table == plan.ConversationTable && m.compare.reference(t, m.row, key)
+		if !was.equal(key) && m.reference(t).By.Table == plan.ConversationTable { // those that it leaves have it no more
+			due = true
+			m.send.batch.referenceRows++
+			m.send.batch.changed = append(m.send.batch.changed, referenceKey{t, was.owned().bytes()})
+		}
 	}
 	m.memory.putStreamed(t, key, m.row)
 	switch {

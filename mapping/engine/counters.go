@@ -15,10 +15,11 @@ const (
 	skipOther
 	skipReference
 	skipStatus
+	skipWhere
 	skipCount
 )
 
-var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference", "no_status"}
+var skipNames = [skipCount]string{"unchanged", "delete", "truncate", "other_table", "reference", "no_status", "where"}
 
 // Reasons for which a row or an event cannot be made.
 const (

@@ -5,7 +5,8 @@ import (
 	"chatbridge/source"
 )
 
-// deleted forgets a row. A DELETE makes no event.
+// deleted forgets a row. A DELETE makes no event but the conversation's whose newest
+// message it was.
 func (m *Mapper) deleted(b *binding, c *source.Change) {
 	m.report.skip(skipDelete)
 	old, _ := b.project(m.compare.old, c.Old, source.Absent)
@@ -21,6 +22,9 @@ func (m *Mapper) deleted(b *binding, c *source.Change) {
 		m.send.batch.dropConversation(key, !ok)
 	}
 	m.send.owed.drop(b.table, key, !ok)
+	if ok && b.table == plan.MessageTable {
+		m.deletedPreview(old, key)
+	}
 	if ok {
 		m.memory.drop(b.table, old, key)
 	} else {

@@ -16,6 +16,7 @@
 //	options.go        Options
 //	message.go        what a change of a message makes
 //	conversation.go   what a change of a conversation, or of a reference, makes
+//	preview.go        whose last message another row of messages changes
 //	deleted.go        DELETE and TRUNCATE
 //	binding.go        bindings: where a table of the stream has the Spec's columns
 //	transaction.go    transaction: the present one and its place in the stream
@@ -26,6 +27,7 @@
 //	resolve.go        resolver: rows that an event refers to, from memory
 //	needs.go          what a batch has to look up
 //	fetch.go          looking it up
+//	unseen.go         what it may not see yet
 //	lookup.go         Lookup, Need, Found: what is asked and answered
 //	memory.go         memory: what is remembered of rows
 //	memorydrop.go     what is forgotten when rows are deleted or change their key

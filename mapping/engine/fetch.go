@@ -39,6 +39,7 @@ func (r *resolver) ask() (related []rowKey) {
 		r.state = answered
 		r.successes++
 		r.rememberAbsent(found)
+		r.rememberCame()
 		return related
 	case errors.Is(r.err, context.DeadlineExceeded):
 		r.counters.timeouts.Add(1)
@@ -67,7 +68,9 @@ func (r *resolver) found(f Found, answers map[needKey]bool) (related rowKey, ok 
 		conv := rowKey{key.workspace, f.Row[r.plan.Message.Conversation].Data}
 		if r.need.has(needNewest, newestKind, conv) || r.related[conv.owned()] {
 			answers[needKey{needNewest, newestKind, conv.owned()}] = true
-			r.memory.putFoundNewest(conv, f.Row)
+			if !r.hasLeft(conv, f.Row) {
+				r.memory.putFoundNewest(conv, f.Row)
+			}
 		}
 	case t == plan.MessageTable:
 		if r.need.has(needMessage, t, key) {

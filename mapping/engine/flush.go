@@ -41,11 +41,17 @@ func (s *sender) conversations(from int, send bool, emit Emit) (done int, err er
 	b := &s.batch
 	for i := from; i < len(b.touched); i++ {
 		t := &b.touched[i]
-		o := impossible
+		o, undecided := impossible, false
+		if !t.due && t.preview {
+			t.due, undecided = s.previewDue(t)
+		}
 		if t.due {
-			s.report.muted = !send
-			o = s.render.conversation(t.rowKey, b.base+2*b.rows+t.first)
+			s.report.muted = !send || undecided
+			o = s.render.conversation(t.rowKey, b.conversationIndex()+t.first)
 			s.report.muted = false
+		}
+		if undecided {
+			t.due, o = false, needsLookup
 		}
 		if o == needsLookup {
 			send = false
@@ -89,6 +95,11 @@ func (s *sender) waiting(emit Emit) error {
 		if err := s.deliver(&s.render.event, emit); err != nil {
 			return err
 		}
+		if w.kind == contract.MessageStatus && s.render.alias(w.index+1) {
+			if err := s.deliver(&s.render.event, emit); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -110,7 +121,7 @@ func (s *sender) noteReferences() {
 // their keys, without those that the batch sent anyway.
 func (s *sender) related(keys []rowKey, emit Emit) error {
 	b := &s.batch
-	index := b.base + 3*b.rows
+	index := b.relatedIndex()
 	limit := index + RelatedLimit*b.referenceRows
 	for _, key := range inOrder(keys) {
 		if i := b.find(key); i >= 0 && b.touched[i].due {

@@ -77,12 +77,13 @@ func TestOwnSendsEvents(t *testing.T) {
 	sent := sending.with(fields{"status": "sent", "external_id": "3EB0A1"})
 	expect(t, payloads(w.tx(update("messages", sending, sent))), `
 1 messageStatus {"messageId":"m1","status":"sent","conversationId":"c1"}
-2 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","status":"sent","metadata":{"providerMessageId":"3EB0A1","clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
+2 messageStatus {"messageId":"3EB0A1","status":"sent","conversationId":"c1"}
+3 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","status":"sent","metadata":{"providerMessageId":"3EB0A1","clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
 `)
-	failed := sending.with(fields{"status": "failed", "body": "hi!"})
+	failed := sending.with(fields{"status": "failed", "media_path": "x.png"})
 	expect(t, payloads(w.tx(update("messages", sending, failed))), `
 1 messageStatus {"messageId":"m1","status":"failed","conversationId":"c1"}
-2 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi!","status":"failed","metadata":{"clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
+3 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","attachments":[{"id":"m1","messageId":"m1","type":"file","url":"x.png","metadata":{"storagePath":"x.png"}}],"status":"failed","metadata":{"clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
 `)
 }
 

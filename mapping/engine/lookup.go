@@ -31,6 +31,16 @@ type Need struct {
 	// Messages are keys of messages whose row is wanted, because the change
 	// came without its large values.
 	Messages []RowKey
+	// Left are messages that these conversations have no more, or only at a time that
+	// comes earlier, as convert.TimeOrder has it. One that is found later than that was
+	// read before the change could be seen.
+	Left map[Leaving]int64
+}
+
+// Leaving is a message that left its conversation.
+type Leaving struct {
+	Conversation RowKey
+	Message      string
 }
 
 // RelatedLimit is the most conversations that a change of one referenced row
@@ -46,7 +56,7 @@ type ReferenceNeed struct {
 	Keys  []RowKey
 }
 
-// Empty reports whether nothing is needed.
+// Empty reports whether nothing is needed; Left alone needs nothing.
 func (n *Need) Empty() bool {
 	return len(n.Conversations)+len(n.Newest)+len(n.References)+len(n.Related)+len(n.Messages) == 0
 }

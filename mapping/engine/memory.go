@@ -144,10 +144,24 @@ func (m *memory) updatedMessage(old, row source.Row, id, conv rowKey) {
 		m.dropOld(plan.MessageTable, old, was, id)
 	}
 	r := m.rows.get(newestKind, conv)
-	if r == nil || r.absent || !bytes.Equal(r.row[m.plan.Message.Key].Data, id.key) {
+	if r == nil {
 		return
 	}
 	order, tx := m.messageOrder(row, r.order), r.tx
+	same := false // as the newest one that is known
+	if !r.absent {
+		known := r.row[m.plan.Message.Key].Data
+		same = bytes.Equal(known, id.key) || bytes.Equal(known, was.key)
+	}
+	switch {
+	case !same && (!m.showsNewest() || !r.absent && order <= r.order):
+		return
+	case !same && !complete(row), same && order < r.order && m.showsNewest():
+		m.rows.remove(r) // another may be the newest now; or it would be mixed with another
+		return
+	case !same:
+		tx = 0
+	}
 	if r = m.putMessage(newestKind, conv, row, m.plan.NewestSlots); r != nil {
 		r.order, r.tx, r.streamed, r.expires = order, tx, true, 0
 	}
@@ -157,6 +171,9 @@ func (m *memory) updatedMessage(old, row source.Row, id, conv rowKey) {
 // stream's rows are in order with its events, what was read now may be ahead.
 func (m *memory) putFound(t plan.TableID, key rowKey, row source.Row) {
 	r := m.rows.get(t, key)
+	if r != nil && r.streamed && r.absent && m.tx.now < r.expires {
+		return // read before it was gone
+	}
 	if r != nil && r.streamed && !r.absent {
 		// Of a row that the stream has shown only what it did not send is new.
 		merged := cloneRow(r.row)

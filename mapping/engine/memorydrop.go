@@ -27,6 +27,17 @@ func (m *memory) drop(t plan.TableID, old source.Row, key rowKey) {
 	case plan.ConversationTable:
 		m.rows.drop(newestKind, key)
 	}
+	m.putGone(t, key)
+}
+
+// putGone remembers for a while that a conversation or a reference is there no more: a
+// look-up may still see it, and a conversation's messages, which are deleted after
+// it, need none.
+func (m *memory) putGone(t plan.TableID, key rowKey) {
+	if t != plan.MessageTable {
+		gone := m.rows.putAbsent(t, key)
+		gone.streamed, gone.expires = true, m.expiry()
+	}
 }
 
 // dropAnywhere forgets a deleted row of which the source sent no workspace. The
@@ -67,6 +78,9 @@ func (m *memory) dropOld(t plan.TableID, old source.Row, was, now rowKey) {
 		} else {
 			m.rows.dropAnywhere(kind, was.key)
 		}
+	}
+	if hasWorkspace {
+		m.putGone(t, was)
 	}
 }
 

@@ -6,8 +6,9 @@ import (
 )
 
 // messageChange maps an INSERT or UPDATE of a message. An INSERT gives
-// message, and conversation at the end of the batch; an UPDATE messageStatus
-// when the status changed, and message again when anything else visible did.
+// message, and conversation at the end of the batch; an UPDATE messageStatus, under
+// each id of the message, when the status changed, and message again when anything
+// else visible did.
 func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit) error {
 	row := m.row
 	id, conv, ok := m.messageKeys(row)
@@ -26,23 +27,26 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 		m.send.batch.touch(conv, true)
 		return m.send.message(row, m.partial, index, emit)
 	}
-	statusChanged, otherChanged := m.compare.message(b.full, row, id)
+	change := m.compare.message(b.full, row, id)
 	m.rememberState(b, row, id, false)
+	if m.showsNewest() && (change.moved || !b.full) {
+		m.updatedPreviews(b.full, row, id, conv, change.preview)
+	}
 	m.memory.updatedMessage(m.compare.old, row, id, conv)
 	if m.send.owes() {
 		m.send.updateOwed(row, m.compare.oldKey(plan.MessageTable, id), id)
 	}
-	if !statusChanged && !otherChanged {
+	if !change.status && !change.other {
 		m.report.skip(skipUnchanged)
 		return nil
 	}
-	if statusChanged {
+	if change.status {
 		if err := m.send.status(row, index, emit); err != nil {
 			return err
 		}
 	}
-	if otherChanged {
-		return m.send.message(row, m.partial, index+1, emit)
+	if change.other {
+		return m.send.message(row, m.partial, index+messageIndex, emit)
 	}
 	return nil
 }

@@ -26,7 +26,7 @@ const (
 )
 
 func (n *needs) reset() {
-	if len(n.seen) > 0 {
+	if len(n.seen)+len(n.Left) > 0 {
 		*n = needs{}
 	}
 }

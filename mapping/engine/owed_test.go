@@ -161,8 +161,9 @@ func TestSettleLargeValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	large := message.with(fields{"body": "large"})
 	f := &flaky{down: true, Lookup: &answers{found: []engine.Found{
-		found(spec, "message", false, message.with(fields{"body": "large"})), found(spec, "conversation", false, conversation),
+		found(spec, "message", false, large), found(spec, "conversation", false, conversation), found(spec, "message", true, large),
 	}}}
 	w := newWorld(t, spec, engine.Options{Lookup: f})
 	w.identity = source.IdentityDefault
@@ -171,7 +172,7 @@ func TestSettleLargeValue(t *testing.T) {
 		t.Errorf("%d counted as lost, warned %v; events %s", n, w.warnings, payloads(events))
 	}
 	f.down = false
-	if events, _ = w.settle(); len(events) != 1 || !strings.Contains(string(events[0].Payload), `"content":"large"`) {
+	if events, _ = w.settle(); len(events) != 2 || !strings.Contains(string(events[0].Payload), `"content":"large"`) {
 		t.Errorf("settled %s", payloads(events))
 	}
 }

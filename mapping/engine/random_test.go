@@ -71,7 +71,7 @@ func TestRandomRows(t *testing.T) {
 			t.Parallel()
 			spec := load(t, preset)
 			events := 0
-			for seed := range uint64(30) {
+			for seed := range uint64(40) {
 				r := rand.New(rand.NewPCG(seed, 1))
 				o := engine.Options{BatchRows: 1 + r.IntN(6), RememberRows: 1, RememberMessages: 3}
 				if seed%2 == 0 {

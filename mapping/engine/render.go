@@ -18,6 +18,8 @@ const (
 	needsLookup
 	// impossible: the event cannot be made; that is counted.
 	impossible
+	// unwanted: the mapping's `where:` leaves the row out.
+	unwanted
 )
 
 // renderer makes events of rows. Its buffers are used again for each event.
@@ -30,12 +32,13 @@ type renderer struct {
 	// event is the one that was rendered last; out is its payload.
 	event contract.Event
 	out   []byte
-	// idAt and statusAt are where out has the message's id and status.
+	// idAt and statusAt are where out has the message's id and status, which begins
+	// with its JSON.
 	idAt, statusAt int
 	// conversationRow is the remembered row that the latest conversation event was
 	// rendered from, nil for none.
 	conversationRow *cachedRow
-	// other is a second rendering, to compare with out.
+	// other is a second rendering: to compare with out, or the payload of alias.
 	other []byte
 }
 
@@ -82,12 +85,11 @@ func (r *renderer) message(row source.Row, index uint32, cut bool) outcome {
 func (r *renderer) status(row source.Row, index uint32) outcome {
 	r.beginMessage(row)
 	id := row[r.plan.Message.Key].Data
-	const head, middle = `{"messageId":`, `,"status":`
-	out, ok := r.plan.IDMember.JSON(append(r.out[:0], head...), &r.env)
+	out, ok := r.plan.IDMember.JSON(append(r.out[:0], statusHead...), &r.env)
 	hasID := ok
 	if ok {
-		r.idAt, r.statusAt = len(head), len(out)+len(middle)
-		out, ok = r.plan.StatusMember.JSON(append(out, middle...), &r.env)
+		r.idAt, r.statusAt = len(statusHead), len(out)+len(statusMiddle)
+		out, ok = r.plan.StatusMember.JSON(append(out, statusMiddle...), &r.env)
 	}
 	if ok {
 		out = jsonscan.AppendString(append(out, `,"conversationId":`...), row[r.plan.Message.Conversation].Data)
@@ -110,6 +112,31 @@ func (r *renderer) status(row source.Row, index uint32) outcome {
 	}
 	r.setMessageEvent(contract.MessageStatus, index, row)
 	return rendered
+}
+
+// The beginning of a messageStatus, and what is between id and status.
+const statusHead, statusMiddle = `{"messageId":`, `,"status":`
+
+// alias renders the messageStatus that was rendered last once more, under the other
+// id by which clients may know the message. It is false where there is none, or it is
+// the same.
+func (r *renderer) alias(index uint32) bool {
+	if r.plan.Alias == nil {
+		return false
+	}
+	idEnd := r.statusAt - len(statusMiddle)
+	out, ok := r.plan.Alias.JSON(append(r.other[:0], statusHead...), &r.env)
+	r.other = out
+	if !ok || r.env.Over || bytes.Equal(out[len(statusHead):], r.out[len(statusHead):idEnd]) {
+		return false
+	}
+	key := plainText(out[len(statusHead):])
+	r.other = append(out, r.out[idEnd:]...)
+	if key == nil {
+		key, _ = r.plan.Alias.Text(&r.env)
+	}
+	r.event.Index, r.event.Key, r.event.Payload = index, key, r.other
+	return len(r.other) <= r.env.Most
 }
 
 // noStatus counts a change to a status that means none to clients.
@@ -175,6 +202,12 @@ func (r *renderer) conversation(key rowKey, index uint32) outcome {
 	} else {
 		r.env.Set(plan.ConversationTable, nil)
 	}
+	if !r.wanted() && !r.env.Missed {
+		if !r.report.muted {
+			r.report.skip(skipWhere)
+		}
+		return unwanted
+	}
 	o := r.payload(contract.Conversation, plan.ConversationTable, key.key, r.plan.Conversation.Members)
 	if o = r.complete(o, plan.ConversationTable, key); o == rendered {
 		r.event = contract.Event{Kind: contract.Conversation, Index: index, Workspace: key.workspace, Conversation: key.key, Key: key.key, Payload: r.out}
@@ -223,24 +256,33 @@ func (r *renderer) quietText(x plan.Expr, row source.Row) ([]byte, bool) {
 // anything but the status. What would have to be looked up counts as the
 // same in both; what is too large to be rendered as different.
 func (r *renderer) messagesDiffer(was, now source.Row) bool {
-	r.env.Quiet = true
-	r.beginMessage(was)
-	r.other = r.appendMembers(r.other[:0], r.plan.Message.Members, "status")
-	r.beginMessage(now)
-	r.out = r.appendMembers(r.out[:0], r.plan.Message.Members, "status")
-	r.env.Quiet = false
-	return r.env.Unsent != 0 || r.env.Over || !bytes.Equal(r.other, r.out)
+	return r.differ(r.beginMessage, r.plan.Message.Members, "status", was, now) || r.env.Unsent != 0
 }
 
 // conversationsDiffer is messagesDiffer of two states of a conversation.
 func (r *renderer) conversationsDiffer(was, now source.Row) bool {
+	return r.differ(r.beginConversation, r.plan.Conversation.Members, "", was, now)
+}
+
+// differ tells whether members, but for one, of two states of a row differ, or
+// whether conversations are wanted.
+func (r *renderer) differ(begin func(source.Row), members []plan.Member, but string, was, now source.Row) bool {
 	r.env.Quiet = true
-	r.beginConversation(was)
-	r.other = r.appendMembers(r.other[:0], r.plan.Conversation.Members, "")
-	r.beginConversation(now)
-	r.out = r.appendMembers(r.out[:0], r.plan.Conversation.Members, "")
+	begin(was)
+	wanted := r.wanted()
+	r.other = r.appendMembers(r.other[:0], members, but)
+	begin(now)
+	r.out = r.appendMembers(r.out[:0], members, but)
+	differ := r.env.Over || wanted != r.wanted() || !bytes.Equal(r.other, r.out)
 	r.env.Quiet = false
-	return r.env.Over || !bytes.Equal(r.other, r.out)
+	return differ
+}
+
+// wanted tells whether the mapping's `where:` lets the conversation that was begun
+// make an event.
+func (r *renderer) wanted() bool {
+	where := r.plan.Conversation.Where
+	return where == nil || where.Holds(&r.env)
 }
 
 // appendMembers appends members of the event that was begun, but for one.

@@ -36,6 +36,7 @@ type resolver struct {
 	// conversations that were found to point to them.
 	changed []referenceKey
 	related map[RowKey]bool
+	unseen  unseen
 	// err is why the latest look-up failed, successes how many did not.
 	err       error
 	successes uint64
@@ -56,7 +57,7 @@ type referenceKey struct {
 // reset starts the next batch.
 func (r *resolver) reset() {
 	r.need.reset()
-	r.state, r.changed, r.related = collecting, nil, nil
+	r.state, r.changed, r.related, r.unseen = collecting, nil, nil, unseen{}
 }
 
 // FindRow finds the row of a table that hangs on the rows that an expression
@@ -125,8 +126,7 @@ func (r *resolver) FindKept(e *plan.Env, n uint8) ([]byte, bool) {
 // was made an old row is better than none.
 func (r *resolver) recall(e *plan.Env, kind plan.TableID, need needKind, key rowKey) *cachedRow {
 	c := r.memory.rows.get(kind, key)
-	fresh := c != nil && (c.expires == 0 || r.tx.now < c.expires)
-	if fresh || c != nil && !c.absent && r.postpone(e, need, kind, key) {
+	if c != nil && r.isFresh(c) || c != nil && !c.absent && r.postpone(e, need, kind, key) {
 		r.counters.hits.Add(1)
 	} else if r.lookUp(e, need, kind, key) {
 		e.Missed = true
@@ -137,6 +137,9 @@ func (r *resolver) recall(e *plan.Env, kind plan.TableID, need needKind, key row
 	}
 	return c
 }
+
+// isFresh tells that a row need not be looked up again yet.
+func (r *resolver) isFresh(c *cachedRow) bool { return c.expires == 0 || r.tx.now < c.expires }
 
 // refreshEvery is the shortest time, in commit time, between two look-ups that
 // are made only because rows grew old, and maxStale how many of them are

@@ -42,11 +42,14 @@ func (s *sender) message(row source.Row, partial bool, index uint32, emit Emit) 
 	return nil
 }
 
-// status makes a messageStatus event. It needs nothing looked up, unless the
-// mapping says so.
+// status makes a messageStatus event, and one under the message's other id. They
+// need nothing looked up, unless the mapping says so.
 func (s *sender) status(row source.Row, index uint32, emit Emit) error {
 	switch s.render.status(row, index) {
 	case rendered:
+		if err := s.send(emit); err != nil || !s.render.alias(index+1) {
+			return err
+		}
 		return s.send(emit)
 	case needsLookup:
 		s.batch.wait(contract.MessageStatus, index, s.messageKey(row), row)
@@ -105,7 +108,7 @@ func (s *sender) note(kind contract.Kind, t plan.TableID, key rowKey, row source
 	switch {
 	case s.render.env.LookupFailed:
 		s.owe(kind, t, key, row, o)
-	case o == rendered:
+	case o == rendered || o == unwanted:
 		s.owed.settled(t, key)
 	}
 }

@@ -108,6 +108,11 @@ func (s *settler) again(n *owedEvent, emit Emit) error {
 		if err := deliver(emit); err != nil {
 			return err
 		}
+		if n.statusOnly && s.render.alias(s.nextIndex()) {
+			if err := deliver(emit); err != nil {
+				return err
+			}
+		}
 	}
 	if s.owed.has(n) {
 		s.owed.settle(n)

@@ -14,7 +14,7 @@ type Stats struct {
 	Rows []RowCount
 	// Skipped counts changes that made no event, by reason: unchanged, delete,
 	// truncate, other_table, reference, no_status: a status that means none to
-	// clients.
+	// clients; where: the mapping's condition.
 	Skipped map[string]uint64
 	// Unmappable counts rows or events that could not be made, by reason:
 	// missing_column, no_key, no_workspace, no_conversation, no_member,

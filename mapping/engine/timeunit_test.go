@@ -89,7 +89,7 @@ func TestTimeUnitOfUpdates(t *testing.T) {
 	row := message.with(fields{"created_at": "1770317882"})
 	w.tx(insert("messages", row))
 	events := w.tx(update("messages", nil, row.with(fields{"created_at": "1770317883"})))
-	if len(events) != 1 || !strings.Contains(string(events[0].Payload), `"createdAt":"2026-02-05T18:58:03.000Z"`) {
+	if len(events) != 2 || !strings.Contains(string(events[0].Payload), `"createdAt":"2026-02-05T18:58:03.000Z"`) {
 		t.Errorf("%s", payloads(events))
 	}
 }

@@ -156,7 +156,7 @@ func (f fields) with(more fields) fields {
 }
 
 var (
-	ana          = fields{"id": "ct1", "name": "Ana", "phone": "5511987654321", "avatar_url": nil}
+	ana          = fields{"id": "ct1", "workspace_id": "w1", "name": "Ana", "phone": "5511987654321", "avatar_url": nil}
 	conversation = fields{
 		"id": "c1", "workspace_id": "w1", "contact_id": "ct1", "updated_at": "2026-01-01 00:00:00+00", "is_typing": "f",
 		"whatsapp_number_id": nil, "last_message_at": nil, "remote_jid": nil,

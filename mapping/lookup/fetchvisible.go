@@ -7,6 +7,7 @@ import (
 	"chatbridge/internal/retry"
 	"chatbridge/mapping"
 	"chatbridge/mapping/engine"
+	"chatbridge/mapping/internal/convert"
 	"chatbridge/source"
 )
 
@@ -22,11 +23,16 @@ import (
 var pauses = [...]time.Duration{2 * time.Millisecond, 8 * time.Millisecond, 25 * time.Millisecond}
 
 // fetchVisible asks, and asks again for the conversations and references that
-// were not found.
+// were not found, and for newest messages where one was found that is gone.
 func (l *Lookup) fetchVisible(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
-	have := map[rowID]bool{}
+	have, last := map[rowID]bool{}, false
+	var early []engine.RowKey // conversations of which a message that is gone was found
 	collect := func(f engine.Found) {
 		l.rows.Add(1)
+		if conv, gone := l.gone(need, f); gone && !last {
+			early = append(early, conv)
+			return
+		}
 		for _, t := range l.tables {
 			if t.Role == f.Table && t.Key < len(f.Row) {
 				have[rowID{f.Table, rowKey(t, f.Row)}] = true
@@ -35,18 +41,37 @@ func (l *Lookup) fetchVisible(ctx context.Context, need *engine.Need, found func
 		found(f)
 	}
 	err := l.fetcher.fetch(ctx, need, collect)
-	for _, pause := range pauses {
+	for i, pause := range pauses {
 		if err != nil {
 			return err
 		}
 		missing := stillMissing(need, have)
-		if missing.Empty() || retry.Sleep(ctx, pause) != nil {
+		missing.Newest = early
+		if missing.Empty() {
+			return nil
+		}
+		if err := retry.Sleep(ctx, pause); err != nil {
+			if len(early) > 0 {
+				return err
+			}
 			return nil
 		}
 		l.again.Add(1)
+		early, last = nil, i == len(pauses)-1
 		err = l.fetcher.fetch(ctx, &missing, collect)
 	}
 	return err
+}
+
+// gone tells that a newest message was found that its conversation has no more.
+func (l *Lookup) gone(need *engine.Need, f engine.Found) (conversation engine.RowKey, gone bool) {
+	if !f.Newest || len(need.Left) == 0 {
+		return conversation, false
+	}
+	m := l.tables[0]
+	conversation = engine.RowKey{Workspace: string(f.Row[m.Workspace].Data), Key: string(f.Row[m.Conversation].Data)}
+	now, left := need.Left[engine.Leaving{Conversation: conversation, Message: string(f.Row[m.Key].Data)}]
+	return conversation, left && convert.TimeOrder(f.Row[m.Newest].Data) > now
 }
 
 type rowID struct {

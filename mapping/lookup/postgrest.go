@@ -141,7 +141,7 @@ func (p *restFetcher) ask(ctx context.Context, need *engine.Need) ([]engine.Foun
 		for _, keys := range chunks(need.Conversations) {
 			g.Go(func() error { return p.embedded(ctx, &c, in(conversation, conversation.Key, keys), p.embeds(false)) })
 		}
-		for _, keys := range chunks(need.Newest) {
+		for _, keys := range byWorkspace(need.Newest) {
 			if message.Newest < 0 {
 				break // nobody asks then
 			}
@@ -150,7 +150,13 @@ func (p *restFetcher) ask(ctx context.Context, need *engine.Need) ([]engine.Foun
 			})
 		}
 		for _, r := range need.Related {
-			for _, keys := range chunks(r.Keys) {
+			if p.table(r.Table).Workspace < 0 { // its conversations are of any workspace
+				g.Go(func() error {
+					return p.conversationsPlain(ctx, &c, &engine.Need{Related: []engine.ReferenceNeed{r}})
+				})
+				continue
+			}
+			for _, keys := range byWorkspace(r.Keys) {
 				g.Go(func() error {
 					v := in(conversation, p.table(r.Table).ByColumn, keys)
 					v.Set("order", name(conversation, conversation.Key)+".asc")
@@ -162,6 +168,9 @@ func (p *restFetcher) ask(ctx context.Context, need *engine.Need) ([]engine.Foun
 	}
 	for _, r := range need.References {
 		t := p.table(r.Table)
+		if !p.hasWorkspace(t) {
+			continue
+		}
 		for _, keys := range chunks(r.Keys) {
 			g.Go(func() error { return p.rows(ctx, &c, t, in(t, t.Key, keys), false) })
 		}
@@ -191,7 +200,7 @@ type embed struct {
 func (p *restFetcher) embeds(newest bool) []embed {
 	var out []embed
 	for i, t := range p.spec.Tables() {
-		if t.By == "conversation" {
+		if t.By == "conversation" && p.hasWorkspace(t) {
 			out = append(out, embed{table: t, alias: fmt.Sprintf("r%d", i), hint: name(p.table("conversation"), t.ByColumn)})
 		}
 	}
@@ -201,11 +210,17 @@ func (p *restFetcher) embeds(newest bool) []embed {
 	return out
 }
 
-// embedded asks for conversations with the rows that hang on them inside.
+// embedded asks for conversations with the rows that hang on them inside, as far as
+// they are of the workspaces that v is for. With the newest message that is one:
+// what is embedded is filtered by values, not by a column of the row around it.
 func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, embeds []embed) error {
 	conversation := p.table("conversation")
 	list := p.selection(conversation)
+	workspaces := v.Get(name(conversation, conversation.Workspace))
 	for _, e := range embeds {
+		if e.table.Workspace >= 0 {
+			v.Set(e.alias+"."+name(e.table, e.table.Workspace), workspaces)
+		}
 		list += "," + e.alias + ":" + quoteName(e.table.Name) + "!" + quoteName(e.hint) + "(" + p.selection(e.table) + ")"
 		if e.newest {
 			by := name(e.table, e.table.Newest)

@@ -54,7 +54,7 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []engine.F
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(atOnce)
 	for _, t := range p.spec.Tables() {
-		if t.By != "conversation" {
+		if t.By != "conversation" || !p.hasWorkspace(t) {
 			continue
 		}
 		seen := map[engine.RowKey]bool{}
@@ -115,6 +115,21 @@ func chunks(keys []engine.RowKey) [][]engine.RowKey {
 	return out
 }
 
+// byWorkspace cuts keys into chunks of one workspace each.
+func byWorkspace(keys []engine.RowKey) [][]engine.RowKey {
+	keys = slices.Clone(keys)
+	slices.SortStableFunc(keys, func(a, b engine.RowKey) int { return strings.Compare(a.Workspace, b.Workspace) })
+	var out [][]engine.RowKey
+	for len(keys) > 0 {
+		n := 1
+		for n < len(keys) && keys[n].Workspace == keys[0].Workspace {
+			n++
+		}
+		out, keys = append(out, chunks(keys[:n])...), keys[n:]
+	}
+	return out
+}
+
 // in is the filter `column is one of the keys`, and the workspace one of
 // theirs where the table has it. Rows whose key and workspace are those of two
 // different rows that were asked for are found too, and left by the Mapper.
@@ -133,6 +148,12 @@ func oneOf(values []string) string {
 		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(k) + `"`
 	}
 	return "in.(" + strings.Join(quoted, ",") + ")"
+}
+
+// hasWorkspace is false for a table whose column of the workspace, which the
+// mapping names, does not exist: no row of it can be told to be anybody's.
+func (p *restFetcher) hasWorkspace(t mapping.Table) bool {
+	return t.Workspace < 0 || !p.missing[columnID{t.Role, name(t, t.Workspace)}]
 }
 
 func name(t mapping.Table, slot int) string { return t.Columns[slot].Name }

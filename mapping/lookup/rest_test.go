@@ -111,7 +111,8 @@ func (r *rest) embed(req *http.Request, table, other, hint, alias, list string, 
 		return "", err
 	}
 	if toOne {
-		return fmt.Sprintf("(select row_to_json(e) from (select %s from %s %s where %s.id = %s.%s) e) as %s", columns, other, name, name, table, hint, alias), nil
+		return fmt.Sprintf("(select row_to_json(e) from (select %s from %s %s where %s.id = %s.%s and %s) e) as %s",
+			columns, other, name, name, table, hint, where(name, q, alias+"."), alias), nil
 	}
 	return fmt.Sprintf("(select coalesce(json_agg(e), '[]') from (select %s from %s %s where %s.%s = %s.id and %s) e) as %s",
 		columns, other, name, name, hint, table, where(name, q, alias+"."), alias), nil

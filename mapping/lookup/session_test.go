@@ -63,9 +63,9 @@ func TestEncodings(t *testing.T) {
 	t.Parallel()
 	const tables = `create table conversations (id text primary key, workspace_id text, contact_id text);
 		create table messages (id text primary key, workspace_id text, conversation_id text, body text, created_at timestamptz);
-		create table contacts (id text primary key, name text)`
+		create table contacts (id text primary key, workspace_id text, name text)`
 	insert := func(name string) string {
-		return `insert into contacts values ('ct', convert_from(` + name + `, getdatabaseencoding()) );
+		return `insert into contacts values ('ct', 'w', convert_from(` + name + `, getdatabaseencoding()) );
 			insert into conversations values ('Ação', 'w', 'ct')`
 	}
 	for encoding, c := range map[string]struct {
@@ -87,7 +87,7 @@ func TestEncodings(t *testing.T) {
 			dsn := encoded(t, strings.TrimSpace(encoding), tables, insert(c.name))
 			s := spec(t, "crm", "")
 			l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
-			got := fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("", "ct")}}}, "name")
+			got := fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("w", "ct")}}}, "name")
 			same(t, got, "contact name="+c.want)
 			if n := l.Stats().NotUTF8; (n > 0) != (c.not > 0) {
 				t.Errorf("%d values counted as no UTF-8", n)

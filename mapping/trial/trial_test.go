@@ -39,7 +39,7 @@ func TestRows(t *testing.T) {
 		},
 		{
 			"rows that stand for what the database has, then an update", "crm", "",
-			`{"table": "contact", "new": {"id": "k", "name": "Ana", "phone": "5511987654321"}}
+			`{"table": "contact", "new": {"id": "k", "workspace_id": "w", "name": "Ana", "phone": "5511987654321"}}
 			 {"table": "public.conversations", "op": "INSERT", "new": {"id": "c", "workspace_id": "w", "contact_id": "k"}}
 			 {"table": "conversations", "op": "update", "old": {"is_typing": false}, "new": {"id": "c", "workspace_id": "w", "contact_id": "k", "is_typing": true}}
 			 {"table": "conversations", "op": "delete", "old": {"id": "c"}}`,

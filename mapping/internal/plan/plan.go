@@ -43,22 +43,23 @@ type Plan struct {
 	// transaction only.
 	InsertedOnly bool
 	IDMember     Expr
+	// Alias is another id by which clients may know a message, nil for none. It
+	// reads the message's columns alone.
+	Alias Expr
 	// StatusMember is what is known of a message's status: the member without its
 	// fallback. StatusKept is its place in Kept, Statuses are the contract's.
 	StatusMember Expr
 	StatusKept   int
 	Statuses     []string
 	// Kept are the expressions whose value is remembered after the row has it no
-	// more. KeptSlots are the message's columns that they read, but for those of the
-	// status.
-	Kept      []Expr
-	KeptSlots []bool
+	// more.
+	Kept []Expr
 	// CountedWords are the members whose unknown words are counted.
 	CountedWords []string
-	// ContentSlots are the message's columns that its content is the text of,
-	// StatusSlots those that its status is made of, FollowSlots those that change
-	// together with the status.
-	ContentSlots, StatusSlots, FollowSlots []bool
+	// ContentSlots are the message's columns that its content is the text of.
+	ContentSlots []bool
+	// Uses tell what a change of each of the message's columns means.
+	Uses []Use
 	// VisibleSlots are the columns whose change makes the event again: of the
 	// message without those of the status, and of the conversation.
 	VisibleSlots [FirstReference][]bool
@@ -67,6 +68,22 @@ type Plan struct {
 	ReferenceSlots [][]bool
 }
 
+// Use is what a column of messages is used for.
+type Use uint8
+
+const (
+	// UseVisible: its change makes the message again, UseFollow: unless the status
+	// changed as well.
+	UseVisible Use = 1 << iota
+	UseFollow
+	// UseStatus: the status is made of it.
+	UseStatus
+	// UsePreview: conversations show it of their newest message.
+	UsePreview
+	// UseKept: it is among what Plan.Kept reads, but for the status.
+	UseKept
+)
+
 // Section is how one of the two main tables becomes its event.
 type Section struct {
 	Table TableID
@@ -74,6 +91,8 @@ type Section struct {
 	// conversation's own section.
 	Key, Workspace, Conversation int
 	Members                      []Member
+	// Where is the condition of rows that make an event, nil for all.
+	Where Condition
 	// UnknownChanged: an UPDATE of which nobody knows what it changed counts as a
 	// change.
 	UnknownChanged bool
