@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/gateway/handover"
 	"chatbridge/internal/retry"
 
@@ -36,6 +36,8 @@ type Gateway struct {
 	count counters
 
 	upstream  *upstream
+	admission admission // what is passed on, and the limits of it
+	refusals  refusalCounters
 	monitor   *monitor
 	proxy     *httputil.ReverseProxy
 	handovers *handover.Service
@@ -58,7 +60,15 @@ func New(o Options) (*Gateway, error) {
 	if o.Fresh == nil {
 		o.Fresh = func(time.Time) bool { return true }
 	}
+	everybody := func(*http.Request) bool { return true }
+	if o.AdmitAddress == nil {
+		o.AdmitAddress = everybody
+	}
+	if o.AdmitOrigin == nil {
+		o.AdmitOrigin = everybody
+	}
 	g := &Gateway{opts: o, log: o.Logger, upstream: newUpstream(o)}
+	g.SetLimits(o.Limits)
 	g.monitor = newMonitor(o, g.changed)
 	g.proxy = g.newProxy()
 	g.handovers = handover.New(handover.Options{
@@ -85,13 +95,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 // ServeHTTP is the public listener's handler for everything but the bridge's
 // own paths.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.ending.Load() {
-		http.Error(w, "shutting down", http.StatusServiceUnavailable)
+	r.Header.Del(CatchUpHeader)
+	if !g.admits(w, r) {
 		return
 	}
-	r.Header.Del(CatchUpHeader)
+	path := access.RawPath(r)
 	switch sid := r.URL.Query().Get("sid"); {
-	case strings.TrimSuffix(r.URL.Path, "/") != g.opts.Path:
+	case g.upstream.leaves(path):
+		g.refuse(w, r, refusePath)
+	case !access.Below(path, g.opts.Path):
 		g.proxyOther(w, r)
 	case sid != "" && g.opts.Knows(sid):
 		g.opts.Local.ServeHTTP(w, r)
@@ -112,13 +124,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // rescue serves a session locally that ChatEngine failed, unless the operator
 // forbids it.
 func (g *Gateway) rescue(w http.ResponseWriter, r *http.Request) bool {
-	if g.Status().Mode == HoldUpstream || r.URL.Query().Has("sid") || r.Method == http.MethodPost {
+	if g.Status().Mode == HoldUpstream || !opensSession(r) || r.Method == http.MethodPost {
 		return false
 	}
 	g.count.rescued.Add(1)
 	g.opts.Local.ServeHTTP(w, r)
 	return true
 }
+
+func (g *Gateway) writeTimeout() time.Duration { return g.admission.limits.Load().WriteTimeout }
 
 // State is where new sessions go now.
 func (g *Gateway) State() State { return g.monitor.stateNow() }
