@@ -22,8 +22,7 @@ type Body struct {
 // connection. Their preflight requests are answered 204 in any case, because
 // otherwise the request itself would not follow. A nil admitted admits none.
 func Answer(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) bool, status int, body Body) {
-	if CORS(w, r, admitted) && isPreflight(r) {
-		preflight(w, r)
+	if CORS(w, r, admitted) {
 		return
 	}
 	h := w.Header()
@@ -41,8 +40,9 @@ func Answer(w http.ResponseWriter, r *http.Request, admitted func(*http.Request)
 }
 
 // CORS lets the page that a request is from read the answer, if admitted admits
-// it, and reports whether it did. A request without an Origin is of no page.
-func CORS(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) bool) bool {
+// it, and reports whether that was all: it has answered a preflight request. A
+// request without an Origin is of no page.
+func CORS(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) bool) (answered bool) {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return false
@@ -55,20 +55,14 @@ func CORS(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) b
 	// A client that sends cookies takes no "*" for an answer.
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
-	return true
-}
-
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-}
-
-// preflight answers a browser's question whether it may send the request.
-func preflight(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
 	h.Set("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE")
 	if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" {
 		h.Add("Vary", "Access-Control-Request-Headers")
 		h.Set("Access-Control-Allow-Headers", asked)
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return true
 }

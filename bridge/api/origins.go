@@ -1,6 +1,7 @@
 package api
 
 import (
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +27,13 @@ func (s *Server) checkOrigin(origin string) bool {
 		s.log.Warn("refused a browser by its origin; add it to cors.origins to admit it", "origin", origin)
 	})
 	return false
+}
+
+// AdmitsOrigin reports whether the page that a request is from may connect; one
+// without an Origin is of no page. Safe for concurrent use.
+func (s *Server) AdmitsOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || s.opts.Origins == nil || s.checkOrigin(origin)
 }
 
 // logOnce remembers what has been logged. Past maxLogged it logs nothing more:

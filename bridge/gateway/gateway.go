@@ -20,13 +20,17 @@ import (
 
 // What the bridge's Socket.IO server has to know of the connections that the
 // gateway makes to it, see package handover. Options.Shed should pass over
-// clients whose request has CatchUpHeader; the gateway removes it from what comes
-// in from outside.
+// clients whose request IsCatchUp. CatchUpHeader is what it goes by; the gateway
+// removes it from what comes in from outside.
 const (
 	CatchUpHeader = handover.Header
 	SyncEvent     = handover.SyncEvent
 	SyncedEvent   = handover.SyncedEvent
 )
+
+// IsCatchUp reports whether a request with these headers is the gateway's own.
+// The proof is a secret of the process.
+func IsCatchUp(h http.Header) bool { return handover.IsFeed(h) }
 
 // Gateway proxies ChatEngine while it is healthy and has the bridge serve
 // while it is not. All methods are safe for concurrent use; Run is called once.

@@ -12,17 +12,17 @@ import (
 type refusal int
 
 const (
-	refuseMethod      refusal = iota // CONNECT
-	refuseBody                       // the client's body cannot be read
-	refuseLarge                      // it is larger than a Socket.IO client's may be
-	refusePath                       // leaves the base path of ChatEngine's address
-	refuseAddress                    // the client's address is not admitted
-	refuseOrigin                     // nor the page's origin
-	refuseLoop                       // has been here before
-	refuseConnections                // too many at once
-	refuseAddressShare               // too many at once of one address
-	refuseRate                       // too many new sessions in a second
-	refuseResources                  // the bridge has no descriptor or port left
+	refuseMethod       refusal = iota // CONNECT
+	refuseBody                        // the client's body cannot be read
+	refuseLarge                       // it is larger than a Socket.IO client's may be
+	refusePath                        // leaves the base path of ChatEngine's address
+	refuseAddress                     // the client's address is not admitted
+	refuseOrigin                      // nor the page's origin
+	refuseLoop                        // has been here before
+	refuseConnections                 // too many at once
+	refuseAddressShare                // too many at once of one address
+	refuseRate                        // too many new sessions in a second
+	refuseResources                   // the bridge has no descriptor or port left
 	refusals
 )
 
