@@ -1,13 +1,18 @@
 package bridge
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"chatbridge/bridge/ops"
 	"chatbridge/configs"
@@ -128,6 +133,37 @@ func TestPagesReadTheBridgesAnswers(t *testing.T) {
 		readable(other, "")
 		if plain, _ := request(t, tt.server, tt.method, tt.target, ""); plain.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: a program got CORS headers", name)
+		}
+	}
+}
+
+// TestABridgeDoesNotStartInFrontOfItself: it would pass requests on to itself
+// until its descriptors are gone.
+func TestABridgeDoesNotStartInFrontOfItself(t *testing.T) {
+	for _, upstream := range []string{"http://127.0.0.1:%s", "http://localhost:%s", "http://[::1]:%s/base"} {
+		ln, err := net.Listen("tcp", ":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ := net.SplitHostPort(ln.Addr().String())
+		ln.Close()
+		cfg, err := configs.Load(configs.Sources{Complete: true, Env: []string{
+			"CHATENGINE_JWT_SECRET=a-secret-of-the-tests", "DATABASE_URL=postgres://nobody@127.0.0.1:1/none",
+			"BRIDGE_LISTEN=:" + port, "BRIDGE_ADMIN_LISTEN=", "CHATENGINE_URL=" + fmt.Sprintf(upstream, port),
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := New(cfg, Options{Logger: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		err = d.Run(ctx)
+		cancel()
+		var config *configs.Error
+		if !errors.As(err, &config) || !strings.Contains(err.Error(), "gateway.upstream") || !strings.Contains(err.Error(), "itself") {
+			t.Errorf("with %s it ended with %v", cfg.Gateway.Upstream, err)
 		}
 	}
 }

@@ -17,6 +17,11 @@ import (
 // on for ever.
 const hopHeader = "X-Bridge-Hop"
 
+// SIDPrefix begins every session id of a bridge, so that a load balancer can send
+// a polling session's requests back to it (configs/nginx, haproxy, caddy), and
+// `bridge check` recognises it.
+const SIDPrefix = "br-"
+
 // errLoop: ChatEngine's address leads to this bridge.
 var errLoop = errors.New("gateway.upstream leads back to this bridge; set it to ChatEngine's own address")
 
@@ -59,12 +64,13 @@ func LeadsTo(ctx context.Context, upstream *url.URL, listen string) bool {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	listening := addresses(ctx, host)
-	if host == "" || slices.ContainsFunc(listening, netip.Addr.IsUnspecified) {
+	everywhere := host == "" || slices.ContainsFunc(listening, netip.Addr.IsUnspecified)
+	if everywhere {
 		listening = ownAddresses()
 	}
 	return slices.ContainsFunc(addresses(ctx, upstream.Hostname()), func(a netip.Addr) bool {
 		return slices.ContainsFunc(listening, func(own netip.Addr) bool {
-			return a == own || a.IsLoopback() && own.IsLoopback() && host == "" || a.IsUnspecified() && own.IsLoopback()
+			return a == own || own.IsLoopback() && (a.IsUnspecified() || everywhere && a.IsLoopback())
 		})
 	})
 }
