@@ -2,7 +2,6 @@ package engineio
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -16,11 +15,7 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
 	h.Add("Vary", "Origin")
 	check := s.opts.CheckOrigin
-	if check == nil {
-		if !sameOrigin(origin, r.Host) {
-			return false
-		}
-	} else if !check(origin) {
+	if !OwnOrigin(origin, r.Host) && (check == nil || !check(origin)) {
 		return false
 	}
 	// A client that sends credentials (cookies of a load balancer, say) takes no
@@ -30,9 +25,19 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func sameOrigin(origin, host string) bool {
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, host)
+// OwnOrigin reports whether an Origin header names the address that the request is
+// for, as its Host header has it. The scheme does not count, because TLS may end at a
+// proxy, nor do the ports of http and https. `null` is nobody's own.
+func OwnOrigin(origin, host string) bool {
+	scheme, named, ok := strings.Cut(origin, "://")
+	return ok && scheme != "" && host != "" && strings.EqualFold(withoutDefaultPort(named), withoutDefaultPort(host))
+}
+
+func withoutDefaultPort(host string) string {
+	if h, ok := strings.CutSuffix(host, ":443"); ok {
+		return h
+	}
+	return strings.TrimSuffix(host, ":80")
 }
 
 // servePreflight answers a browser's question whether it may send the request.

@@ -30,10 +30,9 @@ type Options struct {
 	SIDPrefix string
 
 	// CheckOrigin decides on a request that has an Origin header; requests
-	// without one come from programs, not browsers, and are always accepted. Nil
-	// accepts the server's own origin alone (Origin's host equals the Host
-	// header). An accepted origin is echoed in the CORS headers, with
-	// credentials.
+	// without one come from programs, not browsers, and are always accepted, and so
+	// is the server's own origin ([OwnOrigin]). Nil accepts no other. An accepted
+	// origin is echoed in the CORS headers, with credentials.
 	CheckOrigin func(origin string) bool
 	// ClientAddress names the client for the limits per address. Nil takes the
 	// host part of the request's RemoteAddr, which behind a reverse proxy is the
