@@ -167,3 +167,48 @@ func TestABridgeDoesNotStartInFrontOfItself(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsPassedOnIsAdmittedFirst: allow.addresses, cors.origins and the limits
+// hold in front of ChatEngine.
+func TestWhatIsPassedOnIsAdmittedFirst(t *testing.T) {
+	seen, slow := make(chan string, 100), make(chan struct{})
+	engine := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		seen <- r.RequestURI
+		if r.URL.Path == "/slow" {
+			<-slow
+		}
+	}))
+	t.Cleanup(engine.Close)
+	reached := func() int {
+		n := 0
+		for len(seen) > 0 {
+			<-seen
+			n++
+		}
+		return n
+	}
+	targets := []string{"/api/chat/messages", "/api/ws/?EIO=4&transport=polling", "/api/ws/?EIO=4&transport=polling&sid=x"}
+	barred := publicServer(t, "CHATENGINE_URL="+engine.URL, "BRIDGE_ALLOW_ADDRESSES=192.0.2.0/24")
+	open := publicServer(t, "CHATENGINE_URL="+engine.URL)
+	for _, target := range targets {
+		for origin, want := range map[string]int{"": 200, "https://crm.example": 200, open.URL: 200, "https://evil.example": 403, "null": 403} {
+			if res, _ := request(t, open, http.MethodGet, target, origin); res.StatusCode != want || (reached() > 0) != (want == 200) {
+				t.Errorf("%s of a page of %q was answered %s, want %d", target, origin, res.Status, want)
+			}
+		}
+		if res, _ := request(t, barred, http.MethodGet, target, ""); res.StatusCode != http.StatusForbidden || reached() != 0 {
+			t.Errorf("%s of an address that is not admitted was answered %s", target, res.Status)
+		}
+	}
+	full := publicServer(t, "CHATENGINE_URL="+engine.URL, "BRIDGE_LIMITS_CONNECTIONS_PER_ADDRESS=1")
+	done := make(chan struct{})
+	go func() { defer close(done); request(t, full, http.MethodGet, "/slow", "") }()
+	<-seen
+	for _, target := range targets {
+		if res, _ := request(t, full, http.MethodGet, target, ""); res.StatusCode != http.StatusServiceUnavailable || reached() != 0 {
+			t.Errorf("%s past the limit of its address was answered %s", target, res.Status)
+		}
+	}
+	close(slow)
+	<-done
+}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"chatbridge/bridge/access"
+	"chatbridge/socketio/engineio"
 )
 
 // originCheck has the origins that are admitted, which a reload replaces.
@@ -29,11 +30,12 @@ func (s *Server) checkOrigin(origin string) bool {
 	return false
 }
 
-// AdmitsOrigin reports whether the page that a request is from may connect; one
-// without an Origin is of no page. Safe for concurrent use.
+// AdmitsOrigin reports whether the page that a request is from may connect: one of
+// Options.Origins, or of the address that the request is for. A request without an
+// Origin is of no page. Safe for concurrent use.
 func (s *Server) AdmitsOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	return origin == "" || s.opts.Origins == nil || s.checkOrigin(origin)
+	return origin == "" || engineio.OwnOrigin(origin, r.Host) || s.opts.Origins == nil || s.checkOrigin(origin)
 }
 
 // logOnce remembers what has been logged. Past maxLogged it logs nothing more:

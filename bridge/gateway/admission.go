@@ -15,10 +15,10 @@ type Limits struct {
 	// Connections is how many requests and WebSockets may be under way at once,
 	// ConnectionsPerAddress how many of one address (IPv6: of one /64).
 	Connections, ConnectionsPerAddress int
-	// HandshakesPerSecond is how many sessions may be opened in a second. An
-	// address gets a quarter of it at most, so that a flood from one keeps
-	// nobody else out.
-	HandshakesPerSecond int
+	// HandshakesPerSecond is how many sessions may be opened in a second,
+	// HandshakesPerAddress how many of them by one address, so that a flood from
+	// one keeps nobody else out.
+	HandshakesPerSecond, HandshakesPerAddress int
 	// Payload is the largest body of a Socket.IO request, in bytes.
 	Payload int64
 	// WriteTimeout bounds one write to a client of a proxied WebSocket; a client
@@ -91,13 +91,6 @@ type admission struct {
 	openedBy map[netip.Addr]int
 }
 
-// addressShare is the part of HandshakesPerSecond that one address gets, the
-// divisor; below leastShare it gets all of it.
-const (
-	addressShare = 4
-	leastShare   = 100
-)
-
 // enter counts a request, and reports why it is not admitted.
 func (a *admission) enter(address netip.Addr, opens bool, now time.Time) (why refusal, ok bool) {
 	l := a.limits.Load()
@@ -108,7 +101,7 @@ func (a *admission) enter(address netip.Addr, opens bool, now time.Time) (why re
 		return refuseConnections, false
 	case l.ConnectionsPerAddress > 0 && a.perAddress[address] >= l.ConnectionsPerAddress:
 		return refuseAddressShare, false
-	case opens && !a.takeHandshake(address, l.HandshakesPerSecond, now):
+	case opens && !a.takeHandshake(address, l, now):
 		return refuseRate, false
 	}
 	if a.perAddress == nil {
@@ -121,19 +114,19 @@ func (a *admission) enter(address netip.Addr, opens bool, now time.Time) (why re
 
 // takeHandshake takes one of the sessions that may be opened in this second;
 // a.mu is held.
-func (a *admission) takeHandshake(address netip.Addr, rate int, now time.Time) bool {
-	if rate == 0 {
+func (a *admission) takeHandshake(address netip.Addr, l *Limits, now time.Time) bool {
+	rate, own := l.HandshakesPerSecond, l.HandshakesPerAddress
+	if rate == 0 && own == 0 {
 		return true
 	}
 	if second := now.Unix(); second != a.second {
 		a.second, a.opened, a.openedBy = second, 0, make(map[netip.Addr]int)
 	}
-	own := max(rate/addressShare, min(rate, leastShare))
-	if a.opened >= rate || a.openedBy[address] >= own {
+	if rate > 0 && a.opened >= rate || own > 0 && a.openedBy[address] >= own {
 		return false
 	}
 	a.opened++
-	a.openedBy[address]++ // as many entries as sessions at most
+	a.openedBy[address]++ // no more entries than sessions
 	return true
 }
 

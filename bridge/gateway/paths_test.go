@@ -15,7 +15,7 @@ import (
 )
 
 // recorder is a ChatEngine that takes down the requests as they come in, bytes
-// of the request line and header, and answers each with the same.
+// of the request line and header, and answers each but the probes with the same.
 type recorder struct {
 	url    string
 	answer string
@@ -60,11 +60,14 @@ func (r *recorder) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	if !strings.Contains(line, "bridge-health-probe") {
-		r.mu.Lock()
-		r.line, r.head = line, head
-		r.mu.Unlock()
+	if strings.Contains(line, "bridge-health-probe") {
+		const unknown = `{"code":1,"message":"Session ID unknown"}`
+		fmt.Fprintf(conn, "HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", len(unknown), unknown)
+		return
 	}
+	r.mu.Lock()
+	r.line, r.head = line, head
+	r.mu.Unlock()
 	fmt.Fprint(conn, r.answer)
 }
 
