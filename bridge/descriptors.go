@@ -71,6 +71,7 @@ func (d *descriptors) admit(next http.Handler) http.Handler {
 			return
 		}
 		d.refuse()
+		w.Header().Set("Retry-After", "5")
 		access.Answer(w, r, d.admitsOrigin, http.StatusServiceUnavailable,
 			access.Body{Message: "this server has no room for another connection"})
 	})

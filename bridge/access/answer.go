@@ -28,7 +28,7 @@ func Answer(w http.ResponseWriter, r *http.Request, admitted func(*http.Request)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
-	if status == http.StatusServiceUnavailable || status == http.StatusBadGateway {
+	if (status == http.StatusServiceUnavailable || status == http.StatusBadGateway) && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", "1")
 	}
 	text, err := jsonscan.Marshal(body)

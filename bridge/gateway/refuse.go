@@ -56,8 +56,11 @@ type refusalCounters struct {
 // refuse answers a request that is not passed on.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 	g.noteRefusal(why, "client", g.clientAddr(r).String())
-	if why == refuseBody || why == refuseLarge {
+	switch why {
+	case refuseBody, refuseLarge:
 		w.Header().Set("Connection", "close") // the rest of it cannot be told from the next request
+	case refuseMethod:
+		w.Header().Set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")
 	}
 	access.Answer(w, r, g.opts.AdmitOrigin, refused[why].status, refused[why].body)
 }
