@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/url"
 	"sync"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -69,6 +70,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.refuseLoop(ctx); err != nil {
+		d.Close()
+		return err
+	}
 	// Serving outlives ctx: its clients are closed first.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
@@ -110,6 +115,25 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.Close()
 	d.log.Info("ended")
 	return errors.Join(cause, ignoreCanceled(err))
+}
+
+// refuseLoop returns an error where ChatEngine's address is one at which this
+// bridge listens: it would pass requests on to itself. What leads back by another
+// way the gateway recognises when it happens.
+func (d *Daemon) refuseLoop(ctx context.Context) error {
+	upstream, err := url.Parse(d.cfg.Gateway.Upstream)
+	if err != nil || d.gateway == nil {
+		return err
+	}
+	for _, ln := range []net.Listener{d.listeners.public, d.listeners.admin} {
+		if ln != nil && gateway.LeadsTo(ctx, upstream, ln.Addr().String()) {
+			return &configs.Error{Problems: []configs.Problem{{
+				Key: "gateway.upstream", Value: d.cfg.Gateway.Upstream, Origin: d.cfg.Origin("gateway.upstream").String(),
+				Reason: "leads to this bridge itself, which listens at " + ln.Addr().String(), Accepted: "ChatEngine's own address",
+			}}}
+		}
+	}
+	return nil
 }
 
 // httpServers returns the public server and, where it is on, the admin one.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"syscall"
+
+	"chatbridge/bridge/access"
 )
 
 // descriptors keeps a reserve of the process's file descriptors from the clients,
@@ -20,6 +22,8 @@ type descriptors struct {
 	refused atomic.Uint64
 	logged  atomic.Bool
 	log     *slog.Logger
+	// admitsOrigin is for the answers to pages; nil: none may read them.
+	admitsOrigin func(*http.Request) bool
 }
 
 // newDescriptors reads the process's limit. Go raises the soft one to the hard
@@ -68,7 +72,8 @@ func (d *descriptors) admit(next http.Handler) http.Handler {
 		}
 		d.refuse()
 		w.Header().Set("Retry-After", "5")
-		http.Error(w, "this server has no room for another connection", http.StatusServiceUnavailable)
+		access.Answer(w, r, d.admitsOrigin, http.StatusServiceUnavailable,
+			access.Body{Message: "this server has no room for another connection"})
 	})
 }
 

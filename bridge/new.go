@@ -82,6 +82,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if d.api, err = newAPI(cfg, authenticator, membership, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
+	d.descriptors.admitsOrigin = d.api.AdmitsOrigin
 	d.pipeline = pipeline.New(spec, engine.Options{
 		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
@@ -98,7 +99,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	d.listeners.cert = cert
-	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, key: key, cert: cert}
+	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run}
 	if d.gateway != nil {
 		d.parts = append(d.parts, d.gateway.Run)

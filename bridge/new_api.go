@@ -8,6 +8,7 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/configs"
@@ -43,10 +44,6 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, source so
 	return api.New(o, a)
 }
 
-// sidPrefix begins every session id of the bridge, so that a load balancer can
-// send a polling session's requests back to it: configs/nginx, haproxy, caddy.
-const sidPrefix = "br-"
-
 // ownRooms are the rooms of a client that are no subscriptions.
 const ownRooms = 2
 
@@ -55,7 +52,7 @@ func socketOptions(cfg *configs.Config, log *slog.Logger) socketio.Options {
 	l := cfg.Limits
 	o := socketio.DefaultOptions()
 	o.Path = cfg.Path
-	o.SIDPrefix = sidPrefix
+	o.SIDPrefix = gateway.SIDPrefix
 	o.PingInterval, o.PingTimeout = cfg.Ping.Interval, cfg.Ping.Timeout
 	o.ConnectTimeout = l.ConnectTimeout
 	o.MaxPayload = int(l.Payload)

@@ -33,10 +33,20 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
 	o.TrustedProxies, o.Logger = cfg.Proxies.Trusted, log
+	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits)
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
 	g, err := gateway.New(o)
 	if err != nil {
 		return nil, err
 	}
 	return g, g.Hold(holdModes[c.Hold])
+}
+
+// gatewayLimits are the limits of what is passed on; all but the payload's can
+// change while the gateway runs.
+func gatewayLimits(l configs.Limits) gateway.Limits {
+	return gateway.Limits{
+		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
+		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: (l.HandshakesPerSecond + 1) / 2, Payload: int64(l.Payload), WriteTimeout: l.WriteTimeout,
+	}
 }

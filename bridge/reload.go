@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 )
@@ -33,13 +34,14 @@ func (d *Daemon) Reload(next *configs.Config) (changed, needsRestart []string, e
 
 // reload changes the settings of a running Daemon's parts, and counts how often.
 type reload struct {
-	first *configs.Config // what New was given: settings that take a restart are as in it
-	log   *slog.Logger
-	auth  *auth.Authenticator
-	api   *api.Server
-	key   *serviceKey
-	cert  *certificate     // nil without TLS
-	level func(slog.Level) // sets the log's; nil where Options.Log is
+	first   *configs.Config // what New was given: settings that take a restart are as in it
+	log     *slog.Logger
+	auth    *auth.Authenticator
+	api     *api.Server
+	gateway *gateway.Gateway // nil unless in front of ChatEngine
+	key     *serviceKey
+	cert    *certificate     // nil without TLS
+	level   func(slog.Level) // sets the log's; nil where Options.Log is
 
 	mu                sync.Mutex
 	current           *configs.Config // nil: first
@@ -109,6 +111,9 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	}
 	if err := r.api.SocketIO().SetLimits(limits); err != nil {
 		return nil, nil, err // never: they are valid
+	}
+	if r.gateway != nil {
+		r.gateway.SetLimits(gatewayLimits(next.Limits))
 	}
 	r.api.SetOrigins(origins)
 	r.key.Store(&next.Source.Realtime.Key)

@@ -4,22 +4,30 @@ import (
 	"net"
 	"net/http"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/ops"
 )
 
-// publicHandler serves the contract's path and the two probes; behind them,
-// with a gateway, everything that ChatEngine serves.
+// publicHandler serves the two probes and the contract's path; with a gateway,
+// everything that ChatEngine serves. It compares paths as they came and redirects
+// nobody: what is another path for ChatEngine is another path here.
 func (d *Daemon) publicHandler() http.Handler {
-	mux := http.NewServeMux()
-	ops.PublicProbes(mux, d.observer.readiness)
+	probes := http.NewServeMux()
+	ops.PublicProbes(probes, d.observer.readiness)
+	rest := d.api.Handler()
 	if d.gateway != nil {
-		mux.Handle("/", d.gateway)
-		return mux
+		rest = d.gateway
 	}
-	local := d.api.Handler()
-	mux.Handle(d.cfg.Path, local)
-	mux.Handle(d.cfg.Path+"/", local)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch access.RawPath(r) {
+		case "/healthz", "/readyz":
+			if !access.CORS(w, r, d.api.AdmitsOrigin) {
+				probes.ServeHTTP(w, r)
+			}
+		default:
+			rest.ServeHTTP(w, r)
+		}
+	})
 }
 
 // adminHandler serves the operator: on a listener of its own, which is not

@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"net/url"
+	"strings"
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/gateway"
@@ -11,20 +13,56 @@ import (
 // address, while this bridge is the active one, and once the log is filled. What
 // it refuses it refuses before there is a session; a session that is open goes on.
 func (s *Server) Handler() http.Handler {
-	return s.admitAddresses(refuseOnStandby(s.opts.Source, refuseFeeds(s.opts.Source, s.warmup.wait(s.io))))
+	return s.onPath(s.admitAddresses(s.refuseOnStandby(s.refuseFeeds(s.warmup.wait(s.io)))))
+}
+
+// answer writes an answer of the bridge's own.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, status int, message string) {
+	access.Answer(w, r, s.AdmitsOrigin, status, access.Body{Message: message})
+}
+
+// onPath serves what is below the Socket.IO path as that path, as Node's server
+// does, and nothing else.
+func (s *Server) onPath(next http.Handler) http.Handler {
+	path := strings.TrimSuffix(s.opts.SocketIO.Path, "/")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch raw := access.RawPath(r); {
+		case !access.Below(raw, path):
+			s.answer(w, r, http.StatusNotFound, "there is nothing at this path")
+		case r.URL.Path != path && r.URL.Path != path+"/":
+			below := *r
+			below.URL = new(url.URL)
+			*below.URL = *r.URL
+			below.URL.Path, below.URL.RawPath = path+"/", ""
+			next.ServeHTTP(w, &below)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// AdmitsAddress reports whether the client of a request may connect by its
+// address, and logs once for each that may not what would admit it. Safe for
+// concurrent use.
+func (s *Server) AdmitsAddress(r *http.Request) bool {
+	if len(s.opts.Allowed) == 0 {
+		return true
+	}
+	a := access.ClientAddr(r, s.opts.Trusted)
+	if s.opts.Allowed.Allow(a) {
+		return true
+	}
+	s.logged.do("address "+a.String(), func() {
+		s.log.Warn("refused a client by its address; allow.addresses would admit it", "address", a.String())
+	})
+	return false
 }
 
 // admitAddresses admits only the clients of Options.Allowed, if there are any.
 func (s *Server) admitAddresses(next http.Handler) http.Handler {
-	if len(s.opts.Allowed) == 0 {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a := access.ClientAddr(r, s.opts.Trusted); !s.opts.Allowed.Allow(a) {
-			s.logged.do("address "+a.String(), func() {
-				s.log.Warn("refused a client by its address; allow.addresses would admit it", "address", a.String())
-			})
-			http.Error(w, "this address is not admitted", http.StatusForbidden)
+		if !s.AdmitsAddress(r) {
+			s.answer(w, r, http.StatusForbidden, "this address is not admitted")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -33,11 +71,11 @@ func (s *Server) admitAddresses(next http.Handler) http.Handler {
 
 // refuseOnStandby answers new sessions with 503 while another bridge follows the
 // database, so that a load balancer tries that one: this one has no events.
-func refuseOnStandby(source SourceState, next http.Handler) http.Handler {
+func (s *Server) refuseOnStandby(next http.Handler) http.Handler {
+	source := s.opts.Source
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if source.Standby() && isNewSession(r) {
-			w.Header().Set("Retry-After", "1")
-			http.Error(w, "this bridge stands by; another one serves", http.StatusServiceUnavailable)
+			s.answer(w, r, http.StatusServiceUnavailable, "this bridge stands by; another one serves")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -47,15 +85,19 @@ func refuseOnStandby(source SourceState, next http.Handler) http.Handler {
 // refuseFeeds answers the gateway's own feeds with 503 while the source is
 // behind: until it has caught up the log lacks what they are for. The gateway
 // asks again.
-func refuseFeeds(source SourceState, next http.Handler) http.Handler {
+func (s *Server) refuseFeeds(next http.Handler) http.Handler {
+	source := s.opts.Source
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get(gateway.CatchUpHeader) != "" && !source.CaughtUp() {
-			http.Error(w, "the log is not filled yet", http.StatusServiceUnavailable)
+		if gateway.IsCatchUp(r.Header) && !source.CaughtUp() {
+			s.answer(w, r, http.StatusServiceUnavailable, "the log is not filled yet")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// isNewSession tells an Engine.IO handshake from a request of an open session.
-func isNewSession(r *http.Request) bool { return !r.URL.Query().Has("sid") }
+// isNewSession tells an Engine.IO handshake from a request of an open session,
+// and from a browser's question. An empty sid is none.
+func isNewSession(r *http.Request) bool {
+	return r.Method != http.MethodOptions && r.URL.Query().Get("sid") == ""
+}

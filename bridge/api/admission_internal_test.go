@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/gateway/handover"
 )
 
 // sourceState is a SourceState that a test sets.
@@ -24,11 +25,11 @@ func newWarmup() (*warmup, *sourceState) {
 
 // ask sends a request through a handler and returns where its code will be, 0
 // until there is an answer.
-func ask(t *testing.T, handler func(http.Handler) http.Handler, target string, header ...string) *atomic.Int32 {
+func ask(t *testing.T, handler func(http.Handler) http.Handler, target string, mark ...func(http.Header)) *atomic.Int32 {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
-	for _, name := range header {
-		r.Header.Set(name, "1")
+	for _, mark := range mark {
+		mark(r.Header)
 	}
 	var code atomic.Int32
 	served := handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
@@ -114,15 +115,19 @@ func TestOpenSessionsDoNotWait(t *testing.T) {
 func TestFeedsWaitForTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(sourceState)
-		feeds := func(next http.Handler) http.Handler { return refuseFeeds(source, next) }
-		if c := ask(t, feeds, newSession, gateway.CatchUpHeader).Load(); c != http.StatusServiceUnavailable {
+		feeds := (&Server{opts: Options{Source: source}}).refuseFeeds
+		if c := ask(t, feeds, newSession, handover.Mark).Load(); c != http.StatusServiceUnavailable {
 			t.Errorf("a feed was answered %d while the log was not filled", c)
+		}
+		forged := func(h http.Header) { h.Set(gateway.CatchUpHeader, "1") }
+		if c := ask(t, feeds, newSession, forged).Load(); c != http.StatusOK {
+			t.Errorf("a client that pretends to be a feed was answered %d", c)
 		}
 		if c := ask(t, feeds, newSession).Load(); c != http.StatusOK {
 			t.Errorf("a client was answered %d", c)
 		}
 		source.caughtUp.Store(true)
-		if c := ask(t, feeds, newSession, gateway.CatchUpHeader).Load(); c != http.StatusOK {
+		if c := ask(t, feeds, newSession, handover.Mark).Load(); c != http.StatusOK {
 			t.Errorf("a feed was answered %d after the log was filled", c)
 		}
 	})
@@ -132,7 +137,7 @@ func TestFeedsWaitForTheLog(t *testing.T) {
 func TestStandbyRefusesNewSessionsOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := new(sourceState)
-		standby := func(next http.Handler) http.Handler { return refuseOnStandby(source, next) }
+		standby := (&Server{opts: Options{Source: source}}).refuseOnStandby
 		source.standby.Store(true)
 		if c := ask(t, standby, newSession).Load(); c != http.StatusServiceUnavailable {
 			t.Errorf("a new session was answered %d", c)

@@ -47,7 +47,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.log.Warn("could not judge a client's token; it will come back", "error", err, "remote", h.RemoteAddr)
 		return nil, errors.Join(socketio.ErrRetry, err)
 	}
-	feed := h.Header.Get(gateway.CatchUpHeader) != ""
+	feed := gateway.IsCatchUp(h.Header)
 	return &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}, nil
 }
 

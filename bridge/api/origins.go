@@ -2,11 +2,13 @@ package api
 
 import (
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"chatbridge/bridge/access"
+	"chatbridge/socketio/engineio"
 )
 
 // originCheck has the origins that are admitted, which a reload replaces.
@@ -28,6 +30,14 @@ func (s *Server) checkOrigin(origin string) bool {
 		s.log.Warn("refused a browser by its origin; add it to cors.origins to admit it", "origin", origin)
 	})
 	return false
+}
+
+// AdmitsOrigin reports whether the page that a request is from may connect: one of
+// Options.Origins, or of the address that the request is for. A request without an
+// Origin is of no page. Safe for concurrent use.
+func (s *Server) AdmitsOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	return origin == "" || engineio.OwnOrigin(origin, r.Host) || s.opts.Origins == nil || s.checkOrigin(origin)
 }
 
 // logOnce logs each thing once, and past maxLogged of them a sum each logInterval:

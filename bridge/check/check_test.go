@@ -211,6 +211,22 @@ func TestUpstream(t *testing.T) {
 	}))
 	t.Cleanup(page.Close)
 	const db = "DATABASE_URL=postgres://127.0.0.1:1/x"
+	bridge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("sid") == "" {
+			fmt.Fprint(w, `0{"sid":"br-0123456789","upgrades":[],"pingInterval":25000}`)
+			return
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"code":1,"message":"Session ID unknown"}`)
+	}))
+	t.Cleanup(bridge.Close)
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+bridge.URL)), "fail gateway.loop: a session there is a bridge's")
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+bridge.URL, "BRIDGE_GATEWAY_HEALTH_PATH=/healthz")), "fail gateway.loop: a session there is a bridge's")
+	own := freeAddress(t)
+	_, port, _ := net.SplitHostPort(own)
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL=http://localhost:"+port, "BRIDGE_LISTEN=:"+port)), "fail gateway.loop: which listens at :"+port)
+	expect(t, findings(t, load(t, db, "CHATENGINE_URL=http://"+own, "BRIDGE_ADMIN_LISTEN="+own)), "fail gateway.loop: which listens at "+own)
+
 	expect(t, findings(t, load(t, db, "CHATENGINE_URL=http://127.0.0.1:1")), "warn gateway.upstream: does not answer")
 	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+page.URL)), "warn gateway.upstream: not as a Socket.IO server")
 	expect(t, findings(t, load(t, db, "CHATENGINE_URL="+page.URL, "BRIDGE_GATEWAY_HEALTH_PATH=/sick")), "warn gateway.upstream: answers 503")
@@ -459,4 +475,15 @@ func TestTimesWithoutUnit(t *testing.T) {
 	if f.Level.String() != "fail" || !strings.Contains(f.What, "unit") {
 		t.Errorf("found %+v, want a failure that names unit", f)
 	}
+}
+
+// freeAddress is an address at which nothing listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
 }

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
+
+	"chatbridge/bridge/gateway"
 )
 
 // gateway requests ChatEngine's health. That it is down is a warning: the bridge
@@ -13,6 +17,9 @@ import (
 func (r *run) gateway(ctx context.Context) {
 	g := r.cfg.Gateway
 	if g.Upstream == "" {
+		return
+	}
+	if r.loop(ctx) {
 		return
 	}
 	target, engine := g.Upstream+g.HealthPath, g.HealthPath == ""
@@ -33,6 +40,51 @@ func (r *run) gateway(ctx context.Context) {
 		r.warn("gateway.upstream", g.Upstream, fmt.Sprintf("%s answers %d, not 2xx", target, status), serves, "gateway.health_path: a path that answers 2xx while ChatEngine is healthy")
 	default:
 		r.ok("gateway.upstream", g.Upstream, "ChatEngine is healthy")
+	}
+}
+
+// loop reports whether gateway.upstream leads to a bridge: to an address at which
+// this one would listen, or to one whose sessions are a bridge's.
+func (r *run) loop(ctx context.Context) bool {
+	g := r.cfg.Gateway
+	const itself = "the bridge takes itself for ChatEngine, and does not start"
+	const fix = "gateway.upstream: ChatEngine's own address"
+	upstream, err := url.Parse(g.Upstream)
+	if err != nil {
+		return false // never: it is valid
+	}
+	for _, listen := range []string{r.cfg.Listen, r.cfg.Admin.Listen} {
+		if gateway.LeadsTo(ctx, upstream, listen) {
+			r.fail("gateway.loop", g.Upstream, "leads to this bridge itself, which listens at "+listen, itself, fix)
+			return true
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	session := g.Upstream + r.cfg.Path + "/?EIO=4&transport=polling"
+	status, body, err := r.get(ctx, session)
+	var open struct{ SID string }
+	if err != nil || status != http.StatusOK || len(body) < 2 || json.Unmarshal(body[1:], &open) != nil || open.SID == "" {
+		return false
+	}
+	r.closeSession(ctx, session+"&sid="+url.QueryEscape(open.SID))
+	if !strings.HasPrefix(open.SID, gateway.SIDPrefix) {
+		return false
+	}
+	r.fail("gateway.loop", g.Upstream, "a session there is a bridge's, not ChatEngine's: "+open.SID[:len(gateway.SIDPrefix)]+"…",
+		"a bridge takes itself, or another one, for ChatEngine, and passes requests on to it", fix)
+	return true
+}
+
+// closeSession leaves a session that was opened by polling.
+func (r *run) closeSession(ctx context.Context, session string) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, session, strings.NewReader("1"))
+	if err != nil {
+		return
+	}
+	req.Header.Set("Content-Type", "text/plain;charset=UTF-8")
+	if res, err := r.client.Do(req); err == nil {
+		res.Body.Close() // else it ends by its own time limit
 	}
 }
 

@@ -10,6 +10,11 @@
 // with a sid goes to whoever issued the sid. Every other path goes to
 // ChatEngine, whatever the state; the bridge has nothing to answer there.
 //
+// What clients' requests come to never decides the state: a client can make any
+// one of them fail. Only one without a body that opens a session says something of
+// ChatEngine, and it is a reason to look: the gateway's own probe and its own
+// WebSocket decide. Requests are passed on as they were written, byte for byte.
+//
 // A client is only ever moved by closing its transport: it comes back by
 // itself. A DISCONNECT or CONNECT_ERROR packet would stop it for good, and the
 // gateway never writes one. What a client missed before it came (back) to
@@ -19,6 +24,9 @@
 // # Files
 //
 //	gateway.go         Gateway: which request goes where, Run, Shutdown
+//	admission.go       what is admitted at all: addresses, origins, limits
+//	refuse.go          why a request is not passed on, and the answer
+//	loop.go            a gateway that leads to itself
 //	state.go           State, Mode, Status
 //	statemachine.go    the state machine: transitions and what leads to them; pure
 //	monitor.go         the machine for concurrent use; failed sessions
@@ -48,7 +56,8 @@
 // Locks: tunnel.mu may be taken under connections.mu and under a hand-over's, no
 // other under another. monitor.mu is held while the machine is used, never while a
 // change is announced; connections.mu while connections are closed; tunnel.mu
-// while deadlines are set, never during a read or write.
+// while deadlines are set, never during a read or write; admission.mu while its
+// counts are used.
 //
 // The package imports neither the Socket.IO server nor the source: it needs
 // an http.Handler and functions.

@@ -9,9 +9,9 @@ import (
 	"chatbridge/bridge/access"
 )
 
-// forwardHeaders sets X-Forwarded-For, -Host and -Proto on a request to
-// ChatEngine. What the client claims is believed only of a trusted proxy;
-// anyone else could otherwise choose its own address.
+// forwardHeaders sets X-Forwarded-For, -Host and -Proto, and this gateway's mark,
+// on a request to ChatEngine. What the client claims is believed only of a
+// trusted proxy; anyone else could otherwise choose its own address.
 func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
 	host, _, err := net.SplitHostPort(in.RemoteAddr)
 	if err != nil {
@@ -21,8 +21,13 @@ func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
 	if in.TLS != nil {
 		proto = "https"
 	}
+	out.Add(hopHeader, g.upstream.id)
 	if !g.trusted(host) {
-		out.Del("Forwarded")
+		for name := range out {
+			if ofProxies(name) {
+				delete(out, name)
+			}
+		}
 		out.Set("X-Forwarded-For", host)
 		out.Set("X-Forwarded-Host", in.Host)
 		out.Set("X-Forwarded-Proto", proto)
@@ -39,6 +44,24 @@ func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
 	if sent := in.Header.Get("Forwarded"); sent != "" {
 		out.Set("Forwarded", sent)
 	}
+}
+
+// proxiesHeaders are those by which proxies tell who the client is and what it
+// asked for, besides all that begin with X-Forwarded or X-Original. Programs
+// believe one or the other of them.
+var proxiesHeaders = map[string]bool{
+	"Forwarded": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true, "X-Remote-Ip": true,
+	"X-Remote-Addr": true, "X-Originating-Ip": true, "True-Client-Ip": true, "Client-Ip": true,
+	"Cf-Connecting-Ip": true, "Cf-Connecting-Ipv6": true, "Cf-Pseudo-Ipv4": true, "Fastly-Client-Ip": true,
+	"Fly-Client-Ip": true, "X-Azure-Clientip": true, "X-Azure-Socketip": true, "X-Appengine-User-Ip": true,
+	"X-Envoy-External-Address": true, "X-Nf-Client-Connection-Ip": true, "X-Vercel-Forwarded-For": true,
+	"X-Rewrite-Url": true, "X-Host": true, "X-Http-Host-Override": true, "X-Scheme": true, "X-Url-Scheme": true,
+	"Front-End-Https": true,
+}
+
+// ofProxies reports whether a header, by its canonical name, is a proxy's to set.
+func ofProxies(name string) bool {
+	return proxiesHeaders[name] || strings.HasPrefix(name, "X-Forwarded") || strings.HasPrefix(name, "X-Original-")
 }
 
 func (g *Gateway) trusted(host string) bool {
@@ -58,15 +81,16 @@ func hasToken(h http.Header, name, token string) bool {
 	return false
 }
 
-// isWebSocket reports whether r asks for an upgrade to a WebSocket (RFC 6455, 4.2.1).
+// isWebSocket reports whether r asks for an upgrade to a WebSocket (RFC 6455,
+// 4.2.1). One with a body is none.
 func isWebSocket(r *http.Request) bool {
-	return r.Method == http.MethodGet && hasToken(r.Header, "Connection", "upgrade") && hasToken(r.Header, "Upgrade", "websocket")
+	return r.Method == http.MethodGet && r.ContentLength == 0 && hasToken(r.Header, "Connection", "upgrade") && hasToken(r.Header, "Upgrade", "websocket")
 }
 
 // opensSession reports whether a request on the Socket.IO path opens a session
 // rather than belonging to one; a WebSocket with a sid is the upgrade of a
-// session by polling.
-func opensSession(r *http.Request) bool { return !r.URL.Query().Has("sid") }
+// session by polling. An empty sid is none, as for Node's server.
+func opensSession(r *http.Request) bool { return r.URL.Query().Get("sid") == "" }
 
 // hopByHop are the headers that end at a proxy (RFC 9110, 7.6.1).
 var hopByHop = [...]string{

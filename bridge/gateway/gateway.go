@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/gateway/handover"
 	"chatbridge/internal/retry"
 
@@ -20,13 +20,17 @@ import (
 
 // What the bridge's Socket.IO server has to know of the connections that the
 // gateway makes to it, see package handover. Options.Shed should pass over
-// clients whose request has CatchUpHeader; the gateway removes it from what comes
-// in from outside.
+// clients whose request IsCatchUp. CatchUpHeader is what it goes by; the gateway
+// removes it from what comes in from outside.
 const (
 	CatchUpHeader = handover.Header
 	SyncEvent     = handover.SyncEvent
 	SyncedEvent   = handover.SyncedEvent
 )
+
+// IsCatchUp reports whether a request with these headers is the gateway's own.
+// The proof is a secret of the process.
+func IsCatchUp(h http.Header) bool { return handover.IsFeed(h) }
 
 // Gateway proxies ChatEngine while it is healthy and has the bridge serve
 // while it is not. All methods are safe for concurrent use; Run is called once.
@@ -36,6 +40,8 @@ type Gateway struct {
 	count counters
 
 	upstream  *upstream
+	admission admission // what is passed on, and the limits of it
+	refusals  refusalCounters
 	monitor   *monitor
 	proxy     *httputil.ReverseProxy
 	handovers *handover.Service
@@ -58,7 +64,15 @@ func New(o Options) (*Gateway, error) {
 	if o.Fresh == nil {
 		o.Fresh = func(time.Time) bool { return true }
 	}
+	everybody := func(*http.Request) bool { return true }
+	if o.AdmitAddress == nil {
+		o.AdmitAddress = everybody
+	}
+	if o.AdmitOrigin == nil {
+		o.AdmitOrigin = everybody
+	}
 	g := &Gateway{opts: o, log: o.Logger, upstream: newUpstream(o)}
+	g.SetLimits(o.Limits)
 	g.monitor = newMonitor(o, g.changed)
 	g.proxy = g.newProxy()
 	g.handovers = handover.New(handover.Options{
@@ -85,13 +99,15 @@ func (g *Gateway) Run(ctx context.Context) error {
 // ServeHTTP is the public listener's handler for everything but the bridge's
 // own paths.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if g.ending.Load() {
-		http.Error(w, "shutting down", http.StatusServiceUnavailable)
+	r.Header.Del(CatchUpHeader)
+	if !g.admits(w, r) {
 		return
 	}
-	r.Header.Del(CatchUpHeader)
+	path := access.RawPath(r)
 	switch sid := r.URL.Query().Get("sid"); {
-	case strings.TrimSuffix(r.URL.Path, "/") != g.opts.Path:
+	case g.upstream.leaves(path):
+		g.refuse(w, r, refusePath)
+	case !access.Below(path, g.opts.Path):
 		g.proxyOther(w, r)
 	case sid != "" && g.opts.Knows(sid):
 		g.opts.Local.ServeHTTP(w, r)
@@ -112,13 +128,15 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // rescue serves a session locally that ChatEngine failed, unless the operator
 // forbids it.
 func (g *Gateway) rescue(w http.ResponseWriter, r *http.Request) bool {
-	if g.Status().Mode == HoldUpstream || r.URL.Query().Has("sid") || r.Method == http.MethodPost {
+	if g.Status().Mode == HoldUpstream || !opensSession(r) || r.Method == http.MethodPost {
 		return false
 	}
 	g.count.rescued.Add(1)
 	g.opts.Local.ServeHTTP(w, r)
 	return true
 }
+
+func (g *Gateway) writeTimeout() time.Duration { return g.admission.limits.Load().WriteTimeout }
 
 // State is where new sessions go now.
 func (g *Gateway) State() State { return g.monitor.stateNow() }

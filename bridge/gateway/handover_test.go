@@ -493,3 +493,29 @@ func TestTheEndsOfAHandover(t *testing.T) {
 		})
 	}
 }
+
+// TestLargeSubscriptionsAreNotKept: ChatEngine judges them; the bridge would
+// refuse them, and a hand-over keeps what it sends there.
+func TestLargeSubscriptionsAreNotKept(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, nil)
+	client := p.connect(t)
+	engine := next(t, "connection to ChatEngine", p.engine.conns)
+	send(t, client, connectPacket)
+	bridge := next(t, "connection to the bridge", p.bridge.conns)
+	next(t, "CONNECT", p.engine.received)
+	next(t, "CONNECT", p.bridge.received)
+	p.bridge.send(t, bridge, `40{"sid":"b"}`)
+	send(t, engine, `40{"sid":"e"}`)
+	wantPackets(t, receive(t, client, 1), `40{"sid":"e"}`)
+	large := `42["subscribe:conversation","` + strings.Repeat("x", 100<<10) + `"]`
+	send(t, client, large, subscribePacket)
+	for _, want := range []string{large, subscribePacket} {
+		if got := next(t, "subscription", p.engine.received); got != want {
+			t.Fatalf("at ChatEngine a subscription arrived as %.60s", got)
+		}
+	}
+	if got := next(t, "subscription", p.bridge.received); got != subscribePacket {
+		t.Fatalf("at the bridge a subscription arrived as %.60s", got)
+	}
+}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -29,23 +30,48 @@ func (g *Gateway) probe(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
+	if ownLack(err) {
+		g.noteOwnLack(err) // it says nothing of ChatEngine
+		return
+	}
 	g.count.probes.Add(1)
 	if err != nil {
 		g.count.probesFailed.Add(1)
-		g.monitor.probeFailed(err, errors.Is(err, errRefused) || g.monitor.suspected())
+		decisive := errors.Is(err, errRefused) || errors.Is(err, errLoop) || g.monitor.suspected() && g.confirm(ctx)
+		g.monitor.probeFailed(err, decisive)
 		return
 	}
-	if !g.monitor.probeSucceeded() {
+	ready, doubted := g.monitor.probeSucceeded()
+	if !ready && !doubted {
 		return
 	}
 	// The probe says that ChatEngine answers. Before hundreds of clients are
-	// sent there, check that it opens a WebSocket, which is what they want.
-	if err := g.upstream.tryWebSocket(ctx); err != nil {
-		if ctx.Err() == nil {
-			g.monitor.probeFailed(err, true)
+	// sent there, check that it opens a WebSocket, which is what they want. And
+	// where clients' sessions fail all the same, this tells whether that is
+	// ChatEngine's doing or theirs.
+	err = g.upstream.tryWebSocket(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case ownLack(err):
+		g.noteOwnLack(err)
+	case err != nil && doubted:
+		g.monitor.probeFailed(fmt.Errorf("sessions fail: %w", err), true)
+	case err != nil:
+		g.monitor.probeFailed(err, true)
+	default:
+		g.monitor.sessionOpened()
+		if ready {
+			g.monitor.handBack()
 		}
-		return
 	}
-	g.monitor.sessionOpened()
-	g.monitor.handBack()
+}
+
+// confirm reports whether ChatEngine fails a session of the gateway's own too:
+// one failed probe may be chance, and what clients' requests come to may be
+// their own doing.
+func (g *Gateway) confirm(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, g.opts.Timeout)
+	defer cancel()
+	err := g.upstream.tryWebSocket(ctx)
+	return err != nil && !ownLack(err)
 }

@@ -3,11 +3,14 @@ package gateway
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
 	"time"
+
+	"chatbridge/bridge/access"
 )
 
 // newProxy is for all that is not a WebSocket on the Socket.IO path. Bodies
@@ -24,106 +27,212 @@ func (g *Gateway) newProxy() *httputil.ReverseProxy {
 }
 
 func (g *Gateway) rewrite(pr *httputil.ProxyRequest) {
-	u := g.upstream.url(pr.In.URL.Path, pr.In.URL.RawQuery)
-	if pr.In.URL.RawPath != "" { // keep escaped slashes as they came
-		u.RawPath = g.upstream.url(pr.In.URL.EscapedPath(), "").Path
-	}
-	pr.Out.URL = u
+	pr.Out.URL = g.upstream.target(pr.In)
 	pr.Out.Host = "" // ChatEngine's own name, which virtual hosts need
+	if pr.Out.Header.Get("Upgrade") != "" {
+		// Only WebSockets are tunnelled: by another protocol, such as h2c, a
+		// client would send requests that nothing looks at.
+		if exchangeOf(pr.In.Context()).opens == noSession && isWebSocket(pr.In) {
+			pr.Out.Header.Set("Upgrade", "websocket")
+		} else {
+			pr.Out.Header.Del("Upgrade")
+			pr.Out.Header.Del("Connection")
+		}
+	}
 	g.forwardHeaders(pr.Out.Header, pr.In)
 }
 
-// proxyOther proxies a request that is not on the Socket.IO path.
-func (g *Gateway) proxyOther(w http.ResponseWriter, r *http.Request) {
-	g.count.passed.Add(1)
-	if r.ContentLength != 0 {
-		// Go's server would otherwise read the whole body before it lets an
-		// answer begin. Not supported means HTTP/2, where it is so anyway.
-		_ = http.NewResponseController(w).EnableFullDuplex()
-	}
-	g.proxy.ServeHTTP(w, r)
-}
+// opens is whether a request is Socket.IO's, and whether it opens a session.
+type opens int
 
-// session is a proxied Socket.IO request; it travels in the request's context.
-type session struct {
-	in    *http.Request
+const (
+	noSession   opens = iota // another path's
+	openSession              // it belongs to a session
+	newSession               // it opens one
+)
+
+// exchange is one proxied request; it travels in the request's context.
+type exchange struct {
+	in    *http.Request // the client's
+	body  *body         // nil: it has none
+	opens opens
+	leave func()      // gives back what admission counted; may be repeated
 	timer *time.Timer // until the answer begins; nil where it does not open a session
 }
 
-type sessionKey struct{}
+type exchangeKey struct{}
+
+// exchangeOf returns the exchange of a proxied request's context.
+func exchangeOf(ctx context.Context) *exchange { return ctx.Value(exchangeKey{}).(*exchange) }
+
+// evidence reports whether what becomes of a request says something of
+// ChatEngine: it opens a session, and has no body, which the client alone may be
+// the cause of not arriving.
+func evidence(r *http.Request) bool {
+	return r.Method == http.MethodGet && opensSession(r) && r.ContentLength == 0
+}
 
 // errClosed is the cause of a proxied request's end that the gateway closed.
 var errClosed = errors.New("closed by the gateway")
+
+// proxyOther proxies a request that is not on the Socket.IO path.
+func (g *Gateway) proxyOther(w http.ResponseWriter, r *http.Request) {
+	leave, ok := g.enter(w, r, false)
+	if !ok {
+		return
+	}
+	defer leave()
+	g.count.passed.Add(1)
+	g.exchange(w, r, r.Context(), &exchange{in: r, leave: leave})
+}
 
 // proxySession proxies a Socket.IO request that is not a WebSocket: a poll, a
 // POST, a preflight. One that opens a session must be answered in time, and is
 // served locally where it is not; a poll may take its ping interval.
 func (g *Gateway) proxySession(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{in: r, opens: openSession}
+	if opensSession(r) {
+		x.opens = newSession
+	}
+	leave, ok := g.enter(w, r, x.opens == newSession)
+	if !ok {
+		return
+	}
+	x.leave = leave
+	defer leave()
 	g.count.polled.Add(1)
 	g.count.requests.Add(1)
 	defer g.count.requests.Add(-1)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	defer g.connections.add(func() { cancel(errClosed) })()
-	s := &session{in: r}
-	if opensSession(r) {
-		s.timer = time.AfterFunc(g.opts.HandshakeTimeout, func() { cancel(errTimeout) })
-		defer s.timer.Stop()
+	if x.opens == newSession {
+		x.timer = time.AfterFunc(g.opts.HandshakeTimeout, func() { cancel(errTimeout) })
+		defer x.timer.Stop()
 	}
-	g.proxy.ServeHTTP(w, r.WithContext(context.WithValue(ctx, sessionKey{}, s)))
+	if limit := g.admission.limits.Load().Payload; limit > 0 && r.ContentLength != 0 {
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
+	}
+	g.exchange(w, r, ctx, x)
+}
+
+// exchange passes a request on to ChatEngine, and its answer back.
+func (g *Gateway) exchange(w http.ResponseWriter, r *http.Request, ctx context.Context, x *exchange) {
+	if r.ContentLength != 0 {
+		// Go's server would otherwise read the whole body before it lets an
+		// answer begin. Not supported means HTTP/2, where it is so anyway.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		x.body = &body{ReadCloser: r.Body}
+	}
+	out := r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
+	if x.body != nil {
+		out.Body = x.body
+	}
+	g.proxy.ServeHTTP(w, out)
+}
+
+// body is a client's, which notes how its reading ended.
+type body struct {
+	io.ReadCloser
+	ended atomic.Pointer[error]
+}
+
+// Read implements io.Reader.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.ended.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// fault returns why an exchange failed where that is the client's doing: its
+// body could not be read, or did not come in time.
+func (x *exchange) fault(timeout bool) (refusal, bool) {
+	if x.body == nil {
+		return 0, false
+	}
+	ended := x.body.ended.Load()
+	var large *http.MaxBytesError
+	switch {
+	case ended == nil:
+		return refuseBody, timeout
+	case errors.As(*ended, &large):
+		return refuseLarge, true
+	case errors.Is(*ended, io.EOF), errors.Is(*ended, http.ErrBodyReadAfterClose):
+		return 0, false
+	}
+	return refuseBody, true
 }
 
 // checkAnswer inspects ChatEngine's answer before any of it is passed on.
 func (g *Gateway) checkAnswer(resp *http.Response) error {
-	s, ok := resp.Request.Context().Value(sessionKey{}).(*session)
-	if !ok || s.timer == nil {
+	x := exchangeOf(resp.Request.Context())
+	if x.opens != newSession {
 		return nil
 	}
-	s.timer.Stop()
+	x.timer.Stop()
+	if err := g.upstream.checkLoop(resp.Header); err != nil {
+		return err
+	}
 	if resp.StatusCode >= 500 {
 		return errStatus{resp.Status}
 	}
-	g.monitor.sessionOpened()
+	if evidence(x.in) {
+		g.monitor.sessionOpened()
+	}
 	return nil
 }
 
-// sessionFailed notes that ChatEngine failed a session.
-func (g *Gateway) sessionFailed(err error) {
-	g.count.failures[classify(err)].Add(1)
-	g.monitor.sessionFailed(err)
+// failed takes it that ChatEngine did not answer a request. Only what it did to
+// one that is evidence counts against it.
+func (g *Gateway) failed(r *http.Request, onPath bool, err error) {
+	switch {
+	case ownLack(err):
+		g.noteOwnLack(err)
+	default:
+		g.count.failures[classify(err)].Add(1)
+		if onPath && evidence(r) {
+			g.monitor.sessionFailed()
+		}
+	}
 }
 
 // proxyFailed answers where ChatEngine did not. Nothing has been written yet.
 func (g *Gateway) proxyFailed(w http.ResponseWriter, out *http.Request, err error) {
-	ctx := out.Context()
-	s, ok := ctx.Value(sessionKey{}).(*session)
-	cause := context.Cause(ctx)
-	switch {
-	case ok && s.in.Context().Err() != nil, !ok && ctx.Err() != nil:
+	x := exchangeOf(out.Context())
+	cause := context.Cause(out.Context())
+	if x.in.Context().Err() != nil {
 		return // the client left
-	case errors.Is(cause, errClosed):
-		// Not ChatEngine's doing.
-	case ok:
-		if errors.Is(cause, errTimeout) {
-			err = errTimeout
-		}
-		g.sessionFailed(err)
-	default:
-		g.count.failures[classify(err)].Add(1)
-		g.monitor.suspect()
 	}
-	if ok && g.rescue(w, s.in) {
+	if why, ok := x.fault(errors.Is(cause, errTimeout)); ok {
+		g.refuse(w, x.in, why)
 		return
 	}
-	unavailable(w, err)
+	switch {
+	case errors.Is(cause, errClosed):
+		// Not ChatEngine's doing.
+	case errors.Is(cause, errTimeout):
+		err = errTimeout
+		fallthrough
+	default:
+		g.failed(x.in, x.opens != noSession, err)
+	}
+	x.leave()
+	if x.opens != noSession && g.rescue(w, x.in) {
+		return
+	}
+	g.unavailable(w, x.in, err)
 }
 
 // unavailable is the answer where there is nothing behind the gateway. A
 // Socket.IO client retries on it.
-func unavailable(w http.ResponseWriter, err error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Retry-After", "1")
-	w.WriteHeader(http.StatusBadGateway)
-	fmt.Fprintf(w, "{\"error\":\"ChatEngine does not answer\",\"reason\":%q}\n", classify(err).String())
+func (g *Gateway) unavailable(w http.ResponseWriter, r *http.Request, err error) {
+	if ownLack(err) {
+		access.Answer(w, r, g.opts.AdmitOrigin, refused[refuseResources].status, refused[refuseResources].body)
+		return
+	}
+	const what = "ChatEngine does not answer"
+	access.Answer(w, r, g.opts.AdmitOrigin, http.StatusBadGateway,
+		access.Body{Message: what, Error: what, Reason: classify(err).String()})
 }

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// suspicion is how long a failed session or a broken connection makes one failed
-// probe enough.
+// suspicion is how long after a failed session or a broken connection a failed
+// probe is followed by a trial, which then is enough.
 const suspicion = 5 * time.Second
 
-// monitor is the machine for concurrent use: evidence comes in from requests and
-// probes, and a change is announced.
+// monitor is the machine for concurrent use: what requests come to is a reason to
+// probe, what probes find decides, and a change is announced.
 type monitor struct {
 	failAfter int
 	// announce is called after each change, without a lock.
@@ -71,13 +71,11 @@ func (m *monitor) hold(mode Mode) {
 }
 
 // sessionFailed notes that ChatEngine failed a session.
-func (m *monitor) sessionFailed(err error) {
+func (m *monitor) sessionFailed() {
+	m.mu.Lock()
+	m.failedSessions++
+	m.mu.Unlock()
 	m.suspect()
-	m.update(func(now time.Time) bool {
-		m.failedSessions++
-		// Where the probe succeeds but sessions fail, the probe does not count.
-		return m.failedSessions >= m.failAfter && m.machine.fail(now, "sessions fail: "+err.Error())
-	})
 }
 
 // sessionOpened notes that ChatEngine opened a session.
@@ -110,13 +108,14 @@ func (m *monitor) probeFailed(err error, decisive bool) {
 }
 
 // probeSucceeded takes a successful probe and reports whether a hand-back may
-// begin.
-func (m *monitor) probeSucceeded() (ready bool) {
+// begin, and whether sessions fail though the probe does not.
+func (m *monitor) probeSucceeded() (ready, doubted bool) {
 	m.update(func(now time.Time) bool {
 		ready = m.machine.probeSucceeded(now)
+		doubted = m.failedSessions >= m.failAfter && m.machine.state != Local
 		return false
 	})
-	return ready
+	return ready, doubted
 }
 
 // handBack begins a hand-back.

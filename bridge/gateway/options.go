@@ -38,8 +38,9 @@ type Options struct {
 	// Interval is the time between probes, Timeout the bound of one.
 	Interval, Timeout time.Duration
 	// FailAfter is the number of failed probes in a row that make ChatEngine
-	// count as down. A refused connection, or a failed probe while proxied
-	// connections are breaking, needs no second one.
+	// count as down. A refused connection needs no second one; nor does a failed
+	// probe after a failed session or while proxied connections are breaking,
+	// where a WebSocket of the gateway's own fails as well.
 	FailAfter int
 	// HealthyFor is how long the probes must have succeeded before clients are
 	// handed back. It doubles, up to eight times, each time ChatEngine fails
@@ -50,9 +51,13 @@ type Options struct {
 	// its answer to a request that opens a session; past either, the request is
 	// served locally.
 	DialTimeout, HandshakeTimeout time.Duration
-	// WriteTimeout bounds one write to a client of a proxied WebSocket; a client
-	// that reads nothing for so long is closed.
-	WriteTimeout time.Duration
+	// Limits bound what is passed on; SetLimits replaces them.
+	Limits Limits
+	// AdmitAddress and AdmitOrigin report whether the client of a request may
+	// connect at all, by its address and by the Origin of the page that it is
+	// from; requests without an Origin are to be admitted by the second. They are
+	// called from many goroutines. Nil admits everybody.
+	AdmitAddress, AdmitOrigin func(*http.Request) bool
 
 	// Batch is how many clients are moved at once, BatchInterval the mean time
 	// between two batches; the actual one varies by a quarter.
@@ -92,7 +97,7 @@ func DefaultOptions() Options {
 		HealthyFor:       10 * time.Second,
 		DialTimeout:      2 * time.Second,
 		HandshakeTimeout: 4 * time.Second,
-		WriteTimeout:     30 * time.Second,
+		Limits:           Limits{WriteTimeout: 30 * time.Second},
 		Batch:            25,
 		BatchInterval:    500 * time.Millisecond,
 		CatchUp:          2 * time.Second,
@@ -136,7 +141,7 @@ func (o Options) Validate() error {
 	positive("healthy for", o.HealthyFor)
 	positive("dial timeout", o.DialTimeout)
 	positive("handshake timeout", o.HandshakeTimeout)
-	positive("write timeout", o.WriteTimeout)
+	positive("write timeout", o.Limits.WriteTimeout)
 	positive("batch interval", o.BatchInterval)
 	if o.FailAfter < 1 {
 		fault("fail after: %d must be at least 1", o.FailAfter)

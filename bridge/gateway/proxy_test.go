@@ -83,11 +83,13 @@ func TestOtherPathsAreProxied(t *testing.T) {
 	t.Run("a body streams both ways", func(t *testing.T) { streams(t, g.url+"/echo") })
 }
 
+var loopbackNetworks = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+
 func TestTrustedProxysHeadersPass(t *testing.T) {
 	t.Parallel()
 	engine := chatengine.New(t, chatengine.Options{})
 	o := fast(engine.URL().String())
-	o.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	o.TrustedProxies = loopbackNetworks
 	g := run(t, o)
 	defer http.DefaultClient.CloseIdleConnections()
 	h := inspect(t, g.url+"/inspect", http.Header{

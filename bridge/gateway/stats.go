@@ -14,8 +14,9 @@ type Stats struct {
 	// Served counts sessions opened locally because of the state, Rescued those
 	// opened locally because ChatEngine failed that very request.
 	Served, Rescued uint64
-	// Failures of ChatEngine, by what failed.
-	Failures map[string]uint64
+	// Failures of ChatEngine, by what failed; Refused counts what was not passed
+	// on for another reason, by reason.
+	Failures, Refused map[string]uint64
 	// Probes and ProbesFailed count health probes.
 	Probes, ProbesFailed uint64
 	// Switches counts changes of state, by the state entered.
@@ -68,11 +69,14 @@ func (g *Gateway) Stats() Stats {
 		Probes: c.probes.Load(), ProbesFailed: c.probesFailed.Load(),
 		HandedBack: c.handedBack.Load(), HandedOver: c.handedOver.Load(), Broken: c.broken.Load(),
 		CatchUps: g.handovers.Outcomes(), CatchUpEvents: g.handovers.Events(),
-		Failures: make(map[string]uint64, failures),
+		Failures: make(map[string]uint64, failures), Refused: make(map[string]uint64, refusals),
 		Switches: make(map[string]uint64, len(c.switches)),
 	}
 	for f := range failures {
 		s.Failures[f.String()] = c.failures[f].Load()
+	}
+	for why := range refusals {
+		s.Refused[why.String()] = g.refusals.counts[why].Load()
 	}
 	for i := range c.switches {
 		s.Switches[State(i).String()] = c.switches[i].Load()

@@ -3,16 +3,20 @@ package gateway
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/gateway/frame"
 )
 
@@ -20,13 +24,19 @@ import (
 // concurrent use.
 type upstream struct {
 	opts      Options
+	id        string // of this gateway, in hopHeader
+	base      string // the path of Options.Upstream, escaped, without a slash at the end
 	dialer    *net.Dialer
 	transport *http.Transport // of proxied requests and probes
 }
 
 func newUpstream(o Options) *upstream {
 	d := &net.Dialer{Timeout: o.DialTimeout, KeepAlive: 15 * time.Second}
-	return &upstream{opts: o, dialer: d, transport: &http.Transport{
+	base := strings.Trim(o.Upstream.EscapedPath(), "/")
+	if base != "" {
+		base = "/" + base
+	}
+	return &upstream{opts: o, id: rand.Text(), base: base, dialer: d, transport: &http.Transport{
 		DialContext:         d.DialContext,
 		TLSClientConfig:     o.TLS,
 		TLSHandshakeTimeout: o.HandshakeTimeout,
@@ -38,20 +48,55 @@ func newUpstream(o Options) *upstream {
 	}}
 }
 
-// url is a URL at ChatEngine.
+// url is a URL at ChatEngine. The path is written in the request line as it is,
+// whether or not Go would have escaped it so.
 func (u *upstream) url(path, query string) *url.URL {
-	target := *u.opts.Upstream
-	switch target.Scheme {
-	case "ws":
-		target.Scheme = "http"
-	case "wss":
+	target := &url.URL{Scheme: "http", Host: u.opts.Upstream.Host, RawQuery: query}
+	if u.opts.Upstream.Scheme == "https" || u.opts.Upstream.Scheme == "wss" {
 		target.Scheme = "https"
 	}
-	if base := strings.Trim(target.Path, "/"); base != "" {
-		path = "/" + base + path
+	path = u.base + path
+	target.Path, target.RawPath = path, path
+	if decoded, err := url.PathUnescape(path); err == nil {
+		target.Path = decoded
 	}
-	target.Path, target.RawPath, target.RawQuery = path, "", query
-	return &target
+	if target.EscapedPath() != path && !strings.HasPrefix(path, "//") {
+		// Not after two slashes, where Go would write the scheme before them; the
+		// characters that no URL may have are escaped there.
+		target.Opaque = path
+	}
+	return target
+}
+
+// target is the URL at ChatEngine of a client's request.
+func (u *upstream) target(r *http.Request) *url.URL {
+	target := u.url(access.RawPath(r), r.URL.RawQuery)
+	target.ForceQuery = r.URL.ForceQuery
+	return target
+}
+
+// leaves reports whether a path leads out of the base path, however its dots and
+// slashes are escaped, and however what is behind it merges slashes.
+func (u *upstream) leaves(path string) bool {
+	if u.base == "" {
+		return false // there is nothing above it
+	}
+	if decoded, err := url.PathUnescape(path); err == nil {
+		path = decoded
+	}
+	depth := 0
+	for segment := range strings.FieldsFuncSeq(path, func(c rune) bool { return c == '/' || c == '\\' }) {
+		switch segment {
+		case ".":
+		case "..":
+			if depth--; depth < 0 {
+				return true
+			}
+		default:
+			depth++
+		}
+	}
+	return false
 }
 
 // upstreamConn is a raw connection to ChatEngine with what was read ahead.
@@ -82,8 +127,13 @@ func (u *upstream) handshake(ctx context.Context, req *http.Request, opens bool)
 	if err = req.Write(raw); err == nil {
 		resp, err = http.ReadResponse(conn.r, req)
 	}
+	if err == nil {
+		err = u.checkLoop(resp.Header)
+	}
 	if err == nil && opens && resp.StatusCode == http.StatusSwitchingProtocols {
-		conn.open, err = frame.Read(conn.r, maxOpenPacket)
+		if conn.open, err = frame.Read(conn.r, maxOpenPacket); err == nil {
+			err = u.checkOwn(conn.open.Payload)
+		}
 	}
 	if !stop() || err != nil {
 		raw.Close()
@@ -99,14 +149,8 @@ func (u *upstream) handshake(ctx context.Context, req *http.Request, opens bool)
 const maxOpenPacket = 512 << 10
 
 func (u *upstream) dial(ctx context.Context, to *url.URL) (net.Conn, error) {
-	secure, host, port := to.Scheme == "https", to.Hostname(), to.Port()
-	if port == "" {
-		port = "80"
-		if secure {
-			port = "443"
-		}
-	}
-	conn, err := u.dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port))
+	secure, host := to.Scheme == "https", to.Hostname()
+	conn, err := u.dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, portOf(to)))
 	if err != nil || !secure {
 		return conn, err
 	}
@@ -131,6 +175,37 @@ const errRefused = syscall.ECONNREFUSED
 
 // errTimeout is the cause of a request's end.
 var errTimeout = errors.New("no answer within the handshake time-out")
+
+// ownLack reports whether an error is the bridge's own lack of file descriptors,
+// ports or memory for connections, which says nothing of ChatEngine.
+func ownLack(err error) bool {
+	if err == nil {
+		return false
+	}
+	var name *net.DNSError
+	resolving := errors.As(err, &name)
+	for _, lack := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM} {
+		// Errors of name resolution have it as text only.
+		if errors.Is(err, lack) || resolving && strings.Contains(name.Err, lack.Error()) {
+			return true
+		}
+	}
+	var op *net.OpError
+	return errors.Is(err, syscall.EADDRNOTAVAIL) && errors.As(err, &op) && hasAddressFor(op.Addr)
+}
+
+// hasAddressFor reports whether the machine has an address from which it can
+// connect to another: without IPv6 the error for one of IPv6 is the same as
+// without a free port.
+func hasAddressFor(to net.Addr) bool {
+	tcp, ok := to.(*net.TCPAddr)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(ownAddresses(), func(own netip.Addr) bool {
+		return own.Is4() == (tcp.IP.To4() != nil) && own.IsLoopback() == tcp.IP.IsLoopback()
+	})
+}
 
 // errStatus is a 5xx where a session was to be opened.
 type errStatus struct{ status string }

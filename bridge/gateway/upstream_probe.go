@@ -28,6 +28,7 @@ func (u *upstream) probe(ctx context.Context) error {
 		return fmt.Errorf("health probe: %w", err)
 	}
 	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set(hopHeader, u.id)
 	req.Close = true
 	resp, err := u.transport.RoundTrip(req)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -37,6 +38,9 @@ func (u *upstream) probe(ctx context.Context) error {
 		return fmt.Errorf("health probe: %w", err)
 	}
 	defer resp.Body.Close()
+	if err := u.checkLoop(resp.Header); err != nil {
+		return fmt.Errorf("health probe: %w", err)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if err != nil {
 		return fmt.Errorf("health probe: %w", err)
@@ -74,7 +78,7 @@ func (u *upstream) tryWebSocket(ctx context.Context) error {
 		return fmt.Errorf("trial websocket: %w", err)
 	}
 	for name, value := range map[string]string{
-		"Connection": "Upgrade", "Upgrade": "websocket", "User-Agent": userAgent,
+		"Connection": "Upgrade", "Upgrade": "websocket", "User-Agent": userAgent, hopHeader: u.id,
 		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "Y2hhdGJyaWRnZS10cmlhbA==",
 	} {
 		req.Header.Set(name, value)

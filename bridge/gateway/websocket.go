@@ -14,6 +14,11 @@ import (
 // serve it where ChatEngine does not take it. It returns when the connection
 // has ended.
 func (g *Gateway) proxyWebSocket(w http.ResponseWriter, r *http.Request) {
+	leave, ok := g.enter(w, r, opensSession(r))
+	if !ok {
+		return
+	}
+	defer leave()
 	g.serving.Add(1)
 	defer g.serving.Done()
 	ctx, cancel := context.WithTimeout(r.Context(), g.opts.HandshakeTimeout)
@@ -27,14 +32,17 @@ func (g *Gateway) proxyWebSocket(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Err() != nil {
 			return // the client left
 		}
-		g.sessionFailed(err)
+		g.failed(r, true, err)
+		leave()
 		if !g.rescue(w, r) {
-			unavailable(w, err)
+			g.unavailable(w, r, err)
 		}
 		return
 	}
 	defer up.Close()
-	g.monitor.sessionOpened()
+	if evidence(r) {
+		g.monitor.sessionOpened()
+	}
 	if resp.StatusCode != http.StatusSwitchingProtocols {
 		up.SetDeadline(time.Now().Add(g.opts.HandshakeTimeout))
 		relay(w, resp)
@@ -79,7 +87,7 @@ func (g *Gateway) upgradeRequest(ctx context.Context, r *http.Request) *http.Req
 		out.Header.Set("User-Agent", "") // none, rather than Go's
 	}
 	g.forwardHeaders(out.Header, r)
-	out.URL = g.upstream.url(r.URL.Path, r.URL.RawQuery)
+	out.URL = g.upstream.target(r)
 	out.Host = out.URL.Host
 	out.Body, out.ContentLength, out.TransferEncoding = nil, 0, nil
 	return out
@@ -107,7 +115,7 @@ func (g *Gateway) hijack(w http.ResponseWriter, resp *http.Response, up *upstrea
 	header.Set("Upgrade", resp.Header.Get("Upgrade"))
 	head := rw.Writer
 	fmt.Fprintf(head, "HTTP/1.1 101 Switching Protocols\r\n")
-	err = client.SetDeadline(time.Now().Add(g.opts.WriteTimeout))
+	err = client.SetDeadline(time.Now().Add(g.writeTimeout()))
 	if err == nil {
 		err = header.Write(head)
 	}
@@ -126,6 +134,6 @@ func (g *Gateway) hijack(w http.ResponseWriter, resp *http.Response, up *upstrea
 	return &tunnel{
 		client: client, clientR: rw.Reader,
 		upstream: up.Conn, upstreamR: up.r,
-		writeTimeout: g.opts.WriteTimeout,
+		writeTimeout: g.writeTimeout(),
 	}, nil
 }

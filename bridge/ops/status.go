@@ -68,7 +68,7 @@ func (s *Snapshot) status() object {
 		body = append(body, member{"realtime", s.statusRealtime()})
 	}
 	if s.Gateway != nil {
-		body = append(body, member{"gateway", s.Gateway.Status})
+		body = append(body, member{"gateway", s.Gateway.Status}, member{"gatewayRefused", above0(s.Gateway.Refused)})
 	}
 	if len(s.Warnings) > 0 {
 		body = append(body, member{"warnings", s.Warnings})
@@ -120,6 +120,17 @@ func (s *Snapshot) statusClients() object {
 		{"membersLimited", s.Auth.Members.Limited},
 		{"eventsRefused", s.API.EventsRefused},
 	}
+}
+
+// above0 are the counts that are not zero.
+func above0(counts map[string]uint64) map[string]uint64 {
+	some := make(map[string]uint64)
+	for name, n := range counts {
+		if n > 0 {
+			some[name] = n
+		}
+	}
+	return some
 }
 
 // reasons names the counts that are not zero.

@@ -89,7 +89,7 @@ var bridge = []Mutant{
 	{
 		Name: "warm-up: feeds get an unfilled log", Why: "a client of ChatEngine's is told it has all it missed while the bridge has not read it",
 		File: "bridge/api/admission.go", Package: "bridge/api", Tests: []string{"TestFeedsWaitForTheLog"},
-		Old: `r.Header.Get(gateway.CatchUpHeader) != "" && !source.CaughtUp()`, New: `r.Header.Get(gateway.CatchUpHeader) != "" && source.Standby()`,
+		Old: `gateway.IsCatchUp(r.Header) && !source.CaughtUp()`, New: `gateway.IsCatchUp(r.Header) && source.Standby()`,
 	},
 	{
 		Name: "standby: new sessions are served", Why: "clients of a bridge that stands by see nothing, and no load balancer knows",

@@ -76,6 +76,69 @@ var gateway = []Mutant{
 		Old: `if known[e.subject] || inFeed && e.at.Before(covered) {`, New: `if inFeed && e.at.Before(covered) {`,
 	},
 	{
+		Name: "gateway: any request is evidence", Why: "three requests with a bad chunk take all clients off a healthy ChatEngine",
+		File: "bridge/gateway/health.go", Package: "bridge/gateway", Tests: []string{"TestClientsRequestsAreNoEvidence"},
+		Old: `	err = g.upstream.tryWebSocket(ctx)
+	switch {`, New: `	if err = g.upstream.tryWebSocket(ctx); doubted {
+		err = errors.New("a client says so")
+	}
+	switch {`,
+	},
+	{
+		Name: "gateway: suspicion alone makes a failed probe decisive", Why: "a client that sends what fails turns a single slow probe into a failover",
+		File: "bridge/gateway/health.go", Package: "bridge/gateway", Tests: []string{"TestAClientDoesNotMakeOneProbeDecisive"},
+		Old: `g.monitor.suspected() && g.confirm(ctx)`, New: `g.monitor.suspected()`,
+	},
+	{
+		Name: "gateway: the bridge's own lack is ChatEngine's failure", Why: "a flood that uses up the descriptors takes all clients off ChatEngine",
+		File: "bridge/gateway/upstream.go", Package: "bridge/gateway", Tests: []string{"TestOwnLackIsNoFailure"},
+		Old: `if errors.Is(err, lack) || resolving`, New: `if resolving`,
+	},
+	{
+		Name: "gateway: an escaped dot leaves the base path", Why: "a client reaches what is beside ChatEngine's path",
+		File: "bridge/gateway/upstream.go", Package: "bridge/gateway", Tests: []string{"TestABasePathIsNotLeft"},
+		Old: `if decoded, err := url.PathUnescape(path); err == nil {
+		path = decoded
+	}
+	depth`, New: `depth`,
+	},
+	{
+		Name: "gateway: any protocol is tunnelled", Why: "by h2c a client sends requests that nothing looks at",
+		File: "bridge/gateway/http.go", Package: "bridge/gateway", Tests: []string{"TestOnlyWebSocketsAreTunnelled"},
+		Old: `			pr.Out.Header.Del("Upgrade")
+`, New: ``,
+	},
+	{
+		Name: "gateway: it passes on what it passed on", Why: "a bridge that is its own ChatEngine uses up all descriptors",
+		File: "bridge/gateway/loop.go", Package: "bridge/gateway", Tests: []string{"TestAGatewayThatLeadsToItself"},
+		Old: `slices.Contains(r.Header.Values(hopHeader), g.upstream.id)`, New: `slices.Contains(r.Header.Values(hopHeader), "")`,
+	},
+	{
+		Name: "gateway: its own sessions are ChatEngine's", Why: "where the mark is lost on the way, the bridge takes itself for ChatEngine",
+		File: "bridge/gateway/upstream.go", Package: "bridge/gateway", Tests: []string{"TestOwnSessionsAreRecognised"},
+		Old: `err = u.checkOwn(conn.open.Payload)`, New: `err = nil`,
+	},
+	{
+		Name: "gateway: origins hold behind it alone", Why: "a page that may not connect uses ChatEngine through the gateway",
+		File: "bridge/gateway/admission.go", Package: "bridge/gateway", Tests: []string{"TestAddressesAndOriginsHoldInFront"},
+		Old: `case !g.opts.AdmitOrigin(r):`, New: `case r.Method == http.MethodConnect && !g.opts.AdmitOrigin(r):`,
+	},
+	{
+		Name: "gateway: an address is not bounded", Why: "one host uses up what is there for all",
+		File: "bridge/gateway/admission.go", Package: "bridge/gateway", Tests: []string{"TestLimitsHoldInFront"},
+		Old: `a.perAddress[address] >= l.ConnectionsPerAddress`, New: `a.perAddress[address] >= l.Connections`,
+	},
+	{
+		Name: "gateway: any mark is the gateway's", Why: "who sends the header is not counted and not closed",
+		File: "bridge/gateway/handover/feed.go", Package: "bridge/api", Tests: []string{"TestAForgedFeedIsAClient"},
+		Old: `return subtle.ConstantTimeCompare([]byte(h.Get(Header)), []byte(secret)) == 1`, New: `return subtle.ConstantTimeCompare([]byte(h.Get(Header)), nil) == 0`,
+	},
+	{
+		Name: "gateway: large subscriptions are kept", Why: "a client makes the gateway keep 155 MB",
+		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestLargeSubscriptionsAreNotKept"},
+		Old: `if len(packet) > maxSubscription {`, New: `if len(packet) > maxFrame {`,
+	},
+	{
 		Name: "gateway: a forged mark passes", Why: "a client that pretends to be the gateway is passed over when clients are closed",
 		File: "bridge/gateway/gateway.go", Package: "bridge/gateway", Tests: []string{"TestHandover"},
 		Old: "\tr.Header.Del(CatchUpHeader)\n", New: "",

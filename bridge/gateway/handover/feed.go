@@ -2,6 +2,8 @@ package handover
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
@@ -16,8 +18,19 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Header marks the requests by which a feed connects to the bridge.
+// Header marks the requests by which a feed connects to the bridge. Its value is
+// a secret of the process: who else sends the header is a client like any other.
 const Header = "X-Bridge-Catch-Up"
+
+var secret = rand.Text()
+
+// Mark sets the mark in a feed's headers.
+func Mark(h http.Header) { h.Set(Header, secret) }
+
+// IsFeed reports whether a request with these headers is a feed's.
+func IsFeed(h http.Header) bool {
+	return subtle.ConstantTimeCompare([]byte(h.Get(Header)), []byte(secret)) == 1
+}
 
 // By SyncEvent a feed asks the bridge to send SyncedEvent with the same number
 // once the socket has received all that it is owed by then: what it missed, for
@@ -72,7 +85,7 @@ func newFeed(r *http.Request, header http.Header, to *Handover) *feed {
 			header.Del(name)
 		}
 	}
-	header.Set(Header, "1")
+	Mark(header)
 	header.Set("Host", r.Host)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	return &feed{

@@ -13,6 +13,9 @@ const (
 	// maxEarly bounds what the bridge may send before ChatEngine has accepted
 	// the client, in bytes.
 	maxEarly = 1 << 20
+	// maxSubscription bounds a subscription's packet, in bytes: an id that the
+	// bridge takes has 512 at most, of which each may be written as six.
+	maxSubscription = 4096
 	// freshInterval is how often the bridge is asked whether it has read all
 	// that was committed.
 	freshInterval = 100 * time.Millisecond
@@ -99,7 +102,11 @@ func (h *Handover) connect(packet []byte) {
 }
 
 // subscribe passes a subscription on to the bridge, which then has more to send.
+// One that is too long for the bridge to take is not kept.
 func (h *Handover) subscribe(packet []byte) {
+	if len(packet) > maxSubscription {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.progress.restart()
