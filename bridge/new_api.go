@@ -23,6 +23,7 @@ func newAPI(cfg *configs.Config, a api.Authenticator, source api.SourceState, lo
 	feeding := hub.DefaultOptions()
 	feeding.Logger = log
 	feeding.MaxSubscriptions = cfg.Limits.Subscriptions
+	feeding.SessionBytes = int64(cfg.Limits.SessionBytes)
 	feeding.Replay = replay.Options{
 		Window: cfg.Replay.Window, MaxEvents: cfg.Replay.MaxEvents, MaxBytes: int64(cfg.Replay.MaxBytes),
 	}

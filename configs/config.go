@@ -88,6 +88,7 @@ type Limits struct {
 	Payload               Size
 	Attachments           int // per packet
 	Subscriptions         int // per socket
+	SessionBytes          Size
 	QueuePackets          int // outbound, per connection
 	QueueBytes            Size
 	Event                 Size

@@ -53,6 +53,7 @@ func (c *Config) settings() []*field {
 		{key: "limits.payload", def: "1MB", kind: size(&l.Payload, 1<<10, 1<<30)},
 		{key: "limits.attachments", def: "10", kind: integer(&l.Attachments, 1, 1000)},
 		{key: "limits.subscriptions", def: "1000", kind: integer(&l.Subscriptions, 1, million)},
+		{key: "limits.session_bytes", def: "256MiB", kind: size(&l.SessionBytes, 1<<20, 1<<40)},
 		{key: "limits.event", def: "17MiB", kind: size(&l.Event, 16<<10, 1<<30)},
 		{key: "limits.queue_packets", def: "4096", kind: integer(&l.QueuePackets, 16, million)},
 		{key: "limits.queue_bytes", def: "8MiB", kind: size(&l.QueueBytes, 64<<10, 1<<30)},

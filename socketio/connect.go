@@ -45,6 +45,10 @@ type connectRequest struct {
 	data        any
 }
 
+// maxRecovery bounds a pid and an offset, in bytes; longer ones count as absent. They
+// are kept for as long as the socket is connected.
+const maxRecovery = 256
+
 // recoveryAuth returns the members of a CONNECT payload that ask for recovery.
 func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 	if !bytes.Contains(auth, []byte(`"pid"`)) {
@@ -56,6 +60,9 @@ func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 	}
 	pid, _ = v.PID.(string)
 	offset, _ = v.Offset.(string)
+	if len(pid) > maxRecovery || len(offset) > maxRecovery {
+		return "", ""
+	}
 	return pid, offset
 }
 
@@ -122,7 +129,7 @@ func (c *client) accept(n *Namespace, r connectRequest) {
 		c.server.sessions.putBack(saved)
 		return
 	}
-	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, offset: r.offset}
+	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, claimed: r.pid, offset: r.offset}
 	c.sockets = append(c.sockets, s)
 	c.stopTimer()
 	n.add(s, saved)

@@ -64,6 +64,7 @@ func (s *Server) credentials(h *socketio.Handshake, token, workspace string) aut
 
 func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
+	socket.ForgetAuth() // it has been judged
 	s.hub.Attach(c.Client, socket, socket.Offset(), socketio.SessionBegan(socket.ClaimedPID()))
 	s.watchExpiry(c, socket, c.principal.Expires)
 }

@@ -11,8 +11,9 @@ import (
 )
 
 // maxID bounds the ids that clients may name, in bytes. The longest in the
-// field are WhatsApp JIDs of some 40.
-const maxID = 512
+// field are WhatsApp JIDs of some 40. Those of subscriptions are kept for as long
+// as the session.
+const maxID = 128
 
 // fault is what went wrong with a client's event: a stable code and a
 // sentence for its developer.
@@ -86,7 +87,9 @@ func (s *Server) sync(c *client, e *socketio.Event) *fault {
 	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
 		return badRequest(e.Name + " takes a number")
 	}
-	s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0]))
+	if !s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0])) {
+		return &fault{"too_many_marks", "wait for the answers to earlier ones"}
+	}
 	return nil
 }
 
@@ -124,7 +127,7 @@ func (s *Server) typing(c *client, e *socketio.Event) *fault {
 		return badRequest("typing takes {conversationId, isTyping}")
 	}
 	if *notice.ConversationID == "" || len(*notice.ConversationID) > maxID {
-		return badRequest("typing takes a conversation's id of 1 to 512 bytes")
+		return badRequest("typing takes a conversation's id of 1 to 128 bytes")
 	}
 	notice.UserID = c.principal.User
 	payload, err := jsonscan.Marshal(notice)

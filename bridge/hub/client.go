@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type Client struct {
 	view
 	reading
 	gapState
+	footprint
 
 	gone bool
 	left time.Time // when it went
@@ -58,6 +60,9 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	_ = socket.Join(t.all.Name())
 	prior := c.prior
 	c.prior = nil
+	if prior != nil && prior.summed {
+		c.inherits = true // its subscriptions were dropped after Resume
+	}
 	if prior == nil || c.inherits {
 		if prior == nil {
 			c.claim, _ = h.parseClaim(offset) // of another shape: it claims nothing
@@ -65,7 +70,7 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 				h.owedSince(c, began, now)
 			}
 		} else if prior.history == h.history {
-			c.inherit(prior)
+			c.inherit(prior, h.opts.MaxSubscriptions)
 		}
 		h.begin(c, now)
 	} else {
@@ -73,7 +78,10 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	}
 	if prior != nil {
 		h.repeatGaps(c, prior)
+		prior.continued = true
+		h.unsave(prior)
 	}
+	h.account(c, c.size())
 	h.noteLosses(c, prior, now)
 	h.startPump(c)
 }
@@ -94,5 +102,6 @@ func (h *Hub) Detach(c *Client) {
 		c.tenant.unsubscribe(conversation)
 	}
 	delete(c.tenant.clients, c)
-	c.socket, c.marks = nil, nil
+	c.socket, c.marks, c.backlog = nil, nil, slices.DeleteFunc(c.backlog, func(e *extent) bool { return !e.statesOnly })
+	h.save(c)
 }

@@ -12,6 +12,7 @@
 //   - session.go what a client continues of an earlier connection: Resume
 //   - subscribe.go of which conversations it sees the messages
 //   - extent.go a set of messages that it is owed
+//   - memory.go what subscriptions take; limits.go which bounds were reached
 //   - pump.go the goroutine that sends it what it is owed
 //   - gap.go what one client could not be given; loss.go what nobody is given
 //   - offset.go the text of an Offset; contract.go names of the contract

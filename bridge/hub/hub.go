@@ -40,15 +40,19 @@ type Options struct {
 	SubscribeGrace time.Duration
 	// MaxSubscriptions bounds the conversations of one client.
 	MaxSubscriptions int
+	// SessionBytes bounds what the subscriptions of all clients take, of those too
+	// that left and may come back; see memory.go. 0 is no bound.
+	SessionBytes int64
 	// Logger gets a line a minute for each kind of loss; nil discards it.
 	Logger *slog.Logger
 }
 
-// DefaultOptions waits 300 ms for the first subscription and allows 1,000.
+// DefaultOptions waits 300 ms for the first subscription, and allows 1,000 and
+// 256 MiB for those of all.
 func DefaultOptions() Options {
 	return Options{
 		Replay: replay.DefaultOptions(), SubscribeGrace: 300 * time.Millisecond,
-		MaxSubscriptions: 1000, Logger: slog.New(slog.DiscardHandler),
+		MaxSubscriptions: 1000, SessionBytes: 256 << 20, Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -79,11 +83,15 @@ type Hub struct {
 	// losses are those that clients which come back may have to be told of.
 	losses []loss
 	pause  pause
+	memory memory
 	stats  Stats
 	// loggedAt is when a gap was last logged, by its reason; toLog are those that
 	// the next sweep logs.
 	loggedAt [gapReasonCount]time.Time
 	toLog    []loss
+	// limitLogged and limitsToLog are the same for limits.
+	limitLogged [limitCount]time.Time
+	limitsToLog []limitReached
 
 	// pumps counts the goroutines that feed clients from the log; running is
 	// their context, ended by Run's return.
@@ -123,10 +131,12 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.unlock()
 			h.pumps.Wait()
 			h.logGaps()
+			h.logLimits()
 			return nil
 		case <-tick.C:
 			h.sweep()
 			h.logGaps()
+			h.logLimits()
 		}
 	}
 }
@@ -146,8 +156,10 @@ func (h *Hub) sweep() {
 	for _, t := range tenants {
 		for more := true; more; {
 			h.lock()
-			more = h.log.Expire(t.space, time.Now(), t.firstUnread(), expireBatch)
-			if len(t.clients) == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
+			now := time.Now()
+			more = h.log.Expire(t.space, now, t.firstUnread(), expireBatch)
+			more = h.expireSaved(t, now) || more
+			if len(t.clients) == 0 && t.saved.Len() == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
 				delete(h.tenants, t.space.Workspace)
 				h.log.Release(t.space)
 			}

@@ -83,7 +83,9 @@ type program struct {
 	maxPackets int
 	maxBytes   int
 	clients    int
-	ops        []op
+	// sumUp: there is no room for the sessions of clients that left.
+	sumUp bool
+	ops   []op
 }
 
 const (
@@ -105,6 +107,7 @@ func generate(seed uint64) program {
 	if r.IntN(2) == 0 { // the log is too small
 		p.replay.MaxEvents = 20 + r.IntN(300)
 	}
+	p.sumUp = seed%3 == 0
 	rare := r.IntN(3) == 0 // gaps, restores and restarts
 	total := 0
 	for _, w := range weights {
@@ -272,7 +275,7 @@ type payload struct {
 
 func (m *model) publish(ws string, kind history.Kind, conv, message, status string, size int) {
 	now := time.Now()
-	at := source.Position{Commit: m.commit, Index: 1}
+	at := source.Position{Commit: m.commit, Index: uint32(1 + m.epoch)} // no two histories share one
 	m.truth.Events = append(m.truth.Events, history.Event{
 		Position: at, Kind: kind, Workspace: ws, Conversation: conv, Message: message, Status: status, At: now,
 	})
@@ -392,7 +395,7 @@ func TestModel(t *testing.T) {
 
 func (p program) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "log %d events, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.maxPackets, p.maxBytes, p.clients)
+	fmt.Fprintf(&b, "log %d events, summed up %v, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.sumUp, p.maxPackets, p.maxBytes, p.clients)
 	for _, o := range p.ops {
 		fmt.Fprintf(&b, "  %v\n", o)
 	}

@@ -219,12 +219,21 @@ func (c *Client) firstUnread() uint64 {
 	return low
 }
 
-// Mark sends p to the client after all that it is owed now.
-func (h *Hub) Mark(c *Client, p *socketio.Packet) {
+// maxMarks bounds the marks that a client waits for.
+const maxMarks = 100
+
+// Mark sends p to the client after all that it is owed now. It reports false when
+// the client waits for too many.
+func (h *Hub) Mark(c *Client, p *socketio.Packet) bool {
 	h.lock()
 	defer h.unlock()
-	if !c.gone {
-		c.marks = append(c.marks, p)
-		h.startPump(c)
+	if c.gone {
+		return true
 	}
+	if len(c.marks) >= maxMarks {
+		return false
+	}
+	c.marks = append(c.marks, p)
+	h.startPump(c)
+	return true
 }

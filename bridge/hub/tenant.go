@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"container/list"
 	"math"
 
 	"chatbridge/bridge/replay"
@@ -15,6 +16,12 @@ type tenant struct {
 	open    *socketio.Room       // those that are sent every message
 	// rooms holds the sockets of each conversation that somebody subscribed.
 	rooms map[string]*conversationRoom
+	// saved are the clients that left and may come back, the first one first; those
+	// without subscriptions are not among them.
+	saved list.List
+	// bytes is what its clients' subscriptions take, savedBytes the part of those
+	// that left.
+	bytes, savedBytes int64
 
 	// readers are the clients that are fed from the log.
 	readers map[*Client]struct{}
@@ -24,8 +31,9 @@ type tenant struct {
 }
 
 type conversationRoom struct {
-	room        *socketio.Room
-	subscribers int
+	conversation string // the text that all subscriptions share
+	room         *socketio.Room
+	subscribers  int
 }
 
 // tenantOf returns the workspace's tenant, known or new. mu must be held.
@@ -44,14 +52,15 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 }
 
 // subscribe returns the conversation's room, with one subscriber more.
-func (t *tenant) subscribe(n Broadcaster, conversation string) *socketio.Room {
+func (t *tenant) subscribe(n Broadcaster, conversation string) *conversationRoom {
 	r := t.rooms[conversation]
 	if r == nil {
-		r = &conversationRoom{room: n.Room("c:" + t.space.Workspace + "\x00" + conversation)}
-		t.rooms[conversation] = r
+		name := "c:" + t.space.Workspace + "\x00" + conversation
+		r = &conversationRoom{conversation: name[len(name)-len(conversation):], room: n.Room(name)}
+		t.rooms[r.conversation] = r
 	}
 	r.subscribers++
-	return r.room
+	return r
 }
 
 func (t *tenant) unsubscribe(conversation string) {

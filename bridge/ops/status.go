@@ -112,6 +112,8 @@ func (s *Snapshot) statusClients() object {
 		{"polling", s.Sockets.Polling},
 		{"catchingUp", s.Hub.Catching},
 		{"queuedBytes", s.Sockets.QueuedBytes},
+		{"sessionBytes", s.Hub.SessionBytes},
+		{"limitsReached", s.Hub.Limited()},
 		{"closed", reasons(s.Sockets.Closes)},
 		{"refused", reasons(s.Sockets.Refusals)},
 		{"tokensRefused", s.API.TokensRefused},

@@ -38,7 +38,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a new session inherits nothing", Why: "what a client was still owed when it was cut never comes",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadRead"},
-		Old: "\t\t\tc.inherit(prior)\n", New: "",
+		Old: "\t\t\tc.inherit(prior, h.opts.MaxSubscriptions)\n", New: "",
 	},
 	{
 		Name: "hub: an offset proves what was sent at it", Why: "a backlog that was lost with the connection counts as received",
@@ -150,6 +150,31 @@ var feeding = []Mutant{
 		Name: "hub: a mark is sent too early", Why: "the gateway takes a client that is still owed something for caught up",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestMarkWaits"},
 		Old: "case len(c.marks) > 0 && c.scope != scopeUndecided:", New: "case len(c.marks) > 0:",
+	},
+	{
+		Name: "hub: sessions of clients that left give no room", Why: "whoever comes and goes takes all the memory for a minute",
+		File: "bridge/hub/memory.go", Package: "bridge/api", Tests: []string{"TestSessionsThatLeftAreBounded"},
+		Old: "\th.sumUpSaved(bound - more)\n", New: "",
+	},
+	{
+		Name: "hub: a session that gave room is owed nothing", Why: "what a client was still owed when it was cut never comes",
+		File: "bridge/hub/memory.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadRead"},
+		Old: "		sum.from = min(sum.from, e.from)\n", New: "		sum.from = max(sum.from, e.from+1<<40)\n",
+	},
+	{
+		Name: "hub: whoever comes last is refused", Why: "a workspace that takes all the memory for subscriptions leaves none to others",
+		File: "bridge/hub/memory.go", Package: "bridge/api", Tests: []string{"TestOneWorkspaceTakesNotAllSubscriptions"},
+		Old: "	if c.tenant.bytes+more <= bound/int64(workspaces) && h.memory.bytes+more <= 2*bound {\n", New: "	if false {\n",
+	},
+	{
+		Name: "api: the CONNECT payload stays", Why: "a client keeps as much memory as it likes to send in its CONNECT",
+		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAConnectPayloadIsNotKept"},
+		Old: "	socket.ForgetAuth() // it has been judged\n", New: "",
+	},
+	{
+		Name: "handover: subscriptions of any size are kept", Why: "a client keeps a hundred megabytes for as long as it is connected",
+		File: "bridge/gateway/handover/feed.go", Package: "bridge/gateway/handover", Tests: []string{"TestSubscriptionsOfAFeedAreBounded"},
+		Old: " || len(packet) > maxSubscription {", New: " {",
 	},
 	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",

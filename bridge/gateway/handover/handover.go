@@ -93,6 +93,10 @@ func (h *Handover) connect(packet []byte) {
 	}
 	now := time.Now()
 	h.phase = buffering
+	if len(packet) > maxConnect {
+		h.endLocked(Overrun)
+		return
+	}
 	h.bufferUntil, h.giveUpAt = now.Add(h.service.opts.CatchUpWait), now.Add(h.service.opts.CatchUpLate)
 	h.feed.start(packet)
 	h.step(now)
@@ -102,6 +106,9 @@ func (h *Handover) connect(packet []byte) {
 func (h *Handover) subscribe(packet []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.phase == ended {
+		return
+	}
 	h.progress.restart()
 	if !h.feed.send(packet) {
 		h.endLocked(Overrun)
@@ -210,7 +217,7 @@ func (h *Handover) endLocked(o Outcome) {
 	}
 	h.phase = ended
 	h.timer.Stop()
-	h.feed.cancel()
+	h.feed.end()
 	switch o {
 	case Done:
 		h.writeUnsent(time.Now().Add(-h.service.opts.CatchUp))
@@ -222,5 +229,5 @@ func (h *Handover) endLocked(o Outcome) {
 		h.writeUnsent(time.Time{})
 	}
 	_ = h.batch.flush() // an error shows in the tunnel's own reads and writes
-	h.early, h.sent, h.batch.frames = nil, nil, nil
+	h.early, h.sent, h.batch.frames = nil, sentStates{}, nil
 }
