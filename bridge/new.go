@@ -71,7 +71,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.api, err = newAPI(cfg, authenticator, sourceState{d.source}, log); err != nil {
+	if d.api, err = newAPI(cfg, authenticator, newConversations(cfg, d.pool, spec, key), sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	d.pipeline = pipeline.New(spec, engine.Options{

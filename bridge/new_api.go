@@ -15,7 +15,7 @@ import (
 )
 
 // newAPI returns the server of the contract's /api/ws.
-func newAPI(cfg *configs.Config, a api.Authenticator, source api.SourceState, log *slog.Logger) (*api.Server, error) {
+func newAPI(cfg *configs.Config, a api.Authenticator, conversations api.Conversations, source api.SourceState, log *slog.Logger) (*api.Server, error) {
 	origins, err := access.NewOrigins(cfg.CORS.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("cors.origins: %w", err)
@@ -34,7 +34,7 @@ func newAPI(cfg *configs.Config, a api.Authenticator, source api.SourceState, lo
 	return api.New(api.Options{
 		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
 		Allowed: cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
-		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Source: source, Logger: log,
+		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Conversations: conversations, Source: source, Logger: log,
 	}, a)
 }
 

@@ -12,6 +12,7 @@
 //   - drain.go closing clients in batches, so that they go elsewhere
 //   - connect.go a CONNECT: its token, its client
 //   - requests.go the events that clients send
+//   - typing.go clients' typing notices, and which are dropped
 //   - expiry.go the end of a client's token, and a fresh one
 //   - counters.go what it refused, and why
 //
@@ -26,6 +27,6 @@
 // Run starts two goroutines, of the warm-up and of the drain on standby, and returns
 // after both and the Hub have. The callbacks of the Socket.IO server run on the
 // connections' goroutines, and one client's come one at a time; what they share is
-// guarded by counters.mu, logOnce.mu and, for one client, expiry.mu. None of these
+// guarded by counters.mu, logOnce.mu, typingJudge.mu and, for one client, expiry.mu. None of these
 // is held during a call of the Hub, the Authenticator or a socket.
 package api

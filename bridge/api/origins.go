@@ -35,12 +35,15 @@ type logOnce struct {
 	seen map[string]bool
 }
 
-const maxLogged = 200
+const (
+	maxLogged     = 200
+	maxLoggedText = 512 // bytes
+)
 
 func (l *logOnce) do(what string, log func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.seen[what] || len(l.seen) >= maxLogged || len(what) > maxID {
+	if l.seen[what] || len(l.seen) >= maxLogged || len(what) > maxLoggedText {
 		return
 	}
 	if l.seen == nil {

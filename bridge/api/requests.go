@@ -6,7 +6,6 @@ import (
 
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
-	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio"
 )
 
@@ -72,7 +71,7 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 	default:
 		f = &fault{"unknown_event", "this server knows no event of that name"}
 	}
-	if f != nil {
+	if f != nil && !f.dropped() {
 		_ = socket.Emit("error", f)
 	}
 	return f
@@ -113,29 +112,6 @@ func conversationID(e *socketio.Event) (string, *fault) {
 		return "", badRequest("the conversation's id is too long")
 	}
 	return id, nil
-}
-
-// typing passes a typing notice on to the workspace of its sender, whatever
-// conversation it names: it never leaves the workspace.
-func (s *Server) typing(c *client, e *socketio.Event) *fault {
-	var notice struct {
-		ConversationID *string `json:"conversationId"`
-		UserID         string  `json:"userId"`
-		IsTyping       *bool   `json:"isTyping"`
-	}
-	if len(e.Args) == 0 || json.Unmarshal(e.Args[0], &notice) != nil || notice.ConversationID == nil || notice.IsTyping == nil {
-		return badRequest("typing takes {conversationId, isTyping}")
-	}
-	if *notice.ConversationID == "" || len(*notice.ConversationID) > maxID {
-		return badRequest("typing takes a conversation's id of 1 to 128 bytes")
-	}
-	notice.UserID = c.principal.User
-	payload, err := jsonscan.Marshal(notice)
-	if err != nil {
-		return badRequest("typing takes {conversationId, isTyping}")
-	}
-	s.hub.Broadcast(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
-	return nil
 }
 
 // refuse answers what only ChatEngine can do. The failed status lets the CRM

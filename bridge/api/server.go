@@ -45,6 +45,8 @@ type Options struct {
 	ExpiryGrace time.Duration
 	// QueryToken also takes the token from the query parameter `token`.
 	QueryToken bool
+	// Conversations judges clients' typing notices; nil lets all pass.
+	Conversations Conversations
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState
 	Logger *slog.Logger
@@ -62,6 +64,7 @@ type Server struct {
 	warmup   warmup
 	counters counters
 	logged   logOnce
+	typings  *typingJudge
 }
 
 // New returns a Server; Run must run while it serves.
@@ -70,7 +73,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		opts.Source = alwaysCaughtUp{}
 	}
 	s := &Server{
-		opts: opts, auth: a, log: opts.Logger,
+		opts: opts, auth: a, log: opts.Logger, typings: newTypingJudge(opts.Conversations),
 		warmup: warmup{source: opts.Source, over: make(chan struct{})},
 	}
 	o := opts.SocketIO

@@ -177,6 +177,16 @@ var feeding = []Mutant{
 		Old: " || len(packet) > maxSubscription {", New: " {",
 	},
 	{
+		Name: "typing: any conversation passes", Why: "a client says that somebody types in a conversation of another workspace",
+		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingIsDroppedForConversationsOfOthers"},
+		Old: "	case !has:\n		return errUnknownConversation\n", New: "	case !has:\n",
+	},
+	{
+		Name: "typing: questions without end", Why: "one workspace's clients keep the database busy with questions about conversations that there are not",
+		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingAsksABoundedNumberOfQuestions"},
+		Old: "	if q.left < 1 {\n", New: "	if false {\n",
+	},
+	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",
 		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestMessageLargerThanTheQueue"},
 		Old: "case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:", New: "case s.size+len(m.frames) > l.QueueBytes:",
