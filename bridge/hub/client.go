@@ -63,6 +63,10 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	if prior != nil && prior.summed {
 		c.inherits = true // its subscriptions were dropped after Resume
 	}
+	if prior != nil {
+		// Before begin and restore: what they note of the same gap is not counted again.
+		h.repeatGaps(c, prior)
+	}
 	if prior == nil || c.inherits {
 		if prior == nil {
 			c.claim, _ = h.parseClaim(offset) // of another shape: it claims nothing
@@ -77,7 +81,6 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 		h.restore(c, prior, now)
 	}
 	if prior != nil {
-		h.repeatGaps(c, prior)
 		prior.continued = true
 		h.unsave(prior)
 	}

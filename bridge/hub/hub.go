@@ -81,7 +81,7 @@ type Hub struct {
 	// the client itself.
 	sending atomic.Pointer[socketio.Packet]
 	// losses are those that clients which come back may have to be told of.
-	losses []loss
+	losses losses
 	pause  pause
 	memory memory
 	stats  Stats

@@ -64,10 +64,15 @@ type Log struct {
 	// oldest is the time of the oldest entry that the last sweep left, sweeping
 	// that which the present one has found so far; 0 is none.
 	oldest, sweeping time.Duration
-	// floor is the newest loss of a Space that is no longer there: one that is made
-	// again may lack what is up to it.
-	floor Floor
+	// floor is what every Space lacks that is made: what was before the Log's first
+	// event. forgotten are the floors of the Spaces that are no longer there, each
+	// that of the Space if it is made again; past maxForgotten of them, whichever the
+	// map gives first becomes a part of floor.
+	floor     Floor
+	forgotten map[string]Floor
 }
+
+const maxForgotten = 10_000
 
 // mark: from at on, entries have the sequence number seq or a later one.
 type mark struct {
@@ -80,7 +85,7 @@ const markEvery = 50 * time.Millisecond
 
 // New returns an empty Log.
 func New(opts Options) *Log {
-	return &Log{opts: opts, spaces: make(map[string]*Space), began: time.Now()}
+	return &Log{opts: opts, spaces: make(map[string]*Space), forgotten: make(map[string]Floor), began: time.Now()}
 }
 
 // Stats is a Log's state at one moment.
@@ -116,7 +121,8 @@ func (l *Log) since(now time.Time) time.Duration { return now.Sub(l.began) }
 func (l *Log) Space(workspace string) *Space {
 	s := l.spaces[workspace]
 	if s == nil {
-		s = newSpace(workspace, l.floor)
+		s = newSpace(workspace, l.floor.Later(l.forgotten[workspace]))
+		delete(l.forgotten, workspace)
 		l.spaces[workspace] = s
 		l.largest.add(s)
 	}
@@ -270,6 +276,7 @@ func (l *Log) Clear() {
 	}
 	l.head = source.Position{}
 	l.floor = Floor{}
+	clear(l.forgotten)
 }
 
 // evict forgets a conversation's oldest entry.
@@ -286,7 +293,18 @@ func (l *Log) forget(s *Space) {
 	}
 	delete(l.spaces, s.Workspace)
 	l.largest.remove(s.place)
-	l.floor = l.floor.Later(s.floor())
+	floor := s.floor()
+	if floor == l.floor {
+		return // nothing of it has been evicted
+	}
+	if len(l.forgotten) >= maxForgotten {
+		for workspace, f := range l.forgotten {
+			l.floor = l.floor.Later(f)
+			delete(l.forgotten, workspace)
+			break
+		}
+	}
+	l.forgotten[s.Workspace] = floor
 }
 
 // Head returns the position of the newest event ever appended.

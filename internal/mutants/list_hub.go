@@ -187,6 +187,26 @@ var feeding = []Mutant{
 		Old: "	if q.left < 1 {\n", New: "	if false {\n",
 	},
 	{
+		Name: "hub: losses of many are told to all", Why: "clients are told of gaps of other workspaces",
+		File: "bridge/hub/loss.go", Package: "bridge/hub", Tests: []string{"TestLossesOfOthersAreNotTold"},
+		Old: "len(ls.of) >= maxLossWorkspaces {", New: "len(ls.of) >= 2 {",
+	},
+	{
+		Name: "hub: losses past the bound are forgotten", Why: "a client that comes back is not told of what it lacks",
+		File: "bridge/hub/loss.go", Package: "bridge/hub", Tests: []string{"TestLossesOfManyWorkspaces"},
+		Old: "				o.workspace, o.conversation = \"\", \"\"\n				ls.all = appendLoss(ls.all, o, maxLosses)\n", New: "				o.workspace, o.conversation = \"\", \"\"\n",
+	},
+	{
+		Name: "replay: a workspace lacks what others have lost", Why: "clients that come back to a quiet workspace are told of gaps of others",
+		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestEvictionsOfOthersAreNotTold"},
+		Old: "	l.forgotten[s.Workspace] = floor\n", New: "	l.floor = l.floor.Later(floor)\n",
+	},
+	{
+		Name: "hub: a gap is counted each time it is told", Why: "an operator sees more lost than was",
+		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestAGapIsCountedOnce"},
+		Old: "	if !g.counted {\n", New: "	if true {\n",
+	},
+	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",
 		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestMessageLargerThanTheQueue"},
 		Old: "case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:", New: "case s.size+len(m.frames) > l.QueueBytes:",
