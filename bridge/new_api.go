@@ -26,6 +26,11 @@ func newAPI(cfg *configs.Config, a api.Authenticator, conversations api.Conversa
 	feeding.SessionBytes = int64(cfg.Limits.SessionBytes)
 	feeding.Replay = replay.Options{
 		Window: cfg.Replay.Window, MaxEvents: cfg.Replay.MaxEvents, MaxBytes: int64(cfg.Replay.MaxBytes),
+		WorkspaceEvents: cfg.Limits.Workspace.ReplayEvents, WorkspaceBytes: int64(cfg.Limits.Workspace.ReplayBytes),
+	}
+	w := cfg.Limits.Workspace
+	feeding.Workspace = hub.Shares{
+		Clients: w.Clients, Subscriptions: w.Subscriptions, CatchUp: int64(w.CatchUp), Pause: w.Pause,
 	}
 	grace := time.Duration(-1)
 	if cfg.Auth.OnExpiry == configs.OnExpiryDisconnect {

@@ -43,6 +43,10 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		return nil, errors.Join(socketio.ErrRetry, err)
 	}
 	feed := h.Header.Get(gateway.CatchUpHeader) != ""
+	if !feed && s.hub.Full(p.Workspace) {
+		s.counters.tokenRefused("workspace_full")
+		return nil, socketio.ErrRetry
+	}
 	return &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}, nil
 }
 

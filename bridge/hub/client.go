@@ -42,8 +42,7 @@ type Client struct {
 // began is when the session began of which it says so, zero if it had none: a
 // client that received nothing in it is owed what was published since.
 func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	now := time.Now()
 	t := h.tenantOf([]byte(c.Workspace))
 	t.clients[c] = struct{}{}
@@ -91,8 +90,7 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 
 // Detach ends a client's feeding. A later one may restore its session.
 func (h *Hub) Detach(c *Client) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	h.stats.Clients--
 	if c.Feed {
 		h.stats.Feeds--

@@ -14,3 +14,9 @@ func (h *Hub) SumUp(c *Client) {
 	h.unsave(c)
 	c.sumUp()
 }
+
+// CaughtUp tells that a client is sent everything as it is published.
+func (h *Hub) CaughtUp(c *Client) bool {
+	defer h.lockInTurn(c.Workspace)()
+	return c.live && len(c.backlog) == 0
+}

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -43,8 +44,24 @@ type Options struct {
 	// SessionBytes bounds what the subscriptions of all clients take, of those too
 	// that left and may come back; see memory.go. 0 is no bound.
 	SessionBytes int64
-	// Logger gets a line a minute for each kind of loss; nil discards it.
+	// Workspace bounds what one workspace may take.
+	Workspace Shares
+	// Logger gets a line a minute for each kind of loss, and each limit that a
+	// workspace has reached; nil discards it.
 	Logger *slog.Logger
+}
+
+// Shares bound what one workspace may take beside those of replay.Options; 0 is no
+// bound.
+type Shares struct {
+	// Clients and Subscriptions of all its clients.
+	Clients, Subscriptions int
+	// CatchUp is how much its clients are sent of the log together, in bytes a
+	// second. What is more waits.
+	CatchUp int64
+	// Pause is how long Publish may wait for its clients at once; in the long run it
+	// is a fifth of the time.
+	Pause time.Duration
 }
 
 // DefaultOptions waits 300 ms for the first subscription, and allows 1,000 and
@@ -68,6 +85,7 @@ type Hub struct {
 	// under it does so between two events.
 	mu        sync.Mutex
 	lockTimes lockTimes
+	turns     turns
 	log       *replay.Log
 	tenants   map[string]*tenant
 	// history counts the calls of Restart, began is when the present one began.
@@ -108,7 +126,7 @@ func New(namespace Broadcaster, opts Options) *Hub {
 	h := &Hub{
 		opts: opts, namespace: namespace,
 		log: replay.New(opts.Replay), tenants: make(map[string]*tenant),
-		pause: newPause(),
+		pause: newPause(), turns: turns{seed: maphash.MakeSeed()},
 	}
 	h.running, h.stop = context.WithCancel(context.Background())
 	return h

@@ -28,8 +28,7 @@ type session struct {
 // exactly what came after the offset. If prior was the same user, c is still owed
 // what prior was, once it subscribes to it again.
 func (h *Hub) Resume(c, prior *Client, offset string) bool {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	o, err := h.parseClaim(offset)
 	if err != nil || c.Workspace != prior.Workspace || c.User != prior.User || prior.tenant == nil {
 		return false

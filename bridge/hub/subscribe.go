@@ -64,8 +64,7 @@ func (c *Client) owe(start uint64, promised time.Time) {
 func (h *Hub) awaitSubscription(c *Client) {
 	c.scope = scopeUndecided
 	c.grace = time.AfterFunc(h.opts.SubscribeGrace, func() {
-		h.lock()
-		defer h.unlock()
+		defer h.lockInTurn(c.Workspace)()
 		if c.scope == scopeUndecided && !c.gone {
 			c.scope = scopeAll
 			h.stats.CatchUps[catchUpOpen]++
@@ -79,10 +78,13 @@ func (h *Hub) awaitSubscription(c *Client) {
 // when the client has too many, or there is no memory for more; a repetition is no
 // error.
 func (h *Hub) Subscribe(c *Client, conversation string) bool {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	if _, ok := c.subscriptions[conversation]; ok || c.gone {
 		return true
+	}
+	if most := h.opts.Workspace.Subscriptions; most > 0 && c.tenant.subscriptions >= most {
+		h.limited(limitSubscriptions, c.Workspace)
+		return false
 	}
 	takes := int64(subscriptionBytes + len(conversation))
 	if len(c.subscriptions) >= h.opts.MaxSubscriptions || !h.memoryFor(c, takes) {
@@ -138,8 +140,7 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 // Unsubscribe takes a conversation back, and ends the reading of what was owed
 // of it. A client without any sees all messages again, from now on.
 func (h *Hub) Unsubscribe(c *Client, conversation string) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	e, ok := c.subscriptions[conversation]
 	if !ok || c.gone {
 		return

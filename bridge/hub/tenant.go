@@ -3,6 +3,7 @@ package hub
 import (
 	"container/list"
 	"math"
+	"time"
 
 	"chatbridge/bridge/replay"
 	"chatbridge/socketio"
@@ -19,6 +20,13 @@ type tenant struct {
 	// saved are the clients that left and may come back, the first one first; those
 	// without subscriptions are not among them.
 	saved list.List
+	// subscriptions are those of all its clients.
+	subscriptions int
+	// catchUp is when all that its clients were sent of the log would have been sent
+	// at the rate of Shares.CatchUp.
+	catchUp time.Time
+	// pause is how long Publish may wait for its clients.
+	pause budget
 	// bytes is what its clients' subscriptions take, savedBytes the part of those
 	// that left.
 	bytes, savedBytes int64
@@ -45,6 +53,7 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 			space: h.log.Space(name), rooms: make(map[string]*conversationRoom),
 			clients: make(map[*Client]struct{}), readers: make(map[*Client]struct{}),
 			all: h.namespace.Room("w:" + name), open: h.namespace.Room("o:" + name),
+			pause: newBudget(h.opts.Workspace.Pause),
 		}
 		h.tenants[name] = t
 	}
@@ -60,11 +69,13 @@ func (t *tenant) subscribe(n Broadcaster, conversation string) *conversationRoom
 		t.rooms[r.conversation] = r
 	}
 	r.subscribers++
+	t.subscriptions++
 	return r
 }
 
 func (t *tenant) unsubscribe(conversation string) {
 	r := t.rooms[conversation]
+	t.subscriptions--
 	if r.subscribers--; r.subscribers == 0 {
 		delete(t.rooms, conversation)
 	}

@@ -142,6 +142,7 @@ func (s *Snapshot) statusReplay() object {
 		{"workspaces", r.Workspaces},
 		{"oldestAgeSeconds", r.Oldest.Seconds()},
 		{"evictedEarly", r.EvictedEarly},
+		{"evictedShare", r.EvictedShare},
 		{"catchUps", catchUps},
 		{"packets", s.Hub.CaughtUp},
 		{"gaps", gaps},

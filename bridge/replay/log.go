@@ -18,6 +18,10 @@ type Options struct {
 	// MaxBytes bounds the packets' sizes of all workspaces together. The newest
 	// event is kept whatever its size.
 	MaxBytes int64
+	// WorkspaceEvents and WorkspaceBytes bound them for each workspace; 0 is no
+	// bound. Its newest event is kept whatever its size.
+	WorkspaceEvents int
+	WorkspaceBytes  int64
 }
 
 // DefaultOptions keeps 60 seconds, at most 250,000 events or 128 MiB: at the
@@ -51,6 +55,7 @@ type Log struct {
 	events  int
 	bytes   int64
 	early   uint64
+	shares  uint64
 	// next is the sequence number of the next entry. Numbers rise over all
 	// workspaces, and never begin anew.
 	next uint64
@@ -95,6 +100,8 @@ type Stats struct {
 	Workspaces int
 	// EvictedEarly counts the events that a bound evicted within the window.
 	EvictedEarly uint64
+	// EvictedShare counts the events that a bound of their workspace evicted.
+	EvictedShare uint64
 	// Oldest is the age of the oldest entry, 0 in an empty Log.
 	Oldest time.Duration
 	// Head is the position of the newest event ever appended.
@@ -105,7 +112,7 @@ type Stats struct {
 func (l *Log) Stats(now time.Time) Stats {
 	s := Stats{
 		Events: l.events, Bytes: l.bytes, Workspaces: len(l.spaces),
-		EvictedEarly: l.early, Head: l.head,
+		EvictedEarly: l.early, EvictedShare: l.shares, Head: l.head,
 	}
 	if l.events > 0 && l.oldest > 0 {
 		s.Oldest = l.since(now) - l.oldest
@@ -185,15 +192,30 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	if l.head.Compare(ev.Position) < 0 {
 		l.head = ev.Position
 	}
+	for l.overShare(s) {
+		l.shares++
+		l.makeRoom(s, at)
+	}
 	for l.Full(0) {
-		victim := l.largest.items[0]
-		e := victim.busiest.items[0].entries.front()
-		if at-e.at < l.opts.Window {
-			l.early++
-		}
-		l.evict(victim, victim.busiest.items[0])
+		l.makeRoom(l.largest.items[0], at)
 	}
 	return seq
+}
+
+// overShare tells whether a workspace has more than one may.
+func (l *Log) overShare(s *Space) bool {
+	bytes := s.size - int64(s.events)*l.eventWeight()
+	return s.events > 1 && (l.opts.WorkspaceEvents > 0 && s.events > l.opts.WorkspaceEvents ||
+		l.opts.WorkspaceBytes > 0 && bytes > l.opts.WorkspaceBytes)
+}
+
+// makeRoom evicts the oldest entry of the workspace's largest conversation.
+func (l *Log) makeRoom(s *Space, at time.Duration) {
+	busiest := s.busiest.items[0]
+	if at-busiest.entries.front().at < l.opts.Window {
+		l.early++
+	}
+	l.evict(s, busiest)
 }
 
 // begin raises the floors to just before the Log's first event: what was published

@@ -124,7 +124,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: publishing waits without an end", Why: "one slow client holds everybody's events back for ever",
 		File: "bridge/hub/backpressure.go", Package: "bridge/hub", Tests: []string{"TestWaitingIsBounded"},
-		Old: "			if h.pause.remaining(now) <= 0 {\n", New: "			if false {\n",
+		Old: "		if h.pause.remaining(began) <= 0 {\n", New: "		if false {\n",
 	},
 	{
 		Name: "hub: a subscription that was taken back is read on", Why: "subscribing again and again costs everybody",
@@ -205,6 +205,36 @@ var feeding = []Mutant{
 		Name: "hub: a gap is counted each time it is told", Why: "an operator sees more lost than was",
 		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestAGapIsCountedOnce"},
 		Old: "	if !g.counted {\n", New: "	if true {\n",
+	},
+	{
+		Name: "replay: no workspace has a share", Why: "one tenant's flood fills the log",
+		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesShareOfTheLog"},
+		Old: "	for l.overShare(s) {\n", New: "	for false {\n",
+	},
+	{
+		Name: "hub: every client waits for the lock by itself", Why: "one tenant's clients that are caught up hold back everybody's events",
+		File: "bridge/hub/lock.go", Package: "bridge/hub", Tests: []string{"TestCatchingUpOfOneWorkspaceCostsOthersLittle"},
+		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lock()\n	return func() {\n		h.unlock()\n		h.turns.all.Unlock()\n		of.Unlock()\n	}\n", New: "	_ = of\n	h.lock()\n	return h.unlock\n",
+	},
+	{
+		Name: "hub: one workspace's catching up has no rate", Why: "one tenant's clients that come at once take the processor from others",
+		File: "bridge/hub/limits.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesCatchUp"},
+		Old: "	if rate <= 0 {\n", New: "	if true {\n",
+	},
+	{
+		Name: "hub: one workspace has all the waiting", Why: "one tenant's clients hold back everybody's events for as long as all may",
+		File: "bridge/hub/backpressure.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesPause"},
+		Old: "		if t.pause.remaining(began) <= 0 {\n", New: "		if false {\n",
+	},
+	{
+		Name: "hub: a workspace subscribes without end", Why: "limits.workspace.subscriptions holds nobody",
+		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesSubscriptions"},
+		Old: "most > 0 && c.tenant.subscriptions >= most {", New: "most < 0 {",
+	},
+	{
+		Name: "api: a full workspace refuses for good", Why: "a client that finds its workspace full never comes back",
+		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAFullWorkspaceSendsClientsAway"},
+		Old: "		s.counters.tokenRefused(\"workspace_full\")\n		return nil, socketio.ErrRetry\n", New: "		s.counters.tokenRefused(\"workspace_full\")\n		return nil, &socketio.ConnectError{Message: \"full\"}\n",
 	},
 	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",
