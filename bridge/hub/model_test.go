@@ -165,8 +165,8 @@ func (p *program) flood(r *rand.Rand) {
 	if r.IntN(2) == 0 {
 		p.replay.WorkspaceEvents = most + 1
 	}
-	for range 1 + r.IntN(4) {
-		o := op{kind: opFlood, n: r.IntN(4 * p.replay.MaxEvents), settle: r.IntN(3) == 0}
+	for range 1 + r.IntN(2) {
+		o := op{kind: opFlood, n: r.IntN(2 * p.replay.MaxEvents), settle: r.IntN(3) == 0}
 		p.ops = slices.Insert(p.ops, r.IntN(len(p.ops)+1), o)
 	}
 }

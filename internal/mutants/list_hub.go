@@ -213,7 +213,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: every client waits for the lock by itself", Why: "one tenant's clients that are caught up hold back everybody's events",
-		File: "bridge/hub/lock.go", Package: "bridge/hub", Tests: []string{"TestCatchingUpOfOneWorkspaceCostsOthersLittle"},
+		File: "bridge/hub/lock.go", Package: "bridge/hub", Tests: []string{"TestOneWorkspaceCostsOthersLittle"},
 		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lock()\n	return func() {\n		h.unlock()\n		h.turns.all.Unlock()\n		of.Unlock()\n	}\n", New: "	_ = of\n	h.lock()\n	return h.unlock\n",
 	},
 	{
