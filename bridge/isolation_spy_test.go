@@ -124,10 +124,7 @@ func (s *spy) take(e sioclient.Event) {
 	case "messageStatus":
 		foreign = foreign || !slices.Contains(s.own.conversations, p.ConversationID) && p.MessageID != "made-up"
 	case "typing":
-		// By a contact of the own workspace, or by a user of it, who may name
-		// any conversation.
-		byUser := p.UserID == s.own.user || p.UserID == s.own.member
-		foreign = !byUser && !slices.Contains(s.own.conversations, p.ConversationID)
+		foreign = !slices.Contains(s.own.conversations, p.ConversationID)
 	}
 	if foreign {
 		s.leaks = append(s.leaks, fmt.Sprintf("%s %s", e.Name, e.Args[0]))

@@ -280,8 +280,10 @@ func (it *isolationTest) intrude(t *testing.T) {
 	for _, s := range it.spies[:34] {
 		foreign := s.foreign.conversations[1]
 		for _, isTyping := range []bool{true, false} {
-			s.ask(t, true, "", "typing", map[string]any{"conversationId": foreign, "isTyping": isTyping})
-			s.ask(t, true, "", "typing", map[string]any{
+			s.ask(t, true, "", "typing", map[string]any{"conversationId": s.own.conversations[1], "isTyping": isTyping})
+			s.ask(t, false, "", "typing", map[string]any{"conversationId": foreign, "isTyping": isTyping})
+			s.ask(t, false, "", "typing", map[string]any{"conversationId": "none", "isTyping": isTyping})
+			s.ask(t, false, "", "typing", map[string]any{
 				"conversationId": foreign, "isTyping": isTyping, "workspaceId": s.foreign.workspace, "userId": "somebody-else", "room": s.foreign.workspace,
 			})
 		}

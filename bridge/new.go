@@ -79,7 +79,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.api, err = newAPI(cfg, authenticator, membership, sourceState{d.source}, log); err != nil {
+	if d.api, err = newAPI(cfg, authenticator, membership, newConversations(cfg, members, spec, key), sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	d.descriptors.admitsOrigin = d.api.AdmitsOrigin

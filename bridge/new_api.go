@@ -17,7 +17,7 @@ import (
 )
 
 // newAPI returns the server of the contract's /api/ws.
-func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, source sourceState, log *slog.Logger) (*api.Server, error) {
+func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, conversations api.Conversations, source sourceState, log *slog.Logger) (*api.Server, error) {
 	origins, err := access.NewOrigins(cfg.CORS.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("cors.origins: %w", err)
@@ -25,8 +25,14 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, source so
 	feeding := hub.DefaultOptions()
 	feeding.Logger = log
 	feeding.MaxSubscriptions = cfg.Limits.Subscriptions
+	feeding.SessionBytes = int64(cfg.Limits.SessionBytes)
 	feeding.Replay = replay.Options{
 		Window: cfg.Replay.Window, MaxEvents: cfg.Replay.MaxEvents, MaxBytes: int64(cfg.Replay.MaxBytes),
+		WorkspaceEvents: cfg.Limits.Workspace.ReplayEvents, WorkspaceBytes: int64(cfg.Limits.Workspace.ReplayBytes),
+	}
+	w := cfg.Limits.Workspace
+	feeding.Workspace = hub.Shares{
+		Clients: w.Clients, Subscriptions: w.Subscriptions, CatchUp: int64(w.CatchUp), Pause: w.Pause,
 	}
 	grace := time.Duration(-1)
 	if cfg.Auth.OnExpiry == configs.OnExpiryDisconnect {
@@ -35,7 +41,7 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, source so
 	o := api.Options{
 		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
 		Allowed: cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
-		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Source: source, Logger: log,
+		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Conversations: conversations, Source: source, Logger: log,
 	}
 	if m != nil {
 		o.Members, o.MembersInterval = a, cfg.Auth.Members.CacheTTL

@@ -93,11 +93,23 @@ type Limits struct {
 	Payload                                    Size
 	Attachments                                int // per packet; 0: none
 	Subscriptions                              int // per socket
+	SessionBytes                               Size
+	Workspace                                  WorkspaceLimits
 	QueuePackets                               int // outbound, per connection
 	QueueBytes                                 Size
 	Event                                      Size
 	WriteTimeout                               time.Duration
 	ConnectTimeout                             time.Duration
+}
+
+// WorkspaceLimits bound what one workspace may use; 0 means no limit.
+type WorkspaceLimits struct {
+	Clients       int // connected
+	Subscriptions int // of all its sockets
+	ReplayEvents  int
+	ReplayBytes   Size
+	CatchUp       Size          // a second
+	Pause         time.Duration // at once
 }
 
 // The values of Source.Kind.

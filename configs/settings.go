@@ -33,7 +33,7 @@ const (
 
 // settings returns every setting, bound to c, in the order of bridge.yaml.
 func (c *Config) settings() []*field {
-	l, pg, rt, a, g := &c.Limits, &c.Source.Postgres, &c.Source.Realtime, &c.Auth, &c.Gateway
+	l, w, pg, rt, a, g := &c.Limits, &c.Limits.Workspace, &c.Source.Postgres, &c.Source.Realtime, &c.Auth, &c.Gateway
 	return []*field{
 		{key: "listen", def: ":8080", aliases: []string{"PORT"}, kind: text(&c.Listen, acceptAddress, address)},
 		{key: "path", def: "/api/ws", kind: text(&c.Path, "a path such as /api/ws", urlPath)},
@@ -57,6 +57,13 @@ func (c *Config) settings() []*field {
 		{key: "limits.payload", def: "1MB", kind: size(&l.Payload, 1<<10, 1<<30)},
 		{key: "limits.attachments", def: "0", kind: integer(&l.Attachments, 0, 1000)},
 		{key: "limits.subscriptions", def: "1000", kind: integer(&l.Subscriptions, 1, million)},
+		{key: "limits.session_bytes", def: "256MiB", kind: size(&l.SessionBytes, 1<<20, 1<<40)},
+		{key: "limits.workspace.clients", def: "0", kind: integer(&w.Clients, 0, million)},
+		{key: "limits.workspace.subscriptions", def: "0", kind: integer(&w.Subscriptions, 0, 100*million)},
+		{key: "limits.workspace.replay_events", def: "0", kind: integer(&w.ReplayEvents, 0, 100*million)},
+		{key: "limits.workspace.replay_bytes", def: "0", kind: size(&w.ReplayBytes, 0, 1<<40)},
+		{key: "limits.workspace.catch_up", def: "0", kind: size(&w.CatchUp, 0, 1<<40)},
+		{key: "limits.workspace.pause", def: "30s", kind: duration(&w.Pause, 0, 30*time.Second)},
 		{key: "limits.event", def: "17MiB", kind: size(&l.Event, 16<<10, 1<<30)},
 		{key: "limits.queue_packets", def: "4096", kind: integer(&l.QueuePackets, 16, million)},
 		{key: "limits.queue_bytes", def: "8MiB", kind: size(&l.QueueBytes, 64<<10, 1<<30)},

@@ -46,6 +46,10 @@ type connectRequest struct {
 	data        any
 }
 
+// maxRecovery bounds a pid and an offset, in bytes; longer ones count as absent. They
+// are kept for as long as the socket is connected.
+const maxRecovery = 256
+
 // recoveryAuth returns the members of a CONNECT payload that ask for recovery.
 func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 	if !bytes.Contains(auth, []byte(`"pid"`)) {
@@ -58,6 +62,9 @@ func recoveryAuth(auth json.RawMessage) (pid, offset string) {
 		case jsonscan.KeyIs(it.Key, "offset"):
 			offset = text(it.Value)
 		}
+	}
+	if len(pid) > maxRecovery || len(offset) > maxRecovery {
+		return "", ""
 	}
 	return pid, offset
 }
@@ -139,7 +146,7 @@ func (c *client) accept(n *Namespace, r connectRequest) {
 		c.server.sessions.putBack(saved)
 		return
 	}
-	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, offset: r.offset}
+	s := &Socket{client: c, namespace: n, session: c.session, data: r.data, auth: r.auth, claimed: r.pid, offset: r.offset}
 	c.sockets = append(c.sockets, s)
 	c.stopTimer()
 	c.server.socketConnects.Add(1)                // before the client knows

@@ -17,13 +17,14 @@ type Socket struct {
 	session   *engineio.Session
 	id, pid   string
 	data      any
-	auth      json.RawMessage
 	offset    string
+	claimed   string // the pid of its CONNECT
 	recovered bool
 
 	disconnected atomic.Bool // it is no longer in the namespace
 
 	// Guarded by Namespace.mu:
+	auth  json.RawMessage // nil once forgotten
 	rooms []membership
 	// places finds a room in rooms once there are many; nil before.
 	places map[*room]int
@@ -59,18 +60,27 @@ func (s *Socket) Offset() string { return s.offset }
 
 // ClaimedPID returns the private id that the client sent with its CONNECT, also when
 // its session was not restored; empty if none.
-func (s *Socket) ClaimedPID() string {
-	pid, _ := recoveryAuth(s.auth)
-	return pid
-}
+func (s *Socket) ClaimedPID() string { return s.claimed }
 
 // Handshake returns the first request and the CONNECT payload. Query and Header are
 // parsed anew at each call.
 func (s *Socket) Handshake() *Handshake {
 	h := s.client.handshake.handshake()
-	h.Auth = s.auth
-	h.PID, h.Offset = recoveryAuth(s.auth)
+	h.PID, h.Offset = s.claimed, s.offset
+	s.namespace.mu.Lock()
+	defer s.namespace.mu.Unlock()
+	if h.Auth = s.auth; h.Auth == nil {
+		h.Auth = json.RawMessage("{}")
+	}
 	return h
+}
+
+// ForgetAuth drops the CONNECT payload, which takes memory for as long as the socket
+// is connected; Handshake has an empty one from then on.
+func (s *Socket) ForgetAuth() {
+	s.namespace.mu.Lock()
+	defer s.namespace.mu.Unlock()
+	s.auth = nil
 }
 
 // Transport returns "polling" or "websocket".

@@ -48,6 +48,10 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		return nil, errors.Join(socketio.ErrRetry, err)
 	}
 	feed := gateway.IsCatchUp(h.Header)
+	if !feed && s.hub.Full(p.Workspace) {
+		s.counters.tokenRefused("workspace_full")
+		return nil, socketio.ErrRetry
+	}
 	return &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}, nil
 }
 
@@ -79,6 +83,7 @@ func isOwner(data, saved any, offset string) bool {
 
 func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
+	socket.ForgetAuth() // it has been judged
 	s.hub.Attach(c.Client, socket, socket.Offset(), socketio.SessionBegan(socket.ClaimedPID()))
 	s.watchExpiry(c, socket, c.principal.Expires)
 }

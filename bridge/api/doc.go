@@ -12,6 +12,7 @@
 //   - drain.go closing clients in batches, so that they go elsewhere
 //   - connect.go a CONNECT: its token, its client
 //   - requests.go the events that clients send
+//   - typing.go clients' typing notices, and which are dropped
 //   - expiry.go the end of a client's token, and a fresh one
 //   - membership.go the end of a client whose user leaves the workspace
 //   - counters.go what it refused, and why
@@ -27,6 +28,6 @@
 // Run starts a goroutine each for the warm-up and the drain on standby, and two for
 // memberships where there are Members, and returns after these and the Hub have. The callbacks of the Socket.IO server run on the
 // connections' goroutines, and one client's come one at a time; what they share is
-// guarded by counters.mu, logOnce.mu, memberships.mu and, for one client, expiry.mu. None of these
+// guarded by counters.mu, logOnce.mu, memberships.mu, typingJudge.mu and, for one client, expiry.mu. None of these
 // is held during a call of the Hub, the Authenticator or a socket.
 package api

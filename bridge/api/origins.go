@@ -53,8 +53,9 @@ type logOnce struct {
 }
 
 const (
-	maxLogged   = 200
-	logInterval = time.Minute
+	maxLogged     = 200
+	maxLoggedText = 512 // bytes
+	logInterval   = time.Minute
 )
 
 func (l *logOnce) do(what string, log func()) {
@@ -62,7 +63,7 @@ func (l *logOnce) do(what string, log func()) {
 	defer l.mu.Unlock()
 	switch {
 	case l.seen[what]:
-	case len(l.seen) < maxLogged && len(what) <= maxID:
+	case len(l.seen) < maxLogged && len(what) <= maxLoggedText:
 		if l.seen == nil {
 			l.seen = make(map[string]bool)
 		}
@@ -73,7 +74,7 @@ func (l *logOnce) do(what string, log func()) {
 			time.AfterFunc(logInterval, l.sum)
 		}
 		l.more++
-		l.latest = what[:min(len(what), maxID)]
+		l.latest = what[:min(len(what), maxLoggedText)]
 	}
 }
 

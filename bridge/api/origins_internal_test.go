@@ -49,7 +49,7 @@ func TestRefusedOriginsAreLogged(t *testing.T) {
 			t.Errorf("logged %q, want one sum", got)
 		}
 		s.checkOrigin("https://" + strings.Repeat("x", 100_000))
-		if got := lines(); len(got) != 1 || !strings.Contains(got[0], "refusals=1 ") || len(got[0]) > 2*maxID {
+		if got := lines(); len(got) != 1 || !strings.Contains(got[0], "refusals=1 ") || len(got[0]) > 2*maxLoggedText {
 			t.Errorf("logged %.1000q, want another sum", got)
 		}
 	})

@@ -6,13 +6,13 @@ import (
 
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
-	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio"
 )
 
 // maxID bounds the ids that clients may name, in bytes. The longest in the
-// field are WhatsApp JIDs of some 40.
-const maxID = 512
+// field are WhatsApp JIDs of some 40. Those of subscriptions are kept for as long
+// as the session.
+const maxID = 128
 
 // fault is what went wrong with a client's event: a stable code and a
 // sentence for its developer.
@@ -71,7 +71,7 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 	default:
 		f = &fault{"unknown_event", "this server knows no event of that name"}
 	}
-	if f != nil {
+	if f != nil && !f.dropped() {
 		_ = socket.Emit("error", f)
 	}
 	return f
@@ -86,7 +86,9 @@ func (s *Server) sync(c *client, e *socketio.Event) *fault {
 	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
 		return badRequest(e.Name + " takes a number")
 	}
-	s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0]))
+	if !s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0])) {
+		return &fault{"too_many_marks", "wait for the answers to earlier ones"}
+	}
 	return nil
 }
 
@@ -110,29 +112,6 @@ func conversationID(e *socketio.Event) (string, *fault) {
 		return "", badRequest("the conversation's id is too long")
 	}
 	return id, nil
-}
-
-// typing passes a typing notice on to the workspace of its sender, whatever
-// conversation it names: it never leaves the workspace.
-func (s *Server) typing(c *client, e *socketio.Event) *fault {
-	var notice struct {
-		ConversationID *string `json:"conversationId"`
-		UserID         string  `json:"userId"`
-		IsTyping       *bool   `json:"isTyping"`
-	}
-	if len(e.Args) == 0 || json.Unmarshal(e.Args[0], &notice) != nil || notice.ConversationID == nil || notice.IsTyping == nil {
-		return badRequest("typing takes {conversationId, isTyping}")
-	}
-	if *notice.ConversationID == "" || len(*notice.ConversationID) > maxID {
-		return badRequest("typing takes a conversation's id of 1 to 512 bytes")
-	}
-	notice.UserID = c.principal.User
-	payload, err := jsonscan.Marshal(notice)
-	if err != nil {
-		return badRequest("typing takes {conversationId, isTyping}")
-	}
-	s.hub.Broadcast(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
-	return nil
 }
 
 // refuse answers what only ChatEngine can do. The failed status lets the CRM

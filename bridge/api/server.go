@@ -55,6 +55,8 @@ type Options struct {
 	// a second.
 	MembersFollowed func() bool
 	MembersInterval time.Duration
+	// Conversations judges clients' typing notices; nil lets all pass.
+	Conversations Conversations
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState
 	Logger *slog.Logger
@@ -73,6 +75,7 @@ type Server struct {
 	counters counters
 	logged   logOnce
 	members  memberships
+	typings  *typingJudge
 }
 
 // New returns a Server; Run must run while it serves.
@@ -81,7 +84,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		opts.Source = alwaysCaughtUp{}
 	}
 	s := &Server{
-		opts: opts, auth: a, log: opts.Logger,
+		opts: opts, auth: a, log: opts.Logger, typings: newTypingJudge(opts.Conversations),
 		warmup:  warmup{source: opts.Source, over: make(chan struct{})},
 		members: newMemberships(),
 		logged:  logOnce{log: opts.Logger},

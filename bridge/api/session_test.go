@@ -235,3 +235,35 @@ func TestAFreshTokenMustBeTheSamePrincipals(t *testing.T) {
 		}
 	}
 }
+
+// TestAFullWorkspaceSendsClientsAway: the client past limits.workspace.clients has its
+// transport closed, so that it comes back; a CONNECT_ERROR would stop it for good.
+func TestAFullWorkspaceSendsClientsAway(t *testing.T) {
+	t.Parallel()
+	opts := api.Options{
+		SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(), ExpiryGrace: -1, Logger: slog.New(slog.DiscardHandler),
+	}
+	opts.SocketIO.Path = "/api/ws"
+	opts.Hub.Workspace.Clients = 1
+	server, url := serve(t, opts, named{})
+	url = "ws" + strings.TrimPrefix(url, "http")
+	first := join(t, url, "w1/ana/1h", "")
+	join(t, url, "w2/eve/1h", "")
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), url+"/api/ws/?EIO=4&transport=websocket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := &person{Conn: conn, t: t}
+	second.next() // the open packet
+	second.say(`40{"token":"w1/bob/1h"}`)
+	_ = second.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, text, err := second.ReadMessage(); err == nil {
+		t.Errorf("the second client was answered %s", text)
+	}
+	if n := server.Stats().TokensRefused["workspace_full"]; n != 1 {
+		t.Errorf("%d were counted", n)
+	}
+	_ = first.Close()
+	awaitClients(t, server, 1)
+	join(t, url, "w1/bob/1h", "")
+}

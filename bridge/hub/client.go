@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,6 +30,7 @@ type Client struct {
 	view
 	reading
 	gapState
+	footprint
 
 	gone bool
 	left time.Time // when it went
@@ -40,8 +42,7 @@ type Client struct {
 // began is when the session began of which it says so, zero if it had none: a
 // client that received nothing in it is owed what was published since.
 func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	now := time.Now()
 	t := h.tenantOf([]byte(c.Workspace))
 	t.clients[c] = struct{}{}
@@ -58,6 +59,13 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	_ = socket.Join(t.all.Name())
 	prior := c.prior
 	c.prior = nil
+	if prior != nil && prior.summed {
+		c.inherits = true // its subscriptions were dropped after Resume
+	}
+	if prior != nil {
+		// Before begin and restore: what they note of the same gap is not counted again.
+		h.repeatGaps(c, prior)
+	}
 	if prior == nil || c.inherits {
 		if prior == nil {
 			c.claim, _ = h.parseClaim(offset) // of another shape: it claims nothing
@@ -65,23 +73,24 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 				h.owedSince(c, began, now)
 			}
 		} else if prior.history == h.history {
-			c.inherit(prior)
+			c.inherit(prior, h.opts.MaxSubscriptions)
 		}
 		h.begin(c, now)
 	} else {
 		h.restore(c, prior, now)
 	}
 	if prior != nil {
-		h.repeatGaps(c, prior)
+		prior.continued = true
+		h.unsave(prior)
 	}
+	h.account(c, c.size())
 	h.noteLosses(c, prior, now)
 	h.startPump(c)
 }
 
 // Detach ends a client's feeding. A later one may restore its session.
 func (h *Hub) Detach(c *Client) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	h.stats.Clients--
 	if c.Feed {
 		h.stats.Feeds--
@@ -94,5 +103,6 @@ func (h *Hub) Detach(c *Client) {
 		c.tenant.unsubscribe(conversation)
 	}
 	delete(c.tenant.clients, c)
-	c.socket, c.marks = nil, nil
+	c.socket, c.marks, c.backlog = nil, nil, slices.DeleteFunc(c.backlog, func(e *extent) bool { return !e.statesOnly })
+	h.save(c)
 }

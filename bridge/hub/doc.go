@@ -12,6 +12,7 @@
 //   - session.go what a client continues of an earlier connection: Resume
 //   - subscribe.go of which conversations it sees the messages
 //   - extent.go a set of messages that it is owed
+//   - memory.go what subscriptions take; limits.go which bounds were reached
 //   - pump.go the goroutine that sends it what it is owed
 //   - gap.go what one client could not be given; loss.go what nobody is given
 //   - offset.go the text of an Offset; contract.go names of the contract
@@ -40,7 +41,9 @@
 // # Lock
 //
 //   - Hub.mu guards the log, the tenants and every Client. It is taken by Hub.lock
-//     alone, which measures it.
+//     alone, which measures it, and for a client by lockInTurn, which takes Hub.turns
+//     before it: the clients of one workspace wait for each other, and then the
+//     workspaces, so that publishing waits for one client at most.
 //   - It is held while an event is appended to the log and broadcast, while a
 //     client's state changes, and while its pump reads a batch; for one broadcast or
 //     a bounded number of entries, never longer.

@@ -6,3 +6,17 @@ func (h *Hub) ResetLongestHold() {
 	defer h.unlock()
 	h.lockTimes.longest, h.lockTimes.before = 0, 0
 }
+
+// SumUp does to a client that has left what a lack of memory does.
+func (h *Hub) SumUp(c *Client) {
+	h.lock()
+	defer h.unlock()
+	h.unsave(c)
+	c.sumUp()
+}
+
+// CaughtUp tells that a client is sent everything as it is published.
+func (h *Hub) CaughtUp(c *Client) bool {
+	defer h.lockInTurn(c.Workspace)()
+	return c.live && len(c.backlog) == 0
+}

@@ -431,9 +431,16 @@ func TestSourceGapIsTold(t *testing.T) {
 }
 
 // TestCutBeforeItHadRead: a client that was cut while it was being caught up is
-// still owed what it had not been sent, also when the window has moved on.
+// still owed what it had not been sent, also when the window has moved on, and when
+// there was no room for its subscriptions.
 func TestCutBeforeItHadRead(t *testing.T) {
-	world(t, program{replay: large, maxPackets: 8, maxBytes: 1 << 20}, 1, func(m *model) {
+	for _, sumUp := range []bool{false, true} {
+		cutBeforeItHadRead(t, sumUp)
+	}
+}
+
+func cutBeforeItHadRead(t *testing.T, sumUp bool) {
+	world(t, program{replay: large, maxPackets: 8, maxBytes: 1 << 20, sumUp: sumUp}, 1, func(m *model) {
 		for range 90 {
 			m.burst("a", 1)
 			time.Sleep(100 * time.Millisecond)

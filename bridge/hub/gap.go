@@ -42,6 +42,8 @@ type gap struct {
 	reload       bool
 	// sentAt is where the client's main feed was when it was sent.
 	sentAt source.Position
+	// counted: a prior of the client's has been told, or was to be.
+	counted bool
 }
 
 // gapState is what a client has been, and is still to be, told of its gaps.
@@ -73,10 +75,9 @@ func (h *Hub) noteGap(c *Client, g gap) {
 			return
 		}
 	}
-	h.stats.Gaps[g.reason]++
-	if now := time.Now(); now.Sub(h.loggedAt[g.reason]) >= gapLogInterval {
-		h.loggedAt[g.reason] = now
-		h.toLog = append(h.toLog, loss{gap: g, workspace: c.Workspace})
+	if !g.counted {
+		h.countGap(c, g)
+		g.counted = true
 	}
 	c.gaps = append(c.gaps, g)
 	if len(c.gaps) > maxGaps {
@@ -88,7 +89,16 @@ func (h *Hub) noteGap(c *Client, g gap) {
 	}
 }
 
-// logGaps logs the gaps that noteGap has put aside, because it runs under mu.
+// countGap counts a gap, and puts a line aside for the log.
+func (h *Hub) countGap(c *Client, g gap) {
+	h.stats.Gaps[g.reason]++
+	if now := time.Now(); now.Sub(h.loggedAt[g.reason]) >= gapLogInterval {
+		h.loggedAt[g.reason] = now
+		h.toLog = append(h.toLog, loss{gap: g, workspace: c.Workspace})
+	}
+}
+
+// logGaps logs the gaps that countGap has put aside, because it runs under mu.
 func (h *Hub) logGaps() {
 	h.lock()
 	toLog := h.toLog

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -40,15 +41,35 @@ type Options struct {
 	SubscribeGrace time.Duration
 	// MaxSubscriptions bounds the conversations of one client.
 	MaxSubscriptions int
-	// Logger gets a line a minute for each kind of loss; nil discards it.
+	// SessionBytes bounds what the subscriptions of all clients take, of those too
+	// that left and may come back; see memory.go. 0 is no bound.
+	SessionBytes int64
+	// Workspace bounds what one workspace may take.
+	Workspace Shares
+	// Logger gets a line a minute for each kind of loss, and each limit that a
+	// workspace has reached; nil discards it.
 	Logger *slog.Logger
 }
 
-// DefaultOptions waits 300 ms for the first subscription and allows 1,000.
+// Shares bound what one workspace may take beside those of replay.Options; 0 is no
+// bound.
+type Shares struct {
+	// Clients and Subscriptions of all its clients.
+	Clients, Subscriptions int
+	// CatchUp is how much its clients are sent of the log together, in bytes a
+	// second. What is more waits.
+	CatchUp int64
+	// Pause is how long Publish may wait for its clients at once; in the long run it
+	// is a fifth of the time.
+	Pause time.Duration
+}
+
+// DefaultOptions waits 300 ms for the first subscription, and allows 1,000 and
+// 256 MiB for those of all.
 func DefaultOptions() Options {
 	return Options{
 		Replay: replay.DefaultOptions(), SubscribeGrace: 300 * time.Millisecond,
-		MaxSubscriptions: 1000, Logger: slog.New(slog.DiscardHandler),
+		MaxSubscriptions: 1000, SessionBytes: 256 << 20, Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -64,6 +85,7 @@ type Hub struct {
 	// under it does so between two events.
 	mu        sync.Mutex
 	lockTimes lockTimes
+	turns     turns
 	log       *replay.Log
 	tenants   map[string]*tenant
 	// history counts the calls of Restart, began is when the present one began.
@@ -77,13 +99,17 @@ type Hub struct {
 	// the client itself.
 	sending atomic.Pointer[socketio.Packet]
 	// losses are those that clients which come back may have to be told of.
-	losses []loss
+	losses losses
 	pause  pause
+	memory memory
 	stats  Stats
 	// loggedAt is when a gap was last logged, by its reason; toLog are those that
 	// the next sweep logs.
 	loggedAt [gapReasonCount]time.Time
 	toLog    []loss
+	// limitLogged and limitsToLog are the same for limits.
+	limitLogged [limitCount]time.Time
+	limitsToLog []limitReached
 
 	// pumps counts the goroutines that feed clients from the log; running is
 	// their context, ended by Run's return.
@@ -100,7 +126,7 @@ func New(namespace Broadcaster, opts Options) *Hub {
 	h := &Hub{
 		opts: opts, namespace: namespace,
 		log: replay.New(opts.Replay), tenants: make(map[string]*tenant),
-		pause: newPause(),
+		pause: newPause(), turns: turns{seed: maphash.MakeSeed()},
 	}
 	h.running, h.stop = context.WithCancel(context.Background())
 	return h
@@ -123,10 +149,12 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.unlock()
 			h.pumps.Wait()
 			h.logGaps()
+			h.logLimits()
 			return nil
 		case <-tick.C:
 			h.sweep()
 			h.logGaps()
+			h.logLimits()
 		}
 	}
 }
@@ -146,8 +174,10 @@ func (h *Hub) sweep() {
 	for _, t := range tenants {
 		for more := true; more; {
 			h.lock()
-			more = h.log.Expire(t.space, time.Now(), t.firstUnread(), expireBatch)
-			if len(t.clients) == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
+			now := time.Now()
+			more = h.log.Expire(t.space, now, t.firstUnread(), expireBatch)
+			more = h.expireSaved(t, now) || more
+			if len(t.clients) == 0 && t.saved.Len() == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
 				delete(h.tenants, t.space.Workspace)
 				h.log.Release(t.space)
 			}

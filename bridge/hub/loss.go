@@ -1,6 +1,9 @@
 package hub
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // loss is a gap of every client of a workspace, connected or away, when it was
 // reported.
@@ -12,9 +15,59 @@ type loss struct {
 	atStart bool
 }
 
-// maxLosses bounds the losses that returning clients are told of; the oldest are
-// merged.
-const maxLosses = 100
+// losses are those that clients which come back may have to be told of: of all
+// workspaces, and of each. They are bounded in number: of one kind the oldest are
+// merged, and of more than maxLossWorkspaces workspaces, those of whichever the map
+// gives first become losses of all.
+type losses struct {
+	all []loss
+	of  map[string][]loss
+}
+
+const (
+	maxLosses          = 100 // of all workspaces
+	maxWorkspaceLosses = 16  // of one
+	maxLossWorkspaces  = 10_000
+)
+
+// add keeps a loss.
+func (ls *losses) add(l loss) {
+	if l.workspace == "" {
+		ls.all = appendLoss(ls.all, l, maxLosses)
+		return
+	}
+	if ls.of == nil {
+		ls.of = make(map[string][]loss)
+	}
+	if _, ok := ls.of[l.workspace]; !ok && len(ls.of) >= maxLossWorkspaces {
+		for workspace, old := range ls.of {
+			for _, o := range old {
+				o.workspace, o.conversation = "", ""
+				ls.all = appendLoss(ls.all, o, maxLosses)
+			}
+			delete(ls.of, workspace)
+			break
+		}
+	}
+	ls.of[l.workspace] = appendLoss(ls.of[l.workspace], l, maxWorkspaceLosses)
+}
+
+// appendLoss appends a loss, and merges the two oldest where there are too many.
+func appendLoss(list []loss, l loss, most int) []loss {
+	list = append(list, l)
+	if len(list) > most {
+		if list[1].conversation != list[0].conversation {
+			list[1].conversation = ""
+		}
+		list[1].merge(list[0].gap)
+		list[1].atStart = list[1].atStart || list[0].atStart
+		if list[0].reported.After(list[1].reported) {
+			list[1].reported = list[0].reported
+		}
+		list = append(list[:0], list[1:]...)
+	}
+	return list
+}
 
 // Gap tells every client, also those that come back later, that what was committed
 // between since (zero: unknown) and until will not come. reload: the database has
@@ -26,7 +79,7 @@ func (h *Hub) Gap(since, until time.Time, reload bool) {
 	}
 	h.lock()
 	l.atStart = h.log.Head().IsZero() && h.history == 0
-	h.remember(l)
+	h.losses.add(l)
 	var clients []*Client
 	for _, t := range h.tenants {
 		for c := range t.clients {
@@ -49,17 +102,6 @@ func (h *Hub) Gap(since, until time.Time, reload bool) {
 // gapBatch bounds the clients that are told while the lock is held once.
 const gapBatch = 256
 
-// remember keeps a loss for clients that come back. mu must be held.
-func (h *Hub) remember(l loss) {
-	h.losses = append(h.losses, l)
-	if len(h.losses) > maxLosses {
-		old := h.losses[0]
-		h.losses = h.losses[1:]
-		h.losses[0].merge(old.gap)
-		h.losses[0].workspace, h.losses[0].conversation = "", ""
-	}
-}
-
 // noteLosses notes, for a client that connects, the losses reported while it was
 // away; for a new one, those that lie in the window. mu must be held.
 func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
@@ -71,10 +113,7 @@ func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 	if !c.claim.Commit.IsZero() {
 		since = c.claim.Commit
 	}
-	for _, l := range h.losses {
-		if l.workspace != "" && l.workspace != c.Workspace {
-			continue
-		}
+	for _, l := range slices.Concat(h.losses.all, h.losses.of[c.Workspace]) {
 		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {
 			o := l.gap
 			if l.atStart && since.Before(o.since) {
@@ -108,7 +147,7 @@ func (h *Hub) LeftOut(workspace, conversation []byte, commit time.Time) {
 		gap:       gap{reason: gapLeftOut, since: commit, until: commit, conversation: string(conversation)},
 		workspace: string(workspace), reported: time.Now(),
 	}
-	h.remember(l)
+	h.losses.add(l)
 	if t := h.tenants[l.workspace]; t != nil {
 		for c := range t.clients {
 			h.noteGap(c, l.gap)

@@ -64,12 +64,13 @@ const (
 	opGap     // the source has lost something
 	opRestore // the database has another history
 	opRestart // the bridge is another process
+	opFlood   // another workspace fills the log
 	opKinds
 )
 
 var opNames = [opKinds]string{
 	"publish", "status", "conversation", "burst", "large", "whisper", "sleep", "connect", "cut",
-	"subscribe", "unsubscribe", "pace", "stall", "mark", "gap", "restore", "restart",
+	"subscribe", "unsubscribe", "pace", "stall", "mark", "gap", "restore", "restart", "flood",
 }
 
 func (o op) String() string {
@@ -83,7 +84,12 @@ type program struct {
 	maxPackets int
 	maxBytes   int
 	clients    int
-	ops        []op
+	// sumUp: there is no room for the sessions of clients that left.
+	sumUp bool
+	// shares bound each workspace. Where floods are set, they alone may fill the log.
+	shares hub.Shares
+	floods bool
+	ops    []op
 }
 
 const (
@@ -92,7 +98,7 @@ const (
 )
 
 // weights are how often each kind of step comes.
-var weights = [opKinds]int{30, 20, 10, 6, 2, 3, 12, 14, 6, 14, 5, 4, 3, 2, 1, 1, 1}
+var weights = [opKinds]int{30, 20, 10, 6, 2, 3, 12, 14, 6, 14, 5, 4, 3, 2, 1, 1, 1, 0}
 
 func generate(seed uint64) program {
 	r := rand.New(rand.NewPCG(seed, 7))
@@ -105,6 +111,7 @@ func generate(seed uint64) program {
 	if r.IntN(2) == 0 { // the log is too small
 		p.replay.MaxEvents = 20 + r.IntN(300)
 	}
+	p.sumUp = seed%3 == 0
 	rare := r.IntN(3) == 0 // gaps, restores and restarts
 	total := 0
 	for _, w := range weights {
@@ -135,7 +142,33 @@ func generate(seed uint64) program {
 		}
 		p.ops = append(p.ops, o)
 	}
+	if seed%4 == 1 {
+		p.flood(rand.New(rand.NewPCG(seed, 8)))
+	}
 	return p
+}
+
+// flood makes the log one that no workspace fills but a flood, and adds floods. In
+// half of the programs a workspace has no more than a share of it.
+func (p *program) flood(r *rand.Rand) {
+	most := 0 // events of one workspace
+	for _, o := range p.ops {
+		switch o.kind {
+		case opPublish, opStatus, opConversation, opLarge:
+			most++
+		case opBurst:
+			most += o.n + (o.n+2)/3
+		}
+	}
+	p.floods = true
+	p.replay.MaxEvents = 3*most + 10
+	if r.IntN(2) == 0 {
+		p.replay.WorkspaceEvents = most + 1
+	}
+	for range 1 + r.IntN(2) {
+		o := op{kind: opFlood, n: r.IntN(2 * p.replay.MaxEvents), settle: r.IntN(3) == 0}
+		p.ops = slices.Insert(p.ops, r.IntN(len(p.ops)+1), o)
+	}
 }
 
 // model is a program being run.
@@ -157,7 +190,7 @@ type model struct {
 // run runs a program, and returns what is wrong.
 func run(t *testing.T, p program) (wrong string) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &model{p: p, lost: p.replay.MaxEvents < 1<<20, commit: 100}
+		m := &model{p: p, lost: p.replay.MaxEvents < 1<<20 && !p.floods, commit: 100}
 		m.truth.Marks = map[string][]string{}
 		m.start(t)
 		for i := range p.clients {
@@ -183,7 +216,7 @@ func (m *model) start(t *testing.T) {
 	m.t = t
 	m.namespace = newFakeNamespace()
 	m.hub = hub.New(m.namespace, hub.Options{
-		Replay: m.p.replay, SubscribeGrace: m.p.grace, MaxSubscriptions: 100, Logger: slog.New(slog.DiscardHandler),
+		Replay: m.p.replay, SubscribeGrace: m.p.grace, MaxSubscriptions: 100, Workspace: m.p.shares, Logger: slog.New(slog.DiscardHandler),
 	})
 	m.namespace.hub = m.hub
 	ctx, cancel := context.WithCancel(t.Context())
@@ -249,6 +282,8 @@ func (m *model) step(t *testing.T, o op) {
 		m.restore()
 	case opRestart:
 		m.restart(t)
+	case opFlood:
+		m.flood(o.n)
 	}
 }
 
@@ -272,7 +307,7 @@ type payload struct {
 
 func (m *model) publish(ws string, kind history.Kind, conv, message, status string, size int) {
 	now := time.Now()
-	at := source.Position{Commit: m.commit, Index: 1}
+	at := source.Position{Commit: m.commit, Index: uint32(1 + m.epoch)} // no two histories share one
 	m.truth.Events = append(m.truth.Events, history.Event{
 		Position: at, Kind: kind, Workspace: ws, Conversation: conv, Message: message, Status: status, At: now,
 	})
@@ -392,7 +427,7 @@ func TestModel(t *testing.T) {
 
 func (p program) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "log %d events, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.maxPackets, p.maxBytes, p.clients)
+	fmt.Fprintf(&b, "log %d events, summed up %v, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.sumUp, p.maxPackets, p.maxBytes, p.clients)
 	for _, o := range p.ops {
 		fmt.Fprintf(&b, "  %v\n", o)
 	}

@@ -95,6 +95,9 @@ func (c *modelClient) cut() {
 	c.socket.close()
 	<-c.done
 	c.m.hub.Detach(c.client)
+	if c.m.p.sumUp {
+		c.m.hub.SumUp(c.client)
+	}
 	c.note2(history.Entry{Op: history.Disconnect})
 	c.prior, c.client, c.socket = c.client, nil, nil
 	c.marks, c.marked = 0, 0

@@ -64,11 +64,18 @@ func (h *Hub) headPlace() replay.Place {
 // Broadcast sends a packet that is no change of the database, such as a typing
 // notice from a client, to every client of the workspace that is live.
 func (h *Hub) Broadcast(workspace string, p *socketio.Packet) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(workspace)()
 	if t := h.tenants[workspace]; t != nil {
 		h.broadcast(p, t.all)
 	}
+}
+
+// HasConversation tells whether the log has an event of the workspace's
+// conversation. Where it has none, there may be one all the same.
+func (h *Hub) HasConversation(workspace, conversation string) bool {
+	defer h.lockInTurn(workspace)()
+	t := h.tenants[workspace]
+	return t != nil && t.space.Has(conversation)
 }
 
 // QueueFull is called by the Socket.IO server for a client whose queue has no room

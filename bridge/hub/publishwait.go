@@ -30,22 +30,38 @@ const (
 
 // pause is the state of Publish's waiting. The Hub's mu guards it.
 type pause struct {
-	budget  time.Duration
-	at      time.Time // of budget
+	budget
 	waiting bool
 	// moved has a token when a client has read on, or has gone.
 	moved chan struct{}
 }
 
 func newPause() pause {
-	return pause{budget: pauseBudget, at: time.Now(), moved: make(chan struct{}, 1)}
+	return pause{budget: newBudget(pauseBudget), moved: make(chan struct{}, 1)}
 }
 
+// budget is how long Publish may wait: for all, or for one workspace's clients.
+type budget struct {
+	most, left time.Duration // most is 0 for no bound
+	at         time.Time     // of left
+}
+
+func newBudget(most time.Duration) budget { return budget{most: most, left: most, at: time.Now()} }
+
 // remaining returns how long Publish may still wait.
-func (p *pause) remaining(now time.Time) time.Duration {
-	p.budget = min(p.budget+now.Sub(p.at)/pauseRefill, pauseBudget)
-	p.at = now
-	return p.budget
+func (b *budget) remaining(now time.Time) time.Duration {
+	if b.most <= 0 {
+		return pauseBudget
+	}
+	b.left = min(b.left+now.Sub(b.at)/pauseRefill, b.most)
+	b.at = now
+	return b.left
+}
+
+// spend notes that Publish has waited until now.
+func (b *budget) spend(waited time.Duration, now time.Time) {
+	b.left -= waited
+	b.at = now
 }
 
 // progressed tells a waiting Publish that a client has read on.
@@ -63,17 +79,21 @@ func (h *Hub) progressed() {
 // evicts nothing that a client which keeps reading is still to read. It unlocks mu
 // meanwhile.
 func (h *Hub) awaitReaders(size int) {
-	var began time.Time
-	for h.log.Full(size) && h.victimNeeded() {
-		now := time.Now()
-		if began.IsZero() {
-			began = now
-			if h.pause.remaining(now) <= 0 {
-				return
-			}
+	for waited := time.Duration(0); h.log.Full(size) && waited <= maxPause && h.running.Err() == nil; {
+		t := h.victimNeeded()
+		if t == nil {
+			return
+		}
+		began := time.Now()
+		if h.pause.remaining(began) <= 0 {
+			return
+		}
+		if t.pause.remaining(began) <= 0 {
+			h.limited(limitPause, t.space.Workspace)
+			return
+		}
+		if waited == 0 {
 			h.stats.Pauses++
-		} else if now.Sub(began) > min(maxPause, h.pause.budget) {
-			break
 		}
 		h.pause.waiting = true
 		h.unlock()
@@ -86,28 +106,24 @@ func (h *Hub) awaitReaders(size int) {
 		poll.Stop()
 		h.lock()
 		h.pause.waiting = false
-		if h.running.Err() != nil {
-			break
-		}
-	}
-	if !began.IsZero() {
-		waited := time.Since(began)
-		h.stats.Paused += waited
-		h.pause.budget -= waited
-		h.pause.at = time.Now()
+		now := time.Now()
+		h.pause.spend(now.Sub(began), now)
+		t.pause.spend(now.Sub(began), now)
+		h.stats.Paused += now.Sub(began)
+		waited += max(now.Sub(began), 1)
 	}
 }
 
-// victimNeeded tells whether what the log would evict next is still to be read
-// by a client that keeps reading.
-func (h *Hub) victimNeeded() bool {
+// victimNeeded returns the workspace of what the log would evict next, if it is still
+// to be read by a client that keeps reading.
+func (h *Hub) victimNeeded() *tenant {
 	space, seq := h.log.Victim()
 	if space == nil {
-		return false
+		return nil
 	}
 	t := h.tenants[space.Workspace]
 	if t == nil || seq < t.safe {
-		return false
+		return nil
 	}
 	low, now := ^uint64(0), time.Now()
 	for c := range t.readers {
@@ -116,7 +132,10 @@ func (h *Hub) victimNeeded() bool {
 		}
 	}
 	t.safe = low
-	return seq >= low
+	if seq < low {
+		return nil
+	}
+	return t
 }
 
 // pace is how fast a client reads from the log.

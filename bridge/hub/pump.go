@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
+	"chatbridge/internal/retry"
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
@@ -67,9 +68,12 @@ func (h *Hub) leaveLive(c *Client, p replay.Place) {
 func (h *Hub) pump(c *Client, socket Socket) {
 	buf := make([]*socketio.Packet, 0, batch)
 	for {
-		packets, more := h.next(c, buf[:0])
+		packets, wait, more := h.next(c, buf[:0])
 		if !more {
 			return
+		}
+		if wait > 0 {
+			_ = retry.Sleep(h.running, wait) // sending them shows that Run has ended
 		}
 		for _, p := range packets {
 			if err := h.sendPaced(c, socket, p); err != nil {
@@ -105,14 +109,13 @@ func (h *Hub) pumpEnded(c *Client) {
 // next reads a batch of what a client is owed: first its gaps, so that whatever it
 // receives afterwards proves that it was told of them; then its backlog, then its
 // main feed. At the head it goes live, under mu, so that no event is published in
-// between. more is false when the pump is to return; pumpEnded has then been
-// called.
-func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, more bool) {
-	h.lock()
-	defer h.unlock()
+// between. wait is how long to wait before they are sent. more is false when the
+// pump is to return; pumpEnded has then been called.
+func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, wait time.Duration, more bool) {
+	defer h.lockInTurn(c.Workspace)()
 	if c.gone || h.running.Err() != nil {
 		h.pumpEnded(c)
-		return nil, false
+		return nil, 0, false
 	}
 	for range joins {
 		var done bool
@@ -127,7 +130,7 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 			packets, c.marks = append(buf, c.marks...), nil
 		default:
 			h.pumpEnded(c)
-			return nil, false
+			return nil, 0, false
 		}
 		if !done {
 			break
@@ -136,7 +139,7 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 	h.stats.CaughtUp += uint64(len(packets))
 	c.pace.add(packets)
 	h.progressed()
-	return packets, true
+	return packets, h.catchUpWait(c.tenant, packets, time.Now()), true
 }
 
 // place is where a client's main feed is.
@@ -219,12 +222,20 @@ func (c *Client) firstUnread() uint64 {
 	return low
 }
 
-// Mark sends p to the client after all that it is owed now.
-func (h *Hub) Mark(c *Client, p *socketio.Packet) {
-	h.lock()
-	defer h.unlock()
-	if !c.gone {
-		c.marks = append(c.marks, p)
-		h.startPump(c)
+// maxMarks bounds the marks that a client waits for.
+const maxMarks = 100
+
+// Mark sends p to the client after all that it is owed now. It reports false when
+// the client waits for too many.
+func (h *Hub) Mark(c *Client, p *socketio.Packet) bool {
+	defer h.lockInTurn(c.Workspace)()
+	if c.gone {
+		return true
 	}
+	if len(c.marks) >= maxMarks {
+		return false
+	}
+	c.marks = append(c.marks, p)
+	h.startPump(c)
+	return true
 }

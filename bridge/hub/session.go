@@ -28,8 +28,7 @@ type session struct {
 // exactly what came after the offset. If prior was the same user, c is still owed
 // what prior was, once it subscribes to it again.
 func (h *Hub) Resume(c, prior *Client, offset string) bool {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	o, err := h.parseClaim(offset)
 	if err != nil || c.Workspace != prior.Workspace || c.User != prior.User || prior.tenant == nil {
 		return false
@@ -40,7 +39,7 @@ func (h *Hub) Resume(c, prior *Client, offset string) bool {
 		o = Offset{}
 	}
 	c.prior, c.claim = prior, o
-	c.inherits = o.Position.IsZero() || prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||
+	c.inherits = o.Position.IsZero() || prior.summed || prior.history != h.history || o.Position.Compare(h.log.Head()) > 0 ||
 		!prior.exact(o) || !h.covers(prior, o)
 	return !c.inherits
 }
@@ -153,8 +152,9 @@ func (h *Hub) restore(c, prior *Client, now time.Time) {
 	for conversation, e := range prior.subscriptions {
 		room := c.tenant.subscribe(h.namespace, conversation)
 		r := c.restored(e)
-		c.subscriptions[conversation] = r
-		c.joinOrRead(r, room.Name())
+		r.conversation = room.conversation
+		c.subscriptions[room.conversation] = r
+		c.joinOrRead(r, room.room.Name())
 	}
 	if c.scope = prior.scope; c.seesAll() {
 		c.all = *c.restored(&prior.all)
@@ -163,8 +163,9 @@ func (h *Hub) restore(c, prior *Client, now time.Time) {
 }
 
 // inherit notes what a client that begins a new session is still owed of the one
-// before, which ended before it had read it.
-func (c *Client) inherit(prior *Client) {
+// before, which ended before it had read it. Of more than limit conversations the
+// client is owed all messages instead.
+func (c *Client) inherit(prior *Client, limit int) {
 	none := c.claim.Position.IsZero()
 	if none && prior.start < c.start {
 		c.owe(prior.start, prior.promised)
@@ -182,5 +183,11 @@ func (c *Client) inherit(prior *Client) {
 		if c.inherited[conversation] == nil {
 			c.inherited[conversation] = e
 		}
+	}
+	if len(c.inherited) > limit {
+		for _, e := range c.inherited {
+			c.owe(e.from, e.promised)
+		}
+		c.inherited = nil
 	}
 }

@@ -41,6 +41,11 @@ type Stats struct {
 	CaughtUp uint64
 	// Gaps counts the gaps that clients were told of, by why.
 	Gaps [gapReasonCount]uint64
+	// Limits counts how often a limit was reached, by which.
+	Limits [limitCount]uint64
+	// SessionBytes is what the subscriptions of clients take, of those too that left
+	// and may come back.
+	SessionBytes int64
 	// Clients are connected; Feeds are those of them that are the gateway's own,
 	// by which it feeds a client of ChatEngine's during the hand-over.
 	Clients, Feeds int
@@ -68,12 +73,21 @@ func (s *Stats) ByReason() (catchUps, gaps map[string]uint64) {
 	return catchUps, gaps
 }
 
+// Limited returns Limits by their names.
+func (s *Stats) Limited() map[string]uint64 {
+	limits := make(map[string]uint64, limitCount)
+	for i, n := range s.Limits {
+		limits[limit(i).String()] = n
+	}
+	return limits
+}
+
 // Stats returns the counters as of now.
 func (h *Hub) Stats() Stats {
 	h.lock()
 	defer h.unlock()
 	s := h.stats
-	s.Replay = h.log.Stats(time.Now())
+	s.Replay, s.SessionBytes = h.log.Stats(time.Now()), h.memory.bytes
 	s.LockLongest, s.LockHeld = max(h.lockTimes.longest, h.lockTimes.before), h.lockTimes.total
 	return s
 }

@@ -64,8 +64,7 @@ func (c *Client) owe(start uint64, promised time.Time) {
 func (h *Hub) awaitSubscription(c *Client) {
 	c.scope = scopeUndecided
 	c.grace = time.AfterFunc(h.opts.SubscribeGrace, func() {
-		h.lock()
-		defer h.unlock()
+		defer h.lockInTurn(c.Workspace)()
 		if c.scope == scopeUndecided && !c.gone {
 			c.scope = scopeAll
 			h.stats.CatchUps[catchUpOpen]++
@@ -76,19 +75,26 @@ func (h *Hub) awaitSubscription(c *Client) {
 }
 
 // Subscribe adds a conversation to what the client sees. It reports false
-// when the client has too many; a repetition is no error.
+// when the client has too many, or there is no memory for more; a repetition is no
+// error.
 func (h *Hub) Subscribe(c *Client, conversation string) bool {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	if _, ok := c.subscriptions[conversation]; ok || c.gone {
 		return true
 	}
-	if len(c.subscriptions) >= h.opts.MaxSubscriptions {
+	if most := h.opts.Workspace.Subscriptions; most > 0 && c.tenant.subscriptions >= most {
+		h.limited(limitSubscriptions, c.Workspace)
 		return false
 	}
-	e := h.newExtent(c, conversation)
-	c.subscriptions[conversation] = e
-	c.joinOrRead(e, c.tenant.subscribe(h.namespace, conversation).Name())
+	takes := int64(subscriptionBytes + len(conversation))
+	if len(c.subscriptions) >= h.opts.MaxSubscriptions || !h.memoryFor(c, takes) {
+		return false
+	}
+	h.account(c, c.accounted+takes)
+	r := c.tenant.subscribe(h.namespace, conversation)
+	e := h.newExtent(c, r.conversation)
+	c.subscriptions[r.conversation] = e
+	c.joinOrRead(e, r.room.Name())
 	if !e.joined {
 		h.stats.CatchUps[catchUpSubscribe]++
 		h.startPump(c)
@@ -123,7 +129,10 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 	if i := c.inherited[conversation]; i != nil && i.from < e.from {
 		e.from, e.promised = i.from, i.promised
 	}
-	delete(c.inherited, conversation)
+	if _, ok := c.inherited[conversation]; ok {
+		delete(c.inherited, conversation)
+		h.account(c, c.accounted-int64(subscriptionBytes+len(conversation)))
+	}
 	e.next = e.from
 	return e
 }
@@ -131,14 +140,14 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 // Unsubscribe takes a conversation back, and ends the reading of what was owed
 // of it. A client without any sees all messages again, from now on.
 func (h *Hub) Unsubscribe(c *Client, conversation string) {
-	h.lock()
-	defer h.unlock()
+	defer h.lockInTurn(c.Workspace)()
 	e, ok := c.subscriptions[conversation]
 	if !ok || c.gone {
 		return
 	}
 	delete(c.subscriptions, conversation)
 	c.drop(e)
+	h.account(c, c.accounted-int64(subscriptionBytes+len(conversation)))
 	if e.joined {
 		c.socket.Leave(c.tenant.rooms[conversation].room.Name())
 	}

@@ -1,7 +1,9 @@
 package hub
 
 import (
+	"container/list"
 	"math"
+	"time"
 
 	"chatbridge/bridge/replay"
 	"chatbridge/socketio"
@@ -15,6 +17,19 @@ type tenant struct {
 	open    *socketio.Room       // those that are sent every message
 	// rooms holds the sockets of each conversation that somebody subscribed.
 	rooms map[string]*conversationRoom
+	// saved are the clients that left and may come back, the first one first; those
+	// without subscriptions are not among them.
+	saved list.List
+	// subscriptions are those of all its clients.
+	subscriptions int
+	// catchUp is when all that its clients were sent of the log would have been sent
+	// at the rate of Shares.CatchUp.
+	catchUp time.Time
+	// pause is how long Publish may wait for its clients.
+	pause budget
+	// bytes is what its clients' subscriptions take, savedBytes the part of those
+	// that left.
+	bytes, savedBytes int64
 
 	// readers are the clients that are fed from the log.
 	readers map[*Client]struct{}
@@ -24,8 +39,9 @@ type tenant struct {
 }
 
 type conversationRoom struct {
-	room        *socketio.Room
-	subscribers int
+	conversation string // the text that all subscriptions share
+	room         *socketio.Room
+	subscribers  int
 }
 
 // tenantOf returns the workspace's tenant, known or new. mu must be held.
@@ -37,6 +53,7 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 			space: h.log.Space(name), rooms: make(map[string]*conversationRoom),
 			clients: make(map[*Client]struct{}), readers: make(map[*Client]struct{}),
 			all: h.namespace.Room("w:" + name), open: h.namespace.Room("o:" + name),
+			pause: newBudget(h.opts.Workspace.Pause),
 		}
 		h.tenants[name] = t
 	}
@@ -44,18 +61,21 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 }
 
 // subscribe returns the conversation's room, with one subscriber more.
-func (t *tenant) subscribe(n Broadcaster, conversation string) *socketio.Room {
+func (t *tenant) subscribe(n Broadcaster, conversation string) *conversationRoom {
 	r := t.rooms[conversation]
 	if r == nil {
-		r = &conversationRoom{room: n.Room("c:" + t.space.Workspace + "\x00" + conversation)}
-		t.rooms[conversation] = r
+		name := "c:" + t.space.Workspace + "\x00" + conversation
+		r = &conversationRoom{conversation: name[len(name)-len(conversation):], room: n.Room(name)}
+		t.rooms[r.conversation] = r
 	}
 	r.subscribers++
-	return r.room
+	t.subscriptions++
+	return r
 }
 
 func (t *tenant) unsubscribe(conversation string) {
 	r := t.rooms[conversation]
+	t.subscriptions--
 	if r.subscribers--; r.subscribers == 0 {
 		delete(t.rooms, conversation)
 	}

@@ -2,7 +2,7 @@ package ops
 
 func authMetrics() []family {
 	return []family{
-		countersBy("tokens_refused_total", "Tokens refused, by code; unavailable are those that could not be judged.", "code",
+		countersBy("tokens_refused_total", "Tokens refused, by code; unavailable are those that could not be judged, workspace_full those of a workspace that has limits.workspace.clients.", "code",
 			func(s *Snapshot) map[string]uint64 { return s.API.TokensRefused }),
 		counter("descriptors_refused_total", "Connections refused because clients had used up the file descriptors but a reserve.",
 			func(s *Snapshot) uint64 { return s.DescriptorsRefused }),

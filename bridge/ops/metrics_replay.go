@@ -12,6 +12,8 @@ func replayMetrics() []family {
 			func(s *Snapshot) float64 { return s.Hub.Replay.Oldest.Seconds() }),
 		counter("replay_evicted_early_total", "Events that replay.max_events or replay.max_bytes pushed out within the window.",
 			func(s *Snapshot) uint64 { return s.Hub.Replay.EvictedEarly }),
+		counter("replay_evicted_share_total", "Events that limits.workspace.replay_events or replay_bytes pushed out.",
+			func(s *Snapshot) uint64 { return s.Hub.Replay.EvictedShare }),
 		countersBy("catch_ups_total", "Readings of the replay log that clients began, by why.", "reason",
 			func(s *Snapshot) map[string]uint64 { catchUps, _ := s.Hub.ByReason(); return catchUps }),
 		counter("catch_up_packets_total", "Packets that clients got from the replay log.",

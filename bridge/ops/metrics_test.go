@@ -285,7 +285,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
-	allowed := strings.Fields("channel code commit direction event go kind le member mode op outcome reason result state status table transport version way why level")
+	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result state status table transport version way why level")
 	for line := range strings.Lines(ours(scrape(t, func() Snapshot { return s }))) {
 		for _, m := range label.FindAllStringSubmatch(line, -1) {
 			if !slices.Contains(allowed, m[1]) {

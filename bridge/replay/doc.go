@@ -17,8 +17,9 @@
 // in number and in bytes. Ages go by the time of publication in this process, by
 // the monotonic clock: no server's clock has to agree with ours, and a step of the
 // wall clock ages nothing. When a bound is exceeded, the oldest entry of the largest
-// conversation of the largest workspace is evicted. Evictions within the window are
-// counted: they mean that the bounds are too small for it.
+// conversation of the largest workspace is evicted; when a workspace exceeds its share,
+// that of its own largest conversation. Evictions within the window are counted: they
+// mean that the bounds are too small for it.
 //
 // Entries are evicted from the front of a conversation only, so a conversation's
 // entries are contiguous, and reading one goes forward from an index. Whatever was

@@ -18,6 +18,10 @@ type Options struct {
 	// MaxBytes bounds the packets' sizes of all workspaces together. The newest
 	// event is kept whatever its size.
 	MaxBytes int64
+	// WorkspaceEvents and WorkspaceBytes bound them for each workspace; 0 is no
+	// bound. Its newest event is kept whatever its size.
+	WorkspaceEvents int
+	WorkspaceBytes  int64
 }
 
 // DefaultOptions keeps 60 seconds, at most 250,000 events or 128 MiB: at the
@@ -51,6 +55,7 @@ type Log struct {
 	events  int
 	bytes   int64
 	early   uint64
+	shares  uint64
 	// next is the sequence number of the next entry. Numbers rise over all
 	// workspaces, and never begin anew.
 	next uint64
@@ -64,10 +69,15 @@ type Log struct {
 	// oldest is the time of the oldest entry that the last sweep left, sweeping
 	// that which the present one has found so far; 0 is none.
 	oldest, sweeping time.Duration
-	// floor is the newest loss of a Space that is no longer there: one that is made
-	// again may lack what is up to it.
-	floor Floor
+	// floor is what every Space lacks that is made: what was before the Log's first
+	// event. forgotten are the floors of the Spaces that are no longer there, each
+	// that of the Space if it is made again; past maxForgotten of them, whichever the
+	// map gives first becomes a part of floor.
+	floor     Floor
+	forgotten map[string]Floor
 }
+
+const maxForgotten = 10_000
 
 // mark: from at on, entries have the sequence number seq or a later one.
 type mark struct {
@@ -80,7 +90,7 @@ const markEvery = 50 * time.Millisecond
 
 // New returns an empty Log.
 func New(opts Options) *Log {
-	return &Log{opts: opts, spaces: make(map[string]*Space), began: time.Now()}
+	return &Log{opts: opts, spaces: make(map[string]*Space), forgotten: make(map[string]Floor), began: time.Now()}
 }
 
 // Stats is a Log's state at one moment.
@@ -90,6 +100,8 @@ type Stats struct {
 	Workspaces int
 	// EvictedEarly counts the events that a bound evicted within the window.
 	EvictedEarly uint64
+	// EvictedShare counts the events that a bound of their workspace evicted.
+	EvictedShare uint64
 	// Oldest is the age of the oldest entry, 0 in an empty Log.
 	Oldest time.Duration
 	// Head is the position of the newest event ever appended.
@@ -100,7 +112,7 @@ type Stats struct {
 func (l *Log) Stats(now time.Time) Stats {
 	s := Stats{
 		Events: l.events, Bytes: l.bytes, Workspaces: len(l.spaces),
-		EvictedEarly: l.early, Head: l.head,
+		EvictedEarly: l.early, EvictedShare: l.shares, Head: l.head,
 	}
 	if l.events > 0 && l.oldest > 0 {
 		s.Oldest = l.since(now) - l.oldest
@@ -116,7 +128,8 @@ func (l *Log) since(now time.Time) time.Duration { return now.Sub(l.began) }
 func (l *Log) Space(workspace string) *Space {
 	s := l.spaces[workspace]
 	if s == nil {
-		s = newSpace(workspace, l.floor)
+		s = newSpace(workspace, l.floor.Later(l.forgotten[workspace]))
+		delete(l.forgotten, workspace)
 		l.spaces[workspace] = s
 		l.largest.add(s)
 	}
@@ -179,15 +192,30 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	if l.head.Compare(ev.Position) < 0 {
 		l.head = ev.Position
 	}
+	for l.overShare(s) {
+		l.shares++
+		l.makeRoom(s, at)
+	}
 	for l.Full(0) {
-		victim := l.largest.items[0]
-		e := victim.busiest.items[0].entries.front()
-		if at-e.at < l.opts.Window {
-			l.early++
-		}
-		l.evict(victim, victim.busiest.items[0])
+		l.makeRoom(l.largest.items[0], at)
 	}
 	return seq
+}
+
+// overShare tells whether a workspace has more than one may.
+func (l *Log) overShare(s *Space) bool {
+	bytes := s.size - int64(s.events)*l.eventWeight()
+	return s.events > 1 && (l.opts.WorkspaceEvents > 0 && s.events > l.opts.WorkspaceEvents ||
+		l.opts.WorkspaceBytes > 0 && bytes > l.opts.WorkspaceBytes)
+}
+
+// makeRoom evicts the oldest entry of the workspace's largest conversation.
+func (l *Log) makeRoom(s *Space, at time.Duration) {
+	busiest := s.busiest.items[0]
+	if at-busiest.entries.front().at < l.opts.Window {
+		l.early++
+	}
+	l.evict(s, busiest)
 }
 
 // begin raises the floors to just before the Log's first event: what was published
@@ -270,6 +298,7 @@ func (l *Log) Clear() {
 	}
 	l.head = source.Position{}
 	l.floor = Floor{}
+	clear(l.forgotten)
 }
 
 // evict forgets a conversation's oldest entry.
@@ -286,7 +315,18 @@ func (l *Log) forget(s *Space) {
 	}
 	delete(l.spaces, s.Workspace)
 	l.largest.remove(s.place)
-	l.floor = l.floor.Later(s.floor())
+	floor := s.floor()
+	if floor == l.floor {
+		return // nothing of it has been evicted
+	}
+	if len(l.forgotten) >= maxForgotten {
+		for workspace, f := range l.forgotten {
+			l.floor = l.floor.Later(f)
+			delete(l.forgotten, workspace)
+			break
+		}
+	}
+	l.forgotten[s.Workspace] = floor
 }
 
 // Head returns the position of the newest event ever appended.

@@ -38,7 +38,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a new session inherits nothing", Why: "what a client was still owed when it was cut never comes",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadRead"},
-		Old: "\t\t\tc.inherit(prior)\n", New: "",
+		Old: "\t\t\tc.inherit(prior, h.opts.MaxSubscriptions)\n", New: "",
 	},
 	{
 		Name: "hub: an offset proves what was sent at it", Why: "a backlog that was lost with the connection counts as received",
@@ -124,7 +124,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: publishing waits without an end", Why: "one slow client holds everybody's events back for ever",
 		File: "bridge/hub/publishwait.go", Package: "bridge/hub", Tests: []string{"TestWaitingIsBounded"},
-		Old: "			if h.pause.remaining(now) <= 0 {\n", New: "			if false {\n",
+		Old: "		if h.pause.remaining(began) <= 0 {\n", New: "		if false {\n",
 	},
 	{
 		Name: "hub: a subscription that was taken back is read on", Why: "subscribing again and again costs everybody",
@@ -150,6 +150,91 @@ var feeding = []Mutant{
 		Name: "hub: a mark is sent too early", Why: "the gateway takes a client that is still owed something for caught up",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestMarkWaits"},
 		Old: "case len(c.marks) > 0 && c.scope != scopeUndecided:", New: "case len(c.marks) > 0:",
+	},
+	{
+		Name: "hub: sessions of clients that left give no room", Why: "whoever comes and goes takes all the memory for a minute",
+		File: "bridge/hub/memory.go", Package: "bridge/api", Tests: []string{"TestSessionsThatLeftAreBounded"},
+		Old: "\th.sumUpSaved(bound - more)\n", New: "",
+	},
+	{
+		Name: "hub: a session that gave room is owed nothing", Why: "what a client was still owed when it was cut never comes",
+		File: "bridge/hub/memory.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadRead"},
+		Old: "		sum.from = min(sum.from, e.from)\n", New: "		sum.from = max(sum.from, e.from+1<<40)\n",
+	},
+	{
+		Name: "hub: whoever comes last is refused", Why: "a workspace that takes all the memory for subscriptions leaves none to others",
+		File: "bridge/hub/memory.go", Package: "bridge/api", Tests: []string{"TestOneWorkspaceTakesNotAllSubscriptions"},
+		Old: "	if c.tenant.bytes+more <= bound/int64(workspaces) && h.memory.bytes+more <= 2*bound {\n", New: "	if false {\n",
+	},
+	{
+		Name: "api: the CONNECT payload stays", Why: "a client keeps as much memory as it likes to send in its CONNECT",
+		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAConnectPayloadIsNotKept"},
+		Old: "	socket.ForgetAuth() // it has been judged\n", New: "",
+	},
+	{
+		Name: "handover: subscriptions of any size are kept", Why: "a client keeps a hundred megabytes for as long as it is connected",
+		File: "bridge/gateway/handover/feed.go", Package: "bridge/gateway/handover", Tests: []string{"TestSubscriptionsOfAFeedAreBounded"},
+		Old: " || len(packet) > maxSubscription {", New: " {",
+	},
+	{
+		Name: "typing: any conversation passes", Why: "a client says that somebody types in a conversation of another workspace",
+		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingIsDroppedForConversationsOfOthers"},
+		Old: "	case !has:\n		return errUnknownConversation\n", New: "	case !has:\n",
+	},
+	{
+		Name: "typing: questions without end", Why: "one workspace's clients keep the database busy with questions about conversations that there are not",
+		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingAsksABoundedNumberOfQuestions"},
+		Old: "	if q.left < 1 {\n", New: "	if false {\n",
+	},
+	{
+		Name: "hub: losses of many are told to all", Why: "clients are told of gaps of other workspaces",
+		File: "bridge/hub/loss.go", Package: "bridge/hub", Tests: []string{"TestLossesOfOthersAreNotTold"},
+		Old: "len(ls.of) >= maxLossWorkspaces {", New: "len(ls.of) >= 2 {",
+	},
+	{
+		Name: "hub: losses past the bound are forgotten", Why: "a client that comes back is not told of what it lacks",
+		File: "bridge/hub/loss.go", Package: "bridge/hub", Tests: []string{"TestLossesOfManyWorkspaces"},
+		Old: "				o.workspace, o.conversation = \"\", \"\"\n				ls.all = appendLoss(ls.all, o, maxLosses)\n", New: "				o.workspace, o.conversation = \"\", \"\"\n",
+	},
+	{
+		Name: "replay: a workspace lacks what others have lost", Why: "clients that come back to a quiet workspace are told of gaps of others",
+		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestEvictionsOfOthersAreNotTold"},
+		Old: "	l.forgotten[s.Workspace] = floor\n", New: "	l.floor = l.floor.Later(floor)\n",
+	},
+	{
+		Name: "hub: a gap is counted each time it is told", Why: "an operator sees more lost than was",
+		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestAGapIsCountedOnce"},
+		Old: "	if !g.counted {\n", New: "	if true {\n",
+	},
+	{
+		Name: "replay: no workspace has a share", Why: "one tenant's flood fills the log",
+		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesShareOfTheLog"},
+		Old: "	for l.overShare(s) {\n", New: "	for false {\n",
+	},
+	{
+		Name: "hub: every client waits for the lock by itself", Why: "one tenant's clients that are caught up hold back everybody's events",
+		File: "bridge/hub/locktimes.go", Package: "bridge/hub", Tests: []string{"TestOneWorkspaceCostsOthersLittle"},
+		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lock()\n	return func() {\n		h.unlock()\n		h.turns.all.Unlock()\n		of.Unlock()\n	}\n", New: "	_ = of\n	h.lock()\n	return h.unlock\n",
+	},
+	{
+		Name: "hub: one workspace's catching up has no rate", Why: "one tenant's clients that come at once take the processor from others",
+		File: "bridge/hub/limits.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesCatchUp"},
+		Old: "	if rate <= 0 {\n", New: "	if true {\n",
+	},
+	{
+		Name: "hub: one workspace has all the waiting", Why: "one tenant's clients hold back everybody's events for as long as all may",
+		File: "bridge/hub/publishwait.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesPause"},
+		Old: "		if t.pause.remaining(began) <= 0 {\n", New: "		if false {\n",
+	},
+	{
+		Name: "hub: a workspace subscribes without end", Why: "limits.workspace.subscriptions holds nobody",
+		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesSubscriptions"},
+		Old: "most > 0 && c.tenant.subscriptions >= most {", New: "most < 0 {",
+	},
+	{
+		Name: "api: a full workspace refuses for good", Why: "a client that finds its workspace full never comes back",
+		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAFullWorkspaceSendsClientsAway"},
+		Old: "		s.counters.tokenRefused(\"workspace_full\")\n		return nil, socketio.ErrRetry\n", New: "		s.counters.tokenRefused(\"workspace_full\")\n		return nil, &socketio.ConnectError{Message: \"full\"}\n",
 	},
 	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",

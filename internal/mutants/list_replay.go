@@ -20,7 +20,7 @@ var replayLog = []Mutant{
 	{
 		Name: "replay: a new space covers everything", Why: "a quiet workspace that was forgotten restores sessions with a gap",
 		File: "bridge/replay/log.go", Package: "bridge/replay", Tests: []string{"TestAForgottenWorkspaceClaimsNothing"},
-		Old: `newSpace(workspace, l.floor)`, New: `newSpace(workspace, Floor{})`,
+		Old: `newSpace(workspace, l.floor.Later(l.forgotten[workspace]))`, New: `newSpace(workspace, Floor{})`,
 	},
 	{
 		Name: "replay: the first workspace gives first", Why: "one tenant's import empties the window of the others",

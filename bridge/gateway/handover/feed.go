@@ -1,6 +1,7 @@
 package handover
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -42,8 +43,13 @@ const (
 
 const (
 	// maxSubscriptions bounds what the client may subscribe to during a
-	// hand-over.
+	// hand-over, maxSubscription the packet of one, in bytes: an id of 128 bytes,
+	// each escaped, fits. The packets are kept until the hand-over ends.
 	maxSubscriptions = 256
+	maxSubscription  = 1 << 10
+	// maxConnect bounds the client's CONNECT, in bytes; the bridge takes no larger
+	// one.
+	maxConnect = 32 << 10
 	// The pause after the bridge did not accept the client, or closed the
 	// connection, grows from the one to the other: thousands of clients may be
 	// waiting.
@@ -104,14 +110,16 @@ func (f *feed) start(connect []byte) {
 // join waits for the end, after cancel.
 func (f *feed) join() { f.ended.Wait() }
 
-// send passes a subscription of the client's on; false where there are too many.
+// send passes a subscription of the client's on; false where there are too many, or
+// it is too large.
 func (f *feed) send(packet []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.subscriptions) == maxSubscriptions {
+	if len(f.subscriptions) == maxSubscriptions || len(packet) > maxSubscription {
 		return false
 	}
-	f.subscriptions = append(f.subscriptions, packet)
+	// A copy: the frame may be a part of something larger.
+	f.subscriptions = append(f.subscriptions, bytes.Clone(packet))
 	select {
 	case f.changed <- struct{}{}:
 	default:
@@ -129,10 +137,20 @@ func (f *feed) sync(n int) {
 	f.syncs <- n
 }
 
+// end closes the connection, and drops the subscriptions: the caller of the
+// hand-over may keep it for as long as the client is connected.
+func (f *feed) end() {
+	f.cancel()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.subscriptions = nil
+}
+
 // from returns the subscriptions from the nth on.
 func (f *feed) from(n int) [][]byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	n = min(n, len(f.subscriptions))
 	return f.subscriptions[n:len(f.subscriptions):len(f.subscriptions)]
 }
 

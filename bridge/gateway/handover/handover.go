@@ -13,9 +13,6 @@ const (
 	// maxEarly bounds what the bridge may send before ChatEngine has accepted
 	// the client, in bytes.
 	maxEarly = 1 << 20
-	// maxSubscription bounds a subscription's packet, in bytes: an id that the
-	// bridge takes has 512 at most, of which each may be written as six.
-	maxSubscription = 4096
 	// freshInterval is how often the bridge is asked whether it has read all
 	// that was committed.
 	freshInterval = 100 * time.Millisecond
@@ -96,6 +93,10 @@ func (h *Handover) connect(packet []byte) {
 	}
 	now := time.Now()
 	h.phase = buffering
+	if len(packet) > maxConnect {
+		h.endLocked(Overrun)
+		return
+	}
 	h.bufferUntil, h.giveUpAt = now.Add(h.service.opts.CatchUpWait), now.Add(h.service.opts.CatchUpLate)
 	h.feed.start(packet)
 	h.step(now)
@@ -109,6 +110,9 @@ func (h *Handover) subscribe(packet []byte) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.phase == ended {
+		return
+	}
 	h.progress.restart()
 	if !h.feed.send(packet) {
 		h.endLocked(Overrun)
@@ -217,7 +221,7 @@ func (h *Handover) endLocked(o Outcome) {
 	}
 	h.phase = ended
 	h.timer.Stop()
-	h.feed.cancel()
+	h.feed.end()
 	switch o {
 	case Done:
 		h.writeUnsent(time.Now().Add(-h.service.opts.CatchUp))
@@ -229,5 +233,5 @@ func (h *Handover) endLocked(o Outcome) {
 		h.writeUnsent(time.Time{})
 	}
 	_ = h.batch.flush() // an error shows in the tunnel's own reads and writes
-	h.early, h.sent, h.batch.frames = nil, nil, nil
+	h.early, h.sent, h.batch.frames = nil, sentStates{}, nil
 }

@@ -8,33 +8,45 @@ import (
 	"chatbridge/internal/jsonscan"
 )
 
-// maxSubjects bounds what is remembered of one client's feed.
-const maxSubjects = 20_000
+// maxSent bounds what is remembered of one client's feed, in bytes: some 20,000
+// events with ids of the usual length. sentEvent is what one takes beside its ids.
+const (
+	maxSent   = 4 << 20
+	sentEvent = 128
+)
 
-// sentStates is what the bridge has sent to a client: by subject, each state.
-type sentStates map[string][]string
-
-// add remembers an event.
-func (s sentStates) add(packet []byte) {
-	subject, state := identify(packet)
-	if subject == "" || len(s) >= maxSubjects || s.has(subject, state) {
-		return
-	}
-	s[subject] = append(s[subject], state)
+// sentStates is what the bridge has sent to a client.
+type sentStates struct {
+	of   map[string][]string // by subject, each state
+	size int                 // bytes
 }
 
-func (s sentStates) has(subject, state string) bool { return slices.Contains(s[subject], state) }
+// add remembers an event.
+func (s *sentStates) add(packet []byte) {
+	subject, state := identify(packet)
+	size := s.size + sentEvent + len(subject) + len(state)
+	if subject == "" || size > maxSent || s.has(subject, state) {
+		return
+	}
+	if s.of == nil {
+		s.of = make(map[string][]string)
+	}
+	s.of[subject] = append(s.of[subject], state)
+	s.size = size
+}
+
+func (s *sentStates) has(subject, state string) bool { return slices.Contains(s.of[subject], state) }
 
 // unsent returns the events that say what the bridge has not sent, in their
 // order. Left out are a subject's states up to the last one that the bridge has
 // sent, and those from before the time covered of a subject of which the bridge
 // has sent any.
-func (s sentStates) unsent(events []buffered, covered time.Time) []buffered {
+func (s *sentStates) unsent(events []buffered, covered time.Time) []buffered {
 	known := make(map[string]bool)
 	var unsent []buffered
 	for _, e := range slices.Backward(events) {
 		if e.subject != "" {
-			_, inFeed := s[e.subject]
+			_, inFeed := s.of[e.subject]
 			if known[e.subject] || inFeed && e.at.Before(covered) {
 				continue
 			}

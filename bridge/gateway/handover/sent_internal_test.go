@@ -16,7 +16,7 @@ func TestUnsent(t *testing.T) {
 	// unsent returns which of the packets, older and younger than the time
 	// covered, are not among those sent.
 	unsent := func(sent, old, young []string) (out []string) {
-		states := make(sentStates)
+		states := new(sentStates)
 		for _, p := range sent {
 			states.add([]byte(p))
 		}

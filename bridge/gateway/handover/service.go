@@ -65,7 +65,7 @@ type Side struct {
 func (s *Service) Start(r *http.Request, header http.Header, client, upstream Side) *Handover {
 	h := &Handover{
 		service: s, client: client, upstream: upstream,
-		sent: make(sentStates), giveUpAt: time.Now().Add(s.opts.CatchUpLate),
+		giveUpAt: time.Now().Add(s.opts.CatchUpLate),
 	}
 	h.batch = batch{mu: &h.mu, write: client.Write}
 	h.feed = newFeed(r, header, h)

@@ -1,0 +1,187 @@
+package hub
+
+import (
+	"container/list"
+	"time"
+
+	"chatbridge/bridge/replay"
+)
+
+// What the subscriptions of clients take of memory is accounted for, by client,
+// workspace and in all, and bounded in all by Options.SessionBytes. Where there is
+// no room for another subscription, clients that have left give first, those of the
+// workspace that has most: their sessions are summed up, so that they begin new
+// ones when they come back, and are still owed what they were. If that is not
+// enough, a workspace is refused more if it has its share or more of the whole.
+
+const (
+	// subscriptionBytes is what a subscription takes beside the conversation's id:
+	// the extent, its room, and its places in the tables.
+	subscriptionBytes = 640
+	// savedSubscriptionBytes is what it takes of a client that has left.
+	savedSubscriptionBytes = 200
+	// savedClientBytes is what such a client takes itself.
+	savedClientBytes = 1024
+)
+
+// sumAtOnce bounds the sessions that are summed up while the lock is held once.
+const sumAtOnce = 16
+
+// footprint is what a client's subscriptions take.
+type footprint struct {
+	// accounted is what of it is in the sums of the tenant and the Hub, in bytes.
+	accounted int64
+	place     *list.Element // in tenant.saved, nil if it is not there
+	// continued: another client goes on with its session, so nobody comes back to it.
+	continued bool
+	// summed: it has left, and its subscriptions were dropped.
+	summed bool
+}
+
+// memory is what the subscriptions of all clients take, in bytes. Hub.mu guards it.
+type memory struct {
+	bytes, saved int64 // of all, and of those that left
+	// active counts the workspaces that have any.
+	active int
+}
+
+// size is what the client's subscriptions take.
+func (c *Client) size() int64 {
+	n, size := int64(len(c.subscriptions)+len(c.inherited)), int64(0)
+	if n == 0 {
+		return 0
+	}
+	for _, of := range []map[string]*extent{c.subscriptions, c.inherited} {
+		for conversation := range of {
+			size += int64(len(conversation))
+		}
+	}
+	if c.gone {
+		return size + savedClientBytes + n*savedSubscriptionBytes
+	}
+	return size + n*subscriptionBytes
+}
+
+// account notes that the client's subscriptions take so much. mu must be held.
+func (h *Hub) account(c *Client, size int64) {
+	t, grown, before := c.tenant, size-c.accounted, c.tenant.bytes
+	c.accounted = size
+	t.bytes += grown
+	h.memory.bytes += grown
+	switch {
+	case before == 0 && t.bytes > 0:
+		h.memory.active++
+	case before > 0 && t.bytes == 0:
+		h.memory.active--
+	}
+}
+
+// memoryFor tells whether the client may take so much more, and makes room for it
+// where there is none. mu must be held.
+func (h *Hub) memoryFor(c *Client, more int64) bool {
+	bound := h.opts.SessionBytes
+	if bound <= 0 || h.memory.bytes+more <= bound {
+		return true
+	}
+	h.sumUpSaved(bound - more)
+	if h.memory.bytes+more <= bound {
+		return true
+	}
+	workspaces := h.memory.active
+	if c.tenant.bytes == 0 {
+		workspaces++
+	}
+	if c.tenant.bytes+more <= bound/int64(workspaces) && h.memory.bytes+more <= 2*bound {
+		return true
+	}
+	h.limited(limitSessionBytes, c.Workspace)
+	return false
+}
+
+// sumUpSaved sums up sessions of clients that left until all take no more than the
+// bound: the oldest of the workspace that has most.
+func (h *Hub) sumUpSaved(bound int64) {
+	var most *tenant
+	for n := 0; n < sumAtOnce && h.memory.saved > 0 && h.memory.bytes > bound; n++ {
+		if most == nil || most.savedBytes == 0 {
+			for _, t := range h.tenants {
+				if most == nil || t.savedBytes > most.savedBytes {
+					most = t
+				}
+			}
+		}
+		c := most.saved.Front().Value.(*Client)
+		h.unsave(c)
+		c.sumUp()
+		h.limited(limitSavedSessions, c.Workspace)
+	}
+}
+
+// sumUp drops the subscriptions of a client that has left. What it was owed of them
+// becomes one extent, of all conversations.
+func (c *Client) sumUp() {
+	sum := extent{from: c.start, promised: c.promised, joined: true}
+	add := func(e *extent, joined bool) {
+		sum.from = min(sum.from, e.from)
+		if e.promised.Before(sum.promised) {
+			sum.promised = e.promised
+		}
+		sum.joined = sum.joined && joined
+		if e.since.Compare(sum.since) > 0 {
+			sum.since = e.since
+		}
+	}
+	if c.scope != scopeSubscribed {
+		add(&c.all, c.all.joined)
+	}
+	for _, e := range c.subscriptions {
+		add(e, e.joined)
+	}
+	for _, e := range c.inherited {
+		add(e, false)
+	}
+	sum.joined = sum.joined && len(c.backlog) == 0
+	c.scope, c.all, c.summed = scopeAll, sum, true
+	c.subscriptions, c.inherited, c.backlog = nil, nil, nil
+}
+
+// save keeps what a client that has left needs when it comes back, and accounts for
+// it. mu must be held.
+func (h *Hub) save(c *Client) {
+	if c.continued {
+		c.subscriptions, c.inherited = nil, nil
+	}
+	h.account(c, c.size())
+	if c.accounted == 0 {
+		return
+	}
+	c.place = c.tenant.saved.PushBack(c)
+	c.tenant.savedBytes += c.accounted
+	h.memory.saved += c.accounted
+}
+
+// unsave ends the accounting for a client that has left. mu must be held.
+func (h *Hub) unsave(c *Client) {
+	if c.place == nil {
+		return
+	}
+	c.tenant.saved.Remove(c.place)
+	c.place = nil
+	c.tenant.savedBytes -= c.accounted
+	h.memory.saved -= c.accounted
+	h.account(c, 0)
+}
+
+// expireSaved ends the accounting for the workspace's clients that left so long ago
+// that their sessions are saved no longer, expireBatch of them at most. It reports
+// whether that left some.
+func (h *Hub) expireSaved(t *tenant, now time.Time) (more bool) {
+	for range expireBatch {
+		first := t.saved.Front()
+		if first == nil || now.Sub(first.Value.(*Client).left) < h.opts.Replay.Window+replay.Slack {
+			return false
+		}
+		h.unsave(first.Value.(*Client))
+	}
+	return true
+}

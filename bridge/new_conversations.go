@@ -1,0 +1,48 @@
+package bridge
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/auth"
+	"chatbridge/configs"
+	"chatbridge/mapping"
+)
+
+// newConversations tells which conversations a workspace has: by SQL where there is
+// a database, else by the project's PostgREST; nil where there is neither, or the
+// mapping's conversations are of no workspace. A row of the table that has both ids
+// is found as one of a membership is.
+func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) api.Conversations {
+	table := spec.Tables()[1]
+	if table.Workspace < 0 {
+		return nil
+	}
+	columns := auth.MembersTable{
+		Table: table.Schema + "." + table.Name, UserColumn: table.Columns[table.Key].Name,
+		WorkspaceColumn: table.Columns[table.Workspace].Name,
+	}
+	switch url := cfg.Source.Realtime.URL; {
+	case pool != nil:
+		return conversations{auth.NewSQLMembers(pool, columns)}
+	case url != "":
+		return conversations{auth.NewRESTMembers(http.DefaultClient, url, key.current, columns)}
+	}
+	return nil
+}
+
+// conversations asks for rows of the mapping's table of conversations.
+type conversations struct {
+	rows interface {
+		Find(ctx context.Context, conversation, workspace string) (string, error)
+	}
+}
+
+// Has implements api.Conversations.
+func (c conversations) Has(ctx context.Context, workspace, conversation string) (bool, error) {
+	found, err := c.rows.Find(ctx, conversation, workspace)
+	return found != "", err
+}
