@@ -459,6 +459,35 @@ func cutBeforeItHadRead(t *testing.T, sumUp bool) {
 	})
 }
 
+// TestCutBeforeItHadReadASubscription: likewise for what it subscribed to when it had
+// received newer events.
+func TestCutBeforeItHadReadASubscription(t *testing.T) {
+	for _, sumUp := range []bool{false, true} {
+		world(t, program{replay: large, maxPackets: 8, maxBytes: 1 << 20, sumUp: sumUp}, 1, func(m *model) {
+			for range 90 {
+				m.burst("a", 1)
+				time.Sleep(100 * time.Millisecond)
+			}
+			c := m.clients[0]
+			c.subscribe("b")
+			c.connect()
+			synctest.Wait()
+			m.burst("b", 2)
+			synctest.Wait()
+			c.stall(time.Hour)
+			synctest.Wait()
+			c.subscribe("a")
+			time.Sleep(4 * time.Second)
+			c.cut()
+			c.setPace(10, 0)
+			c.connect()
+			synctest.Wait()
+			wantCount(t, "messages", len(c.messages("a")), 90)
+			wantCount(t, "gaps told", len(c.toldOf()), 0)
+		})
+	}
+}
+
 // TestManyEventsOfOthers: a client that lags reads past what is not for it, to the
 // head, before it goes live.
 func TestManyEventsOfOthers(t *testing.T) {

@@ -58,7 +58,7 @@ func TestLossesOfManyWorkspaces(t *testing.T) {
 		c.cut()
 		time.Sleep(time.Second)
 		m.hub.LeftOut([]byte("ws0"), []byte("a"), time.Now())
-		for i := range 15_000 {
+		for i := range 100_000 { // so that it is among those that are forgotten
 			m.hub.LeftOut(fmt.Appendf(nil, "other%d", i), []byte("c"), time.Now())
 		}
 		c.connect()

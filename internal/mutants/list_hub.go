@@ -158,7 +158,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: a session that gave room is owed nothing", Why: "what a client was still owed when it was cut never comes",
-		File: "bridge/hub/memory.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadRead"},
+		File: "bridge/hub/memory.go", Package: "bridge/hub", Tests: []string{"TestCutBeforeItHadReadASubscription"},
 		Old: "		sum.from = min(sum.from, e.from)\n", New: "		sum.from = max(sum.from, e.from+1<<40)\n",
 	},
 	{
