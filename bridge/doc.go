@@ -21,6 +21,7 @@
 //     fixes changes of it while the stream runs, source_postgres_statefile.go keeps
 //     replay.state_file
 //   - source_realtime.go Supabase Realtime
+//   - membership.go whether the stream tells who leaves a workspace
 //   - snapshot.go the state of the parts, as bridge/ops shows it
 //
 // # Lifecycle

@@ -28,7 +28,9 @@
 //	secrets.go        HS256 secrets
 //	keyset.go         the project's published keys, cached and read again
 //	jwk.go            a JSON Web Key as a public key
-//	membercache.go    who belongs to which workspace, cached
+//	members.go        Members: who belongs to which workspace
+//	membercache.go    … cached, and asked again about clients that are connected
+//	questionlimit.go  … how often a user and an address may ask
 //	members_sql.go    … asked of the database
 //	members_rest.go   … asked of PostgREST
 //	share.go          one question for callers at the same time
@@ -41,8 +43,9 @@
 // while it is. Run keeps the published keys fresh until its context ends;
 // without it they are read when needed. A reading of the keys and a question
 // about membership run in a goroutine that callers share and that ends after 5 s
-// at most, also without a caller; Run waits for its own. Locks: keySet.mu and
-// memberCache.mu are held while their fields are used, never during a request.
+// at most, also without a caller; Run waits for its own. Locks: keySet.mu,
+// memberCache.mu and askers.mu are held while their fields are used, never during a
+// request.
 //
 // The package knows nothing of Socket.IO, HTTP serving or Postgres connections:
 // who is a member is asked through the interface Members.

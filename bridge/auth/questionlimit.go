@@ -14,7 +14,9 @@ import (
 // is not answered by the cache takes a connection of the database for a moment. So
 // a user, and an address (of IPv6, its /64), has few questions under way at a time,
 // and only so many in a row that are answered no. A yes costs nothing: an office
-// behind one address comes in after a restart without waiting.
+// behind one address comes in after a restart without waiting. Where an address has
+// used up its noes, its users that were answered no lately are not answered, and the
+// others, who may be behind the same proxy, one after the other.
 const (
 	userAtOnce, addressAtOnce = 2, 16
 	// userNoes and addressNoes may come at once, and after that one every
@@ -44,29 +46,23 @@ func newQuestionLimits(now func() time.Time) *questionLimits {
 // ask calls question, once the user and the address may ask. The error is
 // ErrTooManyQuestions where they may not, and ctx's where it ends before.
 func (l *questionLimits) ask(ctx context.Context, user string, from netip.Addr, question func() (string, error)) (string, error) {
-	asks := []*asker{l.users.get(user)}
-	if from.IsValid() {
-		asks = append(asks, l.addresses.get(share64(from)))
+	u := l.users.get(user)
+	defer u.leave()
+	if !from.IsValid() {
+		return u.ask(ctx, question)
 	}
-	entered := 0
-	defer func() {
-		for i, a := range asks {
-			a.leave(i < entered)
+	a := l.addresses.get(share64(from))
+	defer a.leave()
+	return u.ask(ctx, func() (string, error) {
+		places := int64(1)
+		if a.spent() {
+			if !u.fresh() {
+				return "", ErrTooManyQuestions
+			}
+			places = addressAtOnce // alone
 		}
-	}()
-	for _, a := range asks {
-		if err := a.enter(ctx); err != nil {
-			return "", err
-		}
-		entered++
-	}
-	found, err := question()
-	if err == nil && found == "" {
-		for _, a := range asks {
-			a.no()
-		}
-	}
-	return found, err
+		return a.takePlaces(ctx, places, question)
+	})
 }
 
 // share64 is the share of an address: of IPv6 the /64, because a host has as many
@@ -134,19 +130,39 @@ func (s *askers) makeRoom() {
 	}
 }
 
-// enter waits until fewer than atOnce questions are under way, and then has a place.
-func (a *asker) enter(ctx context.Context) error {
+// ask calls question unless the budget is spent, by then or after the wait for the
+// questions before.
+func (a *asker) ask(ctx context.Context, question func() (string, error)) (string, error) {
 	if a.spent() {
-		return ErrTooManyQuestions
+		return "", ErrTooManyQuestions
 	}
-	if err := a.slots.Acquire(ctx, 1); err != nil {
-		return err
+	return a.takePlaces(ctx, 1, func() (string, error) {
+		if a.spent() {
+			return "", ErrTooManyQuestions
+		}
+		return question()
+	})
+}
+
+// takePlaces waits for places among those that are under way, and takes an answer no
+// off the budget.
+func (a *asker) takePlaces(ctx context.Context, places int64, question func() (string, error)) (string, error) {
+	if err := a.slots.Acquire(ctx, places); err != nil {
+		return "", err
 	}
-	if a.spent() { // the questions before were answered no
-		a.slots.Release(1)
-		return ErrTooManyQuestions
+	defer a.slots.Release(places)
+	found, err := question()
+	if err == nil && found == "" {
+		a.no()
 	}
-	return nil
+	return found, err
+}
+
+// fresh reports whether the budget is full.
+func (a *asker) fresh() bool {
+	a.of.mu.Lock()
+	defer a.of.mu.Unlock()
+	return !a.fullAt.After(a.of.now())
 }
 
 // spent reports whether there is no budget left.
@@ -166,10 +182,8 @@ func (a *asker) no() {
 	a.fullAt = a.fullAt.Add(a.of.every)
 }
 
-func (a *asker) leave(entered bool) {
-	if entered {
-		a.slots.Release(1)
-	}
+// leave ends the use that get began.
+func (a *asker) leave() {
 	a.of.mu.Lock()
 	defer a.of.mu.Unlock()
 	a.users--
