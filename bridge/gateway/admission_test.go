@@ -195,7 +195,14 @@ func TestAFloodOfHandshakesLeavesOthersTheirs(t *testing.T) {
 // TestPayloadHoldsInFront of a Socket.IO request; other paths take media.
 func TestPayloadHoldsInFront(t *testing.T) {
 	t.Parallel()
-	engine := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Query().Get("sid") == "bridge-health-probe" {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code":1,"message":"Session ID unknown"}`)
+			return
+		}
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
 	t.Cleanup(engine.Close)
 	o := fast(engine.URL)
 	o.Limits.Payload = 1000

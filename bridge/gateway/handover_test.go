@@ -175,7 +175,8 @@ func newPair(t *testing.T, adjust func(*gateway.Options)) pair {
 func (p pair) connect(t *testing.T) *websocket.Conn {
 	t.Helper()
 	header := http.Header{"Origin": {"https://crm.example"}, gateway.CatchUpHeader: {"forged"}}
-	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(p.url, "http")+"/api/ws/?EIO=4&transport=websocket&workspaceId=w", header)
+	dialer := websocket.Dialer{WriteBufferSize: 256 << 10} // each message in one frame
+	conn, _, err := dialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(p.url, "http")+"/api/ws/?EIO=4&transport=websocket&workspaceId=w", header)
 	if err != nil {
 		t.Fatal(err)
 	}
