@@ -132,6 +132,18 @@ func TestCloseSendsNoPacket(t *testing.T) {
 	f.wantEnd(engineio.Shed)
 }
 
+// A client that is in no namespace may send a CONNECT and nothing else; an event does
+// not wait for its attachments.
+func TestPacketsBeforeConnect(t *testing.T) {
+	f := newFixture(t, nil)
+	for i, packet := range []string{`451-["x",{"_placeholder":true,"num":0}]`, `42["x"]`, "41", "431[]", "4"} {
+		c := f.dial()
+		c.Send(packet)
+		c.WantClosed()
+		f.awaitCloses(engineio.ParseError, uint64(i+1))
+	}
+}
+
 func TestAuth(t *testing.T) {
 	f := newFixture(t, nil)
 	type user struct{ name string }

@@ -74,7 +74,7 @@ var engine = []Mutant{
 	},
 	{
 		Name: "socketio: any packet may come before the CONNECT", Why: "an anonymous socket has attachments kept for it",
-		File: "socketio/client.go", Package: "socketio/stress", Tests: []string{"TestMemoryOfUnauthenticated"},
+		File: "socketio/client.go", Package: "socketio", Tests: []string{"TestPacketsBeforeConnect"},
 		Old: `return len(c.sockets) > 0 || !binary && parser.IsConnect(data)`, New: `return len(c.sockets) > 0 || binary || len(data) > 0`,
 	},
 	{
