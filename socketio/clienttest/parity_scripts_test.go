@@ -333,7 +333,7 @@ var scripts = []script{
 	{"pings answered", impatient, nil, core, func(p *player) {
 		p.connect("good", nil)
 		p.received(1)
-		time.Sleep(2 * impatientPings)
+		time.Sleep(impatientPings + 400*time.Millisecond)
 		p.emit("1", "echo", "alive")
 		p.await("acked")
 	}},

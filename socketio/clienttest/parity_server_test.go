@@ -36,12 +36,12 @@ var profiles = []profile{
 	plain:     {25_000, 20_000, 45_000, 200_000, false},
 	recovers:  {25_000, 20_000, 45_000, 200_000, true},
 	pings:     {150, 10_000, 45_000, 1_000_000, false},
-	impatient: {300, 1000, 600, 200_000, false},
+	impatient: {300, 2000, 1500, 200_000, false},
 }
 
 // impatientPings is how long a connection of the impatient profile lives without a
 // pong.
-const impatientPings = 1300 * time.Millisecond
+const impatientPings = 2300 * time.Millisecond
 
 // side is one of the two servers that are compared, in each profile.
 type side struct {
