@@ -96,6 +96,16 @@ func TestProcess(t *testing.T) {
 	}
 }
 
+func TestProcessOfAnotherProgram(t *testing.T) {
+	p := npm.NodeWith(t, npm.Options{Program: "sh", Script: folder + "/ready.sh", Args: []string{"a"}})
+	var ready struct{ Arg string }
+	p.Await("ready", &ready)
+	if ready.Arg != "a" {
+		t.Errorf("ready = %+v", ready)
+	}
+	p.AwaitExit()
+}
+
 func TestProcessFailureQuotesStderr(t *testing.T) {
 	npm.Install(t, folder)
 	p := npm.Node(t, folder+"/missing.mjs")

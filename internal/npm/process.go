@@ -2,6 +2,7 @@ package npm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,10 @@ var ErrEnded = errors.New("node process ended")
 
 // Options say what Start runs.
 type Options struct {
-	// Script is the file for node to run, with Args after it.
+	// Program runs the script; empty is node. A client in another language that
+	// speaks JSON lines too is run by its own.
+	Program string
+	// Script is the file to run, with Args after it.
 	Script string
 	Args   []string
 	// Dir is the working directory; empty is the caller's own.
@@ -57,7 +61,8 @@ type Process struct {
 
 // Start runs a script until it ends, ctx ends or Stop is called.
 func Start(ctx context.Context, o Options) (*Process, error) {
-	argv := append(append(append([]string{}, o.Prefix...), "node"), o.NodeArgs...)
+	program := cmp.Or(o.Program, "node")
+	argv := append(append(append([]string{}, o.Prefix...), program), o.NodeArgs...)
 	argv = append(append(argv, o.Script), o.Args...)
 	ctx, stop := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -80,7 +85,7 @@ func Start(ctx context.Context, o Options) (*Process, error) {
 	child, err := process.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		stop()
-		if errors.Is(err, exec.ErrNotFound) {
+		if errors.Is(err, exec.ErrNotFound) && program == "node" {
 			return nil, fmt.Errorf("start %s: %w (%w)", argv[0], err, ErrNoNode)
 		}
 		return nil, fmt.Errorf("start %s: %w", o.Script, err)

@@ -1,0 +1,1 @@
+echo "{\"event\":\"ready\",\"arg\":\"$1\"}"
