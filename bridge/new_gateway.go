@@ -47,6 +47,6 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 func gatewayLimits(l configs.Limits) gateway.Limits {
 	return gateway.Limits{
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
-		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: (l.HandshakesPerSecond + 1) / 2, Payload: int64(l.Payload), WriteTimeout: l.WriteTimeout,
+		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress, Payload: int64(l.Payload), WriteTimeout: l.WriteTimeout,
 	}
 }

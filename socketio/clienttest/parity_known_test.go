@@ -100,10 +100,6 @@ var differences = []difference{
 
 	// Faults.
 	{
-		scripts: []string{"WebSocket protocols", "WebSocket protocols chat", "WebSocket protocols a b", "WebSocket protocols graphql-ws", "WebSocket protocols websocket"},
-		why:     "npm's server agrees to the first of the protocols that a client offers, ours to none: a browser and ws then give the connection up",
-	},
-	{
 		scripts:   []string{"too large by polling", "POST that is a byte too large"},
 		why:       "a body that is too large gets 413 from both, but ours ends the session as well: the client may see a transport close where it saw a transport error",
 		sometimes: true,
