@@ -32,7 +32,7 @@
 // # Lifecycle
 //
 // Engine.IO opens a session (client.go), whose client has ConnectTimeout to send a
-// CONNECT. OnAuth runs on a goroutine of its own; then the socket is in the
+// CONNECT, and may send nothing else; the third that is refused ends it. OnAuth runs on a goroutine of its own; then the socket is in the
 // namespace until the client disconnects, [Socket.Disconnect], or the end of the
 // connection. A socket is disconnected, a connection is closed: the latter
 // disconnects all sockets of the client. [Server.Shutdown] closes all connections

@@ -92,12 +92,10 @@ func NewServer(o Options, h Handler) (*Server, error) {
 // now is the time on the server's own clock, which only goes forward.
 func (s *Server) now() time.Duration { return time.Since(s.start) }
 
-// newSession returns an anonymous session of an admitted address.
+// newSession returns a session of an admitted address.
 func (s *Server) newSession(address netip.Addr) *Session {
 	i := s.next.Add(1) % uint32(len(s.writers))
-	session := &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], writeOwned: true}
-	s.admission.setStanding(session, Anonymous)
-	return session
+	return &Session{server: s, id: s.opts.SIDPrefix + NewID(), address: address, writer: s.writers[i], writeOwned: true}
 }
 
 // NewID returns 120 random bits as 20 characters that need no escape in JSON or

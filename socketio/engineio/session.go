@@ -132,6 +132,7 @@ func (s *Session) handle(p Packet) bool {
 func (s *Session) begin(r *http.Request) {
 	s.server.connects.Add(1)
 	s.inbound.tokens = float64(s.server.limits.Load().InboundPacketsPerSecond)
+	s.SetStanding(Anonymous) // from here on it may be closed for another
 	receiver := s.server.handler.Open(s, r)
 	s.mu.Lock()
 	s.receiver = receiver

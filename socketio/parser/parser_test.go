@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -177,6 +178,49 @@ func FuzzDecode(f *testing.F) {
 		}
 		if diff := cmp.Diff(p, again); diff != "" {
 			t.Fatalf("%q: %s", text, diff)
+		}
+	})
+}
+
+// Placeholders that are accepted refer to an attachment, for whoever decodes the JSON.
+func FuzzPlaceholders(f *testing.F) {
+	for _, seed := range []string{
+		`["a",{"_placeholder":true,"num":1}]`, `[{"num":2,"_placeholder":true}]`, `[[{"a":{"_placeholder":true,"num":0}}],"num",{}]`,
+		`[{"\u005fplaceholder":true,"n\u0075m":7}]`, `[{"_placeholder":true,"num":0,"num":{"num":1}}]`, `["{\"_placeholder\":true"]`,
+	} {
+		f.Add([]byte(seed))
+	}
+	const attachments = 2
+	var within func(v any) bool
+	within = func(v any) bool {
+		switch v := v.(type) {
+		case []any:
+			return !slices.ContainsFunc(v, func(e any) bool { return !within(e) })
+		case map[string]any:
+			if v["_placeholder"] == true {
+				num, ok := v["num"].(float64)
+				return ok && (num == 0 || num == 1)
+			}
+			for _, e := range v {
+				if !within(e) {
+					return false
+				}
+			}
+		}
+		return true
+	}
+	f.Fuzz(func(t *testing.T, array []byte) {
+		d := parser.Decoder{MaxAttachments: attachments}
+		if _, _, err := d.Text(append([]byte("52-"), array...)); err != nil {
+			return
+		}
+		var v any
+		text := array[bytes.IndexByte(array, '['):] // behind a namespace and an id
+		if err := json.Unmarshal(text, &v); err != nil {
+			t.Skip("a namespace with a bracket")
+		}
+		if !within(v) {
+			t.Fatalf("%s was accepted", array)
 		}
 	})
 }

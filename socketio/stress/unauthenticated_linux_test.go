@@ -76,13 +76,16 @@ func TestMemoryOfUnauthenticated(t *testing.T) {
 	s := start(t, socketio.DefaultOptions())
 	// measure returns what a socket that sends this takes.
 	measure := func(send []byte) int64 {
-		before := inUse()
+		before, goroutines := inUse(), runtime.NumGoroutine()+1 // that of epoll, which the first starts
 		conns := make([]net.Conn, 0, n)
 		defer func() {
 			for _, c := range conns {
 				_ = c.Close()
 			}
+			// Memory and goroutines are as before, up to what the runtime keeps.
 			eventually(t, "the sessions end", func() bool { return s.Len() == 0 })
+			eventually(t, "the memory is free", func() bool { return inUse() < before+2<<20 })
+			eventually(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
 		}()
 		var sent sync.WaitGroup
 		for range n {
