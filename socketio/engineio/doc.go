@@ -56,6 +56,8 @@
 //     for connections without a descriptor of their own such as TLS, each has a
 //     blocking reader.
 //   - Receiver.Close, and the closing of a connection, have one each.
+//   - A write to a slow client has a timer, which looks a few times in each
+//     WriteTimeout whether the client takes what was written (progress).
 //
 // # Concurrency
 //
@@ -66,9 +68,11 @@
 //
 // # Locks
 //
-//   - Session.mu guards a session's state and queue. It is never held over I/O or a
-//     call of Handler or Receiver (TestCallbacksRunWithoutLocks). Below it may be
-//     taken: writer.mu, group.mu.
+//   - Session.mu guards a session's state and queue. It is never held over I/O that
+//     waits or a call of Handler or Receiver (TestCallbacksRunWithoutLocks). Below it
+//     may be taken: writer.mu, group.mu, admission.mu.
+//   - admission.mu guards the counts of sessions and addresses; nothing is locked below.
+//   - progress.mu is held while a write's deadline is moved; below it: Session.mu.
 //   - Session.receiving is held while Receiver.Message runs, and no other lock is.
 //   - Server.mu guards the table; below it may be taken: Session.mu (Stats).
 //   - poller.mu may be held over epoll_ctl, which does not wait; no other lock is
