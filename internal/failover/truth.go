@@ -164,7 +164,7 @@ func (r *Recorder) commit(tx *transaction) {
 	v := c.value
 	// The indexes of the events of a transaction of one row: its own, and its
 	// conversation's.
-	own, conversations := uint32(1), uint32(3)
+	own, conversations := uint32(1), uint32(4)
 	add := func(index uint32, kind history.Kind, conversation, message, status string, optional bool) {
 		r.truth.Events = append(r.truth.Events, history.Event{
 			Position: source.Position{Commit: tx.commit, Index: index}, Kind: kind, Workspace: v["workspace_id"],
