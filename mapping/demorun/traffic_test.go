@@ -93,11 +93,13 @@ type screen struct {
 	name    map[string]string // conversation → its participant
 	typing  map[string]bool
 	kinds   map[string]int
+	// id finds a message by the provider's id, under which its status comes too.
+	id map[string]string
 }
 
 func screenOf(t *testing.T, lines []string) screen {
 	t.Helper()
-	s := screen{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}, map[string]int{}}
+	s := screen{map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}, map[string]int{}, map[string]string{}}
 	for _, line := range lines {
 		var e pipelinetest.Line
 		if err := json.Unmarshal([]byte(line), &e); err != nil {
@@ -110,9 +112,19 @@ func screenOf(t *testing.T, lines []string) screen {
 			var m contract.WebSocketMessage
 			err = json.Unmarshal(e.Data, &m)
 			s.status[m.ID], s.content[m.ID] = m.Status, m.Content
+			var meta struct {
+				ProviderMessageID string `json:"providerMessageId"`
+			}
+			if len(m.Metadata) > 0 {
+				err = json.Unmarshal(m.Metadata, &meta)
+			}
+			s.id[meta.ProviderMessageID] = m.ID
 		case "messageStatus":
 			var m contract.MessageStatusUpdate
 			err = json.Unmarshal(e.Data, &m)
+			if id := s.id[m.MessageID]; id != "" {
+				m.MessageID = id
+			}
 			if s.status[m.MessageID] == "" {
 				t.Errorf("a status of a message that was not sent: %s", line)
 			}

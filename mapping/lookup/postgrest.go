@@ -87,23 +87,24 @@ func (p *restFetcher) learn(err error) bool {
 }
 
 // learnMissing reads `column contacts_1.avatar_url does not exist`, where
-// PostgREST has numbered the tables that it embeds.
+// PostgREST has numbered the tables that it embeds, or `column "avatar_url" does
+// not exist`.
 func (p *restFetcher) learnMissing(message string) bool {
 	name, ok := strings.CutPrefix(message, "column ")
 	if name, _, _ = strings.Cut(name, " does not exist"); !ok {
 		return false
 	}
-	table, column, ok := strings.Cut(strings.ReplaceAll(name, `"`, ""), ".")
-	if !ok {
-		return false
+	table, column, qualified := strings.Cut(strings.ReplaceAll(name, `"`, ""), ".")
+	if !qualified { // then it may be any table's that can do without it
+		table, column = "", table
 	}
 	learned := false
 	for _, t := range p.spec.Tables() {
-		if rest, found := strings.CutPrefix(table, t.Name); !found || strings.Trim(rest, "_0123456789") != "" {
+		if rest, found := strings.CutPrefix(table, t.Name); qualified && (!found || strings.Trim(rest, "_0123456789") != "") {
 			continue
 		}
 		id := columnID{t.Role, column}
-		if !slices.ContainsFunc(t.Columns, func(c mapping.Column) bool { return c.Name == column }) || p.missing[id] {
+		if !slices.ContainsFunc(t.Columns, func(c mapping.Column) bool { return c.Name == column && (qualified || c.Optional) }) || p.missing[id] {
 			continue
 		}
 		if p.missing == nil {
