@@ -46,7 +46,7 @@ func reader(t *testing.T, dsn, role string, s *mapping.Spec) string {
 
 // all asks every kind of question.
 func all() engine.Need {
-	contact := []engine.ReferenceNeed{{Table: "contact", Keys: in("", id("a1"))}}
+	contact := []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a1"))}}
 	return engine.Need{Conversations: of(id("c1")), Newest: of(id("c1")), References: contact, Related: contact, Messages: of(id("b1"))}
 }
 
