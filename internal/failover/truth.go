@@ -189,6 +189,9 @@ func (r *Recorder) commit(tx *transaction) {
 		// A server that does not know the state before emits every update.
 		same := r.statuses[r.name(v)] == v["status"]
 		add(own, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], same)
+		if r.form != chatengine.Agreeing { // once more under the provider's id
+			add(own+1, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], true)
+		}
 		r.statuses[r.name(v)] = v["status"]
 	}
 }
