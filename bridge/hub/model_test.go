@@ -69,7 +69,7 @@ const (
 )
 
 var opNames = [opKinds]string{
-	"publish", "status", "conversation", "burst", "large", "whisper", "sleep", "connect", "cut",
+	"publish", "status", "conversation", "burst", "large", "broadcast", "sleep", "connect", "cut",
 	"subscribe", "unsubscribe", "pace", "stall", "mark", "gap", "restore", "restart", "flood",
 }
 

@@ -27,8 +27,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 
-// patience bounds every wait; none is expected to take it.
-const patience = 30 * time.Second
+// waitLimit bounds every wait; none is expected to take it.
+const waitLimit = 30 * time.Second
 
 func spec(t *testing.T, preset, own string) *mapping.Spec {
 	t.Helper()
@@ -63,13 +63,13 @@ type way struct {
 
 var ways = []way{
 	{"sql", func(t *testing.T, url string, s *mapping.Spec) *lookup.Lookup {
-		return lookup.NewSQL(pool(t, url, nil), s, patience)
+		return lookup.NewSQL(pool(t, url, nil), s, waitLimit)
 	}},
 	{"postgrest", func(t *testing.T, url string, s *mapping.Spec) *lookup.Lookup {
 		t.Helper()
 		server := httptest.NewServer(newRest(t, pool(t, url, nil)))
 		t.Cleanup(server.Close)
-		l, err := lookup.NewPostgREST(server.URL, fixed(restKey), server.Client(), s, patience)
+		l, err := lookup.NewPostgREST(server.URL, fixed(restKey), server.Client(), s, waitLimit)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +263,7 @@ func TestOneRoundTrip(t *testing.T) {
 		return &countingConn{c, &writes}, err
 	}
 	s := spec(t, "crm", "")
-	l := lookup.NewSQL(pool(t, url, dial), s, patience)
+	l := lookup.NewSQL(pool(t, url, dial), s, waitLimit)
 	need := engine.Need{
 		Conversations: of(id("c1")), Newest: of(id("c1"), id("c2")), Messages: of(id("b1")),
 		References: []engine.ReferenceNeed{{Table: "contact", Keys: of(id("a2"))}},
@@ -320,7 +320,7 @@ func TestTimeLimit(t *testing.T) {
 		t.Fatal(err)
 	}
 	// It asks again by itself once the rest is over.
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(waitLimit); ; {
 		err := l.Fetch(need, func(engine.Found) { found++ })
 		if err == nil {
 			break
@@ -342,7 +342,7 @@ func TestRefused(t *testing.T) {
 	server := httptest.NewServer(newRest(t, pool(t, url, nil)))
 	defer server.Close()
 	s := spec(t, "crm", "")
-	l, err := lookup.NewPostgREST(server.URL+"/rest/v1/", fixed("wrong-secret"), server.Client(), s, patience)
+	l, err := lookup.NewPostgREST(server.URL+"/rest/v1/", fixed("wrong-secret"), server.Client(), s, waitLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func TestRefused(t *testing.T) {
 	}
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	l, err = lookup.NewPostgREST(gone.URL, fixed("k"), nil, s, patience)
+	l, err = lookup.NewPostgREST(gone.URL, fixed("k"), nil, s, waitLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -384,7 +384,7 @@ func TestNotVisibleYet(t *testing.T) {
 	}))
 	defer server.Close()
 	s := spec(t, "crm", "")
-	l, err := lookup.NewPostgREST(server.URL, fixed(restKey), server.Client(), s, patience)
+	l, err := lookup.NewPostgREST(server.URL, fixed(restKey), server.Client(), s, waitLimit)
 	if err != nil {
 		t.Fatal(err)
 	}

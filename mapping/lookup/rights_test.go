@@ -55,8 +55,8 @@ func TestGrantedColumns(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DB(t, schemas.CRM, rows, "alter table messages add secret text; alter table conversations add secret text; alter table contacts add secret text")
 	s := spec(t, "crm", "")
-	poor := lookup.NewSQL(pool(t, reader(t, dsn, "lookup_granted", s), nil), s, patience)
-	rich := lookup.NewSQL(pool(t, dsn, nil), s, patience)
+	poor := lookup.NewSQL(pool(t, reader(t, dsn, "lookup_granted", s), nil), s, waitLimit)
+	rich := lookup.NewSQL(pool(t, dsn, nil), s, waitLimit)
 	columns := []string{"id", "body", "name", "avatar_url"}
 	want := fetch(t, rich, s, all(), columns...)
 	same(t, fetch(t, poor, s, all(), columns...), want...)
@@ -72,7 +72,7 @@ func TestDeniedColumns(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DB(t, schemas.CRM, rows)
 	s := spec(t, "crm", "")
-	l := lookup.NewSQL(pool(t, reader(t, dsn, "lookup_denied", s), nil), s, patience)
+	l := lookup.NewSQL(pool(t, reader(t, dsn, "lookup_denied", s), nil), s, waitLimit)
 	var warned []string
 	l.Warn(func(text string) { warned = append(warned, text) })
 	exec := func(sql string) {
@@ -103,7 +103,7 @@ func TestDeniedColumns(t *testing.T) {
 	}
 	exec(denied.Remedy)
 	exec(remedy)
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) { // the pause is a matter of the clock
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(10 * time.Millisecond) { // the pause is a matter of the clock
 		if err = l.Fetch(&need, func(engine.Found) {}); err == nil {
 			break
 		}
@@ -118,7 +118,7 @@ func TestTry(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.DB(t, schemas.CRM, rows)
 	s := spec(t, "crm", "")
-	l := lookup.NewSQL(pool(t, reader(t, dsn, "lookup_tried", s), nil), s, patience)
+	l := lookup.NewSQL(pool(t, reader(t, dsn, "lookup_tried", s), nil), s, waitLimit)
 	tried, err := l.Try(t.Context())
 	if err != nil || tried.Without != "" || tried.Remedy != "" || len(tried.Questions) < 6 {
 		t.Fatalf("%+v, %v", tried, err)

@@ -24,7 +24,7 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 			execute format('alter database %I set %s', current_database(), s);
 		end loop; end $$`)
 	s := spec(t, "crm", "")
-	l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
+	l := lookup.NewSQL(pool(t, dsn, nil), s, waitLimit)
 	same(t, fetch(t, l, s, engine.Need{Conversations: of(id("c1"))}, "updated_at"), "conversation updated_at=2026-01-01 10:00:00.5+00", "contact")
 	same(t, fetch(t, l, s, engine.Need{Messages: of(id("b2"))}, "quoted_message", "created_at"), `message created_at=2026-01-02 00:00:00+00 quoted_message={"b": "é"}`)
 }
@@ -86,7 +86,7 @@ func TestEncodings(t *testing.T) {
 			t.Parallel()
 			dsn := encoded(t, strings.TrimSpace(encoding), tables, insert(c.name))
 			s := spec(t, "crm", "")
-			l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
+			l := lookup.NewSQL(pool(t, dsn, nil), s, waitLimit)
 			got := fetch(t, l, s, engine.Need{References: []engine.ReferenceNeed{{Table: "contact", Keys: in("w", "ct")}}}, "name")
 			same(t, got, "contact name="+c.want)
 			if n := l.Stats().NotUTF8; (n > 0) != (c.not > 0) {
@@ -120,7 +120,7 @@ func TestTimeLimitInTheServer(t *testing.T) {
 	if err := l.Fetch(&engine.Need{Conversations: of(id("c1"))}, func(engine.Found) {}); err == nil {
 		t.Fatal("the lock did not hold")
 	}
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(10 * time.Millisecond) {
 		var waiting int
 		if err := observer.QueryRow(t.Context(), "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").Scan(&waiting); err != nil {
 			t.Fatal(err)
@@ -141,7 +141,7 @@ func TestHugeValueIsLookedUpByItsBeginning(t *testing.T) {
 	dsn := pgtest.DB(t, schemas.CRM, rows, `alter table messages alter body set storage external, alter quoted_message set storage external;
 		update messages set body = repeat('é', 20 << 20), quoted_message = to_jsonb(repeat('x', 20 << 20)) where id = u('b2')`)
 	s := spec(t, "crm", "")
-	l := lookup.NewSQL(pool(t, dsn, nil), s, patience)
+	l := lookup.NewSQL(pool(t, dsn, nil), s, waitLimit)
 	size, found := 0, 0
 	err := l.Fetch(&engine.Need{Newest: of(id("c1"), id("c2"))}, func(f engine.Found) {
 		found++

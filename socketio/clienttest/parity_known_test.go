@@ -8,7 +8,7 @@ type difference struct {
 	lacks   ability  // kinds of client that lack it see no difference
 	why     string
 	// right: ours does what it shall do. Otherwise it is a fault, and the test is
-	// skipped until that is mended.
+	// skipped until that is fixed.
 	right bool
 	// sometimes: in some runs there is none.
 	sometimes bool

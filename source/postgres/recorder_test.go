@@ -19,8 +19,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// patience bounds every wait for an event; none is expected to take it.
-const patience = 30 * time.Second
+// waitLimit bounds every wait for an event; none is expected to take it.
+const waitLimit = 30 * time.Second
 
 // event is one call of a handler, copied.
 type event struct {
@@ -134,7 +134,7 @@ func texts(row source.Row) []string {
 // await waits until ok, which is called with the lock held, returns true.
 func (r *recorder) await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(waitLimit)
 	for {
 		r.mu.Lock()
 		done, changed := ok(), r.changed
@@ -147,7 +147,7 @@ func (r *recorder) await(t testing.TB, what string, ok func() bool) {
 		case <-timeout:
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			t.Fatalf("waited %v for %s; have %d transactions, gaps %v", patience, what, len(r.txs), r.gaps)
+			t.Fatalf("waited %v for %s; have %d transactions, gaps %v", waitLimit, what, len(r.txs), r.gaps)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func run(t testing.TB, opts postgres.Options, h source.Handler) *running {
 		select {
 		case <-r.done:
 			return result
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Error("Run did not return")
 			return nil
 		}
@@ -259,13 +259,13 @@ func (r *running) awaitState(t testing.TB, want ...postgres.State) postgres.Stat
 
 func (r *running) awaitStats(t testing.TB, what string, ok func(postgres.Stats) bool) postgres.Stats {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(2 * time.Millisecond) {
 		s := r.Stats()
 		if ok(s) {
 			return s
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v for %s; have %+v, last error %+v", patience, what, s, s.LastError)
+			t.Fatalf("waited %v for %s; have %+v, last error %+v", waitLimit, what, s, s.LastError)
 		}
 	}
 }

@@ -145,7 +145,7 @@ func TestShutdownIsNotHeldUp(t *testing.T) {
 			exec(t, url, `insert into t values (1, 'a')`)
 			rec.awaitRows(t, 1)
 			began := time.Now()
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 			defer cancel()
 			if err := c.Halt(ctx, "fast"); err != nil {
 				t.Fatal("the server waits for the bridge:", err)
@@ -186,7 +186,7 @@ func TestLargeTransactionInBoundedMemory(t *testing.T) {
 		if got != n {
 			t.Errorf("%d rows, want %d", got, n)
 		}
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		t.Fatal("no commit")
 	}
 	// 50 MB of values passed; what is alive is to be far less.

@@ -24,7 +24,7 @@ const unconfirmed = `pg_current_wal_lsn() - confirmed_flush_lsn`
 // awaitSlot waits until an expression over the slot is true.
 func awaitSlot(t testing.TB, url, cond string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(20 * time.Millisecond) {
 		if query(t, url, `select coalesce((select (`+cond+`)::text from pg_replication_slots where slot_name = $1), 'none')`, uniqueSlot(t)) == "true" {
 			return
 		}
@@ -168,7 +168,7 @@ func tooFarBehindWhileRunning(t *testing.T, url string) {
 	rec.setBefore(func(string) error { <-goOn; return nil })
 	exec(t, url, `insert into t values (2)`, foreign(4))
 	// The slot goes while the handler hangs.
-	for deadline := time.Now().Add(patience); query(t, url, `select count(*)::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t)) != "0"; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); query(t, url, `select count(*)::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t)) != "0"; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the slot is still there")
 		}

@@ -132,7 +132,7 @@ func TestLargeTransactionIsNoSilence(t *testing.T) {
 	standby.awaitState(t, postgres.Standby)
 	const n = 500_000
 	exec(t, url, `insert into t select i, 'x' from generate_series(1, 500000) i`)
-	for deadline := time.Now().Add(2 * patience); c.rows.Load() < n; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * waitLimit); c.rows.Load() < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d rows", c.rows.Load())
 		}

@@ -31,7 +31,7 @@ func TestTLS(t *testing.T) {
 	exec(t, plain, `alter system set ssl = on`, `select pg_reload_conf()`)
 	url := strings.Replace(plain, "sslmode=disable", "sslmode=verify-full&sslrootcert="+ca, 1)
 	// A reload takes a moment to reach new connections.
-	for deadline := time.Now().Add(patience); pgtest.Exec(t.Context(), url) != nil; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); pgtest.Exec(t.Context(), url) != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(pgtest.Exec(t.Context(), url))
 		}

@@ -137,7 +137,7 @@ func TestRowsThatAreCutAreReadBackWhole(t *testing.T) {
 	p.status(id, "read")
 	p.awaitRow("public.messages", id, "status", "read")
 	p.sql("delete from messages where id = $1", id)
-	if !p.rec.until(patience, func() bool { return p.rec.rows["public.messages/"+id] == nil }) {
+	if !p.rec.until(waitLimit, func() bool { return p.rec.rows["public.messages/"+id] == nil }) {
 		t.Fatal("the delete did not come")
 	}
 	for _, c := range p.rec.of("public.messages", id) {
@@ -328,7 +328,7 @@ func TestGapThatCannotBeReadBack(t *testing.T) {
 		p.sql("insert into notes values (1, 'x')")
 		p.awaitRow("public.notes", "1", "body", "x")
 		p.rt.DropTCP()
-		if !p.rec.until(patience, func() bool { return len(p.rec.gaps) > 0 }) {
+		if !p.rec.until(waitLimit, func() bool { return len(p.rec.gaps) > 0 }) {
 			t.Fatal("no gap was reported")
 		}
 		g := p.rec.gaps[0]
@@ -349,7 +349,7 @@ func TestGapThatCannotBeReadBack(t *testing.T) {
 		p.await("the window to pass", func() bool { return time.Since(down) > 1500*time.Millisecond })
 		p.rest.Fail(0, "")
 		p.again()
-		if !p.rec.until(patience, func() bool { return len(p.rec.gaps) > 0 }) {
+		if !p.rec.until(waitLimit, func() bool { return len(p.rec.gaps) > 0 }) {
 			t.Fatal("no gap was reported")
 		}
 		if g := p.rec.gaps[0]; !strings.Contains(g.Reason, "window") {

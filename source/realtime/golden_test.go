@@ -179,7 +179,7 @@ create function golden.u(t text) returns uuid language sql immutable as
 // at the start is tried again until it is.
 func (p *goldenPath) live(t *testing.T) {
 	t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for p.src.State() != realtime.StateLive {
 		if time.Now().After(deadline) {
 			t.Fatalf("not live: %+v", p.src.Stats())
@@ -246,7 +246,7 @@ func (p *goldenPath) runCase(t *testing.T, file string) {
 	p.lines = nil
 	opts := engine.Options{}
 	if option(a, "lookup") != "none" {
-		opts.Lookup = lookup.NewSQL(p.pool, spec, patience)
+		opts.Lookup = lookup.NewSQL(p.pool, spec, waitLimit)
 	}
 	p.mapper = engine.New(spec, opts)
 	p.mu.Unlock()
@@ -290,7 +290,7 @@ func (p *goldenPath) run(t *testing.T, n int, sql string) {
 	// The second mark ends the wait for more of the first one's transaction.
 	p.exec(t, "set search_path = public, golden", sql,
 		"insert into golden.mark values ('"+mark+"')", "select pg_sleep(0.002)", "insert into golden.mark values ('"+mark+" end')")
-	late := time.After(patience)
+	late := time.After(waitLimit)
 	for {
 		select {
 		case got := <-p.marks:

@@ -25,8 +25,8 @@ import (
 	"chatbridge/source/realtime"
 )
 
-// patience is how long anything may take; running out of it is a fault.
-const patience = time.Minute
+// waitLimit is how long anything may take; running out of it is a fault.
+const waitLimit = time.Minute
 
 // quick is the protocol's times, scaled so that failures are found soon.
 func quick() realtime.Timing {
@@ -144,7 +144,7 @@ func (p *project) run(s setup) {
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			return errors.New("Run did not return")
 		}
 	})
@@ -202,10 +202,10 @@ func (p *project) settled() {
 // events to wait for.
 func (p *project) await(what string, cond func() bool) {
 	p.t.Helper()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(waitLimit)
 	for !cond() {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("waited %s for %s", patience, what)
+			p.t.Fatalf("waited %s for %s", waitLimit, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
@@ -214,7 +214,7 @@ func (p *project) await(what string, cond func() bool) {
 // awaitRow waits until the last published state of the row is as wanted.
 func (p *project) awaitRow(table, id, column, want string) {
 	p.t.Helper()
-	if !p.rec.until(patience, func() bool { return p.rec.rows[table+"/"+id][column] == want }) {
+	if !p.rec.until(waitLimit, func() bool { return p.rec.rows[table+"/"+id][column] == want }) {
 		p.t.Fatalf("%s %s: %s is %q, want %q", table, id, column, p.rec.value(table, id, column), want)
 	}
 }
@@ -258,7 +258,7 @@ func (p *project) awaitTruth(table, column string) {
 		}
 		return out
 	}
-	if !p.rec.until(patience, func() bool { return len(missing()) == 0 }) {
+	if !p.rec.until(waitLimit, func() bool { return len(missing()) == 0 }) {
 		p.rec.mu.Lock()
 		defer p.rec.mu.Unlock()
 		lost := missing()

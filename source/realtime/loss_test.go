@@ -238,7 +238,7 @@ var failures = map[string]failure{
 			p.rt.OnJoin(func(string) realtimedouble.JoinScript { return realtimedouble.JoinScript{SystemNever: true} })
 			p.rt.EndChannels("phx_error")
 			traffic()
-			p.await("patience to end", func() bool { return p.src.Stats().Disconnects["subscribe_timeout"] > 0 })
+			p.await("the timeout to end", func() bool { return p.src.Stats().Disconnects["subscribe_timeout"] > 0 })
 			p.rt.OnJoin(nil)
 		},
 	},

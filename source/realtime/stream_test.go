@@ -16,7 +16,7 @@ func TestChangesComeByTheStream(t *testing.T) {
 	p.status(id, "sent")
 	p.awaitRow("public.messages", id, "status", "sent")
 	p.sql("delete from messages where id = $1", id)
-	p.rec.until(patience, func() bool { return p.rec.rows["public.messages/"+id] == nil })
+	p.rec.until(waitLimit, func() bool { return p.rec.rows["public.messages/"+id] == nil })
 
 	got := p.rec.of("public.messages", id)
 	if len(got) != 3 || got[0].op != source.Insert || got[1].op != source.Update || got[2].op != source.Delete {

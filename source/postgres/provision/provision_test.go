@@ -196,7 +196,7 @@ func TestBrokenStates(t *testing.T) {
 	}
 }
 
-// check expects the finding, and its fix to mend it.
+// check expects the finding, and its fix to fix it.
 func (c *brokenState) check(t *testing.T, conn *pgx.Conn, want provision.Want) {
 	t.Helper()
 	r := inspect(t, conn, want)
@@ -217,7 +217,7 @@ func (c *brokenState) check(t *testing.T, conn *pgx.Conn, want provision.Want) {
 	}
 	r = inspect(t, conn, want)
 	if f, ok := r.Find(c.id, c.object); ok && f.Level == c.level {
-		t.Errorf("the fix does not mend it: %+v", f)
+		t.Errorf("the fix does not fix it: %+v", f)
 	}
 }
 
