@@ -81,3 +81,40 @@ func TestTheRoleOfSetup(t *testing.T) {
 		t.Errorf("/status does not warn: %q", w)
 	}
 }
+
+// TestTheRoleOfAnOlderSetup: a role that was made for an earlier version may lack a
+// column that is looked up now. The daemon serves all the same, says what to grant, and
+// sends what it sent without names again.
+func TestTheRoleOfAnOlderSetup(t *testing.T) {
+	t.Parallel()
+	const role = "daemon_older"
+	dsn := pgtest.DB(t, schemas.CRM, publish)
+	conn, ids := crmDatabase(t, dsn, 1)
+	exec(t, dsn, "create role "+role+" login replication password 'given'", "grant usage on schema public to "+role,
+		"grant select on messages, conversations to "+role, "grant select (id, name, phone, avatar_url) on contacts to "+role)
+	t.Cleanup(func() { _ = pgtest.Exec(context.Background(), dsn, "drop owned by "+role, "drop role "+role) })
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "given")
+	d := startDaemon(t, u.String())
+	d.ready()
+	c := d.client()
+	d.live(1)
+	if _, err := conn.Exec(t.Context(), "update conversations set last_message_at = now() where id = $1", ids[0]); err != nil {
+		t.Fatal(err)
+	}
+	named := func(e event) bool {
+		people, _ := e.Payload["participants"].([]any)
+		return e.Name == "conversation" && len(people) == 1
+	}
+	c.await("the conversation without names", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "conversation" && !named(e) })
+	})
+	if log := d.log.String(); !strings.Contains(log, "look-ups fail") || !strings.Contains(log, "GRANT SELECT (") {
+		t.Errorf("the log does not say what to grant:\n%s", log)
+	}
+	exec(t, dsn, "grant select on contacts to "+role)
+	c.await("the conversation with its names", func(events []event) bool { return slices.ContainsFunc(events, named) })
+}

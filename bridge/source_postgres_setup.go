@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
 	"chatbridge/internal/retry"
+	"chatbridge/mapping"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
@@ -158,7 +160,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	if report, err = s.create(ctx, conn, want, report); err != nil {
 		return err
 	}
-	if failed := lasting(report.Failures()); len(failed) > 0 {
+	if failed := s.lasting(report.Failures()); len(failed) > 0 {
 		return &SetupError{Findings: failed}
 	}
 	s.accepted.narrowed = report.Narrowed()
@@ -202,7 +204,7 @@ func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provis
 			mine = append(mine, statement)
 		}
 	}
-	if len(mine) == 0 || len(lasting(report.Failures())) > len(fixable(report)) {
+	if len(mine) == 0 || len(s.lasting(report.Failures())) > len(fixable(report)) {
 		return report, nil
 	}
 	if s.cfg.Source.Postgres.Create == configs.CreateNever {
@@ -238,17 +240,26 @@ func fixable(report provision.Report) []provision.Finding {
 	return m
 }
 
-// lasting drops the failures that end by themselves or that the source handles:
+// lasting drops the failures that end by themselves or that the bridge handles:
 // another bridge has the slot, the slot is missing or lost, the server has no more
-// connections.
-func lasting(failures []provision.Finding) []provision.Finding {
+// connections, and a table of references, such as contacts, may not be read: events
+// go without names then, the look-ups say so with the remedy, and correct them.
+func (s *postgresSource) lasting(failures []provision.Finding) []provision.Finding {
 	var l []provision.Finding
 	for _, f := range failures {
-		if !strings.HasPrefix(f.ID, "slot.") && f.ID != "server.walsenders" && f.ID != "server.slots" {
+		switch {
+		case strings.HasPrefix(f.ID, "slot."), f.ID == "server.walsenders", f.ID == "server.slots":
+		case f.ID == "role.select" && s.isReference(f.Object):
+		default:
 			l = append(l, f)
 		}
 	}
 	return l
+}
+
+// isReference reports whether a table, as schema.name, is read by look-ups alone.
+func (s *postgresSource) isReference(table string) bool {
+	return slices.ContainsFunc(s.spec.Tables(), func(t mapping.Table) bool { return !t.Stream && t.Schema+"."+t.Name == table })
 }
 
 // checkColumns checks the mapping against the real columns. What is missing leaves

@@ -117,11 +117,15 @@ func size(p *Size, least, most Size) kind {
 	return scalar(p, "size", accepts, parse, Size.String)
 }
 
+// limit is a number of which 0 means no limit.
+func limit(p *int, most int) kind {
+	k := integer(p, 0, most)
+	k.accepts += ", 0 for no limit"
+	return k
+}
+
 func integer(p *int, least, most int) kind {
 	accepts := fmt.Sprintf("a whole number from %d to %d", least, most)
-	if least == 0 {
-		accepts += ", 0 for no limit"
-	}
 	parse := func(s string) (int, error) {
 		n, err := strconv.Atoi(s)
 		if err != nil {

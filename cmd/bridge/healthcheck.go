@@ -26,7 +26,7 @@ func newHealthcheck(std streams) *cobra.Command {
 		Use:   "healthcheck [--ready] [--config FILE]",
 		Short: "Ask the running daemon on this machine for its health",
 		Long: `healthcheck asks the configured listener's /healthz (with --ready: /readyz) over
-loopback, prints the answer's reason and exits with 0 if it is healthy and 1 if
+loopback, prints the answer's status and reason and exits with 0 if it is healthy and 1 if
 not. It is for containers: the image has no other HTTP client.
 
 ` + configHelp,

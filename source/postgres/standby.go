@@ -40,13 +40,16 @@ type holderReply struct {
 // reader's clock, so only a change of it means anything. And a server process
 // that is sending a large transaction reads replies only twice in
 // wal_sender_timeout, unless the network holds it up (measured): the reply ages
-// only while the process waits for its client or for something to do.
+// only while the process waits for its client or for something to do. A role without
+// pg_read_all_stats is shown no state and no reply, not even of its own processes:
+// then the reply does not age, and a reader that is gone for good is ended by the
+// server, after wal_sender_timeout.
 func (c *control) holderReply(ctx context.Context, pid uint32) (holderReply, error) {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	var h holderReply
 	err := c.conn.QueryRow(ctx, `select r.application_name = $2, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
-			case when a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
+			case when r.state is null or a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
 		from pg_stat_replication r join pg_stat_activity a using (pid) where r.pid = $1 and r.application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.reply)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return holderReply{}, nil

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -108,6 +109,31 @@ func TestHoldersClockDoesNotMatter(t *testing.T) {
 			standby.awaitState(t, postgres.Streaming)
 			<-h.cut
 		})
+	}
+}
+
+// TestStandbyWithTheLeastRole: a role without pg_read_all_stats is shown nothing of
+// the reader's replies, which are no silence then.
+func TestStandbyWithTheLeastRole(t *testing.T) {
+	t.Parallel()
+	admin := pgtest.DB(t, simple)
+	role := "standby_" + uniqueSlot(t)
+	exec(t, admin, `create role `+role+` login replication password 'x'`, `grant usage on schema public to `+role, `grant select on all tables in schema public to `+role)
+	t.Cleanup(func() { _ = pgtest.Exec(context.Background(), admin, "drop owned by "+role, "drop role "+role) })
+	u, err := url.Parse(admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "x")
+	dsn := u.String()
+	exec(t, dsn, `select pg_create_logical_replication_slot('`+uniqueSlot(t)+`', 'pgoutput')`)
+	h := hold(t, dsn, 0)
+	standby := run(t, postgres.Options{URL: dsn, Slot: uniqueSlot(t), HolderTimeout: time.Second}, newRecorder())
+	standby.awaitState(t, postgres.Standby)
+	select {
+	case <-h.cut:
+		t.Fatal("a holder that reports was ended")
+	case <-time.After(4 * time.Second): // four times the time-out
 	}
 }
 

@@ -119,12 +119,15 @@ func (p *Pipeline) Reset(ctx context.Context, spec *mapping.Spec, lookups bool, 
 // Run runs one block as one transaction, and waits until all of it has been
 // mapped.
 func (p *Pipeline) Run(ctx context.Context, n int, sql string) error {
-	p.mu.Lock()
-	p.block = n
-	p.mu.Unlock()
 	p.count++
 	mark := fmt.Sprint(p.count)
-	if err := pgtest.Exec(ctx, p.URL, "set search_path = public, golden", sql, "insert into golden.mark values ('"+mark+"')"); err != nil {
+	// The handler waits meanwhile: look-ups see a transaction for sure once its
+	// COMMIT has been answered, and the stream may have it before.
+	p.mu.Lock()
+	p.block = n
+	err := pgtest.Exec(ctx, p.URL, "set search_path = public, golden", sql, "insert into golden.mark values ('"+mark+"')")
+	p.mu.Unlock()
+	if err != nil {
 		return fmt.Errorf("block %d: %w", n, err)
 	}
 	late := time.NewTimer(Timeout)
