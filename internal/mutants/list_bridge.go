@@ -109,7 +109,7 @@ var bridge = []Mutant{
 	{
 		Name: "standby: another bridge's slot is a fault", Why: "the spare ends with a wrong configuration instead of waiting for its turn",
 		File: "bridge/source_postgres_setup.go", Package: "bridge", Tests: []string{"TestStandby"},
-		Old: `if !strings.HasPrefix(f.ID, "slot.") && f.ID`, New: `if f.ID`,
+		Old: `case strings.HasPrefix(f.ID, "slot."), f.ID == "server.walsenders"`, New: `case f.ID == "server.walsenders"`,
 	},
 	{
 		Name: "start: a database that is away is a fault", Why: "a bridge that starts before its database ends for good",
