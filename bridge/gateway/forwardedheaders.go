@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"chatbridge/bridge/access"
@@ -47,21 +48,27 @@ func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
 }
 
 // proxiesHeaders are those by which proxies tell who the client is and what it
-// asked for, besides all that begin with X-Forwarded or X-Original. Programs
-// believe one or the other of them.
+// asked for, besides all that begin with one of proxiesPrefixes. Programs believe
+// one or the other of them.
 var proxiesHeaders = map[string]bool{
 	"Forwarded": true, "X-Real-Ip": true, "X-Client-Ip": true, "X-Cluster-Client-Ip": true, "X-Remote-Ip": true,
 	"X-Remote-Addr": true, "X-Originating-Ip": true, "True-Client-Ip": true, "Client-Ip": true,
 	"Cf-Connecting-Ip": true, "Cf-Connecting-Ipv6": true, "Cf-Pseudo-Ipv4": true, "Fastly-Client-Ip": true,
 	"Fly-Client-Ip": true, "X-Azure-Clientip": true, "X-Azure-Socketip": true, "X-Appengine-User-Ip": true,
-	"X-Envoy-External-Address": true, "X-Nf-Client-Connection-Ip": true, "X-Vercel-Forwarded-For": true,
+	"X-Nf-Client-Connection-Ip": true, "X-Vercel-Forwarded-For": true,
 	"X-Rewrite-Url": true, "X-Host": true, "X-Http-Host-Override": true, "X-Scheme": true, "X-Url-Scheme": true,
-	"Front-End-Https": true,
+	"Front-End-Https": true, "Proxy": true, "Proxy-Client-Ip": true, "Wl-Proxy-Client-Ip": true, "X-Proxyuser-Ip": true,
+	"Do-Connecting-Ip": true, "Remote-User": true, "X-Remote-User": true, "X-Http-Method-Override": true, "X-Method-Override": true,
 }
 
-// ofProxies reports whether a header, by its canonical name, is a proxy's to set.
+var proxiesPrefixes = []string{"X-Forwarded", "X-Original-", "X-Envoy-", "Cf-", "X-Ssl-Client-", "Ssl-Client-"}
+
+// ofProxies reports whether a header is a proxy's to set. Servers that hand headers
+// on as variables (CGI, WSGI) do not tell `_` from `-`.
 func ofProxies(name string) bool {
-	return proxiesHeaders[name] || strings.HasPrefix(name, "X-Forwarded") || strings.HasPrefix(name, "X-Original-")
+	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	name = strings.TrimPrefix(name, "Http-")
+	return proxiesHeaders[name] || slices.ContainsFunc(proxiesPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 func (g *Gateway) trusted(host string) bool {

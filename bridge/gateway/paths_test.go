@@ -219,6 +219,9 @@ func TestHeadersOfProxies(t *testing.T) {
 		"X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Original-URL", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server",
 		"X-Forwarded-Scheme", "X-Forwarded-Ssl", "X-Forwarded", "X-Forwarded-By", "X-Rewrite-URL", "X-Original-Host", "X-Client-IP",
 		"X-Cluster-Client-IP", "Fastly-Client-IP", "X-Host", "Front-End-Https", "Forwarded",
+		"X_Real_IP", "X-Real_IP", "X_Forwarded_For", "HTTP_X_FORWARDED_FOR", "Proxy-Client-IP", "WL-Proxy-Client-IP", "DO-Connecting-IP",
+		"X-ProxyUser-Ip", "CF-Visitor", "CF-IPCountry", "CF-Ray", "X-Envoy-Original-Path", "Proxy", "Remote-User", "X-Remote-User",
+		"X-SSL-Client-Verify", "Ssl-Client-Cert", "X-HTTP-Method-Override", "X-Method-Override",
 	}
 	var head strings.Builder
 	for _, name := range forged {
