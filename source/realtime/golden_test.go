@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -264,10 +265,18 @@ func (p *goldenPath) runCase(t *testing.T, file string) {
 	// The source must not know the rows of one case when it meets those of the
 	// next, which have the same ids and are there without having been sent.
 	p.run(t, 0, forgetRows)
-	if want := section(a, "events.jsonl"); strings.Join(lines, "") != want {
-		t.Errorf("%sevents differ:\n%s", a.Comment, cmp.Diff(strings.Split(want, "\n"), strings.Split(strings.Join(lines, ""), "\n")))
+	want, got := withoutPlace(section(a, "events.jsonl")), withoutPlace(strings.Join(lines, ""))
+	if got != want {
+		t.Errorf("%sevents differ:\n%s", a.Comment, cmp.Diff(strings.Split(want, "\n"), strings.Split(got, "\n")))
 	}
 }
+
+var conversationIndex = regexp.MustCompile(`("event":"conversation","tx":\d+,"index":)\d+`)
+
+// withoutPlace drops the index of conversation events. Realtime sends no old rows, so
+// which row of a transaction is the first that may have changed a preview depends on
+// what was read back of the message before.
+func withoutPlace(lines string) string { return conversationIndex.ReplaceAllString(lines, "${1}0") }
 
 const forgetRows = `do $$
 declare t text;
