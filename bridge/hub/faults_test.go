@@ -123,6 +123,29 @@ func TestSubscribeWhileLagging(t *testing.T) {
 	})
 }
 
+// TestResumeIsForItsOwner: only the same user of the same workspace is given the rest
+// of a session, whoever asks the Hub.
+func TestResumeIsForItsOwner(t *testing.T) {
+	for _, other := range []*hub.Client{{Workspace: "ws1", User: "owner"}, {Workspace: "ws0", User: "other"}} {
+		world(t, program{replay: replay.Options{Window: modelWindow, MaxEvents: 10, MaxBytes: 1 << 30}}, 1, func(m *model) {
+			c := m.clients[0]
+			c.h.Client = "owner"
+			c.subscribe("a")
+			c.connect()
+			synctest.Wait()
+			m.burst("a", 2)
+			synctest.Wait()
+			c.cut()
+			if m.hub.Resume(other, c.prior, c.offset) {
+				t.Errorf("%s of %s is given the session of owner of ws0", other.User, other.Workspace)
+			}
+			if !m.hub.Resume(&hub.Client{Workspace: "ws0", User: "owner"}, c.prior, c.offset) {
+				t.Error("its owner is not")
+			}
+		})
+	}
+}
+
 // TestEvictedBetweenResumeAndAttach: the client has been told that its session is
 // restored, so it is told of what it is not given. A history that begins anew in
 // between likewise.

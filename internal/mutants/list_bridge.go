@@ -45,18 +45,18 @@ var bridge = []Mutant{
 	},
 	{
 		Name: "resume: by another workspace", Why: "one workspace is sent the events of another",
-		File: "bridge/hub/session.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestResumeIsForItsOwner"},
 		Old: `c.Workspace != prior.Workspace || c.User`, New: `c.User`,
 	},
 	{
 		Name: "resume: by another user", Why: "whoever learns a session's id takes the session",
-		File: "bridge/hub/session.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestResumeIsForItsOwner"},
 		Old: `c.Workspace != prior.Workspace || c.User != prior.User`,
 		New: `c.Workspace != prior.Workspace`,
 	},
 	{
 		Name: "resume: nobody asks the hub", Why: "sessions are restored by everybody, from offsets that the log does not hold",
-		File: "bridge/api/server.go", Package: "bridge/api", Tests: []string{"TestASessionIsItsUsers"},
+		File: "bridge/api/server.go", Package: "bridge/api", Tests: []string{"TestAnotherHistory"},
 		Old: `return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)`,
 		New: `s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 		return true`,
