@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"chatbridge/internal/clientkey"
 )
 
 // Whoever has a session token can ask about any workspace, and each question that
@@ -51,7 +53,7 @@ func (l *questionLimits) ask(ctx context.Context, user string, from netip.Addr, 
 	if !from.IsValid() {
 		return u.ask(ctx, question)
 	}
-	a := l.addresses.get(share64(from))
+	a := l.addresses.get(clientkey.Of(from).String())
 	defer a.leave()
 	return u.ask(ctx, func() (string, error) {
 		places := int64(1)
@@ -63,17 +65,6 @@ func (l *questionLimits) ask(ctx context.Context, user string, from netip.Addr, 
 		}
 		return a.takePlaces(ctx, places, question)
 	})
-}
-
-// share64 is the share of an address: of IPv6 the /64, because a host has as many
-// addresses in it as it likes.
-func share64(a netip.Addr) string {
-	a = a.Unmap()
-	if a.Is6() {
-		p, _ := a.WithZone("").Prefix(64) // it has 128 bits
-		return p.String()
-	}
-	return a.String()
 }
 
 // askers are the users, or the addresses, that have asked.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/access"
+	"chatbridge/internal/clientkey"
 )
 
 // Limits bound what is passed on to ChatEngine. Zero is no limit.
@@ -55,7 +56,7 @@ func (g *Gateway) admits(w http.ResponseWriter, r *http.Request) bool {
 // caller calls leave when it has ended, or is not passed on after all; repeating
 // that does nothing.
 func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, opens bool) (leave func(), ok bool) {
-	address := share(g.clientAddr(r))
+	address := clientkey.Of(g.clientAddr(r))
 	if why, ok := g.admission.enter(address, opens, time.Now()); !ok {
 		g.refuse(w, r, why)
 		return nil, false
@@ -65,17 +66,6 @@ func (g *Gateway) enter(w http.ResponseWriter, r *http.Request, opens bool) (lea
 
 func (g *Gateway) clientAddr(r *http.Request) netip.Addr {
 	return access.ClientAddr(r, g.opts.TrustedProxies)
-}
-
-// share is the address that a client's use is counted by: whoever has one IPv6
-// address has a /64 of them.
-func share(a netip.Addr) netip.Addr {
-	if a.Is6() {
-		if network, err := a.Prefix(64); err == nil {
-			return network.Addr()
-		}
-	}
-	return a
 }
 
 // admission counts what is passed on.

@@ -89,7 +89,7 @@ var engine = []Mutant{
 	},
 	{
 		Name: "engineio: each address of a /64 has a share", Why: "one host of IPv6 has as many shares as it likes",
-		File: "socketio/engineio/hosts.go", Package: "socketio/engineio", Tests: []string{"TestShareOfAnAddress"},
+		File: "internal/clientkey/clientkey.go", Package: "socketio/engineio", Tests: []string{"TestShareOfAnAddress"},
 		Old: `netip.PrefixFrom(a, 64)`, New: `netip.PrefixFrom(a, 128)`,
 	},
 	{

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"chatbridge/internal/clientkey"
 )
 
 // gate is an admission with a clock of the test's.
@@ -64,11 +66,11 @@ func TestAddressesOfOneClient(t *testing.T) {
 		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1",
 		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::", "2001:db8:1:2::": "2001:db8:1:2::", "fe80::1%eth0": "fe80::",
 	} {
-		if got := hostKey(netip.MustParseAddr(address)).String(); got != want {
+		if got := clientkey.Of(netip.MustParseAddr(address)).String(); got != want {
 			t.Errorf("%s: %s, want %s", address, got, want)
 		}
 	}
-	if hostKey(netip.Addr{}).IsValid() {
+	if clientkey.Of(netip.Addr{}).IsValid() {
 		t.Error("no address became one")
 	}
 }

@@ -3,6 +3,8 @@ package engineio
 import (
 	"net/netip"
 	"time"
+
+	"chatbridge/internal/clientkey"
 )
 
 const (
@@ -33,19 +35,10 @@ type host struct {
 
 func newHosts() hosts { return hosts{byAddress: make(map[netip.Addr]*host), sweepAt: minSweep} }
 
-// hostKey returns what stands for all addresses of a client.
-func hostKey(a netip.Addr) netip.Addr {
-	a = a.Unmap().WithZone("")
-	if !a.Is6() {
-		return a
-	}
-	return netip.PrefixFrom(a, 64).Masked().Addr()
-}
-
 // get returns the host of an address and its key. When too many are remembered, new
 // addresses share that of the zero key.
 func (t *hosts) get(address netip.Addr, l *Limits, now time.Duration) (netip.Addr, *host) {
-	key := hostKey(address)
+	key := clientkey.Of(address)
 	if h := t.byAddress[key]; h != nil {
 		return key, h
 	}
