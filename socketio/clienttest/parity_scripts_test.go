@@ -39,7 +39,7 @@ func transportOf(names ...string) options { return options{"transports": names} 
 var scripts = []script{
 	{"good token", plain, nil, core, func(p *player) {
 		p.connect("good", options{"query": map[string]string{"x": "1"}, "extraHeaders": map[string]string{"x-test": "y"}})
-		p.received(1)
+		p.joined()
 		p.emit("1", "who")
 		p.await("acked")
 		p.do("disconnect")
@@ -93,7 +93,7 @@ var scripts = []script{
 	{"two namespaces on a connection", plain, []ability{isNPM}, core, func(p *player) {
 		shared := options{"forceNew": false}
 		p.connect("good", shared)
-		p.received(1)
+		p.joined()
 		p.connectTo("custom", "/custom", "good", shared)
 		p.awaitFrom("custom", "received")
 		p.connectTo("unknown", "/unknown", "good", shared)
@@ -107,19 +107,19 @@ var scripts = []script{
 	}},
 	{"events", plain, nil, core, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.converse()
 	}},
 	{"events by polling", plain, []ability{polls}, core, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		p.converse()
 		p.do("state")
 		p.await("state")
 	}},
 	{"events while upgrading", plain, []ability{polls}, core, func(p *player) {
 		p.connect("good", transportOf("polling", "websocket"))
-		p.await("received")
+		p.joined()
 		p.trace = nil // on which transport it connects is a matter of time
 		p.converse()
 	}},
@@ -135,7 +135,7 @@ var scripts = []script{
 	}},
 	{"upgrade of python-socketio", plain, []ability{polls}, rest, func(p *player) {
 		p.connect("good", transportOf("polling", "websocket"))
-		p.await("received")
+		p.joined()
 		p.emit("1", "echo", 1)
 		p.await("acked")
 		p.trace = nil
@@ -144,17 +144,17 @@ var scripts = []script{
 	}},
 	{"binary", plain, []ability{sendsBinary}, core, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.binary()
 	}},
 	{"binary by polling", plain, []ability{sendsBinary, polls}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		p.binary()
 	}},
 	{"too many binary arguments", plain, []ability{sendsBinary}, rest, func(p *player) {
 		p.connect("good", options{"reconnection": false})
-		p.received(1)
+		p.joined()
 		args := make([]any, 11)
 		for i := range args {
 			args[i] = bin(byte(i))
@@ -164,33 +164,31 @@ var scripts = []script{
 	}},
 	{"large", plain, nil, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.large()
 	}},
 	{"large by polling", plain, []ability{polls}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		p.large()
 	}},
 	{"too large", plain, nil, core, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.emit("", "too large", strings.Repeat("x", 200_001))
 		p.await("disconnect")
-		p.await("connect")
-		p.received(1)
+		p.joined()
 	}},
 	{"too large by polling", plain, []ability{polls, tellsErrors}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		p.emit("", "too large", strings.Repeat("x", 200_001))
 		p.await("disconnect")
-		p.await("connect")
-		p.received(1)
+		p.joined()
 	}},
 	{"acknowledgements", plain, nil, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		for _, tag := range []string{"a", "b", "c", "d"} {
 			p.emit(tag, "echo", tag)
 		}
@@ -208,7 +206,7 @@ var scripts = []script{
 	}},
 	{"names", plain, nil, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		for _, name := range []string{"message", "error", "ping", "pong", "close", "open", "é 😀", `"quoted"\`, "a,b", "1", "constructor"} {
 			p.emit("", name, "x")
 			p.received(1)
@@ -216,8 +214,8 @@ var scripts = []script{
 	}},
 	{"rooms", plain, nil, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
-		room := "room of " + p.name
+		p.joined()
+		room := p.room()
 		p.emit("1", "join", room)
 		p.await("acked")
 		p.emit("", "broadcast", room, "in", odd)
@@ -230,14 +228,14 @@ var scripts = []script{
 	}},
 	{"order", plain, []ability{keepsOrder}, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.emit("", "count", 300)
 		p.emit("1", "echo", "end")
 		p.await("acked")
 	}},
 	{"order by polling", plain, []ability{polls, longPolls}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		p.emit("", "count", 300)
 		p.emit("1", "echo", "end")
 		p.await("acked")
@@ -250,25 +248,25 @@ var scripts = []script{
 	}},
 	{"disconnected by the server", plain, nil, core, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.emit("", "kick")
 		p.await("disconnect")
 	}},
 	{"disconnected by the server, polling", plain, []ability{polls}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		p.emit("", "kick")
 		p.await("disconnect")
 	}},
 	{"disconnected and closed by the server", plain, nil, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.emit("", "kick and close")
 		p.await("disconnect")
 	}},
 	{"disconnected by the server, comes back", plain, []ability{isNPM}, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.emit("", "kick")
 		p.await("closed")
 		p.tell("", map[string]any{"do": "login", "token": "good"})
@@ -278,24 +276,22 @@ var scripts = []script{
 	}},
 	{"connection closed by the server", plain, nil, core, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
-		p.emit("", "drop", p.name)
+		p.joined()
+		p.emit("", "drop", p.room())
 		p.await("disconnect")
-		p.await("connect")
-		p.received(1)
+		p.joined()
 	}},
 	{"connection closed by the server, polling", plain, []ability{polls, returnsByPoll}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
-		p.emit("", "drop", p.name)
+		p.joined()
+		p.emit("", "drop", p.room())
 		p.await("disconnect")
-		p.await("connect")
-		p.received(1)
+		p.joined()
 	}},
 	{"recovery", recovers, nil, rest, func(p *player) {
 		p.connect("good", options{"reconnectionDelay": 300})
-		p.received(1)
-		p.emit("", "drop", p.name)
+		p.joined()
+		p.emit("", "drop", p.room())
 		p.await("disconnect")
 		for p.await("received").Name == "missed" { // up to hello
 			continue
@@ -305,8 +301,8 @@ var scripts = []script{
 	}},
 	{"recovery by polling", recovers, []ability{polls, returnsByPoll}, rest, func(p *player) {
 		p.connect("good", options{"reconnectionDelay": 300, "transports": []string{"polling"}})
-		p.received(1)
-		p.emit("", "drop", p.name)
+		p.joined()
+		p.emit("", "drop", p.room())
 		p.await("disconnect")
 		for p.await("received").Name == "missed" {
 			continue
@@ -316,7 +312,7 @@ var scripts = []script{
 	}},
 	{"no recovery after the client left", recovers, []ability{isNPM}, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.do("disconnect")
 		p.await("closed")
 		p.tell("", map[string]any{"do": "login", "token": "good"})
@@ -324,7 +320,7 @@ var scripts = []script{
 	}},
 	{"no recovery after the server disconnected", recovers, []ability{isNPM}, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		p.emit("", "kick")
 		p.await("closed")
 		p.tell("", map[string]any{"do": "login", "token": "good"})
@@ -332,14 +328,14 @@ var scripts = []script{
 	}},
 	{"pings answered", impatient, nil, core, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		time.Sleep(impatientPings + 400*time.Millisecond)
 		p.emit("1", "echo", "alive")
 		p.await("acked")
 	}},
 	{"pings", pings, []ability{tellsPings}, rest, func(p *player) {
 		p.connect("good", nil)
-		p.received(1)
+		p.joined()
 		for range 3 {
 			p.await("ping")
 		}
@@ -348,7 +344,7 @@ var scripts = []script{
 	}},
 	{"pings by polling", pings, []ability{tellsPings}, rest, func(p *player) {
 		p.connect("good", transportOf("polling"))
-		p.received(1)
+		p.joined()
 		for range 3 {
 			p.await("ping")
 		}

@@ -193,7 +193,7 @@ func (g *group) playAll(k parityKind, sides [2]side) [][2][]string {
 			slots <- struct{}{}
 			all.Go(func() {
 				defer func() { <-slots }()
-				p := &player{group: g, name: s.name + " " + side.name, url: side.urls[s.profile], offsets: s.profile == recovers}
+				p := &player{group: g, name: s.name + " " + side.name, kind: k.name, url: side.urls[s.profile], offsets: s.profile == recovers}
 				s.play(p)
 				p.broken = false
 				p.do("disconnect")
@@ -211,7 +211,8 @@ func (g *group) playAll(k parityKind, sides [2]side) [][2][]string {
 // player plays a script with one client, and writes down what that reports.
 type player struct {
 	group   *group
-	name    string
+	name    string // of the client, in its group
+	kind    string
 	url     string
 	offsets bool // events end with one
 
@@ -299,6 +300,18 @@ func (p *player) awaitFrom(client string, events ...string) report {
 func (p *player) received(n int) {
 	for range n {
 		p.await("received")
+	}
+}
+
+// room is a room of this player alone: the kinds share the servers, and the names of scripts.
+func (p *player) room() string { return p.kind + ": " + p.name }
+
+// joined awaits the connection and its first event, in any order: python-socketio
+// calls the application in a thread for each packet.
+func (p *player) joined() {
+	for missing := []string{"connect", "received"}; len(missing) > 0 && !p.broken; {
+		r := p.awaitAny(missing...)
+		missing = slices.DeleteFunc(missing, func(e string) bool { return e == r.Event })
 	}
 }
 
