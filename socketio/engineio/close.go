@@ -44,6 +44,8 @@ func (s *Session) setClosed(reason Reason, frameSent bool) {
 	}
 	if s.state == stateClosing { // the client may answer before we have counted the write
 		reason = s.reason
+		// The close frame is the last of the queue. While drain has it, it may be stuck.
+		frameSent = frameSent || len(s.queue) == 0 && !s.writeOwned
 	}
 	s.state, s.reason = stateClosed, reason
 	s.beat.stop()

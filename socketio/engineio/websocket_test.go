@@ -155,6 +155,27 @@ func TestServerClosesWebSocket(t *testing.T) {
 	<-session.Done()
 }
 
+// A client may answer the close frame before the server has counted the write: it
+// gets no second one, for which a browser reports an error.
+func TestOneCloseFrame(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, nil)
+	for i := range 300 {
+		conn := dial(t, url).Conn.NetConn()
+		a.next(t).Close(engineio.Shed)
+		_ = conn.SetReadDeadline(time.Now().Add(rawclient.Timeout))
+		var frame [2]byte
+		if _, err := io.ReadFull(conn, frame[:]); err != nil || frame != [2]byte{0x88, 0} {
+			t.Fatalf("client %d got %x, %v; want a close frame", i, frame, err)
+		}
+		_, _ = conn.Write([]byte{0x88, 0x80, 0, 0, 0, 0})
+		if after, err := io.ReadAll(conn); len(after) > 0 || err != nil {
+			t.Fatalf("client %d got %x, %v after the close frame; want the connection's end", i, after, err)
+		}
+		a.wantClosed(t, engineio.Shed)
+	}
+}
+
 // Behind TLS there is no file descriptor to write to.
 func TestTLS(t *testing.T) {
 	a := newApp()
