@@ -88,7 +88,7 @@ func (c *client) expects(data []byte, binary bool) bool {
 func (c *client) packet(p parser.Packet, attachments [][]byte) bool {
 	socket, pending := c.find(p.Namespace)
 	if p.Type == parser.Connect {
-		if socket != nil || pending {
+		if socket != nil || pending { // one at a time is judged, and its payload kept
 			return false
 		}
 		c.connect(p)
@@ -104,9 +104,10 @@ func (c *client) packet(p parser.Packet, attachments [][]byte) bool {
 	case parser.Event, parser.BinaryEvent:
 		return c.event(socket, p, attachments)
 	case parser.Ack, parser.BinaryAck:
-		// The server asks for no acknowledgements: one is counted, and no error.
+		// The server asks for no acknowledgements: one is counted, and no error,
+		// whatever it is for.
 		c.server.acks.Add(1)
-		return p.HasID
+		return true
 	}
 	return false // clients send no CONNECT_ERROR
 }

@@ -236,8 +236,8 @@ func TestConnectTimeout(t *testing.T) {
 func TestMalformed(t *testing.T) {
 	for _, packet := range []string{
 		"4abc", "4", "49", "42{}", `42["x"`, `42[]`, "42", `42abc["x"]`, `42["connect"]`, `42["disconnecting"]`,
-		`42[{"a":1}]`, `42[null]`, `42/custom,["x"]`, "40", `40"x"`, "40[]", "41{}", `44{"message":"x"}`, "43[]",
-		"43", `431{}`, `45["x"]`, `450-["x"]`, `451["x"]`, `451-{}`, `4599999999999999999999-["x"]`,
+		`42[{"a":1}]`, `42[null]`, `42/custom,["x"]`, "40", `40"x"`, "40[]", "41{}", `44{"message":"x"}`,
+		`431{}`, `45["x"]`, `450-["x"]`, `451["x"]`, `451-{}`, `4599999999999999999999-["x"]`,
 		`451-["x",{"_placeholder":true,"num":1}]`, `451-["x",{"_placeholder":true,"num":-1}]`,
 		`451-["x",[{"a":{"_placeholder":true,"num":0.5}}]]`, `42999999999999999999999["x"]`,
 		"42" + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000),

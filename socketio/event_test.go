@@ -39,7 +39,9 @@ func TestEvents(t *testing.T) {
 	c.Want(`42["message",1,"2",{"3":[true]}]`)
 	c.Send(`42456["message-with-ack",1,"2",{"3":[false]}]`)
 	c.Want(`43456[1,"2",{"3":[false]}]`)
-	c.Send(`430["nobody asked"]`) // an acknowledgement without a waiter is no protocol error
+	// An acknowledgement without a waiter is no protocol error.
+	c.Send(`430["nobody asked"]`, `43["no id"]`, "431", "43", "461-1")
+	c.SendBinary(nil)
 	c.Send(`420["x"]`)
 	c.Want(`430[]`)
 	c.Send(`42 [ "spaced" , { "a" : "} , ]\"" } , null ] `)

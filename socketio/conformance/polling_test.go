@@ -42,13 +42,15 @@ func TestPollingPing(t *testing.T) {
 	w.want("poll after a ping", w.poll(sid), 400, "")
 }
 
-// TestPollingTooLarge: 413, and the session is gone.
+// TestPollingTooLarge: 413, and the session goes on.
 func TestPollingTooLarge(t *testing.T) {
 	w := serveCalm(t, "engineio")
 	sid := w.open()
 	if a := w.post(sid, "4"+strings.Repeat("x", 1_000_000)); a.err == nil && a.status != 413 {
 		t.Errorf("POST of 1,000,001 bytes: %d, want 413", a.status)
 	}
+	w.want("post after it", w.post(sid, "4after it"), 200, "ok")
+	w.want("poll after it", w.poll(sid), 200, "4after it")
 }
 
 // TestDuplicatePoll: the first poll gets the close packet, the second is refused.

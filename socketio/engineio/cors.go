@@ -51,7 +51,3 @@ func servePreflight(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusNoContent)
 }
-
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
-}

@@ -1,6 +1,7 @@
 // Package engineio is the server side of Engine.IO protocol 4: handshake,
 // long-polling and WebSocket transports, the upgrade between them, heartbeats
-// and one bounded outbound queue for each session.
+// and one bounded outbound queue for each session. There is no JSONP, which clients up
+// to 4.2 use with forceJSONP: its answers are scripts, which pages of any origin may load.
 //
 // # Use
 //

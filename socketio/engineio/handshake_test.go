@@ -72,7 +72,7 @@ func TestRefusedRequests(t *testing.T) {
 		{"GET", "?EIO=4&transport=abc", 400, 0, "Transport unknown"},
 		{"POST", "?EIO=4&transport=polling", 400, 2, "Bad handshake method"},
 		{"PUT", "?EIO=4&transport=polling", 400, 2, "Bad handshake method"},
-		{"OPTIONS", "?EIO=4&transport=polling", 400, 2, "Bad handshake method"},
+		{"GET", "?EIO=4&transport=polling&j=0", 400, 0, "Transport unknown"},
 		{"GET", "?EIO=4&transport=websocket", 400, 3, "Bad request"},
 		{"GET", "?EIO=4&transport=polling&sid=abc", 400, 1, "Session ID unknown"},
 		{"POST", "?EIO=4&transport=polling&sid=abc", 400, 1, "Session ID unknown"},
@@ -135,6 +135,13 @@ func TestCORS(t *testing.T) {
 	if r.Status != 204 || r.Header.Get("Access-Control-Allow-Headers") != "x-token" ||
 		r.Header.Get("Access-Control-Allow-Methods") == "" || r.Header.Get("Access-Control-Allow-Origin") != "https://crm.example" {
 		t.Errorf("preflight: %d %v", r.Status, r.Header)
+	}
+	// Node's server takes every OPTIONS for a preflight.
+	if r := rawclient.Do(t, "OPTIONS", polling, ""); r.Status != 204 || r.Header.Get("Access-Control-Allow-Methods") == "" {
+		t.Errorf("OPTIONS: %d %v", r.Status, r.Header)
+	}
+	if r := rawclient.Do(t, "OPTIONS", polling, "", "Origin", "https://evil.example"); r.Status != 403 {
+		t.Errorf("OPTIONS from another origin: %d, want 403", r.Status)
 	}
 	if _, status, err := rawclient.TryDial(t, url+ws, "Origin", "https://evil.example"); err == nil || status != 403 {
 		t.Errorf("WebSocket from another origin: status %d, %v; want 403", status, err)

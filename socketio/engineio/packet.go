@@ -1,6 +1,7 @@
 package engineio
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"unicode/utf8"
@@ -43,18 +44,32 @@ func DecodePacket(text []byte) (Packet, error) {
 		return Packet{}, ErrPacket
 	}
 	if text[0] == 'b' {
-		data := make([]byte, base64.StdEncoding.DecodedLen(len(text)-1))
-		n, err := base64.StdEncoding.Decode(data, text[1:])
+		data, err := decodeBase64(text[1:])
 		if err != nil {
 			return Packet{}, ErrPacket
 		}
-		return Packet{Type: PacketMessage, Data: data[:n], Binary: true}, nil
+		return Packet{Type: PacketMessage, Data: data, Binary: true}, nil
 	}
 	t := PacketType(text[0] - '0')
 	if t > PacketNoop || !utf8.Valid(text) {
 		return Packet{}, ErrPacket
 	}
 	return Packet{Type: t, Data: text[1:len(text):len(text)]}, nil
+}
+
+// decodeBase64 decodes base64 of either alphabet, with all, some or none of its padding,
+// as Node does.
+func decodeBase64(text []byte) ([]byte, error) {
+	for range 2 {
+		text = bytes.TrimSuffix(text, []byte{'='})
+	}
+	encoding := base64.RawStdEncoding
+	if bytes.ContainsAny(text, "-_") {
+		encoding = base64.RawURLEncoding
+	}
+	data := make([]byte, encoding.DecodedLen(len(text)))
+	n, err := encoding.Decode(data, text)
+	return data[:n], err
 }
 
 // separator stands between the packets of a polling payload.

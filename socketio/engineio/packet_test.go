@@ -24,7 +24,12 @@ func TestDecodePacket(t *testing.T) {
 		"5":         {Type: engineio.PacketUpgrade, Data: []byte{}},
 		"6":         {Type: engineio.PacketNoop, Data: []byte{}},
 		"bAQIDBA==": {Type: engineio.PacketMessage, Data: []byte{1, 2, 3, 4}, Binary: true},
+		"bAQIDBA":   {Type: engineio.PacketMessage, Data: []byte{1, 2, 3, 4}, Binary: true},
+		"bAQIDBA=":  {Type: engineio.PacketMessage, Data: []byte{1, 2, 3, 4}, Binary: true},
+		"b+/8":      {Type: engineio.PacketMessage, Data: []byte{0xfb, 0xff}, Binary: true},
+		"b-_8=":     {Type: engineio.PacketMessage, Data: []byte{0xfb, 0xff}, Binary: true},
 		"b":         {Type: engineio.PacketMessage, Data: []byte{}, Binary: true},
+		"b=":        {Type: engineio.PacketMessage, Data: []byte{}, Binary: true},
 	} {
 		got, err := engineio.DecodePacket([]byte(text))
 		if err != nil {
@@ -34,7 +39,7 @@ func TestDecodePacket(t *testing.T) {
 			t.Errorf("%q: %s", text, diff)
 		}
 	}
-	for _, text := range []string{"", "7", "abc", "/", "\xff", "4\xff", "b*", "bAQI"} {
+	for _, text := range []string{"", "7", "abc", "/", "\xff", "4\xff", "b*", "bA", "bAQIDB", "bAQ===", "bAQ=I"} {
 		if p, err := engineio.DecodePacket([]byte(text)); !errors.Is(err, engineio.ErrPacket) {
 			t.Errorf("%q decoded to %+v, %v", text, p, err)
 		}

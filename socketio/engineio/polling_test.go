@@ -75,19 +75,38 @@ func TestPollingOctetStream(t *testing.T) {
 	a.wantClosed(t, engineio.TransportError)
 }
 
+// A body that is too large is refused, and the session goes on, as with Node's server.
 func TestPollingBodyTooBig(t *testing.T) {
 	for name, header := range map[string][]string{"declared": nil, "chunked": {"Transfer-Encoding", "chunked"}} {
 		t.Run(name, func(t *testing.T) {
-			a := newApp()
-			_, url := serve(t, a, func(o *engineio.Options) { o.MaxPayload = 1000 })
+			s, url := serve(t, newApp(), func(o *engineio.Options) { o.MaxPayload = 1000 })
 			p := rawclient.OpenPolling(t, url)
 			p.WantPost("4" + strings.Repeat("x", 999))
-			if r := rawclient.Do(t, "POST", p.URL, "4"+strings.Repeat("x", 1000), header...); r.Status != 413 {
-				t.Errorf("status %d, want 413", r.Status)
+			p.Want("4" + strings.Repeat("x", 999))
+			if r := rawclient.Do(t, "POST", p.URL, "4"+strings.Repeat("x", 1000), header...); r.Status != 413 || r.Body != "" {
+				t.Errorf("%d %q, want 413", r.Status, r.Body)
 			}
-			a.wantClosed(t, engineio.PayloadTooBig)
+			p.WantPost("4after it")
+			p.Want("4after it")
+			if n := s.Stats().Refusals[engineio.PayloadTooBig]; n != 1 {
+				t.Errorf("%d refusals counted, want 1", n)
+			}
 		})
 	}
+}
+
+// Bodies that are too large count as packets do.
+func TestRateOfBodiesTooBig(t *testing.T) {
+	a := newApp()
+	s, url := serve(t, a, func(o *engineio.Options) { o.MaxPayload, o.InboundPacketsPerSecond = 1000, 1 })
+	p := rawclient.OpenPolling(t, url)
+	for n := 0; s.Knows(p.SID); n++ {
+		if n == 1000 {
+			t.Fatal("1,000 bodies that were too large did not end the session")
+		}
+		rawclient.Do(t, "POST", p.URL, strings.Repeat("x", 1001))
+	}
+	a.wantClosed(t, engineio.RateLimit)
 }
 
 // Of two polls at once, the first gets the close packet, the second

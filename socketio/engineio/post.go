@@ -44,9 +44,7 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 	s.polls.posting = false
 	s.mu.Unlock()
 	if tooBig := (*http.MaxBytesError)(nil); errors.As(err, &tooBig) {
-		s.CloseNow(PayloadTooBig)
-		w.Header().Set("Connection", "close")
-		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		s.refuseBody(w)
 		return
 	} else if err != nil {
 		reason := TransportError
@@ -59,6 +57,18 @@ func (s *Session) post(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html")
 	s.respond(w, r, []byte("ok"))
+}
+
+// refuseBody answers a POST whose body is too large. Whether the session goes on is the
+// client's to say, as with Node's server. It counts as a packet: bodies that are thrown
+// away are no way around InboundPacketsPerSecond.
+func (s *Session) refuseBody(w http.ResponseWriter) {
+	s.server.refusals[PayloadTooBig].Add(1)
+	if !s.countPacket() {
+		s.CloseNow(RateLimit)
+	}
+	w.Header().Set("Connection", "close") // else the rest would be read
+	w.WriteHeader(http.StatusRequestEntityTooLarge)
 }
 
 // readBody reads a POST's body, PingTimeout long at most (see [Server.ServeHTTP]) or

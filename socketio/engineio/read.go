@@ -43,12 +43,7 @@ func (s *Session) releaseWrites() {
 // in the order of the queue. They count as packets.
 func (s *Session) answerPings(ws *wsConn) {
 	ws.gorilla.SetPingHandler(func(data string) error {
-		now := s.server.now()
-		s.mu.Lock()
-		s.beat.lastPacket = now
-		allowed := s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, 0, now)
-		s.mu.Unlock()
-		if !allowed {
+		if !s.countPacket() {
 			s.CloseNow(RateLimit)
 			return errRate
 		}

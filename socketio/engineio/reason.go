@@ -23,8 +23,9 @@ const (
 	QueuePackets
 	// QueueBytes: too many bytes waited to be written: a slow consumer.
 	QueueBytes
-	// PayloadTooBig: an inbound message or body was larger than MaxPayload, or, before
-	// the client was authenticated, than UnauthenticatedPayload.
+	// PayloadTooBig: an inbound message was larger than MaxPayload, or, before the
+	// client was authenticated, than UnauthenticatedPayload. It is also the reason for
+	// refusing the body of a POST, HTTP 413, after which the session goes on.
 	PayloadTooBig
 	// MessageTimeout: a client that is not authenticated did not finish a message in
 	// time.

@@ -19,14 +19,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, ForbiddenOrigin)
 		return
 	}
-	if isPreflight(r) {
+	if r.Method == http.MethodOptions { // all of them, as Node's server does
 		servePreflight(w, r)
 		return
 	}
 	query, _ := url.ParseQuery(r.URL.RawQuery) // what can be parsed is enough
 	upgrade := websocket.IsWebSocketUpgrade(r)
 	transport := query.Get("transport")
-	if transport != "websocket" && transport != "polling" {
+	// With j the client asks for JSONP: a script, which any page may load, whatever
+	// CheckOrigin says. It is told at once that there is none.
+	if transport != "websocket" && transport != "polling" || query.Has("j") {
 		s.refuse(w, r, UnknownTransport)
 		return
 	}

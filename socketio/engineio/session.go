@@ -127,6 +127,16 @@ func (s *Session) handle(p Packet) bool {
 	return true
 }
 
+// countPacket counts something else than a packet that the client sent as one, and
+// reports whether it is within the limit.
+func (s *Session) countPacket() bool {
+	now := s.server.now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.beat.lastPacket = now
+	return s.inbound.take(s.server.limits.Load().InboundPacketsPerSecond, 0, now)
+}
+
 // begin makes the session known once its transport stands: to the handler, to the
 // heartbeat and in the server's table.
 func (s *Session) begin(r *http.Request) {

@@ -79,7 +79,7 @@ func cutID(b []byte) (id uint64, has bool, rest []byte, err error) {
 // validPayload reports whether data may be the payload of a packet of type t.
 func validPayload(t Type, data []byte) bool {
 	if len(data) == 0 {
-		return t == Connect || t == Disconnect
+		return t == Connect || t == Disconnect || t == Ack || t == BinaryAck
 	}
 	if !json.Valid(data) {
 		return false

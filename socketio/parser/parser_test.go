@@ -27,6 +27,10 @@ var packets = map[string]parser.Packet{
 	`2/c,456["a"]`:      {Type: parser.Event, Namespace: "/c", ID: 456, HasID: true, Data: []byte(`["a"]`)},
 	`3/c,13["a"]`:       {Type: parser.Ack, Namespace: "/c", ID: 13, HasID: true, Data: []byte(`["a"]`)},
 	"39[]":              {Type: parser.Ack, Namespace: "/", ID: 9, HasID: true, Data: []byte(`[]`)},
+	"39":                {Type: parser.Ack, Namespace: "/", ID: 9, HasID: true},
+	"3[]":               {Type: parser.Ack, Namespace: "/", Data: []byte(`[]`)},
+	"3/c,":              {Type: parser.Ack, Namespace: "/c"},
+	"61-9":              {Type: parser.BinaryAck, Namespace: "/", Attachments: 1, ID: 9, HasID: true},
 	`4{"message":"no"}`: {Type: parser.ConnectError, Namespace: "/", Data: []byte(`{"message":"no"}`)},
 	`4"no"`:             {Type: parser.ConnectError, Namespace: "/", Data: []byte(`"no"`)},
 	`51-["a",{"_placeholder":true,"num":0}]`: {
@@ -61,7 +65,7 @@ func TestDecodeWithoutComma(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	for _, text := range []string{
 		"", "7", "x", "a", "2", "2{}", `2"a"`, "2[", `2["a"]x`, "2abc[]", "1{}", "0[]", "0x", "5[]", "5-[]", "50-[]",
-		"5x-[]", "51[]", "3", `3{}`, "4[]", "4", "299999999999999999999[]", "2-1[]",
+		"5x-[]", "51[]", "51-", "3x", `3{}`, "4[]", "4", "299999999999999999999[]", "2-1[]",
 	} {
 		if p, err := parser.Decode([]byte(text), 10); !errors.Is(err, parser.ErrPacket) {
 			t.Errorf("%q: %+v, %v", text, p, err)
