@@ -39,6 +39,8 @@ func (g *Gateway) admits(w http.ResponseWriter, r *http.Request) bool {
 		access.Answer(w, r, g.opts.AdmitOrigin, http.StatusServiceUnavailable, access.Body{Message: "shutting down"})
 	case r.Method == http.MethodConnect:
 		g.refuse(w, r, refuseMethod)
+	case !access.HasPath(r):
+		g.refuse(w, r, refuseTarget)
 	case g.hasPassed(r):
 		w.Header().Set(hopHeader, g.upstream.id)
 		g.refuse(w, r, refuseLoop)

@@ -13,6 +13,7 @@ type refusal int
 
 const (
 	refuseMethod       refusal = iota // CONNECT
+	refuseTarget                      // `*`, or another target without a path
 	refuseBody                        // the client's body cannot be read
 	refuseLarge                       // it is larger than a Socket.IO client's may be
 	refusePath                        // leaves the base path of ChatEngine's address
@@ -33,6 +34,7 @@ var refused = [refusals]struct {
 	body   access.Body
 }{
 	refuseMethod:       {"method", http.StatusMethodNotAllowed, access.Body{Message: "CONNECT is not served here"}},
+	refuseTarget:       {"target", http.StatusBadRequest, access.Body{Message: "the request's target is not a path"}},
 	refuseBody:         {"body", http.StatusBadRequest, access.Body{Message: "the request's body cannot be read"}},
 	refuseLarge:        {"payload", http.StatusRequestEntityTooLarge, access.Body{Message: "the request's body is too large"}},
 	refusePath:         {"path", http.StatusBadRequest, access.Body{Message: "the path leads out of what is served here"}},
