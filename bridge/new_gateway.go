@@ -47,6 +47,7 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 func gatewayLimits(l configs.Limits) gateway.Limits {
 	return gateway.Limits{
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
-		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress, Payload: int64(l.Payload), WriteTimeout: l.WriteTimeout,
+		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress,
+		PacketsPerSecond: l.PacketsPerSecond, Payload: int64(l.Payload), WriteTimeout: l.WriteTimeout,
 	}
 }

@@ -20,6 +20,9 @@ type Limits struct {
 	// HandshakesPerAddress how many of them by one address, so that a flood from
 	// one keeps nobody else out.
 	HandshakesPerSecond, HandshakesPerAddress int
+	// PacketsPerSecond is how many WebSocket frames one client may send in a second,
+	// also all at once, through a proxied WebSocket on the Socket.IO path.
+	PacketsPerSecond int
 	// Payload is the largest body of a Socket.IO request, in bytes.
 	Payload int64
 	// WriteTimeout bounds one write to a client of a proxied WebSocket; a client

@@ -7,8 +7,8 @@ import (
 	"chatbridge/bridge/access"
 )
 
-// refusal is why the gateway did not pass a request on, though ChatEngine may be
-// healthy.
+// refusal is why the gateway did not pass on a request, or what a client sent through
+// its WebSocket, though ChatEngine may be healthy.
 type refusal int
 
 const (
@@ -23,6 +23,7 @@ const (
 	refuseConnections                 // too many at once
 	refuseAddressShare                // too many at once of one address
 	refuseRate                        // too many new sessions in a second
+	refusePackets                     // too many of a proxied WebSocket in a second, which is closed
 	refuseResources                   // the bridge has no descriptor or port left
 	refusals
 )
@@ -44,6 +45,7 @@ var refused = [refusals]struct {
 	refuseConnections:  {"connections", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
 	refuseAddressShare: {"connections_per_address", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
 	refuseRate:         {"handshakes_per_second", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
+	refusePackets:      {name: "packets_per_second"},
 	refuseResources:    {"resources", http.StatusServiceUnavailable, access.Body{Message: "this server has no room for another connection"}},
 }
 
@@ -53,6 +55,12 @@ func (r refusal) String() string { return refused[r].name }
 type refusalCounters struct {
 	counts [refusals]atomic.Uint64
 	logged [refusals]atomic.Bool
+}
+
+// first counts a refusal, and reports whether it is the first of its kind.
+func (c *refusalCounters) first(why refusal) bool {
+	c.counts[why].Add(1)
+	return !c.logged[why].Swap(true)
 }
 
 // refuse answers a request that is not passed on.
@@ -69,10 +77,17 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 
 // noteRefusal counts a refusal, and logs the first of its kind.
 func (g *Gateway) noteRefusal(why refusal, attrs ...any) {
-	g.refusals.counts[why].Add(1)
-	if !g.refusals.logged[why].Swap(true) {
+	if g.refusals.first(why) {
 		g.log.Warn("the gateway did not pass a request on; more of the kind are only counted",
 			append([]any{"why", why.String()}, attrs...)...)
+	}
+}
+
+// notePackets notes that a client was cut off because it sent too much.
+func (g *Gateway) notePackets(r *http.Request) {
+	if g.refusals.first(refusePackets) {
+		g.log.Warn("the gateway closed the WebSocket of a client that sent too much; more of the kind are only counted",
+			"why", refusePackets.String(), "client", g.clientAddr(r).String())
 	}
 }
 
