@@ -30,8 +30,8 @@ type Limits struct {
 	WriteTimeout time.Duration
 }
 
-// SetLimits replaces Options.Limits for requests from now on. Safe for
-// concurrent use.
+// SetLimits replaces Options.Limits for requests from now on, and for the packets and
+// the writes of WebSockets that are open. Safe for concurrent use.
 func (g *Gateway) SetLimits(l Limits) { g.admission.limits.Store(&l) }
 
 // admits judges a request by where it comes from and whether it can be passed on

@@ -27,9 +27,9 @@ type tunnel struct {
 	clientR      *bufio.Reader // what the HTTP server had read ahead, then client
 	upstream     net.Conn
 	upstreamR    *bufio.Reader
-	writeTimeout time.Duration
-	handover     *handover.Handover // nil: none
-	packets      packetLimit        // of the goroutine that reads the client
+	writeTimeout func() time.Duration // as it is now
+	handover     *handover.Handover   // nil: none
+	packets      packetLimit          // of the goroutine that reads the client
 
 	mu         sync.Mutex
 	ended      bool // the final deadlines are set, and stay
@@ -107,7 +107,7 @@ func (t *tunnel) copy(write func([]byte) error, src net.Conn, ahead *bufio.Reade
 func (t *tunnel) write(dst net.Conn, p []byte) error {
 	t.mu.Lock()
 	if !t.ended {
-		dst.SetWriteDeadline(time.Now().Add(t.writeTimeout))
+		dst.SetWriteDeadline(time.Now().Add(t.writeTimeout()))
 	}
 	t.mu.Unlock()
 	_, err := dst.Write(p)

@@ -135,6 +135,6 @@ func (g *Gateway) hijack(w http.ResponseWriter, resp *http.Response, up *upstrea
 	return &tunnel{
 		client: client, clientR: rw.Reader,
 		upstream: up.Conn, upstreamR: up.r,
-		writeTimeout: g.writeTimeout(),
+		writeTimeout: g.writeTimeout,
 	}, nil
 }
