@@ -33,7 +33,7 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	o.FailAfter, o.HealthyFor = c.FailAfter, c.RecoverAfter
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
 	o.TrustedProxies, o.Logger = cfg.Proxies.Trusted, log
-	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits)
+	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits, cfg.Limits.Payload)
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
 	g, err := gateway.New(o)
 	if err != nil {
@@ -42,11 +42,13 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	return g, g.Hold(holdModes[c.Hold])
 }
 
-// gatewayLimits are the limits of what is passed on; all but the payload's can
-// change while the gateway runs.
-func gatewayLimits(l configs.Limits) gateway.Limits {
+// gatewayLimits are the limits of what is passed on. The payload takes a restart, as in
+// the bridge's own server, which has told its clients; the others can change while the
+// gateway runs.
+func gatewayLimits(l configs.Limits, payload configs.Size) gateway.Limits {
 	return gateway.Limits{
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,
-		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress, Payload: int64(l.Payload), WriteTimeout: l.WriteTimeout,
+		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress,
+		PacketsPerSecond: l.PacketsPerSecond, Payload: int64(payload), WriteTimeout: l.WriteTimeout,
 	}
 }

@@ -14,7 +14,8 @@ import (
 
 // TestAClientOfTheBridgesOwnAddress: a page, or a mobile or Python client, whose
 // Origin is the address that it connects to needs no setting; null and look-alikes
-// stay out. With TLS before the bridge the scheme and the port differ.
+// stay out. With TLS before the bridge the scheme may differ; the port does where the
+// Host has none.
 func TestAClientOfTheBridgesOwnAddress(t *testing.T) {
 	t.Parallel()
 	d := startDaemon(t, pgtest.DB(t, schemas.CRM), "BRIDGE_CORS_ORIGINS=https://app.example.com")
@@ -31,9 +32,14 @@ func TestAClientOfTheBridgesOwnAddress(t *testing.T) {
 		{"chat.example.com", "http://chat.example.com", true},
 		{"chat.example.com", "https://chat.example.com:443", true},
 		{"Chat.Example.com:443", "https://chat.example.com", true},
-		{"chat.example.com:80", "https://chat.example.com", true},
+		{"chat.example.com:80", "http://chat.example.com", true},
 		{"chat.example.com:8443", "https://chat.example.com:8443", true},
 		{"[2001:db8::1]", "https://[2001:db8::1]", true},
+		{"[2001:db8::1]:8443", "https://[2001:db8::1]:8443", true},
+		{"chat.example.com:443", "wss://chat.example.com", true}, // the Swift client's
+		{"chat.example.com.", "https://chat.example.com.", true},
+		{"chat.example.com.", "https://chat.example.com", true},
+		{"chat.example.com", "HTTPS://Chat.Example.com.", true},
 		{"chat.example.com", "https://app.example.com", true}, // of the setting
 		{"chat.example.com", "", true},
 
@@ -52,6 +58,20 @@ func TestAClientOfTheBridgesOwnAddress(t *testing.T) {
 		{"chat.example.com:8443", "https://chat.example.com:3000", false},
 		{"chat.example.com", "https://chat.example.com/", false},
 		{"chat.example.com", "file://", false},
+		{"chat.example.com", "javascript://chat.example.com", false},
+		{"chat.example.com", "file://chat.example.com", false},
+		{"chat.example.com", "chrome-extension://chat.example.com", false},
+		{"chat.example.com", "capacitor://chat.example.com", false},
+		{"chat.example.com:80", "http://chat.example.com:443", false},
+		{"chat.example.com", "http://chat.example.com:443", false},
+		{"chat.example.com:80", "https://chat.example.com", false},
+		{"chat.example.com:443", "http://chat.example.com", false},
+		{"chat.example.com", "https://chat.example.com:", false},
+		{"chat.example.com", "https://chat.example.com:x", false},
+		{"chat.example.com:8443", "https://chat.example.com:08443", false},
+		{"chat.example.com", "https://chat.example.com..", false},
+		{"[2001:db8::1]", "https://[2001:db8::1", false},
+		{"[2001:db8::1]", "https://2001:db8::1", false},
 	} {
 		name := fmt.Sprintf("%s at %s", tt.origin, tt.host)
 		header := http.Header{}

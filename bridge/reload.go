@@ -113,7 +113,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 		return nil, nil, err // never: they are valid
 	}
 	if r.gateway != nil {
-		r.gateway.SetLimits(gatewayLimits(next.Limits))
+		r.gateway.SetLimits(gatewayLimits(next.Limits, r.first.Limits.Payload))
 	}
 	r.api.SetOrigins(origins)
 	r.key.Store(&next.Source.Realtime.Key)

@@ -57,7 +57,7 @@ func TestAnswer(t *testing.T) {
 func TestRawPath(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{
-		"/": "/", "/a?b": "/a", "//a/../b%2F?c?d": "//a/../b%2F", "http://x/a%2Fb?c": "/a%2Fb", "http://x": "", "*": "*",
+		"/": "/", "/a?b": "/a", "//a/../b%2F?c?d": "//a/../b%2F", "http://x/a%2Fb?c": "/a%2Fb", "http://x": "/", "http://x?c": "/", "*": "*",
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.RequestURI = target

@@ -20,6 +20,9 @@ type Limits struct {
 	// HandshakesPerAddress how many of them by one address, so that a flood from
 	// one keeps nobody else out.
 	HandshakesPerSecond, HandshakesPerAddress int
+	// PacketsPerSecond is how many WebSocket frames one client may send in a second,
+	// also all at once, through a proxied WebSocket on the Socket.IO path.
+	PacketsPerSecond int
 	// Payload is the largest body of a Socket.IO request, in bytes.
 	Payload int64
 	// WriteTimeout bounds one write to a client of a proxied WebSocket; a client
@@ -27,8 +30,8 @@ type Limits struct {
 	WriteTimeout time.Duration
 }
 
-// SetLimits replaces Options.Limits for requests from now on. Safe for
-// concurrent use.
+// SetLimits replaces Options.Limits for requests from now on, and for the packets and
+// the writes of WebSockets that are open. Safe for concurrent use.
 func (g *Gateway) SetLimits(l Limits) { g.admission.limits.Store(&l) }
 
 // admits judges a request by where it comes from and whether it can be passed on
@@ -39,6 +42,8 @@ func (g *Gateway) admits(w http.ResponseWriter, r *http.Request) bool {
 		access.Answer(w, r, g.opts.AdmitOrigin, http.StatusServiceUnavailable, access.Body{Message: "shutting down"})
 	case r.Method == http.MethodConnect:
 		g.refuse(w, r, refuseMethod)
+	case !access.HasPath(r):
+		g.refuse(w, r, refuseTarget)
 	case g.hasPassed(r):
 		w.Header().Set(hopHeader, g.upstream.id)
 		g.refuse(w, r, refuseLoop)

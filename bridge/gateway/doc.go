@@ -36,6 +36,7 @@
 //	upstream_probe.go  the health probe and the trial WebSocket
 //	websocket.go       proxied WebSockets: the upgrade
 //	tunnel.go          proxied WebSockets: the bytes
+//	packetlimit.go     proxied WebSockets: how much a client may send
 //	http.go            proxied polls and all other requests
 //	forwardedheaders.go X-Forwarded-*, hop-by-hop headers
 //	connections.go     what is proxied, to be closed from outside

@@ -174,6 +174,42 @@ func TestABasePathIsNotLeft(t *testing.T) {
 	}
 }
 
+// TestTargetsThatAreNoPaths: `*` asks for the server as a whole, with OPTIONS alone
+// (RFC 9112, 3.2.4), and is answered by it; a URL without a path means the root.
+func TestTargetsThatAreNoPaths(t *testing.T) {
+	t.Parallel()
+	engine := newRecorder(t, emptyAnswer)
+	for _, base := range []string{"", "/base"} {
+		o := fast(engine.url)
+		o.Upstream, _ = url.Parse(engine.url + base)
+		g := run(t, o)
+		for _, tt := range []struct{ request, status, arrives string }{
+			{"GET *", "400", ""},
+			{"POST *", "400", ""},
+			{"HEAD *", "400", ""},
+			{"OPTIONS *", "200", ""},
+			{"GET http:a", "400", ""},
+			{"GET javascript:a", "400", ""},
+			{"GET http:///a", "400", ""},
+			{"GET http://x", "200", "GET " + base + "/"},
+			{"GET http://x?c", "200", "GET " + base + "/?c"},
+			{"GET http://x/*", "200", "GET " + base + "/*"},
+			{"GET /*", "200", "GET " + base + "/*"},
+			{"OPTIONS /*", "200", "OPTIONS " + base + "/*"},
+		} {
+			answer := raw(t, g.url, tt.request+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+			line, _ := engine.last()
+			line, _ = strings.CutSuffix(line, " HTTP/1.1")
+			if !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status) || line != tt.arrives {
+				t.Errorf("%s at %q arrived as %q, want %q, and was answered %.40q, want %s", tt.request, base, line, tt.arrives, answer, tt.status)
+			}
+		}
+		if s := g.Stats(); s.Refused["target"] == 0 || s.Switches["local"] > 0 {
+			t.Errorf("refused %v", s.Refused)
+		}
+	}
+}
+
 // TestOnlyWebSocketsAreTunnelled: through a tunnel of another protocol a client
 // would reach ChatEngine past everything that is looked at here.
 func TestOnlyWebSocketsAreTunnelled(t *testing.T) {

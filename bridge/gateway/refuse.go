@@ -7,12 +7,13 @@ import (
 	"chatbridge/bridge/access"
 )
 
-// refusal is why the gateway did not pass a request on, though ChatEngine may be
-// healthy.
+// refusal is why the gateway did not pass on a request, or what a client sent through
+// its WebSocket, though ChatEngine may be healthy.
 type refusal int
 
 const (
 	refuseMethod       refusal = iota // CONNECT
+	refuseTarget                      // `*`, or another target without a path
 	refuseBody                        // the client's body cannot be read
 	refuseLarge                       // it is larger than a Socket.IO client's may be
 	refusePath                        // leaves the base path of ChatEngine's address
@@ -22,6 +23,7 @@ const (
 	refuseConnections                 // too many at once
 	refuseAddressShare                // too many at once of one address
 	refuseRate                        // too many new sessions in a second
+	refusePackets                     // too many of a proxied WebSocket in a second, which is closed
 	refuseResources                   // the bridge has no descriptor or port left
 	refusals
 )
@@ -33,6 +35,7 @@ var refused = [refusals]struct {
 	body   access.Body
 }{
 	refuseMethod:       {"method", http.StatusMethodNotAllowed, access.Body{Message: "CONNECT is not served here"}},
+	refuseTarget:       {"target", http.StatusBadRequest, access.Body{Message: "the request's target is not a path"}},
 	refuseBody:         {"body", http.StatusBadRequest, access.Body{Message: "the request's body cannot be read"}},
 	refuseLarge:        {"payload", http.StatusRequestEntityTooLarge, access.Body{Message: "the request's body is too large"}},
 	refusePath:         {"path", http.StatusBadRequest, access.Body{Message: "the path leads out of what is served here"}},
@@ -42,6 +45,7 @@ var refused = [refusals]struct {
 	refuseConnections:  {"connections", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
 	refuseAddressShare: {"connections_per_address", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
 	refuseRate:         {"handshakes_per_second", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
+	refusePackets:      {name: "packets_per_second"},
 	refuseResources:    {"resources", http.StatusServiceUnavailable, access.Body{Message: "this server has no room for another connection"}},
 }
 
@@ -51,6 +55,12 @@ func (r refusal) String() string { return refused[r].name }
 type refusalCounters struct {
 	counts [refusals]atomic.Uint64
 	logged [refusals]atomic.Bool
+}
+
+// first counts a refusal, and reports whether it is the first of its kind.
+func (c *refusalCounters) first(why refusal) bool {
+	c.counts[why].Add(1)
+	return !c.logged[why].Swap(true)
 }
 
 // refuse answers a request that is not passed on.
@@ -67,10 +77,17 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
 
 // noteRefusal counts a refusal, and logs the first of its kind.
 func (g *Gateway) noteRefusal(why refusal, attrs ...any) {
-	g.refusals.counts[why].Add(1)
-	if !g.refusals.logged[why].Swap(true) {
+	if g.refusals.first(why) {
 		g.log.Warn("the gateway did not pass a request on; more of the kind are only counted",
 			append([]any{"why", why.String()}, attrs...)...)
+	}
+}
+
+// notePackets notes that a client was cut off because it sent too much.
+func (g *Gateway) notePackets(r *http.Request) {
+	if g.refusals.first(refusePackets) {
+		g.log.Warn("the gateway closed the WebSocket of a client that sent too much; more of the kind are only counted",
+			"why", refusePackets.String(), "client", g.clientAddr(r).String())
 	}
 }
 

@@ -20,15 +20,16 @@ const (
 	linger = time.Second
 )
 
-// tunnel is one proxied WebSocket: bytes as they come, both ways; frames only
-// during a hand-over.
+// tunnel is one proxied WebSocket: bytes as they come, both ways. The client's frames
+// are counted; they are read as such during a hand-over only.
 type tunnel struct {
 	client       net.Conn
 	clientR      *bufio.Reader // what the HTTP server had read ahead, then client
 	upstream     net.Conn
 	upstreamR    *bufio.Reader
-	writeTimeout time.Duration
-	handover     *handover.Handover // nil: none
+	writeTimeout func() time.Duration // as it is now
+	handover     *handover.Handover   // nil: none
+	packets      packetLimit          // of the goroutine that reads the client
 
 	mu         sync.Mutex
 	ended      bool // the final deadlines are set, and stay
@@ -42,12 +43,12 @@ func (t *tunnel) run() (broken bool) {
 	var both sync.WaitGroup
 	both.Go(func() {
 		if t.handover == nil || t.handover.FromClient() {
-			t.copy(t.upstream, t.client, t.clientR)
+			t.copy(t.toUpstream, t.client, t.clientR)
 		}
 		t.end(t.upstream, false)
 	})
 	if t.handover == nil || t.handover.FromUpstream() {
-		t.copy(t.client, t.upstream, t.upstreamR)
+		t.copy(t.toClient, t.upstream, t.upstreamR)
 	}
 	t.end(t.client, true)
 	both.Wait()
@@ -84,15 +85,15 @@ func (t *tunnel) setDeadline(deadline time.Time, byUpstream bool) {
 }
 
 // copy passes on what was read ahead, then everything, until an error.
-func (t *tunnel) copy(dst, src net.Conn, ahead *bufio.Reader) {
+func (t *tunnel) copy(write func([]byte) error, src net.Conn, ahead *bufio.Reader) {
 	buf, _ := ahead.Peek(ahead.Buffered())
-	if len(buf) > 0 && t.write(dst, buf) != nil {
+	if len(buf) > 0 && write(buf) != nil {
 		return
 	}
 	buf = make([]byte, copySize)
 	for {
 		n, err := src.Read(buf)
-		if n > 0 && t.write(dst, buf[:n]) != nil {
+		if n > 0 && write(buf[:n]) != nil {
 			return
 		}
 		if err != nil {
@@ -106,14 +107,23 @@ func (t *tunnel) copy(dst, src net.Conn, ahead *bufio.Reader) {
 func (t *tunnel) write(dst net.Conn, p []byte) error {
 	t.mu.Lock()
 	if !t.ended {
-		dst.SetWriteDeadline(time.Now().Add(t.writeTimeout))
+		dst.SetWriteDeadline(time.Now().Add(t.writeTimeout()))
 	}
 	t.mu.Unlock()
 	_, err := dst.Write(p)
 	return err
 }
 
-// writer is write to dst, for the hand-over.
-func (t *tunnel) writer(dst net.Conn) func([]byte) error {
-	return func(p []byte) error { return t.write(dst, p) }
+// toClient writes what comes from ChatEngine.
+func (t *tunnel) toClient(p []byte) error { return t.write(t.client, p) }
+
+// toUpstream writes what comes from the client, unless that is too much: then the
+// tunnel ends. The client gets no close frame, because half a frame of ChatEngine's
+// may be on its way to it; it comes back as after one.
+func (t *tunnel) toUpstream(p []byte) error {
+	if !t.packets.take(p) {
+		t.close()
+		return errPackets
+	}
+	return t.write(t.upstream, p)
 }

@@ -53,6 +53,7 @@ func (g *Gateway) proxyWebSocket(w http.ResponseWriter, r *http.Request) {
 		g.log.Debug("take over websocket", "error", err)
 		return
 	}
+	t.packets = packetLimit{limits: g.admission.limits.Load, refused: func() { g.notePackets(r) }}
 	g.count.upgraded.Add(1)
 	g.count.websockets.Add(1)
 	defer g.count.websockets.Add(-1)
@@ -61,8 +62,8 @@ func (g *Gateway) proxyWebSocket(w http.ResponseWriter, r *http.Request) {
 		// An upgrade of a polling session has had its CONNECT before; there is
 		// nothing to go by.
 		t.handover = g.handovers.Start(r, endToEnd(r.Header),
-			handover.Side{R: t.clientR, Write: t.writer(t.client)},
-			handover.Side{R: t.upstreamR, Write: t.writer(t.upstream)})
+			handover.Side{R: t.clientR, Write: t.toClient},
+			handover.Side{R: t.upstreamR, Write: t.toUpstream})
 	}
 	if t.run() {
 		// One ended connection proves nothing, ChatEngine closes clients for its
@@ -134,6 +135,6 @@ func (g *Gateway) hijack(w http.ResponseWriter, resp *http.Response, up *upstrea
 	return &tunnel{
 		client: client, clientR: rw.Reader,
 		upstream: up.Conn, upstreamR: up.r,
-		writeTimeout: g.writeTimeout(),
+		writeTimeout: g.writeTimeout,
 	}, nil
 }

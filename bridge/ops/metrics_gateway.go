@@ -30,7 +30,7 @@ func gatewayStateMetrics() []family {
 			}),
 		countersBy("gateway_upstream_failures_total", "Failures of ChatEngine, by what failed.", "reason",
 			func(s *Snapshot) map[string]uint64 { return s.Gateway.Failures }),
-		countersBy("gateway_refused_total", "Requests that were not passed on for another reason than ChatEngine's health, by reason.", "reason",
+		countersBy("gateway_refused_total", "Requests that were not passed on for another reason than ChatEngine's health, and WebSockets that were closed, by reason.", "reason",
 			func(s *Snapshot) map[string]uint64 { return s.Gateway.Refused }),
 		countersBy("gateway_switches_total", "Changes of state, by the state entered.", "state",
 			func(s *Snapshot) map[string]uint64 { return s.Gateway.Switches }),

@@ -26,18 +26,39 @@ func (s *Server) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 }
 
 // OwnOrigin reports whether an Origin header names the address that the request is
-// for, as its Host header has it. The scheme does not count, because TLS may end at a
-// proxy, nor do the ports of http and https. `null` is nobody's own.
+// for, as its Host header has it: the same host, and the same port, where an origin
+// without one has its scheme's. A Host without a port may be of http or https, because
+// TLS may end at a proxy; the origin has its scheme's port then. A dot at the end of a
+// host counts for nothing. Origins of other schemes, and `null`, are nobody's own.
 func OwnOrigin(origin, host string) bool {
 	scheme, named, ok := strings.Cut(origin, "://")
-	return ok && scheme != "" && host != "" && strings.EqualFold(withoutDefaultPort(named), withoutDefaultPort(host))
+	port := defaultPorts[strings.ToLower(scheme)]
+	if !ok || port == "" {
+		return false
+	}
+	named, namedPort, ok := splitPort(named, port)
+	host, hostPort, valid := splitPort(host, port)
+	return ok && valid && named != "" && strings.EqualFold(named, host) && namedPort == hostPort
 }
 
-func withoutDefaultPort(host string) string {
-	if h, ok := strings.CutSuffix(host, ":443"); ok {
-		return h
+// defaultPorts are those of the schemes by which clients come. No page is of ws or wss,
+// but programs write the address that they connect to as their origin.
+var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "wss": "443"}
+
+// splitPort splits an address into a host without the dot at its end and a port, which
+// is standard where it has none. An address that is no host and port is not ok.
+func splitPort(address, standard string) (host, port string, ok bool) {
+	host, port = address, standard
+	if at := strings.LastIndexByte(address, ':'); at > strings.LastIndexByte(address, ']') {
+		host, port = address[:at], address[at+1:]
+		if port == "" || strings.Trim(port, "0123456789") != "" {
+			return "", "", false
+		}
 	}
-	return strings.TrimSuffix(host, ":80")
+	if strings.HasPrefix(host, "[") != strings.HasSuffix(host, "]") || !strings.HasPrefix(host, "[") && strings.Contains(host, ":") {
+		return "", "", false
+	}
+	return strings.TrimSuffix(host, "."), port, true
 }
 
 // servePreflight answers a browser's question whether it may send the request.

@@ -45,27 +45,11 @@ func Read(r *bufio.Reader, limit int) (Frame, error) {
 	}
 	f := Frame{op: head[0] & 0x0f, Fin: head[0]&finBit != 0}
 	masked := head[1]&maskBit != 0
-	size, short := 2, head[1]&0x7f
-	switch short {
-	case 126:
-		size += 2
-	case 127:
-		size += 8
-	}
-	lengthEnd := size
-	if masked {
-		size += 4
-	}
+	size := headerSize(head[1])
 	if head, err = r.Peek(size); err != nil {
 		return Frame{}, err
 	}
-	length := uint64(short)
-	switch short {
-	case 126:
-		length = uint64(binary.BigEndian.Uint16(head[2:]))
-	case 127:
-		length = binary.BigEndian.Uint64(head[2:])
-	}
+	length := payloadLength(head)
 	if length > uint64(limit) {
 		return Frame{}, ErrTooLarge
 	}
@@ -75,7 +59,7 @@ func Read(r *bufio.Reader, limit int) (Frame, error) {
 	}
 	f.Payload = f.Raw[size:]
 	if masked {
-		f.Payload = unmask(f.Payload, f.Raw[lengthEnd:size])
+		f.Payload = unmask(f.Payload, f.Raw[size-4:size])
 	}
 	return f, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,6 +31,10 @@ func TestFramesOfARealPeer(t *testing.T) {
 			}
 			if b, _ := r.ReadByte(); b != 0xff {
 				t.Fatalf("%d bytes: read past the frame", n)
+			}
+			var c frame.Counter
+			if head := len(wire) - n; c.Count(wire[:head-1]) != 0 || c.Count(wire[head-1:]) != 1 || c.Count(wire) != 1 {
+				t.Fatalf("%d bytes: not counted once", n)
 			}
 			if !client {
 				if mine := frame.AppendText(nil, []byte(payload)); !bytes.Equal(mine, wire) {
@@ -116,6 +121,7 @@ func FuzzReadFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := bufio.NewReaderSize(bytes.NewReader(data), 16)
 		var all []byte
+		frames := 0
 		for {
 			got, err := frame.Read(r, 4096)
 			if err != nil {
@@ -125,6 +131,18 @@ func FuzzReadFrame(f *testing.F) {
 				t.Fatalf("payload of %d in a frame of %d", len(got.Payload), len(got.Raw))
 			}
 			all = append(all, got.Raw...)
+			frames++
+		}
+		// Counted in pieces, these bytes have as many frames.
+		for size := 1; size <= 7; size++ {
+			var c frame.Counter
+			counted := 0
+			for piece := range slices.Chunk(all, size) {
+				counted += c.Count(piece)
+			}
+			if counted != frames {
+				t.Fatalf("%d frames are counted in pieces of %d bytes, want %d", counted, size, frames)
+			}
 		}
 		rest, _ := io.ReadAll(r)
 		if len(all)+len(rest) > len(data) || !bytes.HasPrefix(data, all) {
