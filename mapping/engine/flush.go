@@ -92,11 +92,11 @@ func (s *sender) waiting(emit Emit) error {
 		if o != rendered {
 			continue
 		}
-		if err := s.deliver(&s.render.event, emit); err != nil {
+		if err := s.deliverRendered(emit); err != nil {
 			return err
 		}
-		if w.kind == contract.MessageStatus && s.render.alias(w.index+1) {
-			if err := s.deliver(&s.render.event, emit); err != nil {
+		if w.kind == contract.MessageStatus {
+			if err := s.otherStatuses(w.index, s.deliverRendered, emit); err != nil {
 				return err
 			}
 		}

@@ -38,7 +38,7 @@ type renderer struct {
 	// conversationRow is the remembered row that the latest conversation event was
 	// rendered from, nil for none.
 	conversationRow *cachedRow
-	// other is a second rendering: to compare with out, or the payload of alias.
+	// other is a second rendering: to compare with out, or the payload of again.
 	other []byte
 }
 
@@ -117,24 +117,27 @@ func (r *renderer) status(row source.Row, index uint32) outcome {
 // The beginning of a messageStatus, and what is between id and status.
 const statusHead, statusMiddle = `{"messageId":`, `,"status":`
 
-// alias renders the messageStatus that was rendered last once more, under the other
-// id by which clients may know the message. It is false where there is none, or it is
-// the same.
-func (r *renderer) alias(index uint32) bool {
-	if r.plan.Alias == nil {
-		return false
-	}
+// again renders the messageStatus that was rendered last once more, under the nth
+// of the other ids by which clients may know the message. It is false where there is
+// none, or it is one of those before.
+func (r *renderer) again(n int, index uint32) bool {
 	idEnd := r.statusAt - len(statusMiddle)
-	out, ok := r.plan.Alias.JSON(append(r.other[:0], statusHead...), &r.env)
+	out, ok := r.plan.Names[n].JSON(append(r.other[:0], statusHead...), &r.env)
 	r.other = out
-	if !ok || r.env.Over || bytes.Equal(out[len(statusHead):], r.out[len(statusHead):idEnd]) {
+	id := out[len(statusHead):]
+	if !ok || r.env.Over || bytes.Equal(id, r.out[len(statusHead):idEnd]) {
 		return false
 	}
-	key := plainText(out[len(statusHead):])
-	r.other = append(out, r.out[idEnd:]...)
+	key := plainText(id)
 	if key == nil {
-		key, _ = r.plan.Alias.Text(&r.env)
+		key, _ = r.plan.Names[n].Text(&r.env)
 	}
+	for _, before := range r.plan.Names[:n] {
+		if known, ok := before.Text(&r.env); ok && bytes.Equal(known, key) {
+			return false
+		}
+	}
+	r.other = append(out, r.out[idEnd:]...)
 	r.event.Index, r.event.Key, r.event.Payload = index, key, r.other
 	return len(r.other) <= r.env.Most
 }
