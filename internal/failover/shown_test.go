@@ -69,8 +69,10 @@ func TestNewestCRMShows(t *testing.T) {
 
 // TestOlderCRMShows: the same of a CRM that knows messages by their id alone.
 func TestOlderCRMShows(t *testing.T) {
-	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
-	t.Run("in front", func(t *testing.T) { shownInFront(t, history.ByID) })
+	t.Run("in front", func(t *testing.T) {
+		waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
+		shownInFront(t, history.ByID)
+	})
 	t.Run("beside", func(t *testing.T) { shownBeside(t, history.ByID, idsByProvider) })
 }
 

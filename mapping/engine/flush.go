@@ -82,6 +82,9 @@ func (s *sender) waiting(emit Emit) error {
 		case contract.Message:
 			o = s.render.message(w.row, w.index, s.memory.fillMessage(w.row))
 			s.note(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
+			if s.batch.isUpdate(w.index) {
+				s.render.setAgain(w.row)
+			}
 		case contract.MessageStatus:
 			if o = s.render.status(w.row, w.index); s.render.env.LookupFailed {
 				s.owe(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)

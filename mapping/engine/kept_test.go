@@ -136,6 +136,61 @@ func TestStatusUnderEveryName(t *testing.T) {
 	}
 }
 
+// ChatEngine names a message by the id that its client sent it with, else by the
+// provider's, from the INSERT on; each message event tells it, and whether the row was
+// there before.
+func TestOtherName(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ own, client, external, want string }{
+		{"", "", "", ""},
+		{"", "", "3EB0", "3EB0"},
+		{"", "", "opt_1", "opt_1"},
+		{"", "cl_1", "3EB0", "cl_1"},
+		{"", `c"l`, "3EB0", `c"l`},
+		{"", "m1", "3EB0", ""},
+		{"message: {names: {client: null}}", "cl_1", "3EB0", "3EB0"},
+		{"message: {names: null}", "cl_1", "3EB0", ""},
+	}
+	for _, c := range cases {
+		spec, err := mapping.Parse("crm", "own.yaml", []byte(c.own))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := message.with(fields{"client_id": c.client, "external_id": c.external})
+		edited := f.with(fields{"body": "edited"})
+		for name, lookup := range map[string]engine.Lookup{"at once": nil, "waiting": &answers{}} {
+			w := newWorld(t, spec, engine.Options{Lookup: lookup})
+			n := 0
+			for _, e := range w.tx(insert("messages", f), update("messages", f, edited)) {
+				if e.Kind != contract.Message {
+					continue
+				}
+				created := int64(0)
+				if n++; n == 2 {
+					created = 1_770_317_882_000_000
+				}
+				if string(e.Other) != c.want || e.Again != (n == 2) || e.Created != created {
+					t.Errorf("%s, client_id %q, external_id %q, %s: %q, again %v, created %d", c.own, c.client, c.external, name, e.Other, e.Again, e.Created)
+				}
+				renamed := contract.Renamed(nil, e.Payload, []byte(`x"y`))
+				if want := strings.Replace(string(e.Payload), `"id":"m1"`, `"id":"x\"y"`, 1); string(renamed) != want {
+					t.Errorf("renamed:\n%s\nwant\n%s", renamed, want)
+				}
+			}
+			if n != 2 {
+				t.Errorf("%d messages", n)
+			}
+		}
+	}
+	w := newWorld(t, load(t, "crm"), engine.Options{})
+	w.tx(insert("messages", sending))
+	for _, e := range w.tx(update("messages", sending, sending.with(fields{"status": "sent", "external_id": "3EB0A1"}))) {
+		if e.Kind == contract.Message && string(e.Other) != sentID {
+			t.Errorf("sent: %q", e.Other)
+		}
+	}
+}
+
 // Which ids are whose.
 func TestClientMessageID(t *testing.T) {
 	t.Parallel()

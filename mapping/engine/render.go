@@ -40,6 +40,8 @@ type renderer struct {
 	conversationRow *cachedRow
 	// other is a second rendering: to compare with out, or the payload of again.
 	other []byte
+	// name has the id by which ChatEngine names the message that was rendered last.
+	name []byte
 }
 
 // keepBuffer is the size up to which a buffer that a large row inflated is
@@ -77,8 +79,37 @@ func (r *renderer) message(row source.Row, index uint32, cut bool) outcome {
 	o := r.payload(contract.Message, plan.MessageTable, row[s.Key].Data, s.Members)
 	if o = r.complete(o, plan.MessageTable, r.messageKey(row)); o == rendered {
 		r.setMessageEvent(contract.Message, index, row)
+		r.event.Other = r.otherName()
 	}
 	return o
+}
+
+// otherName returns the id by which ChatEngine names the message that was rendered
+// last: the client's where it has one, for ChatEngine names by it what was sent
+// through it, and else the provider's; nil for none, or the same.
+func (r *renderer) otherName() []byte {
+	r.env.Quiet = true
+	defer func() { r.env.Quiet = false }()
+	for n := len(r.plan.Names) - 1; n >= 0; n-- {
+		name, ok := r.plan.Names[n].Text(&r.env)
+		switch {
+		case !ok || len(name) == 0 || len(name) > maxKept:
+		case bytes.Equal(name, r.event.Key):
+			return nil
+		default:
+			r.name = append(r.name[:0], name...)
+			return r.name
+		}
+	}
+	return nil
+}
+
+// setAgain notes that the row of the message that was rendered last was there before.
+func (r *renderer) setAgain(row source.Row) {
+	r.event.Again = true
+	if r.plan.NewestBy >= 0 {
+		r.event.Created = r.messageOrder(row, 0)
+	}
 }
 
 // status renders a messageStatus of a message's row.

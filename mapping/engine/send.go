@@ -35,6 +35,9 @@ func (s *sender) message(row source.Row, partial bool, index uint32, emit Emit) 
 		if s.owes() {
 			s.owed.settled(plan.MessageTable, s.messageKey(row))
 		}
+		if s.batch.isUpdate(index) {
+			s.render.setAgain(row)
+		}
 		return s.send(emit)
 	case needsLookup:
 		s.batch.wait(contract.Message, index, s.messageKey(row), row)
@@ -110,7 +113,7 @@ func (s *sender) deliverConversation(emit Emit) error {
 
 func cloneEvent(e *contract.Event) contract.Event {
 	c := *e
-	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload} {
+	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload, &c.Other} {
 		*p = bytes.Clone(*p)
 	}
 	return c

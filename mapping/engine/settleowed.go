@@ -141,7 +141,9 @@ func (s *settler) renderOwed(n *owedEvent) outcome {
 		if n.statusOnly {
 			return s.render.status(row, 0)
 		}
-		return s.render.message(row, 0, cut)
+		o := s.render.message(row, 0, cut)
+		s.render.setAgain(row)
+		return o
 	case plan.ConversationTable:
 		return s.render.conversation(n.key.bytes(), 0)
 	}
