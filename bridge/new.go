@@ -87,6 +87,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
+	d.pipeline.NameMessages(messageNames[cfg.Replay.MessageIDs])
 	if membership != nil {
 		d.pipeline.FollowMembers(membership.table, d.api)
 	}
@@ -114,6 +115,11 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		descriptors: d.descriptors, reload: d.reload,
 	}
 	return d, nil
+}
+
+// messageNames are the ids of messages by the value of replay.message_ids.
+var messageNames = map[string]pipeline.Names{
+	configs.MessageIDsRow: pipeline.RowIDs, configs.MessageIDsProvider: pipeline.ChatEngineIDs,
 }
 
 // serviceKey is the key of the Supabase project, which a reload replaces.

@@ -216,11 +216,20 @@ type Members struct {
 	CacheTTL        time.Duration
 }
 
+// The values of Replay.MessageIDs: by the id of its row, or by the one that ChatEngine
+// knows it by.
+const (
+	MessageIDsRow      = "row"
+	MessageIDsProvider = "provider"
+)
+
 // Replay bounds the log of recent events.
 type Replay struct {
 	Window    time.Duration
 	MaxEvents int
 	MaxBytes  Size
+	// MessageIDs says by which id a message goes: see the values of it.
+	MessageIDs string
 	// StateFile stores the confirmed position across restarts. It is derived from $STATE_DIRECTORY where it is not set; empty for none.
 	StateFile string
 }

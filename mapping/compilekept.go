@@ -1,6 +1,9 @@
 package mapping
 
 import (
+	"reflect"
+	"slices"
+
 	"chatbridge/mapping/internal/convert"
 	"chatbridge/mapping/internal/plan"
 
@@ -29,8 +32,12 @@ func (c *compiler) keptHead(v *yaml.Node, m memberForm, depth int) plan.Expr {
 		c.fail(v, "more than %d expressions with `kept:`", maxKeptExprs)
 		return nil
 	}
-	c.spec.plan.Kept = append(c.spec.plan.Kept, x)
-	return &plan.Kept{Of: x, N: uint8(len(c.spec.plan.Kept) - 1)}
+	n := slices.IndexFunc(c.spec.plan.Kept, func(o plan.Expr) bool { return reflect.DeepEqual(o, x) })
+	if n < 0 { // the same twice is kept once
+		n = len(c.spec.plan.Kept)
+		c.spec.plan.Kept = append(c.spec.plan.Kept, x)
+	}
+	return &plan.Kept{Of: x, N: uint8(n)}
 }
 
 // ownColumns tells that an expression reads columns of the message alone.

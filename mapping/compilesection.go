@@ -20,8 +20,8 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.spec.tables[plan.MessageTable].Conversation = s.Conversation
 	c.spec.tables[plan.MessageTable].Workspace = s.Workspace
 	s.Members = c.members(plan.MessageTable, at, k["members"], formOf[contract.WebSocketMessage]("message"))
-	if n := k["alias"]; n != nil {
-		c.spec.plan.Alias = c.alias(n)
+	if n := k["names"]; n != nil {
+		c.names(n)
 	}
 	follows := c.columnList(plan.MessageTable, k["follows"], "follows")
 	changes := c.columnList(plan.MessageTable, k["changes"], "changes")
@@ -39,17 +39,26 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.messageSlots(s, follows, changes)
 }
 
-// alias compiles the other id of a message. messageStatus waits for nothing, so it is
-// of the message's own columns.
-func (c *compiler) alias(n *yaml.Node) plan.Expr {
-	c.member, c.section = "messageStatus.messageId", plan.MessageTable
-	x := c.compile(n, memberForm{name: "`alias:`", form: convert.FormText}, 0)
-	c.member = ""
-	if x != nil && !ownColumns(x) {
-		c.fail(n, "`alias:` reads columns of the message alone")
-		return nil
+// names compiles the other ids of a message. messageStatus waits for nothing, so they
+// are of the message's own columns.
+func (c *compiler) names(n *yaml.Node) {
+	c.section = plan.MessageTable
+	k := c.keys(n, "names", "provider", "client")
+	for _, name := range []string{"provider", "client"} {
+		if k[name] == nil {
+			continue
+		}
+		c.member = "messageStatus.messageId"
+		x := c.compile(k[name], memberForm{name: "`" + name + ":`", form: convert.FormText}, 0)
+		c.member = ""
+		if x != nil && !ownColumns(x) {
+			c.fail(k[name], "`%s:` reads columns of the message alone", name)
+			return
+		}
+		if x != nil {
+			c.spec.plan.Names = append(c.spec.plan.Names, x)
+		}
 	}
-	return x
 }
 
 // messageSlots tells which columns make which event of an UPDATE.

@@ -3,7 +3,7 @@ package mapping
 import "go.yaml.in/yaml/v3"
 
 // mergeDepth says how deep the sections of two files are merged: a file of the
-// operator's own replaces one key of message, one member, one word list. Below
+// operator's own replaces one key of message, one member, one name, one word list. Below
 // that a value is replaced whole.
 func mergeDepth(path []string) bool {
 	switch len(path) {
@@ -12,7 +12,7 @@ func mergeDepth(path []string) bool {
 	case 1:
 		return true // message, conversation, typing, references, words
 	case 2:
-		return path[1] == "members" || path[0] == "references" || path[0] == "words"
+		return path[1] == "members" || path[1] == "names" || path[0] == "references" || path[0] == "words"
 	}
 	return false
 }

@@ -23,11 +23,13 @@ type Pipeline struct {
 	log *slog.Logger
 
 	// mu guards all up to delay, which the source's goroutine and the timer's use.
-	mu     sync.Mutex
-	mapper *engine.Mapper
-	tx     source.Tx
-	open   bool   // tx is being read
-	offset []byte // the offset argument, a JSON string
+	mu      sync.Mutex
+	mapper  *engine.Mapper
+	tx      source.Tx
+	open    bool   // tx is being read
+	offset  []byte // the offset argument, a JSON string
+	names   Names
+	renamed []byte // a message's payload under another id
 	// gapped: a Gap was reported, after which positions may begin anew.
 	gapped     bool
 	correction correction
@@ -46,6 +48,19 @@ func New(spec *mapping.Spec, opts engine.Options, hub *hub.Hub, log *slog.Logger
 	p.mapper = engine.New(spec, opts)
 	return p
 }
+
+// Names is by which id a message goes to clients. A messageStatus goes under each.
+type Names uint8
+
+const (
+	// RowIDs is by the id of the mapping, the key of the row.
+	RowIDs Names = iota
+	// ChatEngineIDs is by the id by which ChatEngine names it, where that is known.
+	ChatEngineIDs
+)
+
+// NameMessages sets by which id messages go, before the Pipeline is used.
+func (p *Pipeline) NameMessages(n Names) { p.names = n }
 
 // Begin begins a transaction.
 func (p *Pipeline) Begin(tx source.Tx) error {
@@ -136,6 +151,12 @@ func (p *Pipeline) publish(ev *contract.Event) error {
 // put hands an event to the Hub and returns when.
 func (p *Pipeline) put(ev *contract.Event) time.Time {
 	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
+	payload := ev.Payload
+	if p.names == ChatEngineIDs && len(ev.Other) > 0 {
+		p.renamed = contract.Renamed(p.renamed[:0], payload, ev.Other)
+		payload = p.renamed
+		defer p.shrink()
+	}
 	var packet *socketio.Packet
 	if ev.Kind == contract.Typing {
 		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload)
@@ -143,7 +164,7 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 		p.offset = append(p.offset[:0], '"')
 		p.offset = hub.AppendOffset(p.offset, hub.Offset{Position: position, Commit: p.tx.Time})
 		p.offset = append(p.offset, '"')
-		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), ev.Payload, p.offset)
+		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), payload, p.offset)
 	}
 	now := time.Now()
 	p.hub.Publish(&hub.Event{
@@ -151,4 +172,14 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 		Conversation: ev.Conversation, Message: ev.Key, Packet: packet,
 	}, now)
 	return now
+}
+
+// keepBuffer is the size up to which a buffer that a large message inflated is used
+// again.
+const keepBuffer = 1 << 20
+
+func (p *Pipeline) shrink() {
+	if cap(p.renamed) > keepBuffer {
+		p.renamed = nil
+	}
 }

@@ -164,7 +164,7 @@ func (r *Recorder) commit(tx *transaction) {
 	v := c.value
 	// The indexes of the events of a transaction of one row: its own, and its
 	// conversation's.
-	own, conversations := uint32(1), uint32(4)
+	own, conversations := uint32(1), uint32(5)
 	add := func(index uint32, kind history.Kind, conversation, message, status string, optional bool) {
 		r.truth.Events = append(r.truth.Events, history.Event{
 			Position: source.Position{Commit: tx.commit, Index: index}, Kind: kind, Workspace: v["workspace_id"],
@@ -189,8 +189,10 @@ func (r *Recorder) commit(tx *transaction) {
 		// A server that does not know the state before emits every update.
 		same := r.statuses[r.name(v)] == v["status"]
 		add(own, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], same)
-		if r.form != chatengine.Agreeing { // once more under the provider's id
-			add(own+1, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], true)
+		if r.form != chatengine.Agreeing { // once more under the provider's id, and the client's
+			for index := own + 1; index < conversations-1; index++ {
+				add(index, history.MessageStatus, v["conversation_id"], r.name(v), v["status"], true)
+			}
 		}
 		r.statuses[r.name(v)] = v["status"]
 	}

@@ -73,7 +73,7 @@ var gateway = []Mutant{
 	{
 		Name: "gateway: states before the bridge's last one are unsent", Why: "a status goes back after a hand-back",
 		File: "bridge/gateway/handover/sent.go", Package: "bridge/gateway/handover", Tests: []string{"TestUnsent"},
-		Old: `if known[e.subject] || inFeed && e.at.Before(covered) {`, New: `if inFeed && e.at.Before(covered) {`,
+		Old: `if known[subject] || inFeed && e.at.Before(covered) {`, New: `if inFeed && e.at.Before(covered) {`,
 	},
 	{
 		Name: "gateway: any request is evidence", Why: "three requests with a bad chunk take all clients off a healthy ChatEngine",

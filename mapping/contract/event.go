@@ -1,5 +1,7 @@
 package contract
 
+import "chatbridge/internal/jsonscan"
+
 // Kind is the name of an event of the contract.
 type Kind uint8
 
@@ -42,4 +44,22 @@ type Event struct {
 	Status []byte
 	// Payload is the JSON of the event's single argument.
 	Payload []byte
+
+	// Other is the id by which ChatEngine names the message, where that is another
+	// than Key and known; Message only. Its value in the JSON stands right after
+	// MessageHead.
+	Other []byte
+	// Again: the row was there before. Created is then when it was created, in
+	// microseconds since 1970, 0 if that is not known. Message only.
+	Again   bool
+	Created int64
+}
+
+// MessageHead is what the payload of each message begins with; the id follows.
+const MessageHead = `{"id":`
+
+// Renamed appends the payload of a message with another id to dst.
+func Renamed(dst, payload, id []byte) []byte {
+	end, _ := jsonscan.SkipString(payload, len(MessageHead)) // there is one
+	return append(jsonscan.AppendString(append(dst, MessageHead...), id), payload[end:]...)
 }

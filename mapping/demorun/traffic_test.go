@@ -117,7 +117,7 @@ func screenOf(t *testing.T, lines []string) screen {
 			if s.status[m.MessageID] != "" {
 				s.status[m.MessageID] = m.Status
 			} else if m.Status != before.Status || m.ConversationID != before.ConversationID {
-				t.Errorf("a status of a message that was not sent: %s", line) // nor again, under the provider's id
+				t.Errorf("a status of a message that was not sent: %s", line) // nor again, under another id of it
 			}
 			before = m
 		case "conversation":

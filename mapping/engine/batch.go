@@ -4,15 +4,16 @@ import (
 	"slices"
 
 	"chatbridge/mapping/contract"
+	"chatbridge/mapping/internal/plan"
 	"chatbridge/source"
 )
 
 // batch is the part of a transaction that is mapped together: what its rows make
 // that cannot be sent at once.
 //
-// Indexes: row i has rowIndexes of its own, from base+3i: for two messageStatus and
-// a message. After those of all n rows come 2n for conversations: the ones that row i
-// touched first have base+3n+2i and the next; a message that moves touches two. After
+// Indexes: row i has rowIndexes of its own, from base+4i: for three messageStatus
+// and a message. After those of all n rows come 2n for conversations: the ones that row i
+// touched first have base+4n+2i and the next; a message that moves touches two. After
 // them RelatedLimit for each row of a reference that changed. So an index depends on
 // nothing but the rows before it.
 type batch struct {
@@ -38,8 +39,8 @@ type batch struct {
 const (
 	// rowIndexes are the indexes of a row, messageIndex where a message comes after
 	// messageStatus.
-	rowIndexes   = 3
-	messageIndex = 2
+	rowIndexes   = messageIndex + 1
+	messageIndex = 1 + plan.MaxNames
 	// conversationIndexes are those of the conversations that a row touches first.
 	conversationIndexes = 2
 )
@@ -128,6 +129,9 @@ func (b *batch) next(row source.Row) uint32 {
 	b.bytes += rowSize(row)
 	return index
 }
+
+// isUpdate tells whether an index of a row is that of the message of an UPDATE.
+func (b *batch) isUpdate(index uint32) bool { return (index-b.base)%rowIndexes == messageIndex }
 
 func (b *batch) full() bool { return b.rows >= b.maxRows || b.bytes >= b.maxBytes }
 

@@ -152,9 +152,9 @@ func cpuTime(tb testing.TB) time.Duration {
 }
 
 // BenchmarkStatus is one UPDATE of a message's status, with the old row: one
-// messageStatus, and with an alias two.
+// messageStatus, and with another id two.
 func BenchmarkStatus(b *testing.B) {
-	for name, own := range map[string]string{"one": "message: {alias: null}", "two": ""} {
+	for name, own := range map[string]string{"one": "message: {names: null}", "two": ""} {
 		b.Run(name, func(b *testing.B) {
 			spec, err := mapping.Parse("crm", "own.yaml", []byte(own))
 			if err != nil {

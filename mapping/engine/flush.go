@@ -82,6 +82,9 @@ func (s *sender) waiting(emit Emit) error {
 		case contract.Message:
 			o = s.render.message(w.row, w.index, s.memory.fillMessage(w.row))
 			s.note(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
+			if s.batch.isUpdate(w.index) {
+				s.render.setAgain(w.row)
+			}
 		case contract.MessageStatus:
 			if o = s.render.status(w.row, w.index); s.render.env.LookupFailed {
 				s.owe(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
@@ -92,11 +95,11 @@ func (s *sender) waiting(emit Emit) error {
 		if o != rendered {
 			continue
 		}
-		if err := s.deliver(&s.render.event, emit); err != nil {
+		if err := s.deliverRendered(emit); err != nil {
 			return err
 		}
-		if w.kind == contract.MessageStatus && s.render.alias(w.index+1) {
-			if err := s.deliver(&s.render.event, emit); err != nil {
+		if w.kind == contract.MessageStatus {
+			if err := s.otherStatuses(w.index, s.deliverRendered, emit); err != nil {
 				return err
 			}
 		}

@@ -78,13 +78,117 @@ func TestOwnSendsEvents(t *testing.T) {
 	expect(t, payloads(w.tx(update("messages", sending, sent))), `
 1 messageStatus {"messageId":"m1","status":"sent","conversationId":"c1"}
 2 messageStatus {"messageId":"3EB0A1","status":"sent","conversationId":"c1"}
-3 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","status":"sent","metadata":{"providerMessageId":"3EB0A1","clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
+3 messageStatus {"messageId":"`+sentID+`","status":"sent","conversationId":"c1"}
+4 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","status":"sent","metadata":{"providerMessageId":"3EB0A1","clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
 `)
 	failed := sending.with(fields{"status": "failed", "media_path": "x.png"})
 	expect(t, payloads(w.tx(update("messages", sending, failed))), `
 1 messageStatus {"messageId":"m1","status":"failed","conversationId":"c1"}
-3 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","attachments":[{"id":"m1","messageId":"m1","type":"file","url":"x.png","metadata":{"storagePath":"x.png"}}],"status":"failed","metadata":{"clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
+3 messageStatus {"messageId":"`+sentID+`","status":"failed","conversationId":"c1"}
+4 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","attachments":[{"id":"m1","messageId":"m1","type":"file","url":"x.png","metadata":{"storagePath":"x.png"}}],"status":"failed","metadata":{"clientMessageId":"`+sentID+`"},"createdAt":"2026-02-05T18:58:02.000Z"}
 `)
+}
+
+// A status comes once under each of a message's ids, whichever of them are the same;
+// also when it waited for others, and the memory of the client's id is one for all
+// that read it.
+func TestStatusUnderEveryName(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		own, client, external string
+		want                  []string
+	}{
+		{"", "", "", []string{"m1"}},
+		{"", "", "3EB0", []string{"m1", "3EB0"}},
+		{"", "cl_1", "3EB0", []string{"m1", "3EB0", "cl_1"}},
+		{"", "cl_1", "opt_2", []string{"m1", "cl_1"}},
+		{"", "3EB0", "3EB0", []string{"m1", "3EB0"}},
+		{"", "m1", "3EB0", []string{"m1", "3EB0"}},
+		{"", `c"l`, `c"l`, []string{"m1", `c"l`}},
+		{"", "m1", "m1", []string{"m1"}},
+		{"message: {names: null}", "cl_1", "3EB0", []string{"m1"}},
+		{"message: {names: {client: null}}", "cl_1", "3EB0", []string{"m1", "3EB0"}},
+		{"message: {members: {id: [external_id, id]}, names: {provider: id}}", "cl_1", "3EB0", []string{"3EB0", "m1", "cl_1"}},
+	}
+	for _, c := range cases {
+		spec, err := mapping.Parse("crm", "own.yaml", []byte(c.own))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := message.with(fields{"client_id": c.client, "external_id": c.external})
+		for name, lookup := range map[string]engine.Lookup{"at once": nil, "waiting": &answers{}} {
+			w := newWorld(t, spec, engine.Options{Lookup: lookup})
+			var got []string
+			last := uint32(0)
+			for _, e := range w.tx(insert("messages", message.with(fields{"id": "first"})), update("messages", f, f.with(fields{"status": "read"}))) {
+				if e.Kind == contract.MessageStatus {
+					got = append(got, string(e.Key))
+				}
+				if e.Index <= last {
+					t.Errorf("index %d after %d", e.Index, last)
+				}
+				last = e.Index
+			}
+			if fmt.Sprint(got) != fmt.Sprint(c.want) {
+				t.Errorf("%s, client_id %q, external_id %q, %s: %q, want %q", c.own, c.client, c.external, name, got, c.want)
+			}
+		}
+	}
+}
+
+// ChatEngine names a message by the id that its client sent it with, else by the
+// provider's, from the INSERT on; each message event tells it, and whether the row was
+// there before.
+func TestOtherName(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ own, client, external, want string }{
+		{"", "", "", ""},
+		{"", "", "3EB0", "3EB0"},
+		{"", "", "opt_1", "opt_1"},
+		{"", "cl_1", "3EB0", "cl_1"},
+		{"", `c"l`, "3EB0", `c"l`},
+		{"", "m1", "3EB0", ""},
+		{"message: {names: {client: null}}", "cl_1", "3EB0", "3EB0"},
+		{"message: {names: null}", "cl_1", "3EB0", ""},
+	}
+	for _, c := range cases {
+		spec, err := mapping.Parse("crm", "own.yaml", []byte(c.own))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := message.with(fields{"client_id": c.client, "external_id": c.external})
+		edited := f.with(fields{"body": "edited"})
+		for name, lookup := range map[string]engine.Lookup{"at once": nil, "waiting": &answers{}} {
+			w := newWorld(t, spec, engine.Options{Lookup: lookup})
+			n := 0
+			for _, e := range w.tx(insert("messages", f), update("messages", f, edited)) {
+				if e.Kind != contract.Message {
+					continue
+				}
+				created := int64(0)
+				if n++; n == 2 {
+					created = 1_770_317_882_000_000
+				}
+				if string(e.Other) != c.want || e.Again != (n == 2) || e.Created != created {
+					t.Errorf("%s, client_id %q, external_id %q, %s: %q, again %v, created %d", c.own, c.client, c.external, name, e.Other, e.Again, e.Created)
+				}
+				renamed := contract.Renamed(nil, e.Payload, []byte(`x"y`))
+				if want := strings.Replace(string(e.Payload), `"id":"m1"`, `"id":"x\"y"`, 1); string(renamed) != want {
+					t.Errorf("renamed:\n%s\nwant\n%s", renamed, want)
+				}
+			}
+			if n != 2 {
+				t.Errorf("%d messages", n)
+			}
+		}
+	}
+	w := newWorld(t, load(t, "crm"), engine.Options{})
+	w.tx(insert("messages", sending))
+	for _, e := range w.tx(update("messages", sending, sending.with(fields{"status": "sent", "external_id": "3EB0A1"}))) {
+		if e.Kind == contract.Message && string(e.Other) != sentID {
+			t.Errorf("sent: %q", e.Other)
+		}
+	}
 }
 
 // Which ids are whose.

@@ -39,14 +39,14 @@ func TestIndexesDependOnTheRowsAlone(t *testing.T) {
 		}
 	}
 	want := `
-4 message c1 m1
-7 messageStatus c1 m1
-8 messageStatus c1 3EB0
-9 message c1 m1
-10 message c2 m2
-13 typing c1 c1
-16 conversation c1 c1
-22 conversation c2 c2
+5 message c1 m1
+9 messageStatus c1 m1
+10 messageStatus c1 3EB0
+12 message c1 m1
+13 message c2 m2
+17 typing c1 c1
+21 conversation c1 c1
+27 conversation c2 c2
 `
 	cold := newWorld(t, spec, engine.Options{})
 	expect(t, outline(cold.tx(steps()...)), want)
@@ -164,8 +164,8 @@ func TestLookupsDoNotOverruleTheStream(t *testing.T) {
 		t.Fatalf("asked %d times", len(a.asked))
 	}
 	expect(t, payloads(events), `
-7 conversation {"id":"c2","workspaceId":"w1","contactId":"ct2","channel":"whatsapp","participants":[{"id":"ct2","name":"Bia"}],"updatedAt":"2026-01-01T00:00:00.000Z"}
-9 conversation {"id":"c1","workspaceId":"w1","contactId":"ct1","whatsappNumberId":"new","channel":"whatsapp","participants":[{"id":"ct1","name":"Ana"}],"lastMessage":{"id":"m1","content":"hi","senderId":"5511987654321","createdAt":"2026-02-05T18:58:02.000Z"},"updatedAt":"2026-01-01T00:00:00.000Z"}
+9 conversation {"id":"c2","workspaceId":"w1","contactId":"ct2","channel":"whatsapp","participants":[{"id":"ct2","name":"Bia"}],"updatedAt":"2026-01-01T00:00:00.000Z"}
+11 conversation {"id":"c1","workspaceId":"w1","contactId":"ct1","whatsappNumberId":"new","channel":"whatsapp","participants":[{"id":"ct1","name":"Ana"}],"lastMessage":{"id":"m1","content":"hi","senderId":"5511987654321","createdAt":"2026-02-05T18:58:02.000Z"},"updatedAt":"2026-01-01T00:00:00.000Z"}
 `)
 }
 
@@ -179,7 +179,7 @@ func TestLookupFails(t *testing.T) {
 			events := w.tx(insert("messages", message.with(fields{"whatsapp_number_id": "n1"})))
 			expect(t, payloads(events), `
 1 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"99900000000","type":"text","content":"hi","status":"sent","createdAt":"2026-02-05T18:58:02.000Z"}
-4 conversation {"id":"c1","workspaceId":"w1","whatsappNumberId":"n1","channel":"whatsapp","participants":[],"lastMessage":{"id":"m1","content":"hi","senderId":"99900000000","createdAt":"2026-02-05T18:58:02.000Z"},"updatedAt":"2026-02-05T18:58:02.000Z"}
+5 conversation {"id":"c1","workspaceId":"w1","whatsappNumberId":"n1","channel":"whatsapp","participants":[],"lastMessage":{"id":"m1","content":"hi","senderId":"99900000000","createdAt":"2026-02-05T18:58:02.000Z"},"updatedAt":"2026-02-05T18:58:02.000Z"}
 `)
 			if s := w.m.Stats().Lookups; s.Timeouts+s.Errors != 1 {
 				t.Errorf("stats: %+v", s)
@@ -271,7 +271,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	if got := outline(w.tx(update("messages", nil, message.with(fields{"id": "m0", "conversation_id": "c0", "body": "edited"})))); got != "1 messageStatus c0 m0\n" {
 		t.Errorf("forgotten message: %s", got)
 	}
-	if got := outline(w.tx(update("messages", nil, message.with(fields{"id": "m499", "conversation_id": "c499", "body": "edited"})))); got != "3 message c499 m499\n4 conversation c499 c499\n" {
+	if got := outline(w.tx(update("messages", nil, message.with(fields{"id": "m499", "conversation_id": "c499", "body": "edited"})))); got != "4 message c499 m499\n5 conversation c499 c499\n" {
 		t.Errorf("remembered message: %s", got)
 	}
 }
@@ -297,7 +297,7 @@ func TestTransactionComesAgain(t *testing.T) {
 	}
 	w.commit--
 	got := outline(w.tx(steps...))
-	for _, want := range []string{"6 message c1 m1\n", "7 messageStatus c1 m1\n", "10 conversation c1 c1\n"} {
+	for _, want := range []string{"8 message c1 m1\n", "9 messageStatus c1 m1\n", "13 conversation c1 c1\n"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in:\n%s", want, got)
 		}
@@ -350,8 +350,8 @@ func TestRealtimeForms(t *testing.T) {
 	expect(t, got, `
 1 message {"id":"m1","workspaceId":"w1","conversationId":"c1","senderId":"me","type":"text","content":"hi","status":"sent","metadata":{"quotedMessage": {"a" :1}
 },"createdAt":"2026-02-05T18:58:02.123Z"}
-4 typing {"conversationId":"c1","userId":"ct1","isTyping":true}
-7 conversation {"id":"c1","workspaceId":"w1","contactId":"ct1","channel":"whatsapp","participants":[{"id":"ct1","name":"Ana"}],"lastMessage":{"id":"m1","content":"hi","senderId":"me","createdAt":"2026-02-05T18:58:02.123Z"},"updatedAt":"2026-01-01T00:00:00.000Z"}
+5 typing {"conversationId":"c1","userId":"ct1","isTyping":true}
+9 conversation {"id":"c1","workspaceId":"w1","contactId":"ct1","channel":"whatsapp","participants":[{"id":"ct1","name":"Ana"}],"lastMessage":{"id":"m1","content":"hi","senderId":"me","createdAt":"2026-02-05T18:58:02.123Z"},"updatedAt":"2026-01-01T00:00:00.000Z"}
 `)
 }
 
@@ -447,9 +447,9 @@ func TestDeletedWithinTheTransaction(t *testing.T) {
 		step{op: source.Delete, table: "messages", old: message}, step{op: source.Delete, table: "conversations", old: conversation},
 		insert("messages", message.with(fields{"id": "m2", "conversation_id": "c2"}))))
 	expect(t, got, `
-4 message c1 m1
-13 message c2 m2
-24 conversation c2 c2
+5 message c1 m1
+17 message c2 m2
+29 conversation c2 c2
 `)
 }
 
@@ -512,7 +512,7 @@ func TestContactChanges(t *testing.T) {
 	w.tx(insert("contacts", ana), insert("conversations", conversation.with(fields{"id": "c2"})), insert("conversations", conversation),
 		insert("conversations", conversation.with(fields{"id": "c3", "contact_id": "ct2"})))
 	renamed := ana.with(fields{"name": "Ana Maria"})
-	expect(t, outline(w.tx(update("contacts", ana, renamed))), "6 conversation c1 c1\n7 conversation c2 c2")
+	expect(t, outline(w.tx(update("contacts", ana, renamed))), "7 conversation c1 c1\n8 conversation c2 c2")
 	expect(t, outline(w.tx(update("contacts", renamed, renamed.with(fields{"email": "x"})))), "")
 
 	a := &answers{}
@@ -525,7 +525,7 @@ func TestContactChanges(t *testing.T) {
 		t.Errorf("%d events: %s", len(events), outline(events))
 	}
 	next := w.tx(update("contacts", renamed, ana))
-	if last := events[len(events)-1].Index; len(next) != engine.RelatedLimit || last > 11+engine.RelatedLimit {
+	if last := events[len(events)-1].Index; len(next) != engine.RelatedLimit || last > 13+engine.RelatedLimit {
 		t.Errorf("%d events, the last index was %d", len(next), last)
 	}
 	if len(a.asked) != 2 || len(a.asked[0].Related) != 1 {

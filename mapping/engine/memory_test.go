@@ -57,7 +57,7 @@ func TestOneConversationEventForATransaction(t *testing.T) {
 		update("conversations", conversation, conversation.with(fields{"unread_count": "3"}))))
 	expect(t, got, `
 1 message c1 m1
-7 conversation c1 c1
+9 conversation c1 c1
 `)
 }
 

@@ -38,8 +38,10 @@ type renderer struct {
 	// conversationRow is the remembered row that the latest conversation event was
 	// rendered from, nil for none.
 	conversationRow *cachedRow
-	// other is a second rendering: to compare with out, or the payload of alias.
+	// other is a second rendering: to compare with out, or the payload of again.
 	other []byte
+	// name has the id by which ChatEngine names the message that was rendered last.
+	name []byte
 }
 
 // keepBuffer is the size up to which a buffer that a large row inflated is
@@ -77,8 +79,37 @@ func (r *renderer) message(row source.Row, index uint32, cut bool) outcome {
 	o := r.payload(contract.Message, plan.MessageTable, row[s.Key].Data, s.Members)
 	if o = r.complete(o, plan.MessageTable, r.messageKey(row)); o == rendered {
 		r.setMessageEvent(contract.Message, index, row)
+		r.event.Other = r.otherName()
 	}
 	return o
+}
+
+// otherName returns the id by which ChatEngine names the message that was rendered
+// last: the client's where it has one, for ChatEngine names by it what was sent
+// through it, and else the provider's; nil for none, or the same.
+func (r *renderer) otherName() []byte {
+	r.env.Quiet = true
+	defer func() { r.env.Quiet = false }()
+	for n := len(r.plan.Names) - 1; n >= 0; n-- {
+		name, ok := r.plan.Names[n].Text(&r.env)
+		switch {
+		case !ok || len(name) == 0 || len(name) > maxKept:
+		case bytes.Equal(name, r.event.Key):
+			return nil
+		default:
+			r.name = append(r.name[:0], name...)
+			return r.name
+		}
+	}
+	return nil
+}
+
+// setAgain notes that the row of the message that was rendered last was there before.
+func (r *renderer) setAgain(row source.Row) {
+	r.event.Again = true
+	if r.plan.NewestBy >= 0 {
+		r.event.Created = r.messageOrder(row, 0)
+	}
 }
 
 // status renders a messageStatus of a message's row.
@@ -117,24 +148,27 @@ func (r *renderer) status(row source.Row, index uint32) outcome {
 // The beginning of a messageStatus, and what is between id and status.
 const statusHead, statusMiddle = `{"messageId":`, `,"status":`
 
-// alias renders the messageStatus that was rendered last once more, under the other
-// id by which clients may know the message. It is false where there is none, or it is
-// the same.
-func (r *renderer) alias(index uint32) bool {
-	if r.plan.Alias == nil {
-		return false
-	}
+// again renders the messageStatus that was rendered last once more, under the nth
+// of the other ids by which clients may know the message. It is false where there is
+// none, or it is one of those before.
+func (r *renderer) again(n int, index uint32) bool {
 	idEnd := r.statusAt - len(statusMiddle)
-	out, ok := r.plan.Alias.JSON(append(r.other[:0], statusHead...), &r.env)
+	out, ok := r.plan.Names[n].JSON(append(r.other[:0], statusHead...), &r.env)
 	r.other = out
-	if !ok || r.env.Over || bytes.Equal(out[len(statusHead):], r.out[len(statusHead):idEnd]) {
+	id := out[len(statusHead):]
+	if !ok || r.env.Over || bytes.Equal(id, r.out[len(statusHead):idEnd]) {
 		return false
 	}
-	key := plainText(out[len(statusHead):])
-	r.other = append(out, r.out[idEnd:]...)
+	key := plainText(id)
 	if key == nil {
-		key, _ = r.plan.Alias.Text(&r.env)
+		key, _ = r.plan.Names[n].Text(&r.env)
 	}
+	for _, before := range r.plan.Names[:n] {
+		if known, ok := before.Text(&r.env); ok && bytes.Equal(known, key) {
+			return false
+		}
+	}
+	r.other = append(out, r.out[idEnd:]...)
 	r.event.Index, r.event.Key, r.event.Payload = index, key, r.other
 	return len(r.other) <= r.env.Most
 }

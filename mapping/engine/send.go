@@ -35,6 +35,9 @@ func (s *sender) message(row source.Row, partial bool, index uint32, emit Emit) 
 		if s.owes() {
 			s.owed.settled(plan.MessageTable, s.messageKey(row))
 		}
+		if s.batch.isUpdate(index) {
+			s.render.setAgain(row)
+		}
 		return s.send(emit)
 	case needsLookup:
 		s.batch.wait(contract.Message, index, s.messageKey(row), row)
@@ -42,20 +45,37 @@ func (s *sender) message(row source.Row, partial bool, index uint32, emit Emit) 
 	return nil
 }
 
-// status makes a messageStatus event, and one under the message's other id. They
-// need nothing looked up, unless the mapping says so.
+// status makes a messageStatus event, and one under each of the message's other ids.
+// They need nothing looked up, unless the mapping says so.
 func (s *sender) status(row source.Row, index uint32, emit Emit) error {
 	switch s.render.status(row, index) {
 	case rendered:
-		if err := s.send(emit); err != nil || !s.render.alias(index+1) {
+		if err := s.send(emit); err != nil {
 			return err
 		}
-		return s.send(emit)
+		return s.otherStatuses(index, s.send, emit)
 	case needsLookup:
 		s.batch.wait(contract.MessageStatus, index, s.messageKey(row), row)
 	}
 	return nil
 }
+
+// otherStatuses sends the rendered messageStatus under the message's other ids, at
+// the indexes after its own.
+func (s *sender) otherStatuses(index uint32, send func(Emit) error, emit Emit) error {
+	for n := range s.plan.Names {
+		if !s.render.again(n, index+1+uint32(n)) {
+			continue
+		}
+		if err := send(emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliverRendered emits the rendered event.
+func (s *sender) deliverRendered(emit Emit) error { return s.deliver(&s.render.event, emit) }
 
 // typing makes a typing event of a conversation's row.
 func (s *sender) typing(row source.Row, index uint32, emit Emit) error {
@@ -93,7 +113,7 @@ func (s *sender) deliverConversation(emit Emit) error {
 
 func cloneEvent(e *contract.Event) contract.Event {
 	c := *e
-	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload} {
+	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload, &c.Other} {
 		*p = bytes.Clone(*p)
 	}
 	return c

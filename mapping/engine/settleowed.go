@@ -100,16 +100,20 @@ func (s *settler) again(n *owedEvent, emit Emit) error {
 		s.owed.abandon(n)
 		return nil
 	default:
-		s.render.event.Index = s.nextIndex()
+		index := s.nextIndex()
+		s.render.event.Index = index
 		deliver := s.deliverConversation
 		if n.table == plan.MessageTable {
-			deliver = func(emit Emit) error { return s.deliver(&s.render.event, emit) }
+			deliver = s.deliverRendered
 		}
 		if err := deliver(emit); err != nil {
 			return err
 		}
-		if n.statusOnly && s.render.alias(s.nextIndex()) {
-			if err := deliver(emit); err != nil {
+		if n.statusOnly {
+			for range s.plan.Names {
+				s.nextIndex()
+			}
+			if err := s.otherStatuses(index, deliver, emit); err != nil {
 				return err
 			}
 		}
@@ -137,7 +141,9 @@ func (s *settler) renderOwed(n *owedEvent) outcome {
 		if n.statusOnly {
 			return s.render.status(row, 0)
 		}
-		return s.render.message(row, 0, cut)
+		o := s.render.message(row, 0, cut)
+		s.render.setAgain(row)
+		return o
 	case plan.ConversationTable:
 		return s.render.conversation(n.key.bytes(), 0)
 	}

@@ -13,14 +13,12 @@ const maxBuffered = 1 << 20
 // buffered is an event of ChatEngine's that waits.
 type buffered struct {
 	frame.Frame
-	at             time.Time
-	subject, state string // of identify
+	identity
+	at time.Time
 }
 
 func newBuffered(f frame.Frame, at time.Time) buffered {
-	b := buffered{Frame: f, at: at}
-	b.subject, b.state = identify(f.Payload)
-	return b
+	return buffered{Frame: f, identity: identify(f.Payload), at: at}
 }
 
 // buffer holds ChatEngine's events in their order. Handover.mu guards it.

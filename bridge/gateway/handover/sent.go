@@ -3,6 +3,7 @@ package handover
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"chatbridge/internal/jsonscan"
@@ -17,22 +18,52 @@ const (
 
 // sentStates is what the bridge has sent to a client.
 type sentStates struct {
-	of   map[string][]string // by subject, each state
-	size int                 // bytes
+	of map[string][]string // by subject, each state
+	// ids are the ids of messages by their other names: ChatEngine may know a message
+	// by another of its names than the bridge.
+	ids  map[string]string
+	size int // bytes
 }
 
 // add remembers an event.
 func (s *sentStates) add(packet []byte) {
-	subject, state := identify(packet)
-	size := s.size + sentEvent + len(subject) + len(state)
-	if subject == "" || size > maxSent || s.has(subject, state) {
+	e := identify(packet)
+	size := s.size + sentEvent + len(e.subject) + len(e.state)
+	for _, name := range e.names {
+		size += sentEvent + len(name)
+	}
+	if e.subject == "" || size > maxSent {
 		return
 	}
 	if s.of == nil {
-		s.of = make(map[string][]string)
+		s.of, s.ids = make(map[string][]string), make(map[string]string)
 	}
-	s.of[subject] = append(s.of[subject], state)
-	s.size = size
+	for _, name := range e.names {
+		if _, ok := s.ids[name]; !ok {
+			s.ids[name] = e.subject[len(messagePrefix):]
+			s.size += sentEvent + len(name)
+		}
+	}
+	if !s.has(e.subject, e.state) {
+		s.of[e.subject] = append(s.of[e.subject], e.state)
+		s.size += sentEvent + len(e.subject) + len(e.state)
+	}
+}
+
+// known is an event's identity with the bridge's ids for ChatEngine's.
+func (s *sentStates) known(e identity) (subject, state string) {
+	if id, ok := s.ids[e.state]; ok && strings.HasPrefix(e.subject, conversationPrefix) {
+		return e.subject, id
+	}
+	if !strings.HasPrefix(e.subject, messagePrefix) || s.of[e.subject] != nil {
+		return e.subject, e.state
+	}
+	for _, name := range append(e.names, e.subject[len(messagePrefix):]) {
+		if id, ok := s.ids[name]; ok {
+			return messagePrefix + id, e.state
+		}
+	}
+	return e.subject, e.state
 }
 
 func (s *sentStates) has(subject, state string) bool { return slices.Contains(s.of[subject], state) }
@@ -45,13 +76,13 @@ func (s *sentStates) unsent(events []buffered, covered time.Time) []buffered {
 	known := make(map[string]bool)
 	var unsent []buffered
 	for _, e := range slices.Backward(events) {
-		if e.subject != "" {
-			_, inFeed := s.of[e.subject]
-			if known[e.subject] || inFeed && e.at.Before(covered) {
+		if subject, state := s.known(e.identity); subject != "" {
+			_, inFeed := s.of[subject]
+			if known[subject] || inFeed && e.at.Before(covered) {
 				continue
 			}
-			if s.has(e.subject, e.state) {
-				known[e.subject] = true
+			if s.has(subject, state) {
+				known[subject] = true
 				continue
 			}
 		}
@@ -61,49 +92,76 @@ func (s *sentStates) unsent(events []buffered, covered time.Time) []buffered {
 	return unsent
 }
 
-// identify returns the row that an event is about and the state that it gives
-// to it: two events with the same leave the client in the same state. Both are
-// empty for an event that cannot be identified.
+// identity is the row that an event is about and the state that it gives to it: two
+// events with the same leave the client in the same state. All is empty for an event
+// that cannot be identified.
+type identity struct {
+	subject, state string
+	names          []string // of a message, beside its id
+}
+
+// What subjects begin with; the id follows.
+const messagePrefix, statusPrefix, conversationPrefix = "m ", "s ", "c "
+
+// identify returns the identity of an event.
 //
 // It keeps a hand-over from going back in time: of a message that was delivered,
 // then read, the bridge may have sent read alone; ChatEngine's delivered, sent
 // last, would stay.
-func identify(packet []byte) (subject, state string) {
+func identify(packet []byte) (e identity) {
 	start := bytes.IndexByte(packet, '[')
 	if start < 0 {
-		return "", ""
+		return e
 	}
 	args := jsonscan.Iterate(packet[start:])
 	if !args.Next() {
-		return "", ""
+		return e
 	}
-	prefix, key, stateKey := "", "", ""
+	prefix, key, stateKey := "", "id", ""
 	switch text(args.Value) {
 	case "message":
-		prefix, key = "m ", "id"
+		prefix, stateKey = messagePrefix, "metadata"
 	case "messageStatus":
-		prefix, key, stateKey = "s ", "messageId", "status"
+		prefix, key, stateKey = statusPrefix, "messageId", "status"
 	case "conversation":
-		prefix, key, stateKey = "c ", "id", "lastMessage"
+		prefix, stateKey = conversationPrefix, "lastMessage"
 	default:
-		return "", ""
+		return e
 	}
 	if !args.Next() {
-		return "", ""
+		return e
 	}
-	id := ""
-	for row := jsonscan.Iterate(args.Value); row.Next() && row.Key != nil && (id == "" || stateKey != "" && state == ""); {
+	var id string
+	var state []byte
+	for row := jsonscan.Iterate(args.Value); row.Next() && row.Key != nil && (id == "" || state == nil); {
 		switch {
 		case jsonscan.KeyIs(row.Key, key):
 			id = text(row.Value)
-		case stateKey != "" && jsonscan.KeyIs(row.Key, stateKey):
-			state = stateOf(row.Value)
+		case jsonscan.KeyIs(row.Key, stateKey):
+			state = row.Value
 		}
 	}
-	if id == "" {
-		return "", ""
+	switch {
+	case id == "":
+	case prefix == messagePrefix:
+		e = identity{prefix + id, "", namesOf(state)}
+	default:
+		e = identity{prefix + id, stateOf(state), nil}
 	}
-	return prefix + id, state
+	return e
+}
+
+// namesOf are the ids that a message's metadata has.
+func namesOf(metadata []byte) []string {
+	var names []string
+	for it := jsonscan.Iterate(metadata); it.Next() && it.Key != nil; {
+		if jsonscan.KeyIs(it.Key, "providerMessageId") || jsonscan.KeyIs(it.Key, "clientMessageId") {
+			if name := text(it.Value); name != "" {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
 }
 
 // stateOf is a text, or the id of an object.

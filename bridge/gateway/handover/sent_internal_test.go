@@ -56,6 +56,25 @@ func TestUnsent(t *testing.T) {
 			young: []string{`42["message",{"id":"1"}]`, `42["message",{"id":"2"}]`, `42["message",{"id":"3"}]`},
 			want:  []string{`42["message",{"id":"1"}]`, `42["message",{"id":"3"}]`},
 		},
+		"messages under another of their names": {
+			sent: []string{`42["message",{"id":"row","metadata":{"a":{}}}]`, `42["message",{"id":"row","metadata":{"a":{},"providerMessageId":"P","clientMessageId":"opt_1"}},"offset"]`},
+			young: []string{
+				`42["message",{"id":"opt_1","metadata":{"clientMessageId":"opt_1"}}]`, `42["message",{"id":"P","metadata":{"providerMessageId":"P"}}]`,
+				`42["message",{"id":"?","metadata":{"clientMessageId":"opt_1"}}]`, `42["message",{"id":"P","metadata":7}]`,
+				`42["message",{"id":"row"}]`, `42["message",{"id":"Q","metadata":{"providerMessageId":"Q"}}]`,
+			},
+			want: []string{`42["message",{"id":"Q","metadata":{"providerMessageId":"Q"}}]`},
+		},
+		"conversations with a last message under another name": {
+			sent:  []string{`42["message",{"id":"row","metadata":{"providerMessageId":"P"}}]`, conversation("row")},
+			young: []string{conversation("O"), conversation("P"), conversation("Q")},
+			want:  []string{conversation("Q")},
+		},
+		"statuses come under each name": {
+			sent:  []string{`42["message",{"id":"row","metadata":{"providerMessageId":"m"}}]`, `42["messageStatus",{"messageId":"row","status":"read"}]`},
+			young: []string{status("read")},
+			want:  []string{status("read")},
+		},
 		"what cannot be identified": {
 			sent: []string{`42["message",{}]`}, young: []string{`42["message",{}]`}, want: []string{`42["message",{}]`},
 		},

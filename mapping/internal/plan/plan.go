@@ -13,6 +13,8 @@ const (
 const (
 	// MaxReferences bounds the references of a mapping.
 	MaxReferences = 14
+	// MaxNames bounds the ids of a message beside its own.
+	MaxNames = 2
 	// MaxTables bounds its tables.
 	MaxTables = int(FirstReference) + MaxReferences
 )
@@ -43,9 +45,9 @@ type Plan struct {
 	// transaction only.
 	InsertedOnly bool
 	IDMember     Expr
-	// Alias is another id by which clients may know a message, nil for none. It
-	// reads the message's columns alone.
-	Alias Expr
+	// Names are the other ids by which clients may know a message, at most MaxNames.
+	// They read the message's columns alone.
+	Names []Expr
 	// StatusMember is what is known of a message's status: the member without its
 	// fallback. StatusKept is its place in Kept, Statuses are the contract's.
 	StatusMember Expr
