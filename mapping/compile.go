@@ -133,7 +133,7 @@ func (c *compiler) document(top *yaml.Node) {
 		c.wordTables(w)
 	}
 	// All tables are declared first: expressions of one refer to the others.
-	msg := c.keys(k["message"], "message", "table", "key", "workspace", "conversation", "newest_by", "follows", "changes", "unknown", "alias", "members")
+	msg := c.keys(k["message"], "message", "table", "key", "workspace", "conversation", "where", "newest_by", "follows", "changes", "unknown", "alias", "members")
 	conv := c.keys(k["conversation"], "conversation", "table", "key", "workspace", "where", "changes", "unknown", "last_message", "members")
 	c.table("message", k["message"], msg, true)
 	c.table("conversation", k["conversation"], conv, true)

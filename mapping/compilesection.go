@@ -20,6 +20,9 @@ func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	c.spec.tables[plan.MessageTable].Conversation = s.Conversation
 	c.spec.tables[plan.MessageTable].Workspace = s.Workspace
 	s.Members = c.members(plan.MessageTable, at, k["members"], formOf[contract.WebSocketMessage]("message"))
+	if n := k["where"]; n != nil {
+		c.messageWhere(n)
+	}
 	if n := k["alias"]; n != nil {
 		c.spec.plan.Alias = c.alias(n)
 	}

@@ -22,6 +22,7 @@
 //	compilestatus.go     the status, with and without its fallback
 //	compilemodified.go   what may stand beside a head: as, words, shape, else
 //	compilecondition.go  conditions
+//	compilewhere.go      which messages make events
 //	compileslots.go      which columns which event reads
 //	contractform.go      what the contract says of a member, read off its Go types
 //	check.go             Check: the Spec against the real columns

@@ -83,6 +83,7 @@ func (s *sender) waiting(emit Emit) error {
 			o = s.render.message(w.row, w.index, s.memory.fillMessage(w.row))
 			s.note(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
 		case contract.MessageStatus:
+			s.memory.fillMessage(w.row)
 			if o = s.render.status(w.row, w.index); s.render.env.LookupFailed {
 				s.owe(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
 			}

@@ -228,6 +228,7 @@ func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, 
 			v.Set(e.alias+".order", by+".desc,"+name(e.table, e.table.Key)+".desc")
 			v.Set(e.alias+"."+by, "not.is.null")
 			v.Set(e.alias+".limit", "1")
+			p.onlyWanted(v, e.alias+".")
 		}
 	}
 	v.Set("select", list)

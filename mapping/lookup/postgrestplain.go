@@ -86,6 +86,7 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []engine.F
 				v.Set("order", by+".desc,"+name(m, m.Key)+".desc")
 				v.Set(by, "not.is.null")
 				v.Set("limit", "1")
+				p.onlyWanted(v, "")
 				return p.rows(ctx, c, m, v, true)
 			})
 		}

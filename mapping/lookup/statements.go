@@ -8,6 +8,7 @@ import (
 
 	"chatbridge/mapping"
 	"chatbridge/mapping/engine"
+	"chatbridge/mapping/internal/plan"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -52,6 +53,8 @@ type columnTypes map[string]string
 type builder struct {
 	tables  []mapping.Table
 	columns []columnTypes
+	// where is the condition of messages that make events, nil for all.
+	where plan.Condition
 }
 
 // pick is a condition that picks rows; column is the quoted column of their
@@ -62,7 +65,7 @@ type pick struct {
 }
 
 func newStatements(spec *mapping.Spec, columns []columnTypes) statements {
-	b := builder{spec.Tables(), columns}
+	b := builder{spec.Tables(), columns, spec.Plan().Message.Where}
 	s := statements{references: map[string]query{}, related: map[string][]query{}}
 	conversations := b.picks(1, "c", b.tables[1].Key)
 	s.conversations = b.query(1, "conversations", b.picks(1, "a", b.tables[1].Key))
@@ -164,10 +167,10 @@ func (b builder) newest(conversations pick) query {
 	if by == "" || key == "" || b.quote(0, m.Conversation) == "" || b.quote(0, m.Workspace) == "" || b.quote(1, conversation.Workspace) == "" || b.quote(1, conversation.Key) == "" {
 		return query{}
 	}
-	text := fmt.Sprintf(`select %s from %s c cross join lateral (select %s from %s m where %s and %s and m.%s is not null order by m.%s desc, m.%s desc limit 1) a where %s`,
+	text := fmt.Sprintf(`select %s from %s c cross join lateral (select %s from %s m where %s and %s and m.%s is not null%s order by m.%s desc, m.%s desc limit 1) a where %s`,
 		b.list(0), b.table(1), b.existing(0, "m"), b.table(0),
 		b.equal(0, "m", m.Conversation, 1, "c", conversation.Key), b.equal(0, "m", m.Workspace, 1, "c", conversation.Workspace),
-		by, by, key, conversations.where)
+		by, b.wanted("m"), by, key, conversations.where)
 	return query{text: text, role: m.Role, newest: true, what: "newest messages", workspaces: conversations.workspaces}
 }
 
