@@ -133,7 +133,7 @@ func (c *compiler) document(top *yaml.Node) {
 		c.wordTables(w)
 	}
 	// All tables are declared first: expressions of one refer to the others.
-	msg := c.keys(k["message"], "message", "table", "key", "workspace", "conversation", "newest_by", "follows", "changes", "unknown", "names", "members")
+	msg := c.keys(k["message"], "message", "table", "key", "workspace", "conversation", "where", "newest_by", "follows", "changes", "unknown", "names", "members")
 	conv := c.keys(k["conversation"], "conversation", "table", "key", "workspace", "where", "changes", "unknown", "last_message", "members")
 	c.table("message", k["message"], msg, true)
 	c.table("conversation", k["conversation"], conv, true)
@@ -201,7 +201,7 @@ func (c *compiler) plainColumn(t plan.TableID, at *yaml.Node, k map[string]*yaml
 // it is new.
 func (c *compiler) slot(t plan.TableID, column string, at *yaml.Node) int {
 	cols := &c.spec.tables[t].Columns
-	i := slices.IndexFunc(*cols, func(x Column) bool { return x.Name == column })
+	i := slices.IndexFunc(*cols, func(x Column) bool { return x.Name == column && !x.Derived() })
 	if i < 0 {
 		i = len(*cols)
 		*cols = append(*cols, Column{Name: column, at: c.place(at), own: c.origin[at]})

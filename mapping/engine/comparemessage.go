@@ -98,10 +98,10 @@ func (c *comparer) statusDiffers(row source.Row, id rowKey, hashes []uint64) boo
 		before := string(now) // the next evaluation uses the same buffer
 		return string(c.render.statusOf(c.old)) != before
 	}
-	if hashes == nil || hashes[len(row)] == hashUnknown {
+	if hashes == nil || hashes[len(row)+statusExtra] == hashUnknown {
 		return true
 	}
-	return hashes[len(row)] != c.memory.fingerprints.hash(source.Value{Kind: source.Text, Data: now})
+	return hashes[len(row)+statusExtra] != c.memory.fingerprints.hash(source.Value{Kind: source.Text, Data: now})
 }
 
 // keepValues remembers what the message's row had and has no more (`kept:`): from

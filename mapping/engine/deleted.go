@@ -22,7 +22,7 @@ func (m *Mapper) deleted(b *binding, c *source.Change) {
 		m.send.batch.dropConversation(key, !ok)
 	}
 	m.send.owed.drop(b.table, key, !ok)
-	if ok && b.table == plan.MessageTable {
+	if ok && b.table == plan.MessageTable && m.send.render.fit(old) != leftOut {
 		m.deletedPreview(old, key)
 	}
 	if ok {

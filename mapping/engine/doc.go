@@ -15,6 +15,7 @@
 //	mapper.go         Mapper: one change after the other
 //	options.go        Options
 //	message.go        what a change of a message makes
+//	where.go          messages that the mapping leaves out, and that come or go by it
 //	conversation.go   what a change of a conversation, or of a reference, makes
 //	preview.go        whose last message another row of messages changes
 //	deleted.go        DELETE and TRUNCATE

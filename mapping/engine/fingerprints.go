@@ -30,6 +30,14 @@ const (
 	hashNull    = 1
 )
 
+// What a message's fingerprint has after the hashes of its columns: that of its status
+// in the contract's words, and its fit.
+const (
+	statusExtra = iota
+	fitExtra
+	fingerprintExtras
+)
+
 func (f *fingerprints) init(width, limit int) {
 	if width != f.width || f.index == nil {
 		f.seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}

@@ -86,6 +86,7 @@ func (s *sender) waiting(emit Emit) error {
 				s.render.setAgain(w.row)
 			}
 		case contract.MessageStatus:
+			s.memory.fillMessage(w.row)
 			if o = s.render.status(w.row, w.index); s.render.env.LookupFailed {
 				s.owe(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
 			}

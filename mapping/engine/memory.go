@@ -28,7 +28,7 @@ type memory struct {
 func newMemory(s schema, tx *transaction, o Options) *memory {
 	m := &memory{schema: s, tx: tx, refresh: o.Refresh}
 	m.rows.init(o.RememberRows, o.RememberBytes)
-	m.fingerprints.init(len(s.tables[plan.MessageTable].Columns)+1, o.RememberMessages)
+	m.fingerprints.init(len(s.tables[plan.MessageTable].Columns)+fingerprintExtras, o.RememberMessages)
 	m.kept.init(o.RememberKept)
 	return m
 }
@@ -84,8 +84,8 @@ const largeRow = 2000
 
 // putMessageState remembers what a later UPDATE of the message may need where old
 // rows do not come: its fingerprint, with that of its status in the contract's
-// words (nil for none), and its large values.
-func (m *memory) putMessageState(row source.Row, id rowKey, status []byte, inserted bool) {
+// words (nil for none) and how it fits the mapping's `where:`, and its large values.
+func (m *memory) putMessageState(row source.Row, id rowKey, status []byte, now fit, inserted bool) {
 	hashes := m.fingerprints.put(id)
 	for i := range row {
 		if h := m.fingerprints.hash(row[i]); row[i].Kind != source.Unchanged {
@@ -93,8 +93,9 @@ func (m *memory) putMessageState(row source.Row, id rowKey, status []byte, inser
 		}
 	}
 	if status != nil {
-		hashes[len(row)] = m.fingerprints.hash(source.Value{Kind: source.Text, Data: status})
+		hashes[len(row)+statusExtra] = m.fingerprints.hash(source.Value{Kind: source.Text, Data: status})
 	}
+	hashes[len(row)+fitExtra] = uint64(now)
 	if rowSize(row) >= largeRow || !inserted && m.rows.get(plan.MessageTable, id) != nil {
 		if r := m.putMessage(plan.MessageTable, id, row, nil); r != nil {
 			r.streamed = true
@@ -109,7 +110,7 @@ func (m *memory) statusBefore(was rowKey) ([]byte, bool) {
 		return nil, false
 	}
 	for _, s := range m.plan.Statuses {
-		if hashes[len(hashes)-1] == m.fingerprints.hash(source.Value{Kind: source.Text, Data: []byte(s)}) {
+		if hashes[len(hashes)-fingerprintExtras+statusExtra] == m.fingerprints.hash(source.Value{Kind: source.Text, Data: []byte(s)}) {
 			return []byte(s), true
 		}
 	}

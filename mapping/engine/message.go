@@ -11,24 +11,39 @@ import (
 // else visible did.
 func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit) error {
 	row := m.row
+	now := m.send.render.fit(row)
+	m.report.muted = now == leftOut // nothing is wrong with such a row
 	id, conv, ok := m.messageKeys(row)
-	if !ok {
+	m.report.muted = false
+	switch {
+	case !ok && now == leftOut:
+		m.report.skip(skipWhere)
+		return nil
+	case !ok:
 		return nil
 	}
 	if op == source.Insert {
 		if !b.full {
 			m.compare.keepValues(b.full, op, row, id)
 		}
-		m.rememberState(b, row, id, true)
-		m.memory.insertedMessage(row, conv)
+		m.rememberState(b, row, id, now, true)
+		if now == leftOut {
+			m.report.skip(skipWhere)
+			return nil
+		}
+		m.insertedFit(row, conv, now)
 		if m.send.owes() {
 			m.send.updateOwed(row, id, id)
 		}
 		m.send.batch.touch(conv, true)
 		return m.send.message(row, m.partial, index, emit)
 	}
+	before := m.compare.fitBefore(id)
 	change := m.compare.message(b.full, row, id)
-	m.rememberState(b, row, id, false)
+	m.rememberState(b, row, id, now, false)
+	if now != fits || before != fits {
+		return m.fitChange(b, row, id, conv, fitted{before, now}, change, index, emit)
+	}
 	if m.showsNewest() && (change.moved || !b.full) {
 		m.updatedPreviews(b.full, row, id, conv, change.preview)
 	}
@@ -36,6 +51,11 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 	if m.send.owes() {
 		m.send.updateOwed(row, m.compare.oldKey(plan.MessageTable, id), id)
 	}
+	return m.updateEvents(row, change, index, emit)
+}
+
+// updateEvents makes the events of what an UPDATE of a message changed.
+func (m *Mapper) updateEvents(row source.Row, change messageChange, index uint32, emit Emit) error {
 	if !change.status && !change.other {
 		m.report.skip(skipUnchanged)
 		return nil
@@ -53,9 +73,9 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 
 // rememberState remembers a message's state for its next UPDATE, unless that comes
 // with the old row.
-func (m *Mapper) rememberState(b *binding, row source.Row, id rowKey, inserted bool) {
+func (m *Mapper) rememberState(b *binding, row source.Row, id rowKey, now fit, inserted bool) {
 	if !b.full {
-		m.memory.putMessageState(row, id, m.send.render.statusOf(row), inserted)
+		m.memory.putMessageState(row, id, m.send.render.statusOf(row), now, inserted)
 	}
 }
 

@@ -76,6 +76,9 @@ func (r *renderer) message(row source.Row, index uint32, cut bool) outcome {
 	s := &r.plan.Message
 	r.beginMessage(row)
 	r.env.Cut = cut
+	if o := r.messageWanted(row); o != rendered {
+		return o
+	}
 	o := r.payload(contract.Message, plan.MessageTable, row[s.Key].Data, s.Members)
 	if o = r.complete(o, plan.MessageTable, r.messageKey(row)); o == rendered {
 		r.setMessageEvent(contract.Message, index, row)
@@ -115,6 +118,9 @@ func (r *renderer) setAgain(row source.Row) {
 // status renders a messageStatus of a message's row.
 func (r *renderer) status(row source.Row, index uint32) outcome {
 	r.beginMessage(row)
+	if o := r.messageWanted(row); o != rendered {
+		return o
+	}
 	id := row[r.plan.Message.Key].Data
 	out, ok := r.plan.IDMember.JSON(append(r.out[:0], statusHead...), &r.env)
 	hasID := ok
@@ -236,7 +242,7 @@ func (r *renderer) conversation(key rowKey, index uint32) outcome {
 	} else {
 		r.env.Set(plan.ConversationTable, nil)
 	}
-	if !r.wanted() && !r.env.Missed {
+	if !r.wanted() && !r.env.Missed && r.env.Unsent == 0 {
 		if !r.report.muted {
 			r.report.skip(skipWhere)
 		}

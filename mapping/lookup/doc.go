@@ -6,11 +6,13 @@
 //	fetchvisible.go     asking again for rows that are committed and not visible yet
 //	sql.go              NewSQL: over a direct connection, one pipelined round trip
 //	statements.go       its statements
+//	where.go            the mapping's `where:` in SQL
 //	rights.go           what the role may not read, and the SQL that grants it
 //	try.go              every question once, for `bridge check`
 //	pool.go             its connections and their settings
 //	postgrest.go        NewPostgREST: over a Supabase project's REST interface with the
 //	                    service key, one request for each kind of question, all at once
+//	postgrestwhere.go   the mapping's `where:` as filters
 //	postgrestplain.go   the same for tables without foreign keys
 //	postgrestget.go     one request and its errors
 //

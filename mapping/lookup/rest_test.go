@@ -132,9 +132,10 @@ func where(name string, q url.Values, prefix string) string {
 	if l := q.Get(prefix + "limit"); l != "" {
 		tail += " limit " + l
 	}
+	cond = append(cond, logicParameter(name, q, prefix)...)
 	for key, values := range q {
 		column, ok := strings.CutPrefix(key, prefix)
-		if !ok || strings.Contains(column, ".") || column == "select" || column == "order" || column == "limit" {
+		if !ok || strings.Contains(column, ".") || column == "select" || column == "and" || column == "order" || column == "limit" {
 			continue
 		}
 		if values[0] == "not.is.null" {

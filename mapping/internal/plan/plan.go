@@ -60,6 +60,8 @@ type Plan struct {
 	CountedWords []string
 	// ContentSlots are the message's columns that its content is the text of.
 	ContentSlots []bool
+	// WhereSlots are the message's columns that Message.Where reads.
+	WhereSlots []int
 	// Uses tell what a change of each of the message's columns means.
 	Uses []Use
 	// VisibleSlots are the columns whose change makes the event again: of the
