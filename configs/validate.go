@@ -123,6 +123,8 @@ func (v *validation) source() {
 			"the project's address, also as SUPABASE_URL in the environment")
 		v.need(s.Realtime.Key != "", "source.realtime.key", "is not set, and source.kind is realtime",
 			"the project's service key, also as SUPABASE_SERVICE_ROLE_KEY in the environment")
+		unfit := unfitServiceKey(s.Realtime.Key.Reveal())
+		v.refuse(unfit != "", "source.realtime.key", unfit, acceptedServiceKey)
 	}
 }
 
@@ -184,6 +186,9 @@ func (c *Config) Warnings() []string {
 		if _, dropped := d.forDriver(); len(dropped) > 0 {
 			out = append(out, fmt.Sprintf("%s (%s): left out what is for other libraries, and nothing of what it asks for is done: %s", key, c.Origin(key), strings.Join(dropped, ", ")))
 		}
+	}
+	if role := roleOf(c.Source.Realtime.Key.Reveal()); c.Source.Kind == KindRealtime && role != "" && role != "service_role" {
+		out = append(out, fmt.Sprintf("source.realtime.key (%s) is a key of the role %s: unless that role has BYPASSRLS, or policies that show it every row, events are missing without an error", c.Origin("source.realtime.key"), quote(role)))
 	}
 	for _, o := range c.CORS.Origins {
 		if o == "*" {

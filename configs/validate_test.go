@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 func TestComplete(t *testing.T) {
 	t.Parallel()
 	ok := []string{"DATABASE_URL=postgres://u:p@h/db", "CHATENGINE_JWT_SECRET=x"}
+	project := []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://x.supabase.co"}
 	for name, tt := range map[string]struct {
 		env  []string
 		want map[string]string // key: piece
@@ -19,6 +21,13 @@ func TestComplete(t *testing.T) {
 		"enough":           {ok, nil},
 		"realtime":         {[]string{"BRIDGE_SOURCE_KIND=realtime"}, map[string]string{"source.realtime.url": "SUPABASE_URL", "source.realtime.key": "SUPABASE_SERVICE_ROLE_KEY", "auth.chatengine_secret": "refused"}},
 		"realtime enough":  {[]string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://x.supabase.co", "SUPABASE_SERVICE_ROLE_KEY=k"}, nil},
+		"publishable key":  {append(project, "SUPABASE_SERVICE_ROLE_KEY=sb_publishable_x"), map[string]string{"source.realtime.key": "is a publishable key"}},
+		"anon key":         {append(project, "SUPABASE_SERVICE_ROLE_KEY="+token(`{"role":"anon"}`)), map[string]string{"source.realtime.key": "sb_secret_"}},
+		"session token":    {append(project, "SUPABASE_SERVICE_ROLE_KEY="+token(`{"sub":"u","role":"authenticated"}`)), map[string]string{"source.realtime.key": `role "authenticated"`}},
+		"service key":      {append(project, "SUPABASE_SERVICE_ROLE_KEY="+token(`{"role":"service_role"}`)), nil},
+		"secret key":       {append(project, "SUPABASE_SERVICE_ROLE_KEY=sb_secret_x"), nil},
+		"own role":         {append(project, "SUPABASE_SERVICE_ROLE_KEY="+token(`{"role":"reader"}`)), nil},
+		"unused key":       {append(ok, "SUPABASE_SERVICE_ROLE_KEY=sb_publishable_x"), nil},
 		"no members":       {[]string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://x.supabase.co", "CHATENGINE_JWT_SECRET=x"}, map[string]string{"source.realtime.key": "", "auth.members.table": "cannot be asked"}},
 		"half of tls":      {append(ok, "BRIDGE_TLS_CERT_FILE=/c"), map[string]string{"tls.key_file": ""}},
 		"other half":       {append(ok, "BRIDGE_TLS_KEY_FILE=/c"), map[string]string{"tls.cert_file": ""}},
@@ -51,6 +60,23 @@ func TestComplete(t *testing.T) {
 				t.Errorf("unexpected: %v", got)
 			}
 		})
+	}
+}
+
+// token is a JWT with these claims. Its signature is nobody's.
+func token(claims string) string {
+	part := base64.RawURLEncoding.EncodeToString
+	return part([]byte(`{"alg":"HS256"}`)) + "." + part([]byte(claims)) + "." + part([]byte("signature"))
+}
+
+// A key of a role that may see everything, or not: only the database knows.
+func TestRoleWarning(t *testing.T) {
+	t.Parallel()
+	for role, want := range map[string]bool{"reader": true, "service_role": false} {
+		c := load(t, configs.Sources{Env: []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_SERVICE_ROLE_KEY=" + token(`{"role":"`+role+`"}`)}})
+		if got := strings.Join(c.Warnings(), "\n"); strings.Contains(got, "BYPASSRLS") != want {
+			t.Errorf("%s: warned %q", role, got)
+		}
 	}
 }
 

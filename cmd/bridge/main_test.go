@@ -271,3 +271,23 @@ func TestTailClosedPipe(t *testing.T) {
 		t.Errorf("%d: %s", code, e.String())
 	}
 }
+
+// TestUnfitKey: a project's key with which nothing would be delivered is an error of
+// the configuration, and one that the check finds.
+func TestUnfitKey(t *testing.T) {
+	clean(t)
+	t.Setenv("BRIDGE_SOURCE_KIND", "realtime")
+	t.Setenv("SUPABASE_URL", "http://127.0.0.1:1")
+	t.Setenv("SUPABASE_SERVICE_ROLE_KEY", "sb_publishable_hidden")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel() // it does not start
+	var serve, errs buffer
+	code := run(ctx, []string{"serve"}, streams{strings.NewReader(""), &serve, &errs})
+	if errs := errs.String(); code != exitUsage || !strings.Contains(errs, "SUPABASE_SERVICE_ROLE_KEY") || !strings.Contains(errs, "sb_secret_") || strings.Contains(errs, "hidden") {
+		t.Errorf("serve: exit code %d: %s", code, errs)
+	}
+	code, out, _ := cli(t, "", "check")
+	if code != exitFailed || !strings.Contains(out, "fail  config.invalid source.realtime.key") || strings.Contains(out, "hidden") {
+		t.Errorf("check: exit code %d: %s", code, out)
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"chatbridge/source/realtime/readback"
@@ -25,7 +24,8 @@ type Options struct {
 	// /realtime/v1 or /socket) and RestURL.
 	URL string
 	// Key is the project's service key: the service_role JWT or a secret key
-	// (sb_secret_…).
+	// (sb_secret_…). An anon or publishable key would see no rows of tables with
+	// row level security, without an error: the caller refuses it.
 	Key string
 	// KeyFunc, if set, is asked for the key instead: at each dial, each read,
 	// and every Timing.KeyCheck, so that a key that was replaced is used from
@@ -121,9 +121,6 @@ func (o *Options) Validate() error {
 	}
 	if o.Key == "" && o.KeyFunc == nil {
 		errs = append(errs, errors.New("source.realtime.key is missing: set it to the project's service_role or secret key"))
-	}
-	if strings.HasPrefix(o.Key, "sb_publishable_") {
-		errs = append(errs, errors.New("source.realtime.key is a publishable key, which sees no rows: set the secret key (sb_secret_…) or the service_role key"))
 	}
 	if len(o.Tables) == 0 {
 		errs = append(errs, errors.New("no table to follow"))
