@@ -11,11 +11,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
 	"chatbridge/bench/internal/proc"
+	"chatbridge/internal/ports"
 )
 
 // server is a bridge that runs as a process of its own.
@@ -27,11 +27,12 @@ type server struct {
 
 // start starts a bridge and waits until it follows the database.
 func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, error) {
-	port, err := freePort()
+	addr, err := ports.Free()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	_, port, _ := net.SplitHostPort(addr)
+	s := &server{addr: addr}
 	ready := "/readyz"
 	switch name {
 	case "bridge", "before":
@@ -45,7 +46,7 @@ func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, err
 	default:
 		return nil, fmt.Errorf("there is no target %q", name)
 	}
-	s.cmd.Env = append(s.cmd.Env, "DATABASE_URL="+dsn, "PORT="+strconv.Itoa(port))
+	s.cmd.Env = append(s.cmd.Env, "DATABASE_URL="+dsn, "PORT="+port)
 	s.cmd.Stderr = &s.err
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := s.cmd.Start(); err != nil {
@@ -67,15 +68,6 @@ func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, err
 	}
 	s.stop()
 	return nil, fmt.Errorf("%s is not ready after 20 s: %s", name, s.err.String())
-}
-
-func freePort() (int, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *server) stop() {

@@ -22,6 +22,7 @@ import (
 
 	"chatbridge/bridge/check"
 	"chatbridge/configs"
+	"chatbridge/internal/ports"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
@@ -502,10 +503,9 @@ func TestTimesWithoutUnit(t *testing.T) {
 // freeAddress is an address at which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr
 }

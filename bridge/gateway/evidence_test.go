@@ -69,6 +69,7 @@ func TestClientsRequestsAreNoEvidence(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			o := fast(engine.URL().String())
+			o.HandshakeTimeout = time.Second // of the requests that hang
 			o.CatchUp = 0
 			g := run(t, o)
 			g.await(t, "first probe", func(s gateway.Status) bool { return s.Healthy })
@@ -95,6 +96,7 @@ func TestAClientDoesNotMakeOneProbeDecisive(t *testing.T) {
 			t.Parallel()
 			engine := newFlaky(t)
 			o := fast(engine.URL)
+			o.HandshakeTimeout = time.Second // of the requests that hang
 			o.CatchUp = 0
 			g := run(t, o)
 			g.await(t, "first probe", func(s gateway.Status) bool { return s.Healthy })

@@ -27,7 +27,7 @@ func TestNoOpenPacket(t *testing.T) {
 				after(conn)
 			}))
 			t.Cleanup(engine.Close)
-			o := fast(engine.URL)
+			o := impatient(fast(engine.URL))
 			o.Local = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				conn, err := new(websocket.Upgrader).Upgrade(w, r, nil)
 				if err != nil {

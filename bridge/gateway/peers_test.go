@@ -61,11 +61,19 @@ func run(t testing.TB, o gateway.Options) setup {
 func fast(upstream string) gateway.Options {
 	o := gateway.DefaultOptions()
 	o.Upstream, _ = url.Parse(upstream)
-	o.Interval, o.Timeout = 50*time.Millisecond, time.Second
+	// A busy machine delays an answer by a second. Where a peer hangs, the test has
+	// impatient set these.
+	o.Interval, o.Timeout = 50*time.Millisecond, 10*time.Second
 	o.HealthyFor = 300 * time.Millisecond
-	o.HandshakeTimeout = time.Second
+	o.HandshakeTimeout = 10 * time.Second
 	o.BatchInterval = 50 * time.Millisecond
 	o.CatchUp, o.CatchUpWait, o.CatchUpLate = 300*time.Millisecond, 2*time.Second, 5*time.Second
+	return o
+}
+
+// impatient makes o give a ChatEngine up that does not answer within a second.
+func impatient(o gateway.Options) gateway.Options {
+	o.Timeout, o.HandshakeTimeout = time.Second, time.Second
 	return o
 }
 

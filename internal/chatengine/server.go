@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 
 	"chatbridge/bridge/auth"
 	"chatbridge/internal/npm"
+	"chatbridge/internal/ports"
 )
 
 // startTimeout is how long Node may take to listen; 0.3 s on an idle machine.
@@ -85,7 +87,13 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Form == "" {
 		o.Form = Real
 	}
+	addr, err := ports.Free()
+	if err != nil {
+		return nil, err
+	}
+	_, port, _ := net.SplitHostPort(addr)
 	s := &Server{opts: o}
+	s.port, _ = strconv.Atoi(port)
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}

@@ -5,17 +5,18 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"chatbridge/internal/ports"
 )
 
-// freeAddr returns a port of 127.0.0.1 that is free now.
+// freeAddr returns an address of 127.0.0.1 at which nobody listens.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr
 }
 
 // awaitListener waits until something listens at addr.

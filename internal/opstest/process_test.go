@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"chatbridge/internal/ports"
 )
 
 // waitLimit bounds every wait; only a failure reaches it.
@@ -167,15 +169,14 @@ func (p *process) stop() {
 	}
 }
 
-// port reserves a free port and returns its listener's address.
+// freeAddress is an address at which nothing listens.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	return addr
 }
 
 // holder listens as systemd does for a socket unit.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"chatbridge/internal/ports"
 )
 
 // Options configures a Server.
@@ -101,11 +103,11 @@ func (s *Server) URL() string { return "http://" + s.addr }
 
 // StartAgain listens again after Kill or Terminate, on the same port.
 func (s *Server) StartAgain() error {
-	addr := s.addr
-	if addr == "" {
-		addr = "127.0.0.1:0"
+	listen := func() (net.Listener, error) { return net.Listen("tcp", s.addr) }
+	if s.addr == "" {
+		listen = ports.Listen
 	}
-	ln, err := net.Listen("tcp", addr)
+	ln, err := listen()
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

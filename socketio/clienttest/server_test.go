@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"chatbridge/internal/ports"
 	"chatbridge/socketio"
 )
 
@@ -76,7 +77,7 @@ func testOptions() socketio.Options {
 
 func startServer(t *testing.T, o socketio.Options) *server {
 	t.Helper()
-	s := &server{t: t, addr: "127.0.0.1:0", opts: o, sockets: make(chan *socketio.Socket, 100)}
+	s := &server{t: t, opts: o, sockets: make(chan *socketio.Socket, 100)}
 	s.up()
 	t.Cleanup(s.down)
 	return s
@@ -92,7 +93,11 @@ func (s *server) up() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ln, err := net.Listen("tcp", s.addr)
+	listen := func() (net.Listener, error) { return net.Listen("tcp", s.addr) }
+	if s.addr == "" {
+		listen = ports.Listen
+	}
+	ln, err := listen()
 	if err != nil {
 		s.t.Fatal(err)
 	}
