@@ -40,7 +40,8 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, conversat
 	}
 	o := api.Options{
 		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
-		Allowed: cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
+		RequestsPerAddress: cfg.Limits.RequestsPerAddress,
+		Allowed:            cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
 		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Conversations: conversations, Source: source, Logger: log,
 	}
 	if m != nil {

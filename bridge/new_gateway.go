@@ -34,6 +34,7 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	o.Batch, o.BatchInterval = c.HandbackBatch, c.HandbackInterval
 	o.TrustedProxies, o.Logger = cfg.Proxies.Trusted, log
 	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits, cfg.Limits.Payload)
+	o.AdmitRequest = server.AdmitsRequest
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
 	g, err := gateway.New(o)
 	if err != nil {

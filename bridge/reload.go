@@ -62,7 +62,7 @@ func reloadable(key string, before, after *configs.Config) bool {
 	return slices.Contains([]string{
 		"auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
 		"limits.connections", "limits.connections_per_address", "limits.unauthenticated", "limits.unauthenticated_per_address",
-		"limits.handshakes_per_second", "limits.handshakes_per_address", "limits.packets_per_second",
+		"limits.handshakes_per_second", "limits.handshakes_per_address", "limits.requests_per_address", "limits.packets_per_second",
 		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key",
 	}, key)
 }
@@ -115,6 +115,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	if r.gateway != nil {
 		r.gateway.SetLimits(gatewayLimits(next.Limits, r.first.Limits.Payload))
 	}
+	r.api.SetRequestsPerAddress(next.Limits.RequestsPerAddress)
 	r.api.SetOrigins(origins)
 	r.key.Store(&next.Source.Realtime.Key)
 	if cert != nil {

@@ -198,6 +198,22 @@ func TestReloadOfTheGatewaysLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("REQUESTS_PER_ADDRESS", func(t *testing.T) {
+		t.Parallel()
+		f := newFront(t, "BRIDGE_LIMITS_REQUESTS_PER_ADDRESS=1")
+		polls := 0
+		poll := func() int { // the first one of a session
+			polls++
+			return f.status(http.MethodGet, fmt.Sprint(pollTarget, polls), "")
+		}
+		f.until("a refused poll", func() bool { return poll() == http.StatusTooManyRequests })
+		f.reloadedOne("REQUESTS_PER_ADDRESS", "0")
+		for range 5 {
+			if got := poll(); got != http.StatusOK {
+				t.Errorf("after a reload a poll was answered %d", got)
+			}
+		}
+	})
 	t.Run("PACKETS_PER_SECOND", func(t *testing.T) {
 		t.Parallel()
 		f := newFront(t, "BRIDGE_LIMITS_PACKETS_PER_SECOND=10")

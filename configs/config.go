@@ -89,6 +89,7 @@ type Limits struct {
 	Unauthenticated, UnauthenticatedPerAddress int
 	HandshakesPerSecond                        int // 0: no limit
 	HandshakesPerAddress                       int // per second; 0: no limit
+	RequestsPerAddress                         int // per second, of no session; 0: no limit
 	PacketsPerSecond                           int // inbound, per connection; 0: no limit
 	Payload                                    Size
 	Attachments                                int // per packet; 0: none

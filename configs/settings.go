@@ -53,6 +53,7 @@ func (c *Config) settings() []*field {
 		{key: "limits.unauthenticated_per_address", def: "2500", kind: limit(&l.UnauthenticatedPerAddress, million)},
 		{key: "limits.handshakes_per_second", def: "5000", kind: limit(&l.HandshakesPerSecond, million)},
 		{key: "limits.handshakes_per_address", def: "2500", kind: limit(&l.HandshakesPerAddress, million)},
+		{key: "limits.requests_per_address", def: "2500", kind: limit(&l.RequestsPerAddress, million)},
 		{key: "limits.packets_per_second", def: "1000", kind: limit(&l.PacketsPerSecond, million)},
 		{key: "limits.payload", def: "1MB", kind: size(&l.Payload, 1<<10, 1<<30)},
 		{key: "limits.attachments", def: "0", kind: integer(&l.Attachments, 0, 1000)},

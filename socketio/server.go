@@ -126,6 +126,10 @@ func (s *Server) Len() int { return s.engine.Len() }
 // its requests, not a [Socket.ID].
 func (s *Server) Knows(sid string) bool { return s.engine.Knows(sid) }
 
+// Expects reports whether a request is one that a client needs: a handshake, which has
+// limits of its own, or a poll of an open connection.
+func (s *Server) Expects(r *http.Request) bool { return s.engine.Expects(r) }
+
 // opener is the server as an [engineio.Handler].
 type opener Server
 

@@ -20,12 +20,20 @@ type Body struct {
 // Answer writes an answer of the bridge's own in a way that the pages that
 // admitted admits can read: without CORS a browser would show them a failed
 // connection. Their preflight requests are answered 204 in any case, because
-// otherwise the request itself would not follow. A nil admitted admits none.
+// otherwise the request itself would not follow. A nil admitted admits none. With 429,
+// for who sends too many requests, the connection ends, and preflights get it too.
 func Answer(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) bool, status int, body Body) {
+	h := w.Header()
+	if status == http.StatusTooManyRequests {
+		h.Set("Connection", "close")
+		h.Set("Retry-After", "1")
+		if r.Method == http.MethodOptions {
+			admitted = nil
+		}
+	}
 	if CORS(w, r, admitted) {
 		return
 	}
-	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	if (status == http.StatusServiceUnavailable || status == http.StatusBadGateway) && h.Get("Retry-After") == "" {

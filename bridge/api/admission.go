@@ -13,7 +13,7 @@ import (
 // address, while this bridge is the active one, and once the log is filled. What
 // it refuses it refuses before there is a session; a session that is open goes on.
 func (s *Server) Handler() http.Handler {
-	return s.onPath(s.admitAddresses(s.refuseOnStandby(s.refuseFeeds(s.warmup.wait(s.io)))))
+	return s.limitRequests(s.onPath(s.admitAddresses(s.refuseOnStandby(s.refuseFeeds(s.warmup.wait(s.io))))))
 }
 
 // answer writes an answer of the bridge's own.
@@ -26,8 +26,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, status int, mess
 func (s *Server) onPath(next http.Handler) http.Handler {
 	path := strings.TrimSuffix(s.opts.SocketIO.Path, "/")
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch raw := access.RawPath(r); {
-		case !access.Below(raw, path):
+		switch {
+		case !s.isOnPath(r):
 			s.answer(w, r, http.StatusNotFound, "there is nothing at this path")
 		case r.URL.Path != path && r.URL.Path != path+"/":
 			below := *r
@@ -39,6 +39,10 @@ func (s *Server) onPath(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+func (s *Server) isOnPath(r *http.Request) bool {
+	return access.Below(access.RawPath(r), strings.TrimSuffix(s.opts.SocketIO.Path, "/"))
 }
 
 // AdmitsAddress reports whether the client of a request may connect by its

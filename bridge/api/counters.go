@@ -10,6 +10,9 @@ type Stats struct {
 	// TokensRefused counts CONNECTs and fresh tokens, EventsRefused clients'
 	// events, each by code.
 	TokensRefused, EventsRefused map[string]uint64
+	// RequestsRefused counts requests past Options.RequestsPerAddress that the Handler
+	// answered 429.
+	RequestsRefused uint64
 	// Expired counts the clients that were disconnected because their token had
 	// expired.
 	Expired uint64
@@ -25,6 +28,7 @@ type counters struct {
 	events      map[string]uint64
 	expired     uint64
 	membersLeft uint64
+	requests    uint64
 }
 
 func (c *counters) tokenRefused(code string) {
@@ -37,6 +41,14 @@ func (c *counters) eventRefused(code string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	count(&c.events, code)
+}
+
+// requestRefused reports whether it is the first.
+func (c *counters) requestRefused() (first bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.requests++
+	return c.requests == 1
 }
 
 func (c *counters) tokenExpired() {
@@ -63,5 +75,5 @@ func (s *Server) Stats() Stats {
 	c := &s.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft}
+	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests}
 }

@@ -7,7 +7,7 @@
 //
 //   - server.go the Server: its Options, New, Run
 //   - admission.go which HTTP requests may begin a session; origins.go which
-//     browsers may
+//     browsers may; requestlimit.go how many requests that open no session
 //   - warmup.go new sessions wait after a start until the log is filled
 //   - drain.go closing clients in batches, so that they go elsewhere
 //   - connect.go a CONNECT: its token, its client

@@ -41,6 +41,10 @@ type Options struct {
 	// Allowed are the addresses of the clients that are admitted; empty admits
 	// all. Trusted are the proxies whose X-Forwarded-For tells a client's address.
 	Allowed, Trusted access.Addresses
+	// RequestsPerAddress is how many requests that neither open a session nor belong to
+	// one each address (IPv6: each /64) may have answered in a second, also all at once;
+	// 0 for no limit. SetRequestsPerAddress changes it.
+	RequestsPerAddress int
 	// ExpiryGrace is how long after its token has expired a client is
 	// disconnected; below zero it never is, as in ChatEngine.
 	ExpiryGrace time.Duration
@@ -76,6 +80,7 @@ type Server struct {
 	logged   logOnce
 	members  memberships
 	typings  *typingJudge
+	requests access.Shares
 }
 
 // New returns a Server; Run must run while it serves.
@@ -89,6 +94,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		members: newMemberships(),
 		logged:  logOnce{log: opts.Logger},
 	}
+	s.SetRequestsPerAddress(opts.RequestsPerAddress)
 	o := opts.SocketIO
 	if opts.Origins != nil {
 		s.SetOrigins(opts.Origins)

@@ -39,6 +39,7 @@
 //	packetlimit.go     proxied WebSockets: how much a client may send
 //	http.go            proxied polls and all other requests
 //	forwardedheaders.go X-Forwarded-*, hop-by-hop headers
+//	sessions.go        ChatEngine's polling sessions, as far as they are known
 //	connections.go     what is proxied, to be closed from outside
 //	admin.go           the operator's /gateway
 //	stats.go           counters
@@ -58,7 +59,7 @@
 // other under another. monitor.mu is held while the machine is used, never while a
 // change is announced; connections.mu while connections are closed; tunnel.mu
 // while deadlines are set, never during a read or write; admission.mu while its
-// counts are used.
+// counts are used; sessions.mu while they are.
 //
 // The package imports neither the Socket.IO server nor the source: it needs
 // an http.Handler and functions.

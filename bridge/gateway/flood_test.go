@@ -3,12 +3,15 @@ package gateway_test
 import (
 	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"chatbridge/bridge/access"
 
 	"github.com/gorilla/websocket"
 )
@@ -22,12 +25,23 @@ func TestAFloodCostsOthersLittle(t *testing.T) {
 		"CONNECT":       attacks["CONNECT"].request,
 		"bad chunks":    attacks["bad chunk, session"].request,
 		"left the base": "GET /%2e%2e/admin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"unknown sids":  "GET /api/ws/?EIO=4&transport=polling&sid=unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n",
 		"over the rate": "GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n",
 	} {
 		o := fast(engine + "/base")
 		o.CatchUp = 0
 		o.TrustedProxies = loopbackNetworks
 		o.Limits.HandshakesPerSecond, o.Limits.HandshakesPerAddress = 1000, 10
+		var shares access.Shares
+		shares.Set(100)
+		o.AdmitRequest = func(r *http.Request) bool {
+			address := access.ClientAddr(r, loopbackNetworks)
+			if address.IsLoopback() || shares.Take(address) { // the other kinds are not bounded by it
+				return true
+			}
+			shares.Hold(r.Context())
+			return false
+		}
 		g := run(t, o)
 		conn, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(g.url, "http")+"/api/ws/?EIO=4&transport=websocket", nil)
 		if err != nil {

@@ -46,6 +46,7 @@ type Gateway struct {
 	proxy     *httputil.ReverseProxy
 	handovers *handover.Service
 
+	sessions    sessions       // of ChatEngine's, by polling
 	connections connections    // what is proxied
 	serving     sync.WaitGroup // proxied WebSockets
 	ending      atomic.Bool    // Shutdown has begun
@@ -70,6 +71,9 @@ func New(o Options) (*Gateway, error) {
 	}
 	if o.AdmitOrigin == nil {
 		o.AdmitOrigin = everybody
+	}
+	if o.AdmitRequest == nil {
+		o.AdmitRequest = everybody
 	}
 	g := &Gateway{opts: o, log: o.Logger, upstream: newUpstream(o)}
 	g.SetLimits(o.Limits)
@@ -118,6 +122,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			g.count.served.Add(1)
 		}
 		g.opts.Local.ServeHTTP(w, r)
+	case sid != "" && !g.sessions.known(sid) && !g.opts.AdmitRequest(r):
+		// Perhaps of no session: a first poll, or a guess.
+		g.answerRefusal(w, r, refuseRequests)
 	case isWebSocket(r):
 		g.proxyWebSocket(w, r)
 	default:

@@ -168,6 +168,9 @@ func (x *exchange) fault(timeout bool) (refusal, bool) {
 // checkAnswer inspects ChatEngine's answer before any of it is passed on.
 func (g *Gateway) checkAnswer(resp *http.Response) error {
 	x := exchangeOf(resp.Request.Context())
+	if x.opens == openSession && resp.StatusCode < 400 && x.in.Method != http.MethodOptions {
+		g.sessions.answered(x.in.URL.Query().Get("sid"))
+	}
 	if x.opens != newSession {
 		return nil
 	}

@@ -59,6 +59,11 @@ type Options struct {
 	// called from many goroutines. Nil admits everybody.
 	AdmitAddress, AdmitOrigin func(*http.Request) bool
 
+	// AdmitRequest takes one of the requests that its client's address may have answered,
+	// though the gateway does not pass it on and it opens no session, and reports whether
+	// there was one. It is called from many goroutines. Nil admits all.
+	AdmitRequest func(*http.Request) bool
+
 	// Batch is how many clients are moved at once, BatchInterval the mean time
 	// between two batches; the actual one varies by a quarter.
 	Batch         int

@@ -23,6 +23,7 @@ const (
 	refuseConnections                 // too many at once
 	refuseAddressShare                // too many at once of one address
 	refuseRate                        // too many new sessions in a second
+	refuseRequests                    // too many of one address in a second that are of no session
 	refusePackets                     // too many of a proxied WebSocket in a second, which is closed
 	refuseResources                   // the bridge has no descriptor or port left
 	refusals
@@ -45,6 +46,7 @@ var refused = [refusals]struct {
 	refuseConnections:  {"connections", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
 	refuseAddressShare: {"connections_per_address", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
 	refuseRate:         {"handshakes_per_second", http.StatusServiceUnavailable, access.Body{Code: 4, Message: "Server at capacity"}},
+	refuseRequests:     {"requests_per_address", http.StatusTooManyRequests, access.Body{Message: "too many requests from this address"}},
 	refusePackets:      {name: "packets_per_second"},
 	refuseResources:    {"resources", http.StatusServiceUnavailable, access.Body{Message: "this server has no room for another connection"}},
 }
@@ -63,8 +65,16 @@ func (c *refusalCounters) first(why refusal) bool {
 	return !c.logged[why].Swap(true)
 }
 
-// refuse answers a request that is not passed on.
+// refuse answers a request that is not passed on, as long as its address does not send
+// too many of them.
 func (g *Gateway) refuse(w http.ResponseWriter, r *http.Request, why refusal) {
+	if !g.opts.AdmitRequest(r) {
+		why = refuseRequests
+	}
+	g.answerRefusal(w, r, why)
+}
+
+func (g *Gateway) answerRefusal(w http.ResponseWriter, r *http.Request, why refusal) {
 	g.noteRefusal(why, "client", g.clientAddr(r).String())
 	switch why {
 	case refuseBody, refuseLarge:

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/socketio/engineio"
 )
@@ -28,6 +29,7 @@ func transportMetrics() []family {
 		counters("refusals_total", "Requests and handshakes refused, by reason.", []string{"reason"},
 			func(s *Snapshot, e emit) {
 				e.byReason(&s.Sockets.Refusals, func(r engineio.Reason) bool { return r >= firstRefusal })
+				e(float64(s.API.RequestsRefused), api.RequestRate)
 			}),
 		counter("handshakes_total", "Connections accepted.",
 			func(s *Snapshot) uint64 { return s.Sockets.Connects }),

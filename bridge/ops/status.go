@@ -3,6 +3,7 @@ package ops
 import (
 	"bytes"
 
+	"chatbridge/bridge/api"
 	"chatbridge/internal/jsonscan"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio/engineio"
@@ -116,12 +117,21 @@ func (s *Snapshot) statusClients() object {
 		{"sessionBytes", s.Hub.SessionBytes},
 		{"limitsReached", s.Hub.Limited()},
 		{"closed", reasons(s.Sockets.Closes)},
-		{"refused", reasons(s.Sockets.Refusals)},
+		{"refused", s.refusals()},
 		{"tokensRefused", s.API.TokensRefused},
 		{"membersLeft", s.API.MembersLeft},
 		{"membersLimited", s.Auth.Members.Limited},
 		{"eventsRefused", s.API.EventsRefused},
 	}
+}
+
+// refusals are the requests that the bridge's own server refused, by reason.
+func (s *Snapshot) refusals() map[string]uint64 {
+	named := reasons(s.Sockets.Refusals)
+	if n := s.API.RequestsRefused; n > 0 {
+		named[api.RequestRate] = n
+	}
+	return named
 }
 
 // above0 are the counts that are not zero.

@@ -148,4 +148,39 @@ var gateway = []Mutant{
 		File: "bridge/gateway/gateway.go", Package: "bridge/gateway", Tests: []string{"TestFrozenChatEngine"},
 		Old: `if status.State == Local && status.Mode == Auto {`, New: `if status.State == Local && status.Mode == HoldLocal {`,
 	},
+	{
+		Name: "gateway: packets are not counted", Why: "through the gateway a client sends ChatEngine as much as it likes",
+		File: "bridge/gateway/packetlimit.go", Package: "bridge/gateway", Tests: []string{"TestNewLimitsHoldForOpenConnections"},
+		Old: `l.bucket.AllowN(time.Now(), frames)`, New: `l.bucket.AllowN(time.Now(), min(frames, 0))`,
+	},
+	{
+		Name: "gateway: what it refuses is not bounded", Why: "who is refused sends on as fast as it can",
+		File: "bridge/gateway/refuse.go", Package: "bridge/gateway", Tests: []string{"TestRequestsForNothingAreBounded"},
+		Old: "	if !g.opts.AdmitRequest(r) {\n", New: "\tif !g.opts.AdmitRequest(r) && why == refuseLoop {\n",
+	},
+	{
+		Name: "gateway: a session pays for others of its address", Why: "one client of an office ends the polling sessions of all",
+		File: "bridge/gateway/gateway.go", Package: "bridge/gateway", Tests: []string{"TestRequestsForNothingAreBounded"},
+		Old: `sid != "" && !g.sessions.known(sid) && !g.opts.AdmitRequest(r)`, New: `sid != "" && !g.opts.AdmitRequest(r)`,
+	},
+	{
+		Name: "gateway: a target that is no path passes", Why: "below a base path GET * is a request for another path",
+		File: "bridge/gateway/admission.go", Package: "bridge/gateway", Tests: []string{"TestTargetsThatAreNoPaths"},
+		Old: `case !access.HasPath(r):`, New: `case r.URL == nil:`,
+	},
+	{
+		Name: "api: requests that open no session are not bounded", Why: "a flood of them takes the processor from others",
+		File: "bridge/api/requestlimit.go", Package: "bridge/api", Tests: []string{"TestRequestsThatOpenNoSessionAreBounded"},
+		Old: `if s.expects(r) || s.AdmitsRequest(r) {`, New: `if s.expects(r) || s.AdmitsRequest(r) || r != nil {`,
+	},
+	{
+		Name: "api: sessions pay for others of their address", Why: "one client of an office keeps all others out",
+		File: "bridge/api/requestlimit.go", Package: "bridge/api", Tests: []string{"TestRequestsThatOpenNoSessionAreBounded"},
+		Old: `if s.expects(r) || s.AdmitsRequest(r) {`, New: `if s.AdmitsRequest(r) {`,
+	},
+	{
+		Name: "engineio: any port of its host is a page's own", Why: "a page of another server on the same host connects",
+		File: "socketio/engineio/cors.go", Package: "bridge", Tests: []string{"TestAClientOfTheBridgesOwnAddress"},
+		Old: `strings.EqualFold(named, host) && namedPort == hostPort`, New: `strings.EqualFold(named, host) && namedPort+hostPort != ""`,
+	},
 }

@@ -69,6 +69,13 @@ func (p *polling) close(reason Reason) (late bool) {
 	return p.late
 }
 
+// isPolling reports whether the session's transport is polling.
+func (s *Session) isPolling() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ws == nil
+}
+
 // openPolling answers a handshake over polling.
 func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()

@@ -48,6 +48,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Expects reports whether a request is one that a client of this server needs: a
+// handshake, which has limits of its own, or a poll of an open session, of which the
+// session bounds what comes of it. All others open and keep nothing.
+func (s *Server) Expects(r *http.Request) bool {
+	query, _ := url.ParseQuery(r.URL.RawQuery)
+	upgrade := websocket.IsWebSocketUpgrade(r)
+	transport := query.Get("transport")
+	if sid := query.Get("sid"); sid != "" {
+		session := s.session(sid)
+		return session != nil && session.isPolling() && transport == "polling" && !upgrade &&
+			(r.Method == http.MethodGet || r.Method == http.MethodPost)
+	}
+	return r.Method == http.MethodGet && (transport == "websocket" && upgrade || transport == "polling" && !upgrade) &&
+		query.Get("EIO") == "4" && headSize(r) <= maxHead
+}
+
 // resume serves a request that names a session.
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
 	session := s.session(sid)
