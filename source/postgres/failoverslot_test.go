@@ -1,0 +1,249 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/internal/throwaway"
+	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/source/postgres"
+)
+
+// pair is a primary with a streaming standby that copies failover slots, as
+// Postgres 17 and later do.
+type pair struct {
+	primary, standby *throwaway.Cluster
+	url, standbyURL  string // of the database of the test
+}
+
+// newPair starts both, with simple in a database of its own.
+func newPair(t *testing.T, version string) *pair {
+	t.Helper()
+	template, err := throwaway.NewTemplate(t.Context(), pgtest.Version(t, version))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer template.Remove()
+	p := &pair{primary: pgtest.Cluster(t, throwaway.Options{Template: template, TCP: true, Settings: map[string]string{"autovacuum": "off"}})}
+	p.url = pgtest.On(t, p.primary, simple, `select pg_create_physical_replication_slot('standby', true)`)
+	t.Cleanup(func() { _ = p.primary.StartAgain(context.WithoutCancel(t.Context())) }) // pgtest drops the database there
+	p.standby = pgtest.Cluster(t, throwaway.Options{Template: template, TCP: true, Settings: map[string]string{
+		"autovacuum": "off", "primary_conninfo": p.primary.SocketURL("postgres"), "primary_slot_name": "standby",
+		"hot_standby_feedback": "on",
+	}})
+	coldCopy(t, p.primary, p.standby)
+	p.standbyURL = atPort(t, p.url, p.standby.Port())
+	return p
+}
+
+// coldCopy makes to a standby with from's data, and from's passwords.
+func coldCopy(t *testing.T, from, to *throwaway.Cluster) {
+	t.Helper()
+	for _, c := range []*throwaway.Cluster{from, to} {
+		if err := c.Halt(t.Context(), "fast"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, own := filepath.Join(to.Dir(), "data"), filepath.Join(to.Dir(), "own")
+	shell(t, "mv", data, own)
+	shell(t, "cp", "-a", filepath.Join(from.Dir(), "data"), data)
+	for _, name := range []string{"postgresql.conf", "pg_hba.conf"} {
+		shell(t, "cp", "-a", filepath.Join(own, name), data)
+	}
+	if err := os.RemoveAll(filepath.Join(data, "pg_replslot")); err != nil {
+		t.Fatal(err)
+	}
+	shell(t, "cp", "-a", filepath.Join(own, "pg_replslot"), data)
+	signal := filepath.Join(data, "standby.signal")
+	shell(t, "cp", "-a", filepath.Join(own, "PG_VERSION"), signal) // owner and mode
+	for _, c := range []*throwaway.Cluster{from, to} {
+		if err := c.StartAgain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func atPort(t *testing.T, address string, port int) string {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(port))
+	return u.String()
+}
+
+// synchronise has the standby copy the slot, until it has a copy that lasts. Its
+// own worker (sync_replication_slots) does the same in its own time, up to 30 s.
+func (p *pair) synchronise(t *testing.T, slot string) {
+	t.Helper()
+	const there = `select count(*)::text from pg_replication_slots where slot_name = $1 and synced and not temporary and invalidation_reason is null`
+	for deadline := time.Now().Add(waitLimit); query(t, p.standbyURL, there, slot) != "1"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("not synchronised:", query(t, p.standbyURL, `select json_agg(s)::text from pg_replication_slots s`))
+		}
+		exec(t, p.url, `select pg_log_standby_snapshot()`) // by which the slot moves on
+		exec(t, p.standbyURL, `select pg_sync_replication_slots()`)
+	}
+}
+
+// awaitThere waits until a query on the standby returns true.
+func (p *pair) awaitThere(t *testing.T, sql string) {
+	t.Helper()
+	for deadline := time.Now().Add(waitLimit); query(t, p.standbyURL, sql) != "true"; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("on the standby it does not come to", sql)
+		}
+	}
+}
+
+// cutOff ends replication to the standby, and returns when it has ended.
+func (p *pair) cutOff(t *testing.T) {
+	t.Helper()
+	exec(t, p.standbyURL, `alter system set primary_conninfo = ''`, `select pg_reload_conf()`)
+	p.awaitThere(t, `select (count(*) = 0)::text from pg_stat_wal_receiver`)
+}
+
+// TestPromotionWithTheSlot: the standby has all that was delivered, and a copy
+// of the slot, so the bridge goes on without a gap. The primary had written more
+// to its log that the standby has not: nothing that was followed. What the
+// application writes next is at places that the bridge had passed on the primary.
+func TestPromotionWithTheSlot(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		version string
+		promote func(*testing.T, string)
+	}{
+		"running":       {"18", runningAtPromotion},
+		"away":          {"17", awayAtPromotion},
+		"started after": {"17", startedAfterPromotion},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.promote(t, c.version)
+		})
+	}
+}
+
+// followed is a bridge at the primary of a pair.
+type followed struct {
+	*pair
+	proxy *proxy
+	opts  postgres.Options
+	src   *running
+	rec   *recorder
+}
+
+// followPair has a bridge deliver the row 1, which the standby has too, and then
+// pass a part of the log that the standby never gets.
+func followPair(t *testing.T, version string) *followed {
+	t.Helper()
+	f := &followed{pair: newPair(t, version)}
+	slot := uniqueSlot(t)
+	var through string
+	f.proxy, through = newProxy(t, f.url)
+	f.opts = postgres.Options{URL: through, Slot: slot, Memory: &memory{}, Ping: 50 * time.Millisecond}
+	f.src, f.rec = start(t, f.opts)
+	f.synchronise(t, slot)
+	exec(t, f.url, `insert into t values (1)`)
+	f.rec.awaitRows(t, 1)
+	f.awaitThere(t, `select (count(*) = 1)::text from t`)
+	f.cutOff(t)
+	exec(t, f.url, foreign(2))
+	written := query(t, f.url, `select pg_current_wal_lsn()::text`)
+	f.src.awaitStats(t, "the end of the log", func(s postgres.Stats) bool { return s.Handled.String() >= written })
+	return f
+}
+
+func (f *followed) promote(t *testing.T) {
+	t.Helper()
+	f.primary.Kill()
+	if promoted := query(t, f.standbyURL, `select pg_promote()::text`); promoted != "true" {
+		t.Fatal("not promoted")
+	}
+}
+
+func runningAtPromotion(t *testing.T, version string) {
+	f := followPair(t, version)
+	f.proxy.leadTo(t, f.standbyURL)
+	f.promote(t)
+	for i := range 3 {
+		exec(t, f.standbyURL, fmt.Sprintf(`insert into t values (%d)`, i+2))
+	}
+	checkIDs(t, f.rec, 4)
+}
+
+// awayAtPromotion: when the bridge reaches the new primary, its log is past the
+// place that the bridge had passed on the old one. What was committed in between
+// must not be taken for what was handled.
+func awayAtPromotion(t *testing.T, version string) {
+	f := followPair(t, version)
+	f.proxy.freeze()
+	f.proxy.cut()
+	f.promote(t)
+	exec(t, f.standbyURL, `insert into t values (2)`, `insert into t values (3)`, foreign(4), `insert into t values (4)`)
+	f.proxy.leadTo(t, f.standbyURL)
+	f.proxy.thaw()
+	checkIDs(t, f.rec, 4)
+}
+
+func startedAfterPromotion(t *testing.T, version string) {
+	f := followPair(t, version)
+	if err := f.src.stop(); err != nil {
+		t.Fatal(err)
+	}
+	f.promote(t)
+	exec(t, f.standbyURL, `insert into t values (2)`)
+	f.proxy.leadTo(t, f.standbyURL)
+	_, rec := start(t, f.opts)
+	rec.await(t, "the row 2", func() bool { return slices.Contains(rec.firstColumns(), "2") })
+	if len(rec.gaps) > 0 {
+		t.Errorf("gaps %+v", rec.gaps)
+	}
+}
+
+// failoverSlot: the slot is made as one that standbys copy, one that is not is
+// altered, and one that is where that is not wanted.
+func failoverSlot(t *testing.T, url string) {
+	slot := uniqueSlot(t)
+	failover := func() string {
+		return query(t, url, `select failover::text from pg_replication_slots where slot_name = $1`, slot)
+	}
+	src, rec := start(t, postgres.Options{URL: url})
+	if failover() != "true" || !strings.Contains(src.log.String(), `msg="slot created"`) {
+		t.Errorf("created with failover %s", failover())
+	}
+	exec(t, url, `insert into t values (1)`)
+	rec.awaitRows(t, 1)
+	for _, c := range []struct {
+		opts postgres.Options
+		want string
+	}{
+		{postgres.Options{NoFailover: true, Create: postgres.CreateNothing}, "true"},
+		{postgres.Options{NoFailover: true}, "false"},
+		{postgres.Options{Create: postgres.CreateNothing}, "false"},
+		{postgres.Options{}, "true"},
+	} {
+		before := failover()
+		_ = src.stop()
+		c.opts.URL = url
+		src, rec = start(t, c.opts)
+		if got := failover(); got != c.want || strings.Contains(src.log.String(), `msg="slot altered"`) != (got != before) {
+			t.Errorf("failover was %s and is %s, want %s; log:\n%s", before, got, c.want, src.log.String())
+		}
+	}
+	exec(t, url, `insert into t values (2)`)
+	rec.awaitRows(t, 1)
+	if rows := rec.rows(); len(rec.gaps) > 0 || !strings.HasPrefix(rows[len(rows)-1], "insert 2") {
+		t.Errorf("gaps %v, rows %q", rec.gaps, rows)
+	}
+}
