@@ -44,7 +44,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
-		MaxRetry: maxRetry, HolderTimeout: holderTimeout,
+		MaxRetry: maxRetry, HolderTimeout: holderTimeout, NoFailover: c.FailoverSlot == configs.FailoverOff,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {

@@ -3,12 +3,7 @@ package postgres_test
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,53 +28,13 @@ func newPair(t *testing.T, version string) *pair {
 		t.Fatal(err)
 	}
 	defer template.Remove()
-	p := &pair{primary: pgtest.Cluster(t, throwaway.Options{Template: template, TCP: true, Settings: map[string]string{"autovacuum": "off"}})}
-	p.url = pgtest.On(t, p.primary, simple, `select pg_create_physical_replication_slot('standby', true)`)
+	quiet := map[string]string{"autovacuum": "off"}
+	p := &pair{primary: pgtest.Cluster(t, throwaway.Options{Template: template, TCP: true, Settings: quiet})}
+	p.url = pgtest.On(t, p.primary, simple)
 	t.Cleanup(func() { _ = p.primary.StartAgain(context.WithoutCancel(t.Context())) }) // pgtest drops the database there
-	p.standby = pgtest.Cluster(t, throwaway.Options{Template: template, TCP: true, Settings: map[string]string{
-		"autovacuum": "off", "primary_conninfo": p.primary.SocketURL("postgres"), "primary_slot_name": "standby",
-		"hot_standby_feedback": "on",
-	}})
-	coldCopy(t, p.primary, p.standby)
-	p.standbyURL = atPort(t, p.url, p.standby.Port())
+	p.standby = pgtest.Standby(t, p.primary, template, quiet)
+	p.standbyURL = pgtest.StandbyURL(t, p.standby, p.url)
 	return p
-}
-
-// coldCopy makes to a standby with from's data, and from's passwords.
-func coldCopy(t *testing.T, from, to *throwaway.Cluster) {
-	t.Helper()
-	for _, c := range []*throwaway.Cluster{from, to} {
-		if err := c.Halt(t.Context(), "fast"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	data, own := filepath.Join(to.Dir(), "data"), filepath.Join(to.Dir(), "own")
-	shell(t, "mv", data, own)
-	shell(t, "cp", "-a", filepath.Join(from.Dir(), "data"), data)
-	for _, name := range []string{"postgresql.conf", "pg_hba.conf"} {
-		shell(t, "cp", "-a", filepath.Join(own, name), data)
-	}
-	if err := os.RemoveAll(filepath.Join(data, "pg_replslot")); err != nil {
-		t.Fatal(err)
-	}
-	shell(t, "cp", "-a", filepath.Join(own, "pg_replslot"), data)
-	signal := filepath.Join(data, "standby.signal")
-	shell(t, "cp", "-a", filepath.Join(own, "PG_VERSION"), signal) // owner and mode
-	for _, c := range []*throwaway.Cluster{from, to} {
-		if err := c.StartAgain(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func atPort(t *testing.T, address string, port int) string {
-	t.Helper()
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = net.JoinHostPort(u.Hostname(), strconv.Itoa(port))
-	return u.String()
 }
 
 // synchronise has the standby copy the slot, until it has a copy that lasts. Its
@@ -126,6 +81,7 @@ func TestPromotionWithTheSlot(t *testing.T) {
 		"running":       {"18", runningAtPromotion},
 		"away":          {"17", awayAtPromotion},
 		"started after": {"17", startedAfterPromotion},
+		"lacks a row":   {"18", promotionOfTheOneThatLacks},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -194,6 +150,29 @@ func awayAtPromotion(t *testing.T, version string) {
 	f.proxy.leadTo(t, f.standbyURL)
 	f.proxy.thaw()
 	checkIDs(t, f.rec, 4)
+}
+
+// promotionOfTheOneThatLacks: the standby has the slot, and not the last row that
+// was delivered. Nothing but that row tells.
+func promotionOfTheOneThatLacks(t *testing.T, version string) {
+	f := followPair(t, version)
+	exec(t, f.url, `insert into t values (2)`)
+	f.rec.awaitRows(t, 2)
+	lost := f.rec.txs[1][0].tx.Time
+	f.proxy.freeze()
+	f.proxy.cut()
+	f.promote(t)
+	exec(t, f.standbyURL, `insert into t values (3)`, foreign(4), `insert into t values (4)`)
+	f.proxy.leadTo(t, f.standbyURL)
+	f.proxy.thaw()
+	f.rec.await(t, "the new history", func() bool {
+		ids := f.rec.firstColumns()
+		return len(ids) >= 4 && slices.Equal(ids[len(ids)-2:], []string{"3", "4"})
+	})
+	wantGap(t, f.rec, "another one", lost)
+	if !f.rec.gaps[0].Reload {
+		t.Error("a row that was delivered is gone, and not said to be")
+	}
 }
 
 func startedAfterPromotion(t *testing.T, version string) {
