@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -132,7 +133,14 @@ func DecodableWAL(walLevel, effective string) bool {
 func (c *control) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	if _, err := c.conn.Exec(ctx, CreateSlotSQL(c.s.opts.Slot, c.s.version(), !c.s.opts.NoFailover)); err != nil {
+	failover := c.s.wantsFailover()
+	_, err := c.conn.Exec(ctx, CreateSlotSQL(c.s.opts.Slot, c.s.version(), failover))
+	if failover && refusesFailover(err) {
+		c.s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the server makes no slot that standbys copy, or not for this role",
+			slog.String("slot", c.s.opts.Slot), slog.String("error", err.Error()))
+		_, err = c.conn.Exec(ctx, CreateSlotSQL(c.s.opts.Slot, c.s.version(), false))
+	}
+	if err != nil {
 		return c.s.classify("create the slot", err)
 	}
 	return nil

@@ -36,6 +36,21 @@ func AlterFailoverSQL(slot string, failover bool) string {
 // wantsFailover reports whether the slot is to be one that standbys copy.
 func (s *Source) wantsFailover() bool { return !s.opts.NoFailover && s.version() >= failoverSince }
 
+// refusesFailover reports whether an ordinary slot may be had where one that
+// standbys copy was refused: the server does not know the parameter or the feature,
+// or the role may not.
+func refusesFailover(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code {
+	case "0A000", "42501", "42883":
+		return true
+	}
+	return false
+}
+
 // alterFailover makes the slot what the options ask for, before a stream begins on
 // conn. A server that refuses is no reason not to read from it.
 func (s *Source) alterFailover(ctx context.Context, conn *pgconn.PgConn, slot *slotState) error {

@@ -222,7 +222,23 @@ func failoverSlot(t *testing.T, url string) {
 	}
 	exec(t, url, `insert into t values (2)`)
 	rec.awaitRows(t, 1)
+	_ = src.stop()
 	if rows := rec.rows(); len(rec.gaps) > 0 || !strings.HasPrefix(rows[len(rows)-1], "insert 2") {
 		t.Errorf("gaps %v, rows %q", rec.gaps, rows)
 	}
+}
+
+// failoverRefused: a server of this version that does not make such slots, as a
+// managed one may be, gives an ordinary one.
+func failoverRefused(t *testing.T, url string) {
+	exec(t, url, `set allow_system_table_mods = on;
+		alter function pg_catalog.pg_create_logical_replication_slot rename to create_slot;
+		create function pg_catalog.pg_create_logical_replication_slot(slot_name name, plugin name) returns record
+			language sql as $$ select create_slot($1, $2) $$`)
+	src, rec := start(t, postgres.Options{URL: url})
+	if !strings.Contains(src.log.String(), "the server makes no slot that standbys copy") {
+		t.Error("not said:", src.log.String())
+	}
+	exec(t, url, `insert into t values (1)`)
+	rec.awaitRows(t, 1)
 }

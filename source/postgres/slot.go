@@ -91,7 +91,7 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, slot *
 	}
 	s.lostReason, s.publicationMissing = "", false
 	if first {
-		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot), slog.Bool("failover", s.wantsFailover()))
+		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot))
 		return true, nil
 	}
 	return true, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Reload: reload})

@@ -38,6 +38,7 @@ func TestVersions(t *testing.T) {
 					t.Skip("standbys copy slots from Postgres 17 on")
 				}
 				failoverSlot(t, pgtest.On(t, c, simple))
+				t.Run("refused", func(t *testing.T) { failoverRefused(t, pgtest.On(t, c, simple)) })
 			})
 			t.Run("restart", func(t *testing.T) {
 				url := pgtest.On(t, c, simple)
