@@ -128,9 +128,15 @@ func (f *followed) promote(t *testing.T) {
 	}
 }
 
+// runningAtPromotion: the bridge reaches the standby before it is promoted, and
+// waits.
 func runningAtPromotion(t *testing.T, version string) {
 	f := followPair(t, version)
 	f.proxy.leadTo(t, f.standbyURL)
+	f.primary.Kill()
+	f.src.awaitStats(t, "that it is a standby", func(s postgres.Stats) bool {
+		return s.State == postgres.Retrying && strings.Contains(s.Reason, "it is a standby")
+	})
 	f.promote(t)
 	for i := range 3 {
 		exec(t, f.standbyURL, fmt.Sprintf(`insert into t values (%d)`, i+2))
