@@ -11,6 +11,7 @@ import (
 	"chatbridge/mapping"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/provision"
 )
 
 // postgresSource is logical replication. Before it begins, it sets the database up;
@@ -25,6 +26,9 @@ type postgresSource struct {
 	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
+	// heldBack is why the server sends nothing although the stream works, nil where
+	// it does send.
+	heldBack atomic.Pointer[provision.Finding]
 	// settingUp is the health while setUp runs, nil otherwise.
 	settingUp atomic.Pointer[ops.Health]
 }
@@ -44,7 +48,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
-		MaxRetry: maxRetry, HolderTimeout: holderTimeout,
+		MaxRetry: maxRetry, HolderTimeout: holderTimeout, NoFailover: c.FailoverSlot == configs.FailoverOff,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
@@ -75,7 +79,7 @@ func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 
 func (s *postgresSource) flows(time.Time) bool {
 	stats := s.stream.Stats()
-	return stats.State == postgres.Streaming && len(stats.Faults) == 0
+	return stats.State == postgres.Streaming && len(stats.Faults) == 0 && s.heldBack.Load() == nil
 }
 
 // Health implements Source.
@@ -97,6 +101,9 @@ func (s *postgresSource) Health() ops.Health {
 		// moment on.
 		f := stats.Faults[0]
 		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
+		h.Flowing, h.FlowedUntil = false, time.Time{}
+	} else if held := s.heldBack.Load(); held != nil && h.Flowing {
+		h.State, h.Reason, h.Remedy = ops.StateBlocked, held.What+": "+held.Meaning, held.Fix
 		h.Flowing, h.FlowedUntil = false, time.Time{}
 	}
 	if !stats.LastCommit.IsZero() {

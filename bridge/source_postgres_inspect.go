@@ -50,9 +50,28 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 		}
 	}
 	s.membership.inspected(&report)
+	s.noteHeldBack(&report)
 	in.Shape = report.Shape(s.reads)
 	in.Faults = s.faults(&report)
 	return in, nil
+}
+
+// noteHeldBack notes whether the server waits for a standby before it sends what is
+// new. Nothing is lost by that, so it is no fault, which would be a gap.
+func (s *postgresSource) noteHeldBack(report *provision.Report) {
+	f, held := report.Find("slot.standbys", "")
+	held = held && f.Level == provision.Fail
+	was := s.heldBack.Load()
+	switch {
+	case held:
+		s.heldBack.Store(&f)
+		if was == nil || was.What != f.What {
+			s.log.Warn("the server holds changes back from the bridge", "reason", f.What, "remedy", f.Fix)
+		}
+	case was != nil:
+		s.heldBack.Store(nil)
+		s.log.Info("the server holds no changes back from the bridge any more")
+	}
 }
 
 // fixes are the statements that the configuration lets the bridge run.

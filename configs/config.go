@@ -132,6 +132,12 @@ const (
 	CreateNever = "never"
 )
 
+// The values of Postgres.FailoverSlot.
+const (
+	FailoverAuto = "auto"
+	FailoverOff  = "off"
+)
+
 // Postgres is the database that is followed by logical replication.
 type Postgres struct {
 	URL         DSN
@@ -140,7 +146,10 @@ type Postgres struct {
 	// MaxLag is the WAL, in bytes, that the slot may retain before it is dropped.
 	MaxLag Size
 	// Create says whether the bridge makes a missing publication and slot.
-	Create         string
+	Create string
+	// FailoverSlot says whether standbys may copy the slot, where the server's
+	// version can.
+	FailoverSlot   string
 	ConnectTimeout time.Duration
 	// PingInterval is how often the server is asked for a reply; after three
 	// intervals without one the connection is closed.

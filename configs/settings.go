@@ -77,6 +77,7 @@ func (c *Config) settings() []*field {
 		{key: "source.postgres.slot", def: "bridge", kind: text(&pg.Slot, "a slot's name: a to z, 0 to 9 and _, at most 63 of them", matches(slotName))},
 		{key: "source.postgres.max_lag", def: "1GiB", kind: size(&pg.MaxLag, 1<<20, 1<<50)},
 		{key: "source.postgres.create", def: CreateAuto, kind: choice(&pg.Create, CreateAuto, CreateNever)},
+		{key: "source.postgres.failover_slot", def: FailoverAuto, kind: choice(&pg.FailoverSlot, FailoverAuto, FailoverOff)},
 		{key: "source.postgres.connect_timeout", def: "10s", kind: duration(&pg.ConnectTimeout, 100*ms, 5*time.Minute)},
 		{key: "source.postgres.ping_interval", def: "5s", kind: duration(&pg.PingInterval, 100*ms, 5*time.Minute)},
 		{key: "source.postgres.watch_interval", def: "10s", kind: duration(&pg.WatchInterval, 100*ms, 5*time.Minute)},

@@ -37,7 +37,9 @@ const conversation = "conversation"
 // configured is what the configuration and the mapping require of any database.
 func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	pg := cfg.Source.Postgres
-	w := provision.Want{Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag)}
+	w := provision.Want{
+		Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag), NoFailover: pg.FailoverSlot == configs.FailoverOff,
+	}
 	for _, t := range spec.Tables() {
 		table := provision.Table{
 			Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true, Newest: newest(&t),

@@ -21,14 +21,16 @@ import (
 var errOtherHistory = errors.New("the server's history is another one: a snapshot was put back, or a standby promoted that had not received all")
 
 // known returns the history, the place and the transaction up to which changes
-// were handled: by this process, or else (fresh) by an earlier one, from memory.
+// were handled: by this process, or else (fresh) by an earlier one, from memory. A
+// transaction with a time alone is one whose place cannot be looked for.
 func (s *Source) known() (history identity, reached pgoutput.LSN, last transactionID, fresh bool) {
 	if reached, last = s.progress.reached(); reached != 0 {
 		return s.history, reached, last, false
 	}
 	p := &s.keeper.found
+	last.time = p.CommitTime
 	if p.Publication == s.opts.Publication { // else it may not be in the stream
-		last = transactionID{p.Commit, p.CommitTime}
+		last.commit = p.Commit
 	}
 	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, last, true
 }
@@ -38,7 +40,7 @@ func (s *Source) known() (history identity, reached pgoutput.LSN, last transacti
 func (s *Source) startPosition(ctx context.Context, h source.Handler, id identity, end pgoutput.LSN, slot *slotState) (pgoutput.LSN, error) {
 	s.next = id
 	known, reached, last, fresh := s.known()
-	reason, back := historyMismatch(known, id, reached, end, slot)
+	reason, back := historyMismatch(known, id, reached, end, last, slot)
 	if s.historyDiffers {
 		reason, back = errOtherHistory.Error(), true
 	}
@@ -53,14 +55,21 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 	if !same && last.commit != 0 && s.expect.commit == 0 {
 		s.expect = last
 	}
+	if !same {
+		s.progress.doubt(slot.confirmed)
+	}
 	if s.expect.commit == 0 || slot.confirmed > s.expect.commit {
-		// The server was not restarted, or the slot is past that transaction.
+		// The server was not restarted, or the slot is past that transaction, and
+		// nothing that comes after the slot's place was handled.
 		s.history, s.expect = id, transactionID{}
-		s.progress.trust()
+		resumed := reached
+		if !same && !fresh {
+			resumed = min(reached, slot.confirmed)
+		}
+		s.progress.resume(resumed)
 		s.progress.remember(last)
 	} else {
 		s.history = known
-		s.progress.doubt(slot.confirmed)
 	}
 	switch {
 	case fresh:
@@ -84,7 +93,7 @@ func (s *Source) mayHaveGoneBack(id identity, end pgoutput.LSN) bool {
 // historyMismatch says why the slot cannot continue from what is known, empty
 // where nothing shows that. back tells that the history itself is another one, so
 // that what was delivered may not exist.
-func historyMismatch(known, id identity, reached, end pgoutput.LSN, slot *slotState) (reason string, back bool) {
+func historyMismatch(known, id identity, reached, end pgoutput.LSN, last transactionID, slot *slotState) (reason string, back bool) {
 	switch {
 	case reached == 0:
 		return "", false
@@ -94,7 +103,7 @@ func historyMismatch(known, id identity, reached, end pgoutput.LSN, slot *slotSt
 		return fmt.Sprintf("the database is another one than before: %s, not %s", id.database, known.database), true
 	case known.timeline > id.timeline:
 		return fmt.Sprintf("the server's history went back to timeline %d, from %d", id.timeline, known.timeline), true
-	case reached > end:
+	case reached > end && !mayLackOnlyForeign(known, id, end, last, slot):
 		// Given such a place the server would leave out all that comes before
 		// it, without an error (measured).
 		return fmt.Sprintf("the server's history is another one, a restore or a failover: its log ends at %s, before the place %s that was handled", end, reached), true
@@ -104,7 +113,20 @@ func historyMismatch(known, id identity, reached, end pgoutput.LSN, slot *slotSt
 	return "", false
 }
 
-// verify compares a transaction's Begin with the expected one.
+// mayLackOnlyForeign reports whether what the log lacks of a place that was
+// reached may be nothing that was followed. A standby that was promoted may not
+// have received the end of the primary's log. Where the last transaction can be
+// there, the stream shows whether it is. A slot that is past it is only believed
+// if the server copied it from the primary: such a copy is never ahead of the log.
+func mayLackOnlyForeign(known, id identity, end pgoutput.LSN, last transactionID, slot *slotState) bool {
+	promoted := known.timeline < id.timeline
+	never := last == transactionID{} // nothing was ever handled
+	told := last.commit != 0 && last.commit < end
+	return promoted && (told && slot.confirmed <= last.commit || slot.synced && slot.confirmed <= end && (told || never))
+}
+
+// verify compares a transaction's Begin with the expected one. It is verified
+// once it is handled, or skipped, to its end: see verified.
 func (r *reading) verify(id transactionID) error {
 	want := r.s.expect
 	switch {
@@ -113,9 +135,18 @@ func (r *reading) verify(id transactionID) error {
 	case id.commit > want.commit, !id.time.Equal(want.time):
 		return errOtherHistory
 	}
-	r.s.expect, r.s.history = transactionID{}, r.s.next
-	r.s.progress.trust()
 	return nil
+}
+
+// verified notes that a transaction ended at end. After the expected one the
+// histories may differ in what was not followed, so the place that was reached
+// may lie past transactions that are new.
+func (r *reading) verified(end pgoutput.LSN) {
+	if want := r.s.expect.commit; want == 0 || want != pgoutput.LSN(r.tx.Commit) {
+		return
+	}
+	r.s.expect, r.s.history = transactionID{}, r.s.next
+	r.s.progress.resume(end)
 }
 
 // passed notes, outside of any transaction, that all that was committed before

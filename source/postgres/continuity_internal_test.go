@@ -79,7 +79,7 @@ func TestASlotThatMovedOnIsAGap(t *testing.T) {
 		confirmed pgoutput.LSN
 		gap       bool
 	}{"behind": {50, false}, "where we are": {100, false}, "ahead": {101, true}} {
-		reason, back := historyMismatch(id, id, 100, 200, &slotState{exists: true, confirmed: c.confirmed})
+		reason, back := historyMismatch(id, id, 100, 200, transactionID{commit: 90}, &slotState{exists: true, confirmed: c.confirmed})
 		if (reason != "") != c.gap || back {
 			t.Errorf("a slot %s: %q, history went back %v", name, reason, back)
 		}
@@ -102,9 +102,38 @@ func TestWhatPartsTwoHistories(t *testing.T) {
 		"an earlier timeline":    {identity{system: "1", timeline: 3, database: "db"}, 100, 200, true, true},
 		"a log that ends before": {id, 100, 99, true, true},
 	} {
-		reason, back := historyMismatch(c.known, id, c.reached, c.end, &slotState{exists: true, confirmed: 50})
+		reason, back := historyMismatch(c.known, id, c.reached, c.end, transactionID{commit: 90}, &slotState{exists: true, confirmed: 50})
 		if (reason != "") != c.gap || back != c.back {
 			t.Errorf("%s: %q, history went back %v", name, reason, back)
+		}
+	}
+}
+
+// TestAStandbyWithoutTheEndOfTheLog: what it lacks of a place that was reached is
+// a gap only where a transaction that was handled may be in it.
+func TestAStandbyWithoutTheEndOfTheLog(t *testing.T) {
+	known, id := identity{system: "1", timeline: 1, database: "db"}, identity{system: "1", timeline: 2, database: "db"}
+	handled := transactionID{commit: 60, time: time.Unix(1, 0)}
+	for name, c := range map[string]struct {
+		known identity
+		last  transactionID
+		slot  slotState
+		gap   bool
+	}{
+		"the stream will show it":        {known, handled, slotState{confirmed: 50}, false},
+		"a copy past the transaction":    {known, handled, slotState{confirmed: 70, synced: true}, false},
+		"another slot past it":           {known, handled, slotState{confirmed: 70}, true},
+		"the transaction is not there":   {known, transactionID{90, time.Unix(1, 0)}, slotState{confirmed: 50, synced: true}, true},
+		"its place is not known":         {known, transactionID{time: time.Unix(1, 0)}, slotState{confirmed: 50, synced: true}, true},
+		"nothing was ever handled":       {known, transactionID{}, slotState{confirmed: 50, synced: true}, false},
+		"nothing was, and no copy":       {known, transactionID{}, slotState{confirmed: 50}, true},
+		"a restore on the same timeline": {id, handled, slotState{confirmed: 50, synced: true}, true},
+		"a slot past the end of the log": {known, handled, slotState{confirmed: 85, synced: true}, true},
+		"a slot past what was reached":   {known, handled, slotState{confirmed: 101, synced: true}, true},
+	} {
+		const reached, end = 100, 80
+		if reason, _ := historyMismatch(c.known, id, reached, end, c.last, &c.slot); (reason != "") != c.gap {
+			t.Errorf("%s: %q", name, reason)
 		}
 	}
 }
@@ -158,5 +187,25 @@ func TestAShutdownConfirmsNothing(t *testing.T) {
 	}
 	if _, confirmed := r.s.progress.positions(time.Now()); confirmed >= 90 {
 		t.Errorf("%v is confirmed", confirmed)
+	}
+}
+
+// TestDecodableWAL: from Postgres 19 on wal_level is the least that is written.
+func TestDecodableWAL(t *testing.T) {
+	for _, c := range []struct {
+		level, effective string
+		want             bool
+	}{
+		{"logical", "", true},
+		{"replica", "", false},
+		{"minimal", "", false},
+		{"logical", "logical", true},
+		{"replica", "replica", true},
+		{"replica", "logical", true},
+		{"minimal", "minimal", false},
+	} {
+		if got := DecodableWAL(c.level, c.effective); got != c.want {
+			t.Errorf("wal_level %s, effective %q: %v", c.level, c.effective, got)
+		}
 	}
 }

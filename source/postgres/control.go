@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -87,16 +88,17 @@ func (c *control) system(ctx context.Context) string {
 	return id
 }
 
-// checkServer checks the version, wal_level and the publication.
+// checkServer checks the version, that it is a primary, wal_level and the
+// publication.
 func (c *control) checkServer(ctx context.Context) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
-	var walLevel, dateStyle string
-	var published bool
+	var walLevel, effective, dateStyle string
+	var published, recovery bool
 	var version int
 	err := c.conn.QueryRow(ctx, `select current_setting('server_version_num')::int, current_setting('wal_level'),
-		current_setting('datestyle'), exists (select from pg_publication where pubname = $1)`,
-		c.s.opts.Publication).Scan(&version, &walLevel, &dateStyle, &published)
+		coalesce(current_setting('effective_wal_level', true), ''), current_setting('datestyle'), exists (select from pg_publication where pubname = $1), pg_is_in_recovery()`,
+		c.s.opts.Publication).Scan(&version, &walLevel, &effective, &dateStyle, &published, &recovery)
 	if err != nil {
 		return c.s.classify("check the server", err)
 	}
@@ -105,7 +107,11 @@ func (c *control) checkServer(ctx context.Context) error {
 	switch {
 	case version < oldest:
 		return &problem{class: classSlow, op: op, err: fmt.Errorf("it is Postgres %d", version/10000), hint: "upgrade to Postgres 14 or later"}
-	case walLevel != "logical":
+	case recovery:
+		// Its log may end before what was handled, and its timeline be the one
+		// before; and a slot made here would be in the way of a copy of the primary's.
+		return &problem{class: classRetry, op: op, err: errors.New("it is a standby"), hint: "use the primary's address, or promote it: the bridge goes on then"}
+	case !DecodableWAL(walLevel, effective):
 		return &problem{class: classSlow, op: op, err: fmt.Errorf("wal_level is %s", walLevel), hint: hintWALLevel}
 	case !published:
 		return &problem{
@@ -116,11 +122,25 @@ func (c *control) checkServer(ctx context.Context) error {
 	return nil
 }
 
+// DecodableWAL reports whether a slot can be made with these settings of wal_level
+// and effective_wal_level. The latter exists from Postgres 19 on, is empty before,
+// and rises to logical with the first logical slot where wal_level is at least replica.
+func DecodableWAL(walLevel, effective string) bool {
+	return walLevel == "logical" || effective == "logical" || effective != "" && walLevel == "replica"
+}
+
 // create makes the slot. It waits for the transactions that are writing.
 func (c *control) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	if _, err := c.conn.Exec(ctx, "select pg_create_logical_replication_slot($1, 'pgoutput')", c.s.opts.Slot); err != nil {
+	failover := c.s.wantsFailover()
+	_, err := c.conn.Exec(ctx, CreateSlotSQL(c.s.opts.Slot, c.s.version(), failover))
+	if failover && refusesFailover(err) {
+		c.s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the server makes no slot that standbys copy, or not for this role",
+			slog.String("slot", c.s.opts.Slot), slog.String("error", err.Error()))
+		_, err = c.conn.Exec(ctx, CreateSlotSQL(c.s.opts.Slot, c.s.version(), false))
+	}
+	if err != nil {
 		return c.s.classify("create the slot", err)
 	}
 	return nil

@@ -45,6 +45,7 @@
 //	control.go       the ordinary connection: checks, create and drop the slot
 //	slotstate.go     pg_replication_slots
 //	slot.go          acquire: create, replace or wait for the slot
+//	failoverslot.go  slots that standbys copy
 //	standby.go       while another bridge reads the slot
 //	watch.go         while the stream runs: save, poll the slot, inspect
 //	restartlsn.go    advances restart_lsn of a slot with little room

@@ -86,12 +86,14 @@ func (r *reading) commit(m *pgoutput.Commit, x *pgoutput.XLogData) error {
 	}
 	if r.state == inSkippedTx {
 		r.state = betweenTx
+		r.verified(m.EndLSN)
 		return nil
 	}
 	if err := r.handler.Commit(r.tx); err != nil {
 		return &handlerError{err}
 	}
 	r.state = betweenTx
+	r.verified(m.EndLSN)
 	r.s.counters.transactions.Add(1)
 	r.s.progress.commit(transactionID{pgoutput.LSN(r.tx.Commit), r.tx.Time}, m.EndLSN, x.Sent.Std(), time.Now(), r.changes > 0)
 	if r.s.progress.overLimit() {

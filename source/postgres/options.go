@@ -53,6 +53,11 @@ type Options struct {
 	Retain time.Duration
 	// Create says whether the slot may be created. Default CreateSlot.
 	Create CreatePolicy
+	// NoFailover makes the slot one that standbys do not copy. The default, on
+	// Postgres 17 and later, is one that they copy where they are set to
+	// (sync_replication_slots), so that a promoted standby continues it. A slot
+	// that is otherwise is altered, but with CreateNothing.
+	NoFailover bool
 	// Memory saves what was confirmed outside of the database, such as in a file;
 	// nil for none. It is saved in the database too, as a large object of our
 	// role, where that is possible (with CreateNothing, where the object is

@@ -113,10 +113,16 @@ func (k *placeKeeper) save(ctx context.Context, c *control, now time.Time, final
 	if !certain {
 		return
 	}
-	if place.LSN < k.found.LSN {
+	k.s.describe(&place)
+	if place.compare(k.found) < 0 {
 		return // on the way to where an earlier process was
 	}
-	k.s.describe(&place)
+	// What is saved past the place belongs to the log of a primary before.
+	for _, saved := range []*Place{&k.file, &k.database} {
+		if saved.LSN > place.LSN {
+			*saved = Place{}
+		}
+	}
 	if k.s.opts.Memory != nil && !place.equal(k.file, healthyGrainInFile) && (final || now.Sub(k.fileAt) >= saveFileEvery) {
 		k.fileAt = now
 		k.saveFile(ctx, place, now)

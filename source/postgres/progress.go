@@ -197,17 +197,38 @@ func (p *progress) confirmable() pgoutput.LSN {
 func (p *progress) overLimit() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.marks) > 0 && uint64(p.server-p.ready) > p.limit
+	return len(p.marks) > 0 && p.heldBack() > p.limit
 }
 
-// doubt makes slot all that is reported until trust is called.
+// doubt makes slot all that is reported until resume is called. How far the
+// server's log goes is to be observed anew.
 func (p *progress) doubt(slot pgoutput.LSN) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.slot = slot
+	p.slot, p.server = slot, 0
 }
 
-func (p *progress) trust() { p.doubt(0) }
+// resume ends the doubt: the server's history is the one that was handled, up to
+// end at least. Whatever was passed after that may be another there: it was no
+// transaction that was handled.
+func (p *progress) resume(end pgoutput.LSN) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slot = 0
+	if p.handled <= end {
+		return
+	}
+	p.handled = end
+	p.ready, p.confirmed, p.saved = min(p.ready, end), min(p.confirmed, end), min(p.saved, end)
+	n := len(p.marks)
+	for n > 0 && p.marks[n-1].end > end {
+		n--
+	}
+	p.marks = p.marks[:n]
+}
+
+// heldBack is how many bytes retention holds back. p.mu is held.
+func (p *progress) heldBack() uint64 { return uint64(p.server - min(p.ready, p.server)) }
 
 // positions returns what to report: what is handled, and what may be
 // confirmed. Neither is zero once a stream has started.
@@ -218,7 +239,7 @@ func (p *progress) positions(now time.Time) (handled, confirmed pgoutput.LSN) {
 	for drop < len(p.marks) {
 		m := p.marks[drop]
 		aged := now.Sub(m.last) >= p.retain
-		heavy := uint64(p.server-p.ready) > p.limit
+		heavy := p.heldBack() > p.limit
 		if !aged && !heavy {
 			break
 		}

@@ -209,3 +209,33 @@ func TestOptionsValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatWasPassedOnAnotherHistoryIsNotHandled: after resume a new transaction
+// at a place that was passed before is new, and nothing past it is confirmed.
+func TestWhatWasPassedOnAnotherHistoryIsNotHandled(t *testing.T) {
+	for _, retain := range []time.Duration{0, time.Hour} {
+		p := progress{retain: retain}
+		now := time.Now()
+		p.start(50, 1<<30)
+		p.commit(transactionID{90, now}, 100, now, now, true)
+		p.keepalive(200, now.Add(retain/2))
+		p.capConfirmed(200, true)
+		p.doubt(60)
+		p.observe(150)
+		if handled, confirmed := p.positions(now); handled != 60 || confirmed != 60 {
+			t.Errorf("in doubt: %v is reported as handled, %v as confirmed", handled, confirmed)
+		}
+		p.resume(100)
+		if handled, _ := p.reached(); handled != 100 {
+			t.Errorf("%v counts as handled", handled)
+		}
+		if handled, confirmed := p.positions(now.Add(2 * retain)); handled != 100 || confirmed > 100 {
+			t.Errorf("%v is reported as handled, %v as confirmed", handled, confirmed)
+		}
+		// What comes next is not confirmed before it is saved again.
+		p.commit(transactionID{120, now}, 130, now, now, true)
+		if _, confirmed := p.positions(now.Add(4 * retain)); confirmed > 100 {
+			t.Errorf("%v is confirmed and was not saved", confirmed)
+		}
+	}
+}

@@ -24,6 +24,11 @@ var (
 
 const opRead = "read the stream"
 
+// waitsForStandbys is the server's function that warns, with the same SQLSTATE,
+// that a slot of synchronized_standby_slots has no reader: nothing is left out, the
+// server waits. Texts are translated, the names of functions are not.
+const waitsForStandbys = "StandbySlotsHaveCaughtup"
+
 func readProblem(c class, err error) *problem { return &problem{class: c, op: opRead, err: err} }
 
 // txState is where in the stream the reader is.
@@ -131,7 +136,7 @@ func (r *reading) other(msg pgproto3.BackendMessage) error {
 		e := pgconn.ErrorResponseToPgError((*pgproto3.ErrorResponse)(m))
 		// Postgres 18 only warns where earlier versions fail, and leaves the
 		// changes out (measured).
-		if e.Code == "55000" {
+		if e.Code == "55000" && e.Routine != waitsForStandbys {
 			_, hint := r.s.publicationGone()
 			return &problem{class: classRetry, op: opRead, err: e, hint: hint}
 		}

@@ -76,6 +76,9 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	if err != nil {
 		return nil, err
 	}
+	if err := s.alterFailover(ctx, conn, slot); err != nil {
+		return nil, err
+	}
 	if err := s.copyBoth(ctx, conn, from); err != nil {
 		return nil, err
 	}

@@ -138,10 +138,11 @@ func (s *Source) probe(ctx context.Context) (identity, pgoutput.LSN, error) {
 }
 
 func (s *Source) mayNotRenew(reason string, exists bool) error {
-	hint := fmt.Sprintf("run SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", sqlquote.Literal(s.opts.Slot))
+	hint := "run "
 	if exists {
-		hint = fmt.Sprintf("run SELECT pg_drop_replication_slot(%[1]s); SELECT pg_create_logical_replication_slot(%[1]s, 'pgoutput')", sqlquote.Literal(s.opts.Slot))
+		hint += fmt.Sprintf("SELECT pg_drop_replication_slot(%s); ", sqlquote.Literal(s.opts.Slot))
 	}
+	hint += CreateSlotSQL(s.opts.Slot, s.version(), !s.opts.NoFailover)
 	return &problem{class: classSlow, op: "check the slot", err: errors.New(reason), hint: hint}
 }
 

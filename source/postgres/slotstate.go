@@ -19,6 +19,8 @@ type slotState struct {
 	activePID uint32 // 0 where nobody reads
 	walStatus string
 	invalid   string // why, from Postgres 17
+	synced    bool   // the server copied it from a primary, from Postgres 17
+	failover  bool   // standbys copy it, from Postgres 17
 	safe      int64  // -1 for no bound
 	restart   pgoutput.LSN
 	confirmed pgoutput.LSN
@@ -33,7 +35,8 @@ type slotState struct {
 const slotStateSQL = `
 select s.slot_name is not null, coalesce(s.slot_type, ''), coalesce(s.plugin, ''), coalesce(s.database, ''),
 	coalesce(s.database = current_database(), false), coalesce(s.active_pid, 0), coalesce(s.wal_status, ''),
-	coalesce(to_jsonb(s) ->> 'invalidation_reason', ''), coalesce(s.safe_wal_size, -1),
+	coalesce(to_jsonb(s) ->> 'invalidation_reason', ''), coalesce((to_jsonb(s) ->> 'synced')::bool, false),
+	coalesce((to_jsonb(s) ->> 'failover')::bool, false), coalesce(s.safe_wal_size, -1),
 	coalesce(s.restart_lsn, '0/0')::text, coalesce(s.confirmed_flush_lsn, '0/0')::text,
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
 	(select case when setting::bigint < 0 then -1 else setting::bigint * 1048576 end
@@ -48,7 +51,7 @@ func (c *control) slotState(ctx context.Context) (slotState, error) {
 	var st slotState
 	var restart, confirmed, current string
 	err := c.conn.QueryRow(ctx, slotStateSQL, c.s.opts.Slot).Scan(
-		&st.exists, &st.kind, &st.plugin, &st.database, &st.here, &st.activePID, &st.walStatus, &st.invalid, &st.safe,
+		&st.exists, &st.kind, &st.plugin, &st.database, &st.here, &st.activePID, &st.walStatus, &st.invalid, &st.synced, &st.failover, &st.safe,
 		&restart, &confirmed, &current, &st.keep, &st.now, &st.inDatabase, &st.started)
 	if err != nil {
 		return st, c.s.classify("check the slot", err)

@@ -43,6 +43,9 @@ type Source struct {
 	ownPID uint32
 	// lostReason is why the slot has to be replaced, empty where it has not.
 	lostReason string
+	// notAltered is why the server last refused to alter the slot, which was
+	// logged.
+	notAltered string
 	// publicationMissing tells that the slot is at a place where the
 	// publication did not exist.
 	publicationMissing bool
@@ -161,6 +164,13 @@ func (s *Source) adaptTimeout(err error) {
 	case errors.Is(err, errNoReply), errors.Is(err, errServerEnd):
 		s.timeoutFactor = min(2*s.timeoutFactor, most)
 	}
+}
+
+// version is the server's, as of server_version_num, 0 before it is known.
+func (s *Source) version() int {
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	return s.status.version
 }
 
 func (s *Source) setVersion(v int) {

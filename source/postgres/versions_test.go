@@ -33,6 +33,13 @@ func TestVersions(t *testing.T) {
 				_, rec := start(t, postgres.Options{URL: url})
 				wantGap(t, rec, "missing", since)
 			})
+			t.Run("failover slot", func(t *testing.T) {
+				if v < "17" {
+					t.Skip("standbys copy slots from Postgres 17 on")
+				}
+				failoverSlot(t, pgtest.On(t, c, simple))
+				t.Run("refused", func(t *testing.T) { failoverRefused(t, pgtest.On(t, c, simple)) })
+			})
 			t.Run("restart", func(t *testing.T) {
 				url := pgtest.On(t, c, simple)
 				_, rec := start(t, postgres.Options{URL: url, Retain: time.Hour})

@@ -11,6 +11,7 @@
 //	want.go         Want, Table: what the bridge needs
 //	inspect.go      Inspect, the order of the checks
 //	server.go, role.go, tables.go, publication.go, slot.go, savedplace.go: one check each
+//	standby.go      whether a promoted standby continues the slot
 //	report.go       Report, Finding, Level
 //	plan.go         Plan, Apply, Offers, RoleSQL: statements
 //	connect.go      errors of connecting as Findings

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chatbridge/internal/sqlquote"
+	"chatbridge/source/postgres"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -55,6 +56,8 @@ func Plan(r Report) []Statement {
 		}
 	}
 	switch {
+	case r.recovery:
+		// Its slots are copies of the primary's.
 	case !r.slotExists:
 		plan = append(plan, Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	case r.slotLost:
@@ -116,7 +119,7 @@ func tableList(tables []Table) string {
 }
 
 func (r *Report) createSlot() string {
-	return fmt.Sprintf("SELECT pg_create_logical_replication_slot(%s, 'pgoutput');", sqlquote.Literal(r.want.Slot))
+	return postgres.CreateSlotSQL(r.want.Slot, r.version, !r.want.NoFailover)
 }
 
 func (r *Report) dropSlot() string {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
@@ -480,7 +481,51 @@ func TestVersions(t *testing.T) {
 					t.Errorf("%+v", f)
 				}
 			}
+			if v >= "18" {
+				idleTimeout(t, conn, want)
+			}
 		})
+	}
+}
+
+// idleTimeout: from Postgres 18 on the server may drop the slot of a bridge that is
+// away.
+func idleTimeout(t *testing.T, conn *pgx.Conn, want provision.Want) {
+	run := func(sql string) {
+		t.Helper()
+		if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	find := func(there bool) (f provision.Finding) {
+		t.Helper()
+		await(t, "server.idle_slot", func() bool {
+			var ok bool
+			r := inspect(t, conn, want)
+			f, ok = r.Find("server.idle_slot", "")
+			return ok == there
+		})
+		return f
+	}
+	run(`alter system set idle_replication_slot_timeout = '2h'`)
+	run(`select pg_reload_conf()`)
+	f := find(true)
+	if f.Level != provision.Warn || !strings.Contains(f.What, "7200 s") {
+		t.Errorf("%+v", f)
+	}
+	for s := range strings.SplitAfterSeq(f.Fix, ";") {
+		run(s)
+	}
+	find(false)
+}
+
+// await waits until ok returns true: a server takes new settings in its own time.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("waited for", what)
+		}
 	}
 }
 

@@ -67,6 +67,8 @@ type Report struct {
 	publicationOp     bool // insert and update are published
 	viaRootNeeded     bool
 	slotExists        bool
+	version           int  // of the server
+	recovery          bool // the server is a standby
 	// slotLost: it exists, is ours, and cannot be read any more.
 	slotLost bool
 }

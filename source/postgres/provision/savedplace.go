@@ -70,6 +70,8 @@ func (r *Report) place(text, slot string) {
 	}
 	at, err := pgoutput.ParseLSN(slot)
 	switch {
+	case r.recovery:
+		// slotOnStandby tells of the slot.
 	case !r.slotExists:
 		r.add(Finding{
 			ID: "memory.slot", Object: r.want.Slot, Level: Warn, What: fmt.Sprintf("the slot %s is gone, from which changes were confirmed up to %s", r.want.Slot, saved.LSN),

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"chatbridge/source/postgres"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -13,6 +15,7 @@ type server struct {
 	Version     int
 	VersionName string
 	WALLevel    string
+	Effective   string // effective_wal_level, empty before 19
 	Recovery    bool
 	Encoding    string
 	SyncNames   string
@@ -27,6 +30,7 @@ type server struct {
 
 const serverSQL = `
 select current_setting('server_version_num')::int, current_setting('server_version'), current_setting('wal_level'),
+	coalesce(current_setting('effective_wal_level', true), ''),
 	pg_is_in_recovery(), current_setting('server_encoding'), current_setting('synchronous_standby_names'),
 	(select setting::bigint from pg_settings where name = 'max_slot_wal_keep_size'),
 	coalesce((select setting::bigint from pg_settings where name = 'idle_replication_slot_timeout'), 0),
@@ -49,6 +53,7 @@ func (r *Report) server(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("inspect the server: %w", err)
 	}
+	r.version, r.recovery = s.Version, s.Recovery
 	r.serverBasics(&s)
 	r.serverCapacity(&s)
 	r.serverKeep(&s)
@@ -65,14 +70,14 @@ func (r *Report) serverBasics(s *server) {
 	} else {
 		r.ok("server.version", "", "the server is Postgres "+s.VersionName)
 	}
-	if s.WALLevel != "logical" {
+	if !postgres.DecodableWAL(s.WALLevel, s.Effective) {
 		r.add(Finding{
 			ID: "server.wal_level", Level: Fail, What: "wal_level is " + s.WALLevel,
 			Meaning: "the server's log does not hold what logical replication needs",
 			Fix:     "ALTER SYSTEM SET wal_level = 'logical'; -- then restart the server",
 		})
 	} else {
-		r.ok("server.wal_level", "", "wal_level is logical")
+		r.ok("server.wal_level", "", "wal_level is "+s.WALLevel)
 	}
 	if s.Recovery {
 		r.add(Finding{

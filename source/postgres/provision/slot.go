@@ -19,6 +19,8 @@ type slotState struct {
 	// PublicationYounger: the publication was created or altered after the
 	// place that the slot stands at, as far as transaction ids tell.
 	PublicationYounger bool
+	// Failover: standbys copy it. Synced: it is such a copy. From Postgres 17.
+	Failover, Synced bool
 }
 
 const slotSQL = `
@@ -27,7 +29,8 @@ select s.slot_type, coalesce(s.plugin, ''), coalesce(s.database, ''), coalesce(s
 	coalesce(s.wal_status, ''), coalesce(to_jsonb(s) ->> 'invalidation_reason', ''),
 	coalesce(pg_wal_lsn_diff(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end,
 		s.confirmed_flush_lsn), 0)::bigint,
-	coalesce((select age(p.xmin) <= age(s.catalog_xmin) from pg_publication p where p.pubname = $2), false)
+	coalesce((select age(p.xmin) <= age(s.catalog_xmin) from pg_publication p where p.pubname = $2), false),
+	coalesce((to_jsonb(s) ->> 'failover')::bool, false), coalesce((to_jsonb(s) ->> 'synced')::bool, false)
 from pg_replication_slots s where s.slot_name = $1`
 
 func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
@@ -36,22 +39,31 @@ func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("inspect the slot: %w", err)
 	}
 	s, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[slotState])
+	missing := errors.Is(err, pgx.ErrNoRows)
 	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+	case err != nil && !missing:
+		return fmt.Errorf("inspect the slot: %w", err)
+	case r.recovery:
+		r.slotExists = !missing
+		return r.slotOnStandby(ctx, conn, &s, r.slotExists)
+	case missing:
 		r.add(Finding{
 			ID: "slot.missing", Object: r.want.Slot, Level: Fail, What: fmt.Sprintf("the slot %s does not exist", r.want.Slot),
 			Meaning: "nothing keeps changes for the bridge while it is away; `bridge serve` creates it when it may", Fix: r.createSlot(),
 		})
 		return nil
-	case err != nil:
-		return fmt.Errorf("inspect the slot: %w", err)
 	}
 	r.slotExists = true
-	r.slotUsable(&s)
-	return nil
+	if !r.slotUsable(&s) {
+		return nil
+	}
+	r.slotNotes(&s)
+	return r.slotForStandbys(ctx, conn, &s)
 }
 
-func (r *Report) slotUsable(s *slotState) {
+// slotUsable reports what keeps the slot from being read, and returns whether
+// nothing does.
+func (r *Report) slotUsable(s *slotState) bool {
 	name := r.want.Slot
 	fail := func(id, what, meaning, fix string) {
 		r.add(Finding{ID: id, Object: name, Level: Fail, What: what, Meaning: meaning, Fix: fix})
@@ -60,23 +72,23 @@ func (r *Report) slotUsable(s *slotState) {
 	switch {
 	case s.Kind != "logical":
 		fail("slot.kind", fmt.Sprintf("the slot %s is a %s one", name, s.Kind), "it belongs to something else", another)
-		return
+		return false
 	case s.Plugin != "pgoutput":
 		fail("slot.plugin", fmt.Sprintf("the slot %s is of the plugin %s", name, s.Plugin), "it belongs to something else", another)
-		return
+		return false
 	case !s.Here:
 		fail("slot.database", fmt.Sprintf("the slot %s belongs to the database %s", name, s.Database), "a slot reads one database", another)
-		return
+		return false
 	case s.Temporary:
 		fail("slot.temporary", fmt.Sprintf("the slot %s is temporary", name), "it belongs to another session and ends with it", another)
-		return
+		return false
 	case s.WALStatus == "lost" || s.Invalid != "":
 		r.slotLost = true
 		fail("slot.lost", fmt.Sprintf("the slot %s is lost %s", name, s.Invalid),
 			"what changed since it was read last is gone; `bridge serve` makes it anew when it may", r.replaceSlot())
-		return
+		return false
 	}
-	r.slotNotes(s)
+	return true
 }
 
 func (r *Report) slotNotes(s *slotState) {

@@ -64,6 +64,9 @@ type Want struct {
 	Tables      []Table
 	// MaxLag is how many bytes the slot may hold back, 0 for 1 GiB.
 	MaxLag uint64
+	// NoFailover: the slot is to be one that standbys do not copy; see
+	// postgres.Options.
+	NoFailover bool
 	// ApplicationName is the name of the bridge's connections. Default
 	// chatbridge.
 	ApplicationName string
