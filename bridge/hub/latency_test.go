@@ -11,6 +11,7 @@ import (
 
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
+	"chatbridge/internal/baseline"
 	"chatbridge/internal/history"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
@@ -97,6 +98,7 @@ func costsOthersLittle(t *testing.T, what string, attack func(context.Context, *
 		publishOne(h, "ws0", commit, i)
 	}
 	quiet50, quiet99 := latency(h, &commit, events)
+	before := baseline.Take(t)
 	attacking, end := context.WithCancel(ctx)
 	var attackers sync.WaitGroup
 	for range clients {
@@ -112,6 +114,8 @@ func costsOthersLittle(t *testing.T, what string, attack func(context.Context, *
 	p50, p99 := latency(h, &commit, events)
 	end()
 	attackers.Wait()
+	before.Margin += h.Stats().SessionBytes // of sessions that may come back
+	before.Await(t)
 	// It was 2,000 times the quiet median when each client waited for the lock by
 	// itself, and is at most some tens of times that now.
 	if p50 > 200*quiet50 {
