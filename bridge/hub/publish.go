@@ -70,14 +70,6 @@ func (h *Hub) Broadcast(workspace string, p *socketio.Packet) {
 	}
 }
 
-// HasConversation tells whether the log has an event of the workspace's
-// conversation. Where it has none, there may be one all the same.
-func (h *Hub) HasConversation(workspace, conversation string) bool {
-	defer h.lockInTurn(workspace)()
-	t := h.tenants[workspace]
-	return t != nil && t.space.Has(conversation)
-}
-
 // QueueFull is called by the Socket.IO server for a client whose queue has no room
 // for p, and reports whether the client may stay. If p is a broadcast, the client
 // leaves the broadcasts and reads on from the log at its own pace; if p is its
