@@ -14,7 +14,7 @@ import (
 // transaction was read again after the source's connection ended. now is the time
 // of publication.
 func (h *Hub) Publish(ev *Event, now time.Time) {
-	h.lock()
+	h.lockToPublish()
 	defer h.unlock()
 	if ev.Position.Compare(h.log.Head()) <= 0 {
 		h.stats.Repeated++
