@@ -156,6 +156,21 @@ func (d *daemonTest) get(path string) (code int, body string) {
 	return res.StatusCode, string(text)
 }
 
+// admin returns what the admin listener answers.
+func (d *daemonTest) admin(path string) string {
+	d.t.Helper()
+	res, err := http.Get("http://" + d.AdminAddr().String() + path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		d.t.Fatalf("%s: %s, %v", path, res.Status, err)
+	}
+	return string(body)
+}
+
 // getAdmin is get of the admin listener, with a token where there is one.
 func (d *daemonTest) getAdmin(path, token string) (code int, body string) {
 	return d.askAdmin(http.MethodGet, path, token, "")

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -157,16 +155,7 @@ func (it *isolationTest) keepsQuiet(t *testing.T) {
 	t.Helper()
 	said := map[string]string{"the log": it.log.String()}
 	for _, path := range []string{"/status", "/metrics"} {
-		res, err := http.Get("http://" + it.AdminAddr().String() + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s, %v", path, res.Status, err)
-		}
-		said[path] = string(body)
+		said[path] = it.admin(path)
 	}
 	for where, text := range said {
 		for _, hidden := range []string{"eyJ", secret, sessionSecret, "ALPHA text", "BRAVO text"} {

@@ -278,6 +278,54 @@ func TestStarvedMembershipsDoNotDelayLookups(t *testing.T) {
 	}
 }
 
+// TestLimitedQuestionsShow: a user who asks about workspaces of others is not answered
+// any more, which /status, /metrics and the log tell, and a member still comes in.
+func TestLimitedQuestionsShow(t *testing.T) {
+	t.Parallel()
+	dsn, _ := membersDatabase(t)
+	d := startDaemon(t, dsn, "SUPABASE_JWT_SECRET="+projectSecret)
+	d.ready()
+	// ask returns the refusal, or why the connection was closed without one.
+	ask := func(workspace string) error {
+		var why error
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		c, err := sioclient.New(sioclient.Options{
+			URL: d.url, Auth: map[string]any{"token": memberToken(t, "e0e00000-0000-4000-8000-000000000001"), "workspaceId": workspace},
+			OnDisconnect: func(err error, _ time.Duration) { why = err; cancel() },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return errors.Join(c.Run(ctx), why)
+	}
+	var refused *sioclient.ConnectError
+	n := 0
+	for ; n < 100; n++ {
+		if err := ask(fmt.Sprintf("f0f00000-0000-4000-8000-%012d", n)); !errors.As(err, &refused) {
+			break
+		}
+	}
+	if n != 20 {
+		t.Errorf("%d questions were answered no", n)
+	}
+	d.member(ana, workspace)
+	limited := d.Snapshot().Auth.Members.Limited
+	if limited == 0 {
+		t.Fatal("nothing was counted")
+	}
+	for path, want := range map[string]string{
+		"/status": fmt.Sprintf(`"membersLimited": %d`, limited), "/metrics": fmt.Sprintf(`bridge_membership_checks_total{result="limited"} %d`, limited),
+	} {
+		if said := d.admin(path); !strings.Contains(said, want) {
+			t.Errorf("%s does not show %s:\n%s", path, want, said)
+		}
+	}
+	if n := strings.Count(d.log.String(), "clients ask about too many workspaces of others"); n != 1 {
+		t.Errorf("%d log lines", n)
+	}
+}
+
 // TestMembersAreOffered: the table is put into the publication where that can be,
 // what is missing is said, and no change of it counts as a loss of changes.
 func TestMembersAreOffered(t *testing.T) {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 
 	"chatbridge/bridge/gateway"
@@ -15,6 +16,7 @@ import (
 func TestAForgedFeedIsAClient(t *testing.T) {
 	for _, value := range []string{"1", "true", gateway.CatchUpHeader, " ", "AAAAAAAAAAAAAAAAAAAAAAAAAA"} {
 		h := startHub(t, nil)
+		before := idle(t, h.server, "ws"+strings.TrimPrefix(h.url, "http"))
 		connected, refused := make(chan struct{}, 1), make(chan struct{}, 1)
 		client, err := sioclient.New(sioclient.Options{
 			URL: h.url, Auth: map[string]any{"token": "w"}, Header: http.Header{gateway.CatchUpHeader: {value}},
@@ -45,5 +47,6 @@ func TestAForgedFeedIsAClient(t *testing.T) {
 		}
 		cancel()
 		<-done
+		before.Await(t)
 	}
 }

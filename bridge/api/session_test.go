@@ -61,8 +61,8 @@ func join(t *testing.T, url, token, more string) *person {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
 	p := &person{Conn: conn, t: t}
+	t.Cleanup(func() { _ = p.Close() })
 	p.next() // the open packet
 	p.say(fmt.Sprintf(`40{"token":%q%s}`, token, more))
 	answer, ok := strings.CutPrefix(p.next(), "40")
@@ -70,6 +70,16 @@ func join(t *testing.T, url, token, more string) *person {
 		t.Fatalf("CONNECT was answered %s", answer)
 	}
 	return p
+}
+
+// Close closes the connection, once, and lets go of its buffers.
+func (p *person) Close() error {
+	if p.Conn == nil {
+		return nil
+	}
+	conn := p.Conn
+	p.Conn = nil
+	return conn.Close()
 }
 
 func (p *person) say(packet string) {
@@ -162,8 +172,8 @@ func TestASessionIsItsUsers(t *testing.T) {
 // TestARefusedAttemptDoesNotUseUpASession: whoever else knows its private id gets a
 // session of his own, and its user still gets hers.
 func TestARefusedAttemptDoesNotUseUpASession(t *testing.T) {
-	t.Parallel()
 	server, url := startNamed(t)
+	before := idle(t, server, url)
 	mine := join(t, url, "w1/ana/1h", "")
 	mine.say(`420["ping"]`)
 	mine.until(`430`)
@@ -181,9 +191,12 @@ func TestARefusedAttemptDoesNotUseUpASession(t *testing.T) {
 		}
 		_ = other.Close()
 	}
-	if again := join(t, url, "w1/ana/1h", fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, at)); again.SID != mine.SID {
+	again := join(t, url, "w1/ana/1h", fmt.Sprintf(`,"pid":%q,"offset":%q`, mine.PID, at))
+	if again.SID != mine.SID {
 		t.Error("the session is gone")
 	}
+	_ = again.Close()
+	before.Await(t)
 }
 
 // awaitLive waits until nobody is fed from the log.

@@ -94,12 +94,13 @@ var (
 // dropped tells that a fault is said to who asks for an acknowledgement alone.
 func (f *fault) dropped() bool { return f == errUnknownConversation || f == errTypingRate }
 
-// judgeTyping tells whether the workspace has the conversation: by the log, by an
-// earlier answer, by asking.
+// judgeTyping tells whether the workspace has the conversation, by its row: by an
+// earlier answer, or by asking. The log proves nothing, because a message may name
+// another workspace's conversation.
 func (s *Server) judgeTyping(workspace, conversation string) *fault {
 	j := s.typings
 	id := conversationOf{workspace, conversation}
-	if j.conversations == nil || s.hub.HasConversation(workspace, conversation) || j.knows(id, time.Now()) {
+	if j.conversations == nil || j.knows(id, time.Now()) {
 		return nil
 	}
 	f := j.ask(s.hub.Context(), id)

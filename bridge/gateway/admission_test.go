@@ -10,9 +10,10 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"chatbridge/bridge/gateway"
-
 	"github.com/gorilla/websocket"
+
+	"chatbridge/bridge/gateway"
+	"chatbridge/internal/baseline"
 )
 
 // passedOn are the ways by which something gets to ChatEngine.
@@ -30,7 +31,6 @@ var passedOn = map[string]string{
 // TestAddressesAndOriginsHoldInFront: whoever may not connect to the bridge does
 // not get to ChatEngine through it either.
 func TestAddressesAndOriginsHoldInFront(t *testing.T) {
-	t.Parallel()
 	engine := newRecorder(t, emptyAnswer)
 	o := fast(engine.url)
 	o.TrustedProxies = loopbackNetworks
@@ -40,6 +40,7 @@ func TestAddressesAndOriginsHoldInFront(t *testing.T) {
 		return origin == "" || origin == "https://crm.example"
 	}
 	g := run(t, o)
+	before := baseline.Take(t)
 	for name, request := range passedOn {
 		for _, tt := range []struct {
 			from, origin, status string
@@ -68,6 +69,7 @@ func TestAddressesAndOriginsHoldInFront(t *testing.T) {
 	if s := g.Stats(); s.Refused["address"] == 0 || s.Refused["origin"] == 0 || s.Switches["local"] > 0 {
 		t.Errorf("stats %+v", s)
 	}
+	before.Await(t)
 }
 
 // hanging is a ChatEngine that leaves requests unanswered until it is told to
@@ -95,13 +97,13 @@ func newHanging(t *testing.T) *hanging {
 
 // TestLimitsHoldInFront bounds what one address, and all, have under way.
 func TestLimitsHoldInFront(t *testing.T) {
-	t.Parallel()
 	engine := newHanging(t)
 	o := fast(engine.URL)
 	o.CatchUp = 0
 	o.TrustedProxies = loopbackNetworks
 	o.Limits.Connections, o.Limits.ConnectionsPerAddress = 5, 3
 	g := run(t, o)
+	before := baseline.Take(t)
 	get := func(path, from string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, g.url+path, nil)
 		if err != nil {
@@ -165,16 +167,18 @@ func TestLimitsHoldInFront(t *testing.T) {
 		t.Errorf("refused %v", s.Refused)
 	}
 	http.DefaultClient.CloseIdleConnections()
+	engine.CloseClientConnections() // the gateway keeps some for later
+	before.Await(t)
 }
 
 // TestAFloodOfHandshakesLeavesOthersTheirs.
 func TestAFloodOfHandshakesLeavesOthersTheirs(t *testing.T) {
-	t.Parallel()
 	engine := newRecorder(t, emptyAnswer)
 	o := fast(engine.url)
 	o.TrustedProxies = loopbackNetworks
 	o.Limits.HandshakesPerSecond, o.Limits.HandshakesPerAddress = 1000, 2
 	g := run(t, o)
+	before := baseline.Take(t)
 	open := func(from string) string {
 		return raw(t, g.url, "GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: "+from+"\r\n\r\n")
 	}
@@ -190,6 +194,7 @@ func TestAFloodOfHandshakesLeavesOthersTheirs(t *testing.T) {
 	if got := g.Stats().Refused["handshakes_per_second"]; refused == 0 || got != uint64(refused) {
 		t.Errorf("%d of 50 handshakes of one address were refused, %d counted", refused, got)
 	}
+	before.Await(t)
 }
 
 // TestPayloadHoldsInFront of a Socket.IO request; other paths take media.

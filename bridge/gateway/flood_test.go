@@ -14,6 +14,9 @@ import (
 	"chatbridge/bridge/access"
 
 	"github.com/gorilla/websocket"
+
+	"chatbridge/bridge/gateway"
+	"chatbridge/internal/baseline"
 )
 
 // TestAFloodCostsOthersLittle has some attackers send as fast as they can what is
@@ -28,7 +31,7 @@ func TestAFloodCostsOthersLittle(t *testing.T) {
 		"unknown sids":  "GET /api/ws/?EIO=4&transport=polling&sid=unknown HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n",
 		"over the rate": "GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: 192.0.2.9\r\n\r\n",
 	} {
-		o := fast(engine + "/base")
+		o := fast(engine.URL + "/base")
 		o.CatchUp = 0
 		o.TrustedProxies = loopbackNetworks
 		o.Limits.HandshakesPerSecond, o.Limits.HandshakesPerAddress = 1000, 10
@@ -43,6 +46,8 @@ func TestAFloodCostsOthersLittle(t *testing.T) {
 			return false
 		}
 		g := run(t, o)
+		g.await(t, "first probe", func(s gateway.Status) bool { return s.Healthy })
+		before := baseline.Take(t)
 		conn, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(g.url, "http")+"/api/ws/?EIO=4&transport=websocket", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -99,5 +104,7 @@ func TestAFloodCostsOthersLittle(t *testing.T) {
 		if s := g.Stats(); s.Switches["local"] > 0 || sent.Load() == 0 {
 			t.Errorf("%s: %d requests, %s", name, sent.Load(), s.Status.Reason)
 		}
+		engine.CloseClientConnections() // the gateway keeps some for later
+		before.Await(t)
 	}
 }

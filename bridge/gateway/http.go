@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -74,6 +75,9 @@ func evidence(r *http.Request) bool {
 
 // errClosed is the cause of a proxied request's end that the gateway closed.
 var errClosed = errors.New("closed by the gateway")
+
+// errSwitched: the answer of 101 to a request that did not ask for it.
+var errSwitched = errors.New("ChatEngine switched to a protocol that it was not asked for")
 
 // proxyOther proxies a request that is not on the Socket.IO path.
 func (g *Gateway) proxyOther(w http.ResponseWriter, r *http.Request) {
@@ -170,6 +174,10 @@ func (g *Gateway) checkAnswer(resp *http.Response) error {
 	x := exchangeOf(resp.Request.Context())
 	if x.opens == openSession && resp.StatusCode < 400 && x.in.Method != http.MethodOptions {
 		g.sessions.answered(x.in.URL.Query().Get("sid"))
+	}
+	// The proxy would refuse it as well, and not close the connection.
+	if resp.StatusCode == http.StatusSwitchingProtocols && !strings.EqualFold(resp.Header.Get("Upgrade"), resp.Request.Header.Get("Upgrade")) {
+		return errSwitched
 	}
 	if x.opens != newSession {
 		return nil

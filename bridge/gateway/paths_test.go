@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"chatbridge/internal/baseline"
 	"chatbridge/internal/chatengine"
 )
 
@@ -150,12 +151,12 @@ func TestThePathBelowSocketIOs(t *testing.T) {
 
 // TestABasePathIsNotLeft by dots, however they are written.
 func TestABasePathIsNotLeft(t *testing.T) {
-	t.Parallel()
 	engine := newRecorder(t, emptyAnswer)
 	for _, base := range []string{"/base", "/base/", "/ba%2Fse", "/a/base"} {
 		o := fast(engine.url)
 		o.Upstream, _ = url.Parse(engine.url + base)
 		g := run(t, o)
+		before := baseline.Take(t)
 		prefix := strings.TrimSuffix(base, "/")
 		for target, passes := range map[string]bool{
 			"/a": true, "/": true, "/a/../b": true, "/a/b/../../c": true, "//a": true, "/..a": true, "/a..": true, "/...": true, "/a%2F..%2Fb": true,
@@ -171,6 +172,7 @@ func TestABasePathIsNotLeft(t *testing.T) {
 				t.Errorf("%s below %s arrived as %q, and was answered %.40q", target, base, line, answer)
 			}
 		}
+		before.Await(t)
 	}
 }
 
@@ -213,7 +215,6 @@ func TestTargetsThatAreNoPaths(t *testing.T) {
 // TestOnlyWebSocketsAreTunnelled: through a tunnel of another protocol a client
 // would reach ChatEngine past everything that is looked at here.
 func TestOnlyWebSocketsAreTunnelled(t *testing.T) {
-	t.Parallel()
 	for name, tt := range map[string]struct {
 		head, offered string
 		tunnelled     bool
@@ -235,6 +236,7 @@ func TestOnlyWebSocketsAreTunnelled(t *testing.T) {
 			}
 			engine := newRecorder(t, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: "+protocol+"\r\n\r\n")
 			g := run(t, fast(engine.url))
+			before := baseline.Take(t)
 			answer := raw(t, g.url, "GET "+path+" HTTP/1.1\r\nHost: x\r\n"+tt.head+"\r\nx")
 			_, head := engine.last()
 			if offered := head.Get("Upgrade"); offered != tt.offered || head.Get("Http2-Settings") != "" {
@@ -243,13 +245,13 @@ func TestOnlyWebSocketsAreTunnelled(t *testing.T) {
 			if got := strings.HasPrefix(answer, "HTTP/1.1 101"); got != tt.tunnelled {
 				t.Errorf("%s on %s was answered %.60q", name, path, answer)
 			}
+			before.Await(t)
 		}
 	}
 }
 
 // TestHeadersOfProxies pass from trusted proxies alone.
 func TestHeadersOfProxies(t *testing.T) {
-	t.Parallel()
 	engine := newRecorder(t, emptyAnswer)
 	forged := []string{
 		"X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Original-URL", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Server",
@@ -269,6 +271,7 @@ func TestHeadersOfProxies(t *testing.T) {
 			o.TrustedProxies = loopbackNetworks
 		}
 		g := run(t, o)
+		before := baseline.Take(t)
 		for _, request := range []string{"GET /other HTTP/1.1\r\nHost: x\r\n", "GET /api/ws/?EIO=4&transport=websocket HTTP/1.1\r\n" + upgradeHead} {
 			raw(t, g.url, request+head.String()+"X-Custom: kept\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n")
 			_, got := engine.last()
@@ -285,5 +288,6 @@ func TestHeadersOfProxies(t *testing.T) {
 				t.Errorf("%.20s: arrived with %v", request, got)
 			}
 		}
+		before.Await(t)
 	}
 }

@@ -20,3 +20,9 @@ func (h *Hub) CaughtUp(c *Client) bool {
 	defer h.lockInTurn(c.Workspace)()
 	return c.live && len(c.backlog) == 0
 }
+
+// WithLock calls f with the lock as a client of a workspace has it.
+func (h *Hub) WithLock(workspace string, f func()) {
+	defer h.lockInTurn(workspace)()
+	f()
+}

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
+	"chatbridge/internal/baseline"
 	"chatbridge/internal/history"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
@@ -73,7 +76,7 @@ var attacks = map[string]func(ctx context.Context, h *hub.Hub, c *hub.Client){
 
 // TestOneWorkspaceCostsOthersLittle: hundreds of clients of one workspace that keep
 // the Hub busy do not hold back the events of another. The bound is the lock's:
-// publishing waits for one client, not for all of them.
+// publishing waits for two clients at most, not for all of them.
 func TestOneWorkspaceCostsOthersLittle(t *testing.T) {
 	for what, attack := range attacks {
 		t.Run(what, func(t *testing.T) { costsOthersLittle(t, what, attack) })
@@ -97,6 +100,7 @@ func costsOthersLittle(t *testing.T, what string, attack func(context.Context, *
 		publishOne(h, "ws0", commit, i)
 	}
 	quiet50, quiet99 := latency(h, &commit, events)
+	before := baseline.Take(t)
 	attacking, end := context.WithCancel(ctx)
 	var attackers sync.WaitGroup
 	for range clients {
@@ -112,10 +116,52 @@ func costsOthersLittle(t *testing.T, what string, attack func(context.Context, *
 	p50, p99 := latency(h, &commit, events)
 	end()
 	attackers.Wait()
+	before.Margin += h.Stats().SessionBytes // of sessions that may come back
+	before.Await(t)
 	// It was 2,000 times the quiet median when each client waited for the lock by
 	// itself, and is at most some tens of times that now.
 	if p50 > 200*quiet50 {
 		t.Errorf("publishing takes %v in the median, and %v while another workspace's clients %s", quiet50, p50, what)
 	}
 	t.Logf("publishing takes %v, p99 %v; while %d clients of another workspace %s: %v, p99 %v", quiet50, quiet99, clients, what, p50, p99)
+}
+
+// TestPublishingIsNotOvertaken: however many clients wait for the lock, publishing gets
+// it after the one that has it and one more. Nine times in ten, because the scheduler
+// may stop the test between its count and its call.
+func TestPublishingIsNotOvertaken(t *testing.T) {
+	const clients, events = 100, 200
+	h := hub.New(newFakeNamespace(), hub.Options{
+		Replay: replay.Options{Window: time.Minute, MaxEvents: 1 << 20, MaxBytes: 1 << 30}, Logger: slog.New(slog.DiscardHandler),
+	})
+	var over atomic.Bool
+	var entered atomic.Int64
+	var attackers sync.WaitGroup
+	for i := range clients {
+		attackers.Go(func() {
+			for !over.Load() {
+				h.WithLock(fmt.Sprint("ws", i%10), func() {
+					entered.Add(1)
+					for began := time.Now(); time.Since(began) < 20*time.Microsecond; {
+					}
+				})
+			}
+		})
+	}
+	overtook := make([]int64, events)
+	for i := range overtook {
+		for first := entered.Load(); entered.Load() == first; {
+			runtime.Gosched() // somebody has the lock, or waits for it
+		}
+		before := entered.Load()
+		publishOne(h, "neighbour", uint64(i+1), i)
+		overtook[i] = entered.Load() - before
+	}
+	over.Store(true)
+	attackers.Wait()
+	slices.Sort(overtook)
+	t.Logf("clients that overtook a publication: median %d, nine in ten %d, most %d", overtook[events/2], overtook[events*9/10], overtook[events-1])
+	if overtook[events*9/10] > 3 {
+		t.Errorf("%d clients overtook one publication in ten, 2 are right", overtook[events*9/10])
+	}
 }

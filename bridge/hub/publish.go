@@ -14,7 +14,7 @@ import (
 // transaction was read again after the source's connection ended. now is the time
 // of publication.
 func (h *Hub) Publish(ev *Event, now time.Time) {
-	h.lock()
+	h.lockToPublish()
 	defer h.unlock()
 	if ev.Position.Compare(h.log.Head()) <= 0 {
 		h.stats.Repeated++
@@ -68,14 +68,6 @@ func (h *Hub) Broadcast(workspace string, p *socketio.Packet) {
 	if t := h.tenants[workspace]; t != nil {
 		h.broadcast(p, t.all)
 	}
-}
-
-// HasConversation tells whether the log has an event of the workspace's
-// conversation. Where it has none, there may be one all the same.
-func (h *Hub) HasConversation(workspace, conversation string) bool {
-	defer h.lockInTurn(workspace)()
-	t := h.tenants[workspace]
-	return t != nil && t.space.Has(conversation)
 }
 
 // QueueFull is called by the Socket.IO server for a client whose queue has no room

@@ -104,7 +104,7 @@ func (h *Hub) awaitReaders(size int) {
 		case <-h.running.Done():
 		}
 		poll.Stop()
-		h.lock()
+		h.lockToPublish()
 		h.pause.waiting = false
 		now := time.Now()
 		h.pause.spend(now.Sub(began), now)

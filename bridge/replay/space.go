@@ -112,9 +112,6 @@ func (s *Space) clearPositions() {
 // Empty reports whether the Space holds no entry.
 func (s *Space) Empty() bool { return s.events == 0 }
 
-// Has reports whether the Space holds an entry of the conversation.
-func (s *Space) Has(conversation string) bool { return s.conversations[conversation] != nil }
-
 // compactEvery is how many entries are appended for each block of the order
 // that is compacted, once half of the order is of evicted entries.
 const compactEvery = 64

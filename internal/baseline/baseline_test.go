@@ -1,7 +1,9 @@
 package baseline_test
 
 import (
+	"net"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +33,14 @@ func TestWhatIsLeftIsFound(t *testing.T) {
 				t.Fatal(err)
 			}
 			return func() { _ = f.Close() }
+		}},
+		"descriptor that nobody has": {"socket:", func(t *testing.T) func() {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = l // closed once it is collected
+			return runtime.GC
 		}},
 		"memory": {"the heap has 10", func(*testing.T) func() {
 			kept = make([]byte, 10<<20)

@@ -182,6 +182,16 @@ var feeding = []Mutant{
 		Old: "	case !has:\n		return errUnknownConversation\n", New: "	case !has:\n",
 	},
 	{
+		Name: "gateway: an answer 101 that nobody asked for is not closed", Why: "each leaves a descriptor until the collector finds it",
+		File: "bridge/gateway/http.go", Package: "bridge/gateway", Tests: []string{"TestOnlyWebSocketsAreTunnelled"},
+		Old: "		return errSwitched\n", New: "		_ = errSwitched\n",
+	},
+	{
+		Name: "engineio: an idle writer keeps what it wrote last", Why: "events of megabytes stay in memory until there are others",
+		File: "socketio/engineio/writer.go", Package: "socketio/stress", Tests: []string{"TestReaderOfNothing"},
+		Old: "		w.letGo()\n", New: "",
+	},
+	{
 		Name: "typing: questions without end", Why: "one workspace's clients keep the database busy with questions about conversations that there are not",
 		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingAsksABoundedNumberOfQuestions"},
 		Old: "	if q.left < 1 {\n", New: "	if false {\n",
@@ -213,8 +223,15 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "hub: every client waits for the lock by itself", Why: "one tenant's clients that are caught up hold back everybody's events",
-		File: "bridge/hub/locktimes.go", Package: "bridge/hub", Tests: []string{"TestOneWorkspaceCostsOthersLittle"},
-		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lock()\n	return func() {\n		h.unlock()\n		h.turns.all.Unlock()\n		of.Unlock()\n	}\n", New: "	_ = of\n	h.lock()\n	return h.unlock\n",
+		File: "bridge/hub/locktimes.go", Package: "bridge/hub", Tests: []string{"TestOneWorkspaceCostsOthersLittle", "TestPublishingIsNotOvertaken"},
+		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lockNext()\n	return func() {\n		// The last one that is woken is the next one that Go's scheduler runs: that is\n		// to be who waits for mu.\n		of.Unlock()\n		h.turns.all.Unlock()\n",
+		New: "	_ = of\n	h.lock()\n	return func() {\n",
+	},
+	{
+		Name: "hub: clients overtake publishing", Why: "a neighbour's events wait for hundreds of clients of one tenant, one after the other",
+		File: "bridge/hub/locktimes.go", Package: "bridge/hub", Tests: []string{"TestPublishingIsNotOvertaken"},
+		Old: "	h.lockNext()\n	return func() {\n		// The last one that is woken is the next one that Go's scheduler runs: that is\n		// to be who waits for mu.\n		of.Unlock()\n		h.turns.all.Unlock()\n		h.unlock()\n",
+		New: "	h.lock()\n	return func() {\n		h.unlock()\n		h.turns.all.Unlock()\n		of.Unlock()\n",
 	},
 	{
 		Name: "hub: one workspace's catching up has no rate", Why: "one tenant's clients that come at once take the processor from others",

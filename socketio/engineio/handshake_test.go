@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
 
+	"chatbridge/internal/baseline"
 	"chatbridge/socketio/engineio"
 	"chatbridge/socketio/internal/rawclient"
 )
@@ -178,15 +179,22 @@ func TestSubprotocol(t *testing.T) {
 // The head of a handshake is kept by its session, so it is bounded.
 func TestLargeHead(t *testing.T) {
 	_, url := serve(t, newApp(), nil)
+	_ = dial(t, url).Conn.Close() // what the server starts once, it has then
+	before := baseline.Take(t)
 	for size, want := range map[int]int{10_000: 101, 20_000: 400} {
 		for _, header := range [][]string{{"X-Large", strings.Repeat("x", size)}, {"X-None", ""}} {
 			target := url + ws
 			if header[1] == "" {
 				target += "&large=" + strings.Repeat("x", size)
 			}
-			if _, status, _ := rawclient.TryDial(t, target, header...); status != want {
+			c, status, _ := rawclient.TryDial(t, target, header...)
+			if status != want {
 				t.Errorf("%s of %d bytes: status %d, want %d", header[0], size, status, want)
+			}
+			if c != nil {
+				_ = c.Conn.Close()
 			}
 		}
 	}
+	before.Await(t)
 }

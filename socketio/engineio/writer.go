@@ -99,12 +99,29 @@ func (w *writer) next() bool {
 	defer w.mu.Unlock()
 	w.round, w.list = w.list, w.round[:0]
 	if len(w.round) == 0 {
-		clear(w.last)
-		w.last = w.last[:0]
+		w.letGo()
 		w.running = false
 		return false
 	}
 	return true
+}
+
+// letGo keeps nothing of what was written: it may be long until there is more, and one
+// event may be of megabytes.
+func (w *writer) letGo() {
+	w.batch, w.last = emptied(w.batch), emptied(w.last)
+	if cap(w.buf) > 2*maxBatch {
+		w.buf = nil
+	}
+}
+
+// emptied returns a slice without elements, which leads to none either.
+func emptied(messages []*Message) []*Message {
+	if cap(messages) > maxIdleQueue {
+		return nil
+	}
+	clear(messages[:cap(messages)])
+	return messages[:0]
 }
 
 // due reports whether there is something for another round.

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"chatbridge/internal/baseline"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
@@ -69,6 +70,27 @@ func start(t *testing.T, o socketio.Options) *server {
 }
 
 func (s *server) addr() string { return strings.TrimPrefix(s.url, "http://") }
+
+// before has the server serve a client, and takes the baseline to which the process has
+// to come back when an attack on the server is over.
+func (s *server) before(t *testing.T) *baseline.Baseline {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
+	defer cancel()
+	if err := receiveOne(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	return s.rest(t)
+}
+
+// rest waits until the server has no session, nor keeps one for later, and takes the
+// baseline.
+func (s *server) rest(t *testing.T) *baseline.Baseline {
+	t.Helper()
+	eventually(t, "all sessions end", func() bool { st := s.Stats(); return s.Len() == 0 && st.Sockets == 0 && s.ns.Len() == 0 })
+	eventually(t, "recovery forgets them", func() bool { return s.Stats().SavedSessions == 0 })
+	return baseline.Take(t)
+}
 
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"chatbridge/internal/baseline"
 	"chatbridge/socketio"
 )
 
@@ -37,6 +38,12 @@ func (c slowConn) Read(p []byte) (int, error) {
 // catch-up and a large event, though both timeouts pass several times, and then gets
 // all of it, in order. One that reads nothing is closed.
 func TestSlowLine(t *testing.T) {
+	before := baseline.Take(t)
+	t.Run("lines", slowLines) // which run beside each other, and nothing beside them
+	before.Await(t)
+}
+
+func slowLines(t *testing.T) {
 	const events = 1500
 	for name, size := range map[string]struct{ first, rest int }{
 		"catch-up": {8 << 10, 8 << 10}, "large event": {8 << 20, 100},
@@ -181,9 +188,10 @@ func TestReaderOfNothing(t *testing.T) {
 	o := socketio.DefaultOptions()
 	o.WriteTimeout, o.PingTimeout = 500*time.Millisecond, time.Minute
 	s := start(t, o)
+	before := s.before(t)
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
-	large := socketio.NewEvent("/", "n", []byte(`"`+strings.Repeat("x", 15<<20)+`"`))
+	text := []byte(`"` + strings.Repeat("x", 15<<20) + `"`)
 
 	c, err := dial(ctx, s, webSocket)
 	if err != nil {
@@ -196,7 +204,7 @@ func TestReaderOfNothing(t *testing.T) {
 	if err := await(c, "40{"); err != nil {
 		t.Fatal(err)
 	}
-	s.ns.Broadcast(large, "all")
+	s.ns.Broadcast(socketio.NewEvent("/", "n", text), "all")
 	eventually(t, "the WebSocket is closed", func() bool { return s.Len() == 0 })
 	if n := s.Stats().Closes[writeTimeout]; n != 1 {
 		t.Errorf("closed: %v", closes(s))
@@ -211,7 +219,7 @@ func TestReaderOfNothing(t *testing.T) {
 	if _, _, err := request(ctx, client, "GET", url, ""); err != nil { // the answer to the CONNECT
 		t.Fatal(err)
 	}
-	s.ns.Broadcast(large, "all")
+	s.ns.Broadcast(socketio.NewEvent("/", "n", text), "all")
 	poll, end, err := raw(ctx, s)
 	if err != nil {
 		t.Fatal(err)
@@ -222,4 +230,8 @@ func TestReaderOfNothing(t *testing.T) {
 	if n := s.Stats().Closes[transportError]; n != 1 {
 		t.Errorf("closed: %v", closes(s))
 	}
+	_ = c.Close()
+	client.CloseIdleConnections()
+	end()
+	before.Await(t)
 }

@@ -74,18 +74,16 @@ func TestMemoryOfUnauthenticated(t *testing.T) {
 		binaries    = slices.Concat(attachments, clientFrame(2, mega, make([]byte, mega)), clientFrame(2, mega, make([]byte, mega-1000)))
 	)
 	s := start(t, socketio.DefaultOptions())
+	idleServer := s.before(t)
 	// measure returns what a socket that sends this takes.
 	measure := func(send []byte) int64 {
-		before, goroutines := inUse(), runtime.NumGoroutine()+1 // that of epoll, which the first starts
+		before := inUse()
 		conns := make([]net.Conn, 0, n)
 		defer func() {
 			for _, c := range conns {
 				_ = c.Close()
 			}
-			// Memory and goroutines are as before, up to what the runtime keeps.
-			eventually(t, "the sessions end", func() bool { return s.Len() == 0 })
-			eventually(t, "the memory is free", func() bool { return inUse() < before+2<<20 })
-			eventually(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
+			idleServer.Await(t)
 		}()
 		var sent sync.WaitGroup
 		for range n {
@@ -118,6 +116,7 @@ func TestUnfinishedMessageEnds(t *testing.T) {
 	o := socketio.DefaultOptions()
 	o.UnauthenticatedTimeout = 200 * time.Millisecond
 	s := start(t, o)
+	before := s.before(t)
 	c, err := rawSocket(t.Context(), s, "")
 	if err != nil {
 		t.Fatal(err)
@@ -128,6 +127,8 @@ func TestUnfinishedMessageEnds(t *testing.T) {
 	if n := s.Stats().Closes[messageTimeout]; n != 1 {
 		t.Errorf("%d sessions ended for an unfinished message, want 1", n)
 	}
+	_ = c.Close()
+	before.Await(t)
 }
 
 // TestFewUnauthenticated: sockets without a CONNECT take no place from those that
@@ -136,12 +137,20 @@ func TestFewUnauthenticated(t *testing.T) {
 	o := socketio.DefaultOptions()
 	o.MaxUnauthenticated, o.MaxUnauthenticatedPerAddress = 10, 6
 	s := start(t, o)
+	before := s.before(t)
+	var conns []net.Conn
+	end := func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}
+	defer end()
 	for i := range 50 {
 		c, err := rawSocket(t.Context(), s, fmt.Sprintf("127.0.0.%d", 2+i%8))
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		conns = append(conns, c)
 	}
 	for range 20 {
 		if err := receiveOne(t.Context(), s); err != nil {
@@ -154,7 +163,7 @@ func TestFewUnauthenticated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		conns = append(conns, c)
 	}
 	if _, err := rawSocket(t.Context(), s, "127.0.1.1"); err == nil {
 		t.Error("the seventh anonymous socket of an address was accepted")
@@ -163,6 +172,8 @@ func TestFewUnauthenticated(t *testing.T) {
 	if st.Closes[maxUnauthenticated] < 40 || st.Refusals[maxUnauthenticatedPerAddress] != 1 {
 		t.Errorf("%d closed for another, %d refused", st.Closes[maxUnauthenticated], st.Refusals[maxUnauthenticatedPerAddress])
 	}
+	end()
+	before.Await(t)
 }
 
 // TestPlaceholderFlood: what is costly to look through costs the process no more than as
@@ -174,6 +185,7 @@ func TestPlaceholderFlood(t *testing.T) {
 	o := socketio.DefaultOptions()
 	o.HandshakesPerSecond = 0
 	s := start(t, o)
+	before := s.before(t)
 	base50, base99 := roundTrips(t, s)
 	t.Logf("without a flood: p50 %v, p99 %v", base50, base99)
 	plain := duringFlood(t, s, "plain", strings.Repeat("x", mega))
@@ -184,6 +196,7 @@ func TestPlaceholderFlood(t *testing.T) {
 		if cost := duringFlood(t, s, name, flood); cost > 3*plain+2*time.Millisecond {
 			t.Errorf("%s: a packet costs %v, a plain one %v", name, cost, plain)
 		}
+		before.Await(t)
 	}
 }
 
@@ -270,6 +283,7 @@ func roundTrips(t *testing.T, s *server) (p50, p99 time.Duration) {
 // TestRefusedConnects: three end the connection.
 func TestRefusedConnects(t *testing.T) {
 	s := start(t, socketio.DefaultOptions())
+	before := s.before(t)
 	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	c, err := dial(ctx, s, webSocket)
@@ -287,6 +301,8 @@ func TestRefusedConnects(t *testing.T) {
 	if refused != 3 || s.Stats().Closes[connectRefused] != 1 {
 		t.Errorf("%d CONNECTs were answered, want 3; closed %d", refused, s.Stats().Closes[connectRefused])
 	}
+	_ = c.Close()
+	before.Await(t)
 }
 
 // handshake opens a session by polling from a local address, on a connection of its
@@ -306,6 +322,7 @@ func TestHandshakeFlood(t *testing.T) {
 	o.HandshakesPerSecond = 100
 	o.HandshakesPerAddress = 20
 	s := start(t, o)
+	before := s.before(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*waitLimit)
 	defer cancel()
 	// connect connects a client from an address, and returns how long that took.
@@ -377,4 +394,5 @@ func TestHandshakeFlood(t *testing.T) {
 	if ok != 20 {
 		t.Errorf("beside the flood of many addresses %d of 20 known clients connected", ok)
 	}
+	before.Await(t)
 }
