@@ -42,7 +42,7 @@ func TestPacketsPerSecondHoldInFront(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, during a hand-over %v", name, handover), func(t *testing.T) {
 				t.Parallel()
 				var log lockedBuffer
-				o := fast(newEcho(t))
+				o := fast(newEcho(t).URL)
 				o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				if !handover {
 					o.CatchUp = 0
@@ -126,7 +126,7 @@ func dialEcho(t *testing.T, url string) *websocket.Conn {
 // TestNewLimitsHoldForOpenConnections of the gateway too: of their packets, at once.
 func TestNewLimitsHoldForOpenConnections(t *testing.T) {
 	t.Parallel()
-	o := fast(newEcho(t))
+	o := fast(newEcho(t).URL)
 	o.CatchUp = 0
 	o.Limits.PacketsPerSecond = 10
 	g := run(t, o)
