@@ -29,7 +29,7 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
-			o.Tables = append(o.Tables, realtime.Table{Schema: t.Schema, Name: t.Name, Key: []string{t.Columns[t.Key].Name}})
+			o.Tables = append(o.Tables, followed(&t))
 		}
 	}
 	stream, err := realtime.New(o)
@@ -37,6 +37,21 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 		return nil, err
 	}
 	return &realtimeSource{stream: stream}, nil
+}
+
+// followed is a table of the mapping for the source.
+func followed(t *mapping.Table) realtime.Table {
+	f := realtime.Table{Schema: t.Schema, Name: t.Name, Key: []string{t.Columns[t.Key].Name}}
+	if t.Workspace >= 0 {
+		f.Workspace = t.Columns[t.Workspace].Name
+	}
+	switch {
+	case t.Conversation >= 0:
+		f.Conversation = t.Columns[t.Conversation].Name
+	case t.Role == "conversation":
+		f.Conversation = f.Key[0]
+	}
+	return f
 }
 
 // Run implements Source.

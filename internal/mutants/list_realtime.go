@@ -19,8 +19,28 @@ var realtime = []Mutant{
 	},
 	{
 		Name: "realtime: rows to be read whole are forgotten by a failure", Why: "a row that came cut off stays missing after one failed request",
-		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
-		Old: "\t\t\tr.requestForced(cands)\n", New: "",
+		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
+		Old: "\t\t\trd.failed[t] = err\n\t\t\tr.requestForced(mine)\n", New: "\t\t\trd.failed[t] = err\n",
+	},
+	{
+		Name: "realtime: what is too much is not halved", Why: "one row that cannot be read takes a hundred others with it",
+		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestHalvingFindsTheRow"},
+		Old: `case len(cands) > 1:`, New: `case len(cands) > fetchSize:`,
+	},
+	{
+		Name: "realtime: a row is blamed for a server that is down", Why: "rows that nothing is wrong with are left out for a quarter of an hour",
+		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestSilentServerIsNoUnreadableRow"},
+		Old: `probe != nil {`, New: `probe != nil && len(cands) > 1 {`,
+	},
+	{
+		Name: "realtime: the first workspace is read back first", Why: "one workspace's large rows keep all others waiting",
+		File: "source/realtime/fairqueue.go", Package: "source/realtime", Tests: []string{"TestWorkspacesAreReadFairly"},
+		Old: `share := max((n-len(batch))/len(q.groups), 1)`, New: `share := n`,
+	},
+	{
+		Name: "realtime: the first comparison goes by the bridge's clock", Why: "one that is ahead loses what happened during a restart",
+		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestTheDatabasesClockCounts"},
+		Old: "\t\tr.s.clock.read(shape.Time)\n", New: "",
 	},
 	{
 		Name: "realtime: a row read back overrules a newer change", Why: "a status goes back",

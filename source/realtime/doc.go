@@ -50,7 +50,9 @@
 //	reconciler.go     when to compare, and what a pass amounts to
 //	requests.go       what others ask of the reconciler
 //	scan.go           one pass: which rows differ
-//	fetch.go          reads those rows whole
+//	fetch.go          reads those rows whole, as many at once as can be read
+//	fairqueue.go      shares the reading out between workspaces
+//	unreadable.go     rows that cannot be read
 //	deafchannel.go    channels that are subscribed and deliver nothing
 //
 //	table.go          a followed table: shape, channel state, ledger

@@ -21,24 +21,25 @@ type reconciler struct {
 
 	// What follows is the run goroutine's own.
 	maxPage   int // the longest page ever received: see scanBy
+	page      int // how many sketches are asked for at once, PageSize at most
+	batch     int // how many whole rows are, fetchSize at most
 	lastStart time.Duration
 	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
 	lastAny   time.Duration // start of the last complete pass
 	backoff   retry.Backoff
+	// unreadable has the rows that could not be read, by key.
+	unreadable map[*table]map[string]unreadable
 	// notBefore is when to ask again after a failure.
 	notBefore time.Duration
 }
 
-const (
-	// fetchSize is how many whole rows are read at once.
-	fetchSize = 100
-	// maxCandidates bounds what one pass keeps in memory; the next goes on.
-	maxCandidates = 20_000
-)
+// maxCandidates bounds what one pass keeps in memory; the next goes on.
+const maxCandidates = 20_000
 
 func newReconciler(s *Source, r Reader) *reconciler {
 	return &reconciler{
 		s: s, reader: r, requests: newPassRequests(s.clock),
+		page: s.opts.PageSize, batch: fetchStart, unreadable: map[*table]map[string]unreadable{},
 		backoff: retry.Backoff{Min: s.opts.Timing.MinRetry, Max: s.opts.Timing.MaxRetry},
 	}
 }

@@ -63,6 +63,9 @@ type ChannelStats struct {
 	Joins, Deaf uint64
 	// Streamed and Reconciled count the changes published, by way.
 	Streamed, Reconciled uint64
+	// Unreadable counts the rows that differed and could not be read back, each
+	// state of a row once. They were logged with their keys.
+	Unreadable uint64
 	// Rows is the number of rows remembered, Evicted how many had to be
 	// forgotten before their time.
 	Rows    int
