@@ -53,6 +53,7 @@
 //	fetch.go          reads those rows whole, as many at once as can be read
 //	fairqueue.go      shares the reading out between workspaces
 //	unreadable.go     rows that cannot be read
+//	try.go            tries a Reader, for checks
 //	deafchannel.go    channels that are subscribed and deliver nothing
 //
 //	table.go          a followed table: shape, channel state, ledger

@@ -92,6 +92,10 @@ func (r *reconciler) describe(ctx context.Context) (known []*table, errs []error
 		}
 		known = append(known, t)
 		r.s.clock.read(shape.Time)
+		if shape.Filtered {
+			r.s.log.Warn("row level security applies to the role that reads rows back: those that no policy shows it stay missing",
+				"table", t.name, "remedy", "give the role BYPASSRLS, or a policy that shows it every row")
+		}
 		ok := t.setShape(shape)
 		t.reconcilable.Store(ok)
 		if !ok && len(shape.Columns) > 0 {

@@ -108,6 +108,9 @@ func TestDescribe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if d := time.Since(shape.Time); d < -2*time.Second || d > time.Minute || shape.Filtered {
+			t.Errorf("the server's time is %s off; filtered: %t", d, shape.Filtered)
+		}
 		var got []string
 		for _, c := range shape.Columns {
 			got = append(got, fmt.Sprint(c.Name, ":", c.Type, ":", c.Key))

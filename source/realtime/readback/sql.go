@@ -58,7 +58,7 @@ func (r *SQL) Close() error {
 // Describe reads the table's columns and primary key from the catalogue.
 func (r *SQL) Describe(ctx context.Context, t Table) (Shape, error) {
 	const q = `select a.attname, t.typname, a.atttypid::int8,
-	coalesce(a.attnum = any(i.indkey), false), clock_timestamp()
+	coalesce(a.attnum = any(i.indkey), false), clock_timestamp(), row_security_active(c.oid)
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace
@@ -70,7 +70,7 @@ order by a.attnum`
 	err := r.query(ctx, "describe "+t.String(), q, []any{t.Schema, t.Name}, func(rows pgx.Rows) error {
 		var c source.Column
 		var oid int64
-		if err := rows.Scan(&c.Name, &c.Type, &oid, &c.Key, &shape.Time); err != nil {
+		if err := rows.Scan(&c.Name, &c.Type, &oid, &c.Key, &shape.Time, &shape.Filtered); err != nil {
 			return err
 		}
 		c.TypeOID = uint32(oid)
