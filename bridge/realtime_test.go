@@ -54,9 +54,12 @@ func startProject(t *testing.T, dsn string) *project {
 }
 
 // joinedWith reports whether a channel was joined with the key.
-func (p *project) joinedWith(key string) bool {
+func (p *project) joinedWith(key string) bool { return p.told("phx_join", key) }
+
+// told reports whether the key came with an event.
+func (p *project) told(event, key string) bool {
 	return slices.ContainsFunc(p.Frames(), func(f realtimedouble.Frame) bool {
-		return strings.Contains(f.Raw, "phx_join") && strings.Contains(f.Raw, key)
+		return strings.Contains(f.Raw, `,"`+event+`",`) && strings.Contains(f.Raw, key)
 	})
 }
 
@@ -109,6 +112,8 @@ func TestServeByRealtime(t *testing.T) {
 	if err != nil || !slices.Equal(changed, []string{"source.realtime.key"}) || len(restart) > 0 {
 		t.Fatalf("reloaded %v, restart for %v: %v", changed, restart, err)
 	}
+	// At once, rather than when the key is next asked for.
+	d.await("a channel that was given the new key", func() bool { return p.told("access_token", renewed) })
 	p.CloseIdle()
 	d.await("a join with the new key", func() bool { return p.joinedWith(renewed) })
 	d.await("a reading with the new key", func() bool { return p.asked(renewed) })

@@ -36,6 +36,7 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 	if err != nil {
 		return nil, err
 	}
+	key.replaced = stream.KeyReplaced
 	return &realtimeSource{stream: stream}, nil
 }
 
