@@ -38,6 +38,26 @@ var realtime = []Mutant{
 		Old: `share := max((n-len(batch))/len(q.groups), 1)`, New: `share := n`,
 	},
 	{
+		Name: "realtime: what the stream missed has no consequence", Why: "statuses of older messages that it lost, too, wait for the next comparison of the window",
+		File: "source/realtime/deafchannel.go", Package: "source/realtime", Tests: []string{"TestAMissedRowIsFollowedByTheWindow"},
+		Old: "\tr.compareWindow()\n", New: "",
+	},
+	{
+		Name: "realtime: the end of the gateway's token is the key's", Why: "each day the operator is told to replace a good key",
+		File: "source/realtime/channel.go", Package: "source/realtime", Tests: []string{"TestGatewayToken"},
+		Old: `return gatewayKey(ss.key) && ss.wasLive }`, New: `return gatewayKey(ss.key) && !ss.wasLive }`,
+	},
+	{
+		Name: "realtime: a live stream is enough to be well", Why: "while reading back fails, what the stream loses is missing behind an ok",
+		File: "bridge/source_realtime.go", Package: "bridge", Tests: []string{"TestRealtimeLosses"},
+		Old: `!r.FailingSince.IsZero() && now.Sub(r.FailingSince) > span`, New: `!r.FailingSince.IsZero() && now.Sub(r.FailingSince) < 0`,
+	},
+	{
+		Name: "realtime: an anon key is taken for the service key", Why: "every event is missing, and nothing says so",
+		File: "configs/servicekey.go", Package: "configs", Tests: []string{"TestComplete"},
+		Old: `case "anon", "authenticated":`, New: `case "authenticated":`,
+	},
+	{
 		Name: "realtime: the first comparison goes by the bridge's clock", Why: "one that is ahead loses what happened during a restart",
 		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestTheDatabasesClockCounts"},
 		Old: "\t\tr.s.clock.read(shape.Time)\n", New: "",

@@ -26,7 +26,10 @@ type reconciler struct {
 	lastStart time.Duration
 	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
 	lastAny   time.Duration // start of the last complete pass
-	backoff   retry.Backoff
+	// lastMissed is when the window was, or is to be, last compared because of what
+	// the stream missed: see compareWindow.
+	lastMissed time.Duration
+	backoff    retry.Backoff
 	// unreadable has the rows that could not be read, by key.
 	unreadable map[*table]map[string]unreadable
 	// notBefore is when to ask again after a failure.
@@ -104,6 +107,7 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	}
 	r.backoff.Reset()
 	r.notBefore = 0
+	r.s.stats.failingSince.Store(0)
 	if r.s.stats.setReadError("") {
 		r.s.log.Info("reading rows back works again")
 	}
@@ -129,6 +133,7 @@ func (r *reconciler) failed(ctx context.Context, err error) time.Duration {
 		return time.Hour
 	}
 	r.s.stats.failures.Add(1)
+	r.s.stats.failingSince.CompareAndSwap(0, time.Now().UnixNano())
 	if r.s.stats.setReadError(err.Error()) {
 		r.s.log.Warn("cannot read rows back; what the stream loses stays missing until this works", "error", err)
 	}

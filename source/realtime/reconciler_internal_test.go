@@ -332,6 +332,49 @@ func TestScanOfLargeSketches(t *testing.T) {
 	})
 }
 
+// TestAMissedRowIsFollowedByTheWindow: where the stream has lost what is recent, it may
+// have lost statuses of what is older, too. The window is compared at once, and while
+// losses go on now and then.
+func TestAMissedRowIsFollowedByTheWindow(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		tb := c.tables.list[0]
+		tb.liveSince.Store(1)
+		c.pass(t) // over the window
+		next := func() time.Duration { return c.rec.untilDue(c.rec.lastStart + c.rec.interval()) }
+		lose := func() (since time.Duration) {
+			t.Helper()
+			c.shelf.put(fmt.Sprint("m", len(c.shelf.rows)), "sent", time.Now())
+			c.shelf.scans = nil
+			c.pass(t)
+			return time.Since(c.shelf.scans[0].Since).Round(time.Minute)
+		}
+		time.Sleep(10 * time.Minute)
+		if got := lose(); got != c.opts.RecentWindow || next() > c.opts.Timing.MinRetry {
+			t.Fatalf("a row of the last %v was missed, and the next comparison is in %v", got, next())
+		}
+		if c.Stats().Reconcile.LastMissed.IsZero() {
+			t.Error("what was missed is not said")
+		}
+		time.Sleep(max(next(), 0))
+		if got := lose(); got != c.opts.Window {
+			t.Errorf("the next comparison goes back %v", got)
+		}
+		if next() < 10*time.Second {
+			t.Errorf("while losses go on, the window is compared again in %v", next())
+		}
+		full := 0
+		for range 20 {
+			time.Sleep(max(next(), time.Second))
+			if lose() == c.opts.Window {
+				full++
+			}
+		}
+		if full == 0 || full > 6 {
+			t.Errorf("the window was compared %d times in 20 comparisons that missed rows", full)
+		}
+	})
+}
+
 // TestRowsFromBeforeTheStartAreKnown: a start does not publish the window.
 func TestRowsFromBeforeTheStartAreKnown(t *testing.T) {
 	comparing(t, true, func(t *testing.T, c *compared) {

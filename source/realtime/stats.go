@@ -117,6 +117,10 @@ type ReconcileStats struct {
 	LastDuration time.Duration
 	// Error is the last failure with its remedy, empty after a success.
 	Error string
+	// FailingSince is when reading back first failed of the failures in a row, zero
+	// after a success. LastMissed is when a row last had to be read back that a live
+	// channel should have delivered.
+	FailingSince, LastMissed time.Time
 	// GapOpen tells that a gap has not been read back yet.
 	GapOpen bool
 }
@@ -151,6 +155,7 @@ type counters struct {
 	connects, streamed, reconciled           atomic.Uint64
 	passes, failures, requests, rowsRead     atomic.Uint64
 	lastFrame, lastChange, lastPass, lastDur atomic.Int64
+	failingSince, lastMissed                 atomic.Int64
 
 	mu                         sync.Mutex
 	disconnects, gaps, dropped map[string]uint64
@@ -219,6 +224,7 @@ func (s *Source) Stats() Stats {
 			Passes: c.passes.Load(), Failures: c.failures.Load(),
 			Requests: c.requests.Load(), RowsRead: c.rowsRead.Load(),
 			LastSuccess: unixNano(c.lastPass.Load()), LastDuration: time.Duration(c.lastDur.Load()),
+			FailingSince: unixNano(c.failingSince.Load()), LastMissed: unixNano(c.lastMissed.Load()),
 			GapOpen: s.rec.requests.gapOpen(),
 		},
 	}
