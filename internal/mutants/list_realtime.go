@@ -58,6 +58,21 @@ var realtime = []Mutant{
 		Old: `case "anon", "authenticated":`, New: `case "authenticated":`,
 	},
 	{
+		Name: "realtime: what streams overtakes what is read back", Why: "messages of a conversation come out of order though the bridge knows of the loss",
+		File: "source/realtime/streamed.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
+		Old: `if p.s.hold.holds(c) {`, New: `if p.s.hold.holds(c) && c.truncated {`,
+	},
+	{
+		Name: "realtime: a conversation waits for ever", Why: "a reader that is slow stops the stream of a conversation, without a bound",
+		File: "source/realtime/hold.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
+		Old: `h.conversations[id] = span{since, h.clock.elapsed() + d}`, New: `h.conversations[id] = span{since, h.clock.elapsed() + d + time.Hour}`,
+	},
+	{
+		Name: "realtime: any number of changes waits for a conversation", Why: "memory grows with what streams",
+		File: "source/realtime/publisher.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
+		Old: `if len(p.waiting)+len(items) > p.s.opts.QueueChanges {`, New: `if len(p.waiting)+len(items) < 0 {`,
+	},
+	{
 		Name: "realtime: the first comparison goes by the bridge's clock", Why: "one that is ahead loses what happened during a restart",
 		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestTheDatabasesClockCounts"},
 		Old: "\t\tr.s.clock.read(shape.Time)\n", New: "",

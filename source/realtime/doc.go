@@ -41,7 +41,7 @@
 //	change.go         a postgres_changes payload becomes a change
 //	value.go          JSON values become Postgres's text form
 //	queue.go          changes between reader and publisher
-//	hold.go           streamed changes wait for what is being read back
+//	hold.go           streamed changes, all or a conversation's, wait for what is being read back
 //
 //	publisher.go      the only caller of the Handler; transactions
 //	streamed.go       publishes streamed changes

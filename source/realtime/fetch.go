@@ -32,13 +32,15 @@ type reading struct {
 	missed map[*table]int
 	// failed has the tables that could not be read in this pass.
 	failed map[*table]error
+	// most is how many rows at once were too many in this pass, halved.
+	most int
 }
 
 // fetchAll reads rows whole, in batches that are fair to all workspaces, and has
 // those that still differ published. more tells that some are left for the next
 // pass. A table that cannot be read does not keep the others from being read.
 func (r *reconciler) fetchAll(ctx context.Context, cands []candidate, missed map[*table]int) (more bool, err error) {
-	rd := &reading{missed: missed, failed: map[*table]error{}}
+	rd := &reading{missed: missed, failed: map[*table]error{}, most: fetchSize}
 	q := newFairQueue(cands)
 	begin := r.s.clock.elapsed()
 	for q.n > 0 {
@@ -73,7 +75,7 @@ func (r *reconciler) fetch(ctx context.Context, rd *reading, cands []candidate) 
 		return nil // of one table; rd.failed has it
 	case len(cands) > 1:
 		half := len(cands) / 2
-		r.batch = half
+		r.batch, rd.most = half, half
 		if err := r.fetch(ctx, rd, cands[:half]); err != nil {
 			return err
 		}
@@ -87,6 +89,7 @@ func (r *reconciler) fetch(ctx context.Context, rd *reading, cands []candidate) 
 		r.requestForced(cands)
 		return ctx.Err()
 	}
+	rd.most = fetchSize // it was the row, not the number of rows
 	return r.skip(ctx, c, err)
 }
 
@@ -121,7 +124,7 @@ func (r *reconciler) readBatch(ctx context.Context, rd *reading, cands []candida
 	case size > 2*fetchBytes || slowest > 2*fetchTime:
 		r.batch = max(min(r.batch, len(cands)/2), 1)
 	case size <= fetchBytes && slowest <= fetchTime && len(cands) >= r.batch:
-		r.batch = min(2*r.batch, fetchSize)
+		r.batch = min(2*r.batch, rd.most)
 	}
 	return b, nil
 }

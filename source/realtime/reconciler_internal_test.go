@@ -35,6 +35,7 @@ type shelf struct {
 	fetches       int
 	ahead         time.Duration // of our clock before the database's
 	onScan        func()        // within a scan
+	onFetch       func()        // within a fetch
 }
 
 var shelfShape = readback.Shape{Columns: []source.Column{
@@ -81,6 +82,9 @@ func (s *shelf) Fetch(_ context.Context, t readback.Table, keys [][]string) ([]r
 		return nil, s.fetchErr
 	}
 	s.fetches++
+	if s.onFetch != nil {
+		s.onFetch()
+	}
 	has := func(key []string) bool { return key[0] == s.damaged }
 	if s.most > 0 && len(keys) > s.most || slices.ContainsFunc(keys, has) {
 		return nil, &readback.Error{Err: errors.New("too much"), Less: true}
@@ -137,7 +141,7 @@ func comparing(t *testing.T, run bool, f func(t *testing.T, c *compared)) {
 		var err error
 		c.Source, err = New(Options{
 			URL: "https://ref.example.test", Key: "sb_secret_x", Reader: c.shelf,
-			Tables: []Table{{Schema: "public", Name: "messages", Workspace: "workspace"}},
+			Tables: []Table{{Schema: "public", Name: "messages", Workspace: "workspace", Conversation: "workspace"}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -270,6 +274,23 @@ func TestWorkspacesAreReadFairly(t *testing.T) {
 	})
 }
 
+// TestBatchesFitABound: what was too much is not asked for again and again.
+func TestBatchesFitABound(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		for i := range 200 {
+			c.shelf.put(fmt.Sprintf("w/%03d", i), "sent", time.Now().Add(time.Duration(i)*time.Millisecond))
+		}
+		c.shelf.most = 20
+		c.pass(t)
+		if n := len(c.shelf.fetched); n != 200 {
+			t.Errorf("read back %d rows of 200", n)
+		}
+		if c.shelf.fetches > 18 {
+			t.Errorf("it took %d questions of at most 20 rows", c.shelf.fetches)
+		}
+	})
+}
+
 // TestHalvingFindsTheRow: a row that cannot be read costs a few questions, is reported
 // with its key, and is not tried again at once; the others are read.
 func TestHalvingFindsTheRow(t *testing.T) {
@@ -372,6 +393,94 @@ func TestAMissedRowIsFollowedByTheWindow(t *testing.T) {
 		if full == 0 || full > 6 {
 			t.Errorf("the window was compared %d times in 20 comparisons that missed rows", full)
 		}
+	})
+}
+
+// streamed is a change of the stream; its conversation is what is before the slash.
+func (c *compared) streamed(id string, truncated bool) *change {
+	text := func(v string) source.Value { return source.Value{Kind: source.Text, Data: []byte(v)} }
+	at := time.Now().UTC()
+	when := text(at.Format(shelfTime))
+	conversation, _, _ := strings.Cut(id, "/")
+	tb := c.tables.list[0]
+	return &change{
+		table: tb, op: source.Insert, rel: tb.current(), at: at, truncated: truncated,
+		row: source.Row{text(id), text("sent"), when, when, text(conversation)},
+	}
+}
+
+// TestAConversationWaitsForWhatIsReadBack: what streams of it, and nothing else, for as
+// long as a bound.
+func TestAConversationWaitsForWhatIsReadBack(t *testing.T) {
+	order := func(c *compared) (ids []string) {
+		for _, key := range c.taken.keys {
+			if op, rest, _ := strings.Cut(key, " "); op == "insert" {
+				id, _, _ := strings.Cut(rest, " ")
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	want := func(t *testing.T, c *compared, ids ...string) {
+		t.Helper()
+		if got := order(c); !slices.Equal(got, ids) {
+			t.Errorf("published %q, want %q", got, ids)
+		}
+	}
+	t.Run("a lost row", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.pass(t)
+			c.shelf.put("a/lost", "sent", time.Now())
+			c.shelf.onFetch = func() {
+				c.queue.push(c.streamed("a/later", false))
+				c.queue.push(c.streamed("b/later", false))
+				time.Sleep(time.Second)
+			}
+			c.pass(t)
+			want(t, c, "b/later", "a/lost", "a/later")
+			if n := c.Stats().Queued; n != 0 {
+				t.Errorf("%d changes wait", n)
+			}
+		})
+	})
+	t.Run("a row that came cut off", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.pass(t)
+			c.shelf.put("a/large", "sent", time.Now())
+			c.queue.push(c.streamed("a/large", true))
+			c.queue.push(c.streamed("a/later", false))
+			c.queue.push(c.streamed("b/later", false))
+			time.Sleep(time.Second)
+			c.pass(t)
+			want(t, c, "b/later", "a/large", "a/later")
+		})
+	})
+	t.Run("for a while", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.pass(t)
+			c.shelf.put("a/lost", "sent", time.Now())
+			c.shelf.onFetch = func() {
+				c.queue.push(c.streamed("a/later", false))
+				time.Sleep(c.opts.Timing.Hold + time.Second)
+			}
+			c.pass(t)
+			want(t, c, "a/later", "a/lost")
+		})
+	})
+	t.Run("while there is room", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.opts.QueueChanges = 3
+			c.pass(t)
+			c.shelf.put("a/lost", "sent", time.Now())
+			c.shelf.onFetch = func() {
+				for i := range 4 {
+					c.queue.push(c.streamed(fmt.Sprint("a/later", i), false))
+					time.Sleep(100 * time.Millisecond)
+				}
+			}
+			c.pass(t)
+			want(t, c, "a/later0", "a/later1", "a/later2", "a/later3", "a/lost")
+		})
 	})
 }
 

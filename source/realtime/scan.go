@@ -25,6 +25,7 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 	if full {
 		span = r.s.opts.Window
 	}
+	begin := r.s.clock.elapsed()
 	// First, also for the server's time: everything below reckons with it.
 	known, errs := r.describe(ctx)
 	if ctx.Err() != nil {
@@ -49,6 +50,10 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 			return false, err
 		}
 	}
+	for i := range cands {
+		r.s.hold.conversation(cands[i].s.conversation, begin, r.s.opts.Timing.Hold)
+	}
+	defer r.s.hold.passed(begin)
 	missed := map[*table]int{}
 	left, err := r.fetchAll(ctx, r.withoutUnreadable(cands), missed)
 	if ctx.Err() != nil {

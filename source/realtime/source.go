@@ -39,7 +39,9 @@ type Source struct {
 	closeReader func() error
 
 	// seq numbers publications; the publisher counts, the reconciler reads.
-	seq      atomic.Uint64
+	seq atomic.Uint64
+	// waiting is how many changes the publisher keeps for their conversations.
+	waiting  atomic.Int64
 	batches  chan *batch
 	commands chan command
 	// keyReplaced has a token after KeyReplaced.

@@ -218,7 +218,7 @@ func (s *Source) Stats() Stats {
 	out := Stats{
 		Connects: c.connects.Load(), Streamed: c.streamed.Load(), Reconciled: c.reconciled.Load(),
 		LastFrame: unixNano(c.lastFrame.Load()), LastChange: unixNano(c.lastChange.Load()),
-		Queued: s.queue.len(),
+		Queued: s.queue.len() + int(s.waiting.Load()),
 		Reconcile: ReconcileStats{
 			Interval: s.rec.interval(), WindowInterval: s.opts.WindowInterval,
 			Passes: c.passes.Load(), Failures: c.failures.Load(),
