@@ -285,7 +285,7 @@ func TestBatchesFitABound(t *testing.T) {
 		if n := len(c.shelf.fetched); n != 200 {
 			t.Errorf("read back %d rows of 200", n)
 		}
-		if c.shelf.fetches > 18 {
+		if c.shelf.fetches > 15 {
 			t.Errorf("it took %d questions of at most 20 rows", c.shelf.fetches)
 		}
 	})
