@@ -58,7 +58,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	key, warnings := new(serviceKey), ops.NewWarnings(log)
-	key.Store(&cfg.Source.Realtime.Key)
+	key.replace(cfg.Source.Realtime.Key)
 	lookups, err := d.newPool(lookupPoolSize)
 	if err != nil {
 		return nil, err
@@ -123,10 +123,23 @@ var messageNames = map[string]pipeline.Names{
 }
 
 // serviceKey is the key of the Supabase project, which a reload replaces.
-type serviceKey struct{ atomic.Pointer[configs.Secret] }
+type serviceKey struct {
+	key atomic.Pointer[configs.Secret]
+	// replaced is called after the key was replaced by another; nil for nobody. It is
+	// set before the Daemon runs.
+	replaced func()
+}
 
 // current returns the key as it is now. Safe for concurrent use.
-func (k *serviceKey) current() string { return k.Load().Reveal() }
+func (k *serviceKey) current() string { return k.key.Load().Reveal() }
+
+// replace puts a key in. Safe for concurrent use.
+func (k *serviceKey) replace(key configs.Secret) {
+	before := k.key.Swap(&key)
+	if before != nil && *before != key && k.replaced != nil {
+		k.replaced()
+	}
+}
 
 // newSource returns the source that the configuration asks for.
 func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, m *membership, w *ops.Warnings, log *slog.Logger) (Source, error) {

@@ -14,16 +14,19 @@ import (
 
 // newConversations tells which conversations a workspace has: by SQL where there is
 // a database, else by the project's PostgREST; nil where there is neither, or the
-// mapping's conversations are of no workspace. A row of the table that has both ids
+// mapping's conversations are of no workspace, or have no column for it or their id. A row of the table that has both ids
 // is found as one of a membership is.
 func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) api.Conversations {
 	table := spec.Tables()[1]
 	if table.Workspace < 0 {
 		return nil
 	}
+	id, workspace := &table.Columns[table.Key], &table.Columns[table.Workspace]
+	if id.Derived() || workspace.Derived() {
+		return nil
+	}
 	columns := auth.MembersTable{
-		Table: table.Schema + "." + table.Name, UserColumn: table.Columns[table.Key].Name,
-		WorkspaceColumn: table.Columns[table.Workspace].Name,
+		Table: table.Schema + "." + table.Name, UserColumn: id.Name, WorkspaceColumn: workspace.Name,
 	}
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:

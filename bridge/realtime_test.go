@@ -20,6 +20,8 @@ type project struct {
 	*realtimedouble.Server
 	mu   sync.Mutex
 	keys map[string]bool
+	// damaged is the key of a row that the database cannot print, "" for none.
+	damaged string
 }
 
 func startProject(t *testing.T, dsn string) *project {
@@ -34,7 +36,13 @@ func startProject(t *testing.T, dsn string) *project {
 		Rest: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p.mu.Lock()
 			p.keys[r.Header.Get("Apikey")] = true
+			damaged := p.damaged != "" && strings.Contains(r.URL.RawQuery, p.damaged)
 			p.mu.Unlock()
+			if damaged {
+				w.WriteHeader(http.StatusInternalServerError)
+				_, _ = w.Write([]byte(`{"code":"XX001","message":"missing chunk number 0 for toast value 16390 in pg_toast_16384"}`))
+				return
+			}
 			rest.ServeHTTP(w, r)
 		}),
 	})
@@ -46,9 +54,12 @@ func startProject(t *testing.T, dsn string) *project {
 }
 
 // joinedWith reports whether a channel was joined with the key.
-func (p *project) joinedWith(key string) bool {
+func (p *project) joinedWith(key string) bool { return p.told("phx_join", key) }
+
+// told reports whether the key came with an event.
+func (p *project) told(event, key string) bool {
 	return slices.ContainsFunc(p.Frames(), func(f realtimedouble.Frame) bool {
-		return strings.Contains(f.Raw, "phx_join") && strings.Contains(f.Raw, key)
+		return strings.Contains(f.Raw, `,"`+event+`",`) && strings.Contains(f.Raw, key)
 	})
 }
 
@@ -101,11 +112,66 @@ func TestServeByRealtime(t *testing.T) {
 	if err != nil || !slices.Equal(changed, []string{"source.realtime.key"}) || len(restart) > 0 {
 		t.Fatalf("reloaded %v, restart for %v: %v", changed, restart, err)
 	}
+	// At once, rather than when the key is next asked for.
+	d.await("a channel that was given the new key", func() bool { return p.told("access_token", renewed) })
 	p.CloseIdle()
 	d.await("a join with the new key", func() bool { return p.joinedWith(renewed) })
 	d.await("a reading with the new key", func() bool { return p.asked(renewed) })
 	say("with the second key")
 	if connects := len(c.connected); connects > 0 {
 		t.Errorf("the client had to connect again %d times", connects)
+	}
+}
+
+// TestDamagedRow: a row that the stream lost and that cannot be read back is told of to
+// its workspace, and the others come.
+func TestDamagedRow(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, realtimedouble.Roles, schemas.CRM)
+	conn, ids := crmDatabase(t, dsn, 1)
+	p := startProject(t, dsn)
+	const other, elsewhere = "bbbbbbbb-0000-4000-8000-000000000001", "c0000000-0000-4000-8000-00000000000f"
+	if _, err := conn.Exec(t.Context(), `with c as (insert into contacts (workspace_id, name, phone) values ($1, 'Other', '5511900000099') returning id)
+		insert into conversations (id, workspace_id, contact_id) select $2, $1, id from c`, other, elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	d := runDaemon(t, []string{
+		"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=" + p.URL(), "SUPABASE_SERVICE_ROLE_KEY=" + p.Key(),
+		"BRIDGE_SOURCE_REALTIME_RECONCILE_INTERVAL=1s",
+	})
+	d.ready()
+	c := d.client(ids[0])
+	d.live(1)
+	p.Silence(true)
+	insert := func(workspace, conversation, body string) (id string) {
+		t.Helper()
+		if err := conn.QueryRow(t.Context(), insertMessage+" returning id::text", workspace, conversation, body).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	p.mu.Lock() // nothing is read back before it is known which row is damaged
+	p.damaged = insert(workspace, ids[0], "damaged")
+	p.mu.Unlock()
+	insert(workspace, ids[0], "whole")
+	c.await("the message behind it", func(events []event) bool { return bodies(events)["whole"] })
+	c.await("the gap of the damaged one", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "gap" && e.Payload["conversationId"] == ids[0] })
+	})
+	// The same of another workspace is none of this client's.
+	p.mu.Lock()
+	p.damaged = insert(other, elsewhere, "damaged")
+	p.mu.Unlock()
+	insert(workspace, ids[0], "later")
+	d.await("the other's gap to be counted", func() bool { return d.Snapshot().Pipeline.Gaps == 2 })
+	events := c.await("the later message", func(events []event) bool { return bodies(events)["later"] })
+	gaps := 0
+	for _, e := range events {
+		if e.Name == "gap" {
+			gaps++
+		}
+	}
+	if gaps != 1 {
+		t.Errorf("the client was told of %d gaps, want its own", gaps)
 	}
 }

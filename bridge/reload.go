@@ -117,7 +117,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	}
 	r.api.SetRequestsPerAddress(next.Limits.RequestsPerAddress)
 	r.api.SetOrigins(origins)
-	r.key.Store(&next.Source.Realtime.Key)
+	r.key.replace(next.Source.Realtime.Key)
 	if cert != nil {
 		r.cert.adopt(cert)
 	}

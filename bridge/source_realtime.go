@@ -29,18 +29,31 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
-			table := realtime.Table{Schema: t.Schema, Name: t.Name}
-			for _, c := range t.KeyParts() {
-				table.Key = append(table.Key, c.Name)
-			}
-			o.Tables = append(o.Tables, table)
+			o.Tables = append(o.Tables, followed(&t))
 		}
 	}
 	stream, err := realtime.New(o)
 	if err != nil {
 		return nil, err
 	}
+	key.replaced = stream.KeyReplaced
 	return &realtimeSource{stream: stream}, nil
+}
+
+// followed is a table of the mapping for the source.
+func followed(t *mapping.Table) realtime.Table {
+	f := realtime.Table{Schema: t.Schema, Name: t.Name, Key: t.KeyNames()}
+	column := func(slot int) string {
+		if slot < 0 || t.Columns[slot].Derived() {
+			return ""
+		}
+		return t.Columns[slot].Name
+	}
+	f.Workspace, f.Conversation = column(t.Workspace), column(t.Conversation)
+	if t.Role == "conversation" {
+		f.Conversation = column(t.Key)
+	}
+	return f
 }
 
 // Run implements Source.
@@ -56,12 +69,27 @@ func flows(s realtime.Stats, now time.Time) bool {
 	return s.State == realtime.StateLive || reconciled
 }
 
+// losing says what may be missing or late although changes flow: what the stream loses,
+// while reading back has failed for two intervals; and, for two intervals after rows were
+// missed, others that the next comparisons will find.
+func losing(s realtime.Stats, now time.Time) string {
+	r, span := &s.Reconcile, 2*s.Reconcile.Interval
+	switch {
+	case !r.FailingSince.IsZero() && now.Sub(r.FailingSince) > span:
+		return "what the stream loses is not read back since " + r.FailingSince.UTC().Format(time.RFC3339) + ": " + r.Error
+	case !r.LastMissed.IsZero() && now.Sub(r.LastMissed) <= span:
+		return "the stream loses changes, which come late, when they are read back; mostly because the project's rate limit was passed"
+	}
+	return ""
+}
+
 // Health implements Source.
 func (s *realtimeSource) Health() ops.Health {
 	now, stats := time.Now(), s.stream.Stats()
 	h := ops.Health{
 		Kind: configs.KindRealtime, State: ops.State(stats.State), Since: stats.Since.UTC(), Reason: stats.Error,
 		Flowing: flows(stats, now), LagBytes: -1, FlowedUntil: s.availability.until(),
+		Losing: losing(stats, now),
 	}
 	for _, c := range stats.Channels {
 		if h.Reason == "" && c.Error != "" {

@@ -28,6 +28,15 @@ func (t *Table) KeyParts() []*Column {
 	return out
 }
 
+// KeyNames returns the names of the columns that a key is made of.
+func (t *Table) KeyNames() []string {
+	var out []string
+	for _, c := range t.KeyParts() {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
 // Derive sets the derived values of a row, which has those of the table's other
 // columns. The values are in the row's own or in buf, which is returned longer.
 func (t *Table) Derive(row source.Row, buf []byte) []byte {

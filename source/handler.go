@@ -31,6 +31,9 @@ type Gap struct {
 	Since time.Time
 	// Until is the time from which nothing is missing again.
 	Until time.Time
+	// Workspace and Conversation are whose the loss is, where one row alone was lost
+	// and that is known of it; both empty where it may concern everybody.
+	Workspace, Conversation string
 	// Reload tells that the history went back or is another one: what was
 	// delivered before may not exist any more, and what is stored of it is
 	// invalid.

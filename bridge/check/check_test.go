@@ -324,6 +324,62 @@ func TestRealtime(t *testing.T) {
 	expect(t, got, "fail realtime.connect: cannot be reached", "fail realtime.table: cannot be reached")
 }
 
+// TestRealtimeReader: what is checked is the reader that is used, SQL where there is a
+// database's address, whatever PostgREST would say.
+func TestRealtimeReader(t *testing.T) {
+	t.Parallel()
+	var upgrader websocket.Upgrader
+	project := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/realtime/v1/websocket" {
+			w.WriteHeader(http.StatusNotFound) // an API that is turned off
+			return
+		}
+		if c, err := upgrader.Upgrade(w, r, nil); err == nil {
+			_ = c.Close()
+		}
+	}))
+	t.Cleanup(project.Close)
+	dsn := pgtest.DB(t, schemas.CRM, "insert into contacts (id, workspace_id, name, phone) values ('00000000-0000-4000-8000-00000000000a', gen_random_uuid(), 'A', '5511987654321')",
+		"insert into conversations (workspace_id, contact_id) select workspace_id, id from contacts")
+	env := []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=" + project.URL, "SUPABASE_SERVICE_ROLE_KEY=topsecret", "BRIDGE_AUTH_JWKS_URL="}
+	got := findings(t, load(t, env...))
+	expect(t, got, "fail realtime.table: 404")
+	got = findings(t, load(t, append(env, "BRIDGE_LOOKUP_URL="+dsn)...))
+	none(t, got, "fail")
+	expect(t, got, "ok realtime.table: with SQL")
+
+	// The look-ups' columns are enough for look-ups.
+	if err := pgtest.Exec(t.Context(), dsn, "create role check_reader login password 'topsecret'; grant usage on schema public to check_reader",
+		"grant select on contacts, messages, workspace_members to check_reader; grant select (id, workspace_id, contact_id, remote_jid, created_at, updated_at) on conversations to check_reader"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), dsn, "drop owned by check_reader", "drop role check_reader")
+	})
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword("check_reader", "topsecret")
+	c := load(t, append(env, "BRIDGE_LOOKUP_URL="+u.String())...)
+	got = findings(t, c)
+	expect(t, got, "fail realtime.table: grant select")
+	if f := got["fail realtime.table"]; f.Object != "public.conversations" {
+		t.Errorf("the finding is of %q", f.Object)
+	}
+
+	// Rows that no policy shows the role are missing without an error.
+	if err := pgtest.Exec(t.Context(), dsn, "grant select on conversations to check_reader; alter table messages enable row level security"); err != nil {
+		t.Fatal(err)
+	}
+	got = findings(t, c)
+	none(t, got, "fail")
+	expect(t, got, "warn realtime.policies: BYPASSRLS")
+	if f := got["warn realtime.policies"]; f.Object != "public.messages" {
+		t.Errorf("the finding is of %q", f.Object)
+	}
+}
+
 func TestConfiguration(t *testing.T) {
 	t.Parallel()
 	_, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_REPLAY_WINDOW=soon", "DATABASE_URL=mysql://u:topsecret@h/x"}})

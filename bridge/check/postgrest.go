@@ -34,7 +34,7 @@ func (r *run) restTable(ctx context.Context, id, table string, columns []string)
 	}
 	res, err := r.client.Do(req)
 	if err != nil {
-		r.fail(id, table, "PostgREST cannot be reached: "+bare(err), "rows cannot be read back or looked up", "check source.realtime.url and the network")
+		r.fail(id, table, "PostgREST cannot be reached: "+bare(err), "rows cannot be looked up", "check source.realtime.url and the network")
 		return
 	}
 	defer res.Body.Close()
@@ -45,7 +45,7 @@ func (r *run) restTable(ctx context.Context, id, table string, columns []string)
 	var e struct{ Code, Message string }
 	body, _ := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	_ = json.Unmarshal(body, &e)
-	r.fail(id, table, strings.TrimSpace(fmt.Sprintf("PostgREST answers %s %s %s", res.Status, e.Code, e.Message)), "rows cannot be read back or looked up", restFix(res.StatusCode, e.Code, table))
+	r.fail(id, table, strings.TrimSpace(fmt.Sprintf("PostgREST answers %s %s %s", res.Status, e.Code, e.Message)), "rows cannot be looked up", restFix(res.StatusCode, e.Code, table))
 }
 
 func restFix(status int, code, table string) string {

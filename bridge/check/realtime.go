@@ -13,14 +13,18 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// realtime connects to the project's Realtime and reads the tables through
-// PostgREST, with the service key.
+// realtime connects to the project's Realtime, reads the tables back, and those that
+// are only looked up through PostgREST where that is asked; lookups checks the others.
 func (r *run) realtime(ctx context.Context) {
 	if r.cfg.Source.Kind != configs.KindRealtime || r.spec == nil {
 		return
 	}
 	r.realtimeSocket(ctx)
+	r.readBack(ctx)
 	for _, t := range r.spec.Tables() {
+		if t.Stream || r.lookupURL() != "" {
+			continue
+		}
 		var columns []string
 		for _, c := range t.Columns {
 			if c.Required && !c.Derived() {

@@ -48,6 +48,9 @@ type Health struct {
 	Remedy string `json:"remedy,omitempty"`
 	// Flowing is true while changes arrive as they are committed.
 	Flowing bool `json:"flowing"`
+	// Losing says which changes may be missing or late although changes flow; empty
+	// while none are.
+	Losing string `json:"losing,omitempty"`
 	// FlowedUntil is when they last did; zero if never.
 	FlowedUntil time.Time `json:"-"`
 	// LagBytes is how much WAL the server has written that has not been
@@ -69,7 +72,8 @@ type ReadyStatus string
 // The answers. The first two have status code 200, the others 503.
 const (
 	ReadyOK ReadyStatus = "ok"
-	// ReadyDegraded: changes ceased to arrive less than the grace period ago.
+	// ReadyDegraded: changes ceased to arrive less than the grace period ago, or some
+	// of them may be missing.
 	ReadyDegraded ReadyStatus = "degraded"
 	// ReadyStandby: another bridge follows the database.
 	ReadyStandby     ReadyStatus = "standby"
@@ -94,7 +98,7 @@ func (r Readiness) Public() Readiness {
 	p := Readiness{Status: r.Status, Reason: r.public}
 	if r.Source != nil {
 		state := *r.Source
-		state.Reason, state.Remedy = "", ""
+		state.Reason, state.Remedy, state.Losing = "", "", ""
 		p.Source = &state
 	}
 	return p
@@ -117,10 +121,15 @@ func Stopping() Readiness {
 }
 
 // ReadinessOf returns the Readiness for the source's Health at now: clients get
-// their events while changes flow. For grace after they ceased to the bridge stays
+// their events while changes flow, also where some of them may be missing: another
+// bridge would be no better. For grace after they ceased to the bridge stays
 // ready, because most disturbances end within it.
 func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
 	switch {
+	case h.Flowing && h.Losing != "":
+		r := readinessOf(ReadyDegraded, "events flow, and some may be missing or late", &h)
+		r.Reason += ": " + h.Losing
+		return r
 	case h.Flowing:
 		return readinessOf(ReadyOK, "events flow", &h)
 	case h.State == StateStandby:

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -14,15 +15,28 @@ func TestReadiness(t *testing.T) {
 		status ReadyStatus
 		ready  bool
 	}{
-		"flows":           {Health{Flowing: true}, "ok", true},
-		"never flowed":    {Health{State: "connecting"}, "unavailable", false},
-		"away for little": {Health{State: "retrying", FlowedUntil: now.Add(-grace + 1)}, "degraded", true},
-		"away for long":   {Health{State: "retrying", FlowedUntil: now.Add(-grace)}, "unavailable", false},
-		"stands by":       {Health{State: StateStandby}, "standby", false},
-		"lost its slot":   {Health{State: StateStandby, FlowedUntil: now.Add(-1)}, "standby", false},
+		"flows":            {Health{Flowing: true}, "ok", true},
+		"flows, and loses": {Health{Flowing: true, Losing: "x"}, "degraded", true},
+		"never flowed":     {Health{State: "connecting"}, "unavailable", false},
+		"away for little":  {Health{State: "retrying", FlowedUntil: now.Add(-grace + 1)}, "degraded", true},
+		"away for long":    {Health{State: "retrying", FlowedUntil: now.Add(-grace)}, "unavailable", false},
+		"stands by":        {Health{State: StateStandby}, "standby", false},
+		"lost its slot":    {Health{State: StateStandby, FlowedUntil: now.Add(-1)}, "standby", false},
 	} {
 		if got := ReadinessOf(c.health, grace, now); got.Status != c.status || got.OK() != c.ready {
 			t.Errorf("%s: %s, ready %v; want %s, %v", name, got.Status, got.OK(), c.status, c.ready)
 		}
+	}
+}
+
+// TestLossesAreSaid: what may be missing while changes flow is in the reason, for those
+// who may know the source's words.
+func TestLossesAreSaid(t *testing.T) {
+	r := ReadinessOf(Health{Flowing: true, Losing: "rows cannot be read back: host db.example"}, time.Second, time.Now())
+	if !strings.Contains(r.Reason, "db.example") {
+		t.Errorf("the reason is %q", r.Reason)
+	}
+	if p := r.Public(); strings.Contains(p.Reason, "db.example") || p.Source.Losing != "" || p.Status != ReadyDegraded {
+		t.Errorf("everybody is told %+v, %+v", p, p.Source)
 	}
 }

@@ -33,6 +33,12 @@ func realtimeMetrics() []family {
 					e(float64(c.Deaf), c.Table)
 				}
 			}),
+		counters("realtime_unreadable_rows_total", "Rows that the stream lost and that could not be read back, each state of a row once. The log has their keys.", []string{"table"},
+			func(s *Snapshot, e emit) {
+				for _, c := range s.Realtime.Channels {
+					e(float64(c.Unreadable), c.Table)
+				}
+			}),
 		counter("realtime_connects_total", "Connections to Realtime that came about.",
 			func(s *Snapshot) uint64 { return s.Realtime.Connects }),
 		countersBy("realtime_disconnects_total", "Ended connections to Realtime, by reason.", "reason",

@@ -205,6 +205,8 @@ var hidden = map[string]string{
 	"Snapshot.Realtime.Reconcile.WindowInterval": "in /status",
 	"Snapshot.Realtime.Reconcile.Requests":       "in /status",
 	"Snapshot.Realtime.Reconcile.LastDuration":   "in /status",
+	"Snapshot.Realtime.Reconcile.FailingSince":   "bridge_realtime_reconcile_last_success_timestamp_seconds, and in /readyz",
+	"Snapshot.Realtime.Reconcile.LastMissed":     "bridge_realtime_stream_gaps_total, missed, and in /readyz",
 	"Snapshot.Pipeline.Mapping.Events{}":         "bridge_events_total counts them where they are published",
 	"Snapshot.Hub.Replay.Head.Commit":            "a position is no measurement",
 	"Snapshot.Auth.Refused{}":                    "bridge_tokens_refused_total counts them where they are answered",

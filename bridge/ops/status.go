@@ -216,6 +216,7 @@ func (s *Snapshot) statusRealtime() object {
 			{"deaf", c.Deaf},
 			{"streamed", c.Streamed},
 			{"reconciled", c.Reconciled},
+			{"unreadable", c.Unreadable},
 		})
 	}
 	return object{

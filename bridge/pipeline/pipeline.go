@@ -113,12 +113,18 @@ func (p *Pipeline) Commit(source.Tx) error {
 }
 
 // Gap logs what the source has lost and has the Hub tell the clients. The mapper
-// forgets what it remembers, because rows may have changed unseen.
+// forgets what it remembers, because rows may have changed unseen. A loss of one
+// workspace's is told to its clients alone.
 func (p *Pipeline) Gap(g source.Gap) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gapped, p.open, p.correction.due = true, false, false
 	p.gaps.Add(1)
+	if g.Workspace != "" {
+		// One row: all else goes on, and the source has logged it.
+		p.hub.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
+		return nil
+	}
+	p.gapped, p.open, p.correction.due = true, false, false
 	p.lastGap.Store(&g)
 	p.mapper.Forget()
 	p.members.gap()

@@ -19,8 +19,63 @@ var realtime = []Mutant{
 	},
 	{
 		Name: "realtime: rows to be read whole are forgotten by a failure", Why: "a row that came cut off stays missing after one failed request",
-		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
-		Old: "\t\t\tr.requestForced(cands)\n", New: "",
+		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
+		Old: "\t\t\trd.failed[t] = err\n\t\t\tr.requestForced(mine)\n", New: "\t\t\trd.failed[t] = err\n",
+	},
+	{
+		Name: "realtime: what is too much is not halved", Why: "one row that cannot be read takes a hundred others with it",
+		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestHalvingFindsTheRow"},
+		Old: `case len(cands) > 1:`, New: `case len(cands) > fetchSize:`,
+	},
+	{
+		Name: "realtime: a row is blamed for a server that is down", Why: "rows that nothing is wrong with are left out for a quarter of an hour",
+		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestSilentServerIsNoUnreadableRow"},
+		Old: `probe != nil {`, New: `probe != nil && len(cands) > 1 {`,
+	},
+	{
+		Name: "realtime: the first workspace is read back first", Why: "one workspace's large rows keep all others waiting",
+		File: "source/realtime/fairqueue.go", Package: "source/realtime", Tests: []string{"TestWorkspacesAreReadFairly"},
+		Old: `share := max((n-len(batch))/len(q.groups), 1)`, New: `share := n`,
+	},
+	{
+		Name: "realtime: what the stream missed has no consequence", Why: "statuses of older messages that it lost, too, wait for the next comparison of the window",
+		File: "source/realtime/deafchannel.go", Package: "source/realtime", Tests: []string{"TestAMissedRowIsFollowedByTheWindow"},
+		Old: "\tr.compareWindow()\n", New: "",
+	},
+	{
+		Name: "realtime: the end of the gateway's token is the key's", Why: "each day the operator is told to replace a good key",
+		File: "source/realtime/channel.go", Package: "source/realtime", Tests: []string{"TestGatewayToken"},
+		Old: `return gatewayKey(ss.key) && ss.wasLive }`, New: `return gatewayKey(ss.key) && !ss.wasLive }`,
+	},
+	{
+		Name: "realtime: a live stream is enough to be well", Why: "while reading back fails, what the stream loses is missing behind an ok",
+		File: "bridge/source_realtime.go", Package: "bridge", Tests: []string{"TestRealtimeLosses"},
+		Old: `!r.FailingSince.IsZero() && now.Sub(r.FailingSince) > span`, New: `!r.FailingSince.IsZero() && now.Sub(r.FailingSince) < 0`,
+	},
+	{
+		Name: "realtime: an anon key is taken for the service key", Why: "every event is missing, and nothing says so",
+		File: "configs/servicekey.go", Package: "configs", Tests: []string{"TestComplete"},
+		Old: `case "anon", "authenticated":`, New: `case "authenticated":`,
+	},
+	{
+		Name: "realtime: what streams overtakes what is read back", Why: "messages of a conversation come out of order though the bridge knows of the loss",
+		File: "source/realtime/streamed.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
+		Old: `if p.s.hold.holds(c) {`, New: `if p.s.hold.holds(c) && c.truncated {`,
+	},
+	{
+		Name: "realtime: a conversation waits for ever", Why: "a reader that is slow stops the stream of a conversation, without a bound",
+		File: "source/realtime/hold.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
+		Old: `h.conversations[id] = span{since, h.clock.elapsed() + d}`, New: `h.conversations[id] = span{since, h.clock.elapsed() + d + time.Hour}`,
+	},
+	{
+		Name: "realtime: any number of changes waits for a conversation", Why: "memory grows with what streams",
+		File: "source/realtime/publisher.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
+		Old: `if len(p.waiting)+len(items) > p.s.opts.QueueChanges {`, New: `if len(p.waiting)+len(items) < 0 {`,
+	},
+	{
+		Name: "realtime: the first comparison goes by the bridge's clock", Why: "one that is ahead loses what happened during a restart",
+		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestTheDatabasesClockCounts"},
+		Old: "\t\tr.s.clock.read(shape.Time)\n", New: "",
 	},
 	{
 		Name: "realtime: a row read back overrules a newer change", Why: "a status goes back",

@@ -10,6 +10,7 @@
 //
 // Files: server.go (the HTTP server), conn.go (one socket), channel.go (one joined
 // topic), filter.go (a binding's filter), wire.go (frames), token.go (JWTs),
+// gateway.go (the project's keys of the new kind),
 // follow.go (the slot), render.go (rows as JSON), deliver.go (who gets a change,
 // and what of it), roles.go, script.go (what tests ask it to do wrong).
 //

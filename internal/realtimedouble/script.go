@@ -38,6 +38,8 @@ type script struct {
 	joins   func(topic string) JoinScript
 	connSeq int
 	expired map[string]bool
+	// mintedTokens are the gateway's that ExpireMinted has not ended yet.
+	mintedTokens []string
 }
 
 func (s *script) refusal() (int, string, bool) {

@@ -45,6 +45,11 @@ type Options struct {
 	IdleTimeout time.Duration
 	// MaxRecord is the WAL JSON size past which a row is cut. Default 1 MiB.
 	MaxRecord int
+	// SecretKey and PublishableKey, if set, are keys of the new kind, which the
+	// project's gateway takes: it puts a token of its own in their place, of the roles
+	// service_role and anon, good for GatewayTTL. Default of that: 24 h.
+	SecretKey, PublishableKey string
+	GatewayTTL                time.Duration
 	// Rest, if set, is served under /rest/v1, as the project's gateway does.
 	Rest http.Handler
 }
@@ -116,7 +121,7 @@ func (s *Server) StartAgain() error {
 	mux.HandleFunc("/realtime/v1/websocket", s.handshake)
 	mux.HandleFunc("/socket/websocket", s.handshake)
 	if s.opts.Rest != nil {
-		mux.Handle("/rest/v1/", http.StripPrefix("/rest/v1", s.opts.Rest))
+		mux.Handle("/rest/v1/", http.StripPrefix("/rest/v1", s.gateway(s.opts.Rest)))
 	}
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	wg := &sync.WaitGroup{}
@@ -210,6 +215,7 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request) {
 		}
 		token = r.URL.Query().Get("apikey")
 	}
+	token = s.minted(token)
 	cl, terr := s.verify(token)
 	if terr != nil {
 		delayed(terr.status, terr.connect)

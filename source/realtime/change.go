@@ -47,6 +47,20 @@ type change struct {
 	truncated bool
 }
 
+// conversation is whose the row is, "" where that is not known.
+func (c *change) conversation() string {
+	name := c.table.config().Conversation
+	i := columnIndex(c.rel, name)
+	row := c.row
+	if c.op == source.Delete {
+		row = c.old
+	}
+	if name == "" || i < 0 || i >= len(row) || row[i].Kind != source.Text {
+		return ""
+	}
+	return string(row[i].Data)
+}
+
 // rowError is a change that the server delivered without its row.
 type rowError struct {
 	table, text string

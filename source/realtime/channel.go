@@ -139,6 +139,9 @@ func (ss *session) refused(c *channel, r *Refusal) *ended {
 	case r.kind == newToken:
 		// The key expired after the handshake, or was never good: a new
 		// connection shows which.
+		if ss.outlivedToken() {
+			return renewed()
+		}
 		return &ended{reason: "token", err: r, wait: ss.tokenWait(c)}
 	case r.kind == redial:
 		return &ended{reason: "join_refused", err: r}
@@ -151,6 +154,10 @@ func (ss *session) refused(c *channel, r *Refusal) *ended {
 	c.enter(ChannelWaiting, time.Now().Add(c.backoff.Next()), r.Error())
 	return nil
 }
+
+// outlivedToken reports whether a token that is no longer good is the gateway's, and was
+// good: then the key is, as far as anybody knows.
+func (ss *session) outlivedToken() bool { return gatewayKey(ss.key) && ss.wasLive }
 
 // tokenWait is the wait before dialling again with a key that was refused:
 // none at first, for a key that was replaced is picked up by dialling.
@@ -184,6 +191,9 @@ func (ss *session) onSystem(c *channel, f frame) *ended {
 		}
 	case m.Status == "error":
 		c.expired = c.expired || isTokenText(string(m.Message))
+		if c.expired && ss.outlivedToken() {
+			return nil // phx_close follows
+		}
 		ss.logRefusal(c, &Refusal{Step: "channel", Text: string(m.Message)})
 	}
 	return nil
@@ -196,6 +206,7 @@ func (ss *session) subscribed(c *channel) {
 	repeated := c.state == ChannelLive
 	took := time.Since(c.joinedAt)
 	c.state, c.due, c.failures = ChannelLive, time.Time{}, 0
+	ss.wasLive = true
 	c.backoff.Reset()
 	c.t.confirmed()
 	if c.t.setChannel(ChannelLive, "") {
@@ -225,6 +236,9 @@ func (ss *session) onClose(c *channel, f frame) *ended {
 	if c.expired {
 		if c.state == ChannelLive {
 			ss.s.gap(c.t, gapChannel)
+		}
+		if ss.outlivedToken() {
+			return renewed()
 		}
 		return &ended{reason: "token", err: &Refusal{Step: "channel", Text: "the key has expired", Hint: hintKey, kind: newToken}}
 	}

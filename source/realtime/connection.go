@@ -21,6 +21,9 @@ type ended struct {
 	err    error
 	// wait overrides the backoff where it is not 0.
 	wait time.Duration
+	// expected tells that nothing is wrong: it happens from time to time, and the next
+	// connection comes at once.
+	expected bool
 }
 
 // connectLoop dials and serves one connection after the other until ctx ends.
@@ -45,14 +48,27 @@ func (s *Source) connectLoop(ctx context.Context) {
 		} else {
 			wait = retry.Jitter(wait)
 		}
-		if s.stats.setError(end.err.Error()) {
+		switch {
+		case end.expected:
+			s.log.Info("connection to Realtime ended as expected; connecting again", "reason", end.reason, "error", end.err)
+		case s.stats.setError(end.err.Error()):
 			s.log.Warn("no connection to Realtime; reading back meanwhile",
 				"reason", end.reason, "error", end.err, "retry_in", wait.Round(time.Millisecond))
 		}
 		s.setState(StateConnecting)
-		if retry.Sleep(ctx, wait) != nil {
-			return
-		}
+		s.awaitDial(ctx, wait)
+	}
+}
+
+// awaitDial waits before the next dial. A key that was replaced ends the wait: the old
+// one may be what it is for.
+func (s *Source) awaitDial(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-s.keyReplaced:
 	}
 }
 

@@ -1,5 +1,7 @@
 package realtime
 
+import "time"
+
 // noteMissed counts a row that had to be read back although its channel was
 // subscribed all the time in which the row can have changed: since a pass
 // began that found it as published.
@@ -13,8 +15,27 @@ func (r *reconciler) noteMissed(row reread, missed map[*table]int) {
 		return
 	}
 	r.s.stats.count(r.s.stats.gaps, gapMissed)
+	r.s.stats.lastMissed.Store(time.Now().UnixNano())
+	r.compareWindow()
 	if row.table.lastEvent.Load() < int64(since) {
 		missed[row.table]++
+	}
+}
+
+// afterMissed is how many intervals lie between two comparisons of the window for what
+// the stream misses, while it goes on missing.
+const afterMissed = 4
+
+// compareWindow plans a comparison of the whole window, because the stream has lost
+// something without a sign, and with it perhaps statuses of older messages: at once, or
+// where one has just been done for that, in a while.
+func (r *reconciler) compareWindow() {
+	wait := time.Duration(0)
+	if r.lastMissed != 0 {
+		wait = max(r.lastMissed+afterMissed*r.s.opts.ReconcileInterval-r.s.clock.elapsed(), 0)
+	}
+	if r.requests.windowWithin(wait) {
+		r.lastMissed = r.s.clock.elapsed() + wait
 	}
 }
 

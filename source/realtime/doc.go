@@ -41,7 +41,7 @@
 //	change.go         a postgres_changes payload becomes a change
 //	value.go          JSON values become Postgres's text form
 //	queue.go          changes between reader and publisher
-//	hold.go           streamed changes wait for what is being read back
+//	hold.go           streamed changes, all or a conversation's, wait for what is being read back
 //
 //	publisher.go      the only caller of the Handler; transactions
 //	streamed.go       publishes streamed changes
@@ -50,7 +50,10 @@
 //	reconciler.go     when to compare, and what a pass amounts to
 //	requests.go       what others ask of the reconciler
 //	scan.go           one pass: which rows differ
-//	fetch.go          reads those rows whole
+//	fetch.go          reads those rows whole, as many at once as can be read
+//	fairqueue.go      shares the reading out between workspaces
+//	unreadable.go     rows that cannot be read
+//	try.go            tries a Reader, for checks
 //	deafchannel.go    channels that are subscribed and deliver nothing
 //
 //	table.go          a followed table: shape, channel state, ledger

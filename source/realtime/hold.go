@@ -1,7 +1,9 @@
 package realtime
 
 import (
+	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -13,9 +15,71 @@ type hold struct {
 
 	mu    sync.Mutex
 	until time.Duration // of clock.elapsed
+	// conversations wait alone: see conversation.
+	conversations map[string]span
+	some          atomic.Int64 // their number
 }
 
-func newHold(c *clock, q *queue) *hold { return &hold{clock: c, queue: q} }
+// span is a time in which something waits, of clock.elapsed.
+type span struct{ since, until time.Duration }
+
+func newHold(c *clock, q *queue) *hold {
+	return &hold{clock: c, queue: q, conversations: map[string]span{}}
+}
+
+// conversation makes the changes of one conversation wait for at most d, because one of
+// it that went before them is to be read back by the pass that begins at since, or
+// after. The empty conversation is none.
+func (h *hold) conversation(id string, since, d time.Duration) {
+	if id == "" {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if _, waits := h.conversations[id]; !waits {
+		h.conversations[id] = span{since, h.clock.elapsed() + d}
+	}
+	h.some.Store(int64(len(h.conversations)))
+}
+
+// passed lets the conversations go that wait for the pass that began at since, or for
+// an earlier one.
+func (h *hold) passed(since time.Duration) {
+	h.mu.Lock()
+	maps.DeleteFunc(h.conversations, func(_ string, s span) bool { return s.since <= since })
+	h.some.Store(int64(len(h.conversations)))
+	h.mu.Unlock()
+	h.queue.poke()
+}
+
+// holds reports whether a change waits because of its conversation.
+func (h *hold) holds(c *change) bool {
+	if h.some.Load() == 0 {
+		return false
+	}
+	id := c.conversation()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s, waits := h.conversations[id]
+	if waits && s.until <= h.clock.elapsed() {
+		delete(h.conversations, id)
+		waits = false
+	}
+	h.some.Store(int64(len(h.conversations)))
+	return waits
+}
+
+// next is when the wait of some conversation ends by itself, in how long; an hour where
+// none waits.
+func (h *hold) next() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	left := time.Hour
+	for _, s := range h.conversations {
+		left = min(left, max(s.until-h.clock.elapsed(), 0))
+	}
+	return left
+}
 
 // begin makes the changes wait for at most d from now.
 func (h *hold) begin(d time.Duration) {

@@ -90,6 +90,7 @@ func (l *ledger) record(s sketch, seq uint64, asOf int64) {
 			}
 		}
 	}
+	s.workspace, s.conversation = "", ""
 	l.rows[id] = &entry{sketch: s, seq: seq, asOf: asOf}
 	if len(l.rows) > l.max {
 		l.evict()
@@ -104,6 +105,7 @@ func (l *ledger) remove(s sketch, seq uint64) {
 	if old := l.rows[s.id()]; old != nil {
 		s.at = max(s.at, old.at)
 	}
+	s.workspace, s.conversation = "", ""
 	l.rows[s.id()] = &entry{sketch: s, seq: seq, deleted: true}
 }
 

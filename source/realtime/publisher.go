@@ -2,6 +2,7 @@ package realtime
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"chatbridge/source"
@@ -17,6 +18,8 @@ type publisher struct {
 	// more may be on its way; due is when to stop waiting, zero for not.
 	tail []*change
 	due  time.Time
+	// waiting is the changes of conversations that are held, in their order.
+	waiting []*change
 }
 
 func (p *publisher) run(ctx context.Context) error {
@@ -54,10 +57,14 @@ func (p *publisher) wait() time.Duration {
 	if left := p.s.hold.left(); left > 0 {
 		return left
 	}
-	if !p.due.IsZero() {
-		return max(time.Until(p.due), 0)
+	left := time.Hour
+	if len(p.waiting) > 0 {
+		left = p.s.hold.next()
 	}
-	return time.Hour
+	if !p.due.IsZero() {
+		left = min(left, max(time.Until(p.due), 0))
+	}
+	return left
 }
 
 // stream publishes streamed changes, those of one commit_timestamp together.
@@ -67,8 +74,12 @@ func (p *publisher) stream(items []*change) error {
 	if len(items) > 0 {
 		p.due = time.Now().Add(p.s.opts.Timing.Linger)
 	}
-	items = append(p.tail, items...)
-	p.tail = nil
+	if len(p.waiting)+len(items) > p.s.opts.QueueChanges {
+		p.s.hold.passed(p.s.clock.elapsed())
+	}
+	items = slices.Concat(p.waiting, p.tail, items)
+	p.waiting, p.tail = nil, nil
+	defer func() { p.s.waiting.Store(int64(len(p.waiting))) }()
 	for len(items) > 0 {
 		n := 1
 		for n < len(items) && items[n].at.Equal(items[0].at) {

@@ -21,24 +21,28 @@ type reconciler struct {
 
 	// What follows is the run goroutine's own.
 	maxPage   int // the longest page ever received: see scanBy
+	page      int // how many sketches are asked for at once, PageSize at most
+	batch     int // how many whole rows are, fetchSize at most
 	lastStart time.Duration
 	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
 	lastAny   time.Duration // start of the last complete pass
-	backoff   retry.Backoff
+	// lastMissed is when the window was, or is to be, last compared because of what
+	// the stream missed: see compareWindow.
+	lastMissed time.Duration
+	backoff    retry.Backoff
+	// unreadable has the rows that could not be read, by key.
+	unreadable map[*table]map[string]unreadable
 	// notBefore is when to ask again after a failure.
 	notBefore time.Duration
 }
 
-const (
-	// fetchSize is how many whole rows are read at once.
-	fetchSize = 100
-	// maxCandidates bounds what one pass keeps in memory; the next goes on.
-	maxCandidates = 20_000
-)
+// maxCandidates bounds what one pass keeps in memory; the next goes on.
+const maxCandidates = 20_000
 
 func newReconciler(s *Source, r Reader) *reconciler {
 	return &reconciler{
 		s: s, reader: r, requests: newPassRequests(s.clock),
+		page: s.opts.PageSize, batch: fetchStart, unreadable: map[*table]map[string]unreadable{},
 		backoff: retry.Backoff{Min: s.opts.Timing.MinRetry, Max: s.opts.Timing.MaxRetry},
 	}
 }
@@ -103,6 +107,7 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	}
 	r.backoff.Reset()
 	r.notBefore = 0
+	r.s.stats.failingSince.Store(0)
 	if r.s.stats.setReadError("") {
 		r.s.log.Info("reading rows back works again")
 	}
@@ -128,6 +133,7 @@ func (r *reconciler) failed(ctx context.Context, err error) time.Duration {
 		return time.Hour
 	}
 	r.s.stats.failures.Add(1)
+	r.s.stats.failingSince.CompareAndSwap(0, time.Now().UnixNano())
 	if r.s.stats.setReadError(err.Error()) {
 		r.s.log.Warn("cannot read rows back; what the stream loses stays missing until this works", "error", err)
 	}

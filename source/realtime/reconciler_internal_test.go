@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,7 +24,18 @@ type shelf struct {
 	scans    []readback.ScanRequest
 	fetched  []string
 	fetchErr error
-	onScan   func() // within a scan
+	// most is the largest number of rows in one question, 0 for any.
+	most    int
+	damaged string // the key of a row that cannot be read
+	silent  bool   // nothing but scans is answered
+	// mostScanned is the largest number of rows that a scan may ask for, 0 for any;
+	// damagedSketch is the key of a row of which not even the sketch can be read.
+	mostScanned   int
+	damagedSketch string
+	fetches       int
+	ahead         time.Duration // of our clock before the database's
+	onScan        func()        // within a scan
+	onFetch       func()        // within a fetch
 }
 
 var shelfShape = readback.Shape{Columns: []source.Column{
@@ -30,10 +43,16 @@ var shelfShape = readback.Shape{Columns: []source.Column{
 	{Name: "status", Type: "text"},
 	{Name: "created_at", Type: "timestamptz"},
 	{Name: "updated_at", Type: "timestamptz"},
+	{Name: "workspace", Type: "text"},
 }}
 
 func (s *shelf) Describe(context.Context, readback.Table) (readback.Shape, error) {
-	return shelfShape, nil
+	if s.silent {
+		return readback.Shape{}, errors.New("no answer")
+	}
+	shape := shelfShape
+	shape.Time = time.Now().Add(-s.ahead)
+	return shape, nil
 }
 
 func (s *shelf) Scan(_ context.Context, q readback.ScanRequest) (readback.Page, error) {
@@ -41,14 +60,18 @@ func (s *shelf) Scan(_ context.Context, q readback.ScanRequest) (readback.Page, 
 	if s.onScan != nil {
 		s.onScan()
 	}
-	var page readback.Page
+	page := readback.Page{Time: time.Now().Add(-s.ahead)}
 	for _, row := range s.rows {
 		at, ok := q.Table.Cursor(q.By, row)
 		if !ok || q.After != nil && slices.Compare(at, q.After) <= 0 || at[0] < q.Since.UTC().Format(shelfTime) {
 			continue
 		}
-		if len(page.Rows) < min(s.page, q.Limit) {
-			page.Rows = append(page.Rows, row)
+		if len(page.Rows) >= min(s.page, q.Limit) {
+			break
+		}
+		page.Rows = append(page.Rows, row)
+		if s.mostScanned > 0 && len(page.Rows) > s.mostScanned || len(q.Table.Watch) > 0 && string(row["id"]) == strconv.Quote(s.damagedSketch) {
+			return readback.Page{}, &readback.Error{Err: errors.New("too much"), Less: true}
 		}
 	}
 	return page, nil
@@ -57,6 +80,14 @@ func (s *shelf) Scan(_ context.Context, q readback.ScanRequest) (readback.Page, 
 func (s *shelf) Fetch(_ context.Context, t readback.Table, keys [][]string) ([]readback.Row, error) {
 	if s.fetchErr != nil {
 		return nil, s.fetchErr
+	}
+	s.fetches++
+	if s.onFetch != nil {
+		s.onFetch()
+	}
+	has := func(key []string) bool { return key[0] == s.damaged }
+	if s.most > 0 && len(keys) > s.most || slices.ContainsFunc(keys, has) {
+		return nil, &readback.Error{Err: errors.New("too much"), Less: true}
 	}
 	var found []readback.Row
 	for _, key := range keys {
@@ -75,7 +106,8 @@ const shelfTime = "2006-01-02T15:04:05.000000Z07:00"
 func (s *shelf) put(id, status string, at time.Time) {
 	text := func(v string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", v)) }
 	time := text(at.UTC().Format(shelfTime))
-	s.rows = append(s.rows, readback.Row{"id": text(id), "status": text(status), "created_at": time, "updated_at": time})
+	workspace, _, _ := strings.Cut(id, "/")
+	s.rows = append(s.rows, readback.Row{"id": text(id), "status": text(status), "created_at": time, "updated_at": time, "workspace": text(workspace)})
 }
 
 // taker is a Handler that keeps the rows' keys and the gaps.
@@ -109,7 +141,7 @@ func comparing(t *testing.T, run bool, f func(t *testing.T, c *compared)) {
 		var err error
 		c.Source, err = New(Options{
 			URL: "https://ref.example.test", Key: "sb_secret_x", Reader: c.shelf,
-			Tables: []Table{{Schema: "public", Name: "messages"}},
+			Tables: []Table{{Schema: "public", Name: "messages", Workspace: "workspace", Conversation: "workspace"}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -216,6 +248,242 @@ func TestWhatCannotBeReadBackIsReported(t *testing.T) {
 	})
 }
 
+// TestWorkspacesAreReadFairly: what one workspace has to be read back does not keep
+// others waiting, and the rows of each come in order.
+func TestWorkspacesAreReadFairly(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		for i := range 500 {
+			c.shelf.put(fmt.Sprintf("large/%03d", i), "sent", time.Now().Add(time.Duration(i)*time.Millisecond))
+		}
+		for i := range 20 {
+			c.shelf.put(fmt.Sprintf("small/%03d", i), "sent", time.Now().Add(time.Second+time.Duration(i)*time.Millisecond))
+		}
+		c.pass(t)
+		if len(c.shelf.fetched) != 520 {
+			t.Fatalf("read back %d rows of 520", len(c.shelf.fetched))
+		}
+		if at := slices.Index(c.shelf.fetched, "small/019"); at > 60 {
+			t.Errorf("%d rows were read before the last of a workspace with 20", at)
+		}
+		for _, w := range []string{"large", "small"} {
+			mine := slices.DeleteFunc(slices.Clone(c.shelf.fetched), func(id string) bool { return !strings.HasPrefix(id, w) })
+			if !slices.IsSorted(mine) {
+				t.Errorf("the rows of %s are out of order", w)
+			}
+		}
+	})
+}
+
+// TestBatchesFitABound: what was too much is not asked for again and again.
+func TestBatchesFitABound(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		for i := range 200 {
+			c.shelf.put(fmt.Sprintf("w/%03d", i), "sent", time.Now().Add(time.Duration(i)*time.Millisecond))
+		}
+		c.shelf.most = 20
+		c.pass(t)
+		if n := len(c.shelf.fetched); n != 200 {
+			t.Errorf("read back %d rows of 200", n)
+		}
+		if c.shelf.fetches > 15 {
+			t.Errorf("it took %d questions of at most 20 rows", c.shelf.fetches)
+		}
+	})
+}
+
+// TestHalvingFindsTheRow: a row that cannot be read costs a few questions, is reported
+// with its key, and is not tried again at once; the others are read.
+func TestHalvingFindsTheRow(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		for i := range 100 {
+			c.shelf.put(fmt.Sprintf("w/%03d", i), "sent", time.Now().Add(time.Duration(i)*time.Millisecond))
+		}
+		c.shelf.damaged = "w/050"
+		c.pass(t)
+		if n := len(c.shelf.fetched); n != 99 {
+			t.Errorf("read back %d rows of the 99 that can be read", n)
+		}
+		if c.shelf.fetches > 40 {
+			t.Errorf("it took %d questions", c.shelf.fetches)
+		}
+		if len(c.taken.gaps) != 1 || !strings.Contains(c.taken.gaps[0].Reason, "w/050") || c.taken.gaps[0].Workspace != "w" {
+			t.Errorf("gaps %+v, want one with the key", c.taken.gaps)
+		}
+		asked := c.shelf.fetches
+		c.pass(t)
+		if c.shelf.fetches != asked || len(c.taken.gaps) != 1 {
+			t.Errorf("it was asked for again at once: %d questions, %d gaps", c.shelf.fetches-asked, len(c.taken.gaps))
+		}
+		time.Sleep(c.opts.WindowInterval)
+		c.shelf.damaged = ""
+		c.pass(t)
+		if n := len(c.shelf.fetched); n != 100 {
+			t.Errorf("read back %d rows of 100 once all can be read", n)
+		}
+	})
+}
+
+// TestSilentServerIsNoUnreadableRow: where nothing else is answered either.
+func TestSilentServerIsNoUnreadableRow(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		c.pass(t)
+		c.shelf.put("w/1", "sent", time.Now())
+		c.shelf.damaged, c.shelf.silent = "w/1", true
+		c.pass(t)
+		if len(c.taken.gaps) > 0 || c.stats.failures.Load() != 1 {
+			t.Errorf("gaps %+v, %d failures", c.taken.gaps, c.stats.failures.Load())
+		}
+	})
+}
+
+// TestScanOfLargeSketches: watched columns may be long, or damaged.
+func TestScanOfLargeSketches(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		for i := range 50 {
+			c.shelf.put(fmt.Sprintf("w/%03d", i), "sent", time.Now().Add(time.Duration(i)*time.Millisecond))
+		}
+		c.shelf.mostScanned, c.shelf.damagedSketch = 10, "w/020"
+		c.pass(t)
+		if n := len(c.shelf.fetched); n != 49 {
+			t.Errorf("read back %d rows of 49", n)
+		}
+		if len(c.taken.gaps) != 1 || !strings.Contains(c.taken.gaps[0].Reason, "w/020") {
+			t.Errorf("gaps %+v, want one with the key", c.taken.gaps)
+		}
+	})
+}
+
+// TestAMissedRowIsFollowedByTheWindow: where the stream has lost what is recent, it may
+// have lost statuses of what is older, too. The window is compared at once, and while
+// losses go on now and then.
+func TestAMissedRowIsFollowedByTheWindow(t *testing.T) {
+	comparing(t, true, func(t *testing.T, c *compared) {
+		tb := c.tables.list[0]
+		tb.liveSince.Store(1)
+		c.pass(t) // over the window
+		next := func() time.Duration { return c.rec.untilDue(c.rec.lastStart + c.rec.interval()) }
+		lose := func() (since time.Duration) {
+			t.Helper()
+			c.shelf.put(fmt.Sprint("m", len(c.shelf.rows)), "sent", time.Now())
+			c.shelf.scans = nil
+			c.pass(t)
+			return time.Since(c.shelf.scans[0].Since).Round(time.Minute)
+		}
+		time.Sleep(10 * time.Minute)
+		if got := lose(); got != c.opts.RecentWindow || next() > c.opts.Timing.MinRetry {
+			t.Fatalf("a row of the last %v was missed, and the next comparison is in %v", got, next())
+		}
+		if c.Stats().Reconcile.LastMissed.IsZero() {
+			t.Error("what was missed is not said")
+		}
+		time.Sleep(max(next(), 0))
+		if got := lose(); got != c.opts.Window {
+			t.Errorf("the next comparison goes back %v", got)
+		}
+		if next() < 10*time.Second {
+			t.Errorf("while losses go on, the window is compared again in %v", next())
+		}
+		full := 0
+		for range 20 {
+			time.Sleep(max(next(), time.Second))
+			if lose() == c.opts.Window {
+				full++
+			}
+		}
+		if full == 0 || full > 6 {
+			t.Errorf("the window was compared %d times in 20 comparisons that missed rows", full)
+		}
+	})
+}
+
+// streamed is a change of the stream; its conversation is what is before the slash.
+func (c *compared) streamed(id string, truncated bool) *change {
+	text := func(v string) source.Value { return source.Value{Kind: source.Text, Data: []byte(v)} }
+	at := time.Now().UTC()
+	when := text(at.Format(shelfTime))
+	conversation, _, _ := strings.Cut(id, "/")
+	tb := c.tables.list[0]
+	return &change{
+		table: tb, op: source.Insert, rel: tb.current(), at: at, truncated: truncated,
+		row: source.Row{text(id), text("sent"), when, when, text(conversation)},
+	}
+}
+
+// TestAConversationWaitsForWhatIsReadBack: what streams of it, and nothing else, for as
+// long as a bound.
+func TestAConversationWaitsForWhatIsReadBack(t *testing.T) {
+	order := func(c *compared) (ids []string) {
+		for _, key := range c.taken.keys {
+			if op, rest, _ := strings.Cut(key, " "); op == "insert" {
+				id, _, _ := strings.Cut(rest, " ")
+				ids = append(ids, id)
+			}
+		}
+		return ids
+	}
+	want := func(t *testing.T, c *compared, ids ...string) {
+		t.Helper()
+		if got := order(c); !slices.Equal(got, ids) {
+			t.Errorf("published %q, want %q", got, ids)
+		}
+	}
+	t.Run("a lost row", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.pass(t)
+			c.shelf.put("a/lost", "sent", time.Now())
+			c.shelf.onFetch = func() {
+				c.queue.push(c.streamed("a/later", false))
+				c.queue.push(c.streamed("b/later", false))
+				time.Sleep(time.Second)
+			}
+			c.pass(t)
+			want(t, c, "b/later", "a/lost", "a/later")
+			if n := c.Stats().Queued; n != 0 {
+				t.Errorf("%d changes wait", n)
+			}
+		})
+	})
+	t.Run("a row that came cut off", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.pass(t)
+			c.shelf.put("a/large", "sent", time.Now())
+			c.queue.push(c.streamed("a/large", true))
+			c.queue.push(c.streamed("a/later", false))
+			c.queue.push(c.streamed("b/later", false))
+			time.Sleep(time.Second)
+			c.pass(t)
+			want(t, c, "b/later", "a/large", "a/later")
+		})
+	})
+	t.Run("for a while", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.pass(t)
+			c.shelf.put("a/lost", "sent", time.Now())
+			c.shelf.onFetch = func() {
+				c.queue.push(c.streamed("a/later", false))
+				time.Sleep(c.opts.Timing.Hold + time.Second)
+			}
+			c.pass(t)
+			want(t, c, "a/later", "a/lost")
+		})
+	})
+	t.Run("while there is room", func(t *testing.T) {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.opts.QueueChanges = 3
+			c.pass(t)
+			c.shelf.put("a/lost", "sent", time.Now())
+			c.shelf.onFetch = func() {
+				for i := range 4 {
+					c.queue.push(c.streamed(fmt.Sprint("a/later", i), false))
+					time.Sleep(100 * time.Millisecond)
+				}
+			}
+			c.pass(t)
+			want(t, c, "a/later0", "a/later1", "a/later2", "a/later3", "a/lost")
+		})
+	})
+}
+
 // TestRowsFromBeforeTheStartAreKnown: a start does not publish the window.
 func TestRowsFromBeforeTheStartAreKnown(t *testing.T) {
 	comparing(t, true, func(t *testing.T, c *compared) {
@@ -226,6 +494,23 @@ func TestRowsFromBeforeTheStartAreKnown(t *testing.T) {
 			t.Errorf("read back %q, want what is recent alone", c.shelf.fetched)
 		}
 	})
+}
+
+// TestTheDatabasesClockCounts: what is recent is so by the database's clock, wherever
+// the bridge's own is.
+func TestTheDatabasesClockCounts(t *testing.T) {
+	for _, ahead := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		comparing(t, true, func(t *testing.T, c *compared) {
+			c.shelf.ahead = ahead
+			now := time.Now().Add(-ahead)
+			c.shelf.put("old", "sent", now.Add(-time.Hour))
+			c.shelf.put("recent", "sent", now.Add(-time.Second))
+			c.pass(t)
+			if !slices.Equal(c.shelf.fetched, []string{"recent"}) {
+				t.Errorf("%v ahead of the database: read back %q, want what is recent alone", ahead, c.shelf.fetched)
+			}
+		})
+	}
 }
 
 // TestAStatusWithoutATimeIsFound: it changed, and its time of update did not.

@@ -71,6 +71,16 @@ func (q *passRequests) request(note func()) {
 	q.poke()
 }
 
+// windowWithin plans a pass over the whole window after a wait, unless one is planned for
+// no later; it reports whether it did.
+func (q *passRequests) windowWithin(d time.Duration) bool {
+	if _, planned := q.due(); planned <= q.clock.elapsed()+d {
+		return false
+	}
+	q.windowAfter(d)
+	return true
+}
+
 // windowAfter plans a pass over the whole window after a wait.
 func (q *passRequests) windowAfter(d time.Duration) {
 	q.mu.Lock()

@@ -1,7 +1,6 @@
 package realtime
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -26,11 +25,16 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 	if full {
 		span = r.s.opts.Window
 	}
+	begin := r.s.clock.elapsed()
+	// First, also for the server's time: everything below reckons with it.
+	known, errs := r.describe(ctx)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
 	since := r.s.clock.now().Add(-span)
 	cands := r.requests.takeRows()
 	forced := len(cands) > 0
-	var errs []error
-	for _, t := range r.s.tables.list {
+	for _, t := range known {
 		found, limited, terr := r.scanTable(ctx, t, since, full)
 		if terr != nil {
 			if ctx.Err() != nil {
@@ -46,21 +50,22 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 			return false, err
 		}
 	}
-	slices.SortStableFunc(cands, func(a, b candidate) int { return cmp.Compare(a.s.at, b.s.at) })
-	missed := map[*table]int{}
-	for len(cands) > 0 {
-		n := min(len(cands), fetchSize)
-		if err := r.fetch(ctx, cands[:n], missed); err != nil {
-			r.requestForced(cands)
-			return false, errors.Join(append(errs, err)...)
-		}
-		cands = cands[n:]
+	for i := range cands {
+		r.s.hold.conversation(cands[i].s.conversation, begin, r.s.opts.Timing.Hold)
 	}
+	defer r.s.hold.passed(begin)
+	missed := map[*table]int{}
+	left, err := r.fetchAll(ctx, r.withoutUnreadable(cands), missed)
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	more, errs = more || left, append(errs, err)
 	r.rejoinDeaf(missed)
 	if full {
 		before := since.Add(-10 * time.Minute).UnixMicro()
 		for _, t := range r.s.tables.list {
 			t.ledger.prune(before)
+			r.forgetUnreadable(t, before)
 		}
 	}
 	return more, errors.Join(errs...)
@@ -76,14 +81,25 @@ func (r *reconciler) requestForced(cands []candidate) {
 	}
 }
 
-// scanTable returns the rows of a table that differ from what was published.
-// limited tells that it stopped at maxCandidates.
-func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, limited bool, err error) {
-	if !t.isDescribed() {
+// describe learns the tables' columns and the server's time from the database, where
+// that was not done before. It returns the tables whose description did not fail.
+func (r *reconciler) describe(ctx context.Context) (known []*table, errs []error) {
+	for _, t := range r.s.tables.list {
+		if t.isDescribed() {
+			known = append(known, t)
+			continue
+		}
 		r.s.stats.requests.Add(1)
 		shape, err := r.reader.Describe(ctx, t.config())
 		if err != nil {
-			return nil, false, err
+			errs = append(errs, err)
+			continue
+		}
+		known = append(known, t)
+		r.s.clock.read(shape.Time)
+		if shape.Filtered {
+			r.s.log.Warn("row level security applies to the role that reads rows back: those that no policy shows it stay missing",
+				"table", t.name, "remedy", "give the role BYPASSRLS, or a policy that shows it every row")
 		}
 		ok := t.setShape(shape)
 		t.reconcilable.Store(ok)
@@ -92,6 +108,12 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 				"table", t.name, "remedy", "name such a column in the configuration, or use source.kind postgres")
 		}
 	}
+	return known, errs
+}
+
+// scanTable returns the rows of a table that differ from what was published.
+// limited tells that it stopped at maxCandidates.
+func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, limited bool, err error) {
 	if !t.reconcilable.Load() {
 		return nil, false, nil
 	}
@@ -130,15 +152,13 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 // scanBy hands the sketches of all rows since a time, by one column of time,
 // to fn, until that returns false.
 func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time.Time, fn func(sketch) bool) error {
-	q := readback.ScanRequest{Table: t.config(), By: by, Since: since, Limit: r.s.opts.PageSize}
+	q := readback.ScanRequest{Table: t.config(), By: by, Since: since}
 	for {
-		page, err := r.reader.Scan(ctx, q)
-		r.s.stats.requests.Add(1)
+		q.Limit = r.page
+		page, err := r.scanPage(ctx, t, &q)
 		if err != nil {
 			return err
 		}
-		r.s.stats.rowsRead.Add(uint64(len(page.Rows)))
-		r.s.clock.read(page.Time)
 		for _, row := range page.Rows {
 			if s, ok := t.sketchRead(row); ok && !fn(s) {
 				return nil
@@ -151,12 +171,57 @@ func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time
 			return nil
 		}
 		r.maxPage = max(r.maxPage, n)
-		last, ok := q.Table.Cursor(by, page.Rows[n-1])
-		if !ok || slices.Equal(last, q.After) {
-			return &readback.Error{Op: "scan " + t.name, Err: errors.New("a page does not end after the last page's end")}
+		if err := q.Next(page.Rows[n-1]); err != nil {
+			return err
 		}
-		q.After = last
 	}
+}
+
+// pageCut is by how much a page that is too much is cut: its rows are small, so that it
+// takes something out of the ordinary.
+const pageCut = 8
+
+// scanPage reads one page, a smaller one where that is too much. A row of which not
+// even the sketch can be read is passed over.
+func (r *reconciler) scanPage(ctx context.Context, t *table, q *readback.ScanRequest) (readback.Page, error) {
+	for {
+		page, err := r.reader.Scan(ctx, *q)
+		r.s.stats.requests.Add(1)
+		r.s.stats.rowsRead.Add(uint64(len(page.Rows)))
+		r.s.clock.read(page.Time)
+		var e *readback.Error
+		switch {
+		case err == nil:
+			r.page = min(2*q.Limit, r.s.opts.PageSize)
+			return page, nil
+		case !errors.As(err, &e) || !e.Less || ctx.Err() != nil:
+			return readback.Page{}, err
+		case q.Limit > 1:
+			q.Limit = max(q.Limit/pageCut, 1)
+			r.page = q.Limit
+			continue
+		}
+		if perr := r.scanPast(ctx, t, q, err); perr != nil {
+			return readback.Page{}, perr
+		}
+	}
+}
+
+// scanPast passes over the next row of a scan, whose watched columns cannot be read.
+func (r *reconciler) scanPast(ctx context.Context, t *table, q *readback.ScanRequest, cause error) error {
+	bare := *q
+	bare.Table.Watch = nil
+	page, err := r.reader.Scan(ctx, bare)
+	r.s.stats.requests.Add(1)
+	if err != nil || len(page.Rows) == 0 {
+		return cause // not the row's fault
+	}
+	if s, ok := t.sketchRead(page.Rows[0]); ok {
+		if err := r.skip(ctx, candidate{table: t, s: s}, cause); err != nil {
+			return err
+		}
+	}
+	return q.Next(page.Rows[0])
 }
 
 // afterGrace waits for the stream to deliver the differences of live channels,

@@ -29,6 +29,8 @@ type session struct {
 	// allLiveAt is since when every channel is subscribed, zero while one is
 	// not.
 	allLiveAt time.Time
+	// wasLive tells that the key was good for a subscription.
+	wasLive bool
 
 	control chan frame
 	readErr error // set before control is closed
@@ -113,6 +115,8 @@ func (ss *session) loop(ctx context.Context) ended {
 			end = ss.handle(f)
 		case c := <-ss.s.commands:
 			end = ss.handleCommand(c)
+		case <-ss.s.keyReplaced:
+			end = ss.checkKey(ctx)
 		case <-timer.C:
 			end = ss.tick(ctx, time.Now())
 		}

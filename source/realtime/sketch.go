@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,9 @@ type sketch struct {
 	// created that of the insert; microseconds since 1970, 0 for unknown.
 	at, created, updated int64
 	watch                []watched
+	// workspace and conversation say whose the row is, where that is known. They are
+	// not compared, nor kept in the ledger.
+	workspace, conversation string
 }
 
 type watched struct {
@@ -25,6 +29,12 @@ type watched struct {
 
 // id is the key as one string.
 func (s *sketch) id() string { return rowID(s.key) }
+
+// equal reports whether the times and the watched columns of two sketches of a row
+// are the same.
+func (s *sketch) equal(o *sketch) bool {
+	return s.at == o.at && s.updated == o.updated && slices.Equal(s.watch, o.watch)
+}
 
 func rowID(key []string) string { return strings.Join(key, "\x00") }
 
@@ -83,6 +93,9 @@ func makeSketch(conf readback.Table, value func(string) (source.Value, string)) 
 		v, _ := value(name)
 		s.watch[i] = watched{kind: v.Kind, text: string(v.Data)}
 	}
+	w, _ := value(conf.Workspace)
+	c, _ := value(conf.Conversation)
+	s.workspace, s.conversation = string(w.Data), string(c.Data)
 	return s, true
 }
 

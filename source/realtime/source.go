@@ -39,10 +39,14 @@ type Source struct {
 	closeReader func() error
 
 	// seq numbers publications; the publisher counts, the reconciler reads.
-	seq      atomic.Uint64
+	seq atomic.Uint64
+	// waiting is how many changes the publisher keeps for their conversations.
+	waiting  atomic.Int64
 	batches  chan *batch
 	commands chan command
-	running  atomic.Bool
+	// keyReplaced has a token after KeyReplaced.
+	keyReplaced chan struct{}
+	running     atomic.Bool
 }
 
 // command asks the session to do something about a table's channel.
@@ -67,6 +71,7 @@ func New(o Options) (*Source, error) {
 		opts: o, url: u, log: o.Logger, clock: newClock(),
 		queue: newQueue(o.QueueChanges, o.QueueBytes),
 		stats: newCounters(), batches: make(chan *batch), commands: make(chan command, 16),
+		keyReplaced: make(chan struct{}, 1),
 		tables:      &tables{byName: map[string]*table{}},
 		closeReader: func() error { return nil },
 	}

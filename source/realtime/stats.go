@@ -63,6 +63,9 @@ type ChannelStats struct {
 	Joins, Deaf uint64
 	// Streamed and Reconciled count the changes published, by way.
 	Streamed, Reconciled uint64
+	// Unreadable counts the rows that differed and could not be read back, each
+	// state of a row once. They were logged with their keys.
+	Unreadable uint64
 	// Rows is the number of rows remembered, Evicted how many had to be
 	// forgotten before their time.
 	Rows    int
@@ -114,6 +117,10 @@ type ReconcileStats struct {
 	LastDuration time.Duration
 	// Error is the last failure with its remedy, empty after a success.
 	Error string
+	// FailingSince is when reading back first failed of the failures in a row, zero
+	// after a success. LastMissed is when a row last had to be read back that a live
+	// channel should have delivered.
+	FailingSince, LastMissed time.Time
 	// GapOpen tells that a gap has not been read back yet.
 	GapOpen bool
 }
@@ -148,6 +155,7 @@ type counters struct {
 	connects, streamed, reconciled           atomic.Uint64
 	passes, failures, requests, rowsRead     atomic.Uint64
 	lastFrame, lastChange, lastPass, lastDur atomic.Int64
+	failingSince, lastMissed                 atomic.Int64
 
 	mu                         sync.Mutex
 	disconnects, gaps, dropped map[string]uint64
@@ -210,12 +218,13 @@ func (s *Source) Stats() Stats {
 	out := Stats{
 		Connects: c.connects.Load(), Streamed: c.streamed.Load(), Reconciled: c.reconciled.Load(),
 		LastFrame: unixNano(c.lastFrame.Load()), LastChange: unixNano(c.lastChange.Load()),
-		Queued: s.queue.len(),
+		Queued: s.queue.len() + int(s.waiting.Load()),
 		Reconcile: ReconcileStats{
 			Interval: s.rec.interval(), WindowInterval: s.opts.WindowInterval,
 			Passes: c.passes.Load(), Failures: c.failures.Load(),
 			Requests: c.requests.Load(), RowsRead: c.rowsRead.Load(),
 			LastSuccess: unixNano(c.lastPass.Load()), LastDuration: time.Duration(c.lastDur.Load()),
+			FailingSince: unixNano(c.failingSince.Load()), LastMissed: unixNano(c.lastMissed.Load()),
 			GapOpen: s.rec.requests.gapOpen(),
 		},
 	}

@@ -11,6 +11,10 @@ import (
 func (p *publisher) group(items []*change) error {
 	var tx source.Tx
 	for _, c := range items {
+		if p.s.hold.holds(c) {
+			p.waiting = append(p.waiting, c)
+			continue
+		}
 		s, ok := p.admit(c)
 		if !ok {
 			continue
@@ -109,6 +113,8 @@ func (p *publisher) admit(c *change) (sketch, bool) {
 	}
 	if c.truncated {
 		p.s.stats.drop(dropCut)
+		// What streams of its conversation waits until it is read.
+		p.s.hold.conversation(c.conversation(), p.s.clock.elapsed(), p.s.opts.Timing.Hold)
 		p.s.rec.requests.row(c.table, s.key)
 		return sketch{}, false
 	}

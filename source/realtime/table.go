@@ -30,6 +30,8 @@ type table struct {
 	// is not; deafAt when it was last rejoined because it delivered nothing.
 	liveSince, deafAt          atomic.Int64
 	deaf, streamed, reconciled atomic.Uint64
+	// unreadable counts the rows that were left out because they cannot be read.
+	unreadable atomic.Uint64
 	// reconcilable tells that the table has a column to find changes by,
 	// compared that it was compared once over the whole window.
 	reconcilable, compared atomic.Bool
@@ -149,6 +151,7 @@ func (t *table) stats() ChannelStats {
 	cs := t.channel
 	t.mu.Unlock()
 	cs.Deaf, cs.Streamed, cs.Reconciled = t.deaf.Load(), t.streamed.Load(), t.reconciled.Load()
+	cs.Unreadable = t.unreadable.Load()
 	cs.Rows, _, cs.Evicted = t.ledger.size()
 	cs.Reconcilable = t.reconcilable.Load() || !t.isDescribed()
 	return cs
@@ -167,6 +170,11 @@ func (t *table) setShape(s readback.Shape) bool {
 		t.assumeColumns(s)
 	}
 	t.described = len(s.Columns) > 0
+	for _, c := range []*string{&t.conf.Workspace, &t.conf.Conversation} {
+		if t.described && !s.Has(*c) {
+			*c = ""
+		}
+	}
 	known := t.rel != nil && sameNames(t.rel.Columns, s.Columns)
 	if len(s.Columns) > 0 && !known {
 		t.setRelation(slices.Clone(s.Columns))

@@ -18,6 +18,10 @@ type Error struct {
 	// Permanent tells that asking again changes nothing before someone has
 	// done what Hint says.
 	Permanent bool
+	// Less tells that what was asked for may be the reason: too much for the bound
+	// of an answer or the time of a request, or a row that the server cannot print.
+	// Asking for fewer rows may work.
+	Less bool
 	// RetryAfter is how long the server asked us to wait, 0 where it did not.
 	RetryAfter time.Duration
 	Err        error
@@ -43,3 +47,17 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// lessHelps reports whether an error code of Postgres can be that of the rows asked
+// for, or of their number: values that cannot be printed (22), damaged data (XX), a
+// limit of the server's (54), its memory or its time for a statement.
+func lessHelps(code string) bool {
+	if len(code) != 5 {
+		return false // not Postgres's
+	}
+	class := code[:2]
+	return class == "22" || class == "XX" || class == "54" || code == "53200" || code == "57014"
+}
+
+// maxAnswer is the default bound of what one question may return, in bytes.
+const maxAnswer = 64 << 20

@@ -34,7 +34,8 @@ func (r *PostgREST) describeOpenAPI(ctx context.Context, t Table) (Shape, error)
 		} `json:"definitions"`
 	}
 	op := "describe " + t.String()
-	if _, err := r.get(ctx, op, Table{Schema: t.Schema}, nil, &doc); err != nil {
+	now, err := r.get(ctx, op, Table{Schema: t.Schema}, nil, &doc)
+	if err != nil {
 		return Shape{}, err
 	}
 	def, ok := doc.Definitions[t.Name]
@@ -48,6 +49,7 @@ func (r *PostgREST) describeOpenAPI(ctx context.Context, t Table) (Shape, error)
 	if err != nil {
 		return Shape{}, &Error{Op: op, Status: 200, Err: err}
 	}
+	shape.Time = now
 	return shape, nil
 }
 
@@ -83,10 +85,11 @@ func readProperties(raw []byte) (Shape, error) {
 func (r *PostgREST) describeRow(ctx context.Context, t Table) (Shape, error) {
 	var rows []json.RawMessage
 	v := url.Values{"select": {"*"}, "limit": {"1"}}
-	if _, err := r.get(ctx, "describe "+t.String(), t, v, &rows); err != nil {
+	now, err := r.get(ctx, "describe "+t.String(), t, v, &rows)
+	if err != nil {
 		return Shape{}, err
 	}
-	shape := Shape{Guessed: true}
+	shape := Shape{Guessed: true, Time: now}
 	if len(rows) == 0 {
 		return shape, nil
 	}

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -65,7 +67,7 @@ func NewPostgREST(o PostgRESTOptions) (*PostgREST, error) {
 		r.timeout = 15 * time.Second
 	}
 	if r.maxBody <= 0 {
-		r.maxBody = 64 << 20
+		r.maxBody = maxAnswer
 	}
 	if o.Rate <= 0 {
 		o.Rate = 10
@@ -140,9 +142,13 @@ func (r *PostgREST) get(ctx context.Context, op string, t Table, v url.Values, i
 	if err := r.limit.Wait(ctx); err != nil {
 		return time.Time{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	bounded, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.base+path, nil)
+	var connected atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
+	// tooLong reports that the request's time passed, and not in connecting.
+	tooLong := func() bool { return connected.Load() && bounded.Err() != nil && ctx.Err() == nil }
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(bounded, trace), http.MethodGet, r.base+path, nil)
 	if err != nil {
 		return time.Time{}, &Error{Op: op, Err: errors.New("build request"), Permanent: true}
 	}
@@ -158,15 +164,16 @@ func (r *PostgREST) get(ctx context.Context, op string, t Table, v url.Values, i
 		if errors.As(err, &ue) {
 			err = ue.Err
 		}
-		return time.Time{}, &Error{Op: op, Err: err}
+		return time.Time{}, &Error{Op: op, Err: err, Less: tooLong()}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, r.maxBody+1))
 	if err != nil {
-		return time.Time{}, &Error{Op: op, Status: resp.StatusCode, Err: fmt.Errorf("read answer: %w", err)}
+		// It was under way: too slow, or cut off by something in between.
+		return time.Time{}, &Error{Op: op, Status: resp.StatusCode, Err: fmt.Errorf("read answer: %w", err), Less: ctx.Err() == nil}
 	}
 	if int64(len(body)) > r.maxBody {
-		return time.Time{}, &Error{Op: op, Err: fmt.Errorf("answer is over %d bytes", r.maxBody)}
+		return time.Time{}, &Error{Op: op, Err: fmt.Errorf("answer is over %d bytes", r.maxBody), Less: true}
 	}
 	if resp.StatusCode/100 != 2 {
 		return time.Time{}, refusal(op, resp, body)
@@ -219,11 +226,14 @@ func refusal(op string, resp *http.Response, body []byte) error {
 	if msg == "" {
 		msg = http.StatusText(resp.StatusCode)
 	}
-	out := &Error{Op: op, Status: resp.StatusCode, Code: e.Code, Err: errors.New(msg)}
+	out := &Error{Op: op, Status: resp.StatusCode, Code: e.Code, Err: errors.New(msg), Less: lessHelps(e.Code)}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		out.RetryAfter = min(time.Duration(s)*time.Second, time.Minute)
 	}
 	switch {
+	case resp.StatusCode == http.StatusRequestEntityTooLarge, resp.StatusCode == http.StatusRequestURITooLong,
+		resp.StatusCode == http.StatusGatewayTimeout && e.Code == "":
+		out.Less = true // a gateway's bound
 	case resp.StatusCode == http.StatusUnauthorized:
 		out.Permanent, out.Hint = true, "the service key was not accepted: set source.realtime.key to the project's service_role or secret key"
 	case e.Code == "42501":

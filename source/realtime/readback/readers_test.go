@@ -108,6 +108,9 @@ func TestDescribe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if d := time.Since(shape.Time); d < -2*time.Second || d > time.Minute || shape.Filtered {
+			t.Errorf("the server's time is %s off; filtered: %t", d, shape.Filtered)
+		}
 		var got []string
 		for _, c := range shape.Columns {
 			got = append(got, fmt.Sprint(c.Name, ":", c.Type, ":", c.Key))
@@ -319,6 +322,86 @@ func TestPostgRESTRefusals(t *testing.T) {
 		if _, err := readback.NewPostgREST(readback.PostgRESTOptions{URL: u, Key: func(context.Context) (string, error) { return "", nil }}); err == nil {
 			t.Errorf("%q was taken", u)
 		}
+	}
+}
+
+// TestLessMayWork tells what may be too much, so that fewer rows are worth a try, from
+// what has nothing to do with them.
+func TestLessMayWork(t *testing.T) {
+	t.Parallel()
+	both(t, func(t *testing.T, r reader, db *pgx.Conn) {
+		// A row that the server fails to print, as one that is damaged on disk.
+		if _, err := db.Exec(t.Context(), `create or replace function broken(id int) returns text language plpgsql immutable as $$
+			begin if id = 2 then raise exception 'missing chunk number 0 for toast value 1' using errcode = 'XX001'; end if; return 'x'; end $$;
+			drop view if exists brittle;
+			create view brittle as select id, now() as created_at, broken(id) as body from generate_series(1, 3) id;
+			grant select on brittle to service_role`); err != nil {
+			t.Fatal(err)
+		}
+		brittle := readback.Table{Schema: "public", Name: "brittle", Key: []string{"id"}, Created: "created_at"}
+		_, err := r.Fetch(t.Context(), brittle, [][]string{{"1"}, {"2"}})
+		less(t, "a row that cannot be printed", err, true)
+		if rows, err := r.Fetch(t.Context(), brittle, [][]string{{"1"}, {"3"}}); err != nil || len(rows) != 2 {
+			t.Errorf("%d rows without it: %v", len(rows), err)
+		}
+		_, err = r.Fetch(t.Context(), readback.Table{Schema: "public", Name: "secret", Key: []string{"id"}}, [][]string{{"1"}})
+		if err != nil { // the role of the database's address may read it
+			less(t, "no rights", err, false)
+		}
+		bad := single
+		bad.Watch = []string{"nope"}
+		_, err = r.Scan(t.Context(), readback.ScanRequest{Table: bad, By: "created_at", Since: time.Now(), Limit: 1})
+		less(t, "no such column", err, false)
+	})
+	t.Run("time of a statement", func(t *testing.T) {
+		dsn := pgtest.DB(t, `create view slow as select 1 as id, pg_sleep(60)::text as body`)
+		r, err := readback.NewSQL(dsn, 2*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close() })
+		if _, err := r.Describe(t.Context(), readback.Table{Schema: "public", Name: "slow"}); err != nil {
+			t.Fatal(err)
+		}
+		_, err = r.Fetch(t.Context(), readback.Table{Schema: "public", Name: "slow", Key: []string{"id"}}, [][]string{{"1"}})
+		less(t, "a slow row", err, true)
+	})
+	answer := func(status int, body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	for name, tt := range map[string]struct {
+		h    http.HandlerFunc
+		want bool
+	}{
+		"the server's time for a statement": {answer(500, `{"code":"57014","message":"canceling statement due to statement timeout"}`), true},
+		"a gateway's time":                  {answer(504, "<html>"), true},
+		"a gateway's bound":                 {answer(413, ""), true},
+		"no connection for PostgREST":       {answer(504, `{"code":"PGRST003","message":"Timed out acquiring connection from connection pool."}`), false},
+		"overload":                          {answer(503, ""), false},
+		"too many requests":                 {answer(429, ""), false},
+		"another server":                    {answer(200, "<html>"), false},
+		"cut off": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = w.Write([]byte("[{"))
+		}, true},
+	} {
+		_, err := postgrest(t, tt.h, "k").Fetch(t.Context(), single, [][]string{{"x"}})
+		less(t, name, err, tt.want)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := postgrest(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { cancel(); <-r.Context().Done() }), "k")
+	_, err := ended.Fetch(ctx, single, [][]string{{"x"}})
+	less(t, "the caller's own end", err, false)
+}
+
+func less(t *testing.T, what string, err error, want bool) {
+	t.Helper()
+	var e *readback.Error
+	if !errors.As(err, &e) || e.Less != want {
+		t.Errorf("%s: %v: less may work is %t, want %t", what, err, e != nil && e.Less, want)
 	}
 }
 

@@ -18,9 +18,10 @@ import (
 // SQL reads through a database connection, which it opens when first needed
 // and again after a failure. It prepares nothing, so that any pooler will do.
 type SQL struct {
-	config  *pgx.ConnConfig
-	timeout time.Duration
-	conn    *pgx.Conn // nil while there is none
+	config    *pgx.ConnConfig
+	timeout   time.Duration
+	maxAnswer int
+	conn      *pgx.Conn // nil while there is none
 }
 
 // NewSQL returns a reader of the database at url (a libpq connection string).
@@ -38,7 +39,7 @@ func NewSQL(url string, timeout time.Duration) (*SQL, error) {
 	if timeout <= 0 {
 		timeout = 15 * time.Second
 	}
-	return &SQL{config: config, timeout: timeout}, nil
+	return &SQL{config: config, timeout: timeout, maxAnswer: maxAnswer}, nil
 }
 
 // Close closes the connection, if there is one.
@@ -57,7 +58,7 @@ func (r *SQL) Close() error {
 // Describe reads the table's columns and primary key from the catalogue.
 func (r *SQL) Describe(ctx context.Context, t Table) (Shape, error) {
 	const q = `select a.attname, t.typname, a.atttypid::int8,
-	coalesce(a.attnum = any(i.indkey), false)
+	coalesce(a.attnum = any(i.indkey), false), clock_timestamp(), row_security_active(c.oid)
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace
@@ -69,7 +70,7 @@ order by a.attnum`
 	err := r.query(ctx, "describe "+t.String(), q, []any{t.Schema, t.Name}, func(rows pgx.Rows) error {
 		var c source.Column
 		var oid int64
-		if err := rows.Scan(&c.Name, &c.Type, &oid, &c.Key); err != nil {
+		if err := rows.Scan(&c.Name, &c.Type, &oid, &c.Key, &shape.Time, &shape.Filtered); err != nil {
 			return err
 		}
 		c.TypeOID = uint32(oid)
@@ -106,12 +107,13 @@ select row_to_json(s)::text, clock_timestamp() from utc,
 lateral (select %s from %s t where %s order by %s limit %d) s`,
 		idents(q.Table.Columns()), relation(q.Table), where, cols, q.Limit)
 	var page Page
+	size := 0
 	err := r.query(ctx, "scan "+q.Table.String(), sql, args, func(rows pgx.Rows) error {
 		var text string
 		if err := rows.Scan(&text, &page.Time); err != nil {
 			return err
 		}
-		row, err := parseRow(text)
+		row, err := r.parseRow(text, &size)
 		page.Rows = append(page.Rows, row)
 		return err
 	})
@@ -122,6 +124,7 @@ lateral (select %s from %s t where %s order by %s limit %d) s`,
 // longer there are left out.
 func (r *SQL) Fetch(ctx context.Context, t Table, keys [][]string) ([]Row, error) {
 	var out []Row
+	size := 0
 	for len(keys) > 0 {
 		n := min(len(keys), maxKeys)
 		var args []any
@@ -143,7 +146,7 @@ lateral (select * from %s t where (%s) in (%s)) s`,
 			if err := rows.Scan(&text); err != nil {
 				return err
 			}
-			row, err := parseRow(text)
+			row, err := r.parseRow(text, &size)
 			out = append(out, row)
 			return err
 		})
@@ -158,16 +161,16 @@ lateral (select * from %s t where (%s) in (%s)) s`,
 // query runs one statement, connecting first where need be, and drops the
 // connection after a failure that is not the statement's own.
 func (r *SQL) query(ctx context.Context, op, sql string, args []any, each func(pgx.Rows) error) error {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	bounded, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	if r.conn == nil {
-		conn, err := pgx.ConnectConfig(ctx, r.config)
+		conn, err := pgx.ConnectConfig(bounded, r.config)
 		if err != nil {
 			return &Error{Op: op, Err: fmt.Errorf("connect: %w", err), Hint: "check the database address the reconciler was given"}
 		}
 		r.conn = conn
 	}
-	rows, err := r.conn.Query(ctx, sql, args...)
+	rows, err := r.conn.Query(bounded, sql, args...)
 	for err == nil && rows.Next() {
 		if err = each(rows); err != nil {
 			rows.Close()
@@ -179,10 +182,14 @@ func (r *SQL) query(ctx context.Context, op, sql string, args []any, each func(p
 	if err == nil {
 		return nil
 	}
-	out := &Error{Op: op, Err: err}
+	out := &Error{Op: op, Err: err, Less: bounded.Err() != nil && ctx.Err() == nil}
+	var less *Error
+	if errors.As(err, &less) {
+		out.Err, out.Less = less.Err, less.Less // a row's own
+	}
 	var pe *pgconn.PgError
 	if errors.As(err, &pe) {
-		out.Code = pe.Code
+		out.Code, out.Less = pe.Code, out.Less || lessHelps(pe.Code)
 		switch pe.Code {
 		case "42501":
 			out.Permanent, out.Hint = true, "grant select on the table to the role of the database address"
@@ -192,16 +199,22 @@ func (r *SQL) query(ctx context.Context, op, sql string, args []any, each func(p
 			out.Permanent, out.Hint = true, "a column that the configuration names is not in the table"
 		}
 	}
-	if pe == nil || r.conn.IsClosed() {
+	if pe == nil && less == nil || r.conn.IsClosed() {
 		_ = r.Close()
 	}
 	return out
 }
 
-func parseRow(text string) (Row, error) {
+// parseRow reads one row of an answer, of which size bytes were read before it. One
+// row alone may have any size.
+func (r *SQL) parseRow(text string, size *int) (Row, error) {
+	if *size > 0 && *size+len(text) > r.maxAnswer {
+		return nil, &Error{Err: fmt.Errorf("answer is over %d bytes", r.maxAnswer), Less: true}
+	}
+	*size += len(text)
 	var row Row
 	if err := json.Unmarshal([]byte(text), &row); err != nil {
-		return nil, fmt.Errorf("read row: %w", err)
+		return nil, &Error{Err: fmt.Errorf("read row: %w", err), Less: true}
 	}
 	return row, nil
 }

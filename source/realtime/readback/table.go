@@ -2,6 +2,8 @@ package readback
 
 import (
 	"encoding/json"
+	"errors"
+	"slices"
 	"time"
 
 	"chatbridge/source"
@@ -23,17 +25,21 @@ type Table struct {
 	// Watch is the columns whose change matters and may leave Updated as it
 	// was, such as a message's status.
 	Watch []string
+	// Workspace and Conversation are the columns that say whose the row is, empty
+	// where there are none. What is read back is shared out between workspaces, and
+	// a row that cannot be read is reported as theirs alone.
+	Workspace, Conversation string
 }
 
 // String returns schema.name.
 func (t Table) String() string { return t.Schema + "." + t.Name }
 
 // Columns returns the columns of a sketch: the key, the times, the watched
-// ones, each once.
+// ones, and those that say whose it is, each once.
 func (t Table) Columns() []string {
 	var out []string
 	seen := map[string]bool{"": true}
-	for _, group := range [][]string{t.Key, {t.Created, t.Updated}, t.Watch} {
+	for _, group := range [][]string{t.Key, {t.Created, t.Updated}, t.Watch, {t.Workspace, t.Conversation}} {
 		for _, c := range group {
 			if !seen[c] {
 				seen[c] = true
@@ -52,6 +58,11 @@ type Shape struct {
 	// Guessed tells that the reader could not learn the types and the caller
 	// should trust any other source more.
 	Guessed bool
+	// Filtered tells that row level security applies to the role that reads: rows that
+	// no policy shows it are missing without an error. Only SQL can tell.
+	Filtered bool
+	// Time is the server's clock when it answered, zero where it did not say.
+	Time time.Time
 }
 
 // Key returns the names of the primary key's columns.
@@ -93,6 +104,16 @@ type ScanRequest struct {
 	// Limit is the largest number of rows wanted. The server may have a lower
 	// limit of its own, so that a short page need not be the last.
 	Limit int
+}
+
+// Next makes q ask for what follows the row, the last of its page.
+func (q *ScanRequest) Next(last Row) error {
+	after, ok := q.Table.Cursor(q.By, last)
+	if !ok || slices.Equal(after, q.After) {
+		return &Error{Op: "scan " + q.Table.String(), Err: errors.New("a page does not end after the last page's end")}
+	}
+	q.After = after
+	return nil
 }
 
 // Page is one page of a scan.
