@@ -91,7 +91,9 @@ func (s *postgresSource) reads(t provision.Table) []string {
 	for _, read := range s.spec.Tables() {
 		if read.Schema == t.Schema && read.Name == t.Name {
 			for _, c := range read.Columns {
-				names = append(names, c.Name)
+				if !c.Derived() {
+					names = append(names, c.Name)
+				}
 			}
 		}
 	}

@@ -29,7 +29,11 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
-			o.Tables = append(o.Tables, realtime.Table{Schema: t.Schema, Name: t.Name, Key: []string{t.Columns[t.Key].Name}})
+			table := realtime.Table{Schema: t.Schema, Name: t.Name}
+			for _, c := range t.KeyParts() {
+				table.Key = append(table.Key, c.Name)
+			}
+			o.Tables = append(o.Tables, table)
 		}
 	}
 	stream, err := realtime.New(o)

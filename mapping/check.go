@@ -36,7 +36,7 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 			has[name] = true
 		}
 		for _, c := range t.Columns {
-			if has[c.Name] || c.Optional {
+			if has[c.Name] || c.Optional || c.Derived() {
 				continue
 			}
 			p := Problem{File: c.at.file, Line: c.at.line, Text: fmt.Sprintf("%s.%s has no column %q: %s", t.Schema, t.Name, c.Name, nearest.Hint(c.Name, real))}

@@ -201,7 +201,7 @@ func (c *compiler) plainColumn(t plan.TableID, at *yaml.Node, k map[string]*yaml
 // it is new.
 func (c *compiler) slot(t plan.TableID, column string, at *yaml.Node) int {
 	cols := &c.spec.tables[t].Columns
-	i := slices.IndexFunc(*cols, func(x Column) bool { return x.Name == column })
+	i := slices.IndexFunc(*cols, func(x Column) bool { return x.Name == column && !x.Derived() })
 	if i < 0 {
 		i = len(*cols)
 		*cols = append(*cols, Column{Name: column, at: c.place(at), own: c.origin[at]})

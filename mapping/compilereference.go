@@ -56,7 +56,14 @@ func (c *compiler) referenceSections(nodes []referenceNode) {
 			c.fail(n.at, "reference %s needs `by:`, the column that points to it, such as conversation.%s_id", t.Role, t.Role)
 			continue
 		}
-		role, column, ok := strings.Cut(by.Value, ".")
+		name := by
+		if by.Kind == yaml.MappingNode {
+			name = c.keys(by, "`by:`", "column", "path")["column"]
+		}
+		if name == nil {
+			name = &yaml.Node{}
+		}
+		role, column, ok := strings.Cut(name.Value, ".")
 		if !ok || role != "message" && role != "conversation" {
 			c.fail(by, "`by:` takes a column of message or conversation, such as conversation.%s_id", t.Role)
 			continue
@@ -66,11 +73,16 @@ func (c *compiler) referenceSections(nodes []referenceNode) {
 			r.By.Table = plan.ConversationTable
 		}
 		c.member = ""
-		r.By.Slot = c.slot(r.By.Table, column, by)
+		if r.By.Slot = c.slot(r.By.Table, column, by); by != name {
+			r.By.Slot = c.placeBelow(r.By.Table, by, r.By.Slot)
+		}
 		col := &c.spec.tables[r.By.Table].Columns[r.By.Slot]
+		base := &c.spec.tables[r.By.Table].Columns[col.From]
 		for _, x := range t.Columns { // without the pointer they all go without
 			for _, m := range x.Members {
-				col.Members = appendNew(col.Members, m)
+				if col.Members = appendNew(col.Members, m); col.Derived() {
+					base.Members = appendNew(base.Members, m)
+				}
 			}
 		}
 		t.By, t.ByColumn = role, r.By.Slot

@@ -11,9 +11,9 @@ import (
 func (c *compiler) messageSection(at *yaml.Node, k map[string]*yaml.Node) {
 	s := &c.spec.plan.Message
 	s.Table = plan.MessageTable
-	s.Key = c.plainColumn(plan.MessageTable, at, k, "key", true)
-	s.Workspace = c.plainColumn(plan.MessageTable, at, k, "workspace", true)
-	s.Conversation = c.plainColumn(plan.MessageTable, at, k, "conversation", true)
+	s.Key = c.keyColumn(plan.MessageTable, at, k, "key", true)
+	s.Workspace = c.keyColumn(plan.MessageTable, at, k, "workspace", false)
+	s.Conversation = c.keyColumn(plan.MessageTable, at, k, "conversation", false)
 	s.UnknownChanged = c.unknown(k["unknown"])
 	c.spec.plan.NewestBy = c.plainColumn(plan.MessageTable, at, k, "newest_by", false)
 	c.spec.tables[plan.MessageTable].Key = max(s.Key, 0)

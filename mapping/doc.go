@@ -13,11 +13,14 @@
 //	compile.go           compiler: documents, keys, tables, columns
 //	compilesection.go    the sections message, conversation, typing
 //	compilereference.go  the section references
+//	compilekey.go        what identifies a row: columns, places inside JSON
+//	derived.go           the values of such keys
 //	compilewords.go      the section words
 //	compilemember.go     members, by name and of other members
 //	compileexpr.go       expressions: what their head says
 //	compilevalue.go      constants, times, numbers, jsonb
 //	compileobject.go     objects, lists, merge
+//	compilejoin.go       several texts as one
 //	compilekept.go       values that outlive the row's change
 //	compilestatus.go     the status, with and without its fallback
 //	compilemodified.go   what may stand beside a head: as, words, shape, else

@@ -42,11 +42,21 @@ type Table struct {
 
 	at  place
 	own bool
+	// derived are the places of the columns that are derived, those of several
+	// columns after these.
+	derived []int
 }
 
 // Column is a column that a Spec reads.
 type Column struct {
+	// Name is the column's name; of one that is made of several it is for messages.
 	Name string
+	// Path and From, of a value inside a JSON column, are where it is there and the
+	// place in Columns of the column itself. Parts, of a key of several columns, are
+	// their places. Both are nil for an ordinary column: see Derived.
+	Path  []string
+	From  int
+	Parts []int
 	// Required tells that without it nothing of the table can be mapped.
 	Required bool
 	// Optional tells that without it nothing is missing: only the preset's `where:`
@@ -58,6 +68,18 @@ type Column struct {
 
 	at  place
 	own bool
+}
+
+// String returns the column's name, with the place inside it as Postgres writes it.
+func (c *Column) String() string {
+	out := c.Name
+	for i, step := range c.Path {
+		if out += "->"; i == len(c.Path)-1 {
+			out += ">"
+		}
+		out += "'" + step + "'"
+	}
+	return out
 }
 
 // place is where a mapping says something.

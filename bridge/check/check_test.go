@@ -382,6 +382,28 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// A key of several columns, one of them inside jsonb, is unique by an index on all of
+// them.
+func TestKeyOfSeveralColumns(t *testing.T) {
+	t.Parallel()
+	url := ready(t)
+	own := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(own, []byte("message:\n  key: [external_id, {column: quoted_message, path: a.id}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_MAPPING_FILE="+own)
+	f := findings(t, c)["warn mapping.keys"]
+	const index = `CREATE UNIQUE INDEX ON "public"."messages" ("workspace_id", "external_id", ("quoted_message"->'a'->>'id'));`
+	if !strings.Contains(f.What, "workspace_id and external_id and quoted_message->'a'->>'id' name one row") || !strings.Contains(f.Fix, index) {
+		t.Errorf("%+v", f)
+	}
+	if err := pgtest.Exec(t.Context(), url, index); err != nil {
+		t.Fatal(err)
+	}
+	got := findings(t, c)
+	expect(t, got, "ok mapping.keys", "ok mapping.columns", "ok mapping.invented")
+}
+
 // TestLookupsAsTheRole: the questions are asked over the address, and as the role, of
 // the look-ups. One without a right fails here, and not in the daemon.
 func TestLookupsAsTheRole(t *testing.T) {

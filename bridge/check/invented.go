@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -113,14 +114,43 @@ func someConversation(ctx context.Context, pool *pgxpool.Pool, message, conversa
 		return nil, fmt.Errorf("read a conversation: %w", err)
 	}
 	known := map[string]string{}
+	for i := range message.Columns { // so that there is something at the places where ids are
+		if c := &message.Columns[i]; c.Path != nil {
+			setKnown(known, c, "invented")
+		}
+	}
 	var key, workspace string
 	if _, err := pgx.ForEachRow(rows, []any{&key, &workspace}, func() error {
-		known[message.Columns[message.Conversation].Name], known[message.Columns[message.Workspace].Name] = key, workspace
+		setKnown(known, &message.Columns[message.Conversation], key)
+		setKnown(known, &message.Columns[message.Workspace], workspace)
 		return nil
 	}); err != nil {
 		return nil, fmt.Errorf("read a conversation: %w", err)
 	}
 	return known, nil
+}
+
+// setKnown gives a column a value, or the place inside it.
+func setKnown(known map[string]string, c *mapping.Column, value string) {
+	if c.Path == nil {
+		known[c.Name] = value
+		return
+	}
+	top := map[string]any{}
+	_ = json.Unmarshal([]byte(known[c.Name]), &top) // nothing is there at first
+	inner := top
+	for _, step := range c.Path[:len(c.Path)-1] {
+		next, ok := inner[step].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			inner[step] = next
+		}
+		inner = next
+	}
+	inner[c.Path[len(c.Path)-1]] = value
+	if text, err := json.Marshal(top); err == nil {
+		known[c.Name] = string(text)
+	}
 }
 
 // inventedValue is a value of a type in Postgres's text form, "" for NULL.

@@ -23,7 +23,7 @@ func (r *run) realtime(ctx context.Context) {
 	for _, t := range r.spec.Tables() {
 		var columns []string
 		for _, c := range t.Columns {
-			if c.Required {
+			if c.Required && !c.Derived() {
 				columns = append(columns, c.Name)
 			}
 		}

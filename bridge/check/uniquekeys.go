@@ -12,16 +12,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// uniqueColumns selects the columns of each unique index of a table: primary
-// keys and unique indexes over plain columns, without a condition.
-const uniqueColumns = `select array_agg(a.attname::text order by a.attname)
+// uniqueColumns selects what each unique index of a table is on, as Postgres writes
+// it: primary keys and unique indexes, without a condition.
+const uniqueColumns = `select array_agg(pg_get_indexdef(i.indexrelid, k, true))
 	from pg_index i
 	join pg_class c on c.oid = i.indrelid
 	join pg_namespace n on n.oid = c.relnamespace
-	cross join lateral unnest(i.indkey[0:i.indnkeyatts - 1]) k(attnum)
-	join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
-	where n.nspname = $1 and c.relname = $2 and i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null
+	cross join lateral generate_series(1, i.indnkeyatts) k
+	where n.nspname = $1 and c.relname = $2 and i.indisunique and i.indisvalid and i.indpred is null
 	group by i.indexrelid`
+
+// plainly makes two ways of writing a column, or a place inside one, the same.
+var plainly = strings.NewReplacer(" ", "", "(", "", ")", "", `"`, "", "::text", "")
 
 // keys checks that the mapping's keys identify one row each: there is a unique
 // index of the key alone, or with the workspace.
@@ -41,13 +43,22 @@ func (r *run) keys(ctx context.Context, conn *pgx.Conn) {
 		if columns, err := provision.Columns(ctx, conn, t.Schema, t.Name); err != nil || len(columns) == 0 {
 			continue // columns reports it
 		}
-		key := []string{t.Columns[t.Key].Name}
-		if t.Workspace >= 0 {
-			key = append(key, t.Columns[t.Workspace].Name)
+		columns := t.KeyParts()
+		if t.Workspace >= 0 { // first, as an index has it
+			columns = slices.Insert(columns, 0, &t.Columns[t.Workspace])
+		}
+		var key []string
+		for _, c := range columns {
+			key = append(key, plainly.Replace(c.String()))
+		}
+		for _, index := range indexes {
+			for i := range index {
+				index[i] = plainly.Replace(index[i])
+			}
 		}
 		if !slices.ContainsFunc(indexes, func(index []string) bool { return isSubset(index, key) }) {
 			unique = false
-			r.notUnique(t, key)
+			r.notUnique(t, columns)
 		}
 	}
 	if unique {
@@ -55,12 +66,14 @@ func (r *run) keys(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-func (r *run) notUnique(t mapping.Table, key []string) {
+func (r *run) notUnique(t mapping.Table, columns []*mapping.Column) {
 	name := pgx.Identifier{t.Schema, t.Name}.Sanitize()
-	slices.Reverse(key) // the workspace first, as an index has it
-	quoted := make([]string, len(key))
-	for i, k := range key {
-		quoted[i] = pgx.Identifier{k}.Sanitize()
+	key, quoted := make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		key[i], quoted[i] = c.String(), pgx.Identifier{c.Name}.Sanitize()
+		if c.Derived() {
+			quoted[i] = "(" + strings.Replace(c.String(), c.Name, quoted[i], 1) + ")"
+		}
 	}
 	fix := fmt.Sprintf("name the table's key in the mapping, or CREATE UNIQUE INDEX ON %s (%s);", name, strings.Join(quoted, ", "))
 	if t.Workspace < 0 {

@@ -46,7 +46,7 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 			table.Offer, table.ByOperator = "a change of it, such as another name or picture, shows only with the conversation's next change", true
 		}
 		for _, c := range t.Columns {
-			if c.Required {
+			if c.Required && !c.Derived() {
 				table.Columns = append(table.Columns, c.Name)
 			}
 		}
@@ -68,6 +68,11 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 func newest(t *mapping.Table) *provision.Newest {
 	if t.Newest < 0 || t.Conversation < 0 || t.Workspace < 0 {
 		return nil
+	}
+	for _, slot := range []int{t.Conversation, t.Workspace} {
+		if t.Columns[slot].Derived() { // an index on it is one on an expression
+			return nil
+		}
 	}
 	return &provision.Newest{Conversation: t.Columns[t.Conversation].Name, Workspace: t.Columns[t.Workspace].Name, Time: t.Columns[t.Newest].Name}
 }

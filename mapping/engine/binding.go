@@ -25,6 +25,10 @@ type binding struct {
 	full bool
 	// missing names a required column that the table lacks.
 	missing string
+	// derived is the table where it has columns that are made of others, else nil.
+	derived *mapping.Table
+	// scratch has the derived values of the present change's rows.
+	scratch *[]byte
 }
 
 // maxBindings bounds the tables that are remembered, read or not.
@@ -39,6 +43,8 @@ type bindings struct {
 	// trusted tells which columns of which tables hold JSON by their type, as the
 	// latest binding of each table has it.
 	trusted [plan.MaxTables][]bool
+	// scratch is the bindings'.
+	scratch []byte
 }
 
 // get returns the binding of a relation, made once for each pointer.
@@ -68,7 +74,7 @@ func (bs *bindings) get(rel *source.Relation) *binding {
 
 func (bs *bindings) make(rel *source.Relation) *binding {
 	t, ok := bs.named(rel.Schema, rel.Name)
-	b := &binding{rel: rel, table: t, read: ok, full: rel.Identity == source.IdentityFull}
+	b := &binding{rel: rel, table: t, read: ok, full: rel.Identity == source.IdentityFull, scratch: &bs.scratch}
 	if !ok {
 		return b
 	}
@@ -76,7 +82,10 @@ func (bs *bindings) make(rel *source.Relation) *binding {
 	b.column = make([]int, len(table.Columns))
 	b.trusted = make([]bool, len(table.Columns))
 	for slot, c := range table.Columns {
-		b.column[slot] = -1
+		if b.column[slot] = -1; c.Derived() {
+			b.derived = table
+			continue
+		}
 		for i := range rel.Columns {
 			if rel.Columns[i].Name == c.Name {
 				b.column[slot] = i
@@ -124,6 +133,9 @@ func (b *binding) project(dst source.Row, row source.Row, missing source.Kind) (
 		default:
 			dst = append(dst, row[i])
 		}
+	}
+	if b.derived != nil {
+		*b.scratch = b.derived.Derive(dst, *b.scratch)
 	}
 	return dst, partial
 }

@@ -92,6 +92,7 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 	}
 	m.report.countRow(b.table, c.Op)
 	m.memory.streamed[b.table] = true
+	m.bindings.scratch = m.bindings.scratch[:0]
 	if c.Op != source.Truncate && b.missing != "" {
 		m.report.fail(failColumn, b.table, nil, b.missing, "the table has no column "+b.missing)
 		return nil

@@ -52,7 +52,11 @@ func NewPostgREST(address string, key func() string, client *http.Client, spec *
 	if client == nil {
 		client = http.DefaultClient
 	}
-	return newLookup(&restFetcher{base: u.String(), key: key, client: client, spec: spec}, spec, limit), nil
+	f := &restFetcher{base: u.String(), key: key, client: client, spec: spec}
+	// A place inside a column is no foreign key.
+	m := f.table("message")
+	f.plain = m.Columns[m.Conversation].Derived()
+	return newLookup(f, spec, limit), nil
 }
 
 // fetch sends all its requests at once. found is called after all answers
@@ -225,7 +229,7 @@ func (p *restFetcher) embedded(ctx context.Context, c *collector, v url.Values, 
 		list += "," + e.alias + ":" + quoteName(e.table.Name) + "!" + quoteName(e.hint) + "(" + p.selection(e.table) + ")"
 		if e.newest {
 			by := name(e.table, e.table.Newest)
-			v.Set(e.alias+".order", by+".desc,"+name(e.table, e.table.Key)+".desc")
+			v.Set(e.alias+".order", by+".desc,"+keyOrder(e.table, ".desc"))
 			v.Set(e.alias+"."+by, "not.is.null")
 			v.Set(e.alias+".limit", "1")
 			p.onlyWanted(v, e.alias+".")

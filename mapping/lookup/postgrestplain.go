@@ -83,7 +83,7 @@ func (p *restFetcher) hanging(ctx context.Context, c *collector, rows []engine.F
 			g.Go(func() error {
 				v := in(m, m.Conversation, []engine.RowKey{key})
 				by := name(m, m.Newest)
-				v.Set("order", by+".desc,"+name(m, m.Key)+".desc")
+				v.Set("order", by+".desc,"+keyOrder(m, ".desc"))
 				v.Set(by, "not.is.null")
 				v.Set("limit", "1")
 				p.onlyWanted(v, "")
@@ -135,8 +135,12 @@ func byWorkspace(keys []engine.RowKey) [][]engine.RowKey {
 // theirs where the table has it. Rows whose key and workspace are those of two
 // different rows that were asked for are found too, and left by the Mapper.
 func in(t mapping.Table, slot int, rows []engine.RowKey) url.Values {
-	keys, workspaces := columnsOf(rows)
-	v := url.Values{name(t, slot): {oneOf(keys)}}
+	parts := t.Columns[slot].Parts
+	keys, workspaces := columnsOf(rows, len(parts))
+	v := url.Values{}
+	for i, part := range partsOf(t, slot) {
+		v.Set(name(t, part), oneOf(keys[i]))
+	}
 	if t.Workspace >= 0 && workspaces[len(workspaces)-1] != "" {
 		v.Set(name(t, t.Workspace), oneOf(workspaces))
 	}
@@ -157,13 +161,33 @@ func (p *restFetcher) hasWorkspace(t mapping.Table) bool {
 	return t.Workspace < 0 || !p.missing[columnID{t.Role, name(t, t.Workspace)}]
 }
 
-func name(t mapping.Table, slot int) string { return t.Columns[slot].Name }
+// name is a column's, or that of the text at a place inside it.
+func name(t mapping.Table, slot int) string {
+	return place(t.Columns[slot].Name, t.Columns[slot].Path)
+}
+
+// partsOf are the columns that a key is made of.
+func partsOf(t mapping.Table, slot int) []int {
+	if parts := t.Columns[slot].Parts; parts != nil {
+		return parts
+	}
+	return []int{slot}
+}
+
+// keyOrder orders by a table's key.
+func keyOrder(t mapping.Table, direction string) string {
+	var out []string
+	for _, part := range partsOf(t, t.Key) {
+		out = append(out, name(t, part)+direction)
+	}
+	return strings.Join(out, ",")
+}
 
 // selection asks for the mapping's columns as text, as the stream has them.
 func (p *restFetcher) selection(t mapping.Table) string {
 	var out []string
 	for _, c := range t.Columns {
-		if !p.missing[columnID{t.Role, c.Name}] {
+		if !p.missing[columnID{t.Role, c.Name}] && !c.Derived() {
 			out = append(out, quoteName(c.Name)+"::text")
 		}
 	}
@@ -188,6 +212,7 @@ func row(t mapping.Table, o map[string]json.RawMessage) source.Row {
 		out[i] = source.Value{Kind: source.Null}
 		var s *string
 		switch {
+		case c.Derived():
 		case len(raw) == 0 || string(raw) == "null":
 		case raw[0] == '"' && json.Unmarshal(raw, &s) == nil:
 			out[i] = source.Value{Kind: source.Text, Data: []byte(*s)}
@@ -195,5 +220,6 @@ func row(t mapping.Table, o map[string]json.RawMessage) source.Row {
 			out[i] = source.Value{Kind: source.Text, Data: raw}
 		}
 	}
+	t.Derive(out, nil)
 	return out
 }

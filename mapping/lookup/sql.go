@@ -175,10 +175,13 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Ne
 func (s *sqlFetcher) send(ctx context.Context, pg *pgconn.PgConn, questions []asked, found func(engine.Found), raw bool) error {
 	b := begin(ctx, pg, raw)
 	for _, q := range questions {
-		keys, workspaces := columnsOf(q.rows)
-		values := [][]byte{arrayText(keys), arrayText(workspaces)}
-		if !q.workspaces {
-			values = values[:1]
+		keys, workspaces := columnsOf(q.rows, q.parts)
+		var values [][]byte
+		for _, part := range keys {
+			values = append(values, arrayText(part))
+		}
+		if q.workspaces {
+			values = append(values, arrayText(workspaces))
 		}
 		b.ExecParams(q.text, values, nil, nil, nil)
 	}
@@ -187,10 +190,12 @@ func (s *sqlFetcher) send(ctx context.Context, pg *pgconn.PgConn, questions []as
 		res.ResultReader().Close()
 	}
 	var row source.Row
+	var derived []byte
 	i := 0
 	for ; res.NextResult(); i++ {
 		for r := res.ResultReader(); r.NextRow(); {
 			row = s.textRow(row[:0], r.Values())
+			derived = s.derive(questions[i].role, row, derived[:0])
 			found(engine.Found{Table: questions[i].role, Newest: questions[i].newest, Row: row})
 		}
 	}
@@ -217,14 +222,37 @@ func (s *sqlFetcher) textRow(row source.Row, values [][]byte) source.Row {
 	return row
 }
 
-// columnsOf returns the keys of rows and their workspaces, each once.
-func columnsOf(rows []engine.RowKey) (keys, workspaces []string) {
-	for _, r := range rows {
-		keys, workspaces = append(keys, r.Key), append(workspaces, r.Workspace)
+// derive sets what a row of the table has that no column has as it is.
+func (s *sqlFetcher) derive(role string, row source.Row, buf []byte) []byte {
+	tables := s.spec.Tables()
+	for i := range tables {
+		if tables[i].Role == role {
+			return tables[i].Derive(row, buf)
+		}
 	}
-	slices.Sort(keys)
+	return buf
+}
+
+// columnsOf returns the keys of rows, of which each is made of that many parts, and
+// their workspaces, each once.
+func columnsOf(rows []engine.RowKey, parts int) (keys [][]string, workspaces []string) {
+	keys = make([][]string, max(parts, 1))
+	for _, r := range rows {
+		values := []string{r.Key}
+		if len(keys) > 1 {
+			values = strings.SplitN(r.Key, mapping.KeySeparator, len(keys))
+		}
+		for i, v := range values {
+			keys[i] = append(keys[i], v)
+		}
+		workspaces = append(workspaces, r.Workspace)
+	}
+	for i := range keys {
+		slices.Sort(keys[i])
+		keys[i] = slices.Compact(keys[i])
+	}
 	slices.Sort(workspaces)
-	return slices.Compact(keys), slices.Compact(workspaces)
+	return keys, slices.Compact(workspaces)
 }
 
 // arrayText writes keys as a Postgres array, each quoted. As text it takes the

@@ -19,7 +19,9 @@ type query struct {
 	role   string
 	newest bool
 	what   string // for errors
-	// workspaces tells that the keys' workspaces are its second parameter.
+	// parts is of how many values a key is made; each has a parameter. workspaces
+	// tells that the keys' workspaces are the last one.
+	parts      int
 	workspaces bool
 }
 
@@ -57,10 +59,11 @@ type builder struct {
 	where plan.Condition
 }
 
-// pick is a condition that picks rows; column is the quoted column of their
-// key, "" where the table lacks what the condition needs.
+// pick is a condition that picks rows; column is what is compared with their key,
+// "" where the table lacks what the condition needs.
 type pick struct {
 	where, column string
+	parts         int
 	workspaces    bool
 }
 
@@ -88,18 +91,24 @@ func newStatements(spec *mapping.Spec, columns []columnTypes) statements {
 // picks is the condition that the column in slot of table i, which is called
 // alias, is one of the keys, and the row in one of the workspaces.
 func (b builder) picks(i int, alias string, slot int) pick {
-	key := b.quote(i, slot)
-	p := pick{column: key, where: alias + "." + key + " = any($1)"}
+	var conditions []string
+	for _, part := range b.parts(i, slot) {
+		value := b.value(i, alias, part)
+		if value == "" {
+			return pick{}
+		}
+		conditions = append(conditions, fmt.Sprintf("%s = any($%d)", value, len(conditions)+1))
+	}
+	p := pick{column: b.value(i, alias, b.parts(i, slot)[0]), parts: len(conditions)}
 	if w := b.tables[i].Workspace; w >= 0 {
-		ws := b.quote(i, w)
+		ws := b.value(i, alias, w)
 		if ws == "" {
 			return pick{}
 		}
-		p.where, p.workspaces = p.where+" and "+alias+"."+ws+" = any($2)", true
+		p.workspaces = true
+		conditions = append(conditions, fmt.Sprintf("%s = any($%d)", ws, len(conditions)+1))
 	}
-	if key == "" {
-		return pick{}
-	}
+	p.where = strings.Join(conditions, " and ")
 	return p
 }
 
@@ -107,7 +116,7 @@ func (b builder) picks(i int, alias string, slot int) pick {
 // to.
 func (b builder) hanging(i int, conversations pick) query {
 	t := b.tables[i]
-	if conversations.column == "" || b.quote(i, t.Key) == "" || b.quote(1, t.ByColumn) == "" {
+	if conversations.column == "" || b.quote(i, t.Key) == "" || b.value(1, "c", t.ByColumn) == "" {
 		return query{}
 	}
 	on := b.equal(i, "a", t.Key, 1, "c", t.ByColumn)
@@ -118,7 +127,7 @@ func (b builder) hanging(i int, conversations pick) query {
 		on += " and " + b.equal(i, "a", t.Workspace, 1, "c", b.tables[1].Workspace)
 	}
 	return b.query(i, t.Role, pick{
-		column: "*", workspaces: conversations.workspaces,
+		column: "*", parts: conversations.parts, workspaces: conversations.workspaces,
 		where: fmt.Sprintf("exists (select from %s c where %s and %s)", b.table(1), conversations.where, on),
 	})
 }
@@ -127,11 +136,11 @@ func (b builder) hanging(i int, conversations pick) query {
 // what their events show.
 func (b builder) relatedTo(i int) []query {
 	t, conversation := b.tables[i], b.tables[1]
-	key, ws, by := b.quote(1, conversation.Key), b.quote(1, conversation.Workspace), b.quote(1, t.ByColumn)
+	key, ws, by := b.quote(1, conversation.Key), b.quote(1, conversation.Workspace), b.value(1, "c", t.ByColumn)
 	if key == "" || ws == "" || by == "" {
 		return nil
 	}
-	where, partition, workspaces := "c."+by+" = any($1)", "c."+by, t.Workspace >= 0
+	where, partition, workspaces := by+" = any($1)", by, t.Workspace >= 0
 	if workspaces {
 		where, partition = where+" and c."+ws+" = any($2)", partition+", c."+ws
 	}
@@ -139,7 +148,7 @@ func (b builder) relatedTo(i int) []query {
 	some := fmt.Sprintf(`select k.%[1]s, k.%[2]s from (select c.%[1]s, c.%[2]s, row_number() over (partition by %[3]s order by c.%[1]s, c.%[2]s) as n from %[4]s c where %[5]s) k where k.n <= %[6]d`,
 		key, ws, partition, b.table(1), where, engine.RelatedLimit)
 	of := func(alias string) pick {
-		return pick{column: key, workspaces: workspaces, where: fmt.Sprintf("(%s.%s, %s.%s) in (%s)", alias, key, alias, ws, some)}
+		return pick{column: key, parts: 1, workspaces: workspaces, where: fmt.Sprintf("(%s.%s, %s.%s) in (%s)", alias, key, alias, ws, some)}
 	}
 	out := []query{b.query(1, "conversations of a reference", of("a"))}
 	if q := b.newest(of("c")); q.text != "" {
@@ -163,15 +172,19 @@ func (b builder) newest(conversations pick) query {
 	if m.Newest < 0 || conversations.column == "" {
 		return query{}
 	}
-	by, key := b.quote(0, m.Newest), b.quote(0, m.Key)
-	if by == "" || key == "" || b.quote(0, m.Conversation) == "" || b.quote(0, m.Workspace) == "" || b.quote(1, conversation.Workspace) == "" || b.quote(1, conversation.Key) == "" {
+	by := b.quote(0, m.Newest)
+	var order []string
+	for _, part := range b.parts(0, m.Key) {
+		order = append(order, b.value(0, "m", part)+" desc")
+	}
+	if by == "" || b.picks(0, "m", m.Key).column == "" || b.value(0, "m", m.Conversation) == "" || b.quote(1, conversation.Workspace) == "" || b.quote(1, conversation.Key) == "" {
 		return query{}
 	}
-	text := fmt.Sprintf(`select %s from %s c cross join lateral (select %s from %s m where %s and %s and m.%s is not null%s order by m.%s desc, m.%s desc limit 1) a where %s`,
+	text := fmt.Sprintf(`select %s from %s c cross join lateral (select %s from %s m where %s and %s and m.%s is not null%s order by m.%s desc, %s limit 1) a where %s`,
 		b.list(0), b.table(1), b.existing(0, "m"), b.table(0),
 		b.equal(0, "m", m.Conversation, 1, "c", conversation.Key), b.equal(0, "m", m.Workspace, 1, "c", conversation.Workspace),
-		by, b.wanted("m"), by, key, conversations.where)
-	return query{text: text, role: m.Role, newest: true, what: "newest messages", workspaces: conversations.workspaces}
+		by, b.wanted("m"), by, strings.Join(order, ", "), conversations.where)
+	return query{text: text, role: m.Role, newest: true, what: "newest messages", parts: conversations.parts, workspaces: conversations.workspaces}
 }
 
 func (b builder) query(i int, what string, p pick) query {
@@ -180,17 +193,49 @@ func (b builder) query(i int, what string, p pick) query {
 	}
 	return query{
 		text: fmt.Sprintf("select %s from %s a where %s", b.list(i), b.table(i), p.where),
-		role: b.tables[i].Role, what: what, workspaces: p.workspaces,
+		role: b.tables[i].Role, what: what, parts: p.parts, workspaces: p.workspaces,
 	}
 }
 
 // equal compares two columns, as text where their types differ.
 func (b builder) equal(i int, alias string, slot, j int, other string, otherSlot int) string {
 	cast := ""
-	if b.columns[i][b.tables[i].Columns[slot].Name] != b.columns[j][b.tables[j].Columns[otherSlot].Name] {
+	if b.kind(i, slot) != b.kind(j, otherSlot) {
 		cast = "::text"
 	}
-	return alias + "." + b.quote(i, slot) + cast + " = " + other + "." + b.quote(j, otherSlot) + cast
+	return b.value(i, alias, slot) + cast + " = " + b.value(j, other, otherSlot) + cast
+}
+
+// kind is a column's type.
+func (b builder) kind(i, slot int) string {
+	if b.tables[i].Columns[slot].Path != nil {
+		return "text"
+	}
+	return b.columns[i][b.tables[i].Columns[slot].Name]
+}
+
+// parts are the columns that a key is made of.
+func (b builder) parts(i, slot int) []int {
+	if parts := b.tables[i].Columns[slot].Parts; parts != nil {
+		return parts
+	}
+	return []int{slot}
+}
+
+// value is a column, or the text at a place inside one, "" when the table lacks it.
+func (b builder) value(i int, alias string, slot int) string {
+	c := b.tables[i].Columns[slot]
+	if c.Path != nil {
+		slot = c.From
+	}
+	name := b.quote(i, slot)
+	switch {
+	case name == "":
+		return ""
+	case c.Path != nil:
+		return b.inside(alias+"."+name, b.columns[i][c.Name], c.Path)
+	}
+	return alias + "." + name
 }
 
 func (b builder) table(i int) string {
@@ -200,7 +245,7 @@ func (b builder) table(i int) string {
 // quote returns a column's quoted name, "" when the table lacks it.
 func (b builder) quote(i, slot int) string {
 	name := b.tables[i].Columns[slot].Name
-	if _, ok := b.columns[i][name]; !ok {
+	if _, ok := b.columns[i][name]; !ok || b.tables[i].Columns[slot].Derived() {
 		return ""
 	}
 	return pgx.Identifier{name}.Sanitize()

@@ -183,7 +183,9 @@ func (t *trial) build(table mapping.Table, op source.Op, c change) (*source.Chan
 func (t *trial) relation(table mapping.Table, rows ...map[string]source.Value) *source.Relation {
 	var names []string
 	for _, c := range table.Columns {
-		names = append(names, c.Name)
+		if !c.Derived() {
+			names = append(names, c.Name)
+		}
 	}
 	for _, r := range rows {
 		for name := range r {

@@ -7,6 +7,7 @@
 //	limit.go      Limit: how an Env renders values that are too large
 //	expr.go       Expr; columns, constants, the first of several, if
 //	text.go       text that has a form, or is written in another
+//	join.go       several texts as one
 //	words.go      translation by word lists
 //	time.go       times
 //	number.go     numbers, true and false
