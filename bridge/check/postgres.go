@@ -41,6 +41,7 @@ func (r *run) postgres(ctx context.Context) {
 	r.add(provision.Replication(bounded, pg.URL.Reveal()))
 	r.columns(bounded, conn)
 	r.keys(bounded, conn)
+	r.generated(bounded, conn)
 }
 
 // connect opens an ordinary connection as the source does, or returns why it
