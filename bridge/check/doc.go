@@ -6,6 +6,7 @@
 //	lookups.go     the questions of look-ups, asked as they are later
 //	invented.go    an invented message through the mapping
 //	uniquekeys.go  whether the mapping's keys are unique
+//	fitting.go     the preset that fits the tables, where the configured one does not
 //	generated.go   mapped columns that Postgres generates and does not send
 //	realtime.go    Supabase Realtime, and postgrest.go the tables behind it
 //	tokens.go      the keys that tokens are verified with, and the table of members

@@ -93,6 +93,9 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	for _, p := range missing {
 		r.warn("mapping.columns", "", p.String(), "events go without it", fix)
 	}
+	if wrong != nil || len(missing) > 0 {
+		r.fitting(ctx, conn, len(missing), wrong != nil)
+	}
 	if err == nil && len(missing) == 0 {
 		r.ok("mapping.columns", "", "every column that the mapping reads is there")
 	}
