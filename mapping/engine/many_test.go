@@ -66,4 +66,9 @@ func TestAttachmentsAreAsTheStreamHasThem(t *testing.T) {
 	if len(events) != 2 || !strings.Contains(string(events[0].Payload), `"url":"https://cdn/1"`) {
 		t.Errorf("an inserted message does not come once, with what came with it: %s", payloads(events))
 	}
+	for _, need := range a.asked[1:] {
+		if len(need.Many) > 0 {
+			t.Errorf("asked for %v, which the stream has", need.Many)
+		}
+	}
 }
