@@ -53,7 +53,7 @@ func (c *compiler) several(n referenceNode, r *plan.Reference) {
 		c.fail(n.keys["by"], "reference %s has `message:`, its column that points to the message, so it has no `by:`", t.Role)
 	case t.Workspace < 0:
 		c.fail(n.at, "reference %s needs `workspace:`, for its rows are those of a message of the same workspace", t.Role)
-	case message.Columns[message.Key].Derived():
+	case len(message.Columns) > 0 && message.Columns[message.Key].Derived():
 		c.fail(n.keys["message"], "reference %s points to a message by one column, so `key:` of message takes one", t.Role)
 	}
 	for _, m := range c.spec.plan.Conversation.Members {
