@@ -229,6 +229,11 @@ type crm struct {
 
 func (d *daemonTest) client(subscribe ...string) *crm {
 	d.t.Helper()
+	return d.clientOf(workspace, subscribe...)
+}
+
+func (d *daemonTest) clientOf(workspace string, subscribe ...string) *crm {
+	d.t.Helper()
 	c := &crm{t: d.t, connected: make(chan struct{}, 100), changed: make(chan struct{}, 1)}
 	var err error
 	c.Client, err = sioclient.New(sioclient.Options{

@@ -172,7 +172,7 @@ type Realtime struct {
 
 // Mapping says how rows become events.
 type Mapping struct {
-	Preset string // crm or chatengine
+	Preset string // crm, chatengine, chatwoot or evolution
 	File   string // a mapping of one's own, or changes to the preset
 }
 

@@ -102,7 +102,7 @@ func (c *Config) settings() []*field {
 		{key: "auth.members.workspace_column", def: "workspace_id", kind: text(&a.Members.WorkspaceColumn, acceptColumn, matches(identifier))},
 		{key: "auth.members.cache_ttl", def: "60s", kind: duration(&a.Members.CacheTTL, 0, time.Hour)},
 
-		{key: "mapping.preset", def: "crm", kind: choice(&c.Mapping.Preset, "crm", "chatengine")},
+		{key: "mapping.preset", def: "crm", kind: choice(&c.Mapping.Preset, "crm", "chatengine", "chatwoot", "evolution")},
 		{key: "mapping.file", kind: text(&c.Mapping.File, acceptPath)},
 		{key: "lookup.url", kind: dsn(&c.Lookup.URL)},
 		{key: "lookup.timeout", def: "500ms", kind: duration(&c.Lookup.Timeout, 10*ms, 30*time.Second)},

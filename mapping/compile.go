@@ -154,7 +154,7 @@ func (c *compiler) document(top *yaml.Node) {
 
 // table declares a table.
 func (c *compiler) table(role string, at *yaml.Node, k map[string]*yaml.Node, stream bool) {
-	t := Table{Role: role, Stream: stream, Workspace: -1, Newest: -1, Conversation: -1, ByColumn: -1}
+	t := Table{Role: role, Stream: stream, Workspace: -1, Newest: -1, Conversation: -1, ByColumn: -1, Many: -1}
 	n := k["table"]
 	if n != nil {
 		t.at, t.own = c.place(n), c.origin[n]

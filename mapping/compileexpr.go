@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "merge", "join", "member", "commit", "kept"}
+var exprHeads = []string{"column", "const", "first", "if", "json", "time", "number", "bool", "object", "array", "each", "merge", "join", "member", "commit", "kept"}
 
 // compile compiles one expression that m describes.
 func (c *compiler) compile(n *yaml.Node, m memberForm, depth int) plan.Expr {
@@ -151,7 +151,8 @@ var beside = map[string][]string{
 	"time":   {"unit", "else"},
 	"number": {"else"}, "bool": {},
 	"object": {"else"}, "array": {"else"},
-	"join":   {"with", "else"},
+	"each":  {"give", "else"},
+	"join":  {"with", "else"},
 	"merge": {"with", "else"}, "kept": {"as", "words", "count", "shape", "begins", "begins_not", "matches", "else"},
 }
 
@@ -174,6 +175,8 @@ func (c *compiler) head(head string, n *yaml.Node, k map[string]*yaml.Node, m me
 		return c.object(v, m)
 	case "array":
 		return c.array(v, m, depth)
+	case "each":
+		return c.each(n, k, m, depth)
 	case "join":
 		return c.joined(n, k, m, depth)
 	case "merge":

@@ -35,9 +35,13 @@ func (c *compiler) declareReferences(n *yaml.Node) []referenceNode {
 			c.fail(name, "more than %d references", plan.MaxReferences)
 			return out
 		}
-		k := c.keys(at, "reference "+name.Value, "table", "key", "workspace", "by", "unknown")
+		k := c.keys(at, "reference "+name.Value, "table", "key", "workspace", "by", "message", "unknown")
 		out = append(out, referenceNode{id: plan.TableID(len(c.spec.tables)), at: at, keys: k})
 		c.table(name.Value, at, k, false)
+		if k["message"] != nil { // before expressions are compiled, which may read all its rows
+			t := &c.spec.tables[len(c.spec.tables)-1]
+			t.Many = c.plainColumn(plan.TableID(len(c.spec.tables)-1), at, k, "message", true)
+		}
 	}
 	return out
 }
@@ -50,6 +54,11 @@ func (c *compiler) referenceSections(nodes []referenceNode) {
 		t.Key = max(r.Key, 0)
 		if t.Workspace = c.plainColumn(n.id, n.at, n.keys, "workspace", false); t.Workspace >= 0 {
 			t.Columns[t.Workspace].Required = true
+		}
+		if n.keys["message"] != nil {
+			c.several(n, &r)
+			c.spec.plan.References = append(c.spec.plan.References, r)
+			continue
 		}
 		by := n.keys["by"]
 		if by == nil {

@@ -144,6 +144,13 @@ func (c *compiler) conversationSection(at *yaml.Node, k map[string]*yaml.Node) {
 		for _, slot := range changes {
 			visible[slot] = true
 		}
+		if s.Where != nil { // one that is let through from now on is new to clients
+			s.Where.Walk(func(r plan.Ref) {
+				if r.Table == plan.ConversationTable {
+					visible[r.Slot] = true
+				}
+			})
+		}
 	}
 	c.spec.plan.VisibleSlots[plan.ConversationTable] = visible
 }

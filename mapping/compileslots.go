@@ -59,6 +59,7 @@ func (c *compiler) finish() {
 		})
 	}
 	for _, r := range s.References {
+		s.Many = s.Many || r.Many
 		if r.By.Table == plan.MessageTable {
 			s.NewestSlots[r.By.Slot] = true
 		}

@@ -64,6 +64,7 @@ func ownValue(x plan.Expr) bool {
 	case *plan.Column:
 		return x.Ref.Table == plan.MessageTable
 	case *plan.Path:
+		x.Of.AsIs = true // as the database takes it
 		return x.Of.Of.Ref.Table == plan.MessageTable
 	}
 	return false

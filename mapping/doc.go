@@ -15,6 +15,7 @@
 //	compilereference.go  the section references
 //	compilekey.go        what identifies a row: columns, places inside JSON
 //	derived.go           the values of such keys
+//	compileeach.go       references of which a message has several rows
 //	compilewords.go      the section words
 //	compilemember.go     members, by name and of other members
 //	compileexpr.go       expressions: what their head says

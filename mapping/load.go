@@ -15,7 +15,7 @@ import (
 var presets embed.FS
 
 // Presets lists the presets.
-func Presets() []string { return []string{"chatengine", "crm"} }
+func Presets() []string { return []string{"chatengine", "chatwoot", "crm", "evolution"} }
 
 // Preset returns a preset's YAML, as the start of a file of one's own.
 func Preset(name string) ([]byte, error) {

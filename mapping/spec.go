@@ -39,6 +39,9 @@ type Table struct {
 	// in its Columns of the column that points here.
 	By       string
 	ByColumn int
+	// Many, in a reference of which a message has several rows, is the place in
+	// Columns of the column that has the message's key, else -1.
+	Many int
 
 	at  place
 	own bool

@@ -461,6 +461,94 @@ func TestKeyOfSeveralColumns(t *testing.T) {
 	expect(t, got, "ok mapping.keys", "ok mapping.columns", "ok mapping.invented")
 }
 
+// Where the configured mapping does not fit the tables, the preset that does is named,
+// and with what it prints the columns are there.
+func TestFittingPreset(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		schema, move, configured, want string
+	}{
+		"the preset fits":         {schemas.CRM, "", "crm", ""},
+		"a column less":           {schemas.CRM, "alter table messages drop column mime_type", "crm", ""},
+		"another's tables":        {schemas.ChatEngine, "", "crm", "mapping.preset: chatengine"},
+		"Chatwoot":                {schemas.Chatwoot, "", "crm", "mapping.preset: chatwoot"},
+		"Evolution API":           {schemas.Evolution, "", "chatengine", "mapping.preset: evolution"},
+		"in another schema":       {schemas.Chatwoot, "alter schema public rename to support; create schema public", "crm", "mapping.preset: chatwoot, and a mapping.file that says: "},
+		"its own, in another one": {schemas.CRM, "alter schema public rename to app; create schema public", "crm", "mapping.preset: crm, and a mapping.file that says: "},
+		"nobody's":                {"create table public.messages (a int); create table public.conversations (b int)", "", "crm", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := pgtest.DB(t, c.schema, c.move)
+			settings := []string{"DATABASE_URL=" + url, "BRIDGE_SOURCE_POSTGRES_SLOT=" + slot(t), "BRIDGE_MAPPING_PRESET=" + c.configured}
+			f, named := findings(t, load(t, settings...))["warn mapping.preset"]
+			if named != (c.want != "") || !strings.HasPrefix(f.Fix, c.want) {
+				t.Fatalf("want %q: %+v", c.want, f)
+			}
+			if !named {
+				return
+			}
+			preset, file, _ := strings.Cut(strings.TrimPrefix(f.Fix, "mapping.preset: "), ", and a mapping.file that says: ")
+			settings[2] = "BRIDGE_MAPPING_PRESET=" + preset
+			if file != "" {
+				path := filepath.Join(t.TempDir(), "mapping.yaml")
+				if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				settings = append(settings, "BRIDGE_MAPPING_FILE="+path)
+			}
+			got := findings(t, load(t, settings...))
+			expect(t, got, "ok mapping.columns", "ok mapping.keys")
+			if f, still := got["warn mapping.preset"]; still {
+				t.Errorf("still: %+v", f)
+			}
+		})
+	}
+}
+
+// Postgres does not send generated columns with changes, unless it is told to, which
+// it can be from 18 on.
+func TestGeneratedColumns(t *testing.T) {
+	t.Parallel()
+	own := filepath.Join(t.TempDir(), "own.yaml")
+	if err := os.WriteFile(own, []byte("message:\n  where: {column: kind, in: [note, null]}\n  members:\n    content: [shown, body, {const: ''}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	columns := "alter table messages add column shown text generated always as (upper(body)) stored, add column kind text, add column unread text generated always as (body) stored"
+	for _, v := range append(pgtest.Versions(t, "18"), "") {
+		t.Run("postgres "+v, func(t *testing.T) {
+			t.Parallel()
+			url, wanted := "", `ALTER TABLE "public"."messages" ALTER COLUMN "shown" DROP EXPRESSION;`
+			if v == "" {
+				url = pgtest.DB(t, schemas.CRM, publish, columns)
+			} else {
+				c := pgtest.Cluster(t, throwaway.Options{Bin: pgtest.Version(t, v), TCP: true})
+				url = pgtest.On(t, c, schemas.CRM, publish, columns)
+			}
+			if v == "18" {
+				wanted = `ALTER PUBLICATION "bridge" SET (publish_generated_columns = stored);`
+			}
+			c := load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_MAPPING_FILE="+own)
+			f := findings(t, c)["warn mapping.generated"]
+			if !strings.Contains(f.What, "public.messages.shown is generated") || !strings.Contains(f.Meaning, "message.content") || !strings.HasSuffix(f.Fix, wanted) {
+				t.Errorf("%+v", f)
+			}
+			if err := pgtest.Exec(t.Context(), url, wanted, "alter table messages drop column kind, add column kind text generated always as (type) stored"); err != nil {
+				t.Fatal(err)
+			}
+			got := findings(t, c)
+			if _, still := got["warn mapping.generated"]; still {
+				t.Errorf("still: %+v", got["warn mapping.generated"])
+			}
+			if v != "18" {
+				expect(t, got, "fail mapping.generated: public.messages.kind is generated")
+			} else if f, ok := got["fail mapping.generated"]; ok {
+				t.Errorf("it is published: %+v", f)
+			}
+		})
+	}
+}
+
 // TestLookupsAsTheRole: the questions are asked over the address, and as the role, of
 // the look-ups. One without a right fails here, and not in the daemon.
 func TestLookupsAsTheRole(t *testing.T) {

@@ -41,6 +41,7 @@ func (r *run) postgres(ctx context.Context) {
 	r.add(provision.Replication(bounded, pg.URL.Reveal()))
 	r.columns(bounded, conn)
 	r.keys(bounded, conn)
+	r.generated(bounded, conn)
 }
 
 // connect opens an ordinary connection as the source does, or returns why it
@@ -91,6 +92,9 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	}
 	for _, p := range missing {
 		r.warn("mapping.columns", "", p.String(), "events go without it", fix)
+	}
+	if wrong != nil || len(missing) > 0 {
+		r.fitting(ctx, conn, len(missing), wrong != nil)
 	}
 	if err == nil && len(missing) == 0 {
 		r.ok("mapping.columns", "", "every column that the mapping reads is there")

@@ -77,4 +77,44 @@ var mapper = []Mutant{
 		File: "mapping/engine/compare.go", Package: "mapping/engine", Tests: []string{"TestTransactionComesAgain"},
 		Old: `of == unknown && (c.tx.restarted || unknownChanged)`, New: `of == unknown && unknownChanged`,
 	},
+	{
+		Name: "mapper: a private note is the newest message", Why: "everybody reads it in the list of conversations",
+		File: "mapping/engine/message.go", Package: "mapping/engine", Tests: []string{"TestMessagesAreLeftOut"},
+		Old: "\t\t\tm.report.skip(skipWhere)\n\t\t\treturn nil\n\t\t}\n\t\tm.insertedFit", New: "\t\t\tm.report.skip(skipWhere)\n\t\t}\n\t\tm.insertedFit",
+	},
+	{
+		Name: "mapper: a message that is left out from now on stays the preview", Why: "the list shows what became a private note",
+		File: "mapping/engine/where.go", Package: "mapping/engine", Tests: []string{"TestMessagesAreLeftOut"},
+		Old: "\tif f.before != leftOut && f.now != fits {\n", New: "\tif false {\n",
+	},
+	{
+		Name: "mapper: a message that is let through later is an UPDATE", Why: "what was a private note before never comes, for nothing that is shown changed",
+		File: "mapping/engine/where.go", Package: "mapping/engine", Tests: []string{"TestMessagesAreLeftOut"},
+		Old: "\tchange.other = true\n", New: "",
+	},
+	{
+		Name: "mapper: a condition whose value was not sent holds", Why: "a private note is sent because nobody knows that it is one",
+		File: "mapping/engine/where.go", Package: "mapping/engine", Tests: []string{"TestUnsentConditionSendsNothing"},
+		Old: "\tif r.env.Unsent != 0 {\n", New: "\tif false {\n",
+	},
+	{
+		Name: "mapper: the newest message is looked up without the condition", Why: "the preview is a private note whenever it is looked up",
+		File: "mapping/lookup/statements.go", Package: "mapping/lookup", Tests: []string{"TestNewestIsWanted"},
+		Old: `by, b.wanted("m"), by,`, New: `by, "", by,`,
+	},
+	{
+		Name: "mapper: a look-up of attachments overrules the stream", Why: "an attachment that was just inserted, and is not visible to others yet, is lost",
+		File: "mapping/engine/many.go", Package: "mapping/engine", Tests: []string{"TestAttachmentsAreAsTheStreamHasThem"},
+		Old: "\tif len(streamed) == 0 {\n", New: "\tif true {\n",
+	},
+	{
+		Name: "mapper: attachments that could not be looked up are given up", Why: "a picture that came while the tables were locked is never shown",
+		File: "mapping/engine/many.go", Package: "mapping/engine", Tests: []string{"TestMessageWithAttachmentsIsOwed"},
+		Old: "\t\ts.owed.add(contract.Message, plan.MessageTable, id, nil, nil)\n", New: "",
+	},
+	{
+		Name: "mapper: an inserted message has its attachments looked up", Why: "every message costs a look-up, of rows that the stream has",
+		File: "mapping/engine/message.go", Package: "mapping/engine", Tests: []string{"TestAttachmentsAreAsTheStreamHasThem"},
+		Old: "\t\tif m.plan.Many {\n", New: "\t\tif false {\n",
+	},
 }

@@ -1,4 +1,4 @@
-// Package schemas holds the two database schemas that the presets map, as SQL
+// Package schemas holds the database schemas that the presets map, as SQL
 // for throw-away databases: the demo and the tests create them. The bridge
 // itself never creates an application's table.
 package schemas
@@ -18,4 +18,13 @@ var (
 	//
 	//go:embed chatengine.sql
 	ChatEngine string
+
+	// Chatwoot and Evolution create the tables of Chatwoot and of Evolution API v2
+	// that the presets map, with the columns of their public schemas that matter;
+	// replica identity default, in no publication.
+	//
+	//go:embed chatwoot.sql
+	Chatwoot string
+	//go:embed evolution.sql
+	Evolution string
 )

@@ -54,6 +54,8 @@ type waiting struct {
 	index uint32
 	row   source.Row
 	event contract.Event
+	// of is the message whose other rows changed: it is sent again, as it is found.
+	of *RowKey
 }
 
 // own copies a row, unless the batch is full with it: then the batch is mapped

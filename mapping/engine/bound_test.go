@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/mapping/engine"
 	"chatbridge/mapping/eventschema"
@@ -240,7 +239,7 @@ func TestRandomRowsWithinTheBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, preset := range mapping.Presets() {
+	for _, preset := range []string{"chatengine", "crm"} {
 		spec, shortened, sent := load(t, preset), uint64(0), 0
 		for seed := range uint64(15) {
 			r := rand.New(rand.NewPCG(seed, 8))

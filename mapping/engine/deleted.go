@@ -7,10 +7,14 @@ import (
 
 // deleted forgets a row. A DELETE makes no event but the conversation's whose newest
 // message it was.
-func (m *Mapper) deleted(b *binding, c *source.Change) {
+func (m *Mapper) deleted(b *binding, c *source.Change, index uint32) {
 	m.report.skip(skipDelete)
 	old, _ := b.project(m.compare.old, c.Old, source.Absent)
 	m.compare.old = old
+	if b.table >= plan.FirstReference && m.reference(b.table).Many {
+		m.manyDeleted(b.table, old, index)
+		return
+	}
 	key, ok := m.keyOf(b.table, old)
 	if key.key == nil {
 		return

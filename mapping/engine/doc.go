@@ -16,6 +16,7 @@
 //	options.go        Options
 //	message.go        what a change of a message makes
 //	where.go          messages that the mapping leaves out, and that come or go by it
+//	many.go           rows of which a message has several, such as its attachments
 //	conversation.go   what a change of a conversation, or of a reference, makes
 //	preview.go        whose last message another row of messages changes
 //	deleted.go        DELETE and TRUNCATE

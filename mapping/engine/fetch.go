@@ -38,6 +38,7 @@ func (r *resolver) ask() (related []rowKey) {
 	case r.err == nil:
 		r.state = answered
 		r.successes++
+		r.knowMany()
 		r.rememberAbsent(found)
 		r.rememberCame()
 		return related
@@ -89,6 +90,8 @@ func (r *resolver) found(f Found, answers map[needKey]bool) (related rowKey, ok 
 			r.memory.putFound(t, key, f.Row)
 		}
 		return key, points
+	case r.reference(t).Many:
+		r.foundMany(t, key.workspace, f.Row)
 	default:
 		answers[needKey{needReference, t, key.owned()}] = true
 		r.memory.putFound(t, key, f.Row)
@@ -100,7 +103,7 @@ func (r *resolver) found(f Found, answers map[needKey]bool) (related rowKey, ok 
 // does not exist.
 func (r *resolver) rememberAbsent(found map[needKey]bool) {
 	for k := range r.need.seen {
-		if k.kind == needRelated || k.kind == needMessage || found[k] {
+		if k.kind == needRelated || k.kind == needMessage || k.kind == needMany || found[k] {
 			continue
 		}
 		if c := r.memory.rows.get(k.table, k.key.bytes()); c == nil || !c.streamed {

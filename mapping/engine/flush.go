@@ -18,6 +18,9 @@ func (s *sender) flush(emit Emit) error {
 		return err
 	}
 	related := s.resolver.fetch(s.batch.changed)
+	if len(s.resolver.many.again) > 0 {
+		s.askMore(s.againNeeds)
+	}
 	s.noteReferences()
 	if err := s.waiting(emit); err != nil {
 		return err
@@ -80,6 +83,12 @@ func (s *sender) waiting(emit Emit) error {
 		case 0:
 			s.render.event = w.event
 		case contract.Message:
+			if w.of != nil {
+				if o = s.againWithMany(w); o == impossible {
+					continue
+				}
+				break
+			}
 			o = s.render.message(w.row, w.index, s.memory.fillMessage(w.row))
 			s.note(w.kind, plan.MessageTable, s.messageKey(w.row), w.row, o)
 			if s.batch.isUpdate(w.index) {

@@ -31,6 +31,9 @@ type Need struct {
 	// Messages are keys of messages whose row is wanted, because the change
 	// came without its large values.
 	Messages []RowKey
+	// Many are messages of which the rows of a reference are wanted that point to
+	// them, at most ManyLimit for each; the keys are the messages'.
+	Many []ReferenceNeed
 	// Left are messages that these conversations have no more, or only at a time that
 	// comes earlier, as convert.TimeOrder has it. One that is found later than that was
 	// read before the change could be seen.
@@ -47,9 +50,12 @@ type Leaving struct {
 // (a contact) makes events for.
 const RelatedLimit = 64
 
+// ManyLimit is the most rows of one reference that a message shows.
+const ManyLimit = 32
+
 // ReferenceNeed names rows of one referenced table: their own keys in
 // Need.References, the values of the conversation's column that points to them
-// in Need.Related (the same values).
+// in Need.Related (the same values), messages in Need.Many.
 type ReferenceNeed struct {
 	// Table is the reference's name in the Spec, such as contact.
 	Table string
@@ -58,7 +64,7 @@ type ReferenceNeed struct {
 
 // Empty reports whether nothing is needed; Left alone needs nothing.
 func (n *Need) Empty() bool {
-	return len(n.Conversations)+len(n.Newest)+len(n.References)+len(n.Related)+len(n.Messages) == 0
+	return len(n.Conversations)+len(n.Newest)+len(n.References)+len(n.Related)+len(n.Messages)+len(n.Many) == 0
 }
 
 // Found is one row that a Lookup found. Rows that nobody asked for do no harm.

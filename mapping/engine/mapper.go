@@ -99,7 +99,7 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 	}
 	switch c.Op {
 	case source.Delete:
-		m.deleted(b, c)
+		m.deleted(b, c, index)
 		return nil
 	case source.Truncate:
 		m.truncated(b.table)
@@ -114,6 +114,10 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 		return m.messageChange(b, c.Op, index, emit)
 	case plan.ConversationTable:
 		return m.conversationChange(c.Op, index, emit)
+	}
+	if m.reference(b.table).Many {
+		m.manyChange(b.table, c.Op, index)
+		return nil
 	}
 	m.referenceChange(b.table, c.Op)
 	return nil

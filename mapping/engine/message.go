@@ -36,6 +36,10 @@ func (m *Mapper) messageChange(b *binding, op source.Op, index uint32, emit Emit
 			m.send.updateOwed(row, id, id)
 		}
 		m.send.batch.touch(conv, true)
+		if m.plan.Many {
+			m.send.insertedWithMany(row, id, m.partial, index)
+			return nil
+		}
 		return m.send.message(row, m.partial, index, emit)
 	}
 	before := m.compare.fitBefore(id)

@@ -23,6 +23,7 @@ const (
 	needReference
 	needRelated
 	needMessage
+	needMany
 )
 
 func (n *needs) reset() {
@@ -50,6 +51,8 @@ func (n *needs) add(kind needKind, t plan.TableID, role string, key rowKey) bool
 		n.References = addReference(n.References, role, k)
 	case needRelated:
 		n.Related = addReference(n.Related, role, k)
+	case needMany:
+		n.Many = addReference(n.Many, role, k)
 	case needMessage:
 		n.Messages = append(n.Messages, k)
 	}

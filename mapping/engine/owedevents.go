@@ -137,7 +137,9 @@ func (o *owedEvents) add(kind contract.Kind, t plan.TableID, k rowKey, row sourc
 		if sent != nil {
 			n.id = string(sent.Key)
 		}
-		o.setRow(n, cloneRow(row))
+		if row != nil || len(n.row) == 0 { // nil where it is not known
+			o.setRow(n, cloneRow(row))
+		}
 	}
 	o.bound()
 }

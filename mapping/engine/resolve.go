@@ -37,6 +37,7 @@ type resolver struct {
 	changed []referenceKey
 	related map[RowKey]bool
 	unseen  unseen
+	many    many
 	// err is why the latest look-up failed, successes how many did not.
 	err       error
 	successes uint64
@@ -57,7 +58,7 @@ type referenceKey struct {
 // reset starts the next batch.
 func (r *resolver) reset() {
 	r.need.reset()
-	r.state, r.changed, r.related, r.unseen = collecting, nil, nil, unseen{}
+	r.state, r.changed, r.related, r.unseen, r.many = collecting, nil, nil, unseen{}, many{}
 }
 
 // FindRow finds the row of a table that hangs on the rows that an expression
@@ -70,6 +71,12 @@ func (r *resolver) FindRow(e *plan.Env, t plan.TableID) source.Row {
 	case plan.ConversationTable:
 		if c := r.recall(e, t, needConversation, rowKey{e.Workspace, e.Conversation}); c != nil {
 			return c.row
+		}
+		return nil
+	}
+	if r.reference(t).Many {
+		if rows := r.FindRows(e, t); len(rows) > 0 {
+			return rows[0]
 		}
 		return nil
 	}

@@ -39,6 +39,7 @@ func (s *settler) settle(emit Emit) (answered bool, err error) {
 	}
 	s.report.muted = false
 	related := s.resolver.fetch(references)
+	s.findOwed(attempt)
 	if s.resolver.state == failed {
 		s.failed(attempt)
 		return false, nil
@@ -136,6 +137,10 @@ func (s *settler) renderOwed(n *owedEvent) outcome {
 	s.tx.Time, s.tx.seq = n.at.Time, n.seq
 	switch n.table {
 	case plan.MessageTable:
+		if len(n.row) == 0 { // the look-up tells, or it is gone
+			s.resolver.lookUp(&s.render.env, needMessage, plan.MessageTable, n.key.bytes())
+			return impossible
+		}
 		row := cloneRow(n.row)
 		cut := s.memory.fillMessage(row)
 		if n.statusOnly {

@@ -132,22 +132,34 @@ alter table conversations alter updated_at set default '2026-01-01';
 alter table messages alter created_at set default '2026-01-02';
 `
 
+// setups are the tables of each preset.
+var setups = map[string][]string{
+	"crm": {schemas.CRM, crmSetup}, "chatengine": {schemas.ChatEngine, chatengineSetup},
+	"chatwoot": {schemas.Chatwoot}, "evolution": {schemas.Evolution},
+}
+
 func (c goldenCase) setup(preset string) []string {
 	var out []string
-	if preset == "crm" {
-		out = append(out, schemas.CRM, crmSetup)
-	} else {
-		out = append(out, schemas.ChatEngine, chatengineSetup)
-	}
+	out = append(out, setups[preset]...)
+	messages, conversations := c.both(preset)
 	if id := c.options["identity"]; id != "" {
-		out = append(out, "alter table messages replica identity "+id+"; alter table conversations replica identity "+id)
+		out = append(out, "alter table "+messages+" replica identity "+id+"; alter table "+conversations+" replica identity "+id)
 	}
 	return append(out, c.section("setup.sql"))
 }
 
+// both are the names of the two tables that make events.
+func (c goldenCase) both(preset string) (messages, conversations string) {
+	if preset == "evolution" {
+		return `public."Message"`, `public."Chat"`
+	}
+	return "public.messages", "public.conversations"
+}
+
 // tables are what is published.
-func (c goldenCase) tables() string {
-	tables := "public.messages, public.conversations"
+func (c goldenCase) tables(preset string) string {
+	messages, conversations := c.both(preset)
+	tables := messages + ", " + conversations
 	if more := c.options["publish"]; more != "" {
 		tables += ", " + more
 	}
@@ -164,7 +176,7 @@ func runCase(t *testing.T, p *pipelinetest.Pipeline, preset, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := p.Reset(t.Context(), spec, c.options["lookup"] != "none", c.setup(preset), c.tables())
+	l, err := p.Reset(t.Context(), spec, c.options["lookup"] != "none", c.setup(preset), c.tables(preset))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,6 +92,9 @@ func rowKey(t mapping.Table, row source.Row) engine.RowKey {
 // there.
 func stillMissing(need *engine.Need, have map[rowID]bool) engine.Need {
 	out := engine.Need{Conversations: without(need.Conversations, "conversation", have)}
+	if len(need.Many) > 0 { // a message that may have been inserted a moment ago
+		out.Messages = without(need.Messages, "message", have)
+	}
 	for _, r := range need.References {
 		if keys := without(r.Keys, r.Table, have); len(keys) > 0 {
 			out.References = append(out.References, engine.ReferenceNeed{Table: r.Table, Keys: keys})

@@ -170,6 +170,38 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+// The rows that point to messages, such as attachments, come in the order of their
+// keys, of the message's workspace alone, and not without end.
+func TestRowsOfMessages(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.Chatwoot, `insert into messages (account_id, inbox_id, conversation_id, message_type) select 1, 1, 1, 0 from generate_series(1, 3);
+insert into attachments (id, message_id, account_id, external_url) values (12, 1, 1, 'b'), (9, 1, 1, 'a'), (10, 1, 2, 'of another account'), (11, 2, 1, 'c');
+insert into attachments (id, message_id, account_id) select 100 + i, 3, 1 from generate_series(1, 40) i;`)
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			s := spec(t, "chatwoot", "")
+			l := w.make(t, url, s)
+			need := func(keys ...string) engine.Need {
+				return engine.Need{Many: []engine.ReferenceNeed{{Table: "file", Keys: in("1", keys...)}}}
+			}
+			var urls []string
+			n := need("1", "2", "4")
+			if err := l.Fetch(&n, func(f engine.Found) {
+				urls = append(urls, show(f.Row[slices.IndexFunc(s.Tables()[3].Columns, func(c mapping.Column) bool { return c.Name == "external_url" })]))
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(urls, ""); got != "acb" && got != "abc" {
+				t.Errorf("found %s", got)
+			}
+			if got := fetch(t, l, s, need("3"), "id"); len(got) != engine.ManyLimit {
+				t.Errorf("found %d rows", len(got))
+			}
+		})
+	}
+}
+
 // Keys of any content reach the database as they are.
 func TestOddKeys(t *testing.T) {
 	t.Parallel()

@@ -180,6 +180,17 @@ func (p *restFetcher) ask(ctx context.Context, need *engine.Need) ([]engine.Foun
 			g.Go(func() error { return p.rows(ctx, &c, t, in(t, t.Key, keys), false) })
 		}
 	}
+	for _, r := range need.Many {
+		t := p.table(r.Table)
+		for _, keys := range chunks(r.Keys) {
+			g.Go(func() error {
+				v := in(t, t.Many, keys)
+				v.Set("order", keyOrder(t, ".asc"))
+				v.Set("limit", fmt.Sprint(engine.ManyLimit*len(keys)))
+				return p.rows(ctx, &c, t, v, false)
+			})
+		}
+	}
 	for _, keys := range chunks(need.Messages) {
 		g.Go(func() error { return p.rows(ctx, &c, message, in(message, message.Key, keys), false) })
 	}

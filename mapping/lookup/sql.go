@@ -164,6 +164,9 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Ne
 			queue(q, r.Keys)
 		}
 	}
+	for _, r := range need.Many {
+		queue(s.texts.many[r.Table], r.Keys)
+	}
 	queue(s.texts.messages, need.Messages)
 	if len(questions) == 0 {
 		return nil

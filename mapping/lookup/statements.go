@@ -35,13 +35,16 @@ type query struct {
 type statements struct {
 	conversations, newest, messages query
 	referencesOf                    []query            // of conversations
-	references                      map[string]query   // by key
+	references, many                map[string]query   // by key, and by the message's
 	related                         map[string][]query // by the changed reference
 }
 
 // all returns every question that can be asked.
 func (s *statements) all() []query {
 	out := append([]query{s.conversations, s.newest, s.messages}, s.referencesOf...)
+	for _, role := range slices.Sorted(maps.Keys(s.many)) {
+		out = append(out, s.many[role])
+	}
 	for _, role := range slices.Sorted(maps.Keys(s.references)) {
 		out = append(append(out, s.references[role]), s.related[role]...)
 	}
@@ -69,13 +72,17 @@ type pick struct {
 
 func newStatements(spec *mapping.Spec, columns []columnTypes) statements {
 	b := builder{spec.Tables(), columns, spec.Plan().Message.Where}
-	s := statements{references: map[string]query{}, related: map[string][]query{}}
+	s := statements{references: map[string]query{}, many: map[string]query{}, related: map[string][]query{}}
 	conversations := b.picks(1, "c", b.tables[1].Key)
 	s.conversations = b.query(1, "conversations", b.picks(1, "a", b.tables[1].Key))
 	s.newest = b.newest(conversations)
 	s.messages = b.query(0, "messages", b.picks(0, "a", b.tables[0].Key))
 	for i := 2; i < len(b.tables); i++ {
 		t := b.tables[i]
+		if t.Many >= 0 {
+			s.many[t.Role] = b.many(i)
+			continue
+		}
 		s.references[t.Role] = b.query(i, t.Role, b.picks(i, "a", t.Key))
 		if t.By != b.tables[1].Role {
 			continue
@@ -163,6 +170,18 @@ func (b builder) relatedTo(i int) []query {
 		}
 	}
 	return out
+}
+
+// many asks for the rows of reference i that point to messages.
+func (b builder) many(i int) query {
+	t := b.tables[i]
+	p, key := b.picks(i, "m", t.Many), b.quote(i, t.Key)
+	if p.column == "" || key == "" {
+		return query{}
+	}
+	text := fmt.Sprintf(`select %s from (select %s, row_number() over (partition by %s, %s order by m.%s) as nth from %s m where %s) a where a.nth <= %d order by a.%[5]s`,
+		b.list(i), b.existing(i, "m"), p.column, b.value(i, "m", t.Workspace), key, b.table(i), p.where, engine.ManyLimit)
+	return query{text: text, role: t.Role, what: t.Role + " of messages", parts: p.parts, workspaces: p.workspaces}
 }
 
 // newest asks for the newest message of each conversation that is picked: one

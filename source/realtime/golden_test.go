@@ -34,7 +34,12 @@ import (
 // why.
 var differs = map[string]string{
 	"chatengine/json_columns": "the server turns json into jsonb, which refuses a lone surrogate: the change is lost on the way",
+	"crm/key_several":         "the tables have other keys than id, by which this test's source knows rows",
+	"evolution/messages":      notSupabase,
+	"evolution/deleted_full":  notSupabase,
 }
+
+const notSupabase = "Evolution API's tables are never a Supabase project's"
 
 // TestGolden runs the mapping's golden cases with the rows arriving through
 // Realtime: the same events must come out, payload for payload.
@@ -203,6 +208,9 @@ alter table conversations alter created_at set default '2026-01-01', alter updat
 alter table contacts alter created_at set default '2026-01-01', alter updated_at set default '2026-01-01';
 alter table messages alter created_at set default '2026-01-02';`
 	}
+	if preset == "chatwoot" {
+		schema = schemas.Chatwoot
+	}
 	if identity != "" {
 		schema += "alter table messages replica identity " + identity + "; alter table conversations replica identity " + identity + ";"
 	}
@@ -281,7 +289,7 @@ func withoutPlace(lines string) string { return conversationIndex.ReplaceAllStri
 const forgetRows = `do $$
 declare t text;
 begin
-	foreach t in array array['public.messages', 'public.conversations', 'public.contacts', 'chat.msgs', 'chat.chats'] loop
+	foreach t in array array['public.messages', 'public.conversations', 'public.contacts', 'public.attachments', 'chat.msgs', 'chat.chats'] loop
 		if to_regclass(t) is not null then
 			execute 'delete from ' || t;
 		end if;

@@ -12,6 +12,7 @@
 //	time.go       times
 //	number.go     numbers, true and false
 //	json.go       jsonb values
+//	each.go       lists of what several rows give
 //	object.go     objects, lists, objects with members added
 //	kept.go       values that a row had before
 //	condition.go  conditions

@@ -50,6 +50,8 @@ type Finder interface {
 	// FindRow finds the row of a table, nil where there is none. It sets e.Missed
 	// when the row has to be looked up first.
 	FindRow(e *Env, t TableID) source.Row
+	// FindRows finds the rows of a table that point to the message.
+	FindRows(e *Env, t TableID) []source.Row
 	// FindKept finds the value of Plan.Kept[n] that the message's row had before.
 	FindKept(e *Env, n uint8) ([]byte, bool)
 }

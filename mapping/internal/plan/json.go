@@ -14,6 +14,9 @@ type JSON struct {
 	// Want is the form that the value must have; another one is no value.
 	Want convert.Form
 	Edit convert.Edit
+	// AsIs: a place is looked for in the value as it is; otherwise, where that is a
+	// text that has JSON in it, in this.
+	AsIs bool
 	// Member is what the value is of.
 	Member string
 }
@@ -33,11 +36,33 @@ func (x *JSON) raw(e *Env) ([]byte, bool) {
 			return nil, false
 		}
 	}
-	if s, ok = jsonscan.Descend(s, x.Path); !ok {
+	if s, ok = x.descend(s, e); !ok {
 		return nil, false
 	}
 	f, ok := convert.JSONForm(s)
 	return s, ok && (x.Want == convert.FormAny || x.Want == f)
+}
+
+// descend finds the place in s that Path says. Some applications write JSON as text
+// into a JSON column.
+func (x *JSON) descend(s []byte, e *Env) ([]byte, bool) {
+	if len(x.Path) == 0 || x.AsIs {
+		return jsonscan.Descend(s, x.Path)
+	}
+	if s = bytes.TrimSpace(s); s[0] != '"' {
+		return jsonscan.Descend(s, x.Path)
+	}
+	if e.Most > 0 && len(s) > e.Most {
+		return nil, false // it would be copied
+	}
+	start := len(e.Scratch)
+	var ok bool
+	e.Scratch, ok = jsonscan.Unquote(e.Scratch, s)
+	inner := e.Scratch[start:len(e.Scratch):len(e.Scratch)]
+	if !ok || !jsonscan.Valid(inner) {
+		return nil, false
+	}
+	return jsonscan.Descend(inner, x.Path)
 }
 
 // Text is the text of a JSON string, and other values as they are written.

@@ -37,6 +37,8 @@ type Plan struct {
 	TypingSlot int
 
 	References []Reference
+	// Many tells that messages show references of which they have several rows.
+	Many bool
 	// NewestSlots are the message's columns that a conversation event reads,
 	// NewestBy the slot of the column that orders messages, -1 for none.
 	NewestSlots []bool
@@ -110,6 +112,8 @@ type Reference struct {
 	Table TableID
 	Key   int
 	// By is the column that points to it.
-	By             Ref
+	By Ref
+	// Many: several of its rows point to a message, which is By.
+	Many           bool
 	UnknownChanged bool
 }
