@@ -7,6 +7,8 @@ import (
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/configs"
 )
 
@@ -35,6 +37,9 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	o.TrustedProxies, o.Logger = cfg.Proxies.Trusted, log
 	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits)
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
+	if messageNames(cfg) == pipeline.ClientsIDs {
+		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
+	}
 	g, err := gateway.New(o)
 	if err != nil {
 		return nil, err
