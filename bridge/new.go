@@ -87,7 +87,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		Lookup: find, Warn: warnings.Row, EventBytes: int(cfg.Limits.Event),
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
-	d.pipeline.NameMessages(messageNames[cfg.Replay.MessageIDs])
+	d.pipeline.NameMessages(messageNames(cfg))
 	if membership != nil {
 		d.pipeline.FollowMembers(membership.table, d.api)
 	}
@@ -117,9 +117,16 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	return d, nil
 }
 
-// messageNames are the ids of messages by the value of replay.message_ids.
-var messageNames = map[string]pipeline.Names{
-	configs.MessageIDsRow: pipeline.RowIDs, configs.MessageIDsProvider: pipeline.ChatEngineIDs,
+// messageNames are the ids of messages by replay.message_ids. Where no client can come
+// from ChatEngine through this bridge, there is nothing to find for each.
+func messageNames(cfg *configs.Config) pipeline.Names {
+	switch {
+	case cfg.Replay.MessageIDs == configs.MessageIDsProvider:
+		return pipeline.ChatEngineIDs
+	case cfg.Replay.MessageIDs == configs.MessageIDsAuto && cfg.Gateway.Upstream != "":
+		return pipeline.ClientsIDs
+	}
+	return pipeline.RowIDs
 }
 
 // serviceKey is the key of the Supabase project, which a reload replaces.

@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/replay"
 	"chatbridge/configs"
 	"chatbridge/socketio"
@@ -44,6 +45,7 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, conversat
 		Allowed:            cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
 		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Conversations: conversations, Source: source, Logger: log,
 	}
+	o.NameByClient = messageNames(cfg) == pipeline.ClientsIDs
 	if m != nil {
 		o.Members, o.MembersInterval = a, cfg.Auth.Members.CacheTTL
 		o.MembersFollowed = func() bool { return m.published.Load() && source.Health().Flowing }

@@ -7,6 +7,8 @@ import (
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/pipeline"
 	"chatbridge/configs"
 )
 
@@ -36,6 +38,9 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits, cfg.Limits.Payload)
 	o.AdmitRequest = server.AdmitsRequest
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
+	if messageNames(cfg) == pipeline.ClientsIDs {
+		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
+	}
 	g, err := gateway.New(o)
 	if err != nil {
 		return nil, err

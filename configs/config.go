@@ -226,9 +226,10 @@ type Members struct {
 	CacheTTL        time.Duration
 }
 
-// The values of Replay.MessageIDs: by the id of its row, or by the one that ChatEngine
-// knows it by.
+// The values of Replay.MessageIDs: by the id of its row, by the one that ChatEngine
+// knows it by, or by either, as each client had messages before.
 const (
+	MessageIDsAuto     = "auto"
 	MessageIDsRow      = "row"
 	MessageIDsProvider = "provider"
 )

@@ -111,7 +111,7 @@ func (c *Config) settings() []*field {
 		{key: "replay.window", def: "60s", kind: duration(&c.Replay.Window, 0, time.Hour)},
 		{key: "replay.max_events", def: "250000", kind: integer(&c.Replay.MaxEvents, 1, 100*million)},
 		{key: "replay.max_bytes", def: "128MiB", kind: size(&c.Replay.MaxBytes, 1<<20, 1<<40)},
-		{key: "replay.message_ids", def: MessageIDsRow, kind: choice(&c.Replay.MessageIDs, MessageIDsRow, MessageIDsProvider)},
+		{key: "replay.message_ids", def: MessageIDsAuto, kind: choice(&c.Replay.MessageIDs, MessageIDsAuto, MessageIDsRow, MessageIDsProvider)},
 		{key: "replay.state_file", kind: text(&c.Replay.StateFile, acceptPath+", or none")},
 
 		{key: "gateway.upstream", aliases: []string{"CHATENGINE_URL"}, kind: text(&g.Upstream, "ChatEngine's address, such as http://127.0.0.1:3000", optional(baseURL))},

@@ -100,6 +100,11 @@ func (n *Namespace) add(s *Socket, saved *savedSession) {
 		s.id = engineio.NewID()
 		if n.server.sessions != nil {
 			s.pid = newPID(time.Now())
+			if tag := n.server.opts.Recovery.Tag; tag != nil {
+				if t := tag(s.data); t != "" {
+					s.pid += "." + t
+				}
+			}
 		}
 	}
 	n.sockets[s.id] = s

@@ -64,6 +64,10 @@ type Recovery struct {
 	// offset what the client sent. Nil allows all; without an OnAuth hook both are
 	// nil.
 	Validate func(data, saved any, offset string) bool
+	// Tag returns what is put at the end of a new private id, after a dot, so that
+	// the client brings it when it comes back to whichever server: letters, digits,
+	// - and _ alone. data is what OnAuth returned. "" and nil put nothing.
+	Tag func(data any) string
 }
 
 // DefaultOptions returns the defaults given at each field.

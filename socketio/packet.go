@@ -76,9 +76,14 @@ func (p *Packet) WithoutLast() *Packet {
 	text := p.message.Text()
 	i := bytes.LastIndex(text, []byte(`,"`))
 	b := make([]byte, 0, i+1)
-	b = append(append(b, text[:i]...), ']')
+	return p.WithText(append(append(b, text[:i]...), ']'))
+}
+
+// WithText returns the packet with another text, which must be one of a packet of the
+// same type, namespace and attachments; it is copied.
+func (p *Packet) WithText(text []byte) *Packet {
 	out := &Packet{namespace: p.namespace}
-	out.message.Encode(b, p.message.Attachments()...)
+	out.message.Encode(text, p.message.Attachments()...)
 	return out
 }
 

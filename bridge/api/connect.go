@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/replay"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
@@ -19,6 +21,8 @@ type client struct {
 	*hub.Client
 	principal auth.Principal
 	expiry    expiry
+	// since is from when on it has ChatEngine's ids, "" for never.
+	since string
 }
 
 // authenticate judges a CONNECT. Whoever is refused for good gets a
@@ -52,8 +56,27 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.counters.tokenRefused("workspace_full")
 		return nil, socketio.ErrRetry
 	}
-	return &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}, nil
+	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}
+	if s.opts.NameByClient {
+		c.name(gateway.Since(h.Header, h.PID))
+	}
+	return c, nil
 }
+
+// name sets under which ids the client is given messages: under ChatEngine's from
+// since on, the text of an Offset.
+func (c *client) name(since string) {
+	o, err := hub.ParseOffset(since)
+	if since == "" || err != nil || o.Commit.IsZero() {
+		return
+	}
+	c.since = string(hub.AppendOffset(nil, o))
+	end := o.Commit.Add(time.Millisecond - time.Microsecond) // of the millisecond
+	c.Names = replay.Naming{Other: true, Since: o.Position, Created: end.UnixMicro()}
+}
+
+// tag is what the client's private id ends with.
+func tag(data any) string { return data.(*client).since }
 
 // credentials collects what a client shows: the CONNECT payload first, for
 // tools the Authorization header, and the query only where that is enabled.
@@ -84,7 +107,11 @@ func isOwner(data, saved any, offset string) bool {
 func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
 	socket.ForgetAuth() // it has been judged
-	s.hub.Attach(c.Client, socket, socket.Offset(), socketio.SessionBegan(socket.ClaimedPID()))
+	pid, offset := socket.ClaimedPID(), socket.Offset()
+	if gateway.OfUpstream(pid) {
+		offset = ""
+	}
+	s.hub.Attach(c.Client, socket, offset, socketio.SessionBegan(pid))
 	s.watchExpiry(c, socket, c.principal.Expires)
 }
 

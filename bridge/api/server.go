@@ -31,7 +31,8 @@ type SourceState interface {
 
 // Options configures a Server.
 type Options struct {
-	// SocketIO: New sets Recovery.Enabled, Owner and Validate, OnQueueFull,
+	// SocketIO: New sets Recovery.Enabled, Owner, Validate
+	// and Tag, OnQueueFull,
 	// ClientAddress and, with Origins, CheckOrigin.
 	SocketIO socketio.Options
 	Hub      hub.Options
@@ -61,6 +62,9 @@ type Options struct {
 	MembersInterval time.Duration
 	// Conversations judges clients' typing notices; nil lets all pass.
 	Conversations Conversations
+	// NameByClient gives clients that have been at ChatEngine messages under its ids,
+	// see gateway.Since.
+	NameByClient bool
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState
 	Logger *slog.Logger
@@ -103,6 +107,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	o.ClientAddress = func(r *http.Request) netip.Addr { return access.ClientAddr(r, opts.Trusted) }
 	o.Recovery.Enabled = true
 	o.Recovery.Owner = isOwner
+	o.Recovery.Tag = tag
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
 		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
 	}

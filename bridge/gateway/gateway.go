@@ -32,6 +32,15 @@ const (
 // The proof is a secret of the process.
 func IsCatchUp(h http.Header) bool { return handover.IsFeed(h) }
 
+// Since returns from when on a client that connects has ChatEngine's ids, as
+// Options.Since told it then, by its headers and private id; "" if it never was at
+// ChatEngine. It may be invented.
+func Since(h http.Header, pid string) string { return handover.SinceOfRequest(h, pid) }
+
+// OfUpstream reports whether a client was given its private id at ChatEngine: an
+// offset that it says it received tells nothing of what it has received there.
+func OfUpstream(pid string) bool { return handover.OfEngine(pid) }
+
 // Gateway proxies ChatEngine while it is healthy and has the bridge serve
 // while it is not. All methods are safe for concurrent use; Run is called once.
 type Gateway struct {
@@ -82,6 +91,7 @@ func New(o Options) (*Gateway, error) {
 	g.handovers = handover.New(handover.Options{
 		Path: o.Path, Bridge: o.Local, Logger: o.Logger, Fresh: o.Fresh,
 		CatchUp: o.CatchUp, CatchUpWait: o.CatchUpWait, CatchUpLate: o.CatchUpLate,
+		Since: o.Since,
 	})
 	return g, nil
 }

@@ -82,6 +82,11 @@ type Options struct {
 	// give or take a second; until it has, a hand-over goes on. Nil: always.
 	Fresh func(since time.Time) bool
 
+	// Since tells how far the bridge has read: letters, digits and - alone. Clients
+	// bring along what it was when they first came to ChatEngine, see Since. Nil:
+	// they bring nothing.
+	Since func() string
+
 	// TrustedProxies are those whose X-Forwarded-* headers are passed on;
 	// anyone else's are replaced.
 	TrustedProxies []netip.Prefix

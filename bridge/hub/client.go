@@ -5,11 +5,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/replay"
 	"chatbridge/socketio"
+	"chatbridge/source"
 )
 
 // Client is one socket as the Hub sees it. The exported fields are set before
-// Attach or Resume and stay; socket, tenant, history and attached are set by
+// Attach or Resume and stay, but for Names, which mu guards from Attach on; socket, tenant, history and attached are set by
 // Attach and stay; everything else but paced is guarded by the Hub's mu.
 type Client struct {
 	// Workspace is whose events it sees, User who it is: a session is restored
@@ -17,6 +19,8 @@ type Client struct {
 	Workspace, User string
 	// Feed marks one of the gateway's own connections, which Stats counts apart.
 	Feed bool
+	// Names is under which ids it is given messages.
+	Names replay.Naming
 
 	// paced is the packet that the client's pump is sending.
 	paced  atomic.Pointer[socketio.Packet]
@@ -57,6 +61,12 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	c.start = h.log.SinceTime(c.promised)
 	socket.Pause(true)
 	_ = socket.Join(t.all.Name())
+	if c.Names.Other {
+		t.named++
+		if c.Names.Created < h.began.UnixMicro() {
+			c.Names.Since = source.Position{} // it was in an earlier history
+		}
+	}
 	prior := c.prior
 	c.prior = nil
 	if prior != nil && prior.summed {
@@ -103,6 +113,9 @@ func (h *Hub) Detach(c *Client) {
 		c.tenant.unsubscribe(conversation)
 	}
 	delete(c.tenant.clients, c)
+	if c.Names.Other {
+		c.tenant.named--
+	}
 	c.socket, c.marks, c.backlog = nil, nil, slices.DeleteFunc(c.backlog, func(e *extent) bool { return !e.statesOnly })
 	h.save(c)
 }

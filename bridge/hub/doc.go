@@ -52,6 +52,15 @@
 //   - Broadcasters and Sockets are called under it, and must not call back, except
 //     QueueFull during a broadcast.
 //
+// # Names
+//
+// A client that has been at ChatEngine is given messages under the ids that ChatEngine
+// uses, as its Names say: from the log by replay.Naming, live by rooms of its own (see
+// audience), to which a message goes in a packet of its own. Under which id a message
+// goes to a client depends on the event and the client's Names alone, so it never goes
+// under two. A row that comes again and for some live clients has its own id goes to
+// these from the log.
+//
 // # Offsets
 //
 // An event of the main feed carries its Offset; what comes out of order (the

@@ -88,6 +88,8 @@ type Hub struct {
 	turns     turns
 	log       *replay.Log
 	tenants   map[string]*tenant
+	// headCommit is when the newest event was committed.
+	headCommit time.Time
 	// history counts the calls of Restart, began is when the present one began.
 	history uint64
 	began   time.Time
@@ -196,6 +198,13 @@ func (h *Hub) Head() source.Position {
 	return h.log.Head()
 }
 
+// HeadOffset returns the Offset of the newest event.
+func (h *Hub) HeadOffset() Offset {
+	h.lock()
+	defer h.unlock()
+	return Offset{Position: h.log.Head(), Commit: h.headCommit}
+}
+
 // Event is one event to be published.
 type Event struct {
 	Position source.Position
@@ -206,4 +215,12 @@ type Event struct {
 	// Packet has the position as its last argument, see AppendOffset; but for
 	// Kind Typing.
 	Packet *socketio.Packet
+	// Commit is when its transaction was committed.
+	Commit time.Time
+	// Other is the id by which ChatEngine names a message, for the clients that had
+	// messages from there; empty for none. Again tells that its row was there before,
+	// and Created since when, in microseconds since 1970.
+	Other   []byte
+	Again   bool
+	Created int64
 }

@@ -3,6 +3,8 @@ package hub
 import (
 	"slices"
 	"time"
+
+	"chatbridge/source"
 )
 
 // loss is a gap of every client of a workspace, connected or away, when it was
@@ -132,6 +134,12 @@ func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 func (h *Hub) Restart(since, until, began time.Time) {
 	h.lock()
 	h.log.Clear()
+	h.headCommit = time.Time{}
+	for _, t := range h.tenants {
+		for c := range t.clients {
+			c.Names.Since = source.Position{} // all that comes now is after it
+		}
+	}
 	h.history++
 	h.began = began.Truncate(time.Millisecond)
 	h.unlock()

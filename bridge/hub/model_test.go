@@ -194,7 +194,9 @@ func run(t *testing.T, p program) (wrong string) {
 		m.truth.Marks = map[string][]string{}
 		m.start(t)
 		for i := range p.clients {
-			m.clients = append(m.clients, newModelClient(m, fmt.Sprintf("client%d", i), fmt.Sprintf("ws%d", max(i-2, 0))))
+			c := newModelClient(m, fmt.Sprintf("client%d", i), fmt.Sprintf("ws%d", max(i-2, 0)))
+			c.named = i%2 == 1
+			m.clients = append(m.clients, c)
 		}
 		for _, o := range p.ops {
 			time.Sleep(3 * time.Millisecond) // so that times tell the order
@@ -298,9 +300,9 @@ var kinds = map[history.Kind]contract.Kind{
 
 // payload is what an event of the model says.
 type payload struct {
+	Message      string `json:"id"`
 	Workspace    string `json:"workspaceId"`
 	Conversation string `json:"conversationId"`
-	Message      string `json:"id"`
 	Status       string `json:"status"`
 	Fill         string `json:"fill,omitempty"`
 }
@@ -315,13 +317,26 @@ func (m *model) publish(ws string, kind history.Kind, conv, message, status stri
 }
 
 func (m *model) send(ev *history.Event, size int) {
-	body, _ := json.Marshal(payload{ev.Workspace, ev.Conversation, ev.Message, ev.Status, strings.Repeat("x", size)})
+	body, _ := json.Marshal(payload{ev.Message, ev.Workspace, ev.Conversation, ev.Status, strings.Repeat("x", size)})
 	offset := append(hub.AppendOffset([]byte{'"'}, hub.Offset{Position: ev.Position, Commit: ev.At}), '"')
+	var other []byte
+	if ev.Kind == history.Message && hasOther(ev) {
+		other = []byte(otherPrefix + ev.Message)
+	}
 	m.hub.Publish(&hub.Event{
+		Other: other, Commit: ev.At,
 		Position: ev.Position, Kind: kinds[ev.Kind], Workspace: []byte(ev.Workspace), Conversation: []byte(ev.Conversation),
 		Message: []byte(ev.Message), Packet: socketio.NewEvent("/", string(ev.Kind), body, offset),
 	}, time.Now())
 }
+
+// Of three messages, two have another id.
+const otherPrefix = "other-"
+
+func hasOther(ev *history.Event) bool { return ev.Position.Commit%3 > 0 }
+
+// epoch is that of an event, see publish.
+func epoch(ev *history.Event) int { return int(ev.Position.Index) - 1 }
 
 // gap is what a source reports.
 func (m *model) gap(reload bool) {
@@ -388,6 +403,7 @@ func (m *model) finish() string {
 		}
 		wrong.WriteString(history.Report(found, 5))
 		wrong.WriteString(c.missed())
+		wrong.WriteString(c.misnamed())
 		if *verbose && wrong.Len() > 0 {
 			wrong.WriteString(c.dump())
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/replay"
 	"chatbridge/internal/history"
 	"chatbridge/source"
 )
@@ -22,6 +23,12 @@ type modelClient struct {
 	prior  *hub.Client
 	// session is when its session began, which its private id tells.
 	session time.Time
+	// odd ones have been at ChatEngine: since their first connection they are given
+	// messages under ChatEngine's ids. Under which ids they got each is in ids.
+	names   replay.Naming
+	namedIn int // the epoch
+	named   bool
+	ids     map[string][]string
 	socket  *fakeSocket
 	done    chan struct{}
 	wanted  map[string]bool
@@ -52,7 +59,7 @@ type claim struct {
 }
 
 func newModelClient(m *model, name, ws string) *modelClient {
-	return &modelClient{m: m, wanted: make(map[string]bool), most: 10, h: history.History{Client: name, Workspace: ws}}
+	return &modelClient{m: m, wanted: make(map[string]bool), ids: make(map[string][]string), most: 10, h: history.History{Client: name, Workspace: ws}}
 }
 
 func (c *modelClient) note(e history.Entry) {
@@ -61,7 +68,12 @@ func (c *modelClient) note(e history.Entry) {
 }
 
 func (c *modelClient) connect() {
-	c.client = &hub.Client{Workspace: c.h.Workspace, User: c.h.Client}
+	if c.named && !c.names.Other {
+		head := c.m.hub.HeadOffset()
+		c.names = replay.Naming{Other: true, Since: head.Position, Created: head.Commit.UnixMicro()}
+		c.namedIn = c.m.epoch
+	}
+	c.client = &hub.Client{Workspace: c.h.Workspace, User: c.h.Client, Names: c.names}
 	recovered := c.prior != nil && c.m.hub.Resume(c.client, c.prior, c.offset)
 	c.mu.Lock()
 	c.note(history.Entry{Op: history.Connect, Recovered: recovered, Offset: c.at})
@@ -229,6 +241,13 @@ func (c *modelClient) receive(text []byte) {
 	if err := json.Unmarshal(args[1], &p); err != nil {
 		panic(err)
 	}
+	if history.Kind(name) == history.Message {
+		id := p.Message
+		p.Message = strings.TrimPrefix(id, otherPrefix)
+		if !slices.Contains(c.ids[p.Message], id) {
+			c.ids[p.Message] = append(c.ids[p.Message], id)
+		}
+	}
 	var o hub.Offset
 	if len(args) > 2 {
 		_ = json.Unmarshal(args[2], &c.offset)
@@ -287,6 +306,26 @@ func (c *modelClient) missed() string {
 				fmt.Fprintf(&b, "%s claimed %v and was not told that it lacks %v\n", c.h.Client, cl.at, &ev)
 				return b.String()
 			}
+		}
+	}
+	return b.String()
+}
+
+// misnamed lists the messages that the client got under more than one id, or under
+// another than it should.
+func (c *modelClient) misnamed() string {
+	var b strings.Builder
+	for i := range c.m.truth.Events {
+		ev := &c.m.truth.Events[i]
+		want, names := ev.Message, c.names
+		if epoch(ev) > c.namedIn {
+			names.Since = source.Position{} // all of it comes after
+		}
+		if hasOther(ev) && names.Applies(ev.Position, false, 0) {
+			want = otherPrefix + want
+		}
+		if got := c.ids[ev.Message]; ev.Kind == history.Message && len(got) > 0 && !slices.Equal(got, []string{want}) {
+			fmt.Fprintf(&b, "%s got %v as %q, want %q alone\n", c.h.Client, ev, got, want)
 		}
 	}
 	return b.String()

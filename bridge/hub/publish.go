@@ -32,8 +32,9 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 	before := h.log.Head()
 	h.publishing = replay.Place{Position: before, Next: h.log.Append(t.space, replay.Event{
 		Position: ev.Position, Kind: ev.Kind, Conversation: ev.Conversation,
-		Message: ev.Message, Packet: ev.Packet,
+		Message: ev.Message, Packet: ev.Packet, Other: ev.Other, Again: ev.Again, Created: ev.Created,
 	}, now)}
+	h.headCommit = ev.Commit
 	if len(t.clients) == 0 {
 		return
 	}
@@ -41,10 +42,38 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 	defer h.sending.Store(nil)
 	if ev.Kind != contract.Message {
 		h.namespace.BroadcastTo(ev.Packet, t.all)
-	} else if r := t.rooms[string(ev.Conversation)]; r != nil {
-		h.namespace.BroadcastTo(ev.Packet, t.open, r.room)
+		return
+	}
+	r := t.rooms[string(ev.Conversation)]
+	if r != nil {
+		h.namespace.BroadcastTo(ev.Packet, t.open.own, r.room.own)
 	} else {
-		h.namespace.BroadcastTo(ev.Packet, t.open)
+		h.namespace.BroadcastTo(ev.Packet, t.open.own)
+	}
+	if t.named > 0 {
+		h.publishNamed(t, r, ev)
+	}
+}
+
+// publishNamed sends a message to the clients that are given messages under
+// ChatEngine's ids. Those whose page had the row before they were read it from the
+// log, where it has its own id for them.
+func (h *Hub) publishNamed(t *tenant, r *conversationRoom, ev *Event) {
+	p := ev.Packet
+	if len(ev.Other) > 0 {
+		p = replay.Renamed(p, string(ev.Other))
+		for c := range t.clients {
+			if ev.Again && c.live && c.Names.Other && !c.Names.Applies(ev.Position, true, ev.Created) {
+				h.leaveLive(c, h.publishing)
+				h.startPump(c)
+			}
+		}
+	}
+	h.sending.Store(p)
+	if r != nil {
+		h.namespace.BroadcastTo(p, t.open.other, r.room.other)
+	} else {
+		h.namespace.BroadcastTo(p, t.open.other)
 	}
 }
 

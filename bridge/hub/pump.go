@@ -170,11 +170,11 @@ func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketi
 	}
 	if e.conversation == "" {
 		var p replay.Place
-		scope := replay.Scope{Messages: func(string, uint64) bool { return !e.statesOnly }, Bare: at.Position}
+		scope := replay.Scope{Messages: func(string, uint64) bool { return !e.statesOnly }, Bare: at.Position, Naming: c.Names}
 		packets, p = h.log.Read(space, buf, replay.Place{Next: e.next}, at.Next, batch, scope)
 		e.next = p.Next
 	} else {
-		packets, e.next = h.log.ReadConversation(space, buf, e.conversation, e.next, at.Next, batch, !e.statesOnly)
+		packets, e.next = h.log.ReadConversation(space, buf, e.conversation, e.next, at.Next, batch, !e.statesOnly, c.Names)
 	}
 	if len(packets) > 0 || e.next < at.Next {
 		return packets, false
@@ -185,9 +185,9 @@ func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketi
 	}
 	e.joined, e.since = true, h.proof(c)
 	if e.conversation == "" {
-		_ = c.socket.Join(c.tenant.open.Name())
+		_ = c.socket.Join(c.tenant.open.roomOf(c))
 	} else {
-		_ = c.socket.Join(c.tenant.rooms[e.conversation].room.Name())
+		_ = c.socket.Join(c.tenant.rooms[e.conversation].room.roomOf(c))
 	}
 	return nil, true
 }
@@ -199,7 +199,7 @@ func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.P
 	}
 	head := h.log.Sequence()
 	packets, c.main = h.log.Read(c.tenant.space, buf, c.main, head, batch, replay.Scope{
-		Messages: c.sees, Everything: c.everything, Bare: c.claim.Position,
+		Messages: c.sees, Everything: c.everything, Bare: c.claim.Position, Naming: c.Names,
 	})
 	if len(packets) > 0 || c.main.Next < head {
 		return packets, false

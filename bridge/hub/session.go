@@ -154,11 +154,11 @@ func (h *Hub) restore(c, prior *Client, now time.Time) {
 		r := c.restored(e)
 		r.conversation = room.conversation
 		c.subscriptions[room.conversation] = r
-		c.joinOrRead(r, room.room.Name())
+		c.joinOrRead(r, room.room.roomOf(c))
 	}
 	if c.scope = prior.scope; c.seesAll() {
 		c.all = *c.restored(&prior.all)
-		c.joinOrRead(&c.all, c.tenant.open.Name())
+		c.joinOrRead(&c.all, c.tenant.open.roomOf(c))
 	}
 }
 

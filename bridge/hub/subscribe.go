@@ -94,7 +94,7 @@ func (h *Hub) Subscribe(c *Client, conversation string) bool {
 	r := c.tenant.subscribe(h.namespace, conversation)
 	e := h.newExtent(c, r.conversation)
 	c.subscriptions[r.conversation] = e
-	c.joinOrRead(e, r.room.Name())
+	c.joinOrRead(e, r.room.roomOf(c))
 	if !e.joined {
 		h.stats.CatchUps[catchUpSubscribe]++
 		h.startPump(c)
@@ -112,7 +112,7 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 	case c.seesAll():
 		had := c.scope == scopeAll
 		c.scope = scopeSubscribed
-		c.socket.Leave(c.tenant.open.Name())
+		c.socket.Leave(c.tenant.open.roomOf(c))
 		c.drop(&c.all)
 		if had {
 			// It has had this conversation's messages as one of all.
@@ -149,7 +149,7 @@ func (h *Hub) Unsubscribe(c *Client, conversation string) {
 	c.drop(e)
 	h.account(c, c.accounted-int64(subscriptionBytes+len(conversation)))
 	if e.joined {
-		c.socket.Leave(c.tenant.rooms[conversation].room.Name())
+		c.socket.Leave(c.tenant.rooms[conversation].room.roomOf(c))
 	}
 	c.tenant.unsubscribe(conversation)
 	if len(c.subscriptions) > 0 {
@@ -158,5 +158,5 @@ func (h *Hub) Unsubscribe(c *Client, conversation string) {
 	c.scope = scopeAllAgain
 	at := h.log.Sequence()
 	c.all = extent{from: at, next: at, joined: true, since: h.proof(c), promised: time.Now()}
-	_ = c.socket.Join(c.tenant.open.Name())
+	_ = c.socket.Join(c.tenant.open.roomOf(c))
 }

@@ -14,7 +14,9 @@ type tenant struct {
 	space   *replay.Space
 	clients map[*Client]struct{} // connected now
 	all     *socketio.Room       // all its sockets
-	open    *socketio.Room       // those that are sent every message
+	open    audience             // those that are sent every message
+	// named counts the clients that are given messages under ChatEngine's ids.
+	named int
 	// rooms holds the sockets of each conversation that somebody subscribed.
 	rooms map[string]*conversationRoom
 	// saved are the clients that left and may come back, the first one first; those
@@ -38,9 +40,25 @@ type tenant struct {
 	safe uint64
 }
 
+// audience is who is sent some messages: under their own ids, and, in a room of its
+// own, under those of ChatEngine.
+type audience struct{ own, other *socketio.Room }
+
+func newAudience(n Broadcaster, name string) audience {
+	return audience{own: n.Room(name), other: n.Room("n" + name)}
+}
+
+// roomOf returns the name of the client's room.
+func (a *audience) roomOf(c *Client) string {
+	if c.Names.Other {
+		return a.other.Name()
+	}
+	return a.own.Name()
+}
+
 type conversationRoom struct {
 	conversation string // the text that all subscriptions share
-	room         *socketio.Room
+	room         audience
 	subscribers  int
 }
 
@@ -52,7 +70,7 @@ func (h *Hub) tenantOf(workspace []byte) *tenant {
 		t = &tenant{
 			space: h.log.Space(name), rooms: make(map[string]*conversationRoom),
 			clients: make(map[*Client]struct{}), readers: make(map[*Client]struct{}),
-			all: h.namespace.Room("w:" + name), open: h.namespace.Room("o:" + name),
+			all: h.namespace.Room("w:" + name), open: newAudience(h.namespace, "o:"+name),
 			pause: newBudget(h.opts.Workspace.Pause),
 		}
 		h.tenants[name] = t
@@ -65,7 +83,7 @@ func (t *tenant) subscribe(n Broadcaster, conversation string) *conversationRoom
 	r := t.rooms[conversation]
 	if r == nil {
 		name := "c:" + t.space.Workspace + "\x00" + conversation
-		r = &conversationRoom{conversation: name[len(name)-len(conversation):], room: n.Room(name)}
+		r = &conversationRoom{conversation: name[len(name)-len(conversation):], room: newAudience(n, name)}
 		t.rooms[r.conversation] = r
 	}
 	r.subscribers++

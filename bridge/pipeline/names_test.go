@@ -57,6 +57,7 @@ func TestMessagesGoByTheNameAskedFor(t *testing.T) {
 		return out
 	}
 	for names, want := range map[pipeline.Names][]string{
+		pipeline.ClientsIDs:    {"m1 m1", "m2 m2", "m3 m3", "m1 m1", "3EB0 m1"},
 		pipeline.RowIDs:        {"m1 m1", "m2 m2", "m3 m3", "m1 m1", "3EB0 m1"},
 		pipeline.ChatEngineIDs: {"3EB0 m1", "opt_2 m2", "m3 m3", "m1 m1", "3EB0 m1"},
 	} {

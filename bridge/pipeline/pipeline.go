@@ -57,6 +57,8 @@ const (
 	RowIDs Names = iota
 	// ChatEngineIDs is by the id by which ChatEngine names it, where that is known.
 	ChatEngineIDs
+	// ClientsIDs is by the id that the Hub finds for each client.
+	ClientsIDs
 )
 
 // NameMessages sets by which id messages go, before the Pipeline is used.
@@ -173,10 +175,14 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), payload, p.offset)
 	}
 	now := time.Now()
-	p.hub.Publish(&hub.Event{
+	e := hub.Event{
 		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
-		Conversation: ev.Conversation, Message: ev.Key, Packet: packet,
-	}, now)
+		Conversation: ev.Conversation, Message: ev.Key, Packet: packet, Commit: p.tx.Time,
+	}
+	if p.names == ClientsIDs {
+		e.Other, e.Again, e.Created = ev.Other, ev.Again, ev.Created
+	}
+	p.hub.Publish(&e, now)
 	return now
 }
 

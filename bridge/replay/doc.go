@@ -8,6 +8,7 @@
 //   - space.go one workspace's part: its conversations and their entries
 //   - order.go a Space's entries in the order of their sequence numbers
 //   - read.go reading, by place and by conversation
+//   - naming.go messages under another of their ids
 //   - floor.go up to where entries have been evicted
 //   - heap.go which share is the largest; queue.go a queue in blocks
 //

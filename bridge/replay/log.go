@@ -44,6 +44,12 @@ type Event struct {
 	// Message is the message's id; needed for Kind MessageStatus only.
 	Message []byte
 	Packet  *socketio.Packet
+	// Other is another id of a message, for readers whose Naming asks for it; empty
+	// for none. Again tells that its row was there before, and Created since when, in
+	// microseconds since 1970.
+	Other   []byte
+	Again   bool
+	Created int64
 }
 
 // Log is the recent past of all workspaces. See the package for who may call.

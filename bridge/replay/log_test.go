@@ -70,7 +70,7 @@ func (w *writer) conversation(s *replay.Space, next uint64, id string) []string 
 	names := []string{}
 	for next < w.log.Sequence() {
 		var packets []*socketio.Packet
-		packets, next = w.log.ReadConversation(s, nil, id, next, w.log.Sequence(), 3, true)
+		packets, next = w.log.ReadConversation(s, nil, id, next, w.log.Sequence(), 3, true, replay.Naming{})
 		names = w.append(names, packets)
 	}
 	return names
@@ -155,10 +155,10 @@ func TestReadingStopsWhereItIsTold(t *testing.T) {
 	if len(packets) != 3 || p.Next != 3 || p.Position.Commit != 3 {
 		t.Errorf("Read to 3: %d packets, %+v", len(packets), p)
 	}
-	if packets, next := w.log.ReadConversation(space, nil, "a", 1, 3, 10, true); len(packets) != 2 || next != 3 {
+	if packets, next := w.log.ReadConversation(space, nil, "a", 1, 3, 10, true, replay.Naming{}); len(packets) != 2 || next != 3 {
 		t.Errorf("ReadConversation from 1 to 3: %d packets, next %d", len(packets), next)
 	}
-	if packets, next := w.log.ReadConversation(space, nil, "a", 0, 5, 2, true); len(packets) != 2 || next != 2 {
+	if packets, next := w.log.ReadConversation(space, nil, "a", 0, 5, 2, true, replay.Naming{}); len(packets) != 2 || next != 2 {
 		t.Errorf("ReadConversation of two: %d packets, next %d", len(packets), next)
 	}
 }

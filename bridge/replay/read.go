@@ -21,6 +21,8 @@ type Scope struct {
 	// Bare leaves the offset out up to this position: for what is read out of
 	// order, and what a client that says it received more is given again.
 	Bare source.Position
+	// Naming is under which id messages are passed on.
+	Naming Naming
 	// Everything passes superseded events too: what a returning client gets,
 	// so that it sees what it would have seen live. Otherwise only the newest
 	// conversation and messageStatus events are passed on.
@@ -42,16 +44,10 @@ type Place struct {
 func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
 	if e.bare == nil {
 		bare := e.packet.WithoutLast()
-		size := int64(bare.Size())
-		if l.bytes+size > l.opts.MaxBytes {
-			return bare // there is no room to keep it
+		if !l.count(s, c, bare) {
+			return bare
 		}
 		e.bare = bare
-		l.bytes += size
-		s.size += size
-		c.size += size
-		s.busiest.grown(c.place)
-		l.largest.grown(s.place)
 	}
 	return e.bare
 }
@@ -81,12 +77,8 @@ func (l *Log) Read(s *Space, dst []*socketio.Packet, p Place, until uint64, limi
 				continue
 			}
 			p.Position, p.At = e.position(), e.at
-			switch {
-			case !scope.passes(e, slot.conv.id):
-			case e.position().Compare(scope.Bare) <= 0:
-				dst = append(dst, l.bare(s, slot.conv, e))
-			default:
-				dst = append(dst, e.packet)
+			if scope.passes(e, slot.conv.id) {
+				dst = append(dst, l.read(s, slot.conv, e, &scope.Naming, e.position().Compare(scope.Bare) <= 0))
 			}
 		}
 	}
@@ -105,7 +97,7 @@ func (sc *Scope) passes(e *entry, conversation string) bool {
 // no superseded ones and only with messages those of Kind Message, and returns the
 // sequence number from which to read on. The statuses must come along: a message of
 // the window is repeated as it was inserted, and its newer status has to follow it.
-func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation string, next, until uint64, limit int, messages bool) ([]*socketio.Packet, uint64) {
+func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation string, next, until uint64, limit int, messages bool, naming Naming) ([]*socketio.Packet, uint64) {
 	c := s.conversations[conversation]
 	if c == nil {
 		return dst, until
@@ -121,7 +113,7 @@ func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation st
 		}
 		seen++
 		if e.kind == contract.Message && messages || e.kind != contract.Message && !e.superseded {
-			dst = append(dst, l.bare(s, c, e))
+			dst = append(dst, l.read(s, c, e, &naming, true))
 		}
 	}
 	return dst, until

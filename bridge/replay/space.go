@@ -63,7 +63,7 @@ type status struct {
 	ordinal uint64
 }
 
-// entry is 56 bytes, and its slot in the order 24: a burst of 100,000 events is
+// entry is 64 bytes, and its slot in the order 24: a burst of 100,000 events is
 // to cost little beside its packets.
 type entry struct {
 	seq    uint64
@@ -71,6 +71,7 @@ type entry struct {
 	packet *socketio.Packet
 	bare   *socketio.Packet // packet without its offset; nil until somebody reads it
 	status *status          // Kind MessageStatus only
+	other  *otherName       // Kind Message only; nil where it has no other id
 	commit uint64
 	index  uint32
 	kind   contract.Kind
@@ -129,6 +130,9 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 		s.busiest.add(c)
 	}
 	ordinal := c.base + uint64(c.entries.len())
+	if len(ev.Other) > 0 {
+		e.other = &otherName{id: string(ev.Other), again: ev.Again, created: ev.Created}
+	}
 	switch ev.Kind {
 	case contract.Conversation:
 		if c.update > c.base {
@@ -173,6 +177,9 @@ func (s *Space) evict(c *conversation, weight int64) int64 {
 	size := int64(e.packet.Size())
 	if e.bare != nil {
 		size += int64(e.bare.Size())
+	}
+	if e.other != nil {
+		size += e.other.size()
 	}
 	if e.status != nil && e.status.conv == c && e.status.ordinal == c.base {
 		delete(s.statuses, e.status.message)

@@ -13,24 +13,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// What the bridge does not do yet, and which tests wait for it. Each is to be
-// true once it does.
-const (
-	// idsAsChatEngineHad: messages that a client may have had from ChatEngine
-	// come with the id that ChatEngine used.
-	idsAsChatEngineHad = false
-)
-
-// idsByProvider says that ChatEngine names messages by the provider's ids; the
-// gateway finds that out by itself.
+// idsByProvider has the bridge name messages as ChatEngine does; behind a gateway it
+// finds by itself for each client what it has to.
 var idsByProvider = map[string]string{"replay.message_ids": "provider"}
-
-func waitsFor(t *testing.T, done bool, what string) {
-	t.Helper()
-	if !done {
-		t.Skip("the bridge does not do this yet: " + what)
-	}
-}
 
 // shows wants that pages of a version of the CRM show nothing wrong, of the given
 // kinds.
@@ -69,10 +54,7 @@ func TestNewestCRMShows(t *testing.T) {
 
 // TestOlderCRMShows: the same of a CRM that knows messages by their id alone.
 func TestOlderCRMShows(t *testing.T) {
-	t.Run("in front", func(t *testing.T) {
-		waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
-		shownInFront(t, history.ByID)
-	})
+	t.Run("in front", func(t *testing.T) { shownInFront(t, history.ByID) })
 	t.Run("beside", func(t *testing.T) { shownBeside(t, history.ByID, idsByProvider) })
 }
 
@@ -119,7 +101,6 @@ func TestOwnSendsNewestCRM(t *testing.T) {
 
 // TestOwnSendsOlderCRM: the same of a CRM that knows messages by their id alone.
 func TestOwnSendsOlderCRM(t *testing.T) {
-	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
 	ownSends(t, history.ByID)
 }
 
@@ -187,7 +168,6 @@ func (w *world) stored(names []string, clients *failover.Clients) {
 // ChatEngine dies both come again, each under the id that it had. (Of what was
 // loaded the older CRM has stale statuses from ChatEngine itself.)
 func TestPageLoadedAtChatEngine(t *testing.T) {
-	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
 	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, gatewaySettings(engine))
@@ -210,7 +190,6 @@ func TestPageLoadedAtChatEngine(t *testing.T) {
 // TestPageLoadedWhileLocal: the page is loaded while the bridge serves, so that
 // everything has the rows' keys until ChatEngine is back.
 func TestPageLoadedWhileLocal(t *testing.T) {
-	waitsFor(t, idsAsChatEngineHad, "idsAsChatEngineHad")
 	w := newWorld(t, chatengine.Real)
 	engine := w.engine()
 	bridge := w.bridge(w.database, gatewaySettings(engine))

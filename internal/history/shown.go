@@ -27,10 +27,10 @@ type bubble struct {
 // Shown plays a history to a version of the CRM and returns the messages that
 // its page shows twice ("Once"), and, where the client was connected to the end
 // and nothing was left to come, those that it shows with another status than
-// their last one ("Current"). What is missing is Reliable's.
+// their last one ("Current"). A page shows what it has subscribed to, or all. What is missing is Reliable's.
 func (j *Judge) Shown(h *History, crm CRM) []Violation {
 	p := page{crm: crm, of: make(map[string][]*bubble), byID: make(map[string]*bubble), byProvider: make(map[string]*bubble)}
-	connected := false
+	connected, open := false, make(map[string]bool)
 	for i := range h.Entries {
 		e := &h.Entries[i]
 		switch {
@@ -38,8 +38,15 @@ func (j *Judge) Shown(h *History, crm CRM) []Violation {
 			connected = true
 		case e.Op == Disconnect:
 			connected = false
-		case e.Op == Load, e.Op == Receive && e.Kind == Message:
+		case e.Op == Subscribe:
+			open[e.Conversation] = true
+		case e.Op == Load:
 			p.message(i, e)
+		case e.Op == Receive && e.Kind == Message:
+			// To a client that has yet to subscribe ChatEngine sends all.
+			if len(open) == 0 || open[e.Conversation] {
+				p.message(i, e)
+			}
 		case e.Op == Receive && e.Kind == MessageStatus:
 			p.status(e)
 		}

@@ -26,6 +26,8 @@ func TestShown(t *testing.T) {
 		{"with the provider's id in messageStatus", live + "\n" + row + "\ns W read\ns row read", "Once", ""},
 		{"with the provider's id everywhere", live + "\n" + live + "\ns W read\ns row read", "", ""},
 		{"from the bridge to ChatEngine", row + "\ns W read", "Current", ""},
+		{"of what the page does not show", "open a\ns W read\n" + live, "", ""},
+		{"of what the page shows", "open a\nopen c\ns W read\n" + live, "Current", "Current"},
 		{"the client's own, by ChatEngine", "m opt opt opt pending\ns opt sent\ns W read", "Current", "Current"},
 		{"the client's own, then the bridge", "m opt - opt pending\nm row W opt sent\ns W read\ns row read", "Once Current", ""},
 	} {
@@ -55,8 +57,10 @@ func shownEntry(line string) history.Entry {
 			word[i] = ""
 		}
 	}
-	e := history.Entry{Op: history.Receive, Kind: history.Message, Message: "x"}
+	e := history.Entry{Op: history.Receive, Kind: history.Message, Message: "x", Conversation: "c"}
 	switch word[0] {
+	case "open":
+		return history.Entry{Op: history.Subscribe, Conversation: word[1]}
 	case "s":
 		e.Kind, e.As.ID, e.Status = history.MessageStatus, word[1], word[2]
 		return e

@@ -58,6 +58,11 @@ var mapper = []Mutant{
 		Old: `b.base = b.relatedIndex() + RelatedLimit*b.referenceRows`, New: `b.base = b.conversationIndex() + RelatedLimit*b.referenceRows`,
 	},
 	{
+		Name: "mapper: the client's id is not used", Why: "after a failover the CRM's own messages get no ticks",
+		File: "mapping/engine/send.go", Package: "mapping/engine", Tests: []string{"TestStatusUnderEveryName"},
+		Old: "\tfor n := range s.plan.Names {\n\t\tif !", New: "\tfor n := range min(len(s.plan.Names), 1) {\n\t\tif !",
+	},
+	{
 		Name: "mapper: the provider's id is not used", Why: "after a failover a client finds no message for the status",
 		File: "mapping/engine/render.go", Package: "mapping/engine", Tests: []string{"TestOwnSendsEvents"},
 		Old: "return len(r.other) <= r.env.Most", New: "return len(r.other) < 0",

@@ -32,6 +32,7 @@
 //	sent.go      what the bridge has sent, and which buffered events are not in it
 //	progress.go  how far the bridge is with the client
 //	feed.go      the connection to the bridge
+//	since.go     from when on a page has ChatEngine's ids
 //	batch.go     the bridge's events, written together
 //	packet.go    the few Socket.IO packets that matter
 //	outcome.go   how a hand-over ended, counters

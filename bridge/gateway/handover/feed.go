@@ -91,6 +91,7 @@ func newFeed(r *http.Request, header http.Header, to *Handover) *feed {
 			header.Del(name)
 		}
 	}
+	header.Del(SinceHeader)
 	Mark(header)
 	header.Set("Host", r.Host)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
@@ -103,7 +104,11 @@ func newFeed(r *http.Request, header http.Header, to *Handover) *feed {
 
 // start connects with the client's CONNECT packet. A pid and offset in it are
 // the bridge's own where the client was there before, and make the replay exact.
-func (f *feed) start(connect []byte) {
+// since is the client's, "" for none.
+func (f *feed) start(connect []byte, since string) {
+	if since != "" {
+		f.header.Set(SinceHeader, since)
+	}
 	f.ended.Go(func() { f.run(connect) })
 }
 

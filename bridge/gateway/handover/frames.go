@@ -72,11 +72,17 @@ func (h *Handover) pass(f frame.Frame) bool {
 		h.bufferEvent(f)
 		return true
 	}
-	if h.batch.writeAfter(f.Raw) != nil {
+	raw, accepts := f.Raw, isConnect(f.Payload) && h.acceptedAt.IsZero()
+	if accepts && h.since != "" {
+		if p := withSince(f.Payload, h.since); p != nil {
+			raw = frame.AppendText(nil, p)
+		}
+	}
+	if h.batch.writeAfter(raw) != nil {
 		return false
 	}
 	switch {
-	case isConnect(f.Payload) && h.acceptedAt.IsZero():
+	case accepts:
 		return h.accepted(time.Now())
 	case isConnectError(f.Payload):
 		h.endLocked(Refused)

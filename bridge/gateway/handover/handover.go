@@ -41,6 +41,7 @@ type Handover struct {
 	bufferUntil time.Time // when buffering ends, whether or not the bridge is ready
 	giveUpAt    time.Time // when the hand-over ends without the bridge
 	acceptedAt  time.Time // when ChatEngine accepted the client; zero before
+	since       string    // the client's, "" for none
 	progress    progress
 	buffer      buffer
 	early       []byte // the bridge's frames, until ChatEngine has accepted the client
@@ -98,7 +99,12 @@ func (h *Handover) connect(packet []byte) {
 		return
 	}
 	h.bufferUntil, h.giveUpAt = now.Add(h.service.opts.CatchUpWait), now.Add(h.service.opts.CatchUpLate)
-	h.feed.start(packet)
+	if since := h.service.opts.Since; since != nil {
+		if h.since = sinceOf(packet); h.since == "" {
+			h.since = since()
+		}
+	}
+	h.feed.start(packet, h.since)
 	h.step(now)
 }
 

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Options configure a Service. All but Logger are needed.
+// Options configure a Service. All but Since and
+// Logger are needed.
 type Options struct {
 	// Path is the Socket.IO path, without a trailing slash.
 	Path string
@@ -20,6 +21,9 @@ type Options struct {
 	// these names.
 	CatchUp, CatchUpWait, CatchUpLate time.Duration
 	Fresh                             func(since time.Time) bool
+	// Since, unless nil, tells how far the bridge has read, as one part of a private
+	// id: see since.go.
+	Since func() string
 	// Logger gets the errors of the bridge's HTTP server.
 	Logger *slog.Logger
 }
