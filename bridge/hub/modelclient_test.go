@@ -292,13 +292,18 @@ func (c *modelClient) missed() string {
 	return b.String()
 }
 
+// restored tells that a session of the client's was restored.
+func (c *modelClient) restored() bool {
+	return slices.ContainsFunc(c.h.Entries, func(e history.Entry) bool { return e.Op == history.Connect && e.Recovered })
+}
+
 // dump prints the history.
 func (c *modelClient) dump() string {
 	var b strings.Builder
 	for i, e := range c.h.Entries {
 		fmt.Fprintf(&b, "    %d %s %v recovered %v offset %v conv %s %s %v %s %s", i, e.At.Format("05.000"), e.Op, e.Recovered, e.Offset, e.Conversation, e.Kind, e.Position, e.Message, e.Status)
 		if e.Gap != nil {
-			fmt.Fprintf(&b, " gap %s to %s", e.Gap.Since.Format("05.000"), e.Gap.Until.Format("05.000"))
+			fmt.Fprintf(&b, " gap %s to %s of %q", e.Gap.Since.Format("05.000"), e.Gap.Until.Format("05.000"), e.Gap.Conversation)
 		}
 		b.WriteString("\n")
 	}
