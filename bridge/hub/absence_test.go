@@ -237,3 +237,23 @@ func TestFallsOutOfTheLog(t *testing.T) {
 		}
 	})
 }
+
+// TestSubscribesWhileHealed: what a client subscribes to while the tables are read is
+// read from them too.
+func TestSubscribesWhileHealed(t *testing.T) {
+	tables := &fakeTables{takes: 100 * time.Millisecond}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		m.away(c)
+		c.connect()
+		time.Sleep(50 * time.Millisecond)
+		c.subscribe("b")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "messages of a", len(c.messages("a")), 7)
+		wantCount(t, "messages of b", len(c.messages("b")), 2)
+		wantCount(t, "gaps", len(c.toldOf()), 0)
+		wantCount(t, "readings", len(tables.asked), 2)
+	})
+}
