@@ -92,9 +92,9 @@ var feeding = []Mutant{
 		New: "		case len(c.gaps) > 0:\n			c.gaps, done = nil, true\n		case len(c.absences) > 0:\n",
 	},
 	{
-		Name: "hub: the log is read before the tables", Why: "a client is cut, and its offset says that it has what it missed",
-		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestAwayIsMadeUpFor"},
-		Old: "		case len(c.absences) > 0:\n", New: "		case len(c.absences) > 0 && c.live:\n",
+		Name: "hub: the tables are read before a client can have subscribed", Why: "a client without subscriptions gets none of the messages that it missed",
+		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestAwayWithoutSubscriptions"},
+		Old: "			if c.scope == scopeUndecided {\n				// What it missed", New: "			if c.gone {\n				// What it missed",
 	},
 	{
 		Name: "hub: tables that cannot be read are not told of", Why: "what a client missed is gone in silence",
