@@ -153,13 +153,11 @@ func asksOf(t *testing.T, pool *pgxpool.Pool, spec *mapping.Spec) map[string]*hu
 	t.Helper()
 	asks := make(map[string]*hub.FarAsk)
 	since := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
-	m := spec.Tables()[0]
 	for i, table := range spec.Tables()[:2] {
 		conversation := pgx.Identifier{table.Columns[table.Key].Name}.Sanitize()
-		if i == 0 && m.Conversation >= 0 {
-			conversation = pgx.Identifier{m.Columns[m.Conversation].Name}.Sanitize()
-		} else if i == 0 {
-			conversation = "conversation_id"
+		if i == 0 {
+			slot, _ := spec.MessageTime()
+			conversation = pgx.Identifier{table.Columns[slot].Name}.Sanitize()
 		}
 		rows, err := pool.Query(t.Context(), fmt.Sprintf("select distinct %s::text, %s::text from %s where %[1]s is not null and %[2]s is not null",
 			pgx.Identifier{table.Columns[table.Workspace].Name}.Sanitize(), conversation, pgx.Identifier{table.Schema, table.Name}.Sanitize()))
