@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/mapping/contract"
+	"chatbridge/source"
 )
 
 // screen is what a CRM shows of a conversation: its messages in the order of their
@@ -180,5 +184,74 @@ func TestAwayForTooMuch(t *testing.T) {
 		}
 		c.leave()
 		d.stop()
+	}
+}
+
+// TestManyComeBack: 50 clients of one workspace that come back at once, each having
+// missed 20 messages of one of its 20 conversations, get all of them, one reading at a
+// time; and a client that stayed goes on getting its events.
+func TestManyComeBack(t *testing.T) {
+	t.Parallel()
+	const clients, conversations, each = 50, 20, 20
+	dsn := pgtest.DB(t, schemas.CRM)
+	conn, ids := crmDatabase(t, dsn, conversations+1)
+	stayed := ids[conversations]
+	w := &awayTest{t: t, conn: conn, ids: ids, dsn: dsn}
+	w.exec(`insert into messages (workspace_id, conversation_id, body, created_at)
+		select workspace_id, c.id, 'missed ' || n, now() - interval '1 hour' + n * interval '1 second' from conversations c, generate_series(1, $1) n where c.id <> $2`, each, stayed)
+	d := startDaemon(t, dsn, "BRIDGE_REPLAY_WINDOW=0s")
+	d.ready()
+	live := d.client(stayed)
+	d.live(1)
+	sent := 0
+	// latency is from a message's INSERT to its arrival at the client that stayed.
+	latency := func() time.Duration {
+		sent++
+		body, began := fmt.Sprintf("live %d", sent), time.Now()
+		w.exec(insertMessage, workspace, stayed, body)
+		live.await(body, func(events []event) bool { return bodies(events)[body] })
+		return time.Since(began)
+	}
+	median := func(all []time.Duration) time.Duration {
+		slices.Sort(all)
+		return all[len(all)/2]
+	}
+	var before, during []time.Duration
+	for range 10 {
+		before = append(before, latency())
+	}
+	left := hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: 1}, Commit: time.Now().Add(-2 * time.Hour)})
+	auth := map[string]any{"token": token(t, workspace), "pid": strings.Repeat("x", 20), "offset": string(left)}
+	began, done := time.Now(), make(chan time.Duration)
+	go func() {
+		var all sync.WaitGroup
+		for i := range clients {
+			all.Go(func() {
+				c := d.clientWith(auth, ids[i%conversations])
+				c.await("what it missed", func(events []event) bool { return len(bodies(events)) >= each })
+			})
+		}
+		all.Wait()
+		done <- time.Since(began)
+	}()
+	took := time.Duration(0)
+	for took == 0 {
+		select {
+		case took = <-done:
+		default:
+			during = append(during, latency())
+		}
+	}
+	s := d.Snapshot()
+	t.Logf("%d clients were caught up in %v; readings took %v and waited %v together; median latency of another client %v, before %v",
+		clients, took, s.Far.Spent, s.Far.Waited, median(during), median(before))
+	if s.Hub.FarHealed != clients || s.Far.Failures+s.Far.Refused != 0 || s.Hub.FarFailed != 0 {
+		t.Errorf("counted %d, %+v", s.Hub.FarHealed, s.Far)
+	}
+	if len(during) < 3 {
+		t.Errorf("only %d messages came to the client that stayed until all the others were caught up", len(during))
+	}
+	if was, is := median(before), median(during); is > 20*was+500*time.Millisecond {
+		t.Errorf("the latency of the client that stayed went from %v to %v", was, is)
 	}
 }

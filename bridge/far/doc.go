@@ -4,6 +4,7 @@
 //	reader.go  Reader: one client's reading, in parts
 //	plan.go    what a reading consists of: keys first, within bounds
 //	render.go  rows → the packets that the stream would have sent
+//	shared.go  what several clients are sent
 //	gate.go    who may read, and when
 //	stats.go   Stats
 //
@@ -24,7 +25,8 @@
 //
 // Options.Parallel readings ask the database at a time, one of each workspace. A
 // client's turn ends with each part: then the next workspace's is due. Whoever waits
-// longer than Options.Wait is refused. After a failure nobody asks for a while. Each
+// longer than Options.Wait is refused. What one client is sent is kept for a moment for
+// others that miss the same rows: it is shared memory of 16 MiB at most. After a failure nobody asks for a while. Each
 // question ends after Options.Timeout, in the server too.
 //
 // The package starts no goroutine. It imports mapping/..., socketio, source and

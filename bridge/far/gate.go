@@ -2,6 +2,7 @@ package far
 
 import (
 	"context"
+	"slices"
 	"sync"
 )
 
@@ -20,15 +21,19 @@ func newGate(n int) *gate {
 	return &gate{free: n, busy: make(map[string]bool), waiting: make(map[string][]chan struct{})}
 }
 
-// enter waits for the workspace's turn, or until ctx ends. After nil, leave must be
-// called.
-func (g *gate) enter(ctx context.Context, workspace string) error {
+// enter waits for the workspace's turn, or until ctx ends; first: before the others of
+// the workspace. After nil, leave must be called.
+func (g *gate) enter(ctx context.Context, workspace string, first bool) error {
 	g.mu.Lock()
 	turn := make(chan struct{})
 	if len(g.waiting[workspace]) == 0 {
 		g.turns = append(g.turns, workspace)
 	}
-	g.waiting[workspace] = append(g.waiting[workspace], turn)
+	if first {
+		g.waiting[workspace] = slices.Insert(g.waiting[workspace], 0, turn)
+	} else {
+		g.waiting[workspace] = append(g.waiting[workspace], turn)
+	}
 	g.admit()
 	g.mu.Unlock()
 	select {

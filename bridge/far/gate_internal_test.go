@@ -20,7 +20,7 @@ func TestGate(t *testing.T) {
 		leave := make(chan struct{})
 		wait := func(workspace string) {
 			go func() {
-				if err := g.enter(t.Context(), workspace); err != nil {
+				if err := g.enter(t.Context(), workspace, false); err != nil {
 					t.Error(err)
 				}
 				entered <- workspace
@@ -63,13 +63,13 @@ func TestGate(t *testing.T) {
 func TestGateGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
-		if err := g.enter(t.Context(), "a"); err != nil {
+		if err := g.enter(t.Context(), "a", false); err != nil {
 			t.Fatal(err)
 		}
 		for _, workspace := range []string{"a", "b"} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if err := g.enter(ctx, workspace); !errors.Is(err, context.DeadlineExceeded) {
+			if err := g.enter(ctx, workspace, false); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: %v", workspace, err)
 			}
 		}
@@ -78,7 +78,7 @@ func TestGateGivenUp(t *testing.T) {
 		}
 		g.leave("a")
 		for _, workspace := range slices.Repeat([]string{"b", "a"}, 3) {
-			if err := g.enter(t.Context(), workspace); err != nil {
+			if err := g.enter(t.Context(), workspace, false); err != nil {
 				t.Error(err)
 			}
 			g.leave(workspace)

@@ -44,6 +44,7 @@ type Reader struct {
 	conversationKey int
 	gate            *gate
 	workers         chan *worker
+	shared          shared
 	counters        counters
 
 	// mu guards the pause after a failure.
@@ -72,7 +73,7 @@ var (
 func New(pool *pgxpool.Pool, spec *mapping.Spec, opts Options) *Reader {
 	r := &Reader{
 		opts: opts, spec: spec, conversationKey: spec.Tables()[1].Key, gate: newGate(opts.Parallel),
-		workers: make(chan *worker, opts.Parallel), pause: retry.Backoff{Min: minPause, Max: maxPause},
+		workers: make(chan *worker, opts.Parallel), shared: shared{parts: make(map[string]sharedPart)}, pause: retry.Backoff{Min: minPause, Max: maxPause},
 	}
 	for range opts.Parallel {
 		r.workers <- &worker{past: lookup.NewPast(pool, spec), find: lookup.NewSQL(pool, spec, opts.Timeout)}
@@ -85,7 +86,7 @@ func New(pool *pgxpool.Pool, spec *mapping.Spec, opts Options) *Reader {
 func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]*socketio.Packet) error) (rest []hub.FarRest, err error) {
 	r.counters.readings.Add(1)
 	var parts []part
-	err = r.turn(ctx, ask.Workspace, func(ctx context.Context, w *worker) (err error) {
+	err = r.turn(ctx, ask.Workspace, false, func(ctx context.Context, w *worker) (err error) {
 		parts, rest, err = r.plan(ctx, w.past, ask)
 		return err
 	})
@@ -96,15 +97,10 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]*socketi
 		r.counters.truncated.Add(1)
 	}
 	for _, p := range parts {
-		var out rendered
-		err := r.turn(ctx, ask.Workspace, func(ctx context.Context, w *worker) (err error) {
-			out, err = r.render(ctx, w, ask.Workspace, p)
-			return err
-		})
+		out, err := r.part(ctx, ask, p)
 		if err != nil {
 			return nil, err
 		}
-		r.counters.rows.Add(uint64(out.rows))
 		for _, conversation := range out.leftOut {
 			rest = append(rest, hub.FarRest{Conversation: conversation, Since: earliest(ask, conversation), Until: ask.Until})
 		}
@@ -113,6 +109,27 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]*socketi
 		}
 	}
 	return rest, nil
+}
+
+// part returns what a part becomes: as it was read for another client, or now.
+func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendered, err error) {
+	key := sharedKey(ask.Workspace, p)
+	if out, ok := r.shared.get(key, ask.Until); ok {
+		return out, nil
+	}
+	err = r.turn(ctx, ask.Workspace, true, func(ctx context.Context, w *worker) (err error) {
+		var ok bool
+		if out, ok = r.shared.get(key, ask.Until); ok {
+			return nil
+		}
+		began := time.Now()
+		if out, err = r.render(ctx, w, ask.Workspace, p); err == nil {
+			r.shared.put(key, out, began)
+			r.counters.rows.Add(uint64(out.rows))
+		}
+		return err
+	})
+	return out, err
 }
 
 // earliest is since when something of the conversation is asked for.
@@ -126,15 +143,16 @@ func earliest(ask *hub.FarAsk, conversation string) time.Time {
 	return since
 }
 
-// turn waits for the workspace's turn, and lets f ask the database.
-func (r *Reader) turn(ctx context.Context, workspace string, f func(context.Context, *worker) error) error {
+// turn waits for the workspace's turn, and lets f ask the database. A reading that goes
+// on comes before those of its workspace that have yet to begin.
+func (r *Reader) turn(ctx context.Context, workspace string, goesOn bool, f func(context.Context, *worker) error) error {
 	if r.paused() {
 		r.counters.refused.Add(1)
 		return ErrPaused
 	}
 	began := time.Now()
 	waiting, cancel := context.WithTimeoutCause(ctx, r.opts.Wait, ErrBusy)
-	err := r.gate.enter(waiting, workspace)
+	err := r.gate.enter(waiting, workspace, goesOn)
 	cancel()
 	r.counters.waited.Add(int64(time.Since(began)))
 	if err != nil {
