@@ -222,7 +222,9 @@ type crm struct {
 	*sioclient.Client
 	t         *testing.T
 	connected chan struct{}
+	leave     func() // ends it
 	mu        sync.Mutex
+	pid       string // of its session
 	events    []event
 	changed   chan struct{}
 }
@@ -234,12 +236,21 @@ func (d *daemonTest) client(subscribe ...string) *crm {
 
 func (d *daemonTest) clientOf(workspace string, subscribe ...string) *crm {
 	d.t.Helper()
+	return d.clientWith(map[string]any{"token": token(d.t, workspace)}, subscribe...)
+}
+
+// clientWith is client with that CONNECT payload.
+func (d *daemonTest) clientWith(auth map[string]any, subscribe ...string) *crm {
+	d.t.Helper()
 	c := &crm{t: d.t, connected: make(chan struct{}, 100), changed: make(chan struct{}, 1)}
 	var err error
 	c.Client, err = sioclient.New(sioclient.Options{
-		URL: d.url, Auth: map[string]any{"token": token(d.t, workspace)},
+		URL: d.url, Auth: auth,
 		Backoff: sioclient.Backoff{Delay: 10 * time.Millisecond, Most: 200 * time.Millisecond},
-		OnConnect: func(sioclient.Session) {
+		OnConnect: func(s sioclient.Session) {
+			c.mu.Lock()
+			c.pid = s.PID
+			c.mu.Unlock()
 			for _, id := range subscribe {
 				_ = c.Emit("subscribe:conversation", id)
 			}
@@ -266,7 +277,8 @@ func (d *daemonTest) clientOf(workspace string, subscribe ...string) *crm {
 	ctx, cancel := context.WithCancel(d.t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = c.Run(ctx) }()
-	d.t.Cleanup(func() { cancel(); <-done })
+	c.leave = func() { cancel(); <-done }
+	d.t.Cleanup(c.leave)
 	<-c.connected
 	return c
 }

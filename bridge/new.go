@@ -79,7 +79,11 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.api, err = newAPI(cfg, authenticator, membership, newConversations(cfg, members, spec, key), sourceState{d.source}, log); err != nil {
+	tables, err := d.newFar(spec)
+	if err != nil {
+		return nil, err
+	}
+	if d.api, err = newAPI(cfg, authenticator, membership, tables, newConversations(cfg, members, spec, key), sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	d.descriptors.admitsOrigin = d.api.AdmitsOrigin
@@ -111,7 +115,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	d.observer = &observer{
 		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
-		auth: authenticator, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
+		auth: authenticator, tables: tables, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload,
 	}
 	return d, nil

@@ -8,6 +8,7 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/far"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/pipeline"
@@ -18,7 +19,7 @@ import (
 )
 
 // newAPI returns the server of the contract's /api/ws.
-func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, conversations api.Conversations, source sourceState, log *slog.Logger) (*api.Server, error) {
+func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *far.Reader, conversations api.Conversations, source sourceState, log *slog.Logger) (*api.Server, error) {
 	origins, err := access.NewOrigins(cfg.CORS.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("cors.origins: %w", err)
@@ -30,6 +31,9 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, conversat
 	feeding.Replay = replay.Options{
 		Window: cfg.Replay.Window, MaxEvents: cfg.Replay.MaxEvents, MaxBytes: int64(cfg.Replay.MaxBytes),
 		WorkspaceEvents: cfg.Limits.Workspace.ReplayEvents, WorkspaceBytes: int64(cfg.Limits.Workspace.ReplayBytes),
+	}
+	if tables != nil {
+		feeding.Far, feeding.FarLimit = tables, cfg.Replay.Far
 	}
 	w := cfg.Limits.Workspace
 	feeding.Workspace = hub.Shares{

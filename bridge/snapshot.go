@@ -6,6 +6,7 @@ import (
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/far"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
@@ -28,6 +29,7 @@ type observer struct {
 	pipeline *pipeline.Pipeline
 	api      *api.Server
 	auth     *auth.Authenticator
+	tables   *far.Reader      // nil where clients are not caught up from the tables
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
 	log      *logging.Log     // nil unless Options.Log is set
 	cert     *certificate     // nil without TLS
@@ -48,6 +50,10 @@ func (o *observer) snapshot() ops.Snapshot {
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}
 	o.source.Measure(&s)
+	if o.tables != nil {
+		t := o.tables.Stats()
+		s.Far = &t
+	}
 	if o.gateway != nil {
 		g := o.gateway.Stats()
 		s.Gateway = &g

@@ -241,6 +241,10 @@ type Replay struct {
 	MaxBytes  Size
 	// MessageIDs says by which id a message goes: see the values of it.
 	MessageIDs string
+	// Far is how far back clients are caught up from the database's tables; 0 for not
+	// at all. FarRows bounds the rows of one such catch-up.
+	Far     time.Duration
+	FarRows int
 	// StateFile stores the confirmed position across restarts. It is derived from $STATE_DIRECTORY where it is not set; empty for none.
 	StateFile string
 }

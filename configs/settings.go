@@ -109,6 +109,8 @@ func (c *Config) settings() []*field {
 		{key: "lookup.entries", def: "100000", kind: integer(&c.Lookup.Entries, 100, 100*million)},
 		{key: "lookup.bytes", def: "64MiB", kind: size(&c.Lookup.Bytes, 1<<20, 1<<40)},
 		{key: "replay.window", def: "60s", kind: duration(&c.Replay.Window, 0, time.Hour)},
+		{key: "replay.far", def: "24h", kind: duration(&c.Replay.Far, 0, 30*24*time.Hour)},
+		{key: "replay.far_rows", def: "5000", kind: integer(&c.Replay.FarRows, 1, 100_000)},
 		{key: "replay.max_events", def: "250000", kind: integer(&c.Replay.MaxEvents, 1, 100*million)},
 		{key: "replay.max_bytes", def: "128MiB", kind: size(&c.Replay.MaxBytes, 1<<20, 1<<40)},
 		{key: "replay.message_ids", def: MessageIDsAuto, kind: choice(&c.Replay.MessageIDs, MessageIDsAuto, MessageIDsRow, MessageIDsProvider)},

@@ -95,6 +95,12 @@ type place struct {
 // first, then the references. The caller must not change it.
 func (s *Spec) Tables() []Table { return s.tables }
 
+// MessageTime returns the places in the message table's Columns of the conversation's
+// key, and of the column that orders messages; the latter is -1 where there is none.
+func (s *Spec) MessageTime() (conversation, at int) {
+	return s.plan.Message.Conversation, s.plan.NewestBy
+}
+
 // Table returns the table of that role.
 func (s *Spec) Table(role string) (Table, bool) {
 	for _, t := range s.tables {

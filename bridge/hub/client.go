@@ -34,6 +34,7 @@ type Client struct {
 	view
 	reading
 	gapState
+	absenceState
 	footprint
 
 	gone bool
@@ -73,6 +74,7 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 		c.inherits = true // its subscriptions were dropped after Resume
 	}
 	if prior != nil {
+		c.continueAway(prior)
 		// Before begin and restore: what they note of the same gap is not counted again.
 		h.repeatGaps(c, prior)
 	}
@@ -108,6 +110,9 @@ func (h *Hub) Detach(c *Client) {
 	c.gone, c.left = true, time.Now()
 	if c.grace != nil {
 		c.grace.Stop()
+	}
+	if c.cancel != nil {
+		c.cancel()
 	}
 	for conversation := range c.subscriptions {
 		c.tenant.unsubscribe(conversation)

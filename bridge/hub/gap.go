@@ -2,6 +2,7 @@ package hub
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"chatbridge/bridge/replay"
@@ -129,7 +130,7 @@ func (g *gap) merge(p gap) {
 // the client proves at its next connection that it was told. Nil for any other
 // client. mu must be held.
 func (h *Hub) gapOffset(c *Client) []byte {
-	if c.live || c.everything || !c.main.Position.IsZero() || c.history != h.history {
+	if c.live || c.everything || c.unproven() || slices.ContainsFunc(c.gaps, func(g gap) bool { return g.conversation != "" }) || !c.main.Position.IsZero() || c.history != h.history {
 		return nil
 	}
 	before := h.log.First(c.tenant.space, min(c.main.Next, c.firstUnread()))
@@ -199,6 +200,9 @@ func (h *Hub) checkExtent(c *Client, e *extent) {
 		f = space.Messages()
 	}
 	if f.Seq > max(e.next, e.noted) {
+		if e.noted > 0 {
+			c.evictions++
+		}
 		e.noted = f.Seq
 		h.noteEvicted(c, e.conversation, e.promised, f)
 	}
@@ -211,6 +215,9 @@ func (h *Hub) checkMain(c *Client) {
 		return
 	}
 	c.lost = space.Lost()
+	if space.Missing().Seq > c.main.Next {
+		c.evictions++
+	}
 	since := c.promised
 	if c.main.At > 0 {
 		since = h.log.TimeOf(c.main.At, time.Now())
@@ -245,11 +252,12 @@ func (h *Hub) noteEvicted(c *Client, conversation string, since time.Time, f rep
 	if c.history != h.history {
 		g.reason, g.reload = gapHistory, true
 	}
-	h.noteGap(c, g)
+	h.noteMissing(c, g)
 }
 
-// cover notes a gap of the whole workspace up to a floor.
-func (h *Hub) cover(c *Client, g gap, f replay.Floor) {
+// covered returns a gap of the whole workspace up to a floor: no smaller one is
+// noted any more.
+func (h *Hub) covered(c *Client, g gap, f replay.Floor) gap {
 	c.covered, c.coveredSince = f.Seq, g.since
-	h.noteGap(c, g)
+	return g
 }

@@ -44,6 +44,10 @@ type Options struct {
 	// SessionBytes bounds what the subscriptions of all clients take, of those too
 	// that left and may come back; see memory.go. 0 is no bound.
 	SessionBytes int64
+	// Far reads what clients missed that is older than the log, back to FarLimit; nil
+	// for nothing: they are told of gaps.
+	Far      Tables
+	FarLimit time.Duration
 	// Workspace bounds what one workspace may take.
 	Workspace Shares
 	// Logger gets a line a minute for each kind of loss, and each limit that a
@@ -112,6 +116,7 @@ type Hub struct {
 	// limitLogged and limitsToLog are the same for limits.
 	limitLogged [limitCount]time.Time
 	limitsToLog []limitReached
+	farLoggedAt time.Time // when a failure of Options.Far was last logged
 
 	// pumps counts the goroutines that feed clients from the log; running is
 	// their context, ended by Run's return.

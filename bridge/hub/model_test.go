@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,10 +90,15 @@ type program struct {
 	// shares bound each workspace. Where floods are set, they alone may fill the log.
 	shares hub.Shares
 	floods bool
+	// tables are what the Hub reads of what the log does not hold, nil for none.
+	tables *fakeTables
 	ops    []op
 }
 
 const (
+	// maxHealings is how often one connection of a program may read the tables.
+	maxHealings = 8
+
 	modelWindow = 10 * time.Second
 	largeSize   = 5000
 )
@@ -145,6 +151,12 @@ func generate(seed uint64) program {
 	if seed%4 == 1 {
 		p.flood(rand.New(rand.NewPCG(seed, 8)))
 	}
+	if r := rand.New(rand.NewPCG(seed, 9)); r.IntN(2) == 0 {
+		p.tables = &fakeTables{rows: r.IntN(3) * 20, takes: time.Duration(r.IntN(3)) * 300 * time.Millisecond}
+		if r.IntN(3) == 0 {
+			p.tables.fails = func(n int) bool { return n%3 == 0 }
+		}
+	}
 	return p
 }
 
@@ -179,7 +191,9 @@ type model struct {
 	hub       *hub.Hub
 	stop      func()
 	clients   []*modelClient
+	truthMu   sync.Mutex // of appending to truth, and of the tables' reading
 	truth     history.Truth
+	published int // of truth's events: those that are in the tables
 	commit    uint64
 	epoch     int
 	// lost tells that a program is one in which something may be announced as
@@ -190,6 +204,9 @@ type model struct {
 // run runs a program, and returns what is wrong.
 func run(t *testing.T, p program) (wrong string) {
 	synctest.Test(t, func(t *testing.T) {
+		if p.tables != nil {
+			p.tables = &fakeTables{rows: p.tables.rows, fails: p.tables.fails, takes: p.tables.takes}
+		}
 		m := &model{p: p, lost: p.replay.MaxEvents < 1<<20 && !p.floods, commit: 100}
 		m.truth.Marks = map[string][]string{}
 		m.start(t)
@@ -217,9 +234,13 @@ func run(t *testing.T, p program) (wrong string) {
 func (m *model) start(t *testing.T) {
 	m.t = t
 	m.namespace = newFakeNamespace()
-	m.hub = hub.New(m.namespace, hub.Options{
+	o := hub.Options{
 		Replay: m.p.replay, SubscribeGrace: m.p.grace, MaxSubscriptions: 100, Workspace: m.p.shares, Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	if m.p.tables != nil {
+		o.Far, o.FarLimit = &tablesOf{m.p.tables, m}, 24*time.Hour
+	}
+	m.hub = hub.New(m.namespace, o)
 	m.namespace.hub = m.hub
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -310,10 +331,16 @@ type payload struct {
 func (m *model) publish(ws string, kind history.Kind, conv, message, status string, size int) {
 	now := time.Now()
 	at := source.Position{Commit: m.commit, Index: uint32(1 + m.epoch)} // no two histories share one
-	m.truth.Events = append(m.truth.Events, history.Event{
+	ev := history.Event{
 		Position: at, Kind: kind, Workspace: ws, Conversation: conv, Message: message, Status: status, At: now,
-	})
-	m.send(&m.truth.Events[len(m.truth.Events)-1], size)
+	}
+	m.truthMu.Lock()
+	m.truth.Events = append(m.truth.Events, ev)
+	m.truthMu.Unlock()
+	m.send(&ev, size)
+	m.truthMu.Lock()
+	m.published = len(m.truth.Events)
+	m.truthMu.Unlock()
 }
 
 func (m *model) send(ev *history.Event, size int) {
@@ -389,15 +416,24 @@ func (m *model) finish() string {
 	}
 	time.Sleep(20 * time.Second)
 	synctest.Wait()
-	judge := history.NewJudge(&m.truth, history.Bounds{
+	bounds := history.Bounds{
 		Window: modelWindow, Prompt: 10 * time.Minute, Grace: m.p.grace, CatchUp: time.Hour, Slack: time.Millisecond,
-	})
+	}
+	if m.p.tables != nil {
+		bounds.Repeats = maxHealings // what is in the tables may be in the log too
+	}
+	judge := history.NewJudge(&m.truth, bounds)
 	var wrong strings.Builder
 	for _, c := range m.clients {
 		c.h.End, c.h.Drained = time.Now(), true
 		var found []history.Violation
 		for _, v := range judge.All(&c.h) {
-			if v.Validator != "Prompt" { // a client that stalls is not prompt
+			switch {
+			case v.Validator == "Prompt": // a client that stalls is not prompt
+			case v.Validator == "Ordered" && m.p.tables != nil && c.restored() && !strings.Contains(v.String(), " came first after "):
+				// A restored session gets all states after its offset, also those that
+				// are older than what it had of the tables. The newest comes last.
+			default:
 				found = append(found, v)
 			}
 		}
@@ -443,6 +479,9 @@ func TestModel(t *testing.T) {
 
 func (p program) String() string {
 	var b strings.Builder
+	if p.tables != nil {
+		fmt.Fprintf(&b, "tables: %d rows, take %v, fail %v\n", p.tables.rows, p.tables.takes, p.tables.fails != nil)
+	}
 	fmt.Fprintf(&b, "log %d events, summed up %v, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.sumUp, p.maxPackets, p.maxBytes, p.clients)
 	for _, o := range p.ops {
 		fmt.Fprintf(&b, "  %v\n", o)

@@ -324,11 +324,19 @@ func (c *modelClient) misnamed() string {
 		if hasOther(ev) && names.Applies(ev.Position, false, 0) {
 			want = otherPrefix + want
 		}
+		if c.m.p.tables != nil && ev.At.UnixMicro() == c.names.Created {
+			continue // a row does not tell which of one moment's messages came before
+		}
 		if got := c.ids[ev.Message]; ev.Kind == history.Message && len(got) > 0 && !slices.Equal(got, []string{want}) {
 			fmt.Fprintf(&b, "%s got %v as %q, want %q alone\n", c.h.Client, ev, got, want)
 		}
 	}
 	return b.String()
+}
+
+// restored tells that a session of the client's was restored.
+func (c *modelClient) restored() bool {
+	return slices.ContainsFunc(c.h.Entries, func(e history.Entry) bool { return e.Op == history.Connect && e.Recovered })
 }
 
 // dump prints the history.
@@ -337,7 +345,7 @@ func (c *modelClient) dump() string {
 	for i, e := range c.h.Entries {
 		fmt.Fprintf(&b, "    %d %s %v recovered %v offset %v conv %s %s %v %s %s", i, e.At.Format("05.000"), e.Op, e.Recovered, e.Offset, e.Conversation, e.Kind, e.Position, e.Message, e.Status)
 		if e.Gap != nil {
-			fmt.Fprintf(&b, " gap %s to %s", e.Gap.Since.Format("05.000"), e.Gap.Until.Format("05.000"))
+			fmt.Fprintf(&b, " gap %s to %s of %q", e.Gap.Since.Format("05.000"), e.Gap.Until.Format("05.000"), e.Gap.Conversation)
 		}
 		b.WriteString("\n")
 	}

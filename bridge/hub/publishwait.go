@@ -127,7 +127,7 @@ func (h *Hub) victimNeeded() *tenant {
 	}
 	low, now := ^uint64(0), time.Now()
 	for c := range t.readers {
-		if c.pace.keepsReading(now) {
+		if len(c.healing) == 0 && c.pace.keepsReading(now) {
 			low = min(low, c.firstUnread())
 		}
 	}

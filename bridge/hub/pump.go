@@ -72,6 +72,15 @@ func (h *Hub) pump(c *Client, socket Socket) {
 		if !more {
 			return
 		}
+		if len(c.healing) > 0 {
+			if err := h.heal(c, socket); err != nil {
+				h.lock()
+				h.pumpEnded(c)
+				h.unlock()
+				return
+			}
+			continue
+		}
 		if wait > 0 {
 			_ = retry.Sleep(h.running, wait) // sending them shows that Run has ended
 		}
@@ -122,6 +131,14 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 		switch {
 		case len(c.gaps) > 0:
 			packets = h.appendGaps(c, buf)
+		case len(c.absences) > 0:
+			if c.scope == scopeUndecided {
+				// What it missed depends on it. What comes after must not come before.
+				h.pumpEnded(c)
+				return nil, 0, false
+			}
+			h.beginHealing(c)
+			return nil, 0, true
 		case len(c.backlog) > 0:
 			packets, done = h.readBacklog(c, buf)
 		case !c.live:
@@ -165,7 +182,7 @@ func (h *Hub) proof(c *Client) source.Position {
 // where the extent joins it. done: nothing was read.
 func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
 	e, at, space := c.backlog[0], c.main, c.tenant.space
-	if h.checkExtent(c, e); len(c.gaps) > 0 {
+	if h.checkExtent(c, e); c.lacks() {
 		return nil, true // they are sent first
 	}
 	if e.conversation == "" {
@@ -194,7 +211,7 @@ func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketi
 
 // readMain reads on in the client's main feed. done: nothing was read.
 func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
-	if h.checkMain(c); len(c.gaps) > 0 {
+	if h.checkMain(c); c.lacks() {
 		return nil, true
 	}
 	head := h.log.Sequence()
@@ -204,7 +221,7 @@ func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.P
 	if len(packets) > 0 || c.main.Next < head {
 		return packets, false
 	}
-	c.live = true
+	c.live, c.evictions = true, 0
 	c.socket.Pause(false)
 	return nil, true
 }

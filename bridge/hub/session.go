@@ -96,16 +96,16 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	space := c.tenant.space
 	if at := c.claim.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
 		if f := space.Missing(); f.Above(at) {
-			h.cover(c, gap{reason: gapAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)}, f)
+			h.noteAway(c, h.covered(c, gap{reason: gapAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)}, f))
 		}
 		if after := h.log.After(space, at); after < c.start {
 			c.owe(after, c.claim.Commit)
 		}
 	} else if !at.IsZero() && h.log.Head().IsZero() && c.claim.Commit.Before(c.promised) {
-		h.noteGap(c, gap{reason: gapAway, since: c.claim.Commit, until: c.promised})
+		h.noteAway(c, gap{reason: gapAway, since: c.claim.Commit, until: c.promised})
 	}
 	if until := h.log.TimeOf(space.Newest().At, now); space.Newest().Seq > max(c.start, c.covered) && !until.Before(c.promised) {
-		h.noteGap(c, gap{reason: gapWindow, since: c.promised, until: until})
+		h.noteMissing(c, gap{reason: gapWindow, since: c.promised, until: until})
 	}
 	c.main = replay.Place{Next: c.start}
 	c.all = extent{from: c.start, next: c.start, promised: c.promised}
@@ -128,13 +128,14 @@ func (h *Hub) owedSince(c *Client, began, now time.Time) {
 	case f.Seq == 0 || until.Before(began):
 		return
 	}
-	h.cover(c, gap{reason: gapAway, since: began, until: until}, f)
+	h.noteAway(c, h.covered(c, gap{reason: gapAway, since: began, until: until}, f))
 }
 
 // restore feeds a client that was here as prior from its claim on. It is owed all
 // that prior was still owed, because what of that arrived is not known.
 func (h *Hub) restore(c, prior *Client, now time.Time) {
 	h.stats.CatchUps[catchUpResume]++
+	c.resumed = true
 	space := c.tenant.space
 	if prior.history != h.history {
 		// It changed between Resume and Attach: the claim is of the old one.
@@ -146,7 +147,7 @@ func (h *Hub) restore(c, prior *Client, now time.Time) {
 			// Evicted between Resume and Attach. The client has been told that it is
 			// restored, so it is told of the gap.
 			f := space.Missing()
-			h.noteGap(c, gap{reason: gapEvicted, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)})
+			h.noteMissing(c, gap{reason: gapEvicted, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)})
 		}
 	}
 	for conversation, e := range prior.subscriptions {

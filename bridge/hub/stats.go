@@ -41,6 +41,9 @@ type Stats struct {
 	CaughtUp uint64
 	// Gaps counts the gaps that clients were told of, by why.
 	Gaps [gapReasonCount]uint64
+	// FarHealed counts how often what a client missed was read from the tables,
+	// FarFailed how often it could not be, FarPackets the packets that were sent.
+	FarHealed, FarFailed, FarPackets uint64
 	// Limits counts how often a limit was reached, by which.
 	Limits [limitCount]uint64
 	// SessionBytes is what the subscriptions of clients take, of those too that left

@@ -94,6 +94,7 @@ func (h *Hub) Subscribe(c *Client, conversation string) bool {
 	r := c.tenant.subscribe(h.namespace, conversation)
 	e := h.newExtent(c, r.conversation)
 	c.subscriptions[r.conversation] = e
+	h.noteSubscribed(c, e)
 	c.joinOrRead(e, r.room.roomOf(c))
 	if !e.joined {
 		h.stats.CatchUps[catchUpSubscribe]++

@@ -5,6 +5,7 @@ import (
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/far"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
@@ -34,6 +35,8 @@ type Snapshot struct {
 	Sockets  socketio.Stats
 	API      api.Stats
 	Auth     auth.Stats
+	// Far is nil where clients are not caught up from the tables.
+	Far *far.Stats
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64

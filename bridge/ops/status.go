@@ -172,6 +172,27 @@ func (s *Snapshot) statusReplay() object {
 		{"gaps", gaps},
 		{"pauses", s.Hub.Pauses},
 		{"pausedSeconds", s.Hub.Paused.Seconds()},
+		{"far", s.statusFar()},
+	}
+}
+
+// statusFar is the catching up from the tables, nil where there is none.
+func (s *Snapshot) statusFar() any {
+	if s.Far == nil {
+		return nil
+	}
+	return object{
+		{"madeUp", s.Hub.FarHealed},
+		{"failed", s.Hub.FarFailed},
+		{"packets", s.Hub.FarPackets},
+		{"readings", s.Far.Readings},
+		{"failures", s.Far.Failures},
+		{"refused", s.Far.Refused},
+		{"truncated", s.Far.Truncated},
+		{"rows", s.Far.Rows},
+		{"waiting", s.Far.Waiting},
+		{"waitedSeconds", s.Far.Waited.Seconds()},
+		{"spentSeconds", s.Far.Spent.Seconds()},
 	}
 }
 

@@ -25,6 +25,10 @@ func (n *Naming) Applies(at source.Position, again bool, created int64) bool {
 	return n.Other && at.Compare(n.Since) > 0 && (!again || created > n.Created)
 }
 
+// AppliesToRow tells the same of a message that is read from its row, created when that
+// says, in microseconds since 1970.
+func (n *Naming) AppliesToRow(created int64) bool { return n.Other && created > n.Created }
+
 // otherName is what an entry of a message has of its other id. Its packets are made
 // when somebody reads them, and counted with the entry.
 type otherName struct {

@@ -31,8 +31,11 @@ func Read(ctx context.Context, conn *pgx.Conn, cfg *configs.Config, spec *mappin
 	return want, nil
 }
 
-// conversation is the role of the table of conversations in a mapping.
-const conversation = "conversation"
+// The roles of the two main tables in a mapping.
+const (
+	message      = "message"
+	conversation = "conversation"
+)
 
 // configured is what the configuration and the mapping require of any database.
 func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
@@ -42,7 +45,7 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	}
 	for _, t := range spec.Tables() {
 		table := provision.Table{
-			Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true, Newest: newest(&t),
+			Schema: t.Schema, Name: t.Name, Publish: t.Stream, Lookup: true, Newest: newest(cfg, spec, &t),
 		}
 		if !t.Stream && t.By == conversation {
 			table.Offer, table.ByOperator = "a change of it, such as another name or picture, shows only with the conversation's next change", true
@@ -65,18 +68,22 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	return w
 }
 
-// newest names the columns by which a table's newest rows are looked up, nil where
-// none are.
-func newest(t *mapping.Table) *provision.Newest {
-	if t.Newest < 0 || t.Conversation < 0 || t.Workspace < 0 {
+// newest names the columns by which a table's newest rows are looked up, or those since
+// a time; nil where none are.
+func newest(cfg *configs.Config, spec *mapping.Spec, t *mapping.Table) *provision.Newest {
+	conversation, at := t.Conversation, t.Newest
+	if t.Role == message && cfg.Replay.Far > 0 {
+		conversation, at = spec.MessageTime()
+	}
+	if at < 0 || conversation < 0 || t.Workspace < 0 {
 		return nil
 	}
-	for _, slot := range []int{t.Conversation, t.Workspace} {
+	for _, slot := range []int{conversation, t.Workspace} {
 		if t.Columns[slot].Derived() { // an index on it is one on an expression
 			return nil
 		}
 	}
-	return &provision.Newest{Conversation: t.Columns[t.Conversation].Name, Workspace: t.Columns[t.Workspace].Name, Time: t.Columns[t.Newest].Name}
+	return &provision.Newest{Conversation: t.Columns[conversation].Name, Workspace: t.Columns[t.Workspace].Name, Time: t.Columns[at].Name}
 }
 
 // columnsRead returns those of a table's existing columns that the mapping reads.

@@ -16,14 +16,14 @@ func resumable(c *examined) []Violation {
 			}
 			ev := &c.truth.Events[a.event]
 			again := c.catchUps(n, ev)
-			if a.event <= n.offset && again == 0 {
+			if a.event <= n.offset && again == 0 && c.bounds.Repeats == 0 {
 				all = append(all, c.violation("Resumable", a.entry, a.event, "%v came after recovery from %v, which is not before it",
 					ev, c.h.Entries[n.first].Offset))
 			}
 		}
 		for i, count := range n.count {
 			ev := &c.truth.Events[i]
-			if may := 1 + c.catchUps(n, ev); i > n.offset && count > may {
+			if may := 1 + c.catchUps(n, ev) + max(c.bounds.Repeats, 0); i > n.offset && count > may {
 				all = append(all, c.violation("Resumable", n.first, i, "%v came %d times after recovery, may %d", ev, count, may))
 			}
 		}

@@ -31,10 +31,14 @@ var allowed = map[string][]string{
 	"bridge/auth":              {"bridge/auth/..."},
 	"bridge/replay":            {"source", "mapping/contract", "socketio", "socketio/..."},
 	"bridge/hub":               {"source", "mapping/contract", "socketio", "socketio/...", "bridge/replay"},
-	"bridge/gateway":           {"bridge/gateway/...", "bridge/access"},
-	"bridge/gateway/handover":  {"bridge/gateway/frame"},
-	"bridge/gateway/frame":     {},
-	"bridge/access":            {},
+	"bridge/far": {
+		"source", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/...", "mapping/lookup", "socketio", "socketio/...",
+		"bridge/hub", "bridge/replay",
+	},
+	"bridge/gateway":          {"bridge/gateway/...", "bridge/access"},
+	"bridge/gateway/handover": {"bridge/gateway/frame"},
+	"bridge/gateway/frame":    {},
+	"bridge/access":           {},
 	// No source but its vocabulary, no configuration.
 	"bridge/api": {
 		"source", "mapping/contract", "socketio", "socketio/...",
@@ -56,7 +60,7 @@ var allowed = map[string][]string{
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
-		"bridge/access", "bridge/api", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
 	},
 }
 

@@ -83,7 +83,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a client goes live before it is at the head", Why: "what was published while it read is missing",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestManyEventsOfOthers"},
-		Old: "	if len(packets) > 0 || c.main.Next < head {\n		return packets, false\n	}\n	c.live = true", New: "	if len(packets) > 0 {\n		return packets, false\n	}\n	c.live = true",
+		Old: "	if len(packets) > 0 || c.main.Next < head {\n		return packets, false\n	}\n	c.live, c.evictions = true, 0", New: "	if len(packets) > 0 {\n		return packets, false\n	}\n	c.live, c.evictions = true, 0",
 	},
 	{
 		Name: "hub: a lagging client reads on after what did not fit", Why: "the event that filled its queue is missing",
@@ -108,8 +108,43 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a client is told of gaps last", Why: "it is cut before it is told, and its offset says that it has everything",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "		case len(c.gaps) > 0:\n			packets = h.appendGaps(c, buf)\n		case len(c.backlog) > 0:\n			packets, done = h.readBacklog(c, buf)\n		case !c.live:\n			packets, done = h.readMain(c, buf)\n",
-		New: "		case len(c.backlog) > 0 && len(c.gaps) == 0:\n			packets, done = h.readBacklog(c, buf)\n		case !c.live && len(c.gaps) == 0:\n			packets, done = h.readMain(c, buf)\n		case len(c.gaps) > 0:\n			c.gaps = nil\n			done = true\n",
+		Old: "		case len(c.gaps) > 0:\n			packets = h.appendGaps(c, buf)\n		case len(c.absences) > 0:\n",
+		New: "		case len(c.gaps) > 0:\n			c.gaps, done = nil, true\n		case len(c.absences) > 0:\n",
+	},
+	{
+		Name: "hub: the tables are read before a client can have subscribed", Why: "a client without subscriptions gets none of the messages that it missed",
+		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestAwayWithoutSubscriptions"},
+		Old: "			if c.scope == scopeUndecided {\n				// What it missed", New: "			if c.gone {\n				// What it missed",
+	},
+	{
+		Name: "hub: tables that cannot be read are not told of", Why: "what a client missed is gone in silence",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestTablesAway"},
+		Old: "	for _, g := range was {\n		h.noteGap(c, g)\n", New: "	for _, g := range was {\n",
+	},
+	{
+		Name: "hub: what the tables leave out is not told of", Why: "what is too long ago is gone in silence",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestTooMuchMissed"},
+		Old: "			h.noteGap(c, rest)\n", New: "",
+	},
+	{
+		Name: "hub: a conversation subscribed after the tables were read was not missed", Why: "of all conversations but the first a client lacks what it missed",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestSubscribesWhileHealed"},
+		Old: "	g := c.away\n	g.conversation = e.conversation\n	h.noteMissing(c, g)\n", New: "",
+	},
+	{
+		Name: "far: rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
+		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
+		Old: "k.conv and m.%s%s = \"", New: "k.conv and m.%s%s >= \"",
+	},
+	{
+		Name: "far: what the bound leaves out is not said", Why: "a client that missed too much is not told",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBounded"},
+		Old: "	if more {\n		rest = append(rest, hub.FarRest{Conversation: conversation", New: "	if more && len(keys) == 0 {\n		rest = append(rest, hub.FarRest{Conversation: conversation",
+	},
+	{
+		Name: "far: a message that the client knows keeps its status", Why: "a message sent just before the client left shows an old status for ever",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestRead"},
+		Old: "	newest = append(repeated(messages, ask), without(newest, messages)...)\n", New: "	newest = without(newest, messages)\n",
 	},
 	{
 		Name: "hub: a gap that was sent to a broken connection counts as told", Why: "a client that was cut does not hear of what it lacks",

@@ -23,7 +23,9 @@ type sqlFetcher struct {
 	pool  *pgxpool.Pool
 	spec  *mapping.Spec
 	texts statements
-	known bool
+	// columns are the types of the tables' columns, those that may be read.
+	columns []columnTypes
+	known   bool
 	// rights are those that the role lacks, as of learnedAt.
 	rights    rights
 	learnedAt time.Time
@@ -48,6 +50,12 @@ func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup
 // fetch asks everything in one round trip; the first one, and one after the
 // tables or the role's rights changed, take another to learn the columns.
 func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
+	return s.once(ctx, func(pg *pgconn.PgConn, raw bool) error { return s.ask(ctx, pg, need, found, raw) })
+}
+
+// once asks over a connection of the pool, and asks again where the tables or the
+// role's rights have changed, or where raw helps.
+func (s *sqlFetcher) once(ctx context.Context, ask func(pg *pgconn.PgConn, raw bool) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("connect for lookups: %w", err)
@@ -60,16 +68,16 @@ func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(en
 			return err
 		}
 	}
-	err = s.ask(ctx, pg, need, found, false)
+	err = ask(pg, false)
 	switch code := sqlState(err); {
 	case !fresh && (shapeChanged(code) || code == denied):
 		if err = s.learn(ctx, pg); err == nil {
-			err = s.ask(ctx, pg, need, found, false)
+			err = ask(pg, false)
 		}
 	case untranslatable(code):
 		// What has no form in UTF-8 costs the batch its letters outside ASCII,
 		// not all that it lacks.
-		err = s.ask(ctx, pg, need, found, true)
+		err = ask(pg, true)
 	}
 	if sqlState(err) == denied {
 		return &DeniedError{Remedy: s.rights.remedy, Err: err}
@@ -133,7 +141,7 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 		s.lookup.warn(lacking.without + "; " + lacking.remedy)
 	}
 	s.rights, s.learnedAt = lacking, time.Now()
-	s.texts, s.known = newStatements(s.spec, columns), true
+	s.texts, s.columns, s.known = newStatements(s.spec, columns), columns, true
 	return nil
 }
 

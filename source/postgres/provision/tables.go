@@ -168,7 +168,7 @@ func (r *Report) newestIndex(ctx context.Context, conn *pgx.Conn, t Table, rel *
 	r.unindexed = append(r.unindexed, t)
 	r.add(Finding{
 		ID: "table.index", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s has no index on (%s)", t, columns),
-		Meaning: "each look-up of a conversation's newest message reads the table, and may take longer than lookup.timeout", Fix: t.createIndex(),
+		Meaning: "each look-up of a conversation's newest message reads the table, and may take longer than lookup.timeout; catching up a client that was away (replay.far) reads it for each conversation", Fix: t.createIndex(),
 	})
 	return nil
 }

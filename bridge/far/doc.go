@@ -1,0 +1,34 @@
+// Package far reads from the database's tables what clients missed that is older than
+// the replay log: it is the Hub's Tables (bridge/hub).
+//
+//	reader.go  Reader: one client's reading, in parts
+//	plan.go    what a reading consists of: keys first, within bounds
+//	render.go  rows → the packets that the stream would have sent
+//	shared.go  what several clients are sent
+//	gate.go    who may read, and when
+//	stats.go   Stats
+//
+// # What is read
+//
+// Of each conversation asked for, the keys of its messages since a time are read first,
+// the newest Options.Rows of all; then the keys of its newest messages, whose statuses
+// are sent because tables such as the CRM's do not tell when a status changed; then
+// those of the conversations that changed. Then the rows, in parts of a bounded size,
+// each with one question for itself and one for what its rows lack. So what a reading
+// holds in memory is bounded, and what a slow client has not taken yet is not read.
+//
+// Rows become events by an engine.Mapper, as in the stream: what is sent is what an
+// INSERT of the message, a change of its status, or an UPDATE of the conversation would
+// have made, byte for byte, as far as the row has it. No packet has an offset.
+//
+// # Bounds
+//
+// Options.Parallel readings ask the database at a time, one of each workspace. A
+// client's turn ends with each part: then the next workspace's is due. Whoever waits
+// longer than Options.Wait is refused. What one client is sent is kept for a moment for
+// others that miss the same rows: it is shared memory of 16 MiB at most. After a failure nobody asks for a while. Each
+// question ends after Options.Timeout, in the server too.
+//
+// The package starts no goroutine. It imports mapping/..., socketio, source and
+// bridge/hub, of which it implements an interface; no configuration.
+package far

@@ -1,0 +1,204 @@
+package far
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"chatbridge/bridge/hub"
+	"chatbridge/internal/retry"
+	"chatbridge/mapping"
+	"chatbridge/mapping/lookup"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Options bounds a Reader.
+type Options struct {
+	// Rows bounds the messages, and the conversations, of one reading: the newest are
+	// sent.
+	Rows int
+	// Parallel bounds the readings that ask the database at a time. The pool needs a
+	// connection for each, and one more.
+	Parallel int
+	// Timeout is how long the database may take for one part of a reading, Wait how
+	// long a reading may wait for its turn.
+	Timeout, Wait time.Duration
+	// EventBytes bounds an event, as engine.Options does.
+	EventBytes int
+	// ChatEngineIDs: messages go under the ids that ChatEngine uses, to all clients.
+	ChatEngineIDs bool
+}
+
+// DefaultOptions reads 5,000 rows, two readings at a time, 5 s for each part, 30 s for
+// a turn.
+func DefaultOptions() Options {
+	return Options{Rows: 5000, Parallel: 2, Timeout: 5 * time.Second, Wait: 30 * time.Second}
+}
+
+// Reader reads what clients missed from the tables. Any goroutine may use it.
+type Reader struct {
+	opts     Options
+	spec     *mapping.Spec
+	gate     *gate
+	workers  chan *worker
+	shared   shared
+	counters counters
+
+	// mu guards the pause after a failure.
+	mu          sync.Mutex
+	pause       retry.Backoff
+	pausedUntil time.Time
+}
+
+var _ hub.Tables = (*Reader)(nil)
+
+// After a failure nothing is read for a while: minPause at first, twice as long after
+// each failure in a row, maxPause at most.
+const (
+	minPause = 250 * time.Millisecond
+	maxPause = 10 * time.Second
+)
+
+// Errors of Read that are none of the database's.
+var (
+	ErrPaused = errors.New("reading the tables pauses after a failure")
+	ErrBusy   = errors.New("the tables are being read for others for too long")
+)
+
+// New returns a Reader that reads over pool, which stays its caller's to close. Its
+// role needs what lookup.NewSQL's does.
+func New(pool *pgxpool.Pool, spec *mapping.Spec, opts Options) *Reader {
+	r := &Reader{
+		opts: opts, spec: spec, gate: newGate(opts.Parallel),
+		workers: make(chan *worker, opts.Parallel), shared: shared{parts: make(map[string]sharedPart)}, pause: retry.Backoff{Min: minPause, Max: maxPause},
+	}
+	for range opts.Parallel {
+		r.workers <- &worker{past: lookup.NewPast(pool, spec), find: lookup.NewSQL(pool, spec, opts.Timeout)}
+	}
+	return r
+}
+
+// Read implements hub.Tables. The error is ErrPaused, ErrBusy, or the database's; what
+// send returns is passed on.
+func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarPacket) error) (rest []hub.FarRest, err error) {
+	r.counters.readings.Add(1)
+	var parts []part
+	err = r.turn(ctx, ask.Workspace, false, func(ctx context.Context, w *worker) (err error) {
+		parts, rest, err = r.plan(ctx, w.past, ask)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) > 0 {
+		r.counters.truncated.Add(1)
+	}
+	for _, p := range parts {
+		out, err := r.part(ctx, ask, p)
+		if err != nil {
+			return nil, err
+		}
+		for _, conversation := range out.leftOut {
+			rest = append(rest, hub.FarRest{Conversation: conversation, Since: earliest(ask, conversation), Until: ask.Until})
+		}
+		if err := send(out.packets); err != nil {
+			return nil, err
+		}
+	}
+	return rest, nil
+}
+
+// part returns what a part becomes: as it was read for another client, or now.
+func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendered, err error) {
+	key := sharedKey(ask.Workspace, p)
+	if out, ok := r.shared.get(key, ask.Until); ok {
+		return out, nil
+	}
+	err = r.turn(ctx, ask.Workspace, true, func(ctx context.Context, w *worker) (err error) {
+		var ok bool
+		if out, ok = r.shared.get(key, ask.Until); ok {
+			return nil
+		}
+		began := time.Now()
+		if out, err = r.render(ctx, w, ask.Workspace, p); err == nil {
+			r.shared.put(key, out, began)
+			r.counters.rows.Add(uint64(out.rows))
+		}
+		return err
+	})
+	return out, err
+}
+
+// earliest is since when something of the conversation is asked for.
+func earliest(ask *hub.FarAsk, conversation string) time.Time {
+	since := ask.Until
+	for _, t := range []time.Time{ask.Conversations, ask.Messages, ask.Of[conversation]} {
+		if !t.IsZero() && t.Before(since) {
+			since = t
+		}
+	}
+	return since
+}
+
+// turn waits for the workspace's turn, and lets f ask the database. A reading that goes
+// on comes before those of its workspace that have yet to begin.
+func (r *Reader) turn(ctx context.Context, workspace string, goesOn bool, f func(context.Context, *worker) error) error {
+	if r.paused() {
+		r.counters.refused.Add(1)
+		return ErrPaused
+	}
+	began := time.Now()
+	waiting, cancel := context.WithTimeoutCause(ctx, r.opts.Wait, ErrBusy)
+	err := r.gate.enter(waiting, workspace, goesOn)
+	cancel()
+	r.counters.waited.Add(int64(time.Since(began)))
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		r.counters.refused.Add(1)
+		return ErrBusy
+	}
+	defer r.gate.leave(workspace)
+	if r.paused() { // since it began to wait
+		r.counters.refused.Add(1)
+		return ErrPaused
+	}
+	w := <-r.workers
+	defer func() { r.workers <- w }()
+	asking, cancel := context.WithTimeout(ctx, r.opts.Timeout)
+	defer cancel()
+	began = time.Now()
+	err = f(asking, w)
+	r.counters.spent.Add(int64(time.Since(began)))
+	if ctx.Err() != nil {
+		return ctx.Err() // the client has gone
+	}
+	r.note(err)
+	if err != nil {
+		r.counters.failures.Add(1)
+		return fmt.Errorf("read the tables: %w", err)
+	}
+	return nil
+}
+
+func (r *Reader) paused() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Now().Before(r.pausedUntil)
+}
+
+// note begins or ends the pause.
+func (r *Reader) note(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil {
+		r.pausedUntil = time.Time{}
+		r.pause.Reset()
+		return
+	}
+	r.pausedUntil = time.Now().Add(r.pause.Next())
+}

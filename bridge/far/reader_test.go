@@ -1,0 +1,261 @@
+package far_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/bridge/far"
+	"chatbridge/bridge/hub"
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/mapping"
+	"chatbridge/mapping/lookup"
+	"chatbridge/socketio"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+const rows = `
+create function u(t text) returns uuid language sql immutable as
+  $$ select ('00000000-0000-4000-8000-' || lpad(t, 12, '0'))::uuid $$;
+insert into contacts (id, workspace_id, name, phone) values (u('a1'), u('f1'), 'Ana', '5511987654321'), (u('a2'), u('f2'), 'Bia', '5511987654322');
+insert into conversations (id, workspace_id, contact_id, updated_at) values
+  (u('c1'), u('f1'), u('a1'), '2026-01-01'), (u('c2'), u('f1'), u('a1'), '2026-03-01'), (u('c3'), u('f1'), u('a1'), '2026-01-01'), (u('c9'), u('f2'), u('a2'), '2026-03-01');
+insert into messages (id, conversation_id, workspace_id, body, status, created_at, external_id) values
+  (u('b1'), u('c1'), u('f1'), 'before', 'read', '2026-01-30', 'WA1'), (u('b2'), u('c1'), u('f1'), 'one', 'DELIVERY_ACK', '2026-02-02', null),
+  (u('b3'), u('c1'), u('f1'), 'two', 'sent', '2026-02-03', null), (u('b4'), u('c2'), u('f1'), 'elsewhere', 'sent', '2026-02-04', null),
+  (u('b8'), u('c1'), u('f2'), 'of another workspace', 'read', '2026-02-03', null), (u('b9'), u('c9'), u('f2'), 'theirs', 'read', '2026-02-03', null);
+`
+
+func id(s string) string { return "00000000-0000-4000-8000-" + strings.Repeat("0", 12-len(s)) + s }
+
+func spec(t testing.TB) *mapping.Spec {
+	t.Helper()
+	s, err := mapping.Load("crm", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func pool(t testing.TB, url string) *pgxpool.Pool {
+	t.Helper()
+	p, err := lookup.NewPool(url, lookup.PoolOptions{MaxConns: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func at(month time.Month, day int) time.Time {
+	return time.Date(2026, month, day, 0, 0, 0, 0, time.UTC)
+}
+
+// read returns what a Read sends: the event, what it is of, and what it says.
+func read(t *testing.T, r *far.Reader, ask *hub.FarAsk) (got []string, rest []hub.FarRest) {
+	t.Helper()
+	ask.Workspace, ask.Until = id("f1"), at(4, 1)
+	rest, err := r.Read(t.Context(), ask, func(packets []hub.FarPacket) error {
+		for _, p := range packets {
+			got = append(got, line(t, p.Packet))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return got, rest
+}
+
+func line(t *testing.T, p *socketio.Packet) string {
+	t.Helper()
+	var args []json.RawMessage
+	var name string
+	var e struct {
+		ID, MessageID, Content, Status string
+		LastMessage                    struct{ Content string }
+		Participants                   []struct{ Name string }
+	}
+	if err := errors.Join(json.Unmarshal(p.Text()[1:], &args), json.Unmarshal(args[0], &name), json.Unmarshal(args[1], &e)); err != nil || len(args) != 2 {
+		t.Errorf("%s: %v, %d arguments", p.Text(), err, len(args))
+	}
+	out := name + " " + strings.TrimLeft(strings.TrimPrefix(e.ID+e.MessageID, "00000000-0000-4000-8000-"), "0")
+	for _, s := range []string{e.Content, e.Status, e.LastMessage.Content} {
+		if s != "" {
+			out += " " + s
+		}
+	}
+	for _, p := range e.Participants {
+		out += " " + p.Name
+	}
+	return out
+}
+
+func same(t *testing.T, what string, got []string, want ...string) {
+	t.Helper()
+	if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
+		t.Errorf("%s: got\n%s\nwant\n%s", what, g, w)
+	}
+}
+
+// TestRead: messages, oldest first, with their present status; the statuses of those
+// before, under each id; the conversations that changed. Of the one workspace alone,
+// also where another's rows name its conversations.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows)), spec(t), far.DefaultOptions())
+	since := at(2, 1)
+	got, rest := read(t, r, &hub.FarAsk{Conversations: since, Of: map[string]time.Time{id("c1"): since, "no such": since, id("c9"): since}})
+	conversations := []string{"conversation c1 two Ana", "conversation c2 elsewhere Ana"}
+	same(t, "one conversation", got, append([]string{"message b2 one delivered", "message b3 two sent", "messageStatus b1 read", "messageStatus WA1 read"}, conversations...)...)
+	got, more := read(t, r, &hub.FarAsk{Conversations: since, Messages: since})
+	same(t, "all", got, append([]string{
+		"message b2 one delivered", "message b3 two sent", "message b4 elsewhere sent", "messageStatus b1 read", "messageStatus WA1 read",
+	}, conversations...)...)
+	same(t, "what was left out", []string{fmt.Sprint(len(rest) + len(more))}, "0")
+	got, _ = read(t, r, &hub.FarAsk{Of: map[string]time.Time{id("c2"): since}})
+	same(t, "messages alone", got, "message b4 elsewhere sent")
+	// A message that the client may know, which it then ignores, has its status sent.
+	got, _ = read(t, r, &hub.FarAsk{Of: map[string]time.Time{id("c2"): at(2, 4).Add(slackHalf)}})
+	same(t, "at the edge", got, "message b4 elsewhere sent", "messageStatus b4 sent")
+	if s := r.Stats(); s.Readings != 4 || s.Rows != 10 || s.Failures+s.Refused+s.Truncated != 0 || s.Waiting != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// slackHalf is below what rows are read earlier than asked for.
+const slackHalf = 30 * time.Second
+
+// TestReadBounded: of more than Rows the newest come, and the rest is said; what is sent
+// at once is bounded, also in bytes.
+func TestReadBounded(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.Rows = 300
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows, `
+		insert into messages (conversation_id, workspace_id, body, created_at)
+		select u('c1'), u('f1'), n || ' ' || repeat('x', case when n > 390 then 1000000 else 0 end), '2026-03-01'::timestamptz + n * interval '1 minute' from generate_series(1, 400) n`)), spec(t), o)
+	since, n, largest := at(2, 1), 0, 0
+	ask := &hub.FarAsk{Workspace: id("f1"), Until: at(4, 1), Of: map[string]time.Time{id("c1"): since}}
+	first := ""
+	rest, err := r.Read(t.Context(), ask, func(packets []hub.FarPacket) error {
+		size := 0
+		for _, p := range packets {
+			size += p.Size()
+			if n++; n == 1 {
+				first = line(t, p.Packet)
+			}
+		}
+		if largest = max(largest, size); len(packets) > 128 {
+			t.Errorf("%d packets at once", len(packets))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rest) != 1 || rest[0].Conversation != id("c1") || !rest[0].Since.Equal(since) || !rest[0].Until.Equal(at(3, 1).Add(101*time.Minute)) {
+		t.Errorf("left out %+v", rest)
+	}
+	if !strings.Contains(first, " 101 ") || n != 300 || largest > 3<<20 || largest < 1<<20 {
+		t.Errorf("%d packets, %d bytes at once, the first is %s", n, largest, first)
+	}
+	if s := r.Stats(); s.Truncated != 1 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// TestReadFails: the error is the database's, and the next reading is refused at once.
+// A client that goes is no failure.
+func TestReadFails(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	r := far.New(pool(t, url), spec(t), far.DefaultOptions())
+	ask := &hub.FarAsk{Workspace: id("f1"), Until: at(4, 1), Conversations: at(1, 1)}
+	send := func([]hub.FarPacket) error { return nil }
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Read(gone, ask, send); !errors.Is(err, context.Canceled) {
+		t.Errorf("the client has gone: %v", err)
+	}
+	refused := errors.New("refused")
+	if _, err := r.Read(t.Context(), ask, func([]hub.FarPacket) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("sending fails: %v", err)
+	}
+	if s := r.Stats(); s.Failures != 0 {
+		t.Errorf("counted %+v", s)
+	}
+	if err := pgtest.Exec(t.Context(), url, "alter table messages rename to elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Read(t.Context(), ask, send); err == nil || errors.Is(err, far.ErrPaused) {
+		t.Errorf("without a table: %v", err)
+	}
+	if _, err := r.Read(t.Context(), ask, send); !errors.Is(err, far.ErrPaused) {
+		t.Errorf("just after a failure: %v", err)
+	}
+	if s := r.Stats(); s.Failures != 1 || s.Refused != 1 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// TestReadEnds: a table that is locked keeps a reading no longer than its time limit.
+func TestReadEnds(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	o := far.DefaultOptions()
+	o.Timeout = 200 * time.Millisecond
+	r, locker := far.New(pool(t, url), spec(t), o), pool(t, url)
+	tx, err := locker.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), "lock table conversations"); err != nil {
+		t.Fatal(err)
+	}
+	ask := &hub.FarAsk{Workspace: id("f1"), Until: at(4, 1), Conversations: at(1, 1)}
+	if _, err := r.Read(t.Context(), ask, func([]hub.FarPacket) error { return nil }); err == nil {
+		t.Error("a locked table was read")
+	}
+}
+
+// TestReadShared: clients that ask for the same rows are sent what was read for the first
+// one, unless what happened since may not be in their log; a reading of one workspace is
+// never shown to another.
+func TestReadShared(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows)
+	r := far.New(pool(t, url), spec(t), far.DefaultOptions())
+	ask := func(until time.Time) (statuses []string) {
+		t.Helper()
+		_, err := r.Read(t.Context(), &hub.FarAsk{Workspace: id("f1"), Until: until, Of: map[string]time.Time{id("c2"): at(2, 1)}}, func(packets []hub.FarPacket) error {
+			for _, p := range packets {
+				statuses = append(statuses, line(t, p.Packet))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		return statuses
+	}
+	same(t, "read", ask(at(4, 1)), "message b4 elsewhere sent")
+	if err := pgtest.Exec(t.Context(), url, "update messages set status = 'read'"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "shared", ask(at(4, 1)), "message b4 elsewhere sent")
+	if s := r.Stats(); s.Rows != 1 {
+		t.Errorf("counted %+v", s)
+	}
+	same(t, "read again", ask(time.Now()), "message b4 elsewhere read")
+	if s := r.Stats(); s.Rows != 2 {
+		t.Errorf("counted %+v", s)
+	}
+}

@@ -1,0 +1,37 @@
+package far
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Stats counts what a Reader did since its start.
+type Stats struct {
+	// Readings were begun, Failures of them failed; those that found no turn in time,
+	// or were refused shortly after a failure, are Refused.
+	Readings, Failures, Refused uint64
+	// Rows were made events of.
+	Rows uint64
+	// Truncated counts readings of which a bound left out the oldest part.
+	Truncated uint64
+	// Waiting wait for their turn now.
+	Waiting int
+	// Waited and Spent are the time for which readings waited for their turns, and
+	// that they took of the database.
+	Waited, Spent time.Duration
+}
+
+type counters struct {
+	readings, failures, refused, rows, truncated atomic.Uint64
+	waited, spent                                atomic.Int64
+}
+
+// Stats returns a snapshot. Any goroutine may call it.
+func (r *Reader) Stats() Stats {
+	c := &r.counters
+	return Stats{
+		Readings: c.readings.Load(), Failures: c.failures.Load(), Refused: c.refused.Load(), Rows: c.rows.Load(),
+		Truncated: c.truncated.Load(), Waiting: r.gate.waits(),
+		Waited: time.Duration(c.waited.Load()), Spent: time.Duration(c.spent.Load()),
+	}
+}

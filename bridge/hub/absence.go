@@ -1,0 +1,309 @@
+package hub
+
+import (
+	"context"
+	"time"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/internal/retry"
+	"chatbridge/socketio"
+)
+
+// Tables are where the Hub reads what its log does not hold any more: the database's
+// tables. Read sends the rows of one workspace, at their present state, as packets
+// without offsets: messages of the asked conversations, oldest first, then the
+// statuses of these conversations' newest messages, then the conversations that
+// changed. send waits for the client; what it was given is its caller's no more. Read
+// ends when ctx does. It returns what it left out because that was too much: of
+// anything the newest is sent. After an error, part of what was asked may have been
+// sent. It is called from many goroutines, never under the Hub's lock.
+type Tables interface {
+	Read(ctx context.Context, ask *FarAsk, send func([]FarPacket) error) (rest []FarRest, err error)
+}
+
+// FarPacket is one event of a row.
+type FarPacket struct {
+	*socketio.Packet
+	// Other is the id by which ChatEngine names a message, "" where that is the packet's
+	// or not known; Created is when its row was created, in microseconds since 1970.
+	Other   string
+	Created int64
+}
+
+// FarAsk is what one client lacks of one workspace.
+type FarAsk struct {
+	Workspace string
+	// Conversations is since when the workspace's conversations are asked for, Messages
+	// since when the messages of all of them; zero: not at all.
+	Conversations, Messages time.Time
+	// Of is since when single conversations' messages are asked for, by the
+	// conversation.
+	Of map[string]time.Time
+	// Until is up to when messages are asked for: the log has those that were published
+	// later. It is by this process's clock.
+	Until time.Time
+}
+
+// FarRest is what a Read left out.
+type FarRest struct {
+	Conversation string // "" is the whole workspace
+	Since, Until time.Time
+}
+
+// absenceState is what the log could not give a client, and the tables are to.
+type absenceState struct {
+	// absences are still to be made up for, before anything else is sent.
+	absences []gap
+	// healing are those that are being made up for now, cancel ends that.
+	healing []gap
+	cancel  context.CancelFunc
+	// away is the client's absence before it connected, if the log does not reach
+	// back to it: what it subscribes to now has been missed since then.
+	away gap
+	// evictions counts how often in a row its main feed fell out of the log while it
+	// was being healed.
+	evictions int
+	// resumed: its session was restored.
+	resumed bool
+}
+
+// maxEvictions is how often in a row eviction may overtake one client before it is
+// told of a gap. It bounds what a client that reads too slowly costs.
+const maxEvictions = 3
+
+// noteMissing notes what the log cannot give a client. It is read from the tables
+// where there are any, else it is a gap. mu must be held.
+func (h *Hub) noteMissing(c *Client, g gap) {
+	if h.opts.Far == nil || g.reload || g.since.IsZero() || c.evictions >= maxEvictions {
+		h.noteGap(c, g)
+		return
+	}
+	for i := range c.absences {
+		if p := &c.absences[i]; p.conversation == g.conversation || p.conversation == "" {
+			p.merge(g)
+			return
+		}
+	}
+	c.absences = append(c.absences, g)
+}
+
+// noteAway notes an absence that ended when the client connected.
+func (h *Hub) noteAway(c *Client, g gap) {
+	h.noteMissing(c, g)
+	if len(c.absences) > 0 {
+		c.away = c.absences[0]
+	}
+}
+
+// continueAway lets a client that came back at once go on with its prior's absence:
+// it may not have made all of its subscriptions yet.
+func (c *Client) continueAway(prior *Client) {
+	if prior.left.Sub(prior.attached) <= replay.Slack/2 {
+		c.away = prior.away
+	}
+}
+
+// noteSubscribed notes what a client that has just connected missed, while it was
+// away, of a conversation to which it subscribes. mu must be held.
+func (h *Hub) noteSubscribed(c *Client, e *extent) {
+	if c.away.since.IsZero() || time.Since(c.attached) > replay.Slack/2 {
+		return
+	}
+	g := c.away
+	g.conversation = e.conversation
+	h.noteMissing(c, g)
+}
+
+// lacks tells that something is to be sent before what comes from the log.
+func (c *Client) lacks() bool { return len(c.gaps)+len(c.absences) > 0 }
+
+// unproven tells that an offset would not prove that the client had received what it
+// missed.
+func (c *Client) unproven() bool {
+	return len(c.absences)+len(c.healing) > 0 || !c.away.since.IsZero()
+}
+
+// beginHealing takes the client's absences, and notes as gaps what of them is too
+// long ago. mu must be held.
+func (h *Hub) beginHealing(c *Client) {
+	oldest := time.Now().Add(-h.opts.FarLimit)
+	for _, g := range c.absences {
+		if g.since.Before(oldest) {
+			rest := g
+			rest.until = minTime(g.until, oldest)
+			h.noteGap(c, rest)
+			g.since = oldest
+		}
+		c.healing = append(c.healing, g)
+		if g.conversation == "" {
+			// What is evicted until now will be in the tables.
+			c.lost = c.tenant.space.Lost()
+		}
+	}
+	c.absences = nil
+	if !c.resumed {
+		// The tables have the present states, which older ones of the log must not
+		// follow. A restored session is promised all.
+		c.everything = false
+	}
+}
+
+// farAsk is what is to be read for the absences that are being made up for. mu must
+// be held.
+func (h *Hub) farAsk(c *Client) *FarAsk {
+	ask := &FarAsk{Workspace: c.Workspace, Of: make(map[string]time.Time)}
+	if f := c.tenant.space.Missing(); f.Seq > 0 {
+		ask.Until = h.log.TimeOf(f.At, time.Now())
+	}
+	for _, g := range c.healing {
+		if g.until.After(ask.Until) {
+			ask.Until = g.until
+		}
+	}
+	for _, g := range c.healing {
+		if g.conversation == "" {
+			ask.Conversations = earlier(ask.Conversations, g.since)
+			if c.seesAll() {
+				h.askExtent(c, ask, &c.all, g)
+			}
+			for _, e := range c.subscriptions {
+				h.askExtent(c, ask, e, g)
+			}
+		} else if e := c.subscriptions[g.conversation]; e != nil {
+			h.askExtent(c, ask, e, g)
+		}
+	}
+	for i := range c.healing {
+		c.healing[i].until = ask.Until // of what is told if it fails
+	}
+	return ask
+}
+
+// askExtent asks for the messages of an extent since the client's absence, or since it
+// was owed them if the log does not reach back to that, so that they come in one order.
+// If the log does, nothing is asked for.
+func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
+	f := c.tenant.space.ConversationMessages(e.conversation)
+	if e.conversation == "" {
+		f = c.tenant.space.Messages()
+	}
+	switch before := e.promised.Before(g.since); {
+	case !e.joined && f.Seq <= e.next && (before || g.since.Equal(c.claim.Commit) && e.promised.Equal(g.since) && !f.Above(c.claim.Position)):
+		return
+	case e.joined || !before:
+	case e.promised.After(time.Now().Add(-h.opts.FarLimit)):
+		g.conversation, g.since = e.conversation, e.promised
+		c.healing = append(c.healing, g)
+	}
+	if !e.promised.Before(g.since) {
+		e.noted = max(e.noted, f.Seq)
+	}
+	if e.conversation == "" {
+		ask.Messages = earlier(ask.Messages, g.since)
+	} else {
+		ask.Of[e.conversation] = earlier(ask.Of[e.conversation], g.since)
+	}
+}
+
+// heal sends a client from the tables what it missed, and notes the rest as gaps. The
+// error is that of sending: the client is gone, or the Hub stops.
+func (h *Hub) heal(c *Client, socket Socket) error {
+	release := h.lockInTurn(c.Workspace)
+	ask := h.farAsk(c)
+	ctx, cancel := context.WithCancel(h.running)
+	defer cancel()
+	if c.cancel = cancel; c.gone {
+		cancel()
+	}
+	release()
+	var sending error
+	rest, err := h.opts.Far.Read(ctx, ask, func(packets []FarPacket) error {
+		sending = h.sendFar(ctx, c, socket, packets)
+		return sending
+	})
+	if sending != nil {
+		return sending
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	h.healed(c, rest, err)
+	return nil
+}
+
+// sendFar sends packets that were read from the tables, no faster than the
+// workspace's clients may be caught up.
+func (h *Hub) sendFar(ctx context.Context, c *Client, socket Socket, read []FarPacket) error {
+	release := h.lockInTurn(c.Workspace)
+	names := c.Names
+	release()
+	packets := make([]*socketio.Packet, len(read))
+	for i, p := range read {
+		packets[i] = p.Packet
+		if p.Other != "" && names.AppliesToRow(p.Created) {
+			packets[i] = replay.Renamed(p.Packet, p.Other)
+		}
+	}
+	release = h.lockInTurn(c.Workspace)
+	wait := h.catchUpWait(c.tenant, packets, time.Now())
+	h.stats.FarPackets += uint64(len(packets))
+	release()
+	if wait > 0 {
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+	for _, p := range packets {
+		if err := h.sendPaced(c, socket, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// healed ends the healing of a client: what could not be read is a gap.
+func (h *Hub) healed(c *Client, rest []FarRest, err error) {
+	release := h.lockInTurn(c.Workspace)
+	was := c.healing
+	c.healing, c.cancel = nil, nil
+	c.pace.begin(time.Now())
+	if err == nil {
+		h.stats.FarHealed++
+		for _, r := range rest {
+			h.noteGap(c, gap{reason: was[0].reason, since: r.Since, until: r.Until, conversation: r.Conversation})
+		}
+		release()
+		return
+	}
+	h.stats.FarFailed++
+	for _, g := range was {
+		h.noteGap(c, g)
+		if g.conversation == "" {
+			c.away = gap{} // told, with all that it may yet subscribe to
+		}
+	}
+	now := time.Now()
+	log := now.Sub(h.farLoggedAt) >= gapLogInterval
+	if log {
+		h.farLoggedAt = now
+	}
+	release()
+	if log {
+		h.opts.Logger.Warn("what a client missed could not be read from the tables, so it is told of a gap; more of the same are only counted",
+			"workspace", c.Workspace, "error", err)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

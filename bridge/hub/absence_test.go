@@ -1,0 +1,259 @@
+package hub_test
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chatbridge/bridge/replay"
+	"chatbridge/internal/history"
+)
+
+// away lets clients of ws0 leave, the conversations a and b go on, and the log forget.
+func (m *model) away(c *modelClient) (left time.Time) {
+	c.connect()
+	synctest.Wait()
+	m.burst("a", 3)
+	synctest.Wait()
+	c.cut()
+	left = time.Now()
+	time.Sleep(time.Second)
+	m.burst("a", 3)
+	m.burst("b", 2)
+	m.commit++
+	m.publish("ws0", history.Conversation, "b", "u1", "", 0)
+	time.Sleep(time.Minute)
+	m.burst("a", 1) // in the window
+	return left
+}
+
+// kinds are the events that a client got since it connected last, without repetition.
+func (c *modelClient) since() (events []history.Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.h.Entries {
+		switch e.Op {
+		case history.Connect:
+			events = nil
+		case history.Receive:
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// TestAwayIsMadeUpFor: a client that was away for longer than the log holds gets what
+// it missed from the tables, whether its session is known or not, and is told of no
+// gap. All of it comes before what the log has.
+func TestAwayIsMadeUpFor(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		tables := &fakeTables{takes: 50 * time.Millisecond}
+		world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+			c := m.clients[0]
+			c.subscribe("a")
+			c.subscribe("b")
+			left := m.away(c)
+			if !known {
+				c.prior = nil
+			}
+			c.connect()
+			synctest.Wait()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			wantCount(t, "messages of a", len(c.messages("a")), 7)
+			wantCount(t, "messages of b", len(c.messages("b")), 2)
+			wantCount(t, "gaps", len(c.toldOf()), 0)
+			offset := slices.IndexFunc(c.since(), func(e history.Entry) bool { return !e.Position.IsZero() })
+			for i, e := range c.since() {
+				if e.Conversation == "b" && (offset >= 0 && i > offset) {
+					t.Errorf("%v of the tables came after the log", e)
+				}
+			}
+			for _, ask := range tables.asked {
+				if ask.Workspace != "ws0" {
+					t.Errorf("asked for the workspace %q", ask.Workspace)
+				}
+				for conversation, since := range ask.Of {
+					if since.After(left) {
+						t.Errorf("asked for %s since %v, and the client left at %v", conversation, since, left)
+					}
+				}
+			}
+			// It is live and gets what comes.
+			m.burst("b", 1)
+			synctest.Wait()
+			wantCount(t, "messages of b", len(c.messages("b")), 3)
+			s := m.hub.Stats()
+			_, gaps := s.ByReason()
+			wantCount(t, "counted gaps", int(gaps["away"]), 0)
+			if s.FarHealed == 0 || s.FarPackets == 0 || s.FarFailed != 0 {
+				t.Errorf("counted %d healed, %d packets, %d failed", s.FarHealed, s.FarPackets, s.FarFailed)
+			}
+		})
+	}
+}
+
+// TestAwayWithoutSubscriptions: it gets the messages of all conversations.
+func TestAwayWithoutSubscriptions(t *testing.T) {
+	tables := &fakeTables{}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		m.away(c)
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "messages of a", len(c.messages("a")), 7)
+		wantCount(t, "messages of b", len(c.messages("b")), 2)
+		wantCount(t, "gaps", len(c.toldOf()), 0)
+		wantCount(t, "readings", len(tables.asked), 1)
+	})
+}
+
+// TestTablesAway: where they cannot be read the client is told of the gap, once, and
+// gets what the log has.
+func TestTablesAway(t *testing.T) {
+	tables := &fakeTables{fails: func(int) bool { return true }}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		left := m.away(c)
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		gaps := c.toldOf()
+		if len(gaps) != 1 || gaps[0].Since.After(left) || gaps[0].Until.Before(left.Add(time.Second)) || gaps[0].Conversation != "" {
+			t.Errorf("told of %+v", gaps)
+		}
+		s := m.hub.Stats()
+		_, counted := s.ByReason()
+		wantCount(t, "counted gaps", int(counted["away"]), 1)
+		wantCount(t, "counted failures", int(s.FarFailed), 1)
+	})
+}
+
+// TestTooMuchMissed: the newest is sent, and the client is told of the rest, also of
+// what is longer ago than the limit.
+func TestTooMuchMissed(t *testing.T) {
+	tables := &fakeTables{rows: 2}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		left := m.away(c)
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		got := c.messages("a") // three before, two of the tables, one of the log
+		wantCount(t, "messages", len(got), 6)
+		gaps := c.toldOf()
+		if len(gaps) != 1 || gaps[0].Since.After(left) || gaps[0].Until.Before(left.Add(time.Second)) {
+			t.Errorf("told of %+v", gaps)
+		}
+		c.cut()
+		c.prior = nil
+		left = time.Now()
+		time.Sleep(30 * time.Hour)
+		m.burst("a", 1)
+		time.Sleep(time.Minute)
+		m.burst("a", 1)
+		before := len(c.toldOf())
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		told := c.toldOf()[before:]
+		if len(told) != 1 || told[0].Since.After(left) || told[0].Until.Before(left.Add(5*time.Hour)) || told[0].Until.After(left.Add(8*time.Hour)) {
+			t.Errorf("away for 30 h with a limit of 24 h: left at %v, told of %+v", left, told)
+		}
+		wantCount(t, "messages", len(c.messages("a")), len(got)+2)
+	})
+}
+
+// TestLeavesWhileHealed: the reading ends, and the next connection begins it again.
+func TestLeavesWhileHealed(t *testing.T) {
+	tables := &fakeTables{takes: time.Hour}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		m.away(c)
+		c.connect()
+		time.Sleep(time.Second)
+		wantCount(t, "being caught up", m.hub.Stats().Catching, 1)
+		c.cut()
+		synctest.Wait()
+		wantCount(t, "being caught up", m.hub.Stats().Catching, 0)
+		tables.takes = 0
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "messages of a", len(c.messages("a")), 7)
+		wantCount(t, "gaps", len(c.toldOf()), 0)
+	})
+}
+
+// TestFallsOutOfTheLog: a client that reads more slowly than the log is pushed out gets
+// what it lacks from the tables, and in the end is told if that happens over and over.
+func TestFallsOutOfTheLog(t *testing.T) {
+	small := replay.Options{Window: modelWindow, MaxEvents: 60, MaxBytes: 1 << 30}
+	tables := &fakeTables{}
+	world(t, program{replay: small, maxPackets: 4, maxBytes: 1 << 20, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		c.connect()
+		synctest.Wait()
+		m.burst("a", 2)
+		synctest.Wait()
+		c.stall(5 * time.Second)
+		time.Sleep(600 * time.Millisecond)
+		m.burst("a", 4)
+		time.Sleep(time.Second)
+		m.burst("a", 200)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		wantCount(t, "messages", len(c.messages("a")), 206)
+		wantCount(t, "gaps", len(c.toldOf()), 0)
+		if s := m.hub.Stats(); s.FarHealed == 0 {
+			t.Error("nothing was read from the tables")
+		}
+		// Overtaken while it is healed, each time.
+		tables.takes = 500 * time.Millisecond
+		c.stall(3 * time.Second)
+		m.burst("a", 200)
+		asked := len(tables.asked)
+		for range 100 {
+			time.Sleep(100 * time.Millisecond)
+			m.burst("a", 100)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		t.Logf("%d readings, %d gaps", len(tables.asked)-asked, len(c.toldOf()))
+		if n := len(tables.asked) - asked; n > 40 {
+			t.Errorf("%d readings", n)
+		}
+		m.commit++
+		m.publish("ws0", history.Message, "a", "last", "sent", 0)
+		synctest.Wait()
+		if !slices.Contains(c.messages("a"), "last") {
+			t.Error("the client is not live in the end")
+		}
+	})
+}
+
+// TestSubscribesWhileHealed: what a client subscribes to while the tables are read is
+// read from them too.
+func TestSubscribesWhileHealed(t *testing.T) {
+	tables := &fakeTables{takes: 100 * time.Millisecond}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		m.away(c)
+		c.connect()
+		time.Sleep(50 * time.Millisecond)
+		c.subscribe("b")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "messages of a", len(c.messages("a")), 7)
+		wantCount(t, "messages of b", len(c.messages("b")), 2)
+		wantCount(t, "gaps", len(c.toldOf()), 0)
+		wantCount(t, "readings", len(tables.asked), 2)
+	})
+}

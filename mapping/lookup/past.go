@@ -1,0 +1,361 @@
+package lookup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"chatbridge/mapping"
+	"chatbridge/mapping/engine"
+	"chatbridge/mapping/internal/plan"
+	"chatbridge/source"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// ErrNoTime is returned where the messages have no column that tells when they were
+// made, or one that is no timestamp: nothing can be read by time.
+var ErrNoTime = errors.New("messages have no timestamp to be read by: name one in the mapping (message.newest_by)")
+
+// Past reads the rows of one workspace by time, over a direct connection. It reads
+// keys first, so that what is to be read can be bounded, and then the rows. A workspace
+// is part of each question, so no other's row comes out. One goroutine uses a Past at a
+// time; its context bounds each question, in the server too.
+type Past struct {
+	fetcher *sqlFetcher
+	texts   pastStatements
+	of      *columnTypes // those of the messages that the texts were made for
+}
+
+// NewPast returns a Past that asks over pool, which stays its caller's to close. Its
+// role needs what NewSQL's does.
+func NewPast(pool *pgxpool.Pool, spec *mapping.Spec) *Past {
+	f := &sqlFetcher{pool: pool, spec: spec}
+	f.lookup = newLookup(f, spec, 0)
+	return &Past{fetcher: f}
+}
+
+// PastKey is a row's key.
+type PastKey struct {
+	Key string
+	// At is when a message was made, or a conversation changed; zero if the row does
+	// not say.
+	At time.Time
+	// Bytes is about the size of its values.
+	Bytes int
+}
+
+// Since is a conversation's key and since when its messages are asked for.
+type Since struct {
+	Conversation string
+	At           time.Time
+}
+
+// Messages returns the keys of conversations' messages up to a time, the newest
+// first: limit at most, and whether there are more.
+func (p *Past) Messages(ctx context.Context, workspace string, of []Since, until time.Time, limit int) (keys []PastKey, more bool, err error) {
+	return p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
+		var ids, times []string
+		for _, s := range of {
+			if t.conversation.takes(s.Conversation) {
+				ids, times = append(ids, s.Conversation), append(times, timeText(s.At))
+			}
+		}
+		if len(ids) == 0 || !t.workspace.takes(workspace) {
+			return "", nil
+		}
+		return t.messages, [][]byte{arrayText(ids), arrayText(times), []byte(workspace), []byte(timeText(until)), limitText(limit + 1)}
+	})
+}
+
+// AllMessages is Messages of all conversations of the workspace.
+func (p *Past) AllMessages(ctx context.Context, workspace string, since, until time.Time, limit int) (keys []PastKey, more bool, err error) {
+	return p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
+		if !t.workspace.takes(workspace) {
+			return "", nil
+		}
+		return t.allMessages, [][]byte{[]byte(workspace), []byte(timeText(since)), []byte(timeText(until)), limitText(limit + 1)}
+	})
+}
+
+// Newest returns the keys of the newest messages of conversations, each of each at
+// most.
+func (p *Past) Newest(ctx context.Context, workspace string, conversations []string, each, limit int) (keys []PastKey, err error) {
+	keys, _, err = p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
+		var ids []string
+		for _, c := range conversations {
+			if t.conversation.takes(c) {
+				ids = append(ids, c)
+			}
+		}
+		if len(ids) == 0 || !t.workspace.takes(workspace) {
+			return "", nil
+		}
+		return t.newest, [][]byte{arrayText(ids), []byte(workspace), limitText(each), limitText(limit + 1)}
+	})
+	return keys, err
+}
+
+// Conversations returns the keys of the workspace's conversations that changed since
+// a time, or have messages since then; the latest change first.
+func (p *Past) Conversations(ctx context.Context, workspace string, since time.Time, limit int) (keys []PastKey, more bool, err error) {
+	return p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
+		if !t.workspace.takes(workspace) {
+			return "", nil
+		}
+		return t.conversations, [][]byte{[]byte(workspace), []byte(timeText(since)), limitText(limit + 1)}
+	})
+}
+
+// MessageRows and ConversationRows call row for each of the rows that are there, in
+// any order, with the values of the Spec's columns, valid until it returns.
+func (p *Past) MessageRows(ctx context.Context, workspace string, keys []string, row func(source.Row)) error {
+	return p.rows(ctx, workspace, keys, row, func(s *statements) query { return s.messages })
+}
+
+// ConversationRows is MessageRows of conversations.
+func (p *Past) ConversationRows(ctx context.Context, workspace string, keys []string, row func(source.Row)) error {
+	return p.rows(ctx, workspace, keys, row, func(s *statements) query { return s.conversations })
+}
+
+// Relations describe the rows of the tables of messages and conversations, as of the
+// latest question.
+func (p *Past) Relations() (messages, conversations *source.Relation) {
+	var out [2]*source.Relation
+	for i := range out {
+		t := p.fetcher.spec.Tables()[i]
+		out[i] = &source.Relation{Schema: t.Schema, Name: t.Name, Identity: source.IdentityDefault}
+		for _, c := range t.Columns {
+			out[i].Columns = append(out[i].Columns, source.Column{Name: c.Name, Type: p.fetcher.columns[i][c.Name]})
+		}
+	}
+	return out[0], out[1]
+}
+
+// Keys returns the places of the keys in the rows of messages and conversations.
+func (p *Past) Keys() (message, conversation int) {
+	tables := p.fetcher.spec.Tables()
+	return tables[plan.MessageTable].Key, tables[plan.ConversationTable].Key
+}
+
+func (p *Past) rows(ctx context.Context, workspace string, keys []string, row func(source.Row), of func(*statements) query) error {
+	asking := make([]engine.RowKey, len(keys))
+	for i, key := range keys {
+		asking[i] = engine.RowKey{Workspace: workspace, Key: key}
+	}
+	return p.fetcher.once(ctx, func(pg *pgconn.PgConn, raw bool) error {
+		q := of(&p.fetcher.texts)
+		if q.text == "" || !q.workspaces {
+			return ErrNoTime
+		}
+		return p.fetcher.send(ctx, pg, []asked{{q, asking}}, func(f engine.Found) { row(f.Row) }, raw)
+	})
+}
+
+// keys asks for keys, and cuts them down to limit.
+func (p *Past) keys(ctx context.Context, limit int, ask func(*pastStatements) (string, [][]byte)) (keys []PastKey, more bool, err error) {
+	err = p.fetcher.once(ctx, func(pg *pgconn.PgConn, raw bool) error {
+		if current := &p.fetcher.columns[0]; p.of != current {
+			p.texts, p.of = newPastStatements(p.fetcher.spec, p.fetcher.columns), current
+		}
+		if p.texts.messages == "" || p.texts.conversations == "" {
+			return ErrNoTime
+		}
+		text, values := ask(&p.texts)
+		if text == "" {
+			return nil
+		}
+		keys = nil
+		b := begin(ctx, pg, raw)
+		b.ExecParams(text, values, nil, nil, nil)
+		res := pg.ExecBatch(ctx, b)
+		if res.NextResult() { // of the settings
+			res.ResultReader().Close()
+		}
+		if res.NextResult() {
+			for r := res.ResultReader(); r.NextRow(); {
+				keys = append(keys, pastKey(r.Values()))
+			}
+		}
+		return res.Close()
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("read what was missed: %w", err)
+	}
+	if more = len(keys) > limit; more {
+		keys = keys[:limit]
+	}
+	return keys, more, nil
+}
+
+func pastKey(v [][]byte) PastKey {
+	k := PastKey{Key: string(v[0])}
+	if ms, err := strconv.ParseInt(string(v[1]), 10, 64); err == nil {
+		k.At = time.UnixMilli(ms).UTC()
+	}
+	k.Bytes, _ = strconv.Atoi(string(v[2]))
+	return k
+}
+
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999Z07:00") }
+
+func limitText(n int) []byte { return strconv.AppendInt(nil, int64(n), 10) }
+
+// pastStatements are the texts of Past's questions; empty where the tables lack a
+// column that they need.
+type pastStatements struct {
+	messages, allMessages, newest, conversations string
+	// workspace and conversation are the types of what is compared with them.
+	workspace, conversation keyType
+}
+
+// newPastStatements writes the statements. Messages are found by an index on
+// (conversation, time), of which each conversation takes one step.
+func newPastStatements(spec *mapping.Spec, columns []columnTypes) (s pastStatements) {
+	b := builder{spec.Tables(), columns, spec.Plan().Message.Where}
+	p, m, c := spec.Plan(), &b.tables[plan.MessageTable], &b.tables[plan.ConversationTable]
+	at, ok := b.moment(0, p.NewestBy)
+	key, conv, ws := b.quote(0, m.Key), b.quote(0, p.Message.Conversation), b.quote(0, m.Workspace)
+	ckey, cws := b.quote(1, c.Key), b.quote(1, c.Workspace)
+	if !ok || key == "" || conv == "" || ws == "" || ckey == "" || cws == "" {
+		return s
+	}
+	s.workspace = typeOf(b.typeName(0, m.Workspace))
+	s.conversation = typeOf(b.typeName(0, p.Message.Conversation))
+	order := fmt.Sprintf("m.%s desc, m.%s desc", at.column, key)
+	// keys are what is selected; what is picked of them is where.
+	keys := fmt.Sprintf("select m.%s::text as key, m.%s as made, %s as size from %s m where m.%[2]s is not null%[5]s and ", key, at.column, b.size(0, "m"), b.table(0), b.wanted("m"))
+	out := fmt.Sprintf("select a.key, %s, a.size from ", at.millis("a.made"))
+	of := fmt.Sprintf("m.%s%s = k.conv and m.%s%s = ", conv, s.conversation.cast, ws, s.workspace.cast)
+	workspace := func(n int) string { return fmt.Sprintf("$%d::%s", n, s.workspace.name) }
+
+	s.messages = out + fmt.Sprintf(`unnest($1::%s[], $2::timestamptz[]) k(conv, since) cross join lateral (%s%s%s and m.%s > %s and m.%[5]s <= %[7]s order by %[8]s limit $5::bigint) a order by a.made desc, a.key desc limit $5::bigint`,
+		s.conversation.name, keys, of, workspace(3), at.column, at.param("k.since"), at.param("$4"), order)
+	s.newest = out + fmt.Sprintf(`unnest($1::%s[]) k(conv) cross join lateral (%s%s%s order by %s limit $3::bigint) a order by a.made desc, a.key desc limit $4::bigint`,
+		s.conversation.name, keys, of, workspace(2), order)
+
+	// The conversations of the workspace, each with its messages.
+	ours := fmt.Sprintf("%s and %s", b.equal(0, "m", p.Message.Conversation, 1, "c", c.Key), b.equal(0, "m", m.Workspace, 1, "c", c.Workspace))
+	where := fmt.Sprintf("c.%s%s = %s", cws, typeOf(b.typeName(1, c.Workspace)).cast, workspaceParam(b.typeName(1, c.Workspace), 1))
+	s.allMessages = out + fmt.Sprintf(`%s c cross join lateral (%s%s and m.%s > %s and m.%[4]s <= %[6]s order by %[7]s limit $4::bigint) a where %[8]s order by a.made desc, a.key desc limit $4::bigint`,
+		b.table(1), keys, ours, at.column, at.param("$2"), at.param("$3"), order, where)
+	changed, last := fmt.Sprintf("exists (select from %s m where %s and m.%s > %s%s)", b.table(0), ours, at.column, at.param("$2"), b.wanted("m")), "null::bigint"
+	if u, ok := b.moment(1, conversationTime(p)); ok {
+		changed, last = fmt.Sprintf("(c.%s > %s or %s)", u.column, u.param("$2"), changed), u.millis("c."+u.column)
+	}
+	s.conversations = fmt.Sprintf(`select c.%s::text as key, %s as made, %s from %s c where %s and %s order by made desc nulls last, key limit $3::bigint`,
+		ckey, last, b.size(1, "c"), b.table(1), where, changed)
+	return s
+}
+
+// workspaceParam is the workspace as a parameter.
+func workspaceParam(of string, n int) string { return fmt.Sprintf("$%d::%s", n, typeOf(of).name) }
+
+// conversationTime is the slot of the conversation's column that tells when it was
+// changed: the first that its event's updatedAt is made of. -1 for none.
+func conversationTime(p *plan.Plan) int {
+	slot := -1
+	for i := range p.Conversation.Members {
+		if m := &p.Conversation.Members[i]; m.Name == "updatedAt" {
+			m.Value.Walk(func(r plan.Ref) {
+				if slot < 0 && r.Table == plan.ConversationTable {
+					slot = r.Slot
+				}
+			})
+		}
+	}
+	return slot
+}
+
+// moment is a column with a time.
+type moment struct {
+	column string // quoted
+	zoned  bool
+}
+
+// moment returns the column in slot of table i; false where there is none, or it is
+// no timestamp.
+func (b builder) moment(i, slot int) (m moment, ok bool) {
+	if slot < 0 {
+		return m, false
+	}
+	m.column = b.quote(i, slot)
+	name := b.typeName(i, slot)
+	m.zoned = strings.HasSuffix(name, "with time zone")
+	return m, m.column != "" && strings.HasPrefix(name, "timestamp")
+}
+
+// param is a timestamptz as it is compared with the column, so that an index is used.
+func (m moment) param(p string) string {
+	if m.zoned {
+		return p + "::timestamptz"
+	}
+	return "(" + p + "::timestamptz at time zone 'UTC')"
+}
+
+// millis selects the column as milliseconds since 1970, null where it has none.
+func (m moment) millis(column string) string {
+	return fmt.Sprintf("case when isfinite(%[1]s) then floor(extract(epoch from %[1]s) * 1000)::bigint end", column)
+}
+
+func (b builder) typeName(i, slot int) string { return b.columns[i][b.tables[i].Columns[slot].Name] }
+
+// size is about how large a row of table i is, of which no value is read.
+func (b builder) size(i int, alias string) string {
+	out := "100::bigint"
+	for slot := range b.tables[i].Columns {
+		name := b.quote(i, slot)
+		switch t := b.typeName(i, slot); {
+		case name == "" || isSmall(t):
+		case t == "text" || strings.HasPrefix(t, "character"):
+			out += fmt.Sprintf(" + coalesce(octet_length(%s.%s), 0)", alias, name)
+		default:
+			out += fmt.Sprintf(" + 2 * coalesce(pg_column_size(%s.%s), 0)", alias, name)
+		}
+	}
+	return out
+}
+
+// keyType is a type whose values come as text from elsewhere.
+type keyType struct {
+	name string // as casts have it
+	// is the form of the values, nil for any text.
+	form *regexp.Regexp
+	// cast has to follow the column: it is compared as text.
+	cast string
+}
+
+var (
+	uuidForm    = regexp.MustCompile(`^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$`)
+	integerForm = regexp.MustCompile(`^-?[0-9]{1,9}$`)
+	bigintForm  = regexp.MustCompile(`^-?[0-9]{1,18}$`)
+)
+
+// typeOf returns how values are compared with a column of that type. What has another
+// form than the type would be an error of the whole question.
+func typeOf(name string) keyType {
+	switch {
+	case name == "uuid":
+		return keyType{name: name, form: uuidForm}
+	case name == "integer":
+		return keyType{name: name, form: integerForm}
+	case name == "bigint":
+		return keyType{name: name, form: bigintForm}
+	case name == "text":
+		return keyType{name: name}
+	case strings.HasPrefix(name, "character varying"):
+		return keyType{name: "character varying"}
+	}
+	return keyType{name: "text", cast: "::text"}
+}
+
+// takes tells whether the text is a value of the type.
+func (t keyType) takes(s string) bool {
+	return utf8.ValidString(s) && !strings.Contains(s, "\x00") && (t.form == nil || t.form.MatchString(s))
+}
