@@ -56,7 +56,8 @@ func (r *Reader) plan(ctx context.Context, p *lookup.Past, ask *hub.FarAsk) (par
 			return nil, nil, err
 		}
 		if more {
-			rest = append(rest, hub.FarRest{Since: ask.Conversations, Until: oldest(conversations, ask.Until)})
+			// Those that are left out may have messages of any time.
+			rest = append(rest, hub.FarRest{Since: ask.Conversations, Until: ask.Until})
 		}
 	}
 	of := slices.Collect(maps.Keys(ask.Of))
