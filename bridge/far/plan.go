@@ -56,7 +56,8 @@ func (r *Reader) plan(ctx context.Context, p *lookup.Past, ask *hub.FarAsk) (par
 			return nil, nil, err
 		}
 		if more {
-			rest = append(rest, hub.FarRest{Since: ask.Conversations, Until: oldest(conversations, ask.Until)})
+			// Those that are left out may have messages of any time.
+			rest = append(rest, hub.FarRest{Since: ask.Conversations, Until: ask.Until})
 		}
 	}
 	of := slices.Collect(maps.Keys(ask.Of))
@@ -119,8 +120,8 @@ func (r *Reader) messages(ctx context.Context, p *lookup.Past, ask *hub.FarAsk) 
 		slices.SortFunc(of, func(a, b lookup.Since) int { return cmp.Compare(a.Conversation, b.Conversation) })
 		keys, more, err = p.Messages(ctx, ask.Workspace, of, until, r.opts.Rows)
 	}
-	if more {
-		rest = append(rest, hub.FarRest{Conversation: conversation, Since: since, Until: oldest(keys, ask.Until)})
+	if from := oldest(keys, ask.Until); more && from.After(since) {
+		rest = append(rest, hub.FarRest{Conversation: conversation, Since: since, Until: from})
 	}
 	return keys, rest, err
 }

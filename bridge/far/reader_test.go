@@ -259,3 +259,30 @@ func TestReadShared(t *testing.T) {
 		t.Errorf("counted %+v", s)
 	}
 }
+
+// TestReadBoundedConversations: which of the conversations were left out does not tell
+// when what was missed of them happened: it may have been at any time.
+func TestReadBoundedConversations(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.Rows = 1
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows)), spec(t), o)
+	got, rest := read(t, r, &hub.FarAsk{Conversations: at(2, 1)})
+	same(t, "conversations", got, "conversation c2 elsewhere Ana")
+	if len(rest) != 1 || rest[0].Conversation != "" || !rest[0].Since.Equal(at(2, 1)) || !rest[0].Until.Equal(at(4, 1)) {
+		t.Errorf("left out %+v", rest)
+	}
+}
+
+// TestReadBoundedBefore: what a bound leaves out of the rows that are older than what was
+// asked for is no gap.
+func TestReadBoundedBefore(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.Rows = 1
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, rows, `insert into messages (conversation_id, workspace_id, body, created_at)
+		select u('c1'), u('f1'), 'x', '2026-03-10'::timestamptz + n * interval '1 second' from generate_series(1, 2) n`)), spec(t), o)
+	if _, rest := read(t, r, &hub.FarAsk{Of: map[string]time.Time{id("c1"): at(3, 10).Add(10 * time.Second)}}); len(rest) != 0 {
+		t.Errorf("left out %+v", rest)
+	}
+}

@@ -139,7 +139,7 @@ var feeding = []Mutant{
 	{
 		Name: "far: what the bound leaves out is not said", Why: "a client that missed too much is not told",
 		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBounded"},
-		Old: "	if more {\n		rest = append(rest, hub.FarRest{Conversation: conversation", New: "	if more && len(keys) == 0 {\n		rest = append(rest, hub.FarRest{Conversation: conversation",
+		Old: "more && from.After(since) {\n", New: "more && from.Before(since) {\n",
 	},
 	{
 		Name: "far: a message that the client knows keeps its status", Why: "a message sent just before the client left shows an old status for ever",
