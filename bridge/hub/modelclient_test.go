@@ -321,7 +321,8 @@ func (c *modelClient) misnamed() string {
 		if epoch(ev) > c.namedIn {
 			names.Since = source.Position{} // all of it comes after
 		}
-		if hasOther(ev) && names.Applies(ev.Position, false, 0) {
+		before := epoch(ev) < c.namedIn // of an earlier history: the tables still have it
+		if hasOther(ev) && !before && names.Applies(ev.Position, false, 0) {
 			want = otherPrefix + want
 		}
 		if c.m.p.tables != nil && ev.At.UnixMicro() == c.names.Created {
