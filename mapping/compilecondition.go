@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"strings"
+
 	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
@@ -85,6 +87,9 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) plan.C
 	}
 	var words []*yaml.Node
 	switch {
+	case k["is"] != nil && k["in"] != nil:
+		c.fail(k["in"], "`is:` and `in:` are one too many: put the value into the list of `in:`")
+		return nil
 	case k["is"] != nil:
 		words = []*yaml.Node{k["is"]}
 	case k["in"] != nil && k["in"].Kind == yaml.SequenceNode:
@@ -101,8 +106,9 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) plan.C
 		case isNullNode(w):
 			cond.Null = true
 		case w.ShortTag() == "!!bool":
-			// Postgres prints t and f, Realtime true and false.
-			cond.Words = append(cond.Words, w.Value[:1], w.Value)
+			// Postgres prints t and f, Realtime true and false; YAML knows True and TRUE too.
+			word := strings.ToLower(w.Value)
+			cond.Words = append(cond.Words, word[:1], word)
 		default:
 			cond.Words = append(cond.Words, w.Value)
 		}

@@ -1,6 +1,8 @@
 package mapping
 
 import (
+	"slices"
+
 	"chatbridge/mapping/internal/plan"
 
 	"go.yaml.in/yaml/v3"
@@ -50,12 +52,7 @@ func askable(c plan.Condition) bool {
 }
 
 func allAskable(of []plan.Condition) bool {
-	for _, c := range of {
-		if !askable(c) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(of, func(c plan.Condition) bool { return !askable(c) })
 }
 
 // ownValue tells a column of messages, or a place inside one.

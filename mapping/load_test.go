@@ -60,6 +60,7 @@ func TestErrorsOfAMapping(t *testing.T) {
 		{"a conversation of several columns", "message: {conversation: [a, b]}", "m.yaml:1: `conversation:` takes the name of a column"},
 		{"join without with", "message: {members: {id: {join: [id, body]}}}", "m.yaml:1: `join:` needs `with:`"},
 		{"each of one row", "message: {members: {attachments: {each: contact, give: {object: {id: contact.id}}}}}", "m.yaml:1: `each:` takes, in message, a reference with `message:`"},
+		{"is and in", "message: {where: {column: body, is: a, in: [b]}}", "m.yaml:1: `is:` and `in:` are one too many"},
 		{"each without give", "message: {members: {attachments: {each: file}}}\nreferences: {file: {table: files, key: id, workspace: w, message: m}}", "m.yaml:1: `each:` needs `give:`"},
 		{"several rows in a conversation", "conversation: {members: {contactId: file.id}}\nreferences: {file: {table: files, key: id, workspace: w, message: m}}", "m.yaml:2: conversation.contactId reads file, of which a message has several rows"},
 		{"several rows of any workspace", "references: {file: {table: files, key: id, message: m}}", "m.yaml:1: reference file needs `workspace:`"},

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"chatbridge/bridge/hub"
 	"chatbridge/internal/jsonscan"
 	"chatbridge/socketio"
@@ -38,22 +40,16 @@ type typingJudge struct {
 
 	mu    sync.Mutex // guards what follows; not held while a question is asked
 	known map[conversationOf]time.Time
-	asked map[string]*questions // by workspace
+	asked map[string]*rate.Limiter // by workspace
 }
 
 // conversationOf names a conversation of a workspace.
 type conversationOf struct{ workspace, conversation string }
 
-// questions is how many a workspace's clients may ask at the given time.
-type questions struct {
-	left float64
-	at   time.Time
-}
-
 func newTypingJudge(c Conversations) *typingJudge {
 	return &typingJudge{
 		conversations: c, turn: make(chan struct{}, 1),
-		known: make(map[conversationOf]time.Time), asked: make(map[string]*questions),
+		known: make(map[conversationOf]time.Time), asked: make(map[string]*rate.Limiter),
 	}
 }
 
@@ -151,22 +147,16 @@ func (j *typingJudge) mayAsk(workspace string, now time.Time) bool {
 		if len(j.asked) >= maxKnown {
 			j.forgetAsked(now)
 		}
-		q = &questions{left: questionsAtOnce, at: now}
+		q = rate.NewLimiter(questionsPerSecond, questionsAtOnce)
 		j.asked[workspace] = q
 	}
-	q.left = min(q.left+now.Sub(q.at).Seconds()*questionsPerSecond, questionsAtOnce)
-	q.at = now
-	if q.left < 1 {
-		return false
-	}
-	q.left--
-	return true
+	return q.AllowN(now, 1)
 }
 
 // forgetAsked forgets the workspaces that may ask as often as new ones.
 func (j *typingJudge) forgetAsked(now time.Time) {
 	for workspace, q := range j.asked {
-		if now.Sub(q.at) >= questionsAtOnce/questionsPerSecond*time.Second {
+		if q.TokensAt(now) >= questionsAtOnce {
 			delete(j.asked, workspace)
 		}
 	}

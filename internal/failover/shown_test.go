@@ -180,11 +180,7 @@ func TestPageLoadedAtChatEngine(t *testing.T) {
 	steady(3 * time.Second)
 	w.restore(engine)
 	w.handedBack(bridge)
-	steady(released)
-	writer.Stop()
-	settled(w, clients)
-	w.shows(clients, history.ByID, once)
-	w.shows(clients, history.ByEveryID, once, current)
+	shownOnce(w, writer, clients)
 }
 
 // TestPageLoadedWhileLocal: the page is loaded while the bridge serves, so that
@@ -203,11 +199,7 @@ func TestPageLoadedWhileLocal(t *testing.T) {
 	steady(2 * time.Second)
 	w.restore(engine)
 	w.handedBack(bridge)
-	steady(released)
-	writer.Stop()
-	settled(w, clients)
-	w.shows(clients, history.ByID, once)
-	w.shows(clients, history.ByEveryID, once, current)
+	shownOnce(w, writer, clients)
 }
 
 // TestPageLoadedAtBridge: without ChatEngine all names are the rows' keys, and a
@@ -233,6 +225,15 @@ func TestPageLoadedAtBridge(t *testing.T) {
 // released is when the gateway passes on what it keeps back of ChatEngine's events
 // for a client that has just come to it, the client's way there included.
 const released = 5 * time.Second
+
+// shownOnce ends the writing: pages show all of it once, and the newest CRM its states.
+func shownOnce(w *world, writer *failover.Writer, clients *failover.Clients) {
+	steady(released)
+	writer.Stop()
+	settled(w, clients)
+	w.shows(clients, history.ByID, once)
+	w.shows(clients, history.ByEveryID, once, current)
+}
 
 // settled waits until the clients show what the database has.
 func settled(w *world, clients *failover.Clients) {

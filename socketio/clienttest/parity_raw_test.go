@@ -325,7 +325,7 @@ var rawScripts = func() []rawScript {
 	joined("two attachments, acknowledged", `452-5["echo",{"_placeholder":true,"num":1},{"a":[{"_placeholder":true,"num":0}]}]`, []byte{1}, []byte{})
 	joined("one attachment in two places", `451-["name",{"_placeholder":true,"num":0},{"_placeholder":true,"num":0}]`, []byte{1})
 	joined("an attachment that nothing refers to", `451-["name",1]`, []byte{1})
-	joined("more attachments than announced", `451-["name",{"_placeholder":true,"num":0}]`, []byte{1}, handled{}, []byte{2})
+	joined("more attachments than announced", `451-["name",{"_placeholder":true,"num":0}]`, []byte{1}, awaits("binary"), []byte{2})
 	joined("text instead of an attachment", `452-["name",{"_placeholder":true,"num":0}]`, []byte{1}, `42["x"]`)
 	joined("ten attachments", append([]any{`4510-["ten",{"_placeholder":true,"num":9}]`}, repeat([]byte{7}, 10)...)...)
 	joined("a text of the largest size", `42["x","`+strings.Repeat("x", 200_000-len(`42["x",""]`))+`"]`)
