@@ -66,7 +66,7 @@ type Recovery struct {
 	Validate func(data, saved any, offset string) bool
 	// Tag returns what is put at the end of a new private id, after a dot, so that
 	// the client brings it when it comes back to whichever server: letters, digits,
-	// - and _ alone. data is what OnAuth returned. "" and nil put nothing.
+	// -, _ and dots alone. data is what OnAuth returned. "" and nil put nothing.
 	Tag func(data any) string
 }
 

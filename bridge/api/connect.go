@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"chatbridge/bridge/access"
@@ -21,8 +22,9 @@ type client struct {
 	*hub.Client
 	principal auth.Principal
 	expiry    expiry
-	// since is from when on it has ChatEngine's ids, "" for never.
-	since string
+	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
+	// hub.OwedFrom.
+	since, owed string
 }
 
 // authenticate judges a CONNECT. Whoever is refused for good gets a
@@ -56,7 +58,8 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.counters.tokenRefused("workspace_full")
 		return nil, socketio.ErrRetry
 	}
-	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}
+	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)}, principal: p}
+	c.owed = string(hub.AppendOffset(nil, s.hub.OwedFrom(claimed(h.PID, h.Offset), socketio.SessionBegan(h.PID), c.Owed)))
 	if s.opts.NameByClient {
 		c.name(gateway.Since(h.Header, h.PID))
 	}
@@ -75,8 +78,26 @@ func (c *client) name(since string) {
 	c.Names = replay.Naming{Other: true, Since: o.Position, Created: end.UnixMicro()}
 }
 
-// tag is what the client's private id ends with.
-func tag(data any) string { return data.(*client).since }
+// tag is what the client's private id ends with: what it is to bring along to
+// whichever bridge it comes next.
+func tag(data any) string { c := data.(*client); return c.since + "." + c.owed }
+
+// owedOf returns the last part of what tag made, "" for none.
+func owedOf(pid string) string {
+	if parts := strings.Split(pid, "."); len(parts) == 4 {
+		return parts[3]
+	}
+	return ""
+}
+
+// claimed is the offset that counts of those that came with a private id: what a page
+// received at ChatEngine is no part of it.
+func claimed(pid, offset string) string {
+	if gateway.OfUpstream(pid) {
+		return ""
+	}
+	return offset
+}
 
 // credentials collects what a client shows: the CONNECT payload first, for
 // tools the Authorization header, and the query only where that is enabled.
@@ -107,11 +128,8 @@ func isOwner(data, saved any, offset string) bool {
 func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
 	socket.ForgetAuth() // it has been judged
-	pid, offset := socket.ClaimedPID(), socket.Offset()
-	if gateway.OfUpstream(pid) {
-		offset = ""
-	}
-	s.hub.Attach(c.Client, socket, offset, socketio.SessionBegan(pid))
+	pid := socket.ClaimedPID()
+	s.hub.Attach(c.Client, socket, claimed(pid, socket.Offset()), socketio.SessionBegan(pid))
 	s.watchExpiry(c, socket, c.principal.Expires)
 }
 

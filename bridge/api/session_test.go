@@ -280,3 +280,50 @@ func TestAFullWorkspaceSendsClientsAway(t *testing.T) {
 	awaitClients(t, server, 1)
 	join(t, url, "w1/bob/1h", "")
 }
+
+// TestWhatWasOwedElsewhere: a client that is cut shortly after it connected, and comes to
+// another bridge, is given what it was owed there, also of before its offset: not all of
+// that may have been sent before the cut.
+func TestWhatWasOwedElsewhere(t *testing.T) {
+	t.Parallel()
+	bridge := func() (server *api.Server, url string, publish func(n uint64)) {
+		opts := api.Options{
+			SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(),
+			ExpiryGrace: time.Minute, Logger: slog.New(slog.DiscardHandler),
+		}
+		opts.SocketIO.Path, opts.Hub.SubscribeGrace, opts.Hub.Replay.Window = "/api/ws", 0, time.Nanosecond
+		server, url = serve(t, opts, named{})
+		return server, "ws" + strings.TrimPrefix(url, "http"), func(n uint64) {
+			e := hub.Event{
+				Position: source.Position{Commit: n, Index: 1}, Commit: time.Now(), Kind: contract.Message,
+				Workspace: []byte("w"), Conversation: []byte("c"), Message: fmt.Append(nil, n),
+			}
+			offset := hub.AppendOffset(nil, hub.Offset{Position: e.Position, Commit: e.Commit})
+			e.Packet = socketio.NewEvent(hub.Namespace, "message", fmt.Appendf(nil, `{"n":%d}`, n), fmt.Appendf(nil, "%q", offset))
+			server.Hub().Publish(&e, time.Now())
+		}
+	}
+	first, url, publish := bridge()
+	publish(1)
+	p := join(t, url, "w/ana/1h", "")
+	awaitLive(t, first)
+	publish(2)
+	publish(3)
+	p.until(`42["message",{"n":2}`)
+	text := p.until(`42["message",{"n":3}`)
+	offset := text[strings.Index(text, `,"`)+len(`,"`) : len(text)-len(`"]`)]
+	offset = offset[strings.LastIndex(offset, `"`)+1:]
+
+	_, url, publish = bridge()
+	for n := range uint64(4) {
+		publish(n + 1)
+	}
+	back := join(t, url, "w/ana/1h", `,"pid":"`+p.PID+`","offset":"`+offset+`"`)
+	back.until(`42["message",{"n":2}]`)
+	back.until(`42["message",{"n":3}]`)
+	back.until(`42["message",{"n":4},"`)
+	// The new session owes it the same until it proves that it has received it.
+	if of := strings.Split(back.PID, "."); len(of) != 4 || of[3] != strings.Split(p.PID, ".")[3] {
+		t.Errorf("the private id %s became %s", p.PID, back.PID)
+	}
+}

@@ -188,7 +188,7 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 		f = c.tenant.space.Messages()
 	}
 	switch before := e.promised.Before(g.since); {
-	case !e.joined && f.Seq <= e.next && (before || g.since.Equal(c.claim.Commit) && e.promised.Equal(g.since) && !f.Above(c.claim.Position)):
+	case !e.joined && f.Seq <= e.next && (before || g.since.Equal(c.from.Commit) && e.promised.Equal(g.since) && !f.Above(c.from.Position)):
 		return
 	case e.joined || !before:
 	case e.promised.After(time.Now().Add(-h.opts.FarLimit)):

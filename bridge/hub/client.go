@@ -21,6 +21,10 @@ type Client struct {
 	Feed bool
 	// Names is under which ids it is given messages.
 	Names replay.Naming
+	// Owed is from which offset on it was owed everything when the session began of
+	// which it says that it had it, in the text form; empty if it does not say.
+	// See OwedFrom.
+	Owed string
 
 	// paced is the packet that the client's pump is sending.
 	paced  atomic.Pointer[socketio.Packet]
@@ -69,7 +73,7 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 		}
 	}
 	prior := c.prior
-	c.prior = nil
+	c.prior, c.from = nil, c.claim
 	if prior != nil && prior.summed {
 		c.inherits = true // its subscriptions were dropped after Resume
 	}
@@ -81,7 +85,8 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	if prior == nil || c.inherits {
 		if prior == nil {
 			c.claim, _ = h.parseClaim(offset) // of another shape: it claims nothing
-			if c.claim.Position.IsZero() && !began.IsZero() && began.Before(c.promised) {
+			c.from = h.owedFrom(c.claim, began, c.Owed)
+			if c.from.Position.IsZero() && !began.IsZero() && began.Before(c.promised) {
 				h.owedSince(c, began, now)
 			}
 		} else if prior.history == h.history {

@@ -511,6 +511,56 @@ func TestCutBeforeItHadReadASubscription(t *testing.T) {
 	}
 }
 
+// TestRestartBeforeItHadRead: a client comes back, is cut after newer events and before it
+// has read what it subscribed to last, and comes to another process, which knows nothing
+// of its session. It is told since when it lacks something: since the session before. One
+// that was connected for longer is told of no more than what it missed since its offset.
+func TestRestartBeforeItHadRead(t *testing.T) {
+	for _, longer := range []bool{false, true} {
+		world(t, program{replay: large, maxPackets: 8, maxBytes: 1 << 20}, 1, func(m *model) {
+			c := m.clients[0]
+			m.burst("b", 1)
+			c.subscribe("b")
+			c.connect()
+			synctest.Wait()
+			m.burst("b", 1)
+			synctest.Wait()
+			c.cut()
+			c.prior = nil // its session is kept no longer
+			claimed := c.when
+			time.Sleep(2 * time.Second)
+			m.burst("a", 1)
+			m.burst("b", 1)
+			c.connect() // it is given those of b, and their offset
+			synctest.Wait()
+			if longer {
+				c.subscribe("a")
+				time.Sleep(10 * time.Second)
+				m.burst("b", 1)
+				synctest.Wait()
+				claimed = c.when
+			} else {
+				c.stall(time.Hour)
+				c.subscribe("a")
+			}
+			c.cut()
+			m.restart(m.t)
+			time.Sleep(time.Minute)
+			m.restart(m.t)
+			m.burst("b", 1)
+			c.setPace(10, 0)
+			c.connect()
+			synctest.Wait()
+			if gaps := c.toldOf(); len(gaps) != 1 || !gaps[0].Since.Equal(claimed) {
+				t.Errorf("longer %v: it claimed %v, and was told of %+v", longer, claimed, gaps)
+			}
+			if wrong := c.missed(); wrong != "" {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
 // TestManyEventsOfOthers: a client that lags reads past what is not for it, to the
 // head, before it goes live.
 func TestManyEventsOfOthers(t *testing.T) {

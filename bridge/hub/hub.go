@@ -203,11 +203,22 @@ func (h *Hub) Head() source.Position {
 	return h.log.Head()
 }
 
-// HeadOffset returns the Offset of the newest event.
+// HeadOffset returns the Offset of the newest event. Before the first one its time is
+// that at which this process, or the present history, began: no later row has been read.
 func (h *Hub) HeadOffset() Offset {
 	h.lock()
 	defer h.unlock()
-	return Offset{Position: h.log.Head(), Commit: h.headCommit}
+	return h.headOffset()
+}
+
+func (h *Hub) headOffset() Offset {
+	o := Offset{Position: h.log.Head(), Commit: h.headCommit}
+	if o.Position.IsZero() {
+		if o.Commit = h.began; h.began.IsZero() {
+			o.Commit = h.log.TimeOf(0, time.Now())
+		}
+	}
+	return o
 }
 
 // Event is one event to be published.

@@ -112,8 +112,8 @@ func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 		left = prior.left
 	}
 	since := now.Add(-h.opts.Replay.Window)
-	if !c.claim.Commit.IsZero() {
-		since = c.claim.Commit
+	if !c.from.Commit.IsZero() {
+		since = c.from.Commit
 	}
 	for _, l := range slices.Concat(h.losses.all, h.losses.of[c.Workspace]) {
 		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {

@@ -477,6 +477,17 @@ func TestModel(t *testing.T) {
 	}
 }
 
+// TestModelAgain runs programs that failed once, in one of several runs.
+func TestModelAgain(t *testing.T) {
+	for _, seed := range []uint64{1986, 2858} {
+		for range 20 {
+			if wrong := run(t, generate(seed)); wrong != "" {
+				t.Fatalf("seed %d:\n%s", seed, wrong)
+			}
+		}
+	}
+}
+
 func (p program) String() string {
 	var b strings.Builder
 	if p.tables != nil {

@@ -23,6 +23,7 @@ type modelClient struct {
 	prior  *hub.Client
 	// session is when its session began, which its private id tells.
 	session time.Time
+	owed    string // which its private id tells too
 	// odd ones have been at ChatEngine: since their first connection they are given
 	// messages under ChatEngine's ids. Under which ids they got each is in ids.
 	names   replay.Naming
@@ -73,7 +74,8 @@ func (c *modelClient) connect() {
 		c.names = replay.Naming{Other: true, Since: head.Position, Created: head.Commit.UnixMicro()}
 		c.namedIn = c.m.epoch
 	}
-	c.client = &hub.Client{Workspace: c.h.Workspace, User: c.h.Client, Names: c.names}
+	owed := c.m.hub.OwedFrom(c.offset, c.session, c.owed)
+	c.client = &hub.Client{Workspace: c.h.Workspace, User: c.h.Client, Names: c.names, Owed: c.owed}
 	recovered := c.prior != nil && c.m.hub.Resume(c.client, c.prior, c.offset)
 	c.mu.Lock()
 	c.note(history.Entry{Op: history.Connect, Recovered: recovered, Offset: c.at})
@@ -84,7 +86,7 @@ func (c *modelClient) connect() {
 	c.socket = c.m.namespace.socket(c.client, c.m.p.maxPackets, c.m.p.maxBytes)
 	c.m.hub.Attach(c.client, c.socket, c.offset, c.session)
 	if !recovered {
-		c.session = time.Now()
+		c.session, c.owed = time.Now(), string(hub.AppendOffset(nil, owed))
 	}
 	c.done = make(chan struct{})
 	go c.read(c.socket, c.done)
@@ -321,7 +323,8 @@ func (c *modelClient) misnamed() string {
 		if epoch(ev) > c.namedIn {
 			names.Since = source.Position{} // all of it comes after
 		}
-		before := epoch(ev) < c.namedIn // of an earlier history: the tables still have it
+		before := epoch(ev) < c.namedIn || // of an earlier history: the tables still have it
+			c.names.Since == source.Position{} && ev.At.UnixMicro() <= c.names.Created
 		if hasOther(ev) && !before && names.Applies(ev.Position, false, 0) {
 			want = otherPrefix + want
 		}

@@ -17,6 +17,8 @@ type session struct {
 	inherits bool
 	// claim is what the client says it received last.
 	claim Offset
+	// from is from where on it is owed everything: its claim, or an earlier offset.
+	from Offset
 	// given is set for a client that claimed nothing: every event that it is given
 	// is at this position or later.
 	given source.Position
@@ -57,6 +59,34 @@ func (h *Hub) parseClaim(offset string) (Offset, error) {
 	return o, err
 }
 
+// OwedFrom returns from which offset on a client is owed everything in a session that
+// begins now: that with which it comes, in the text form (empty: it received nothing), or
+// an earlier one; the newest event's for a client without an earlier session. began and
+// owed tell of the session that it had, see Attach and Client.Owed. A client should be
+// given it with its session, and bring it along: another process knows nothing of what
+// was still to be read when the session ended.
+func (h *Hub) OwedFrom(offset string, began time.Time, owed string) Offset {
+	h.lock()
+	defer h.unlock()
+	claim, _ := h.parseClaim(offset)
+	if claim.Position.IsZero() && began.IsZero() {
+		return h.headOffset()
+	}
+	return h.owedFrom(claim, began, owed)
+}
+
+// owedFrom is OwedFrom of a client that had a session. What it subscribed to at the
+// session's beginning was sent before anything that was committed later, so a claim of
+// that proves that it had been sent all of it. mu must be held.
+func (h *Hub) owedFrom(claim Offset, began time.Time, owed string) Offset {
+	o, err := h.parseClaim(owed)
+	if err != nil || o.Position.IsZero() || claim.Commit.After(began.Add(replay.Slack)) ||
+		!claim.Position.IsZero() && o.Position.Compare(claim.Position) >= 0 {
+		return claim
+	}
+	return o
+}
+
 // exact tells whether all that the client was owed up to o had been sent before
 // the event with that Offset.
 func (c *Client) exact(o Offset) bool {
@@ -94,15 +124,15 @@ func (h *Hub) covers(prior *Client, o Offset) bool {
 func (h *Hub) begin(c *Client, now time.Time) {
 	h.stats.CatchUps[catchUpConnect]++
 	space := c.tenant.space
-	if at := c.claim.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
+	if at := c.from.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
 		if f := space.Missing(); f.Above(at) {
-			h.noteAway(c, h.covered(c, gap{reason: gapAway, since: c.claim.Commit, until: h.log.TimeOf(f.At, now)}, f))
+			h.noteAway(c, h.covered(c, gap{reason: gapAway, since: c.from.Commit, until: h.log.TimeOf(f.At, now)}, f))
 		}
 		if after := h.log.After(space, at); after < c.start {
-			c.owe(after, c.claim.Commit)
+			c.owe(after, c.from.Commit)
 		}
-	} else if !at.IsZero() && h.log.Head().IsZero() && c.claim.Commit.Before(c.promised) {
-		h.noteAway(c, gap{reason: gapAway, since: c.claim.Commit, until: c.promised})
+	} else if !at.IsZero() && h.log.Head().IsZero() && c.from.Commit.Before(c.promised) {
+		h.noteAway(c, gap{reason: gapAway, since: c.from.Commit, until: c.promised})
 	}
 	if until := h.log.TimeOf(space.Newest().At, now); space.Newest().Seq > max(c.start, c.covered) && !until.Before(c.promised) {
 		h.noteMissing(c, gap{reason: gapWindow, since: c.promised, until: until})

@@ -16,7 +16,7 @@ import (
 // of Socket.IO sends whenever it connects again: the bridge puts it into the ids that
 // it gives, the hand-over into ChatEngine's CONNECT, where ChatEngine gives none:
 //
-//	the bridge: <when it began>.<random>.<Since>
+//	the bridge: <when it began>.<random>.<Since>.<from where it is owed all, see bridge/hub>
 //	ChatEngine: _.<random>.<Since>
 
 // SinceHeader has the Since of a feed's client, for which it may have begun just
@@ -29,7 +29,7 @@ const engine = "_."
 // SinceOf returns the Since of a private id, "" for none. It comes from the client.
 func SinceOf(pid string) string {
 	parts := strings.Split(pid, ".")
-	if len(parts) != 3 || len(parts[2]) > maxSince || strings.ContainsFunc(parts[2], notOfSince) {
+	if len(parts) != 3 && len(parts) != 4 || len(parts[2]) > maxSince || strings.ContainsFunc(parts[2], notOfSince) {
 		return ""
 	}
 	return parts[2]
