@@ -187,11 +187,12 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	if e.conversation == "" {
 		f = c.tenant.space.Messages()
 	}
+	now := time.Now()
 	switch before := e.promised.Before(g.since); {
-	case !e.joined && f.Seq <= e.next && (before || g.since.Equal(c.from.Commit) && e.promised.Equal(g.since) && !f.Above(c.from.Position)):
+	case !e.joined && f.Seq <= e.next && (before && !e.promised.Before(h.log.TimeOf(0, now)) || g.since.Equal(c.from.Commit) && e.promised.Equal(g.since) && !f.Above(c.from.Position)):
 		return
 	case e.joined || !before:
-	case e.promised.After(time.Now().Add(-h.opts.FarLimit)):
+	case e.promised.After(now.Add(-h.opts.FarLimit)):
 		g.conversation, g.since = e.conversation, e.promised
 		c.healing = append(c.healing, g)
 	}

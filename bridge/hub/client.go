@@ -85,7 +85,9 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	if prior == nil || c.inherits {
 		if prior == nil {
 			c.claim, _ = h.parseClaim(offset) // of another shape: it claims nothing
-			c.from = h.owedFrom(c.claim, began, c.Owed)
+		}
+		c.from = h.owedFrom(c.claim, began, c.Owed)
+		if prior == nil {
 			if c.from.Position.IsZero() && !began.IsZero() && began.Before(c.promised) {
 				h.owedSince(c, began, now)
 			}

@@ -1,5 +1,7 @@
 package history
 
+import "time"
+
 // ordered: the first arrivals of one conversation's messages are in commit
 // order; a status never goes back to one that an event after it had replaced;
 // the last conversation and messageStatus seen are the newest of those seen, and
@@ -77,13 +79,27 @@ func (o *order) message(k int, a arrival, ev *Event) []Violation {
 // reopened reports whether ev could be seen before the phase began, because the
 // client had cancelled its last subscription, in this connection or the one that
 // it restored.
-func (n *connection) reopened(ev *Event, p *phase) bool {
+func (o *order) reopened(n *connection, ev *Event, p *phase) bool {
 	for _, q := range n.phases {
-		if (q.why == byReopening || q.why == byResuming && q.conversation == "") && !ev.At.Before(q.from) && !ev.At.After(p.from) && q.entry < p.entry {
+		if (q.why == byReopening || q.why == byResuming && q.conversation == "") && !ev.At.Before(o.since(n, q)) && !ev.At.After(p.from) && q.entry < p.entry {
 			return true
 		}
 	}
 	return false
+}
+
+// since is when a phase began, of all messages in a restored session: when the client
+// cancelled its last subscription.
+func (o *order) since(n *connection, q *phase) time.Time {
+	if q.why == byResuming && n.number > 0 {
+		before := o.connections[n.number-1]
+		for _, r := range before.phases {
+			if (r.why == byReopening || r.why == byResuming) && r.conversation == "" && r.to.Equal(before.to) {
+				return o.since(before, r)
+			}
+		}
+	}
+	return q.from
 }
 
 // visible reports whether the client could see the message at place i before an
@@ -99,7 +115,10 @@ func (o *order) visible(i, before, entry int) bool {
 			if p.conversation == "" && !p.lasted && ev.At.Add(o.bounds.Grace).After(p.to) {
 				continue // it subscribed before that could come
 			}
-			if p.why == bySubscribe && n.reopened(&o.truth.Events[before], p) {
+			if to, lasted := o.until(n, p); !to.After(o.h.Entries[entry].At) && !o.hadTime(later(ev.At, p.from), to, lasted) {
+				continue // that ended before all of it had come
+			}
+			if p.why == bySubscribe && o.reopened(n, &o.truth.Events[before], p) {
 				continue // the newer one was sent before the subscription
 			}
 			if p.why == byResuming && i > n.offset || p.why != byResuming && o.reaches(ev, i, n, p) {
@@ -108,6 +127,18 @@ func (o *order) visible(i, before, entry int) bool {
 		}
 	}
 	return false
+}
+
+// until returns when a phase ended, also in connections that restored the session.
+func (o *order) until(n *connection, p *phase) (to time.Time, lasted bool) {
+	if next := n.number + 1; p.to.Equal(n.to) && next < len(o.connections) && o.connections[next].recovered {
+		for _, q := range o.connections[next].phases {
+			if q.why == byResuming && q.conversation == p.conversation {
+				return o.until(o.connections[next], q)
+			}
+		}
+	}
+	return p.to, p.lasted
 }
 
 func (o *order) status(a arrival, ev *Event) []Violation {
