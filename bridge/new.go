@@ -79,7 +79,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tables, err := d.newFar(spec)
+	tables, farOff, err := d.newFar(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -109,13 +109,16 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if d.gateway != nil {
 		d.parts = append(d.parts, d.gateway.Run)
 	}
+	if tables != nil {
+		d.parts = append(d.parts, tables.Run)
+	}
 	if opts.Log != nil {
 		d.parts = append(d.parts, opts.Log.Run)
 		d.reload.level = opts.Log.SetLevel
 	}
 	d.observer = &observer{
 		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
-		auth: authenticator, tables: tables, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
+		auth: authenticator, tables: tables, farOff: farOff, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload,
 	}
 	return d, nil

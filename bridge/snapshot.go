@@ -30,6 +30,7 @@ type observer struct {
 	api      *api.Server
 	auth     *auth.Authenticator
 	tables   *far.Reader      // nil where clients are not caught up from the tables
+	farOff   string           // why not
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
 	log      *logging.Log     // nil unless Options.Log is set
 	cert     *certificate     // nil without TLS
@@ -50,9 +51,10 @@ func (o *observer) snapshot() ops.Snapshot {
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}
 	o.source.Measure(&s)
+	s.FarOff = o.farOff
 	if o.tables != nil {
 		t := o.tables.Stats()
-		s.Far = &t
+		s.Far, s.FarOff = &t, t.Off
 	}
 	if o.gateway != nil {
 		g := o.gateway.Stats()

@@ -29,6 +29,9 @@
 // others that miss the same rows: it is shared memory of 16 MiB at most. After a failure nobody asks for a while. Each
 // question ends after Options.Timeout, in the server too.
 //
+// Where a mapping or its tables have nothing by which rows can be found by time, nothing
+// is read: Run finds that out at the start and logs it once.
+//
 // The package starts no goroutine. It imports mapping/..., socketio, source and
 // bridge/hub, of which it implements an interface; no configuration.
 package far

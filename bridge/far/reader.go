@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -30,6 +31,8 @@ type Options struct {
 	EventBytes int
 	// ChatEngineIDs: messages go under the ids that ChatEngine uses, to all clients.
 	ChatEngineIDs bool
+	// Logger may be nil.
+	Logger *slog.Logger
 }
 
 // DefaultOptions reads 5,000 rows, two readings at a time, 5 s for each part, 30 s for
@@ -47,8 +50,9 @@ type Reader struct {
 	shared   shared
 	counters counters
 
-	// mu guards the pause after a failure.
+	// mu guards what follows: the pause after a failure, and why nothing is ever read.
 	mu          sync.Mutex
+	off         error
 	pause       retry.Backoff
 	pausedUntil time.Time
 }
@@ -62,7 +66,7 @@ const (
 	maxPause = 10 * time.Second
 )
 
-// Errors of Read that are none of the database's.
+// Errors of Read that are none of the database's. There is also hub.ErrTablesOff.
 var (
 	ErrPaused = errors.New("reading the tables pauses after a failure")
 	ErrBusy   = errors.New("the tables are being read for others for too long")
@@ -71,6 +75,9 @@ var (
 // New returns a Reader that reads over pool, which stays its caller's to close. Its
 // role needs what lookup.NewSQL's does.
 func New(pool *pgxpool.Pool, spec *mapping.Spec, opts Options) *Reader {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
 	r := &Reader{
 		opts: opts, spec: spec, gate: newGate(opts.Parallel),
 		workers: make(chan *worker, opts.Parallel), shared: shared{parts: make(map[string]sharedPart)}, pause: retry.Backoff{Min: minPause, Max: maxPause},
@@ -81,15 +88,67 @@ func New(pool *pgxpool.Pool, spec *mapping.Spec, opts Options) *Reader {
 	return r
 }
 
+// Run asks the database once, as soon as it answers, whether the tables have what rows are
+// read by. Where they do not, one line says so, and Read refuses from then on. It returns
+// nil, and must have been called for that line alone.
+func (r *Reader) Run(ctx context.Context) error {
+	again := retry.Backoff{Min: minPause, Max: maxPause}
+	for {
+		asking, cancel := context.WithTimeout(ctx, r.opts.Timeout)
+		w := <-r.workers
+		err := w.past.Check(asking)
+		r.workers <- w
+		cancel()
+		switch {
+		case errors.Is(err, lookup.ErrNoTime), errors.Is(err, lookup.ErrDerived):
+			r.turnOff(err)
+			return nil
+		case err == nil || ctx.Err() != nil:
+			return nil
+		}
+		if retry.Sleep(ctx, again.Next()) != nil {
+			return nil
+		}
+	}
+}
+
+// turnOff notes, and logs once, that nothing can ever be read.
+func (r *Reader) turnOff(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.off != nil {
+		return
+	}
+	r.off = err
+	r.opts.Logger.Warn("clients that were away for longer than the replay log holds are told of a gap, and not caught up from the tables", "reason", err)
+}
+
+// refuses returns why nothing is ever read, nil where it is.
+func (r *Reader) refuses() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.off == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", hub.ErrTablesOff, r.off)
+}
+
 // Read implements hub.Tables. The error is ErrPaused, ErrBusy, or the database's; what
 // send returns is passed on.
 func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarPacket) error) (rest []hub.FarRest, err error) {
+	if err := r.refuses(); err != nil {
+		return nil, err
+	}
 	r.counters.readings.Add(1)
 	var parts []part
 	err = r.turn(ctx, ask.Workspace, false, func(ctx context.Context, w *worker) (err error) {
 		parts, rest, err = r.plan(ctx, w.past, ask)
 		return err
 	})
+	if errors.Is(err, lookup.ErrNoTime) || errors.Is(err, lookup.ErrDerived) {
+		r.turnOff(err)
+		return nil, r.refuses()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -176,6 +235,9 @@ func (r *Reader) turn(ctx context.Context, workspace string, goesOn bool, f func
 	r.counters.spent.Add(int64(time.Since(began)))
 	if ctx.Err() != nil {
 		return ctx.Err() // the client has gone
+	}
+	if errors.Is(err, lookup.ErrNoTime) || errors.Is(err, lookup.ErrDerived) {
+		return err // it is the mapping's fault
 	}
 	r.note(err)
 	if err != nil {

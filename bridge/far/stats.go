@@ -16,6 +16,8 @@ type Stats struct {
 	Truncated uint64
 	// Waiting wait for their turn now.
 	Waiting int
+	// Off tells why clients are never caught up from the tables; "" where they are.
+	Off string
 	// Waited and Spent are the time for which readings waited for their turns, and
 	// that they took of the database.
 	Waited, Spent time.Duration
@@ -29,7 +31,14 @@ type counters struct {
 // Stats returns a snapshot. Any goroutine may call it.
 func (r *Reader) Stats() Stats {
 	c := &r.counters
+	off := ""
+	r.mu.Lock()
+	if r.off != nil {
+		off = r.off.Error()
+	}
+	r.mu.Unlock()
 	return Stats{
+		Off:      off,
 		Readings: c.readings.Load(), Failures: c.failures.Load(), Refused: c.refused.Load(), Rows: c.rows.Load(),
 		Truncated: c.truncated.Load(), Waiting: r.gate.waits(),
 		Waited: time.Duration(c.waited.Load()), Spent: time.Duration(c.spent.Load()),

@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"chatbridge/bridge/replay"
@@ -20,6 +21,10 @@ import (
 type Tables interface {
 	Read(ctx context.Context, ask *FarAsk, send func([]FarPacket) error) (rest []FarRest, err error)
 }
+
+// ErrTablesOff is what Tables wrap where clients are never caught up from them, and it has
+// been told why.
+var ErrTablesOff = errors.New("clients are not caught up from the tables")
 
 // FarPacket is one event of a row.
 type FarPacket struct {
@@ -276,7 +281,10 @@ func (h *Hub) healed(c *Client, rest []FarRest, err error) {
 		release()
 		return
 	}
-	h.stats.FarFailed++
+	off := errors.Is(err, ErrTablesOff)
+	if !off {
+		h.stats.FarFailed++
+	}
 	for _, g := range was {
 		h.noteGap(c, g)
 		if g.conversation == "" {
@@ -284,7 +292,7 @@ func (h *Hub) healed(c *Client, rest []FarRest, err error) {
 		}
 	}
 	now := time.Now()
-	log := now.Sub(h.farLoggedAt) >= gapLogInterval
+	log := !off && now.Sub(h.farLoggedAt) >= gapLogInterval
 	if log {
 		h.farLoggedAt = now
 	}

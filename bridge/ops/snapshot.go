@@ -35,8 +35,10 @@ type Snapshot struct {
 	Sockets  socketio.Stats
 	API      api.Stats
 	Auth     auth.Stats
-	// Far is nil where clients are not caught up from the tables.
-	Far *far.Stats
+	// Far is nil where clients are not caught up from the tables; FarOff tells why they are
+	// not, "" where they are.
+	Far    *far.Stats
+	FarOff string
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64

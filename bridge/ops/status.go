@@ -176,10 +176,13 @@ func (s *Snapshot) statusReplay() object {
 	}
 }
 
-// statusFar is the catching up from the tables, nil where there is none.
+// statusFar is the catching up from the tables; where there is none, why.
 func (s *Snapshot) statusFar() any {
-	if s.Far == nil {
+	if s.Far == nil && s.FarOff == "" {
 		return nil
+	}
+	if s.Far == nil {
+		return object{{"off", s.FarOff}}
 	}
 	return object{
 		{"madeUp", s.Hub.FarHealed},
@@ -193,6 +196,7 @@ func (s *Snapshot) statusFar() any {
 		{"waiting", s.Far.Waiting},
 		{"waitedSeconds", s.Far.Waited.Seconds()},
 		{"spentSeconds", s.Far.Spent.Seconds()},
+		{"off", s.FarOff},
 	}
 }
 

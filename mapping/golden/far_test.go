@@ -5,6 +5,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
+	"maps"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -30,14 +32,23 @@ var read = []string{
 	"crm/senders", "crm/strings", "crm/times", "crm/types",
 }
 
-// withoutTime are cases whose messages have no timestamp.
-var withoutTime = []string{"crm/own_tables", "crm/time_unit"}
+// unreadable are cases whose rows cannot be read by time: of these, every reading must say
+// why.
+var unreadable = map[string]error{
+	"crm/own_tables": lookup.ErrNoTime, "crm/time_unit": lookup.ErrNoTime,
+	"crm/key_several": lookup.ErrDerived, "crm/key_several_default": lookup.ErrDerived,
+	"evolution/deleted_full": lookup.ErrDerived, "evolution/messages": lookup.ErrDerived,
+}
+
+// unlike are cases of which the stream makes other events, and why: an INSERT has none of
+// the rows yet that point to it.
+var unlike = []string{"chatwoot/attachments"}
 
 // TestReadFromTheTables: what a client is sent of the tables is what the stream makes of
 // the same rows, byte for byte. The rows are those that the golden cases leave behind;
 // they are deleted and inserted again for the stream. -all compares those of all cases.
 func TestReadFromTheTables(t *testing.T) {
-	cases := slices.Concat(read, withoutTime)
+	cases := slices.Concat(read, slices.Sorted(maps.Keys(unreadable)))
 	if *all {
 		cases = nil
 		files, err := filepath.Glob("testdata/*/*.txt")
@@ -55,6 +66,9 @@ func TestReadFromTheTables(t *testing.T) {
 	defer func() { _ = p.Stop() }()
 	messages, conversations := 0, 0
 	for _, name := range cases {
+		if slices.Contains(unlike, name) {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			m, c := readCase(t, p, filepath.Dir(name), name)
 			messages, conversations = messages+m, conversations+c
@@ -92,6 +106,15 @@ func readCase(t *testing.T, p *pipelinetest.Pipeline, preset, name string) (mess
 	if _, err := p.Reset(t.Context(), spec, true, append(c.setup(preset), blocks(c.section("test.sql"))...), c.tables(preset)); err != nil {
 		t.Fatal(err)
 	}
+	pool, err := lookup.NewPool(p.URL, lookup.PoolOptions{MaxConns: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	if why := unreadable[name]; why != nil {
+		checkUnreadable(t, pool, spec, why)
+		return 0, 0
+	}
 	table := func(i int) string {
 		return pgx.Identifier{spec.Tables()[i].Schema, spec.Tables()[i].Name}.Sanitize()
 	}
@@ -110,11 +133,6 @@ func readCase(t *testing.T, p *pipelinetest.Pipeline, preset, name string) (mess
 		}
 		made[line.Event+" "+line.Workspace+" "+withoutCommitTimes(string(line.Data))] = true
 	}
-	pool, err := lookup.NewPool(p.URL, lookup.PoolOptions{MaxConns: 3})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
 	for workspace, ask := range asksOf(t, pool, spec) {
 		_, err := far.New(pool, spec, far.DefaultOptions()).Read(t.Context(), ask, func(packets []hub.FarPacket) error {
 			for _, packet := range packets {
@@ -140,11 +158,35 @@ func readCase(t *testing.T, p *pipelinetest.Pipeline, preset, name string) (mess
 			}
 			return nil
 		})
-		if got := errors.Is(err, lookup.ErrNoTime); err != nil && !got || got != slices.Contains(withoutTime, name) {
+		if err != nil {
 			t.Error(err)
 		}
 	}
 	return messages, conversations
+}
+
+// checkUnreadable: the mapping alone or a look at the tables shows it, a Reader refuses,
+// logs it once, and tells it.
+func checkUnreadable(t *testing.T, pool *pgxpool.Pool, spec *mapping.Spec, why error) {
+	if err := lookup.CanReadPast(spec); err != nil && !errors.Is(err, why) {
+		t.Errorf("the mapping says %v", err)
+	}
+	lines := &strings.Builder{}
+	o := far.DefaultOptions()
+	o.Logger = slog.New(slog.NewTextHandler(lines, nil))
+	r := far.New(pool, spec, o)
+	for i := range 3 {
+		if i == 1 {
+			_ = r.Run(t.Context())
+		}
+		_, err := r.Read(t.Context(), &hub.FarAsk{Workspace: "w", Conversations: time.Now()}, func([]hub.FarPacket) error { return nil })
+		if !errors.Is(err, hub.ErrTablesOff) || !errors.Is(err, why) {
+			t.Errorf("it is read with %v", err)
+		}
+	}
+	if n := strings.Count(lines.String(), "\n"); n != 1 || !strings.Contains(r.Stats().Off, why.Error()) || r.Stats().Readings > 1 {
+		t.Errorf("logged %d lines, %+v", n, r.Stats())
+	}
 }
 
 // asksOf asks for all there is of each workspace.

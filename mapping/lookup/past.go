@@ -23,6 +23,34 @@ import (
 // made, or one that is no timestamp: nothing can be read by time.
 var ErrNoTime = errors.New("messages have no timestamp to be read by: name one in the mapping (message.newest_by)")
 
+// ErrDerived is returned where what rows would be found by is made of several columns, or
+// lies inside of JSON.
+var ErrDerived = errors.New("what messages and conversations are found by (key, workspace, conversation) is made of several columns or lies inside of JSON: map a column that has it, such as a generated one")
+
+// errNoColumn is of tables that lack what the mapping names.
+var errNoColumn = errors.New("the tables of messages or conversations, or columns by which rows are found, are not there or may not be read")
+
+// CanReadPast tells whether a Past can read the rows of a mapping, as far as that alone
+// shows it: ErrNoTime and ErrDerived tell why not.
+func CanReadPast(spec *mapping.Spec) error {
+	p, tables := spec.Plan(), spec.Tables()
+	m, c := &tables[plan.MessageTable], &tables[plan.ConversationTable]
+	if p.NewestBy < 0 || m.Columns[p.NewestBy].Derived() {
+		return ErrNoTime
+	}
+	for _, slot := range []int{m.Key, p.Message.Conversation, m.Workspace} {
+		if slot < 0 || m.Columns[slot].Derived() {
+			return ErrDerived
+		}
+	}
+	for _, slot := range []int{c.Key, c.Workspace} {
+		if slot < 0 || c.Columns[slot].Derived() {
+			return ErrDerived
+		}
+	}
+	return nil
+}
+
 // Past reads the rows of one workspace by time, over a direct connection. It reads
 // keys first, so that what is to be read can be bounded, and then the rows. A workspace
 // is part of each question, so no other's row comes out. One goroutine uses a Past at a
@@ -39,6 +67,13 @@ func NewPast(pool *pgxpool.Pool, spec *mapping.Spec) *Past {
 	f := &sqlFetcher{pool: pool, spec: spec}
 	f.lookup = newLookup(f, spec, 0)
 	return &Past{fetcher: f}
+}
+
+// Check asks the database whether the tables have what rows are read by; ErrNoTime and
+// ErrDerived tell that they do not.
+func (p *Past) Check(ctx context.Context) error {
+	_, _, err := p.keys(ctx, 0, func(*pastStatements) (string, [][]byte) { return "", nil })
+	return err
 }
 
 // PastKey is a row's key.
@@ -164,8 +199,11 @@ func (p *Past) keys(ctx context.Context, limit int, ask func(*pastStatements) (s
 		if current := &p.fetcher.columns[0]; p.of != current {
 			p.texts, p.of = newPastStatements(p.fetcher.spec, p.fetcher.columns), current
 		}
-		if p.texts.messages == "" || p.texts.conversations == "" {
-			return ErrNoTime
+		if err := CanReadPast(p.fetcher.spec); err != nil {
+			return err
+		}
+		if p.texts.problem != nil {
+			return p.texts.problem
 		}
 		text, values := ask(&p.texts)
 		if text == "" {
@@ -207,9 +245,9 @@ func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.9
 
 func limitText(n int) []byte { return strconv.AppendInt(nil, int64(n), 10) }
 
-// pastStatements are the texts of Past's questions; empty where the tables lack a
-// column that they need.
+// pastStatements are the texts of Past's questions, or why there are none.
 type pastStatements struct {
+	problem                                      error
 	messages, allMessages, newest, conversations string
 	// workspace and conversation are the types of what is compared with them.
 	workspace, conversation keyType
@@ -223,7 +261,12 @@ func newPastStatements(spec *mapping.Spec, columns []columnTypes) (s pastStateme
 	at, ok := b.moment(0, p.NewestBy)
 	key, conv, ws := b.quote(0, m.Key), b.quote(0, p.Message.Conversation), b.quote(0, m.Workspace)
 	ckey, cws := b.quote(1, c.Key), b.quote(1, c.Workspace)
-	if !ok || key == "" || conv == "" || ws == "" || ckey == "" || cws == "" {
+	switch {
+	case key == "" || conv == "" || ws == "" || ckey == "" || cws == "" || p.NewestBy >= 0 && b.quote(0, p.NewestBy) == "":
+		s.problem = errNoColumn
+		return s
+	case !ok:
+		s.problem = ErrNoTime
 		return s
 	}
 	s.workspace = typeOf(b.typeName(0, m.Workspace))
