@@ -3,6 +3,8 @@ package bridge_test
 import (
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -253,5 +255,42 @@ func TestManyComeBack(t *testing.T) {
 	}
 	if was, is := median(before), median(during); is > 20*was+500*time.Millisecond {
 		t.Errorf("the latency of the client that stayed went from %v to %v", was, is)
+	}
+}
+
+// TestNothingToReadBy: under a mapping whose keys lie inside of JSON, or whose messages
+// tell no time, one line says that clients are not caught up from the tables, /status says
+// why, and a client is told of its gap. Nothing is counted as failed.
+func TestNothingToReadBy(t *testing.T) {
+	t.Parallel()
+	noTime := filepath.Join(t.TempDir(), "mapping.yaml")
+	if err := os.WriteFile(noTime, []byte("message:\n  newest_by: body\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		schema, reason string
+		env            []string
+	}{
+		{schemas.Evolution, "JSON", []string{"BRIDGE_MAPPING_PRESET=evolution"}},
+		{schemas.CRM, "message.newest_by", []string{"BRIDGE_MAPPING_FILE=" + noTime}},
+		{schemas.CRM, "replay.far is 0", []string{"BRIDGE_REPLAY_FAR=0s"}},
+	} {
+		d := startDaemon(t, pgtest.DB(t, c.schema), c.env...)
+		d.ready()
+		d.await("why", func() bool { return strings.Contains(d.Snapshot().FarOff, c.reason) })
+		lines := 1
+		if c.reason == "replay.far is 0" {
+			lines = 0 // as it was asked for
+		}
+		left := hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: 1}, Commit: time.Now().Add(-2 * time.Hour)})
+		client := d.clientWith(map[string]any{"token": token(t, workspace), "pid": "x", "offset": string(left)}, "c")
+		client.await("its gap", func(events []event) bool {
+			return slices.ContainsFunc(events, func(e event) bool { return e.Name == "gap" })
+		})
+		if n := strings.Count(d.log.String(), "not caught up from the tables"); n != lines || d.Snapshot().Hub.FarFailed != 0 {
+			t.Errorf("%s: %d lines, %d failed:\n%s", c.reason, n, d.Snapshot().Hub.FarFailed, d.log)
+		}
+		client.leave()
+		d.stop()
 	}
 }
