@@ -294,3 +294,56 @@ func TestNothingToReadBy(t *testing.T) {
 		d.stop()
 	}
 }
+
+// TestOvertakenByALargeTransaction: a client that is connected, and whose queue and log a
+// transaction overruns, goes on from the tables, then the log, and then live: it shows what
+// the database has, each message once, in order, and is told of no gap.
+func TestOvertakenByALargeTransaction(t *testing.T) {
+	t.Parallel()
+	const rows = 2000
+	dsn := pgtest.DB(t, schemas.CRM)
+	conn, ids := crmDatabase(t, dsn, 2)
+	w := &awayTest{t: t, conn: conn, ids: ids, dsn: dsn}
+	d := startDaemon(t, dsn, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms")
+	d.ready()
+	c, other := d.client(ids[0]), d.client(ids[1])
+	d.live(2)
+	n := 0
+	for n == 0 || d.Snapshot().Hub.FarHealed == 0 && n < 10*rows {
+		w.exec(`insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid, created_at)
+			select $1, $2, 'row ' || n, 'delivered', false, '5511999999999@s.whatsapp.net', now() + n * interval '1 millisecond' from generate_series($3::int, $4::int) n`,
+			workspace, ids[0], n+1, n+rows)
+		n += rows
+		c.await("the transaction", func(events []event) bool { return bodies(events)[fmt.Sprintf("row %d", n)] })
+		d.live(2)
+	}
+	w.exec("update messages set status = 'read' where body = 'row 1'")
+	w.exec(insertMessage, workspace, ids[0], "live")
+	events := c.await("what comes then", func(events []event) bool {
+		_, status := screen(events, ids[0])
+		return bodies(events)["live"] && slices.Contains(slices.Collect(maps.Values(status)), "read")
+	})
+	shown, status := screen(events, ids[0])
+	stored, wantStatus := w.stored(ids[0])
+	if !maps.Equal(status, wantStatus) || !slices.Equal(shown[:n], sortedLike(stored, shown[:n])) {
+		t.Errorf("the client shows %d messages, the database has %d, or in another order", len(shown), len(stored))
+	}
+	for _, e := range events {
+		if e.Name == "gap" {
+			t.Errorf("told of a gap: %v", e.Payload)
+		}
+	}
+	if got := bodies(other.await("an event", func(events []event) bool { return len(events) > 0 })); len(got) > 0 {
+		t.Errorf("a client of another conversation got %d messages", len(got))
+	}
+	s := d.Snapshot()
+	t.Logf("%d rows; healed %d times, %d packets of the tables", n, s.Hub.FarHealed, s.Hub.FarPackets)
+	if s.Hub.FarHealed == 0 || s.Hub.FarFailed != 0 {
+		t.Errorf("made up %d times, failed %d times", s.Hub.FarHealed, s.Hub.FarFailed)
+	}
+}
+
+// sortedLike are those of all that are in some, in the order of all.
+func sortedLike(all, some []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(id string) bool { return !slices.Contains(some, id) })
+}
