@@ -126,7 +126,11 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	space := c.tenant.space
 	if at := c.from.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
 		if f := space.Missing(); f.Above(at) {
-			h.noteAway(c, h.covered(c, gap{reason: gapAway, since: c.from.Commit, until: h.log.TimeOf(f.At, now)}, f))
+			g := gap{reason: gapAway, since: c.from.Commit, until: h.log.TimeOf(f.At, now)}
+			if c.from == c.claim { // else part of the window before it may be lacking too
+				g = h.covered(c, g, f)
+			}
+			h.noteAway(c, g)
 		}
 		if after := h.log.After(space, at); after < c.start {
 			c.owe(after, c.from.Commit)
