@@ -83,7 +83,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.api, err = newAPI(cfg, authenticator, membership, tables, newConversations(cfg, members, spec, key), sourceState{d.source}, log); err != nil {
+	if d.api, err = newAPI(cfg, authenticator, membership, tables, d.leftUpstreamSince, newConversations(cfg, members, spec, key), sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	d.descriptors.admitsOrigin = d.api.AdmitsOrigin
@@ -134,6 +134,14 @@ func messageNames(cfg *configs.Config) pipeline.Names {
 		return pipeline.ClientsIDs
 	}
 	return pipeline.RowIDs
+}
+
+// leftUpstreamSince is gateway.LeftUpstreamSince, of no client where there is no gateway.
+func (d *Daemon) leftUpstreamSince(pid string) time.Time {
+	if d.gateway == nil {
+		return time.Time{}
+	}
+	return d.gateway.LeftUpstreamSince(pid)
 }
 
 // serviceKey is the key of the Supabase project, which a reload replaces.

@@ -59,7 +59,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		return nil, socketio.ErrRetry
 	}
 	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)}, principal: p}
-	c.owed = string(hub.AppendOffset(nil, s.hub.OwedFrom(claimed(h.PID, h.Offset), socketio.SessionBegan(h.PID), c.Owed)))
+	c.owed = string(hub.AppendOffset(nil, s.hub.OwedFrom(claimed(h.PID, h.Offset), s.began(h.PID), c.Owed)))
 	if s.opts.NameByClient {
 		c.name(gateway.Since(h.Header, h.PID))
 	}
@@ -88,6 +88,17 @@ func owedOf(pid string) string {
 		return parts[3]
 	}
 	return ""
+}
+
+// began is when the session of a private id began; of one that was had at ChatEngine, whose
+// events say no offset, since when the client may lack something.
+func (s *Server) began(pid string) time.Time {
+	if s.opts.LeftUpstreamSince != nil {
+		if since := s.opts.LeftUpstreamSince(pid); !since.IsZero() {
+			return since
+		}
+	}
+	return socketio.SessionBegan(pid)
 }
 
 // claimed is the offset that counts of those that came with a private id: what a page
@@ -129,7 +140,7 @@ func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
 	socket.ForgetAuth() // it has been judged
 	pid := socket.ClaimedPID()
-	s.hub.Attach(c.Client, socket, claimed(pid, socket.Offset()), socketio.SessionBegan(pid))
+	s.hub.Attach(c.Client, socket, claimed(pid, socket.Offset()), s.began(pid))
 	s.watchExpiry(c, socket, c.principal.Expires)
 }
 

@@ -65,6 +65,9 @@ type Options struct {
 	// NameByClient gives clients that have been at ChatEngine messages under its ids,
 	// see gateway.Since.
 	NameByClient bool
+	// LeftUpstreamSince tells since when a client may lack what ChatEngine sent, by its
+	// private id, see gateway.LeftUpstreamSince; nil without a gateway.
+	LeftUpstreamSince func(pid string) time.Time
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState
 	Logger *slog.Logger

@@ -37,6 +37,12 @@ func IsCatchUp(h http.Header) bool { return handover.IsFeed(h) }
 // ChatEngine. It may be invented.
 func Since(h http.Header, pid string) string { return handover.SinceOfRequest(h, pid) }
 
+// LeftUpstreamSince returns from when on a client that comes with this private id may lack
+// what ChatEngine sent: somewhat before its last WebSocket to ChatEngine ended, or this
+// process began; the zero time of an id that is none of ChatEngine's. The id may be
+// invented.
+func (g *Gateway) LeftUpstreamSince(pid string) time.Time { return g.handovers.LeftSince(pid) }
+
 // OfUpstream reports whether a client was given its private id at ChatEngine: an
 // offset that it says it received tells nothing of what it has received there.
 func OfUpstream(pid string) bool { return handover.OfEngine(pid) }

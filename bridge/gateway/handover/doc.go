@@ -33,6 +33,7 @@
 //	progress.go  how far the bridge is with the client
 //	feed.go      the connection to the bridge
 //	since.go     from when on a page has ChatEngine's ids
+//	departures.go when clients of ChatEngine were cut
 //	batch.go     the bridge's events, written together
 //	packet.go    the few Socket.IO packets that matter
 //	outcome.go   how a hand-over ended, counters
@@ -42,7 +43,7 @@
 //
 // Handover.mu is held while its state is read or changed, and during each write
 // to the client; feed.mu, which may be taken under it, guards the list of
-// subscriptions. Goroutines: the two of the tunnel call FromClient and
+// subscriptions; departures.mu may be taken under it too. Goroutines: the two of the tunnel call FromClient and
 // FromUpstream, one each; timers call tick and flush the batch; the feed has a
 // reader, which Stop waits for, and per connection a writer, which the reader
 // waits for.

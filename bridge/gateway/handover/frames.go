@@ -74,9 +74,12 @@ func (h *Handover) pass(f frame.Frame) bool {
 	}
 	raw, accepts := f.Raw, isConnect(f.Payload) && h.acceptedAt.IsZero()
 	if accepts && h.since != "" {
-		if p := withSince(f.Payload, h.since); p != nil {
+		p, pid := withSince(f.Payload, h.since)
+		if p != nil {
 			raw = frame.AppendText(nil, p)
 		}
+		h.pid = pid
+		h.service.departures.connected(pid)
 	}
 	if h.batch.writeAfter(raw) != nil {
 		return false

@@ -42,6 +42,7 @@ type Handover struct {
 	giveUpAt    time.Time // when the hand-over ends without the bridge
 	acceptedAt  time.Time // when ChatEngine accepted the client; zero before
 	since       string    // the client's, "" for none
+	pid         string    // that it got with ChatEngine's CONNECT, "" for none
 	progress    progress
 	buffer      buffer
 	early       []byte // the bridge's frames, until ChatEngine has accepted the client
@@ -53,6 +54,9 @@ type Handover struct {
 // have ended. Repeating it does nothing.
 func (h *Handover) Stop() {
 	h.end(Gone)
+	h.mu.Lock()
+	h.service.departures.ended(h.pid, time.Now())
+	h.mu.Unlock()
 	h.feed.join()
 }
 

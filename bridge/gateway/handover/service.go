@@ -31,13 +31,22 @@ type Options struct {
 // Service starts hand-overs. Its methods are safe for concurrent use; Run is
 // called once.
 type Service struct {
-	opts   Options
-	bridge *pipeListener
-	count  counters
+	opts       Options
+	bridge     *pipeListener
+	departures *departures
+	count      counters
 }
 
 // New returns a Service. Its hand-overs reach the bridge while Run runs.
-func New(o Options) *Service { return &Service{opts: o, bridge: newPipeListener()} }
+func New(o Options) *Service {
+	return &Service{opts: o, bridge: newPipeListener(), departures: newDepartures()}
+}
+
+// LeftSince returns from when on a client with this private id may lack what ChatEngine
+// sent: somewhat before its last connection to it ended. Of an id that looks like one of
+// ChatEngine's and is not known it is from before this process began; the zero time of any
+// other id. It comes from the client, and may be invented.
+func (s *Service) LeftSince(pid string) time.Time { return s.departures.since(pid, time.Now()) }
 
 // Run serves Options.Bridge to the hand-overs until ctx ends, and returns ctx's
 // error then.

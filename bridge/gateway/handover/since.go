@@ -52,20 +52,21 @@ func sinceOf(packet []byte) string {
 	return SinceOf(text(pid))
 }
 
-// withSince returns ChatEngine's CONNECT packet with a private id of that Since, nil
-// where it has one of ChatEngine's own.
-func withSince(packet []byte, since string) []byte {
+// withSince returns ChatEngine's CONNECT packet with a private id of that Since, and the
+// id; the packet is nil where it has one of ChatEngine's own.
+func withSince(packet []byte, since string) (out []byte, pid string) {
 	end := bytes.LastIndexByte(packet, '}')
 	if _, ok := member(packet, "sid"); !ok || end < 0 {
-		return nil
+		return nil, ""
 	}
-	if _, ok := member(packet, "pid"); ok {
-		return nil
+	if own, ok := member(packet, "pid"); ok {
+		return nil, text(own)
 	}
-	out := append([]byte(nil), packet[:end]...)
+	pid = engine + rand.Text() + "." + since
+	out = append(out, packet[:end]...)
 	out = append(out, `,"pid":`...)
-	out = jsonscan.AppendString(out, []byte(engine+rand.Text()+"."+since))
-	return append(out, packet[end:]...)
+	out = jsonscan.AppendString(out, []byte(pid))
+	return append(out, packet[end:]...), pid
 }
 
 // member returns a member of the data of a CONNECT packet.

@@ -46,7 +46,11 @@ func TestConnectPacketsWithSince(t *testing.T) {
 		`40`:                      "",
 		`40{"sid"`:                "",
 	} {
-		got := string(withSince([]byte(packet), "0AF"))
+		out, pid := withSince([]byte(packet), "0AF")
+		if !strings.Contains(packet+string(out), `"`+pid+`"`) && pid != "" {
+			t.Errorf("%s: the private id is told as %q", packet, pid)
+		}
+		got := string(out)
 		if i := strings.Index(got, "_."); i >= 0 {
 			end := strings.LastIndex(got, ".0AF")
 			if end-i < 20 {
