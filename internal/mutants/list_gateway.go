@@ -193,4 +193,19 @@ var gateway = []Mutant{
 		File: "socketio/engineio/cors.go", Package: "bridge", Tests: []string{"TestAClientOfTheBridgesOwnAddress"},
 		Old: `strings.EqualFold(named, host) && namedPort == hostPort`, New: `strings.EqualFold(named, host) && namedPort+hostPort != ""`,
 	},
+	{
+		Name: "gateway: a client of ChatEngine lacks nothing from before its end was noticed", Why: "what was sent to a dead connection is gone in silence",
+		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
+		Old: `return at.Add(-unnoticed)`, New: `return at`,
+	},
+	{
+		Name: "gateway: a client of ChatEngine's that another process had lacks nothing", Why: "after a restart of the bridge its absence is gone in silence",
+		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
+		Old: `case !known && !OfEngine(pid):`, New: `case !known:`,
+	},
+	{
+		Name: "gateway: the end of a client's connection to ChatEngine is not noted", Why: "it is caught up since just before it comes back",
+		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
+		Old: "	d.left[pid] = now\n", New: "",
+	},
 }

@@ -147,6 +147,41 @@ var feeding = []Mutant{
 		Old: "	newest = append(repeated(messages, ask), without(newest, messages)...)\n", New: "	newest = without(newest, messages)\n",
 	},
 	{
+		Name: "far: conversations of every workspace", Why: "a client is sent another workspace's conversations",
+		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
+		Old: "where := fmt.Sprintf(\"c.%s%s = %s\"", New: "where := fmt.Sprintf(\"c.%s%s >= %s\"",
+	},
+	{
+		Name: "far: rows are read from after the client left", Why: "what was committed as the client left is gone in silence",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestRead"},
+		Old: "At: at.Add(-slack)}", New: "At: at.Add(slack)}",
+	},
+	{
+		Name: "far: rows of any age", Why: "a client that was away for a minute is sent all there ever was",
+		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
+		Old: "ids, times = append(ids, s.Conversation), append(times, timeText(s.At))", New: "ids, times = append(ids, s.Conversation), append(times, timeText(time.Time{}.AddDate(1, 0, 0)))",
+	},
+	{
+		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
+		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
+		Old: "!p.at.Before(until) && ", New: "",
+	},
+	{
+		Name: "hub: an offset proves what another process still had to send", Why: "a client that is cut early, and comes to another bridge, lacks messages in silence",
+		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestRestartBeforeItHadRead"},
+		Old: "		c.from = h.owedFrom(c.claim, began, c.Owed)\n", New: "",
+	},
+	{
+		Name: "hub: what a client received long after its session began proves nothing", Why: "after a restart each client is told of gaps that it does not have",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestRestartBeforeItHadRead"},
+		Old: "|| claim.Commit.After(began.Add(replay.Slack)) ||", New: "||",
+	},
+	{
+		Name: "hub: of what is owed from before an offset the window is not told", Why: "what of the window the log had pushed out is gone in silence",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestModelAgain"},
+		Old: "			if c.from == c.claim { // else", New: "			if true { // else",
+	},
+	{
 		Name: "hub: a gap that was sent to a broken connection counts as told", Why: "a client that was cut does not hear of what it lacks",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
 		Old: "\t\th.repeatGaps(c, prior)\n", New: "",
