@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
@@ -37,6 +38,9 @@ type Snapshot struct {
 	Auth     auth.Stats
 	// Far is nil where clients are not caught up from the tables.
 	Far *far.Stats
+	// Send is what was sent for clients, SendMode the setting.
+	Send     send.Stats
+	SendMode string
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64
@@ -85,6 +89,9 @@ type Reload struct {
 	OK   bool
 	Last time.Time
 }
+
+// sends reports whether clients' messages are sent.
+func (s *Snapshot) sends() bool { return s.SendMode != "" && s.SendMode != "refuse" }
 
 // Connected is the number of clients connected. The sockets by which
 // the gateway reads the hub are not clients.
