@@ -1,9 +1,11 @@
 package send_test
 
 import (
+	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"chatbridge/internal/throwaway/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain ends the shared Postgres and finds goroutines that are left.
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }

@@ -156,7 +156,12 @@ func (o *Outbox) store(ctx context.Context, v *values) (Outcome, error) {
 	if has {
 		return Outcome{Status: Pending}, nil
 	}
-	if has, err = exists(ctx, tx, o.sql.conversation, v.Conversation, v.Workspace); err != nil {
+	has, err = exists(ctx, tx, o.sql.conversation, v.Conversation, v.Workspace)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "22P02" { // an id of another form
+		has, err = false, nil
+	}
+	if err != nil {
 		return Outcome{}, err
 	}
 	if !has {

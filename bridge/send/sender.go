@@ -73,7 +73,8 @@ type Sender struct {
 	newest     map[lane]*Sending // of each conversation, while it is open
 	rates      rates
 	reads      rates
-	watched    map[string]*watch // by workspace
+	watched    map[string]*watch    // by workspace
+	loggedAt   map[string]time.Time // by code
 
 	// watching counts the messages in watched: while it is 0, Observe looks at nothing.
 	watching atomic.Int64
@@ -100,7 +101,7 @@ func New(opts Options) *Sender {
 	}
 	s := &Sender{
 		opts: opts, log: opts.Logger, rates: newRates(opts.PerMinute), reads: newRates(readsEach * opts.PerMinute), journalErr: "starting",
-		open: make(map[key]*Sending), newest: make(map[lane]*Sending), watched: make(map[string]*watch),
+		open: make(map[key]*Sending), newest: make(map[lane]*Sending), watched: make(map[string]*watch), loggedAt: make(map[string]time.Time),
 	}
 	s.sending, s.stop = context.WithCancel(context.Background())
 	return s
@@ -238,16 +239,12 @@ func (s *Sender) run(x *Sending) {
 		return
 	}
 	x.tellNext()
+	if !s.awaitTurn(x) {
+		s.settle(x, notBegun(CodeUnavailable, "the messages before this one take too long; send it again in a moment"))
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.sending, s.opts.Timeout)
 	defer cancel()
-	if x.before != nil {
-		select {
-		case <-x.before.done:
-		case <-ctx.Done():
-			s.settle(x, notBegun(CodeUnavailable, "the messages before this one take too long; send it again in a moment"))
-			return
-		}
-	}
 	rec := x.record()
 	if err := s.journal.put(rec); err != nil {
 		s.log.Error("cannot write down what is sent; messages are refused", "error", err)
@@ -259,6 +256,25 @@ func (s *Sender) run(x *Sending) {
 	s.counters.took(time.Since(began))
 	s.note(rec, o)
 	s.settle(x, o)
+}
+
+// turnTimeouts is for how many timeouts a message waits for those before it in its
+// conversation: one that hangs does not fail the next.
+const turnTimeouts = 2
+
+// awaitTurn waits until the message before it has a result, and reports whether it has.
+func (s *Sender) awaitTurn(x *Sending) bool {
+	if x.before == nil {
+		return s.sending.Err() == nil
+	}
+	ctx, cancel := context.WithTimeout(s.sending, turnTimeouts*s.opts.Timeout)
+	defer cancel()
+	select {
+	case <-x.before.done:
+		return s.sending.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // introduce tells the workspace of the message, once it is known that the conversation
@@ -325,9 +341,26 @@ func (s *Sender) settle(x *Sending, o Outcome) {
 		return
 	}
 	s.counters.result(f.Code)
-	s.log.Warn("a message was not sent, or may not have been", "code", f.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation)
+	s.logFailure(x, f)
 	if row.id == "" {
 		s.remember(x.record(), f)
+	}
+}
+
+// logPause is how long more failures with a code are only counted after one was logged.
+const logPause = time.Minute
+
+func (s *Sender) logFailure(x *Sending, f *Fault) {
+	s.mu.Lock()
+	now := time.Now()
+	logs := now.Sub(s.loggedAt[f.Code]) > logPause
+	if logs {
+		s.loggedAt[f.Code] = now
+	}
+	s.mu.Unlock()
+	if logs {
+		s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted",
+			"code", f.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation)
 	}
 }
 
