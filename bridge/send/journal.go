@@ -235,16 +235,3 @@ func timeKey(t time.Time, k []byte) []byte {
 func keyTime(k []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(k))) }
 
 func (j *journal) close() error { return j.db.Close() }
-
-// CheckFile tells whether a Sender could use a file. It makes it where there is none.
-func CheckFile(path string) error {
-	j, err := openForCheck(path)
-	if err != nil {
-		return err
-	}
-	return j.Close()
-}
-
-func openForCheck(path string) (*bbolt.DB, error) {
-	return bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
-}
