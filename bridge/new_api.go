@@ -13,13 +13,26 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/replay"
+	"chatbridge/bridge/send"
 	"chatbridge/configs"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
 
 // newAPI returns the server of the contract's /api/ws.
-func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *far.Reader, left func(pid string) time.Time, conversations api.Conversations, source sourceState, log *slog.Logger) (*api.Server, error) {
+// apiParts is what the server of /api/ws is made of, besides the configuration.
+type apiParts struct {
+	auth          *auth.Authenticator
+	membership    *membership // nil where the members are not looked at
+	tables        *far.Reader // nil where clients are not caught up from the tables
+	left          func(pid string) time.Time
+	conversations api.Conversations
+	sender        *send.Sender
+	source        sourceState
+}
+
+// newAPI returns the server of the contract's /api/ws.
+func newAPI(cfg *configs.Config, parts apiParts, log *slog.Logger) (*api.Server, error) {
 	origins, err := access.NewOrigins(cfg.CORS.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("cors.origins: %w", err)
@@ -32,8 +45,8 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *f
 		Window: cfg.Replay.Window, MaxEvents: cfg.Replay.MaxEvents, MaxBytes: int64(cfg.Replay.MaxBytes),
 		WorkspaceEvents: cfg.Limits.Workspace.ReplayEvents, WorkspaceBytes: int64(cfg.Limits.Workspace.ReplayBytes),
 	}
-	if tables != nil {
-		feeding.Far, feeding.FarLimit = tables, cfg.Replay.Far
+	if parts.tables != nil {
+		feeding.Far, feeding.FarLimit = parts.tables, cfg.Replay.Far
 	}
 	w := cfg.Limits.Workspace
 	feeding.Workspace = hub.Shares{
@@ -47,14 +60,15 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *f
 		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
 		RequestsPerAddress: cfg.Limits.RequestsPerAddress,
 		Allowed:            cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
-		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, LeftUpstreamSince: left, Conversations: conversations, Source: source, Logger: log,
+		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, LeftUpstreamSince: parts.left,
+		Conversations: parts.conversations, Sender: parts.sender, Source: parts.source, Logger: log,
 	}
 	o.NameByClient = messageNames(cfg) == pipeline.ClientsIDs
-	if m != nil {
-		o.Members, o.MembersInterval = a, cfg.Auth.Members.CacheTTL
-		o.MembersFollowed = func() bool { return m.published.Load() && source.Health().Flowing }
+	if parts.membership != nil {
+		o.Members, o.MembersInterval = parts.auth, cfg.Auth.Members.CacheTTL
+		o.MembersFollowed = func() bool { return parts.membership.published.Load() && parts.source.Health().Flowing }
 	}
-	return api.New(o, a)
+	return api.New(o, parts.auth)
 }
 
 // ownRooms are the rooms of a client that are no subscriptions.

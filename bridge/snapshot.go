@@ -11,6 +11,7 @@ import (
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/send"
 	"chatbridge/configs"
 )
 
@@ -29,8 +30,9 @@ type observer struct {
 	pipeline *pipeline.Pipeline
 	api      *api.Server
 	auth     *auth.Authenticator
-	tables   *far.Reader      // nil where clients are not caught up from the tables
-	farOff   string           // why not
+	tables   *far.Reader // nil where clients are not caught up from the tables
+	farOff   string      // why not
+	sender   *send.Sender
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
 	log      *logging.Log     // nil unless Options.Log is set
 	cert     *certificate     // nil without TLS
@@ -48,6 +50,7 @@ func (o *observer) snapshot() ops.Snapshot {
 		Ready: o.readiness(), Source: o.source.Health(),
 		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
 		API: o.api.Stats(), Auth: o.auth.Stats(), DescriptorsRefused: o.descriptors.refused.Load(),
+		Send: o.sender.Stats(), SendMode: o.cfg.Send.Mode,
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}
 	o.source.Measure(&s)

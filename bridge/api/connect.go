@@ -13,6 +13,7 @@ import (
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
+	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
@@ -22,6 +23,9 @@ type client struct {
 	*hub.Client
 	principal auth.Principal
 	expiry    expiry
+	// session is what messages are sent with. It belongs to the goroutine on which the
+	// client's events come.
+	session send.Session
 	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
 	// hub.OwedFrom.
 	since, owed string
@@ -38,7 +42,8 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 	}
 	// A payload of another shape has no token, and is refused as such.
 	_ = json.Unmarshal(h.Auth, &payload)
-	p, err := s.auth.Authenticate(ctx, s.credentials(h, payload.Token, payload.WorkspaceID))
+	shown := s.credentials(h, payload.Token, payload.WorkspaceID)
+	p, err := s.auth.Authenticate(ctx, shown)
 	var refusal *auth.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -58,7 +63,10 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.counters.tokenRefused("workspace_full")
 		return nil, socketio.ErrRetry
 	}
-	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)}, principal: p}
+	c := &client{
+		Client:    &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)},
+		principal: p, session: s.sessionOf(p, shown.Token),
+	}
 	c.owed = string(hub.AppendOffset(nil, s.hub.OwedFrom(claimed(h.PID, h.Offset), s.began(h.PID), c.Owed)))
 	if s.opts.NameByClient {
 		c.name(gateway.Since(h.Header, h.PID))
@@ -142,6 +150,7 @@ func (s *Server) connect(socket *socketio.Socket) {
 	pid := socket.ClaimedPID()
 	s.hub.Attach(c.Client, socket, claimed(pid, socket.Offset()), s.began(pid))
 	s.watchExpiry(c, socket, c.principal.Expires)
+	s.tellFailures(c, socket)
 }
 
 func (s *Server) disconnect(socket *socketio.Socket, _ engineio.Reason) {

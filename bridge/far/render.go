@@ -31,9 +31,16 @@ type rendered struct {
 // render reads a part's rows and makes of them the packets that the stream would have
 // sent, but without offsets.
 func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
+	err = r.events(ctx, w, workspace, p, func(ev *contract.Event) { out.packets = append(out.packets, r.packet(ev)) }, &out)
+	return out, err
+}
+
+// events reads a part's rows and makes of them the events that the stream would have
+// made. What was left out, and how many rows there were, goes into out.
+func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part, each func(*contract.Event), out *rendered) error {
 	rows, err := w.read(ctx, workspace, p)
 	if err != nil {
-		return out, err
+		return err
 	}
 	mapper := engine.New(r.spec, engine.Options{
 		Lookup: w.find, EventBytes: r.opts.EventBytes, BatchRows: 2 * partRows, BatchBytes: 2 * partBytes,
@@ -42,7 +49,7 @@ func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part
 	wanted := kinds[p.kind]
 	emit := func(ev *contract.Event) error {
 		if ev.Kind == wanted && string(ev.Workspace) == workspace {
-			out.packets = append(out.packets, r.packet(ev))
+			each(ev)
 		}
 		return nil
 	}
@@ -62,14 +69,14 @@ func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part
 			c.Relation, c.Old = conversations, otherKey(row, conversationKey)
 		}
 		if err := mapper.Change(&c, emit); err != nil {
-			return out, err
+			return err
 		}
 	}
 	if err := mapper.Commit(emit); err != nil {
-		return out, err
+		return err
 	}
 	out.rows = len(rows)
-	return out, mapper.LookupError()
+	return mapper.LookupError()
 }
 
 // packet is the event as it is sent.

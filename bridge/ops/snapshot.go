@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
@@ -39,6 +40,9 @@ type Snapshot struct {
 	// not, "" where they are.
 	Far    *far.Stats
 	FarOff string
+	// Send is what was sent for clients, SendMode the setting.
+	Send     send.Stats
+	SendMode string
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64
@@ -87,6 +91,9 @@ type Reload struct {
 	OK   bool
 	Last time.Time
 }
+
+// sends reports whether clients' messages are sent.
+func (s *Snapshot) sends() bool { return s.SendMode != "" && s.SendMode != "refuse" }
 
 // Connected is the number of clients connected. The sockets by which
 // the gateway reads the hub are not clients.

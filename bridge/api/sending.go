@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/send"
+	"chatbridge/mapping/contract"
+	"chatbridge/socketio"
+)
+
+// Sender sends what clients write. *send.Sender is one. It is called from many
+// goroutines.
+type Sender interface {
+	// Accept takes a message, and does not wait.
+	Accept(r send.Request) *send.Sending
+	// MarkRead marks a conversation as read, or says why not.
+	MarkRead(ctx context.Context, r *send.ReadRequest) *send.Fault
+	// Failures are told to a client of the workspace that connects.
+	Failures(workspace string) []send.Event
+	// NeedsSession tells that clients' session tokens are needed.
+	NeedsSession() bool
+}
+
+// sendings are the goroutines that wait for what becomes of clients' messages.
+type sendings struct {
+	mu    sync.Mutex
+	ended bool
+	wait  sync.WaitGroup
+}
+
+// run runs f, unless the Server has ended: then nobody is there to be answered.
+func (s *sendings) run(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.wait.Go(f)
+	}
+}
+
+func (s *sendings) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.wait.Wait()
+}
+
+// sessionOf returns the session that a client has shown, where one is needed.
+func (s *Server) sessionOf(p auth.Principal, token string) send.Session {
+	if p.Kind != auth.Supabase || !s.opts.Sender.NeedsSession() {
+		return send.Session{}
+	}
+	return send.Session{Token: token, Expires: p.Expires}
+}
+
+// tellFailures tells a client that connects of messages that have failed while it may
+// have been away.
+func (s *Server) tellFailures(c *client, socket *socketio.Socket) {
+	if c.Feed {
+		return
+	}
+	for _, ev := range s.opts.Sender.Failures(c.Workspace) {
+		s.tell(nil, socket, ev)
+	}
+}
+
+// markAsRead marks a conversation as read, as far as that is possible here.
+func (s *Server) markAsRead(c *client, socket *socketio.Socket, e *socketio.Event) {
+	var m struct {
+		ConversationID string `json:"conversationId"`
+	}
+	if len(e.Args) > 0 {
+		_ = json.Unmarshal(e.Args[0], &m) // of another shape it names none
+	}
+	r := &send.ReadRequest{Workspace: c.principal.Workspace, User: c.principal.User, Conversation: m.ConversationID, Session: c.session}
+	if len(m.ConversationID) > maxID {
+		r.Conversation = ""
+	}
+	s.sendings.run(func() {
+		if f := s.opts.Sender.MarkRead(s.hub.Context(), r); f != nil {
+			s.acknowledge(e, emitRefusal(socket, e.Name, &fault{f.Code, f.Message}))
+			return
+		}
+		_ = socket.Emit("markedAsRead", struct {
+			ConversationID string `json:"conversationId"`
+		}{r.Conversation})
+		s.acknowledge(e, nil)
+	})
+}
+
+// sendMessage takes a client's text. What becomes of it the Sender tells, and the
+// acknowledgement, when it is known.
+func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Event) {
+	var m struct {
+		ConversationID   string `json:"conversationId"`
+		Content          string `json:"content"`
+		MessageID        string `json:"messageId"`
+		ReplyToMessageID string `json:"replyToMessageId"`
+	}
+	f := badRequest("sendMessage takes {conversationId, content, messageId}")
+	switch {
+	case len(e.Args) == 0 || json.Unmarshal(e.Args[0], &m) != nil:
+	case m.ConversationID == "":
+	case len(m.ConversationID) > maxID || len(m.MessageID) > maxID || len(m.ReplyToMessageID) > maxID:
+		f = badRequest("an id of sendMessage is too long")
+	default:
+		f = nil
+	}
+	if f != nil {
+		s.acknowledge(e, emitRefusal(socket, e.Name, f))
+		return
+	}
+	sending := s.opts.Sender.Accept(send.Request{
+		Workspace: c.principal.Workspace, User: c.principal.User, Session: c.session, ID: m.MessageID,
+		Conversation: m.ConversationID, Content: m.Content, ReplyTo: m.ReplyToMessageID,
+		Tell: func(ev send.Event) { s.tell(c, socket, ev) },
+	})
+	select {
+	case <-sending.Done():
+		s.acknowledgeSending(e, sending)
+	default:
+		s.sendings.run(func() {
+			<-sending.Done()
+			s.acknowledgeSending(e, sending)
+		})
+	}
+}
+
+func (s *Server) acknowledgeSending(e *socketio.Event, sending *send.Sending) {
+	_, err := sending.Wait(s.hub.Context()) // done
+	var refused *fault
+	if f, ok := send.AsFault(err); ok {
+		refused = &fault{f.Code, f.Message}
+	}
+	s.acknowledge(e, refused)
+}
+
+// Tell tells clients of a message that is being sent; it is what a Sender is given as
+// Options.Tell. Safe for concurrent use.
+func (s *Server) Tell(ev send.Event) { s.tell(nil, nil, ev) }
+
+// tell is Tell for a message that a client of its own sends, which is told even while
+// broadcasts pass it over.
+func (s *Server) tell(c *client, socket *socketio.Socket, ev send.Event) {
+	p := socketio.NewEvent(hub.Namespace, ev.Name, ev.Payload)
+	var fed *hub.Client
+	if c != nil {
+		fed = c.Client
+	}
+	reached := false
+	switch {
+	case ev.Own:
+	case ev.Name == contract.Message.String():
+		reached = s.hub.BroadcastMessage(fed, ev.Workspace, ev.Conversation, p)
+	default:
+		reached = s.hub.BroadcastBeside(fed, ev.Workspace, p)
+	}
+	if !reached && socket != nil {
+		_ = socket.Send(p)
+	}
+}
