@@ -4,6 +4,7 @@
 //	reader.go  Reader: one client's reading, in parts
 //	plan.go    what a reading consists of: keys first, within bounds
 //	render.go  rows → the packets that the stream would have sent
+//	page.go    Page: a conversation's messages, a workspace's conversations, for requests
 //	shared.go  what several clients are sent
 //	gate.go    who may read, and when
 //	stats.go   Stats

@@ -28,21 +28,28 @@ type rendered struct {
 	rows    int
 }
 
-// render reads a part's rows and makes of them the packets that the stream would have
+// packets reads a part's rows and makes of them the packets that the stream would have
 // sent, but without offsets.
-func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
+func (r *Reader) packets(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
+	out.rows, out.leftOut, err = r.render(ctx, w, workspace, p, func(ev *contract.Event) { out.packets = append(out.packets, r.packet(ev)) })
+	return out, err
+}
+
+// render reads a part's rows and calls event with what the stream would have made of each.
+// leftOut are the conversations of which an event was too large.
+func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part, event func(*contract.Event)) (n int, leftOut []string, err error) {
 	rows, err := w.read(ctx, workspace, p)
 	if err != nil {
-		return out, err
+		return 0, nil, err
 	}
 	mapper := engine.New(r.spec, engine.Options{
 		Lookup: w.find, EventBytes: r.opts.EventBytes, BatchRows: 2 * partRows, BatchBytes: 2 * partBytes,
-		LeftOut: func(_, conversation []byte, _ contract.Kind) { out.leftOut = append(out.leftOut, string(conversation)) },
+		LeftOut: func(_, conversation []byte, _ contract.Kind) { leftOut = append(leftOut, string(conversation)) },
 	})
 	wanted := kinds[p.kind]
 	emit := func(ev *contract.Event) error {
 		if ev.Kind == wanted && string(ev.Workspace) == workspace {
-			out.packets = append(out.packets, r.packet(ev))
+			event(ev)
 		}
 		return nil
 	}
@@ -62,27 +69,31 @@ func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part
 			c.Relation, c.Old = conversations, otherKey(row, conversationKey)
 		}
 		if err := mapper.Change(&c, emit); err != nil {
-			return out, err
+			return 0, nil, err
 		}
 	}
 	if err := mapper.Commit(emit); err != nil {
-		return out, err
+		return 0, nil, err
 	}
-	out.rows = len(rows)
-	return out, mapper.LookupError()
+	return len(rows), leftOut, mapper.LookupError()
 }
 
 // packet is the event as it is sent.
 func (r *Reader) packet(ev *contract.Event) hub.FarPacket {
-	payload := ev.Payload
-	if r.opts.ChatEngineIDs && len(ev.Other) > 0 {
-		payload = contract.Renamed(nil, payload, ev.Other)
-	}
-	p := hub.FarPacket{Packet: socketio.NewEvent(hub.Namespace, ev.Kind.String(), payload), Created: ev.Created}
+	p := hub.FarPacket{Packet: socketio.NewEvent(hub.Namespace, ev.Kind.String(), r.payload(ev)), Created: ev.Created}
 	if !r.opts.ChatEngineIDs {
 		p.Other = string(ev.Other)
 	}
 	return p
+}
+
+// payload is the event's, which may alias the Mapper's buffers, under the id that is
+// asked for.
+func (r *Reader) payload(ev *contract.Event) []byte {
+	if r.opts.ChatEngineIDs && len(ev.Other) > 0 {
+		return contract.Renamed(nil, ev.Payload, ev.Other)
+	}
+	return ev.Payload
 }
 
 // kinds are the events that each kind of part is sent as. A message's row also makes a
