@@ -12,6 +12,7 @@
 //   - drain.go closing clients in batches, so that they go elsewhere
 //   - connect.go a CONNECT: its token, its client
 //   - requests.go the events that clients send
+//   - sending.go the texts that clients send, and what is told of them
 //   - typing.go clients' typing notices, and which are dropped
 //   - expiry.go the end of a client's token, and a fresh one
 //   - membership.go the end of a client whose user leaves the workspace

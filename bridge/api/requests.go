@@ -37,7 +37,14 @@ func (s *Server) handle(socket *socketio.Socket, e *socketio.Event) {
 	if !ok {
 		return
 	}
-	f := s.dispatch(c, socket, e)
+	if e.Name == "sendMessage" {
+		s.sendMessage(c, socket, e)
+		return
+	}
+	s.acknowledge(e, s.dispatch(c, socket, e))
+}
+
+func (s *Server) acknowledge(e *socketio.Event, f *fault) {
 	if e.HasAck() {
 		_ = e.Ack(answer{OK: f == nil, Error: f})
 	}
@@ -62,7 +69,7 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 		_ = socket.Emit("pong", struct {
 			Timestamp string `json:"timestamp"`
 		}{hub.ContractTime(time.Now())})
-	case "sendMessage", "markAsRead":
+	case "markAsRead":
 		return refuse(socket, e)
 	case "auth":
 		f = s.reauthenticate(c, socket, e)
@@ -114,31 +121,17 @@ func conversationID(e *socketio.Event) (string, *fault) {
 	return id, nil
 }
 
-// refuse answers what only ChatEngine can do. The failed status lets the CRM
-// show at once that the message was not sent.
+// refuse answers what only ChatEngine can do.
 func refuse(socket *socketio.Socket, e *socketio.Event) *fault {
-	f := &fault{"unavailable", "messages cannot be sent while the chat server is down"}
-	if e.Name == "markAsRead" {
-		f.Message = "messages cannot be marked as read while the chat server is down"
-	}
+	return emitRefusal(socket, e.Name, &fault{"unavailable", "messages cannot be marked as read while the chat server is down"})
+}
+
+// emitRefusal sends the error event of a request that ChatEngine would have served.
+func emitRefusal(socket *socketio.Socket, request string, f *fault) *fault {
 	_ = socket.Emit("error", struct {
 		Type    string `json:"type"`
 		Code    string `json:"code"`
 		Message string `json:"message"`
-	}{e.Name, f.Code, f.Message})
-	if e.Name != "sendMessage" || len(e.Args) == 0 {
-		return f
-	}
-	var m struct {
-		ConversationID string `json:"conversationId"`
-		MessageID      string `json:"messageId"`
-	}
-	if json.Unmarshal(e.Args[0], &m) == nil && m.MessageID != "" && len(m.MessageID) <= maxID && len(m.ConversationID) <= maxID {
-		_ = socket.Emit("messageStatus", struct {
-			MessageID      string `json:"messageId"`
-			Status         string `json:"status"`
-			ConversationID string `json:"conversationId,omitempty"`
-		}{m.MessageID, "failed", m.ConversationID})
-	}
+	}{request, f.Code, f.Message})
 	return f
 }

@@ -11,6 +11,7 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/hub"
+	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 )
 
@@ -62,6 +63,8 @@ type Options struct {
 	MembersInterval time.Duration
 	// Conversations judges clients' typing notices; nil lets all pass.
 	Conversations Conversations
+	// Sender sends what clients write; nil refuses it.
+	Sender Sender
 	// NameByClient gives clients that have been at ChatEngine messages under its ids,
 	// see gateway.Since.
 	NameByClient bool
@@ -85,12 +88,16 @@ type Server struct {
 	members  memberships
 	typings  *typingJudge
 	requests access.Shares
+	sendings sync.WaitGroup // that are still to be acknowledged
 }
 
 // New returns a Server; Run must run while it serves.
 func New(opts Options, a Authenticator) (*Server, error) {
 	if opts.Source == nil {
 		opts.Source = alwaysCaughtUp{}
+	}
+	if opts.Sender == nil {
+		opts.Sender = send.New(send.Options{})
 	}
 	s := &Server{
 		opts: opts, auth: a, log: opts.Logger, typings: newTypingJudge(opts.Conversations),
@@ -134,6 +141,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 // the workspace. It returns nil when ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
+	defer s.sendings.Wait()
 	defer parts.Wait()
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })

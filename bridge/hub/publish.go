@@ -92,11 +92,31 @@ func (h *Hub) headPlace() replay.Place {
 
 // Broadcast sends a packet that is no change of the database, such as a typing
 // notice from a client, to every client of the workspace that is live.
-func (h *Hub) Broadcast(workspace string, p *socketio.Packet) {
+func (h *Hub) Broadcast(workspace string, p *socketio.Packet) { h.BroadcastBeside(nil, workspace, p) }
+
+// BroadcastBeside is Broadcast, and reports whether c, which may be nil, was among them.
+func (h *Hub) BroadcastBeside(c *Client, workspace string, p *socketio.Packet) (reached bool) {
 	defer h.lockInTurn(workspace)()
 	if t := h.tenants[workspace]; t != nil {
 		h.broadcast(p, t.all)
 	}
+	return c != nil && !c.gone && c.live
+}
+
+// BroadcastMessage is Broadcast to the clients that are sent the messages of a
+// conversation, and reports whether c, which may be nil, was among them.
+func (h *Hub) BroadcastMessage(c *Client, workspace, conversation string, p *socketio.Packet) (reached bool) {
+	defer h.lockInTurn(workspace)()
+	t := h.tenants[workspace]
+	if t == nil {
+		return false
+	}
+	rooms := []*socketio.Room{t.open.own, t.open.other}
+	if r := t.rooms[conversation]; r != nil {
+		rooms = append(rooms, r.room.own, r.room.other)
+	}
+	h.broadcast(p, rooms...)
+	return c != nil && !c.gone && c.live && c.sees(conversation, h.log.Sequence())
 }
 
 // QueueFull is called by the Socket.IO server for a client whose queue has no room

@@ -42,8 +42,10 @@ var allowed = map[string][]string{
 	// No source but its vocabulary, no configuration.
 	"bridge/api": {
 		"source", "mapping/contract", "socketio", "socketio/...",
-		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/replay",
+		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/replay", "bridge/send",
 	},
+	// No token but as a text, no socket, no hub.
+	"bridge/send": {"mapping/contract"},
 	"bridge/pipeline": {
 		"source", "mapping/...", "socketio", "socketio/...", "bridge/hub", "bridge/replay",
 	},
@@ -60,7 +62,7 @@ var allowed = map[string][]string{
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
-		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/send",
 	},
 }
 
