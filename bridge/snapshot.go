@@ -11,6 +11,7 @@ import (
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
 	"chatbridge/configs"
 )
 
@@ -29,11 +30,14 @@ type observer struct {
 	pipeline *pipeline.Pipeline
 	api      *api.Server
 	auth     *auth.Authenticator
-	tables   *far.Reader      // nil where clients are not caught up from the tables
-	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	log      *logging.Log     // nil unless Options.Log is set
-	cert     *certificate     // nil without TLS
-	warnings *ops.Warnings
+	tables   *far.Reader   // nil where clients are not caught up from the tables
+	rest     *rest.Handler // nil unless it is enabled
+	// restTables is what reads the tables for it.
+	restTables *far.Reader
+	gateway    *gateway.Gateway // nil unless in front of ChatEngine
+	log        *logging.Log     // nil unless Options.Log is set
+	cert       *certificate     // nil without TLS
+	warnings   *ops.Warnings
 
 	descriptors *descriptors
 	reload      *reload
@@ -53,6 +57,9 @@ func (o *observer) snapshot() ops.Snapshot {
 	if o.tables != nil {
 		t := o.tables.Stats()
 		s.Far = &t
+	}
+	if o.rest != nil {
+		s.REST = &ops.REST{Stats: o.rest.Stats(), Tables: o.restTables.Stats()}
 	}
 	if o.gateway != nil {
 		g := o.gateway.Stats()

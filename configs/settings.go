@@ -126,6 +126,8 @@ func (c *Config) settings() []*field {
 		{key: "gateway.handback_interval", def: "500ms", kind: duration(&g.HandbackInterval, 10*ms, time.Minute)},
 		{key: "gateway.hold", def: HoldAuto, kind: choice(&g.Hold, HoldAuto, HoldLocal, HoldUpstream)},
 
+		{key: "rest.enabled", def: "false", kind: boolean(&c.REST.Enabled)},
+
 		{key: "health.grace", def: "30s", kind: duration(&c.Health.Grace, 0, time.Hour)},
 		{key: "shutdown.grace", def: "8s", kind: duration(&c.Shutdown.Grace, 100*ms, 10*time.Minute)},
 		{key: "cluster.redis_url", aliases: []string{"REDIS_URL"}, kind: secret(&c.redisURL, "nothing")},

@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
@@ -37,6 +38,8 @@ type Snapshot struct {
 	Auth     auth.Stats
 	// Far is nil where clients are not caught up from the tables.
 	Far *far.Stats
+	// REST is nil unless ChatEngine's REST interface is answered.
+	REST *REST
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64
@@ -56,6 +59,12 @@ type Build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
+}
+
+// REST is what answers ChatEngine's REST interface, and what reads the tables for it.
+type REST struct {
+	rest.Stats
+	Tables far.Stats
 }
 
 // Memory is the soft limit of the Go runtime's memory: past it the collector works

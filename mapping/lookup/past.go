@@ -200,10 +200,17 @@ func (p *Past) rows(ctx context.Context, workspace string, keys []string, row fu
 	return p.fetcher.once(ctx, func(pg *pgconn.PgConn, raw bool) error {
 		q := of(&p.fetcher.texts)
 		if q.text == "" || !q.workspaces {
-			return ErrNoTime
+			return p.noTime()
 		}
 		return p.fetcher.send(ctx, pg, []asked{{q, asking}}, func(f engine.Found) { row(f.Row) }, raw)
 	})
+}
+
+// noTime has the next question read the tables' columns anew: a table may have been away
+// for a moment.
+func (p *Past) noTime() error {
+	p.fetcher.known = false
+	return ErrNoTime
 }
 
 // keys asks for keys, and cuts them down to limit.
@@ -213,7 +220,7 @@ func (p *Past) keys(ctx context.Context, limit int, ask func(*pastStatements) (s
 			p.texts, p.of = newPastStatements(p.fetcher.spec, p.fetcher.columns), current
 		}
 		if p.texts.messages == "" || p.texts.conversations == "" {
-			return ErrNoTime
+			return p.noTime()
 		}
 		text, values := ask(&p.texts)
 		if text == "" {
