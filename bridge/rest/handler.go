@@ -58,8 +58,8 @@ type Options struct {
 	QueryToken bool
 	// ChatEngineIDs: a message that was sent is answered under WhatsApp's id.
 	ChatEngineIDs bool
-	// WriteTimeout is how long a client may take nothing of its answer, and of its
-	// request's body how long it may send nothing.
+	// WriteTimeout is how long a client may take nothing of its answer, and how long its
+	// request's body may take to come.
 	WriteTimeout time.Duration
 	Logger       *slog.Logger
 }
@@ -67,7 +67,7 @@ type Options struct {
 // Handler answers requests. Any goroutine may use it.
 type Handler struct {
 	opts     Options
-	shares   shares
+	shares   *shares
 	lists    singleflight.Group // of conversations, by workspace
 	counters counters
 	// failing: the last question had no answer; short: that was logged once.
@@ -76,9 +76,7 @@ type Handler struct {
 
 // New returns a Handler.
 func New(o Options) *Handler {
-	h := &Handler{opts: o}
-	h.shares.init()
-	return h
+	return &Handler{opts: o, shares: newShares()}
 }
 
 // route is what a request is counted as.
@@ -126,8 +124,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	x := &exchange{h: h, w: w, r: r, route: routeOf(r)}
 	defer func() { h.counters.add(x, time.Since(began)) }()
-	if r.ContentLength != 0 && x.route != routeSend {
-		x.leaveBody()
+	if r.ContentLength != 0 {
+		// What is left of a body is not waited for, so the connection ends.
+		x.unread = true
+		w.Header().Set("Connection", "close")
+		defer x.leaveBody()
 	}
 	switch {
 	case !h.opts.AdmitAddress(r):
@@ -156,11 +157,15 @@ type exchange struct {
 	principal auth.Principal
 	session   send.Session
 	query     url.Values
+	unread    bool // there may be more of the request's body
 }
 
-// leaveBody ends the connection with the answer: what is left of the request's body is
-// not waited for.
-func (x *exchange) leaveBody() { x.w.Header().Set("Connection", "close") }
+// leaveBody makes Go's server give up what is left of the request's body.
+func (x *exchange) leaveBody() {
+	if x.unread {
+		_ = http.NewResponseController(x.w).SetReadDeadline(time.Now()) // one that cannot is a test's
+	}
+}
 
 // serve answers a request of whoever may ask.
 func (x *exchange) serve() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -14,10 +15,8 @@ import (
 )
 
 const (
-	// maxBody bounds the body of a request that sends, in bytes; bodyTimeout is how long
-	// it may take to come.
-	maxBody     = 256 << 10
-	bodyTimeout = 10 * time.Second
+	// maxBody bounds the body of a request that sends, in bytes.
+	maxBody = 256 << 10
 	// sendTimeout is how long a message's result is waited for. It is on its way after
 	// that as well.
 	sendTimeout = 25 * time.Second
@@ -35,14 +34,11 @@ func (x *exchange) send() {
 		AttachmentID     string            `json:"attachmentId"`
 		Attachments      []json.RawMessage `json:"attachments"`
 	}
-	control := http.NewResponseController(x.w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	err := json.NewDecoder(http.MaxBytesReader(x.w, x.r.Body, maxBody)).Decode(&m)
-	_ = control.SetReadDeadline(time.Time{})
-	var large *http.MaxBytesError
-	if err != nil {
-		x.leaveBody()
+	text, err := x.readBody()
+	if err == nil {
+		err = json.Unmarshal(text, &m)
 	}
+	var large *http.MaxBytesError
 	if m.ReplyToID == "" {
 		m.ReplyToID = m.ReplyToMessageID
 	}
@@ -83,6 +79,19 @@ func (x *exchange) send() {
 		ID: result.ID, WorkspaceID: p.Workspace, ConversationID: m.ConversationID, SenderID: sender, Type: "text",
 		Content: m.Content, ReplyToMessageID: m.ReplyToID, Status: result.Status, CreatedAt: send.Time(result.CreatedAt),
 	})
+}
+
+// readBody reads the request's body.
+func (x *exchange) readBody() ([]byte, error) {
+	control := http.NewResponseController(x.w)
+	_ = control.SetReadDeadline(time.Now().Add(x.h.opts.WriteTimeout)) // one that cannot is a test's
+	text, err := io.ReadAll(http.MaxBytesReader(x.w, x.r.Body, maxBody))
+	if err == nil {
+		x.unread = false
+		x.w.Header().Del("Connection")
+		_ = control.SetReadDeadline(time.Time{})
+	}
+	return text, err
 }
 
 // sent answers with the message as a GET will have it, as far as it is known.

@@ -33,9 +33,11 @@ type shares struct {
 	bytesOf    map[string]int
 }
 
-func (s *shares) init() {
-	s.users, s.workspaces, s.bytesOf = make(map[string]int), make(map[string]int), make(map[string]int)
-	s.full = make(map[string]time.Time)
+func newShares() *shares {
+	return &shares{
+		users: make(map[string]int), workspaces: make(map[string]int), bytesOf: make(map[string]int),
+		full: make(map[string]time.Time),
+	}
 }
 
 // enter counts a request, unless there are too many. The caller calls leave when it has
