@@ -16,6 +16,7 @@ import (
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
+	"chatbridge/bridge/send"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
 	"chatbridge/socketio"
@@ -31,7 +32,8 @@ type Daemon struct {
 	progress ops.Progress // stands before pipeline
 	pipeline *pipeline.Pipeline
 	api      *api.Server
-	rest     *rest.Handler    // nil unless it is enabled
+	rest     *rest.Handler // nil unless it is enabled
+	sender   *send.Sender
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
 	pools    []*pgxpool.Pool  // of lookups, memberships and tables; none without a database
 	// parts run beside the source until the very end.
@@ -75,6 +77,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err := d.refuseLoop(ctx); err != nil {
 		d.Close()
 		return err
+	}
+	if err := d.sender.Open(); err != nil {
+		d.log.Warn("the record of what was sent cannot be opened yet", "error", err)
 	}
 	// Serving outlives ctx: its clients are closed first.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
@@ -162,14 +167,24 @@ func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, st
 	}
 	grace, cancel := context.WithTimeout(ctx, d.cfg.Shutdown.Grace)
 	defer cancel()
+	// While the source still tells of their rows, and the clients are there to hear what
+	// became of them.
+	sending, stopWaiting := context.WithTimeout(grace, d.cfg.Shutdown.Grace/sendingShare)
+	d.sender.Shutdown(sending)
+	stopWaiting()
 	stopSource()
 	d.closeClients(grace)
+	d.sender.Shutdown(grace)
 	for _, s := range servers {
 		if s.Shutdown(grace) != nil {
 			_ = s.Close()
 		}
 	}
 }
+
+// sendingShare is the share of shutdown.grace for which the end waits for messages that
+// are being sent before it closes the clients.
+const sendingShare = 4
 
 // logAddresses says where it serves, as the listeners report it.
 func (d *Daemon) logAddresses() {

@@ -9,6 +9,7 @@
 //   - daemon.go the Daemon: Listen, Run, Close, the order of the end
 //   - new.go New: source, look-ups, pipeline; new_auth.go, new_api.go and
 //     new_gateway.go make those parts from the configuration
+//   - new_send.go what sends clients' messages
 //   - routes.go which path is served by what
 //   - http_server.go an HTTP server that can stop accepting first
 //   - listeners.go the sockets, bound or passed by systemd; certificate.go TLS

@@ -83,7 +83,11 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.api, err = newAPI(cfg, authenticator, membership, tables, newConversations(cfg, members, spec, key), sourceState{d.source}, log); err != nil {
+	conversations := newConversations(cfg, members, spec, key)
+	if d.sender, err = d.newSender(spec, conversations, tables, log); err != nil {
+		return nil, err
+	}
+	if d.api, err = newAPI(cfg, authenticator, membership, tables, conversations, d.sender, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	d.descriptors.admitsOrigin = d.api.AdmitsOrigin
@@ -92,6 +96,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		RememberRows: cfg.Lookup.Entries, RememberBytes: int(cfg.Lookup.Bytes),
 	}, d.api.Hub(), log)
 	d.pipeline.NameMessages(messageNames(cfg))
+	d.pipeline.Observe(d.sender.Observe)
 	if membership != nil {
 		d.pipeline.FollowMembers(membership.table, d.api)
 	}
@@ -109,7 +114,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	d.listeners.cert = cert
 	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert}
-	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run}
+	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run}
 	if d.gateway != nil {
 		d.parts = append(d.parts, d.gateway.Run)
 	}
@@ -119,7 +124,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	d.observer = &observer{
 		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
-		auth: authenticator, tables: tables, rest: d.rest, restTables: restTables, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
+		auth: authenticator, tables: tables, rest: d.rest, restTables: restTables, sender: d.sender, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload,
 	}
 	return d, nil

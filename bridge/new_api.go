@@ -13,13 +13,14 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/replay"
+	"chatbridge/bridge/send"
 	"chatbridge/configs"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
 
 // newAPI returns the server of the contract's /api/ws.
-func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *far.Reader, conversations api.Conversations, source sourceState, log *slog.Logger) (*api.Server, error) {
+func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *far.Reader, conversations api.Conversations, sender *send.Sender, source sourceState, log *slog.Logger) (*api.Server, error) {
 	origins, err := access.NewOrigins(cfg.CORS.Origins)
 	if err != nil {
 		return nil, fmt.Errorf("cors.origins: %w", err)
@@ -47,7 +48,7 @@ func newAPI(cfg *configs.Config, a *auth.Authenticator, m *membership, tables *f
 		SocketIO: socketOptions(cfg, log), Hub: feeding, Origins: origins,
 		RequestsPerAddress: cfg.Limits.RequestsPerAddress,
 		Allowed:            cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
-		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Conversations: conversations, Source: source, Logger: log,
+		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, Conversations: conversations, Sender: sender, Source: source, Logger: log,
 	}
 	o.NameByClient = messageNames(cfg) == pipeline.ClientsIDs
 	if m != nil {

@@ -17,17 +17,11 @@ import (
 // mapping's conversations are of no workspace, or have no column for it or their id. A row of the table that has both ids
 // is found as one of a membership is.
 func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) api.Conversations {
-	table := spec.Tables()[1]
-	if table.Workspace < 0 {
+	id, workspace, ok := conversationColumns(spec)
+	if !ok {
 		return nil
 	}
-	id, workspace := &table.Columns[table.Key], &table.Columns[table.Workspace]
-	if id.Derived() || workspace.Derived() {
-		return nil
-	}
-	columns := auth.MembersTable{
-		Table: table.Schema + "." + table.Name, UserColumn: id.Name, WorkspaceColumn: workspace.Name,
-	}
+	columns := auth.MembersTable{Table: conversationTable(spec), UserColumn: id, WorkspaceColumn: workspace}
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:
 		return conversations{auth.NewSQLMembers(pool, columns)}
@@ -35,6 +29,23 @@ func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spe
 		return conversations{auth.NewRESTMembers(http.DefaultClient, url, key.current, columns)}
 	}
 	return nil
+}
+
+// conversationColumns are those of a conversation's id and workspace; ok is false where
+// it is of no workspace, or there is no column for one of them.
+func conversationColumns(spec *mapping.Spec) (id, workspace string, ok bool) {
+	table := spec.Tables()[1]
+	if table.Workspace < 0 {
+		return "", "", false
+	}
+	i, w := &table.Columns[table.Key], &table.Columns[table.Workspace]
+	return i.Name, w.Name, !i.Derived() && !w.Derived()
+}
+
+// conversationTable is the mapping's table of conversations.
+func conversationTable(spec *mapping.Spec) string {
+	table := spec.Tables()[1]
+	return table.Schema + "." + table.Name
 }
 
 // conversations asks for rows of the mapping's table of conversations.

@@ -7,7 +7,6 @@ import (
 	"chatbridge/bridge/far"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
-	"chatbridge/bridge/send"
 	"chatbridge/mapping"
 )
 
@@ -32,7 +31,7 @@ func (d *Daemon) newREST(spec *mapping.Spec, a *auth.Authenticator) (*far.Reader
 	}
 	tables := far.New(pool, spec, o)
 	d.rest = rest.New(rest.Options{
-		Tables: tables, Auth: a, Sender: send.New(send.Options{Tell: d.api.Tell}),
+		Tables: tables, Auth: a, Sender: d.sender,
 		AdmitAddress: d.api.AdmitsAddress, AdmitOrigin: d.api.AdmitsOrigin, AdmitRequest: d.api.AdmitsRequest,
 		Trusted: d.cfg.Proxies.Trusted, QueryToken: d.cfg.Auth.AllowQueryToken, ChatEngineIDs: o.ChatEngineIDs,
 		WriteTimeout: d.cfg.Limits.WriteTimeout, Logger: d.log,

@@ -12,6 +12,7 @@ import (
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
+	"chatbridge/bridge/send"
 	"chatbridge/configs"
 )
 
@@ -30,7 +31,8 @@ type observer struct {
 	pipeline *pipeline.Pipeline
 	api      *api.Server
 	auth     *auth.Authenticator
-	tables   *far.Reader   // nil where clients are not caught up from the tables
+	tables   *far.Reader // nil where clients are not caught up from the tables
+	sender   *send.Sender
 	rest     *rest.Handler // nil unless it is enabled
 	// restTables is what reads the tables for it.
 	restTables *far.Reader
@@ -51,6 +53,7 @@ func (o *observer) snapshot() ops.Snapshot {
 		Ready: o.readiness(), Source: o.source.Health(),
 		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
 		API: o.api.Stats(), Auth: o.auth.Stats(), DescriptorsRefused: o.descriptors.refused.Load(),
+		Send: o.sender.Stats(), SendMode: o.cfg.Send.Mode,
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}
 	o.source.Measure(&s)

@@ -7,8 +7,11 @@ import (
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+
+	"chatbridge/internal/nearest"
 )
 
 func address(s string) error {
@@ -131,7 +134,39 @@ func origin(s string) error {
 	return nil
 }
 
+// sendValues are what an assignment may name.
+var sendValues = []string{"id", "client_id", "workspace", "conversation", "user", "content", "reply_to"}
+
+// assignment checks name=value.
+func assignment(s string) error {
+	name, value, ok := strings.Cut(s, "=")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch {
+	case !ok || name == "" || len(name) > 63:
+		return errors.New("is not name=value")
+	case len(value) > 1 && strings.HasPrefix(value, "'") && strings.HasSuffix(value, "'"):
+		return nil
+	case !slices.Contains(sendValues, value):
+		if near := nearest.Of(value, sendValues); near != "" {
+			return fmt.Errorf("has an unknown value; did you mean %s=%s?", name, near)
+		}
+		return errors.New("has an unknown value")
+	}
+	return nil
+}
+
+// readStatement wants the conversation and the workspace in a statement, so that none
+// reaches another workspace's rows.
+func readStatement(s string) error {
+	if !strings.Contains(s, "$1") || !strings.Contains(s, "$2") {
+		return errors.New("lacks the conversation ($1) or the workspace ($2)")
+	}
+	return nil
+}
+
 var (
+	functionName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
 	slotName   = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 	identifier = regexp.MustCompile(`^[^\x00]{1,63}$`)
 	tableName  = regexp.MustCompile(`^[\pL_][\pL\pN_$]{0,62}(\.[\pL_][\pL\pN_$]{0,62})?$`)

@@ -35,6 +35,7 @@ type Config struct {
 	Replay   Replay
 	Gateway  Gateway
 	REST     REST
+	Send     Send
 	Health   Health
 	Shutdown Shutdown
 	Log      Log
@@ -281,6 +282,45 @@ type Gateway struct {
 // REST is ChatEngine's REST interface, answered while it is down.
 type REST struct {
 	Enabled bool
+}
+
+// The values of Send.Mode.
+const (
+	SendRefuse   = "refuse"
+	SendFunction = "function"
+	SendOutbox   = "outbox"
+)
+
+// Send is how texts are sent that clients write while the bridge serves them.
+type Send struct {
+	Mode string // SendRefuse, SendFunction or SendOutbox
+	// AnonKey is the project's anon or publishable key.
+	AnonKey Secret
+	// StateFile keeps what was sent.
+	StateFile string
+	Timeout   time.Duration // of one message
+	PerMinute int           // messages of one user; 0: no limit
+	Function  SendToFunction
+	Outbox    SendToOutbox
+}
+
+// SendToFunction is the Edge Function of SendFunction.
+type SendToFunction struct {
+	URL  string // the project's address
+	Name string
+	Body []string // name=value
+	// Read is the name of the function that marks a conversation as read; empty for none.
+	Read  string
+	Proxy string
+}
+
+// SendToOutbox is the outbox of SendOutbox.
+type SendToOutbox struct {
+	URL              DSN
+	Messages, Table  string
+	Message, Columns []string // name=value
+	Channel          string
+	Read             string // a statement; empty for none
 }
 
 // Health is what /readyz tolerates.

@@ -172,15 +172,28 @@ func (l *loader) derive(env map[string]string) {
 		*jwks = c.Source.Realtime.URL + "/auth/v1/.well-known/jwks.json"
 		c.origins["auth.jwks_url"] = Origin{Layer: FromDerived, Name: "source.realtime.url (" + c.origins["source.realtime.url"].String() + ")"}
 	}
+	if c.Send.Function.URL = strings.TrimRight(c.Send.Function.URL, "/"); c.Send.Function.URL == "" && c.Source.Realtime.URL != "" {
+		c.Send.Function.URL = c.Source.Realtime.URL
+		c.origins["send.function.url"] = Origin{Layer: FromDerived, Name: "source.realtime.url (" + c.origins["source.realtime.url"].String() + ")"}
+	}
+	if c.Send.Outbox.Channel == none {
+		c.Send.Outbox.Channel = ""
+	}
 	directory, _, _ := strings.Cut(env[stateDirectory], ":")
-	switch file := &c.Replay.StateFile; {
+	l.deriveFile("replay.state_file", &c.Replay.StateFile, directory, "state")
+	l.deriveFile("send.state_file", &c.Send.StateFile, directory, "sends")
+	l.reserved()
+}
+
+// deriveFile fills in a file of the state directory, where there is one.
+func (l *loader) deriveFile(key string, file *string, directory, name string) {
+	switch {
 	case *file == none:
 		*file = ""
 	case *file == "" && directory != "":
-		*file = filepath.Join(directory, "state")
-		c.origins["replay.state_file"] = Origin{Layer: FromDerived, Name: stateDirectory}
+		*file = filepath.Join(directory, name)
+		l.config.origins[key] = Origin{Layer: FromDerived, Name: stateDirectory}
 	}
-	l.reserved()
 }
 
 // reserved refuses settings that have a name and no meaning yet. REDIS_URL

@@ -375,7 +375,7 @@ func TestFlags(t *testing.T) {
 	}
 	for _, s := range c.Redacted() {
 		f := fs.Lookup(s.Key)
-		secretive := slices.Contains([]string{"admin.token", "source.postgres.url", "source.realtime.key", "lookup.url", "auth.chatengine_secret", "auth.supabase_secret", "cluster.redis_url"}, s.Key)
+		secretive := slices.Contains([]string{"admin.token", "source.postgres.url", "source.realtime.key", "lookup.url", "auth.chatengine_secret", "auth.supabase_secret", "cluster.redis_url", "send.anon_key", "send.outbox.url"}, s.Key)
 		if (f == nil) != secretive {
 			t.Errorf("%s: flag %v, secret %v", s.Key, f != nil, secretive)
 		}

@@ -26,6 +26,11 @@ func unfitServiceKey(key string) string {
 	return ""
 }
 
+// isServiceKey tells that a key has the rights of the service.
+func isServiceKey(key string) bool {
+	return strings.HasPrefix(key, "sb_secret_") || roleOf(key) == "service_role"
+}
+
 // roleOf is the role in a JWT's claims, "" where the key is none or has no role.
 func roleOf(key string) string {
 	parts := strings.Split(key, ".")

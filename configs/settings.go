@@ -24,6 +24,9 @@ const (
 	acceptNames   = "one or more names, in a list or separated by commas"
 	acceptSecrets = "one or more secrets, in a list or separated by commas"
 	acceptColumn  = "a column's name"
+	acceptTable   = "a table's name, or schema.table"
+
+	acceptAssignments = "a list of name=value, the value one of id, client_id, workspace, conversation, user, content, reply_to, or a text in single quotes"
 )
 
 const (
@@ -34,6 +37,7 @@ const (
 // settings returns every setting, bound to c, in the order of bridge.yaml.
 func (c *Config) settings() []*field {
 	l, w, pg, rt, a, g := &c.Limits, &c.Limits.Workspace, &c.Source.Postgres, &c.Source.Realtime, &c.Auth, &c.Gateway
+	fn, ob := &c.Send.Function, &c.Send.Outbox
 	return []*field{
 		{key: "listen", def: ":8080", aliases: []string{"PORT"}, kind: text(&c.Listen, acceptAddress, address)},
 		{key: "path", def: "/api/ws", kind: text(&c.Path, "a path such as /api/ws", urlPath)},
@@ -97,7 +101,7 @@ func (c *Config) settings() []*field {
 		{key: "auth.on_expiry", def: OnExpiryKeep, kind: choice(&a.OnExpiry, OnExpiryKeep, OnExpiryDisconnect)},
 		{key: "auth.expiry_grace", def: "60s", kind: duration(&a.ExpiryGrace, 0, 24*time.Hour)},
 		{key: "auth.allow_query_token", def: "false", kind: boolean(&a.AllowQueryToken)},
-		{key: "auth.members.table", def: "workspace_members", kind: text(&a.Members.Table, "a table's name, or schema.table", matches(tableName))},
+		{key: "auth.members.table", def: "workspace_members", kind: text(&a.Members.Table, acceptTable, matches(tableName))},
 		{key: "auth.members.user_column", def: "user_id", kind: text(&a.Members.UserColumn, acceptColumn, matches(identifier))},
 		{key: "auth.members.workspace_column", def: "workspace_id", kind: text(&a.Members.WorkspaceColumn, acceptColumn, matches(identifier))},
 		{key: "auth.members.cache_ttl", def: "60s", kind: duration(&a.Members.CacheTTL, 0, time.Hour)},
@@ -127,6 +131,23 @@ func (c *Config) settings() []*field {
 		{key: "gateway.hold", def: HoldAuto, kind: choice(&g.Hold, HoldAuto, HoldLocal, HoldUpstream)},
 
 		{key: "rest.enabled", def: "false", kind: boolean(&c.REST.Enabled)},
+		{key: "send.mode", def: SendRefuse, kind: choice(&c.Send.Mode, SendRefuse, SendFunction, SendOutbox)},
+		{key: "send.anon_key", aliases: []string{"SUPABASE_ANON_KEY"}, kind: secret(&c.Send.AnonKey, "the project's anon or sb_publishable_ key")},
+		{key: "send.state_file", kind: text(&c.Send.StateFile, acceptPath+", or none")},
+		{key: "send.timeout", def: "30s", kind: duration(&c.Send.Timeout, time.Second, 5*time.Minute)},
+		{key: "send.per_minute", def: "60", kind: limit(&c.Send.PerMinute, 100_000)},
+		{key: "send.function.url", kind: text(&fn.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(baseURL))},
+		{key: "send.function.name", def: "whatsapp-send", kind: text(&fn.Name, "a function's name", matches(functionName))},
+		{key: "send.function.body", def: "conversationId=conversation,message=content,clientMessageId=client_id,replyToId=reply_to", kind: texts(&fn.Body, acceptAssignments, assignment)},
+		{key: "send.function.read", kind: text(&fn.Read, "a function's name, or nothing", optional(matches(functionName)))},
+		{key: "send.function.proxy", kind: text(&fn.Proxy, "a proxy's address, such as http://proxy.example:3128, or nothing", optional(webURL))},
+		{key: "send.outbox.url", kind: dsn(&ob.URL)},
+		{key: "send.outbox.messages", def: "public.messages", kind: text(&ob.Messages, acceptTable, matches(tableName))},
+		{key: "send.outbox.message", def: "id=id,workspace_id=workspace,conversation_id=conversation,client_id=client_id,body=content,reply_to_id=reply_to,sent_by_user_id=user,type='text',status='sending',is_outgoing='true'", kind: texts(&ob.Message, acceptAssignments, assignment)},
+		{key: "send.outbox.table", def: "public.chat_outbox", kind: text(&ob.Table, acceptTable, matches(tableName))},
+		{key: "send.outbox.columns", def: "message_id=id,workspace_id=workspace,conversation_id=conversation,client_id=client_id,user_id=user,body=content", kind: texts(&ob.Columns, acceptAssignments, assignment)},
+		{key: "send.outbox.channel", def: "chat_outbox", kind: text(&ob.Channel, "a channel's name, at most 63 bytes, or none", matches(identifier))},
+		{key: "send.outbox.read", kind: text(&ob.Read, "a statement with $1 for the conversation, $2 for the workspace and $3 for the user, or nothing", optional(readStatement))},
 
 		{key: "health.grace", def: "30s", kind: duration(&c.Health.Grace, 0, time.Hour)},
 		{key: "shutdown.grace", def: "8s", kind: duration(&c.Shutdown.Grace, 100*ms, 10*time.Minute)},

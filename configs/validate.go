@@ -90,6 +90,7 @@ func (c *Config) problems(failed map[string]bool) []Problem {
 	v.listeners()
 	v.timing()
 	v.rest()
+	v.send()
 	return v.out
 }
 
@@ -157,6 +158,30 @@ func (v *validation) listeners() {
 	v.refuse(c.Admin.Listen != "" && c.Admin.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0"), "admin.listen", "is the same as listen", "another address, or nothing to turn it off")
 }
 
+func (v *validation) send() {
+	s := v.config.Send
+	v.refuse(s.Function.Read != "" && s.Mode != SendFunction, "send.function.read", "is set, and send.mode is not function", "send.mode: function beside it")
+	v.refuse(s.Outbox.Read != "" && s.Outbox.URL == "", "send.outbox.read", "is set, and send.outbox.url is not", "send.outbox.url beside it")
+	v.refuse(s.Outbox.Read != "" && s.Outbox.URL != "" && s.Function.Read != "", "send.outbox.read", "is set, and send.function.read too", "one of them")
+	if s.Mode == SendRefuse {
+		return
+	}
+	const file = "is not set: without it a message could be sent twice after a restart"
+	v.need(s.StateFile != "", "send.state_file", file, "a file that the bridge may write to, which outlives a restart")
+	a := v.config.Auth
+	switch s.Mode {
+	case SendFunction:
+		v.need(s.Function.URL != "", "send.function.url", "is not set, and send.mode is function", "the project's address, also as SUPABASE_URL in the environment")
+		v.need(s.AnonKey != "", "send.anon_key", "is not set, and send.mode is function", "the project's anon key, also as SUPABASE_ANON_KEY in the environment")
+		v.refuse(isServiceKey(s.AnonKey.Reveal()), "send.anon_key", "is a service key", "the project's anon or sb_publishable_ key: the user's own session gives the rights")
+		v.need(len(a.SupabaseSecrets) > 0 || a.JWKSURL != "" || v.failed["auth.supabase_secret"] || v.failed["auth.jwks_url"], "auth.supabase_secret",
+			"is not set, nor is auth.jwks_url, and send.mode is function: it sends with clients' Supabase sessions, and none would be let in",
+			"the project's JWT secret (SUPABASE_JWT_SECRET), or its address (SUPABASE_URL)")
+	case SendOutbox:
+		v.need(s.Outbox.URL != "", "send.outbox.url", "is not set, and send.mode is outbox", "the address of a database with a role that may write messages and the outbox")
+	}
+}
+
 func (v *validation) timing() {
 	c := v.config
 	const milliseconds = "whole milliseconds, the unit of the Engine.IO handshake"
@@ -190,7 +215,7 @@ func (c *Config) Warnings() []string {
 			}
 		}
 	}
-	for key, d := range map[string]DSN{"source.postgres.url": c.Source.Postgres.URL, "lookup.url": c.Lookup.URL} {
+	for key, d := range map[string]DSN{"source.postgres.url": c.Source.Postgres.URL, "lookup.url": c.Lookup.URL, "send.outbox.url": c.Send.Outbox.URL} {
 		if _, dropped := d.forDriver(); len(dropped) > 0 {
 			out = append(out, fmt.Sprintf("%s (%s): left out what is for other libraries, and nothing of what it asks for is done: %s", key, c.Origin(key), strings.Join(dropped, ", ")))
 		}
@@ -208,6 +233,9 @@ func (c *Config) Warnings() []string {
 	}
 	if c.Gateway.Upstream != "" && c.Admin.Listen != "" && c.Admin.Token == "" && !isLoopback(c.Admin.Listen) {
 		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: `bridge gateway` cannot change the mode", c.Admin.Listen))
+	}
+	if c.Send.Mode == SendFunction && strings.HasPrefix(c.Send.Function.URL, "http://") && !isLoopback(strings.TrimPrefix(c.Send.Function.URL, "http://")) {
+		out = append(out, fmt.Sprintf("send.function.url (%s) is http: the users' sessions go there unencrypted", c.Origin("send.function.url")))
 	}
 	if c.Auth.AllowQueryToken {
 		out = append(out, "auth.allow_query_token is on: proxies write tokens of the query string into their logs")

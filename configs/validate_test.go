@@ -3,6 +3,7 @@ package configs_test
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ func TestComplete(t *testing.T) {
 	t.Parallel()
 	ok := []string{"DATABASE_URL=postgres://u:p@h/db", "CHATENGINE_JWT_SECRET=x"}
 	project := []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://x.supabase.co"}
+	function := slices.Clip(append(slices.Clone(ok), "SUPABASE_URL=https://x.supabase.co", "BRIDGE_SEND_MODE=function", "STATE_DIRECTORY=/s"))
 	for name, tt := range map[string]struct {
 		env  []string
 		want map[string]string // key: piece
@@ -39,6 +41,15 @@ func TestComplete(t *testing.T) {
 		"queue":            {append(ok, "BRIDGE_LIMITS_QUEUE_BYTES=100KiB"), map[string]string{"limits.queue_bytes": "one packet"}},
 		"bad not missing":  {[]string{"DATABASE_URL=x", "CHATENGINE_JWT_SECRET=x"}, map[string]string{"source.postgres.url": "not a connection string"}},
 		"bad jwks address": {[]string{ok[0], "BRIDGE_AUTH_JWKS_URL=ftp://x"}, map[string]string{"auth.jwks_url": "http"}},
+		"function":         {append(function, "SUPABASE_ANON_KEY=sb_publishable_x"), nil},
+		"function lacks":   {append(ok, "BRIDGE_SEND_MODE=function"), map[string]string{"send.function.url": "SUPABASE_URL", "send.anon_key": "SUPABASE_ANON_KEY", "send.state_file": "sent twice", "auth.supabase_secret": "sessions"}},
+		"function's key":   {append(function, "SUPABASE_ANON_KEY="+token(`{"role":"service_role"}`)), map[string]string{"send.anon_key": "is a service key"}},
+		"function's body":  {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_SEND_FUNCTION_BODY=message=contents"), map[string]string{"send.function.body": "message=content?"}},
+		"outbox":           {append(ok, "BRIDGE_SEND_MODE=outbox", "STATE_DIRECTORY=/s", "BRIDGE_SEND_OUTBOX_URL=postgres://u:p@h/db"), nil},
+		"outbox lacks":     {append(ok, "BRIDGE_SEND_MODE=outbox"), map[string]string{"send.outbox.url": "role", "send.state_file": "sent twice"}},
+		"read statement":   {append(ok, "BRIDGE_SEND_OUTBOX_URL=postgres://u:p@h/db", "BRIDGE_SEND_OUTBOX_READ=update c set n = 0 where id = $1"), map[string]string{"send.outbox.read": "$2"}},
+		"read alone":       {append(ok, "BRIDGE_SEND_FUNCTION_READ=mark-read", "BRIDGE_SEND_OUTBOX_READ=select $1, $2"), map[string]string{"send.function.read": "send.mode", "send.outbox.read": "send.outbox.url"}},
+		"anon key alone":   {append(ok, "SUPABASE_ANON_KEY=x"), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

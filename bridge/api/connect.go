@@ -12,6 +12,7 @@ import (
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
+	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 	"chatbridge/socketio/engineio"
 )
@@ -21,6 +22,9 @@ type client struct {
 	*hub.Client
 	principal auth.Principal
 	expiry    expiry
+	// session is what messages are sent with. It belongs to the goroutine on which the
+	// client's events come.
+	session send.Session
 	// since is from when on it has ChatEngine's ids, "" for never.
 	since string
 }
@@ -36,7 +40,8 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 	}
 	// A payload of another shape has no token, and is refused as such.
 	_ = json.Unmarshal(h.Auth, &payload)
-	p, err := s.auth.Authenticate(ctx, s.credentials(h, payload.Token, payload.WorkspaceID))
+	shown := s.credentials(h, payload.Token, payload.WorkspaceID)
+	p, err := s.auth.Authenticate(ctx, shown)
 	var refusal *auth.Refusal
 	switch {
 	case errors.As(err, &refusal):
@@ -56,7 +61,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.counters.tokenRefused("workspace_full")
 		return nil, socketio.ErrRetry
 	}
-	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p}
+	c := &client{Client: &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed}, principal: p, session: s.sessionOf(p, shown.Token)}
 	if s.opts.NameByClient {
 		c.name(gateway.Since(h.Header, h.PID))
 	}
@@ -113,6 +118,7 @@ func (s *Server) connect(socket *socketio.Socket) {
 	}
 	s.hub.Attach(c.Client, socket, offset, socketio.SessionBegan(pid))
 	s.watchExpiry(c, socket, c.principal.Expires)
+	s.tellFailures(c, socket)
 }
 
 func (s *Server) disconnect(socket *socketio.Socket, _ engineio.Reason) {

@@ -77,6 +77,7 @@ func (s *Server) reauthenticate(c *client, socket *socketio.Socket, e *socketio.
 	case p.Workspace != c.principal.Workspace || p.User != c.principal.User:
 		return &fault{"other_principal", "the token is of another user or workspace; connect anew with it"}
 	}
+	c.session = s.sessionOf(p, arg.Token)
 	s.watchExpiry(c, socket, p.Expires)
 	return nil
 }

@@ -37,11 +37,14 @@ func (s *Server) handle(socket *socketio.Socket, e *socketio.Event) {
 	if !ok {
 		return
 	}
-	if e.Name == "sendMessage" {
+	switch e.Name {
+	case "sendMessage":
 		s.sendMessage(c, socket, e)
-		return
+	case "markAsRead":
+		s.markAsRead(c, socket, e)
+	default:
+		s.acknowledge(e, s.dispatch(c, socket, e))
 	}
-	s.acknowledge(e, s.dispatch(c, socket, e))
 }
 
 func (s *Server) acknowledge(e *socketio.Event, f *fault) {
@@ -69,8 +72,6 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 		_ = socket.Emit("pong", struct {
 			Timestamp string `json:"timestamp"`
 		}{hub.ContractTime(time.Now())})
-	case "markAsRead":
-		return refuse(socket, e)
 	case "auth":
 		f = s.reauthenticate(c, socket, e)
 	case gateway.SyncEvent:
@@ -119,11 +120,6 @@ func conversationID(e *socketio.Event) (string, *fault) {
 		return "", badRequest("the conversation's id is too long")
 	}
 	return id, nil
-}
-
-// refuse answers what only ChatEngine can do.
-func refuse(socket *socketio.Socket, e *socketio.Event) *fault {
-	return emitRefusal(socket, e.Name, &fault{"unavailable", "messages cannot be marked as read while the chat server is down"})
 }
 
 // emitRefusal sends the error event of a request that ChatEngine would have served.

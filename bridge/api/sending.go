@@ -1,8 +1,11 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"sync"
 
+	"chatbridge/bridge/auth"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/send"
 	"chatbridge/mapping/contract"
@@ -10,9 +13,82 @@ import (
 )
 
 // Sender sends what clients write. *send.Sender is one. It is called from many
-// goroutines, and does not wait.
+// goroutines.
 type Sender interface {
+	// Accept takes a message, and does not wait.
 	Accept(r send.Request) *send.Sending
+	// MarkRead marks a conversation as read, or says why not.
+	MarkRead(ctx context.Context, r *send.ReadRequest) *send.Fault
+	// Failures are told to a client of the workspace that connects.
+	Failures(workspace string) []send.Event
+	// NeedsSession tells that clients' session tokens are needed.
+	NeedsSession() bool
+}
+
+// sendings are the goroutines that wait for what becomes of clients' messages.
+type sendings struct {
+	mu    sync.Mutex
+	ended bool
+	wait  sync.WaitGroup
+}
+
+// run runs f, unless the Server has ended: then nobody is there to be answered.
+func (s *sendings) run(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.wait.Go(f)
+	}
+}
+
+func (s *sendings) end() {
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
+	s.wait.Wait()
+}
+
+// sessionOf returns the session that a client has shown, where one is needed.
+func (s *Server) sessionOf(p auth.Principal, token string) send.Session {
+	if p.Kind != auth.Supabase || !s.opts.Sender.NeedsSession() {
+		return send.Session{}
+	}
+	return send.Session{Token: token, Expires: p.Expires}
+}
+
+// tellFailures tells a client that connects of messages that have failed while it may
+// have been away.
+func (s *Server) tellFailures(c *client, socket *socketio.Socket) {
+	if c.Feed {
+		return
+	}
+	for _, ev := range s.opts.Sender.Failures(c.Workspace) {
+		s.tell(nil, socket, ev)
+	}
+}
+
+// markAsRead marks a conversation as read, as far as that is possible here.
+func (s *Server) markAsRead(c *client, socket *socketio.Socket, e *socketio.Event) {
+	var m struct {
+		ConversationID string `json:"conversationId"`
+	}
+	if len(e.Args) > 0 {
+		_ = json.Unmarshal(e.Args[0], &m) // of another shape it names none
+	}
+	r := &send.ReadRequest{Workspace: c.principal.Workspace, User: c.principal.User, Conversation: m.ConversationID, Session: c.session}
+	if len(m.ConversationID) > maxID {
+		r.Conversation = ""
+	}
+	s.sendings.run(func() {
+		if f := s.opts.Sender.MarkRead(s.hub.Context(), r); f != nil {
+			s.acknowledge(e, emitRefusal(socket, e.Name, &fault{f.Code, f.Message}))
+			return
+		}
+		_ = socket.Emit("markedAsRead", struct {
+			ConversationID string `json:"conversationId"`
+		}{r.Conversation})
+		s.acknowledge(e, nil)
+	})
 }
 
 // sendMessage takes a client's text. What becomes of it the Sender tells, and the
@@ -38,7 +114,7 @@ func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Eve
 		return
 	}
 	sending := s.opts.Sender.Accept(send.Request{
-		Workspace: c.principal.Workspace, User: c.principal.User, ID: m.MessageID,
+		Workspace: c.principal.Workspace, User: c.principal.User, Session: c.session, ID: m.MessageID,
 		Conversation: m.ConversationID, Content: m.Content, ReplyTo: m.ReplyToMessageID,
 		Tell: func(ev send.Event) { s.tell(c, socket, ev) },
 	})
@@ -46,7 +122,7 @@ func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Eve
 	case <-sending.Done():
 		s.acknowledgeSending(e, sending)
 	default:
-		s.sendings.Go(func() {
+		s.sendings.run(func() {
 			<-sending.Done()
 			s.acknowledgeSending(e, sending)
 		})

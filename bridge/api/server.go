@@ -88,7 +88,7 @@ type Server struct {
 	members  memberships
 	typings  *typingJudge
 	requests access.Shares
-	sendings sync.WaitGroup // that are still to be acknowledged
+	sendings sendings
 }
 
 // New returns a Server; Run must run while it serves.
@@ -141,7 +141,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 // the workspace. It returns nil when ctx ends.
 func (s *Server) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
-	defer s.sendings.Wait()
+	defer s.sendings.end()
 	defer parts.Wait()
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })

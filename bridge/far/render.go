@@ -31,25 +31,25 @@ type rendered struct {
 // packets reads a part's rows and makes of them the packets that the stream would have
 // sent, but without offsets.
 func (r *Reader) packets(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
-	out.rows, out.leftOut, err = r.render(ctx, w, workspace, p, func(ev *contract.Event) { out.packets = append(out.packets, r.packet(ev)) })
+	err = r.events(ctx, w, workspace, p, func(ev *contract.Event) { out.packets = append(out.packets, r.packet(ev)) }, &out)
 	return out, err
 }
 
-// render reads a part's rows and calls event with what the stream would have made of each.
-// leftOut are the conversations of which an event was too large.
-func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part, event func(*contract.Event)) (n int, leftOut []string, err error) {
+// events reads a part's rows and makes of them the events that the stream would have
+// made. What was left out, and how many rows there were, goes into out.
+func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part, each func(*contract.Event), out *rendered) error {
 	rows, err := w.read(ctx, workspace, p)
 	if err != nil {
-		return 0, nil, err
+		return err
 	}
 	mapper := engine.New(r.spec, engine.Options{
 		Lookup: w.find, EventBytes: r.opts.EventBytes, BatchRows: 2 * partRows, BatchBytes: 2 * partBytes,
-		LeftOut: func(_, conversation []byte, _ contract.Kind) { leftOut = append(leftOut, string(conversation)) },
+		LeftOut: func(_, conversation []byte, _ contract.Kind) { out.leftOut = append(out.leftOut, string(conversation)) },
 	})
 	wanted := kinds[p.kind]
 	emit := func(ev *contract.Event) error {
 		if ev.Kind == wanted && string(ev.Workspace) == workspace {
-			event(ev)
+			each(ev)
 		}
 		return nil
 	}
@@ -69,13 +69,14 @@ func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part
 			c.Relation, c.Old = conversations, otherKey(row, conversationKey)
 		}
 		if err := mapper.Change(&c, emit); err != nil {
-			return 0, nil, err
+			return err
 		}
 	}
 	if err := mapper.Commit(emit); err != nil {
-		return 0, nil, err
+		return err
 	}
-	return len(rows), leftOut, mapper.LookupError()
+	out.rows = len(rows)
+	return mapper.LookupError()
 }
 
 // packet is the event as it is sent.

@@ -11,6 +11,7 @@ import (
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
+	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
@@ -40,6 +41,9 @@ type Snapshot struct {
 	Far *far.Stats
 	// REST is nil unless ChatEngine's REST interface is answered.
 	REST *REST
+	// Send is what was sent for clients, SendMode the setting.
+	Send     send.Stats
+	SendMode string
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64
@@ -94,6 +98,9 @@ type Reload struct {
 	OK   bool
 	Last time.Time
 }
+
+// sends reports whether clients' messages are sent.
+func (s *Snapshot) sends() bool { return s.SendMode != "" && s.SendMode != "refuse" }
 
 // Connected is the number of clients connected. The sockets by which
 // the gateway reads the hub are not clients.

@@ -64,6 +64,7 @@ func (s *Snapshot) status() object {
 		{"clients", s.statusClients()},
 		{"replay", s.statusReplay()},
 		{"mapping", s.statusMapping()},
+		{"send", s.statusSend()},
 	}
 	if s.Realtime != nil {
 		body = append(body, member{"realtime", s.statusRealtime()})
@@ -211,6 +212,19 @@ func (s *Snapshot) statusREST() object {
 		{"refused", s.REST.Tables.Refused},
 		{"spentSeconds", s.REST.Tables.Spent.Seconds()},
 	}
+}
+
+// statusSend is what became of the messages that clients sent.
+func (s *Snapshot) statusSend() object {
+	out := object{{"mode", s.SendMode}, {"results", s.Send.Results}}
+	if !s.sends() {
+		return out
+	}
+	return append(out,
+		member{"ready", s.Send.Ready}, member{"reason", unlessEmpty(s.Send.Reason)},
+		member{"inFlight", s.Send.InFlight}, member{"begun", s.Send.Begun}, member{"spentSeconds", s.Send.Spent.Seconds()},
+		member{"reconciled", s.Send.Reconciled}, member{"unsettled", s.Send.Unsettled}, member{"reads", s.Send.Reads},
+	)
 }
 
 // statusMapping is what rows made no event, and why.

@@ -34,6 +34,7 @@ type Pipeline struct {
 	gapped     bool
 	correction correction
 	members    members
+	observe    func(*contract.Event)
 
 	delay   histogram
 	gaps    atomic.Uint64
@@ -63,6 +64,10 @@ const (
 
 // NameMessages sets by which id messages go, before the Pipeline is used.
 func (p *Pipeline) NameMessages(n Names) { p.names = n }
+
+// Observe has f look at each event before it is published. f must not wait, and keeps
+// nothing of the event. Call it before the Pipeline is used.
+func (p *Pipeline) Observe(f func(*contract.Event)) { p.observe = f }
 
 // Begin begins a transaction.
 func (p *Pipeline) Begin(tx source.Tx) error {
@@ -158,6 +163,9 @@ func (p *Pipeline) publish(ev *contract.Event) error {
 
 // put hands an event to the Hub and returns when.
 func (p *Pipeline) put(ev *contract.Event) time.Time {
+	if p.observe != nil {
+		p.observe(ev)
+	}
 	position := source.Position{Commit: p.tx.Commit, Index: ev.Index}
 	payload := ev.Payload
 	if p.names == ChatEngineIDs && len(ev.Other) > 0 {

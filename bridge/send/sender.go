@@ -3,35 +3,122 @@ package send
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // Options configures a Sender.
 type Options struct {
+	// Way is how messages are sent; nil refuses them all.
+	Way Way
+	// File keeps which messages were begun, so that none is sent twice. Needed with a
+	// Way.
+	File string
 	// Tell tells clients of what is sent, but for Requests that have a Tell of their own;
 	// nil tells nobody. It is called from many goroutines, and must not wait.
 	Tell func(Event)
+	// Conversations tells which there are. Needed with a Way.
+	Conversations Conversations
+	// PerMinute is how many messages a user may send in a minute, also at once; 0 for no
+	// limit. Timeout bounds one message on its way.
+	PerMinute int
+	Timeout   time.Duration
+	// Read marks a conversation as read; nil refuses that.
+	Read   Reader
+	Logger *slog.Logger
 }
 
-// Sender sends the texts of users. Its methods are safe for concurrent use.
-type Sender struct {
-	opts Options
+// Conversations knows the conversations of workspaces. It is called from many goroutines.
+type Conversations interface {
+	// Has reports whether the workspace has the conversation. An error means that there
+	// is no answer.
+	Has(ctx context.Context, workspace, conversation string) (bool, error)
+	// Payload returns the conversation's event as the contract has it; nil where that
+	// cannot be had now.
+	Payload(ctx context.Context, workspace, conversation string) []byte
 }
+
+// questionTimeout bounds the question whose a conversation is, payloadTimeout that for its
+// event, for which the message waits.
+const (
+	questionTimeout = 2 * time.Second
+	payloadTimeout  = 500 * time.Millisecond
+)
+
+// Sender sends the texts of users. Run must run while it is used with a Way. Its methods
+// are safe for concurrent use.
+type Sender struct {
+	opts     Options
+	log      *slog.Logger
+	counters counters
+
+	// sending outlives clients; stop ends it.
+	sending context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup // the goroutines of Sendings
+
+	// mu guards all below. It is not held while anybody is told or asked.
+	mu         sync.Mutex
+	closed     bool
+	journal    *journal // nil until it is open
+	journalErr string
+	open       map[key]*Sending
+	newest     map[lane]*Sending // of each conversation, while it is open
+	rates      rates
+	reads      rates
+	watched    map[string]*watch    // by workspace
+	loggedAt   map[string]time.Time // by code
+
+	// watching counts the messages in watched: while it is 0, Observe looks at nothing.
+	watching atomic.Int64
+}
+
+// lane is a conversation, whose messages are sent one after the other.
+type lane struct{ workspace, conversation string }
 
 // sendingState is what becomes of a Sending.
 type sendingState struct {
+	// mu is held while the workspace is told of a status, so that no newer one of the
+	// row's comes between.
 	mu     sync.Mutex
+	row    rowState
 	result Result
 	fault  *Fault
+	again  bool // it was known: nobody is told anew
 }
 
 // New returns a Sender. The zero Options refuse every message.
-func New(opts Options) *Sender { return &Sender{opts: opts} }
+func New(opts Options) *Sender {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Sender{
+		opts: opts, log: opts.Logger, rates: newRates(opts.PerMinute), reads: newRates(readsEach * opts.PerMinute), journalErr: "starting",
+		open: make(map[key]*Sending), newest: make(map[lane]*Sending), watched: make(map[string]*watch), loggedAt: make(map[string]time.Time),
+	}
+	s.sending, s.stop = context.WithCancel(context.Background())
+	return s
+}
 
-// errRefused is the answer where nothing is sent.
-var errRefused = &Fault{CodeUnavailable, "messages cannot be sent while the chat server is down"}
+// NeedsSession tells whether Requests need a Session.
+func (s *Sender) NeedsSession() bool {
+	return s.opts.Way != nil && s.opts.Way.NeedsSession() || s.opts.Read != nil && s.opts.Read.NeedsSession()
+}
+
+// Why nothing can be sent now.
+var (
+	errRefused = &Fault{CodeUnavailable, "messages cannot be sent while the chat server is down"}
+	errEnding  = &Fault{CodeUnavailable, "the bridge is ending; send the message again in a moment"}
+	errJournal = &Fault{CodeUnavailable, "messages cannot be sent now; send this one again in a moment"}
+	errAsking  = &Fault{CodeUnavailable, "whose conversation this is cannot be asked now; send the message again in a moment"}
+)
 
 // Send takes a request and waits for its result. An error is a *Fault, and
 // Result.Status is Failed then; or ctx's, and the message is on its way all the same.
@@ -40,31 +127,420 @@ func (s *Sender) Send(ctx context.Context, r Request) (Result, error) {
 }
 
 // Accept takes a request without waiting for its result. The messages of one
-// conversation are sent in the order in which they were accepted.
+// conversation are sent in the order in which they were accepted. A request that is known
+// is not sent again: its Sending is that of the first, or has its result.
 func (s *Sender) Accept(r Request) *Sending {
-	if r.ID == "" {
-		r.ID = newID()
+	x := newSending(r)
+	if s.opts.Way == nil {
+		return s.refused(x, errRefused)
 	}
-	x := &Sending{request: r, created: time.Now(), told: make(chan struct{}), done: make(chan struct{})}
-	s.refuse(x, errRefused)
+	s.mu.Lock()
+	if first := s.open[x.key()]; first != nil {
+		s.mu.Unlock()
+		if first.print != x.print {
+			return s.refused(x, errReused)
+		}
+		s.counters.result("again")
+		return first
+	}
+	f, known := s.admit(x)
+	s.mu.Unlock()
+	switch {
+	case f != nil:
+		return s.refused(x, f)
+	case known != nil:
+		return s.repeat(x, known)
+	}
 	return x
 }
 
-// refuse ends a sending of which the workspace has not been told: the text stands on
+// errReused: what the first text became is not what becomes of this one.
+var errReused = &Fault{CodeReused, "another message was sent with this id"}
+
+// admit begins a Sending, or returns why not, or the record of one that is known. mu
+// must be held.
+func (s *Sender) admit(x *Sending) (*Fault, *record) {
+	r := &x.request
+	switch {
+	case s.closed:
+		return errEnding, nil
+	case s.journal == nil:
+		return errJournal, nil
+	case strings.TrimSpace(r.Content) == "":
+		return &Fault{CodeBadRequest, "there is nothing to send"}, nil
+	case len(r.Content) > maxContent:
+		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}, nil
+	}
+	known, err := s.journal.find(x.key())
+	if err != nil {
+		s.log.Error("cannot tell what was sent; messages are refused", "error", err)
+		return errJournal, nil
+	}
+	if known != nil && (known.Print != x.print || known.Status != Failed || known.Fault == nil ||
+		known.Fault.Code != CodeUnknown || !s.opts.Way.Repeatable()) {
+		return nil, known
+	}
+	if f := x.sessionFault(s.opts.Way); f != nil {
+		return f, nil
+	}
+	if f := s.rates.take(x.user(), x.created); f != nil {
+		return f, nil
+	}
+	s.begin(x)
+	return nil, nil
+}
+
+// sessionFault tells whether the sender's session does for the Way.
+func (x *Sending) sessionFault(w Way) *Fault {
+	switch {
+	case !w.NeedsSession():
+	case x.request.Session.Token == "":
+		return &Fault{CodeSession, "the message can be sent with a Supabase session only; sign in to the CRM again"}
+	case !x.request.Session.Expires.IsZero() && !x.created.Before(x.request.Session.Expires):
+		return &Fault{CodeExpired, "the session has expired; send a fresh token by the event auth, or connect again, then send the message again"}
+	}
+	return nil
+}
+
+// begin puts a Sending on its way. mu must be held.
+func (s *Sender) begin(x *Sending) {
+	l := x.lane()
+	x.before = s.newest[l]
+	s.newest[l], s.open[x.key()] = x, x
+	s.watch(x)
+	s.running.Go(func() {
+		defer s.leave(x)
+		s.run(x)
+	})
+}
+
+// leave takes a Sending off its way.
+func (s *Sender) leave(x *Sending) {
+	x.before, x.request.Session = nil, Session{}
+	s.mu.Lock()
+	defer close(x.done) // from then on the same request is one that is known
+	defer s.mu.Unlock()
+	s.rates.leave(x.user())
+	delete(s.open, x.key())
+	if l := x.lane(); s.newest[l] == x {
+		delete(s.newest, l)
+	}
+	s.unwatch(x)
+}
+
+// run takes a Sending to its end.
+func (s *Sender) run(x *Sending) {
+	defer x.tellNext()
+	if x.before != nil {
+		<-x.before.told
+	}
+	if f := s.introduce(x); f != nil {
+		s.refuse(x, f)
+		return
+	}
+	x.tellNext()
+	if !s.awaitTurn(x) {
+		s.settle(x, notBegun(CodeUnavailable, "the messages before this one take too long; send it again in a moment"))
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.sending, s.opts.Timeout)
+	defer cancel()
+	rec := x.record()
+	if err := s.journal.put(rec); err != nil {
+		s.log.Error("cannot write down what is sent; messages are refused", "error", err)
+		s.settle(x, notBegun(errJournal.Code, errJournal.Message))
+		return
+	}
+	began := time.Now()
+	o := s.opts.Way.Send(ctx, x.message())
+	s.counters.took(time.Since(began))
+	s.note(rec, o)
+	s.settle(x, o)
+}
+
+// turnTimeouts is for how many timeouts a message waits for those before it in its
+// conversation: one that hangs does not fail the next.
+const turnTimeouts = 2
+
+// awaitTurn waits until the message before it has a result, and reports whether it has.
+func (s *Sender) awaitTurn(x *Sending) bool {
+	if x.before == nil {
+		return s.sending.Err() == nil
+	}
+	ctx, cancel := context.WithTimeout(s.sending, turnTimeouts*s.opts.Timeout)
+	defer cancel()
+	select {
+	case <-x.before.done:
+		return s.sending.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// introduce tells the workspace of the message, once it is known that the conversation
+// is its own.
+func (s *Sender) introduce(x *Sending) *Fault {
+	ctx, cancel := context.WithTimeout(s.sending, questionTimeout)
+	defer cancel()
+	r := &x.request
+	switch has, err := s.opts.Conversations.Has(ctx, r.Workspace, r.Conversation); {
+	case err != nil && s.sending.Err() != nil:
+		return errEnding
+	case err != nil:
+		return errAsking
+	case !has:
+		return &Fault{CodeConversation, "the workspace has no conversation of that id"}
+	}
+	s.tellPending(x, false)
+	ctx, stop := context.WithTimeout(ctx, payloadTimeout)
+	defer stop()
+	s.tellConversation(x, s.opts.Conversations.Payload(ctx, r.Workspace, r.Conversation))
+	return nil
+}
+
+// note writes down what became of a request.
+func (s *Sender) note(rec *record, o Outcome) {
+	var err error
+	if o.NotBegun {
+		err = s.journal.drop(rec)
+	} else {
+		rec.State, rec.Status, rec.RowID, rec.ExternalID, rec.Fault = stateSettled, o.Status, o.RowID, o.ExternalID, o.Fault
+		err = s.journal.put(rec)
+	}
+	if err != nil {
+		// It stays as begun: nobody sends it again.
+		s.log.Error("cannot write down what became of a message", "error", err)
+	}
+}
+
+// settle ends a Sending of which the workspace was told, and tells what became of it.
+func (s *Sender) settle(x *Sending, o Outcome) {
+	x.state.mu.Lock()
+	row := x.state.row
+	f := o.Fault
+	if f != nil && f.Code == CodeUnknown && row.id != "" && row.status != Failed {
+		// Its row is there: what becomes of it is the row's to tell.
+		f, o.Status, o.RowID = nil, row.status, row.id
+		s.counters.reconcile()
+	}
+	result := Result{Status: o.Status, RowID: o.RowID, ExternalID: o.ExternalID}
+	switch {
+	case f != nil:
+		s.tellFault(x, f)
+		s.tellStatus(x, false, Failed)
+	case o.Status == Sent:
+		s.tellSent(x, x.result(result))
+		if !row.beyond(Sent) {
+			s.tellStatus(x, false, Sent)
+		}
+	}
+	x.end(result, f)
+	x.state.mu.Unlock()
+	if f == nil {
+		s.counters.result(o.Status)
+		return
+	}
+	s.counters.result(f.Code)
+	s.logFailure(x, f)
+	if row.id == "" {
+		s.remember(x.record(), f)
+	}
+}
+
+// logPause is how long more failures with a code are only counted after one was logged.
+const logPause = time.Minute
+
+func (s *Sender) logFailure(x *Sending, f *Fault) {
+	s.mu.Lock()
+	now := time.Now()
+	logs := now.Sub(s.loggedAt[f.Code]) > logPause
+	if logs {
+		s.loggedAt[f.Code] = now
+	}
+	s.mu.Unlock()
+	if logs {
+		s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted",
+			"code", f.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation)
+	}
+}
+
+// refuse ends a Sending of which the workspace has not been told: the text stands on
 // its sender's screen, as failed, to be sent again.
 func (s *Sender) refuse(x *Sending, f *Fault) {
 	s.tellPending(x, true)
 	s.tellFault(x, f)
 	s.tellStatus(x, true, Failed)
-	x.end(Result{Status: Failed}, f)
-}
-
-func (x *Sending) end(r Result, f *Fault) {
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
+	x.end(Result{Status: Failed}, f)
+	s.counters.result(f.Code)
+}
+
+// refused is refuse for one that was not begun.
+func (s *Sender) refused(x *Sending, f *Fault) *Sending {
+	defer close(x.done)
+	s.refuse(x, f)
+	return x
+}
+
+// repeat ends a Sending whose request is known. What was sent its row tells of.
+func (s *Sender) repeat(x *Sending, known *record) *Sending {
+	if known.Print != x.print {
+		return s.refused(x, errReused)
+	}
+	defer close(x.done)
+	f := known.Fault
+	if known.State == stateBegun {
+		f = errEnded
+	}
+	if f != nil {
+		s.tellFault(x, f)
+		s.tellStatus(x, true, Failed)
+	}
+	x.state.mu.Lock()
+	defer x.state.mu.Unlock()
+	x.created = known.Created
+	x.end(Result{Status: known.Status, RowID: known.RowID, ExternalID: known.ExternalID}, f)
+	s.counters.result("again")
+	return x
+}
+
+// journalRetry is how often it is tried to open the file.
+const journalRetry = 2 * time.Second
+
+// Open opens the file, and reads what an earlier process left. Until it succeeds, every
+// message is refused; Run tries again. Call it before changes of the database are read, so
+// that Observe knows what to look for.
+func (s *Sender) Open() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opts.Way == nil || s.journal != nil {
+		return nil
+	}
+	j, err := openJournal(s.opts.File)
+	if err == nil {
+		var recent []record
+		if recent, err = j.since(time.Now().Add(-tellAgainFor), maxFailures); err != nil {
+			err = errors.Join(err, j.close())
+		}
+		for i := range recent {
+			if f := recent[i].Fault; f != nil {
+				s.fail(&recent[i], f)
+			}
+		}
+	}
+	if err != nil {
+		s.journalErr = err.Error()
+		return err
+	}
+	s.journal = j
+	return nil
+}
+
+// Run opens the file where Open could not, and forgets what is told no more. When ctx
+// ends it ends what is on its way, as of unknown outcome, and returns nil. Call Shutdown
+// before.
+func (s *Sender) Run(ctx context.Context) error {
+	tick := time.NewTicker(journalRetry)
+	defer tick.Stop()
+	for failing := false; ; {
+		if err := s.Open(); err != nil && !failing {
+			failing = true
+			s.log.Error("messages cannot be sent: what was sent cannot be kept", "error", err)
+		} else if err == nil && failing {
+			failing = false
+			s.log.Info("messages can be sent again")
+		}
+		s.forget(time.Now())
+		select {
+		case <-tick.C:
+			continue
+		case <-ctx.Done():
+		}
+		s.close()
+		s.stop()
+		s.running.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.journal != nil {
+			_ = s.journal.close()
+		}
+		return nil
+	}
+}
+
+func (s *Sender) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+}
+
+// Shutdown refuses new messages and waits for those that are on their way, until ctx
+// ends.
+func (s *Sender) Shutdown(ctx context.Context) {
+	s.close()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.running.Wait()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func newSending(r Request) *Sending {
+	if r.ID == "" {
+		r.ID = newID()
+	}
+	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{})}
+}
+
+// fingerprint tells one text from another.
+func fingerprint(r *Request) string {
+	h := sha256.New()
+	for _, part := range []string{r.Conversation, r.ReplyTo, r.Content} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func (x *Sending) key() key   { return key{x.request.Workspace, x.request.User, x.request.ID} }
+func (x *Sending) user() user { return user{x.request.Workspace, x.request.User} }
+func (x *Sending) lane() lane { return lane{x.request.Workspace, x.request.Conversation} }
+
+func (x *Sending) message() *Message {
+	r := &x.request
+	return &Message{
+		ID: r.ID, Workspace: r.Workspace, User: r.User, Session: r.Session,
+		Conversation: r.Conversation, Content: r.Content, ReplyTo: r.ReplyTo, Created: x.created,
+	}
+}
+
+func (x *Sending) record() *record {
+	r := &x.request
+	return &record{
+		State: stateBegun, Workspace: r.Workspace, User: r.User, ID: r.ID, Conversation: r.Conversation,
+		Print: x.print, Created: x.created,
+	}
+}
+
+// tellNext lets the next message of the conversation be told of.
+func (x *Sending) tellNext() {
+	select {
+	case <-x.told:
+	default:
+		close(x.told)
+	}
+}
+
+// end sets the result, which is there once done is closed; state.mu must be held.
+func (x *Sending) end(r Result, f *Fault) { x.state.result, x.state.fault = x.result(r), f }
+
+func (x *Sending) result(r Result) Result {
 	r.ID, r.CreatedAt = x.request.ID, x.created
-	x.state.result, x.state.fault = r, f
-	close(x.done)
+	return r
 }
 
 // newID is an id such as the CRM gives the messages that it sends, by which the mapping

@@ -30,7 +30,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-var findingID = regexp.MustCompile(`(?:"|ID: +")((?:auth|config|connect|cors|gateway|listen|lookup|machine|mapping|publication|realtime|replay|role|server|slot|table|tls)\.[a-z0-9_]+)"`)
+var findingID = regexp.MustCompile(`(?:"|ID: +")((?:auth|config|connect|cors|gateway|listen|lookup|machine|mapping|publication|realtime|replay|role|send|server|slot|table|tls)\.[a-z0-9_]+)"`)
 
 // TestFindingsAreInTheRunbook: an entry for each finding of `bridge check`.
 func TestFindingsAreInTheRunbook(t *testing.T) {

@@ -1,0 +1,250 @@
+package send
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// KeepFor is for how long a request is known again.
+const KeepFor = 24 * time.Hour
+
+const (
+	// maxRecords bounds the journal; each has some 400 bytes. Beyond it the oldest goes.
+	maxRecords = 250_000
+	// pruneBatch is how many old ones go with each new one at most.
+	pruneBatch = 16
+	// lockTimeout is how long another process may hold the file: one that is ending.
+	lockTimeout = time.Second
+	// batchDelay is how long a write waits for others that go to the disk with it.
+	batchDelay = time.Millisecond
+)
+
+// The states of a record.
+const (
+	// stateBegun: it was about to be sent. When the file is opened its outcome is not known.
+	stateBegun   = "begun"
+	stateSettled = "settled"
+)
+
+// record is what is kept of a request: neither its text nor the session.
+type record struct {
+	State        string    `json:"state"`
+	Workspace    string    `json:"workspace"`
+	User         string    `json:"user"`
+	ID           string    `json:"id"`
+	Conversation string    `json:"conversation"`
+	Print        string    `json:"print"`
+	Created      time.Time `json:"created"`
+	Status       string    `json:"status,omitempty"`
+	RowID        string    `json:"rowId,omitempty"`
+	ExternalID   string    `json:"externalId,omitempty"`
+	Fault        *Fault    `json:"fault,omitempty"`
+}
+
+// key names a request: a client's id is a user's own.
+type key struct{ workspace, user, id string }
+
+func (r *record) key() key { return key{r.Workspace, r.User, r.ID} }
+
+func (k key) bytes() []byte { return []byte(k.workspace + "\x00" + k.user + "\x00" + k.id) }
+
+// journal keeps which requests were begun, and what became of them, in a file: so that
+// none is sent twice, also by the next process. Its methods are safe for concurrent use;
+// those that write return when it is on the disk.
+type journal struct {
+	db     *bbolt.DB
+	counts atomic.Int64
+}
+
+var (
+	requestsBucket = []byte("requests")
+	timesBucket    = []byte("times") // by time of creation
+)
+
+// openJournal opens a file, which is made where there is none, and settles what an earlier
+// process left open as of unknown outcome.
+func openJournal(path string) (*journal, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, fmt.Errorf("open send.state_file: %w", err)
+	}
+	db.MaxBatchDelay = batchDelay
+	j := &journal{db: db}
+	if err := db.Update(j.prepare); err != nil {
+		return nil, errors.Join(fmt.Errorf("open send.state_file: %w", err), db.Close())
+	}
+	return j, nil
+}
+
+func (j *journal) prepare(tx *bbolt.Tx) error {
+	requests, err := tx.CreateBucketIfNotExists(requestsBucket)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.CreateBucketIfNotExists(timesBucket); err != nil {
+		return err
+	}
+	var open []record
+	n := int64(0)
+	err = requests.ForEach(func(_, text []byte) error {
+		n++
+		var r record
+		if err := json.Unmarshal(text, &r); err != nil {
+			return err
+		}
+		if r.State == stateBegun {
+			open = append(open, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	j.counts.Store(n)
+	for _, r := range open {
+		r.State, r.Status, r.Fault = stateSettled, Failed, errEnded
+		if err := put(requests, &r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errEnded is the fault of what was being sent when the process ended.
+var errEnded = &Fault{CodeUnknown, "the bridge ended while the message was being sent; look whether it arrived before you send it again"}
+
+func put(b *bbolt.Bucket, r *record) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return b.Put(r.key().bytes(), text)
+}
+
+// find returns the record of a request, nil for none.
+func (j *journal) find(k key) (found *record, err error) {
+	err = j.db.View(func(tx *bbolt.Tx) error {
+		text := tx.Bucket(requestsBucket).Get(k.bytes())
+		if text == nil {
+			return nil
+		}
+		found = new(record)
+		return json.Unmarshal(text, found)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read send.state_file: %w", err)
+	}
+	return found, nil
+}
+
+// put writes a record, and drops some that are too old.
+func (j *journal) put(r *record) error {
+	added := int64(0)
+	err := j.db.Batch(func(tx *bbolt.Tx) error {
+		requests, times := tx.Bucket(requestsBucket), tx.Bucket(timesBucket)
+		added = 0
+		k := r.key().bytes()
+		if requests.Get(k) == nil {
+			added = 1
+		}
+		if err := put(requests, r); err != nil {
+			return err
+		}
+		if err := times.Put(timeKey(r.Created, k), nil); err != nil {
+			return err
+		}
+		gone, err := prune(requests, times, r.Created.Add(-KeepFor), j.counts.Load()+added-maxRecords)
+		added -= gone
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write send.state_file: %w", err)
+	}
+	j.counts.Add(added)
+	return nil
+}
+
+// drop forgets a request of which nothing was sent.
+func (j *journal) drop(r *record) error {
+	err := j.db.Batch(func(tx *bbolt.Tx) error {
+		k := r.key().bytes()
+		if err := tx.Bucket(timesBucket).Delete(timeKey(r.Created, k)); err != nil {
+			return err
+		}
+		return tx.Bucket(requestsBucket).Delete(k)
+	})
+	if err != nil {
+		return fmt.Errorf("write send.state_file: %w", err)
+	}
+	j.counts.Add(-1)
+	return nil
+}
+
+// prune deletes records of before a time, and the oldest of those that are too many;
+// some at a time.
+func prune(requests, times *bbolt.Bucket, before time.Time, tooMany int64) (gone int64, err error) {
+	c := times.Cursor()
+	for k, _ := c.First(); k != nil && gone < pruneBatch; k, _ = c.First() {
+		if keyTime(k).After(before) && gone >= tooMany {
+			break
+		}
+		if err := requests.Delete(k[8:]); err != nil {
+			return gone, err
+		}
+		if err := c.Delete(); err != nil {
+			return gone, err
+		}
+		gone++
+	}
+	return gone, nil
+}
+
+// since returns the records that were created since a time, the newest n of them.
+func (j *journal) since(t time.Time, n int) (found []record, err error) {
+	err = j.db.View(func(tx *bbolt.Tx) error {
+		requests, c := tx.Bucket(requestsBucket), tx.Bucket(timesBucket).Cursor()
+		for k, _ := c.Last(); k != nil && len(found) < n && keyTime(k).After(t); k, _ = c.Prev() {
+			text := requests.Get(k[8:])
+			if text == nil {
+				continue // sent again since
+			}
+			var r record
+			if err := json.Unmarshal(text, &r); err != nil {
+				return err
+			}
+			found = append(found, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read send.state_file: %w", err)
+	}
+	return found, nil
+}
+
+func timeKey(t time.Time, k []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(nil, uint64(t.UnixNano())), k...)
+}
+
+func keyTime(k []byte) time.Time { return time.Unix(0, int64(binary.BigEndian.Uint64(k))) }
+
+func (j *journal) close() error { return j.db.Close() }
+
+// CheckFile tells whether a Sender could use a file. It makes it where there is none.
+func CheckFile(path string) error {
+	j, err := openForCheck(path)
+	if err != nil {
+		return err
+	}
+	return j.Close()
+}
+
+func openForCheck(path string) (*bbolt.DB, error) {
+	return bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout})
+}

@@ -1,0 +1,251 @@
+package send
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"chatbridge/mapping/contract"
+)
+
+const (
+	// tellAgainFor is how long clients that connect are told that a message has failed:
+	// its sender may have been away when it did.
+	tellAgainFor = time.Hour
+	// maxFailures bounds what is told so in all, failuresEach of one workspace: the newest.
+	maxFailures, failuresEach = 5000, 200
+)
+
+// rowState is what the stream has told of a message's row.
+type rowState struct{ id, status string }
+
+// order is that of the statuses; one never goes back.
+var order = map[string]int{Pending: 1, Sent: 2, "delivered": 3, "read": 4, Failed: 5}
+
+// beyond tells whether the row has a status that another must not follow.
+func (r rowState) beyond(status string) bool { return order[r.status] > order[status] }
+
+// watch is what a workspace's rows may tell something of. The Sender's mu guards it.
+type watch struct {
+	open     map[string][]*Sending // by the client's id: those of several users
+	rows     map[string]*Sending   // by the row's id, once it is known
+	failures map[key]*failure
+}
+
+// failure is a message that was told as failed, and whose row has not been seen.
+type failure struct {
+	record record
+	fault  *Fault
+}
+
+// of returns the workspace's watch, known or new. mu must be held.
+func (s *Sender) of(workspace string) *watch {
+	w := s.watched[workspace]
+	if w == nil {
+		w = &watch{open: make(map[string][]*Sending), rows: make(map[string]*Sending), failures: make(map[key]*failure)}
+		s.watched[workspace] = w
+	}
+	return w
+}
+
+// dropIfEmpty forgets a workspace's watch. mu must be held.
+func (s *Sender) dropIfEmpty(workspace string, w *watch) {
+	if len(w.open)+len(w.failures) == 0 {
+		delete(s.watched, workspace)
+	}
+}
+
+// watch looks out for the row of a Sending. mu must be held.
+func (s *Sender) watch(x *Sending) {
+	w := s.of(x.request.Workspace)
+	w.open[x.request.ID] = append(w.open[x.request.ID], x)
+	s.watching.Add(1)
+	if _, was := w.failures[x.key()]; was { // tried again
+		delete(w.failures, x.key())
+		s.watching.Add(-1)
+	}
+}
+
+// unwatch ends that. mu must be held.
+func (s *Sender) unwatch(x *Sending) {
+	w := s.of(x.request.Workspace)
+	rest := make([]*Sending, 0, len(w.open[x.request.ID]))
+	for _, other := range w.open[x.request.ID] {
+		if other != x {
+			rest = append(rest, other)
+		}
+	}
+	if w.open[x.request.ID] = rest; len(rest) == 0 {
+		delete(w.open, x.request.ID)
+	}
+	for id, of := range w.rows {
+		if of == x {
+			delete(w.rows, id)
+		}
+	}
+	s.watching.Add(-1)
+	s.dropIfEmpty(x.request.Workspace, w)
+}
+
+// remember keeps a failure, to be told again and to be reconciled.
+func (s *Sender) remember(r *record, f *Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fail(r, f)
+}
+
+func (s *Sender) fail(r *record, f *Fault) {
+	w := s.of(r.Workspace)
+	if len(w.failures) >= failuresEach {
+		var oldest key
+		for k, other := range w.failures {
+			if o := w.failures[oldest]; o == nil || other.record.Created.Before(o.record.Created) {
+				oldest = k
+			}
+		}
+		delete(w.failures, oldest)
+		s.watching.Add(-1)
+	}
+	if _, was := w.failures[r.key()]; !was {
+		s.watching.Add(1)
+	}
+	w.failures[r.key()] = &failure{*r, f}
+}
+
+// forget drops failures that are told no more.
+func (s *Sender) forget(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for workspace, w := range s.watched {
+		for k, f := range w.failures {
+			if now.Sub(f.record.Created) > tellAgainFor {
+				delete(w.failures, k)
+				s.watching.Add(-1)
+			}
+		}
+		s.dropIfEmpty(workspace, w)
+	}
+}
+
+// Failures returns what a client of the workspace that connects is told: that messages
+// have failed which it may still show as pending.
+func (s *Sender) Failures(workspace string) []Event {
+	if s.watching.Load() == 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.watched[workspace]
+	if w == nil {
+		return nil
+	}
+	events := make([]Event, 0, len(w.failures))
+	for _, f := range w.failures {
+		payload, err := json.Marshal(contract.MessageStatusUpdate{MessageID: f.record.ID, Status: Failed, ConversationID: f.record.Conversation})
+		if err == nil { // always
+			events = append(events, Event{Name: contract.MessageStatus.String(), Payload: payload, Workspace: workspace, Own: true})
+		}
+	}
+	return events
+}
+
+var clientMessageID = []byte(`"clientMessageId":`)
+
+// Observe looks at an event of the database before it is published. A row that has a
+// client's id is that message's: what becomes of it is the row's to tell from then on. It
+// is called by one goroutine, and does not wait for a Way or a disk.
+func (s *Sender) Observe(ev *contract.Event) {
+	if s.watching.Load() == 0 || ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
+		return
+	}
+	s.mu.Lock()
+	w := s.watched[string(ev.Workspace)]
+	if w == nil {
+		s.mu.Unlock()
+		return
+	}
+	if ev.Kind == contract.MessageStatus {
+		x := w.rows[string(ev.Key)]
+		s.mu.Unlock()
+		if x != nil {
+			x.seen(rowState{string(ev.Key), string(ev.Status)})
+		}
+		return
+	}
+	id := clientIDOf(ev.Payload)
+	if id == "" {
+		s.mu.Unlock()
+		return
+	}
+	row := rowState{string(ev.Key), string(ev.Status)}
+	open := append([]*Sending(nil), w.open[id]...)
+	for _, x := range open {
+		w.rows[row.id] = x
+	}
+	failures := s.takeFailures(w, string(ev.Workspace), id)
+	s.mu.Unlock()
+	for _, x := range open {
+		x.seen(row)
+	}
+	for _, f := range failures {
+		s.reconcile(f, row)
+	}
+}
+
+// clientIDOf returns the client's id in a message's metadata, "" for none.
+func clientIDOf(payload []byte) string {
+	if !bytes.Contains(payload, clientMessageID) {
+		return ""
+	}
+	var m struct {
+		Metadata struct {
+			ClientMessageID string `json:"clientMessageId"`
+		} `json:"metadata"`
+	}
+	if json.Unmarshal(payload, &m) != nil {
+		return ""
+	}
+	return m.Metadata.ClientMessageID
+}
+
+// seen notes what a row tells.
+func (x *Sending) seen(row rowState) {
+	x.state.mu.Lock()
+	defer x.state.mu.Unlock()
+	x.state.row = row
+}
+
+// takeFailures removes the failures of an id. mu must be held.
+func (s *Sender) takeFailures(w *watch, workspace, id string) (found []*failure) {
+	for k, f := range w.failures {
+		if k.id == id {
+			delete(w.failures, k)
+			s.watching.Add(-1)
+			found = append(found, f)
+		}
+	}
+	s.dropIfEmpty(workspace, w)
+	return found
+}
+
+// reconcile writes down that a message which was told as failed has a row.
+func (s *Sender) reconcile(f *failure, row rowState) {
+	s.counters.reconcile()
+	r := f.record
+	r.State, r.RowID = stateSettled, row.id
+	if r.Status, r.Fault = row.status, nil; row.status == Failed {
+		r.Fault = f.fault
+	}
+	s.mu.Lock()
+	j := s.journal
+	if j == nil || s.closed {
+		s.mu.Unlock()
+		return // the next process reads the row again, or tells once more
+	}
+	s.running.Go(func() {
+		if err := j.put(&r); err != nil {
+			s.log.Error("cannot write down what became of a message", "error", err)
+		}
+	})
+	s.mu.Unlock()
+}

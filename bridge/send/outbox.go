@@ -1,0 +1,241 @@
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Beginner begins transactions: a *pgxpool.Pool.
+type Beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+// OutboxOptions configures an Outbox. Tables are a name, or schema.name.
+type OutboxOptions struct {
+	// Messages is where messages are, and Message the columns of a new one.
+	Messages string
+	Message  []Field
+	// Table is the outbox, and Columns those of its row; client_id and workspace must be
+	// among their values.
+	Table   string
+	Columns []Field
+	// Channel is notified of the message's id; empty for none.
+	Channel string
+	// Conversations is where conversations are, with their id and workspace.
+	Conversations, ConversationID, ConversationWorkspace string
+}
+
+// Outbox is a Way: a message and a row of an outbox table, in one transaction. Whoever
+// reads the table sends it.
+type Outbox struct {
+	db   Beginner
+	opts OutboxOptions
+	sql  outboxSQL
+}
+
+var _ Way = (*Outbox)(nil)
+
+type outboxSQL struct{ lock, known, conversation, message, row, notify string }
+
+// NewOutbox returns an Outbox that writes over db, or what is wrong with the options.
+func NewOutbox(db Beginner, o OutboxOptions) (*Outbox, error) {
+	client, workspace := columnOf(o.Columns, valueClientID), columnOf(o.Columns, valueWorkspace)
+	if client == "" || workspace == "" {
+		return nil, errors.New("the outbox table needs a column for client_id and one for workspace: by them a message is known again")
+	}
+	return &Outbox{db: db, opts: o, sql: outboxSQL{
+		// Two requests for one message come one after the other, also of two bridges.
+		lock:         "select pg_advisory_xact_lock(hashtextextended($1, 0))",
+		known:        fmt.Sprintf("select exists (select from %s where %s = $1 and %s = $2)", table(o.Table), column(workspace), column(client)),
+		conversation: fmt.Sprintf("select exists (select from %s where %s = $1 and %s = $2)", table(o.Conversations), column(o.ConversationID), column(o.ConversationWorkspace)),
+		message:      insert(o.Messages, o.Message),
+		row:          insert(o.Table, o.Columns),
+		notify:       "select pg_notify($1, $2)",
+	}}, nil
+}
+
+func table(name string) string  { return pgx.Identifier(strings.SplitN(name, ".", 2)).Sanitize() }
+func column(name string) string { return pgx.Identifier{name}.Sanitize() }
+func columnOf(fields []Field, value string) string {
+	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Value == value }); i >= 0 {
+		return fields[i].Name
+	}
+	return ""
+}
+
+func insert(into string, fields []Field) string {
+	names, places := make([]string, len(fields)), make([]string, len(fields))
+	for i, f := range fields {
+		names[i], places[i] = column(f.Name), fmt.Sprintf("$%d", i+1)
+	}
+	return fmt.Sprintf("insert into %s (%s) values (%s)", table(into), strings.Join(names, ", "), strings.Join(places, ", "))
+}
+
+// NeedsSession implements Way.
+func (o *Outbox) NeedsSession() bool { return false }
+
+// Repeatable implements Way: the database knows a message again.
+func (o *Outbox) Repeatable() bool { return true }
+
+// outboxRetry is the pause before another attempt, outboxAttempts how many there are.
+const (
+	outboxRetry    = 200 * time.Millisecond
+	outboxAttempts = 3
+)
+
+// Send implements Way. A connection that is lost is no answer: the transaction is tried
+// again, and finds what the first has done.
+func (o *Outbox) Send(ctx context.Context, m *Message) Outcome {
+	v := &values{rowID: newUUID(), Message: m}
+	open := false // a commit was not answered
+	for attempt := 1; ; attempt++ {
+		out, err := o.store(ctx, v)
+		if err == nil {
+			return out
+		}
+		var unanswered *commitError
+		open = open || errors.As(err, &unanswered)
+		var refused *pgconn.PgError
+		final := errors.As(err, &refused) && !passing(refused.Code)
+		switch {
+		case !final && attempt < outboxAttempts && pause(ctx, outboxRetry):
+		case open:
+			return failed(CodeUnknown, errUnknown)
+		case final:
+			return notBegun(CodeUnavailable, "the message cannot be stored: the database refuses it ("+refused.Code+")")
+		default:
+			return notBegun(CodeUnavailable, "the message cannot be stored now: the database does not answer; send it again in a moment")
+		}
+	}
+}
+
+// commitError is a commit that was not answered: it may have happened.
+type commitError struct{ err error }
+
+func (e *commitError) Error() string { return e.err.Error() }
+func (e *commitError) Unwrap() error { return e.err }
+
+// passing tells of an SQLSTATE that another attempt may not meet: the server ends or
+// starts, or transactions were in each other's way.
+func passing(code string) bool {
+	return strings.HasPrefix(code, "57P") || strings.HasPrefix(code, "08") || strings.HasPrefix(code, "53") || code == "40001" || code == "40P01"
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// store is one attempt.
+func (o *Outbox) store(ctx context.Context, v *values) (Outcome, error) {
+	tx, err := o.db.Begin(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer rollBack(ctx, tx)
+	if _, err := tx.Exec(ctx, o.sql.lock, pgx.QueryExecModeExec, v.Workspace+"\x1f"+v.ID); err != nil {
+		return Outcome{}, err
+	}
+	has, err := exists(ctx, tx, o.sql.known, v.Workspace, v.ID)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if has {
+		return Outcome{Status: Pending}, nil
+	}
+	has, err = exists(ctx, tx, o.sql.conversation, v.Conversation, v.Workspace)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "22P02" { // an id of another form
+		has, err = false, nil
+	}
+	if err != nil {
+		return Outcome{}, err
+	}
+	if !has {
+		return notBegun(CodeConversation, "the workspace has no conversation of that id"), nil
+	}
+	if err := o.insert(ctx, tx, o.sql.message, o.opts.Message, v); err != nil {
+		return Outcome{}, err
+	}
+	if err := o.insert(ctx, tx, o.sql.row, o.opts.Columns, v); err != nil {
+		return Outcome{}, err
+	}
+	if o.opts.Channel != "" {
+		if _, err := tx.Exec(ctx, o.sql.notify, pgx.QueryExecModeExec, o.opts.Channel, v.rowID); err != nil {
+			return Outcome{}, err
+		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return Outcome{}, &commitError{err}
+	}
+	return Outcome{Status: Pending, RowID: v.rowID}, nil
+}
+
+// rollBack ends a transaction that was not committed; after a commit it does nothing.
+func rollBack(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
+func exists(ctx context.Context, tx pgx.Tx, sql, a, b string) (has bool, err error) {
+	err = tx.QueryRow(ctx, sql, pgx.QueryExecModeExec, a, b).Scan(&has)
+	return has, err
+}
+
+func (o *Outbox) insert(ctx context.Context, tx pgx.Tx, sql string, fields []Field, v *values) error {
+	args := []any{pgx.QueryExecModeExec}
+	for _, f := range fields {
+		if value, ok := v.get(f); ok {
+			args = append(args, value)
+		} else {
+			args = append(args, nil)
+		}
+	}
+	_, err := tx.Exec(ctx, sql, args...)
+	return err
+}
+
+// Statement is a Reader: one statement with the conversation, the workspace and the user
+// as $1, $2 and $3, each as often as it likes.
+type Statement struct {
+	DB  Beginner
+	SQL string
+}
+
+var _ Reader = (*Statement)(nil)
+
+// NeedsSession implements Reader.
+func (s *Statement) NeedsSession() bool { return false }
+
+// MarkRead implements Reader.
+func (s *Statement) MarkRead(ctx context.Context, r *ReadRequest) error {
+	tx, err := s.DB.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer rollBack(ctx, tx)
+	args := []any{pgx.QueryExecModeExec}
+	for i, value := range []string{r.Conversation, r.Workspace, r.User} {
+		if strings.Contains(s.SQL, fmt.Sprintf("$%d", i+1)) {
+			args = append(args, value)
+		}
+	}
+	if _, err := tx.Exec(ctx, s.SQL, args...); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
