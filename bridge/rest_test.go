@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"chatbridge/bridge"
+	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/ops"
 	"chatbridge/configs"
@@ -333,4 +335,59 @@ func TestRESTNeedsADatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.Close()
+}
+
+// TestRESTSends: a POST goes the way of sendMessage: its message is stored, other clients
+// are told of it, a GET has it under the id that the POST was answered with; and none is
+// sent to a conversation of another workspace.
+func TestRESTSends(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, schemas.CRM, `create table public.chat_outbox (
+		message_id uuid primary key, workspace_id uuid not null, conversation_id uuid not null, client_id text not null,
+		user_id uuid, body text not null, created_at timestamptz not null default now(), done_at timestamptz, unique (workspace_id, client_id))`)
+	conn, ids := crmDatabase(t, dsn, 1)
+	d := startDaemon(t, dsn, "BRIDGE_REST_ENABLED=true", "BRIDGE_SEND_MODE=outbox", "BRIDGE_SEND_OUTBOX_URL="+dsn, "BRIDGE_SEND_STATE_FILE="+filepath.Join(t.TempDir(), "sends"))
+	d.ready()
+	c := d.client(ids[0])
+	d.live(1)
+	f := newFallback(t, d.url, ids[0])
+	post := func(workspace string) (status int, m map[string]any) {
+		t.Helper()
+		token, err := auth.Sign(secret, workspace, ana, "", "", time.Now(), time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, d.url+"/api/chat/messages", strings.NewReader(`{"conversationId":"`+ids[0]+`","type":"text","content":"Bom dia"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+token)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&m); err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, m
+	}
+	status, sent := post(workspace)
+	if status != http.StatusCreated || sent["content"] != "Bom dia" || sent["status"] != "pending" || sent["senderId"] != ana || sent["workspaceId"] != workspace {
+		t.Fatalf("%d %v", status, sent)
+	}
+	c.await("the message", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "message" && e.Payload["id"] == sent["id"] })
+	})
+	list, err := f.ask(t.Context(), "/api/chat/messages?conversationId="+ids[0])
+	if err != nil || len(list) != 1 || list[0]["id"] != sent["id"] || !reflect.DeepEqual(list[0]["metadata"], sent["metadata"]) {
+		t.Errorf("a GET has %v, %v; the POST was answered with %v", list, err, sent)
+	}
+	if status, m := post("5a1e0000-0000-4000-8000-00000000000b"); status != http.StatusNotFound || m["error"] != "Conversa não encontrada" {
+		t.Errorf("to another workspace's conversation: %d %v", status, m)
+	}
+	var stored, out int
+	if err := conn.QueryRow(t.Context(), "select (select count(*) from messages), (select count(*) from chat_outbox)").Scan(&stored, &out); err != nil || stored != 1 || out != 1 {
+		t.Errorf("%d messages are stored, %d are to be sent, %v", stored, out, err)
+	}
 }
