@@ -1,8 +1,11 @@
 package rest_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"flag"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +17,8 @@ import (
 	"chatbridge/bridge/rest"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
+
+	"github.com/jackc/pgx/v5"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -262,4 +267,58 @@ func TestDatabaseAway(t *testing.T) {
 	w.await(func(s rest.Stats) bool {
 		return s.Requests["messages"]["503"] >= 3 && s.Requests["messages"]["200"] == 1 && s.Rows["messages"] == 3 && s.Spent["messages"] > 0 && s.UnderWay == 0
 	})
+}
+
+// TestListsAreShared: equal questions at the same time are asked once, each workspace's
+// apart; one whose client goes does not end the others'.
+func TestListsAreShared(t *testing.T) {
+	t.Parallel()
+	w := serve(t, "crm", nil, schemas.CRM, crm)
+	conn, err := pgx.Connect(t.Context(), w.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	for _, sql := range []string{"begin", "lock table conversations"} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gone, leave := context.WithCancel(t.Context())
+	asked := make(chan error, 1)
+	go func() {
+		r, err := http.NewRequestWithContext(gone, http.MethodGet, w.url+"/api/chat/conversations", nil)
+		if err == nil {
+			r.Header.Set("Authorization", "Bearer "+token(t, id("f1"), "first"))
+			_, err = http.DefaultClient.Do(r) //nolint:bodyclose // it has none: its client goes
+		}
+		asked <- err
+	}()
+	w.await(func(s rest.Stats) bool { return s.UnderWay == 1 })
+	type answer struct{ workspace, body string }
+	answers := make(chan answer, 12)
+	for i := range 12 {
+		workspace := []string{"f1", "f2"}[i%2]
+		go func() {
+			res, body := w.get("/api/chat/conversations", token(t, id(workspace), fmt.Sprint(i)))
+			answers <- answer{workspace, fmt.Sprint(res.StatusCode, " ", body)}
+		}()
+	}
+	w.await(func(s rest.Stats) bool { return s.UnderWay == 13 })
+	leave()
+	if err := <-asked; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := conn.Exec(t.Context(), "commit"); err != nil {
+		t.Fatal(err)
+	}
+	for range 12 {
+		a := <-answers
+		if other := map[string]string{"f1": "f2", "f2": "f1"}[a.workspace]; !strings.HasPrefix(a.body, "200 [{") || strings.Contains(a.body, id(other)) {
+			t.Errorf("%s got %s", a.workspace, a.body)
+		}
+	}
+	if s := w.tables.Stats(); s.Readings > 8 {
+		t.Errorf("%d readings for 13 requests of two workspaces", s.Readings)
+	}
 }

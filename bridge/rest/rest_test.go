@@ -59,6 +59,8 @@ type world struct {
 	dsn  string
 	pool *pgxpool.Pool
 	log  *logbook
+	// tables is what reads the database.
+	tables *far.Reader
 }
 
 // logbook keeps what is logged.
@@ -102,9 +104,10 @@ func serve(t testing.TB, preset string, change func(*rest.Options), sql ...strin
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.tables = far.New(w.pool, spec, far.DefaultOptions())
 	all := func(*http.Request) bool { return true }
 	o := rest.Options{
-		Tables: far.New(w.pool, spec, far.DefaultOptions()), Auth: a, Sender: send.New(send.Options{}),
+		Tables: w.tables, Auth: a, Sender: send.New(send.Options{}),
 		AdmitAddress: all, AdmitRequest: all, AdmitOrigin: func(r *http.Request) bool {
 			return r.Header.Get("Origin") == "" || origins.Allow(r.Header.Get("Origin"))
 		},
