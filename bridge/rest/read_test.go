@@ -129,6 +129,7 @@ func TestParameters(t *testing.T) {
 		c1 + "&since=2026-02-31T00:00:00Z":                "400 since is no time: write it as 2026-01-31T12:00:00.000Z",
 		c1 + "&since=infinity":                            "400 since is no time: write it as 2026-01-31T12:00:00.000Z",
 		c1 + "&since=2026-02-02'; drop table messages --": "400 since is no time: write it as 2026-01-31T12:00:00.000Z",
+		c1 + "&since=2026-02-02;x=1":                      "400 since is no time: write it as 2026-01-31T12:00:00.000Z",
 		c1 + "&since=%zz":                                 "400 the query cannot be read",
 		c1 + "&limit=ten":                                 "400 limit is no whole number",
 		c1 + "&limit=1.5":                                 "400 limit is no whole number",
