@@ -91,7 +91,6 @@ type sendingState struct {
 	row    rowState
 	result Result
 	fault  *Fault
-	again  bool // it was known: nobody is told anew
 }
 
 // New returns a Sender. The zero Options refuse every message.

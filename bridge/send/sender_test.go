@@ -268,11 +268,15 @@ func TestTheSessionGoesNowhereElse(t *testing.T) {
 	defer other.Close()
 	t.Setenv("HTTP_PROXY", other.URL)
 	t.Setenv("http_proxy", other.URL)
-	function := functiondouble.Start(t, functiondouble.Options{
-		Choose:    func(functiondouble.Call) functiondouble.Way { return functiondouble.Redirects },
-		Elsewhere: other.URL + "/functions/v1/whatsapp-send",
-	})
-	for name, address := range map[string]string{"a redirect": function.URL, "a proxy": "http://functions.invalid"} {
+	redirecting := func(way functiondouble.Way) string {
+		return functiondouble.Start(t, functiondouble.Options{
+			Choose:    func(functiondouble.Call) functiondouble.Way { return way },
+			Elsewhere: other.URL + "/functions/v1/whatsapp-send",
+		}).URL
+	}
+	for name, address := range map[string]string{
+		"a redirect": redirecting(functiondouble.Redirects), "a redirect to a GET": redirecting(functiondouble.SeeOther), "a proxy": "http://functions.invalid",
+	} {
 		way, err := send.NewFunction(send.FunctionOptions{URL: address, AnonKey: "anon-key"})
 		if err != nil {
 			t.Fatal(err)
