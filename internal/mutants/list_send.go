@@ -15,7 +15,7 @@ var sending = []Mutant{
 	{
 		Name: "send: begun without being written down", Why: "a bridge that is killed sends the message a second time",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessSendsNothingTwice"},
-		Old: `if err := s.journal.put(rec); err != nil {`, New: `if err := error(nil); err != nil {`,
+		Old: `if err := s.journal.put(x.record()); err != nil {`, New: `if err := error(nil); err != nil {`,
 	},
 	{
 		Name: "send: what was open at the end is forgotten", Why: "nobody is told of a message whose bridge was killed, and it is sent again",
@@ -25,12 +25,12 @@ var sending = []Mutant{
 	{
 		Name: "send: a known request is sent again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
-		Old: `if known != nil && (known.Print`, New: `if known != nil && s.closed && (known.Print`,
+		Old: `	case known == nil || known.Print == x.print`, New: `	case known == nil || known.State != "" || known.Print == x.print`,
 	},
 	{
 		Name: "send: a request that is on its way is begun again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests"},
-		Old: `first := s.open[x.key()]; first != nil {`, New: `first := s.open[x.key()]; first != nil && s.closed {`,
+		Old: "\tfirst := s.open[x.key()]\n", New: "\tfirst := s.open[key{}]\n",
 	},
 	{
 		Name: "send: one user's id is everybody's", Why: "a user is told what became of another's message, and the own one is not sent",
@@ -40,7 +40,7 @@ var sending = []Mutant{
 	{
 		Name: "send: another text with a known id is taken for it", Why: "a text is lost, and its sender is told that it was sent",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestFunctionFails"},
-		Old: "\tif known.Print != x.print {\n\t\treturn s.refused(x, errReused)\n\t}\n", New: "",
+		Old: "\tif known.Print != x.print {\n\t\ts.refuse(x, errReused)\n\t\treturn\n\t}\n", New: "",
 	},
 	{
 		Name: "send: what never left cannot be tried again", Why: "a text that failed for a moment's reason fails for a day",
@@ -110,12 +110,17 @@ var sending = []Mutant{
 	{
 		Name: "send: failed though its row is there", Why: "a message that was sent stands there as failed",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
-		Old: `f.Code == CodeUnknown && row.id != ""`, New: `f.Code == CodeUnknown && row.id == "-"`,
+		Old: `o.Fault.Code == CodeUnknown && row.id != ""`, New: `o.Fault.Code == CodeUnknown && row.id == "-"`,
 	},
 	{
 		Name: "send: a row that comes later changes nothing", Why: "its sender is told for an hour that it failed",
 		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessSendsNothingTwice"},
-		Old: `failures := s.takeFailures(w, string(ev.Workspace), id)`, New: `failures := s.takeFailures(w, string(ev.Workspace), id+"-")`,
+		Old: `s.takeFailures(string(ev.Workspace), id) {`, New: `s.takeFailures(string(ev.Workspace), id+"-") {`,
+	},
+	{
+		Name: "send: a row that was seen is not written down", Why: "after a restart a message is told as failed whose row everybody has",
+		File: "bridge/send/journal.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessKnowsOfTheRow"},
+		Old: `if r.RowID == "" || r.Status == Failed {`, New: `if r.Status != "" || r.RowID == "" {`,
 	},
 	{
 		Name: "send: a user without bounds", Why: "one user's flood goes to the function",
