@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/far"
@@ -65,20 +64,15 @@ func newFunction(c configs.Send) (*send.Function, error) {
 	if err != nil {
 		return nil, fmt.Errorf("send.function.body: %w", err)
 	}
-	o := send.FunctionOptions{URL: FunctionURL(f.URL, f.Name), AnonKey: c.AnonKey.Reveal(), Body: body, Proxy: f.Proxy}
+	o := send.FunctionOptions{URL: send.FunctionURL(f.URL, f.Name), AnonKey: c.AnonKey.Reveal(), Body: body, Proxy: f.Proxy}
 	if f.Read != "" {
-		o.ReadURL = FunctionURL(f.URL, f.Read)
+		o.ReadURL = send.FunctionURL(f.URL, f.Read)
 	}
 	way, err := send.NewFunction(o)
 	if err != nil {
 		return nil, fmt.Errorf("send.function.proxy: %w", err)
 	}
 	return way, nil
-}
-
-// FunctionURL is the address of a project's Edge Function.
-func FunctionURL(project, name string) string {
-	return strings.TrimRight(project, "/") + "/functions/v1/" + name
 }
 
 func newOutbox(c configs.SendToOutbox, db send.Beginner, spec *mapping.Spec) (*send.Outbox, error) {

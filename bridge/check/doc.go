@@ -16,6 +16,7 @@
 //	certificate.go the TLS files
 //	statefile.go   the replay log's state file
 //	gateway.go     ChatEngine behind the gateway
+//	send.go        what sends clients' texts: the function, or the outbox's role and tables
 //
 // It changes nothing: it opens connections and closes them, and asks. Every
 // finding has the state, its consequence, and the exact statement or setting that

@@ -13,12 +13,19 @@ func (r *run) stateFile(context.Context) {
 		return
 	}
 	// As the bridge writes it: a new file beside it, renamed.
-	f, err := os.CreateTemp(filepath.Dir(path), ".check-*")
-	if err != nil {
+	if err := writable(filepath.Dir(path)); err != nil {
 		r.warn("replay.state_file", path, "cannot be written: "+err.Error(), "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed", "replay.state_file: a path in a directory that the bridge may write to")
 		return
 	}
-	_ = f.Close()
-	_ = os.Remove(f.Name())
 	r.ok("replay.state_file", path, "%s can be written", path)
+}
+
+// writable reports why no file can be made in a directory, or nil.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".check-*")
+	if err != nil {
+		return err
+	}
+	_ = f.Close()
+	return os.Remove(f.Name())
 }

@@ -52,6 +52,11 @@ const (
 	maxReason = 300
 )
 
+// FunctionURL is the address of a project's Edge Function.
+func FunctionURL(project, name string) string {
+	return strings.TrimRight(project, "/") + "/functions/v1/" + name
+}
+
 // NewFunction returns a Function. An error is one of the proxy's address.
 func NewFunction(o FunctionOptions) (*Function, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -46,7 +46,7 @@ type outboxSQL struct{ lock, known, conversation, message, row, notify string }
 
 // NewOutbox returns an Outbox that writes over db, or what is wrong with the options.
 func NewOutbox(db Beginner, o OutboxOptions) (*Outbox, error) {
-	client, workspace := columnOf(o.Columns, valueClientID), columnOf(o.Columns, valueWorkspace)
+	client, workspace := ColumnOf(o.Columns, valueClientID), ColumnOf(o.Columns, valueWorkspace)
 	if client == "" || workspace == "" {
 		return nil, errors.New("the outbox table needs a column for client_id and one for workspace: by them a message is known again")
 	}
@@ -63,7 +63,9 @@ func NewOutbox(db Beginner, o OutboxOptions) (*Outbox, error) {
 
 func table(name string) string  { return pgx.Identifier(strings.SplitN(name, ".", 2)).Sanitize() }
 func column(name string) string { return pgx.Identifier{name}.Sanitize() }
-func columnOf(fields []Field, value string) string {
+
+// ColumnOf returns the column into which a value goes, "" for none.
+func ColumnOf(fields []Field, value string) string {
 	if i := slices.IndexFunc(fields, func(f Field) bool { return f.Value == value }); i >= 0 {
 		return fields[i].Name
 	}
