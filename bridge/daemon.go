@@ -15,6 +15,7 @@ import (
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
@@ -31,9 +32,10 @@ type Daemon struct {
 	progress ops.Progress // stands before pipeline
 	pipeline *pipeline.Pipeline
 	api      *api.Server
+	rest     *rest.Handler // nil unless it is enabled
 	sender   *send.Sender
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	pools    []*pgxpool.Pool  // of lookups and of memberships; none without a database
+	pools    []*pgxpool.Pool  // of lookups, memberships and tables; none without a database
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 

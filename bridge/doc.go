@@ -10,6 +10,7 @@
 //   - new.go New: source, look-ups, pipeline; new_auth.go, new_api.go and
 //     new_gateway.go make those parts from the configuration
 //   - new_send.go what sends clients' messages
+//   - new_rest.go what answers ChatEngine's REST interface
 //   - routes.go which path is served by what
 //   - http_server.go an HTTP server that can stop accepting first
 //   - listeners.go the sockets, bound or passed by systemd; certificate.go TLS

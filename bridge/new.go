@@ -104,7 +104,11 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		d.pipeline.FollowMembers(membership.table, d.api)
 	}
 	d.progress.Handler = d.pipeline
-	if d.gateway, err = newGateway(cfg, d.api, sourceState{d.source}, log); err != nil {
+	restTables, err := d.newREST(spec, authenticator)
+	if err != nil {
+		return nil, err
+	}
+	if d.gateway, err = newGateway(cfg, d.api, d.rest, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	cert, err := newCertificate(cfg.TLS, log)
@@ -126,7 +130,8 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	d.observer = &observer{
 		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
-		auth: authenticator, tables: tables, farOff: farOff, sender: d.sender, gateway: d.gateway, log: opts.Log, cert: cert, warnings: warnings,
+		auth: authenticator, tables: tables, farOff: farOff, rest: d.rest, restTables: restTables, sender: d.sender, gateway: d.gateway,
+		log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload,
 	}
 	return d, nil

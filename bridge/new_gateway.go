@@ -9,6 +9,7 @@ import (
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
 	"chatbridge/configs"
 )
 
@@ -19,7 +20,7 @@ var holdModes = map[string]gateway.Mode{
 
 // newGateway returns the gateway where the bridge stands in front of ChatEngine,
 // else nil.
-func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log *slog.Logger) (*gateway.Gateway, error) {
+func newGateway(cfg *configs.Config, server *api.Server, answers *rest.Handler, source sourceState, log *slog.Logger) (*gateway.Gateway, error) {
 	c := cfg.Gateway
 	if c.Upstream == "" {
 		return nil, nil
@@ -40,6 +41,9 @@ func newGateway(cfg *configs.Config, server *api.Server, source sourceState, log
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
 	if messageNames(cfg) == pipeline.ClientsIDs {
 		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
+	}
+	if answers != nil {
+		o.Rest = answers
 	}
 	g, err := gateway.New(o)
 	if err != nil {

@@ -6,17 +6,19 @@ import (
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/ops"
+	"chatbridge/bridge/rest"
 )
 
 // publicHandler serves the two probes and the contract's path; with a gateway,
-// everything that ChatEngine serves. It compares paths as they came and redirects
+// everything that ChatEngine serves, and without one, where rest.enabled is set, its REST
+// interface. It compares paths as they came and redirects
 // nobody: what is another path for ChatEngine is another path here.
 func (d *Daemon) publicHandler() http.Handler {
 	probes := http.NewServeMux()
 	ops.PublicProbes(probes, d.observer.readiness)
-	rest := d.api.Handler()
+	others, alone := d.api.Handler(), d.rest != nil
 	if d.gateway != nil {
-		rest = d.gateway
+		others, alone = d.gateway, false
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch access.RawPath(r) {
@@ -25,7 +27,11 @@ func (d *Daemon) publicHandler() http.Handler {
 				probes.ServeHTTP(w, r)
 			}
 		default:
-			rest.ServeHTTP(w, r)
+			if alone && rest.Below(r) && !access.Below(access.RawPath(r), d.cfg.Path) {
+				d.rest.ServeHTTP(w, r)
+				return
+			}
+			others.ServeHTTP(w, r)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
 	"chatbridge/configs"
 )
@@ -33,10 +34,13 @@ type observer struct {
 	tables   *far.Reader // nil where clients are not caught up from the tables
 	farOff   string      // why not
 	sender   *send.Sender
-	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	log      *logging.Log     // nil unless Options.Log is set
-	cert     *certificate     // nil without TLS
-	warnings *ops.Warnings
+	rest     *rest.Handler // nil unless it is enabled
+	// restTables is what reads the tables for it.
+	restTables *far.Reader
+	gateway    *gateway.Gateway // nil unless in front of ChatEngine
+	log        *logging.Log     // nil unless Options.Log is set
+	cert       *certificate     // nil without TLS
+	warnings   *ops.Warnings
 
 	descriptors *descriptors
 	reload      *reload
@@ -58,6 +62,9 @@ func (o *observer) snapshot() ops.Snapshot {
 	if o.tables != nil {
 		t := o.tables.Stats()
 		s.Far, s.FarOff = &t, t.Off
+	}
+	if o.rest != nil {
+		s.REST = &ops.REST{Stats: o.rest.Stats(), Tables: o.restTables.Stats()}
 	}
 	if o.gateway != nil {
 		g := o.gateway.Stats()

@@ -34,6 +34,7 @@ type Config struct {
 	Auth     Auth
 	Replay   Replay
 	Gateway  Gateway
+	REST     REST
 	Send     Send
 	Health   Health
 	Shutdown Shutdown
@@ -276,6 +277,11 @@ type Gateway struct {
 	HandbackInterval time.Duration
 	// Hold is the state to start in; auto lets health decide.
 	Hold string
+}
+
+// REST is ChatEngine's REST interface, answered while it is down.
+type REST struct {
+	Enabled bool
 }
 
 // The values of Send.Mode.

@@ -130,6 +130,7 @@ func (c *Config) settings() []*field {
 		{key: "gateway.handback_interval", def: "500ms", kind: duration(&g.HandbackInterval, 10*ms, time.Minute)},
 		{key: "gateway.hold", def: HoldAuto, kind: choice(&g.Hold, HoldAuto, HoldLocal, HoldUpstream)},
 
+		{key: "rest.enabled", def: "false", kind: boolean(&c.REST.Enabled)},
 		{key: "send.mode", def: SendRefuse, kind: choice(&c.Send.Mode, SendRefuse, SendFunction, SendOutbox)},
 		{key: "send.anon_key", aliases: []string{"SUPABASE_ANON_KEY"}, kind: secret(&c.Send.AnonKey, "the project's anon or sb_publishable_ key")},
 		{key: "send.state_file", kind: text(&c.Send.StateFile, acceptPath+", or none")},

@@ -89,6 +89,7 @@ func (c *Config) problems(failed map[string]bool) []Problem {
 	v.auth()
 	v.listeners()
 	v.timing()
+	v.rest()
 	v.send()
 	return v.out
 }
@@ -141,6 +142,13 @@ func (v *validation) auth() {
 	rest := s.Realtime.URL != "" && s.Realtime.Key != "" || v.failed["source.realtime.key"]
 	v.need(sql || rest, "auth.members.table", "cannot be asked, so nobody with a Supabase session could be let in: there is neither a database address nor a service key",
 		"source.postgres.url, or lookup.url, or source.realtime.url with source.realtime.key")
+}
+
+// rest: it reads tables by time, which PostgREST has no questions for.
+func (v *validation) rest() {
+	c := v.config
+	sql := c.Source.Postgres.URL != "" || c.Lookup.URL != "" || v.failed["source.postgres.url"] || v.failed["lookup.url"]
+	v.refuse(c.REST.Enabled && !sql, "rest.enabled", "is on, and there is no database to answer from: PostgREST will not do for it", "lookup.url (a pooler's address will do) or source.postgres.url beside it, or false")
 }
 
 func (v *validation) listeners() {

@@ -130,7 +130,7 @@ func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Eve
 }
 
 func (s *Server) acknowledgeSending(e *socketio.Event, sending *send.Sending) {
-	_, err := sending.Wait(s.hub.Context()) // done
+	_, err := sending.Wait(context.Background()) // it is done
 	var refused *fault
 	if f, ok := send.AsFault(err); ok {
 		refused = &fault{f.Code, f.Message}

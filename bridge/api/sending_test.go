@@ -25,6 +25,8 @@ func startRefusing(t *testing.T) (ana, bob *person) {
 	server, url := serve(t, opts, named{})
 	url = "ws" + strings.TrimPrefix(url, "http")
 	ana, bob = join(t, url, "w1/ana/1h", ""), join(t, url, "w1/bob/1h", "")
+	bob.say(`421["subscribe:conversation","c1"]`)
+	bob.until("431")
 	awaitLive(t, server)
 	return ana, bob
 }

@@ -4,6 +4,7 @@
 //	check.go       Run, in order; the configuration and the mapping
 //	postgres.go    the database that is followed, and the mapping's columns in it
 //	lookups.go     the questions of look-ups, asked as they are later
+//	rest.go        the indexes that ChatEngine's REST interface needs
 //	invented.go    an invented message through the mapping
 //	uniquekeys.go  whether the mapping's keys are unique
 //	fitting.go     the preset that fits the tables, where the configured one does not

@@ -33,6 +33,7 @@ func (r *run) lookups(ctx context.Context) {
 		}
 		return
 	}
+	r.restIndexes(ctx, pool)
 	if r.questions(tried) {
 		r.invented(ctx, pool, look)
 	}

@@ -4,7 +4,8 @@
 //	reader.go  Reader: one client's reading, in parts
 //	plan.go    what a reading consists of: keys first, within bounds
 //	render.go  rows → the packets that the stream would have sent
-//	conversation.go one conversation's event
+//	page.go    Page: a conversation's messages, a workspace's conversations, for requests
+//	conversation.go  one conversation's event
 //	shared.go  what several clients are sent
 //	gate.go    who may read, and when
 //	stats.go   Stats

@@ -182,7 +182,7 @@ func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendere
 			return nil
 		}
 		began := time.Now()
-		if out, err = r.render(ctx, w, ask.Workspace, p); err == nil {
+		if out, err = r.packets(ctx, w, ask.Workspace, p); err == nil {
 			r.shared.put(key, out, began)
 			r.counters.rows.Add(uint64(out.rows))
 		}

@@ -28,9 +28,9 @@ type rendered struct {
 	rows    int
 }
 
-// render reads a part's rows and makes of them the packets that the stream would have
+// packets reads a part's rows and makes of them the packets that the stream would have
 // sent, but without offsets.
-func (r *Reader) render(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
+func (r *Reader) packets(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
 	err = r.events(ctx, w, workspace, p, func(ev *contract.Event) { out.packets = append(out.packets, r.packet(ev)) }, &out)
 	return out, err
 }
@@ -81,15 +81,20 @@ func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part
 
 // packet is the event as it is sent.
 func (r *Reader) packet(ev *contract.Event) hub.FarPacket {
-	payload := ev.Payload
-	if r.opts.ChatEngineIDs && len(ev.Other) > 0 {
-		payload = contract.Renamed(nil, payload, ev.Other)
-	}
-	p := hub.FarPacket{Packet: socketio.NewEvent(hub.Namespace, ev.Kind.String(), payload), Created: ev.Created}
+	p := hub.FarPacket{Packet: socketio.NewEvent(hub.Namespace, ev.Kind.String(), r.payload(ev)), Created: ev.Created}
 	if !r.opts.ChatEngineIDs {
 		p.Other = string(ev.Other)
 	}
 	return p
+}
+
+// payload is the event's, which may alias the Mapper's buffers, under the id that is
+// asked for.
+func (r *Reader) payload(ev *contract.Event) []byte {
+	if r.opts.ChatEngineIDs && len(ev.Other) > 0 {
+		return contract.Renamed(nil, ev.Payload, ev.Other)
+	}
+	return ev.Payload
 }
 
 // kinds are the events that each kind of part is sent as. A message's row also makes a

@@ -8,7 +8,8 @@
 // ChatEngine refuses the connection, does not answer in time or answers 5xx,
 // that very request is served locally: the client notices nothing. A request
 // with a sid goes to whoever issued the sid. Every other path goes to
-// ChatEngine, whatever the state; the bridge has nothing to answer there.
+// ChatEngine, whatever the state, but for what Options.Rest answers: that is answered by
+// it while the state is Local, and where ChatEngine fails a request that only reads.
 //
 // What clients' requests come to never decides the state: a client can make any
 // one of them fail. Only one without a body that opens a session says something of
@@ -38,6 +39,7 @@
 //	tunnel.go          proxied WebSockets: the bytes
 //	packetlimit.go     proxied WebSockets: how much a client may send
 //	http.go            proxied polls and all other requests
+//	rest.go            what the bridge answers of ChatEngine's REST interface
 //	forwardedheaders.go X-Forwarded-*, hop-by-hop headers
 //	sessions.go        ChatEngine's polling sessions, as far as they are known
 //	connections.go     what is proxied, to be closed from outside

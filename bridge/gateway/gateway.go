@@ -63,6 +63,7 @@ type Gateway struct {
 
 	sessions    sessions       // of ChatEngine's, by polling
 	connections connections    // what is proxied
+	reads       connections    // of REST, without an answer of ChatEngine's yet
 	serving     sync.WaitGroup // proxied WebSockets
 	ending      atomic.Bool    // Shutdown has begun
 }
@@ -127,6 +128,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch sid := r.URL.Query().Get("sid"); {
 	case g.upstream.leaves(path):
 		g.refuse(w, r, refusePath)
+	case !access.Below(path, g.opts.Path) && g.State() == Local && g.answers(r):
+		g.count.restServed.Add(1)
+		g.opts.Rest.ServeHTTP(w, r)
 	case !access.Below(path, g.opts.Path):
 		g.proxyOther(w, r)
 	case sid != "" && g.opts.Knows(sid):
@@ -189,6 +193,7 @@ func (g *Gateway) changed(before State, status Status) {
 	// own ping time-out, up to 45 s later.
 	if status.State == Local && status.Mode == Auto {
 		g.count.handedOver.Add(uint64(g.connections.close(-1)))
+		g.reads.close(-1)
 	}
 }
 

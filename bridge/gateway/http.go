@@ -59,6 +59,8 @@ type exchange struct {
 	opens opens
 	leave func()      // gives back what admission counted; may be repeated
 	timer *time.Timer // until the answer begins; nil where it does not open a session
+	// begun is called when the answer begins; nil unless the bridge can answer too.
+	begun func()
 }
 
 type exchangeKey struct{}
@@ -87,7 +89,15 @@ func (g *Gateway) proxyOther(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	g.count.passed.Add(1)
-	g.exchange(w, r, r.Context(), &exchange{in: r, leave: leave})
+	x, ctx := &exchange{in: r, leave: leave}, r.Context()
+	if g.stepsIn(r) {
+		// A ChatEngine that hangs is not waited for longer than until it counts as down.
+		closing, cancel := context.WithCancelCause(ctx)
+		defer cancel(nil)
+		ctx, x.begun = closing, g.reads.add(func() { cancel(errClosed) })
+		defer x.begun()
+	}
+	g.exchange(w, r, ctx, x)
 }
 
 // proxySession proxies a Socket.IO request that is not a WebSocket: a poll, a
@@ -179,6 +189,15 @@ func (g *Gateway) checkAnswer(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols && !strings.EqualFold(resp.Header.Get("Upgrade"), resp.Request.Header.Get("Upgrade")) {
 		return errSwitched
 	}
+	if x.begun != nil {
+		x.begun()
+		if cause := context.Cause(resp.Request.Context()); cause != nil {
+			return cause // its body would end early
+		}
+		if isAway(resp.StatusCode) {
+			return errStatus{resp.Status}
+		}
+	}
 	if x.opens != newSession {
 		return nil
 	}
@@ -231,6 +250,11 @@ func (g *Gateway) proxyFailed(w http.ResponseWriter, out *http.Request, err erro
 	}
 	x.leave()
 	if x.opens != noSession && g.rescue(w, x.in) {
+		return
+	}
+	if x.begun != nil {
+		g.count.restRescued.Add(1)
+		g.opts.Rest.ServeHTTP(w, x.in)
 		return
 	}
 	g.unavailable(w, x.in, err)

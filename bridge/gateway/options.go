@@ -82,6 +82,10 @@ type Options struct {
 	// give or take a second; until it has, a hand-over goes on. Nil: always.
 	Fresh func(since time.Time) bool
 
+	// Rest, unless nil, answers requests of ChatEngine's REST interface while the state is
+	// Local, and those without a body that ChatEngine failed.
+	Rest Rest
+
 	// Since tells how far the bridge has read: letters, digits and - alone. Clients
 	// bring along what it was when they first came to ChatEngine, see Since. Nil:
 	// they bring nothing.
@@ -94,6 +98,14 @@ type Options struct {
 	TLS *tls.Config
 	// Logger gets one line per change of state. Nil discards.
 	Logger *slog.Logger
+}
+
+// Rest answers requests of ChatEngine's REST interface. Its methods are called from many
+// goroutines.
+type Rest interface {
+	http.Handler
+	// Answers reports whether it has an answer to a request of this method and path.
+	Answers(*http.Request) bool
 }
 
 // DefaultOptions returns the defaults; Upstream, Local, Knows and Shed remain

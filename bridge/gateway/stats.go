@@ -14,6 +14,9 @@ type Stats struct {
 	// Served counts sessions opened locally because of the state, Rescued those
 	// opened locally because ChatEngine failed that very request.
 	Served, Rescued uint64
+	// RestServed and RestRescued are the same for requests of ChatEngine's REST interface
+	// that Options.Rest answered.
+	RestServed, RestRescued uint64
 	// Failures of ChatEngine, by what failed; Refused counts what was not passed
 	// on for another reason, by reason.
 	Failures, Refused map[string]uint64
@@ -52,6 +55,7 @@ type counters struct {
 	websockets, requests           atomic.Int64
 	upgraded, polled, passed       atomic.Uint64
 	served, rescued                atomic.Uint64
+	restServed, restRescued        atomic.Uint64
 	failures                       [failures]atomic.Uint64
 	probes, probesFailed           atomic.Uint64
 	switches                       [3]atomic.Uint64
@@ -66,6 +70,7 @@ func (g *Gateway) Stats() Stats {
 		Websockets: c.websockets.Load(), Requests: c.requests.Load(),
 		Upgraded: c.upgraded.Load(), Polled: c.polled.Load(), Passed: c.passed.Load(),
 		Served: c.served.Load(), Rescued: c.rescued.Load(),
+		RestServed: c.restServed.Load(), RestRescued: c.restRescued.Load(),
 		Probes: c.probes.Load(), ProbesFailed: c.probesFailed.Load(),
 		HandedBack: c.handedBack.Load(), HandedOver: c.handedOver.Load(), Broken: c.broken.Load(),
 		CatchUps: g.handovers.Outcomes(), CatchUpEvents: g.handovers.Events(),

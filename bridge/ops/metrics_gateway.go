@@ -55,6 +55,11 @@ func gatewayTrafficMetrics() []family {
 				e(float64(s.Gateway.Served), "state")
 				e(float64(s.Gateway.Rescued), "rescue")
 			}),
+		counters("gateway_rest_total", "Requests of ChatEngine's REST interface that the bridge answered itself: because of the state, or because ChatEngine failed that very request.", []string{"why"},
+			func(s *Snapshot, e emit) {
+				e(float64(s.Gateway.RestServed), "state")
+				e(float64(s.Gateway.RestRescued), "rescue")
+			}),
 		counters("gateway_moved_total", "Clients moved, by the way: handed back to ChatEngine, handed over to the bridge, or their connection to ChatEngine broke.", []string{"way"},
 			func(s *Snapshot, e emit) {
 				e(float64(s.Gateway.HandedBack), "back")

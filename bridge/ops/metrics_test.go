@@ -182,6 +182,9 @@ var hidden = map[string]string{
 	"Snapshot.Hub.Clients":                       "bridge_sockets counts them where they are accepted",
 	"Snapshot.Hub.Feeds":                         "the gateway's, which bridge_sockets leaves out",
 	"Snapshot.Hub.Repeated":                      "what a source reads again after it reconnects, no measurement",
+	"Snapshot.REST.Tables.Readings":              "bridge_rest_requests_total counts them by what became of them",
+	"Snapshot.REST.Tables.Rows":                  "bridge_rest_rows_total",
+	"Snapshot.REST.Tables.Waiting":               "bridge_rest_under_way has them",
 	"Snapshot.Postgres.Handled":                  "a position is no measurement",
 	"Snapshot.Postgres.Confirmed":                "a position is no measurement",
 	"Snapshot.Postgres.Since":                    "in /status",
@@ -287,7 +290,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
-	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result state status table transport version way why level")
+	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result route state status table transport version way why level")
 	for line := range strings.Lines(ours(scrape(t, func() Snapshot { return s }))) {
 		for _, m := range label.FindAllStringSubmatch(line, -1) {
 			if !slices.Contains(allowed, m[1]) {

@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
@@ -40,6 +41,8 @@ type Snapshot struct {
 	// not, "" where they are.
 	Far    *far.Stats
 	FarOff string
+	// REST is nil unless ChatEngine's REST interface is answered.
+	REST *REST
 	// Send is what was sent for clients, SendMode the setting.
 	Send     send.Stats
 	SendMode string
@@ -62,6 +65,12 @@ type Build struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
+}
+
+// REST is what answers ChatEngine's REST interface, and what reads the tables for it.
+type REST struct {
+	rest.Stats
+	Tables far.Stats
 }
 
 // Memory is the soft limit of the Go runtime's memory: past it the collector works

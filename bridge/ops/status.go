@@ -69,6 +69,9 @@ func (s *Snapshot) status() object {
 	if s.Realtime != nil {
 		body = append(body, member{"realtime", s.statusRealtime()})
 	}
+	if s.REST != nil {
+		body = append(body, member{"rest", s.statusREST()})
+	}
 	if s.Gateway != nil {
 		body = append(body, member{"gateway", s.Gateway.Status}, member{"gatewayRefused", above0(s.Gateway.Refused)})
 	}
@@ -198,6 +201,20 @@ func (s *Snapshot) statusFar() any {
 		{"waitedSeconds", s.Far.Waited.Seconds()},
 		{"spentSeconds", s.Far.Spent.Seconds()},
 		{"off", s.FarOff},
+	}
+}
+
+// statusREST is what was answered of ChatEngine's REST interface.
+func (s *Snapshot) statusREST() object {
+	return object{
+		{"requests", s.REST.Requests},
+		{"rows", s.REST.Rows},
+		{"underWay", s.REST.UnderWay},
+		{"short", s.REST.Tables.Truncated},
+		{"cut", s.REST.Cut},
+		{"failures", s.REST.Tables.Failures},
+		{"refused", s.REST.Tables.Refused},
+		{"spentSeconds", s.REST.Tables.Spent.Seconds()},
 	}
 }
 

@@ -54,6 +54,11 @@ func (r *record) key() key { return key{r.Workspace, r.User, r.ID} }
 
 func (k key) bytes() []byte { return []byte(k.workspace + "\x00" + k.user + "\x00" + k.id) }
 
+// unsettled tells that nobody knows what became of it.
+func (r *record) unsettled() bool {
+	return r.State == stateBegun || r.Fault != nil && r.Fault.Code == CodeUnknown
+}
+
 // journal keeps which requests were begun, and what became of them, in a file: so that
 // none is sent twice, also by the next process. Its methods are safe for concurrent use;
 // those that write return when it is on the disk.
@@ -108,7 +113,10 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 	}
 	j.counts.Store(n)
 	for _, r := range open {
-		r.State, r.Status, r.Fault = stateSettled, Failed, errEnded
+		r.State = stateSettled
+		if r.RowID == "" || r.Status == Failed {
+			r.Status, r.Fault = Failed, errEnded
+		}
 		if err := put(requests, &r); err != nil {
 			return err
 		}

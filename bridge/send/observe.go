@@ -181,13 +181,16 @@ func (s *Sender) Observe(ev *contract.Event) {
 	open := append([]*Sending(nil), w.open[id]...)
 	for _, x := range open {
 		w.rows[row.id] = x
+		if s.journal != nil && !s.closed {
+			s.running.Go(func() { s.noteRow(x, row) })
+		}
 	}
-	failures := s.takeFailures(w, string(ev.Workspace), id)
 	s.mu.Unlock()
 	for _, x := range open {
 		x.seen(row)
 	}
-	for _, f := range failures {
+	// After that: what ends as failed without the row being seen is among them.
+	for _, f := range s.takeFailures(string(ev.Workspace), id) {
 		s.reconcile(f, row)
 	}
 }
@@ -215,8 +218,14 @@ func (x *Sending) seen(row rowState) {
 	x.state.row = row
 }
 
-// takeFailures removes the failures of an id. mu must be held.
-func (s *Sender) takeFailures(w *watch, workspace, id string) (found []*failure) {
+// takeFailures removes the failures of an id.
+func (s *Sender) takeFailures(workspace, id string) (found []*failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.watched[workspace]
+	if w == nil {
+		return nil
+	}
 	for k, f := range w.failures {
 		if k.id == id {
 			delete(w.failures, k)

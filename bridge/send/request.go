@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"chatbridge/mapping/contract"
@@ -129,6 +130,10 @@ type Sending struct {
 	done chan struct{} // closed when result and fault are there
 
 	state sendingState
+
+	// noting is held while the journal is written; noted: its result is there.
+	noting sync.Mutex
+	noted  bool
 }
 
 // Done is closed when there is a result.

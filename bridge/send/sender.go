@@ -91,7 +91,6 @@ type sendingState struct {
 	row    rowState
 	result Result
 	fault  *Fault
-	again  bool // it was known: nobody is told anew
 }
 
 // New returns a Sender. The zero Options refuse every message.
@@ -134,60 +133,83 @@ func (s *Sender) Accept(r Request) *Sending {
 	if s.opts.Way == nil {
 		return s.refused(x, errRefused)
 	}
-	s.mu.Lock()
-	if first := s.open[x.key()]; first != nil {
-		s.mu.Unlock()
-		if first.print != x.print {
-			return s.refused(x, errReused)
-		}
-		s.counters.result("again")
-		return first
+	switch f, known := s.find(x); {
+	case f != nil:
+		return s.refused(x, f)
+	case known != nil && known.State == stateBegun && s.onItsWay(x.key()) != nil:
+	case known != nil:
+		defer close(x.done)
+		s.repeat(x, known)
+		return x
 	}
-	f, known := s.admit(x)
+	s.mu.Lock()
+	first := s.open[x.key()]
+	var f *Fault
+	if first == nil {
+		f = s.admit(x)
+	}
 	s.mu.Unlock()
 	switch {
 	case f != nil:
 		return s.refused(x, f)
-	case known != nil:
-		return s.repeat(x, known)
+	case first == nil:
+		return x
+	case first.print != x.print:
+		return s.refused(x, errReused)
 	}
-	return x
+	s.counters.result("again")
+	return first
+}
+
+// onItsWay returns the Sending of a key, nil for none.
+func (s *Sender) onItsWay(k key) *Sending {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open[k]
+}
+
+// find returns the record of a request that is known and not to be begun again, nil for
+// none; or why that cannot be told.
+func (s *Sender) find(x *Sending) (*Fault, *record) {
+	s.mu.Lock()
+	j := s.journal
+	s.mu.Unlock()
+	if j == nil {
+		return errJournal, nil
+	}
+	known, err := j.find(x.key())
+	switch {
+	case err != nil:
+		s.log.Error("cannot tell what was sent; messages are refused", "error", err)
+		return errJournal, nil
+	case known == nil || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
+		return nil, nil
+	}
+	return nil, known
 }
 
 // errReused: what the first text became is not what becomes of this one.
 var errReused = &Fault{CodeReused, "another message was sent with this id"}
 
-// admit begins a Sending, or returns why not, or the record of one that is known. mu
-// must be held.
-func (s *Sender) admit(x *Sending) (*Fault, *record) {
+// admit begins a Sending, or returns why not. mu must be held.
+func (s *Sender) admit(x *Sending) *Fault {
 	r := &x.request
 	switch {
 	case s.closed:
-		return errEnding, nil
-	case s.journal == nil:
-		return errJournal, nil
+		return errEnding
 	case strings.TrimSpace(r.Content) == "":
-		return &Fault{CodeBadRequest, "there is nothing to send"}, nil
+		return &Fault{CodeBadRequest, "there is nothing to send"}
 	case len(r.Content) > maxContent:
-		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}, nil
-	}
-	known, err := s.journal.find(x.key())
-	if err != nil {
-		s.log.Error("cannot tell what was sent; messages are refused", "error", err)
-		return errJournal, nil
-	}
-	if known != nil && (known.Print != x.print || known.Status != Failed || known.Fault == nil ||
-		known.Fault.Code != CodeUnknown || !s.opts.Way.Repeatable()) {
-		return nil, known
+		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}
 	}
 	if f := x.sessionFault(s.opts.Way); f != nil {
-		return f, nil
+		return f
 	}
 	if f := s.rates.take(x.user(), x.created); f != nil {
-		return f, nil
+		return f
 	}
 	s.begin(x)
-	return nil, nil
+	return nil
 }
 
 // sessionFault tells whether the sender's session does for the Way.
@@ -231,6 +253,15 @@ func (s *Sender) leave(x *Sending) {
 // run takes a Sending to its end.
 func (s *Sender) run(x *Sending) {
 	defer x.tellNext()
+	// Asked once more: one with its key may have come to its end since.
+	switch f, known := s.find(x); {
+	case f != nil:
+		s.refuse(x, f)
+		return
+	case known != nil:
+		s.repeat(x, known)
+		return
+	}
 	if x.before != nil {
 		<-x.before.told
 	}
@@ -245,8 +276,7 @@ func (s *Sender) run(x *Sending) {
 	}
 	ctx, cancel := context.WithTimeout(s.sending, s.opts.Timeout)
 	defer cancel()
-	rec := x.record()
-	if err := s.journal.put(rec); err != nil {
+	if err := s.journal.put(x.record()); err != nil {
 		s.log.Error("cannot write down what is sent; messages are refused", "error", err)
 		s.settle(x, notBegun(errJournal.Code, errJournal.Message))
 		return
@@ -254,8 +284,10 @@ func (s *Sender) run(x *Sending) {
 	began := time.Now()
 	o := s.opts.Way.Send(ctx, x.message())
 	s.counters.took(time.Since(began))
-	s.note(rec, o)
-	s.settle(x, o)
+	s.note(x, o)
+	if final := s.settle(x, o); final != o {
+		s.note(x, final)
+	}
 }
 
 // turnTimeouts is for how many timeouts a message waits for those before it in its
@@ -299,7 +331,11 @@ func (s *Sender) introduce(x *Sending) *Fault {
 }
 
 // note writes down what became of a request.
-func (s *Sender) note(rec *record, o Outcome) {
+func (s *Sender) note(x *Sending, o Outcome) {
+	x.noting.Lock()
+	defer x.noting.Unlock()
+	x.noted = true
+	rec := x.record()
 	var err error
 	if o.NotBegun {
 		err = s.journal.drop(rec)
@@ -313,38 +349,51 @@ func (s *Sender) note(rec *record, o Outcome) {
 	}
 }
 
-// settle ends a Sending of which the workspace was told, and tells what became of it.
-func (s *Sender) settle(x *Sending, o Outcome) {
+// noteRow writes down that a message on its way has a row, for the next process.
+func (s *Sender) noteRow(x *Sending, row rowState) {
+	x.noting.Lock()
+	defer x.noting.Unlock()
+	if x.noted {
+		return
+	}
+	rec := x.record()
+	rec.RowID, rec.Status = row.id, row.status
+	if err := s.journal.put(rec); err != nil {
+		s.log.Error("cannot write down what became of a message", "error", err)
+	}
+}
+
+// settle ends a Sending of which the workspace was told, tells what became of it, and
+// returns that.
+func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	x.state.mu.Lock()
+	defer x.state.mu.Unlock()
 	row := x.state.row
-	f := o.Fault
-	if f != nil && f.Code == CodeUnknown && row.id != "" && row.status != Failed {
+	if o.Fault != nil && o.Fault.Code == CodeUnknown && row.id != "" && row.status != Failed {
 		// Its row is there: what becomes of it is the row's to tell.
-		f, o.Status, o.RowID = nil, row.status, row.id
+		o = Outcome{Status: row.status, RowID: row.id}
 		s.counters.reconcile()
 	}
-	result := Result{Status: o.Status, RowID: o.RowID, ExternalID: o.ExternalID}
-	switch {
-	case f != nil:
+	result := x.result(Result{Status: o.Status, RowID: o.RowID, ExternalID: o.ExternalID})
+	x.end(result, o.Fault)
+	if f := o.Fault; f != nil {
 		s.tellFault(x, f)
 		s.tellStatus(x, false, Failed)
-	case o.Status == Sent:
-		s.tellSent(x, x.result(result))
+		s.counters.result(f.Code)
+		s.logFailure(x, f)
+		if row.id == "" {
+			s.remember(x.record(), f)
+		}
+		return o
+	}
+	if o.Status == Sent {
+		s.tellSent(x, result)
 		if !row.beyond(Sent) {
 			s.tellStatus(x, false, Sent)
 		}
 	}
-	x.end(result, f)
-	x.state.mu.Unlock()
-	if f == nil {
-		s.counters.result(o.Status)
-		return
-	}
-	s.counters.result(f.Code)
-	s.logFailure(x, f)
-	if row.id == "" {
-		s.remember(x.record(), f)
-	}
+	s.counters.result(o.Status)
+	return o
 }
 
 // logPause is how long more failures with a code are only counted after one was logged.
@@ -384,13 +433,13 @@ func (s *Sender) refused(x *Sending, f *Fault) *Sending {
 }
 
 // repeat ends a Sending whose request is known. What was sent its row tells of.
-func (s *Sender) repeat(x *Sending, known *record) *Sending {
+func (s *Sender) repeat(x *Sending, known *record) {
 	if known.Print != x.print {
-		return s.refused(x, errReused)
+		s.refuse(x, errReused)
+		return
 	}
-	defer close(x.done)
 	f := known.Fault
-	if known.State == stateBegun {
+	if known.State == stateBegun && known.RowID == "" {
 		f = errEnded
 	}
 	if f != nil {
@@ -399,42 +448,51 @@ func (s *Sender) repeat(x *Sending, known *record) *Sending {
 	}
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
-	x.created = known.Created
-	x.end(Result{Status: known.Status, RowID: known.RowID, ExternalID: known.ExternalID}, f)
+	x.end(Result{Status: known.Status, RowID: known.RowID, ExternalID: known.ExternalID, CreatedAt: known.Created}, f)
 	s.counters.result("again")
-	return x
 }
 
 // journalRetry is how often it is tried to open the file.
 const journalRetry = 2 * time.Second
 
 // Open opens the file, and reads what an earlier process left. Until it succeeds, every
-// message is refused; Run tries again. Call it before changes of the database are read, so
+// message is refused; Run tries again. Call it once before Run, before changes of the database are read, so
 // that Observe knows what to look for.
 func (s *Sender) Open() error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.opts.Way == nil || s.journal != nil {
+	needed := s.opts.Way != nil && s.journal == nil
+	s.mu.Unlock()
+	if !needed {
 		return nil
 	}
-	j, err := openJournal(s.opts.File)
-	if err == nil {
-		var recent []record
-		if recent, err = j.since(time.Now().Add(-tellAgainFor), maxFailures); err != nil {
-			err = errors.Join(err, j.close())
-		}
-		for i := range recent {
-			if f := recent[i].Fault; f != nil {
-				s.fail(&recent[i], f)
-			}
-		}
-	}
+	// Without mu: it may wait for another process.
+	j, recent, err := openRecent(s.opts.File)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
 		s.journalErr = err.Error()
 		return err
 	}
+	for i := range recent {
+		if f := recent[i].Fault; f != nil {
+			s.fail(&recent[i], f)
+		}
+	}
 	s.journal = j
 	return nil
+}
+
+// openRecent opens a file, and returns what is told again of it.
+func openRecent(path string) (*journal, []record, error) {
+	j, err := openJournal(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	recent, err := j.since(time.Now().Add(-tellAgainFor), maxFailures)
+	if err != nil {
+		return nil, nil, errors.Join(err, j.close())
+	}
+	return j, recent, nil
 }
 
 // Run opens the file where Open could not, and forgets what is told no more. When ctx
@@ -539,7 +597,9 @@ func (x *Sending) tellNext() {
 func (x *Sending) end(r Result, f *Fault) { x.state.result, x.state.fault = x.result(r), f }
 
 func (x *Sending) result(r Result) Result {
-	r.ID, r.CreatedAt = x.request.ID, x.created
+	if r.ID = x.request.ID; r.CreatedAt.IsZero() {
+		r.CreatedAt = x.created
+	}
 	return r
 }
 

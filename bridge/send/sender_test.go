@@ -268,11 +268,15 @@ func TestTheSessionGoesNowhereElse(t *testing.T) {
 	defer other.Close()
 	t.Setenv("HTTP_PROXY", other.URL)
 	t.Setenv("http_proxy", other.URL)
-	function := functiondouble.Start(t, functiondouble.Options{
-		Choose:    func(functiondouble.Call) functiondouble.Way { return functiondouble.Redirects },
-		Elsewhere: other.URL + "/functions/v1/whatsapp-send",
-	})
-	for name, address := range map[string]string{"a redirect": function.URL, "a proxy": "http://functions.invalid"} {
+	redirecting := func(way functiondouble.Way) string {
+		return functiondouble.Start(t, functiondouble.Options{
+			Choose:    func(functiondouble.Call) functiondouble.Way { return way },
+			Elsewhere: other.URL + "/functions/v1/whatsapp-send",
+		}).URL
+	}
+	for name, address := range map[string]string{
+		"a redirect": redirecting(functiondouble.Redirects), "a redirect to a GET": redirecting(functiondouble.SeeOther), "a proxy": "http://functions.invalid",
+	} {
 		way, err := send.NewFunction(send.FunctionOptions{URL: address, AnonKey: "anon-key"})
 		if err != nil {
 			t.Fatal(err)
@@ -418,6 +422,56 @@ func TestAKilledProcessSendsNothingTwice(t *testing.T) {
 	}
 	if n := s.Stats().Results["again"]; n != 1 {
 		t.Errorf("%d were counted", n)
+	}
+}
+
+// TestAKilledProcessKnowsOfTheRow that it has seen, though the stream tells of it no more.
+func TestAKilledProcessKnowsOfTheRow(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(functiondouble.Call) functiondouble.Way { return functiondouble.Waits })
+	killed := s.Accept(text("opt_1", "Olá"))
+	s.function.Await(t, 1)
+	s.Observe(row("r1", "opt_1", "sent"))
+	for s.NotedRow("opt_1") == "" {
+		time.Sleep(time.Millisecond) // until it is on the disk
+	}
+	copied := copyFile(t, s.file)
+	s.function.Release()
+	if _, err := killed.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	s.file = copied
+	s.begin()
+	if told := s.Failures("w1"); len(told) != 0 {
+		t.Errorf("whoever connects is told %+v", told)
+	}
+	if result, code := s.send(text("opt_1", "Olá")); code != "" || result.Status != send.Sent || result.RowID != "r1" || len(s.function.Calls()) != 1 {
+		t.Errorf("again: %+v, %q, %d calls", result, code, len(s.function.Calls()))
+	}
+}
+
+// TestTwoRequestsAtOnce: many of one message, from several sockets, while it comes to its
+// end: it is sent once, whatever the moment.
+func TestTwoRequestsAtOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	const messages, each = 20, 8
+	var all sync.WaitGroup
+	for range each {
+		all.Go(func() {
+			for i := range messages {
+				r := text(fmt.Sprintf("opt_%d", i), "Olá")
+				r.Conversation = fmt.Sprintf("w1-%d", i)
+				if result, err := s.Send(t.Context(), r); err != nil || result.Status != send.Sent {
+					t.Errorf("%+v, %v", result, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := len(s.function.Calls()); n != messages {
+		t.Errorf("%d messages went to the function %d times", messages, n)
 	}
 }
 

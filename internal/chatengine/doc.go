@@ -8,7 +8,8 @@
 // the bridge says. The scripts are in testdata/server: server.mjs (the process),
 // real.mjs and agreeing.mjs (the forms), rooms.mjs.
 //
-// Its other paths are GET /health, GET /inspect (the request as JSON), POST /echo
+// Its other paths are GET /api/chat/conversations and /messages (Real alone; the header
+// X-Served-By tells its answers from the bridge's), GET /health, GET /inspect (the request as JSON), POST /echo
 // (a streaming body), and what WhatsApp tells it: POST /messages and POST
 // /statuses (store and emit), POST /connection (gained or lost; Real alone).
 //

@@ -40,8 +40,9 @@ const (
 	RowHangs  Way = "row hangs"
 	Closes    Way = "closes"
 	RowCloses Way = "row closes"
-	// Redirects to Options.Elsewhere.
+	// Redirects to Options.Elsewhere with 307, SeeOther with 303, which some follow by a GET.
 	Redirects Way = "redirects"
+	SeeOther  Way = "see other"
 	// Waits until Server.Release, then Sends.
 	Waits Way = "waits"
 )
@@ -166,9 +167,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusUnauthorized, `{"code":401,"message":"Invalid JWT"}`)
 	case Garbage:
 		answer(w, http.StatusOK, "<html>it works</html>")
-	case Redirects:
+	case Redirects, SeeOther:
 		w.Header().Set("Location", s.opts.Elsewhere)
-		w.WriteHeader(http.StatusTemporaryRedirect)
+		status := http.StatusTemporaryRedirect
+		if way == SeeOther {
+			status = http.StatusSeeOther
+		}
+		w.WriteHeader(status)
 	case Closes:
 		panic(http.ErrAbortHandler)
 	case Hangs:

@@ -35,6 +35,11 @@ var allowed = map[string][]string{
 		"source", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/...", "mapping/lookup", "socketio", "socketio/...",
 		"bridge/hub", "bridge/replay",
 	},
+	// No source but its vocabulary, no configuration, no gateway.
+	"bridge/rest": {
+		"source", "mapping", "mapping/...", "socketio", "socketio/...",
+		"bridge/access", "bridge/auth", "bridge/far", "bridge/hub", "bridge/replay", "bridge/send",
+	},
 	"bridge/gateway":          {"bridge/gateway/...", "bridge/access"},
 	"bridge/gateway/handover": {"bridge/gateway/frame"},
 	"bridge/gateway/frame":    {},
@@ -63,7 +68,7 @@ var allowed = map[string][]string{
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
-		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/send",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/rest", "bridge/send",
 	},
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,6 +149,53 @@ func (p *Past) Conversations(ctx context.Context, workspace string, since time.T
 	})
 }
 
+// Again is how much earlier than asked for Page reads while what it reads is not older
+// than Young: a row's time is that of its transaction's begin, so one with an earlier
+// time may be committed after a later one was read.
+const (
+	Again = 5 * time.Second
+	Young = time.Minute
+)
+
+// Page returns the keys of a conversation's messages that were made after a time, zero
+// for all; the oldest first. They are limit, and those that were made in the same
+// millisecond as the last of them: who goes on from its time, as it is printed, leaves
+// nothing out. more tells that of such a millisecond some are beyond most. Before them
+// come messages that may be known: those of since's own millisecond, and those of Again
+// before it as long as they are Young.
+func (p *Past) Page(ctx context.Context, workspace, conversation string, since time.Time, limit, most int) (keys []PastKey, more bool, err error) {
+	// What is printed in milliseconds is known up to the next one.
+	next, known := since.Add(time.Millisecond), []byte(timeText(since))
+	switch {
+	case since.IsZero():
+		next, known = since, nil
+	case !since.Equal(since.Truncate(time.Millisecond)):
+		next = since.Truncate(time.Microsecond).Add(time.Microsecond)
+	}
+	keys, _, err = p.keys(ctx, 2*most+1, func(t *pastStatements) (string, [][]byte) {
+		if !t.conversation.takes(conversation) || !t.workspace.takes(workspace) {
+			return "", nil
+		}
+		return t.page, [][]byte{[]byte(conversation), []byte(workspace), known, []byte(timeText(next)), limitText(limit), limitText(most)}
+	})
+	i := slices.IndexFunc(keys, func(k PastKey) bool { return !k.At.Before(next.Truncate(time.Millisecond)) })
+	if more = i >= 0 && len(keys)-i > most; more {
+		keys = keys[:i+most]
+	}
+	return keys, more, err
+}
+
+// List returns the keys of the workspace's conversations, the latest change first: limit
+// at most, and whether there are more.
+func (p *Past) List(ctx context.Context, workspace string, limit int) (keys []PastKey, more bool, err error) {
+	return p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
+		if !t.workspace.takes(workspace) {
+			return "", nil
+		}
+		return t.list, [][]byte{[]byte(workspace), limitText(limit + 1)}
+	})
+}
+
 // MessageRows and ConversationRows call row for each of the rows that are there, in
 // any order, with the values of the Spec's columns, valid until it returns.
 func (p *Past) MessageRows(ctx context.Context, workspace string, keys []string, row func(source.Row)) error {
@@ -187,10 +235,17 @@ func (p *Past) rows(ctx context.Context, workspace string, keys []string, row fu
 	return p.fetcher.once(ctx, func(pg *pgconn.PgConn, raw bool) error {
 		q := of(&p.fetcher.texts)
 		if q.text == "" || !q.workspaces {
-			return ErrNoTime
+			return p.again(errNoColumn)
 		}
 		return p.fetcher.send(ctx, pg, []asked{{q, asking}}, func(f engine.Found) { row(f.Row) }, raw)
 	})
+}
+
+// again has the next question read the tables' columns anew, and returns err: a table may
+// have been away for a moment.
+func (p *Past) again(err error) error {
+	p.fetcher.known = false
+	return err
 }
 
 // keys asks for keys, and cuts them down to limit.
@@ -203,7 +258,7 @@ func (p *Past) keys(ctx context.Context, limit int, ask func(*pastStatements) (s
 			return err
 		}
 		if p.texts.problem != nil {
-			return p.texts.problem
+			return p.again(p.texts.problem)
 		}
 		text, values := ask(&p.texts)
 		if text == "" {
@@ -247,8 +302,8 @@ func limitText(n int) []byte { return strconv.AppendInt(nil, int64(n), 10) }
 
 // pastStatements are the texts of Past's questions, or why there are none.
 type pastStatements struct {
-	problem                                      error
-	messages, allMessages, newest, conversations string
+	problem                                                  error
+	messages, allMessages, newest, conversations, page, list string
 	// workspace and conversation are the types of what is compared with them.
 	workspace, conversation keyType
 }
@@ -283,17 +338,32 @@ func newPastStatements(spec *mapping.Spec, columns []columnTypes) (s pastStateme
 	s.newest = out + fmt.Sprintf(`unnest($1::%s[]) k(conv) cross join lateral (%s%s%s order by %s limit $3::bigint) a order by a.made desc, a.key desc limit $4::bigint`,
 		s.conversation.name, keys, of, workspace(2), order)
 
+	// Of a page, those that may be known come from one end, the others from the other,
+	// up to the end of the millisecond in which the last of them was made.
+	one := fmt.Sprintf("m.%s%s = $1::%s and m.%s%s = %s", conv, s.conversation.cast, s.conversation.name, ws, s.workspace.cast, workspace(2))
+	beyond := fmt.Sprintf("%s and m.%s >= %s", one, at.column, at.param("$4"))
+	last := fmt.Sprintf("(select date_trunc('milliseconds', m.%s) + interval '1 millisecond' from %s m where m.%[1]s is not null%[3]s and %[4]s order by m.%[1]s limit 1 offset $5::bigint - 1)",
+		at.column, b.table(0), b.wanted("m"), beyond)
+	from := fmt.Sprintf("(greatest($3::timestamptz - interval '%[1]d milliseconds', least($3::timestamptz, now() - interval '%[2]d milliseconds')))", Again.Milliseconds(), Young.Milliseconds())
+	s.page = out + fmt.Sprintf(`((%[1]s%[2]s and m.%[3]s > %[4]s and m.%[3]s < %[5]s order by m.%[3]s desc, m.%[6]s desc limit $6::bigint)
+		union all (%[1]s%[7]s and m.%[3]s < coalesce(%[8]s, 'infinity') order by m.%[3]s, m.%[6]s limit $6::bigint + 1)) a order by a.made, a.key`,
+		keys, one, at.column, at.param(from), at.param("$4"), key, beyond, last)
+
 	// The conversations of the workspace, each with its messages.
 	ours := fmt.Sprintf("%s and %s", b.equal(0, "m", p.Message.Conversation, 1, "c", c.Key), b.equal(0, "m", m.Workspace, 1, "c", c.Workspace))
 	where := fmt.Sprintf("c.%s%s = %s", cws, typeOf(b.typeName(1, c.Workspace)).cast, workspaceParam(b.typeName(1, c.Workspace), 1))
 	s.allMessages = out + fmt.Sprintf(`%s c cross join lateral (%s%s and m.%s > %s and m.%[4]s <= %[6]s order by %[7]s limit $4::bigint) a where %[8]s order by a.made desc, a.key desc limit $4::bigint`,
 		b.table(1), keys, ours, at.column, at.param("$2"), at.param("$3"), order, where)
-	changed, last := fmt.Sprintf("exists (select from %s m where %s and m.%s > %s%s)", b.table(0), ours, at.column, at.param("$2"), b.wanted("m")), "null::bigint"
+	changed, touched := fmt.Sprintf("exists (select from %s m where %s and m.%s > %s%s)", b.table(0), ours, at.column, at.param("$2"), b.wanted("m")), "null::bigint"
 	if u, ok := b.moment(1, conversationTime(p)); ok {
-		changed, last = fmt.Sprintf("(c.%s > %s or %s)", u.column, u.param("$2"), changed), u.millis("c."+u.column)
+		changed, touched = fmt.Sprintf("(c.%s > %s or %s)", u.column, u.param("$2"), changed), u.millis("c."+u.column)
+		order = fmt.Sprintf("c.%s desc nulls last, c.%s", u.column, ckey)
+	} else {
+		order = "c." + ckey
 	}
+	s.list = fmt.Sprintf(`select c.%s::text, %s, %s from %s c where %s order by %s limit $2::bigint`, ckey, touched, b.size(1, "c"), b.table(1), where, order)
 	s.conversations = fmt.Sprintf(`select c.%s::text as key, %s as made, %s from %s c where %s and %s order by made desc nulls last, key limit $3::bigint`,
-		ckey, last, b.size(1, "c"), b.table(1), where, changed)
+		ckey, touched, b.size(1, "c"), b.table(1), where, changed)
 	return s
 }
 

@@ -120,3 +120,23 @@ func TestPastWithoutTimes(t *testing.T) {
 		t.Errorf("created_at has no zone: %+v, %v", keys, err)
 	}
 }
+
+// TestPastAfterATableWasAway: a table that was away for a moment, as in a migration, is
+// read again when it is back.
+func TestPastAfterATableWasAway(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	p := lookup.NewPast(pool(t, url, nil), spec(t, "crm", ""))
+	for _, tt := range []struct {
+		sql, want string
+		fails     bool
+	}{{"select", "b2 b4", false}, {"alter table messages rename to elsewhere", "", true}, {"select", "", true}, {"alter table elsewhere rename to messages", "b2 b4", false}} {
+		if err := pgtest.Exec(t.Context(), url, tt.sql); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := p.Newest(t.Context(), id("f1"), []string{id("c1"), id("c2")}, 1, 9)
+		if keysOf(keys) != tt.want || (err != nil) != tt.fails {
+			t.Errorf("after %s: %s, %v", tt.sql, keysOf(keys), err)
+		}
+	}
+}

@@ -26,13 +26,16 @@ type sqlFetcher struct {
 	// columns are the types of the tables' columns, those that may be read.
 	columns []columnTypes
 	known   bool
-	// rights are those that the role lacks, as of learnedAt.
+	// rights are those that the role lacks, and missing tells that a table is not there,
+	// as of learnedAt.
 	rights    rights
+	missing   bool
 	learnedAt time.Time
 	lookup    *Lookup // counts, and is told of rights that are lacking
 }
 
-// relearn is how long rights that the role lacks are taken for lacking.
+// relearn is how long rights that the role lacks are taken for lacking, and tables that
+// are not there for missing.
 const relearn = time.Minute
 
 // NewSQL returns a Lookup that asks over pool, which stays its caller's to
@@ -62,7 +65,7 @@ func (s *sqlFetcher) once(ctx context.Context, ask func(pg *pgconn.PgConn, raw b
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
-	fresh := !s.known || s.rights.lack() && time.Since(s.learnedAt) > relearn
+	fresh := !s.known || (s.rights.lack() || s.missing) && time.Since(s.learnedAt) > relearn
 	if fresh {
 		if err := s.learn(ctx, pg); err != nil {
 			return err
@@ -117,7 +120,7 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	if res.NextResult() { // of the settings
 		res.ResultReader().Close()
 	}
-	columns := make([]columnTypes, len(tables))
+	columns, missing := make([]columnTypes, len(tables)), false
 	var lacking rights
 	for i := range columns {
 		columns[i] = columnTypes{}
@@ -132,6 +135,7 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 				}
 			}
 			lacking.add(&tables[i], role, columns[i], mayNot)
+			missing = missing || role == ""
 		}
 	}
 	if err := res.Close(); err != nil {
@@ -140,7 +144,7 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 	if lacking.without != "" && lacking.without != s.rights.without && s.lookup.warn != nil {
 		s.lookup.warn(lacking.without + "; " + lacking.remedy)
 	}
-	s.rights, s.learnedAt = lacking, time.Now()
+	s.rights, s.missing, s.learnedAt = lacking, missing, time.Now()
 	s.texts, s.columns, s.known = newStatements(s.spec, columns), columns, true
 	return nil
 }

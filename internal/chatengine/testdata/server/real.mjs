@@ -151,5 +151,35 @@ export function real({ io, pool, secret, inOrder }) {
     io.emit('connectionUpdate', { status: connected ? 'connected' : 'disconnected' })
   }
 
-  return { send, setStatus, connection }
+  // restQueries are what REST answers: messages under the rows' ids, oldest first, the
+  // first of those after since; conversations with the latest change first.
+  const restQueries = {
+    messages: async (workspace, query) => (await pool.query(
+      `select id, workspace_id, conversation_id, body, status, created_at from messages
+       where workspace_id::text = $1 and conversation_id::text = $2 and created_at > $3 order by created_at limit $4`,
+      [workspace, query.get('conversationId'), query.get('since') ?? '-infinity', Math.min(Number(query.get('limit')) || 50, 200)])).rows
+      .map((m) => ({ id: m.id, workspaceId: m.workspace_id, conversationId: m.conversation_id, type: 'text', content: m.body, status: m.status, createdAt: m.created_at.toISOString() })),
+    conversations: async (workspace) => (await pool.query(
+      'select * from conversations where workspace_id::text = $1 order by updated_at desc', [workspace])).rows
+      .map((c) => ({ id: c.id, workspaceId: c.workspace_id, channel: 'whatsapp', participants: [], updatedAt: c.updated_at.toISOString() })),
+  }
+
+  // rest answers a request of ChatEngine's REST. The header tells the answers from the
+  // bridge's.
+  async function rest(request, response, what) {
+    response.setHeader('x-served-by', 'chatengine')
+    response.setHeader('content-type', 'application/json')
+    const fail = (status, error) => response.writeHead(status).end(JSON.stringify({ error }))
+    let claims
+    try {
+      claims = identity(jwt.verify(request.headers.authorization?.split(' ')[1], secret, { algorithms: ['HS256'] }))
+    } catch {
+      return fail(401, 'Token de autenticação inválido')
+    }
+    const query = new URL(request.url, 'http://x').searchParams
+    if (what === 'messages' && !query.get('conversationId')) return fail(400, 'conversationId é obrigatório')
+    response.end(JSON.stringify(pool ? await restQueries[what](claims.workspace, query) : []))
+  }
+
+  return { send, setStatus, connection, rest }
 }

@@ -58,6 +58,9 @@ const routes = {
   'POST /messages': take(engine.send),
   'POST /statuses': take(engine.setStatus),
   'POST /connection': take(engine.connection),
+  // ChatEngine's REST, of its real form.
+  'GET /api/chat/conversations': (request, response) => engine.rest(request, response, 'conversations'),
+  'GET /api/chat/messages': (request, response) => engine.rest(request, response, 'messages'),
   // What arrived, for tests of headers.
   'GET /inspect': async (request, response) => {
     response.setHeader('content-type', 'application/json')

@@ -1,0 +1,40 @@
+package bridge
+
+import (
+	"time"
+
+	"chatbridge/bridge/auth"
+	"chatbridge/bridge/far"
+	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/rest"
+	"chatbridge/mapping"
+)
+
+// restWait is how long a request may wait for its turn at the database.
+const restWait = 5 * time.Second
+
+// newREST makes what answers ChatEngine's REST interface, and returns what reads the
+// tables for it, over a pool of its own: neither the pipeline's look-ups nor clients that
+// are caught up wait for it. Nil where it is turned off.
+func (d *Daemon) newREST(spec *mapping.Spec, a *auth.Authenticator) (*far.Reader, error) {
+	if !d.cfg.REST.Enabled {
+		return nil, nil
+	}
+	o := far.DefaultOptions()
+	o.Wait, o.EventBytes = restWait, int(d.cfg.Limits.Event)
+	// A page that was at ChatEngine has its history by the rows' ids: those are what
+	// ChatEngine's own REST names messages by.
+	o.ChatEngineIDs = messageNames(d.cfg) == pipeline.ChatEngineIDs
+	pool, err := d.newPool(o.Parallel + 1)
+	if err != nil {
+		return nil, err
+	}
+	tables := far.New(pool, spec, o)
+	d.rest = rest.New(rest.Options{
+		Tables: tables, Auth: a, Sender: d.sender,
+		AdmitAddress: d.api.AdmitsAddress, AdmitOrigin: d.api.AdmitsOrigin, AdmitRequest: d.api.AdmitsRequest,
+		Trusted: d.cfg.Proxies.Trusted, QueryToken: d.cfg.Auth.AllowQueryToken, ChatEngineIDs: o.ChatEngineIDs,
+		WriteTimeout: d.cfg.Limits.WriteTimeout, Logger: d.log,
+	})
+	return tables, nil
+}
