@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"source/postgres":          {"source", "source/postgres/..."},
 	"source/readback":          {"source"},
 	"source/reconcile":         {"source", "source/readback"},
+	"source/repair":            {"source", "source/readback", "source/reconcile"},
 	"source/realtime":          {"source", "source/readback", "source/reconcile"},
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},
