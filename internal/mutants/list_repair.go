@@ -9,7 +9,7 @@ var repairs = []Mutant{
 	},
 	{
 		Name: "repair: a restore is not told", Why: "clients keep messages that do not exist any more",
-		File: "bridge/pipeline/pipeline.go", Package: "bridge", Tests: []string{"TestRestoreIsReadBack"},
+		File: "bridge/pipeline/pipeline.go", Package: "bridge", Tests: []string{"TestPromotionWithoutTheSlotIsReadBack"},
 		Old: `told := !g.ReadBack || g.Reload`, New: `told := !g.ReadBack`,
 	},
 	{
