@@ -15,6 +15,7 @@ import (
 	"chatbridge/socketio"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
+	"chatbridge/source/repair"
 )
 
 // Snapshot is all that /status and /metrics show, as of one moment. Counters
@@ -32,6 +33,8 @@ type Snapshot struct {
 	// Postgres and Realtime: the one that runs.
 	Postgres *postgres.Stats
 	Realtime *realtime.Stats
+	// Repair is what was read back after gaps, nil where the source is not Postgres.
+	Repair   *repair.Stats
 	Pipeline pipeline.Stats
 	Hub      hub.Stats
 	Sockets  socketio.Stats

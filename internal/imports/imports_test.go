@@ -18,7 +18,10 @@ var allowed = map[string][]string{
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
-	"source/realtime":          {"source", "source/realtime/..."},
+	"source/readback":          {"source"},
+	"source/reconcile":         {"source", "source/readback"},
+	"source/repair":            {"source", "source/readback", "source/reconcile"},
+	"source/realtime":          {"source", "source/readback", "source/reconcile"},
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},
 	"mapping/internal/plan":    {"source", "mapping/internal/convert"},
@@ -64,7 +67,7 @@ var allowed = map[string][]string{
 	"bridge/systemd":      {},
 	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
 	// The daemon is not needed to check what it would find.
-	"bridge/check": {"configs", "source", "source/postgres/...", "source/realtime/...", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send"},
+	"bridge/check": {"configs", "source", "source/postgres/...", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send"},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
