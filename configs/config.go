@@ -34,6 +34,7 @@ type Config struct {
 	Auth     Auth
 	Replay   Replay
 	Gateway  Gateway
+	Spool    Spool
 	Health   Health
 	Shutdown Shutdown
 	Log      Log
@@ -275,6 +276,23 @@ type Gateway struct {
 	HandbackInterval time.Duration
 	// Hold is the state to start in; auto lets health decide.
 	Hold string
+}
+
+// Spool keeps ChatEngine's webhooks while it cannot take them.
+type Spool struct {
+	// Dir is where; empty turns it off.
+	Dir string
+	// Paths are the webhooks', Addresses, where not empty, the only clients whose
+	// webhooks are kept.
+	Paths     []string
+	Addresses []netip.Prefix
+	// Rate is how many are sent in a minute; 0: no limit.
+	Rate        int
+	MaxBytes    Size
+	MaxAge      time.Duration
+	MaxBody     Size
+	BodyTimeout time.Duration
+	Timeout     time.Duration // of one attempt
 }
 
 // Health is what /readyz tolerates.

@@ -126,6 +126,16 @@ func (c *Config) settings() []*field {
 		{key: "gateway.handback_interval", def: "500ms", kind: duration(&g.HandbackInterval, 10*ms, time.Minute)},
 		{key: "gateway.hold", def: HoldAuto, kind: choice(&g.Hold, HoldAuto, HoldLocal, HoldUpstream)},
 
+		{key: "spool.dir", kind: text(&c.Spool.Dir, "a directory of the bridge's own, or nothing to keep no webhooks")},
+		{key: "spool.paths", def: "/api/webhooks/whatsapp", kind: texts(&c.Spool.Paths, "a list of paths such as /api/webhooks/whatsapp", urlPath)},
+		{key: "spool.addresses", kind: prefixes(&c.Spool.Addresses)},
+		{key: "spool.rate", def: "60", kind: limit(&c.Spool.Rate, million)},
+		{key: "spool.max_bytes", def: "1GiB", kind: size(&c.Spool.MaxBytes, 1<<20, 1<<40)},
+		{key: "spool.max_age", def: "72h", kind: duration(&c.Spool.MaxAge, time.Minute, 90*24*time.Hour)},
+		{key: "spool.max_body", def: "16MiB", kind: size(&c.Spool.MaxBody, 1<<10, 1<<28)},
+		{key: "spool.body_timeout", def: "20s", kind: duration(&c.Spool.BodyTimeout, 100*ms, 10*time.Minute)},
+		{key: "spool.timeout", def: "30s", kind: duration(&c.Spool.Timeout, 100*ms, 10*time.Minute)},
+
 		{key: "health.grace", def: "30s", kind: duration(&c.Health.Grace, 0, time.Hour)},
 		{key: "shutdown.grace", def: "8s", kind: duration(&c.Shutdown.Grace, 100*ms, 10*time.Minute)},
 		{key: "cluster.redis_url", aliases: []string{"REDIS_URL"}, kind: secret(&c.redisURL, "nothing")},

@@ -8,7 +8,8 @@
 // ChatEngine refuses the connection, does not answer in time or answers 5xx,
 // that very request is served locally: the client notices nothing. A request
 // with a sid goes to whoever issued the sid. Every other path goes to
-// ChatEngine, whatever the state; the bridge has nothing to answer there.
+// ChatEngine, whatever the state; the bridge has nothing to answer there. Webhooks
+// (Options.Webhooks) that ChatEngine cannot take are kept, and sent later.
 //
 // What clients' requests come to never decides the state: a client can make any
 // one of them fail. Only one without a body that opens a session says something of
@@ -38,6 +39,7 @@
 //	tunnel.go          proxied WebSockets: the bytes
 //	packetlimit.go     proxied WebSockets: how much a client may send
 //	http.go            proxied polls and all other requests
+//	webhooks.go        webhooks, which are kept while ChatEngine cannot take them
 //	forwardedheaders.go X-Forwarded-*, hop-by-hop headers
 //	sessions.go        ChatEngine's polling sessions, as far as they are known
 //	connections.go     what is proxied, to be closed from outside
@@ -45,6 +47,7 @@
 //	stats.go           counters
 //	handover/          brings clients that come to ChatEngine up to date
 //	frame/             WebSocket frames
+//	spool/             keeps webhooks on disk and sends them later
 //
 // # Lifecycle and concurrency
 //

@@ -233,6 +233,11 @@ func (g *Gateway) proxyFailed(w http.ResponseWriter, out *http.Request, err erro
 	if x.opens != noSession && g.rescue(w, x.in) {
 		return
 	}
+	if x.body != nil && x.body.ended.Load() == nil {
+		// Go's server would read the rest after the answer, and panic on it: by then it
+		// waits for the next request. Seen with a POST to a ChatEngine that is down.
+		w.Header().Set("Connection", "close")
+	}
 	g.unavailable(w, x.in, err)
 }
 
