@@ -35,9 +35,7 @@ func (g *Gateway) probe(ctx context.Context) {
 		return
 	}
 	g.count.probes.Add(1)
-	if s := g.opts.Webhooks.Spool; s != nil {
-		s.SetWell(err == nil)
-	}
+	defer g.tellSpool()
 	if err != nil {
 		g.count.probesFailed.Add(1)
 		decisive := errors.Is(err, errRefused) || errors.Is(err, errLoop) || g.monitor.suspected() && g.confirm(ctx)

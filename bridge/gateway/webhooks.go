@@ -70,7 +70,16 @@ func (g *Gateway) serveWebhook(w http.ResponseWriter, r *http.Request) {
 // passesWebhooks reports whether a webhook can go to ChatEngine at once.
 func (g *Gateway) passesWebhooks() bool {
 	status := g.Status()
-	return g.opts.Webhooks.Spool.Empty() && (status.Healthy || status.Probed.IsZero())
+	return g.opts.Webhooks.Spool.Empty() && (status.Healthy || status.Probed.IsZero() || status.Mode == HoldUpstream)
+}
+
+// tellSpool tells the spool whether ChatEngine is well, by the last probe, or by an
+// operator who holds it to be.
+func (g *Gateway) tellSpool() {
+	if s := g.opts.Webhooks.Spool; s != nil {
+		status := g.Status()
+		s.SetWell(status.Healthy || status.Mode == HoldUpstream)
+	}
 }
 
 // tryWebhook passes a webhook on, and reports whether ChatEngine took it, or refused

@@ -333,6 +333,9 @@ func TestWebhooksKeepTheirOrder(t *testing.T) {
 	c := client(t)
 	post(t, c, g.url+hookPath, "1", nil)
 	hold, entered := make(chan struct{}), make(chan struct{}, 8)
+	release := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(release)
+	c.Timeout = 10 * time.Second
 	e.set(func(w http.ResponseWriter, r *http.Request) {
 		entered <- struct{}{}
 		<-hold
@@ -348,7 +351,7 @@ func TestWebhooksKeepTheirOrder(t *testing.T) {
 	if got := e.bodies(); got != "1" {
 		t.Errorf("overtaken: %s", got)
 	}
-	close(hold)
+	release()
 	awaitFor(t, "all arrived", func() bool { return g.Spool().Empty() })
 	if got := e.bodies(); got != "1 2 3" {
 		t.Errorf("arrived as %s", got)
@@ -578,5 +581,35 @@ func TestAWebhookEndsWithAnEnding(t *testing.T) {
 	}
 	if code := <-codes; code != http.StatusOK || g.Spool().Stats().Kept != 1 {
 		t.Errorf("answered %d; %+v", code, g.Spool().Stats())
+	}
+}
+
+// TestWebhooksOfAHeldGateway: who holds it to ChatEngine, because the probe is wrong, has
+// webhooks passed on too, and those sent that were kept before.
+func TestWebhooksOfAHeldGateway(t *testing.T) {
+	t.Parallel()
+	e := newReceiver(t)
+	e.come()
+	o := keeping(t, e, nil)
+	o.HealthPath = "/fails"
+	e.set(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	g := run(t, o)
+	g.awaitAway(t)
+	c := client(t)
+	post(t, c, g.url+hookPath, "kept", nil)
+	if s := g.Spool().Stats(); s.Kept != 1 || s.Waiting != 1 {
+		t.Errorf("%+v", s)
+	}
+	if err := g.Hold(gateway.HoldUpstream); err != nil {
+		t.Fatal(err)
+	}
+	awaitFor(t, "it is sent", func() bool { return g.Spool().Empty() })
+	post(t, c, g.url+hookPath, "live", nil)
+	if s := g.Spool().Stats(); s.Kept != 1 || s.Replayed != 1 {
+		t.Errorf("%+v", s)
 	}
 }

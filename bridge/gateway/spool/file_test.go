@@ -244,7 +244,15 @@ func TestADiskThatFails(t *testing.T) {
 	if err := r.Keep(hook("a", "a3")); !errors.Is(err, spool.ErrUnavailable) {
 		t.Errorf("kept on a broken disk: %v", err)
 	}
+	if s := r.Stats(); !r.Empty() {
+		t.Errorf("something waits: %+v", s)
+	}
 	r.await("it is back", e, func() bool { return r.Keep(hook("a", "a4")) == nil })
+	// What waits in a file that fails still comes first.
+	breakFile(t, path)
+	if err := r.Keep(hook("a", "a5")); err == nil || r.Empty() {
+		t.Errorf("kept %v; nothing waits: %v", err, r.Empty())
+	}
 	r.SetWell(true)
 	r.await("sent", e, func() bool { return e.bodies() == "a1 a2 a4" && r.Empty() })
 }

@@ -26,9 +26,11 @@ type Spool struct {
 	mu      sync.RWMutex // held for reading while store is used, for writing while it is replaced
 	store   *store       // nil while there is none
 	openErr error        // why there is none
+	closed  time.Time    // since when there is none
+	waited  int          // how many waited then
 
 	opened chan struct{} // closed once the file was opened, or could not be, for the first time
-	broken chan struct{} // has a token when the file is to be opened again
+	broken chan error    // has the reason when the file is to be opened again
 	wake   chan struct{} // has a token when the replay is to look again
 
 	memory   atomic.Int64 // bytes of bodies that are being read or passed on
@@ -49,7 +51,7 @@ func New(o Options) (*Spool, error) {
 	}
 	s := &Spool{
 		opts: o, log: o.Logger, openErr: errNotOpen,
-		opened: make(chan struct{}), broken: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		opened: make(chan struct{}), broken: make(chan error, 1), wake: make(chan struct{}, 1),
 	}
 	if s.limiter = rate.NewLimiter(rate.Inf, 1); o.Rate > 0 {
 		s.limiter = rate.NewLimiter(rate.Limit(o.Rate)/60, 1)
@@ -124,8 +126,9 @@ func (s *Spool) stayOpen(ctx context.Context) error {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-s.broken:
-				s.replaceStore(nil, ErrUnavailable)
+			case cause := <-s.broken:
+				s.log.Warn("the spool's file failed and is opened again", "dir", s.opts.Dir, "error", cause)
+				s.replaceStore(nil, cause)
 			}
 		}
 		if err := retry.Sleep(ctx, pause.Next()); err != nil {
@@ -176,7 +179,9 @@ func (s *Spool) replaceStore(st *store, err error) {
 	defer s.mu.Unlock()
 	if s.store != nil {
 		_ = s.store.close() // nothing waits to be written: each change was committed
+		s.closed, s.waited = time.Now(), s.store.now.Load().waiting
 		if s.store.damaged.Load() {
+			s.waited = 0
 			if failed := s.setAside(errDamaged); failed != nil {
 				err = failed
 			}
@@ -207,15 +212,18 @@ func (s *Spool) use(f func(*store) error) error {
 		s.store.damaged.Store(true)
 	}
 	select {
-	case s.broken <- struct{}{}:
+	case s.broken <- err:
 	default:
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
 }
 
+// awayOrder is how long what waits in a file that failed still comes before what is new.
+const awayOrder = 30 * time.Second
+
 // Empty reports whether nothing waits, so that a webhook can be passed on at once
 // without coming before others. Until the file was opened for the first time that is
-// not known.
+// not known. What waits in a file that cannot be opened for longer keeps nothing back.
 func (s *Spool) Empty() bool {
 	select {
 	case <-s.opened:
@@ -224,5 +232,8 @@ func (s *Spool) Empty() bool {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.store == nil || s.store.now.Load().waiting == 0
+	if s.store == nil {
+		return s.waited == 0 || time.Since(s.closed) > awayOrder
+	}
+	return s.store.now.Load().waiting == 0
 }
