@@ -193,6 +193,12 @@ func TestTwoBridgesInOneDirectory(t *testing.T) {
 // that went read-only: its descriptor is replaced by one that only reads.
 func breakFile(t *testing.T, path string) {
 	t.Helper()
+	replaceFile(t, path, path, os.O_RDONLY)
+}
+
+// replaceFile replaces the descriptor by which this process has a file open.
+func replaceFile(t *testing.T, path, by string, flags int) {
+	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Skip("needs /proc:", err)
@@ -205,7 +211,7 @@ func breakFile(t *testing.T, path string) {
 		if _, err := fmt.Sscan(entry.Name(), &fd); err != nil {
 			t.Fatal(err)
 		}
-		only, err := os.Open(path)
+		only, err := os.OpenFile(by, flags, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -338,5 +344,29 @@ func TestABurstSharesItsCommits(t *testing.T) {
 	}
 	if s := r.Stats(); s.Waiting != n+1 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestAFullDisk keeps nothing more, and what waits can be looked at all the while.
+func TestAFullDisk(t *testing.T) {
+	t.Parallel()
+	e := newEngine()
+	r := start(t, options(), e)
+	r.keep("a", "a1")
+	replaceFile(t, filepath.Join(r.dir, spool.FileName), "/dev/full", os.O_RDWR)
+	for range 5 {
+		if err := r.Keep(hook("a", "a2")); !errors.Is(err, spool.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("kept: %v", err)
+		}
+		if s := r.Stats(); !s.Open || s.Waiting != 1 || len(r.order(spool.Order{Do: spool.DoList}).Entries) != 1 {
+			t.Fatalf("%+v", s)
+		}
+	}
+	// What is sent meanwhile cannot be recorded, and is not sent again for that.
+	r.SetWell(true)
+	r.await("sent", e, func() bool { return e.bodies() == "a1" })
+	time.Sleep(50 * time.Millisecond) // time to do so
+	if got := e.bodies(); got != "a1" {
+		t.Errorf("sent: %s", got)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"chatbridge/internal/retry"
@@ -208,6 +210,11 @@ func (s *Spool) use(f func(*store) error) error {
 	if err == nil || errors.Is(err, ErrUnknown) {
 		return err
 	}
+	if noRoom(err) {
+		// Nothing of it was written, and the file is sound. Closed each time, it would never
+		// be open for long enough to be emptied.
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
 	if errors.Is(err, errDamaged) {
 		s.store.damaged.Store(true)
 	}
@@ -216,6 +223,13 @@ func (s *Spool) use(f func(*store) error) error {
 	default:
 	}
 	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// noRoom reports whether a write failed because the disk is full. A failed fsync is
+// another matter: what the file has is not known then.
+func noRoom(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Op == "write" && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
 // awayOrder is how long what waits in a file that failed still comes before what is new.
