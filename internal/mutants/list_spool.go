@@ -92,4 +92,14 @@ var webhooks = []Mutant{
 		File: "bridge/gateway/gateway.go", Package: "bridge/gateway", Tests: []string{"TestPathTricksAreNotKept"},
 		Old: "case g.keeps(r, path):", New: "case g.keeps(r, r.URL.Path):",
 	},
+	{
+		Name: "gateway: a body that nobody read stays in its connection", Why: "the next request of that connection breaks, or is read out of the body",
+		File: "bridge/gateway/http.go", Package: "bridge/gateway", Tests: []string{"TestBodiesThatNobodyReads", "TestWhoseWebhooksAreKept"},
+		Old: "return x.body != nil && x.body.ended.Load() == nil", New: "return false",
+	},
+	{
+		Name: "spool: a full disk closes the file each time", Why: "what waits is never sent as long as webhooks come in",
+		File: "bridge/gateway/spool/spool.go", Package: "bridge/gateway/spool", Tests: []string{"TestAFullDisk"},
+		Old: "	if noRoom(err) {", New: "	if noRoom(nil) {",
+	},
 }

@@ -358,6 +358,7 @@ func TestAFullDisk(t *testing.T) {
 		if err := r.Keep(hook("a", "a2")); !errors.Is(err, spool.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) {
 			t.Fatalf("kept: %v", err)
 		}
+		time.Sleep(20 * time.Millisecond) // in which it would be closed
 		if s := r.Stats(); !s.Open || s.Waiting != 1 || len(r.order(spool.Order{Do: spool.DoList}).Entries) != 1 {
 			t.Fatalf("%+v", s)
 		}
