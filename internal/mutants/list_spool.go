@@ -48,7 +48,7 @@ var webhooks = []Mutant{
 		Old: "if _, blocked := t.blocked[r.lane()]; blocked || t.taken[r.id] {", New: "if t.taken[r.id] {",
 	},
 	{
-		Name: "spool: a webhook that waits holds back everybody's", Why: "one that ChatEngine cannot digest stops all numbers for 25 minutes",
+		Name: "spool: a webhook that waits holds back everybody's", Why: "one that ChatEngine cannot digest stops all numbers for 19 minutes",
 		File: "bridge/gateway/spool/webhook.go", Package: "bridge/gateway/spool", Tests: []string{"TestOneSendersTroubleIsItsOwn", "TestTheInstanceNamesTheSender"},
 		Old: `return r.Path + "\x00" + r.Sender`, New: `return ""`,
 	},

@@ -41,7 +41,7 @@ func (v Verdict) Kept() bool { return v != Taken && v != Refused }
 
 const (
 	// maxFailures is after how many failures that may be its own doing a webhook is
-	// a dead letter: some 25 minutes.
+	// a dead letter: some 19 minutes.
 	maxFailures = 12
 	// firstPause doubles up to maxPause for a webhook's own failures, and up to
 	// maxAway where ChatEngine is away or busy.
