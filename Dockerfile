@@ -19,7 +19,8 @@ FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /out/bridge /bridge
 # Keeps how far changes were confirmed to the database (replay.state_file): give
-# it a volume, or a new container knows only what the database remembers.
+# it a volume, or a new container knows only what the database remembers. Webhooks
+# (spool.dir: /var/lib/chatbridge/spool) are lost with a container without one.
 COPY --from=build --chown=65534:65534 /out/state /var/lib/chatbridge
 ENV STATE_DIRECTORY=/var/lib/chatbridge
 # No name service in the image: the numbers of `nobody`. Nothing else is written,

@@ -17,7 +17,7 @@ func TestAdminOnAnAddressThatOthersReach(t *testing.T) {
 		}, env...))
 	}
 	const order = `{"mode":"hold-local"}`
-	open := start()
+	open := start("BRIDGE_SPOOL_DIR=" + t.TempDir() + "/open")
 	if code, body := open.askAdmin(http.MethodPost, "/gateway", "", order); code != http.StatusForbidden || !strings.Contains(body, "admin.token") {
 		t.Errorf("POST without a token: %d %s", code, body)
 	}
@@ -26,7 +26,19 @@ func TestAdminOnAnAddressThatOthersReach(t *testing.T) {
 			t.Errorf("GET %s where no token is set: %d", path, code)
 		}
 	}
-	secured := start("BRIDGE_ADMIN_TOKEN=" + token)
+	// The spool has messages: without a token it is not even listed.
+	const list = `{"do":"list"}`
+	if code, body := open.askAdmin(http.MethodPost, "/spool", "", list); code != http.StatusForbidden {
+		t.Errorf("the spool without a token: %d %s", code, body)
+	}
+	if code, body := open.getAdmin("/spool", ""); code != http.StatusMethodNotAllowed {
+		t.Errorf("GET /spool: %d %s", code, body)
+	}
+	secured := start("BRIDGE_ADMIN_TOKEN="+token, "BRIDGE_SPOOL_DIR="+t.TempDir()+"/secured")
+	secured.await("the spool", func() bool { s := secured.Snapshot(); return s.Spool != nil && s.Spool.Open })
+	if code, body := secured.askAdmin(http.MethodPost, "/spool", token, list); code != http.StatusOK || !strings.Contains(body, `"entries":[]`) {
+		t.Errorf("the spool with the token: %d %s", code, body)
+	}
 	for _, path := range []string{"/metrics", "/status", "/gateway", "/"} {
 		if code, _ := secured.getAdmin(path, ""); code != http.StatusUnauthorized {
 			t.Errorf("GET %s without the token: %d", path, code)

@@ -3,10 +3,13 @@ package bridge
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 
+	"chatbridge/bridge/access"
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/gateway/spool"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
@@ -45,6 +48,9 @@ func newGateway(cfg *configs.Config, server *api.Server, answers *rest.Handler, 
 	if answers != nil {
 		o.Rest = answers
 	}
+	if o.Webhooks, err = newWebhooks(cfg, log); err != nil {
+		return nil, err
+	}
 	g, err := gateway.New(o)
 	if err != nil {
 		return nil, err
@@ -61,4 +67,22 @@ func gatewayLimits(l configs.Limits, payload configs.Size) gateway.Limits {
 		HandshakesPerSecond: l.HandshakesPerSecond, HandshakesPerAddress: l.HandshakesPerAddress,
 		PacketsPerSecond: l.PacketsPerSecond, Payload: int64(payload), WriteTimeout: l.WriteTimeout,
 	}
+}
+
+// newWebhooks returns what keeps webhooks; the zero Webhooks without spool.dir.
+func newWebhooks(cfg *configs.Config, log *slog.Logger) (gateway.Webhooks, error) {
+	c := cfg.Spool
+	if c.Dir == "" {
+		return gateway.Webhooks{}, nil
+	}
+	s, err := spool.New(spool.Options{
+		Dir: c.Dir, MaxBytes: int64(c.MaxBytes), MaxAge: c.MaxAge, MaxBody: int64(c.MaxBody), BodyTimeout: c.BodyTimeout,
+		Rate: c.Rate, Timeout: c.Timeout, Logger: log,
+	})
+	if err != nil {
+		return gateway.Webhooks{}, err
+	}
+	return gateway.Webhooks{Spool: s, Paths: c.Paths, Admit: func(r *http.Request) bool {
+		return access.Addresses(c.Addresses).Allow(access.ClientAddr(r, cfg.Proxies.Trusted))
+	}}, nil
 }

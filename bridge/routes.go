@@ -45,6 +45,9 @@ func (d *Daemon) adminHandler() http.Handler {
 	}
 	if d.gateway != nil {
 		a.Gateway = d.gateway.Admin()
+		if s := d.gateway.Spool(); s != nil {
+			a.Spool = s.Admin()
+		}
 	}
 	return a.Handler()
 }

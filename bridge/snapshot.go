@@ -69,6 +69,10 @@ func (o *observer) snapshot() ops.Snapshot {
 	if o.gateway != nil {
 		g := o.gateway.Stats()
 		s.Gateway = &g
+		if kept := o.gateway.Spool(); kept != nil {
+			k := kept.Stats()
+			s.Spool = &k
+		}
 	}
 	if o.log != nil {
 		s.Log = o.log.Stats()

@@ -36,6 +36,7 @@ type Config struct {
 	Gateway  Gateway
 	REST     REST
 	Send     Send
+	Spool    Spool
 	Health   Health
 	Shutdown Shutdown
 	Log      Log
@@ -321,6 +322,23 @@ type SendToOutbox struct {
 	Message, Columns []string // name=value
 	Channel          string
 	Read             string // a statement; empty for none
+}
+
+// Spool keeps ChatEngine's webhooks while it cannot take them.
+type Spool struct {
+	// Dir is where; empty turns it off.
+	Dir string
+	// Paths are the webhooks', Addresses, where not empty, the only clients whose
+	// webhooks are kept.
+	Paths     []string
+	Addresses []netip.Prefix
+	// Rate is how many are sent in a minute; 0: no limit.
+	Rate        int
+	MaxBytes    Size
+	MaxAge      time.Duration
+	MaxBody     Size
+	BodyTimeout time.Duration
+	Timeout     time.Duration // of one attempt
 }
 
 // Health is what /readyz tolerates.

@@ -191,6 +191,11 @@ func (v *validation) timing() {
 		fmt.Sprintf("is less than limits.subscriptions (%d): a client that returns and subscribes to all of them at once would be cut off, again and again", c.Limits.Subscriptions), "at least limits.subscriptions")
 	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is set, and gateway.upstream is not", "gateway.upstream beside it")
+	v.refuse(c.Spool.Dir != "" && c.Gateway.Upstream == "", "spool.dir", "is set, and gateway.upstream is not", "gateway.upstream beside it")
+	v.refuse(c.Spool.MaxBody > c.Spool.MaxBytes, "spool.max_body", fmt.Sprintf("is more than spool.max_bytes (%s)", c.Spool.MaxBytes), "at most spool.max_bytes")
+	for _, path := range c.Spool.Paths {
+		v.refuse(path == c.Path || strings.HasPrefix(path, c.Path+"/"), "spool.paths", "has a path of the Socket.IO server", "the paths of webhooks alone")
+	}
 	v.refuse(c.Limits.QueueBytes < c.Limits.Payload, "limits.queue_bytes", fmt.Sprintf("is less than one packet of limits.payload (%s)", c.Limits.Payload), "at least limits.payload")
 }
 

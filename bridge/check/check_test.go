@@ -128,10 +128,10 @@ func TestEverythingRight(t *testing.T) {
 	t.Cleanup(engine.Close)
 	cert, key := certificate(t, time.Now().Add(90*24*time.Hour))
 	got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "SUPABASE_JWT_SECRET="+secret+"2", "BRIDGE_AUTH_JWKS_URL="+project.URL,
-		"CHATENGINE_URL="+engine.URL, "BRIDGE_TLS_CERT_FILE="+cert, "BRIDGE_TLS_KEY_FILE="+key, "BRIDGE_REPLAY_STATE_FILE="+filepath.Join(t.TempDir(), "state")))
+		"CHATENGINE_URL="+engine.URL, "BRIDGE_TLS_CERT_FILE="+cert, "BRIDGE_TLS_KEY_FILE="+key, "BRIDGE_REPLAY_STATE_FILE="+filepath.Join(t.TempDir(), "state"), "BRIDGE_SPOOL_DIR="+filepath.Join(t.TempDir(), "new", "spool")))
 	none(t, got, "fail")
 	expect(t, got, "ok config.valid", "ok mapping.valid", "ok server.wal_level", "ok connect.replication", "ok mapping.columns: every column", "ok publication.tables",
-		"ok auth.chatengine", "ok auth.supabase", "ok auth.jwks: publishes 1 keys", "ok auth.members", "ok listen.free", "ok tls.files", "ok replay.state_file", "ok gateway.upstream")
+		"ok auth.chatengine", "ok auth.supabase", "ok auth.jwks: publishes 1 keys", "ok auth.members", "ok listen.free", "ok tls.files", "ok replay.state_file", "ok spool.dir", "ok gateway.upstream")
 }
 
 func TestDatabaseMisses(t *testing.T) {
@@ -652,4 +652,15 @@ func freeAddress(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return addr
+}
+
+// TestSpoolThatCannotBe: webhooks could not be kept.
+func TestSpoolThatCannotBe(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := findings(t, load(t, "DATABASE_URL=postgres://127.0.0.1:1/nowhere", "CHATENGINE_URL=http://127.0.0.1:1", "BRIDGE_SPOOL_DIR="+file+"/spool"))
+	expect(t, got, "warn spool.dir: a directory that the bridge may write to")
 }

@@ -10,6 +10,7 @@
 // with a sid goes to whoever issued the sid. Every other path goes to
 // ChatEngine, whatever the state, but for what Options.Rest answers: that is answered by
 // it while the state is Local, and where ChatEngine fails a request that only reads.
+// Webhooks (Options.Webhooks) that ChatEngine cannot take are kept, and sent later.
 //
 // What clients' requests come to never decides the state: a client can make any
 // one of them fail. Only one without a body that opens a session says something of
@@ -40,6 +41,7 @@
 //	packetlimit.go     proxied WebSockets: how much a client may send
 //	http.go            proxied polls and all other requests
 //	rest.go            what the bridge answers of ChatEngine's REST interface
+//	webhooks.go        webhooks, which are kept while ChatEngine cannot take them
 //	forwardedheaders.go X-Forwarded-*, hop-by-hop headers
 //	sessions.go        ChatEngine's polling sessions, as far as they are known
 //	connections.go     what is proxied, to be closed from outside
@@ -47,6 +49,7 @@
 //	stats.go           counters
 //	handover/          brings clients that come to ChatEngine up to date
 //	frame/             WebSocket frames
+//	spool/             keeps webhooks on disk and sends them later
 //
 // # Lifecycle and concurrency
 //

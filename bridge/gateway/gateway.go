@@ -64,6 +64,7 @@ type Gateway struct {
 	sessions    sessions       // of ChatEngine's, by polling
 	connections connections    // what is proxied
 	reads       connections    // of REST, without an answer of ChatEngine's yet
+	webhooks    connections    // webhooks that are, and can be kept
 	serving     sync.WaitGroup // proxied WebSockets
 	ending      atomic.Bool    // Shutdown has begun
 }
@@ -109,6 +110,9 @@ func (g *Gateway) Run(ctx context.Context) error {
 	group.Go(func() error { return g.watchHealth(ctx) })
 	group.Go(func() error { return g.moveClients(ctx) })
 	group.Go(func() error { return g.handovers.Run(ctx) })
+	if s := g.opts.Webhooks.Spool; s != nil {
+		group.Go(func() error { return s.Run(ctx, g.deliver) })
+	}
 	err := group.Wait()
 	g.upstream.transport.CloseIdleConnections()
 	if errors.Is(err, context.Canceled) {
@@ -128,6 +132,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch sid := r.URL.Query().Get("sid"); {
 	case g.upstream.leaves(path):
 		g.refuse(w, r, refusePath)
+	case g.keeps(r, path):
+		g.serveWebhook(w, r)
 	case !access.Below(path, g.opts.Path) && g.State() == Local && g.answers(r):
 		g.count.restServed.Add(1)
 		g.opts.Rest.ServeHTTP(w, r)
@@ -194,6 +200,7 @@ func (g *Gateway) changed(before State, status Status) {
 	if status.State == Local && status.Mode == Auto {
 		g.count.handedOver.Add(uint64(g.connections.close(-1)))
 		g.reads.close(-1)
+		g.webhooks.close(-1)
 	}
 }
 
@@ -203,12 +210,16 @@ func (g *Gateway) changed(before State, status Status) {
 // does not close the bridge's own clients.
 func (g *Gateway) Shutdown(ctx context.Context, batch int, interval time.Duration) error {
 	g.ending.Store(true)
+	if s := g.opts.Webhooks.Spool; s != nil {
+		s.Stop()
+	}
 	defer g.upstream.transport.CloseIdleConnections()
 	var err error
 	for err == nil && g.connections.close(max(batch, 1)) > 0 {
 		err = retry.Sleep(ctx, interval)
 	}
 	g.connections.close(-1)
+	g.webhooks.close(-1)
 	g.serving.Wait() // every closed connection ends within the linger
 	return err
 }

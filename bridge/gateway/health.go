@@ -35,6 +35,7 @@ func (g *Gateway) probe(ctx context.Context) {
 		return
 	}
 	g.count.probes.Add(1)
+	defer g.tellSpool()
 	if err != nil {
 		g.count.probesFailed.Add(1)
 		decisive := errors.Is(err, errRefused) || errors.Is(err, errLoop) || g.monitor.suspected() && g.confirm(ctx)

@@ -179,11 +179,20 @@ func (x *exchange) fault(timeout bool) (refusal, bool) {
 	return refuseBody, true
 }
 
+// unread reports whether a body has not been read to its end as the answer begins.
+// Its connection must end then: Go's server, in full duplex, reads the rest when the
+// handler has returned, while it waits for the next request, and panics or takes the
+// one for the other.
+func (x *exchange) unread() bool { return x.body != nil && x.body.ended.Load() == nil }
+
 // checkAnswer inspects ChatEngine's answer before any of it is passed on.
 func (g *Gateway) checkAnswer(resp *http.Response) error {
 	x := exchangeOf(resp.Request.Context())
 	if x.opens == openSession && resp.StatusCode < 400 && x.in.Method != http.MethodOptions {
 		g.sessions.answered(x.in.URL.Query().Get("sid"))
+	}
+	if x.unread() {
+		resp.Header.Set("Connection", "close")
 	}
 	// The proxy would refuse it as well, and not close the connection.
 	if resp.StatusCode == http.StatusSwitchingProtocols && !strings.EqualFold(resp.Header.Get("Upgrade"), resp.Request.Header.Get("Upgrade")) {
@@ -256,6 +265,9 @@ func (g *Gateway) proxyFailed(w http.ResponseWriter, out *http.Request, err erro
 		g.count.restRescued.Add(1)
 		g.opts.Rest.ServeHTTP(w, x.in)
 		return
+	}
+	if x.unread() {
+		w.Header().Set("Connection", "close")
 	}
 	g.unavailable(w, x.in, err)
 }

@@ -91,6 +91,9 @@ type Options struct {
 	// they bring nothing.
 	Since func() string
 
+	// Webhooks are kept while ChatEngine is away, and where it fails one.
+	Webhooks Webhooks
+
 	// TrustedProxies are those whose X-Forwarded-* headers are passed on;
 	// anyone else's are replaced.
 	TrustedProxies []netip.Prefix
@@ -170,6 +173,11 @@ func (o Options) Validate() error {
 	}
 	if o.Batch < 1 {
 		fault("batch: %d must be at least 1", o.Batch)
+	}
+	for _, path := range o.Webhooks.Paths {
+		if !strings.HasPrefix(path, "/") || strings.HasPrefix(path, o.Path+"/") || path == o.Path {
+			fault("webhooks: the path %q must start with a slash and be none of the Socket.IO server's", path)
+		}
 	}
 	if o.CatchUp < 0 || o.CatchUp > 0 && (o.CatchUpWait <= 0 || o.CatchUpLate < o.CatchUpWait) {
 		fault("catch up: must not be negative, and needs a positive wait and a later end")

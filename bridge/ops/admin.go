@@ -10,6 +10,7 @@ import (
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/gateway/spool"
 	"chatbridge/internal/jsonscan"
 )
 
@@ -20,6 +21,8 @@ type Admin struct {
 	Readiness func() Readiness
 	// Gateway serves gateway.AdminPath; nil without a gateway.
 	Gateway http.Handler
+	// Spool serves spool.AdminPath; nil without one.
+	Spool http.Handler
 	// Token, where not empty, is asked for: as `Authorization: Bearer`, or as the
 	// password of any user, which browsers send. Without it the probes answer as
 	// on the public listener, and all else is refused.
@@ -30,8 +33,8 @@ type Admin struct {
 	Logger *slog.Logger
 }
 
-// Handler serves /metrics, /status, the console at /, the probes and the gateway's
-// mode, to those who may. On a loopback address it refuses requests for another host
+// Handler serves /metrics, /status, the console at /, the probes, the gateway's
+// mode and its spool, to those who may. On a loopback address it refuses requests for another host
 // name, see access.Loopback.
 func (a Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -44,6 +47,9 @@ func (a Admin) Handler() http.Handler {
 	Probes(mux, a.Readiness)
 	if a.Gateway != nil {
 		mux.Handle(gateway.AdminPath, a.Gateway)
+	}
+	if a.Spool != nil {
+		mux.Handle(spool.AdminPath, a.Spool)
 	}
 	return access.Loopback(a.authorize(mux))
 }

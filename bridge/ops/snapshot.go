@@ -7,6 +7,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/far"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/gateway/spool"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
@@ -54,8 +55,10 @@ type Snapshot struct {
 	DescriptorsRefused uint64
 	// Gateway is nil unless the bridge stands in front of ChatEngine.
 	Gateway *gateway.Stats
-	Log     logging.Stats
-	Reload  Reload
+	// Spool is nil unless webhooks are kept.
+	Spool  *spool.Stats
+	Log    logging.Stats
+	Reload Reload
 	// CertificateExpires is when the served TLS certificate does; zero
 	// without TLS.
 	CertificateExpires time.Time

@@ -75,6 +75,9 @@ func (s *Snapshot) status() object {
 	if s.Gateway != nil {
 		body = append(body, member{"gateway", s.Gateway.Status}, member{"gatewayRefused", above0(s.Gateway.Refused)})
 	}
+	if s.Spool != nil {
+		body = append(body, member{"spool", s.statusSpool()})
+	}
 	if len(s.Warnings) > 0 {
 		body = append(body, member{"warnings", s.Warnings})
 	}
@@ -299,5 +302,27 @@ func (s *Snapshot) statusRealtime() object {
 		{"reconcileError", unlessEmpty(r.Reconcile.Error)},
 		{"lastChangeAgeSeconds", age},
 		{"channels", channels},
+	}
+}
+
+// statusSpool is what is kept of the webhooks.
+func (s *Snapshot) statusSpool() object {
+	k := s.Spool
+	return object{
+		{"open", k.Open},
+		{"error", unlessEmpty(k.Error)},
+		{"waiting", k.Waiting},
+		{"dead", k.Dead},
+		{"bytes", k.Bytes},
+		{"maxBytes", k.MaxBytes},
+		{"oldestAgeSeconds", k.OldestAge.Seconds()},
+		{"kept", k.Kept},
+		{"replayed", k.Replayed},
+		{"died", k.Died},
+		{"dropped", k.Dropped},
+		{"attempts", k.Attempts},
+		{"failed", k.Failed},
+		{"refused", above0(k.Refused)},
+		{"setAside", k.SetAside},
 	}
 }

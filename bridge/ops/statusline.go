@@ -24,6 +24,12 @@ func (s *Snapshot) line() string {
 	if s.Gateway != nil {
 		fmt.Fprintf(&b, "; gateway %s: %s", s.Gateway.Status.State, s.Gateway.Status.Reason)
 	}
+	if k := s.Spool; k != nil && (!k.Open || k.Waiting+k.Dead > 0) {
+		fmt.Fprintf(&b, "; %d webhooks kept, %d of them dead letters", k.Waiting+k.Dead, k.Dead)
+		if !k.Open {
+			b.WriteString(" (the spool is not available)")
+		}
+	}
 	if !h.Flowing && h.Reason != "" {
 		fmt.Fprintf(&b, "; %s", h.Reason)
 	}

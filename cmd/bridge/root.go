@@ -43,7 +43,7 @@ and loses no event.`,
 
 // commands make the sub-commands, in the order in which help lists them.
 var commands = []func(streams) *cobra.Command{
-	newServe, newDemo, newCheck, newSetup, newGateway, newHealthcheck, newToken, newTail, newMap, newVersion,
+	newServe, newDemo, newCheck, newSetup, newGateway, newSpool, newHealthcheck, newToken, newTail, newMap, newVersion,
 }
 
 // noCommand returns a usage error where the first argument is not a command.

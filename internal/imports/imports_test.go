@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 	"bridge/gateway":          {"bridge/gateway/...", "bridge/access"},
 	"bridge/gateway/handover": {"bridge/gateway/frame"},
 	"bridge/gateway/frame":    {},
+	"bridge/gateway/spool":    {},
 	"bridge/access":           {},
 	// No source but its vocabulary, no configuration.
 	"bridge/api": {
