@@ -101,7 +101,7 @@ type validation struct {
 // need demands a value.
 func (v *validation) need(present bool, key, reason, remedy string) {
 	if !present && !v.failed[key] {
-		v.out = append(v.out, Problem{Key: key, Reason: reason, Accepted: remedy})
+		v.out = append(v.out, v.config.unset(key, reason, remedy))
 	}
 }
 

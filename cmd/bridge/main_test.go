@@ -50,6 +50,7 @@ func cli(t *testing.T, in string, args ...string) (code int, out, errs string) {
 // clean removes the settings of the machine from the environment.
 func clean(t *testing.T) {
 	t.Helper()
+	t.Setenv("SYSTEMD_UNIT_PATH", t.TempDir())
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		if strings.HasPrefix(name, "BRIDGE_") || regexp.MustCompile(`^(DATABASE_URL|SUPABASE_.*|CHATENGINE_.*|REDIS_URL|PORT)$`).MatchString(name) {
