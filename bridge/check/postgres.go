@@ -30,6 +30,7 @@ func (r *run) postgres(ctx context.Context) {
 	defer cancel()
 	var report provision.Report
 	want, err := requirements.Read(bounded, conn, r.cfg, r.spec)
+	want.Check, want.Creates = true, pg.Create == configs.CreateAuto
 	if err == nil {
 		report, err = provision.Inspect(bounded, conn, want)
 	}

@@ -15,6 +15,7 @@ var allowed = map[string][]string{
 	"internal/jsonscan":        {},
 	"internal/retry":           {},
 	"internal/sqlquote":        {},
+	"internal/rowsecurity":     {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -80,7 +81,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/clientkey"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/clientkey"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {
