@@ -136,7 +136,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	c := s.cfg.Source.Postgres
 	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
-		if f := provision.Connect(err); f.ID == "connect.parameter" {
+		if f := provision.Connect(err); f.ID == "connect.parameter" || f.ID == "connect.pooler" {
 			return &SetupError{Findings: []provision.Finding{f}}
 		}
 		return err

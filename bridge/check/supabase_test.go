@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,7 +22,6 @@ import (
 	"chatbridge/bridge/check"
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
-	"chatbridge/internal/ports"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
@@ -242,6 +240,48 @@ func TestSupabase(t *testing.T) {
 	if found := check.Run(t.Context(), c); !contains(found, provision.Warn, "slot.older") {
 		t.Errorf("a slot that cannot be read is not found: %v", found)
 	}
+
+	t.Run("TLS", func(t *testing.T) { p.checkTLS(t) })
+}
+
+// checkTLS: what fails at TLS is told as that, and never as a wrong password.
+func (p *supabase) checkTLS(t *testing.T) {
+	connects := func(address, want string) {
+		t.Helper()
+		found := check.Run(t.Context(), load(t, "DATABASE_URL="+address))
+		var got []string
+		for _, f := range found {
+			if strings.HasPrefix(f.ID, "connect.") {
+				got = append(got, f.Level.String()+" "+f.ID+": "+f.What+" -> "+f.Fix)
+			}
+		}
+		if len(got) != 1 || !strings.HasPrefix(got[0], want[:strings.Index(want, ":")]) || !strings.Contains(got[0], want[strings.Index(want, ":")+2:]) {
+			t.Errorf("%s: %q, want %s", mustParse(t, address).RawQuery, got, want)
+		}
+	}
+	connects(p.as(t, owner, "sslmode=disable"), "fail connect.tls: sslmode=require")
+	connects(p.as(t, owner, "sslmode=verify-full"), "fail connect.tls: sslrootcert=")
+	connects(strings.Replace(p.owner, "127.0.0.1", "localhost", 1), "fail connect.tls: sslmode=verify-ca")
+	connects(strings.Replace(p.owner, "topsecret", "wrong", 1), "fail connect.password: check user and password")
+	data := filepath.Join(p.cluster.Dir(), "data")
+	expired := serverCertificate(t, data, time.Now().Add(-time.Minute))
+	old := p.owner
+	p.owner = p.as(t, owner, "sslmode=verify-full&sslrootcert="+expired)
+	if err := pgtest.Exec(t.Context(), p.admin, `select pg_reload_conf()`); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for pgtest.Exec(t.Context(), old) == nil && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	connects(p.owner, "fail connect.tls: renew it at the server")
+	if err := pgtest.Exec(t.Context(), p.admin, `alter system set ssl = off`, `select pg_reload_conf()`); err != nil {
+		t.Fatal(err)
+	}
+	for !strings.Contains(fmt.Sprint(pgtest.Exec(t.Context(), p.owner)), "refused TLS") && time.Now().Before(deadline) {
+		time.Sleep(5 * time.Millisecond)
+	}
+	connects(p.owner, "fail connect.tls: sslmode=disable")
 }
 
 func contains(found []check.Finding, level provision.Level, id string) bool {
@@ -256,71 +296,10 @@ func contains(found []check.Finding, level provision.Level, id string) bool {
 // checkPooler: look-ups through a pooler in transaction mode find nothing wrong, and
 // the pooler's address for the stream is named as what it is.
 func (p *supabase) checkPooler(t *testing.T) {
-	pooler := p.pooler(t)
+	pooler := pgtest.Pooler(t, p.owner)
 	silent(t, "look-ups through the pooler", check.Run(t.Context(), load(t, "DATABASE_URL="+p.owner, "BRIDGE_LOOKUP_URL="+pooler, "SUPABASE_JWT_SECRET="+secret+"2")), contactsOffer)
 	found := check.Run(t.Context(), load(t, "DATABASE_URL="+pooler))
 	if !contains(found, provision.Fail, "connect.pooler") {
 		t.Errorf("the pooler is not recognised: %v", found)
-	}
-}
-
-// pooler starts PgBouncer in transaction mode and returns its address.
-func (p *supabase) pooler(t *testing.T) string {
-	t.Helper()
-	program, err := exec.LookPath("pgbouncer")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/pgbouncer"); err != nil {
-			t.Skip("no pgbouncer: scripts/prepare pgbouncer installs it")
-		}
-	}
-	dir := t.TempDir()
-	address, err := ports.Free()
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(address)
-	db := mustParse(t, p.owner)
-	config := fmt.Sprintf("[databases]\n* = host=127.0.0.1 port=%s\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %s\nunix_socket_dir =\nauth_type = plain\nauth_file = %s/users\npool_mode = transaction\nserver_tls_sslmode = require\nignore_startup_parameters =\n", db.Port(), port, dir)
-	for name, text := range map[string]string{"pgbouncer.ini": config, "users": fmt.Sprintf("%q \"topsecret\"\n", owner)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	args := []string{filepath.Join(dir, "pgbouncer.ini")}
-	if os.Getuid() == 0 { // it does not run as root
-		args = append([]string{"-u", "nobody"}, args...)
-		for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
-			if err := os.Chmod(d, 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	output := &strings.Builder{}
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() { defer close(ended); _ = cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill(); <-ended })
-	u := *db
-	u.Host, u.RawQuery = address, "sslmode=disable"
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		conn, err := net.Dial("tcp", u.Host)
-		if err == nil {
-			_ = conn.Close()
-			return u.String()
-		}
-		select {
-		case <-ended:
-			t.Fatalf("pgbouncer ended: %s", output)
-		default:
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		time.Sleep(5 * time.Millisecond)
 	}
 }

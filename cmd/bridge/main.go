@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 
+	"chatbridge/bridge"
 	"chatbridge/configs"
 )
 
@@ -59,7 +60,11 @@ func run(ctx context.Context, args []string, std streams) int {
 	if errors.As(err, &exit) {
 		return exit.code
 	}
-	fmt.Fprintln(std.err, "bridge: "+err.Error())
+	// On a screen once more, because there it is read as it is; a log has it once.
+	var logged *bridge.LoggedError
+	if !errors.As(err, &logged) || isTerminal(std.err) {
+		fmt.Fprintln(std.err, "bridge: "+err.Error())
+	}
 	var usage *usageError
 	if errors.As(err, &usage) {
 		fmt.Fprintf(std.err, "Run '%s --help' for how it is used.\n", cmd.CommandPath())

@@ -63,7 +63,7 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	}
 	daemon, err := bridge.New(config, bridge.Options{Build: build(), Memory: memory, Log: log, Listeners: inherited})
 	if err != nil {
-		return err
+		return &configurationError{err}
 	}
 	if err := daemon.Listen(); err != nil {
 		daemon.Close()
