@@ -486,7 +486,18 @@ func TestFittingPreset(t *testing.T) {
 			t.Parallel()
 			url := pgtest.DB(t, c.schema, c.move)
 			settings := []string{"DATABASE_URL=" + url, "BRIDGE_SOURCE_POSTGRES_SLOT=" + slot(t), "BRIDGE_MAPPING_PRESET=" + c.configured}
-			f, named := findings(t, load(t, settings...))["warn mapping.preset"]
+			before := findings(t, load(t, settings...))
+			f, refused := before["fail mapping.preset"]
+			named := refused
+			if !refused {
+				f, named = before["warn mapping.preset"]
+			}
+			for id, other := range before {
+				// The cause, and nothing that follows from it.
+				if refused && !strings.HasPrefix(id, "ok ") && !strings.Contains(id, " server.") && !strings.Contains(id, " role.superuser") && other.ID != f.ID {
+					t.Errorf("beside the cause: %+v", other)
+				}
+			}
 			if named != (c.want != "") || !strings.HasPrefix(f.Fix, c.want) {
 				t.Fatalf("want %q: %+v", c.want, f)
 			}
@@ -504,10 +515,23 @@ func TestFittingPreset(t *testing.T) {
 			}
 			got := findings(t, load(t, settings...))
 			expect(t, got, "ok mapping.columns", "ok mapping.keys")
-			if f, still := got["warn mapping.preset"]; still {
-				t.Errorf("still: %+v", f)
-			}
+			none(t, got, "warn mapping.preset", "fail mapping.preset")
 		})
+	}
+}
+
+// TestTypoInMappingFile: a fault of one's own mapping file is told as that.
+func TestTypoInMappingFile(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM)
+	file := filepath.Join(t.TempDir(), "mapping.yaml")
+	for _, text := range []string{"message: {key: idd}\n", "message: {table: public.mesages}\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_MAPPING_FILE="+file))
+		expect(t, got, "fail mapping.columns")
+		none(t, got, "warn mapping.preset", "fail mapping.preset")
 	}
 }
 

@@ -6,7 +6,6 @@
 //	lookups.go     the questions of look-ups, asked as they are later
 //	invented.go    an invented message through the mapping
 //	uniquekeys.go  whether the mapping's keys are unique
-//	fitting.go     the preset that fits the tables, where the configured one does not
 //	generated.go   mapped columns that Postgres generates and does not send
 //	realtime.go    Supabase Realtime, readback.go the reader of what it loses, and
 //	               postgrest.go the tables that are looked up there

@@ -45,6 +45,7 @@ func TestWhatStaysWrongEndsWith2(t *testing.T) {
 		"a certificate of another's key": {map[string]string{"BRIDGE_TLS_CERT_FILE": cert, "BRIDGE_TLS_KEY_FILE": key}, "does not match"},
 		"no such mapping":                {map[string]string{"BRIDGE_MAPPING_FILE": "/does/not/exist"}, "no such file"},
 		"not an address of this machine": {map[string]string{"BRIDGE_LISTEN": "192.0.2.1:80"}, "an address of this machine"},
+		"a preset that does not fit":     {map[string]string{"DATABASE_URL": pgtest.On(t, cluster, schemas.Chatwoot)}, "mapping.preset: chatwoot"},
 		"a pooler's address":             {map[string]string{"DATABASE_URL": ""}, "direct address"},
 	} {
 		t.Run(name, func(t *testing.T) {
