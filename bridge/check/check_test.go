@@ -131,7 +131,7 @@ func TestEverythingRight(t *testing.T) {
 		"CHATENGINE_URL="+engine.URL, "BRIDGE_TLS_CERT_FILE="+cert, "BRIDGE_TLS_KEY_FILE="+key, "BRIDGE_REPLAY_STATE_FILE="+filepath.Join(t.TempDir(), "state")))
 	none(t, got, "fail")
 	expect(t, got, "ok config.valid", "ok mapping.valid", "ok server.wal_level", "ok connect.replication", "ok mapping.columns: every column", "ok publication.tables",
-		"ok auth.chatengine", "ok auth.supabase", "ok auth.jwks: publishes 1 keys", "ok auth.members", "ok listen.free", "ok tls.files", "ok replay.state_file", "ok gateway.upstream")
+		"ok auth.chatengine", "ok auth.supabase", "ok auth.jwks: publishes 1 key", "ok auth.members", "ok listen.free", "ok tls.files", "ok replay.state_file", "ok gateway.upstream")
 }
 
 func TestDatabaseMisses(t *testing.T) {
@@ -606,8 +606,12 @@ func TestLookupsAsTheRole(t *testing.T) {
 	if _, warned := got["warn lookup.columns"]; warned {
 		t.Errorf("still warned of columns: %+v", got)
 	}
-	if err := pgtest.Exec(t.Context(), dsn, got["fail lookup.questions"].Fix); err != nil {
-		t.Fatal(err)
+	for _, f := range check.Run(t.Context(), c) { // the first of them has the GRANTs
+		if f.ID == "lookup.questions" {
+			if err := pgtest.Exec(t.Context(), dsn, f.Fix); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	got = findings(t, c)
 	expect(t, got, "ok lookup.questions", "ok mapping.invented")

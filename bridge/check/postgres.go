@@ -109,9 +109,13 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	if err == nil {
 		typeOf, unread := provision.ColumnTypes(ctx, conn)
 		err = r.spec.CheckTypes(typeOf)
+		never := r.spec.CheckConditions(typeOf)
 		if unread() != nil {
 			r.fail("mapping.columns", "", "the columns' types could not be read: "+unread().Error(), "", "try again")
 			return
+		}
+		for _, p := range never {
+			r.warn("mapping.conditions", "", p.String(), "rows are shown or left out as nobody means it", "correct the condition in mapping.file")
 		}
 	}
 	const fix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"

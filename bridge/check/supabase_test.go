@@ -303,3 +303,32 @@ func (p *supabase) checkPooler(t *testing.T) {
 		t.Errorf("the pooler is not recognised: %v", found)
 	}
 }
+
+// TestGrantsAreSaidOnce: several findings can want the same GRANT; it is printed with the
+// first of them.
+func TestGrantsAreSaidOnce(t *testing.T) {
+	t.Parallel()
+	admin := pgtest.DB(t, schemas.CRM, publish, "create role check_granted login replication password 'topsecret'")
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.Background(), admin, "drop owned by check_granted", "drop role check_granted")
+	})
+	u := mustParse(t, admin)
+	u.User = url.UserPassword("check_granted", "topsecret")
+	found := check.Run(t.Context(), load(t, "DATABASE_URL="+u.String(), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+	said := map[string]int{}
+	for _, f := range found {
+		for statement := range strings.SplitSeq(f.Fix, ";") {
+			if statement = strings.TrimSpace(statement); strings.HasPrefix(statement, "GRANT ") {
+				said[statement]++
+			}
+		}
+	}
+	if len(said) < 4 || !contains(found, provision.Fail, "role.select") || !contains(found, provision.Fail, "lookup.questions") {
+		t.Errorf("too little is found: %v", found)
+	}
+	for statement, times := range said {
+		if times > 1 {
+			t.Errorf("%d times: %s", times, statement)
+		}
+	}
+}

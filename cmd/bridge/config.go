@@ -17,6 +17,10 @@ from the files that its LoadCredential= names. Only root can read these.`
 func addConfigFlags(cmd *cobra.Command) {
 	cmd.Flags().StringP("config", "c", "", "the configuration `file` (default $"+configs.ConfigEnv+", else none)")
 	configs.AddFlags(cmd.Flags())
+	for key, words := range configs.Choices() {
+		// The flag is there, and has no other completion.
+		_ = cmd.RegisterFlagCompletionFunc(key, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
 	cmd.Flags().SortFlags = false
 }
 

@@ -137,6 +137,14 @@ func TestToken(t *testing.T) {
 // each subscriber.
 func server(t *testing.T) string {
 	t.Helper()
+	s := unstarted(t)
+	s.Start()
+	return s.URL
+}
+
+// unstarted is server before it listens.
+func unstarted(t *testing.T) *httptest.Server {
+	t.Helper()
 	o := socketio.DefaultOptions()
 	o.Path = "/api/ws"
 	s, err := socketio.New(o)
@@ -162,7 +170,7 @@ func server(t *testing.T) string {
 			_ = socket.Send(socketio.NewEvent("/", packet[0], []byte(packet[1])))
 		}
 	})
-	h := httptest.NewServer(s)
+	h := httptest.NewUnstartedServer(s)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -172,7 +180,7 @@ func server(t *testing.T) string {
 		h.Close()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
-	return h.URL
+	return h
 }
 
 // tailUntil runs `bridge tail` until the output contains want, then interrupts it.

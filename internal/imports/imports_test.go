@@ -16,6 +16,7 @@ var allowed = map[string][]string{
 	"internal/retry":           {},
 	"internal/sqlquote":        {},
 	"internal/rowsecurity":     {},
+	"internal/plural":          {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -81,7 +82,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/clientkey"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {
