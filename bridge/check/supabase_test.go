@@ -225,7 +225,11 @@ func TestSupabase(t *testing.T) {
 
 	plan := func(r provision.Report, _ provision.Want) []provision.Statement { return provision.Plan(r) }
 	p.prepare(t, c, p.owner, plan)
-	silent(t, "after setup", check.Run(t.Context(), c), contactsOffer)
+	found := check.Run(t.Context(), c)
+	silent(t, "after setup", found, contactsOffer)
+	if !contains(found, provision.OK, "slot.unread") {
+		t.Errorf("the slot that nobody reads is not listed: %v", found)
+	}
 	silent(t, "after setup, as the role of setup --role", check.Run(t.Context(), asRole), contactsOffer)
 
 	t.Run("pooler", func(t *testing.T) { p.checkPooler(t) })
