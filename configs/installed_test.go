@@ -59,17 +59,22 @@ func TestInstalled(t *testing.T) {
 			t.Errorf("the origin is %s", from)
 		}
 	}
+	// systemd names the directory to a reload's check, and puts nothing there.
+	if c := load(t, configs.Sources{Env: append(env, "CREDENTIALS_DIRECTORY="+t.TempDir()), Installed: true}); c.Source.Postgres.URL == "" {
+		t.Error("the check of a reload has no secrets")
+	}
 	// What is given nearer counts.
 	c := load(t, configs.Sources{Env: append(env, "DATABASE_URL=postgres://other/db", "PORT=99"), Installed: true})
 	if c.Source.Postgres.URL != "postgres://other/db" || c.Listen != ":99" {
 		t.Errorf("%s, %s", c.Source.Postgres.URL, c.Listen)
 	}
 	// Another file is another bridge's, and the daemon has its secrets from systemd.
+	put(t, dir, "credentials/auth.supabase_secret", "its own")
 	put(t, dir, "other.yaml", "listen: 127.0.0.1:0\n")
 	for name, s := range map[string]configs.Sources{
 		"another file":      {File: filepath.Join(dir, "other.yaml"), Env: env, Installed: true},
 		"the daemon":        {File: filepath.Join(dir, "bridge.yaml"), Env: env},
-		"in the service":    {Env: append(env, "CREDENTIALS_DIRECTORY="+t.TempDir()), Installed: true},
+		"in the service":    {Env: append(env, "CREDENTIALS_DIRECTORY="+filepath.Join(dir, "credentials")), Installed: true},
 		"nothing installed": {Env: []string{"SYSTEMD_UNIT_PATH=" + t.TempDir()}, Installed: true},
 	} {
 		if c := load(t, s); c.Source.Postgres.URL != "" || len(c.Auth.ChatEngineSecrets) != 0 || c.SocketActivated() {

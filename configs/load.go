@@ -48,7 +48,9 @@ func Load(s Sources) (*Config, error) {
 	env := variables(s.Env)
 	l := newLoader()
 	var in installation
-	if s.Installed && env["CREDENTIALS_DIRECTORY"] == "" {
+	credentials, unreadable := readCredentials(env["CREDENTIALS_DIRECTORY"], l.config.fields)
+	// A reload's check has the variable, and nothing is there.
+	if s.Installed && len(credentials)+len(unreadable) == 0 {
 		in = installed(env)
 		if s.File == "" && exists(in.file) {
 			s.File = in.file
@@ -58,7 +60,7 @@ func Load(s Sources) (*Config, error) {
 		}
 	}
 	l.readFile(s.File)
-	l.merge(readCredentials(env["CREDENTIALS_DIRECTORY"], l.config.fields))
+	l.merge(credentials, unreadable)
 	l.merge(l.readInstalled(in))
 	l.merge(readEnvironment(env, l.names, l.warn))
 	l.bindFlags(s.Flags)

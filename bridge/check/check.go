@@ -39,6 +39,16 @@ func Run(ctx context.Context, cfg *configs.Config) []Finding {
 	return r.findings
 }
 
+// Offline inspects what needs no connection: what keeps a reload from being taken over,
+// or the bridge from starting at all.
+func Offline(ctx context.Context, cfg *configs.Config) []Finding {
+	r := &run{cfg: cfg}
+	r.configuration()
+	r.mapping(ctx)
+	r.certificate(ctx)
+	return r.findings
+}
+
 // Configuration returns the findings for an error of configs.Load, one for any
 // other error.
 func Configuration(err error) []Finding {

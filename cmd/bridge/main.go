@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"chatbridge/bridge"
-	"chatbridge/configs"
 )
 
 // The exit codes.
@@ -65,20 +64,13 @@ func run(ctx context.Context, args []string, std streams) int {
 	if !errors.As(err, &logged) || isTerminal(std.err) {
 		fmt.Fprintln(std.err, "bridge: "+err.Error())
 	}
-	var usage *usageError
-	if errors.As(err, &usage) {
+	if errors.As(err, new(*usageError)) {
 		fmt.Fprintf(std.err, "Run '%s --help' for how it is used.\n", cmd.CommandPath())
-		return exitUsage
 	}
-	var config *configs.Error
-	if errors.As(err, &config) {
-		return exitUsage
+	if cmd.Name() == "serve" {
+		stayWhileWrong(ctx, err)
 	}
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return exitFailed
+	return exitCode(err)
 }
 
 // usageError is wrong usage: an unknown command or flag, a missing argument.
