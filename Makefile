@@ -25,7 +25,7 @@ build: ## build bin/bridge
 
 .PHONY: test
 test: ## run all tests with the race detector (PACKAGES=./demo for some)
-	@scripts/prepare go gcc postgres node chromium nginx haproxy caddy prometheus systemd python-socketio
+	@scripts/prepare go gcc postgres node chromium nginx haproxy caddy pgbouncer prometheus systemd python-socketio
 	@scripts/test
 
 .PHONY: bare

@@ -88,7 +88,23 @@ func (c *certificate) load() error {
 		return fmt.Errorf("load tls.cert_file %s and tls.key_file %s: %w", c.certFile, c.keyFile, err)
 	}
 	c.current, c.stamp = &pair, stamp
+	c.noteExpiry(time.Now())
 	return nil
+}
+
+// expiresSoon is the time before a certificate's end from which on it is warned of.
+const expiresSoon = 14 * 24 * time.Hour
+
+// noteExpiry says of a certificate that was loaded that it is no good, or not for long.
+func (c *certificate) noteExpiry(now time.Time) {
+	const remedy = "renew it: the bridge reads changed files by itself"
+	switch until := leafExpiry(c.current); {
+	case until.IsZero():
+	case !now.Before(until):
+		c.log.Error("the TLS certificate has expired, and no client connects", "cert_file", c.certFile, "expired", until.UTC(), "remedy", remedy)
+	case until.Sub(now) < expiresSoon:
+		c.log.Warn("the TLS certificate expires soon", "cert_file", c.certFile, "expires", until.UTC(), "remedy", remedy)
+	}
 }
 
 // adopt makes the files and the certificate of other those of c.

@@ -118,11 +118,26 @@ func (d *Daemon) Run(ctx context.Context) error {
 		<-followed
 	})
 	stopServing()
-	err := group.Wait()
+	err := ignoreCanceled(group.Wait())
 	d.Close()
+	if err != nil {
+		d.log.Error("a part of the bridge failed", "error", err)
+	}
 	d.log.Info("ended")
-	return errors.Join(cause, ignoreCanceled(err))
+	if err = errors.Join(cause, err); err != nil {
+		return &LoggedError{err}
+	}
+	return nil
 }
+
+// LoggedError is an error that the log has already.
+type LoggedError struct{ Err error }
+
+// Error returns that of Err.
+func (e *LoggedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *LoggedError) Unwrap() error { return e.Err }
 
 // refuseLoop returns an error where ChatEngine's address is one at which this
 // bridge listens: it would pass requests on to itself. What leads back by another

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/bridge/logging"
 	"chatbridge/socketio/engineio"
 )
 
@@ -41,7 +42,7 @@ func newHTTPServer(ln net.Listener, h http.Handler, bound *descriptors, log *slo
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          logging.Library(log, slog.LevelDebug),
 		ConnState:         s.track,
 	}
 	s.ConnContext = engineio.ConnContext

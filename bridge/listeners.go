@@ -100,5 +100,14 @@ func (e *ListenError) Error() string {
 	return fmt.Sprintf("%s = %q: %v: %s", e.Key, e.Address, e.Err, remedy)
 }
 
+// ExitCode is 2, a wrong configuration, but for an address that somebody else has, who
+// may leave it.
+func (e *ListenError) ExitCode() int {
+	if errors.Is(e.Err, syscall.EADDRINUSE) {
+		return 1
+	}
+	return 2
+}
+
 // Unwrap returns the system's error.
 func (e *ListenError) Unwrap() error { return e.Err }

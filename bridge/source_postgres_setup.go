@@ -136,7 +136,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	c := s.cfg.Source.Postgres
 	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
-		if f := provision.Connect(err); f.ID == "connect.parameter" {
+		if f := provision.Connect(err); f.ID == "connect.parameter" || f.ID == "connect.pooler" {
 			return &SetupError{Findings: []provision.Finding{f}}
 		}
 		return err
@@ -161,6 +161,9 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 		return err
 	}
 	if failed := s.lasting(report.Failures()); len(failed) > 0 {
+		if f, found := s.fitting(ctx, conn); found {
+			failed = []provision.Finding{f}
+		}
 		return &SetupError{Findings: failed}
 	}
 	s.accepted.narrowed = report.Narrowed()
@@ -262,6 +265,13 @@ func (s *postgresSource) isReference(table string) bool {
 	return slices.ContainsFunc(s.spec.Tables(), func(t mapping.Table) bool { return !t.Stream && t.Schema+"."+t.Name == table })
 }
 
+// fitting is the preset that fits the tables where that of the configuration keeps the
+// bridge from starting.
+func (s *postgresSource) fitting(ctx context.Context, conn *pgx.Conn) (provision.Finding, bool) {
+	f, found, err := requirements.Fitting(ctx, conn, s.cfg.Mapping, s.spec)
+	return f, found && err == nil && f.Level == provision.Fail
+}
+
 // checkColumns checks the mapping against the real columns. What is missing leaves
 // a member out of the events, which is said in the log and in /status.
 func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error {
@@ -282,6 +292,9 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 		}
 	}
 	if err != nil {
+		if f, found := s.fitting(ctx, conn); found {
+			return &SetupError{Findings: []provision.Finding{f}}
+		}
 		return &SetupError{Err: err}
 	}
 	s.accepted.problems = map[string]bool{}

@@ -101,12 +101,35 @@ func baseURL(s string) error {
 	return nil
 }
 
+// projectURL wants the address of a Supabase project, without the path of one of its
+// services, which are found below it, and not that of the dashboard.
+func projectURL(s string) error {
+	if err := baseURL(s); err != nil {
+		return err
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return errors.New("is not a URL")
+	}
+	if i := strings.Index(u.Path, "/v1"); i >= 0 {
+		return fmt.Errorf("is the address of one of the project's services: leave %s out", quote(strings.TrimRight(u.Path, "/")))
+	}
+	if host := u.Hostname(); host == "supabase.com" || host == "app.supabase.com" || strings.HasPrefix(host, "db.") && strings.HasSuffix(host, ".supabase.co") {
+		return errors.New("is not the project's address but its dashboard's or its database's")
+	}
+	return nil
+}
+
 func jwksURL(s string) error {
 	if s == none {
 		return nil
 	}
 	return webURL(s)
 }
+
+// pageless are schemes that no Origin header has. Those of applications, such as
+// capacitor and tauri, are any others.
+var pageless = map[string]bool{"javascript": true, "data": true, "vbscript": true, "blob": true, "about": true, "file": true, "ws": true, "wss": true, "ftp": true, "mailto": true, "postgres": true, "postgresql": true}
 
 // origin checks what cors.origins accepts. An Origin header never has a path,
 // and a trailing slash is the usual mistake.
@@ -122,6 +145,8 @@ func origin(s string) error {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("is not an origin")
+	case pageless[strings.ToLower(u.Scheme)]:
+		return fmt.Errorf("has the scheme %s, under which no page is: https or http", quote(u.Scheme))
 	case u.Path != "":
 		return errors.New("has a path or a trailing slash, which no Origin header has")
 	case strings.Contains(u.Host, "*"):

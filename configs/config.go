@@ -45,6 +45,10 @@ type Config struct {
 	origins  map[string]Origin
 	fields   []*field
 	warnings []string
+	// unread are the files of secrets that only root may read, by key.
+	unread map[string]string
+	// socket: systemd holds the public address.
+	socket bool
 }
 
 // TLS names the files of the public listener's certificate; both or none.

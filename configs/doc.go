@@ -31,6 +31,7 @@
 //     checked, sizes in bytes
 //   - load.go: Sources, Load, merging of layers, derived settings
 //   - file.go, environment.go, flags.go: the layers; unknown names
+//   - installed.go: what an installed bridge.service gives the commands beside it
 //   - secret.go: types that print masked, secrets from files and credentials
 //   - dsnparameters.go: the parameters of a database's address: whose they are
 //   - validate.go: Problem and Error, what `serve` needs, Warnings

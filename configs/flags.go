@@ -25,6 +25,18 @@ func AddFlags(fs *pflag.FlagSet) {
 	}
 }
 
+// Choices returns the values of the settings that have a few words for values, by key,
+// for the completion of flags.
+func Choices() map[string][]string {
+	choices := map[string][]string{}
+	for _, f := range new(Config).settings() {
+		if len(f.words) > 0 && !f.secret {
+			choices[f.key] = f.words
+		}
+	}
+	return choices
+}
+
 // flagValue keeps the text; Load parses it as it parses every other layer's.
 type flagValue struct{ kind, text string }
 

@@ -19,10 +19,12 @@ import (
 type kind struct {
 	name    string // for the flags' help, such as duration
 	accepts string
-	secret  bool
-	set     func(raw any) error
-	show    func() string
-	value   func() any // as it is stored, secrets too
+	// words are all values that are accepted, where these are a few.
+	words  []string
+	secret bool
+	set    func(raw any) error
+	show   func() string
+	value  func() any // as it is stored, secrets too
 }
 
 // scalar makes a kind of a parser of one text.
@@ -69,7 +71,9 @@ func choice(p *string, words ...string) kind {
 		}
 		return "", errors.New("is none of the choices")
 	}
-	return scalar(p, "choice", strings.Join(words, ", "), parse, func(s string) string { return s })
+	k := scalar(p, "choice", strings.Join(words, ", "), parse, func(s string) string { return s })
+	k.words = words
+	return k
 }
 
 func duration(p *time.Duration, least, most time.Duration) kind {
@@ -149,7 +153,9 @@ func boolean(p *bool) kind {
 		}
 		return false, errors.New("is neither true nor false")
 	}
-	return scalar(p, "true|false", "true or false", parse, strconv.FormatBool)
+	k := scalar(p, "true|false", "true or false", parse, strconv.FormatBool)
+	k.words = []string{"true", "false"}
+	return k
 }
 
 func level(p *slog.Level) kind {
@@ -161,9 +167,11 @@ func level(p *slog.Level) kind {
 		}
 		return l, nil
 	}
-	return scalar(p, "level", "debug, info, warn, error", parse, func(l slog.Level) string {
+	k := scalar(p, "level", "debug, info, warn, error", parse, func(l slog.Level) string {
 		return strings.ToLower(l.String())
 	})
+	k.words = []string{"debug", "info", "warn", "error"}
+	return k
 }
 
 func secret(p *Secret, accepts string) kind {

@@ -25,6 +25,11 @@ type Sources struct {
 	// Complete makes Load require all that `bridge serve` needs (Validate),
 	// so that everything wrong is reported at once.
 	Complete bool
+	// Installed is for a command beside the daemon: it gets what the installed
+	// bridge.service gives the daemon. Without a File that is its configuration file;
+	// with that file, also its credentials, read from the files that LoadCredential=
+	// names, and the address of bridge.socket. The daemon itself has them from systemd.
+	Installed bool
 }
 
 // Process returns the sources of this process: the file, or where that is
@@ -42,12 +47,29 @@ func Process(file string, flags *pflag.FlagSet) Sources {
 func Load(s Sources) (*Config, error) {
 	env := variables(s.Env)
 	l := newLoader()
+	var in installation
+	credentials, unreadable := readCredentials(env["CREDENTIALS_DIRECTORY"], l.config.fields)
+	// A reload's check has the variable, and nothing is there.
+	if s.Installed && len(credentials)+len(unreadable) == 0 {
+		in = installed(env)
+		if s.File == "" && exists(in.file) {
+			s.File = in.file
+		}
+		if !sameFile(s.File, in.file) {
+			in = installation{}
+		}
+	}
 	l.readFile(s.File)
-	l.merge(readCredentials(env["CREDENTIALS_DIRECTORY"], l.config.fields))
+	l.merge(credentials, unreadable)
+	l.merge(l.readInstalled(in))
 	l.merge(readEnvironment(env, l.names, l.warn))
 	l.bindFlags(s.Flags)
 	l.assign()
 	l.derive(env)
+	if in.listen != "" && l.config.origins["listen"].Layer < FromEnvironment {
+		l.config.Listen, l.config.socket = in.listen, true
+		l.config.origins["listen"] = Origin{Layer: FromDerived, Name: socketUnit}
+	}
 	if s.Complete {
 		l.problems = append(l.problems, l.config.problems(l.failed)...)
 	}
@@ -92,7 +114,7 @@ type loader struct {
 }
 
 func newLoader() *loader {
-	c := &Config{origins: map[string]Origin{}}
+	c := &Config{origins: map[string]Origin{}, unread: map[string]string{}}
 	c.fields = c.settings()
 	l := &loader{config: c, names: newNames(c.fields), failed: map[string]bool{}}
 	// Keys are flat: a delimiter that no key has keeps viper from splitting

@@ -85,7 +85,7 @@ func (c *Config) settings() []*field {
 		{key: "source.postgres.connect_timeout", def: "10s", kind: duration(&pg.ConnectTimeout, 100*ms, 5*time.Minute)},
 		{key: "source.postgres.ping_interval", def: "5s", kind: duration(&pg.PingInterval, 100*ms, 5*time.Minute)},
 		{key: "source.postgres.watch_interval", def: "10s", kind: duration(&pg.WatchInterval, 100*ms, 5*time.Minute)},
-		{key: "source.realtime.url", aliases: []string{"SUPABASE_URL"}, kind: text(&rt.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(baseURL))},
+		{key: "source.realtime.url", aliases: []string{"SUPABASE_URL"}, kind: text(&rt.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(projectURL))},
 		{key: "source.realtime.key", aliases: []string{"SUPABASE_SERVICE_ROLE_KEY"}, kind: secret(&rt.Key, acceptedServiceKey)},
 		{key: "source.realtime.reconcile_interval", def: "30s", kind: duration(&rt.ReconcileInterval, time.Second, time.Hour)},
 		{key: "source.realtime.window", def: "24h", kind: duration(&rt.Window, time.Minute, 7*24*time.Hour)},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 )
 
 // Setting is one setting as it may be shown.
@@ -23,11 +24,21 @@ func (c *Config) Redacted() []Setting {
 	return out
 }
 
+// OtherThanDefault returns the keys of the settings whose values are not the defaults,
+// in the order of bridge.yaml: a copy of that file has none.
+func (c *Config) OtherThanDefault() []string {
+	defaults := newLoader()
+	defaults.assign()
+	defaults.derive(nil)
+	return Changed(defaults.config, c)
+}
+
 // LogValue gives the settings that are not the default, secrets masked.
 func (c *Config) LogValue() slog.Value {
 	var attrs []slog.Attr
+	other := c.OtherThanDefault()
 	for _, f := range c.fields {
-		if c.origins[f.key].Layer != FromDefault {
+		if slices.Contains(other, f.key) {
 			attrs = append(attrs, slog.String(f.key, f.show()))
 		}
 	}

@@ -103,7 +103,7 @@ type validation struct {
 // need demands a value.
 func (v *validation) need(present bool, key, reason, remedy string) {
 	if !present && !v.failed[key] {
-		v.out = append(v.out, Problem{Key: key, Reason: reason, Accepted: remedy})
+		v.out = append(v.out, v.config.unset(key, reason, remedy))
 	}
 }
 
@@ -227,6 +227,9 @@ func (c *Config) Warnings() []string {
 	}
 	if role := roleOf(c.Source.Realtime.Key.Reveal()); c.Source.Kind == KindRealtime && role != "" && role != "service_role" {
 		out = append(out, fmt.Sprintf("source.realtime.key (%s) is a key of the role %s: unless that role has BYPASSRLS, or policies that show it every row, events are missing without an error", c.Origin("source.realtime.key"), quote(role)))
+	}
+	if key := c.Source.Realtime.Key.Reveal(); c.Source.Kind == KindRealtime && key != "" && strings.Count(key, ".") != 2 && !strings.HasPrefix(key, "sb_") {
+		out = append(out, fmt.Sprintf("source.realtime.key (%s) has not the form of a project's key, which is a JWT (eyJ…, with two dots) or begins with sb_secret_", c.Origin("source.realtime.key")))
 	}
 	for _, o := range c.CORS.Origins {
 		if o == "*" {

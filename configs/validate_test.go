@@ -3,6 +3,8 @@ package configs_test
 import (
 	"encoding/base64"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -175,5 +177,52 @@ func TestValues(t *testing.T) {
 				t.Errorf("%s=%s: got %v", name, v, err)
 			}
 		}
+	}
+}
+
+// TestMisplacedAddresses: values that cannot be meant are refused, and what only looks
+// odd is warned of.
+func TestMisplacedAddresses(t *testing.T) {
+	t.Parallel()
+	for value, accepted := range map[string]bool{
+		"https://crm.example": true, "capacitor://localhost": true, "tauri://localhost": true,
+		"javascript://host": false, "wss://crm.example": false, "file://host": false, "JavaScript://host": false,
+	} {
+		_, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_CORS_ORIGINS=" + value}})
+		if (err == nil) != accepted {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	for value, accepted := range map[string]bool{
+		"https://abc.supabase.co": true, "https://abc.supabase.co/": true, "http://gateway.example/project": true,
+		"https://abc.supabase.co/rest/v1": false, "https://abc.supabase.co/realtime/v1/websocket": false,
+		"https://supabase.com/dashboard/project/abc": false, "https://db.abc.supabase.co": false,
+	} {
+		_, err := configs.Load(configs.Sources{Env: []string{"SUPABASE_URL=" + value}})
+		if (err == nil) != accepted {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	for key, odd := range map[string]bool{"sb_secret_x": false, "a.b.c": false, "hello": true} {
+		c := load(t, configs.Sources{Env: []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY=" + key}})
+		if warned := strings.Contains(strings.Join(c.Warnings(), "\n"), "source.realtime.key"); warned != odd {
+			t.Errorf("%s: %v", key, c.Warnings())
+		}
+	}
+}
+
+// TestOtherThanDefault: a copy of the example file sets nothing.
+func TestOtherThanDefault(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	if err := os.WriteFile(file, []byte(configs.Default), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if keys := load(t, configs.Sources{File: file}).OtherThanDefault(); len(keys) != 0 {
+		t.Errorf("the example differs from the defaults in %v", keys)
+	}
+	keys := load(t, configs.Sources{File: file, Env: []string{"PORT=1"}}).OtherThanDefault()
+	if len(keys) != 1 || keys[0] != "listen" {
+		t.Errorf("%v", keys)
 	}
 }

@@ -26,7 +26,9 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 			if t.Stream || t.own {
 				problems = append(problems, p)
 			} else {
-				p.Text += ": what it feeds goes without: " + strings.Join(t.members(), ", ")
+				if members := t.members(); len(members) > 0 {
+					p.Text += ": what it feeds goes without: " + strings.Join(members, ", ")
+				}
 				warnings = append(warnings, p)
 			}
 			continue
@@ -47,7 +49,9 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 				problems = append(problems, p)
 				continue
 			}
-			p.Text += "; without it goes " + strings.Join(c.Members, ", ")
+			if len(c.Members) > 0 {
+				p.Text += "; without it goes " + strings.Join(c.Members, ", ")
+			}
 			warnings = append(warnings, p)
 		}
 	}

@@ -45,3 +45,45 @@ func TestCheckTypes(t *testing.T) {
 		}
 	}
 }
+
+// TestConditionsThatNeverHold: a word that a column's type never is, is said.
+func TestConditionsThatNeverHold(t *testing.T) {
+	t.Parallel()
+	typeOf := func(_, _, column string) string {
+		return map[string]string{"is_outgoing": "boolean", "whatsapp_number_id": "uuid", "duration_ms": "integer", "status": "text"}[column]
+	}
+	for condition, want := range map[string]string{
+		"{column: is_outgoing, is: true}":                                                   "",
+		"{column: is_outgoing, is: yes}":                                                    `public.messages.is_outgoing is boolean, and is never "yes": it is written true or false, without quotes; the condition never holds`,
+		"{column: is_outgoing, in: [null, no]}":                                             `is never "no"`,
+		"{column: status, in: []}":                                                          "lists nothing: the condition never holds",
+		"{column: status, is: whatever}":                                                    "",
+		"{column: whatsapp_number_id, is: main}":                                            `is never "main"`,
+		"{column: whatsapp_number_id, is: 0b8f4f0e-8c5e-4c1c-9d25-5a4c3a3f6a10}":            "",
+		"{column: whatsapp_number_id, is: 0B8F4F0E-8C5E-4C1C-9D25-5A4C3A3F6A10}":            "in lower case",
+		"{column: duration_ms, in: [1, 20]}":                                                "",
+		"{column: duration_ms, is: long}":                                                   `is never "long"`,
+		"{any: [{column: is_outgoing, is: true}, {not: {column: is_outgoing, is: 'yes'}}]}": `is never "yes"`,
+	} {
+		spec, err := mapping.Parse("crm", "m.yaml", []byte("message: {where: "+condition+"}"))
+		if err != nil {
+			t.Fatal(condition, err)
+		}
+		var said []string
+		for _, p := range spec.CheckConditions(typeOf) {
+			said = append(said, p.String())
+		}
+		if got := strings.Join(said, "\n"); !strings.Contains(got, want) || (want == "") != (got == "") || want != "" && !strings.Contains(got, "m.yaml:1") {
+			t.Errorf("%s: %s\nwant: %s", condition, got, want)
+		}
+	}
+	for _, preset := range mapping.Presets() {
+		spec, err := mapping.Load(preset, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if problems := spec.CheckConditions(func(_, _, _ string) string { return "" }); len(problems) != 0 {
+			t.Errorf("%s: %v", preset, problems)
+		}
+	}
+}

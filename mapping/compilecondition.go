@@ -101,6 +101,7 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) plan.C
 		return &plan.Present{Of: x}
 	}
 	cond := &plan.In{Of: x}
+	defer func() { c.wordCondition(n, x, cond) }()
 	for _, w := range words {
 		switch w = deref(w); {
 		case isNullNode(w):
@@ -114,4 +115,11 @@ func (c *compiler) columnCondition(n *yaml.Node, k map[string]*yaml.Node) plan.C
 		}
 	}
 	return cond
+}
+
+// wordCondition notes a condition on a column's own text, to be compared with its type.
+func (c *compiler) wordCondition(n *yaml.Node, x plan.Expr, cond *plan.In) {
+	if column, plain := x.(*plan.Column); plain {
+		c.spec.conditions = append(c.spec.conditions, wordCondition{ref: column.Ref, at: c.place(n), cond: cond})
+	}
 }

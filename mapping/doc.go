@@ -30,6 +30,7 @@
 //	compileslots.go      which columns which event reads
 //	contractform.go      what the contract says of a member, read off its Go types
 //	check.go             Check: the Spec against the real columns
+//	checkconditions.go   CheckConditions: conditions that never hold
 //	checktypes.go        CheckTypes: times that are numbers without a unit
 //	problem.go           Error: all that is wrong, by file and line
 //

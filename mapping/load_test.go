@@ -208,3 +208,37 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestWarningsListSomething: whatever is missing, no warning has a list with nothing in it.
+func TestWarningsListSomething(t *testing.T) {
+	t.Parallel()
+	for _, preset := range mapping.Presets() {
+		spec, err := mapping.Load(preset, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, missing := range spec.Tables() {
+			for _, column := range append([]mapping.Column{{}}, missing.Columns...) {
+				warnings, _ := spec.Check(func(schema, table string) []string {
+					var have []string
+					for _, other := range spec.Tables() {
+						if other.Schema != schema || other.Name != table || column.Name == "" && other.Role == missing.Role {
+							continue
+						}
+						for _, c := range other.Columns {
+							if c.Name != column.Name {
+								have = append(have, c.Name)
+							}
+						}
+					}
+					return append(have, "another")
+				})
+				for _, w := range warnings {
+					if strings.HasSuffix(w.String(), "without it goes ") || strings.HasSuffix(w.String(), ": ") {
+						t.Errorf("%s without %s.%s: %s", preset, missing.Name, column.Name, w)
+					}
+				}
+			}
+		}
+	}
+}

@@ -7,7 +7,9 @@ type Spec struct {
 	tables []Table
 	// times are the columns that are printed as times and have no unit.
 	times []timeColumn
-	plan  plan.Plan
+	// conditions are those that compare a column's text with words.
+	conditions []wordCondition
+	plan       plan.Plan
 }
 
 // Plan returns what the engine runs per row. It is for mapping/engine.

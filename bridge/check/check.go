@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"chatbridge/configs"
+	"chatbridge/internal/plural"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/provision"
 )
@@ -34,6 +36,16 @@ func Run(ctx context.Context, cfg *configs.Config) []Finding {
 		}
 		step(ctx)
 	}
+	return r.findings
+}
+
+// Offline inspects what needs no connection: what keeps a reload from being taken over,
+// or the bridge from starting at all.
+func Offline(ctx context.Context, cfg *configs.Config) []Finding {
+	r := &run{cfg: cfg}
+	r.configuration()
+	r.mapping(ctx)
+	r.certificate(ctx)
 	return r.findings
 }
 
@@ -77,11 +89,46 @@ type run struct {
 	client   *http.Client
 	spec     *mapping.Spec // nil where the mapping is wrong
 	findings []Finding
+	granted  map[string]string // the GRANTs that were printed, with the finding that did
 }
 
 func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
-func (r *run) add(f ...Finding) { r.findings = append(r.findings, f...) }
+func (r *run) add(f ...Finding) {
+	for _, f := range f {
+		f.Fix = r.once(f)
+		r.findings = append(r.findings, f)
+	}
+}
+
+// once leaves out of a remedy the GRANTs that an earlier finding has printed; where
+// nothing else is in it, that finding is named.
+func (r *run) once(f Finding) string {
+	if !strings.HasPrefix(f.Fix, "GRANT ") {
+		return f.Fix
+	}
+	var left []string
+	earlier := ""
+	for statement := range strings.SplitAfterSeq(f.Fix, ";") {
+		statement = strings.TrimSpace(statement)
+		by, printed := r.granted[statement]
+		switch {
+		case statement == "":
+		case printed:
+			earlier = by
+		default:
+			left = append(left, statement)
+			if r.granted == nil {
+				r.granted = map[string]string{}
+			}
+			r.granted[statement] = strings.TrimSpace(f.ID + " " + f.Object)
+		}
+	}
+	if len(left) == 0 {
+		return "-- the GRANT of " + earlier + ", above"
+	}
+	return strings.Join(left, " ")
+}
 
 func (r *run) ok(id, object, format string, args ...any) {
 	r.add(Finding{ID: id, Object: object, Level: provision.OK, What: fmt.Sprintf(format, args...)})
@@ -97,13 +144,8 @@ func (r *run) fail(id, object, what, meaning, fix string) {
 
 // configuration is valid, or Run would not have been called.
 func (r *run) configuration() {
-	set := 0
-	for _, s := range r.cfg.Redacted() {
-		if r.cfg.Origin(s.Key).Layer != configs.FromDefault {
-			set++
-		}
-	}
-	r.ok("config.valid", "", "the configuration is valid, with %d settings besides the defaults", set)
+	set := len(r.cfg.OtherThanDefault())
+	r.ok("config.valid", "", "the configuration is valid: %s", plural.Of(set, "setting differs from its default", "settings differ from their defaults"))
 	for _, w := range r.cfg.Warnings() {
 		r.warn("config.unwise", "", w, "", "")
 	}

@@ -7,7 +7,6 @@
 //	rest.go        the indexes that ChatEngine's REST interface needs
 //	invented.go    an invented message through the mapping
 //	uniquekeys.go  whether the mapping's keys are unique
-//	fitting.go     the preset that fits the tables, where the configured one does not
 //	generated.go   mapped columns that Postgres generates and does not send
 //	realtime.go    Supabase Realtime, readback.go the reader of what it loses, and
 //	               postgrest.go the tables that are looked up there

@@ -18,6 +18,11 @@ func (r *run) listeners(ctx context.Context) {
 		if l.address == "" {
 			continue
 		}
+		if l.key == "listen" && r.cfg.SocketActivated() {
+			// Whoever connects starts the service, so nobody is asked who is there.
+			r.ok("listen.socket", l.key, "%s is for bridge.socket to hold", l.address)
+			continue
+		}
 		ln, err := new(net.ListenConfig).Listen(ctx, "tcp", l.address)
 		switch {
 		case err == nil:

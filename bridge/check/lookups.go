@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"chatbridge/configs"
+	"chatbridge/internal/plural"
 	"chatbridge/mapping/lookup"
 	"chatbridge/source/postgres/provision"
 )
@@ -68,7 +69,7 @@ func (r *run) questions(tried lookup.Tried) bool {
 		r.fail(id, q.What, err.Error(), "events go without what it would find, such as names and the last message", fix)
 	}
 	if !failed && len(tried.Questions) > 0 {
-		r.ok(id, object, "the %d questions that look-ups ask are answered", len(tried.Questions))
+		r.ok(id, object, "what look-ups ask is answered (%s)", plural.Of(len(tried.Questions), "question", "questions"))
 	}
 	return !failed && len(tried.Questions) > 0
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
@@ -28,8 +29,12 @@ func (r *run) postgres(ctx context.Context) {
 	defer dial.Close(ctx, conn)
 	bounded, cancel := context.WithTimeout(ctx, 3*stepTimeout)
 	defer cancel()
+	if r.fitting(bounded, conn, pg) {
+		return
+	}
 	var report provision.Report
 	want, err := requirements.Read(bounded, conn, r.cfg, r.spec)
+	want.Check, want.Creates = true, pg.Create == configs.CreateAuto
 	if err == nil {
 		report, err = provision.Inspect(bounded, conn, want)
 	}
@@ -63,6 +68,32 @@ func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Co
 	return conn, Finding{}
 }
 
+// fitting reports the preset that fits the tables, before all that follows from another.
+// It returns true where the bridge does not start with the configured one: what is
+// missing of tables that are not there is of no use then, and only server and role are
+// reported.
+func (r *run) fitting(ctx context.Context, conn *pgx.Conn, pg configs.Postgres) bool {
+	f, found, err := requirements.Fitting(ctx, conn, r.cfg.Mapping, r.spec)
+	if err != nil || !found {
+		return false // an error is one that columns meets too
+	}
+	r.add(f)
+	if f.Level != provision.Fail {
+		return false
+	}
+	if want, err := requirements.Read(ctx, conn, r.cfg, r.spec); err == nil {
+		report, _ := provision.Inspect(ctx, conn, want)
+		for _, f := range report.Findings {
+			if strings.HasPrefix(f.ID, "server.") || f.ID == "role.replication" || f.ID == "role.superuser" {
+				r.add(f)
+			}
+		}
+	}
+	r.add(provision.Replication(ctx, pg.URL.Reveal()))
+	r.spec = nil
+	return true
+}
+
 // columns compares the mapping with the columns of the tables.
 func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	var failed error
@@ -78,9 +109,13 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	if err == nil {
 		typeOf, unread := provision.ColumnTypes(ctx, conn)
 		err = r.spec.CheckTypes(typeOf)
+		never := r.spec.CheckConditions(typeOf)
 		if unread() != nil {
 			r.fail("mapping.columns", "", "the columns' types could not be read: "+unread().Error(), "", "try again")
 			return
+		}
+		for _, p := range never {
+			r.warn("mapping.conditions", "", p.String(), "rows are shown or left out as nobody means it", "correct the condition in mapping.file")
 		}
 	}
 	const fix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"
@@ -91,10 +126,7 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 		}
 	}
 	for _, p := range missing {
-		r.warn("mapping.columns", "", p.String(), "events go without it", fix)
-	}
-	if wrong != nil || len(missing) > 0 {
-		r.fitting(ctx, conn, len(missing), wrong != nil)
+		r.warn("mapping.columns", "", p.String(), "events are sent all the same, without what it feeds", fix)
 	}
 	if err == nil && len(missing) == 0 {
 		r.ok("mapping.columns", "", "every column that the mapping reads is there")

@@ -6,6 +6,7 @@ import (
 
 	"chatbridge/bridge/auth"
 	"chatbridge/configs"
+	"chatbridge/internal/plural"
 	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 
@@ -16,10 +17,10 @@ import (
 func (r *run) tokens(ctx context.Context) {
 	a := r.cfg.Auth
 	if n := len(a.ChatEngineSecrets); n > 0 {
-		r.ok("auth.chatengine", "", "ChatEngine tokens are accepted (%d secrets)", n)
+		r.ok("auth.chatengine", "", "ChatEngine tokens are accepted (%s)", plural.Of(n, "secret", "secrets"))
 	}
 	if n := len(a.SupabaseSecrets); n > 0 {
-		r.ok("auth.supabase", "", "Supabase session tokens signed with HS256 are accepted (%d secrets)", n)
+		r.ok("auth.supabase", "", "Supabase session tokens signed with HS256 are accepted (%s)", plural.Of(n, "secret", "secrets"))
 	}
 	if a.JWKSURL == "" {
 		return
@@ -35,7 +36,7 @@ func (r *run) tokens(ctx context.Context) {
 	case n == 0:
 		r.warn("auth.jwks", a.JWKSURL, "the project publishes no key that can be used", "its session tokens are signed with the JWT secret", "auth.supabase_secret (SUPABASE_JWT_SECRET): the project's JWT secret")
 	default:
-		r.ok("auth.jwks", a.JWKSURL, "the project publishes %d keys", n)
+		r.ok("auth.jwks", a.JWKSURL, "the project publishes %s", plural.Of(n, "key", "keys"))
 	}
 }
 

@@ -80,7 +80,8 @@ type Status struct {
 	Probed     time.Time `json:"probed,omitzero"`
 	ProbeError string    `json:"probeError,omitempty"`
 	// HealthySince is the time of the first of the successful probes in a row,
-	// HealthyFor how long it takes before clients are handed back.
+	// RecoverAfter how long they must go on before clients are handed back: that of
+	// the options, and longer after it failed again soon.
 	HealthySince time.Time `json:"healthySince,omitzero"`
-	HealthyFor   string    `json:"healthyFor"`
+	RecoverAfter string    `json:"recoverAfter"`
 }

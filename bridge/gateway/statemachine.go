@@ -144,7 +144,7 @@ func (m *machine) status() Status {
 	s := Status{
 		State: m.state, Mode: m.mode, Reason: m.reason, Since: m.since,
 		Healthy: m.probeErr == nil && !m.probed.IsZero(), Probed: m.probed,
-		HealthySince: m.healthySince, HealthyFor: m.requiredHealthy().String(),
+		HealthySince: m.healthySince, RecoverAfter: m.requiredHealthy().String(),
 	}
 	if m.probeErr != nil {
 		s.ProbeError = m.probeErr.Error()

@@ -139,7 +139,7 @@ func TestFlappingWaitsLonger(t *testing.T) {
 	m.handBack(at(now + 80))
 	now += 80 + 1000
 	m.probeFailed(at(now), errSick, true)
-	if got := m.status().HealthyFor; got != "10s" {
+	if got := m.status().RecoverAfter; got != "10s" {
 		t.Fatalf("waits %s after a long healthy time, want 10s", got)
 	}
 }

@@ -47,6 +47,10 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 		if s := a.Value.String(); s != "" {
 			a.Value = slog.StringValue(Scrub(s))
 		}
+	case slog.KindTime:
+		if a.Value.Time().IsZero() { // not known: nothing, rather than the year 1
+			return slog.Attr{}
+		}
 	case slog.KindDuration:
 		// JSON would show it in nanoseconds.
 		a.Value = slog.StringValue(a.Value.Duration().String())

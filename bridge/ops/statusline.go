@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"chatbridge/bridge/logging"
+	"chatbridge/internal/plural"
 )
 
 // line says in one line how the daemon is, without secrets: for `systemctl
@@ -20,7 +21,7 @@ func (s *Snapshot) line() string {
 		fmt.Fprintf(&b, " (%.3g s)", h.Lag)
 	}
 	io := &s.Sockets
-	fmt.Fprintf(&b, "; %d clients (%d websocket, %d polling)", io.WebSocket+io.Polling, io.WebSocket, io.Polling)
+	fmt.Fprintf(&b, "; %s (%d websocket, %d polling)", plural.Of(io.WebSocket+io.Polling, "client", "clients"), io.WebSocket, io.Polling)
 	if s.Gateway != nil {
 		fmt.Fprintf(&b, "; gateway %s: %s", s.Gateway.Status.State, s.Gateway.Status.Reason)
 	}

@@ -7,9 +7,9 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// statusInterval is how often the status line is updated, unless the watchdog
-// needs a shorter interval.
-const statusInterval = 5 * time.Second
+// statusInterval is how often the status line is looked at; it is sent if it has
+// changed.
+const statusInterval = time.Second
 
 // Watched is a service.
 type Watched interface {
@@ -31,23 +31,34 @@ func (n *Notifier) Watch(ctx context.Context, w Watched) error {
 	if err != nil {
 		return err
 	}
-	every := statusInterval
+	status := time.NewTicker(statusInterval)
+	defer status.Stop()
+	var due <-chan time.Time // never, without a watchdog
 	if watchdog > 0 {
-		every = min(every, watchdog/2)
+		alive := time.NewTicker(watchdog / 2)
+		defer alive.Stop()
+		due = alive.C
 	}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	n.Status(w.Status())
+	n.alive(w, watchdog > 0)
 	for {
-		n.Status(w.Status())
-		if err := w.Alive(); err != nil {
-			n.log.Error("no sign of life for the watchdog", "error", err)
-		} else if watchdog > 0 {
-			n.send(daemon.SdNotifyWatchdog)
-		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-status.C:
+			n.Status(w.Status())
+		case <-due:
+			n.Status(w.Status())
+			n.alive(w, true)
 		}
+	}
+}
+
+// alive asks w for a sign of life, and passes it on to a watchdog.
+func (n *Notifier) alive(w Watched, watchdog bool) {
+	if err := w.Alive(); err != nil {
+		n.log.Error("no sign of life for the watchdog", "error", err)
+	} else if watchdog {
+		n.send(daemon.SdNotifyWatchdog)
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func newCheck(std streams) *cobra.Command {
-	var asJSON bool
+	var asJSON, offline bool
 	cmd := &cobra.Command{
 		Use:   "check [--config FILE] [--json]",
 		Short: "Check everything that can be wrong before it is",
@@ -32,6 +32,8 @@ setting that fixes it. The exit code is 1 when something fails.
 			var findings []check.Finding
 			if config, err := loadConfig(cmd, true); err != nil {
 				findings = check.Configuration(err)
+			} else if offline {
+				findings = check.Offline(cmd.Context(), config)
 			} else {
 				findings = check.Run(cmd.Context(), config)
 			}
@@ -47,6 +49,7 @@ setting that fixes it. The exit code is 1 when something fails.
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "only what needs no connection: configuration, mapping, certificate")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	addConfigFlags(cmd)
 	return cmd

@@ -8,12 +8,19 @@ import (
 
 const configHelp = `Settings come from the defaults, the file, systemd's credentials, the environment
 and flags, the later the stronger. Every key is a flag of the same name (secrets
-are not); configs/bridge.yaml has all of them with their defaults and meaning.`
+are not); configs/bridge.yaml has all of them with their defaults and meaning.
+Every command but serve takes from an installed bridge.service what that gives the
+daemon: without --config its configuration file, and with that file the secrets,
+from the files that its LoadCredential= names. Only root can read these.`
 
 // addConfigFlags gives the command --config and a flag for every setting.
 func addConfigFlags(cmd *cobra.Command) {
 	cmd.Flags().StringP("config", "c", "", "the configuration `file` (default $"+configs.ConfigEnv+", else none)")
 	configs.AddFlags(cmd.Flags())
+	for key, words := range configs.Choices() {
+		// The flag is there, and has no other completion.
+		_ = cmd.RegisterFlagCompletionFunc(key, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
 	cmd.Flags().SortFlags = false
 }
 
@@ -25,5 +32,6 @@ func loadConfig(cmd *cobra.Command, complete bool) (*configs.Config, error) {
 	}
 	sources := configs.Process(file, cmd.Flags())
 	sources.Complete = complete
+	sources.Installed = cmd.Name() != "serve"
 	return configs.Load(sources)
 }

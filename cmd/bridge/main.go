@@ -14,7 +14,7 @@ import (
 	"strings"
 	"syscall"
 
-	"chatbridge/configs"
+	"chatbridge/bridge"
 )
 
 // The exit codes.
@@ -59,21 +59,18 @@ func run(ctx context.Context, args []string, std streams) int {
 	if errors.As(err, &exit) {
 		return exit.code
 	}
-	fmt.Fprintln(std.err, "bridge: "+err.Error())
-	var usage *usageError
-	if errors.As(err, &usage) {
+	// On a screen once more, because there it is read as it is; a log has it once.
+	var logged *bridge.LoggedError
+	if !errors.As(err, &logged) || isTerminal(std.err) {
+		fmt.Fprintln(std.err, "bridge: "+err.Error())
+	}
+	if errors.As(err, new(*usageError)) {
 		fmt.Fprintf(std.err, "Run '%s --help' for how it is used.\n", cmd.CommandPath())
-		return exitUsage
 	}
-	var config *configs.Error
-	if errors.As(err, &config) {
-		return exitUsage
+	if cmd.Name() == "serve" {
+		stayWhileWrong(ctx, err)
 	}
-	var coded interface{ ExitCode() int }
-	if errors.As(err, &coded) {
-		return coded.ExitCode()
-	}
-	return exitFailed
+	return exitCode(err)
 }
 
 // usageError is wrong usage: an unknown command or flag, a missing argument.

@@ -50,6 +50,7 @@ func cli(t *testing.T, in string, args ...string) (code int, out, errs string) {
 // clean removes the settings of the machine from the environment.
 func clean(t *testing.T) {
 	t.Helper()
+	t.Setenv("SYSTEMD_UNIT_PATH", t.TempDir())
 	for _, pair := range os.Environ() {
 		name, _, _ := strings.Cut(pair, "=")
 		if strings.HasPrefix(name, "BRIDGE_") || regexp.MustCompile(`^(DATABASE_URL|SUPABASE_.*|CHATENGINE_.*|REDIS_URL|PORT)$`).MatchString(name) {
@@ -136,6 +137,14 @@ func TestToken(t *testing.T) {
 // each subscriber.
 func server(t *testing.T) string {
 	t.Helper()
+	s := unstarted(t)
+	s.Start()
+	return s.URL
+}
+
+// unstarted is server before it listens.
+func unstarted(t *testing.T) *httptest.Server {
+	t.Helper()
 	o := socketio.DefaultOptions()
 	o.Path = "/api/ws"
 	s, err := socketio.New(o)
@@ -161,7 +170,7 @@ func server(t *testing.T) string {
 			_ = socket.Send(socketio.NewEvent("/", packet[0], []byte(packet[1])))
 		}
 	})
-	h := httptest.NewServer(s)
+	h := httptest.NewUnstartedServer(s)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
@@ -171,7 +180,7 @@ func server(t *testing.T) string {
 		h.Close()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
-	return h.URL
+	return h
 }
 
 // tailUntil runs `bridge tail` until the output contains want, then interrupts it.

@@ -29,14 +29,21 @@ and loses no event.`,
 			_ = cmd.Help()
 			return &exitError{exitUsage}
 		},
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Version:                    versionText(),
+		SuggestionsMinimumDistance: 2,
 	}
+	root.SetVersionTemplate("bridge {{.Version}}\n")
+	root.SetHelpCommand(newHelp())
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
 	root.SetFlagErrorFunc(flagError)
 	for _, command := range commands {
-		root.AddCommand(command(std))
+		c := command(std)
+		if c.ValidArgs == nil && c.ValidArgsFunction == nil {
+			c.ValidArgsFunction = cobra.NoFileCompletions
+		}
+		root.AddCommand(c)
 	}
 	return root
 }
@@ -44,6 +51,32 @@ and loses no event.`,
 // commands make the sub-commands, in the order in which help lists them.
 var commands = []func(streams) *cobra.Command{
 	newServe, newDemo, newCheck, newSetup, newGateway, newSpool, newHealthcheck, newToken, newTail, newMap, newVersion,
+}
+
+// newHelp is `bridge help`: cobra's own ends with 0 where there is no such command.
+func newHelp() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Print how a command is used",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			var names []string
+			if len(args) == 0 {
+				for _, c := range cmd.Root().Commands() {
+					if c.IsAvailableCommand() {
+						names = append(names, c.Name()+"\t"+c.Short)
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, left, err := cmd.Root().Find(args)
+			if err != nil || len(left) > 0 {
+				return noCommand(cmd.Root(), args)
+			}
+			return of.Help()
+		},
+	}
 }
 
 // noCommand returns a usage error where the first argument is not a command.

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	stdlog "log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,6 +36,10 @@ secrets, origins, limits, TLS files and log level; what needs a restart is logge
 				return err
 			}
 			log := newLog(config.Log, std.err)
+			// What libraries write by themselves.
+			library := logging.Library(log.Logger(), slog.LevelInfo)
+			stdlog.SetFlags(0)
+			stdlog.SetOutput(library.Writer())
 			log.Logger().Info("configuration", "settings", config)
 			for _, w := range config.Warnings() {
 				log.Logger().Warn("a setting needs attention", "warning", w)
@@ -63,7 +69,7 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	}
 	daemon, err := bridge.New(config, bridge.Options{Build: build(), Memory: memory, Log: log, Listeners: inherited})
 	if err != nil {
-		return err
+		return &configurationError{err}
 	}
 	if err := daemon.Listen(); err != nil {
 		daemon.Close()

@@ -20,7 +20,7 @@ import (
 )
 
 func newSetup(std streams) *cobra.Command {
-	var apply bool
+	var apply, remove bool
 	var role string
 	cmd := &cobra.Command{
 		Use:   "setup [--config FILE] [--apply]",
@@ -38,13 +38,19 @@ is printed and never run.
 --role NAME also prints how to create a role of that name with no more rights
 than the bridge needs. You give it its password.
 
+--remove prints what takes away all that a bridge leaves in the database when it is
+retired: its slot, with the WAL that this frees, the publication, the large object that
+keeps its place, and with --role NAME that role. --apply runs it. A slot that is being
+read is not removed.
+
 ` + configHelp,
 		Example: `  bridge setup --config bridge.yaml
   bridge setup --config bridge.yaml --apply
-  bridge setup --config bridge.yaml --role chatbridge`,
+  bridge setup --config bridge.yaml --role chatbridge
+  bridge setup --config bridge.yaml --remove --role chatbridge --apply`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if apply && role != "" {
+			if apply && role != "" && !remove {
 				return usagef("--role is printed only: its password is yours to set; run it without --apply")
 			}
 			config, err := loadConfig(cmd, false)
@@ -55,12 +61,13 @@ than the bridge needs. You give it its password.
 			if err != nil {
 				return &configurationError{err}
 			}
-			s := setup{out: std.out, config: config, spec: spec, role: role, apply: apply}
+			s := setup{out: std.out, config: config, spec: spec, role: role, apply: apply, remove: remove}
 			return s.run(cmd.Context())
 		},
 	}
 	cmd.Flags().BoolVar(&apply, "apply", false, "run the SQL instead of printing it")
-	cmd.Flags().StringVar(&role, "role", "", "print how to create a role of this `name`")
+	cmd.Flags().StringVar(&role, "role", "", "print how to create a role of this `name`; with --remove, remove it")
+	cmd.Flags().BoolVar(&remove, "remove", false, "print, or with --apply run, what takes away all that a bridge leaves behind")
 	addConfigFlags(cmd)
 	return cmd
 }
@@ -80,9 +87,13 @@ type setup struct {
 	spec   *mapping.Spec
 	role   string
 	apply  bool
+	remove bool
 }
 
 func (s *setup) run(ctx context.Context) error {
+	if s.config.Source.Kind == configs.KindRealtime && s.remove {
+		return usagef("source.kind is realtime: such a bridge leaves nothing in the database. Where an earlier one followed it: --source.kind=postgres")
+	}
 	if s.config.Source.Kind == configs.KindRealtime {
 		return s.realtime()
 	}
@@ -97,6 +108,9 @@ func (s *setup) run(ctx context.Context) error {
 	want, err := requirements.Read(ctx, conn, s.config, s.spec)
 	if err != nil {
 		return fmt.Errorf("inspect the database: %w", err)
+	}
+	if s.remove {
+		return s.runRemoval(ctx, conn, want)
 	}
 	report, err := provision.Inspect(ctx, conn, want)
 	if err != nil {
@@ -118,6 +132,35 @@ func (s *setup) run(ctx context.Context) error {
 	s.print("-- What the database still needs. Run each statement by itself: a slot cannot\n-- be created together with what writes.", plan)
 	s.print("-- Not needed, and worth having.", provision.Offers(report))
 	return s.finish(report, len(plan) > 0)
+}
+
+// runRemoval prints or runs what takes away what a bridge leaves behind.
+func (s *setup) runRemoval(ctx context.Context, conn *pgx.Conn, want provision.Want) error {
+	removal, err := provision.Remove(ctx, conn, want, s.role)
+	var inUse *provision.InUseError
+	switch {
+	case errors.As(err, &inUse):
+		return err
+	case err != nil:
+		return fmt.Errorf("inspect the database: %w", err)
+	}
+	if s.apply {
+		if err := s.runPlan(ctx, conn, removal.Plan); err != nil {
+			return err
+		}
+	} else {
+		s.print("-- What a bridge leaves in the database. --apply runs it; nothing was changed yet.", removal.Plan)
+	}
+	for _, left := range removal.Left {
+		fmt.Fprintln(s.out, "-- Left: "+left)
+	}
+	if file := s.config.Replay.StateFile; file != "" && len(removal.Plan) > 0 {
+		fmt.Fprintf(s.out, "-- Left: the state file %s on the bridge's machine\n", file)
+	}
+	if len(removal.Plan) == 0 {
+		fmt.Fprintln(s.out, "-- Nothing is left to remove.")
+	}
+	return nil
 }
 
 func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {

@@ -36,9 +36,11 @@ func TestSetupPrintsWhatCanBePasted(t *testing.T) {
 			t.Errorf("want %s in\n%s", want, out)
 		}
 	}
-	code, _, _ = cli(t, "", "check")
-	if code != 1 {
-		t.Errorf("check before: exit code %d", code)
+	if code, before, _ := cli(t, "", "check"); code != 0 || !strings.Contains(before, "`bridge serve` creates it") {
+		t.Errorf("check before: exit code %d: %s", code, before)
+	}
+	if code, _, _ := cli(t, "", "check", "--source.postgres.create=never"); code != 1 {
+		t.Errorf("check before, where nothing creates it: exit code %d", code)
 	}
 	// Run one statement after the other, as they are pasted.
 	run := func(sql string) {

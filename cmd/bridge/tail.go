@@ -3,12 +3,17 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
+	"net/http"
+	"os"
 	"strings"
 	"time"
 
 	"chatbridge/internal/sioclient"
 
+	"github.com/gorilla/websocket"
 	"github.com/spf13/cobra"
 )
 
@@ -18,12 +23,14 @@ type tailOptions struct {
 	conversations               []string
 	json                        bool
 	attempts                    int
+	caCert                      string
+	insecure                    bool
 }
 
 func newTail(std streams) *cobra.Command {
 	var o tailOptions
 	cmd := &cobra.Command{
-		Use:   "tail --url URL --token T [--workspace W] [--conversation ID]... [--json]",
+		Use:   "tail --url URL --token T [--workspace W] [--conversation ID]... [--json] [--cacert FILE]",
 		Short: "Connect as a client would and print each event",
 		Long: `tail connects as the CRM does, subscribes to the conversations, comes back when
 the connection ends, and prints one event a line: time, event, conversation and
@@ -54,6 +61,8 @@ refuses it.`,
 	f.StringArrayVar(&o.conversations, "conversation", nil, "subscribe to the conversation with this `id`; may be repeated")
 	f.BoolVar(&o.json, "json", false, "print each event as a line of JSON")
 	f.StringVar(&o.path, "path", "/api/ws", "where the server answers")
+	f.StringVar(&o.caCert, "cacert", "", "trust the authorities of this PEM `file` in place of the machine's")
+	f.BoolVar(&o.insecure, "insecure", false, "accept any certificate, such as a self-signed one: whoever is between sees the token")
 	f.IntVar(&o.attempts, "attempts", 0, "give up after this many failed attempts in a row (the CRM: 5); 0: never")
 	return cmd
 }
@@ -99,6 +108,9 @@ func tail(ctx context.Context, o tailOptions, std streams) error {
 		},
 	}
 	var err error
+	if options.Dialer, err = o.dialer(); err != nil {
+		return err
+	}
 	if client, err = sioclient.New(options); err != nil {
 		return usagef("--url: %v", err)
 	}
@@ -106,4 +118,20 @@ func tail(ctx context.Context, o tailOptions, std streams) error {
 		return err
 	}
 	return printError(context.Cause(ctx))
+}
+
+// dialer connects as --cacert and --insecure say.
+func (o *tailOptions) dialer() (*websocket.Dialer, error) {
+	trusted := &tls.Config{InsecureSkipVerify: o.insecure}
+	if o.caCert != "" {
+		pem, err := os.ReadFile(o.caCert)
+		if err != nil {
+			return nil, usagef("--cacert: %v", err)
+		}
+		trusted.RootCAs = x509.NewCertPool()
+		if !trusted.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, usagef("--cacert: %s has no certificate in PEM", o.caCert)
+		}
+	}
+	return &websocket.Dialer{Proxy: http.ProxyFromEnvironment, HandshakeTimeout: 20 * time.Second, TLSClientConfig: trusted}, nil
 }

@@ -52,10 +52,8 @@ issuer and audience.
 
 func signToken(c *configs.Config, workspace, user string, ttl time.Duration) (string, error) {
 	if len(c.Auth.ChatEngineSecrets) == 0 {
-		return "", &configs.Error{Problems: []configs.Problem{{
-			Key: "auth.chatengine_secret", Reason: "is not set, and a token is signed with it",
-			Accepted: "ChatEngine's JWT secret, also as CHATENGINE_JWT_SECRET in the environment",
-		}}}
+		return "", c.Unset("auth.chatengine_secret", "is not set, and a token is signed with it",
+			"ChatEngine's JWT secret, also as CHATENGINE_JWT_SECRET in the environment")
 	}
 	first := func(list []string) string {
 		if len(list) == 0 {

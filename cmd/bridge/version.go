@@ -37,14 +37,31 @@ func build() ops.Build {
 }
 
 func newVersion(std streams) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "version [--json]",
 		Short: "Print version, commit and Go version",
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			b := build()
-			_, err := fmt.Fprintf(std.out, "bridge %s (commit %s, %s, %s/%s)\n", b.Version, b.Commit, b.Go, runtime.GOOS, runtime.GOARCH)
+			if asJSON {
+				b := build()
+				return printJSON(std.out, struct {
+					Version  string `json:"version"`
+					Commit   string `json:"commit"`
+					Go       string `json:"go"`
+					Platform string `json:"platform"`
+				}{b.Version, b.Commit, b.Go, runtime.GOOS + "/" + runtime.GOARCH}, "")
+			}
+			_, err := fmt.Fprintln(std.out, "bridge "+versionText())
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// versionText is the version as `bridge version` and `bridge --version` print it.
+func versionText() string {
+	b := build()
+	return fmt.Sprintf("%s (commit %s, %s, %s/%s)", b.Version, b.Commit, b.Go, runtime.GOOS, runtime.GOARCH)
 }

@@ -15,6 +15,8 @@ var allowed = map[string][]string{
 	"internal/jsonscan":        {},
 	"internal/retry":           {},
 	"internal/sqlquote":        {},
+	"internal/rowsecurity":     {},
+	"internal/plural":          {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -92,7 +94,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/clientkey"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {

@@ -33,7 +33,7 @@ func TestRealSystemd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	// Killing unshare kills its PID 1, and with it all that runs there.
 	cmd := exec.CommandContext(ctx, "unshare", "--mount", "--pid", "--fork", "--uts", "--ipc", "--net", "--cgroup",
@@ -55,6 +55,11 @@ Seccomp: 2
 ok: the process serves
 StatusText=.*; 0 clients \(0 websocket, 0 polling\).*
 reloaded
+reload refused
+ok: the process serves
+restart refused
+socket active
+1
 restarted
 NRestarts=1
 ok: the process serves
@@ -62,7 +67,7 @@ stopped
 (?:Result=success\nExecMainStatus=0|ExecMainStatus=0\nResult=success)
 $`)
 	if !want.Match(result) {
-		t.Errorf("inside:\n%s\nerrors:\n%s\nlog:\n%.3000s", result, problems, log)
+		t.Errorf("inside:\n%s\nerrors:\n%s\nlog:\n%.9000s", result, problems, log)
 	}
 	if text := string(log); !strings.Contains(text, "took over a socket from systemd") || !strings.Contains(text, "SIGABRT: abort") ||
 		strings.Contains(text, "could not tell systemd") {

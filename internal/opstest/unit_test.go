@@ -96,8 +96,20 @@ func TestUnitFitsTheProgram(t *testing.T) {
 			t.Errorf("%s=%s, want %s", key, got, want)
 		}
 	}
-	if u.one("Service", "WatchdogSec") == "" || !strings.Contains(u.one("Service", "ExecReload"), "-HUP $MAINPID") {
-		t.Error("WatchdogSec or ExecReload is missing")
+	reload := u.all("Service", "ExecReload")
+	if u.one("Service", "WatchdogSec") == "" || len(reload) != 2 || !strings.Contains(reload[1], "-HUP $MAINPID") {
+		t.Fatal("WatchdogSec or ExecReload is missing")
+	}
+	// What is wrong is refused before the signal.
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	for text, code := range map[string]int{"log: {level: debug}\n": 0, "log: {level: loud}\n": 1, "mapping: {file: /does/not/exist}\n": 1} {
+		write(t, file, text)
+		words := strings.Fields(strings.ReplaceAll(reload[0], "/etc/chatbridge/bridge.yaml", file))
+		cmd := command(t, words[1:]...)
+		cmd.Env = append(cmd.Environ(), "DATABASE_URL=postgres://u@h/d", "CHATENGINE_JWT_SECRET=0123456789abcdef0123456789abcdef")
+		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != code {
+			t.Errorf("%s of %q ends with %d, want %d: %s", reload[0], text, cmd.ProcessState.ExitCode(), code, out)
+		}
 	}
 	// Every credential is a secret that the configuration takes from there.
 	creds := map[string]string{}

@@ -105,7 +105,11 @@ func (bs *bindings) missingColumn(b *binding, c mapping.Column) {
 	for i, have := range b.rel.Columns {
 		names[i] = have.Name
 	}
-	detail := fmt.Sprintf("the table has no column %q, so %s goes without (%s)", c.Name, strings.Join(c.Members, ", "), nearest.Hint(c.Name, names))
+	without := ""
+	if len(c.Members) > 0 {
+		without = fmt.Sprintf(", so %s goes without", strings.Join(c.Members, ", "))
+	}
+	detail := fmt.Sprintf("the table has no column %q%s (%s)", c.Name, without, nearest.Hint(c.Name, names))
 	if c.Required {
 		b.missing = c.Name
 		detail = fmt.Sprintf("the table has no column %q, without which none of its rows can be mapped: %s", c.Name, nearest.Hint(c.Name, names))

@@ -417,11 +417,14 @@ func TestWarningsComeOnce(t *testing.T) {
 	}
 	var reasons []string
 	for _, warning := range w.warnings {
+		if warning.Reason == "unknown_word" && !strings.Contains(warning.Detail, `"odd"`) {
+			t.Errorf("the word is not named: %s", warning.Detail)
+		}
 		if warning.Reason != "missing_column" {
 			reasons = append(reasons, warning.Reason+" "+warning.Key)
 		}
 	}
-	if diff := cmp.Diff([]string{"no_workspace m0", "unknown_word "}, reasons); diff != "" {
+	if diff := cmp.Diff([]string{"no_workspace m0", "unknown_word n0"}, reasons); diff != "" {
 		t.Error(diff)
 	}
 	// An event that waits for a lookup is made twice and counted once.

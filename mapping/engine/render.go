@@ -184,8 +184,8 @@ func (r *renderer) noStatus() {
 	if r.report.muted {
 		return
 	}
-	for _, member := range r.env.Unknown {
-		r.report.unknownWord(member)
+	for _, word := range r.env.Unknown {
+		r.report.unknownWord(word, r.env.Rows[plan.MessageTable])
 	}
 	r.report.skip(skipStatus)
 }
@@ -193,8 +193,8 @@ func (r *renderer) noStatus() {
 func (r *renderer) setMessageEvent(kind contract.Kind, index uint32, row source.Row) {
 	s := &r.plan.Message
 	r.event = contract.Event{Kind: kind, Index: index, Workspace: row[s.Workspace].Data, Conversation: row[s.Conversation].Data, Payload: r.out}
-	for _, member := range r.env.Unknown {
-		r.report.unknownWord(member)
+	for _, word := range r.env.Unknown {
+		r.report.unknownWord(word, row)
 	}
 	r.event.Key, r.event.Status = plainText(r.out[r.idAt:]), plainText(r.out[r.statusAt:])
 	if r.event.Key == nil {

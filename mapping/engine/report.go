@@ -88,19 +88,32 @@ func (r *reporter) countRow(t plan.TableID, op source.Op) {
 	}
 }
 
-func (r *reporter) unknownWord(member string) {
+// maxWord bounds what a warning shows of an unknown word, in bytes.
+const maxWord = 40
+
+// unknownWord counts a word of a row of messages that is in no list, and warns of it
+// with the row's key.
+func (r *reporter) unknownWord(word plan.UnknownWord, row source.Row) {
 	if r.muted {
 		return
 	}
+	member := word.Member
 	if n := r.unknownWords[member]; n != nil {
 		n.Add(1)
+	}
+	if r.warnTo == nil {
+		return
+	}
+	key := ""
+	if slot := r.tables[plan.MessageTable].Key; slot >= 0 && slot < len(row) {
+		key = string(row[slot].Data)
 	}
 	does := "is sent as its fallback"
 	if member == "message.status" {
 		does = "makes no messageStatus (a new message has the fallback)"
 	}
-	r.warn("unknown_word", plan.MessageTable, "", member,
-		"a value of "+member+" is in no word list and "+does+": add the word to the mapping's `words:`")
+	r.warn("unknown_word", plan.MessageTable, key, member,
+		fmt.Sprintf("the word %q for %s is in no word list and %s: add it to the mapping's `words:`", word.Word[:min(len(word.Word), maxWord)], member, does))
 }
 
 // unitless counts an event whose time is a number of an unknown unit.

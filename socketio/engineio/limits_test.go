@@ -354,3 +354,16 @@ func TestSlowBody(t *testing.T) {
 		})
 	}
 }
+
+// TestHealthChecksAreNoRefusals: a session that health checks ask for by the names that
+// the configurations have is answered as any unknown one, and not counted.
+func TestHealthChecksAreNoRefusals(t *testing.T) {
+	s, url := serve(t, newApp(), nil)
+	for sid, counted := range map[string]uint64{"health": 0, "bridge-health-probe": 0, "bridge-check": 0, "Zm9vYmFyYmF6cXV4AAAA": 1} {
+		before := s.Stats().Refusals[engineio.UnknownSession]
+		r := rawclient.Do(t, "GET", url+"?EIO=4&transport=polling&sid="+sid, "")
+		if n := s.Stats().Refusals[engineio.UnknownSession] - before; r.Status != 400 || n != counted {
+			t.Errorf("%s: status %d, counted %d times, want %d", sid, r.Status, n, counted)
+		}
+	}
+}

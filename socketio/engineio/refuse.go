@@ -44,10 +44,21 @@ func (s *Server) logLimit(reason Reason) {
 	}
 }
 
+// healthChecks are sessions that no server has and health checks ask for, because every
+// Socket.IO server answers them alike and opens none: those of load balancers (as
+// configs/haproxy and configs/caddy have it), of the gateway and of `bridge check`. They
+// are no refusals, and are not counted.
+var healthChecks = map[string]bool{"health": true, "bridge-health-probe": true, "bridge-check": true}
+
 // refuse answers a request that is not served, and counts it.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, reason Reason) {
 	s.refusals[reason].Add(1)
 	s.logLimit(reason)
+	s.answer(w, r, reason)
+}
+
+// answer answers a request that is not served.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, reason Reason) {
 	if r.Body != http.NoBody {
 		// The HTTP server reads some of an unread body, to keep the connection: this
 		// bounds the time.

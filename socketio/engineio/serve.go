@@ -68,6 +68,8 @@ func (s *Server) Expects(r *http.Request) bool {
 func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
 	session := s.session(sid)
 	switch {
+	case session == nil && healthChecks[sid]:
+		s.answer(w, r, UnknownSession) // which is what it asks for
 	case session == nil || session.closeIfPongLate():
 		s.refuse(w, r, UnknownSession)
 	case upgrade != (transport == "websocket"):

@@ -72,6 +72,9 @@ func (e *FatalError) Error() string {
 	return s
 }
 
+// ExitCode is that of a wrong configuration: to start again does not help.
+func (*FatalError) ExitCode() int { return 2 }
+
 // Unwrap returns the cause.
 func (e *FatalError) Unwrap() error { return e.Err }
 
@@ -96,7 +99,9 @@ func (s *Source) classify(op string, err error) error {
 	}
 	p = &problem{op: op, err: err}
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
+	if _, what, remedy, refused := dial.Refused(err); refused {
+		p.class, p.hint = classSlow, what+": "+remedy
+	} else if errors.As(err, &pg) {
 		p.class, p.hint = s.classifyCode(pg)
 	} else {
 		p.hint = networkHint(err)
@@ -138,6 +143,7 @@ func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 		if strings.Contains(e.Message, "startup parameter") {
 			return classFatal, hintPooler
 		}
+		return classRetry, "is this a connection pooler? use the server's direct address; its log says more"
 	case "42602", "22023":
 		return classFatal, "check the names of slot and publication"
 	case "0A000":

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"chatbridge/internal/retry"
@@ -31,7 +32,8 @@ func (h *holder) observe(pid uint32, reply string, now time.Time) time.Duration 
 
 // holderReply is what the server knows of the reader of the slot.
 type holderReply struct {
-	ours bool // its application_name is ours
+	name string // its application_name
+	ours bool   // it is a bridge
 	// reply changes with each status update that the server receives.
 	reply string
 }
@@ -48,9 +50,9 @@ func (c *control) holderReply(ctx context.Context, pid uint32) (holderReply, err
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	var h holderReply
-	err := c.conn.QueryRow(ctx, `select r.application_name = $2, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
+	err := c.conn.QueryRow(ctx, `select coalesce(a.application_name, ''), coalesce(r.application_name = $2, false), concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
 			case when r.state is null or a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
-		from pg_stat_replication r join pg_stat_activity a using (pid) where r.pid = $1 and r.application_name is not null`, pid, c.s.opts.ApplicationName).Scan(&h.ours, &h.reply)
+		from pg_stat_activity a left join pg_stat_replication r using (pid) where a.pid = $1`, pid, c.s.opts.ApplicationName).Scan(&h.name, &h.ours, &h.reply)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return holderReply{}, nil
 	}
@@ -62,7 +64,8 @@ func (c *control) holderReply(ctx context.Context, pid uint32) (holderReply, err
 
 // standBy waits for StandbyPoll while another reader has the slot. It ends a
 // reader that is a bridge and has not replied for HolderTimeout, and our own of a
-// connection that we lost: the server would take up to wal_sender_timeout.
+// connection that we lost: the server would take up to wal_sender_timeout. A reader
+// that is another program is an error: nobody serves the clients meanwhile.
 func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 	reader, err := c.holderReply(ctx, pid)
 	if err != nil {
@@ -74,6 +77,11 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
 	}
 	switch {
+	case !reader.ours && reader.name != "" && !strings.HasPrefix(reader.name, s.opts.ApplicationName): // `bridge check` begins with it
+		return &problem{
+			class: classSlow, op: "check the slot", err: fmt.Errorf("%s (server process %d), which is no bridge, reads the slot %s, and only one can", reader.name, pid, s.opts.Slot),
+			hint: fmt.Sprintf("set source.postgres.slot to another name, or end that reader: SELECT pg_terminate_backend(%d);", pid),
+		}
 	case reader.ours && pid == s.ownPID:
 		if err := c.terminate(ctx, pid); err != nil {
 			return err

@@ -3,6 +3,7 @@ package postgres_test
 import (
 	"context"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,11 +26,17 @@ type holder struct {
 
 func hold(t *testing.T, url string, clock time.Duration) *holder {
 	t.Helper()
+	return holdAs(t, url, clock, "chatbridge")
+}
+
+// holdAs is hold for a program of another name.
+func holdAs(t *testing.T, url string, clock time.Duration, application string) *holder {
+	t.Helper()
 	cfg, err := pgconn.ParseConfig(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.RuntimeParams["replication"], cfg.RuntimeParams["application_name"] = "database", "chatbridge"
+	cfg.RuntimeParams["replication"], cfg.RuntimeParams["application_name"] = "database", application
 	conn, err := pgconn.ConnectConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -166,4 +173,21 @@ func TestLargeTransactionIsNoSilence(t *testing.T) {
 	if s := src.Stats(); s.Reconnects != 0 || c.rows.Load() != n {
 		t.Errorf("%d rows, %d reconnects, last error %+v", c.rows.Load(), s.Reconnects, s.LastError)
 	}
+}
+
+// TestForeignReader: a slot that another program reads is no standby: nobody serves, so
+// it is a fault with its remedy, until that program ends.
+func TestForeignReader(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, simple)
+	exec(t, dsn, `select pg_create_logical_replication_slot('`+uniqueSlot(t)+`', 'pgoutput')`)
+	h := holdAs(t, dsn, 0, "debezium")
+	src := run(t, postgres.Options{URL: dsn, Slot: uniqueSlot(t), SlowRetry: 200 * time.Millisecond}, newRecorder())
+	s := src.awaitState(t, postgres.Blocked)
+	if !strings.Contains(s.Reason, "debezium") || s.LastError == nil || !strings.Contains(s.LastError.Remedy, "pg_terminate_backend") {
+		t.Errorf("%+v", s)
+	}
+	exec(t, dsn, `select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '`+uniqueSlot(t)+`'`)
+	<-h.cut
+	src.awaitState(t, postgres.Streaming)
 }

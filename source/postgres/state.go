@@ -179,11 +179,11 @@ func (s *Source) setState(ctx context.Context, state State, topic, reason string
 		s.status.topic, s.status.logged = topic, now
 	}
 	s.status.mu.Unlock()
-	if repeated {
+	if repeated || state == Failed { // Run's error says it
 		return
 	}
 	level := slog.LevelInfo
-	if state == Retrying || state == Blocked || state == Failed {
+	if state == Retrying || state == Blocked {
 		level = slog.LevelWarn
 	}
 	attrs = append([]slog.Attr{slog.String("state", state.String()), slog.String("slot", s.opts.Slot)}, attrs...)

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"chatbridge/internal/rowsecurity"
 	"chatbridge/source"
 )
 
@@ -58,7 +59,7 @@ func (r *SQL) Close() error {
 // Describe reads the table's columns and primary key from the catalogue.
 func (r *SQL) Describe(ctx context.Context, t Table) (Shape, error) {
 	const q = `select a.attname, t.typname, a.atttypid::int8,
-	coalesce(a.attnum = any(i.indkey), false), clock_timestamp(), row_security_active(c.oid)
+	coalesce(a.attnum = any(i.indkey), false), clock_timestamp(), ` + rowsecurity.Hides + `
 from pg_attribute a
 join pg_class c on c.oid = a.attrelid
 join pg_namespace n on n.oid = c.relnamespace

@@ -63,8 +63,8 @@ type Shape struct {
 	// Guessed tells that the reader could not learn the types and the caller
 	// should trust any other source more.
 	Guessed bool
-	// Filtered tells that row level security applies to the role that reads: rows that
-	// no policy shows it are missing without an error. Only SQL can tell.
+	// Filtered tells that row level security may hide rows from the role that reads: those
+	// that no policy shows it are missing without an error. Only SQL can tell.
 	Filtered bool
 	// Time is the server's clock when it answered, zero where it did not say.
 	Time time.Time

@@ -35,8 +35,9 @@ type Env struct {
 	Quiet bool
 	// Trusted tells which columns of which tables hold JSON by their type.
 	Trusted *[MaxTables][]bool
-	// Unknown collects the members whose value a translation had no word for.
-	Unknown []string
+	// Unknown collects the values that a translation had no word for. They are valid as
+	// long as the rows are.
+	Unknown []UnknownWord
 	// Scratch is the buffer of values that exist in no row; Begin empties it.
 	Scratch []byte
 	// Unitless is a member whose time is a number of an unknown unit, "" for none.

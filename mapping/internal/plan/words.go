@@ -21,6 +21,12 @@ func NewWordTable(table map[string][]byte) WordTable {
 	return w
 }
 
+// UnknownWord is a value for which the words of a member have none.
+type UnknownWord struct {
+	Member string
+	Word   []byte
+}
+
 func (w WordTable) find(s []byte) (to []byte, ok bool) {
 	if len(s) >= len(w) {
 		return nil, false
@@ -63,7 +69,7 @@ func (x *Words) Text(e *Env) ([]byte, bool) {
 		}
 	}
 	if x.Count != "" && !e.Quiet {
-		e.Unknown = append(e.Unknown, x.Count)
+		e.Unknown = append(e.Unknown, UnknownWord{x.Count, s})
 	}
 	return nil, false
 }

@@ -40,7 +40,10 @@ func Connect(err error) Finding {
 	f := Finding{ID: "connect.failed", Level: Fail, What: "the database cannot be reached: " + err.Error(), Meaning: "the bridge cannot connect"}
 	var pg *pgconn.PgError
 	var dns *net.DNSError
+	id, what, remedy, refused := dial.Refused(err)
 	switch {
+	case refused:
+		f.ID, f.What, f.Fix = id, what, remedy
 	case errors.As(err, &pg):
 		connectCode(&f, pg)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
@@ -78,5 +81,9 @@ func connectCode(f *Finding, pg *pgconn.PgError) {
 		f.ID, f.Fix = "server.walsenders", "raise max_wal_senders and max_connections, then restart the server"
 	case pg.Code == "57P03":
 		f.ID, f.Fix = "connect.starting", "wait until the server has started"
+	case pg.Code == "08P01":
+		f.Fix = "is it a connection pooler? use the server's direct address (Supabase: db.<project>.supabase.co, port 5432) in source.postgres.url; its log says more"
+	default:
+		f.Fix = "see the server's log, which says more; until it is resolved the bridge tries again"
 	}
 }

@@ -15,7 +15,7 @@ func Inspect(ctx context.Context, conn *pgx.Conn, want Want) (Report, error) {
 		return r, err
 	}
 	for _, inspect := range []func(context.Context, *pgx.Conn) error{
-		r.server, r.role, r.tables, r.publication, r.slot, r.memory,
+		r.server, r.role, r.tables, r.publication, r.slot, r.otherSlots, r.memory,
 	} {
 		if err := inspect(ctx, conn); err != nil {
 			return r, err

@@ -160,7 +160,11 @@ func TestBrokenStates(t *testing.T) {
 			name: "slot half behind", sql: []string{good, `select pg_create_logical_replication_slot('SLOT', 'pgoutput')`, `select pg_logical_emit_message(false, 'x', repeat('x', 3000000))`},
 			edit: func(w *provision.Want) { w.MaxLag = 4 << 20 }, id: "slot.lag", level: warn,
 		},
-		{name: "slot older than the publication", sql: []string{`select pg_create_logical_replication_slot('SLOT', 'pgoutput')`, `create table other (id int)`, good}, id: "slot.older", level: warn, fix: "pg_drop_replication_slot", runs: true},
+		{name: "slot older than the publication", sql: []string{`select pg_create_logical_replication_slot('SLOT', 'pgoutput')`, `create table other (id int); insert into other values (1)`, good}, edit: func(w *provision.Want) { w.Check = true }, id: "slot.older", level: warn, fix: "pg_drop_replication_slot", runs: true},
+		{
+			name: "another slot that nobody reads", sql: []string{good, `select pg_create_logical_replication_slot('SLOT_other', 'pgoutput')`, `select pg_logical_emit_message(false, 'x', repeat('x', 3000000))`},
+			edit: func(w *provision.Want) { w.Check, w.MaxLag = true, 4<<20 }, id: "slot.unread", level: warn, fix: "_other'", runs: true,
+		},
 		{name: "superuser", id: "role.superuser", level: warn},
 		{name: "keep unlimited", id: "server.slot_keep", level: warn, fix: "max_slot_wal_keep_size"},
 	}

@@ -15,6 +15,7 @@ type publication struct {
 	OID                                        int64
 	XMin                                       string
 	AllTables, Insert, Update, Delete, ViaRoot bool
+	Owned                                      bool // by our role
 }
 
 // member is a table of a publication.
@@ -32,7 +33,7 @@ type member struct {
 	Row string
 }
 
-const publicationSQL = `select oid::int8, xmin::text, puballtables, pubinsert, pubupdate, pubdelete, pubviaroot from pg_publication where pubname = $1`
+const publicationSQL = `select oid::int8, xmin::text, puballtables, pubinsert, pubupdate, pubdelete, pubviaroot, pg_has_role(pubowner, 'usage') from pg_publication where pubname = $1`
 
 // Columns and filter are in the view from 15 on; to_jsonb gives null before.
 // A column list is one only where prattrs is set: the view lists all columns
@@ -66,6 +67,10 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 	pub, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[publication])
 	if errors.Is(err, pgx.ErrNoRows) {
 		r.unpublished, r.unoffered = r.publishable, r.offerable
+		if r.willCreate(r.mayCreate && len(r.publishable) > 0 && len(r.foreign) == 0) {
+			r.ok("publication.missing", name, fmt.Sprintf("there is no publication %s yet: `bridge serve` creates it", name))
+			return nil
+		}
 		r.add(Finding{
 			ID: "publication.missing", Object: name, Level: Fail, What: fmt.Sprintf("the publication %s does not exist", name),
 			Meaning: "nothing says which tables to follow", Fix: r.createPublication(),
@@ -98,7 +103,9 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 func (r *Report) publicationOperations(pub *publication) {
 	name := r.want.Publication
 	r.publicationOp = pub.Insert && pub.Update
-	if !r.publicationOp {
+	if !r.publicationOp && r.willCreate(pub.Owned) {
+		r.ok("publication.operations", name, fmt.Sprintf("the publication %s leaves out inserts or updates: `bridge serve` alters it", name))
+	} else if !r.publicationOp {
 		r.add(Finding{
 			ID: "publication.operations", Object: name, Level: Fail, What: fmt.Sprintf("the publication %s leaves out inserts or updates", name),
 			Meaning: "new messages or changes of status never arrive",
@@ -130,6 +137,10 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 			continue
 		}
 		r.unpublished = append(r.unpublished, t)
+		if r.willCreate(pub.Owned && !slices.Contains(r.foreign, t.String())) {
+			r.ok("publication.tables", t.String(), fmt.Sprintf("%s is not in the publication %s yet: `bridge serve` adds it", t, name))
+			continue
+		}
 		r.add(Finding{
 			ID: "publication.tables", Object: t.String(), Level: Fail, What: fmt.Sprintf("%s is not in the publication %s", t, name),
 			Meaning: "its changes never arrive", Fix: r.addTables(t),

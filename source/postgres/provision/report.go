@@ -66,9 +66,13 @@ type Report struct {
 	publicationExists bool
 	publicationOp     bool // insert and update are published
 	viaRootNeeded     bool
-	slotExists        bool
-	version           int  // of the server
-	recovery          bool // the server is a standby
+	// mayCreate: our role may make a publication; mayReplicate: and a slot. foreign
+	// are tables that are to be published and belong to another role.
+	mayCreate, mayReplicate bool
+	foreign                 []string
+	slotExists              bool
+	version                 int  // of the server
+	recovery                bool // the server is a standby
 	// slotLost: it exists, is ours, and cannot be read any more.
 	slotLost bool
 }
@@ -105,6 +109,12 @@ func (r *Report) Find(id, object string) (Finding, bool) {
 }
 
 func (r *Report) add(f Finding) { r.Findings = append(r.Findings, f) }
+
+// willCreate reports whether a bridge that starts creates what is missing, with the
+// rights that it takes.
+func (r *Report) willCreate(may bool) bool {
+	return r.want.Check && r.want.Creates && may && !r.recovery
+}
 
 func (r *Report) ok(id, object, what string) {
 	r.add(Finding{ID: id, Object: object, Level: OK, What: what})

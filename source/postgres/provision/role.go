@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"chatbridge/internal/rowsecurity"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -12,7 +14,6 @@ type role struct {
 	Name        string
 	Super       bool
 	Replication bool
-	BypassRLS   bool
 	Create      bool // on the database
 	Database    string
 }
@@ -21,7 +22,7 @@ type role struct {
 // stands for it.
 const roleSQL = `
 select rolname, rolsuper, rolreplication or coalesce((select pg_has_role(oid, 'member') from pg_roles where rolname = 'rds_replication'), false),
-	rolbypassrls, has_database_privilege(current_database(), 'create'), current_database()
+	has_database_privilege(current_database(), 'create'), current_database()
 from pg_roles where rolname = current_user`
 
 func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
@@ -33,6 +34,7 @@ func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return fmt.Errorf("inspect the role: %w", err)
 	}
+	r.mayCreate, r.mayReplicate = who.Super || who.Create, who.Super || who.Replication
 	switch {
 	case !who.Super && !who.Replication:
 		r.add(Finding{
@@ -59,14 +61,9 @@ func (r *Report) role(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// Row level security does not matter where a policy shows all rows to the role, as
-// that of RoleSQL does, and none restricts them.
 const lookupSQL = `
 select coalesce(bool_and(has_column_privilege(a.attrelid, a.attnum, 'select')), false)
-		and has_schema_privilege(n.oid, 'usage'),
-	c.relrowsecurity and (c.relforcerowsecurity or not pg_has_role(c.relowner, 'usage')) and not coalesce((
-		select bool_and(p.polpermissive) and bool_or(pg_get_expr(p.polqual, p.polrelid) = 'true') from pg_policy p
-		where p.polrelid = c.oid and p.polcmd in ('r', '*') and exists (select from unnest(p.polroles) r where r = 0 or pg_has_role(r, 'usage'))), false)
+		and has_schema_privilege(n.oid, 'usage'), ` + rowsecurity.Hides + `
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 	join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
 where n.nspname = $1 and c.relname = $2 and (cardinality($3::text[]) = 0 or a.attname = any ($3))
@@ -98,7 +95,7 @@ func (r *Report) lookup(ctx context.Context, conn *pgx.Conn, t Table, who *role)
 			Fix: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT%s ON %s TO %[2]s;",
 				quoteIdent(t.Schema), quoteIdent(who.Name), list, t.sql()),
 		})
-	case secured && !who.BypassRLS && !who.Super:
+	case secured:
 		r.add(Finding{
 			ID: "role.rls", Object: t.String(), Level: Warn, What: fmt.Sprintf("row level security of %s applies to the role %s", t, who.Name),
 			Meaning: "look-ups find only the rows that a policy shows to it, perhaps none",

@@ -131,7 +131,7 @@ func (r *Report) serverKeep(s *server) {
 	case s.KeepMB < 0:
 		r.add(Finding{
 			ID: id, Level: Warn, What: "max_slot_wal_keep_size is unlimited",
-			Meaning: "while the bridge is down its slot holds back the server's log until the disk is full",
+			Meaning: "while no bridge runs its slot holds back the server's log until the disk is full: source.postgres.max_lag counts only while one does",
 			Fix:     set,
 		})
 	case s.KeepMB < keepTiny:
@@ -141,7 +141,7 @@ func (r *Report) serverKeep(s *server) {
 			Fix:     set,
 		})
 	default:
-		r.ok(id, "", fmt.Sprintf("max_slot_wal_keep_size is %d MB", s.KeepMB))
+		r.ok(id, "", fmt.Sprintf("max_slot_wal_keep_size is %d MB: what the slot may hold back while no bridge runs; source.postgres.max_lag counts only while one does", s.KeepMB))
 	}
 }
 

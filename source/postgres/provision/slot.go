@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"chatbridge/internal/sqlquote"
+
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // slotState is what pg_replication_slots says.
@@ -16,8 +19,9 @@ type slotState struct {
 	Application            string
 	WALStatus, Invalid     string
 	Lag                    int64
-	// PublicationYounger: the publication was created or altered after the
-	// place that the slot stands at, as far as transaction ids tell.
+	// PublicationYounger: the publication may have been created after the place that
+	// the slot stands at. Transaction ids cannot tell for sure: a slot holds back those
+	// that an older slot, or a transaction that was open, held back when it was made.
 	PublicationYounger bool
 	// Failover: standbys copy it. Synced: it is such a copy. From Postgres 17.
 	Failover, Synced bool
@@ -46,6 +50,9 @@ func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
 	case r.recovery:
 		r.slotExists = !missing
 		return r.slotOnStandby(ctx, conn, &s, r.slotExists)
+	case missing && r.willCreate(r.mayReplicate):
+		r.ok("slot.missing", r.want.Slot, fmt.Sprintf("there is no slot %s yet: `bridge serve` creates it", r.want.Slot))
+		return nil
 	case missing:
 		r.add(Finding{
 			ID: "slot.missing", Object: r.want.Slot, Level: Fail, What: fmt.Sprintf("the slot %s does not exist", r.want.Slot),
@@ -58,6 +65,9 @@ func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	r.slotNotes(&s)
+	if err := r.slotOlder(ctx, conn, &s); err != nil {
+		return err
+	}
 	return r.slotForStandbys(ctx, conn, &s)
 }
 
@@ -112,10 +122,6 @@ func (r *Report) slotNotes(s *slotState) {
 		warn("slot.unreserved", fmt.Sprintf("the server is about to give the slot %s up", name),
 			"at the next checkpoint it may be lost", "start the bridge now, or raise max_slot_wal_keep_size")
 	}
-	if s.PublicationYounger {
-		warn("slot.older", fmt.Sprintf("the publication %s is younger than the place of the slot %s", r.want.Publication, name),
-			"a change from before it makes reading fail; the bridge then makes the slot anew", r.replaceSlot())
-	}
 	switch {
 	case s.ActivePID == 0:
 	case s.Application == r.want.ApplicationName || s.Application == "":
@@ -130,4 +136,32 @@ func (r *Report) slotNotes(s *slotState) {
 
 func another(pid int32) string {
 	return fmt.Sprintf("set source.postgres.slot to another name, or end it: SELECT pg_terminate_backend(%d);", pid)
+}
+
+// peekTimeout bounds how long a slot is tried.
+const peekTimeout = "5s"
+
+// slotOlder reports a slot that cannot get past a change from before its publication.
+// Only reading tells: nothing is taken from the slot by it.
+func (r *Report) slotOlder(ctx context.Context, conn *pgx.Conn, s *slotState) error {
+	if !r.want.Check || !s.PublicationYounger || s.ActivePID != 0 {
+		return nil
+	}
+	if _, err := conn.Exec(ctx, "set statement_timeout = '"+peekTimeout+"'"); err != nil {
+		return fmt.Errorf("inspect the slot: %w", err)
+	}
+	_, err := conn.Exec(ctx, fmt.Sprintf("select count(*) from pg_logical_slot_peek_binary_changes(%s, null, 1, 'proto_version', '1', 'publication_names', %s)",
+		sqlquote.Literal(r.want.Slot), sqlquote.Literal(quoteIdent(r.want.Publication))))
+	if _, reset := conn.Exec(ctx, "reset statement_timeout"); reset != nil {
+		return fmt.Errorf("inspect the slot: %w", reset)
+	}
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "42704" {
+		return nil // it can be read, or that is not known: a bridge may have taken it
+	}
+	r.add(Finding{
+		ID: "slot.older", Object: r.want.Slot, Level: Warn, What: fmt.Sprintf("the slot %s stands at a place before the publication %s: %s", r.want.Slot, r.want.Publication, pg.Message),
+		Meaning: "it cannot be read past that place; the bridge makes it anew when it starts, and reports a gap", Fix: r.replaceSlot(),
+	})
+	return nil
 }

@@ -130,6 +130,7 @@ func (r *Report) tableNotes(t Table, rel *relation) {
 		r.ok("table.rls", t.String(), fmt.Sprintf("row level security of %s does not apply to replication: the bridge sees every row and decides itself who gets it", t))
 	}
 	if !rel.Owned {
+		r.foreign = append(r.foreign, t.String())
 		r.add(Finding{
 			ID: "table.owner", Object: t.String(), Level: OK,
 			What: fmt.Sprintf("our role does not own %s: only its owner can put it into a publication", t),

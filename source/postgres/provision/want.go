@@ -67,6 +67,11 @@ type Want struct {
 	// NoFailover: the slot is to be one that standbys do not copy; see
 	// postgres.Options.
 	NoFailover bool
+	// Check makes the inspection that of `bridge check`: what a bridge that starts
+	// creates by itself, and may, is as it should be; and a slot that nobody reads is
+	// tried where it may be older than its publication, which takes it for a moment.
+	// Creates tells that a bridge that starts creates what is missing.
+	Check, Creates bool
 	// ApplicationName is the name of the bridge's connections. Default
 	// chatbridge.
 	ApplicationName string

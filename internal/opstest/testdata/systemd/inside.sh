@@ -5,6 +5,21 @@ grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' "/proc/$(main)/status" | tr '\t' ' '
 bridge healthcheck
 systemctl show bridge -p StatusText
 systemctl reload bridge && echo "reloaded"
+# A reload that is refused says so, and changes nothing.
+echo 'nonsense: 1' >>/etc/chatbridge/bridge.yaml
+before=$(main)
+systemctl reload bridge || echo "reload refused"
+[ "$before" = "$(main)" ] && bridge healthcheck --config /dev/null
+# Clients that wait at the socket of a bridge that is wrongly configured do not make
+# systemd give it up, and get it when it is mended.
+systemctl restart bridge || echo "restart refused"
+curl -s --max-time 60 http://127.0.0.1:8080/healthz >/out/waited &
+waiting=$!
+sleep 7
+echo "socket $(systemctl is-active bridge.socket)"
+systemctl show bridge -p StatusText >&2
+sed -i '$d' /etc/chatbridge/bridge.yaml
+systemctl restart bridge && wait "$waiting" && grep -c '"status"' /out/waited
 before=$(main)
 systemctl restart bridge && [ "$before" != "$(main)" ] && echo "restarted"
 # A process that hangs gives no sign of life.

@@ -44,6 +44,7 @@ install -m 644 "$dir/bridge.yaml" "$root/etc/chatbridge/bridge.yaml"
 cat >"$root/etc/systemd/system/bridge.service.d/test.conf" <<-UNIT
 	[Service]
 	WatchdogSec=2s
+	StandardOutput=append:/out/bridge.log
 	StandardError=append:/out/bridge.log
 UNIT
 cat >"$root/etc/systemd/system/inside.service" <<-UNIT

@@ -1,4 +1,4 @@
-package check
+package requirements
 
 import (
 	"context"
@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres/provision"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -25,40 +27,86 @@ type fit struct {
 	preset, schema string
 	// file is what a mapping.file has to say of the tables, "" for nothing.
 	file string
+	// message is the table of messages.
+	message string
 	// warnings are how many things the tables lack.
 	warnings int
 }
 
-// fitting looks for a preset that fits the tables better than the configured mapping,
-// which lacks so much of them; refused tells that the bridge does not start with it.
-func (r *run) fitting(ctx context.Context, conn *pgx.Conn, lacks int, refused bool) {
+// Fitting finds the preset that fits the database's tables where the configured mapping
+// does not: the cause of all that is missing then. The finding is a failure where the
+// bridge does not start with the mapping, and a warning where another lacks less; ok is
+// false for none. Where a preset fits and a mapping.file changes it so that it does not,
+// the file is at fault, and there is none.
+func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mapping.Spec) (f provision.Finding, ok bool, err error) {
+	found, err := readTables(ctx, conn)
+	if err != nil {
+		return f, false, err
+	}
+	missing, refused := spec.Check(found.columns)
+	if refused == nil && len(missing) == 0 {
+		return f, false, nil
+	}
+	best, fits := bestFit(found)
+	if !fits || refused == nil && best.warnings >= len(missing) || m.File != "" && found.fileIsWrong(m, spec, best) {
+		return f, false, nil
+	}
+	with := ""
+	if m.File != "" {
+		with = " with " + m.File
+	}
+	f = provision.Finding{
+		ID: "mapping.preset", Object: "mapping.preset", Level: provision.Warn, Meaning: "what mapping.columns tells of is missing",
+		What: fmt.Sprintf("the tables are those of the preset %s rather than of %s%s", best.preset, m.Preset, with),
+		Fix:  "mapping.preset: " + best.preset,
+	}
+	if best.preset == m.Preset && m.File == "" {
+		f.What = "the tables of the preset " + best.preset + " are there"
+	}
+	if best.file != "" {
+		f.What += ", in the schema " + best.schema
+		f.Fix += ", and a mapping.file that says: " + best.file
+	}
+	if refused != nil {
+		f.Level, f.Meaning = provision.Fail, "the bridge does not start"
+	}
+	return f, true, nil
+}
+
+// readTables reads all tables.
+func readTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 	rows, err := conn.Query(ctx, tablesSQL)
 	if err != nil {
-		return // columns has said what is wrong
+		return nil, fmt.Errorf("read the tables: %w", err)
 	}
 	found := tables{}
 	var schema, name string
 	var columns []string
-	if _, err := pgx.ForEachRow(rows, []any{&schema, &name, &columns}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&schema, &name, &columns}, func() error {
 		if found[schema] == nil {
 			found[schema] = map[string][]string{}
 		}
 		found[schema][name] = slices.Clone(columns)
 		return nil
-	}); err != nil {
-		return
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the tables: %w", err)
 	}
-	best, ok := bestFit(found)
-	if !ok || !refused && best.warnings >= lacks {
-		return
+	return found, nil
+}
+
+func (t tables) columns(schema, table string) []string { return t[schema][table] }
+
+// fileIsWrong reports whether a mapping.file keeps a preset that fits from fitting, or is
+// about other tables than those that another preset fits.
+func (t tables) fileIsWrong(m configs.Mapping, spec *mapping.Spec, best fit) bool {
+	for schema := range t {
+		if _, fits := t.try(m.Preset, schema); fits {
+			return true
+		}
 	}
-	what := fmt.Sprintf("the tables are those of the preset %s rather than of %s%s", best.preset, r.cfg.Mapping.Preset, with(r.cfg.Mapping.File))
-	fix := "mapping.preset: " + best.preset
-	if best.file != "" {
-		what += ", in the schema " + best.schema
-		fix += ", and a mapping.file that says: " + best.file
-	}
-	r.warn("mapping.preset", "mapping.preset", what, "what mapping.columns tells of is missing", fix)
+	table := spec.Tables()[0]
+	return t[table.Schema][table.Name] != nil && table.Schema+"."+table.Name != best.message
 }
 
 // bestFit is the preset and schema whose tables have all that is required and lack
@@ -94,7 +142,8 @@ func (t tables) try(preset, schema string) (fit, bool) {
 			return f, false
 		}
 	}
-	warnings, err := spec.Check(func(schema, table string) []string { return t[schema][table] })
+	warnings, err := spec.Check(t.columns)
+	f.message = spec.Tables()[0].Schema + "." + spec.Tables()[0].Name
 	f.warnings = len(warnings)
 	return f, err == nil
 }

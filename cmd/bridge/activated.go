@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"chatbridge/bridge/systemd"
+	"chatbridge/configs"
+	"chatbridge/internal/retry"
+)
+
+// wrongFor is how long a process that cannot be configured stays, where systemd holds the
+// socket and starts the next one as long as a client waits in its queue: it would start
+// twenty in a second or two, and then give the socket up.
+const wrongFor = 5 * time.Second
+
+// stayWhileWrong delays the end of a process that systemd's socket has started and that is
+// wrongly configured; what is wrong has been written, and is the status meanwhile.
+func stayWhileWrong(ctx context.Context, err error) {
+	if exitCode(err) != exitUsage || os.Getenv("LISTEN_FDS") == "" || os.Getenv("NOTIFY_SOCKET") == "" {
+		return
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n  ")
+	systemd.NewNotifier(slog.New(slog.DiscardHandler)).Status("wrongly configured; see journalctl -u bridge: " + first)
+	_ = retry.Sleep(ctx, wrongFor) // SIGTERM ends it at once
+}
+
+// exitCode is that of an error that a command returned.
+func exitCode(err error) int {
+	var exit *exitError
+	var coded interface{ ExitCode() int }
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &exit):
+		return exit.code
+	case errors.As(err, new(*usageError)), errors.As(err, new(*configs.Error)):
+		return exitUsage
+	case errors.As(err, &coded):
+		return coded.ExitCode()
+	}
+	return exitFailed
+}
