@@ -203,7 +203,6 @@ type hoursClient struct {
 	conversation string
 	away         time.Duration
 	want         []storedMessage
-	changed      []string // messages that it shows, with another status than they have
 
 	mu     sync.Mutex
 	ids    []string

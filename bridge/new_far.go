@@ -16,7 +16,7 @@ func (d *Daemon) newFar(spec *mapping.Spec) (r *far.Reader, off string, err erro
 		return nil, "replay.far is 0", nil
 	}
 	if databaseURL(d.cfg) == "" {
-		return nil, "there is no direct connection to the database: set source.postgres.url", nil
+		return nil, "there is no direct connection to the database: set lookup.url", nil
 	}
 	if err := lookup.CanReadPast(spec); err != nil {
 		d.log.Warn("clients that were away for longer than the replay log holds are told of a gap, and not caught up from the tables", "reason", err)

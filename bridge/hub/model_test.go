@@ -479,8 +479,8 @@ func TestModel(t *testing.T) {
 
 // TestModelAgain runs programs that failed once, in one of several runs.
 func TestModelAgain(t *testing.T) {
-	for _, seed := range []uint64{1986, 2858, 3813, 9424, 10227, 12206, 3607, 3156, 16618} {
-		for range 10 {
+	for _, seed := range []uint64{1986, 2858, 3813, 9424, 10227, 12206, 3607, 3156, 16618, 18407, 23188} {
+		for range max(defaultSeeds/200, 1) {
 			if wrong := run(t, generate(seed)); wrong != "" {
 				t.Fatalf("seed %d:\n%s", seed, wrong)
 			}

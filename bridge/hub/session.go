@@ -35,7 +35,7 @@ func (h *Hub) Resume(c, prior *Client, offset string) bool {
 	if err != nil || c.Workspace != prior.Workspace || c.User != prior.User || prior.tenant == nil {
 		return false
 	}
-	if prior.claim.Position.IsZero() && o.Position.Compare(prior.given) < 0 {
+	if prior.history == h.history && prior.claim.Position.IsZero() && o.Position.Compare(prior.given) < 0 {
 		// The offset is of an earlier session: coming from ChatEngine the client
 		// was a new one here, and it has been given nothing since.
 		o = Offset{}
@@ -84,6 +84,9 @@ func (h *Hub) owedFrom(claim Offset, began time.Time, owed string) Offset {
 		!claim.Position.IsZero() && o.Position.Compare(claim.Position) >= 0 {
 		return claim
 	}
+	if !claim.Position.IsZero() {
+		o.Commit = minTime(o.Commit, claim.Commit) // that of a gap tells since when all is owed
+	}
 	return o
 }
 
@@ -127,8 +130,10 @@ func (h *Hub) begin(c *Client, now time.Time) {
 	if at := c.from.Position; !at.IsZero() && at.Compare(h.log.Head()) <= 0 {
 		if f := space.Missing(); f.Above(at) {
 			g := gap{reason: gapAway, since: c.from.Commit, until: h.log.TimeOf(f.At, now)}
-			if c.from == c.claim { // else part of the window before it may be lacking too
+			if c.from == c.claim {
 				g = h.covered(c, g, f)
+			} else {
+				g.since = minTime(g.since, c.promised) // it has not proven that it had the window before
 			}
 			h.noteAway(c, g)
 		}

@@ -179,7 +179,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: of what is owed from before an offset the window is not told", Why: "what of the window the log had pushed out is gone in silence",
 		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestModelAgain"},
-		Old: "			if c.from == c.claim { // else", New: "			if true { // else",
+		Old: "			if c.from == c.claim {\n				g = h.covered", New: "			if true {\n				g = h.covered",
 	},
 	{
 		Name: "hub: a gap that was sent to a broken connection counts as told", Why: "a client that was cut does not hear of what it lacks",
