@@ -1,7 +1,42 @@
 // Package send sends what users write while the bridge serves them: a client's
-// sendMessage, and ChatEngine's REST.
+// sendMessage, and ChatEngine's REST. docs/sending.md says what users and operators see.
 //
 //	request.go   Request, Result, Fault, Event: what is asked for, and what is told
 //	sender.go    Sender: which requests are taken, and each one's way
 //	events.go    the events that clients are told
+//	observe.go   what the stream tells of a message's row, and what is told again
+//	limits.go    what a user may send
+//	journal.go   which requests were begun, and what became of them: a file
+//	way.go       Way: how messages are sent
+//	function.go  a Way: the project's Edge Function
+//	outbox.go    a Way: a row for a worker
+//	fields.go    name=value: what goes where in both
+//	read.go      conversations that are marked as read
+//	stats.go     counters
+//
+// # Lifecycle
+//
+// New, Open before changes of the database are read, then Run. Shutdown before the end of
+// Run's context. A Sending that was accepted has its result within a few times
+// Options.Timeout, whatever its client does; Run's end settles what is left as of unknown
+// outcome.
+//
+// # One message
+//
+// Accept knows the request (again), refuses it (to its sender alone), or begins it: whose
+// the conversation is; the workspace is told; its turn in the conversation; the journal, on
+// the disk; the Way; the journal again; the workspace is told what became of it. Whoever
+// finds a request in the journal does not give it to the Way, but for one of unknown outcome
+// where Way.Repeatable.
+//
+// # Goroutines and locks
+//
+// Run's, and one for each Sending until it has its result. Sender.mu guards the maps and
+// is held for moments, because Observe takes it on the path of every message while
+// something is watched. A Sending's state.mu is held while its final status is told, so that
+// what the stream publishes comes before it or after it; its noting while the journal is
+// written. Order: state.mu before mu; noting and mu never together.
+//
+// The package imports mapping/contract for the events and nothing else of ours: no socket,
+// no hub, no configuration.
 package send
