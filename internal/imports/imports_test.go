@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
+	"source/ledgerfile":        {"internal/retry"},
 	"source/realtime":          {"source", "source/realtime/..."},
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},
