@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"chatbridge/mapping"
+	"chatbridge/source/readback"
 	"chatbridge/source/realtime"
-	"chatbridge/source/realtime/readback"
 )
 
 // readBack tries the reader with which the bridge reads back what Realtime loses: SQL

@@ -19,7 +19,9 @@ var allowed = map[string][]string{
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
 	"source/ledgerfile":        {"internal/retry"},
-	"source/realtime":          {"source", "source/realtime/..."},
+	"source/readback":          {"source"},
+	"source/reconcile":         {"source", "source/readback"},
+	"source/realtime":          {"source", "source/readback", "source/reconcile"},
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},
 	"mapping/internal/plan":    {"source", "mapping/internal/convert"},
@@ -57,7 +59,7 @@ var allowed = map[string][]string{
 	"bridge/systemd":      {},
 	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
 	// The daemon is not needed to check what it would find.
-	"bridge/check": {"configs", "source", "source/postgres/...", "source/realtime/...", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements"},
+	"bridge/check": {"configs", "source", "source/postgres/...", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements"},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",

@@ -19,22 +19,22 @@ var realtime = []Mutant{
 	},
 	{
 		Name: "realtime: rows to be read whole are forgotten by a failure", Why: "a row that came cut off stays missing after one failed request",
-		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
-		Old: "\t\t\trd.failed[t] = err\n\t\t\tr.requestForced(mine)\n", New: "\t\t\trd.failed[t] = err\n",
+		File: "source/reconcile/fetch.go", Package: "source/realtime", Tests: []string{"TestForcedRowsOutliveAFailure"},
+		Old: "\t\t\trd.failed[t] = err\n\t\t\tc.o.Again(mine)\n", New: "\t\t\trd.failed[t] = err\n",
 	},
 	{
 		Name: "realtime: what is too much is not halved", Why: "one row that cannot be read takes a hundred others with it",
-		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestHalvingFindsTheRow"},
+		File: "source/reconcile/fetch.go", Package: "source/realtime", Tests: []string{"TestHalvingFindsTheRow"},
 		Old: `case len(cands) > 1:`, New: `case len(cands) > fetchSize:`,
 	},
 	{
 		Name: "realtime: a row is blamed for a server that is down", Why: "rows that nothing is wrong with are left out for a quarter of an hour",
-		File: "source/realtime/fetch.go", Package: "source/realtime", Tests: []string{"TestSilentServerIsNoUnreadableRow"},
+		File: "source/reconcile/fetch.go", Package: "source/realtime", Tests: []string{"TestSilentServerIsNoUnreadableRow"},
 		Old: `probe != nil {`, New: `probe != nil && len(cands) > 1 {`,
 	},
 	{
 		Name: "realtime: the first workspace is read back first", Why: "one workspace's large rows keep all others waiting",
-		File: "source/realtime/fairqueue.go", Package: "source/realtime", Tests: []string{"TestWorkspacesAreReadFairly"},
+		File: "source/reconcile/fairqueue.go", Package: "source/realtime", Tests: []string{"TestWorkspacesAreReadFairly"},
 		Old: `share := max((n-len(batch))/len(q.groups), 1)`, New: `share := n`,
 	},
 	{
@@ -65,7 +65,7 @@ var realtime = []Mutant{
 	{
 		Name: "realtime: a conversation waits for ever", Why: "a reader that is slow stops the stream of a conversation, without a bound",
 		File: "source/realtime/hold.go", Package: "source/realtime", Tests: []string{"TestAConversationWaitsForWhatIsReadBack"},
-		Old: `h.conversations[id] = span{since, h.clock.elapsed() + d}`, New: `h.conversations[id] = span{since, h.clock.elapsed() + d + time.Hour}`,
+		Old: `h.conversations[id] = span{since, h.clock.Elapsed() + d}`, New: `h.conversations[id] = span{since, h.clock.Elapsed() + d + time.Hour}`,
 	},
 	{
 		Name: "realtime: any number of changes waits for a conversation", Why: "memory grows with what streams",
@@ -74,32 +74,32 @@ var realtime = []Mutant{
 	},
 	{
 		Name: "realtime: the first comparison goes by the bridge's clock", Why: "one that is ahead loses what happened during a restart",
-		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestTheDatabasesClockCounts"},
-		Old: "\t\tr.s.clock.read(shape.Time)\n", New: "",
+		File: "source/reconcile/comparison.go", Package: "source/realtime", Tests: []string{"TestTheDatabasesClockCounts"},
+		Old: "\tc.o.Clock.Read(shape.Time)\n", New: "",
 	},
 	{
 		Name: "realtime: a row read back overrules a newer change", Why: "a status goes back",
 		File: "source/realtime/batch.go", Package: "source/realtime", Tests: []string{"TestARereadRowYieldsToTheStream"},
-		Old: `if known && e.seq > b.seq {`, New: `if known && e.seq > b.seq+1<<60 {`,
+		Old: `if known && e.Seq > b.Seq {`, New: `if known && e.Seq > b.Seq+1<<60 {`,
 	},
 	{
 		Name: "realtime: a streamed change from before the reading is published", Why: "a status goes back",
 		File: "source/realtime/streamed.go", Package: "source/realtime", Tests: []string{"TestAStaleChangeIsDropped"},
-		Old: `known && !e.deleted && e.asOf > c.at.UnixMicro()`, New: `known && !e.deleted && e.asOf > c.at.UnixMicro()+1e15`,
+		Old: `known && !e.Deleted && e.AsOf > c.at.UnixMicro()`, New: `known && !e.Deleted && e.AsOf > c.at.UnixMicro()+1e15`,
 	},
 	{
 		Name: "realtime: a short page is the last", Why: "where the server's limit is lower, rows past it are never read back",
-		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestAllPagesAreRead"},
-		Old: `if n == 0 || (n < q.Limit && n < r.maxPage) {`, New: `if n == 0 || n < q.Limit {`,
+		File: "source/reconcile/scan.go", Package: "source/realtime", Tests: []string{"TestAllPagesAreRead"},
+		Old: `if n == 0 || (n < q.Limit && n < c.maxPage) {`, New: `if n == 0 || n < q.Limit {`,
 	},
 	{
 		Name: "realtime: a row of before the start is news", Why: "a start publishes the whole window as if it were new",
 		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestRowsFromBeforeTheStartAreKnown"},
-		Old: `case v == rowUnknown && seq == 0 && !known && s.at < start:`, New: `case v == rowUnknown && seq == 0 && known && s.at < start:`,
+		Old: `case v == reconcile.Unknown && seq == 0 && !known && s.At < start:`, New: `case v == reconcile.Unknown && seq == 0 && known && s.At < start:`,
 	},
 	{
 		Name: "realtime: only the time of update counts", Why: "a status that changed without its time is never read back",
-		File: "source/realtime/ledger.go", Package: "source/realtime", Tests: []string{"TestAStatusWithoutATimeIsFound"},
-		Old: `return e.updated == s.updated && slices.Equal(e.watch, s.watch)`, New: `return e.updated == s.updated && (s.updated != 0 || slices.Equal(e.watch, s.watch))`,
+		File: "source/reconcile/ledger.go", Package: "source/reconcile", Tests: []string{"TestAStatusWithoutATimeIsFound"},
+		Old: `return e.Updated == s.Updated && slices.Equal(e.Watch, s.Watch)`, New: `return e.Updated == s.Updated && (s.Updated != 0 || slices.Equal(e.Watch, s.Watch))`,
 	},
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/readback"
+	"chatbridge/source/reconcile"
 )
 
 // payload is the payload of a postgres_changes frame. The ids are ignored: they
@@ -49,8 +51,8 @@ type change struct {
 
 // conversation is whose the row is, "" where that is not known.
 func (c *change) conversation() string {
-	name := c.table.config().Conversation
-	i := columnIndex(c.rel, name)
+	name := c.table.Config().Conversation
+	i := reconcile.ColumnIndex(c.rel, name)
 	row := c.row
 	if c.op == source.Delete {
 		row = c.old
@@ -96,12 +98,12 @@ func decodeChange(data json.RawMessage, tables *tables) (*change, error) {
 	}
 	if text := errorText(d.Errors); text != "" {
 		if !strings.Contains(text, "413") || len(d.Columns) == 0 {
-			return nil, &rowError{table: t.name, text: text}
+			return nil, &rowError{table: t.Name, text: text}
 		}
 		c.truncated = true
 	}
 	if d.Commit == nil {
-		return nil, &rowError{table: t.name, text: "no commit_timestamp"}
+		return nil, &rowError{table: t.Name, text: "no commit_timestamp"}
 	}
 	at, err := time.Parse(time.RFC3339Nano, *d.Commit)
 	if err != nil {
@@ -109,7 +111,7 @@ func decodeChange(data json.RawMessage, tables *tables) (*change, error) {
 	}
 	c.at = at.UTC()
 	// Under replica identity default an update's old_record is its key.
-	keyOnly := len(d.OldRecord) <= len(t.config().Key)
+	keyOnly := len(d.OldRecord) <= len(t.Config().Key)
 	c.rel = t.relation(d.Columns)
 	if c.op != source.Delete {
 		c.row = buildRow(c.rel, d.Record, source.Unchanged)
@@ -135,7 +137,7 @@ func buildRow(rel *source.Relation, record readRow, missing source.Kind) source.
 			row[i].Kind = missing
 			continue
 		}
-		row[i] = toValue(raw, col.Type, streamForm)
+		row[i] = readback.Value(raw, col.Type, readback.StreamForm)
 	}
 	return row
 }

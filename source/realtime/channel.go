@@ -44,7 +44,7 @@ func (c *channel) leave(st ChannelState, errText string) { c.enter(st, time.Time
 // server then closes the older join, whose last frames show its join_ref.
 func (ss *session) join(c *channel) *ended {
 	p := joinPayload{}
-	p.Config.Changes = []joinChanges{{Event: "*", Schema: c.t.conf.Schema, Table: c.t.conf.Name}}
+	p.Config.Changes = []joinChanges{{Event: "*", Schema: c.t.Config().Schema, Table: c.t.Config().Name}}
 	// Without a token the server takes the connection's, which is the same
 	// one unless it was replaced since.
 	if strings.Count(ss.key, ".") == 2 {
@@ -73,12 +73,12 @@ func (ss *session) join(c *channel) *ended {
 func (ss *session) expired(c *channel) *ended {
 	switch c.state {
 	case ChannelJoining:
-		return &ended{reason: "join_timeout", err: fmt.Errorf("join of %s was not answered for %s", c.t.name, ss.s.opts.Timing.Join)}
+		return &ended{reason: "join_timeout", err: fmt.Errorf("join of %s was not answered for %s", c.t.Name, ss.s.opts.Timing.Join)}
 	case ChannelJoined:
 		// Nothing is said while the server cannot start its replication.
 		c.failures++
 		if c.failures > 1 {
-			return &ended{reason: "subscribe_timeout", err: fmt.Errorf("subscription to %s was not confirmed: Realtime's replication does not start", c.t.name)}
+			return &ended{reason: "subscribe_timeout", err: fmt.Errorf("subscription to %s was not confirmed: Realtime's replication does not start", c.t.Name)}
 		}
 	}
 	return ss.join(c)
@@ -179,7 +179,7 @@ func (ss *session) onSystem(c *channel, f frame) *ended {
 	case m.Extension == eventChanges && m.Status == "ok":
 		ss.subscribed(c)
 	case m.Extension == eventChanges:
-		r := subscribeRefusal(string(m.Message), c.t.name)
+		r := subscribeRefusal(string(m.Message), c.t.Name)
 		ss.logRefusal(c, r)
 		if c.state == ChannelLive {
 			ss.s.gap(c.t, gapChannel)
@@ -210,10 +210,10 @@ func (ss *session) subscribed(c *channel) {
 	c.backoff.Reset()
 	c.t.confirmed()
 	if c.t.setChannel(ChannelLive, "") {
-		ss.s.log.Info("subscribed to changes", "table", c.t.name)
+		ss.s.log.Info("subscribed to changes", "table", c.t.Name)
 	}
 	ss.s.hold.begin(ss.s.opts.Timing.Hold)
-	c.t.liveSince.Store(int64(ss.s.clock.elapsed()))
+	c.t.liveSince.Store(int64(ss.s.clock.Elapsed()))
 	if repeated {
 		ss.s.gap(c.t, gapResubscribed)
 		return
@@ -286,7 +286,7 @@ func (ss *session) handleCommand(cmd command) *ended {
 // logRefusal logs a refusal once.
 func (ss *session) logRefusal(c *channel, r *Refusal) {
 	if c.t.channelError() != r.Error() {
-		ss.s.log.Warn("channel does not deliver", "table", c.t.name, "error", r)
+		ss.s.log.Warn("channel does not deliver", "table", c.t.Name, "error", r)
 	}
 	c.t.setChannelError(r.Error())
 }

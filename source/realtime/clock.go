@@ -42,8 +42,8 @@ const clockMargin = 50 * time.Millisecond
 
 func newClock() *clock { return &clock{start: time.Now()} }
 
-// elapsed is the time since the start.
-func (c *clock) elapsed() time.Duration { return time.Since(c.start) }
+// Elapsed is the time since the start.
+func (c *clock) Elapsed() time.Duration { return time.Since(c.start) }
 
 // observe takes a streamed change's commit time and the moment it came in.
 func (c *clock) observe(commit time.Time, at time.Duration) {
@@ -74,8 +74,8 @@ func (c *clock) committedBefore(begin time.Duration) int64 {
 	return c.start.Add(begin - offset.d - clockMargin).UnixMicro()
 }
 
-// read takes the server's time as an answer gave it.
-func (c *clock) read(server time.Time) {
+// Read takes the server's time as an answer gave it.
+func (c *clock) Read(server time.Time) {
 	if server.IsZero() {
 		return
 	}
@@ -84,8 +84,8 @@ func (c *clock) read(server time.Time) {
 	c.skew = c.start.Add(time.Since(c.start)).Sub(server)
 }
 
-// now is the database's time, to about a second.
-func (c *clock) now() time.Time {
+// Now is the database's time, to about a second.
+func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.start.Add(time.Since(c.start)).Add(-c.skew).UTC()

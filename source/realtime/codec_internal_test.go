@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"chatbridge/source"
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
 )
 
 // recorded is the frames that the real server sent in the recordings.
@@ -51,7 +51,7 @@ func labTables() *tables {
 	for _, name := range []string{"messages", "conversations"} {
 		tb := newTable(readback.Table{Schema: "public", Name: name, Key: []string{"id"}}, 100)
 		ts.list = append(ts.list, tb)
-		ts.byName[tb.name] = tb
+		ts.byName[tb.Name] = tb
 	}
 	return ts
 }
@@ -132,7 +132,7 @@ func TestRecordedShapes(t *testing.T) {
 	var got []string
 	var rel *source.Relation
 	for _, c := range changes(t, "b-vsn2") {
-		if c.table.conf.Name != "messages" {
+		if c.table.Config().Name != "messages" {
 			continue
 		}
 		s := c.op.String()
@@ -301,36 +301,6 @@ func TestSocketURL(t *testing.T) {
 	}
 }
 
-func TestArraysAndFormsOfValues(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		raw, typ string
-		form     form
-		want     string
-	}{
-		{`[]`, "_text", streamForm, `{}`},
-		{`["", "NULL", "null", "a b", "a,b", "{", "\"", "\\"]`, "_text", streamForm, `{"","NULL","null","a b","a,b","{","\"","\\"}`},
-		{`[[1,2],[3,null]]`, "_int4", streamForm, `{{1,2},{3,NULL}}`},
-		{`[true,false]`, "_bool", streamForm, `{t,f}`},
-		{`[{"a":"b"}]`, "_jsonb", streamForm, `{"{\"a\":\"b\"}"}`},
-		{`["de"]`, "_bytea", streamForm, `{"\\xde"}`},
-		{`"\\xde"`, "bytea", readForm, `\xde`},
-		{`"de"`, "bytea", streamForm, `\xde`},
-		{`"text"`, "jsonb", streamForm, `"text"`},
-		{`[1, 2]`, "jsonb", streamForm, `[1, 2]`},
-		{`{"f1": 1}`, "composite", streamForm, `{"f1": 1}`},
-		{`"x\u0041"`, "text", streamForm, `xA`},
-	} {
-		v := toValue(json.RawMessage(c.raw), c.typ, c.form)
-		if v.Kind != source.Text || string(v.Data) != c.want {
-			t.Errorf("%s as %s: %s, want %s", c.raw, c.typ, v.Data, c.want)
-		}
-	}
-	if v := toValue(json.RawMessage(` null `), "text", streamForm); v.Kind != source.Null {
-		t.Errorf("null: %+v", v)
-	}
-}
-
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	f := frame{JoinRef: "3", Ref: "4", Topic: "realtime:x", Event: "phx_join", Payload: json.RawMessage(`{"a":1}`)}
@@ -395,8 +365,8 @@ func FuzzDecode(f *testing.F) {
 		if row == nil {
 			row = c.old
 		}
-		if s, ok := c.table.sketchRow(c.rel, row); ok {
-			c.table.ledger.record(s, 1, 0)
+		if s, ok := c.table.SketchRow(c.rel, row); ok {
+			c.table.Ledger.Record(s, 1, 0)
 		}
 	})
 }

@@ -1,24 +1,29 @@
 package realtime
 
-import "time"
+import (
+	"time"
+
+	"chatbridge/source/reconcile"
+)
 
 // noteMissed counts a row that had to be read back although its channel was
 // subscribed all the time in which the row can have changed: since a pass
 // began that found it as published.
-func (r *reconciler) noteMissed(row reread, missed map[*table]int) {
+func (r *reconciler) noteMissed(row reconcile.Row) {
 	since := r.lastAny
-	if recent := r.s.clock.now().Add(-r.s.opts.RecentWindow).UnixMicro(); row.s.at < recent {
+	if recent := r.s.clock.Now().Add(-r.s.opts.RecentWindow).UnixMicro(); row.Sketch.At < recent {
 		since = r.lastFull
 	}
-	live := row.table.liveSince.Load()
+	t := r.s.tables.of(row.Table)
+	live := t.liveSince.Load()
 	if since == 0 || live == 0 || live >= int64(since) {
 		return
 	}
 	r.s.stats.count(r.s.stats.gaps, gapMissed)
 	r.s.stats.lastMissed.Store(time.Now().UnixNano())
 	r.compareWindow()
-	if row.table.lastEvent.Load() < int64(since) {
-		missed[row.table]++
+	if t.lastEvent.Load() < int64(since) {
+		r.missed[t]++
 	}
 }
 
@@ -32,10 +37,10 @@ const afterMissed = 4
 func (r *reconciler) compareWindow() {
 	wait := time.Duration(0)
 	if r.lastMissed != 0 {
-		wait = max(r.lastMissed+afterMissed*r.s.opts.ReconcileInterval-r.s.clock.elapsed(), 0)
+		wait = max(r.lastMissed+afterMissed*r.s.opts.ReconcileInterval-r.s.clock.Elapsed(), 0)
 	}
 	if r.requests.windowWithin(wait) {
-		r.lastMissed = r.s.clock.elapsed() + wait
+		r.lastMissed = r.s.clock.Elapsed() + wait
 	}
 }
 
@@ -44,17 +49,17 @@ func (r *reconciler) compareWindow() {
 // it, because heartbeats and the channel go on after the server's worker behind
 // them died. If a channel still delivers nothing after the rejoin, the
 // connection is closed.
-func (r *reconciler) rejoinDeaf(missed map[*table]int) {
-	for t, n := range missed {
+func (r *reconciler) rejoinDeaf() {
+	for t, n := range r.missed {
 		if n == 0 {
 			continue
 		}
 		heard := t.lastEvent.Load() > t.deafAt.Load()
 		redial := t.deafAt.Load() != 0 && !heard
-		t.deafAt.Store(int64(r.s.clock.elapsed()))
+		t.deafAt.Store(int64(r.s.clock.Elapsed()))
 		t.deaf.Add(1)
 		r.s.log.Warn("channel is subscribed but delivers nothing; joining it again",
-			"table", t.name, "missed", n, "redial", redial)
+			"table", t.Name, "missed", n, "redial", redial)
 		select {
 		case r.s.commands <- command{table: t, redial: redial, reason: gapDeaf}:
 		default:

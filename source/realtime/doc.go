@@ -10,7 +10,7 @@
 // replication slot was gone (measured on v2.129.8: nothing on the socket shows
 // any of these). So there are two ways in. The stream delivers at once. The
 // reconciler reads back what changed (package readback), compares it with the
-// ledger of what was published, and publishes the difference as ordinary
+// ledger of what was published (package reconcile), and publishes the difference as ordinary
 // changes in the order of their times: at the start, whenever a subscription
 // was registered, after every gap, and periodically; while the stream is down
 // it alone delivers.
@@ -39,7 +39,6 @@
 //
 //	frame.go          Phoenix frames (serializer 2.0.0) and payloads
 //	change.go         a postgres_changes payload becomes a change
-//	value.go          JSON values become Postgres's text form
 //	queue.go          changes between reader and publisher
 //	hold.go           streamed changes, all or a conversation's, wait for what is being read back
 //
@@ -50,15 +49,11 @@
 //	reconciler.go     when to compare, and what a pass amounts to
 //	requests.go       what others ask of the reconciler
 //	scan.go           one pass: which rows differ
-//	fetch.go          reads those rows whole, as many at once as can be read
-//	fairqueue.go      shares the reading out between workspaces
-//	unreadable.go     rows that cannot be read
+//	publishread.go    has those rows published
 //	try.go            tries a Reader, for checks
 //	deafchannel.go    channels that are subscribed and deliver nothing
 //
-//	table.go          a followed table: shape, channel state, ledger
-//	ledger.go         what was published of a table
-//	sketch.go         the part of a row that is compared
+//	table.go          a followed table: its channel's state
 //	clock.go          the database's clock and ours
 //
 // # Goroutines and locks

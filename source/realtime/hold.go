@@ -14,13 +14,13 @@ type hold struct {
 	queue *queue
 
 	mu    sync.Mutex
-	until time.Duration // of clock.elapsed
+	until time.Duration // of clock.Elapsed
 	// conversations wait alone: see conversation.
 	conversations map[string]span
 	some          atomic.Int64 // their number
 }
 
-// span is a time in which something waits, of clock.elapsed.
+// span is a time in which something waits, of clock.Elapsed.
 type span struct{ since, until time.Duration }
 
 func newHold(c *clock, q *queue) *hold {
@@ -37,7 +37,7 @@ func (h *hold) conversation(id string, since, d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, waits := h.conversations[id]; !waits {
-		h.conversations[id] = span{since, h.clock.elapsed() + d}
+		h.conversations[id] = span{since, h.clock.Elapsed() + d}
 	}
 	h.some.Store(int64(len(h.conversations)))
 }
@@ -61,7 +61,7 @@ func (h *hold) holds(c *change) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s, waits := h.conversations[id]
-	if waits && s.until <= h.clock.elapsed() {
+	if waits && s.until <= h.clock.Elapsed() {
 		delete(h.conversations, id)
 		waits = false
 	}
@@ -76,7 +76,7 @@ func (h *hold) next() time.Duration {
 	defer h.mu.Unlock()
 	left := time.Hour
 	for _, s := range h.conversations {
-		left = min(left, max(s.until-h.clock.elapsed(), 0))
+		left = min(left, max(s.until-h.clock.Elapsed(), 0))
 	}
 	return left
 }
@@ -85,7 +85,7 @@ func (h *hold) next() time.Duration {
 func (h *hold) begin(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.until = h.clock.elapsed() + d
+	h.until = h.clock.Elapsed() + d
 }
 
 // end lets the changes go.
@@ -103,5 +103,5 @@ func (h *hold) left() time.Duration {
 	if h.until == 0 {
 		return 0
 	}
-	return h.until - h.clock.elapsed()
+	return h.until - h.clock.Elapsed()
 }

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"time"
 
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
 )
 
 // Table names a table to follow and the columns by which its changes are

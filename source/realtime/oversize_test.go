@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/source/readback"
 	"chatbridge/source/realtime"
-	"chatbridge/source/realtime/readback"
 )
 
 // readThrough makes the source read back through PostgREST behind another handler,

@@ -75,7 +75,7 @@ func (p *publisher) stream(items []*change) error {
 		p.due = time.Now().Add(p.s.opts.Timing.Linger)
 	}
 	if len(p.waiting)+len(items) > p.s.opts.QueueChanges {
-		p.s.hold.passed(p.s.clock.elapsed())
+		p.s.hold.passed(p.s.clock.Elapsed())
 	}
 	items = slices.Concat(p.waiting, p.tail, items)
 	p.waiting, p.tail = nil, nil

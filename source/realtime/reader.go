@@ -50,7 +50,7 @@ func (ss *session) read() {
 
 // receive takes one change from the stream.
 func (s *Source) receive(data json.RawMessage) {
-	at := s.clock.elapsed()
+	at := s.clock.Elapsed()
 	c, err := decodeChange(data, s.tables)
 	var re *rowError
 	switch {

@@ -9,20 +9,18 @@ import (
 
 	"chatbridge/internal/retry"
 	"chatbridge/source"
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
+	"chatbridge/source/reconcile"
 )
 
 // reconciler compares the database with what was published, and hands the
 // difference to the publisher.
 type reconciler struct {
 	s        *Source
-	reader   Reader
+	compare  *reconcile.Comparison
 	requests *passRequests
 
 	// What follows is the run goroutine's own.
-	maxPage   int // the longest page ever received: see scanBy
-	page      int // how many sketches are asked for at once, PageSize at most
-	batch     int // how many whole rows are, fetchSize at most
 	lastStart time.Duration
 	lastFull  time.Duration // start of the last complete pass over Window, 0 for none
 	lastAny   time.Duration // start of the last complete pass
@@ -30,8 +28,8 @@ type reconciler struct {
 	// the stream missed: see compareWindow.
 	lastMissed time.Duration
 	backoff    retry.Backoff
-	// unreadable has the rows that could not be read, by key.
-	unreadable map[*table]map[string]unreadable
+	// missed counts the rows of this pass that a live channel should have delivered.
+	missed map[*table]int
 	// notBefore is when to ask again after a failure.
 	notBefore time.Duration
 }
@@ -40,11 +38,23 @@ type reconciler struct {
 const maxCandidates = 20_000
 
 func newReconciler(s *Source, r Reader) *reconciler {
-	return &reconciler{
-		s: s, reader: r, requests: newPassRequests(s.clock),
-		page: s.opts.PageSize, batch: fetchStart, unreadable: map[*table]map[string]unreadable{},
+	rec := &reconciler{
+		s: s, requests: newPassRequests(s.clock), missed: map[*table]int{},
 		backoff: retry.Backoff{Min: s.opts.Timing.MinRetry, Max: s.opts.Timing.MaxRetry},
 	}
+	rec.compare = reconcile.New(reconcile.Options{
+		Reader: r, Tables: s.tables.compared(), Clock: s.clock, Logger: s.log,
+		PageSize: s.opts.PageSize, RetryUnreadable: s.opts.WindowInterval,
+		Requests: &s.stats.requests, RowsRead: &s.stats.rowsRead,
+		Mark:    func() (uint64, int64) { return s.seq.Load(), s.clock.committedBefore(s.clock.Elapsed()) },
+		Publish: rec.publishRead,
+		Gap: func(ctx context.Context, g source.Gap) error {
+			_, err := rec.publish(ctx, &batch{gap: &g})
+			return err
+		},
+		Again: rec.requestForced,
+	})
+	return rec
 }
 
 // interval is how often to compare now.
@@ -69,14 +79,14 @@ func (r *reconciler) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		wait := r.cycle(ctx)
-		next = r.s.clock.elapsed() + wait
+		next = r.s.clock.Elapsed() + wait
 	}
 }
 
 // untilDue is the time to the next pass: next, or earlier where one was
 // requested or a channel stopped delivering, but not before a failure's wait.
 func (r *reconciler) untilDue(next time.Duration) time.Duration {
-	now := r.s.clock.elapsed()
+	now := r.s.clock.Elapsed()
 	requested, planned := r.requests.due()
 	due := min(next, planned, r.lastStart+r.interval())
 	switch {
@@ -93,16 +103,16 @@ func (r *reconciler) untilDue(next time.Duration) time.Duration {
 // cycle does one pass and returns the wait before the next.
 func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	o := &r.s.opts
-	begin := r.s.clock.elapsed()
+	begin := r.s.clock.Elapsed()
 	p := r.requests.start(begin)
 	r.lastStart = max(begin, 1)
 	full := p.gap || p.planned || r.lastFull == 0 || begin-r.lastFull >= o.WindowInterval || begin-r.lastAny >= o.RecentWindow
 	since := r.lastFull
 	more, err := r.pass(ctx, full, p.gap)
-	r.s.stats.lastDur.Store(int64(r.s.clock.elapsed() - begin))
+	r.s.stats.lastDur.Store(int64(r.s.clock.Elapsed() - begin))
 	if err != nil {
 		wait := r.failed(ctx, err)
-		r.notBefore = r.s.clock.elapsed() + wait
+		r.notBefore = r.s.clock.Elapsed() + wait
 		return wait
 	}
 	r.backoff.Reset()
@@ -158,11 +168,11 @@ func (r *reconciler) closeGap(ctx context.Context, gen uint64, since time.Durati
 	var lost []string
 	for _, t := range r.s.tables.list {
 		if !t.reconcilable.Load() {
-			lost = append(lost, t.name)
+			lost = append(lost, t.Name)
 		}
 	}
-	out := r.s.clock.elapsed() - since
-	g := source.Gap{Until: r.s.clock.now()}
+	out := r.s.clock.Elapsed() - since
+	g := source.Gap{Until: r.s.clock.Now()}
 	switch {
 	case since == 0:
 		// The start: nothing was published before it.

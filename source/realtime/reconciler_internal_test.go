@@ -13,7 +13,8 @@ import (
 	"time"
 
 	"chatbridge/source"
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
+	"chatbridge/source/reconcile"
 )
 
 // shelf is a Reader over rows in memory, with a server's own limit of rows in a
@@ -208,7 +209,7 @@ func TestForcedRowsOutliveAFailure(t *testing.T) {
 	comparing(t, true, func(t *testing.T, c *compared) {
 		c.pass(t)
 		c.shelf.put("m1", "sent", time.Now().Add(-30*time.Hour)) // no scan would find it
-		c.rec.requests.row(c.tables.list[0], []string{"m1"})
+		c.rec.requests.row(c.tables.list[0].Table, []string{"m1"})
 		c.shelf.fetchErr = errors.New("no answer")
 		c.pass(t)
 		c.shelf.fetchErr = nil
@@ -404,7 +405,7 @@ func (c *compared) streamed(id string, truncated bool) *change {
 	conversation, _, _ := strings.Cut(id, "/")
 	tb := c.tables.list[0]
 	return &change{
-		table: tb, op: source.Insert, rel: tb.current(), at: at, truncated: truncated,
+		table: tb, op: source.Insert, rel: tb.Current(), at: at, truncated: truncated,
 		row: source.Row{text(id), text("sent"), when, when, text(conversation)},
 	}
 }
@@ -513,36 +514,23 @@ func TestTheDatabasesClockCounts(t *testing.T) {
 	}
 }
 
-// TestAStatusWithoutATimeIsFound: it changed, and its time of update did not.
-func TestAStatusWithoutATimeIsFound(t *testing.T) {
-	l := newLedger(10)
-	s := row("a", 5, "sent")
-	s.updated = 5
-	l.record(s, 1, 0)
-	read := row("a", 5, "read")
-	read.updated = 5
-	if v, _ := l.compare(&read); v != rowChanged {
-		t.Error("another status with the time of update that was known is the same")
-	}
-}
-
 // TestARereadRowYieldsToTheStream: what the stream published after a row was
 // read back is newer than that.
 func TestARereadRowYieldsToTheStream(t *testing.T) {
 	comparing(t, false, func(t *testing.T, c *compared) {
 		tb := c.tables.list[0]
-		tb.setShape(shelfShape)
+		tb.SetShape(shelfShape)
 		c.shelf.put("m1", "sent", time.Now())
-		s, _ := tb.sketchRead(c.shelf.rows[0])
+		s, _ := tb.SketchRead(c.shelf.rows[0])
 		read := s
-		read.watch = []watched{{source.Text, "read"}}
-		tb.ledger.record(read, 8, 0)
-		b := &batch{seq: 7, rows: []reread{{table: tb, rel: tb.current(), row: c.shelf.rows[0], s: s}}}
+		read.Watch = []reconcile.Watched{{Kind: source.Text, Text: "read"}}
+		tb.Ledger.Record(read, 8, 0)
+		b := &batch{Batch: &reconcile.Batch{Seq: 7, Rows: []reconcile.Row{{Table: tb.Table, Relation: tb.Current(), Row: c.shelf.rows[0], Sketch: s}}}}
 		out, err := c.publish.batch(b)
 		if err != nil || len(out.changedAgain) != 1 || len(c.taken.keys) > 0 {
 			t.Errorf("published %q, %d to be read again, %v", c.taken.keys, len(out.changedAgain), err)
 		}
-		b.seq = 8
+		b.Seq = 8
 		if _, err := c.publish.batch(b); err != nil || len(c.taken.keys) != 1 {
 			t.Errorf("what was read after it was not published: %q, %v", c.taken.keys, err)
 		}
@@ -554,15 +542,15 @@ func TestARereadRowYieldsToTheStream(t *testing.T) {
 func TestAStaleChangeIsDropped(t *testing.T) {
 	comparing(t, false, func(t *testing.T, c *compared) {
 		tb := c.tables.list[0]
-		tb.setShape(shelfShape)
+		tb.SetShape(shelfShape)
 		at := time.Now()
 		c.shelf.put("m1", "read", at)
-		s, _ := tb.sketchRead(c.shelf.rows[0])
-		tb.ledger.record(s, 1, at.UnixMicro())
+		s, _ := tb.SketchRead(c.shelf.rows[0])
+		tb.Ledger.Record(s, 1, at.UnixMicro())
 		text := func(v string) source.Value { return source.Value{Kind: source.Text, Data: []byte(v)} }
 		change := func(at time.Time) *change {
 			when := text(at.UTC().Format(shelfTime))
-			return &change{table: tb, op: source.Update, rel: tb.current(), row: source.Row{text("m1"), text("sent"), when, when}, at: at}
+			return &change{table: tb, op: source.Update, rel: tb.Current(), row: source.Row{text("m1"), text("sent"), when, when}, at: at}
 		}
 		if _, ok := c.publish.admit(change(at.Add(-time.Millisecond))); ok {
 			t.Error("a change from before the row was read is published")

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"chatbridge/source/reconcile"
 )
 
 // passRequests is what other goroutines ask of the reconciler. Its methods may
@@ -20,7 +22,7 @@ type passRequests struct {
 	// later is when passes over the window are planned, in the clock's time.
 	later []time.Duration
 	// rows are those to read whole, by table and joined key.
-	rows map[*table]map[string][]string
+	rows map[*reconcile.Table]map[string][]string
 }
 
 // requestedPass is the kind of pass that was requested.
@@ -44,7 +46,7 @@ type passStart struct {
 }
 
 func newPassRequests(c *clock) *passRequests {
-	return &passRequests{clock: c, wake: make(chan struct{}, 1), rows: map[*table]map[string][]string{}}
+	return &passRequests{clock: c, wake: make(chan struct{}, 1), rows: map[*reconcile.Table]map[string][]string{}}
 }
 
 // recent asks for a pass soon.
@@ -54,12 +56,12 @@ func (q *passRequests) recent() { q.request(func() {}) }
 func (q *passRequests) gap() { q.request(func() { q.gapGen++ }) }
 
 // row asks for a row to be read whole and published soon.
-func (q *passRequests) row(t *table, key []string) {
+func (q *passRequests) row(t *reconcile.Table, key []string) {
 	q.request(func() {
 		if q.rows[t] == nil {
 			q.rows[t] = map[string][]string{}
 		}
-		q.rows[t][rowID(key)] = key
+		q.rows[t][reconcile.RowID(key)] = key
 	})
 }
 
@@ -74,7 +76,7 @@ func (q *passRequests) request(note func()) {
 // windowWithin plans a pass over the whole window after a wait, unless one is planned for
 // no later; it reports whether it did.
 func (q *passRequests) windowWithin(d time.Duration) bool {
-	if _, planned := q.due(); planned <= q.clock.elapsed()+d {
+	if _, planned := q.due(); planned <= q.clock.Elapsed()+d {
 		return false
 	}
 	q.windowAfter(d)
@@ -84,7 +86,7 @@ func (q *passRequests) windowWithin(d time.Duration) bool {
 // windowAfter plans a pass over the whole window after a wait.
 func (q *passRequests) windowAfter(d time.Duration) {
 	q.mu.Lock()
-	q.later = append(q.later, q.clock.elapsed()+d)
+	q.later = append(q.later, q.clock.Elapsed()+d)
 	q.mu.Unlock()
 	q.poke()
 }
@@ -141,13 +143,13 @@ func (q *passRequests) gapOpen() bool {
 }
 
 // takeRows returns the rows that must be read whole.
-func (q *passRequests) takeRows() []candidate {
+func (q *passRequests) takeRows() []reconcile.Candidate {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var out []candidate
+	var out []reconcile.Candidate
 	for t, keys := range q.rows {
 		for _, key := range keys {
-			out = append(out, candidate{table: t, s: sketch{key: key}, force: true})
+			out = append(out, reconcile.Candidate{Table: t, Sketch: reconcile.Sketch{Key: key}, Force: true})
 		}
 	}
 	clear(q.rows)

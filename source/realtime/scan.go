@@ -7,16 +7,8 @@ import (
 	"time"
 
 	"chatbridge/internal/retry"
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/reconcile"
 )
-
-// candidate is a row that differed when it was scanned.
-type candidate struct {
-	table *table
-	s     sketch
-	seq   uint64
-	force bool
-}
 
 // pass compares every table. more tells that it stopped at maxCandidates. After
 // a failure on one table it goes on with the others.
@@ -25,13 +17,13 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 	if full {
 		span = r.s.opts.Window
 	}
-	begin := r.s.clock.elapsed()
+	begin := r.s.clock.Elapsed()
 	// First, also for the server's time: everything below reckons with it.
 	known, errs := r.describe(ctx)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	since := r.s.clock.now().Add(-span)
+	since := r.s.clock.Now().Add(-span)
 	cands := r.requests.takeRows()
 	forced := len(cands) > 0
 	for _, t := range known {
@@ -51,21 +43,21 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 		}
 	}
 	for i := range cands {
-		r.s.hold.conversation(cands[i].s.conversation, begin, r.s.opts.Timing.Hold)
+		r.s.hold.conversation(cands[i].Sketch.Conversation, begin, r.s.opts.Timing.Hold)
 	}
 	defer r.s.hold.passed(begin)
-	missed := map[*table]int{}
-	left, err := r.fetchAll(ctx, r.withoutUnreadable(cands), missed)
+	clear(r.missed)
+	left, err := r.compare.FetchAll(ctx, cands)
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
 	more, errs = more || left, append(errs, err)
-	r.rejoinDeaf(missed)
+	r.rejoinDeaf()
 	if full {
 		before := since.Add(-10 * time.Minute).UnixMicro()
 		for _, t := range r.s.tables.list {
-			t.ledger.prune(before)
-			r.forgetUnreadable(t, before)
+			t.Ledger.Prune(before)
+			r.compare.ForgetUnreadable(t.Table, before)
 		}
 	}
 	return more, errors.Join(errs...)
@@ -73,10 +65,10 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 
 // requestForced requests again the rows that must be read whole; the next scan
 // finds the others.
-func (r *reconciler) requestForced(cands []candidate) {
+func (r *reconciler) requestForced(cands []reconcile.Candidate) {
 	for _, c := range cands {
-		if c.force {
-			r.requests.row(c.table, c.s.key)
+		if c.Force {
+			r.requests.row(c.Table, c.Sketch.Key)
 		}
 	}
 }
@@ -85,27 +77,20 @@ func (r *reconciler) requestForced(cands []candidate) {
 // that was not done before. It returns the tables whose description did not fail.
 func (r *reconciler) describe(ctx context.Context) (known []*table, errs []error) {
 	for _, t := range r.s.tables.list {
-		if t.isDescribed() {
+		if t.IsDescribed() {
 			known = append(known, t)
 			continue
 		}
-		r.s.stats.requests.Add(1)
-		shape, err := r.reader.Describe(ctx, t.config())
+		shape, ok, err := r.compare.Describe(ctx, t.Table)
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		known = append(known, t)
-		r.s.clock.read(shape.Time)
-		if shape.Filtered {
-			r.s.log.Warn("row level security applies to the role that reads rows back: those that no policy shows it stay missing",
-				"table", t.name, "remedy", "give the role BYPASSRLS, or a policy that shows it every row")
-		}
-		ok := t.setShape(shape)
 		t.reconcilable.Store(ok)
 		if !ok && len(shape.Columns) > 0 {
 			r.s.log.Warn("table has no column with the time of insert or update: what Realtime loses of it stays lost",
-				"table", t.name, "remedy", "name such a column in the configuration, or use source.kind postgres")
+				"table", t.Name, "remedy", "name such a column in the configuration, or use source.kind postgres")
 		}
 	}
 	return known, errs
@@ -113,29 +98,29 @@ func (r *reconciler) describe(ctx context.Context) (known []*table, errs []error
 
 // scanTable returns the rows of a table that differ from what was published.
 // limited tells that it stopped at maxCandidates.
-func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []candidate, limited bool, err error) {
+func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []reconcile.Candidate, limited bool, err error) {
 	if !t.reconcilable.Load() {
 		return nil, false, nil
 	}
-	if _, floor, _ := t.ledger.size(); floor > since.UnixMicro() {
+	if _, floor, _ := t.Ledger.Size(); floor > since.UnixMicro() {
 		since = time.UnixMicro(floor)
 	}
 	seen := map[string]bool{}
 	// Until the table was compared once over the whole window, an unknown row
 	// is one from before the start.
 	known := t.compared.Load()
-	start := r.s.clock.now().Add(-r.s.clock.elapsed() - r.s.opts.Backfill).UnixMicro()
-	for _, by := range t.config().Times() {
-		err := r.scanBy(ctx, t, by, since, func(s sketch) bool {
-			v, seq := t.ledger.compare(&s)
+	start := r.s.clock.Now().Add(-r.s.clock.Elapsed() - r.s.opts.Backfill).UnixMicro()
+	for _, by := range t.Config().Times() {
+		err := r.compare.Scan(ctx, t.Table, by, since, func(s reconcile.Sketch) bool {
+			v, seq := t.Ledger.Compare(&s)
 			switch {
-			case v == rowSame:
-			case v == rowUnknown && seq == 0 && !known && s.at < start:
-				t.ledger.record(s, 0, 0)
-			case seen[s.id()]:
+			case v == reconcile.Same:
+			case v == reconcile.Unknown && seq == 0 && !known && s.At < start:
+				t.Ledger.Record(s, 0, 0)
+			case seen[s.ID()]:
 			default:
-				seen[s.id()] = true
-				out = append(out, candidate{table: t, s: s, seq: seq})
+				seen[s.ID()] = true
+				out = append(out, reconcile.Candidate{Table: t.Table, Sketch: s, Seq: seq})
 			}
 			return len(out) < maxCandidates
 		})
@@ -149,87 +134,12 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 	return out, false, nil
 }
 
-// scanBy hands the sketches of all rows since a time, by one column of time,
-// to fn, until that returns false.
-func (r *reconciler) scanBy(ctx context.Context, t *table, by string, since time.Time, fn func(sketch) bool) error {
-	q := readback.ScanRequest{Table: t.config(), By: by, Since: since}
-	for {
-		q.Limit = r.page
-		page, err := r.scanPage(ctx, t, &q)
-		if err != nil {
-			return err
-		}
-		for _, row := range page.Rows {
-			if s, ok := t.sketchRead(row); ok && !fn(s) {
-				return nil
-			}
-		}
-		n := len(page.Rows)
-		// The server may have a lower limit than ours: a short page is the last
-		// only where a longer one was received before.
-		if n == 0 || (n < q.Limit && n < r.maxPage) {
-			return nil
-		}
-		r.maxPage = max(r.maxPage, n)
-		if err := q.Next(page.Rows[n-1]); err != nil {
-			return err
-		}
-	}
-}
-
-// pageCut is by how much a page that is too much is cut: its rows are small, so that it
-// takes something out of the ordinary.
-const pageCut = 8
-
-// scanPage reads one page, a smaller one where that is too much. A row of which not
-// even the sketch can be read is passed over.
-func (r *reconciler) scanPage(ctx context.Context, t *table, q *readback.ScanRequest) (readback.Page, error) {
-	for {
-		page, err := r.reader.Scan(ctx, *q)
-		r.s.stats.requests.Add(1)
-		r.s.stats.rowsRead.Add(uint64(len(page.Rows)))
-		r.s.clock.read(page.Time)
-		var e *readback.Error
-		switch {
-		case err == nil:
-			r.page = min(2*q.Limit, r.s.opts.PageSize)
-			return page, nil
-		case !errors.As(err, &e) || !e.Less || ctx.Err() != nil:
-			return readback.Page{}, err
-		case q.Limit > 1:
-			q.Limit = max(q.Limit/pageCut, 1)
-			r.page = q.Limit
-			continue
-		}
-		if perr := r.scanPast(ctx, t, q, err); perr != nil {
-			return readback.Page{}, perr
-		}
-	}
-}
-
-// scanPast passes over the next row of a scan, whose watched columns cannot be read.
-func (r *reconciler) scanPast(ctx context.Context, t *table, q *readback.ScanRequest, cause error) error {
-	bare := *q
-	bare.Table.Watch = nil
-	page, err := r.reader.Scan(ctx, bare)
-	r.s.stats.requests.Add(1)
-	if err != nil || len(page.Rows) == 0 {
-		return cause // not the row's fault
-	}
-	if s, ok := t.sketchRead(page.Rows[0]); ok {
-		if err := r.skip(ctx, candidate{table: t, s: s}, cause); err != nil {
-			return err
-		}
-	}
-	return q.Next(page.Rows[0])
-}
-
 // afterGrace waits for the stream to deliver the differences of live channels,
 // and returns those that remain.
-func (r *reconciler) afterGrace(ctx context.Context, cands []candidate) ([]candidate, error) {
+func (r *reconciler) afterGrace(ctx context.Context, cands []reconcile.Candidate) ([]reconcile.Candidate, error) {
 	wait := false
 	for i := range cands {
-		wait = wait || cands[i].table.liveSince.Load() != 0
+		wait = wait || r.s.tables.of(cands[i].Table).liveSince.Load() != 0
 	}
 	if !wait {
 		return cands, nil
@@ -239,8 +149,8 @@ func (r *reconciler) afterGrace(ctx context.Context, cands []candidate) ([]candi
 	}
 	// A row that the stream has touched meanwhile is being delivered; the
 	// next pass sees whether it came out right.
-	return slices.DeleteFunc(cands, func(c candidate) bool {
-		v, seq := c.table.ledger.compare(&c.s)
-		return !c.force && (v == rowSame || seq != c.seq)
+	return slices.DeleteFunc(cands, func(c reconcile.Candidate) bool {
+		v, seq := c.Table.Ledger.Compare(&c.Sketch)
+		return !c.Force && (v == reconcile.Same || seq != c.Seq)
 	}), nil
 }

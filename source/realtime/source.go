@@ -10,19 +10,12 @@ import (
 	"sync/atomic"
 
 	"chatbridge/source"
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
+	"chatbridge/source/reconcile"
 )
 
 // Reader reads rows back from the database. Package readback has two.
-type Reader interface {
-	// Describe returns a table's columns and key.
-	Describe(ctx context.Context, t readback.Table) (readback.Shape, error)
-	// Scan returns one page of the sketches of rows inserted or updated since
-	// a time, in key order.
-	Scan(ctx context.Context, q readback.ScanRequest) (readback.Page, error)
-	// Fetch returns whole rows by key; keys that are gone are left out.
-	Fetch(ctx context.Context, t readback.Table, keys [][]string) ([]readback.Row, error)
-}
+type Reader = reconcile.Reader
 
 // Source follows tables through Supabase Realtime.
 type Source struct {
@@ -79,7 +72,7 @@ func New(o Options) (*Source, error) {
 	for _, t := range o.Tables {
 		tb := newTable(t, o.MaxRows)
 		s.tables.list = append(s.tables.list, tb)
-		s.tables.byName[tb.name] = tb
+		s.tables.byName[tb.Name] = tb
 	}
 	reader, err := s.makeReader()
 	if err != nil {
@@ -146,7 +139,7 @@ func (s *Source) gap(t *table, reason string) {
 	s.rec.requests.gap()
 	name := "all tables"
 	if t != nil {
-		name = t.name
+		name = t.Name
 	}
 	s.log.Debug("changes may be missing, reading back", "table", name, "reason", reason)
 }

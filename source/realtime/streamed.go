@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/reconcile"
 )
 
 // group publishes streamed changes as one transaction.
@@ -45,20 +46,20 @@ func (p *publisher) group(items []*change) error {
 // correctOld replaces the old row of a streamed update by what was published of
 // the row last. They differ where a change in between was lost: the old row that
 // was sent already contains it, so a comparison with that would not find it.
-func (p *publisher) correctOld(c *change, s *sketch) {
+func (p *publisher) correctOld(c *change, s *reconcile.Sketch) {
 	if c.op != source.Update || c.old == nil || !c.table.sameKey(c.rel, c.old, c.row) {
 		return
 	}
-	e, known := c.table.ledger.get(s.id())
-	if !known || e.deleted {
+	e, known := c.table.Ledger.Get(s.ID())
+	if !known || e.Deleted {
 		if p.s.rec.shouldKnow(c.table, s) {
 			c.old = nil
 		}
 		return
 	}
-	if before, ok := c.table.sketchRow(c.rel, c.old); !ok || !e.same(&before) {
+	if before, ok := c.table.SketchRow(c.rel, c.old); !ok || !e.Same(&before) {
 		p.s.stats.count(p.s.stats.gaps, gapUpdate)
-		c.old = knownOld(c.table, c.rel, e)
+		c.old = e.Old(c.table.Table, c.rel)
 	}
 }
 
@@ -66,17 +67,17 @@ func (p *publisher) correctOld(c *change, s *sketch) {
 // be known but is not means that its insert was lost: an insert is published
 // after the update, because a client that has the row from elsewhere uses only
 // the update, and one that has not only the insert.
-func (p *publisher) lostInsert(c *change, s *sketch) error {
-	l := c.table.ledger
+func (p *publisher) lostInsert(c *change, s *reconcile.Sketch) error {
+	l := c.table.Ledger
 	if c.op == source.Delete {
-		l.remove(*s, p.s.seq.Add(1))
+		l.Remove(*s, p.s.seq.Add(1))
 		return nil
 	}
-	e, known := l.get(s.id())
-	if c.op == source.Update && (!known || e.deleted) && p.s.rec.shouldKnow(c.table, s) {
+	e, known := l.Get(s.ID())
+	if c.op == source.Update && (!known || e.Deleted) && p.s.rec.shouldKnow(c.table, s) {
 		if hasUnchanged(c.row) {
 			// A column is missing; read back, the row is published as a new one.
-			p.s.rec.requests.row(c.table, s.key)
+			p.s.rec.requests.row(c.table.Table, s.Key)
 			return nil
 		}
 		if err := p.h.Change(&source.Change{Op: source.Insert, Relation: c.rel, New: c.row}); err != nil {
@@ -84,7 +85,7 @@ func (p *publisher) lostInsert(c *change, s *sketch) error {
 		}
 		p.s.stats.count(p.s.stats.gaps, gapInsert)
 	}
-	l.record(*s, p.s.seq.Add(1), 0)
+	l.Record(*s, p.s.seq.Add(1), 0)
 	return nil
 }
 
@@ -93,12 +94,12 @@ func hasUnchanged(row source.Row) bool {
 }
 
 // admit decides whether a streamed change is published, and makes its sketch.
-func (p *publisher) admit(c *change) (sketch, bool) {
+func (p *publisher) admit(c *change) (reconcile.Sketch, bool) {
 	row := c.row
 	if c.op == source.Delete {
 		row = c.old
 	}
-	s, ok := c.table.sketchRow(c.rel, row)
+	s, ok := c.table.SketchRow(c.rel, row)
 	if !ok {
 		// Without a key nothing can be done with it; whatever it was, the
 		// reconciler finds it by its time.
@@ -106,7 +107,7 @@ func (p *publisher) admit(c *change) (sketch, bool) {
 		if c.op != source.Delete {
 			p.s.gap(c.table, gapRow)
 		}
-		return sketch{}, false
+		return reconcile.Sketch{}, false
 	}
 	if c.op == source.Delete {
 		return s, true
@@ -114,13 +115,13 @@ func (p *publisher) admit(c *change) (sketch, bool) {
 	if c.truncated {
 		p.s.stats.drop(dropCut)
 		// What streams of its conversation waits until it is read.
-		p.s.hold.conversation(c.conversation(), p.s.clock.elapsed(), p.s.opts.Timing.Hold)
-		p.s.rec.requests.row(c.table, s.key)
-		return sketch{}, false
+		p.s.hold.conversation(c.conversation(), p.s.clock.Elapsed(), p.s.opts.Timing.Hold)
+		p.s.rec.requests.row(c.table.Table, s.Key)
+		return reconcile.Sketch{}, false
 	}
-	if e, known := c.table.ledger.get(s.id()); known && !e.deleted && e.asOf > c.at.UnixMicro() {
+	if e, known := c.table.Ledger.Get(s.ID()); known && !e.Deleted && e.AsOf > c.at.UnixMicro() {
 		p.s.stats.drop(dropStale)
-		return sketch{}, false
+		return reconcile.Sketch{}, false
 	}
 	return s, true
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"time"
 
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
+	"chatbridge/source/reconcile"
 )
 
 // Try asks a Reader of a table what reading back asks, in small: its columns, the
@@ -15,9 +16,9 @@ func Try(ctx context.Context, r Reader, t Table, window time.Duration) (readback
 	if err != nil {
 		return shape, err
 	}
-	tb := newTable(t, 1)
-	tb.setShape(shape)
-	conf := tb.config()
+	tb := reconcile.NewTable(t, 1)
+	tb.SetShape(shape)
+	conf := tb.Config()
 	times := conf.Times()
 	for _, since := range []time.Time{time.Now().Add(-window), time.Unix(0, 0)} {
 		if len(times) == 0 {

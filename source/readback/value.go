@@ -1,4 +1,4 @@
-package realtime
+package readback
 
 import (
 	"bytes"
@@ -8,21 +8,21 @@ import (
 	"chatbridge/source"
 )
 
-// form tells how a JSON value was printed.
-type form uint8
+// Form tells how a JSON value was printed.
+type Form uint8
 
 const (
-	// streamForm is Realtime's: bytea is hex without the leading \x.
-	streamForm form = iota
-	// readForm is to_json's: bytea is Postgres's own text.
-	readForm
+	// StreamForm is Realtime's: bytea is hex without the leading \x.
+	StreamForm Form = iota
+	// ReadForm is to_json's: bytea is Postgres's own text.
+	ReadForm
 )
 
-// toValue converts the JSON of one column to Postgres's text form, as
+// Value converts the JSON of one column to Postgres's text form, as
 // source.Value promises. Realtime prints numbers at full length, which is why
 // they are never parsed here. A composite value, which JSON prints as an
 // object, stays JSON: its text form cannot be told from it.
-func toValue(raw json.RawMessage, typ string, f form) source.Value {
+func Value(raw json.RawMessage, typ string, f Form) source.Value {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
 		// jsonb's own null looks the same and is taken for SQL's.
@@ -43,19 +43,19 @@ func toValue(raw json.RawMessage, typ string, f form) source.Value {
 }
 
 // textOf unquotes a JSON string and restores what its type's text form has.
-func textOf(raw json.RawMessage, typ string, f form) []byte {
+func textOf(raw json.RawMessage, typ string, f Form) []byte {
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return raw
 	}
-	if typ == "bytea" && f == streamForm {
+	if typ == "bytea" && f == StreamForm {
 		s = `\x` + s
 	}
 	return []byte(s)
 }
 
 // appendArray appends a JSON array as Postgres's array literal.
-func appendArray(dst []byte, raw json.RawMessage, elem string, f form) []byte {
+func appendArray(dst []byte, raw json.RawMessage, elem string, f Form) []byte {
 	var items []json.RawMessage
 	if err := json.Unmarshal(raw, &items); err != nil {
 		return append(dst, raw...)

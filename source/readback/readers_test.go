@@ -18,7 +18,7 @@ import (
 	"chatbridge/internal/postgrestdouble"
 	"chatbridge/internal/realtimedouble"
 	"chatbridge/internal/throwaway/pgtest"
-	"chatbridge/source/realtime/readback"
+	"chatbridge/source/readback"
 )
 
 const schema = `

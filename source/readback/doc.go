@@ -1,6 +1,5 @@
-// Package readback reads rows back from the database that Supabase Realtime
-// reports on. The reconciler of package realtime compares them with what the
-// stream delivered.
+// Package readback reads rows back from the database whose changes a source
+// follows. Package reconcile compares them with what was published.
 //
 // Two readers do the same three things. PostgREST asks the project's REST
 // interface with the service key, so that the project's address and key are

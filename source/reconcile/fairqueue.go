@@ -1,4 +1,4 @@
-package realtime
+package reconcile
 
 import (
 	"cmp"
@@ -11,19 +11,19 @@ import (
 // large it is, does not keep the others waiting. What is of no known workspace counts
 // as one.
 type fairQueue struct {
-	groups [][]candidate
+	groups [][]Candidate
 	n      int
 }
 
-func newFairQueue(cands []candidate) *fairQueue {
+func newFairQueue(cands []Candidate) *fairQueue {
 	byTime(cands)
 	q := &fairQueue{n: len(cands)}
 	at := map[string]int{}
 	for _, c := range cands {
-		i, ok := at[c.s.workspace]
+		i, ok := at[c.Sketch.Workspace]
 		if !ok {
 			i = len(q.groups)
-			at[c.s.workspace] = i
+			at[c.Sketch.Workspace] = i
 			q.groups = append(q.groups, nil)
 		}
 		q.groups[i] = append(q.groups[i], c)
@@ -31,14 +31,14 @@ func newFairQueue(cands []candidate) *fairQueue {
 	return q
 }
 
-func byTime(cands []candidate) {
-	slices.SortStableFunc(cands, func(a, b candidate) int { return cmp.Compare(a.s.at, b.s.at) })
+func byTime(cands []Candidate) {
+	slices.SortStableFunc(cands, func(a, b Candidate) int { return cmp.Compare(a.Sketch.At, b.Sketch.At) })
 }
 
 // take removes the next batch of at most n, in the order of their times.
-func (q *fairQueue) take(n int) []candidate {
+func (q *fairQueue) take(n int) []Candidate {
 	n = min(n, q.n)
-	var batch []candidate
+	var batch []Candidate
 	for len(batch) < n {
 		share := max((n-len(batch))/len(q.groups), 1)
 		for i := range q.groups {
@@ -46,7 +46,7 @@ func (q *fairQueue) take(n int) []candidate {
 			batch = append(batch, q.groups[i][:k]...)
 			q.groups[i] = q.groups[i][k:]
 		}
-		q.groups = slices.DeleteFunc(q.groups, func(g []candidate) bool { return len(g) == 0 })
+		q.groups = slices.DeleteFunc(q.groups, func(g []Candidate) bool { return len(g) == 0 })
 	}
 	// The first of this batch are the last of the next, where not all get a share.
 	if len(q.groups) > n {
@@ -58,7 +58,7 @@ func (q *fairQueue) take(n int) []candidate {
 }
 
 // rest empties the queue.
-func (q *fairQueue) rest() []candidate {
+func (q *fairQueue) rest() []Candidate {
 	all := slices.Concat(q.groups...)
 	q.groups, q.n = nil, 0
 	return all
