@@ -206,7 +206,7 @@ func readRows(tx *bolt.Tx, tables []string, fn func(table string, key, row []byt
 	for _, t := range tables {
 		b := tx.Bucket(tableBucket(t))
 		if b == nil {
-			return fmt.Errorf("%w: table %s is not in it", errDamaged, t)
+			continue // it was not followed then
 		}
 		if err := b.ForEach(func(k, v []byte) error {
 			row, ok := open(k, v)
