@@ -173,12 +173,17 @@ func (l *loader) derive(env map[string]string) {
 		c.origins["auth.jwks_url"] = Origin{Layer: FromDerived, Name: "source.realtime.url (" + c.origins["source.realtime.url"].String() + ")"}
 	}
 	directory, _, _ := strings.Cut(env[stateDirectory], ":")
-	switch file := &c.Replay.StateFile; {
-	case *file == none:
-		*file = ""
-	case *file == "" && directory != "":
-		*file = filepath.Join(directory, "state")
-		c.origins["replay.state_file"] = Origin{Layer: FromDerived, Name: stateDirectory}
+	for key, state := range map[string]struct {
+		file *string
+		name string
+	}{"replay.state_file": {&c.Replay.StateFile, "state"}, "ledger.file": {&c.Ledger.File, "ledger"}} {
+		switch file := state.file; {
+		case *file == none:
+			*file = ""
+		case *file == "" && directory != "":
+			*file = filepath.Join(directory, state.name)
+			c.origins[key] = Origin{Layer: FromDerived, Name: stateDirectory}
+		}
 	}
 	l.reserved()
 }

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -88,6 +89,7 @@ func (c *Config) problems(failed map[string]bool) []Problem {
 	v.source()
 	v.auth()
 	v.listeners()
+	v.files()
 	v.timing()
 	return v.out
 }
@@ -147,6 +149,12 @@ func (v *validation) listeners() {
 	v.need(c.TLS.CertFile == "" || c.TLS.KeyFile != "", "tls.key_file", "is not set, and tls.cert_file is", "the file of the certificate's key")
 	v.need(c.TLS.KeyFile == "" || c.TLS.CertFile != "", "tls.cert_file", "is not set, and tls.key_file is", "the file of the certificate")
 	v.refuse(c.Admin.Listen != "" && c.Admin.Listen == c.Listen && !strings.HasSuffix(c.Listen, ":0"), "admin.listen", "is the same as listen", "another address, or nothing to turn it off")
+}
+
+func (v *validation) files() {
+	c := v.config
+	v.refuse(c.Ledger.File != "" && filepath.Clean(c.Ledger.File) == filepath.Clean(c.Replay.StateFile), "ledger.file",
+		"is the same as replay.state_file", "another path, or none")
 }
 
 func (v *validation) timing() {

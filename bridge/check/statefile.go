@@ -2,23 +2,41 @@ package check
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+
+	"chatbridge/configs"
 )
 
-// stateFile checks that the state file can be written.
-func (r *run) stateFile(context.Context) {
-	path := r.cfg.Replay.StateFile
+// stateFiles checks that the files in the state directory can be written.
+func (r *run) stateFiles(context.Context) {
+	r.stateFile("replay.state_file", r.cfg.Replay.StateFile, "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed")
+	if r.cfg.Source.Kind == configs.KindRealtime {
+		r.stateFile("ledger.file", r.cfg.Ledger.File, "statuses of older messages that change during a restart are not told, nor is that they are not")
+	}
+}
+
+func (r *run) stateFile(key, path, meaning string) {
 	if path == "" {
 		return
 	}
-	// As the bridge writes it: a new file beside it, renamed.
-	f, err := os.CreateTemp(filepath.Dir(path), ".check-*")
+	err := writable(path)
 	if err != nil {
-		r.warn("replay.state_file", path, "cannot be written: "+err.Error(), "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed", "replay.state_file: a path in a directory that the bridge may write to")
+		r.warn(key, path, "cannot be written: "+err.Error(), meaning, key+": a path in a directory that the bridge may write to")
 		return
 	}
-	_ = f.Close()
-	_ = os.Remove(f.Name())
-	r.ok("replay.state_file", path, "%s can be written", path)
+	r.ok(key, path, "%s can be written", path)
+}
+
+// writable tries to write beside a file, as the bridge does: a new one, renamed.
+func writable(path string) error {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return errors.New("it is no regular file")
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".check-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -11,6 +11,7 @@ import (
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/socketio"
+	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
 )
@@ -30,6 +31,8 @@ type Snapshot struct {
 	// Postgres and Realtime: the one that runs.
 	Postgres *postgres.Stats
 	Realtime *realtime.Stats
+	// Ledger is the file that keeps what was published of each row, nil for none.
+	Ledger   *ledgerfile.Stats
 	Pipeline pipeline.Stats
 	Hub      hub.Stats
 	Sockets  socketio.Stats
