@@ -1,6 +1,7 @@
 package ledgerfile
 
 import (
+	"encoding/binary"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,6 +33,16 @@ func FuzzDamage(f *testing.F) {
 		f.Add(page<<12+12, byte(0x80), uint32(700), uint32(1<<20))   // how far it goes
 		f.Add(page<<12+16, byte(0xff), uint32(1), uint32(page<<12))  // its first element; torn there
 		f.Add(page<<12+100, byte(0x01), uint32(8191), uint32(1<<20)) // its contents
+	}
+	branches := 0
+	for page := 0; page < len(whole); page += 4096 {
+		if binary.LittleEndian.Uint16(whole[page+8:]) == 1 { // leads to other pages
+			branches++
+			f.Add(uint32(page+16+8+3), byte(0x7f), uint32(0), uint32(1<<20)) // to where no memory is
+		}
+	}
+	if branches == 0 {
+		f.Fatal("the file is too small to have branches")
 	}
 	f.Fuzz(func(t *testing.T, at uint32, by byte, at2, length uint32) {
 		o := o

@@ -31,9 +31,7 @@ func writer() {
 	path, limit, _ := strings.Cut(os.Getenv(writerVariable), " ")
 	if bytes, _ := strconv.ParseUint(limit, 10, 64); bytes > 0 {
 		signal.Ignore(syscall.SIGXFSZ)
-		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: bytes}); err != nil {
-			panic(err)
-		}
+		limitFiles(bytes)
 	}
 	m, f := newMemory("t"), New(killed(path))
 	m.file, f.rows = f, m
@@ -50,7 +48,7 @@ func writer() {
 	if l.Lost != "" {
 		panic(l.Lost)
 	}
-	r := random(uint64(last))
+	r, failures := random(uint64(last)), 0
 	for {
 		for range 1 + r.IntN(100) {
 			last++
@@ -59,9 +57,19 @@ func writer() {
 		m.header = fmt.Sprint(last)
 		if err := f.flush(); err != nil {
 			fmt.Println("failed", f.Stats().Error)
+			if failures++; failures == 3 {
+				limitFiles(1 << 40)
+			}
 			continue
 		}
 		fmt.Println(last)
+	}
+}
+
+// limitFiles makes the disk full for files of so many bytes.
+func limitFiles(bytes uint64) {
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: bytes, Max: 1 << 40}); err != nil {
+		panic(err)
 	}
 }
 
@@ -136,31 +144,54 @@ func TestKilledWhileWriting(t *testing.T) {
 	}
 }
 
-// TestAFullDisk: what does not fit fails in clear words, the process goes on, and the
-// file stays as it was last written.
+// TestAFullDisk: what does not fit fails in clear words, the process goes on, the file
+// stays as it was last written, and has all once there is room.
 func TestAFullDisk(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/ledger"
 	lines, kill := startWriter(t, path, 100<<10)
 	defer kill()
-	last := ""
-	for failures := 0; failures < 3; {
+	last, before := 0, 0
+	for failures := 0; failures < 3 || last == before; {
 		if !lines.Scan() {
 			t.Fatal("the writer ended")
 		}
 		text, failed := strings.CutPrefix(lines.Text(), "failed ")
 		if !failed {
-			last = text
+			last, _ = strconv.Atoi(text)
 			continue
 		}
-		failures++
+		if failures++; failures == 1 {
+			rows, l, _ := readOnly(t, path)
+			if l.Lost != "" || string(l.Header) != fmt.Sprint(last) || len(rows) == 0 {
+				t.Errorf("%d rows, header %q, want %d: %s", len(rows), l.Header, last, l.Lost)
+			}
+		}
+		before = last
 		if !strings.Contains(text, "file too large") || !strings.Contains(text, "ledger.file") {
 			t.Fatalf("the error is %q", text)
 		}
 	}
 	kill()
-	rows, l, _ := load(t, killed(path))
-	if l.Lost != "" || string(l.Header) != last || len(rows) == 0 {
-		t.Errorf("%d rows, header %q, want %q: %s", len(rows), l.Header, last, l.Lost)
+	rows, _, _ := load(t, killed(path))
+	for n := max(last-killedRows, 0) + 1; n <= last; n++ {
+		number, _, _ := strings.Cut(rows[ref{"t", fmt.Sprint(n % killedRows)}], " ")
+		if got, _ := strconv.Atoi(number); got < n {
+			t.Fatalf("row %d is %q, with %d written", n, number, last)
+		}
 	}
+}
+
+// readOnly reads a file that a process has the lock of, which does not write it now.
+func readOnly(t *testing.T, path string) (map[ref]string, Loaded, *File) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := killed(t.TempDir() + "/copy")
+	if err := os.WriteFile(o.Path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return load(t, o)
 }
