@@ -12,6 +12,7 @@ import (
 	"chatbridge/source"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/provision"
+	"chatbridge/source/repair"
 )
 
 // postgresSource is logical replication. Before it begins, it sets the database up;
@@ -23,6 +24,7 @@ type postgresSource struct {
 	membership   *membership
 	log          *slog.Logger
 	stream       *postgres.Source
+	repair       *repair.Repair
 	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
@@ -64,6 +66,9 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
+	if s.repair, err = newRepair(cfg, spec, log); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -73,7 +78,7 @@ func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 		if err := s.setUp(ctx); err != nil {
 			return err
 		}
-		return s.stream.Run(ctx, h)
+		return s.stream.Run(ctx, s.repair.Handler(ctx, h))
 	})
 }
 
@@ -115,6 +120,6 @@ func (s *postgresSource) Health() ops.Health {
 
 // Measure implements Source.
 func (s *postgresSource) Measure(to *ops.Snapshot) {
-	stats := s.stream.Stats()
-	to.Postgres = &stats
+	stats, repaired := s.stream.Stats(), s.repair.Stats()
+	to.Postgres, to.Repair = &stats, &repaired
 }

@@ -101,6 +101,19 @@ func (s *Spec) MessageTime() (conversation, at int) {
 	return s.plan.Message.Conversation, s.plan.NewestBy
 }
 
+// StatusColumns returns the names of the message table's columns that the status is
+// made of, of those that are there as they are.
+func (s *Spec) StatusColumns() []string {
+	var names []string
+	columns := s.tables[0].Columns
+	for slot, use := range s.plan.Uses {
+		if use&plan.UseStatus != 0 && slot < len(columns) && !columns[slot].Derived() {
+			names = append(names, columns[slot].Name)
+		}
+	}
+	return names
+}
+
 // Table returns the table of that role.
 func (s *Spec) Table(role string) (Table, bool) {
 	for _, t := range s.tables {

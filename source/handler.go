@@ -27,13 +27,22 @@ type Gap struct {
 	// Reason is one sentence for the operator.
 	Reason string
 	// Since is the commit time of the last transaction known to have been
-	// delivered, zero where that is not known.
+	// delivered, or the time of the first start where none was; zero where that is not
+	// known.
 	Since time.Time
 	// Until is the time from which nothing is missing again.
 	Until time.Time
 	// Workspace and Conversation are whose the loss is, where one row alone was lost
 	// and that is known of it; both empty where it may concern everybody.
 	Workspace, Conversation string
+	// After and Resume bound what was lost in the order of transactions: what was
+	// delivered has a Tx.Commit of at most After, what follows one of at least Resume.
+	// Resume is 0 where that is not known, After where nothing was delivered or what
+	// was is of another history.
+	After, Resume uint64
+	// ReadBack tells that what was lost is delivered next, as far as the tables still
+	// tell; what they do not tell follows as another Gap.
+	ReadBack bool
 	// Reload tells that the history went back or is another one: what was
 	// delivered before may not exist any more, and what is stored of it is
 	// invalid.

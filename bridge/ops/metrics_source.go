@@ -29,7 +29,7 @@ func sourceMetrics() []family {
 				}
 				return time.Time{}
 			}),
-		counter("source_gaps_total", "Stretches of changes that the source declared lost. Clients need a reload to see what was in them.",
+		counter("source_gaps_total", "Stretches of changes that were lost and could not be read back in full. Clients need a reload to see what was in them.",
 			func(s *Snapshot) uint64 { return s.Pipeline.Gaps }),
 	}
 }

@@ -208,6 +208,8 @@ var hidden = map[string]string{
 	"Snapshot.Realtime.Reconcile.FailingSince":   "bridge_realtime_reconcile_last_success_timestamp_seconds, and in /readyz",
 	"Snapshot.Realtime.Reconcile.LastMissed":     "bridge_realtime_stream_gaps_total, missed, and in /readyz",
 	"Snapshot.Pipeline.Mapping.Events{}":         "bridge_events_total counts them where they are published",
+	"Snapshot.Pipeline.LastGap.After":            "a position is no measurement",
+	"Snapshot.Pipeline.LastGap.Resume":           "a position is no measurement",
 	"Snapshot.Hub.Replay.Head.Commit":            "a position is no measurement",
 	"Snapshot.Auth.Refused{}":                    "bridge_tokens_refused_total counts them where they are answered",
 	"Snapshot.Auth.Unavailable":                  "bridge_tokens_refused_total, unavailable",

@@ -14,6 +14,7 @@ import (
 	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
+	"chatbridge/source/repair"
 )
 
 // Snapshot is all that /status and /metrics show, as of one moment. Counters
@@ -32,7 +33,9 @@ type Snapshot struct {
 	Postgres *postgres.Stats
 	Realtime *realtime.Stats
 	// Ledger is the file that keeps what was published of each row, nil for none.
-	Ledger   *ledgerfile.Stats
+	Ledger *ledgerfile.Stats
+	// Repair is what was read back after gaps, nil where the source is not Postgres.
+	Repair   *repair.Stats
 	Pipeline pipeline.Stats
 	Hub      hub.Stats
 	Sockets  socketio.Stats

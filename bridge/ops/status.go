@@ -123,6 +123,22 @@ func (s *Snapshot) statusEvents() object {
 		{"delay", object{{"count", delay.Count}, {"sumSeconds", delay.Sum.Seconds()}, {"meanSeconds", mean}}},
 		{"gaps", s.Pipeline.Gaps},
 		{"lastGap", lastGap},
+		{"readBack", s.statusRepair()},
+	}
+}
+
+// statusRepair is what was read back after losses, nil where nothing ever is.
+func (s *Snapshot) statusRepair() any {
+	if s.Repair == nil {
+		return nil
+	}
+	return object{
+		{"healed", s.Repair.Healed},
+		{"remaining", s.Repair.Remaining},
+		{"rows", s.Repair.Rows},
+		{"reading", s.Repair.Reading},
+		{"remembered", s.Repair.Remembered},
+		{"error", unlessEmpty(s.Repair.LastError)},
 	}
 }
 

@@ -30,8 +30,9 @@ type Pipeline struct {
 	offset  []byte // the offset argument, a JSON string
 	names   Names
 	renamed []byte // a message's payload under another id
-	// gapped: a Gap was reported, after which positions may begin anew.
+	// gapped: a Gap was reported, gap the latest, after which positions may begin anew.
 	gapped     bool
+	gap        source.Gap
 	correction correction
 	members    members
 
@@ -80,12 +81,7 @@ func (p *Pipeline) Begin(tx source.Tx) error {
 
 // restart begins another history in the Hub, since the time of the latest gap.
 func (p *Pipeline) restart() {
-	var since time.Time
-	until := time.Now()
-	if g := p.lastGap.Load(); g != nil {
-		since, until = g.Since, g.Until
-	}
-	p.hub.Restart(since, until, p.tx.Time)
+	p.hub.Restart(p.gap.Since, p.gap.Until, p.tx.Time)
 }
 
 // Change maps one row and publishes the events that need no more than it.
@@ -116,20 +112,27 @@ func (p *Pipeline) Commit(source.Tx) error {
 
 // Gap logs what the source has lost and has the Hub tell the clients. The mapper
 // forgets what it remembers, because rows may have changed unseen. A loss of one
-// workspace's is told to its clients alone.
+// workspace's is told to its clients alone, and one that is read back to nobody,
+// unless what clients have may not exist any more.
 func (p *Pipeline) Gap(g source.Gap) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.gaps.Add(1)
+	told := !g.ReadBack || g.Reload
+	if told {
+		p.gaps.Add(1)
+	}
 	if g.Workspace != "" {
 		// One row: all else goes on, and the source has logged it.
 		p.hub.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
 		return nil
 	}
-	p.gapped, p.open, p.correction.due = true, false, false
-	p.lastGap.Store(&g)
+	p.gapped, p.gap, p.open, p.correction.due = true, g, false, false
 	p.mapper.Forget()
 	p.members.gap()
+	if !told {
+		return nil
+	}
+	p.lastGap.Store(&g)
 	attrs := []any{"reason", g.Reason, "until", g.Until.UTC()}
 	if !g.Since.IsZero() {
 		attrs = append(attrs, "since", g.Since.UTC())

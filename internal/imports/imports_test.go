@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"source/ledgerfile":        {"internal/retry"},
 	"source/readback":          {"source"},
 	"source/reconcile":         {"source", "source/readback", "source/ledgerfile"},
+	"source/repair":            {"source", "source/readback", "source/reconcile", "source/ledgerfile"},
 	"source/realtime":          {"source", "source/readback", "source/reconcile", "source/ledgerfile"},
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},

@@ -49,7 +49,7 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 		if reason == "" {
 			return 0, nil
 		}
-		return 0, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Reload: back})
+		return 0, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Resume: uint64(slot.confirmed), Reload: back})
 	}
 	same := known == id
 	if !same && last.commit != 0 && s.expect.commit == 0 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
 )
 
 // Shape is what decides which changes reach the stream, in a form that can be
@@ -137,6 +138,42 @@ func (s *Source) inspect(ctx context.Context, c *control, now time.Time) *source
 		}
 	}
 	return gap
+}
+
+// pendingGap is a gap that is reported between two transactions, once all before the
+// place after is handled: what the slot retains of the time before a restart comes
+// first, because it is older. A stream that ends before leaves it to the next one.
+type pendingGap struct {
+	gap   *source.Gap
+	after pgoutput.LSN
+}
+
+// add notes a gap, whose time begins with that of one that was not reported yet.
+func (p *pendingGap) add(g *source.Gap, after pgoutput.LSN) {
+	if before := p.gap; before != nil && before.Since.Before(g.Since) {
+		g.Since = before.Since
+	}
+	p.gap, p.after = g, max(p.after, after)
+}
+
+// reportPending reports the gap that is pending, if that is due. No transaction is
+// open.
+func (r *reading) reportPending() error {
+	p := &r.s.pending
+	if g := r.gap.Swap(nil); g != nil {
+		p.add(g, 0)
+	}
+	reached, last := r.s.progress.reached()
+	if p.gap == nil || reached < p.after {
+		return nil
+	}
+	g := *p.gap
+	g.After, g.Resume = uint64(last.commit), uint64(reached)
+	*p = pendingGap{}
+	// A process that starts again shall not take what lies around the gap for all
+	// that there was.
+	r.s.progress.release()
+	return r.s.reportGap(r.ctx, r.handler, g)
 }
 
 // reportGap reports a gap to the handler.

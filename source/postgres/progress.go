@@ -163,6 +163,14 @@ func (p *progress) advance(end pgoutput.LSN, t time.Time) {
 	p.marks = append(p.marks, mark{end: end, first: t, last: t})
 }
 
+// release ends the retention of all that is handled now.
+func (p *progress) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ready = max(p.ready, p.handled)
+	p.marks = p.marks[:0]
+}
+
 // observe notes the server's current end of log.
 func (p *progress) observe(end pgoutput.LSN) {
 	p.mu.Lock()

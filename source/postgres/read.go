@@ -91,9 +91,8 @@ func (r *reading) read() error {
 		if err := r.stopped(); err != nil {
 			return err
 		}
-		if g := r.gap.Load(); g != nil && r.state == betweenTx {
-			r.gap.Store(nil)
-			if err := r.s.reportGap(r.ctx, r.handler, *g); err != nil {
+		if r.state == betweenTx && (r.gap.Load() != nil || r.s.pending.gap != nil) {
+			if err := r.reportPending(); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/source"
+	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -44,13 +45,15 @@ func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*strea
 	}
 	s.ceiling = slot.lag() + s.opts.MaxLag
 	if gap := s.inspect(ctx, c, slot.now); gap != nil {
-		if err := s.reportGap(ctx, h, *gap); err != nil {
-			return nil, err
+		after := pgoutput.LSN(0)
+		if reached, _ := s.progress.reached(); reached == 0 {
+			after = min(s.keeper.found.LSN, slot.current)
 		}
+		s.pending.add(gap, after)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*s.opts.Connect)
-	defer cancel()
-	conn, l, err := s.connectReplication(ctx)
+	connecting, cancel := context.WithTimeout(ctx, s.opts.Connect)
+	conn, l, err := s.connectReplication(connecting)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
@@ -67,15 +70,19 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	if err := assertFormats(conn); err != nil {
 		return nil, err
 	}
-	id, end, err := s.identify(ctx, conn)
+	bounded, cancel := context.WithTimeout(ctx, s.opts.Connect)
+	id, end, err := s.identify(bounded, conn)
+	cancel()
 	if err != nil {
 		return nil, err
 	}
 	id.database, id.started = slot.inDatabase, slot.started
-	from, err := s.startPosition(ctx, h, id, end, slot)
+	from, err := s.startPosition(ctx, h, id, end, slot) // the handler may take its time
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel = context.WithTimeout(ctx, s.opts.Connect)
+	defer cancel()
 	if err := s.alterFailover(ctx, conn, slot); err != nil {
 		return nil, err
 	}
@@ -85,7 +92,11 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	s.progress.start(slot.confirmed, s.retentionLimit(slot))
 	s.progress.observe(max(end, slot.current))
 	s.keeper.begin(time.Now())
-	return s.newStream(conn, l)
+	st, err := s.newStream(conn, l)
+	if err == nil && s.pending.gap != nil {
+		st.requestPing() // so that its place is reached soon
+	}
+	return st, err
 }
 
 // run reads the stream while one goroutine sends status updates and another
@@ -117,6 +128,9 @@ func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handl
 	stopWatching()
 	close(done)
 	others.Wait()
+	if g := st.gap.Load(); g != nil {
+		s.pending.add(g, 0)
+	}
 	s.progressed = s.counters.transactions.Load() > before
 	switch {
 	case errors.Is(err, errStop):

@@ -89,12 +89,18 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, slot *
 	if err := c.create(ctx); err != nil {
 		return false, err
 	}
-	s.lostReason, s.publicationMissing = "", false
 	if first {
+		s.lostReason, s.publicationMissing, s.began = "", false, slot.now.UTC()
 		s.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "slot created", slog.String("slot", s.opts.Slot))
 		return true, nil
 	}
-	return true, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: slot.now, Reload: reload})
+	// What was committed while it was being created is lost too.
+	made, err := c.slotState(ctx)
+	if err != nil {
+		return false, err
+	}
+	s.lostReason, s.publicationMissing = "", false
+	return true, s.resetWithGap(ctx, h, source.Gap{Reason: reason, Until: made.now, Resume: uint64(made.confirmed), Reload: reload})
 }
 
 // renewReason says why the slot has to be replaced, empty where it has not.
@@ -155,7 +161,18 @@ func (s *Source) resetWithGap(ctx context.Context, h source.Handler, g source.Ga
 	case g.Since.IsZero():
 		g.Since = s.keeper.found.CommitTime
 	}
+	if g.Since.IsZero() { // nothing was delivered since the first start
+		g.Since = s.began
+	}
 	g.Until = g.Until.UTC()
+	if !g.Reload {
+		_, last := s.progress.reached()
+		g.After = uint64(max(last.commit, s.keeper.found.Commit))
+	}
+	if p := s.pending.gap; p != nil && p.Since.Before(g.Since) {
+		g.Since = p.Since
+	}
+	s.pending = pendingGap{}
 	s.progress.reset()
 	s.keeper.forget()
 	s.shape.restart(g.Until)

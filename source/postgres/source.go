@@ -30,6 +30,11 @@ type Source struct {
 	historyDiffers bool
 	keeper         placeKeeper
 	holder         holder
+	// began is when this process made the slot for a first start, by the server's
+	// clock; zero where it did not.
+	began time.Time
+	// pending is a gap that is still to be reported.
+	pending pendingGap
 	// inspectFailed: the last inspection returned an error, which was logged.
 	inspectFailed bool
 	// restartAdvanced is when restart_lsn was last advanced.

@@ -172,6 +172,11 @@ func (st *stream) queueGap(g *source.Gap) {
 		g.Since = before.Since // that one was not reported yet
 	}
 	st.gap.Store(g)
+	st.requestPing()
+}
+
+// requestPing asks the server to reply.
+func (st *stream) requestPing() {
 	select {
 	case st.ping <- struct{}{}:
 	default:

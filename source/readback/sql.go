@@ -65,9 +65,10 @@ join pg_namespace n on n.oid = c.relnamespace
 join pg_type t on t.oid = a.atttypid
 left join pg_index i on i.indrelid = c.oid and i.indisprimary
 where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped
+	and ($3::text[] is null or a.attname = any($3::text[]) and has_column_privilege(c.oid, a.attnum, 'select'))
 order by a.attnum`
 	var shape Shape
-	err := r.query(ctx, "describe "+t.String(), q, []any{t.Schema, t.Name}, func(rows pgx.Rows) error {
+	err := r.query(ctx, "describe "+t.String(), q, []any{t.Schema, t.Name, t.Only}, func(rows pgx.Rows) error {
 		var c source.Column
 		var oid int64
 		if err := rows.Scan(&c.Name, &c.Type, &oid, &c.Key, &shape.Time, &shape.Filtered); err != nil {
@@ -100,6 +101,9 @@ func (r *SQL) Scan(ctx context.Context, q ScanRequest) (Page, error) {
 		// The literals take the columns' types by themselves.
 		where += fmt.Sprintf(" and (%s) > (%s)", cols, strings.Join(marks, ", "))
 	}
+	if q.Table.Where != "" {
+		where += " and (" + q.Table.Where + ")"
+	}
 	// The time zone is set inside the statement, for a pooler may hand each
 	// statement to another session.
 	sql := fmt.Sprintf(`with utc as materialized (select set_config('TimeZone', 'UTC', true))
@@ -125,6 +129,13 @@ lateral (select %s from %s t where %s order by %s limit %d) s`,
 func (r *SQL) Fetch(ctx context.Context, t Table, keys [][]string) ([]Row, error) {
 	var out []Row
 	size := 0
+	columns, where := "*", ""
+	if len(t.Only) > 0 {
+		columns = idents(t.Only)
+	}
+	if t.Where != "" {
+		where = " and (" + t.Where + ")"
+	}
 	for len(keys) > 0 {
 		n := min(len(keys), maxKeys)
 		var args []any
@@ -139,8 +150,8 @@ func (r *SQL) Fetch(ctx context.Context, t Table, keys [][]string) ([]Row, error
 		}
 		sql := fmt.Sprintf(`with utc as materialized (select set_config('TimeZone', 'UTC', true))
 select row_to_json(s)::text from utc,
-lateral (select * from %s t where (%s) in (%s)) s`,
-			relation(t), idents(t.Key), strings.Join(tuples, ", "))
+lateral (select %s from %s t where (%s) in (%s)%s) s`,
+			columns, relation(t), idents(t.Key), strings.Join(tuples, ", "), where)
 		err := r.query(ctx, "read "+t.String(), sql, args, func(rows pgx.Rows) error {
 			var text string
 			if err := rows.Scan(&text); err != nil {

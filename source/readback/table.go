@@ -29,6 +29,11 @@ type Table struct {
 	// where there are none. What is read back is shared out between workspaces, and
 	// a row that cannot be read is reported as theirs alone.
 	Workspace, Conversation string
+	// Only are the columns that are described and fetched, where the role may read
+	// them; empty for all. Where is a condition of SQL on the rows. Both are for the
+	// reader SQL.
+	Only  []string
+	Where string
 }
 
 // String returns schema.name.

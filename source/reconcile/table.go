@@ -148,6 +148,10 @@ func (t *Table) RememberedSince(since time.Time) {
 	t.since = since.UnixMicro()
 }
 
+// CustomaryWatch are short columns that are filled in or changed after the insert. It
+// is never changed.
+var CustomaryWatch = []string{"status", "external_id", "external_message_id", "media_url", "media_path"}
+
 // assumeColumns fills in the columns that the configuration left open by their
 // customary names.
 func (t *Table) assumeColumns(s readback.Shape) {
@@ -160,8 +164,7 @@ func (t *Table) assumeColumns(s readback.Shape) {
 		}
 	}
 	if t.conf.Watch == nil {
-		// Short columns that are filled in or changed after the insert.
-		for _, c := range []string{"status", "external_id", "external_message_id", "media_url", "media_path"} {
+		for _, c := range CustomaryWatch {
 			if s.Has(c) {
 				t.conf.Watch = append(t.conf.Watch, c)
 			}

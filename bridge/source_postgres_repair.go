@@ -1,0 +1,55 @@
+package bridge
+
+import (
+	"fmt"
+	"log/slog"
+
+	"chatbridge/configs"
+	"chatbridge/mapping"
+	"chatbridge/source/readback"
+	"chatbridge/source/repair"
+)
+
+// newRepair returns what reads back, from the tables that are followed, what the
+// stream lost: from where look-ups read, with a connection of its own.
+func newRepair(cfg *configs.Config, spec *mapping.Spec, log *slog.Logger) (*repair.Repair, error) {
+	url := databaseURL(cfg)
+	reader, err := readback.NewSQL(url.Reveal(), cfg.Source.Postgres.ConnectTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", url, err)
+	}
+	o := repair.Options{Reader: reader, Publication: cfg.Source.Postgres.Publication, Times: map[string]string{}, Logger: log}
+	tables := spec.Tables()
+	for i := range tables {
+		t := compared(&tables[i])
+		if i == 0 {
+			t.Watch = spec.StatusColumns()
+			if _, at := spec.MessageTime(); at >= 0 && !tables[0].Columns[at].Derived() {
+				o.Times[t.String()] = tables[0].Columns[at].Name
+			}
+		}
+		o.Tables = append(o.Tables, t)
+	}
+	return repair.New(o)
+}
+
+// compared is a table of the mapping as it is read back: by its key, within its
+// workspace, and of it what the mapping reads.
+func compared(t *mapping.Table) readback.Table {
+	f := followed(t)
+	for _, part := range t.KeyParts() {
+		if part.Derived() {
+			f.Key = nil // inside of a column: the primary key has to do
+			return f
+		}
+	}
+	if f.Workspace != "" {
+		f.Key = append(f.Key, f.Workspace)
+	}
+	for i := range t.Columns {
+		if t.Columns[i].Parts == nil {
+			f.Only = append(f.Only, t.Columns[i].Name)
+		}
+	}
+	return f
+}

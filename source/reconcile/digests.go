@@ -1,0 +1,184 @@
+package reconcile
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	"chatbridge/source"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Digests is what was published of one table, in less than 60 bytes a row and
+// without an allocation for any: of each row a hash of its key, and one of its time
+// of update and its watched columns. It is bounded: the rows that were first
+// published longest ago go first. Both hashes are the same in every process.
+//
+// It belongs to one goroutine, but for Len.
+type Digests struct {
+	rows map[uint64]uint64
+	// order has the keys in the order in which they were first published; next is
+	// where the next one goes, in place of the oldest once the ring is full.
+	order []published
+	next  int
+	since int64
+	n     atomic.Int64
+}
+
+type published struct {
+	key uint64
+	at  int64
+}
+
+// NewDigests returns one of at most maxRows rows.
+func NewDigests(maxRows int) *Digests {
+	return &Digests{rows: make(map[uint64]uint64), order: make([]published, 0, maxRows)}
+}
+
+// whole is the bit of a state that tells that the row was published whole.
+const whole = 1
+
+// Put notes that the row was published as state, at a time in microseconds since 1970:
+// whole, or only what an update changed of it. The state 0 is one that is not known: it
+// compares as Changed with any other.
+func (d *Digests) Put(key, state uint64, wholly bool, at int64) {
+	state &^= whole
+	was, known := d.rows[key]
+	if wholly || was&whole != 0 {
+		state |= whole
+	}
+	if known {
+		d.rows[key] = state
+		return
+	}
+	p := published{key, at}
+	switch {
+	case len(d.order) < cap(d.order):
+		d.order = append(d.order, p)
+	case len(d.order) == 0:
+		return
+	default:
+		oldest := &d.order[d.next]
+		delete(d.rows, oldest.key)
+		d.since = max(d.since, oldest.at+1)
+		*oldest = p
+		d.next = (d.next + 1) % len(d.order)
+	}
+	d.rows[key] = state
+	d.n.Store(int64(len(d.rows)))
+}
+
+// Drop forgets a row: it was deleted, or not published after all.
+func (d *Digests) Drop(key uint64) {
+	delete(d.rows, key)
+	d.n.Store(int64(len(d.rows)))
+}
+
+// Compare tells how the row read differs from what was published, and whether it was
+// published whole.
+func (d *Digests) Compare(key, state uint64) (v Verdict, wholly bool) {
+	was, known := d.rows[key]
+	wholly = was&whole != 0
+	switch {
+	case !known:
+		return Unknown, false
+	case was&^whole == state && state != 0:
+		return Same, wholly
+	}
+	return Changed, wholly
+}
+
+// KnownSince is the time, in microseconds, from which on every row that was published
+// is known; 0 before KnowSince was called.
+func (d *Digests) KnownSince() int64 { return d.since }
+
+// KnowSince notes that rows of before a time were published and are not known.
+func (d *Digests) KnowSince(at int64) { d.since = max(d.since, at) }
+
+// Clear forgets all rows, and since when they were known.
+func (d *Digests) Clear() {
+	clear(d.rows)
+	d.order, d.next, d.since = d.order[:0], 0, 0
+	d.n.Store(0)
+}
+
+// Len is the number of rows. Safe for concurrent use.
+func (d *Digests) Len() int { return int(d.n.Load()) }
+
+// DigestColumns are the places in a relation of what a digest is made of; Updated is
+// -1 where there is no such column.
+type DigestColumns struct {
+	Key     []int
+	Updated int
+	Watch   []int
+}
+
+// KeyOf is the hash of the row's key; false where a part of it is missing.
+func (c *DigestColumns) KeyOf(row source.Row) (key uint64, ok bool) {
+	var h xxhash.Digest
+	h.Reset()
+	for _, i := range c.Key {
+		if i >= len(row) || row[i].Kind != source.Text {
+			return 0, false
+		}
+		_, _ = h.Write(row[i].Data)
+		_, _ = h.Write(separator)
+	}
+	return h.Sum64(), len(c.Key) > 0
+}
+
+// State is the hash of what is compared, 0 where a watched value was not sent.
+func (c *DigestColumns) State(row source.Row) uint64 {
+	var h xxhash.Digest
+	h.Reset()
+	updated := int64(0)
+	if c.Updated >= 0 && c.Updated < len(row) {
+		updated = Micros(row[c.Updated])
+	}
+	number(&h, updated)
+	for _, i := range c.Watch {
+		if i >= len(row) || row[i].Kind != source.Text && row[i].Kind != source.Null {
+			return 0
+		}
+		if row[i].Kind == source.Text {
+			number(&h, int64(len(row[i].Data)))
+			_, _ = h.Write(row[i].Data)
+		} else {
+			number(&h, -1)
+		}
+	}
+	return max(h.Sum64()&^whole, 2)
+}
+
+// Digest returns the hashes that DigestColumns gives of the same row.
+func (s *Sketch) Digest() (key, state uint64) {
+	var h xxhash.Digest
+	h.Reset()
+	for _, k := range s.Key {
+		_, _ = h.WriteString(k)
+		_, _ = h.Write(separator)
+	}
+	key = h.Sum64()
+	h.Reset()
+	number(&h, s.Updated)
+	for i := range s.Watch {
+		switch w := &s.Watch[i]; w.Kind {
+		case source.Text:
+			number(&h, int64(len(w.Text)))
+			_, _ = h.WriteString(w.Text)
+		case source.Null:
+			number(&h, -1)
+		default:
+			return key, 0
+		}
+	}
+	return key, max(h.Sum64()&^whole, 2)
+}
+
+var separator = []byte{0}
+
+func number(h *xxhash.Digest, n int64) {
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], uint64(n))
+	_, _ = h.Write(b[:])
+}
