@@ -34,11 +34,7 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 			o.Tables = append(o.Tables, followed(&t))
 		}
 	}
-	var names []string
-	for _, t := range o.Tables {
-		names = append(names, t.String())
-	}
-	o.Ledger = newLedgerFile(cfg, c.URL, names, log)
+	o.Ledger = newLedgerFile(cfg, c.URL, o.Tables, log)
 	stream, err := realtime.New(o)
 	if err != nil {
 		return nil, err
@@ -117,8 +113,5 @@ func (s *realtimeSource) Health() ops.Health {
 func (s *realtimeSource) Measure(to *ops.Snapshot) {
 	stats := s.stream.Stats()
 	to.Realtime = &stats
-	if s.ledger != nil {
-		kept := s.ledger.Stats()
-		to.Ledger = &kept
-	}
+	measureLedger(s.ledger, to)
 }

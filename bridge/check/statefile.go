@@ -12,9 +12,11 @@ import (
 // stateFiles checks that the files in the state directory can be written.
 func (r *run) stateFiles(context.Context) {
 	r.stateFile("replay.state_file", r.cfg.Replay.StateFile, "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed")
+	meaning := "after a start, statuses of older messages cannot be told that changed while the slot was lost"
 	if r.cfg.Source.Kind == configs.KindRealtime {
-		r.stateFile("ledger.file", r.cfg.Ledger.File, "statuses of older messages that change during a restart are not told, nor is that they are not")
+		meaning = "statuses of older messages that change during a restart are not told, nor is that they are not"
 	}
+	r.stateFile("ledger.file", r.cfg.Ledger.File, meaning)
 }
 
 func (r *run) stateFile(key, path, meaning string) {

@@ -90,6 +90,21 @@ var ledger = []Mutant{
 		Old: "\t\tt.Ledger.Clear()\n\t\tt.since = 0\n", New: "",
 	},
 	{
+		Name: "ledger: what repair remembers does not come back", Why: "after a start without a slot, statuses of older messages stay wrong",
+		File: "source/repair/kept.go", Package: "source/repair", Tests: []string{"TestRemembersOverARestart"},
+		Old: "\t\t\tt.digests.Restore(loaded[t.name], h.Since, last-replay.Microseconds())\n", New: "",
+	},
+	{
+		Name: "ledger: digests of what was published last count", Why: "what clients had not received when the bridge ended is lost with the slot",
+		File: "source/reconcile/keptdigests.go", Package: "source/repair", Tests: []string{"TestRemembersOverARestart"},
+		Old: `if k.until >= again {`, New: `if k.until < 0 {`,
+	},
+	{
+		Name: "ledger: digests of other columns count", Why: "after a change of the mapping, every message of the window is sent again",
+		File: "source/repair/kept.go", Package: "source/repair", Tests: []string{"TestRemembersOverARestart"},
+		Old: "\t\t\tt.setCompared(h.Watch, h.Updated)\n", New: "\t\t\tt.bound = true\n",
+	},
+	{
 		Name: "ledger: an end before the first comparison forgets", Why: "a bridge that is restarted twice loses what changed",
 		File: "source/reconcile/table.go", Package: "source/realtime", Tests: []string{"TestAnEndBeforeTheFirstComparison"},
 		Old: `if !t.described && t.restored != nil {`, New: `if t.described && t.restored != nil {`,

@@ -33,7 +33,7 @@
 //
 // # Goroutines and locks
 //
-// Run starts none; Load and Run may not be called at the same time. Mark and Stats may
+// Start starts one, for Run; Load and Run may not be called at the same time. Mark and Stats may
 // be called from any goroutine; their mutex is held for moments, never during I/O and
 // never while Rows is called. So Mark may be called with the locks held that Rows takes.
 //

@@ -46,6 +46,31 @@ func (f *File) Run(ctx context.Context, rows Rows) {
 	f.end()
 }
 
+// endTimeout is how long the end may take to write what is left: a disk that hangs must
+// not keep clients from being let go.
+const endTimeout = 2 * time.Second
+
+// Start runs the File in a goroutine of its own, until what it returns is called, which
+// waits for what is left to be written; for 2 s at most.
+func (f *File) Start(ctx context.Context, rows Rows) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f.Run(ctx, rows)
+	}()
+	return func() {
+		cancel()
+		timer := time.NewTimer(endTimeout)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			f.log.Warn("the ledger file could not be written in time: changes of the last seconds may be published again after the start", "file", f.opts.Path)
+		}
+	}
+}
+
 // due waits until there is something to be written; false once ctx has ended.
 func (f *File) due(ctx context.Context) bool {
 	timer := time.NewTimer(f.opts.HeaderInterval)

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"chatbridge/source"
 	"chatbridge/source/readback"
@@ -139,32 +138,13 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	return err
 }
 
-// keepTimeout is how long the end may take to write what is left of the ledger: a disk
-// that hangs must not keep clients from being let go.
-const keepTimeout = 2 * time.Second
-
 // keep loads the ledger and has it written, until what it returns is called.
 func (s *Source) keep(ctx context.Context) (stop func()) {
 	if s.kept == nil {
 		return func() {}
 	}
 	s.kept.Load(ctx)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.kept.Run(ctx)
-	}()
-	return func() {
-		cancel()
-		timer := time.NewTimer(keepTimeout)
-		defer timer.Stop()
-		select {
-		case <-done:
-		case <-timer.C:
-			s.log.Warn("the ledger file could not be written in time: changes of the last seconds are published again after the start", "file", s.kept.Stats().Path)
-		}
-	}
+	return s.kept.Start(ctx)
 }
 
 // gap counts a gap of a table, or of all where it is nil, and has it read

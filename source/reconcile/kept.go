@@ -14,7 +14,7 @@ import (
 )
 
 // Kept is the ledgers of some tables that are kept in a file over a restart. Load it
-// before anything is recorded, and call Run while there is.
+// before anything is recorded, and Start it then.
 type Kept struct {
 	file   *ledgerfile.File
 	tables []*Table
@@ -95,11 +95,9 @@ func (k *Kept) Load(ctx context.Context) {
 	}
 }
 
-// Run writes what is recorded until ctx ends, and the last of it then.
-func (k *Kept) Run(ctx context.Context) { k.file.Run(ctx, (*keptRows)(k)) }
-
-// Stats is the file's. Safe for concurrent use.
-func (k *Kept) Stats() ledgerfile.Stats { return k.file.Stats() }
+// Start has what is recorded written, until what it returns is called: see
+// ledgerfile.File.
+func (k *Kept) Start(ctx context.Context) (stop func()) { return k.file.Start(ctx, (*keptRows)(k)) }
 
 // Published notes that everything that was committed before a time, on the database's
 // clock, was published.
