@@ -105,6 +105,11 @@ var ledger = []Mutant{
 		Old: "\t\t\tt.setCompared(h.Watch, h.Updated)\n", New: "\t\t\tt.bound = true\n",
 	},
 	{
+		Name: "ledger: positions begin with what is published first", Why: "after every restart clients are told of a gap and load everything again",
+		File: "source/realtime/publisher.go", Package: "source/realtime", Tests: []string{"TestAStopWithinTheWindow"},
+		Old: `if p.last == 0 && p.s.kept != nil {`, New: `if p.last == 1 && p.s.kept != nil {`,
+	},
+	{
 		Name: "ledger: an end before the first comparison forgets", Why: "a bridge that is restarted twice loses what changed",
 		File: "source/reconcile/table.go", Package: "source/realtime", Tests: []string{"TestAnEndBeforeTheFirstComparison"},
 		Old: `if !t.described && t.restored != nil {`, New: `if t.described && t.restored != nil {`,

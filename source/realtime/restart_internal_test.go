@@ -79,11 +79,15 @@ func TestAStopWithinTheWindow(t *testing.T) {
 		time.Sleep(10 * time.Minute) // since then nothing has happened
 		l.pass(t)
 		l.end()
+		end := time.Now()
 		s.put("first second", "sent", time.Now().Add(time.Second))
 		time.Sleep(9 * time.Hour)
 		s.set("old", "read")
 		l = begin(s, nil)
 		l.pass(t)
+		if first := time.UnixMicro(int64(l.taken.first)); first.After(end.Add(-2*time.Minute)) || first.Before(end.Add(-3*time.Minute)) {
+			t.Errorf("the first position is that of %s; clients that left at %s, or up to Backfill before, lack nothing", first, end)
+		}
 		want := []string{"update old read", "update first second sent", "insert first second sent"}
 		if !slices.Equal(l.taken.keys, want) || len(l.taken.gaps) > 0 {
 			t.Errorf("published %q with gaps %v, want %q", l.taken.keys, l.taken.gaps, want)

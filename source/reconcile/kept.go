@@ -26,8 +26,9 @@ type Kept struct {
 	// until is the time before which everything that was committed has been published,
 	// on the database's clock in microseconds; 0 for not known.
 	until int64
-	// loaded is until as the file had it.
-	loaded int64
+	// loaded is until as the file had it, again the time from which on what was
+	// published is published again, 0 for not.
+	loaded, again int64
 	// lost is why the file, or a table's part of it, could not be used.
 	lost []string
 }
@@ -84,13 +85,12 @@ func (k *Kept) Load(ctx context.Context) {
 		return
 	}
 	k.until, k.loaded = h.Until, h.Until
-	again := int64(0) // what was published later is published again
 	if k.replay > 0 {
-		again = h.Until - (k.replay + untilMargin).Microseconds()
+		k.again = h.Until - (k.replay + untilMargin).Microseconds()
 	}
 	for name, th := range h.Tables {
 		if t := k.byName[name]; t != nil {
-			t.restore(th, loaded[name], again)
+			t.restore(th, loaded[name], k.again)
 		}
 	}
 }
@@ -116,6 +116,25 @@ func (k *Kept) LastPublished() time.Time {
 		return time.Time{}
 	}
 	return time.UnixMicro(k.loaded).UTC()
+}
+
+// CompleteSince is the time from which on everything is published by this process, or was
+// by one before and is again; zero where that is not known.
+func (k *Kept) CompleteSince() time.Time {
+	if k.Lost() != "" {
+		return time.Time{}
+	}
+	for _, t := range k.tables {
+		if !t.isRestored() {
+			return time.Time{}
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.again <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(k.again)
 }
 
 // Lost says what an earlier process kept and cannot be used, so that what changed

@@ -112,6 +112,13 @@ func (t *Table) restore(h tableHeader, rows []keptRow, again int64) {
 	t.Ledger.restore(rows, again)
 }
 
+// isRestored reports whether an earlier process kept something of the table.
+func (t *Table) isRestored() bool {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	return t.restored != nil
+}
+
 // otherShape reports whether what was kept of the table could not be used because of
 // its columns.
 func (t *Table) otherShape() bool {
