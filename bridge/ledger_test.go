@@ -3,6 +3,9 @@ package bridge_test
 import (
 	"path/filepath"
 	"testing"
+
+	"chatbridge/internal/schemas"
+	"chatbridge/internal/throwaway/pgtest"
 )
 
 // TestLedgerOfLogicalReplication: a bridge that finds its slot gone knows what an earlier
@@ -10,7 +13,7 @@ import (
 func TestLedgerOfLogicalReplication(t *testing.T) {
 	t.Parallel()
 	env := []string{often, "BRIDGE_LEDGER_FILE=" + filepath.Join(t.TempDir(), "ledger"), "BRIDGE_REPLAY_WINDOW=0s"}
-	r := startRepair(t, env...)
+	r := startRepair(t, pgtest.DB(t, schemas.CRM), env...)
 	r.writeSome(30)
 	r.complete(false)
 	r.daemonTest.stop()

@@ -27,13 +27,7 @@ type repairTest struct {
 	gone map[string]bool
 }
 
-func startRepair(t *testing.T, env ...string) *repairTest {
-	t.Helper()
-	dsn := pgtest.DB(t, schemas.CRM)
-	return startRepairOn(t, dsn, env...)
-}
-
-func startRepairOn(t *testing.T, dsn string, env ...string) *repairTest {
+func startRepair(t *testing.T, dsn string, env ...string) *repairTest {
 	t.Helper()
 	r := &repairTest{dsn: dsn}
 	r.conn, r.ids = crmDatabase(t, dsn, 2)
@@ -219,13 +213,16 @@ func TestGapsAreReadBack(t *testing.T) {
 		},
 	} {
 		for _, times := range []bool{true, false} {
+			if !times && name != "slot dropped" && name != "table made again" {
+				continue
+			}
 			t.Run(fmt.Sprintf("%s,times=%v", name, times), func(t *testing.T) {
 				t.Parallel()
 				dsn := pgtest.DB(t, schemas.CRM)
 				if times {
 					exec(t, dsn, withTimes)
 				}
-				r := startRepairOn(t, dsn)
+				r := startRepair(t, dsn)
 				r.await5()
 				if !times && name == "table made again" {
 					r.exec("create or replace function set_updated_at() returns trigger language plpgsql as $$ begin return new; end $$")

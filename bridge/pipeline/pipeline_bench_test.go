@@ -21,6 +21,8 @@ import (
 	"chatbridge/socketio"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
+	"chatbridge/source/readback"
+	"chatbridge/source/repair"
 )
 
 const workspace = "5a1e0000-0000-4000-8000-00000000000a"
@@ -53,9 +55,11 @@ func BenchmarkPipeline(b *testing.B) {
 
 	read := map[string]func(slot string){
 		"raw":      func(slot string) { readRaw(b, dsn, slot, rows) },
-		"pipeline": func(slot string) { readPipeline(b, dsn, slot, rows) },
+		"pipeline": func(slot string) { readPipeline(b, dsn, slot, rows, false) },
+		// As the daemon does it: what is published is remembered.
+		"remembering": func(slot string) { readPipeline(b, dsn, slot, rows, true) },
 	}
-	for _, kind := range []string{"raw", "pipeline"} {
+	for _, kind := range []string{"raw", "pipeline", "remembering"} {
 		b.Run(kind, func(b *testing.B) {
 			for i := range b.N {
 				b.StopTimer()
@@ -127,7 +131,7 @@ func (c *counted) Commit(tx source.Tx) error {
 	return c.Handler.Commit(tx)
 }
 
-func readPipeline(b *testing.B, dsn, slot string, rows int) {
+func readPipeline(b *testing.B, dsn, slot string, rows int, remember bool) {
 	b.Helper()
 	spec, err := mapping.Load("crm", "")
 	if err != nil {
@@ -150,7 +154,21 @@ func readPipeline(b *testing.B, dsn, slot string, rows int) {
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
-	h := &counted{pipeline.New(spec, opts, feeding, slog.New(slog.DiscardHandler)), rows, cancel}
+	var next source.Handler = pipeline.New(spec, opts, feeding, slog.New(slog.DiscardHandler))
+	if remember {
+		reader, err := readback.NewSQL(dsn, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r, err := repair.New(repair.Options{Reader: reader, Tables: []readback.Table{
+			{Schema: "public", Name: "messages", Key: []string{"id"}}, {Schema: "public", Name: "conversations", Key: []string{"id"}},
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		next = r.Handler(ctx, next)
+	}
+	h := &counted{next, rows, cancel}
 	if err := s.Run(ctx, h); err != nil {
 		b.Fatal(err)
 	}

@@ -29,8 +29,8 @@ func (r *Repair) Keep(ctx context.Context, f *ledgerfile.File, replay time.Durat
 	})
 	var headers map[string]header
 	if found.Lost == "" && found.Header != nil {
-		if err := json.Unmarshal(found.Header, &headers); err != nil {
-			r.opts.Logger.Warn("the ledger file's header cannot be read; a new file begins", "error", err)
+		if json.Unmarshal(found.Header, &headers) != nil {
+			headers = nil // not ours: nothing is restored
 		}
 	}
 	for _, t := range r.tables {

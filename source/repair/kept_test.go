@@ -15,27 +15,27 @@ import (
 	"chatbridge/source/repair"
 )
 
-// tables is a Reader of one table without a time of update.
-type tables struct{ rows map[string]row }
+// keptTables is a Reader of one table without a time of update.
+type keptTables struct{ rows map[string]keptRow }
 
-type row struct {
+type keptRow struct {
 	status  string
 	created time.Time
 }
 
-const iso = "2006-01-02T15:04:05.000000Z07:00"
+const keptTime = "2006-01-02T15:04:05.000000Z07:00"
 
-func (d *tables) Describe(context.Context, readback.Table) (readback.Shape, error) {
+func (d *keptTables) Describe(context.Context, readback.Table) (readback.Shape, error) {
 	return readback.Shape{Columns: []source.Column{{Name: "id", Type: "text", Key: true}, {Name: "status", Type: "text"}, {Name: "created_at", Type: "timestamptz"}}}, nil
 }
 
-func (d *tables) read(id string) readback.Row {
+func (d *keptTables) read(id string) readback.Row {
 	text := func(s string) json.RawMessage { return json.RawMessage(fmt.Sprintf("%q", s)) }
 	r := d.rows[id]
-	return readback.Row{"id": text(id), "status": text(r.status), "created_at": text(r.created.UTC().Format(iso))}
+	return readback.Row{"id": text(id), "status": text(r.status), "created_at": text(r.created.UTC().Format(keptTime))}
 }
 
-func (d *tables) Scan(_ context.Context, q readback.ScanRequest) (page readback.Page, err error) {
+func (d *keptTables) Scan(_ context.Context, q readback.ScanRequest) (page readback.Page, err error) {
 	for id, r := range d.rows {
 		if q.After == nil && !r.created.Before(q.Since) {
 			page.Rows = append(page.Rows, d.read(id))
@@ -44,40 +44,40 @@ func (d *tables) Scan(_ context.Context, q readback.ScanRequest) (page readback.
 	return page, nil
 }
 
-func (d *tables) Fetch(_ context.Context, _ readback.Table, keys [][]string) (rows []readback.Row, err error) {
+func (d *keptTables) Fetch(_ context.Context, _ readback.Table, keys [][]string) (rows []readback.Row, err error) {
 	for _, k := range keys {
 		rows = append(rows, d.read(k[0]))
 	}
 	return rows, nil
 }
 
-func (d *tables) Published(context.Context, string, readback.Table) (*readback.Published, error) {
+func (d *keptTables) Published(context.Context, string, readback.Table) (*readback.Published, error) {
 	return &readback.Published{}, nil
 }
-func (d *tables) Reached(context.Context, uint64) (bool, error) { return true, nil }
-func (d *tables) Close() error                                  { return nil }
+func (d *keptTables) Reached(context.Context, uint64) (bool, error) { return true, nil }
+func (d *keptTables) Close() error                                  { return nil }
 
-// taken is what a handler was given.
-type taken struct {
+// keptTaken is what a handler was given.
+type keptTaken struct {
 	changes []string
 	gaps    []source.Gap
 }
 
-func (h *taken) Begin(source.Tx) error  { return nil }
-func (h *taken) Commit(source.Tx) error { return nil }
-func (h *taken) Change(c *source.Change) error {
+func (h *keptTaken) Begin(source.Tx) error  { return nil }
+func (h *keptTaken) Commit(source.Tx) error { return nil }
+func (h *keptTaken) Change(c *source.Change) error {
 	h.changes = append(h.changes, fmt.Sprintf("%s %s %s", c.Op, c.New[0].Data, c.New[1].Data))
 	return nil
 }
 
-func (h *taken) Gap(g source.Gap) error {
+func (h *keptTaken) Gap(g source.Gap) error {
 	if !g.ReadBack {
 		h.gaps = append(h.gaps, g)
 	}
 	return nil
 }
 
-var relation = &source.Relation{Schema: "public", Name: "messages", Identity: source.IdentityFull, Columns: []source.Column{
+var keptRelation = &source.Relation{Schema: "public", Name: "messages", Identity: source.IdentityFull, Columns: []source.Column{
 	{Name: "id", Type: "text", Key: true}, {Name: "status", Type: "text"}, {Name: "created_at", Type: "timestamptz"},
 }}
 
@@ -87,8 +87,8 @@ var relation = &source.Relation{Schema: "public", Name: "messages", Identity: so
 func TestRemembersOverARestart(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "ledger")
-	db := &tables{rows: map[string]row{}}
-	begin := func(watch ...string) (*taken, source.Handler, func()) {
+	db := &keptTables{rows: map[string]keptRow{}}
+	begin := func(watch ...string) (*keptTaken, source.Handler, func()) {
 		t.Helper()
 		r, err := repair.New(repair.Options{
 			Reader: db, Tables: []readback.Table{{Schema: "public", Name: "messages", Key: []string{"id"}, Watch: watch}},
@@ -97,7 +97,7 @@ func TestRemembersOverARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		h := new(taken)
+		h := new(keptTaken)
 		f := ledgerfile.New(ledgerfile.Options{Path: path, Identity: "the database", Tables: []string{"public.messages"}})
 		stop := r.Keep(t.Context(), f, time.Minute)
 		return h, r.Handler(t.Context(), h), stop
@@ -108,13 +108,13 @@ func TestRemembersOverARestart(t *testing.T) {
 		commit++
 		tx := source.Tx{Commit: commit, Time: at}
 		text := func(s string) source.Value { return source.Value{Kind: source.Text, Data: []byte(s)} }
-		c := &source.Change{Op: op, Relation: relation, New: source.Row{text(id), text(status), text(created.UTC().Format("2006-01-02 15:04:05.999999+00"))}}
+		c := &source.Change{Op: op, Relation: keptRelation, New: source.Row{text(id), text(status), text(created.UTC().Format("2006-01-02 15:04:05.999999+00"))}}
 		for _, err := range []error{h.Begin(tx), h.Change(c), h.Commit(tx)} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		db.rows[id] = row{status, created}
+		db.rows[id] = keptRow{status, created}
 	}
 	now := time.Now()
 	start := now.Add(-3 * time.Hour)
@@ -129,7 +129,7 @@ func TestRemembersOverARestart(t *testing.T) {
 	publish(h, source.Insert, "inserted last", "sent", last, last)
 	stop()
 
-	db.rows["read meanwhile"] = row{"read", old}
+	db.rows["read meanwhile"] = keptRow{"read", old}
 	gap := source.Gap{Reason: "a slot was dropped", Since: last, Until: now, After: commit, Resume: commit + 1<<20}
 	got, h, stop := begin()
 	if err := h.Gap(gap); err != nil {
