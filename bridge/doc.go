@@ -22,7 +22,7 @@
 //     database and creates the publication, source_postgres_inspect.go finds and
 //     fixes changes of it while the stream runs, source_postgres_statefile.go keeps
 //     replay.state_file
-//   - source_realtime.go Supabase Realtime
+//   - source_realtime.go Supabase Realtime; ledger.go its ledger.file
 //   - membership.go whether the stream tells who leaves a workspace
 //   - snapshot.go the state of the parts, as bridge/ops shows it
 //

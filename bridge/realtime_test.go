@@ -1,13 +1,16 @@
 package bridge_test
 
 import (
+	"fmt"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"chatbridge/internal/ports"
 	"chatbridge/internal/postgrestdouble"
 	"chatbridge/internal/realtimedouble"
 	"chatbridge/internal/schemas"
@@ -173,5 +176,75 @@ func TestDamagedRow(t *testing.T) {
 	}
 	if gaps != 1 {
 		t.Errorf("the client was told of %d gaps, want its own", gaps)
+	}
+}
+
+// TestRealtimeRestart: a client that was connected before a restart has, after it, all
+// that was committed meanwhile: statuses of old messages, messages from the first second
+// of a stop of ten minutes (by their times) on, and nobody is told of a gap.
+func TestRealtimeRestart(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, realtimedouble.Roles, schemas.CRM)
+	conn, ids := crmDatabase(t, dsn, 1)
+	p := startProject(t, dsn)
+	const old = `insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid, created_at)
+		select $1, $2, $3 || i, 'sent', true, '5511999999999@s.whatsapp.net', now() - $4::interval + i * '1 s'::interval from generate_series(1, 50) i`
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(old, workspace, ids[0], "old ", "3 hours")
+	addr, err := ports.Free() // the client comes back to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{
+		"BRIDGE_LISTEN=" + addr,
+		"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=" + p.URL(), "SUPABASE_SERVICE_ROLE_KEY=" + p.Key(),
+		"BRIDGE_SOURCE_REALTIME_RECONCILE_INTERVAL=1s", "BRIDGE_LEDGER_FILE=" + filepath.Join(t.TempDir(), "ledger"),
+	}
+	d := runDaemon(t, env)
+	d.ready()
+	c := d.client(ids[0])
+	d.live(1)
+	// What is caught up on has no offset, and without one the client is told of a gap.
+	for n := 0; !slices.ContainsFunc(c.await("", func([]event) bool { return true }), func(e event) bool { return e.Offset != "" }); n++ {
+		body := fmt.Sprint("before the stop ", n)
+		exec(insertMessage, workspace, ids[0], body)
+		c.await("a message from before the stop", func(events []event) bool { return bodies(events)[body] })
+	}
+	if l := d.Snapshot().Ledger; l == nil || l.Error != "" {
+		t.Fatalf("the ledger: %+v", l)
+	}
+	d.stop()
+
+	exec("update messages set status = 'read' where body like 'old %'")
+	exec(old, workspace, ids[0], "meanwhile ", "10 minutes")
+	before := len(c.await("", func([]event) bool { return true }))
+	d = runDaemon(t, env)
+	d.ready()
+	events := c.await("what was committed meanwhile", func(events []event) bool {
+		read, meanwhile := map[any]bool{}, 0
+		for _, e := range events[before:] {
+			if e.Name == "messageStatus" && e.Payload["status"] == "read" {
+				read[e.Payload["messageId"]] = true
+			}
+		}
+		for body := range bodies(events[before:]) {
+			if strings.HasPrefix(body, "meanwhile ") {
+				meanwhile++
+			}
+		}
+		return len(read) == 50 && meanwhile == 50
+	})
+	for _, e := range events {
+		if e.Name == "gap" {
+			t.Errorf("told of a gap: %v", e.Payload)
+		}
+	}
+	if g := d.Snapshot().Pipeline.Gaps; g != 0 {
+		t.Errorf("%d gaps", g)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
+	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
 	"chatbridge/source/postgres/provision"
 	"chatbridge/source/repair"
@@ -25,6 +26,7 @@ type postgresSource struct {
 	log          *slog.Logger
 	stream       *postgres.Source
 	repair       *repair.Repair
+	ledger       *ledgerfile.File // nil for none
 	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
@@ -66,7 +68,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
-	if s.repair, err = newRepair(cfg, spec, log); err != nil {
+	if s.repair, s.ledger, err = newRepair(cfg, spec, log); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -77,6 +79,9 @@ func (s *postgresSource) Run(ctx context.Context, h source.Handler) error {
 	return s.availability.during(ctx, s.flows, func() error {
 		if err := s.setUp(ctx); err != nil {
 			return err
+		}
+		if s.ledger != nil {
+			defer s.repair.Keep(ctx, s.ledger, s.cfg.Replay.Window)()
 		}
 		return s.stream.Run(ctx, s.repair.Handler(ctx, h))
 	})
@@ -122,4 +127,5 @@ func (s *postgresSource) Health() ops.Health {
 func (s *postgresSource) Measure(to *ops.Snapshot) {
 	stats, repaired := s.stream.Stats(), s.repair.Stats()
 	to.Postgres, to.Repair = &stats, &repaired
+	measureLedger(s.ledger, to)
 }

@@ -4,19 +4,23 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/ledgerfile"
 	"chatbridge/source/readback"
 	"chatbridge/source/repair"
 )
 
 // newRepair returns what reads back, from the tables that are followed, what the
 // stream lost: from where look-ups read, with a connection of its own.
-func newRepair(cfg *configs.Config, spec *mapping.Spec, log *slog.Logger) (*repair.Repair, error) {
+// The file, nil for none, keeps what it remembers over a restart.
+func newRepair(cfg *configs.Config, spec *mapping.Spec, log *slog.Logger) (*repair.Repair, *ledgerfile.File, error) {
 	url := databaseURL(cfg)
 	reader, err := readback.NewSQL(url.Reveal(), cfg.Source.Postgres.ConnectTimeout)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
+		return nil, nil, fmt.Errorf("%s: %w", url, err)
 	}
 	o := repair.Options{Reader: reader, Publication: cfg.Source.Postgres.Publication, Times: map[string]string{}, Logger: log}
 	tables := spec.Tables()
@@ -30,7 +34,16 @@ func newRepair(cfg *configs.Config, spec *mapping.Spec, log *slog.Logger) (*repa
 		}
 		o.Tables = append(o.Tables, t)
 	}
-	return repair.New(o)
+	r, err := repair.New(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	// Another host may have the same database: a standby that was promoted.
+	database, err := pgconn.ParseConfig(cfg.Source.Postgres.URL.Reveal())
+	if err != nil {
+		return nil, nil, fmt.Errorf("source.postgres.url: %s: %w", cfg.Source.Postgres.URL, err)
+	}
+	return r, newLedgerFile(cfg, database.Database+" "+cfg.Source.Postgres.Slot, o.Tables, log), nil
 }
 
 // compared is a table of the mapping as it is read back: by its key, within its

@@ -9,12 +9,14 @@ import (
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/source"
+	"chatbridge/source/ledgerfile"
 	"chatbridge/source/realtime"
 )
 
 // realtimeSource is Supabase Realtime with its reconciler.
 type realtimeSource struct {
 	stream       *realtime.Source
+	ledger       *ledgerfile.File // nil for none
 	availability availability
 }
 
@@ -32,12 +34,13 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *
 			o.Tables = append(o.Tables, followed(&t))
 		}
 	}
+	o.Ledger = newLedgerFile(cfg, c.URL, o.Tables, log)
 	stream, err := realtime.New(o)
 	if err != nil {
 		return nil, err
 	}
 	key.replaced = stream.KeyReplaced
-	return &realtimeSource{stream: stream}, nil
+	return &realtimeSource{stream: stream, ledger: o.Ledger}, nil
 }
 
 // followed is a table of the mapping for the source.
@@ -110,4 +113,5 @@ func (s *realtimeSource) Health() ops.Health {
 func (s *realtimeSource) Measure(to *ops.Snapshot) {
 	stats := s.stream.Stats()
 	to.Realtime = &stats
+	measureLedger(s.ledger, to)
 }

@@ -33,6 +33,7 @@ type Config struct {
 	Lookup   Lookup
 	Auth     Auth
 	Replay   Replay
+	Ledger   Ledger
 	Gateway  Gateway
 	REST     REST
 	Send     Send
@@ -254,6 +255,13 @@ type Replay struct {
 	FarRows int
 	// StateFile stores the confirmed position across restarts. It is derived from $STATE_DIRECTORY where it is not set; empty for none.
 	StateFile string
+}
+
+// Ledger is what the source remembers of each row.
+type Ledger struct {
+	// File keeps it over restarts. It is derived from $STATE_DIRECTORY where it is not
+	// set; empty for none.
+	File string
 }
 
 // The values of Gateway.Hold.

@@ -203,6 +203,7 @@ func (l *loader) derive(env map[string]string) {
 	}
 	directory, _, _ := strings.Cut(env[stateDirectory], ":")
 	l.deriveFile("replay.state_file", &c.Replay.StateFile, directory, "state")
+	l.deriveFile("ledger.file", &c.Ledger.File, directory, "ledger")
 	l.deriveFile("send.state_file", &c.Send.StateFile, directory, "sends")
 	l.reserved()
 }

@@ -409,3 +409,21 @@ func TestStateFileIsInTheStateDirectory(t *testing.T) {
 		}
 	}
 }
+
+func TestLedgerFileIsInTheStateDirectory(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  []string
+		want string
+	}{
+		{"systemd", []string{"STATE_DIRECTORY=/var/lib/chatbridge"}, "/var/lib/chatbridge/ledger"},
+		{"set", []string{"STATE_DIRECTORY=/var/lib/a", "BRIDGE_LEDGER_FILE=/x/y"}, "/x/y"},
+		{"turned off", []string{"STATE_DIRECTORY=/var/lib/a", "BRIDGE_LEDGER_FILE=none"}, ""},
+		{"no directory", nil, ""},
+	} {
+		cfg, err := configs.Load(configs.Sources{Env: c.env})
+		if err != nil || cfg.Ledger.File != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.name, cfg.Ledger.File, err, c.want)
+		}
+	}
+}

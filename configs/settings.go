@@ -119,6 +119,7 @@ func (c *Config) settings() []*field {
 		{key: "replay.max_bytes", def: "128MiB", kind: size(&c.Replay.MaxBytes, 1<<20, 1<<40)},
 		{key: "replay.message_ids", def: MessageIDsAuto, kind: choice(&c.Replay.MessageIDs, MessageIDsAuto, MessageIDsRow, MessageIDsProvider)},
 		{key: "replay.state_file", kind: text(&c.Replay.StateFile, acceptPath+", or none")},
+		{key: "ledger.file", kind: text(&c.Ledger.File, acceptPath+", or none")},
 
 		{key: "gateway.upstream", aliases: []string{"CHATENGINE_URL"}, kind: text(&g.Upstream, "ChatEngine's address, such as http://127.0.0.1:3000", optional(baseURL))},
 		{key: "gateway.health_path", kind: text(&g.HealthPath, "a path such as /health, or nothing to ask the Socket.IO server itself", optional(requestPath))},

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -88,6 +89,7 @@ func (c *Config) problems(failed map[string]bool) []Problem {
 	v.source()
 	v.auth()
 	v.listeners()
+	v.files()
 	v.timing()
 	v.rest()
 	v.send()
@@ -180,6 +182,11 @@ func (v *validation) send() {
 	case SendOutbox:
 		v.need(s.Outbox.URL != "", "send.outbox.url", "is not set, and send.mode is outbox", "the address of a database with a role that may write messages and the outbox")
 	}
+
+func (v *validation) files() {
+	c := v.config
+	v.refuse(c.Ledger.File != "" && filepath.Clean(c.Ledger.File) == filepath.Clean(c.Replay.StateFile), "ledger.file",
+		"is the same as replay.state_file", "another path, or none")
 }
 
 func (v *validation) timing() {

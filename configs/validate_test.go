@@ -36,6 +36,7 @@ func TestComplete(t *testing.T) {
 		"half of tls":      {append(ok, "BRIDGE_TLS_CERT_FILE=/c"), map[string]string{"tls.key_file": ""}},
 		"other half":       {append(ok, "BRIDGE_TLS_KEY_FILE=/c"), map[string]string{"tls.cert_file": ""}},
 		"one port":         {append(ok, "BRIDGE_ADMIN_LISTEN=:8080"), map[string]string{"admin.listen": "same as listen"}},
+		"one file":         {append(ok, "BRIDGE_REPLAY_STATE_FILE=/s/state", "BRIDGE_LEDGER_FILE=/s//state"), map[string]string{"ledger.file": "same as replay.state_file"}},
 		"hold":             {append(ok, "BRIDGE_GATEWAY_HOLD=local"), map[string]string{"gateway.hold": "gateway.upstream"}},
 		"health path":      {append(ok, "BRIDGE_GATEWAY_HEALTH_PATH=/h"), map[string]string{"gateway.health_path": "gateway.upstream"}},
 		"spool":            {append(ok, "BRIDGE_SPOOL_DIR=/s"), map[string]string{"spool.dir": "gateway.upstream"}},

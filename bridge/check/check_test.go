@@ -326,6 +326,26 @@ func TestRealtime(t *testing.T) {
 
 // TestRealtimeReader: what is checked is the reader that is used, SQL where there is a
 // database's address, whatever PostgREST would say.
+// TestLedgerFile: a path where the ledger cannot be written is told of, and costs no more
+// than a warning.
+func TestLedgerFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=http://127.0.0.1:1", "SUPABASE_SERVICE_ROLE_KEY=topsecret"}
+	for path, want := range map[string]string{
+		dir + "/ledger":         "ok ledger.file",
+		dir + "/missing/ledger": "warn ledger.file: a path in a directory that the bridge may write to",
+		dir:                     "warn ledger.file: no regular file",
+	} {
+		expect(t, findings(t, load(t, append(env, "BRIDGE_LEDGER_FILE="+path)...)), want)
+	}
+	for id := range findings(t, load(t, append(env, "BRIDGE_LEDGER_FILE=none")...)) {
+		if strings.Contains(id, "ledger") {
+			t.Errorf("%s, although it is turned off", id)
+		}
+	}
+}
+
 func TestRealtimeReader(t *testing.T) {
 	t.Parallel()
 	var upgrader websocket.Upgrader

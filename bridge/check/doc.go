@@ -13,7 +13,7 @@
 //	tokens.go      the keys that tokens are verified with, and the table of members
 //	listeners.go   the addresses to listen on
 //	certificate.go the TLS files
-//	statefile.go   the replay log's state file
+//	statefile.go   the files in the state directory
 //	gateway.go     ChatEngine behind the gateway
 //	send.go        what sends clients' texts: the function, or the outbox's role and tables
 //

@@ -2,22 +2,37 @@ package check
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+
+	"chatbridge/configs"
 )
 
-// stateFile checks that the state file can be written.
-func (r *run) stateFile(context.Context) {
-	path := r.cfg.Replay.StateFile
+// stateFiles checks that the files in the state directory can be written.
+func (r *run) stateFiles(context.Context) {
+	r.stateFile("replay.state_file", r.cfg.Replay.StateFile, "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed")
+	meaning := "after a start, statuses of older messages cannot be told that changed while the slot was lost"
+	if r.cfg.Source.Kind == configs.KindRealtime {
+		meaning = "statuses of older messages that change during a restart are not told, nor is that they are not"
+	}
+	r.stateFile("ledger.file", r.cfg.Ledger.File, meaning)
+}
+
+func (r *run) stateFile(key, path, meaning string) {
 	if path == "" {
 		return
 	}
 	// As the bridge writes it: a new file beside it, renamed.
-	if err := writable(filepath.Dir(path)); err != nil {
-		r.warn("replay.state_file", path, "cannot be written: "+err.Error(), "how far changes were confirmed is kept in the database alone, where a restored disk goes unnoticed", "replay.state_file: a path in a directory that the bridge may write to")
+	err := writable(filepath.Dir(path))
+	if info, e := os.Stat(path); e == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		r.warn(key, path, "cannot be written: "+err.Error(), meaning, key+": a path in a directory that the bridge may write to")
 		return
 	}
-	r.ok("replay.state_file", path, "%s can be written", path)
+	r.ok(key, path, "%s can be written", path)
 }
 
 // writable reports why no file can be made in a directory, or nil.
@@ -26,6 +41,5 @@ func writable(dir string) error {
 	if err != nil {
 		return err
 	}
-	_ = f.Close()
-	return os.Remove(f.Name())
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -37,7 +37,7 @@ type collector struct {
 
 func newCollector(take func() Snapshot) *collector {
 	return &collector{take, slices.Concat(
-		daemonMetrics(), sourceMetrics(), postgresMetrics(), realtimeMetrics(),
+		daemonMetrics(), sourceMetrics(), postgresMetrics(), realtimeMetrics(), ledgerMetrics(),
 		eventMetrics(), mappingMetrics(), clientMetrics(), authMetrics(), transportMetrics(),
 		replayMetrics(), farMetrics(), restMetrics(), sendMetrics(), gatewayMetrics(), spoolMetrics(),
 	)}

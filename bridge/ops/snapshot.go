@@ -14,6 +14,7 @@ import (
 	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
 	"chatbridge/socketio"
+	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
 	"chatbridge/source/realtime"
 	"chatbridge/source/repair"
@@ -34,6 +35,8 @@ type Snapshot struct {
 	// Postgres and Realtime: the one that runs.
 	Postgres *postgres.Stats
 	Realtime *realtime.Stats
+	// Ledger is the file that keeps what was published of each row, nil for none.
+	Ledger *ledgerfile.Stats
 	// Repair is what was read back after gaps, nil where the source is not Postgres.
 	Repair   *repair.Stats
 	Pipeline pipeline.Stats

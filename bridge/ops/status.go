@@ -72,6 +72,9 @@ func (s *Snapshot) status() object {
 	if s.REST != nil {
 		body = append(body, member{"rest", s.statusREST()})
 	}
+	if s.Ledger != nil {
+		body = append(body, member{"ledger", s.statusLedger()})
+	}
 	if s.Gateway != nil {
 		body = append(body, member{"gateway", s.Gateway.Status}, member{"gatewayRefused", above0(s.Gateway.Refused)})
 	}
@@ -82,6 +85,23 @@ func (s *Snapshot) status() object {
 		body = append(body, member{"warnings", s.Warnings})
 	}
 	return body
+}
+
+// statusLedger is the file that keeps what was published of each row.
+func (s *Snapshot) statusLedger() object {
+	l, written := s.Ledger, any(nil)
+	if !l.Written.IsZero() {
+		written = l.Written.UTC()
+	}
+	return object{
+		{"file", l.Path},
+		{"rows", l.Rows},
+		{"bytes", l.Bytes},
+		{"pendingRows", l.Pending},
+		{"leftOutRows", l.LeftOut},
+		{"written", written},
+		{"error", unlessEmpty(l.Error)},
+	}
 }
 
 // statusEvents is what was published, and how late.

@@ -20,10 +20,11 @@ var allowed = map[string][]string{
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
+	"source/ledgerfile":        {"internal/retry"},
 	"source/readback":          {"source"},
-	"source/reconcile":         {"source", "source/readback"},
-	"source/repair":            {"source", "source/readback", "source/reconcile"},
-	"source/realtime":          {"source", "source/readback", "source/reconcile"},
+	"source/reconcile":         {"source", "source/readback", "source/ledgerfile"},
+	"source/repair":            {"source", "source/readback", "source/reconcile", "source/ledgerfile"},
+	"source/realtime":          {"source", "source/readback", "source/reconcile", "source/ledgerfile"},
 	"mapping/contract":         {},
 	"mapping/internal/convert": {},
 	"mapping/internal/plan":    {"source", "mapping/internal/convert"},
@@ -70,7 +71,7 @@ var allowed = map[string][]string{
 	"bridge/systemd":      {},
 	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
 	// The daemon is not needed to check what it would find.
-	"bridge/check": {"configs", "source", "source/postgres/...", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send"},
+	"bridge/check": {"configs", "source", "source/postgres/...", "source/ledgerfile", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send"},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",

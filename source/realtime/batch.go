@@ -37,7 +37,7 @@ func (p *publisher) batch(b *batch) (outcome, error) {
 			continue
 		}
 		known = known && !e.Deleted
-		if known && !r.Force && e.Same(&r.Sketch) {
+		if known && !r.Force && !e.Again && e.Same(&r.Sketch) {
 			continue
 		}
 		at := p.timeOf(&r.Sketch, &e, known)

@@ -58,7 +58,7 @@
 //
 // # Goroutines and locks
 //
-// Run owns four kinds of goroutine and joins all of them before it returns:
+// Run owns five kinds of goroutine and joins all of them before it returns:
 //
 //   - the one that called Run: the publisher, the only one that calls the Handler;
 //   - connectLoop, which dials and runs the session: it owns the socket's state
@@ -66,14 +66,16 @@
 //   - the connection's reader, started and joined by session.run: it decodes and
 //     enqueues, and never blocks, because a server whose client stops reading
 //     kills the connection's process;
-//   - the reconciler's, which owns the Reader.
+//   - the reconciler's, which owns the Reader;
+//   - with Options.Ledger, the one that writes that file. It alone is left behind
+//     where a disk hangs: the end waits 2 s for it.
 //
 // They meet at the bounded queue, the hold, passRequests, the ledger, the table
 // and the counters. Each has one mutex of its own, held while its fields are
 // read or written and never during I/O, a call of the Handler or a channel
 // operation that can block. No two of these mutexes are held together, except
-// that a table's shape is held while its ledger is cleared. State and Stats may
-// be called from any goroutine at any time.
+// that a table's shape is held while its ledger is cleared, and a ledger's while its
+// file is told of a row. State and Stats may be called from any goroutine at any time.
 //
 // The package must not import anything that knows events, mappings, sockets
 // of our own clients or metrics.

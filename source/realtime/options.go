@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"chatbridge/source/ledgerfile"
 	"chatbridge/source/readback"
 )
 
@@ -64,6 +65,12 @@ type Options struct {
 	// that connects right after the start is to be caught up on. Older rows
 	// are taken for known. Default 2 min.
 	Backfill time.Duration
+	// Ledger, if set, is the file in which what was published of each row is kept over
+	// a restart, with the names of Tables as its tables. What was committed while no
+	// process ran is then published by the first comparison, statuses of remembered
+	// rows included; and what was published for the last time within Backfill before
+	// the end is published again. The Source loads and runs it.
+	Ledger *ledgerfile.File
 	// MaxRows bounds the rows remembered per table; the oldest go first, and
 	// the window shrinks accordingly. Default 100,000 (some 30 MB).
 	MaxRows int

@@ -104,9 +104,16 @@ func (p *publisher) flush() error {
 	return p.stream(nil)
 }
 
-// next begins a transaction at a time; its Commit is above every earlier one.
+// next begins a transaction at a time; its Commit is above every earlier one. The first
+// one's is at the time from which on this process publishes everything, if an earlier
+// one kept that: a client that received something later lacks nothing of before.
 func (p *publisher) next(at time.Time) source.Tx {
 	c := uint64(max(at.UnixMicro(), 1))
+	if p.last == 0 && p.s.kept != nil {
+		if since := p.s.kept.CompleteSince(); !since.IsZero() {
+			c = min(c, uint64(max(since.UnixMicro(), 1)))
+		}
+	}
 	if c <= p.last {
 		c = p.last + 1
 	}

@@ -33,7 +33,7 @@ func (r *reconciler) shouldKnow(t *table, s *reconcile.Sketch) bool {
 	now := r.s.clock.Now()
 	oldest := now.Add(-r.s.opts.Window)
 	if !t.compared.Load() {
-		oldest = now.Add(-r.s.clock.Elapsed() - r.s.opts.Backfill)
+		oldest = r.newSince(t)
 	}
 	_, floor, _ := t.Ledger.Size()
 	return s.Created >= max(oldest.UnixMicro(), floor, 1)

@@ -127,6 +127,9 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	r.s.stats.lastPass.Store(time.Now().UnixNano())
 	r.s.stats.passes.Add(1)
 	r.lastAny = begin
+	if r.s.kept != nil {
+		r.s.kept.Published(r.s.clock.Now().Add(begin - r.s.clock.Elapsed()))
+	}
 	if full {
 		r.lastFull = begin
 	}
@@ -173,16 +176,26 @@ func (r *reconciler) closeGap(ctx context.Context, gen uint64, since time.Durati
 	}
 	out := r.s.clock.Elapsed() - since
 	g := source.Gap{Until: r.s.clock.Now()}
+	g.Since = g.Until.Add(-out)
+	var unusable string
+	if since == 0 { // the start
+		g.Since = time.Time{}
+		if r.s.kept != nil {
+			g.Since, unusable = r.s.kept.LastPublished(), r.s.kept.Lost()
+		}
+		out = g.Until.Sub(g.Since)
+	}
 	switch {
-	case since == 0:
-		// The start: nothing was published before it.
+	case unusable != "":
+		g.Reason = unusable + ", so what changed while no bridge ran cannot be told"
+	case g.Since.IsZero():
+		// Nothing was published before the start.
 	case len(lost) > 0:
 		g.Reason = strings.Join(lost, ", ") + " has no column with the time of insert or update, so what Realtime did not deliver cannot be read back"
 	case out > r.s.opts.Window:
 		g.Reason = fmt.Sprintf("nothing could be read back for %s, longer than the window of %s", out.Round(time.Second), r.s.opts.Window)
 	}
 	if g.Reason != "" {
-		g.Since = g.Until.Add(-out)
 		_, _ = r.publish(ctx, &batch{gap: &g})
 	}
 	if closed {

@@ -113,11 +113,17 @@ func (s *shelf) put(id, status string, at time.Time) {
 
 // taker is a Handler that keeps the rows' keys and the gaps.
 type taker struct {
-	keys []string
-	gaps []source.Gap
+	keys  []string
+	gaps  []source.Gap
+	first uint64 // the Commit of the first transaction
 }
 
-func (t *taker) Begin(source.Tx) error  { return nil }
+func (t *taker) Begin(tx source.Tx) error {
+	if t.first == 0 {
+		t.first = tx.Commit
+	}
+	return nil
+}
 func (t *taker) Commit(source.Tx) error { return nil }
 func (t *taker) Gap(g source.Gap) error { t.gaps = append(t.gaps, g); return nil }
 func (t *taker) Change(c *source.Change) error {

@@ -60,7 +60,25 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 			r.compare.ForgetUnreadable(t.Table, before)
 		}
 	}
-	return more, errors.Join(errs...)
+	err = errors.Join(errs...)
+	if full && !more && err == nil {
+		for _, t := range r.s.tables.list {
+			if t.reconcilable.Load() {
+				t.RememberedSince(since)
+			}
+		}
+	}
+	return more, err
+}
+
+// newSince is the time from which on a row that the first comparison does not know is
+// new: an earlier process would have kept it, or a client that connects right after the
+// start is to be caught up on it.
+func (r *reconciler) newSince(t *table) time.Time {
+	if kept := t.Since(); !kept.IsZero() {
+		return kept
+	}
+	return r.s.clock.Now().Add(-r.s.clock.Elapsed() - r.s.opts.Backfill)
 }
 
 // requestForced requests again the rows that must be read whole; the next scan
@@ -109,7 +127,7 @@ func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, f
 	// Until the table was compared once over the whole window, an unknown row
 	// is one from before the start.
 	known := t.compared.Load()
-	start := r.s.clock.Now().Add(-r.s.clock.Elapsed() - r.s.opts.Backfill).UnixMicro()
+	start := r.newSince(t).UnixMicro()
 	for _, by := range t.Config().Times() {
 		err := r.compare.Scan(ctx, t.Table, by, since, func(s reconcile.Sketch) bool {
 			v, seq := t.Ledger.Compare(&s)

@@ -28,6 +28,7 @@ type Source struct {
 	hold   *hold
 	stats  *counters
 	rec    *reconciler
+	kept   *reconcile.Kept // nil without Options.Ledger
 	// closeReader closes the reader that New made.
 	closeReader func() error
 
@@ -79,6 +80,9 @@ func New(o Options) (*Source, error) {
 		return nil, err
 	}
 	s.rec = newReconciler(s, reader)
+	if o.Ledger != nil {
+		s.kept = reconcile.Keep(o.Ledger, s.tables.compared(), o.Backfill, s.clock.Now)
+	}
 	return s, nil
 }
 
@@ -117,6 +121,7 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	if !s.running.CompareAndSwap(false, true) {
 		return errors.New("realtime source was already run")
 	}
+	stopKeeping := s.keep(ctx)
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.connectLoop(ctx) })
@@ -125,11 +130,21 @@ func (s *Source) Run(ctx context.Context, h source.Handler) error {
 	err := (&publisher{s: s, h: h}).run(ctx)
 	cancel()
 	wg.Wait()
+	stopKeeping()
 	s.setState(StateStopped)
 	if cerr := s.closeReader(); cerr != nil {
 		s.log.Debug("closing the reader failed", "error", cerr)
 	}
 	return err
+}
+
+// keep loads the ledger and has it written, until what it returns is called.
+func (s *Source) keep(ctx context.Context) (stop func()) {
+	if s.kept == nil {
+		return func() {}
+	}
+	s.kept.Load(ctx)
+	return s.kept.Start(ctx)
 }
 
 // gap counts a gap of a table, or of all where it is nil, and has it read

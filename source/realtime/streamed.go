@@ -57,6 +57,10 @@ func (p *publisher) correctOld(c *change, s *reconcile.Sketch) {
 		}
 		return
 	}
+	if e.Again {
+		c.old = nil // what it was before may not have been received
+		return
+	}
 	if before, ok := c.table.SketchRow(c.rel, c.old); !ok || !e.Same(&before) {
 		p.s.stats.count(p.s.stats.gaps, gapUpdate)
 		c.old = e.Old(c.table.Table, c.rel)

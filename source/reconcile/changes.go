@@ -33,7 +33,9 @@ func (r *Row) Changes(e *Entry, known, recent bool) []*source.Change {
 		}
 		return []*source.Change{c, insert}
 	}
-	c.Old = e.Old(r.Table, r.Relation)
+	if !e.Again {
+		c.Old = e.Old(r.Table, r.Relation)
+	}
 	return []*source.Change{c}
 }
 

@@ -2,7 +2,7 @@ package reconcile
 
 import (
 	"encoding/binary"
-	"sync/atomic"
+	"sync"
 
 	"chatbridge/source"
 
@@ -14,15 +14,26 @@ import (
 // of update and its watched columns. It is bounded: the rows that were first
 // published longest ago go first. Both hashes are the same in every process.
 //
-// It belongs to one goroutine, but for Len.
+// Its methods may be called from any goroutine.
 type Digests struct {
-	rows map[uint64]uint64
+	mu   sync.Mutex
+	rows map[uint64]digest
 	// order has the keys in the order in which they were first published; next is
 	// where the next one goes, in place of the oldest once the ring is full.
 	order []published
 	next  int
 	since int64
-	n     atomic.Int64
+	// mark is told of each row that changes, and markAll that all have; nil unless they
+	// are kept in a file.
+	mark    func(key uint64)
+	markAll func()
+}
+
+// digest is what is known of one row: its state, and when it was published for the
+// first and for the last time.
+type digest struct {
+	state     uint64
+	at, until int64
 }
 
 type published struct {
@@ -32,7 +43,7 @@ type published struct {
 
 // NewDigests returns one of at most maxRows rows.
 func NewDigests(maxRows int) *Digests {
-	return &Digests{rows: make(map[uint64]uint64), order: make([]published, 0, maxRows)}
+	return &Digests{rows: make(map[uint64]digest), order: make([]published, 0, maxRows)}
 }
 
 // whole is the bit of a state that tells that the row was published whole.
@@ -42,16 +53,24 @@ const whole = 1
 // whole, or only what an update changed of it. The state 0 is one that is not known: it
 // compares as Changed with any other.
 func (d *Digests) Put(key, state uint64, wholly bool, at int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	state &^= whole
 	was, known := d.rows[key]
-	if wholly || was&whole != 0 {
+	if wholly || was.state&whole != 0 {
 		state |= whole
 	}
 	if known {
-		d.rows[key] = state
+		d.rows[key] = digest{state, was.at, at}
+		d.changed(key)
 		return
 	}
-	p := published{key, at}
+	d.add(key, digest{state, at, at})
+}
+
+// add adds a row, in place of the oldest where there are too many. mu is held.
+func (d *Digests) add(key uint64, row digest) {
+	p := published{key, row.at}
 	switch {
 	case len(d.order) < cap(d.order):
 		d.order = append(d.order, p)
@@ -60,29 +79,41 @@ func (d *Digests) Put(key, state uint64, wholly bool, at int64) {
 	default:
 		oldest := &d.order[d.next]
 		delete(d.rows, oldest.key)
+		d.changed(oldest.key)
 		d.since = max(d.since, oldest.at+1)
 		*oldest = p
 		d.next = (d.next + 1) % len(d.order)
 	}
-	d.rows[key] = state
-	d.n.Store(int64(len(d.rows)))
+	d.rows[key] = row
+	d.changed(key)
+}
+
+// changed tells the file of a row. mu is held.
+func (d *Digests) changed(key uint64) {
+	if d.mark != nil {
+		d.mark(key)
+	}
 }
 
 // Drop forgets a row: it was deleted, or not published after all.
 func (d *Digests) Drop(key uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	delete(d.rows, key)
-	d.n.Store(int64(len(d.rows)))
+	d.changed(key)
 }
 
 // Compare tells how the row read differs from what was published, and whether it was
 // published whole.
 func (d *Digests) Compare(key, state uint64) (v Verdict, wholly bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	was, known := d.rows[key]
-	wholly = was&whole != 0
+	wholly = was.state&whole != 0
 	switch {
 	case !known:
 		return Unknown, false
-	case was&^whole == state && state != 0:
+	case was.state&^whole == state && state != 0:
 		return Same, wholly
 	}
 	return Changed, wholly
@@ -90,20 +121,36 @@ func (d *Digests) Compare(key, state uint64) (v Verdict, wholly bool) {
 
 // KnownSince is the time, in microseconds, from which on every row that was published
 // is known; 0 before KnowSince was called.
-func (d *Digests) KnownSince() int64 { return d.since }
+func (d *Digests) KnownSince() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.since
+}
 
 // KnowSince notes that rows of before a time were published and are not known.
-func (d *Digests) KnowSince(at int64) { d.since = max(d.since, at) }
+func (d *Digests) KnowSince(at int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.since = max(d.since, at)
+}
 
 // Clear forgets all rows, and since when they were known.
 func (d *Digests) Clear() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	clear(d.rows)
 	d.order, d.next, d.since = d.order[:0], 0, 0
-	d.n.Store(0)
+	if d.markAll != nil {
+		d.markAll()
+	}
 }
 
-// Len is the number of rows. Safe for concurrent use.
-func (d *Digests) Len() int { return int(d.n.Load()) }
+// Len is the number of rows.
+func (d *Digests) Len() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.rows)
+}
 
 // DigestColumns are the places in a relation of what a digest is made of; Updated is
 // -1 where there is no such column.

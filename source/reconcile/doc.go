@@ -7,6 +7,7 @@
 //   - table.go: a compared table: its shape and its ledger
 //   - sketch.go: the part of a row that is compared
 //   - ledger.go: what was published of a table
+//   - kept.go: keeps ledgers in a file, over a restart
 //   - scan.go: reads the sketches of rows since a time
 //   - fetch.go: reads whole the rows that differ, as many at once as can be read
 //   - fairqueue.go: shares the reading out between workspaces
@@ -14,5 +15,5 @@
 //   - changes.go: the changes that a row read back amounts to
 //
 // A Comparison belongs to one goroutine; Table and Ledger may be used from any. The
-// package starts no goroutine. It imports source and readback, and no source.
+// package starts no goroutine. It imports source, readback and ledgerfile, and no source.
 package reconcile

@@ -18,6 +18,12 @@ type Ledger struct {
 	// in microseconds; scans must not go below it.
 	floor   int64
 	evicted uint64
+
+	// What follows is nil unless the ledger is kept in a file. mark is told of each
+	// row that changes, markAll that all may have; now is the database's time.
+	mark    func(id string)
+	markAll func()
+	now     func() int64
 }
 
 // Entry is the last known state of one row.
@@ -30,6 +36,12 @@ type Entry struct {
 	// where it came from the stream.
 	AsOf    int64
 	Deleted bool
+	// Published is when, on the database's clock in microseconds, where the ledger is
+	// kept in a file; 0 where the row was only read.
+	Published int64
+	// Again tells that an earlier process published it shortly before its end: it is
+	// published again, as if it had changed.
+	Again bool
 }
 
 // NewLedger returns one of at most maxRows rows.
@@ -60,7 +72,7 @@ func (l *Ledger) Compare(s *Sketch) (Verdict, uint64) {
 		return Unknown, 0
 	case e.Deleted:
 		return Unknown, e.Seq
-	case e.Same(s):
+	case e.Same(s) && !e.Again:
 		return Same, e.Seq
 	}
 	return Changed, e.Seq
@@ -96,7 +108,12 @@ func (l *Ledger) Record(s Sketch, seq uint64, asOf int64) {
 		}
 	}
 	s.Workspace, s.Conversation = "", ""
-	l.rows[id] = &Entry{Sketch: s, Seq: seq, AsOf: asOf}
+	e := &Entry{Sketch: s, Seq: seq, AsOf: asOf}
+	if seq > 0 && l.now != nil {
+		e.Published = l.now()
+	}
+	l.rows[id] = e
+	l.changed(id)
 	if len(l.rows) > l.max {
 		l.evict()
 	}
@@ -112,6 +129,7 @@ func (l *Ledger) Remove(s Sketch, seq uint64) {
 	}
 	s.Workspace, s.Conversation = "", ""
 	l.rows[s.ID()] = &Entry{Sketch: s, Seq: seq, Deleted: true}
+	l.changed(s.ID())
 }
 
 // Forget drops rows that are no longer in the database.
@@ -119,6 +137,7 @@ func (l *Ledger) Forget(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.rows, id)
+	l.changed(id)
 }
 
 // Prune drops the rows whose last time is before the given one.
@@ -128,6 +147,7 @@ func (l *Ledger) Prune(before int64) {
 	for id, e := range l.rows {
 		if e.At < before {
 			delete(l.rows, id)
+			l.changed(id)
 		}
 	}
 }
@@ -143,6 +163,7 @@ func (l *Ledger) evict() {
 	for id, e := range l.rows {
 		if e.At < cut {
 			delete(l.rows, id)
+			l.changed(id)
 			l.evicted++
 		}
 	}
@@ -161,4 +182,51 @@ func (l *Ledger) Clear() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.rows)
+	if l.markAll != nil {
+		l.markAll()
+	}
+}
+
+// changed tells the file that a row changed. mu is held.
+func (l *Ledger) changed(id string) {
+	if l.mark != nil {
+		l.mark(id)
+	}
+}
+
+// keep has the ledger kept in a file: see the fields.
+func (l *Ledger) keep(mark func(id string), markAll func(), now func() int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mark, l.markAll, l.now = mark, markAll, now
+}
+
+// keys calls fn with all rows and their times.
+func (l *Ledger) keys(fn func(id string, at int64)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, e := range l.rows {
+		fn(id, e.At)
+	}
+}
+
+// restore fills the ledger with rows that an earlier process kept. Those published at
+// again or later are published again, and those that were also inserted then count as
+// new; 0 for none.
+func (l *Ledger) restore(rows []keptRow, again int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range rows {
+		e := rows[i].Entry
+		if again > 0 && e.Published >= again {
+			if e.Created >= again {
+				continue
+			}
+			e.Again = true
+		}
+		l.rows[rows[i].id] = &e
+	}
+	for len(l.rows) > l.max {
+		l.evict()
+	}
 }

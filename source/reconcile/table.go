@@ -2,8 +2,10 @@ package reconcile
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"chatbridge/source"
 	"chatbridge/source/readback"
@@ -26,6 +28,11 @@ type Table struct {
 	keyGiven  bool
 	described bool
 	rel       *source.Relation
+	// restored is what an earlier process kept of the table, nil for nothing. since is
+	// the time from which on every row that was published is in the ledger, in
+	// microseconds, 0 for not known.
+	restored *tableHeader
+	since    int64
 }
 
 // NewTable returns the table, with a ledger of at most maxRows rows.
@@ -81,11 +88,71 @@ func (t *Table) SetShape(s readback.Shape) bool {
 			*c = ""
 		}
 	}
+	if t.described && t.restored != nil && t.restored.Shape != t.shapeText() && t.since == t.restored.Since {
+		t.Ledger.Clear()
+		t.since = 0
+	}
 	known := t.rel != nil && sameNames(t.rel.Columns, s.Columns)
 	if len(s.Columns) > 0 && !known {
 		t.setRelation(slices.Clone(s.Columns))
 	}
 	return t.conf.Created != "" || t.conf.Updated != ""
+}
+
+// shapeText names the columns of which sketches are made. shape is held.
+func (t *Table) shapeText() string {
+	return strings.Join([]string{strings.Join(t.conf.Key, ","), t.conf.Created, t.conf.Updated, strings.Join(t.conf.Watch, ",")}, ";")
+}
+
+// restore takes what an earlier process kept of the table.
+func (t *Table) restore(h tableHeader, rows []keptRow, again int64) {
+	t.shape.Lock()
+	t.restored, t.since = &h, h.Since
+	t.shape.Unlock()
+	t.Ledger.restore(rows, again)
+}
+
+// isRestored reports whether an earlier process kept something of the table.
+func (t *Table) isRestored() bool {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	return t.restored != nil
+}
+
+// otherShape reports whether what was kept of the table could not be used because of
+// its columns.
+func (t *Table) otherShape() bool {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	return t.described && t.restored != nil && t.restored.Shape != t.shapeText()
+}
+
+// header is what is kept of the table beside its rows.
+func (t *Table) header() tableHeader {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	if !t.described && t.restored != nil {
+		return *t.restored
+	}
+	return tableHeader{Shape: t.shapeText(), Since: t.since}
+}
+
+// Since is the time from which on every row that was published is remembered, zero
+// where that is not known. An unknown row from later was never published.
+func (t *Table) Since() time.Time {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	if t.since == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.since)
+}
+
+// RememberedSince notes that every row since a time is in the ledger.
+func (t *Table) RememberedSince(since time.Time) {
+	t.shape.Lock()
+	defer t.shape.Unlock()
+	t.since = since.UnixMicro()
 }
 
 // CustomaryWatch are short columns that are filled in or changed after the insert. It

@@ -8,6 +8,7 @@
 //   - handler.go: what passes, and what is remembered of it
 //   - gap.go: one gap: what is compared, what remains
 //   - reading.go: reads the tables of one gap and hands on what differs
+//   - kept.go: what is remembered, in a file, over a restart
 //   - positions.go: where the changes that were read back stand in the order
 //
 // # What is found
@@ -19,6 +20,7 @@
 // inserted in the Options.Window before. What may have changed otherwise is reported,
 // and so is what exceeds a bound. Deletes are not found; no event depends on them.
 //
-// The package starts no goroutine: all happens in the calls of the source, which
-// meanwhile keeps its connection alive. It imports source, readback and reconcile.
+// The package starts no goroutine but that of the file: all happens in the calls of the
+// source, which meanwhile keeps its connection alive. It imports source, readback,
+// reconcile and ledgerfile.
 package repair

@@ -3,6 +3,7 @@ package repair
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"chatbridge/source"
 	"chatbridge/source/readback"
@@ -10,7 +11,7 @@ import (
 )
 
 // table is a table that is remembered. It belongs to the source's goroutine, but for
-// digests.Len.
+// digests.
 type table struct {
 	conf    readback.Table
 	name    string
@@ -20,6 +21,11 @@ type table struct {
 	// made of.
 	rel     *source.Relation
 	columns reconcile.DigestColumns
+
+	// mu guards what follows for who does not own the table: the owner alone writes it.
+	// bound tells that watch and updated are the columns that the digests are made of.
+	mu      sync.Mutex
+	bound   bool
 	watch   []string
 	updated string
 }
@@ -204,11 +210,11 @@ const (
 
 // setCompared notes what is compared. Digests of other columns are worth nothing.
 func (t *table) setCompared(watch []string, updated string) {
-	if slices.Equal(t.watch, watch) && t.updated == updated {
-		return
-	}
-	if t.watch != nil || t.updated != "" {
+	same := slices.Equal(t.watch, watch) && t.updated == updated
+	if t.bound && !same {
 		t.digests.Clear()
 	}
-	t.watch, t.updated = watch, updated
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bound, t.watch, t.updated = true, watch, updated
 }

@@ -155,7 +155,7 @@ func (rd *reading) scan(ctx context.Context, t *table) error {
 		conf.Watch = []string{}
 	}
 	c := &compared{table: t, shape: reconcile.NewTable(conf, 1), seen: map[uint64]bool{}, handled: map[uint64]bool{}}
-	c.same = t.rel != nil && slices.Equal(conf.Watch, t.watch) && conf.Updated == t.updated
+	c.same = t.bound && slices.Equal(conf.Watch, t.watch) && conf.Updated == t.updated
 	if !c.shape.SetShape(shape) {
 		rd.all(t.name + " has no column with the time of insert or update")
 		return nil
@@ -181,7 +181,7 @@ func (rd *reading) remembered(c *compared) int64 {
 	window := rd.gap.Since.Add(-rd.h.r.opts.Window).UnixMicro()
 	known := c.digests.KnownSince()
 	switch {
-	case len(c.watch) == 0 && c.rel != nil:
+	case len(c.watch) == 0 && c.bound:
 		rd.all("updates of " + c.name + ", which has no time of update")
 	case !c.same || known == 0:
 		rd.all("updates of older rows of " + c.name + ", which has no time of update, and of which none are remembered")

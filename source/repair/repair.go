@@ -44,7 +44,7 @@ type Options struct {
 	// Window is the age up to which rows without a time of update are compared.
 	// Default 24 h.
 	Window time.Duration
-	// MaxRows bounds the rows remembered of each table. Default 100,000 (6 MB).
+	// MaxRows bounds the rows remembered of each table. Default 100,000 (8 MB).
 	MaxRows int
 	// Rows bounds the rows of one gap that are handed on: the newest. Default 20,000.
 	Rows int

@@ -1,0 +1,17 @@
+//go:build !unix
+
+package ledgerfile
+
+import (
+	"errors"
+	"os"
+)
+
+// errLocked is another process that has the file.
+var errLocked = errors.New("another process uses it")
+
+// lockFile opens the lock's file; what keeps two processes apart is the database's
+// own lock alone.
+func lockFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+}

@@ -1,0 +1,29 @@
+//go:build unix
+
+package ledgerfile
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// errLocked is another process that has the file.
+var errLocked = errors.New("another process uses it")
+
+// lockFile takes the lock of a path, which is a file of its own because the path's
+// own is replaced. It does not wait.
+func lockFile(path string) (*os.File, error) {
+	l, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(l.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = l.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, errLocked
+		}
+		return nil, err
+	}
+	return l, nil
+}
