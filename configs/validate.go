@@ -182,6 +182,7 @@ func (v *validation) send() {
 	case SendOutbox:
 		v.need(s.Outbox.URL != "", "send.outbox.url", "is not set, and send.mode is outbox", "the address of a database with a role that may write messages and the outbox")
 	}
+}
 
 func (v *validation) files() {
 	c := v.config
