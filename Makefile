@@ -33,6 +33,11 @@ bare: ## run both commands on a minimal Debian in a chroot (as root; FRESH=1 ane
 	@scripts/prepare go debootstrap
 	@scripts/bare
 
+.PHONY: release
+release: ## build packages, archives, bill of materials and checksums in dist/ (TARGETS=linux/amd64 VERSION=0.1.0)
+	@scripts/prepare go
+	@scripts/release
+
 .PHONY: lint
 lint: ## gofumpt, vet, staticcheck
 	@scripts/prepare go
@@ -69,5 +74,5 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 
 .PHONY: clean
 clean: ## remove what building and testing left in this folder
-	rm -rf bin bench-results
+	rm -rf bin bench-results dist
 	find . -name node_modules -type d -prune -exec rm -rf {} +
