@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 		"source", "mapping", "mapping/contract", "mapping/engine", "mapping/internal/...", "mapping/lookup", "socketio", "socketio/...",
 		"bridge/hub", "bridge/replay",
 	},
+	"bridge/cluster":          {"source", "mapping/contract"},
 	"bridge/gateway":          {"bridge/gateway/...", "bridge/access"},
 	"bridge/gateway/handover": {"bridge/gateway/frame"},
 	"bridge/gateway/frame":    {},

@@ -30,7 +30,7 @@ type Mutant struct {
 
 // All is the whole list.
 func All() []Mutant {
-	return slices.Concat(gateway, bridge, feeding, replayLog, mapper, postgres, realtime, engine, recovery, authentication)
+	return slices.Concat(gateway, bridge, feeding, replayLog, cluster, mapper, postgres, realtime, engine, recovery, authentication)
 }
 
 // apply returns the changed file.
