@@ -27,7 +27,7 @@ func Run(ctx context.Context, cfg *configs.Config) []Finding {
 	r := &run{cfg: cfg, client: &http.Client{CheckRedirect: noRedirects}}
 	defer r.client.CloseIdleConnections()
 	r.configuration()
-	steps := []func(context.Context){r.mapping, r.postgres, r.lookups, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.stateFile, r.gateway}
+	steps := []func(context.Context){r.mapping, r.postgres, r.lookups, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.stateFile, r.gateway, r.redis}
 	for _, step := range steps {
 		if ctx.Err() != nil {
 			break

@@ -33,8 +33,6 @@ type Beat struct {
 	Restart *Restart `json:"restart,omitempty"`
 	// Gaps are what nobody is given, as of the recent past.
 	Gaps []Gap `json:"gaps,omitempty"`
-	// Place is what the leader's source remembers for the next one, in its own form.
-	Place json.RawMessage `json:"place,omitempty"`
 }
 
 // Restart is where another history begins: what was lost is between Since and Until,
@@ -56,7 +54,7 @@ type Gap struct {
 // encode returns the JSON form.
 func (b *Beat) encode() []byte {
 	b.Version = FormatVersion
-	text, _ := json.Marshal(b) // nothing in it can fail but Place, which came as JSON
+	text, _ := json.Marshal(b) // nothing in it can fail
 	return text
 }
 

@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"sync"
 	"time"
@@ -58,7 +57,6 @@ type SourceState struct {
 	// that changes arrive as they are committed, State and Reason why not.
 	Streaming, Flowing bool
 	State, Reason      string
-	Place              json.RawMessage
 }
 
 // Leader appends the records that it is given to the stream. Its methods may be called

@@ -77,7 +77,7 @@ func (l *Leader) refused(ctx context.Context, store Store, epoch Epoch, last ID)
 		l.beginAt(last, floor)
 		l.replace = true
 		l.stats.Replaced++
-		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis is older than what this bridge has read, and something may be missing between; replacing it",
+		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis is too old to go on from; replacing it, because something may be missing between",
 			slog.String("has", last.String()), slog.String("needs", floor.String()))
 	}
 	if overtaken && !streaming {
@@ -134,7 +134,7 @@ func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, k
 	b = &Beat{
 		Epoch: l.epoch, Tail: l.last, Base: l.base, Leader: l.opts.Name, Since: l.began,
 		Commit: s.Commit, Flowing: s.Flowing, State: s.State, Reason: s.Reason,
-		Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...), Place: s.Place,
+		Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
 	}
 	if l.backlog.count(l.cursor) == 0 && !l.replace {
 		b.Through = s.Through

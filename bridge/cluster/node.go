@@ -18,7 +18,10 @@ type NodeOptions struct {
 	Keep               time.Duration
 	MaxItems, MaxBytes int
 	Source             func() SourceState
-	Logger             *slog.Logger
+	// OnFollow is called before an edge begins to feed the Follower, OnLead when none does
+	// any more; nil for neither.
+	OnFollow, OnLead func()
+	Logger           *slog.Logger
 }
 
 // Node is one bridge of a cluster: an edge, or the leader while its source reads the
@@ -78,6 +81,9 @@ func (n *Node) Run(ctx context.Context) error {
 			c.apply(ctx)
 			close(c.done)
 		case <-overtaken:
+			if n.opts.Source().Streaming {
+				continue // it has the slot again
+			}
 			n.opts.Logger.Warn("another bridge leads the cluster; this one follows until it can read the database again")
 			n.follow(ctx)
 		}
@@ -102,6 +108,9 @@ func (n *Node) follow(ctx context.Context) {
 			n.edge.told[g] = true
 		}
 		n.leader.Store(nil)
+	}
+	if n.opts.OnFollow != nil {
+		n.opts.OnFollow()
 	}
 	n.start(ctx, n.edge.Run)
 }
@@ -137,6 +146,9 @@ func (n *Node) lead(ctx context.Context, s Start) {
 		Source: n.opts.Source, Logger: n.opts.Logger,
 	})
 	n.leader.Store(l)
+	if n.opts.OnLead != nil {
+		n.opts.OnLead()
+	}
 	n.start(ctx, l.Run)
 }
 

@@ -39,7 +39,7 @@ func newCollector(take func() Snapshot) *collector {
 	return &collector{take, slices.Concat(
 		daemonMetrics(), sourceMetrics(), postgresMetrics(), realtimeMetrics(),
 		eventMetrics(), mappingMetrics(), clientMetrics(), authMetrics(), transportMetrics(),
-		replayMetrics(), farMetrics(), gatewayMetrics(),
+		replayMetrics(), farMetrics(), clusterMetrics(), gatewayMetrics(),
 	)}
 }
 

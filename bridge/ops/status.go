@@ -65,6 +65,9 @@ func (s *Snapshot) status() object {
 		{"replay", s.statusReplay()},
 		{"mapping", s.statusMapping()},
 	}
+	if s.Cluster != nil {
+		body = append(body, member{"cluster", s.Cluster.status()})
+	}
 	if s.Realtime != nil {
 		body = append(body, member{"realtime", s.statusRealtime()})
 	}

@@ -34,6 +34,12 @@ type Pipeline struct {
 	gapped     bool
 	correction correction
 	members    members
+	// replica is nil where nobody else is given what the Hub is. idle: another bridge
+	// feeds the Hub, so that nothing is to be published here. Transactions up to rereadTo
+	// are read again after such a time.
+	replica  Replica
+	idle     bool
+	rereadTo uint64
 
 	delay   histogram
 	gaps    atomic.Uint64
@@ -64,16 +70,50 @@ const (
 // NameMessages sets by which id messages go, before the Pipeline is used.
 func (p *Pipeline) NameMessages(n Names) { p.names = n }
 
+// Replica is given all that the Hub is given. It is called from the goroutine of the
+// source or of a correction, one call at a time, and does not wait.
+type Replica interface {
+	Begin(tx source.Tx)
+	Published(ev *hub.Event, now time.Time)
+	LeftOut(workspace, conversation []byte, commit time.Time)
+	Gap(since, until time.Time, reason string)
+	Restart(since, until, began time.Time)
+}
+
+// Replicate gives all to r too. Call it before the source runs.
+func (p *Pipeline) Replicate(r Replica) { p.replica = r }
+
+// Rest ends corrections: another bridge feeds the Hub from now on.
+func (p *Pipeline) Rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.idle {
+		return
+	}
+	p.idle, p.open, p.gapped, p.correction.due = true, false, false, false
+	p.mapper.Forget()
+}
+
+// Resume lets the source feed the Hub, perhaps with what it has been fed already.
+func (p *Pipeline) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle, p.rereadTo = false, p.hub.Head().Commit
+}
+
 // Begin begins a transaction.
 func (p *Pipeline) Begin(tx source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tx, p.open = tx, true
-	if p.gapped && tx.Commit <= p.hub.Head().Commit {
+	if p.replica != nil {
+		p.replica.Begin(tx)
+	}
+	if p.gapped && tx.Commit <= p.hub.Head().Commit && tx.Commit > p.rereadTo {
 		p.log.Warn("the database has another history now; what was kept for catching up is dropped")
 		p.restart()
 	}
-	p.gapped = false
+	p.gapped = p.gapped && tx.Commit <= p.rereadTo
 	p.mapper.Begin(tx)
 	return nil
 }
@@ -86,6 +126,10 @@ func (p *Pipeline) restart() {
 		since, until = g.Since, g.Until
 	}
 	p.hub.Restart(since, until, p.tx.Time)
+	if p.rereadTo = 0; p.replica != nil {
+		p.replica.Restart(since, until, p.tx.Time)
+		p.replica.Begin(p.tx)
+	}
 }
 
 // Change maps one row and publishes the events that need no more than it.
@@ -124,6 +168,9 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	if g.Workspace != "" {
 		// One row: all else goes on, and the source has logged it.
 		p.hub.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
+		if p.replica != nil {
+			p.replica.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
+		}
 		return nil
 	}
 	p.gapped, p.open, p.correction.due = true, false, false
@@ -137,8 +184,16 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	p.log.Error("changes were lost; clients see what happened meanwhile after a reload", attrs...)
 	if g.Reload {
 		p.hub.Restart(g.Since, g.Until, g.Until)
+		p.rereadTo = 0
 	} else {
 		p.hub.Gap(g.Since, g.Until, false)
+	}
+	switch {
+	case p.replica == nil:
+	case g.Reload:
+		p.replica.Restart(g.Since, g.Until, g.Until)
+	default:
+		p.replica.Gap(g.Since, g.Until, g.Reason)
 	}
 	return nil
 }
@@ -146,6 +201,9 @@ func (p *Pipeline) Gap(g source.Gap) error {
 // leftOut tells the workspace's clients of an event that was too large to be sent.
 func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
 	p.hub.LeftOut(workspace, conversation, p.tx.Time)
+	if p.replica != nil {
+		p.replica.LeftOut(workspace, conversation, p.tx.Time)
+	}
 }
 
 // publish makes a packet of a mapped event. All but typing, which means
@@ -183,6 +241,9 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 		e.Other, e.Again, e.Created = ev.Other, ev.Again, ev.Created
 	}
 	p.hub.Publish(&e, now)
+	if p.replica != nil {
+		p.replica.Published(&e, now)
+	}
 	return now
 }
 

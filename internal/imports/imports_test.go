@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	"bridge/systemd":      {},
 	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
 	// The daemon is not needed to check what it would find.
-	"bridge/check": {"configs", "source", "source/postgres/...", "source/realtime/...", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements"},
+	"bridge/check": {"configs", "source", "source/postgres/...", "source/realtime/...", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/cluster", "bridge/gateway", "bridge/gateway/...", "bridge/requirements"},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
