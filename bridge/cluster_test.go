@@ -1,11 +1,13 @@
 package bridge_test
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
 
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
@@ -149,4 +151,49 @@ func TestAnEdgeWithoutRedisLetsItsClientsGo(t *testing.T) {
 	second.ready()
 	<-client.connected
 	client.await("the message", func(events []event) bool { return bodies(events)["while Redis is away"] })
+}
+
+// TestAFailoverOfRedisThatLosesItsTail: Sentinel promotes a replica that lacks what the
+// master had acknowledged. The leader appends it again, and clients notice nothing.
+func TestAFailoverOfRedisThatLosesItsTail(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	master := c.redis
+	replica := redistest.Replica(t, master)
+	sentinel := redistest.Sentinel(t, "crm", master)
+	sentinel.Await("it knows the replica", func(ctx context.Context, r *redis.Client) bool {
+		known, _ := r.Do(ctx, "sentinel", "replicas", "crm").Slice()
+		return len(known) == 1
+	})
+	start := func() *daemonTest {
+		return startDaemon(t, c.dsn, "REDIS_URL="+sentinel.SentinelURL("crm"), "BRIDGE_CLUSTER_NAME=test")
+	}
+	first := start()
+	first.ready()
+	first.await("that it leads", func() bool { return role(first) == "leader" })
+	second := start()
+	second.ready()
+	client := second.client(c.ids[0])
+	second.live(1)
+	c.insert("before")
+	c.whole("before the failover", client)
+
+	// What comes now is acknowledged by the master, and never on the replica.
+	replica.Stop()
+	if err := master.Client().ClientKillByFilter(t.Context(), "TYPE", "replica").Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.insert("lost by Redis")
+	c.whole("what Redis loses", client)
+	master.Kill()
+	replica.Wake()
+	c.insert("after the failover")
+	c.whole("after the failover", client)
+	if s := first.Snapshot(); s.Cluster.Refills == 0 {
+		t.Errorf("nothing was appended again: %+v", s.Cluster)
+	}
+	events := client.await("all", func([]event) bool { return true })
+	if n := len(events); len(bodies(events)) != len(c.sent) {
+		t.Errorf("%d of %d messages, in %d events", len(bodies(events)), len(c.sent), n)
+	}
 }
