@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,7 @@ type clusterSource struct {
 	inner *postgresSource // nil where cluster.role is edge
 	node  *cluster.Node
 	log   *slog.Logger
+	began time.Time
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
@@ -50,7 +52,7 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &clusterSource{log: log}
+	s := &clusterSource{log: log, began: time.Now()}
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
@@ -163,6 +165,10 @@ func (s *clusterSource) Health() ops.Health {
 		h.LastTransaction = &last
 	}
 	switch {
+	case !e.Joined && e.Beat == nil && s.inner != nil && now.Sub(s.began) < leaderless:
+		// Alone so far: it leads soon, and new sessions wait for that.
+		h = s.inner.Health()
+		h.State, h.Flowing = ops.StateConnecting, false
 	case !e.Joined, !e.Connected && now.Sub(e.Heard) >= leaderless:
 		h.State, h.FlowedUntil, h.LagBytes = ops.StateStandby, time.Time{}, -1
 		h.Reason = "no leader of the cluster is heard"
@@ -170,6 +176,13 @@ func (s *clusterSource) Health() ops.Health {
 			h.Reason = "what the cluster's leader has published is being read"
 		}
 		h.Remedy = "see that Redis runs, and that one bridge of the cluster reads the database"
+		if s.inner == nil || e.Connected {
+			break
+		}
+		if own := s.inner.Health(); own.State != ops.StateStandby {
+			h.Reason += ", and this bridge cannot lead: the database is " + string(own.State) + ": " + own.Reason
+			h.Remedy = cmp.Or(own.Remedy, h.Remedy)
+		}
 	case !e.Connected:
 		h.State, h.Reason, h.LagBytes = ops.StateRetrying, "the cluster's leader cannot be heard: "+e.Error, -1
 	case !e.Beat.Flowing:
@@ -240,12 +253,18 @@ func (s *clusterSource) Gap(g cluster.Gap) {
 const (
 	rejoinBatch    = 50
 	rejoinInterval = 50 * time.Millisecond
+	rejoinTimeout  = 30 * time.Second
 )
 
 // Rejoin implements cluster.Follower: the clients come back, here or elsewhere, and are
 // given what they lack. New sessions are refused meanwhile.
 func (s *clusterSource) Rejoin(bool) {
+	until := time.Now().Add(rejoinTimeout)
 	for s.api.Shed(rejoinBatch) > 0 && s.api.Hub().Context().Err() == nil {
+		if now := time.Now(); now.After(until) {
+			s.api.Hub().Gap(time.Time{}, now, false) // whoever does not go is told
+			break
+		}
 		time.Sleep(rejoinInterval)
 	}
 	s.api.Hub().Rejoin()

@@ -137,7 +137,9 @@ func (n *Node) lead(ctx context.Context, s Start) {
 	}
 	if from := startOf(s.From); from.After(cover) && !cover.IsZero() && epoch.System == before.System {
 		// Something between may have been published, and is not read any more.
-		n.opts.Follower.Rejoin(n.edge.Stats().Joined)
+		joined := n.edge.Stats().Joined
+		n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })
+		n.opts.Follower.Rejoin(joined)
 	}
 	epoch.Timeline = s.Timeline
 	l := NewLeader(LeaderOptions{

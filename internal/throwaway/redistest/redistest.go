@@ -118,8 +118,27 @@ func (s *Server) Kill() {
 	}
 }
 
-// Stop makes the server sleep, and Wake ends that.
-func (s *Server) Stop() { _ = syscall.Kill(s.child.PID, syscall.SIGSTOP) }
+// Stop makes the server sleep, and Wake ends that. On Linux it sleeps when Stop returns.
+func (s *Server) Stop() {
+	_ = syscall.Kill(s.child.PID, syscall.SIGSTOP)
+	for range 1000 {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.child.PID))
+		if _, state, ok := bytes.Cut(stat, []byte(") ")); err != nil || ok && state[0] == 'T' {
+			return
+		}
+		time.Sleep(time.Millisecond) // polls another process
+	}
+}
+
+// Cut ends the connections of the server's replicas, which must be asleep, so that they
+// get nothing of what comes next.
+func (s *Server) Cut() {
+	s.t.Helper()
+	s.Await("no replica is connected", func(ctx context.Context, c *redis.Client) bool {
+		_ = c.ClientKillByFilter(ctx, "TYPE", "replica").Err()
+		return bytes.Contains([]byte(c.Info(ctx, "replication").Val()), []byte("connected_slaves:0"))
+	})
+}
 
 // Wake lets a server that was stopped go on.
 func (s *Server) Wake() { _ = syscall.Kill(s.child.PID, syscall.SIGCONT) }
