@@ -146,7 +146,7 @@ func TestALostTailIsNoHole(t *testing.T) {
 	chain(t, store, 4, 5)
 	master.Kill()
 	replica.Wake()
-	if err := replica.Client().SlaveOf(t.Context(), "NO", "ONE").Err(); err != nil {
+	if err := replica.Client().ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
 	promoted := dial(t, replica.URL())
