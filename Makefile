@@ -25,7 +25,7 @@ build: ## build bin/bridge
 
 .PHONY: test
 test: ## run all tests with the race detector (PACKAGES=./demo for some)
-	@scripts/prepare go gcc postgres node chromium nginx haproxy caddy pgbouncer prometheus systemd python-socketio
+	@scripts/prepare go gcc postgres node chromium nginx haproxy caddy pgbouncer prometheus redis systemd python-socketio
 	@scripts/test
 
 .PHONY: bare
@@ -61,6 +61,11 @@ failover: ## every failure at full length, with 50 real clients; prints the tabl
 model: ## run random programs against the Hub (SEEDS=1000000 for a night, FIRST=1); prints the shortest that fails
 	@scripts/prepare go
 	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/hub -model.seeds=$(or $(SEEDS),20000) -model.first=$(or $(FIRST),1)
+
+.PHONY: cluster
+cluster: ## run random faults against a cluster of bridges (SEEDS=100000 for a night, FIRST=1)
+	@scripts/prepare go
+	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
 
 .PHONY: mutants
 mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)

@@ -100,8 +100,15 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}, d.api.Hub(), log)
 	d.pipeline.NameMessages(messageNames(cfg))
 	d.pipeline.Observe(d.sender.Observe)
+	var told pipeline.Memberships = d.api
+	joined, inCluster := d.source.(*clusterSource)
+	if inCluster {
+		joined.api, joined.pipeline = d.api, d.pipeline
+		d.pipeline.Replicate(replica{joined.node})
+		told = replicaMembers{replica{joined.node}, d.api}
+	}
 	if membership != nil {
-		d.pipeline.FollowMembers(membership.table, d.api)
+		d.pipeline.FollowMembers(membership.table, told)
 	}
 	d.progress.Handler = d.pipeline
 	restTables, err := d.newREST(spec, authenticator)
@@ -118,6 +125,9 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	d.listeners.cert = cert
 	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run}
+	if inCluster {
+		d.parts = append(d.parts, joined.node.Run)
+	}
 	if d.gateway != nil {
 		d.parts = append(d.parts, d.gateway.Run)
 	}
@@ -181,7 +191,18 @@ func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, m *memb
 	if cfg.Source.Kind == configs.KindRealtime {
 		return newRealtime(cfg, spec, key, log)
 	}
-	return newPostgres(cfg, spec, m, w, log)
+	if cfg.Cluster.Name == "" {
+		return newPostgres(cfg, spec, m, w, nil, log)
+	}
+	s, err := joinCluster(cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	inner, err := newPostgres(cfg, spec, m, w, s.follow, log)
+	if err == nil && cfg.Cluster.Role != configs.RoleEdge {
+		s.inner = inner
+	}
+	return s, err
 }
 
 // databaseURL is where lookups and memberships are read; empty without a database.

@@ -46,7 +46,9 @@ const maxRetry = 5 * time.Second
 // some ten seconds.
 const holderTimeout = 2500 * time.Millisecond
 
-func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.Warnings, log *slog.Logger) (*postgresSource, error) {
+// newPostgres makes the source; joined changes its options where it is of a cluster's
+// bridge, nil elsewhere.
+func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.Warnings, joined func(*postgres.Options), log *slog.Logger) (*postgresSource, error) {
 	c := cfg.Source.Postgres
 	o := postgres.Options{
 		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
@@ -64,6 +66,9 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 	}
 	s := &postgresSource{cfg: cfg, spec: spec, membership: m, warnings: w, log: log}
 	o.Inspect = s.inspect
+	if joined != nil {
+		joined(&o)
+	}
 	var err error
 	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err

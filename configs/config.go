@@ -41,8 +41,8 @@ type Config struct {
 	Health   Health
 	Shutdown Shutdown
 	Log      Log
+	Cluster  Cluster
 
-	redisURL Secret // reserved: see reserved
 	origins  map[string]Origin
 	fields   []*field
 	warnings []string
@@ -51,6 +51,24 @@ type Config struct {
 	// socket: systemd holds the public address.
 	socket bool
 }
+
+// Cluster makes several bridges one.
+type Cluster struct {
+	// RedisURL is where they meet, Name what tells them from other clusters on one
+	// Redis; empty turns it off.
+	RedisURL Secret
+	Name     string
+	// Role is RoleAuto or RoleEdge.
+	Role string
+}
+
+// What cluster.role says.
+const (
+	// RoleAuto leads where the slot is free.
+	RoleAuto = "auto"
+	// RoleEdge never does.
+	RoleEdge = "edge"
+)
 
 // TLS names the files of the public listener's certificate; both or none.
 type TLS struct {

@@ -205,7 +205,7 @@ func (l *loader) derive(env map[string]string) {
 	l.deriveFile("replay.state_file", &c.Replay.StateFile, directory, "state")
 	l.deriveFile("ledger.file", &c.Ledger.File, directory, "ledger")
 	l.deriveFile("send.state_file", &c.Send.StateFile, directory, "sends")
-	l.reserved()
+	l.redis()
 }
 
 // deriveFile fills in a file of the state directory, where there is one.
@@ -219,16 +219,21 @@ func (l *loader) deriveFile(key string, file *string, directory, name string) {
 	}
 }
 
-// reserved refuses settings that have a name and no meaning yet. REDIS_URL
+// redis judges cluster.redis_url and cluster.name, which belong together. REDIS_URL
 // alone is most likely there for another program, so it only warns.
-func (l *loader) reserved() {
-	if l.config.redisURL == "" {
+func (l *loader) redis() {
+	c := &l.config.Cluster
+	o := l.config.origins["cluster.redis_url"]
+	switch {
+	case c.Name != "" && l.config.Source.Kind == KindRealtime:
+		l.add(Problem{Key: "cluster.name", Value: c.Name, Reason: "is for bridges that read Postgres: with source.kind realtime each one follows by itself", Accepted: "nothing"})
+	case c.RedisURL == "" && c.Name == "" && c.Role == RoleAuto, c.RedisURL != "" && c.Name != "":
 		return
-	}
-	const why = "this version runs as one process and shares nothing over Redis; for a second bridge that takes over, start it with the same source.postgres.slot: it stands by until the slot is free"
-	if o := l.config.origins["cluster.redis_url"]; o.Name == "REDIS_URL" {
-		l.warn("REDIS_URL is not used: " + why)
-	} else {
-		l.add(Problem{Key: "cluster.redis_url", Value: Mask, Origin: o.String(), Reason: "is reserved: " + why})
+	case c.RedisURL == "":
+		l.add(Problem{Key: "cluster.redis_url", Reason: "is missing, and cluster.name or cluster.role is set", Accepted: "Redis' address, such as redis://:password@127.0.0.1:6379"})
+	case o.Name == "REDIS_URL" && c.Role == RoleAuto:
+		l.warn("REDIS_URL is not used: cluster.name makes several bridges one over Redis; without it a second bridge with the same source.postgres.slot stands by and takes over")
+	default:
+		l.add(Problem{Key: "cluster.name", Reason: "is missing, and cluster.redis_url or cluster.role is set", Accepted: "a name that all bridges of the cluster have, such as crm"})
 	}
 }

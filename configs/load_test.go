@@ -243,7 +243,7 @@ func TestFileProblems(t *testing.T) {
 		"wrong section":           {"window: 60s\n", `did you mean "source.realtime.window"`},
 		"upper case":              {"Listen: :1\n", `did you mean "listen"`},
 		"nested list":             {"cors:\n  origins: [[a]]\n", "not a plain value"},
-		"reserved":                {"cluster:\n  redis_url: redis://:topsecret@h\n", "stands by"},
+		"reserved":                {"cluster:\n  redis_url: redis://:topsecret@h\n", "is missing"},
 		"secret and file":         {"auth:\n  chatengine_secret: topsecret\n  chatengine_secret_file: /x\n", "leave one of them out"},
 		"missing file":            {"auth:\n  chatengine_secret_file: /does/not/exist\n", "no such file"},
 		"file of a plain setting": {"listen_file: /x\n", "not a known key"},
@@ -297,9 +297,18 @@ func TestRedisURL(t *testing.T) {
 	if w := strings.Join(c.Warnings(), "\n"); !strings.Contains(w, "REDIS_URL is not used") {
 		t.Errorf("warnings: %q", w)
 	}
-	p := problems(t, configs.Sources{Env: []string{"BRIDGE_CLUSTER_REDIS_URL=redis://:topsecret@h"}})["cluster.redis_url"]
-	if s := p.String(); !strings.Contains(s, "reserved") || strings.Contains(s, "topsecret") {
-		t.Errorf("got %q", s)
+	for key, env := range map[string][]string{
+		"cluster.name":      {"BRIDGE_CLUSTER_REDIS_URL=redis://:topsecret@h"},
+		"cluster.redis_url": {"BRIDGE_CLUSTER_NAME=crm"},
+	} {
+		p := problems(t, configs.Sources{Env: env})[key]
+		if s := p.String(); !strings.Contains(s, "missing") || strings.Contains(s, "topsecret") {
+			t.Errorf("%s: got %q", key, s)
+		}
+	}
+	both := load(t, configs.Sources{Env: []string{"REDIS_URL=redis://:topsecret@h", "BRIDGE_CLUSTER_NAME=crm"}})
+	if both.Cluster.RedisURL.Reveal() != "redis://:topsecret@h" || len(both.Warnings()) > 0 {
+		t.Errorf("got %v, warnings %q", both.Cluster, both.Warnings())
 	}
 }
 

@@ -161,7 +161,9 @@ func (c *Config) settings() []*field {
 
 		{key: "health.grace", def: "30s", kind: duration(&c.Health.Grace, 0, time.Hour)},
 		{key: "shutdown.grace", def: "8s", kind: duration(&c.Shutdown.Grace, 100*ms, 10*time.Minute)},
-		{key: "cluster.redis_url", aliases: []string{"REDIS_URL"}, kind: secret(&c.redisURL, "nothing")},
+		{key: "cluster.redis_url", aliases: []string{"REDIS_URL"}, kind: secret(&c.Cluster.RedisURL, "Redis' address, such as redis://:password@127.0.0.1:6379")},
+		{key: "cluster.name", kind: text(&c.Cluster.Name, "a name of at most 63 of a to z, 0 to 9 and _, or nothing", optional(matches(slotName)))},
+		{key: "cluster.role", def: RoleAuto, kind: choice(&c.Cluster.Role, RoleAuto, RoleEdge)},
 		{key: "log.level", def: "info", kind: level(&c.Log.Level)},
 		{key: "log.format", def: "auto", kind: choice(&c.Log.Format, "auto", "text", "json")},
 	}

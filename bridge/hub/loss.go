@@ -146,6 +146,15 @@ func (h *Hub) Restart(since, until, began time.Time) {
 	h.Gap(since, until, true)
 }
 
+// Rejoin empties the log, because something is missing between what was published and
+// what comes next, which may be what was published before. No client may be connected.
+// One that comes back is caught up from the tables, or told what it lacks.
+func (h *Hub) Rejoin() {
+	h.lock()
+	defer h.unlock()
+	h.log.Clear()
+}
+
 // LeftOut tells the clients of a workspace that an event of a conversation (empty:
 // not known), committed at the given time, was too large to be sent.
 func (h *Hub) LeftOut(workspace, conversation []byte, commit time.Time) {

@@ -39,7 +39,7 @@ func newCollector(take func() Snapshot) *collector {
 	return &collector{take, slices.Concat(
 		daemonMetrics(), sourceMetrics(), postgresMetrics(), realtimeMetrics(), ledgerMetrics(),
 		eventMetrics(), mappingMetrics(), clientMetrics(), authMetrics(), transportMetrics(),
-		replayMetrics(), farMetrics(), restMetrics(), sendMetrics(), gatewayMetrics(), spoolMetrics(),
+		replayMetrics(), farMetrics(), restMetrics(), sendMetrics(), clusterMetrics(), gatewayMetrics(), spoolMetrics(),
 	)}
 }
 

@@ -195,6 +195,7 @@ var hidden = map[string]string{
 	"Snapshot.Postgres.LastError.At":             "in /status",
 	"Snapshot.Postgres.Slot.At":                  "in /status",
 	"Snapshot.Postgres.ServerVersion":            "in /status",
+	"Snapshot.Cluster.LeaderSince":               "in /status",
 	"Snapshot.Realtime.Since":                    "in /status",
 	"Snapshot.Realtime.Channels[].Since":         "in /status",
 	"Snapshot.Realtime.Channels[].Subscribed":    "in /status",
@@ -292,7 +293,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
-	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result route state status table transport version way why level")
+	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result role route state status table transport version way why level")
 	for line := range strings.Lines(ours(scrape(t, func() Snapshot { return s }))) {
 		for _, m := range label.FindAllStringSubmatch(line, -1) {
 			if !slices.Contains(allowed, m[1]) {

@@ -34,6 +34,8 @@ type Snapshot struct {
 	Source Health
 	// Postgres and Realtime: the one that runs.
 	Postgres *postgres.Stats
+	// Cluster is nil where the bridge is alone.
+	Cluster  *Cluster
 	Realtime *realtime.Stats
 	// Ledger is the file that keeps what was published of each row, nil for none.
 	Ledger *ledgerfile.Stats
@@ -67,6 +69,57 @@ type Snapshot struct {
 	CertificateExpires time.Time
 	// Warnings are what the operator should deal with, newest last.
 	Warnings []string
+}
+
+// Cluster is the bridge as one of several. What only a leader or only an edge has is
+// zero on the other.
+type Cluster struct {
+	// Role is ClusterLeader or ClusterEdge.
+	Role string
+	// Leader names who leads, by host and process, since LeaderSince; empty where none
+	// was heard of yet.
+	Leader      string
+	LeaderSince time.Time
+	// Connected: Redis works, and an edge hears the leader. Error says why not.
+	Connected bool
+	Error     string
+	// Waiting is how many events of the leader are not in Redis. The counters are since
+	// it began to lead: entries and bytes that it appended, times that Redis had lost
+	// something, and that this was too old to be appended again, and events that it had
+	// no room to keep.
+	Waiting                            int
+	Appended, AppendedBytes            uint64
+	Refills, Replaced, EvictedUnserved uint64
+	// Unheard is how long ago an edge heard the leader.
+	Unheard time.Duration
+	// Whole: the edge's log has everything. Read entries had ReadEvents that were new to
+	// it. Rejoins counts the times that Redis did not hold what came next.
+	Whole                     bool
+	Read, ReadEvents, Rejoins uint64
+}
+
+// The roles.
+const (
+	ClusterLeader = "leader"
+	ClusterEdge   = "edge"
+)
+
+// status is the part of /status.
+func (c *Cluster) status() object {
+	o := object{{"role", c.Role}, {"leader", unlessEmpty(c.Leader)}, {"connected", c.Connected}, {"error", unlessEmpty(c.Error)}}
+	if !c.LeaderSince.IsZero() {
+		o = append(o, member{"leaderSince", c.LeaderSince.UTC()})
+	}
+	if c.Role == ClusterLeader {
+		return append(
+			o, member{"waitingEvents", c.Waiting}, member{"appendedEntries", c.Appended}, member{"appendedBytes", c.AppendedBytes},
+			member{"refills", c.Refills}, member{"replaced", c.Replaced},
+		)
+	}
+	return append(
+		o, member{"whole", c.Whole}, member{"unheardSeconds", c.Unheard.Seconds()},
+		member{"readEntries", c.Read}, member{"readEvents", c.ReadEvents}, member{"rejoins", c.Rejoins},
+	)
 }
 
 // Build says which program runs.

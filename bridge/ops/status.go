@@ -66,6 +66,9 @@ func (s *Snapshot) status() object {
 		{"mapping", s.statusMapping()},
 		{"send", s.statusSend()},
 	}
+	if s.Cluster != nil {
+		body = append(body, member{"cluster", s.Cluster.status()})
+	}
 	if s.Realtime != nil {
 		body = append(body, member{"realtime", s.statusRealtime()})
 	}

@@ -33,7 +33,7 @@ func (p *Pipeline) correctLater() {
 	c.timer = time.AfterFunc(c.backoff.Next(), func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if c.timer = nil; p.hub.Context().Err() != nil {
+		if c.timer = nil; p.idle || p.hub.Context().Err() != nil {
 			return
 		}
 		if c.due = p.open; !p.open {

@@ -36,6 +36,12 @@ type Pipeline struct {
 	correction correction
 	members    members
 	observe    func(*contract.Event)
+	// replica is nil where nobody else is given what the Hub is. idle: another bridge
+	// feeds the Hub, so that nothing is to be published here. Transactions up to rereadTo
+	// are read again after such a time.
+	replica  Replica
+	idle     bool
+	rereadTo uint64
 
 	delay   histogram
 	gaps    atomic.Uint64
@@ -70,16 +76,50 @@ func (p *Pipeline) NameMessages(n Names) { p.names = n }
 // nothing of the event. Call it before the Pipeline is used.
 func (p *Pipeline) Observe(f func(*contract.Event)) { p.observe = f }
 
+// Replica is given all that the Hub is given. It is called from the goroutine of the
+// source or of a correction, one call at a time, and does not wait.
+type Replica interface {
+	Begin(tx source.Tx)
+	Published(ev *hub.Event, now time.Time)
+	LeftOut(workspace, conversation []byte, commit time.Time)
+	Gap(since, until time.Time, reason string)
+	Restart(since, until, began time.Time)
+}
+
+// Replicate gives all to r too. Call it before the source runs.
+func (p *Pipeline) Replicate(r Replica) { p.replica = r }
+
+// Rest ends corrections: another bridge feeds the Hub from now on.
+func (p *Pipeline) Rest() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.idle {
+		return
+	}
+	p.idle, p.open, p.gapped, p.correction.due = true, false, false, false
+	p.mapper.Forget()
+}
+
+// Resume lets the source feed the Hub, perhaps with what it has been fed already.
+func (p *Pipeline) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.idle, p.rereadTo = false, p.hub.Head().Commit
+}
+
 // Begin begins a transaction.
 func (p *Pipeline) Begin(tx source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tx, p.open = tx, true
-	if p.gapped && tx.Commit <= p.hub.Head().Commit {
+	if p.replica != nil {
+		p.replica.Begin(tx)
+	}
+	if p.gapped && tx.Commit <= p.hub.Head().Commit && tx.Commit > p.rereadTo {
 		p.log.Warn("the database has another history now; what was kept for catching up is dropped")
 		p.restart()
 	}
-	p.gapped = false
+	p.gapped = p.gapped && tx.Commit <= p.rereadTo
 	p.mapper.Begin(tx)
 	return nil
 }
@@ -87,6 +127,10 @@ func (p *Pipeline) Begin(tx source.Tx) error {
 // restart begins another history in the Hub, since the time of the latest gap.
 func (p *Pipeline) restart() {
 	p.hub.Restart(p.gap.Since, p.gap.Until, p.tx.Time)
+	if p.rereadTo = 0; p.replica != nil {
+		p.replica.Restart(p.gap.Since, p.gap.Until, p.tx.Time)
+		p.replica.Begin(p.tx)
+	}
 }
 
 // Change maps one row and publishes the events that need no more than it.
@@ -129,6 +173,9 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	if g.Workspace != "" {
 		// One row: all else goes on, and the source has logged it.
 		p.hub.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
+		if p.replica != nil {
+			p.replica.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
+		}
 		return nil
 	}
 	p.gapped, p.gap, p.open, p.correction.due = true, g, false, false
@@ -145,8 +192,16 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	p.log.Error("changes were lost; clients see what happened meanwhile after a reload", attrs...)
 	if g.Reload {
 		p.hub.Restart(g.Since, g.Until, g.Until)
+		p.rereadTo = 0
 	} else {
 		p.hub.Gap(g.Since, g.Until, false)
+	}
+	switch {
+	case p.replica == nil:
+	case g.Reload:
+		p.replica.Restart(g.Since, g.Until, g.Until)
+	default:
+		p.replica.Gap(g.Since, g.Until, g.Reason)
 	}
 	return nil
 }
@@ -154,6 +209,9 @@ func (p *Pipeline) Gap(g source.Gap) error {
 // leftOut tells the workspace's clients of an event that was too large to be sent.
 func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
 	p.hub.LeftOut(workspace, conversation, p.tx.Time)
+	if p.replica != nil {
+		p.replica.LeftOut(workspace, conversation, p.tx.Time)
+	}
 }
 
 // publish makes a packet of a mapped event. All but typing, which means
@@ -194,6 +252,9 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 		e.Other, e.Again, e.Created = ev.Other, ev.Again, ev.Created
 	}
 	p.hub.Publish(&e, now)
+	if p.replica != nil {
+		p.replica.Published(&e, now)
+	}
 	return now
 }
 

@@ -32,6 +32,12 @@ func awaitListener(t testing.TB, addr string) {
 	})
 }
 
+// Await polls a condition until it is true; after timeout the test fails.
+func Await(t testing.TB, timeout time.Duration, what string, ok func() bool) {
+	t.Helper()
+	await(t, timeout, what, ok)
+}
+
 // await polls a condition until it is true; after timeout the test fails.
 func await(t testing.TB, timeout time.Duration, what string, ok func() bool) {
 	t.Helper()

@@ -144,6 +144,12 @@ func (b *Bridge) Start() {
 // Kill ends it by SIGKILL; no effect where it does not run.
 func (b *Bridge) Kill() { b.end(syscall.SIGKILL) }
 
+// Freeze puts it to sleep, by SIGSTOP, and Thaw wakes it.
+func (b *Bridge) Freeze() { _ = syscall.Kill(b.child.PID, syscall.SIGSTOP) }
+
+// Thaw ends Freeze.
+func (b *Bridge) Thaw() { _ = syscall.Kill(b.child.PID, syscall.SIGCONT) }
+
 // Terminate ends it by SIGTERM and returns how long that took.
 func (b *Bridge) Terminate() time.Duration {
 	start := time.Now()

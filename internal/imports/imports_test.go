@@ -46,6 +46,7 @@ var allowed = map[string][]string{
 		"source", "mapping", "mapping/...", "socketio", "socketio/...",
 		"bridge/access", "bridge/auth", "bridge/far", "bridge/hub", "bridge/replay", "bridge/send",
 	},
+	"bridge/cluster":          {"source", "mapping/contract"},
 	"bridge/gateway":          {"bridge/gateway/...", "bridge/access"},
 	"bridge/gateway/handover": {"bridge/gateway/frame"},
 	"bridge/gateway/frame":    {},
@@ -71,7 +72,7 @@ var allowed = map[string][]string{
 	"bridge/systemd":      {},
 	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
 	// The daemon is not needed to check what it would find.
-	"bridge/check": {"configs", "source", "source/postgres/...", "source/ledgerfile", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send"},
+	"bridge/check": {"configs", "source", "source/postgres/...", "source/ledgerfile", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/cluster", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send"},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",

@@ -24,6 +24,17 @@ const (
 	CreateNothing
 )
 
+// Stream is what OnStream is told.
+type Stream struct {
+	// System and Timeline name the server's history.
+	System   string
+	Timeline int64
+	// From: all that committed from there on comes.
+	From uint64
+	// Fresh is false where the stream goes on where this process was.
+	Fresh bool
+}
+
 // Options configure a Source. The zero value of every field but URL is its
 // default. None may be changed after New.
 type Options struct {
@@ -71,6 +82,19 @@ type Options struct {
 	// a time in which there were Faults, is reported as a Gap. Nil: nothing is
 	// inspected.
 	Inspect func(ctx context.Context, conn *pgx.Conn) (Inspection, error)
+	// Held returns a place from which on nothing may be confirmed yet, because it is not
+	// kept elsewhere; nil: all may be that Retain lets. It ends, as Retain does, where it
+	// would hold back too much. It must not wait, nor call the Source.
+	Held func() uint64
+	// OnStream is called, from the goroutine of Run, when a stream begins and before
+	// anything of it is handled; its error ends the stream. OnStreamEnd is called when
+	// nothing more of it is handled, and after attempts that led to none. OnStandby is called while
+	// another reader has the slot, again and again: what was handled before is then
+	// forgotten, because the next stream is to begin as a new process would. Nil for
+	// none of them.
+	OnStream    func(ctx context.Context, s Stream) error
+	OnStreamEnd func()
+	OnStandby   func(ctx context.Context) error
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
 	// ApplicationName shows in pg_stat_activity and pg_stat_replication.

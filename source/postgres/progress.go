@@ -24,6 +24,7 @@ type mark struct {
 // access only, never during I/O.
 type progress struct {
 	retain time.Duration
+	held   func() uint64 // Options.Held
 
 	mu sync.Mutex
 	// handled: every transaction that committed before it is handled. Zero
@@ -195,10 +196,16 @@ func (p *progress) retains() bool {
 // confirmable returns what retention and the memories allow to confirm. p.mu is
 // held.
 func (p *progress) confirmable() pgoutput.LSN {
-	if p.capped && p.limit > 0 {
-		return min(p.ready, p.saved)
+	ready := p.ready
+	if p.held != nil {
+		if held := pgoutput.LSN(p.held()); uint64(p.server-min(held, p.server)) <= p.limit {
+			ready = min(ready, held)
+		}
 	}
-	return p.ready
+	if p.capped && p.limit > 0 {
+		return min(ready, p.saved)
+	}
+	return ready
 }
 
 // overLimit reports whether retention holds back more bytes than allowed.

@@ -19,6 +19,9 @@ var errStop = errors.New("stop")
 // session is one life of a stream: connect, get the slot, read. It returns
 // nil only when ctx has ended and the stream was closed in order.
 func (s *Source) session(ctx context.Context, h source.Handler) error {
+	if s.opts.OnStreamEnd != nil {
+		defer s.opts.OnStreamEnd()
+	}
 	c, err := s.openControl(ctx)
 	if err != nil {
 		return err
@@ -88,6 +91,13 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	}
 	if err := s.copyBoth(ctx, conn, from); err != nil {
 		return nil, err
+	}
+	if s.opts.OnStream != nil {
+		reached, _ := s.progress.reached()
+		at := Stream{System: id.system, Timeline: id.timeline, From: uint64(max(from, slot.confirmed)), Fresh: reached == 0}
+		if err := s.opts.OnStream(ctx, at); err != nil {
+			return nil, err
+		}
 	}
 	s.progress.start(slot.confirmed, s.retentionLimit(slot))
 	s.progress.observe(max(end, slot.current))

@@ -67,7 +67,7 @@ func New(opts Options) (*Source, error) {
 	}
 	opts.setDefaults()
 	s := &Source{opts: opts, timeoutFactor: 1}
-	s.progress.retain = opts.Retain
+	s.progress.retain, s.progress.held = opts.Retain, opts.Held
 	s.keeper.s = s
 	s.status.since = time.Now()
 	return s, nil
@@ -139,6 +139,9 @@ func (s *Source) after(ctx context.Context, err error, b *retry.Backoff, r *Refu
 		s.setState(ctx, Blocked, topic, reasonOf(p), attrs...)
 		return r.Next(p.code(), time.Now()), nil
 	case classBusy:
+		if err := s.stoodBy(ctx); err != nil {
+			return 0, err
+		}
 		s.setState(ctx, Standby, "", "another bridge reads the slot")
 		return s.opts.StandbyPoll / 4, nil
 	case classLost:

@@ -71,6 +71,11 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 	if err != nil {
 		return err
 	}
+	if !reader.ours || pid != s.ownPID {
+		if err := s.stoodBy(ctx); err != nil {
+			return err
+		}
+	}
 	age := s.holder.observe(pid, reader.reply, time.Now())
 	reason := fmt.Sprintf("another bridge reads the slot (server process %d)", pid)
 	if !reader.ours {
@@ -96,4 +101,19 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 	}
 	s.setState(ctx, Standby, "", reason)
 	return retry.Sleep(ctx, s.opts.StandbyPoll)
+}
+
+// stoodBy tells Options.OnStandby that another reader has the slot, and forgets what
+// was handled: who is told of it has what the other one handles.
+func (s *Source) stoodBy(ctx context.Context) error {
+	if s.opts.OnStandby == nil {
+		return nil
+	}
+	if err := s.opts.OnStandby(ctx); err != nil {
+		return err
+	}
+	s.progress.reset()
+	s.keeper.found, s.keeper.file, s.keeper.database, s.keeper.gapReported = Place{}, Place{}, Place{}, false
+	s.history, s.expect, s.historyDiffers, s.lostReason = identity{}, transactionID{}, false, ""
+	return nil
 }

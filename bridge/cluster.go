@@ -1,0 +1,278 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/bridge/api"
+	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/hub"
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/pipeline"
+	"chatbridge/bridge/replay"
+	"chatbridge/configs"
+	"chatbridge/source"
+	"chatbridge/source/postgres"
+)
+
+// clusterSource is the Source of a bridge of a cluster: it reads the database while it
+// has the slot, and is fed from Redis while another bridge has.
+type clusterSource struct {
+	inner *postgresSource // nil where cluster.role is edge
+	node  *cluster.Node
+	log   *slog.Logger
+	began time.Time
+	// api and pipeline are set before it runs.
+	api      *api.Server
+	pipeline *pipeline.Pipeline
+
+	// streaming: the inner source feeds the pipeline, or may at any moment.
+	streaming    atomic.Bool
+	availability availability
+	// handler is what the inner source feeds; gaps are those that it reported before it
+	// led. Its goroutine alone uses them.
+	handler source.Handler
+	gaps    []source.Gap
+}
+
+// leaderless is how long clients of an edge stay while no leader is heard, longer than
+// a change of the leader and a restart of Redis take.
+const leaderless = 8 * time.Second
+
+// joinCluster makes the source of a bridge that is one of several; its inner source is
+// to be set.
+func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) {
+	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name)
+	if err != nil {
+		return nil, err
+	}
+	s := &clusterSource{log: log, began: time.Now()}
+	s.node = cluster.NewNode(cluster.NodeOptions{
+		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
+		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
+		OnFollow: func() { s.pipeline.Rest() }, OnLead: func() { s.pipeline.Resume() }, Logger: log,
+	})
+	return s, nil
+}
+
+// processName is host/pid.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + "/" + strconv.Itoa(os.Getpid())
+}
+
+// follow makes the options of the inner source those of a cluster's.
+func (s *clusterSource) follow(o *postgres.Options) {
+	o.Held, o.OnStream, o.OnStandby = s.held, s.lead, s.stepDown
+	o.OnStreamEnd = func() { s.streaming.Store(false) }
+}
+
+// held is up to where Redis holds what was read. An edge has read nothing.
+func (s *clusterSource) held() uint64 {
+	if l := s.node.Leader(); l != nil {
+		return l.Held()
+	}
+	return 0
+}
+
+// lead is called when the inner source has the slot.
+func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
+	system, err := strconv.ParseUint(at.System, 10, 64)
+	if err != nil {
+		return fmt.Errorf("read the server's system identifier: %w", err)
+	}
+	s.streaming.Store(true)
+	start := cluster.Start{System: system, Timeline: uint32(at.Timeline), From: at.From, Fresh: at.Fresh}
+	if err := s.node.Lead(ctx, start); err != nil {
+		return err
+	}
+	gaps := s.gaps
+	s.gaps = nil
+	for _, g := range gaps {
+		if err := s.handler.Gap(g); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stepDown is called when another bridge has the slot.
+func (s *clusterSource) stepDown(ctx context.Context) error {
+	s.streaming.Store(false)
+	return s.node.Follow(ctx)
+}
+
+// state is the inner source as its leader's beats tell of it.
+func (s *clusterSource) state() cluster.SourceState {
+	if s.inner == nil {
+		return cluster.SourceState{}
+	}
+	stats, h := s.inner.stream.Stats(), s.inner.Health()
+	return cluster.SourceState{
+		Through: uint64(stats.Handled), Commit: stats.LastCommit, Streaming: s.streaming.Load(),
+		Flowing: h.Flowing, State: string(h.State), Reason: h.Reason,
+	}
+}
+
+// Run implements Source.
+func (s *clusterSource) Run(ctx context.Context, h source.Handler) error {
+	s.handler = h
+	return s.availability.during(ctx, func(time.Time) bool { return s.Health().Flowing }, func() error {
+		if s.inner == nil {
+			<-ctx.Done()
+			return nil
+		}
+		return s.inner.Run(ctx, clusterHandler{h, s})
+	})
+}
+
+// clusterHandler keeps the gaps that the inner source reports before it leads: until
+// then the Hub is another's to feed.
+type clusterHandler struct {
+	source.Handler
+	s *clusterSource
+}
+
+// Gap implements source.Handler.
+func (h clusterHandler) Gap(g source.Gap) error {
+	if !h.s.streaming.Load() || h.s.node.Leader() == nil {
+		h.s.gaps = append(h.s.gaps, g)
+		return nil
+	}
+	return h.Handler.Gap(g)
+}
+
+// Health implements Source: of an edge it is how it hears the leader, and how the
+// leader's source does.
+func (s *clusterSource) Health() ops.Health {
+	if s.node.Leader() != nil {
+		return s.inner.Health()
+	}
+	e := s.node.EdgeStats()
+	now := time.Now()
+	h := ops.Health{Kind: configs.KindPostgres, State: ops.StateStreaming, Since: e.Since.UTC(), FlowedUntil: s.availability.until()}
+	if e.Beat != nil && !e.Beat.Commit.IsZero() {
+		last := e.Beat.Commit.UTC()
+		h.LastTransaction = &last
+	}
+	switch {
+	case !e.Joined && e.Beat == nil && s.inner != nil && now.Sub(s.began) < leaderless:
+		// Alone so far: it leads soon, and new sessions wait for that.
+		h = s.inner.Health()
+		h.State, h.Flowing = ops.StateConnecting, false
+	case !e.Joined, !e.Connected && now.Sub(e.Heard) >= leaderless:
+		h.State, h.FlowedUntil, h.LagBytes = ops.StateStandby, time.Time{}, -1
+		h.Reason = "no leader of the cluster is heard"
+		if e.Connected {
+			h.Reason = "what the cluster's leader has published is being read"
+		}
+		h.Remedy = "see that Redis runs, and that one bridge of the cluster reads the database"
+		if s.inner == nil || e.Connected {
+			break
+		}
+		if own := s.inner.Health(); own.State != ops.StateStandby {
+			h.Reason += ", and this bridge cannot lead: the database is " + string(own.State) + ": " + own.Reason
+			h.Remedy = cmp.Or(own.Remedy, h.Remedy)
+		}
+	case !e.Connected:
+		h.State, h.Reason, h.LagBytes = ops.StateRetrying, "the cluster's leader cannot be heard: "+e.Error, -1
+	case !e.Beat.Flowing:
+		h.State, h.Reason = ops.State(e.Beat.State), "at the cluster's leader "+e.Beat.Leader+": "+e.Beat.Reason
+	default:
+		h.Flowing = true
+		if e.Behind {
+			h.Lag = max(now.Sub(e.Heard).Seconds(), 1)
+		}
+	}
+	return h
+}
+
+// Measure implements Source.
+func (s *clusterSource) Measure(to *ops.Snapshot) {
+	if s.inner != nil {
+		s.inner.Measure(to)
+	}
+	e := s.node.EdgeStats()
+	c := &ops.Cluster{Role: ops.ClusterEdge, Read: e.Entries, ReadEvents: e.Records, Rejoins: e.Rejoins}
+	if l := s.node.Leader(); l != nil {
+		led := l.Stats()
+		c.Role, c.Leader, c.LeaderSince = ops.ClusterLeader, processName(), l.Began()
+		c.Connected, c.Error, c.Waiting = led.Connected, led.Error, led.Waiting
+		c.Appended, c.AppendedBytes = led.Entries, led.Bytes
+		c.Refills, c.Replaced, c.EvictedUnserved = led.Refills, led.Replaced, led.Evicted
+	} else {
+		c.Connected, c.Error, c.Whole = e.Connected, e.Error, e.Joined
+		if b := e.Beat; b != nil {
+			c.Leader, c.LeaderSince, c.Unheard = b.Leader, b.Since, time.Since(e.Heard)
+		}
+	}
+	to.Cluster = c
+}
+
+// The rest is what the edge feeds: a cluster.Follower.
+
+// anyEvent is a packet whose type and namespace those of all events are.
+var anyEvent = newAnyEvent()
+
+// Apply implements cluster.Follower.
+func (s *clusterSource) Apply(r *cluster.Record) {
+	switch r.Kind {
+	case cluster.Published:
+		s.api.Hub().Publish(&hub.Event{
+			Position: r.ID.Position(), Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Message: r.Key,
+			Packet: anyEvent.WithText(r.Text), Commit: r.Commit, Other: r.Other, Again: r.Again, Created: r.Created,
+		}, time.Now())
+	case cluster.LeftOut:
+		s.api.Hub().LeftOut(r.Workspace, r.Conversation, r.Commit)
+	case cluster.MemberLeft:
+		s.api.MemberLeft(string(r.Key), string(r.Workspace))
+	case cluster.MemberJoined:
+		s.api.MemberJoined(string(r.Key), string(r.Workspace))
+	case cluster.MembersChanged:
+		s.api.MembersChanged()
+	}
+}
+
+// Gap implements cluster.Follower.
+func (s *clusterSource) Gap(g cluster.Gap) {
+	s.log.Error("changes were lost; clients see what happened meanwhile after a reload", "reason", g.Reason, "since", g.Since, "until", g.Until)
+	s.api.Hub().Gap(g.Since, g.Until, false)
+	s.api.MembersChanged()
+}
+
+// rejoinBatch clients are closed each rejoinInterval where the log begins anew.
+const (
+	rejoinBatch    = 50
+	rejoinInterval = 50 * time.Millisecond
+	rejoinTimeout  = 30 * time.Second
+)
+
+// Rejoin implements cluster.Follower: the clients come back, here or elsewhere, and are
+// given what they lack. New sessions are refused meanwhile.
+func (s *clusterSource) Rejoin(bool) {
+	until := time.Now().Add(rejoinTimeout)
+	for s.api.Shed(rejoinBatch) > 0 && s.api.Hub().Context().Err() == nil {
+		if now := time.Now(); now.After(until) {
+			s.api.Hub().Gap(time.Time{}, now, false) // whoever does not go is told
+			break
+		}
+		time.Sleep(rejoinInterval)
+	}
+	s.api.Hub().Rejoin()
+	s.api.MembersChanged()
+}
+
+// Restart implements cluster.Follower.
+func (s *clusterSource) Restart(r cluster.Restart) {
+	s.api.Hub().Restart(r.Since, r.Until, r.Began)
+	s.api.MembersChanged()
+}

@@ -1,0 +1,45 @@
+// Package cluster lets several bridges serve what one of them reads: the leader, who
+// has the slot of the database, appends its events to a stream in Redis, and the
+// edges follow that. The database's log stays the only truth. Redis is a cache of it,
+// and may lose its tail or everything at any moment without a client losing an event.
+//
+// # Files
+//
+//   - id.go the place of a record; epoch.go the history that places belong to
+//   - record.go what an edge has to know, and its code; entry.go a batch of records
+//     as one entry of the stream; code.go the parts of both
+//   - beat.go what the leader says every second
+//   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs
+//   - backlog.go the recent records of the leader
+//   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
+//     where; leader_stats.go its counters
+//   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
+//   - node.go a Node, which is an Edge or a Leader
+//
+// # The stream
+//
+// Records are in the order of their IDs, which are positions, so every leader that
+// reads the same log gives the same record the same ID. An entry of the stream holds
+// the records after the entry that it names (Entry.Prev) up to its own ID. So whoever
+// has all up to an ID that is not before Prev has all up to the entry's.
+//
+// An append names the entry that the leader believes to be the last. Redis refuses
+// it where that is another one, and tells which: after a failover to a replica that
+// lacked the end the leader appends that again, from its own backlog. A leader that
+// was replaced and does not know it yet can append nothing but what the new one
+// would have appended itself.
+//
+// A beat says: what was committed before Through is in the stream up to Tail. So an
+// edge that has all up to Tail has all before Through, whether or not there was
+// anything to tell.
+//
+// # Goroutines and locks
+//
+// Leader.Run and Edge.Run are one goroutine each, which alone speaks to Redis.
+// Leader.mu guards the backlog, between that goroutine and the one of the source.
+// Edge.mu guards what Stats shows. Neither is held during I/O or while a Follower is
+// called. Node.changing is held while the role changes, by the goroutine that asks
+// for it.
+//
+// The package must not import the Hub, HTTP, tokens, mapping or the configuration.
+package cluster

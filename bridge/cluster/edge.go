@@ -1,0 +1,314 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chatbridge/internal/retry"
+)
+
+const (
+	// beatTimeout is how long an edge waits for a beat before it connects anew: a
+	// connection that works can lead to a server that nobody writes to any more.
+	beatTimeout = 3 * time.Second
+	// readWait is how long one read waits at Redis.
+	readWait = 500 * time.Millisecond
+	// versionPause is the pause after something that another version wrote.
+	versionPause = 5 * time.Second
+)
+
+// Follower is what an Edge feeds: the log and the clients of a bridge. It is called
+// from the goroutine of Run.
+type Follower interface {
+	// Apply takes a record, in order, each once. It must not be kept.
+	Apply(r *Record)
+	// Gap takes what nobody is given.
+	Gap(g Gap)
+	// Rejoin tells that something between what was applied and what comes next is
+	// missing: clients that have received what was applied need it. joined is false where
+	// the log was never whole, so that it never had clients.
+	Rejoin(joined bool)
+	// Restart tells that what was applied belongs to another history.
+	Restart(r Restart)
+}
+
+// EdgeOptions configure an Edge.
+type EdgeOptions struct {
+	Dial     Dial
+	Follower Follower
+	Logger   *slog.Logger
+}
+
+// Edge feeds a Follower from the stream. Stats may be called from any goroutine.
+type Edge struct {
+	opts EdgeOptions
+
+	// What follows belongs to the goroutine of Run.
+
+	// cover is up to where the Follower has everything, zero for nothing; after is where
+	// to read on.
+	epoch        Epoch
+	cover, after ID
+	beatName     string
+	heard        time.Time // when the last beat came
+	// said is what the newest beat of the history says, nil for nothing; live tells that
+	// it came since the Edge has connected, so that it is of a leader that lives.
+	said *Beat
+	live bool
+	// told are the gaps of the last beat.
+	told map[Gap]bool
+
+	mu    sync.Mutex
+	stats EdgeStats
+}
+
+// NewEdge returns an Edge that has nothing. Run must be called.
+func NewEdge(opts EdgeOptions) *Edge { return &Edge{opts: opts, told: make(map[Gap]bool)} }
+
+// Resume lets the Edge go on from a place of a history up to which the Follower has
+// everything, before Run.
+func (e *Edge) Resume(epoch Epoch, cover ID) {
+	if e.epoch.IsZero() || !epoch.Continues(e.epoch) {
+		e.cover = ID{}
+	}
+	e.epoch, e.cover = epoch, later(e.cover, cover)
+	e.after = e.cover
+}
+
+// Place returns the history, and up to where the Follower has everything. Run must not
+// run.
+func (e *Edge) Place() (Epoch, ID) { return e.epoch, e.cover }
+
+// Run follows the stream until ctx ends, and returns nil. It connects again by itself.
+func (e *Edge) Run(ctx context.Context) error {
+	pause := retry.Backoff{Min: redialMin, Max: redialMax}
+	defer e.disconnected("")
+	for ctx.Err() == nil {
+		err := e.connect(ctx, &pause)
+		if ctx.Err() != nil {
+			return nil
+		}
+		e.failed(ctx, err)
+		wait := pause.Next()
+		if version := (*VersionError)(nil); errors.As(err, &version) {
+			wait = versionPause
+		}
+		if retry.Sleep(ctx, wait) != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+// connect is one life of a connection to Redis.
+func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
+	store, err := e.opts.Dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if err := e.firstBeat(ctx, store); err != nil {
+		return err
+	}
+	for e.heard = time.Now(); ; {
+		reply, err := e.read(ctx, store)
+		switch {
+		case err != nil:
+			return err
+		case len(reply.Entries) > 0 || reply.Beat.Text != nil:
+			pause.Reset()
+		case time.Since(e.heard) >= beatTimeout:
+			return fmt.Errorf("no leader has been heard of for %s", beatTimeout)
+		}
+		if err := e.take(ctx, &reply); err != nil {
+			return err
+		}
+	}
+}
+
+// firstBeat learns from what is in Redis which history there is. It is no sign that
+// the leader lives.
+func (e *Edge) firstBeat(ctx context.Context, store Store) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	raw, err := store.LastBeat(ctx)
+	if err != nil {
+		return err
+	}
+	e.beatName = raw.Name
+	if raw.Text == nil {
+		return nil
+	}
+	b, err := decodeBeat(&raw)
+	if err != nil {
+		return err
+	}
+	if e.epoch.IsZero() || b.Epoch.newer(e.epoch) {
+		e.enter(ctx, b)
+	}
+	if b.Epoch == e.epoch {
+		e.said, e.live = b, false
+		e.takeGaps(b)
+	}
+	return nil
+}
+
+func (e *Edge) read(ctx context.Context, store Store) (Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWait+opTimeout)
+	defer cancel()
+	return store.Read(ctx, e.epoch, e.after, e.beatName, readWait)
+}
+
+// take applies a reply: what the beat says first is for what follows, then the
+// entries, then how far they go.
+func (e *Edge) take(ctx context.Context, r *Reply) error {
+	if r.Beat.Text != nil {
+		b, err := decodeBeat(&r.Beat)
+		if err != nil {
+			return err
+		}
+		e.beatName = r.Beat.Name
+		other := b.Epoch != e.epoch
+		if !other || e.accepts(b.Epoch) {
+			if other {
+				e.enter(ctx, b)
+			}
+			e.hear(b)
+			e.takeGaps(b)
+		}
+		if other {
+			return nil // the entries are another stream's
+		}
+	}
+	for _, data := range r.Entries {
+		entry, err := DecodeEntry(data)
+		if err != nil {
+			return err
+		}
+		if !e.takeEntry(ctx, entry) {
+			return nil
+		}
+	}
+	e.takeSaid(ctx)
+	return nil
+}
+
+// accepts tells whether a leader of another history is to be followed: one that
+// replaces ours for certain, or any once ours is silent.
+func (e *Edge) accepts(epoch Epoch) bool {
+	return e.epoch.IsZero() || epoch.newer(e.epoch) || time.Since(e.heard) >= beatTimeout
+}
+
+// enter begins to follow the history of a beat.
+func (e *Edge) enter(ctx context.Context, b *Beat) {
+	before := e.epoch
+	e.epoch, e.said = b.Epoch, nil
+	if before.IsZero() || e.epoch.Continues(before) {
+		e.after = e.cover
+		return
+	}
+	e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the database has another history now; what was kept for catching up is dropped",
+		slog.String("before", before.String()), slog.String("now", e.epoch.String()))
+	r := Restart{Until: time.Now().UTC()}
+	if b.Restart != nil {
+		r = *b.Restart
+	}
+	e.cover, e.after = ID{}, ID{}
+	e.count(func(s *EdgeStats) { s.Joined = false; s.Restarts++ })
+	e.opts.Follower.Restart(r)
+}
+
+func (e *Edge) takeGaps(b *Beat) {
+	now := make(map[Gap]bool, len(b.Gaps))
+	for _, g := range b.Gaps {
+		now[g] = true
+		if !e.told[g] {
+			e.count(func(s *EdgeStats) { s.Gaps++ })
+			e.opts.Follower.Gap(g)
+		}
+	}
+	e.told = now
+}
+
+// takeEntry applies what an entry has that is new. It reports false where something
+// is missing before it; then the stream is read from its beginning.
+func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
+	if entry.Epoch != e.epoch {
+		return true // the keys differ, so this was written by hand
+	}
+	if e.cover.IsZero() {
+		e.cover = entry.Prev
+	}
+	if entry.Prev.After(e.cover) {
+		e.rejoin(ctx, entry.Prev)
+		return false
+	}
+	applied, size := 0, 0
+	for i := range entry.Records {
+		if r := &entry.Records[i]; r.ID.After(e.cover) {
+			e.opts.Follower.Apply(r)
+			e.cover = r.ID
+			applied++
+			size += len(r.Text)
+		}
+	}
+	e.cover = later(e.cover, entry.ID)
+	e.after = e.cover
+	e.count(func(s *EdgeStats) {
+		s.Entries++
+		s.Records += uint64(applied)
+		s.Bytes += uint64(size)
+		s.Cover = e.cover
+	})
+	return true
+}
+
+// rejoin begins anew: what comes next is not what follows cover.
+func (e *Edge) rejoin(ctx context.Context, next ID) {
+	e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis does not hold what this bridge has to read next; it begins anew with what there is",
+		slog.String("has", e.cover.String()), slog.String("next", next.String()))
+	e.cover, e.after, e.said = ID{}, ID{}, nil
+	joined := false
+	e.count(func(s *EdgeStats) { joined, s.Joined = s.Joined, false; s.Rejoins++ })
+	e.opts.Follower.Rejoin(joined)
+}
+
+// hear notes that the leader lives.
+func (e *Edge) hear(b *Beat) {
+	e.heard, e.said, e.live = time.Now(), b, true
+	e.count(func(s *EdgeStats) {
+		if !s.Connected {
+			s.Connected, s.Since, s.Error = true, e.heard, ""
+		}
+		s.Heard, s.Beat = e.heard, b
+	})
+}
+
+// takeSaid notes how far the stream goes by what the newest beat says, which stays
+// true.
+func (e *Edge) takeSaid(ctx context.Context) {
+	b := e.said
+	if b == nil {
+		return
+	}
+	behind := b.Tail.After(e.cover)
+	switch {
+	case behind: // what is missing comes with the next read
+	case e.cover.IsZero():
+		e.cover = later(b.Base, startOf(b.Through)) // there is nothing to read
+	case b.Base.After(e.cover):
+		e.rejoin(ctx, b.Base)
+		return
+	default:
+		e.cover = later(e.cover, startOf(b.Through))
+	}
+	e.after = e.cover
+	e.count(func(s *EdgeStats) {
+		s.Cover, s.Behind = e.cover, behind
+		s.Joined = s.Joined || e.live && !behind
+	})
+}

@@ -1,0 +1,61 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// EdgeStats is an Edge's state at one moment. Counters are since it was made.
+type EdgeStats struct {
+	// Connected: a leader is heard. Since is when that last changed, Error why not.
+	Connected bool
+	Since     time.Time
+	Error     string
+	// Heard is when the last beat came, and Beat what it said; nil before the first.
+	Heard time.Time
+	Beat  *Beat
+	// Joined: the Follower had everything once, and has lost nothing since.
+	Joined bool
+	// Behind: there was more in the stream when the last beat came. Cover is up to where
+	// the Follower has everything.
+	Behind bool
+	Cover  ID
+	// Entries were read, and Records with Bytes of packets applied.
+	Entries, Records, Bytes uint64
+	// Rejoins counts the times at which something was missing, Restarts the histories,
+	// Gaps those that the leader told of.
+	Rejoins, Restarts, Gaps uint64
+}
+
+// Stats reports the Edge's state.
+func (e *Edge) Stats() EdgeStats {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.stats
+}
+
+func (e *Edge) count(change func(*EdgeStats)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	change(&e.stats)
+}
+
+// failed notes why no leader is heard, and logs it once.
+func (e *Edge) failed(ctx context.Context, err error) {
+	if e.disconnected(err.Error()) {
+		e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the cluster's leader cannot be heard", slog.String("error", err.Error()))
+	}
+}
+
+// disconnected notes that no leader is heard, and reports whether that is new.
+func (e *Edge) disconnected(reason string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	fresh := e.stats.Connected || e.stats.Error == "" && reason != ""
+	if fresh {
+		e.stats.Since = time.Now()
+	}
+	e.stats.Connected, e.stats.Error = false, reason
+	return fresh
+}

@@ -1,0 +1,84 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// LeaderStats is a Leader's state at one moment. Counters are since it began to lead.
+type LeaderStats struct {
+	Connected bool
+	// Since is when Connected last changed, Error why it is not.
+	Since time.Time
+	Error string
+	// Entries and Bytes were appended; Beats were told.
+	Entries, Bytes, Beats uint64
+	// Refused counts appends and beats that Redis refused, Refills those of them where it
+	// had lost something, Replaced those where that was too old to be appended again.
+	Refused, Refills, Replaced uint64
+	// Waiting is how many records are not in the stream, Backlog and BacklogBytes how
+	// many are kept; Evicted counts those that a bound dropped.
+	Waiting, Backlog, BacklogBytes int
+	Evicted                        uint64
+}
+
+// Stats reports the Leader's state.
+func (l *Leader) Stats() LeaderStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.Waiting, s.Backlog, s.BacklogBytes = l.backlog.count(l.cursor), l.backlog.len(), l.backlog.bytes
+	return s
+}
+
+// Began returns since when it leads.
+func (l *Leader) Began() time.Time { return l.began }
+
+// Epoch returns the history, and up to where the Leader was given all of it.
+func (l *Leader) Epoch() (epoch Epoch, given ID) {
+	through := startOf(l.opts.Source().Through)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.epoch, later(l.given, through)
+}
+
+func (l *Leader) connected(ctx context.Context) {
+	l.mu.Lock()
+	was := l.stats.Connected
+	if !was {
+		l.stats.Connected, l.stats.Since, l.stats.Error = true, time.Now(), ""
+	}
+	l.mu.Unlock()
+	if !was {
+		l.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "connected to Redis; the other bridges are served from here")
+	}
+}
+
+// failed notes why there is no connection to Redis, and logs it once.
+func (l *Leader) failed(ctx context.Context, err error) {
+	l.mu.Lock()
+	was := l.stats.Connected || l.stats.Error == ""
+	if was {
+		l.stats.Since = time.Now()
+	}
+	l.stats.Connected, l.stats.Error = false, err.Error()
+	l.mu.Unlock()
+	if was {
+		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis cannot be used; this bridge serves its own clients on, the other bridges cannot",
+			slog.String("error", err.Error()), slog.String("remedy", "see that Redis runs, that cluster.redis_url leads to it, and that its user may run what the bridge needs"))
+	}
+}
+
+func (l *Leader) disconnected() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Connected = false
+}
+
+// told returns the gaps that are told to edges.
+func (l *Leader) told() []Gap {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Gap(nil), l.gaps...)
+}

@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// learn reads from Redis how often the history has begun anew.
+func (l *Leader) learn(ctx context.Context, store Store) error {
+	b, err := l.lastBeat(ctx, store)
+	if err != nil || b == nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if b.Epoch.System != l.epoch.System || b.Leader == l.opts.Name && b.Since.Equal(l.began) {
+		return nil
+	}
+	if count := b.Epoch.Count + min(l.restarts, 1); count > l.epoch.Count {
+		l.epoch.Count = count
+		l.beginAt(ID{}, l.backlog.floor)
+	}
+	if l.restarts == 0 {
+		l.restart = b.Restart
+	}
+	return nil
+}
+
+// lastBeat returns the beat that is in Redis, nil for none. One of another format is
+// an error: its leader's bridges would not understand ours.
+func (l *Leader) lastBeat(ctx context.Context, store Store) (*Beat, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	raw, err := store.LastBeat(ctx)
+	if err != nil || raw.Text == nil {
+		return nil, err
+	}
+	return decodeBeat(&raw)
+}
+
+// refused finds where to go on in a stream whose last entry is another one.
+func (l *Leader) refused(ctx context.Context, store Store, epoch Epoch, last ID) error {
+	b, err := l.lastBeat(ctx, store)
+	if err != nil {
+		return err
+	}
+	streaming := l.opts.Source().Streaming
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if epoch != l.epoch {
+		return nil // another history has begun meanwhile
+	}
+	l.stats.Refused++
+	lost := l.last.After(last)
+	if lost {
+		l.stats.Refills++
+		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis lacks what it had acknowledged; appending it again",
+			slog.String("had", l.last.String()), slog.String("has", last.String()), slog.Int("events", l.backlog.count(last)))
+	}
+	overtaken := last.After(l.last) && last.After(l.backlog.newest())
+	floor := l.backlog.floor
+	switch {
+	case last.IsZero():
+		// Empty: the backlog is all that there is.
+		l.beginAt(last, floor)
+	case !floor.After(last):
+		l.beginAt(last, last)
+		if !lost && b != nil && b.Epoch == epoch && !b.Base.After(last) {
+			l.base = b.Base
+		}
+	case b != nil && b.Epoch == epoch && b.Tail == last && !floor.After(startOf(b.Through)):
+		// Nothing was committed between the last entry and the backlog.
+		l.beginAt(last, floor)
+		l.prev, l.base = last, b.Base
+	default:
+		l.beginAt(last, floor)
+		l.replace = true
+		l.stats.Replaced++
+		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis is too old to go on from; replacing it, because something may be missing between",
+			slog.String("has", last.String()), slog.String("needs", floor.String()))
+	}
+	if overtaken && !streaming {
+		select {
+		case l.overtaken <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+// beat says that the Leader is there, and forgets what is old. Redis refuses it where
+// the stream has lost something.
+func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
+	// How far the source is comes first: all up to there is in the backlog.
+	b, epoch, keep := l.nextBeat(l.opts.Source(), now)
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	for _, old := range l.formerEpochs() {
+		if err := store.Remove(ctx, old); err != nil {
+			return err
+		}
+		l.removed(old)
+	}
+	last, err := store.Beat(ctx, epoch, b.Tail, keep, b.Through, b.encode())
+	if err != nil {
+		return err
+	}
+	if last != b.Tail {
+		return l.refused(ctx, store, epoch, last)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stats.Beats++
+	if l.stats.Connected && now.Sub(l.stats.Since) >= edgesReturn {
+		l.backlog.expire(now.Add(-l.opts.Keep), l.cursor)
+	}
+	if epoch == l.epoch {
+		l.through = max(l.through, b.Through)
+	}
+	if len(b.Gaps) == len(l.gaps) {
+		l.newGaps = false
+	}
+	return nil
+}
+
+// nextBeat returns a beat for how far the source is.
+func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, keep ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.gaps) > 0 && now.Sub(l.gaps[0].Until) > gapsFor {
+		l.gaps = l.gaps[1:]
+	}
+	b = &Beat{
+		Epoch: l.epoch, Tail: l.last, Base: l.base, Leader: l.opts.Name, Since: l.began,
+		Commit: s.Commit, Flowing: s.Flowing, State: s.State, Reason: s.Reason,
+		Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
+	}
+	if l.backlog.count(l.cursor) == 0 && !l.replace {
+		b.Through = s.Through
+	}
+	return b, l.epoch, l.keep(now)
+}
+
+func (l *Leader) gapsToTell() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.newGaps
+}
+
+func (l *Leader) formerEpochs() []Epoch {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Epoch(nil), l.former...)
+}
+
+func (l *Leader) removed(old Epoch) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, e := range l.former {
+		if e == old {
+			l.former = append(l.former[:i:i], l.former[i+1:]...)
+			return
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// NodeOptions configure a Node.
+type NodeOptions struct {
+	Dial     Dial
+	Follower Follower
+	// Name says which bridge this is, where it leads: host and process.
+	Name string
+	// Keep, MaxItems, MaxBytes and Source are those of LeaderOptions.
+	Keep               time.Duration
+	MaxItems, MaxBytes int
+	Source             func() SourceState
+	// OnFollow is called before an edge begins to feed the Follower, OnLead when none does
+	// any more; nil for neither.
+	OnFollow, OnLead func()
+	Logger           *slog.Logger
+}
+
+// Node is one bridge of a cluster: an edge, or the leader while its source reads the
+// database. Lead and Follow are for the goroutine of the source; all else may be called
+// from any.
+type Node struct {
+	opts    NodeOptions
+	changes chan change
+	ended   chan struct{} // closed when Run has returned
+
+	// edge is that of the Node's whole life. Its goroutine, or else Run's, uses it.
+	edge *Edge
+	// leader is nil while the Node is an edge.
+	leader atomic.Pointer[Leader]
+	// stop ends what the present role runs, and returns when it has. Only Run uses it.
+	stop func()
+}
+
+// Start is where the source of a new leader begins.
+type Start struct {
+	System   uint64
+	Timeline uint32
+	// From: all that was committed from there on comes.
+	From uint64
+	// Fresh is false where the source goes on where it was.
+	Fresh bool
+}
+
+type change struct {
+	apply func(ctx context.Context)
+	done  chan struct{}
+}
+
+// NewNode returns a Node. Run must be called.
+func NewNode(opts NodeOptions) *Node {
+	return &Node{
+		opts: opts, changes: make(chan change), ended: make(chan struct{}),
+		edge: NewEdge(EdgeOptions{Dial: opts.Dial, Follower: opts.Follower, Logger: opts.Logger}),
+	}
+}
+
+// Run runs the Node, as an edge at first, until ctx ends, and returns nil when all has
+// ended that it started.
+func (n *Node) Run(ctx context.Context) error {
+	defer close(n.ended)
+	n.follow(ctx)
+	defer func() { n.stop() }()
+	for {
+		var overtaken chan struct{}
+		if l := n.leader.Load(); l != nil {
+			overtaken = l.overtaken
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case c := <-n.changes:
+			c.apply(ctx)
+			close(c.done)
+		case <-overtaken:
+			if n.opts.Source().Streaming {
+				continue // it has the slot again
+			}
+			n.opts.Logger.Warn("another bridge leads the cluster; this one follows until it can read the database again")
+			n.follow(ctx)
+		}
+	}
+}
+
+// start runs f in a goroutine, which stop ends.
+func (n *Node) start(ctx context.Context, f func(context.Context) error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { _ = f(ctx) }) // they return nil
+	n.stop = func() { cancel(); running.Wait() }
+}
+
+// follow makes the Node an edge that goes on where the leader that it was ended.
+func (n *Node) follow(ctx context.Context) {
+	if l := n.leader.Load(); l != nil {
+		n.stop()
+		epoch, given := l.Epoch()
+		n.edge.Resume(epoch, given)
+		for _, g := range l.told() {
+			n.edge.told[g] = true
+		}
+		n.leader.Store(nil)
+	}
+	if n.opts.OnFollow != nil {
+		n.opts.OnFollow()
+	}
+	n.start(ctx, n.edge.Run)
+}
+
+// lead makes the Node the leader.
+func (n *Node) lead(ctx context.Context, s Start) {
+	if l := n.leader.Load(); l != nil && !s.Fresh {
+		l.Continue(s.Timeline)
+		return
+	}
+	n.stop()
+	if l := n.leader.Load(); l != nil { // its source begins anew without another having led
+		epoch, given := l.Epoch()
+		n.edge.Resume(epoch, given)
+	}
+	epoch, cover := n.edge.Place()
+	before := epoch
+	if epoch.System != s.System {
+		if !cover.IsZero() {
+			n.edge.Resume(Epoch{System: s.System}, ID{})
+			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
+		}
+		epoch = Epoch{System: s.System}
+	}
+	if from := startOf(s.From); from.After(cover) && !cover.IsZero() && epoch.System == before.System {
+		// Something between may have been published, and is not read any more.
+		joined := n.edge.Stats().Joined
+		n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })
+		n.opts.Follower.Rejoin(joined)
+	}
+	epoch.Timeline = s.Timeline
+	l := NewLeader(LeaderOptions{
+		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From,
+		Keep: n.opts.Keep, MaxItems: n.opts.MaxItems, MaxBytes: n.opts.MaxBytes,
+		Source: n.opts.Source, Logger: n.opts.Logger,
+	})
+	n.leader.Store(l)
+	if n.opts.OnLead != nil {
+		n.opts.OnLead()
+	}
+	n.start(ctx, l.Run)
+}
+
+// Lead makes the Node the leader, and returns when nothing else feeds the Follower any
+// more: nil, or the error of ctx.
+func (n *Node) Lead(ctx context.Context, s Start) error {
+	return n.change(ctx, func(running context.Context) { n.lead(running, s) })
+}
+
+// Follow makes the Node an edge, and returns when it is one: nil, or the error of ctx.
+func (n *Node) Follow(ctx context.Context) error {
+	return n.change(ctx, func(running context.Context) {
+		if n.leader.Load() != nil {
+			n.follow(running)
+		}
+	})
+}
+
+func (n *Node) change(ctx context.Context, apply func(context.Context)) error {
+	c := change{apply, make(chan struct{})}
+	select {
+	case n.changes <- c:
+		<-c.done
+		return nil
+	case <-n.ended:
+		return context.Canceled
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Leader returns the Leader that the Node is, nil for an edge.
+func (n *Node) Leader() *Leader { return n.leader.Load() }
+
+// EdgeStats reports the state of the edge, which is out of date while the Node leads.
+func (n *Node) EdgeStats() EdgeStats { return n.edge.Stats() }
