@@ -164,11 +164,11 @@ func TestDeparturesFileIsBounded(t *testing.T) {
 	d := newDepartures(file)
 	now := time.Now()
 	d.connected("_.here.S", time.Time{})
-	for i := range 3 * maxDepartures {
+	for i := range maxDepartures + 10_000 {
 		pid := fmt.Sprintf("_.%d.S", i)
 		d.connected(pid, time.Time{})
 		d.ended(pid, now)
-		if i%1000 == 0 {
+		if i%5000 == 0 {
 			d.write(now)
 		}
 	}
