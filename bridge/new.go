@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
 	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
@@ -18,6 +20,7 @@ import (
 	"chatbridge/mapping"
 	"chatbridge/mapping/engine"
 	"chatbridge/mapping/lookup"
+	"chatbridge/socketio"
 )
 
 // Options is what a Daemon is given beside its configuration.
@@ -159,12 +162,23 @@ func messageNames(cfg *configs.Config) pipeline.Names {
 	return pipeline.RowIDs
 }
 
-// leftUpstreamSince is gateway.LeftUpstreamSince, of no client where there is no gateway.
+// leftUpstreamSince is since when a client may lack what ChatEngine sent, by its private
+// id: as the gateway knows it, else the earliest it can have been. The zero time of a client
+// that was not there, as far as its id tells.
 func (d *Daemon) leftUpstreamSince(pid string) time.Time {
-	if d.gateway == nil {
-		return time.Time{}
+	since := gateway.UpstreamSince(pid)
+	if d.gateway != nil {
+		if since = d.gateway.LeftUpstreamSince(pid); since.IsZero() && pid != "" && socketio.SessionBegan(pid).IsZero() {
+			return gateway.Unknown // an id of ChatEngine's own
+		}
 	}
-	return d.gateway.LeftUpstreamSince(pid)
+	if since.Equal(gateway.Unknown) && gateway.OfUpstream(pid) {
+		// It cannot have been cut before it first came there.
+		if o, err := hub.ParseOffset(gateway.Since(nil, pid)); err == nil && !o.Commit.IsZero() {
+			return o.Commit
+		}
+	}
+	return since
 }
 
 // serviceKey is the key of the Supabase project, which a reload replaces.

@@ -67,7 +67,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		Client:    &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)},
 		principal: p, session: s.sessionOf(p, shown.Token),
 	}
-	c.owed = string(hub.AppendOffset(nil, s.hub.OwedFrom(claimed(h.PID, h.Offset), s.began(h.PID), c.Owed)))
+	c.owed = string(hub.AppendOffset(nil, s.owedFrom(h.PID, h.Offset)))
 	if s.opts.NameByClient {
 		c.name(gateway.Since(h.Header, h.PID))
 	}
@@ -90,8 +90,36 @@ func (c *client) name(since string) {
 // whichever bridge it comes next.
 func tag(data any) string { c := data.(*client); return c.since + "." + c.owed }
 
+// owedFrom is hub.OwedFrom of who connects with this private id and offset. Where that is
+// no offset, since what came from ChatEngine has none, Commit alone tells since when the
+// client lacks something: began reads it.
+func (s *Server) owedFrom(pid, offset string) hub.Offset {
+	began := s.began(pid)
+	o := s.hub.OwedFrom(claimed(pid, offset), began, owedOf(pid))
+	if o.Position.IsZero() && o.Commit.IsZero() && !began.Equal(socketio.SessionBegan(pid)) {
+		o.Commit = began
+		if !began.After(gateway.Unknown) {
+			o.Commit = unknown
+		}
+	}
+	return o
+}
+
+// OwedSince returns since when a client lacks something that connects with this private id
+// and offset; zero if it lacks nothing, because it has no private id. Safe for concurrent
+// use.
+func (s *Server) OwedSince(pid, offset string) time.Time {
+	if pid == "" {
+		return time.Time{}
+	}
+	return s.owedFrom(pid, offset).Commit
+}
+
 // owedOf returns the last part of what tag made, "" for none.
 func owedOf(pid string) string {
+	if gateway.OfUpstream(pid) {
+		return ""
+	}
 	if parts := strings.Split(pid, "."); len(parts) == 4 {
 		return parts[3]
 	}
@@ -101,13 +129,26 @@ func owedOf(pid string) string {
 // began is when the session of a private id began; of one that was had at ChatEngine, whose
 // events say no offset, since when the client may lack something.
 func (s *Server) began(pid string) time.Time {
+	left := gateway.UpstreamSince
 	if s.opts.LeftUpstreamSince != nil {
-		if since := s.opts.LeftUpstreamSince(pid); !since.IsZero() {
-			return since
-		}
+		left = s.opts.LeftUpstreamSince
 	}
-	return socketio.SessionBegan(pid)
+	if since := left(pid); !since.IsZero() {
+		return since
+	}
+	began := socketio.SessionBegan(pid)
+	o, err := hub.ParseOffset(owedOf(pid))
+	switch {
+	case err != nil || !o.Position.IsZero() || o.Commit.Before(unknown) || !o.Commit.Before(began):
+		return began
+	case o.Commit.Equal(unknown):
+		return gateway.Unknown
+	}
+	return o.Commit // it had come from ChatEngine, and may have been cut before it had all
 }
+
+// unknown is gateway.Unknown as the Commit of an Offset, of which 0 is none.
+var unknown = gateway.Unknown.Add(time.Millisecond)
 
 // claimed is the offset that counts of those that came with a private id: what a page
 // received at ChatEngine is no part of it.

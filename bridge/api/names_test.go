@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +104,39 @@ func TestMessagesUnderTheNamesOfChatEngine(t *testing.T) {
 		if sinceOf(p.PID) != "" {
 			t.Errorf("of %s it makes the private id %s", forged, p.PID)
 		}
+	}
+}
+
+// TestOwedSinceItLeftChatEngine: the private id of a client that came from ChatEngine tells
+// since when it lacks something, however often it is cut, until it has received something.
+func TestOwedSinceItLeftChatEngine(t *testing.T) {
+	t.Parallel()
+	opts := api.Options{SocketIO: socketio.DefaultOptions(), Hub: hub.DefaultOptions(), ExpiryGrace: time.Minute, Logger: slog.New(slog.DiscardHandler)}
+	opts.SocketIO.Path = "/api/ws"
+	server, url := serve(t, opts, named{})
+	url = "ws" + strings.TrimPrefix(url, "http")
+	began := time.Now().Add(-time.Hour)
+	for pid, want := range map[string]time.Time{
+		"_.R.." + strconv.FormatInt(began.UnixMilli(), 36): gateway.UpstreamSince("_.R.." + strconv.FormatInt(began.UnixMilli(), 36)),
+		"_.R.": gateway.Unknown,
+	} {
+		for range 3 {
+			if got := server.OwedSince(pid, ""); got.After(want.Add(time.Second)) || got.Before(want.Add(-time.Second)) {
+				t.Errorf("%s: owed since %v, want %v", pid, got, want)
+			}
+			pid = join(t, url, "w/ana/1h", `,"pid":"`+pid+`"`).PID
+		}
+		at := time.Now().Truncate(time.Millisecond)
+		offset := string(hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: 7, Index: 1}, Commit: at}))
+		if got := server.OwedSince(pid, offset); !got.Equal(at) {
+			t.Errorf("with an offset: owed since %v, want %v", got, at)
+		}
+	}
+	if got := server.OwedSince("", ""); !got.IsZero() {
+		t.Errorf("a new client is owed since %v", got)
+	}
+	here := join(t, url, "w/ana/1h", "")
+	if got := server.OwedSince(here.PID, ""); time.Since(got) > time.Minute {
+		t.Errorf("one that was never there is owed since %v", got)
 	}
 }

@@ -69,7 +69,7 @@ type Options struct {
 	// see gateway.Since.
 	NameByClient bool
 	// LeftUpstreamSince tells since when a client may lack what ChatEngine sent, by its
-	// private id, see gateway.LeftUpstreamSince; nil without a gateway.
+	// private id, see gateway.LeftUpstreamSince; nil is gateway.UpstreamSince.
 	LeftUpstreamSince func(pid string) time.Time
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState

@@ -38,10 +38,17 @@ func IsCatchUp(h http.Header) bool { return handover.IsFeed(h) }
 func Since(h http.Header, pid string) string { return handover.SinceOfRequest(h, pid) }
 
 // LeftUpstreamSince returns from when on a client that comes with this private id may lack
-// what ChatEngine sent: somewhat before its last WebSocket to ChatEngine ended, or this
-// process began; the zero time of an id that is none of ChatEngine's. The id may be
-// invented.
+// what ChatEngine sent: somewhat before its last WebSocket to ChatEngine ended; where that
+// is not known, what UpstreamSince says. The id may be invented.
 func (g *Gateway) LeftUpstreamSince(pid string) time.Time { return g.handovers.LeftSince(pid) }
+
+// UpstreamSince returns from when on a client with this private id may lack what ChatEngine
+// sent, as the id alone tells: somewhat before its last WebSocket to ChatEngine began, or
+// Unknown; the zero time of an id that no gateway gave. The id may be invented.
+func UpstreamSince(pid string) time.Time { return handover.Earliest(pid) }
+
+// Unknown stands for a time of which nothing is known: it is before all that there was.
+var Unknown = handover.Unknown
 
 // OfUpstream reports whether a client was given its private id at ChatEngine: an
 // offset that it says it received tells nothing of what it has received there.
@@ -99,7 +106,7 @@ func New(o Options) (*Gateway, error) {
 	g.handovers = handover.New(handover.Options{
 		Path: o.Path, Bridge: o.Local, Logger: o.Logger, Fresh: o.Fresh,
 		CatchUp: o.CatchUp, CatchUpWait: o.CatchUpWait, CatchUpLate: o.CatchUpLate,
-		Since: o.Since,
+		Since: o.Since, OwedSince: o.OwedSince, DeparturesFile: o.DeparturesFile,
 	})
 	return g, nil
 }

@@ -86,10 +86,18 @@ type Options struct {
 	// Local, and those without a body that ChatEngine failed.
 	Rest Rest
 
-	// Since tells how far the bridge has read: letters, digits and - alone. Clients
-	// bring along what it was when they first came to ChatEngine, see Since. Nil:
-	// they bring nothing.
+	// Since tells how far the bridge has read: letters, digits and - alone, or nothing.
+	// Clients bring along what it was when they first came to ChatEngine, see Since. Nil:
+	// they get no private id, so that they bring nothing, and nobody knows when they left.
 	Since func() string
+	// OwedSince tells since when a client lacks something that connects with this private
+	// id and offset, zero if it lacks nothing; it is asked while they connect, from many
+	// goroutines. Nil: as LeftUpstreamSince has it.
+	OwedSince func(pid, offset string) time.Time
+	// DeparturesFile keeps over a restart when clients of ChatEngine were cut, see
+	// LeftUpstreamSince. It is replaced; what it lacks makes clients be caught up on more
+	// than they missed. Empty: nowhere.
+	DeparturesFile string
 
 	// Webhooks are kept while ChatEngine is away, and where it fails one.
 	Webhooks Webhooks

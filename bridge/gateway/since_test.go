@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"testing"
+	"time"
 
 	"chatbridge/bridge/gateway"
 )
@@ -34,7 +35,7 @@ func TestClientsBringTheirSince(t *testing.T) {
 		send(t, engine, answer)
 		got := receive(t, client, 1)[0]
 		client.Close()
-		if m := regexp.MustCompile(`^40\{"sid":"e","pid":"(_\.[A-Z0-9]+\.(\w+))"\}$`).FindStringSubmatch(got); m != nil && m[2] == since {
+		if m := regexp.MustCompile(`^40\{"sid":"e","pid":"(_\.[A-Z0-9]+\.(\w+)\.[0-9a-z]+)"\}$`).FindStringSubmatch(got); m != nil && m[2] == since {
 			return m[1]
 		}
 		return got
@@ -52,5 +53,48 @@ func TestClientsBringTheirSince(t *testing.T) {
 	}
 	if own := pid(`40{"token":"t"}`, `40{"sid":"e","pid":"own"}`, "0FF"); own != `40{"sid":"e","pid":"own"}` {
 		t.Errorf("ChatEngine's own became %s", own)
+	}
+}
+
+// TestCutBeforeItWasCaughtUp: a client that is cut before it has been sent what it came for
+// lacks it the next time too, as far as this gateway and any other can tell; one that has
+// been sent it lacks what comes after.
+func TestCutBeforeItWasCaughtUp(t *testing.T) {
+	t.Parallel()
+	left := time.Now().Add(-time.Hour)
+	p := newPair(t, func(o *gateway.Options) {
+		o.Since = func() string { return "" }
+		o.OwedSince = func(pid, offset string) time.Time {
+			if pid != "p" || offset != "o" {
+				return time.Time{}
+			}
+			return left
+		}
+	})
+	pids := regexp.MustCompile(`"pid":"(_\.[A-Z0-9]+\.\.[0-9a-z]+)"`)
+	for _, cut := range []bool{true, false} {
+		p.bridge.mute.Store(cut)
+		client := p.connect(t)
+		engine := next(t, "connection to ChatEngine", p.engine.conns)
+		send(t, client, connectPacket)
+		bridge := next(t, "connection to the bridge", p.bridge.conns)
+		send(t, engine, `40{"sid":"e"}`)
+		p.bridge.send(t, bridge, `40{"sid":"b"}`)
+		m := pids.FindStringSubmatch(receive(t, client, 1)[0])
+		if m == nil {
+			t.Fatal("it got no private id")
+		}
+		if cut {
+			client.Close()
+			awaitFor(t, "its end", func() bool { return p.Stats().CatchUps["gone"] == 1 })
+		} else {
+			awaitFor(t, "the end of the hand-over", func() bool { return p.Stats().CatchUps["done"] == 1 })
+		}
+		if since := p.LeftUpstreamSince(m[1]); since.Before(left) != cut || since.Before(left.Add(-2*time.Minute)) {
+			t.Errorf("cut: %t: this gateway says %v, it had left at %v", cut, since, left)
+		}
+		if since := gateway.UpstreamSince(m[1]); !since.Before(left) || since.Before(left.Add(-2*time.Minute)) {
+			t.Errorf("cut: %t: another gateway says %v, it had left at %v", cut, since, left)
+		}
 	}
 }

@@ -70,6 +70,9 @@ const maxGaps = 16
 // Gaps of the same conversation that are still to be sent become one. mu must be
 // held.
 func (h *Hub) noteGap(c *Client, g gap) {
+	if !g.since.After(time.Unix(0, 0)) {
+		g.since = time.Time{} // not known
+	}
 	for i := range c.gaps {
 		if p := &c.gaps[i]; p.conversation == g.conversation || p.conversation == "" {
 			p.merge(g)

@@ -196,16 +196,73 @@ var gateway = []Mutant{
 	{
 		Name: "gateway: a client of ChatEngine lacks nothing from before its end was noticed", Why: "what was sent to a dead connection is gone in silence",
 		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
-		Old: `return at.Add(-unnoticed)`, New: `return at`,
+		Old: `if t = t.Add(-unnoticed); t.Before(Unknown) {`, New: `if t.Before(Unknown) {`,
 	},
 	{
 		Name: "gateway: a client of ChatEngine's that another process had lacks nothing", Why: "after a restart of the bridge its absence is gone in silence",
 		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
-		Old: `case !known && !OfEngine(pid):`, New: `case !known:`,
+		Old: `return earliest(pid, now)`, New: `return time.Time{}`,
 	},
 	{
 		Name: "gateway: the end of a client's connection to ChatEngine is not noted", Why: "it is caught up since just before it comes back",
 		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
-		Old: "	d.left[pid] = now\n", New: "",
+		Old: `	d.leave(pid, left)
+	d.note(markLeft`, New: `	d.note(markLeft`,
+	},
+	{
+		Name: "gateway: a client that was cut before it had what it missed is owed nothing", Why: "a second cut within seconds loses hours in silence",
+		File: "bridge/gateway/handover/departures.go", Package: "bridge/gateway/handover", Tests: []string{"TestDepartures"},
+		Old: `	if !c.owed.IsZero() && c.owed.Before(now) {
+		left = c.owed
+	}
+`, New: "",
+	},
+	{
+		Name: "gateway: a hand-over forgets what its client came to be sent", Why: "a second cut within seconds loses hours in silence",
+		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestCutBeforeItWasCaughtUp"},
+		Old: `		h.owed = h.service.owedSince(packet)
+`, New: "",
+	},
+	{
+		Name: "gateway: a client that has been caught up is owed the same again", Why: "each reconnection is caught up on more",
+		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestCutBeforeItWasCaughtUp"},
+		Old: `if o == Done || o == Late {`, New: `if o == Late {`,
+	},
+	{
+		Name: "api: a client from ChatEngine that is cut at the bridge lacks nothing of before", Why: "cut before it had all, it is new to the next bridge",
+		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestOwedSinceItLeftChatEngine"},
+		Old: `		o.Commit = began
+		if !began`, New: `		if !began`,
+	},
+	{
+		Name: "gateway: when clients left is not read after a restart", Why: "each page is caught up on all since it was opened, or on too little",
+		File: "bridge/gateway/handover/departurefile.go", Package: "bridge/gateway/handover", Tests: []string{"TestDeparturesOutliveARestart"},
+		Old: `stamp, err := d.read(file.path)`, New: `stamp, err := time.Time{}, error(nil)`,
+	},
+	{
+		Name: "gateway: a client that was there at the end of the process is forgotten", Why: "what it missed after a crash is not that since the crash",
+		File: "bridge/gateway/handover/departurefile.go", Package: "bridge/gateway/handover", Tests: []string{"TestDeparturesOutliveARestart"},
+		Old: `			d.leave(pid, stamp)
+`, New: `			delete(d.clients, pid)
+`,
+	},
+	{
+		Name: "gateway: the file goes on behind a damaged line", Why: "a departure that was lost is taken for a connection that lasted until the last stamp",
+		File: "bridge/gateway/handover/departurefile.go", Package: "bridge/gateway/handover", Tests: []string{"TestDeparturesOfADamagedFile"},
+		Old: `			return stamp, errors.New("a line is damaged")
+`, New: `			if err != nil {
+				return stamp, err
+			}
+			file := d.file
+			file.log.Warn("a line is damaged")
+`,
+	},
+	{
+		Name: "gateway: a failed write is not made up for", Why: "the file lacks departures, and has later stamps",
+		File: "bridge/gateway/handover/departurefile.go", Package: "bridge/gateway/handover", Tests: []string{"TestDeparturesFileThatCannotBeWritten"},
+		Old: `	if err != nil {
+		f.close()
+`, New: `	if err != nil {
+`,
 	},
 }

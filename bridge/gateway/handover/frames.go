@@ -73,13 +73,17 @@ func (h *Handover) pass(f frame.Frame) bool {
 		return true
 	}
 	raw, accepts := f.Raw, isConnect(f.Payload) && h.acceptedAt.IsZero()
-	if accepts && h.since != "" {
-		p, pid := withSince(f.Payload, h.since)
+	if accepts && h.service.opts.Since != nil {
+		began := h.owed
+		if began.IsZero() {
+			began = time.Now()
+		}
+		p, pid := withSince(f.Payload, h.since, began)
 		if p != nil {
 			raw = frame.AppendText(nil, p)
 		}
 		h.pid = pid
-		h.service.departures.connected(pid)
+		h.service.departures.connected(pid, h.owed)
 	}
 	if h.batch.writeAfter(raw) != nil {
 		return false

@@ -43,6 +43,7 @@ type Handover struct {
 	acceptedAt  time.Time // when ChatEngine accepted the client; zero before
 	since       string    // the client's, "" for none
 	pid         string    // that it got with ChatEngine's CONNECT, "" for none
+	owed        time.Time // since when it lacks what the bridge is to send it; zero for nothing
 	progress    progress
 	buffer      buffer
 	early       []byte // the bridge's frames, until ChatEngine has accepted the client
@@ -107,6 +108,7 @@ func (h *Handover) connect(packet []byte) {
 		if h.since = sinceOf(packet); h.since == "" {
 			h.since = since()
 		}
+		h.owed = h.service.owedSince(packet)
 	}
 	h.feed.start(packet, h.since)
 	h.step(now)
@@ -232,6 +234,9 @@ func (h *Handover) endLocked(o Outcome) {
 	h.phase = ended
 	h.timer.Stop()
 	h.feed.end()
+	if o == Done || o == Late {
+		h.service.departures.caughtUp(h.pid)
+	}
 	switch o {
 	case Done:
 		h.writeUnsent(time.Now().Add(-h.service.opts.CatchUp))

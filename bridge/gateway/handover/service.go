@@ -7,10 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// Options configure a Service. All but Since and
+// Options configure a Service. All but Since, OwedSince, DeparturesFile and
 // Logger are needed.
 type Options struct {
 	// Path is the Socket.IO path, without a trailing slash.
@@ -24,7 +25,12 @@ type Options struct {
 	// Since, unless nil, tells how far the bridge has read, as one part of a private
 	// id: see since.go.
 	Since func() string
-	// Logger gets the errors of the bridge's HTTP server.
+	// OwedSince returns since when a client lacks something that connects with this private
+	// id and offset, zero if it lacks nothing. Nil: as LeftSince has it.
+	OwedSince func(pid, offset string) time.Time
+	// DeparturesFile keeps over a restart when clients were cut; empty for nowhere.
+	DeparturesFile string
+	// Logger gets the errors of the bridge's HTTP server and of DeparturesFile.
 	Logger *slog.Logger
 }
 
@@ -39,17 +45,36 @@ type Service struct {
 
 // New returns a Service. Its hand-overs reach the bridge while Run runs.
 func New(o Options) *Service {
-	return &Service{opts: o, bridge: newPipeListener(), departures: newDepartures()}
+	s := &Service{opts: o, bridge: newPipeListener()}
+	var file *departureFile
+	if o.DeparturesFile != "" {
+		file = &departureFile{path: o.DeparturesFile, log: o.Logger}
+	}
+	s.departures = newDepartures(file)
+	if s.opts.OwedSince == nil {
+		s.opts.OwedSince = func(pid, _ string) time.Time { return s.LeftSince(pid) }
+	}
+	return s
 }
 
 // LeftSince returns from when on a client with this private id may lack what ChatEngine
-// sent: somewhat before its last connection to it ended. Of an id that looks like one of
-// ChatEngine's and is not known it is from before this process began; the zero time of any
-// other id. It comes from the client, and may be invented.
+// sent: somewhat before its last connection to it ended. Of an id that a gateway gave and
+// this one does not know it is what Earliest says; the zero time of any other id. It comes
+// from the client, and may be invented.
 func (s *Service) LeftSince(pid string) time.Time { return s.departures.since(pid, time.Now()) }
 
+// owedSince is since when the client of a CONNECT packet lacks something.
+func (s *Service) owedSince(packet []byte) time.Time {
+	pid, _ := member(packet, "pid")
+	offset, _ := member(packet, "offset")
+	if len(pid) == 0 {
+		return time.Time{}
+	}
+	return s.opts.OwedSince(text(pid), text(offset))
+}
+
 // Run serves Options.Bridge to the hand-overs until ctx ends, and returns ctx's
-// error then.
+// error then. Connections should have ended by then, so that it is known when.
 func (s *Service) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           s.opts.Bridge,
@@ -59,6 +84,11 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
+	keeping, end := context.WithCancel(ctx)
+	var kept sync.WaitGroup
+	kept.Go(func() { s.departures.run(keeping) })
+	defer kept.Wait()
+	defer end()
 	if err := server.Serve(s.bridge); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"crypto/rand"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"chatbridge/internal/jsonscan"
 )
@@ -17,7 +19,12 @@ import (
 // it gives, the hand-over into ChatEngine's CONNECT, where ChatEngine gives none:
 //
 //	the bridge: <when it began>.<random>.<Since>.<from where it is owed all, see bridge/hub>
-//	ChatEngine: _.<random>.<Since>
+//	ChatEngine: _.<random>.<Since>.<since when it lacks what it is sent, see below>
+//
+// The last part is when the connection to ChatEngine began, or earlier by what the page
+// missed and is sent during the hand-over. A gateway that does not know when a connection
+// ended (it lost its file, has forgotten it, or it is another one) goes by that: the page
+// cannot have been cut earlier. It is in milliseconds since 1970, to the base 36.
 
 // SinceHeader has the Since of a feed's client, for which it may have begun just
 // now. It counts only with Header.
@@ -52,9 +59,10 @@ func sinceOf(packet []byte) string {
 	return SinceOf(text(pid))
 }
 
-// withSince returns ChatEngine's CONNECT packet with a private id of that Since, and the
-// id; the packet is nil where it has one of ChatEngine's own.
-func withSince(packet []byte, since string) (out []byte, pid string) {
+// withSince returns ChatEngine's CONNECT packet with a private id of that Since and of
+// since when the client lacks something, and the id; the packet is nil where it has one
+// of ChatEngine's own.
+func withSince(packet []byte, since string, owed time.Time) (out []byte, pid string) {
 	end := bytes.LastIndexByte(packet, '}')
 	if _, ok := member(packet, "sid"); !ok || end < 0 {
 		return nil, ""
@@ -62,7 +70,7 @@ func withSince(packet []byte, since string) (out []byte, pid string) {
 	if own, ok := member(packet, "pid"); ok {
 		return nil, text(own)
 	}
-	pid = engine + rand.Text() + "." + since
+	pid = engine + rand.Text() + "." + since + "." + strconv.FormatInt(max(owed.UnixMilli(), 0), 36)
 	out = append(out, packet[:end]...)
 	out = append(out, `,"pid":`...)
 	out = jsonscan.AppendString(out, []byte(pid))

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSinceOfPrivateIDs: a Since is the third part of a private id, and nothing else is.
@@ -39,14 +40,14 @@ func TestSinceOfPrivateIDs(t *testing.T) {
 // TestConnectPacketsWithSince: ChatEngine's CONNECT gets a private id where it has none.
 func TestConnectPacketsWithSince(t *testing.T) {
 	for packet, want := range map[string]string{
-		`40{"sid":"e"}`:           `40{"sid":"e","pid":"_.*.0AF"}`,
-		`40{"sid":"e" } `:         `40{"sid":"e" ,"pid":"_.*.0AF"} `,
+		`40{"sid":"e"}`:           `40{"sid":"e","pid":"_.*.0AF.2s"}`,
+		`40{"sid":"e" } `:         `40{"sid":"e" ,"pid":"_.*.0AF.2s"} `,
 		`40{"sid":"e","pid":"p"}`: "",
 		`40{}`:                    "",
 		`40`:                      "",
 		`40{"sid"`:                "",
 	} {
-		out, pid := withSince([]byte(packet), "0AF")
+		out, pid := withSince([]byte(packet), "0AF", time.UnixMilli(100))
 		if !strings.Contains(packet+string(out), `"`+pid+`"`) && pid != "" {
 			t.Errorf("%s: the private id is told as %q", packet, pid)
 		}
