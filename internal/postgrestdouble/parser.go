@@ -7,14 +7,15 @@ type parser struct{ s string }
 
 // name reads a name, quoted or up to one of the stops.
 func (p *parser) name(stops string) string {
+	out := ""
 	if strings.HasPrefix(p.s, `"`) {
-		return p.quoted()
+		out = p.quoted() // a place inside of it may follow
 	}
 	i := strings.IndexAny(p.s, stops)
 	if i < 0 {
 		i = len(p.s)
 	}
-	out := p.s[:i]
+	out += p.s[:i]
 	p.s = p.s[i:]
 	return out
 }

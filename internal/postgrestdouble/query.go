@@ -1,6 +1,7 @@
 package postgrestdouble
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -31,7 +32,11 @@ func parseQuery(v url.Values) (*query, error) {
 	for name := range v {
 		names = append(names, name)
 	}
+	// Of filters of what is embedded nothing is known where it cannot be embedded.
 	slices.Sort(names)
+	if i := slices.Index(names, "select"); i > 0 {
+		names = append([]string{"select"}, slices.Delete(names, i, i+1)...)
+	}
 	for _, name := range names {
 		for _, value := range v[name] {
 			if err := q.param(name, value); err != nil {
@@ -65,7 +70,8 @@ func (q *query) param(name, value string) error {
 		q.conds = append(q.conds, cond)
 	default:
 		var cond string
-		cond, err = condition(strings.Trim(name, `"`), value)
+		p := parser{s: name}
+		cond, err = condition(p.name(""), value)
 		q.conds = append(q.conds, cond)
 	}
 	return err
@@ -124,33 +130,61 @@ func selectColumns(s string) (string, error) {
 	p := parser{s: s}
 	var out []string
 	for {
-		item := p.name(",")
-		if item == "" {
-			return "", badRequest("failed to parse select %q", s)
+		alias, item := "", p.name(":,(")
+		if strings.HasPrefix(p.s, ":") && !strings.HasPrefix(p.s, "::") {
+			p.s = p.s[1:]
+			alias, item = item, p.name(":,(")
+		}
+		cast := ""
+		if rest, ok := strings.CutPrefix(p.s, "::"); ok {
+			p.s = rest
+			cast = p.name(",")
 		}
 		switch {
+		case strings.HasPrefix(p.s, "("): // the double embeds nothing, as if there were no foreign keys
+			table, _, _ := strings.Cut(item, "!")
+			return "", &apiError{
+				status: http.StatusBadRequest, Code: "PGRST200",
+				Message: fmt.Sprintf("Could not find a relationship with '%s' in the schema cache", table),
+			}
+		case item == "":
+			return "", badRequest("failed to parse select %q", s)
 		case item == "*":
 			out = append(out, "*")
 		default:
-			alias, col, ok := strings.Cut(item, ":")
-			if !ok || strings.HasPrefix(col, ":") {
-				alias, col = "", item
+			expr := column(item)
+			if cast != "" {
+				expr += "::" + name(cast)
 			}
-			col, cast, hasCast := strings.Cut(col, "::")
-			expr := name(col)
-			if hasCast {
-				expr += "::" + name(cast) + " as " + name(col)
-			}
-			if alias != "" {
-				expr = name(col) + " as " + name(alias)
-			}
-			out = append(out, expr)
+			out = append(out, expr+" as "+name(cmp.Or(alias, item)))
 		}
 		if p.s == "" {
 			return strings.Join(out, ", "), nil
 		}
+		if p.s[0] != ',' {
+			return "", badRequest("failed to parse select %q", s)
+		}
 		p.s = p.s[1:]
 	}
+}
+
+// column is a column, or the text or JSON at a place inside one: a->b->>0.
+func column(s string) string {
+	first, rest, ok := strings.Cut(s, "->")
+	out := name(first)
+	for ok {
+		arrow := "->"
+		if strings.HasPrefix(rest, ">") {
+			arrow, rest = "->>", rest[1:]
+		}
+		var step string
+		step, rest, ok = strings.Cut(rest, "->")
+		if strings.Trim(step, "0123456789") != "" {
+			step = sqlquote.Literal(step)
+		}
+		out += arrow + step
+	}
+	return "(" + out + ")"
 }
 
 func orderBy(s string) (string, error) {
@@ -190,7 +224,7 @@ var operators = map[string]string{
 }
 
 // condition reads op.value for a column.
-func condition(column, value string) (string, error) {
+func condition(of, value string) (string, error) {
 	not := ""
 	if v, ok := strings.CutPrefix(value, "not."); ok {
 		not, value = "not ", v
@@ -215,18 +249,18 @@ func condition(column, value string) (string, error) {
 		for i := range items {
 			items[i] = sqlquote.Literal(items[i])
 		}
-		return "(" + not + name(column) + " in (" + strings.Join(items, ", ") + "))", nil
+		return "(" + not + column(of) + " in (" + strings.Join(items, ", ") + "))", nil
 	case op == "is":
 		switch strings.ToLower(value) {
 		case "null", "true", "false", "unknown":
-			return "(" + not + name(column) + " is " + value + ")", nil
+			return "(" + not + column(of) + " is " + value + ")", nil
 		}
 		return "", badRequest("failed to parse is.%s", value)
 	case operators[op] != "":
 		if op == "like" || op == "ilike" {
 			value = strings.ReplaceAll(value, "*", "%")
 		}
-		return "(" + not + name(column) + " " + operators[op] + " " + sqlquote.Literal(value) + ")", nil
+		return "(" + not + column(of) + " " + operators[op] + " " + sqlquote.Literal(value) + ")", nil
 	}
 	return "", badRequest("failed to parse filter (%s.%s)", op, value)
 }

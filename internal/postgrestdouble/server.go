@@ -74,6 +74,9 @@ func (s *Server) Requests() []string {
 	return append([]string(nil), s.requests...)
 }
 
+// maxAddress is how long an address gateways take, in bytes.
+const maxAddress = 8 << 10
+
 // apiError is PostgREST's error body.
 type apiError struct {
 	status  int
@@ -95,6 +98,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(s.status)
 		_, _ = w.Write([]byte(s.body))
+		return
+	}
+	if len(r.URL.RequestURI()) > maxAddress {
+		http.Error(w, "URI Too Long", http.StatusRequestURITooLong)
 		return
 	}
 	err := s.answer(w, r)

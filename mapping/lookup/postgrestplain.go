@@ -150,9 +150,14 @@ func in(t mapping.Table, slot int, rows []engine.RowKey) url.Values {
 func oneOf(values []string) string {
 	quoted := make([]string, len(values))
 	for i, k := range values {
-		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(k) + `"`
+		quoted[i] = quoteText(k)
 	}
 	return "in.(" + strings.Join(quoted, ",") + ")"
+}
+
+// quoteText quotes a value inside a list or a condition.
+func quoteText(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // hasWorkspace is false for a table whose column of the workspace, which the
