@@ -3,7 +3,11 @@ package postgrestdouble
 import "strings"
 
 // parser reads the nested notation of and=(…) and or=(…).
-type parser struct{ s string }
+type parser struct {
+	s string
+	// table qualifies columns.
+	table string
+}
 
 // name reads a name, quoted or up to one of the stops.
 func (p *parser) name(stops string) string {
@@ -104,7 +108,7 @@ func (p *parser) logic() (string, error) {
 		if _, err := p.list(); err != nil {
 			return "", err
 		}
-		return condition(column, op+start[:len(start)-len(p.s)])
+		return condition(p.table, column, op+start[:len(start)-len(p.s)])
 	}
-	return condition(column, op+p.name(",)"))
+	return condition(p.table, column, op+p.name(",)"))
 }

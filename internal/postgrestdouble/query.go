@@ -16,6 +16,7 @@ import (
 
 // query is what a request's query string asks for.
 type query struct {
+	table         string // qualifies columns
 	columns       string
 	conds         []string
 	order         string
@@ -26,8 +27,8 @@ func badRequest(format string, args ...any) error {
 	return &apiError{status: http.StatusBadRequest, Code: "PGRST100", Message: fmt.Sprintf(format, args...)}
 }
 
-func parseQuery(v url.Values) (*query, error) {
-	q := &query{columns: "*", limit: -1}
+func parseQuery(table string, v url.Values) (*query, error) {
+	q := &query{table: table, columns: "*", limit: -1}
 	names := make([]string, 0, len(v))
 	for name := range v {
 		names = append(names, name)
@@ -53,17 +54,17 @@ func (q *query) param(name, value string) error {
 	case "apikey":
 	case "select":
 		if value != "" {
-			q.columns, err = selectColumns(value)
+			q.columns, err = selectColumns(q.table, value)
 		}
 	case "order":
-		q.order, err = orderBy(value)
+		q.order, err = orderBy(q.table, value)
 	case "limit":
 		q.limit, err = number(value)
 	case "offset":
 		q.offset, err = number(value)
 	case "and", "or", "not.and", "not.or":
 		var cond string
-		p := parser{s: name + value}
+		p := parser{s: name + value, table: q.table}
 		if cond, err = p.logic(); err == nil && p.s != "" {
 			err = badRequest("unexpected %q", p.s)
 		}
@@ -71,7 +72,7 @@ func (q *query) param(name, value string) error {
 	default:
 		var cond string
 		p := parser{s: name}
-		cond, err = condition(p.name(""), value)
+		cond, err = condition(q.table, p.name(""), value)
 		q.conds = append(q.conds, cond)
 	}
 	return err
@@ -126,7 +127,7 @@ func (q *query) sql(table string) string {
 func name(s string) string { return pgx.Identifier{s}.Sanitize() }
 
 // selectColumns reads a list of columns, with alias:column and column::cast.
-func selectColumns(s string) (string, error) {
+func selectColumns(table, s string) (string, error) {
 	p := parser{s: s}
 	var out []string
 	for {
@@ -152,7 +153,7 @@ func selectColumns(s string) (string, error) {
 		case item == "*":
 			out = append(out, "*")
 		default:
-			expr := column(item)
+			expr := column(table, item)
 			if cast != "" {
 				expr += "::" + name(cast)
 			}
@@ -169,9 +170,9 @@ func selectColumns(s string) (string, error) {
 }
 
 // column is a column, or the text or JSON at a place inside one: a->b->>0.
-func column(s string) string {
+func column(table, s string) string {
 	first, rest, ok := strings.Cut(s, "->")
-	out := name(first)
+	out := table + "." + name(first)
 	for ok {
 		arrow := "->"
 		if strings.HasPrefix(rest, ">") {
@@ -187,7 +188,7 @@ func column(s string) string {
 	return "(" + out + ")"
 }
 
-func orderBy(s string) (string, error) {
+func orderBy(table, s string) (string, error) {
 	p := parser{s: s}
 	var out []string
 	for {
@@ -195,7 +196,7 @@ func orderBy(s string) (string, error) {
 		if col == "" {
 			return "", badRequest("failed to parse order %q", s)
 		}
-		term := name(col)
+		term := column(table, col)
 		for strings.HasPrefix(p.s, ".") {
 			p.s = p.s[1:]
 			switch word := p.name(".,"); word {
@@ -224,7 +225,7 @@ var operators = map[string]string{
 }
 
 // condition reads op.value for a column.
-func condition(of, value string) (string, error) {
+func condition(table, of, value string) (string, error) {
 	not := ""
 	if v, ok := strings.CutPrefix(value, "not."); ok {
 		not, value = "not ", v
@@ -249,18 +250,18 @@ func condition(of, value string) (string, error) {
 		for i := range items {
 			items[i] = sqlquote.Literal(items[i])
 		}
-		return "(" + not + column(of) + " in (" + strings.Join(items, ", ") + "))", nil
+		return "(" + not + column(table, of) + " in (" + strings.Join(items, ", ") + "))", nil
 	case op == "is":
 		switch strings.ToLower(value) {
 		case "null", "true", "false", "unknown":
-			return "(" + not + column(of) + " is " + value + ")", nil
+			return "(" + not + column(table, of) + " is " + value + ")", nil
 		}
 		return "", badRequest("failed to parse is.%s", value)
 	case operators[op] != "":
 		if op == "like" || op == "ilike" {
 			value = strings.ReplaceAll(value, "*", "%")
 		}
-		return "(" + not + column(of) + " " + operators[op] + " " + sqlquote.Literal(value) + ")", nil
+		return "(" + not + column(table, of) + " " + operators[op] + " " + sqlquote.Literal(value) + ")", nil
 	}
 	return "", badRequest("failed to parse filter (%s.%s)", op, value)
 }

@@ -155,7 +155,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) error {
 	if err := exists(r.Context(), tx, schema, table); err != nil {
 		return err
 	}
-	q, err := parseQuery(r.URL.Query())
+	qualified := pgx.Identifier{schema, table}.Sanitize()
+	q, err := parseQuery(qualified, r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) error {
 	if q.limit < 0 || q.limit > s.opts.MaxRows {
 		q.limit = s.opts.MaxRows
 	}
-	return s.read(w, r, tx, pgx.Identifier{schema, table}.Sanitize(), q)
+	return s.read(w, r, tx, qualified, q)
 }
 
 func (s *Server) read(w http.ResponseWriter, r *http.Request, tx pgx.Tx, table string, q *query) error {

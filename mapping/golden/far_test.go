@@ -50,6 +50,10 @@ var unreadable = map[string]error{
 // the rows yet that point to it.
 var unlike = []string{"chatwoot/attachments"}
 
+// overAConnection are cases that are read over a direct connection only: over PostgREST a
+// look-up in a table that is not there fails, so clients are told of a gap.
+var overAConnection = []string{"crm/lookup_table_gone"}
+
 // TestReadFromTheTables: what a client is sent of the tables is what the stream makes of
 // the same rows, byte for byte. The rows are those that the golden cases leave behind;
 // they are deleted and inserted again for the stream. -all compares those of all cases.
@@ -141,6 +145,9 @@ func readCase(t *testing.T, p *pipelinetest.Pipeline, preset, name string) (mess
 	}
 	asks := asksOf(t, pool, spec)
 	messages, conversations = readAll(t, far.New(pool, spec, far.DefaultOptions()), asks, preset, made)
+	if slices.Contains(overAConnection, name) {
+		return messages, conversations
+	}
 	if m, c := readAll(t, overPostgREST(t, p.URL, spec), asks, preset, made); m != messages || c != conversations {
 		t.Errorf("over PostgREST %d messages and %d conversations are read, over a connection %d and %d", m, c, messages, conversations)
 	}

@@ -32,6 +32,8 @@ const (
 	// scans is how many messages are looked through at most, for each conversation that
 	// is asked for, to find those that have new messages.
 	scans = 4
+	// apart is of how many conversations the newest messages are asked for one by one.
+	apart = 50
 	// excluded is how many conversations, of which messages were seen, a page of others
 	// leaves out at most: their keys are in the address.
 	excluded = 50
@@ -169,28 +171,37 @@ func (p *RESTPast) AllMessages(ctx context.Context, workspace string, since, unt
 }
 
 // Newest is as that of Past: one request for each conversation, several at a time, so
-// that each is a step into an index.
+// that each is a step into an index. Of more than apart conversations it takes the newest
+// messages of many at once.
 func (p *RESTPast) Newest(ctx context.Context, workspace string, conversations []string, each, limit int) (keys []PastKey, err error) {
 	err = p.once(ctx, func(ctx context.Context) error {
+		var ids []engine.RowKey
+		for _, c := range conversations {
+			if p.conversation.takes(c) {
+				ids = append(ids, engine.RowKey{Workspace: workspace, Key: c})
+			}
+		}
 		if !p.workspace.takes(workspace) {
 			return nil
 		}
-		q := reading{past: p, page: each}
+		q, groups := reading{past: p, page: each}, slices.Collect(slices.Chunk(ids, 1))
+		if len(ids) > apart {
+			q.page, groups = 0, chunks(ids)
+		}
 		var mu sync.Mutex
 		var all []restRow
 		g, ctx := errgroup.WithContext(ctx)
 		g.SetLimit(atOnce)
-		for _, c := range conversations {
-			if !p.conversation.takes(c) {
-				continue
-			}
+		for _, group := range groups {
 			g.Go(func() error {
-				n := 0
-				return q.messages(ctx, workspace, []engine.RowKey{{Workspace: workspace, Key: c}}, nil, func(r restRow) bool {
-					mu.Lock()
-					defer mu.Unlock()
-					n, all = n+1, append(all, r)
-					return n < each
+				n, looked, of := 0, 0, map[string]int{}
+				return q.messages(ctx, workspace, group, nil, func(r restRow) bool {
+					if looked, of[r.of] = looked+1, of[r.of]+1; of[r.of] <= each {
+						mu.Lock()
+						defer mu.Unlock()
+						n, all = n+1, append(all, r)
+					}
+					return n < min(limit, each*len(group)) && looked < 2*limit
 				})
 			})
 		}

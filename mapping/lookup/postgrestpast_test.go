@@ -144,13 +144,29 @@ func TestRESTPastOfTexts(t *testing.T) {
 	url := pgtest.DB(t, realtimedouble.Roles, schemas.ChatEngine, `
 		insert into conversations (id, workspace_id, updated_at) values ('a"b\{},(.', 'w', '2026-01-01'), ('c', 'w', null);
 		insert into messages (id, workspace_id, conversation_id, created_at) values ('1', 'w', 'a"b\{},(.', '2026-01-02'), ('2', 'w', 'c', '2026-01-03'), ('3', 'w', 'c', null), ('4', 'w', 'c', 'infinity')`)
-	p, _ := restPast(t, url, "chatengine", "", postgrestdouble.Options{MaxRows: 1})
+	p, double := restPast(t, url, "chatengine", "", postgrestdouble.Options{MaxRows: 1})
 	keys, _, err := p.Messages(t.Context(), "w", []lookup.Since{{`a"b\{},(.`, day(1)}, {"c", day(1)}, {"\x00", day(1)}, {"\xff", day(1)}}, day(9), 9)
 	if err != nil || keysOf(keys) != "2 1" {
 		t.Errorf("%+v, %v", keys, err)
 	}
 	if keys, err := p.Newest(t.Context(), "w", []string{"c"}, 9, 9); err != nil || keysOf(keys) != "4 2" || !keys[0].At.IsZero() {
 		t.Errorf("newest: %+v, %v", keys, err)
+	}
+	// Ids that clients make up, each of which takes six times its length in an address.
+	of, names := []lookup.Since{{"c", day(1)}}, []string{"c"}
+	for i := range 60 {
+		names = append(names, strings.Repeat(`"`, 120)+fmt.Sprint(i))
+		of = append(of, lookup.Since{Conversation: names[i+1], At: day(1)})
+	}
+	if keys, _, err := p.Messages(t.Context(), "w", of, day(9), 9); err != nil || keysOf(keys) != "2" {
+		t.Errorf("of made-up conversations: %+v, %v", keys, err)
+	}
+	before := len(double.Requests())
+	if keys, err := p.Newest(t.Context(), "w", names, 1, 9); err != nil || keysOf(keys) != "4" {
+		t.Errorf("newest of many conversations: %+v, %v", keys, err)
+	}
+	if n := len(double.Requests()) - before; n > 30 {
+		t.Errorf("%d requests for the newest of many conversations", n)
 	}
 	if keys, _, err := p.Conversations(t.Context(), "w", day(2), 9); err != nil || keysOf(keys) != "c" {
 		t.Errorf("conversations: %+v, %v", keys, err)

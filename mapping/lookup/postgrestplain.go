@@ -100,21 +100,25 @@ func chunks(keys []engine.RowKey) [][]engine.RowKey {
 	var out [][]engine.RowKey
 	size, workspaces := 0, map[string]bool{}
 	for _, k := range keys {
-		long := len(k.Key)
+		key, workspace := addressBytes(k.Key), addressBytes(k.Workspace)
+		long := key
 		if !workspaces[k.Workspace] {
-			long += len(k.Workspace)
+			long += workspace
 		}
-		if n := len(out) - 1; n < 0 || len(out[n]) == most || size+3*long > bytes {
+		if n := len(out) - 1; n < 0 || len(out[n]) == most || size+long > bytes {
 			out, size = append(out, nil), 0
 			clear(workspaces)
-			long = len(k.Key) + len(k.Workspace)
+			long = key + workspace
 		}
 		workspaces[k.Workspace] = true
 		n := len(out) - 1
-		out[n], size = append(out[n], k), size+long+16
+		out[n], size = append(out[n], k), size+long
 	}
 	return out
 }
+
+// addressBytes is how long a value of a list is in an address, with its comma.
+func addressBytes(s string) int { return len(url.QueryEscape(quoteText(s) + ",")) }
 
 // byWorkspace cuts keys into chunks of one workspace each.
 func byWorkspace(keys []engine.RowKey) [][]engine.RowKey {
