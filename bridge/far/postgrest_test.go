@@ -41,11 +41,14 @@ func overPostgREST(t *testing.T, o postgrestdouble.Options, sql ...string) (*far
 // TestReadOverPostgREST: what is sent is what it is over a direct connection.
 func TestReadOverPostgREST(t *testing.T) {
 	t.Parallel()
-	r, _ := overPostgREST(t, postgrestdouble.Options{MaxRows: 2}, rows)
+	r, double := overPostgREST(t, postgrestdouble.Options{MaxRows: 2}, rows)
 	since := at(2, 1)
 	got, rest := read(t, r, &hub.FarAsk{Conversations: since, Of: map[string]time.Time{id("c1"): since, "no such": since, id("c9"): since}})
 	conversations := []string{"conversation c1 two Ana", "conversation c2 elsewhere Ana"}
 	same(t, "one conversation", got, append([]string{"message b2 one delivered", "message b3 two sent", "messageStatus b1 read", "messageStatus WA1 read"}, conversations...)...)
+	if n := len(double.Requests()); n > 40 {
+		t.Errorf("%d requests", n)
+	}
 	got, more := read(t, r, &hub.FarAsk{Conversations: since, Messages: since})
 	same(t, "all", got, append([]string{
 		"message b2 one delivered", "message b3 two sent", "message b4 elsewhere sent",
