@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -66,7 +65,8 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	find, err := newLookup(cfg, lookups, spec, key, warnings)
+	project := newRESTClients()
+	find, err := newLookup(cfg, lookups, spec, key, project, warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	tables, farOff, err := d.newFar(spec)
+	tables, farOff, err := d.newFar(spec, key, project)
 	if err != nil {
 		return nil, err
 	}
@@ -248,14 +248,14 @@ func (d *Daemon) newPool(size int) (*pgxpool.Pool, error) {
 
 // newLookup finds what rows lack: by SQL where there is a database, else by
 // the project's PostgREST; nil where there is neither.
-func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, w *ops.Warnings) (engine.Lookup, error) {
+func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, project *restClients, w *ops.Warnings) (engine.Lookup, error) {
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:
 		l := lookup.NewSQL(pool, spec, cfg.Lookup.Timeout)
 		l.Warn(w.Lookup)
 		return l, nil
 	case url != "":
-		return lookup.NewPostgREST(url, key.current, http.DefaultClient, spec, cfg.Lookup.Timeout)
+		return lookup.NewPostgREST(url, key.current, project.lookups, spec, cfg.Lookup.Timeout)
 	}
 	return nil, nil
 }

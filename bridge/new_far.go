@@ -1,21 +1,29 @@
 package bridge
 
 import (
+	"fmt"
+	"net/http"
+	"time"
+
 	"chatbridge/bridge/far"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/mapping"
 	"chatbridge/mapping/lookup"
+
+	"golang.org/x/time/rate"
 )
 
 // newFar returns what reads from the tables what clients missed that is older than the
-// log: over a pool of its own, so that the pipeline's look-ups never wait for it. Nil, and
-// why, where that is turned off, there is no direct connection to a database, or the
-// mapping has nothing to read by; of the last, one line is logged.
-func (d *Daemon) newFar(spec *mapping.Spec) (r *far.Reader, off string, err error) {
+// log: over a pool of its own, so that the pipeline's look-ups never wait for it; where
+// there is no direct connection to a database, over the project's PostgREST. Nil, and why,
+// where that is turned off or the mapping has nothing to read by; of the last, one line is
+// logged.
+func (d *Daemon) newFar(spec *mapping.Spec, key *serviceKey, project *restClients) (r *far.Reader, off string, err error) {
 	if d.cfg.Replay.Far <= 0 {
 		return nil, "replay.far is 0", nil
 	}
-	if databaseURL(d.cfg) == "" {
+	direct := databaseURL(d.cfg) != ""
+	if !direct && d.cfg.Source.Realtime.URL == "" {
 		return nil, "there is no direct connection to the database: set lookup.url", nil
 	}
 	if err := lookup.CanReadPast(spec); err != nil {
@@ -23,12 +31,54 @@ func (d *Daemon) newFar(spec *mapping.Spec) (r *far.Reader, off string, err erro
 		return nil, err.Error(), nil
 	}
 	o := far.DefaultOptions()
+	o.Rows, o.EventBytes = d.cfg.Replay.FarRows, int(d.cfg.Limits.Event)
+	o.ChatEngineIDs = messageNames(d.cfg) == pipeline.ChatEngineIDs
+	o.Logger = d.log
+	if !direct {
+		o.Timeout = restTimeout
+		if r, err = far.NewPostgREST(d.cfg.Source.Realtime.URL, key.current, project.far, spec, o); err != nil {
+			return nil, "", fmt.Errorf("source.realtime.url: %w", err)
+		}
+		return r, "", nil
+	}
 	pool, err := d.newPool(o.Parallel + 1)
 	if err != nil {
 		return nil, "", err
 	}
-	o.Rows, o.EventBytes = d.cfg.Replay.FarRows, int(d.cfg.Limits.Event)
-	o.ChatEngineIDs = messageNames(d.cfg) == pipeline.ChatEngineIDs
-	o.Logger = d.log
 	return far.New(pool, spec, o), "", nil
+}
+
+const (
+	// restTimeout is far.Options.Timeout over PostgREST, where a part takes several
+	// requests that wait for their turn.
+	restTimeout = 10 * time.Second
+	// restRate and restBurst bound the requests to PostgREST, per second and at once.
+	restRate  = 20
+	restBurst = 40
+)
+
+// restClients ask the project's PostgREST. They share one rate: the pipeline's look-ups,
+// for which the stream stands still, use it up and never wait, and catching clients up
+// gets what they leave.
+type restClients struct{ lookups, far *http.Client }
+
+func newRESTClients() *restClients {
+	limit := rate.NewLimiter(restRate, restBurst)
+	return &restClients{lookups: &http.Client{Transport: &paced{limit: limit}}, far: &http.Client{Transport: &paced{limit: limit, waits: true}}}
+}
+
+// paced is an http.RoundTripper within a rate.
+type paced struct {
+	limit *rate.Limiter
+	waits bool
+}
+
+// RoundTrip implements http.RoundTripper.
+func (p *paced) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !p.waits {
+		p.limit.Allow()
+	} else if err := p.limit.Wait(r.Context()); err != nil {
+		return nil, fmt.Errorf("wait for the rate of requests to PostgREST: %w", err)
+	}
+	return http.DefaultTransport.RoundTrip(r)
 }

@@ -29,9 +29,15 @@ type project struct {
 
 func startProject(t *testing.T, dsn string) *project {
 	t.Helper()
+	return startProjectWith(t, dsn, postgrestdouble.Options{})
+}
+
+func startProjectWith(t *testing.T, dsn string, o postgrestdouble.Options) *project {
+	t.Helper()
 	p := &project{keys: make(map[string]bool)}
 	key := []byte("the project's secret")
-	rest := postgrestdouble.New(postgrestdouble.Options{Database: dsn, Secret: key})
+	o.Database, o.Secret = dsn, key
+	rest := postgrestdouble.New(o)
 	t.Cleanup(rest.Close)
 	var err error
 	p.Server, err = realtimedouble.Start(realtimedouble.Options{

@@ -34,6 +34,12 @@
 // Where a mapping or its tables have nothing by which rows can be found by time, nothing
 // is read: Run finds that out at the start and logs it once.
 //
+// # Over PostgREST
+//
+// NewPostgREST asks a project's REST interface where there is no direct connection
+// (lookup.RESTPast). How large a row is it learns by reading it: a part that is too large
+// is halved, a row that is too large alone is told of. It has no pages.
+//
 // The package starts no goroutine. It imports mapping/..., socketio, source and
 // bridge/hub, of which it implements an interface; no configuration.
 package far

@@ -3,6 +3,8 @@ package far
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"chatbridge/mapping/contract"
@@ -46,10 +48,13 @@ func (r *Reader) Conversations(ctx context.Context, workspace string) (Page, err
 
 // page reads the rows of the keys, in their order.
 func (r *Reader) page(ctx context.Context, workspace string, kind partKind, ask func(context.Context, *lookup.Past) ([]lookup.PastKey, bool, error)) (page Page, err error) {
+	if !r.paged {
+		return Page{}, fmt.Errorf("%w: pages are read over a direct connection to the database only; set lookup.url", errors.ErrUnsupported)
+	}
 	r.counters.readings.Add(1)
 	var keys []lookup.PastKey
 	err = r.turn(ctx, workspace, false, func(ctx context.Context, w *worker) (err error) {
-		keys, page.Short, err = ask(ctx, w.past)
+		keys, page.Short, err = ask(ctx, w.pages)
 		return err
 	})
 	if err != nil {

@@ -43,7 +43,7 @@ const (
 )
 
 // plan reads the keys of what is asked for. rest is what the bounds leave out.
-func (r *Reader) plan(ctx context.Context, p *lookup.Past, ask *hub.FarAsk) (parts []part, rest []hub.FarRest, err error) {
+func (r *Reader) plan(ctx context.Context, p past, ask *hub.FarAsk) (parts []part, rest []hub.FarRest, err error) {
 	messages, cut, err := r.messages(ctx, p, ask)
 	if err != nil {
 		return nil, nil, err
@@ -101,7 +101,7 @@ func without(keys, others []lookup.PastKey) []lookup.PastKey {
 }
 
 // messages reads the keys of the messages that are asked for, the newest first.
-func (r *Reader) messages(ctx context.Context, p *lookup.Past, ask *hub.FarAsk) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
+func (r *Reader) messages(ctx context.Context, p past, ask *hub.FarAsk) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
 	until, more := ask.Until.Add(slack), false
 	since, conversation := ask.Messages, ""
 	if !ask.Messages.IsZero() {

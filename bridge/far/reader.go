@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +49,7 @@ type Reader struct {
 	opts     Options
 	spec     *mapping.Spec
 	gate     *gate
+	paged    bool
 	workers  chan *worker
 	shared   shared
 	counters counters
@@ -75,17 +79,42 @@ var (
 // New returns a Reader that reads over pool, which stays its caller's to close. Its
 // role needs what lookup.NewSQL's does.
 func New(pool *pgxpool.Pool, spec *mapping.Spec, opts Options) *Reader {
+	r := newReader(spec, opts)
+	r.paged = true
+	for range opts.Parallel {
+		p := lookup.NewPast(pool, spec)
+		r.workers <- &worker{past: p, pages: p, find: lookup.NewSQL(pool, spec, opts.Timeout)}
+	}
+	return r
+}
+
+// NewPostgREST returns a Reader that reads over a Supabase project's REST interface; the
+// parameters are those of lookup.NewPostgREST. It has no pages: Messages and
+// Conversations return errors.ErrUnsupported.
+func NewPostgREST(address string, key func() string, client *http.Client, spec *mapping.Spec, opts Options) (*Reader, error) {
+	r := newReader(spec, opts)
+	for range opts.Parallel {
+		p, err := lookup.NewRESTPast(address, key, client, spec)
+		if err != nil {
+			return nil, err
+		}
+		find, err := lookup.NewPostgREST(address, key, client, spec, opts.Timeout)
+		if err != nil {
+			return nil, err
+		}
+		r.workers <- &worker{past: p, find: find}
+	}
+	return r, nil
+}
+
+func newReader(spec *mapping.Spec, opts Options) *Reader {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Reader{
+	return &Reader{
 		opts: opts, spec: spec, gate: newGate(opts.Parallel),
 		workers: make(chan *worker, opts.Parallel), shared: shared{parts: make(map[string]sharedPart)}, pause: retry.Backoff{Min: minPause, Max: maxPause},
 	}
-	for range opts.Parallel {
-		r.workers <- &worker{past: lookup.NewPast(pool, spec), find: lookup.NewSQL(pool, spec, opts.Timeout)}
-	}
-	return r
 }
 
 // Run asks the database once, as soon as it answers, whether the tables have what rows are
@@ -100,7 +129,7 @@ func (r *Reader) Run(ctx context.Context) error {
 		r.workers <- w
 		cancel()
 		switch {
-		case errors.Is(err, lookup.ErrNoTime), errors.Is(err, lookup.ErrDerived):
+		case never(err):
 			r.turnOff(err)
 			return nil
 		case err == nil || ctx.Err() != nil:
@@ -110,6 +139,11 @@ func (r *Reader) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// never tells an error that remains as long as the tables and the mapping are as they are.
+func never(err error) bool {
+	return errors.Is(err, lookup.ErrNoTime) || errors.Is(err, lookup.ErrDerived) || errors.Is(err, lookup.ErrNotOverPostgREST)
 }
 
 // turnOff notes, and logs once, that nothing can ever be read.
@@ -145,7 +179,7 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 		parts, rest, err = r.plan(ctx, w.past, ask)
 		return err
 	})
-	if errors.Is(err, lookup.ErrNoTime) || errors.Is(err, lookup.ErrDerived) {
+	if never(err) {
 		r.turnOff(err)
 		return nil, r.refuses()
 	}
@@ -155,8 +189,18 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 	if len(rest) > 0 {
 		r.counters.truncated.Add(1)
 	}
-	for _, p := range parts {
+	for len(parts) > 0 {
+		p := parts[0]
+		parts = parts[1:]
 		out, err := r.part(ctx, ask, p)
+		if errors.Is(err, lookup.ErrTooLarge) {
+			if len(p.keys) > 1 {
+				parts = append(halves(p), parts...)
+				continue
+			}
+			// Which conversation's it is, is not known.
+			rest, err = append(rest, hub.FarRest{Since: earliest(ask, ""), Until: ask.Until}), nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -168,6 +212,12 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 		}
 	}
 	return rest, nil
+}
+
+// halves cuts a part whose rows are too large to be read at once.
+func halves(p part) []part {
+	half := len(p.keys) / 2
+	return []part{{p.kind, p.keys[:half]}, {p.kind, p.keys[half:]}}
 }
 
 // part returns what a part becomes: as it was read for another client, or now.
@@ -191,10 +241,14 @@ func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendere
 	return out, err
 }
 
-// earliest is since when something of the conversation is asked for.
+// earliest is since when something of the conversation, or of any if "", is asked for.
 func earliest(ask *hub.FarAsk, conversation string) time.Time {
 	since := ask.Until
-	for _, t := range []time.Time{ask.Conversations, ask.Messages, ask.Of[conversation]} {
+	times := []time.Time{ask.Conversations, ask.Messages, ask.Of[conversation]}
+	if conversation == "" { // it may be any
+		times = slices.AppendSeq(times, maps.Values(ask.Of))
+	}
+	for _, t := range times {
 		if !t.IsZero() && t.Before(since) {
 			since = t
 		}
@@ -236,8 +290,11 @@ func (r *Reader) turn(ctx context.Context, workspace string, goesOn bool, f func
 	if ctx.Err() != nil {
 		return ctx.Err() // the client has gone
 	}
-	if errors.Is(err, lookup.ErrNoTime) || errors.Is(err, lookup.ErrDerived) {
+	if never(err) {
 		return err // it is the mapping's fault
+	}
+	if errors.Is(err, lookup.ErrTooLarge) {
+		return err // the database answers
 	}
 	r.note(err)
 	if err != nil {

@@ -16,9 +16,28 @@ import (
 
 // worker is what asks the database for one reading at a time.
 type worker struct {
-	past *lookup.Past
-	find *lookup.Lookup
+	past  past
+	pages *lookup.Past // nil over PostgREST
+	find  *lookup.Lookup
 }
+
+// past reads rows by time: a lookup.Past or a lookup.RESTPast.
+type past interface {
+	Check(context.Context) error
+	Messages(ctx context.Context, workspace string, of []lookup.Since, until time.Time, limit int) (keys []lookup.PastKey, more bool, err error)
+	AllMessages(ctx context.Context, workspace string, since, until time.Time, limit int) (keys []lookup.PastKey, more bool, err error)
+	Newest(ctx context.Context, workspace string, conversations []string, each, limit int) (keys []lookup.PastKey, err error)
+	Conversations(ctx context.Context, workspace string, since time.Time, limit int) (keys []lookup.PastKey, more bool, err error)
+	MessageRows(ctx context.Context, workspace string, keys []string, row func(source.Row)) error
+	ConversationRows(ctx context.Context, workspace string, keys []string, row func(source.Row)) error
+	Relations() (messages, conversations *source.Relation)
+	Keys() (message, conversation int)
+}
+
+var (
+	_ past = (*lookup.Past)(nil)
+	_ past = (*lookup.RESTPast)(nil)
+)
 
 // rendered is what a part became.
 type rendered struct {

@@ -167,6 +167,61 @@ var feeding = []Mutant{
 		Old: "!p.at.Before(until) && ", New: "",
 	},
 	{
+		Name: "far: over PostgREST rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
+		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
+		Old: "\t\tv.Set(name(t, t.Workspace), oneOf([]string{workspace}))\n", New: "",
+	},
+	{
+		Name: "far: over PostgREST fewer rows than were asked for are taken for the last", Why: "what the server's own bound cuts off is gone in silence",
+		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
+		Old: "\tlast := n == 0 || n < q.largest\n", New: "\tlast := n < pageRows\n",
+	},
+	{
+		Name: "far: over PostgREST a page goes on by time alone", Why: "of messages of one moment some are gone in silence",
+		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastIsExact"},
+		Old: "or(%s.lt.%s,and(%s.eq.%s,%s.lt.%s))", New: "or(%s.lt.%s,and(%s.eq.%s,%s.eq.%s))",
+	},
+	{
+		Name: "far: over PostgREST times are cut to milliseconds", Why: "messages of the moment asked for come again, or not at all",
+		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastIsExact"},
+		Old: "return quoteText(timeText(t))", New: "return quoteText(timeText(t.Truncate(time.Millisecond)))",
+	},
+	{
+		Name: "far: over PostgREST messages that were not looked through are not told of", Why: "a conversation that changed is missing in silence",
+		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastTouched"},
+		Old: "\t\tmore = more || cut\n", New: "\t\t_ = cut\n",
+	},
+	{
+		Name: "far: over PostgREST `where:` is asked for with any words", Why: "rows that the mapping wants are missing, or every reading fails",
+		File: "mapping/lookup/postgrestshape.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastWhere"},
+		Old: "\t\t\tok = ok && (form == nil || form.MatchString(w))\n", New: "\t\t\t_, _ = form, w\n",
+	},
+	{
+		Name: "far: over PostgREST a text column of JSON is asked for places inside it", Why: "every reading fails",
+		File: "mapping/lookup/postgrestshape.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastWhere"},
+		Old: "if kind == \"json\" || kind == \"jsonb\" {", New: "if kind != \"\" {",
+	},
+	{
+		Name: "far: addresses are counted without their escapes", Why: "ids that a client made up have every reading refused",
+		File: "mapping/lookup/postgrestplain.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastOfTexts"},
+		Old: "len(url.QueryEscape(quoteText(s) + \",\"))", New: "len(quoteText(s))",
+	},
+	{
+		Name: "far: a row that is too large is not told of", Why: "it is gone in silence",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadTooLarge"},
+		Old: "\t\t\trest, err = append(rest, hub.FarRest{Since: earliest(ask, \"\"), Until: ask.Until}), nil\n", New: "\t\t\terr = nil\n",
+	},
+	{
+		Name: "far: rows that are too large together are a failure", Why: "one large row has nobody caught up",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadTooLarge"},
+		Old: "\tif errors.Is(err, lookup.ErrTooLarge) {\n\t\treturn err // the database answers\n\t}\n", New: "",
+	},
+	{
+		Name: "far: look-ups leave the rate of requests to catching up", Why: "the project is asked twice as much as it is to be",
+		File: "bridge/new_far.go", Package: "bridge", Tests: []string{"TestPaced"},
+		Old: "\t\tp.limit.Allow()\n", New: "",
+	},
+	{
 		Name: "hub: an offset proves what another process still had to send", Why: "a client that is cut early, and comes to another bridge, lacks messages in silence",
 		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestRestartBeforeItHadRead"},
 		Old: "		c.from = h.owedFrom(c.claim, began, c.Owed)\n", New: "",

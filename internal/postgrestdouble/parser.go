@@ -3,18 +3,23 @@ package postgrestdouble
 import "strings"
 
 // parser reads the nested notation of and=(…) and or=(…).
-type parser struct{ s string }
+type parser struct {
+	s string
+	// table qualifies columns.
+	table string
+}
 
 // name reads a name, quoted or up to one of the stops.
 func (p *parser) name(stops string) string {
+	out := ""
 	if strings.HasPrefix(p.s, `"`) {
-		return p.quoted()
+		out = p.quoted() // a place inside of it may follow
 	}
 	i := strings.IndexAny(p.s, stops)
 	if i < 0 {
 		i = len(p.s)
 	}
-	out := p.s[:i]
+	out += p.s[:i]
 	p.s = p.s[i:]
 	return out
 }
@@ -103,7 +108,7 @@ func (p *parser) logic() (string, error) {
 		if _, err := p.list(); err != nil {
 			return "", err
 		}
-		return condition(column, op+start[:len(start)-len(p.s)])
+		return condition(p.table, column, op+start[:len(start)-len(p.s)])
 	}
-	return condition(column, op+p.name(",)"))
+	return condition(p.table, column, op+p.name(",)"))
 }

@@ -22,6 +22,8 @@ create table things (id int primary key, name text, at timestamptz, tags text[],
 insert into things values
 	(1, 'a,b', '2024-01-01', '{x,"y z"}', 9007199254740993), (2, 'x"y', '2024-01-02', null, null),
 	(3, 'pa(ren)', '2024-01-03', '{}', 1), (4, null, null, null, null);
+create table papers (id int, extra json);
+insert into papers values (3, '{"a": {"b": "x"}}');
 create table hidden (id int primary key);
 revoke all on hidden from service_role;
 create schema other;
@@ -77,6 +79,10 @@ func TestPostgrestJS(t *testing.T) {
 		"head":      {data: `null`, count: 4, status: 200},
 		"nosuch":    {data: `null`, status: 404, code: "PGRST205"},
 		"nocolumn":  {data: `null`, status: 400, code: "42703"},
+		"cast":      {data: `[{"n":"2","at":"2024-01-02T00:00:00+00:00"}]`, status: 200},
+		"inside":    {data: `[{"id":3}]`, status: 200},
+		"embedded":  {data: `null`, status: 400, code: "PGRST200"},
+		"long":      {data: `null`, status: 414},
 		"schema":    {data: `[{"id":42}]`, status: 200},
 		"denied":    {data: `null`, status: 403, code: "42501"},
 		"badtoken":  {data: `null`, status: 401, code: "PGRST301"},

@@ -1,6 +1,7 @@
 package postgrestdouble
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 
 // query is what a request's query string asks for.
 type query struct {
+	table         string // qualifies columns
 	columns       string
 	conds         []string
 	order         string
@@ -25,13 +27,17 @@ func badRequest(format string, args ...any) error {
 	return &apiError{status: http.StatusBadRequest, Code: "PGRST100", Message: fmt.Sprintf(format, args...)}
 }
 
-func parseQuery(v url.Values) (*query, error) {
-	q := &query{columns: "*", limit: -1}
+func parseQuery(table string, v url.Values) (*query, error) {
+	q := &query{table: table, columns: "*", limit: -1}
 	names := make([]string, 0, len(v))
 	for name := range v {
 		names = append(names, name)
 	}
+	// Of filters of what is embedded nothing is known where it cannot be embedded.
 	slices.Sort(names)
+	if i := slices.Index(names, "select"); i > 0 {
+		names = append([]string{"select"}, slices.Delete(names, i, i+1)...)
+	}
 	for _, name := range names {
 		for _, value := range v[name] {
 			if err := q.param(name, value); err != nil {
@@ -48,24 +54,25 @@ func (q *query) param(name, value string) error {
 	case "apikey":
 	case "select":
 		if value != "" {
-			q.columns, err = selectColumns(value)
+			q.columns, err = selectColumns(q.table, value)
 		}
 	case "order":
-		q.order, err = orderBy(value)
+		q.order, err = orderBy(q.table, value)
 	case "limit":
 		q.limit, err = number(value)
 	case "offset":
 		q.offset, err = number(value)
 	case "and", "or", "not.and", "not.or":
 		var cond string
-		p := parser{s: name + value}
+		p := parser{s: name + value, table: q.table}
 		if cond, err = p.logic(); err == nil && p.s != "" {
 			err = badRequest("unexpected %q", p.s)
 		}
 		q.conds = append(q.conds, cond)
 	default:
 		var cond string
-		cond, err = condition(strings.Trim(name, `"`), value)
+		p := parser{s: name}
+		cond, err = condition(q.table, p.name(""), value)
 		q.conds = append(q.conds, cond)
 	}
 	return err
@@ -120,40 +127,68 @@ func (q *query) sql(table string) string {
 func name(s string) string { return pgx.Identifier{s}.Sanitize() }
 
 // selectColumns reads a list of columns, with alias:column and column::cast.
-func selectColumns(s string) (string, error) {
+func selectColumns(table, s string) (string, error) {
 	p := parser{s: s}
 	var out []string
 	for {
-		item := p.name(",")
-		if item == "" {
-			return "", badRequest("failed to parse select %q", s)
+		alias, item := "", p.name(":,(")
+		if strings.HasPrefix(p.s, ":") && !strings.HasPrefix(p.s, "::") {
+			p.s = p.s[1:]
+			alias, item = item, p.name(":,(")
+		}
+		cast := ""
+		if rest, ok := strings.CutPrefix(p.s, "::"); ok {
+			p.s = rest
+			cast = p.name(",")
 		}
 		switch {
+		case strings.HasPrefix(p.s, "("): // the double embeds nothing, as if there were no foreign keys
+			table, _, _ := strings.Cut(item, "!")
+			return "", &apiError{
+				status: http.StatusBadRequest, Code: "PGRST200",
+				Message: fmt.Sprintf("Could not find a relationship with '%s' in the schema cache", table),
+			}
+		case item == "":
+			return "", badRequest("failed to parse select %q", s)
 		case item == "*":
 			out = append(out, "*")
 		default:
-			alias, col, ok := strings.Cut(item, ":")
-			if !ok || strings.HasPrefix(col, ":") {
-				alias, col = "", item
+			expr := column(table, item)
+			if cast != "" {
+				expr += "::" + name(cast)
 			}
-			col, cast, hasCast := strings.Cut(col, "::")
-			expr := name(col)
-			if hasCast {
-				expr += "::" + name(cast) + " as " + name(col)
-			}
-			if alias != "" {
-				expr = name(col) + " as " + name(alias)
-			}
-			out = append(out, expr)
+			out = append(out, expr+" as "+name(cmp.Or(alias, item)))
 		}
 		if p.s == "" {
 			return strings.Join(out, ", "), nil
+		}
+		if p.s[0] != ',' {
+			return "", badRequest("failed to parse select %q", s)
 		}
 		p.s = p.s[1:]
 	}
 }
 
-func orderBy(s string) (string, error) {
+// column is a column, or the text or JSON at a place inside one: a->b->>0.
+func column(table, s string) string {
+	first, rest, ok := strings.Cut(s, "->")
+	out := table + "." + name(first)
+	for ok {
+		arrow := "->"
+		if strings.HasPrefix(rest, ">") {
+			arrow, rest = "->>", rest[1:]
+		}
+		var step string
+		step, rest, ok = strings.Cut(rest, "->")
+		if strings.Trim(step, "0123456789") != "" {
+			step = sqlquote.Literal(step)
+		}
+		out += arrow + step
+	}
+	return "(" + out + ")"
+}
+
+func orderBy(table, s string) (string, error) {
 	p := parser{s: s}
 	var out []string
 	for {
@@ -161,7 +196,7 @@ func orderBy(s string) (string, error) {
 		if col == "" {
 			return "", badRequest("failed to parse order %q", s)
 		}
-		term := name(col)
+		term := column(table, col)
 		for strings.HasPrefix(p.s, ".") {
 			p.s = p.s[1:]
 			switch word := p.name(".,"); word {
@@ -190,7 +225,7 @@ var operators = map[string]string{
 }
 
 // condition reads op.value for a column.
-func condition(column, value string) (string, error) {
+func condition(table, of, value string) (string, error) {
 	not := ""
 	if v, ok := strings.CutPrefix(value, "not."); ok {
 		not, value = "not ", v
@@ -215,18 +250,18 @@ func condition(column, value string) (string, error) {
 		for i := range items {
 			items[i] = sqlquote.Literal(items[i])
 		}
-		return "(" + not + name(column) + " in (" + strings.Join(items, ", ") + "))", nil
+		return "(" + not + column(table, of) + " in (" + strings.Join(items, ", ") + "))", nil
 	case op == "is":
 		switch strings.ToLower(value) {
 		case "null", "true", "false", "unknown":
-			return "(" + not + name(column) + " is " + value + ")", nil
+			return "(" + not + column(table, of) + " is " + value + ")", nil
 		}
 		return "", badRequest("failed to parse is.%s", value)
 	case operators[op] != "":
 		if op == "like" || op == "ilike" {
 			value = strings.ReplaceAll(value, "*", "%")
 		}
-		return "(" + not + name(column) + " " + operators[op] + " " + sqlquote.Literal(value) + ")", nil
+		return "(" + not + column(table, of) + " " + operators[op] + " " + sqlquote.Literal(value) + ")", nil
 	}
 	return "", badRequest("failed to parse filter (%s.%s)", op, value)
 }

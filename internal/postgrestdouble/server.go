@@ -74,6 +74,9 @@ func (s *Server) Requests() []string {
 	return append([]string(nil), s.requests...)
 }
 
+// maxAddress is how long an address gateways take, in bytes.
+const maxAddress = 8 << 10
+
 // apiError is PostgREST's error body.
 type apiError struct {
 	status  int
@@ -95,6 +98,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(s.status)
 		_, _ = w.Write([]byte(s.body))
+		return
+	}
+	if len(r.URL.RequestURI()) > maxAddress {
+		http.Error(w, "URI Too Long", http.StatusRequestURITooLong)
 		return
 	}
 	err := s.answer(w, r)
@@ -148,7 +155,8 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) error {
 	if err := exists(r.Context(), tx, schema, table); err != nil {
 		return err
 	}
-	q, err := parseQuery(r.URL.Query())
+	qualified := pgx.Identifier{schema, table}.Sanitize()
+	q, err := parseQuery(qualified, r.URL.Query())
 	if err != nil {
 		return err
 	}
@@ -158,7 +166,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) error {
 	if q.limit < 0 || q.limit > s.opts.MaxRows {
 		q.limit = s.opts.MaxRows
 	}
-	return s.read(w, r, tx, pgx.Identifier{schema, table}.Sanitize(), q)
+	return s.read(w, r, tx, qualified, q)
 }
 
 func (s *Server) read(w http.ResponseWriter, r *http.Request, tx pgx.Tx, table string, q *query) error {

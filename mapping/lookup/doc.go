@@ -15,6 +15,9 @@
 //	postgrestwhere.go   the mapping's `where:` as filters
 //	postgrestplain.go   the same for tables without foreign keys
 //	postgrestget.go     one request and its errors
+//	past.go             Past: rows by time, over a direct connection
+//	postgrestpast.go    RESTPast: the same over PostgREST
+//	postgrestshape.go   what it learns of the tables first
 //
 // What is cached, for how long, and that a row of the
 // stream is never replaced by one that was looked up, is the Mapper's matter

@@ -41,6 +41,14 @@ type columnID struct{ role, column string }
 // whatever row-level security says, and is called for each request. client may
 // be nil. limit is the longest that one question may take, 0 for DefaultLimit.
 func NewPostgREST(address string, key func() string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
+	f, err := newRESTFetcher(address, key, client, spec)
+	if err != nil {
+		return nil, err
+	}
+	return newLookup(f, spec, limit), nil
+}
+
+func newRESTFetcher(address string, key func() string, client *http.Client, spec *mapping.Spec) (*restFetcher, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, errors.New("address for lookups: want something like https://ref.supabase.co")
@@ -56,7 +64,7 @@ func NewPostgREST(address string, key func() string, client *http.Client, spec *
 	// A place inside a column is no foreign key.
 	m := f.table("message")
 	f.plain = m.Columns[m.Conversation].Derived()
-	return newLookup(f, spec, limit), nil
+	return f, nil
 }
 
 // fetch sends all its requests at once. found is called after all answers

@@ -100,21 +100,25 @@ func chunks(keys []engine.RowKey) [][]engine.RowKey {
 	var out [][]engine.RowKey
 	size, workspaces := 0, map[string]bool{}
 	for _, k := range keys {
-		long := len(k.Key)
+		key, workspace := addressBytes(k.Key), addressBytes(k.Workspace)
+		long := key
 		if !workspaces[k.Workspace] {
-			long += len(k.Workspace)
+			long += workspace
 		}
-		if n := len(out) - 1; n < 0 || len(out[n]) == most || size+3*long > bytes {
+		if n := len(out) - 1; n < 0 || len(out[n]) == most || size+long > bytes {
 			out, size = append(out, nil), 0
 			clear(workspaces)
-			long = len(k.Key) + len(k.Workspace)
+			long = key + workspace
 		}
 		workspaces[k.Workspace] = true
 		n := len(out) - 1
-		out[n], size = append(out[n], k), size+long+16
+		out[n], size = append(out[n], k), size+long
 	}
 	return out
 }
+
+// addressBytes is how long a value of a list is in an address, with its comma.
+func addressBytes(s string) int { return len(url.QueryEscape(quoteText(s) + ",")) }
 
 // byWorkspace cuts keys into chunks of one workspace each.
 func byWorkspace(keys []engine.RowKey) [][]engine.RowKey {
@@ -150,9 +154,14 @@ func in(t mapping.Table, slot int, rows []engine.RowKey) url.Values {
 func oneOf(values []string) string {
 	quoted := make([]string, len(values))
 	for i, k := range values {
-		quoted[i] = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(k) + `"`
+		quoted[i] = quoteText(k)
 	}
 	return "in.(" + strings.Join(quoted, ",") + ")"
+}
+
+// quoteText quotes a value inside a list or a condition.
+func quoteText(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
 }
 
 // hasWorkspace is false for a table whose column of the workspace, which the
