@@ -23,8 +23,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// start runs the demo until the test ends, and returns its page's address.
-func start(t *testing.T, rate float64) string {
+// start runs the demo until the test ends, and returns its page's address and what it
+// prints.
+func start(t *testing.T, rate float64) (string, *output) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &output{more: make(chan struct{})}
@@ -44,7 +45,7 @@ func start(t *testing.T, rate float64) string {
 			t.Logf("it printed\n%s", out.text.String())
 		}
 	})
-	return out.find(t, `(?m)^open (http://\S+)$`)
+	return out.find(t, `(?m)^open (http://\S+)$`), out
 }
 
 // view is the demo's page in a browser.
@@ -137,7 +138,7 @@ const quiet = 1e-6
 // TestPage breaks everything that the page has a button for, with two tenants looking on.
 // Nothing is missing at the end, for either.
 func TestPage(t *testing.T) {
-	url := start(t, quiet)
+	url, _ := start(t, quiet)
 	one, two := openView(t, url), openView(t, url+"?tenant=2")
 	one.awaitServing("ChatEngine")
 	one.press("burst")
@@ -183,7 +184,8 @@ func TestPage(t *testing.T) {
 
 // TestPageShows looks at what the page makes of the generator's traffic.
 func TestPageShows(t *testing.T) {
-	v := openView(t, start(t, 60))
+	url, _ := start(t, 60)
+	v := openView(t, url)
 	v.await("there are messages of both sides, with ticks, a read one and one typing", `(() => {
 		const thread = document.querySelector('#thread')
 		for (const b of document.querySelectorAll('#conversations button')) if (!thread.querySelector('.tick.read')) b.click()
@@ -196,9 +198,11 @@ func TestPageShows(t *testing.T) {
 }
 
 // TestButtonsAreForThisPage: another site's page, or a name that leads here, presses nothing
-// and reads nothing.
+// and reads nothing. The terminal says what was done.
 func TestButtonsAreForThisPage(t *testing.T) {
-	url := start(t, quiet)
+	tmp := privateTemp(t)
+	t.Cleanup(func() { nothingLeft(t, tmp) })
+	url, out := start(t, quiet)
 	answer := func(method, path, host string, header map[string]string) (int, http.Header, string) {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, url+path, nil)
@@ -254,11 +258,15 @@ func TestButtonsAreForThisPage(t *testing.T) {
 		{"another's workspace", "GET", "demo/history?workspace=x", "", ours, http.StatusBadRequest},
 		{"a file that there is not", "GET", "demo/index.html", "", nil, http.StatusNotFound},
 		{"localhost", "GET", "", "localhost:8080", nil, http.StatusOK},
+		// The demo ends while Postgres is on its way down or up.
+		{"the last button", "POST", "demo/do/restart" + query, "", ours, http.StatusAccepted},
 	} {
 		if got, header, _ := answer(c.method, c.path, c.host, c.header); got != c.want || header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: status %d, origins %q, want %d and none", c.name, got, header.Get("Access-Control-Allow-Origin"), c.want)
 		}
 	}
+	out.find(t, `(?m)^\d\d:\d\d:\d\d  ChatEngine killed$`)
+	out.find(t, `(?m)^\d\d:\d\d:\d\d  Postgres restarts$`)
 }
 
 // TestBundleIsNpms compares the embedded browser bundle, and its licences, with the packages
