@@ -188,7 +188,7 @@ func (s *stage) burst(workspace string) func(context.Context) error {
 	}
 }
 
-// state is what a page is told every half second.
+// state is what a page is told four times a second.
 type state struct {
 	// Serving is the gateway's state: upstream, local or handing-back.
 	Serving    string `json:"serving"`

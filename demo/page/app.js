@@ -161,7 +161,7 @@
     } catch {
       put('serving', 'the demo has ended', 'bad')
     }
-    setTimeout(look, 500)
+    setTimeout(look, 250)
   }
 
   // ---- showing it
