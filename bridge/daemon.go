@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"sync"
 
@@ -40,6 +41,7 @@ type Daemon struct {
 	parts []func(context.Context) error
 
 	listeners   listeners
+	front       func(http.Handler) http.Handler // nil for none
 	descriptors *descriptors
 	reload      *reload
 	observer    *observer
@@ -160,7 +162,11 @@ func (d *Daemon) refuseLoop(ctx context.Context) error {
 
 // httpServers returns the public server and, where it is on, the admin one.
 func (d *Daemon) httpServers() []*httpServer {
-	servers := []*httpServer{newHTTPServer(d.listeners.public, d.descriptors.admit(d.publicHandler()), d.descriptors, d.log)}
+	public := d.publicHandler()
+	if d.front != nil {
+		public = d.front(public)
+	}
+	servers := []*httpServer{newHTTPServer(d.listeners.public, d.descriptors.admit(public), d.descriptors, d.log)}
 	if d.listeners.admin != nil {
 		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, d.log))
 	}

@@ -37,6 +37,10 @@ type Options struct {
 	// public and the admin socket from them, by the names `public` and `admin`, in
 	// place of the configured addresses.
 	Listeners *systemd.Listeners
+	// Front is put before all that the public listener serves, but for the reserve of
+	// file descriptors; nil for nothing. It is for programs that show the bridge: the
+	// daemon's own settings never set it.
+	Front func(next http.Handler) http.Handler
 }
 
 // New wires a Daemon from its configuration. It connects to nothing and binds
@@ -48,7 +52,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	d := &Daemon{
 		cfg: cfg, log: log, notify: systemd.NewNotifier(log),
-		descriptors: newDescriptors(log), listeners: listeners{log: log, inherited: opts.Listeners},
+		descriptors: newDescriptors(log), listeners: listeners{log: log, inherited: opts.Listeners}, front: opts.Front,
 	}
 	defer func() {
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,11 +67,22 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return ended(ctx, err)
 	}
 	defer pool.Close()
+	secret := randomSecret()
+	engine, err := startChatEngine(secret, opts.Log)
+	if err != nil {
+		return err
+	}
+	defer engine.kill()
 	traffic, err := NewTraffic(ctx, pool, opts.Rate, uint64(time.Now().UnixNano()))
 	if err != nil {
 		return ended(ctx, err)
 	}
-	return ended(ctx, opts.run(ctx, cluster.URL(database), traffic))
+	traffic.heard = engine
+	stage := &stage{
+		cluster: cluster, pool: pool, engine: engine, traffic: traffic,
+		asked: make(chan func(context.Context) error, maxAsked), counts: map[string]int64{},
+	}
+	return ended(ctx, opts.run(ctx, secret, stage))
 }
 
 // ended returns nil for the error of a context that has ended.
@@ -101,14 +113,24 @@ func createDatabase(ctx context.Context, cluster *throwaway.Cluster) (*pgxpool.P
 	return pool, nil
 }
 
-// run runs the bridge, the traffic and the screen.
-func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
-	secret := randomSecret()
-	cfg, err := o.config(dsn, secret)
+// run runs the bridge, the traffic, the page and the screen.
+func (o Options) run(ctx context.Context, secret string, stage *stage) error {
+	cfg, err := o.config(stage.cluster.URL(database), secret, stage.engine.url())
 	if err != nil {
 		return err
 	}
-	daemon, err := bridge.New(cfg, bridge.Options{Build: o.Build, Logger: o.Log})
+	page := &page{stage: stage, control: randomSecret()}
+	for i, w := range Workspaces {
+		token, err := auth.Sign(secret, w, agent, "", "", time.Now(), tokenTime)
+		if err != nil {
+			return err
+		}
+		page.tenants = append(page.tenants, tenant{Number: i + 1, Workspace: w, Name: tenantName(w), Token: token})
+	}
+	daemon, err := bridge.New(cfg, bridge.Options{
+		Build: o.Build, Logger: o.Log,
+		Front: func(next http.Handler) http.Handler { page.next = next; return page },
+	})
 	if err != nil {
 		return err
 	}
@@ -116,11 +138,9 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 		daemon.Close()
 		return err
 	}
-	token, err := auth.Sign(secret, Workspaces[0], agent, "", "", time.Now(), 24*time.Hour)
-	if err != nil {
-		return err
-	}
-	o.introduce(daemon, token)
+	o.introduce(daemon, page.tenants[0].Token)
+	screen := newScreen(o.Out, o.Live, daemon)
+	stage.daemon, stage.note = daemon, screen.note
 
 	// For counts from here: starting Postgres is not included.
 	if o.For > 0 {
@@ -130,20 +150,26 @@ func (o Options) run(ctx context.Context, dsn string, traffic *Traffic) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return daemon.Run(ctx) })
-	group.Go(func() error { return traffic.Run(ctx) })
-	group.Go(func() error { return newScreen(o.Out, o.Live, daemon).run(ctx) })
+	group.Go(func() error { return stage.traffic.Run(ctx) })
+	group.Go(func() error { return stage.run(ctx) })
+	group.Go(func() error { return stage.watch(ctx) })
+	group.Go(func() error { return screen.run(ctx) })
 	return group.Wait()
 }
 
-// config is the configuration of an operator who set the database and the
-// secret; the rest is the demo's addresses.
-func (o Options) config(dsn, secret string) (*configs.Config, error) {
+// config is the configuration of an operator who set the database, the secret and
+// ChatEngine's address; the rest is the demo's addresses, and a gateway that is quicker to
+// decide than the default, so that there is something to see within seconds.
+func (o Options) config(dsn, secret, chatEngine string) (*configs.Config, error) {
 	return configs.Load(configs.Sources{Complete: true, Env: []string{
 		"DATABASE_URL=" + dsn,
 		"CHATENGINE_JWT_SECRET=" + secret,
+		"CHATENGINE_URL=" + chatEngine,
 		"BRIDGE_LISTEN=" + o.Listen,
 		"BRIDGE_ADMIN_LISTEN=127.0.0.1:0",
 		"BRIDGE_CORS_ORIGINS=http://localhost:*,http://127.0.0.1:*",
+		"BRIDGE_GATEWAY_INTERVAL=250ms",
+		"BRIDGE_GATEWAY_RECOVER_AFTER=2s",
 	}})
 }
 
@@ -156,6 +182,11 @@ func randomSecret() string {
 func (o Options) introduce(daemon *bridge.Daemon, token string) {
 	url := "http://" + reachable(daemon.Addr())
 	fmt.Fprintf(o.Out, `
+open %[1]s/
+
+The page shows two tenants of a CRM, and has buttons that kill ChatEngine,
+restart Postgres, cut its line and write 500 messages.
+
 The bridge serves Socket.IO at   %[1]s/api/ws
 How it is doing:                 http://%[2]s/
 A token for one of the workspaces (valid for 24 hours):

@@ -18,11 +18,20 @@ import (
 
 	"chatbridge/bridge/ops"
 	"chatbridge/demo"
+	"chatbridge/internal/chromium"
 	"chatbridge/internal/npm"
 	"chatbridge/mapping/eventschema"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(browserStopper{m}) }
+
+// browserStopper ends the shared browser after the tests.
+type browserStopper struct{ *testing.M }
+
+func (b browserStopper) Run() int {
+	defer chromium.Stop()
+	return b.M.Run()
+}
 
 // output is the output of the demo; find waits for a pattern in it.
 type output struct {

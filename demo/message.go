@@ -1,10 +1,16 @@
 package demo
 
-import "fmt"
+import (
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
 
 // message is a generated row of messages; nil is NULL.
 type message struct {
 	id, body, kind, status string
+	external               string // WhatsApp's id
+	created                time.Time
 	outgoing               bool
 	sender, user, client   *string
 	replyTo                *string
@@ -52,7 +58,7 @@ var media = []struct {
 // compose generates a message for c: most are text, some have a file, some
 // reply to an earlier one.
 func (w *worker) compose(c *chat) *message {
-	m := &message{id: newID(w.rng), body: lines[w.rng.IntN(len(lines))], kind: "text"}
+	m := &message{id: newID(w.rng), external: newExternalID(w.rng), body: lines[w.rng.IntN(len(lines))], kind: "text"}
 	if w.rng.IntN(8) == 0 && len(c.recent) > 0 {
 		m.replyTo = ptr(c.recent[w.rng.IntN(len(c.recent))])
 		m.quoted = map[string]any{"id": *m.replyTo, "body": lines[w.rng.IntN(len(lines))]}
@@ -84,4 +90,18 @@ func (w *worker) compose(c *chat) *message {
 		break
 	}
 	return m
+}
+
+// newExternalID returns an id such as WhatsApp gives.
+func newExternalID(rng *rand.Rand) string { return fmt.Sprintf("3EB0%016X", rng.Uint64()) }
+
+// from is who sent it, as the contract says it.
+func (m *message) from() string {
+	switch {
+	case !m.outgoing:
+		return *m.sender
+	case m.user != nil:
+		return *m.user
+	}
+	return "me"
 }

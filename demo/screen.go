@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"chatbridge/bridge"
+	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/ops"
 	"chatbridge/mapping/contract"
 )
@@ -15,6 +17,7 @@ import (
 // screen prints the bridge's status: on a terminal one line, overwritten every
 // second; elsewhere a line every five seconds.
 type screen struct {
+	mu     sync.Mutex // held while out is written to
 	out    io.Writer
 	live   bool
 	daemon *bridge.Daemon
@@ -36,21 +39,36 @@ func (s *screen) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			if s.live {
-				fmt.Fprint(s.out, "\r\x1b[K")
+				s.print("\r\x1b[K")
 			}
 			published := s.daemon.Snapshot().Hub.Published
-			fmt.Fprintf(s.out, "Published %d message, %d conversation, %d messageStatus and %d typing events.\n",
-				published[contract.Message], published[contract.Conversation], published[contract.MessageStatus], published[contract.Typing])
+			s.print(fmt.Sprintf("Published %d message, %d conversation, %d messageStatus and %d typing events.\n",
+				published[contract.Message], published[contract.Conversation], published[contract.MessageStatus], published[contract.Typing]))
 			return nil
 		case <-tick.C:
 			line := s.line(s.daemon.Snapshot())
 			if s.live {
-				fmt.Fprint(s.out, "\r"+line+"\x1b[K")
+				s.print("\r" + line + "\x1b[K")
 			} else {
-				fmt.Fprintln(s.out, line)
+				s.print(line + "\n")
 			}
 		}
 	}
+}
+
+// note prints a line above the status line.
+func (s *screen) note(text string) {
+	erase := ""
+	if s.live {
+		erase = "\r\x1b[K"
+	}
+	s.print(erase + time.Now().Format(time.TimeOnly) + "  " + text + "\n")
+}
+
+func (s *screen) print(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fmt.Fprint(s.out, text)
 }
 
 // line formats the events of each kind per second since the last line, the
@@ -64,8 +82,15 @@ func (s *screen) line(now ops.Snapshot) string {
 	if n := now.Pipeline.Delay.Count - s.last.Pipeline.Delay.Count; n > 0 {
 		delay = (now.Pipeline.Delay.Sum - s.last.Pipeline.Delay.Sum).Seconds() / float64(n)
 	}
-	line := fmt.Sprintf("message %.1f/s  conversation %.1f/s  messageStatus %.1f/s  typing %.1f/s  clients %d  lag %.1f ms",
-		rate(contract.Message), rate(contract.Conversation), rate(contract.MessageStatus), rate(contract.Typing), now.Connected(), 1000*delay)
+	clients, serving := now.Connected(), "ChatEngine"
+	if g := now.Gateway; g != nil {
+		clients += g.Websockets
+		if g.Status.State == gateway.Local {
+			serving = "the bridge"
+		}
+	}
+	line := fmt.Sprintf("message %.1f/s  conversation %.1f/s  messageStatus %.1f/s  typing %.1f/s  clients %d  lag %.1f ms  %s serves",
+		rate(contract.Message), rate(contract.Conversation), rate(contract.MessageStatus), rate(contract.Typing), clients, 1000*delay, serving)
 	if !now.Ready.OK() {
 		line += "  (" + now.Ready.Reason + ")"
 	}

@@ -19,9 +19,13 @@ func newDemo(std streams) *cobra.Command {
 		Short: "Run everything on this machine, with nothing to configure",
 		Long: `demo starts a private Postgres, fills it with the CRM's schema and two sample
 workspaces, writes what WhatsApp contacts and the CRM's users would write
-(texts and media in and out, replies, statuses, typing), and runs the bridge on
-top. It prints the address, a ready token and a line that connects a real
-client. Ctrl-C, or the end of --for, leaves nothing behind.
+(texts and media in and out, replies, statuses, typing), and runs the bridge in
+front of a stand-in for ChatEngine. The page at its address shows a CRM with two
+tenants, says who serves, and has buttons that kill ChatEngine, restart Postgres,
+cut the page's line and write 500 messages; it counts what the database has and
+what it shows. It is for this machine alone. The terminal says the same, with a
+ready token and a line that connects a real client. Ctrl-C, or the end of --for,
+leaves nothing behind.
 
 Postgres is searched in $BRIDGE_POSTGRES_BIN, on the PATH and where Debian's
 and Homebrew's packages put it.`,

@@ -3,6 +3,8 @@
 package imports
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -108,4 +110,33 @@ func admits(may []string, name string) bool {
 		}
 	}
 	return false
+}
+
+// TestOnlyTheDemoShowsItself: the demo's page and its buttons are before the bridge in
+// `bridge demo` alone.
+func TestOnlyTheDemoShowsItself(t *testing.T) {
+	for importer := range strings.Lines(string(output(t, "go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "chatbridge/..."))) {
+		fields := strings.Fields(importer)
+		if fields[0] != "chatbridge/cmd/bridge" && slices.Contains(fields[1:], "chatbridge/demo") {
+			t.Errorf("%s imports demo", fields[0])
+		}
+	}
+	sources := output(t, "go", "list", "-f", `{{$d := .Dir}}{{range .GoFiles}}{{$d}}/{{.}}{{"\n"}}{{end}}`, "chatbridge/...")
+	var in []string
+	for file := range strings.FieldsSeq(string(sources)) {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case strings.Contains(string(content), "demo.Run("):
+			in = append(in, "runs in "+filepath.Base(file))
+		case strings.Contains(string(content), "Front:"):
+			in = append(in, "front in "+filepath.Base(filepath.Dir(file))+"/"+filepath.Base(file))
+		}
+	}
+	slices.Sort(in)
+	if want := []string{"front in demo/demo.go", "runs in demo.go"}; !slices.Equal(in, want) {
+		t.Errorf("the demo: %q, want %q", in, want)
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"chatbridge/internal/chromium"
 	"chatbridge/internal/npm"
 )
 
@@ -33,7 +34,7 @@ func eachKind(t *testing.T, test func(t *testing.T, k kind)) {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
 			if k.browser {
-				needChromium(t)
+				chromium.Need(t)
 			}
 			test(t, k)
 		})

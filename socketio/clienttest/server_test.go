@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"chatbridge/internal/chromium"
 	"chatbridge/internal/ports"
 	"chatbridge/socketio"
 )
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(browserStopper{m}) }
 type browserStopper struct{ *testing.M }
 
 func (b browserStopper) Run() int {
-	defer shared.stop()
+	defer chromium.Stop()
 	return b.M.Run()
 }
 

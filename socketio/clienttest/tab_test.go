@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"chatbridge/internal/chromium"
 	"chatbridge/internal/npm"
 
 	"github.com/chromedp/cdproto/runtime"
@@ -25,7 +26,7 @@ type tab struct {
 // openTab gives a tab that takes commands.
 func openTab(t *testing.T) *tab {
 	t.Helper()
-	ctx, done := chromedp.NewContext(needChromium(t), chromedp.WithNewBrowserContext())
+	ctx, done := chromedp.NewContext(chromium.Need(t), chromedp.WithNewBrowserContext())
 	t.Cleanup(done)
 	b := &tab{t: t, ctx: ctx, lines: make(chan json.RawMessage, 1024)}
 	if err := chromedp.Listen(ctx, b.take); err != nil {

@@ -1,4 +1,12 @@
-package clienttest_test
+// Package chromium gives tests a headless Chromium, steered by chromedp: one for the test
+// binary, with a profile for each test. Where none is installed it installs it, as root;
+// without one tests are skipped, and fail with CI set.
+//
+// Lifecycle: the first [Need] starts it; TestMain calls [Stop] after the tests. Both may be
+// called from any goroutine, Stop when no test runs any more.
+//
+// The package is test support. Nothing that ships imports it.
+package chromium
 
 import (
 	"context"
@@ -46,7 +54,10 @@ type browser struct {
 	err  error
 }
 
-var shared browser // started by the first test that needs it, stopped by TestMain
+var shared browser // started by the first test that needs it
+
+// Stop ends the browser, if a test started it.
+func Stop() { shared.stop() }
 
 // start starts it, and gives the context to open tabs with.
 func (b *browser) start(path string) (context.Context, error) {
@@ -76,8 +87,9 @@ func (b *browser) stop() {
 	b.end()
 }
 
-// needChromium gives the context to open tabs with.
-func needChromium(t *testing.T) context.Context {
+// Need gives the context to open tabs with: chromedp.NewContext of it, with
+// chromedp.WithNewBrowserContext for a profile of one's own.
+func Need(t *testing.T) context.Context {
 	t.Helper()
 	path, problem := findChromium()
 	switch {
