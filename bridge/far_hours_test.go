@@ -219,28 +219,26 @@ func (w *hoursTest) comeBack(url string) (all []*hoursClient) {
 			if stored[conversation] == nil {
 				stored[conversation] = w.stored(conversation)
 			}
-			c := &hoursClient{conversation: conversation, away: away[i%len(away)], want: stored[conversation], status: make(map[string]string)}
+			c := w.shown(conversation, away[i%len(away)], stored[conversation])
 			all = append(all, c)
-			left := w.now.Add(-c.away)
-			for _, m := range c.want {
-				if m.At.After(left) {
-					break
-				}
-				c.ids, c.status[m.ID] = append(c.ids, m.ID), "sent"
-			}
-			offset := string(hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: 1}, Commit: left}))
-			w.connect(url, c, map[string]any{"token": token(w.t, w.workspace(ws)), "pid": "x", "offset": offset})
+			offset := string(hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: 1}, Commit: w.now.Add(-c.away)}))
+			w.connect(url, map[string]any{"token": token(w.t, w.workspace(ws)), "pid": "x", "offset": offset}, []string{c.conversation}, c.receive)
 		}
 	}
 	return all
 }
 
-func (w *hoursTest) connect(url string, c *hoursClient, auth map[string]any) {
+// connect connects a client that subscribes to conversations, until the test ends.
+func (w *hoursTest) connect(url string, auth map[string]any, conversations []string, receive func(sioclient.Event)) {
 	var client *sioclient.Client
 	client, err := sioclient.New(sioclient.Options{
 		URL: url, Auth: auth, Backoff: sioclient.Backoff{Delay: 50 * time.Millisecond, Most: time.Second},
-		OnConnect: func(sioclient.Session) { _ = client.Emit("subscribe:conversation", c.conversation) },
-		OnEvent:   c.receive,
+		OnConnect: func(sioclient.Session) {
+			for _, c := range conversations {
+				_ = client.Emit("subscribe:conversation", c)
+			}
+		},
+		OnEvent: receive,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -13,7 +13,7 @@ func (r *Reader) Conversation(ctx context.Context, workspace, key string) (paylo
 	err = r.turn(ctx, workspace, true, func(ctx context.Context, w *worker) error {
 		return r.events(ctx, w, workspace, part{kind: partConversations, keys: []string{key}}, func(ev *contract.Event) {
 			payload = append([]byte(nil), ev.Payload...)
-		}, new(rendered))
+		}, new(found))
 	})
 	return payload, err
 }

@@ -3,6 +3,7 @@
 //
 //	reader.go  Reader: one client's reading, in parts
 //	plan.go    what a reading consists of: keys first, within bounds
+//	lists.go   the keys, of which clients that miss about the same share what was read
 //	render.go  rows → the packets that the stream would have sent
 //	page.go    Page: a conversation's messages, a workspace's conversations, for requests
 //	conversation.go  one conversation's event
@@ -17,7 +18,18 @@
 // are sent because tables such as the CRM's do not tell when a status changed; then
 // those of the conversations that changed. Then the rows, in parts of a bounded size,
 // each with one question for itself and one for what its rows lack. So what a reading
-// holds in memory is bounded, and what a slow client has not taken yet is not read.
+// holds in memory is bounded, by its keys, and what a slow client has not taken yet is not
+// read.
+//
+// # What is shared
+//
+// Lists of keys and rendered rows are kept for 10 s, 8 and 16 MiB of them, for other clients
+// of the workspace. A list begins up to an eighth of its age before what the first client
+// asked for, and each is given of it what it missed itself: so clients that were away for
+// about as long need one list of each conversation. What was read serves who asks for no
+// more than up to when it was begun to be read: what changed later is in that client's log.
+// Who finds what it needs takes no turn of the database; who waits for one looks again when
+// it has it. So of clients that come back together the first reads for all that wait.
 //
 // Rows become events by an engine.Mapper, as in the stream: what is sent is what an
 // INSERT of the message, a change of its status, or an UPDATE of the conversation would
@@ -26,10 +38,11 @@
 // # Bounds
 //
 // Options.Parallel readings ask the database at a time, one of each workspace. A
-// client's turn ends with each part: then the next workspace's is due. Whoever waits
-// longer than Options.Wait is refused. What one client is sent is kept for a moment for
-// others that miss the same rows: it is shared memory of 16 MiB at most. After a failure nobody asks for a while. Each
-// question ends after Options.Timeout, in the server too.
+// client's turn ends with each list and part: then the next workspace's is due. Whoever
+// waits is refused when its workspace had no turn for Options.Wait; while others of it have
+// theirs, it is served. A client that waits holds no more than its question and the keys of
+// what it is to be sent. After a failure nobody asks for a while. Each question ends after
+// Options.Timeout, in the server too.
 //
 // Where a mapping or its tables have nothing by which rows can be found by time, nothing
 // is read: Run finds that out at the start and logs it once.

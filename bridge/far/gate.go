@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // gate lets a number of readings in at a time, one of each workspace. Workspaces take
@@ -15,15 +16,19 @@ type gate struct {
 	waiting map[string][]chan struct{}
 	// turns are the workspaces that wait, the next one first.
 	turns []string
+	// admitted is when a workspace that waits, or is in, had its latest turn.
+	admitted map[string]time.Time
 }
 
 func newGate(n int) *gate {
-	return &gate{free: n, busy: make(map[string]bool), waiting: make(map[string][]chan struct{})}
+	return &gate{free: n, busy: make(map[string]bool), waiting: make(map[string][]chan struct{}), admitted: make(map[string]time.Time)}
 }
 
-// enter waits for the workspace's turn, or until ctx ends; first: before the others of
-// the workspace. After nil, leave must be called.
-func (g *gate) enter(ctx context.Context, workspace string, first bool) error {
+// enter waits for its turn, or until ctx ends; first: before the others of the workspace.
+// It gives up with ErrBusy after patience in which the workspace had no turn at all: while
+// others of it have theirs, its own comes. After nil, leave must be called.
+func (g *gate) enter(ctx context.Context, workspace string, first bool, patience time.Duration) error {
+	began := time.Now()
 	g.mu.Lock()
 	turn := make(chan struct{})
 	if len(g.waiting[workspace]) == 0 {
@@ -36,20 +41,36 @@ func (g *gate) enter(ctx context.Context, workspace string, first bool) error {
 	}
 	g.admit()
 	g.mu.Unlock()
-	select {
-	case <-turn:
-		return nil
-	case <-ctx.Done():
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		err := ErrBusy
+		select {
+		case <-turn:
+			return nil
+		case <-timer.C:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		g.mu.Lock()
+		since := began
+		if at := g.admitted[workspace]; at.After(since) {
+			since = at
+		}
+		if rest := patience - time.Since(since); ctx.Err() == nil && rest > 0 {
+			g.mu.Unlock()
+			timer.Reset(rest)
+			continue
+		}
+		select {
+		case <-turn: // at the same moment
+			g.release(workspace)
+		default:
+			g.drop(workspace, turn)
+		}
+		g.mu.Unlock()
+		return err
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	select {
-	case <-turn: // at the same moment
-		g.release(workspace)
-	default:
-		g.drop(workspace, turn)
-	}
-	return ctx.Err()
 }
 
 // leave ends a turn.
@@ -63,6 +84,7 @@ func (g *gate) release(workspace string) {
 	g.free++
 	delete(g.busy, workspace)
 	g.admit()
+	g.forget(workspace)
 }
 
 // admit lets in whoever may. mu must be held.
@@ -81,8 +103,15 @@ func (g *gate) admit() {
 		} else {
 			delete(g.waiting, workspace)
 		}
-		g.busy[workspace] = true
+		g.busy[workspace], g.admitted[workspace] = true, time.Now()
 		g.free--
+	}
+}
+
+// forget drops what is known of a workspace of which nobody waits or is in. mu must be held.
+func (g *gate) forget(workspace string) {
+	if !g.busy[workspace] && len(g.waiting[workspace]) == 0 {
+		delete(g.admitted, workspace)
 	}
 }
 
@@ -100,6 +129,7 @@ func (g *gate) drop(workspace string, turn chan struct{}) {
 		return
 	}
 	delete(g.waiting, workspace)
+	g.forget(workspace)
 	for i, w := range g.turns {
 		if w == workspace {
 			g.turns = append(g.turns[:i], g.turns[i+1:]...)

@@ -20,7 +20,7 @@ func TestGate(t *testing.T) {
 		leave := make(chan struct{})
 		wait := func(workspace string) {
 			go func() {
-				if err := g.enter(t.Context(), workspace, false); err != nil {
+				if err := g.enter(t.Context(), workspace, false, time.Hour); err != nil {
 					t.Error(err)
 				}
 				entered <- workspace
@@ -63,13 +63,13 @@ func TestGate(t *testing.T) {
 func TestGateGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(1)
-		if err := g.enter(t.Context(), "a", false); err != nil {
+		if err := g.enter(t.Context(), "a", false, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		for _, workspace := range []string{"a", "b"} {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if err := g.enter(ctx, workspace, false); !errors.Is(err, context.DeadlineExceeded) {
+			if err := g.enter(ctx, workspace, false, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%s: %v", workspace, err)
 			}
 		}
@@ -78,10 +78,56 @@ func TestGateGivenUp(t *testing.T) {
 		}
 		g.leave("a")
 		for _, workspace := range slices.Repeat([]string{"b", "a"}, 3) {
-			if err := g.enter(t.Context(), workspace, false); err != nil {
+			if err := g.enter(t.Context(), workspace, false, time.Hour); err != nil {
 				t.Error(err)
 			}
 			g.leave(workspace)
+		}
+	})
+}
+
+// TestGatePatience: who waits is served, however long it takes, while others of its
+// workspace have their turns; it is refused once there has been none for too long.
+func TestGatePatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGate(1)
+		const patience = 30 * time.Second
+		began := time.Now()
+		errs := make(chan error, 10)
+		for range cap(errs) {
+			go func() {
+				err := g.enter(t.Context(), "a", false, patience)
+				errs <- err
+				if err == nil {
+					time.Sleep(20 * time.Second)
+					g.leave("a")
+				}
+			}()
+		}
+		for range cap(errs) {
+			if err := <-errs; err != nil {
+				t.Errorf("after %v: %v", time.Since(began), err)
+			}
+		}
+		if took := time.Since(began); took != 180*time.Second {
+			t.Errorf("the last had its turn after %v", took)
+		}
+		// It is in for good now: neither its own nor another workspace gets in.
+		if err := g.enter(t.Context(), "b", false, patience); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		for _, workspace := range []string{"b", "a"} {
+			at := time.Now()
+			if err := g.enter(t.Context(), workspace, false, patience); !errors.Is(err, ErrBusy) {
+				t.Errorf("%s: %v after %v", workspace, err, time.Since(at))
+			} else if waited := time.Since(at); waited != patience {
+				t.Errorf("%s waited %v", workspace, waited)
+			}
+		}
+		g.leave("b")
+		if g.waits() != 0 || len(g.admitted) != 0 {
+			t.Errorf("afterwards %+v", g)
 		}
 	})
 }

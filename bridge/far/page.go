@@ -73,14 +73,14 @@ func (r *Reader) page(ctx context.Context, workspace string, kind partKind, ask 
 		}
 		last, keys = keys[len(p.keys)-1].At, keys[len(p.keys):]
 		err := r.turn(ctx, workspace, true, func(ctx context.Context, w *worker) error {
-			var out rendered
+			var out found
 			err := r.events(ctx, w, workspace, p, func(ev *contract.Event) {
 				payload := bytes.Clone(r.payload(ev))
 				page.Payloads, page.Bytes = append(page.Payloads, payload), page.Bytes+len(payload)
 			}, &out)
-			page.Rows += out.rows
+			page.Rows += len(out.rows)
 			page.Short = page.Short || len(out.leftOut) > 0
-			r.counters.rows.Add(uint64(out.rows))
+			r.counters.rows.Add(uint64(len(out.rows)))
 			return err
 		})
 		if err != nil {

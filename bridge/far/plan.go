@@ -1,7 +1,6 @@
 package far
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -43,8 +42,9 @@ const (
 )
 
 // plan reads the keys of what is asked for. rest is what the bounds leave out.
-func (r *Reader) plan(ctx context.Context, p past, ask *hub.FarAsk) (parts []part, rest []hub.FarRest, err error) {
-	messages, cut, err := r.messages(ctx, p, ask)
+func (r *Reader) plan(ctx context.Context, ask *hub.FarAsk) (parts []part, rest []hub.FarRest, err error) {
+	p := &planning{r: r, ask: ask, own: make(map[string]*list)}
+	messages, cut, err := p.messages(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -52,7 +52,7 @@ func (r *Reader) plan(ctx context.Context, p past, ask *hub.FarAsk) (parts []par
 	var conversations []lookup.PastKey
 	if !ask.Conversations.IsZero() {
 		var more bool
-		if conversations, more, err = p.Conversations(ctx, ask.Workspace, ask.Conversations.Add(-slack), r.opts.Rows); err != nil {
+		if conversations, more, err = p.conversations(ctx); err != nil {
 			return nil, nil, err
 		}
 		if more {
@@ -66,7 +66,7 @@ func (r *Reader) plan(ctx context.Context, p past, ask *hub.FarAsk) (parts []par
 			of = append(of, c.Key)
 		}
 	}
-	newest, err := p.Newest(ctx, ask.Workspace, of, statusesEach, statuses)
+	newest, err := p.newest(ctx, of)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,16 +100,14 @@ func without(keys, others []lookup.PastKey) []lookup.PastKey {
 	return slices.DeleteFunc(keys, func(k lookup.PastKey) bool { return other[k.Key] })
 }
 
-// messages reads the keys of the messages that are asked for, the newest first.
-func (r *Reader) messages(ctx context.Context, p past, ask *hub.FarAsk) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
-	until, more := ask.Until.Add(slack), false
+// messages gathers the keys of the messages that are asked for, the newest first.
+func (p *planning) messages(ctx context.Context) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
+	ask, more := p.ask, false
 	since, conversation := ask.Messages, ""
 	if !ask.Messages.IsZero() {
-		keys, more, err = p.AllMessages(ctx, ask.Workspace, since.Add(-slack), until, r.opts.Rows)
+		keys, more, err = p.allMessages(ctx)
 	} else if len(ask.Of) > 0 {
-		var of []lookup.Since
 		for c, at := range ask.Of {
-			of = append(of, lookup.Since{Conversation: c, At: at.Add(-slack)})
 			if since.IsZero() || at.Before(since) {
 				since = at
 			}
@@ -117,8 +115,7 @@ func (r *Reader) messages(ctx context.Context, p past, ask *hub.FarAsk) (keys []
 				conversation = c
 			}
 		}
-		slices.SortFunc(of, func(a, b lookup.Since) int { return cmp.Compare(a.Conversation, b.Conversation) })
-		keys, more, err = p.Messages(ctx, ask.Workspace, of, until, r.opts.Rows)
+		keys, more, err = p.messagesOf(ctx)
 	}
 	if from := oldest(keys, ask.Until); more && from.After(since) {
 		rest = append(rest, hub.FarRest{Conversation: conversation, Since: since, Until: from})

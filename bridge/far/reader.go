@@ -28,7 +28,7 @@ type Options struct {
 	// connection for each, and one more.
 	Parallel int
 	// Timeout is how long the database may take for one part of a reading, Wait how
-	// long a reading may wait for its turn.
+	// long a reading waits while no other of its workspace has a turn.
 	Timeout, Wait time.Duration
 	// EventBytes bounds an event, as engine.Options does.
 	EventBytes int
@@ -38,8 +38,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// DefaultOptions reads 5,000 rows, two readings at a time, 5 s for each part, 30 s for
-// a turn.
+// DefaultOptions reads 5,000 rows, two readings at a time, 5 s for each part, 30 s
+// without a turn.
 func DefaultOptions() Options {
 	return Options{Rows: 5000, Parallel: 2, Timeout: 5 * time.Second, Wait: 30 * time.Second}
 }
@@ -51,7 +51,8 @@ type Reader struct {
 	gate     *gate
 	paged    bool
 	workers  chan *worker
-	shared   shared
+	rows     *shared[rendered]
+	lists    *shared[*list]
 	counters counters
 
 	// mu guards what follows: the pause after a failure, and why nothing is ever read.
@@ -113,7 +114,8 @@ func newReader(spec *mapping.Spec, opts Options) *Reader {
 	}
 	return &Reader{
 		opts: opts, spec: spec, gate: newGate(opts.Parallel),
-		workers: make(chan *worker, opts.Parallel), shared: shared{parts: make(map[string]sharedPart)}, pause: retry.Backoff{Min: minPause, Max: maxPause},
+		workers: make(chan *worker, opts.Parallel), rows: newShared[rendered](sharedBytes), lists: newShared[*list](listsBytes),
+		pause: retry.Backoff{Min: minPause, Max: maxPause},
 	}
 }
 
@@ -174,11 +176,7 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 		return nil, err
 	}
 	r.counters.readings.Add(1)
-	var parts []part
-	err = r.turn(ctx, ask.Workspace, false, func(ctx context.Context, w *worker) (err error) {
-		parts, rest, err = r.plan(ctx, w.past, ask)
-		return err
-	})
+	parts, rest, err := r.plan(ctx, ask)
 	if never(err) {
 		r.turnOff(err)
 		return nil, r.refuses()
@@ -220,24 +218,49 @@ func halves(p part) []part {
 	return []part{{p.kind, p.keys[:half]}, {p.kind, p.keys[half:]}}
 }
 
-// part returns what a part becomes: as it was read for another client, or now.
+// part returns what a part becomes: of rows that were read for other clients, and of those
+// that are read now.
 func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendered, err error) {
-	key := sharedKey(ask.Workspace, p)
-	if out, ok := r.shared.get(key, ask.Until); ok {
-		return out, nil
+	have := make(map[string]rendered, len(p.keys))
+	missing := part{kind: p.kind}
+	lacks := func() bool {
+		missing.keys = nil
+		for _, key := range p.keys {
+			row, ok := r.rows.get(sharedKey(ask.Workspace, '0'+byte(p.kind), key), ask.Until)
+			if ok {
+				have[key] = row
+			} else if _, ok := have[key]; !ok {
+				missing.keys = append(missing.keys, key)
+			}
+		}
+		return len(missing.keys) > 0
 	}
-	err = r.turn(ctx, ask.Workspace, true, func(ctx context.Context, w *worker) (err error) {
-		var ok bool
-		if out, ok = r.shared.get(key, ask.Until); ok {
+	if lacks() {
+		err = r.turn(ctx, ask.Workspace, true, func(ctx context.Context, w *worker) error {
+			if !lacks() {
+				return nil
+			}
+			began := time.Now()
+			rows, n, apart, err := r.packets(ctx, w, ask.Workspace, missing)
+			if err != nil {
+				return err
+			}
+			r.counters.rows.Add(uint64(n))
+			for _, key := range missing.keys {
+				// Of one that is gone there is nothing, which is known too.
+				if have[key] = rows[key]; apart {
+					r.rows.put(sharedKey(ask.Workspace, '0'+byte(p.kind), key), rows[key], rows[key].size(), began)
+				}
+			}
 			return nil
-		}
-		began := time.Now()
-		if out, err = r.packets(ctx, w, ask.Workspace, p); err == nil {
-			r.shared.put(key, out, began)
-			r.counters.rows.Add(uint64(out.rows))
-		}
-		return err
-	})
+		})
+	}
+	for _, key := range p.keys {
+		out.packets = append(out.packets, have[key].packets...)
+		out.leftOut = append(out.leftOut, have[key].leftOut...)
+	}
+	slices.Sort(out.leftOut)
+	out.leftOut = slices.Compact(out.leftOut)
 	return out, err
 }
 
@@ -264,9 +287,7 @@ func (r *Reader) turn(ctx context.Context, workspace string, goesOn bool, f func
 		return ErrPaused
 	}
 	began := time.Now()
-	waiting, cancel := context.WithTimeoutCause(ctx, r.opts.Wait, ErrBusy)
-	err := r.gate.enter(waiting, workspace, goesOn)
-	cancel()
+	err := r.gate.enter(ctx, workspace, goesOn, r.opts.Wait)
 	r.counters.waited.Add(int64(time.Since(began)))
 	if err != nil {
 		if ctx.Err() != nil {

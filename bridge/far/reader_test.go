@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -124,7 +126,7 @@ func TestRead(t *testing.T) {
 	// A message that the client may know, which it then ignores, has its status sent.
 	got, _ = read(t, r, &hub.FarAsk{Of: map[string]time.Time{id("c2"): at(2, 4).Add(slackHalf)}})
 	same(t, "at the edge", got, "message b4 elsewhere sent", "messageStatus b4 sent")
-	if s := r.Stats(); s.Readings != 4 || s.Rows != 10 || s.Failures+s.Refused+s.Truncated != 0 || s.Waiting != 0 {
+	if s := r.Stats(); s.Readings != 4 || s.Rows != 7 || s.Failures+s.Refused+s.Truncated != 0 || s.Waiting != 0 {
 		t.Errorf("counted %+v", s)
 	}
 }
@@ -194,6 +196,7 @@ func TestReadFails(t *testing.T) {
 	if err := pgtest.Exec(t.Context(), url, "alter table messages rename to elsewhere"); err != nil {
 		t.Fatal(err)
 	}
+	ask.Until = time.Now()
 	if _, err := r.Read(t.Context(), ask, send); err == nil || errors.Is(err, far.ErrPaused) {
 		t.Errorf("without a table: %v", err)
 	}
@@ -256,6 +259,155 @@ func TestReadShared(t *testing.T) {
 	}
 	same(t, "read again", ask(time.Now()), "message b4 elsewhere read")
 	if s := r.Stats(); s.Rows != 2 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// TestManyRead: of 300 clients that were away for about an hour and ask at once, each for
+// two of ten conversations, each gets all that it missed, and nothing that is older than what
+// the first missed by much; the database is asked for each row once, and for few lists.
+func TestManyRead(t *testing.T) {
+	t.Parallel()
+	const clients, each = 300, 30
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows, `
+		insert into conversations (id, workspace_id, contact_id, updated_at) select u('d' || n), u('f1'), u('a1'), '2026-01-01' from generate_series(0, 9) n;
+		insert into messages (conversation_id, workspace_id, body, status, created_at)
+		select u('d' || c), u('f1'), c || ' ' || n, 'sent', '2026-03-01'::timestamptz + n * interval '1 minute' from generate_series(0, 9) c, generate_series(1, 30) n`)), spec(t), far.DefaultOptions())
+	got, errs := make([][]string, clients), make([]error, clients)
+	ask := func(i int) (a, b string, since time.Time) {
+		return fmt.Sprint(i % 10), fmt.Sprint((i/10 + i + 1) % 10), at(3, 1).Add(time.Duration(i/10) * time.Minute)
+	}
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			a, b, since := ask(i)
+			_, errs[i] = r.Read(t.Context(), &hub.FarAsk{Workspace: id("f1"), Until: at(4, 1), Conversations: since, Of: map[string]time.Time{id("d" + a): since, id("d" + b): since}}, func(packets []hub.FarPacket) error {
+				for _, p := range packets {
+					got[i] = append(got[i], line(t, p.Packet))
+				}
+				return nil
+			})
+		})
+	}
+	all.Wait()
+	for i := range clients {
+		a, b, since := ask(i)
+		var want []string
+		for n := 1; n <= each; n++ {
+			if at(3, 1).Add(time.Duration(n) * time.Minute).After(since.Add(-time.Minute)) {
+				want = append(want, fmt.Sprint(a, " ", n, " sent"))
+				if b != a {
+					want = append(want, fmt.Sprint(b, " ", n, " sent"))
+				}
+			}
+		}
+		var messages []string
+		last, ordered := 0, true
+		for _, l := range got[i] {
+			if rest, ok := strings.CutPrefix(l, "message "); ok {
+				_, text, _ := strings.Cut(rest, " ")
+				var c, n int
+				_, _ = fmt.Sscan(text, &c, &n)
+				ordered, last = ordered && n >= last, n
+				messages = append(messages, text)
+			}
+		}
+		slices.Sort(messages)
+		slices.Sort(want)
+		if errs[i] != nil || !ordered || !slices.Equal(messages, want) {
+			t.Fatalf("client %d: %v, in order %v, %d messages: %v\nwant %v", i, errs[i], ordered, len(messages), messages, want)
+		}
+	}
+	// Of each conversation all messages, and as many statuses; all conversations that have
+	// messages since, and one that was changed. Lists: of the conversations, and two for
+	// each of the others at most.
+	if s := r.Stats(); s.Rows != 2*10*each+11 || s.Lists > 21+10 || s.Readings != clients || s.Failures+s.Refused != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// TestSharedListsReachBack: who was away for longer than those before it, or was left less
+// by what they asked for besides, is served from what it asks for itself. Nobody is served
+// from another workspace's.
+func TestSharedListsReachBack(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.Rows = 4
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows, `insert into messages (id, conversation_id, workspace_id, body, created_at)
+		select u('e' || n), u('c2'), u('f1'), 'x', '2026-03-10'::timestamptz + n * interval '1 day' from generate_series(1, 4) n`)), spec(t), o)
+	kinds := func(got []string, rest []hub.FarRest) string {
+		n := map[string]int{}
+		for _, l := range got {
+			kind, _, _ := strings.Cut(l, " ")
+			n[kind]++
+		}
+		return fmt.Sprint(n["message"], n["conversation"], len(rest))
+	}
+	// Both conversations since March: the bound is reached by c2, of c1 there is nothing.
+	since := at(3, 11)
+	for i, tt := range []struct {
+		ask  hub.FarAsk
+		want string
+	}{
+		{hub.FarAsk{Conversations: at(3, 12), Of: map[string]time.Time{id("c1"): at(3, 12), id("c2"): at(3, 12)}}, "3 1 0"},
+		{hub.FarAsk{Conversations: at(1, 1), Of: map[string]time.Time{id("c1"): at(1, 1), id("c2"): at(1, 1)}}, "4 3 1"},
+		{hub.FarAsk{Conversations: at(1, 1), Of: map[string]time.Time{id("c1"): at(1, 1), id("c2"): at(1, 1)}}, "4 3 1"},
+		{hub.FarAsk{Of: map[string]time.Time{id("c1"): at(1, 1)}}, "3 0 0"},
+		{hub.FarAsk{Of: map[string]time.Time{id("c2"): since}}, "4 0 0"},
+		{hub.FarAsk{Of: map[string]time.Time{id("c2"): at(2, 4).Add(-time.Hour)}}, "4 0 1"},
+		{hub.FarAsk{Messages: at(3, 12)}, "3 0 0"},
+		{hub.FarAsk{Messages: at(1, 1)}, "4 0 1"},
+	} {
+		if got := kinds(read(t, r, &tt.ask)); got != tt.want {
+			t.Errorf("%d: messages, conversations, gaps: %s; want %s", i, got, tt.want)
+		}
+	}
+	ask := &hub.FarAsk{Workspace: id("f2"), Until: at(4, 1), Conversations: at(1, 1), Messages: at(1, 1), Of: map[string]time.Time{id("c1"): at(1, 1)}}
+	if _, err := r.Read(t.Context(), ask, func(packets []hub.FarPacket) error {
+		for _, p := range packets {
+			if l := line(t, p.Packet); !strings.Contains(l, " b9") && !strings.Contains(l, " b8") && !strings.Contains(l, " c9") {
+				t.Errorf("f2 is sent %s", l)
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReadOrdered: messages of one millisecond come in the order of their times.
+func TestReadOrdered(t *testing.T) {
+	t.Parallel()
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, rows, `insert into messages (conversation_id, workspace_id, body, status, created_at)
+		select u('c1'), u('f1'), 'n' || n, 'sent', '2026-03-10'::timestamptz + n * interval '1 microsecond' from generate_series(1, 20) n`)), spec(t), far.DefaultOptions())
+	got, _ := read(t, r, &hub.FarAsk{Of: map[string]time.Time{id("c1"): at(3, 10), id("c2"): at(3, 10)}})
+	n := 0
+	for _, l := range got {
+		if strings.HasPrefix(l, "message ") {
+			if n++; !strings.HasSuffix(l, fmt.Sprintf(" n%d sent", n)) {
+				t.Errorf("message %d is %s", n, l)
+			}
+		}
+	}
+	if n != 20 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// TestReadAlike: clients that come one after another, each of which left a second before the
+// last one, are served from the same lists.
+func TestReadAlike(t *testing.T) {
+	t.Parallel()
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows)), spec(t), far.DefaultOptions())
+	for i := range 30 {
+		since := at(2, 1).Add(-time.Duration(i) * time.Second)
+		got, rest := read(t, r, &hub.FarAsk{Conversations: since, Of: map[string]time.Time{id("c1"): since}})
+		if len(got) != 6 || len(rest) != 0 {
+			t.Fatalf("got %v, left out %v", got, rest)
+		}
+	}
+	// Three, and where lists begin earlier from one client on, two more.
+	if s := r.Stats(); s.Lists > 5 || s.Rows != 5 {
 		t.Errorf("counted %+v", s)
 	}
 }

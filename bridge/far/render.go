@@ -39,24 +39,82 @@ var (
 	_ past = (*lookup.RESTPast)(nil)
 )
 
-// rendered is what a part became.
+// rendered is what rows became.
 type rendered struct {
 	packets []hub.FarPacket
 	// leftOut are the conversations of which an event was too large to be sent.
 	leftOut []string
-	rows    int
 }
 
+// size is about what it takes in memory.
+func (r rendered) size() int {
+	size := 96
+	for _, p := range r.packets {
+		size += p.Size() + len(p.Other) + 160
+	}
+	return size
+}
+
+// found is what the rows of a part say of themselves, in order, and what was left out.
+type found struct {
+	rows    []foundRow
+	leftOut []string
+}
+
+type foundRow struct{ key, conversation string }
+
 // packets reads a part's rows and makes of them the packets that the stream would have
-// sent, but without offsets.
-func (r *Reader) packets(ctx context.Context, w *worker, workspace string, p part) (out rendered, err error) {
-	err = r.events(ctx, w, workspace, p, func(ev *contract.Event) { out.packets = append(out.packets, r.packet(ev)) }, &out)
-	return out, err
+// sent, but without offsets; n is how many rows there were. apart tells that each packet is
+// with its own row.
+func (r *Reader) packets(ctx context.Context, w *worker, workspace string, p part) (rows map[string]rendered, n int, apart bool, err error) {
+	rows, apart = make(map[string]rendered, len(p.keys)), true
+	var out found
+	at := -1 // rows come one after another: the row of the latest event
+	err = r.events(ctx, w, workspace, p, func(ev *contract.Event) {
+		i := out.next(at, ev)
+		if i < 0 && (at < 0 || p.kind != partStatuses) {
+			apart, i = false, max(at, 0)
+		}
+		at = max(at, i) // else it is one more of the same row, under another id
+		key := out.rows[at].key
+		row := rows[key]
+		row.packets = append(row.packets, r.packet(ev))
+		rows[key] = row
+	}, &out)
+	for _, conversation := range out.leftOut {
+		out.leaveOut(rows, conversation)
+	}
+	return rows, len(out.rows), apart, err
+}
+
+// next is the place of the row, from the one at on, whose own id the event has; -1 for none.
+func (f *found) next(at int, ev *contract.Event) int {
+	for i := max(at, 0); i < len(f.rows); i++ {
+		if f.rows[i].key == string(ev.Key) && f.rows[i].conversation == string(ev.Conversation) {
+			return i
+		}
+	}
+	return -1
+}
+
+// leaveOut notes with the conversation's rows that are not sent that an event was too
+// large; with all of its rows if each is sent.
+func (f *found) leaveOut(rows map[string]rendered, conversation string) {
+	of := slices.DeleteFunc(slices.Clone(f.rows), func(r foundRow) bool { return r.conversation != conversation })
+	if unsent := slices.DeleteFunc(slices.Clone(of), func(r foundRow) bool { return len(rows[r.key].packets) > 0 }); len(unsent) > 0 {
+		of = unsent
+	}
+	for _, r := range of {
+		row := rows[r.key]
+		row.leftOut = []string{conversation}
+		rows[r.key] = row
+	}
 }
 
 // events reads a part's rows and makes of them the events that the stream would have
-// made. What was left out, and how many rows there were, goes into out.
-func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part, each func(*contract.Event), out *rendered) error {
+// made. What was left out, and what rows there were, goes into out, the rows before the
+// first event.
+func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part, each func(*contract.Event), out *found) error {
 	rows, err := w.read(ctx, workspace, p)
 	if err != nil {
 		return err
@@ -77,6 +135,13 @@ func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part
 	messages, conversations := w.past.Relations()
 	messageKey, conversationKey := w.past.Keys()
 	for _, row := range rows {
+		key, conversation := messageKey, r.spec.Plan().Message.Conversation
+		if p.kind == partConversations {
+			key, conversation = conversationKey, conversationKey
+		}
+		out.rows = append(out.rows, foundRow{string(row[key].Data), string(row[conversation].Data)})
+	}
+	for _, row := range rows {
 		c := source.Change{Op: source.Update, Relation: messages, New: row}
 		// With another key a row is new to whom it is sent; as an INSERT it would have no
 		// rows that point to it. Without an old row nothing is known of what changed, so
@@ -94,7 +159,6 @@ func (r *Reader) events(ctx context.Context, w *worker, workspace string, p part
 	if err := mapper.Commit(emit); err != nil {
 		return err
 	}
-	out.rows = len(rows)
 	return mapper.LookupError()
 }
 

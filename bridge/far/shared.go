@@ -1,62 +1,70 @@
 package far
 
 import (
-	"strings"
 	"sync"
 	"time"
 )
 
-// Clients of one workspace that come back together miss the same rows. What a part
-// became is shared for a moment with those that ask for the same keys. What changed
-// after it was read is in the log of whoever gets it: that reaches back to before.
+// Clients of one workspace that come back together miss much the same. What was read is
+// shared for a moment, row by row and list by list, with those that need the same. What
+// changed after it was read is in the log of whoever gets it: that reaches back to before.
 const (
 	sharedFor   = 10 * time.Second
-	sharedBytes = 16 << 20
+	sharedBytes = 16 << 20 // of rows
+	listsBytes  = 8 << 20
 )
 
-// shared keeps what parts became, within bounds.
-type shared struct {
+// shared keeps what was read, within bounds. Each key begins with the workspace.
+type shared[T any] struct {
+	limit int // bytes
+
 	mu    sync.Mutex
-	parts map[string]sharedPart
+	kept  map[string]sharedEntry[T]
 	order []string // of keys, the oldest first
 	bytes int
 }
 
-type sharedPart struct {
-	rendered
+type sharedEntry[T any] struct {
+	value T
 	at    time.Time // when it was begun to be read
 	bytes int
 }
 
-func sharedKey(workspace string, p part) string {
-	return workspace + "\x00" + string('0'+rune(p.kind)) + strings.Join(p.keys, "\x00")
+func newShared[T any](limit int) *shared[T] {
+	return &shared[T]{limit: limit, kept: make(map[string]sharedEntry[T])}
 }
 
-// get returns what a part became when it was read no earlier than until.
-func (s *shared) get(key string, until time.Time) (rendered, bool) {
+// sharedKey is the key of what was read of one workspace. No workspace has a NUL: Postgres
+// has none in its values.
+func sharedKey(workspace string, kind byte, key string) string {
+	return workspace + "\x00" + string(rune(kind)) + key
+}
+
+// get returns what was read no earlier than until.
+func (s *shared[T]) get(key string, until time.Time) (value T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.parts[key]
-	return p.rendered, ok && !p.at.Before(until) && time.Since(p.at) < sharedFor
-}
-
-// put keeps what a part became, and drops the oldest beyond the bounds.
-func (s *shared) put(key string, r rendered, at time.Time) {
-	p := sharedPart{rendered: r, at: at, bytes: len(key)}
-	for _, packet := range r.packets {
-		p.bytes += packet.Size()
+	e, ok := s.kept[key]
+	if !ok || e.at.Before(until) || time.Since(e.at) >= sharedFor {
+		return value, false
 	}
+	return e.value, true
+}
+
+// put keeps what was read, and drops the oldest beyond the bounds.
+func (s *shared[T]) put(key string, value T, bytes int, at time.Time) {
+	e := sharedEntry[T]{value: value, at: at, bytes: bytes + len(key)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, ok := s.parts[key]; ok {
-		s.bytes += p.bytes - old.bytes
+	if old, ok := s.kept[key]; ok {
+		s.bytes += e.bytes - old.bytes
 	} else {
-		s.order, s.bytes = append(s.order, key), s.bytes+p.bytes
+		s.order, s.bytes = append(s.order, key), s.bytes+e.bytes
 	}
-	s.parts[key] = p
-	for len(s.order) > 0 && (s.bytes > sharedBytes || time.Since(s.parts[s.order[0]].at) > sharedFor) {
-		s.bytes -= s.parts[s.order[0]].bytes
-		delete(s.parts, s.order[0])
+	s.kept[key] = e
+	for len(s.order) > 0 && (s.bytes > s.limit || time.Since(s.kept[s.order[0]].at) > sharedFor) {
+		s.bytes -= s.kept[s.order[0]].bytes
+		delete(s.kept, s.order[0])
 		s.order = s.order[1:]
 	}
 }

@@ -184,6 +184,7 @@ var hidden = map[string]string{
 	"Snapshot.Hub.Repeated":                      "what a source reads again after it reconnects, no measurement",
 	"Snapshot.REST.Tables.Readings":              "bridge_rest_requests_total counts them by what became of them",
 	"Snapshot.REST.Tables.Rows":                  "bridge_rest_rows_total",
+	"Snapshot.REST.Tables.Lists":                 "always 0: REST has its own",
 	"Snapshot.REST.Tables.Waiting":               "bridge_rest_under_way has them",
 	"Snapshot.Postgres.Handled":                  "a position is no measurement",
 	"Snapshot.Postgres.Confirmed":                "a position is no measurement",

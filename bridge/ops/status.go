@@ -239,6 +239,7 @@ func (s *Snapshot) statusFar() any {
 		{"refused", s.Far.Refused},
 		{"truncated", s.Far.Truncated},
 		{"rows", s.Far.Rows},
+		{"lists", s.Far.Lists},
 		{"waiting", s.Far.Waiting},
 		{"waitedSeconds", s.Far.Waited.Seconds()},
 		{"spentSeconds", s.Far.Spent.Seconds()},

@@ -153,7 +153,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "far: rows are read from after the client left", Why: "what was committed as the client left is gone in silence",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestRead"},
+		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestRead"},
 		Old: "At: at.Add(-slack)}", New: "At: at.Add(slack)}",
 	},
 	{
@@ -164,7 +164,47 @@ var feeding = []Mutant{
 	{
 		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
 		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
-		Old: "!p.at.Before(until) && ", New: "",
+		Old: "!ok || e.at.Before(until) ||", New: "!ok ||",
+	},
+	{
+		Name: "far: what is shared has no workspace", Why: "a client is sent another workspace's conversations and messages",
+		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
+		Old: "return workspace + \"\\x00\" + ", New: "return ",
+	},
+	{
+		Name: "far: a shared list is taken for longer than it is", Why: "a client that was away for longer than the first to come back lacks what came before, in silence",
+		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
+		Old: "l.from.After(s.At) {\n", New: "l.from.IsZero() {\n",
+	},
+	{
+		Name: "far: the shared list of conversations is taken for longer than it is", Why: "a client that was away for longer lacks conversations in its list, in silence",
+		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
+		Old: "l == nil || l.from.After(since) && !l.more {", New: "l == nil {",
+	},
+	{
+		Name: "far: what a bound cut off for another client", Why: "a client is told of a gap, or told of none, by what another one had asked for besides",
+		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
+		Old: "len(keys) < rows && tries < 2 {", New: "false {",
+	},
+	{
+		Name: "far: keys are put in order by the millisecond", Why: "messages of one millisecond are shown in another order than they have",
+		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestReadOrdered"},
+		Old: "return b.At.Compare(a.At) })", New: "return 2*b.At.Compare(a.At) + cmp.Compare(b.Key, a.Key) })",
+	},
+	{
+		Name: "far: each row is read for each client", Why: "of thousands of clients of a workspace the last wait for minutes",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestManyRead"},
+		Old: "			if !lacks() {\n				return nil\n			}\n", New: "",
+	},
+	{
+		Name: "far: lists begin where each client left", Why: "of thousands of clients of a workspace each reads lists of its own",
+		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestReadAlike"},
+		Old: "	return at.Truncate(step)\n", New: "	return at\n",
+	},
+	{
+		Name: "far: who waits for long is refused while others are served", Why: "of thousands of clients of a workspace the last are told of a gap, and the rows are there",
+		File: "bridge/far/gate.go", Package: "bridge/far", Tests: []string{"TestGatePatience"},
+		Old: "at.After(since) {\n", New: "false && at.After(since) {\n",
 	},
 	{
 		Name: "far: over PostgREST rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",

@@ -80,11 +80,15 @@ func (p *Past) Check(ctx context.Context) error {
 // PastKey is a row's key.
 type PastKey struct {
 	Key string
-	// At is when a message was made, or a conversation changed; zero if the row does
-	// not say.
+	// At is when a message was made, or a conversation changed or had its latest message;
+	// zero if the row does not say.
 	At time.Time
+	// Conversation is that of the question whose message it is; of Messages and Newest.
+	Conversation string
 	// Bytes is about the size of its values.
 	Bytes int
+	// asked is the place of its conversation in the question, from 1.
+	asked int
 }
 
 // Since is a conversation's key and since when its messages are asked for.
@@ -96,8 +100,10 @@ type Since struct {
 // Messages returns the keys of conversations' messages up to a time, the newest
 // first: limit at most, and whether there are more.
 func (p *Past) Messages(ctx context.Context, workspace string, of []Since, until time.Time, limit int) (keys []PastKey, more bool, err error) {
-	return p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
-		var ids, times []string
+	var ids []string
+	keys, more, err = p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
+		ids = nil
+		var times []string
 		for _, s := range of {
 			if t.conversation.takes(s.Conversation) {
 				ids, times = append(ids, s.Conversation), append(times, timeText(s.At))
@@ -108,6 +114,17 @@ func (p *Past) Messages(ctx context.Context, workspace string, of []Since, until
 		}
 		return t.messages, [][]byte{arrayText(ids), arrayText(times), []byte(workspace), []byte(timeText(until)), limitText(limit + 1)}
 	})
+	return attributed(keys, ids), more, err
+}
+
+// attributed gives each key the conversation that was asked for.
+func attributed(keys []PastKey, ids []string) []PastKey {
+	for i := range keys {
+		if n := keys[i].asked; n > 0 && n <= len(ids) {
+			keys[i].Conversation = ids[n-1]
+		}
+	}
+	return keys
 }
 
 // AllMessages is Messages of all conversations of the workspace.
@@ -123,8 +140,9 @@ func (p *Past) AllMessages(ctx context.Context, workspace string, since, until t
 // Newest returns the keys of the newest messages of conversations, each of each at
 // most.
 func (p *Past) Newest(ctx context.Context, workspace string, conversations []string, each, limit int) (keys []PastKey, err error) {
+	var ids []string
 	keys, _, err = p.keys(ctx, limit, func(t *pastStatements) (string, [][]byte) {
-		var ids []string
+		ids = nil
 		for _, c := range conversations {
 			if t.conversation.takes(c) {
 				ids = append(ids, c)
@@ -135,7 +153,7 @@ func (p *Past) Newest(ctx context.Context, workspace string, conversations []str
 		}
 		return t.newest, [][]byte{arrayText(ids), []byte(workspace), limitText(each), limitText(limit + 1)}
 	})
-	return keys, err
+	return attributed(keys, ids), err
 }
 
 // Conversations returns the keys of the workspace's conversations that changed since
@@ -293,6 +311,9 @@ func pastKey(v [][]byte) PastKey {
 		k.At = time.UnixMilli(ms).UTC()
 	}
 	k.Bytes, _ = strconv.Atoi(string(v[2]))
+	if len(v) > 3 {
+		k.asked, _ = strconv.Atoi(string(v[3]))
+	}
 	return k
 }
 
@@ -330,12 +351,13 @@ func newPastStatements(spec *mapping.Spec, columns []columnTypes) (s pastStateme
 	// keys are what is selected; what is picked of them is where.
 	keys := fmt.Sprintf("select m.%s::text as key, m.%s as made, %s as size from %s m where m.%[2]s is not null%[5]s and ", key, at.column, b.size(0, "m"), b.table(0), b.wanted("m"))
 	out := fmt.Sprintf("select a.key, %s, a.size from ", at.millis("a.made"))
+	asked := fmt.Sprintf("select a.key, %s, a.size, k.n from ", at.millis("a.made"))
 	of := fmt.Sprintf("m.%s%s = k.conv and m.%s%s = ", conv, s.conversation.cast, ws, s.workspace.cast)
 	workspace := func(n int) string { return fmt.Sprintf("$%d::%s", n, s.workspace.name) }
 
-	s.messages = out + fmt.Sprintf(`unnest($1::%s[], $2::timestamptz[]) k(conv, since) cross join lateral (%s%s%s and m.%s > %s and m.%[5]s <= %[7]s order by %[8]s limit $5::bigint) a order by a.made desc, a.key desc limit $5::bigint`,
+	s.messages = asked + fmt.Sprintf(`unnest($1::%s[], $2::timestamptz[]) with ordinality k(conv, since, n) cross join lateral (%s%s%s and m.%s > %s and m.%[5]s <= %[7]s order by %[8]s limit $5::bigint) a order by a.made desc, a.key desc limit $5::bigint`,
 		s.conversation.name, keys, of, workspace(3), at.column, at.param("k.since"), at.param("$4"), order)
-	s.newest = out + fmt.Sprintf(`unnest($1::%s[]) k(conv) cross join lateral (%s%s%s order by %s limit $3::bigint) a order by a.made desc, a.key desc limit $4::bigint`,
+	s.newest = asked + fmt.Sprintf(`unnest($1::%s[]) with ordinality k(conv, n) cross join lateral (%s%s%s order by %s limit $3::bigint) a order by a.made desc, a.key desc limit $4::bigint`,
 		s.conversation.name, keys, of, workspace(2), order)
 
 	// Of a page, those that may be known come from one end, the others from the other,
@@ -354,16 +376,19 @@ func newPastStatements(spec *mapping.Spec, columns []columnTypes) (s pastStateme
 	where := fmt.Sprintf("c.%s%s = %s", cws, typeOf(b.typeName(1, c.Workspace)).cast, workspaceParam(b.typeName(1, c.Workspace), 1))
 	s.allMessages = out + fmt.Sprintf(`%s c cross join lateral (%s%s and m.%s > %s and m.%[4]s <= %[6]s order by %[7]s limit $4::bigint) a where %[8]s order by a.made desc, a.key desc limit $4::bigint`,
 		b.table(1), keys, ours, at.column, at.param("$2"), at.param("$3"), order, where)
-	changed, touched := fmt.Sprintf("exists (select from %s m where %s and m.%s > %s%s)", b.table(0), ours, at.column, at.param("$2"), b.wanted("m")), "null::bigint"
+	latest := fmt.Sprintf("left join lateral (select m.%[1]s as made from %[2]s m where %[3]s and m.%[1]s > %[4]s%[5]s order by m.%[1]s desc limit 1) l on true",
+		at.column, b.table(0), ours, at.param("$2"), b.wanted("m"))
+	changed, touched, updated := "l.made is not null", at.millis("l.made"), "null::bigint"
 	if u, ok := b.moment(1, conversationTime(p)); ok {
-		changed, touched = fmt.Sprintf("(c.%s > %s or %s)", u.column, u.param("$2"), changed), u.millis("c."+u.column)
+		updated = u.millis("c." + u.column)
+		changed, touched = fmt.Sprintf("(c.%s > %s or %s)", u.column, u.param("$2"), changed), fmt.Sprintf("greatest(%s, %s)", updated, touched)
 		order = fmt.Sprintf("c.%s desc nulls last, c.%s", u.column, ckey)
 	} else {
 		order = "c." + ckey
 	}
-	s.list = fmt.Sprintf(`select c.%s::text, %s, %s from %s c where %s order by %s limit $2::bigint`, ckey, touched, b.size(1, "c"), b.table(1), where, order)
-	s.conversations = fmt.Sprintf(`select c.%s::text as key, %s as made, %s from %s c where %s and %s order by made desc nulls last, key limit $3::bigint`,
-		ckey, touched, b.size(1, "c"), b.table(1), where, changed)
+	s.list = fmt.Sprintf(`select c.%s::text, %s, %s from %s c where %s order by %s limit $2::bigint`, ckey, updated, b.size(1, "c"), b.table(1), where, order)
+	s.conversations = fmt.Sprintf(`select c.%s::text as key, %s as made, %s from %s c %s where %s and %s order by made desc nulls last, key limit $3::bigint`,
+		ckey, touched, b.size(1, "c"), b.table(1), latest, where, changed)
 	return s
 }
 
