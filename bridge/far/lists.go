@@ -154,8 +154,9 @@ func (p *planning) messagesOf(ctx context.Context) (keys []lookup.PastKey, more 
 			lists[s.Conversation] = l
 		}
 		for _, k := range read {
-			l := lists[k.Conversation]
-			l.keys = append(l.keys, k)
+			if l := lists[k.Conversation]; l != nil { // each is of one that was asked for
+				l.keys = append(l.keys, k)
+			}
 		}
 		for c, l := range lists {
 			p.keep(listOf, c, l, now)

@@ -83,7 +83,7 @@ type restRow struct {
 }
 
 func (r *restRow) pastKey() PastKey {
-	k := PastKey{Key: r.key, At: r.at.Truncate(time.Millisecond), Bytes: restBytes}
+	k := PastKey{Key: r.key, At: r.at.Truncate(time.Millisecond), Conversation: r.of, Bytes: restBytes}
 	if r.at.Equal(endOfTime) {
 		k.At = time.Time{}
 	}
@@ -107,6 +107,25 @@ func pastKeys(rows []restRow, limit int) (keys []PastKey, more bool) {
 		keys = append(keys, rows[i].pastKey())
 	}
 	return keys, more
+}
+
+// askedAs returns the conversation of a message as it was asked for, such as a uuid in
+// capitals; "" where it was not.
+func askedAs(of string, asked []engine.RowKey) string {
+	for _, k := range asked {
+		if k.Key == of {
+			return of
+		}
+	}
+	for _, k := range asked {
+		if strings.EqualFold(k.Key, of) {
+			return k.Key
+		}
+	}
+	if len(asked) == 1 {
+		return asked[0].Key // it was asked for alone
+	}
+	return ""
 }
 
 // Messages is as that of Past.
@@ -134,7 +153,7 @@ func (p *RESTPast) Messages(ctx context.Context, workspace string, of []Since, u
 			g.Go(func() error {
 				n := 0
 				return q.messages(ctx, workspace, chunk, p.after(since[chunk[0].Key], until), func(r restRow) bool {
-					if at, ok := since[r.of]; ok && !r.at.After(at) {
+					if r.of = askedAs(r.of, chunk); r.of == "" || !r.at.After(since[r.of]) {
 						return true
 					}
 					mu.Lock()
@@ -196,6 +215,9 @@ func (p *RESTPast) Newest(ctx context.Context, workspace string, conversations [
 			g.Go(func() error {
 				n, looked, of := 0, 0, map[string]int{}
 				return q.messages(ctx, workspace, group, nil, func(r restRow) bool {
+					if r.of = askedAs(r.of, group); r.of == "" {
+						return true
+					}
 					if looked, of[r.of] = looked+1, of[r.of]+1; of[r.of] <= each {
 						mu.Lock()
 						defer mu.Unlock()
@@ -229,7 +251,7 @@ func (p *RESTPast) Conversations(ctx context.Context, workspace string, since ti
 		for i := range all {
 			known[all[i].key] = true
 		}
-		touched, cut, err := q.touched(ctx, workspace, since, limit, known)
+		touched, messages, cut, err := q.touched(ctx, workspace, since, limit, known)
 		if err != nil {
 			return err
 		}
@@ -243,6 +265,11 @@ func (p *RESTPast) Conversations(ctx context.Context, workspace string, since ti
 			})
 			if err != nil {
 				return err
+			}
+		}
+		for i := range all {
+			if made := messages[all[i].key]; made.After(all[i].at) {
+				all[i].at = made
 			}
 		}
 		slices.SortFunc(all, func(a, b restRow) int { return cmp.Or(b.at.Compare(a.at), strings.Compare(a.key, b.key)) })
@@ -439,14 +466,16 @@ func (q *reading) changed(ctx context.Context, workspace string, since time.Time
 }
 
 // touched are the conversations of the workspace's messages since a time, without those
-// that are known. cut tells that not all messages were looked through. Each page leaves
-// out conversations of which enough is known.
-func (q *reading) touched(ctx context.Context, workspace string, since time.Time, limit int, known map[string]bool) (keys []engine.RowKey, cut bool, err error) {
+// that are known; latest is when the latest of each was made, also of those that are
+// known. cut tells that not all messages were looked through. Each page leaves out
+// conversations of which enough is known.
+func (q *reading) touched(ctx context.Context, workspace string, since time.Time, limit int, known map[string]bool) (keys []engine.RowKey, latest map[string]time.Time, cut bool, err error) {
 	p := q.past
 	t, later := p.tables()[plan.MessageTable], p.after(since, endOfTime)[:1]
 	of := quoteName(name(t, p.rest.spec.Plan().Message.Conversation))
 	var seen []string
-	counted, looked, found := map[string]bool{}, 0, len(known)
+	looked, found := 0, len(known)
+	latest = map[string]time.Time{}
 	q = &reading{past: p} // those of another table
 	err = q.walk(ctx, plan.MessageTable, workspace, func() url.Values { return url.Values{} }, func() []string {
 		c := p.wanted(later)
@@ -459,8 +488,8 @@ func (q *reading) touched(ctx context.Context, workspace string, since time.Time
 			cut = true
 			return false
 		}
-		if r.of != "" && !counted[r.of] {
-			if counted[r.of] = true; len(seen) < excluded && len(r.of) <= maxExcluded {
+		if _, counted := latest[r.of]; r.of != "" && !counted {
+			if latest[r.of] = r.at; len(seen) < excluded && len(r.of) <= maxExcluded {
 				seen = append(seen, r.of)
 			}
 			if !known[r.of] {
@@ -469,7 +498,7 @@ func (q *reading) touched(ctx context.Context, workspace string, since time.Time
 		}
 		return true
 	})
-	return keys, cut, err
+	return keys, latest, cut, err
 }
 
 // maxExcluded is how long the key of a conversation is that pages leave out.
