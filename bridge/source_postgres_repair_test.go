@@ -244,3 +244,43 @@ func TestGapsAreReadBack(t *testing.T) {
 		}
 	}
 }
+
+// lastShown is the content that a conversation's preview shows after a message came,
+// empty where no event of the conversation came after it.
+func lastShown(events []event, conversation, body string) (content string) {
+	came := false
+	for _, e := range events {
+		switch {
+		case e.Name == "message" && e.Payload["content"] == body:
+			came = true
+		case e.Name == "conversation" && e.Payload["id"] == conversation && came:
+			last, _ := e.Payload["lastMessage"].(map[string]any)
+			content, _ = last["content"].(string)
+		}
+	}
+	return content
+}
+
+// TestReadBackPreview: what is read back comes after newer messages of the stream, and
+// the conversation shows the newest all the same.
+func TestReadBackPreview(t *testing.T) {
+	t.Parallel()
+	r := startRepair(t, pgtest.DB(t, schemas.CRM, withTimes))
+	r.await5()
+	say := func(conversation int, body string) { r.exec(insertMessage, workspace, r.ids[conversation], body) }
+	for n := range 3 {
+		lost, newest := fmt.Sprint("lost ", n), fmt.Sprint("newest ", n)
+		r.exec("alter publication bridge drop table messages")
+		say(0, lost)
+		say(1, lost+" of the other")
+		r.exec("alter publication bridge add table messages")
+		say(0, newest)
+		for i, body := range []string{lost, lost + " of the other"} {
+			events := r.client.await("what was read back", func(events []event) bool { return lastShown(events, r.ids[i], body) != "" })
+			want := []string{newest, body}[i]
+			if got := lastShown(events, r.ids[i], body); got != want {
+				t.Errorf("after %q was read back its conversation shows %q, want %q", body, got, want)
+			}
+		}
+	}
+}

@@ -121,4 +121,7 @@ type Change struct {
 	// key columns are, the others are Absent, and for an Update it is nil
 	// unless the key changed.
 	Old Row
+	// Late tells that the change did not come in its place: it was lost, and read
+	// back. Later changes of other rows may have come before it.
+	Late bool
 }

@@ -5,12 +5,12 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: rows are remembered over a gap", Why: "conversations go out with a contact or a last message that changed unseen",
 		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestForget"},
-		Old: "\tm.rows.clear()\n", New: "",
+		Old: "\tm.forgetRows()\n", New: "",
 	},
 	{
 		Name: "mapper: states of messages are remembered over a gap", Why: "a change back to the state before the gap is taken for none",
 		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestForgetDropsStates"},
-		Old: "\tm.rows.clear()\n\tm.fingerprints.init(m.fingerprints.width, m.fingerprints.limit)\n", New: "\tm.rows.clear()\n",
+		Old: "\tm.forgetRows()\n\tm.fingerprints.init(m.fingerprints.width, m.fingerprints.limit)\n", New: "\tm.forgetRows()\n",
 	},
 	{
 		Name: "mapper: a cut transaction leaves its memory", Why: "what comes again seems unchanged, and makes no event",
@@ -35,7 +35,7 @@ var mapper = []Mutant{
 	{
 		Name: "mapper: an older message becomes the newest", Why: "an import of old messages changes every last message",
 		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestAnOldMessageIsNotTheNewest"},
-		Old: `r.order > order && (!m.plan.InsertedOnly || r.tx == m.tx.seq)`, New: `r.order > order && r.tx == m.tx.seq`,
+		Old: `r.order > order && (!m.plan.InsertedOnly || m.tx.late || r.tx == m.tx.seq)`, New: `r.order > order && r.tx == m.tx.seq`,
 	},
 	{
 		Name: "mapper: a deleted message stays the newest", Why: "the list shows a message that is gone",
@@ -121,5 +121,30 @@ var mapper = []Mutant{
 		Name: "mapper: an inserted message has its attachments looked up", Why: "every message costs a look-up, of rows that the stream has",
 		File: "mapping/engine/message.go", Package: "mapping/engine", Tests: []string{"TestAttachmentsAreAsTheStreamHasThem"},
 		Old: "\t\tif m.plan.Many {\n", New: "\t\tif false {\n",
+	},
+	{
+		Name: "mapper: what is read back counts as the newest", Why: "a preview goes back to an older message, and stays there",
+		File: "mapping/engine/where.go", Package: "mapping/engine", Tests: []string{"TestLateMessageIsNotTheNewest"},
+		Old: "\t\treturn c == nil\n", New: "\t\treturn false\n",
+	},
+	{
+		Name: "mapper: of two messages of one time the later read is the newest", Why: "a preview shows another message than the table has last",
+		File: "mapping/engine/where.go", Package: "mapping/engine", Tests: []string{"TestLateMessageIsNotTheNewest"},
+		Old: "return c.order == m.memory", New: "return false && c.order == m.memory",
+	},
+	{
+		Name: "mapper: a conversation that is read back has no messages yet", Why: "its preview shows the first that is read back, over newer ones",
+		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestLateMessageIsNotTheNewest"},
+		Old: "op == source.Insert && !m.tx.late &&", New: "op == source.Insert &&",
+	},
+	{
+		Name: "mapper: what is read back is shown as inserted now", Why: "the preview goes back to an older message",
+		File: "mapping/engine/memory.go", Package: "mapping/engine", Tests: []string{"TestLateMessageIsNotShownOverALaterOne"},
+		Old: "!m.plan.InsertedOnly || m.tx.late ||", New: "!m.plan.InsertedOnly ||",
+	},
+	{
+		Name: "reconcile: what is read back is not told from the stream", Why: "the preview goes back to an older message, and stays there",
+		File: "source/reconcile/changes.go", Package: "bridge", Tests: []string{"TestReadBackPreview"},
+		Old: "Op: source.Insert, Relation: r.Relation, Late: true", New: "Op: source.Insert, Relation: r.Relation, Late: false",
 	},
 }

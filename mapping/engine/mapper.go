@@ -91,6 +91,7 @@ func (m *Mapper) change(b *binding, c *source.Change, index uint32, emit Emit) e
 		return nil
 	}
 	m.report.countRow(b.table, c.Op)
+	m.tx.late = c.Late
 	m.memory.streamed[b.table] = true
 	m.bindings.scratch = m.bindings.scratch[:0]
 	if c.Op != source.Truncate && b.missing != "" {

@@ -36,8 +36,19 @@ func newMemory(s schema, tx *transaction, o Options) *memory {
 // forget drops what may be untrue after a gap. The values that messages had once
 // stay true.
 func (m *memory) forget() {
-	m.rows.clear()
+	m.forgetRows()
 	m.fingerprints.init(m.fingerprints.width, m.fingerprints.limit)
+}
+
+// forgetRows drops the rows. Where conversations show a message only in the
+// transaction that inserts it, the newest ones stay: they are not shown again, and tell
+// a late one that there is a later one.
+func (m *memory) forgetRows() {
+	for kind := range m.rows.rows {
+		if plan.TableID(kind) != newestKind || !m.plan.InsertedOnly {
+			m.rows.dropAll(plan.TableID(kind))
+		}
+	}
 }
 
 // expiry is when a row that was looked up now has to be looked up again.
@@ -68,11 +79,11 @@ func (m *memory) putStreamed(t plan.TableID, key rowKey, row source.Row) {
 	}
 }
 
-// putConversation remembers a conversation. One that is new has no message that
-// was not in the stream.
+// putConversation remembers a conversation. One that is new, and not late, has no
+// message that was not in the stream.
 func (m *memory) putConversation(key rowKey, row source.Row, op source.Op) {
 	m.putStreamed(plan.ConversationTable, key, row)
-	if op == source.Insert && m.plan.NewestBy >= 0 && m.rows.get(newestKind, key) == nil {
+	if op == source.Insert && !m.tx.late && m.plan.NewestBy >= 0 && m.rows.get(newestKind, key) == nil {
 		m.rows.putAbsent(newestKind, key).streamed = true
 	}
 }
@@ -125,7 +136,7 @@ func (m *memory) insertedMessage(row source.Row, conv rowKey) {
 	}
 	order := m.messageOrder(row, firstOrder)
 	r := m.rows.get(newestKind, conv)
-	if r != nil && !r.absent && r.order > order && (!m.plan.InsertedOnly || r.tx == m.tx.seq) {
+	if r != nil && !r.absent && r.order > order && (!m.plan.InsertedOnly || m.tx.late || r.tx == m.tx.seq) {
 		return
 	}
 	if r = m.putMessage(newestKind, conv, row, m.plan.NewestSlots); r != nil {

@@ -12,6 +12,8 @@ type transaction struct {
 	now int64
 	// newest is the largest Tx.Commit that came to its end.
 	newest uint64
+	// late: the present change is, see source.Change.
+	late bool
 	// open: it has begun and not ended. restarted: the one before it did not end,
 	// and this is the same one again. repeated: it is not newer than newest, and
 	// what it makes was sent before.

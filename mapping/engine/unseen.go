@@ -14,7 +14,8 @@ type unseen struct {
 }
 
 // left notes that a message left a conversation, or has the order now, which is below
-// what it had; came notes that it is another than before or new there.
+// what it had; came notes that it is another than before or new there. A late one was
+// read where the look-up reads.
 func (r *resolver) left(conv rowKey, message []byte, now int64) {
 	c := r.memory.rows.get(newestKind, conv)
 	if r.lookup == nil || c != nil && (c.absent || string(c.row[r.plan.Message.Key].Data) != string(message)) {
@@ -27,7 +28,7 @@ func (r *resolver) left(conv rowKey, message []byte, now int64) {
 }
 
 func (r *resolver) came(conv rowKey, row source.Row) {
-	if r.lookup == nil || r.memory.rows.get(newestKind, conv) != nil || !complete(row) {
+	if r.lookup == nil || r.tx.late || r.memory.rows.get(newestKind, conv) != nil || !complete(row) {
 		return
 	}
 	if r.unseen.came == nil {

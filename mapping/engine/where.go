@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"bytes"
+
 	"chatbridge/mapping/internal/plan"
 	"chatbridge/source"
 )
@@ -72,13 +74,27 @@ func (r *renderer) messageWanted(row source.Row) outcome {
 }
 
 // insertedFit makes an inserted message its conversation's newest. Where its fit is
-// not known yet, the newest one is looked up.
+// not known yet, or it is late and a later one may have come, the newest one is
+// looked up.
 func (m *Mapper) insertedFit(row source.Row, conv rowKey, now fit) {
-	if now == fits {
+	if now == fits && !m.mayBeLater(row, conv) {
 		m.memory.insertedMessage(row, conv)
 		return
 	}
 	m.memory.rows.drop(newestKind, conv)
+}
+
+// mayBeLater tells that it is to be looked up whether a message that is inserted late
+// is its conversation's newest: none is remembered, or another of the same time.
+func (m *Mapper) mayBeLater(row source.Row, conv rowKey) bool {
+	if !m.tx.late || m.send.resolver.lookup == nil || !m.showsNewest() {
+		return false
+	}
+	c := m.memory.rows.get(newestKind, conv)
+	if c == nil || c.absent {
+		return c == nil
+	}
+	return c.order == m.memory.messageOrder(row, firstOrder) && !bytes.Equal(c.row[m.plan.Message.Key].Data, row[m.plan.Message.Key].Data)
 }
 
 // fitChange maps an UPDATE of a message that is left out now or was before, as far as

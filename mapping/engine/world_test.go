@@ -99,6 +99,7 @@ type step struct {
 	op       source.Op
 	table    string
 	new, old fields
+	late     bool
 }
 
 // begin, change and end take a transaction apart; tx is all of it.
@@ -110,7 +111,7 @@ func (w *world) begin() {
 func (w *world) change(s step) {
 	w.t.Helper()
 	rel := w.relation(s.table, s.new, s.old)
-	c := source.Change{Op: s.op, Relation: rel, New: rowOf(rel, s.new), Old: rowOf(rel, s.old)}
+	c := source.Change{Op: s.op, Relation: rel, New: rowOf(rel, s.new), Old: rowOf(rel, s.old), Late: s.late}
 	if err := w.m.Change(&c, w.emit); err != nil {
 		w.t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (p *publisher) lostInsert(c *change, s *reconcile.Sketch) error {
 			p.s.rec.requests.row(c.table.Table, s.Key)
 			return nil
 		}
-		if err := p.h.Change(&source.Change{Op: source.Insert, Relation: c.rel, New: c.row}); err != nil {
+		if err := p.h.Change(&source.Change{Op: source.Insert, Relation: c.rel, Late: true, New: c.row}); err != nil {
 			return err
 		}
 		p.s.stats.count(p.s.stats.gaps, gapInsert)

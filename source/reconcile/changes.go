@@ -11,7 +11,7 @@ import (
 // elsewhere, with an older state: so an update goes before the insert. recent tells
 // that the row would be known if its insert had been published.
 func (r *Row) Changes(e *Entry, known, recent bool) []*source.Change {
-	c := &source.Change{Op: source.Update, Relation: r.Relation, New: make(source.Row, len(r.Relation.Columns))}
+	c := &source.Change{Op: source.Update, Relation: r.Relation, Late: true, New: make(source.Row, len(r.Relation.Columns))}
 	for i := range r.Relation.Columns {
 		col := &r.Relation.Columns[i]
 		raw, ok := r.Row[col.Name]
@@ -23,7 +23,7 @@ func (r *Row) Changes(e *Entry, known, recent bool) []*source.Change {
 	}
 	conf := r.Table.Config()
 	if !known {
-		insert := &source.Change{Op: source.Insert, Relation: r.Relation, New: c.New}
+		insert := &source.Change{Op: source.Insert, Relation: r.Relation, Late: true, New: c.New}
 		switch {
 		case r.Sketch.Created != 0 && !recent:
 			// Older than what is remembered; only its update is new.
