@@ -103,11 +103,11 @@ func (r *run) outbox(ctx context.Context) {
 		_, err = send.NewOutbox(nil, send.OutboxOptions{Table: o.Table, Columns: columns})
 	}
 	if err != nil {
-		r.fail("send.outbox", "send.outbox.columns", err.Error(), "the bridge does not start", "send.outbox.columns with client_id and workspace among the values")
+		r.fail("send.outbox", "send.outbox.columns", err.Error(), "the bridge does not start", "send.outbox.columns with client_id, workspace and content among the values")
 		return
 	}
 	r.outboxTable(ctx, conn, o.Messages, "send.outbox.message", message, nil)
-	r.outboxTable(ctx, conn, o.Table, "send.outbox.columns", columns, []string{send.ColumnOf(columns, "workspace"), send.ColumnOf(columns, "client_id")})
+	r.outboxTable(ctx, conn, o.Table, "send.outbox.columns", columns, names(send.KnownBy(columns)))
 	if r.spec != nil {
 		t := r.spec.Tables()[1]
 		if t.Workspace >= 0 {
@@ -117,6 +117,14 @@ func (r *run) outbox(ctx context.Context) {
 	if len(r.findings) == before {
 		r.ok("send.outbox", o.Table, "messages can be stored in %s and %s", o.Messages, o.Table)
 	}
+}
+
+func names(fields []send.Field) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = f.Name
+	}
+	return out
 }
 
 const outboxColumns = `select a.attname, a.attnotnull and not a.atthasdef and a.attidentity = '' and a.attgenerated = '',

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"chatbridge/internal/throwaway/pgtest"
 )
 
@@ -75,6 +77,14 @@ func TestSendByOutbox(t *testing.T) {
 		t.Errorf("%d statements granted what was missing, want one for each table and right", granted)
 	}
 	expect(t, got, "ok send.outbox: messages can be stored")
+	conn, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "select from chat_outbox where user_id is null and conversation_id is null and body = ''"); err != nil {
+		t.Errorf("with all that is asked for, a message cannot be known again: %v", err)
+	}
 	if err := pgtest.Exec(t.Context(), dsn, "alter table chat_outbox alter body drop not null", "alter table chat_outbox rename body to text"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package send
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -47,12 +48,22 @@ type record struct {
 	Fault        *Fault    `json:"fault,omitempty"`
 }
 
-// key names a request: a client's id is a user's own.
+// key names a request. In a workspace a client's id is of one user.
 type key struct{ workspace, user, id string }
 
 func (r *record) key() key { return key{r.Workspace, r.User, r.ID} }
 
 func (k key) bytes() []byte { return []byte(k.workspace + "\x00" + k.user + "\x00" + k.id) }
+
+// keyOf reads what bytes has written.
+func keyOf(text []byte) (k key) {
+	workspace, rest, _ := bytes.Cut(text, []byte{0})
+	user, id, _ := bytes.Cut(rest, []byte{0})
+	return key{string(workspace), string(user), string(id)}
+}
+
+// shared is the id in its workspace.
+func (k key) shared() []byte { return []byte(k.workspace + "\x00" + k.id) }
 
 // unsettled tells that nobody knows what became of it.
 func (r *record) unsettled() bool {
@@ -69,7 +80,8 @@ type journal struct {
 
 var (
 	requestsBucket = []byte("requests")
-	timesBucket    = []byte("times") // by time of creation
+	timesBucket    = []byte("times")  // by time of creation
+	ownersBucket   = []byte("owners") // which user's a client's id is
 )
 
 // openJournal opens a file, which is made where there is none, and settles what an earlier
@@ -95,6 +107,10 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 	if _, err := tx.CreateBucketIfNotExists(timesBucket); err != nil {
 		return err
 	}
+	owners, err := tx.CreateBucketIfNotExists(ownersBucket)
+	if err != nil {
+		return err
+	}
 	var open []record
 	n := int64(0)
 	err = requests.ForEach(func(_, text []byte) error {
@@ -106,7 +122,7 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 		if r.State == stateBegun {
 			open = append(open, r)
 		}
-		return nil
+		return own(owners, r.key())
 	})
 	if err != nil {
 		return err
@@ -135,9 +151,28 @@ func put(b *bbolt.Bucket, r *record) error {
 	return b.Put(r.key().bytes(), text)
 }
 
-// find returns the record of a request, nil for none.
-func (j *journal) find(k key) (found *record, err error) {
+// own writes down whose an id is: the first user's.
+func own(owners *bbolt.Bucket, k key) error {
+	if owners.Get(k.shared()) != nil {
+		return nil
+	}
+	return owners.Put(k.shared(), []byte(k.user))
+}
+
+// disown forgets that again.
+func disown(owners *bbolt.Bucket, k key) error {
+	if owner := owners.Get(k.shared()); owner == nil || string(owner) != k.user {
+		return nil
+	}
+	return owners.Delete(k.shared())
+}
+
+// find returns the record of a request, nil for none; others tells that the id is another
+// user's.
+func (j *journal) find(k key) (found *record, others bool, err error) {
 	err = j.db.View(func(tx *bbolt.Tx) error {
+		owner := tx.Bucket(ownersBucket).Get(k.shared())
+		others = owner != nil && string(owner) != k.user
 		text := tx.Bucket(requestsBucket).Get(k.bytes())
 		if text == nil {
 			return nil
@@ -146,16 +181,16 @@ func (j *journal) find(k key) (found *record, err error) {
 		return json.Unmarshal(text, found)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read send.state_file: %w", err)
+		return nil, false, fmt.Errorf("read send.state_file: %w", err)
 	}
-	return found, nil
+	return found, others, nil
 }
 
 // put writes a record, and drops some that are too old.
 func (j *journal) put(r *record) error {
 	added := int64(0)
 	err := j.db.Batch(func(tx *bbolt.Tx) error {
-		requests, times := tx.Bucket(requestsBucket), tx.Bucket(timesBucket)
+		requests, times, owners := tx.Bucket(requestsBucket), tx.Bucket(timesBucket), tx.Bucket(ownersBucket)
 		added = 0
 		k := r.key().bytes()
 		if requests.Get(k) == nil {
@@ -167,7 +202,10 @@ func (j *journal) put(r *record) error {
 		if err := times.Put(timeKey(r.Created, k), nil); err != nil {
 			return err
 		}
-		gone, err := prune(requests, times, r.Created.Add(-KeepFor), j.counts.Load()+added-maxRecords)
+		if err := own(owners, r.key()); err != nil {
+			return err
+		}
+		gone, err := prune(requests, times, owners, r.Created.Add(-KeepFor), j.counts.Load()+added-maxRecords)
 		added -= gone
 		return err
 	})
@@ -185,6 +223,9 @@ func (j *journal) drop(r *record) error {
 		if err := tx.Bucket(timesBucket).Delete(timeKey(r.Created, k)); err != nil {
 			return err
 		}
+		if err := disown(tx.Bucket(ownersBucket), r.key()); err != nil {
+			return err
+		}
 		return tx.Bucket(requestsBucket).Delete(k)
 	})
 	if err != nil {
@@ -196,11 +237,14 @@ func (j *journal) drop(r *record) error {
 
 // prune deletes records of before a time, and the oldest of those that are too many;
 // some at a time.
-func prune(requests, times *bbolt.Bucket, before time.Time, tooMany int64) (gone int64, err error) {
+func prune(requests, times, owners *bbolt.Bucket, before time.Time, tooMany int64) (gone int64, err error) {
 	c := times.Cursor()
 	for k, _ := c.First(); k != nil && gone < pruneBatch; k, _ = c.First() {
 		if keyTime(k).After(before) && gone >= tooMany {
 			break
+		}
+		if err := disown(owners, keyOf(k[8:])); err != nil {
+			return gone, err
 		}
 		if err := requests.Delete(k[8:]); err != nil {
 			return gone, err

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -177,18 +178,21 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 	if j == nil {
 		return errJournal, nil
 	}
-	known, err := j.find(x.key())
+	known, others, err := j.find(x.key())
 	switch {
 	case err != nil:
 		s.log.Error("cannot tell what was sent; messages are refused", "error", err)
 		return errJournal, nil
+	case known == nil && others:
+		return errReused, nil
 	case known == nil || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
 		return nil, nil
 	}
 	return nil, known
 }
 
-// errReused: what the first text became is not what becomes of this one.
+// errReused: what the first text became is not what becomes of this one. Nothing else is
+// told under the id, which is the first's.
 var errReused = &Fault{CodeReused, "another message was sent with this id"}
 
 // admit begins a Sending, or returns why not. mu must be held.
@@ -197,6 +201,8 @@ func (s *Sender) admit(x *Sending) *Fault {
 	switch {
 	case s.closed:
 		return errEnding
+	case s.othersOpen(x):
+		return errReused
 	case strings.TrimSpace(r.Content) == "":
 		return &Fault{CodeBadRequest, "there is nothing to send"}
 	case len(r.Content) > maxContent:
@@ -210,6 +216,12 @@ func (s *Sender) admit(x *Sending) *Fault {
 	}
 	s.begin(x)
 	return nil
+}
+
+// othersOpen tells whether another user's message with its id is on its way. mu must be held.
+func (s *Sender) othersOpen(x *Sending) bool {
+	w := s.watched[x.request.Workspace]
+	return w != nil && slices.ContainsFunc(w.open[x.request.ID], func(other *Sending) bool { return other.request.User != x.request.User })
 }
 
 // sessionFault tells whether the sender's session does for the Way.
@@ -238,16 +250,23 @@ func (s *Sender) begin(x *Sending) {
 
 // leave takes a Sending off its way.
 func (s *Sender) leave(x *Sending) {
-	x.before, x.request.Session = nil, Session{}
+	x.request.Session = Session{}
 	s.mu.Lock()
-	defer close(x.done) // from then on the same request is one that is known
-	defer s.mu.Unlock()
 	s.rates.leave(x.user())
 	delete(s.open, x.key())
+	s.unwatch(x)
+	s.mu.Unlock()
+	close(x.done) // from then on the same request is one that is known
+	if x.before != nil {
+		<-x.before.passed // it may have given up, or been refused, before its turn
+		x.before = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if l := x.lane(); s.newest[l] == x {
 		delete(s.newest, l)
 	}
-	s.unwatch(x)
+	close(x.passed)
 }
 
 // run takes a Sending to its end.
@@ -294,7 +313,7 @@ func (s *Sender) run(x *Sending) {
 // conversation: one that hangs does not fail the next.
 const turnTimeouts = 2
 
-// awaitTurn waits until the message before it has a result, and reports whether it has.
+// awaitTurn waits until all messages before it have a result, and reports whether they have.
 func (s *Sender) awaitTurn(x *Sending) bool {
 	if x.before == nil {
 		return s.sending.Err() == nil
@@ -302,7 +321,7 @@ func (s *Sender) awaitTurn(x *Sending) bool {
 	ctx, cancel := context.WithTimeout(s.sending, turnTimeouts*s.opts.Timeout)
 	defer cancel()
 	select {
-	case <-x.before.done:
+	case <-x.before.passed:
 		return s.sending.Err() == nil
 	case <-ctx.Done():
 		return false
@@ -322,6 +341,9 @@ func (s *Sender) introduce(x *Sending) *Fault {
 		return errAsking
 	case !has:
 		return &Fault{CodeConversation, "the workspace has no conversation of that id"}
+	}
+	if s.opts.Way.Taken(ctx, x.message()) {
+		return errReused
 	}
 	s.tellPending(x, false)
 	ctx, stop := context.WithTimeout(ctx, payloadTimeout)
@@ -378,9 +400,12 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	x.end(result, o.Fault)
 	if f := o.Fault; f != nil {
 		s.tellFault(x, f)
-		s.tellStatus(x, false, Failed)
 		s.counters.result(f.Code)
 		s.logFailure(x, f)
+		if f.Code == CodeReused {
+			return o
+		}
+		s.tellStatus(x, false, Failed)
 		if row.id == "" {
 			s.remember(x.record(), f)
 		}
@@ -416,9 +441,13 @@ func (s *Sender) logFailure(x *Sending, f *Fault) {
 // refuse ends a Sending of which the workspace has not been told: the text stands on
 // its sender's screen, as failed, to be sent again.
 func (s *Sender) refuse(x *Sending, f *Fault) {
-	s.tellPending(x, true)
-	s.tellFault(x, f)
-	s.tellStatus(x, true, Failed)
+	if f.Code == CodeReused {
+		s.tellFault(x, f)
+	} else {
+		s.tellPending(x, true)
+		s.tellFault(x, f)
+		s.tellStatus(x, true, Failed)
+	}
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
 	x.end(Result{Status: Failed}, f)
@@ -552,7 +581,7 @@ func newSending(r Request) *Sending {
 	if r.ID == "" {
 		r.ID = newID()
 	}
-	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{})}
+	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{})}
 }
 
 // fingerprint tells one text from another.
@@ -605,7 +634,14 @@ func (x *Sending) result(r Result) Result {
 
 // newID is an id such as the CRM gives the messages that it sends, by which the mapping
 // tells it from WhatsApp's.
-func newID() string { return "opt_" + newUUID() }
+func newID() string { return clientIDPrefix + newUUID() }
+
+const clientIDPrefix = "opt_"
+
+// shared tells whether the workspace is told of a message under its client's id. An id of
+// another form may be that of a row, or WhatsApp's: nobody but the sender is told of it
+// before the row is.
+func shared(id string) bool { return strings.HasPrefix(id, clientIDPrefix) }
 
 // newUUID returns a random UUID (RFC 9562, version 4).
 func newUUID() string {
