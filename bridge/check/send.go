@@ -86,8 +86,9 @@ func (r *run) outbox(ctx context.Context) {
 	o := r.cfg.Send.Outbox
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	conn, finding := connect(ctx, o.URL, r.cfg)
+	conn, finding := connect(ctx, "send.outbox.url", o.URL, r.cfg)
 	if conn == nil {
+		finding.Meaning = "texts that users write while the bridge serves them are shown as failed"
 		r.add(finding)
 		return
 	}
