@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -45,6 +46,11 @@ func (r *run) sendFile(path string) {
 	}
 	if err != nil {
 		r.fail("send.state_file", path, "cannot be written: "+err.Error(), "every message is refused: what was sent could not be known again", "send.state_file: a path in a directory that the bridge may write to")
+		return
+	}
+	var bad *send.FileError
+	if err := send.CheckFile(path); errors.As(err, &bad) && !bad.Busy { // busy: the running bridge has opened it
+		r.fail("send.state_file", path, bad.Err.Error(), "every message is refused: what was sent could not be known again", bad.Remedy)
 		return
 	}
 	r.ok("send.state_file", path, "%s can be written", path)

@@ -6,10 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // KeepFor is for how long a request is known again.
@@ -87,16 +92,109 @@ var (
 // openJournal opens a file, which is made where there is none, and settles what an earlier
 // process left open as of unknown outcome.
 func openJournal(path string) (*journal, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+	j := new(journal)
+	opener := new(opener)
+	err := guard(func() (err error) {
+		// The list of free pages is stored: bbolt would otherwise look for them at the next
+		// start, in a goroutine of its own, and crash the process where it finds damage.
+		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.open})
+		if err != nil {
+			return err
+		}
+		j.db.MaxBatchDelay = batchDelay
+		if err = j.db.Update(j.prepare); err != nil {
+			return errors.Join(err, j.db.Close())
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open send.state_file: %w", err)
-	}
-	db.MaxBatchDelay = batchDelay
-	j := &journal{db: db}
-	if err := db.Update(j.prepare); err != nil {
-		return nil, errors.Join(fmt.Errorf("open send.state_file: %w", err), db.Close())
+		opener.close()
+		return nil, fileError(err)
 	}
 	return j, nil
+}
+
+// opener keeps the file that bbolt opens: after a panic bbolt cannot be closed, and the
+// file would stay locked.
+type opener struct{ file *os.File }
+
+func (o *opener) open(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+	o.file, err = os.OpenFile(name, flag, mode)
+	return o.file, err
+}
+
+// close closes the file, also again.
+func (o *opener) close() {
+	if o.file != nil {
+		// The memory that bbolt has mapped would keep the lock.
+		_ = syscall.Flock(int(o.file.Fd()), syscall.LOCK_UN)
+		_ = o.file.Close()
+	}
+}
+
+// FileError is why Options.File cannot be opened.
+type FileError struct {
+	Err error
+	// Remedy says what to do.
+	Remedy string
+	// Busy: another process has it.
+	Busy bool
+}
+
+// Error implements error.
+func (e *FileError) Error() string { return "open send.state_file: " + e.Err.Error() + "; " + e.Remedy }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+func fileError(err error) *FileError {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return &FileError{errors.New("another process has it"), "end that one, or give each bridge a send.state_file of its own", true}
+	case errors.As(err, &path):
+		return &FileError{Err: err, Remedy: "send.state_file: a path in a directory that the bridge may write to"}
+	}
+	return &FileError{Err: fmt.Errorf("it is damaged, or no file of the bridge's: %w", err), Remedy: "move it aside, and the bridge begins a new one; texts of the last day are not known again then"}
+}
+
+// CheckFile looks through a file that may be another process's now. It changes nothing; a
+// file that is not there, or empty, is one that will be made. An error is a *FileError.
+func CheckFile(path string) error {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	opener := new(opener)
+	err := guard(func() error {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.open})
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.View(func(tx *bbolt.Tx) error {
+			requests := tx.Bucket(requestsBucket)
+			if requests == nil {
+				return errors.New("it has no requests")
+			}
+			return requests.ForEach(func(_, text []byte) error { return json.Unmarshal(text, new(record)) })
+		}), db.Close())
+	})
+	if err != nil {
+		opener.close()
+		return fileError(err)
+	}
+	return nil
+}
+
+// guard turns a panic of bbolt, which finds a page that is none, and a fault of mapped
+// memory, as of a file that was cut short, into an error.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	return f()
 }
 
 func (j *journal) prepare(tx *bbolt.Tx) error {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -76,6 +77,10 @@ type Sender struct {
 	reads      rates
 	watched    map[string]*watch    // by workspace
 	loggedAt   map[string]time.Time // by code
+
+	// damaged is the file with which Open has failed, and damage why. Open alone uses them.
+	damaged os.FileInfo
+	damage  error
 
 	// watching counts the messages in watched: while it is 0, Observe looks at nothing.
 	watching atomic.Int64
@@ -494,12 +499,22 @@ func (s *Sender) Open() error {
 	if !needed {
 		return nil
 	}
+	// What was damaged is not read again before it is another: memory that bbolt has mapped
+	// stays so after a panic.
+	info, _ := os.Stat(s.opts.File)
+	if s.damaged != nil && info != nil && os.SameFile(s.damaged, info) && s.damaged.Size() == info.Size() && s.damaged.ModTime().Equal(info.ModTime()) {
+		return s.damage
+	}
 	// Without mu: it may wait for another process.
 	j, recent, err := openRecent(s.opts.File)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.journalErr = err.Error()
+		var bad *FileError
+		if s.damaged = nil; errors.As(err, &bad) && !bad.Busy {
+			s.damaged, s.damage = info, err
+		}
 		return err
 	}
 	for i := range recent {
