@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"chatbridge/bridge/send"
 	"chatbridge/configs"
@@ -121,8 +122,46 @@ func (r *run) outbox(ctx context.Context) {
 			r.outboxTable(ctx, conn, t.Schema+"."+t.Name, "mapping", nil, []string{t.Columns[t.Key].Name, t.Columns[t.Workspace].Name})
 		}
 	}
+	r.outboxRole(ctx, conn)
+	r.readStatement(ctx, conn)
 	if len(r.findings) == before {
 		r.ok("send.outbox", o.Table, "messages can be stored in %s and %s", o.Messages, o.Table)
+	}
+}
+
+// outboxRole warns of a role that may do anything.
+func (r *run) outboxRole(ctx context.Context, conn *pgx.Conn) {
+	var role string
+	var super bool
+	if err := conn.QueryRow(ctx, "select rolname, rolsuper from pg_roles where rolname = current_user").Scan(&role, &super); err == nil && super {
+		r.warn("send.outbox_role", "send.outbox.url", "the role "+role+" is a superuser", "whoever has the address may do anything in the database",
+			"send.outbox.url with a role of its own, which has the rights that docs/sending.md lists")
+	}
+}
+
+// readStatement has the database look at send.outbox.read, and at the role's rights for it,
+// without running it.
+func (r *run) readStatement(ctx context.Context, conn *pgx.Conn) {
+	const key = "send.outbox.read"
+	sql := r.cfg.Send.Outbox.Read
+	if sql == "" {
+		return
+	}
+	args := []any{pgx.QueryExecModeExec, nil, nil}
+	if strings.Contains(sql, "$3") {
+		args = append(args, nil)
+	}
+	_, err := conn.Exec(ctx, "explain "+sql, args...)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42601" { // one that cannot be explained, such as CALL, or none at all
+		_, err = conn.Prepare(ctx, "", sql)
+	}
+	fix := "correct " + key
+	if errors.As(err, &refused) && refused.Code == "42501" {
+		fix = "GRANT the role of send.outbox.url what the statement needs: SELECT on the columns that it compares, UPDATE on those that it sets (docs/sending.md)"
+	}
+	if err != nil {
+		r.fail(key, "", "the database refuses the statement: "+err.Error(), "conversations cannot be marked as read while the bridge serves", fix)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"chatbridge/bridge/send"
+	"chatbridge/configs"
 	"chatbridge/internal/throwaway/pgtest"
 )
 
@@ -125,6 +126,19 @@ func TestSendByOutbox(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "select from chat_outbox where user_id is null and conversation_id is null and body = ''"); err != nil {
 		t.Errorf("with all that is asked for, a message cannot be known again: %v", err)
 	}
+	none(t, got, "warn send.outbox_role")
+	c.Send.Outbox.Read = "update conversations set unread_count = 0 where id = $1 and workspace_id = $2"
+	expect(t, findings(t, c), "fail send.outbox.read: UPDATE on those that it sets")
+	if err := pgtest.Exec(t.Context(), dsn, "grant update (unread_count) on conversations to check_outbox"); err != nil {
+		t.Fatal(err)
+	}
+	none(t, findings(t, c), "fail send.outbox.read")
+	c.Send.Outbox.Read = "update conversations set unread = 0 where id = $1 and workspace_id = $2"
+	expect(t, findings(t, c), "fail send.outbox.read: unread")
+	c.Send.Outbox.Read = ""
+	super := *c
+	super.Send.Outbox.URL = configs.DSN(dsn)
+	expect(t, findings(t, &super), "warn send.outbox_role: superuser")
 	if err := pgtest.Exec(t.Context(), dsn, "alter table chat_outbox alter body drop not null", "alter table chat_outbox rename body to text"); err != nil {
 		t.Fatal(err)
 	}

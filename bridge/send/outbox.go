@@ -139,13 +139,19 @@ func (o *Outbox) Send(ctx context.Context, m *Message) Outcome {
 		final := errors.As(err, &refused) && !passing(refused.Code)
 		switch {
 		case !final && attempt < outboxAttempts && pause(ctx, outboxRetry):
+			continue
 		case open:
-			return failed(CodeUnknown, errUnknown)
+			out = failed(CodeUnknown, errUnknown)
 		case final:
-			return notBegun(CodeUnavailable, "the message cannot be stored: the database refuses it ("+refused.Code+")")
+			out = notBegun(CodeUnavailable, "the message cannot be stored: the database refuses it ("+refused.Code+")")
+			if strings.HasPrefix(refused.Code, "22") {
+				return out // what the server says of a value may be the text
+			}
 		default:
-			return notBegun(CodeUnavailable, "the message cannot be stored now: the database does not answer; send it again in a moment")
+			out = notBegun(CodeUnavailable, "the message cannot be stored now: the database does not answer; send it again in a moment")
 		}
+		out.Cause = fmt.Errorf("send.outbox.url: %w", err)
+		return out
 	}
 }
 

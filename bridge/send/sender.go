@@ -76,7 +76,7 @@ type Sender struct {
 	rates      rates
 	reads      rates
 	watched    map[string]*watch    // by workspace
-	loggedAt   map[string]time.Time // by code
+	loggedAt   map[string]time.Time // by what failed
 
 	// damaged is the file with which Open has failed, and damage why. Open alone uses them.
 	damaged os.FileInfo
@@ -406,7 +406,7 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	if f := o.Fault; f != nil {
 		s.tellFault(x, f)
 		s.counters.result(f.Code)
-		s.logFailure(x, f)
+		s.logFailure(x, &o)
 		if f.Code == CodeReused {
 			return o
 		}
@@ -429,18 +429,27 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 // logPause is how long more failures with a code are only counted after one was logged.
 const logPause = time.Minute
 
-func (s *Sender) logFailure(x *Sending, f *Fault) {
+// logs tells whether a failure of a kind is to be logged now.
+func (s *Sender) logs(kind string) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := time.Now()
-	logs := now.Sub(s.loggedAt[f.Code]) > logPause
-	if logs {
-		s.loggedAt[f.Code] = now
+	if now.Sub(s.loggedAt[kind]) <= logPause {
+		return false
 	}
-	s.mu.Unlock()
-	if logs {
-		s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted",
-			"code", f.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation)
+	s.loggedAt[kind] = now
+	return true
+}
+
+func (s *Sender) logFailure(x *Sending, o *Outcome) {
+	if !s.logs(o.Fault.Code) {
+		return
 	}
+	attrs := []any{"code", o.Fault.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation}
+	if o.Cause != nil {
+		attrs = append(attrs, "error", o.Cause)
+	}
+	s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted", attrs...)
 }
 
 // refuse ends a Sending of which the workspace has not been told: the text stands on

@@ -35,6 +35,8 @@ type Outcome struct {
 	Status            string
 	RowID, ExternalID string
 	Fault             *Fault
+	// Cause is what operators are told beside, without the text; nil for nothing.
+	Cause error
 	// NotBegun: nothing has left the bridge; the id may be used again.
 	NotBegun bool
 }
