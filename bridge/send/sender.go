@@ -137,6 +137,9 @@ func (s *Sender) Send(ctx context.Context, r Request) (Result, error) {
 func (s *Sender) Accept(r Request) *Sending {
 	x := newSending(r)
 	if s.opts.Way == nil {
+		if f := x.contentFault(); f != nil {
+			return s.refused(x, f)
+		}
 		return s.refused(x, errRefused)
 	}
 	switch f, known := s.find(x); {
@@ -202,16 +205,14 @@ var errReused = &Fault{CodeReused, "another message was sent with this id"}
 
 // admit begins a Sending, or returns why not. mu must be held.
 func (s *Sender) admit(x *Sending) *Fault {
-	r := &x.request
 	switch {
 	case s.closed:
 		return errEnding
 	case s.othersOpen(x):
 		return errReused
-	case strings.TrimSpace(r.Content) == "":
-		return &Fault{CodeBadRequest, "there is nothing to send"}
-	case len(r.Content) > maxContent:
-		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}
+	}
+	if f := x.contentFault(); f != nil {
+		return f
 	}
 	if f := x.sessionFault(s.opts.Way); f != nil {
 		return f
@@ -220,6 +221,20 @@ func (s *Sender) admit(x *Sending) *Fault {
 		return f
 	}
 	s.begin(x)
+	return nil
+}
+
+// contentFault tells what of a request can never be sent.
+func (x *Sending) contentFault() *Fault {
+	r := &x.request
+	switch {
+	case strings.TrimSpace(r.Content) == "":
+		return &Fault{CodeBadRequest, "there is nothing to send"}
+	case len(r.Content) > maxContent:
+		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}
+	case strings.Contains(r.ID+r.Conversation+r.ReplyTo+r.Content, "\x00"):
+		return &Fault{CodeBadRequest, "the message has a NUL character, which cannot be stored"}
+	}
 	return nil
 }
 

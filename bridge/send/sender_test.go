@@ -259,6 +259,20 @@ func TestFunctionFails(t *testing.T) {
 	}
 }
 
+// TestRefuseTellsABadRequestToo: to send it again later would not help.
+func TestRefuseTellsABadRequestToo(t *testing.T) {
+	t.Parallel()
+	s := send.New(send.Options{})
+	for content, want := range map[string]string{
+		"Olá": send.CodeUnavailable, " ": send.CodeBadRequest, "a\x00": send.CodeBadRequest, strings.Repeat("x", 64<<10+1): send.CodeBadRequest,
+	} {
+		_, err := s.Send(t.Context(), text("opt_1", content))
+		if f, ok := send.AsFault(err); !ok || f.Code != want {
+			t.Errorf("%.10q: %v, want %s", content, err, want)
+		}
+	}
+}
+
 // TestTheSessionGoesNowhereElse: a redirect is not followed, and no proxy of the
 // environment is used.
 func TestTheSessionGoesNowhereElse(t *testing.T) {
@@ -321,6 +335,8 @@ func TestNothingBegunMayBeTriedAgain(t *testing.T) {
 		{foreign, send.CodeConversation},
 		{text("opt_3", " \n"), send.CodeBadRequest},
 		{text("opt_3", strings.Repeat("x", 64<<10+1)), send.CodeBadRequest},
+		{text("opt_3", "O\x00lá"), send.CodeBadRequest},
+		{text("opt_3\x00", "Olá"), send.CodeBadRequest},
 	} {
 		if _, code := s.send(tt.request); code != tt.want {
 			t.Errorf("%+v was answered %q, want %q", tt.request, code, tt.want)
