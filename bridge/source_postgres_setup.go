@@ -95,7 +95,7 @@ func (s *postgresSource) setUp(ctx context.Context) error {
 		case err == nil, ctx.Err() != nil, errors.As(err, &setup):
 			return err
 		}
-		f := provision.Connect(err)
+		f := provision.Connect("source.postgres.url", err)
 		wait := pause.Next()
 		state := ops.StateRetrying
 		var pg *pgconn.PgError
@@ -136,7 +136,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	c := s.cfg.Source.Postgres
 	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
 	if err != nil {
-		if f := provision.Connect(err); f.ID == "connect.parameter" || f.ID == "connect.pooler" {
+		if f := provision.Connect("source.postgres.url", err); f.ID == "connect.parameter" || f.ID == "connect.pooler" {
 			return &SetupError{Findings: []provision.Finding{f}}
 		}
 		return err

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -185,6 +186,38 @@ func assignment(s string) error {
 func readStatement(s string) error {
 	if !strings.Contains(s, "$1") || !strings.Contains(s, "$2") {
 		return errors.New("lacks the conversation ($1) or the workspace ($2)")
+	}
+	if _, more, _ := strings.Cut(notSQL.ReplaceAllString(s, ""), ";"); strings.TrimSpace(more) != "" {
+		return errors.New("has more than one statement")
+	}
+	return nil
+}
+
+// notSQL is what a semicolon in a statement may stand in: texts, quoted names, comments.
+var notSQL = regexp.MustCompile(`(?s)'[^']*'|"[^"]*"|--[^\n]*|/\*.*?\*/|\$\$.*?\$\$|\$[A-Za-z_]+\$.*?\$[A-Za-z_]+\$`)
+
+// member is assignment without the key of a row, which a function makes.
+func member(s string) error {
+	if _, value, _ := strings.Cut(s, "="); strings.TrimSpace(value) == "id" {
+		return errors.New("has an unknown value")
+	}
+	return assignment(s)
+}
+
+// functionsURL wants the address below which /functions/v1 is.
+func functionsURL(s string) error {
+	if err := baseURL(s); err != nil {
+		return err
+	}
+	if strings.HasSuffix(strings.TrimRight(s, "/"), "/functions/v1") {
+		return errors.New("ends in /functions/v1, which is added: write it without /functions/v1")
+	}
+	return nil
+}
+
+func absolutePath(s string) error {
+	if !filepath.IsAbs(s) {
+		return errors.New("does not begin with /")
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ const (
 	acceptColumn  = "a column's name"
 	acceptTable   = "a table's name, or schema.table"
 
+	acceptMembers     = "a list of name=value, the value one of client_id, workspace, conversation, user, content, reply_to, or a text in single quotes"
 	acceptAssignments = "a list of name=value, the value one of id, client_id, workspace, conversation, user, content, reply_to, or a text in single quotes"
 )
 
@@ -137,9 +138,9 @@ func (c *Config) settings() []*field {
 		{key: "send.state_file", kind: text(&c.Send.StateFile, acceptPath+", or none")},
 		{key: "send.timeout", def: "30s", kind: duration(&c.Send.Timeout, time.Second, 5*time.Minute)},
 		{key: "send.per_minute", def: "60", kind: limit(&c.Send.PerMinute, 100_000)},
-		{key: "send.function.url", kind: text(&fn.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(baseURL))},
+		{key: "send.function.url", kind: text(&fn.URL, "the project's address, such as https://abcdefgh.supabase.co", optional(functionsURL))},
 		{key: "send.function.name", def: "whatsapp-send", kind: text(&fn.Name, "a function's name", matches(functionName))},
-		{key: "send.function.body", def: "conversationId=conversation,message=content,clientMessageId=client_id,replyToId=reply_to", kind: texts(&fn.Body, acceptAssignments, assignment)},
+		{key: "send.function.body", def: "conversationId=conversation,message=content,clientMessageId=client_id,replyToId=reply_to", kind: texts(&fn.Body, acceptMembers, member)},
 		{key: "send.function.read", kind: text(&fn.Read, "a function's name, or nothing", optional(matches(functionName)))},
 		{key: "send.function.proxy", kind: text(&fn.Proxy, "a proxy's address, such as http://proxy.example:3128, or nothing", optional(webURL))},
 		{key: "send.outbox.url", kind: dsn(&ob.URL)},
@@ -149,7 +150,7 @@ func (c *Config) settings() []*field {
 		{key: "send.outbox.columns", def: "message_id=id,workspace_id=workspace,conversation_id=conversation,client_id=client_id,user_id=user,body=content", kind: texts(&ob.Columns, acceptAssignments, assignment)},
 		{key: "send.outbox.channel", def: "chat_outbox", kind: text(&ob.Channel, "a channel's name, at most 63 bytes, or none", matches(identifier))},
 		{key: "send.outbox.read", kind: text(&ob.Read, "a statement with $1 for the conversation, $2 for the workspace and $3 for the user, or nothing", optional(readStatement))},
-		{key: "spool.dir", kind: text(&c.Spool.Dir, "a directory of the bridge's own, or nothing to keep no webhooks")},
+		{key: "spool.dir", kind: text(&c.Spool.Dir, "a directory of the bridge's own, or nothing to keep no webhooks", optional(absolutePath))},
 		{key: "spool.paths", def: "/api/webhooks/whatsapp", kind: texts(&c.Spool.Paths, "a list of paths such as /api/webhooks/whatsapp", urlPath)},
 		{key: "spool.addresses", kind: prefixes(&c.Spool.Addresses)},
 		{key: "spool.rate", def: "60", kind: limit(&c.Spool.Rate, million)},

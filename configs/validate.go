@@ -162,10 +162,13 @@ func (v *validation) listeners() {
 
 func (v *validation) send() {
 	s := v.config.Send
-	v.refuse(s.Function.Read != "" && s.Mode != SendFunction, "send.function.read", "is set, and send.mode is not function", "send.mode: function beside it")
+	v.assignments("send.function.body", s.Function.Body, "content")
+	v.assignments("send.outbox.message", s.Outbox.Message, "id", "content")
+	v.assignments("send.outbox.columns", s.Outbox.Columns, "client_id", "workspace", "content")
+	v.refuse(s.Function.Read != "" && s.Mode != SendFunction && !v.failed["send.mode"], "send.function.read", "is set, and send.mode is not function", "send.mode: function beside it")
 	v.refuse(s.Outbox.Read != "" && s.Outbox.URL == "", "send.outbox.read", "is set, and send.outbox.url is not", "send.outbox.url beside it")
 	v.refuse(s.Outbox.Read != "" && s.Outbox.URL != "" && s.Function.Read != "", "send.outbox.read", "is set, and send.function.read too", "one of them")
-	if s.Mode == SendRefuse {
+	if s.Mode == SendRefuse || v.failed["send.mode"] {
 		return
 	}
 	const file = "is not set: without it a message could be sent twice after a restart"
@@ -184,10 +187,43 @@ func (v *validation) send() {
 	}
 }
 
+// assignments objects to a name that is there twice, and to a list that lacks one of the
+// values.
+func (v *validation) assignments(key string, list []string, values ...string) {
+	names, have := make(map[string]bool), make(map[string]bool)
+	for _, text := range list {
+		name, value, _ := strings.Cut(text, "=")
+		name = strings.TrimSpace(name)
+		v.refuse(names[name], key, "has "+name+" twice", "each name once")
+		names[name], have[strings.TrimSpace(value)] = true, true
+	}
+	for _, value := range values {
+		v.refuse(!have[value], key, "has no "+value, "a list with one name="+value)
+	}
+}
+
+// files: each is written as a whole, by its own part of the bridge.
 func (v *validation) files() {
 	c := v.config
-	v.refuse(c.Ledger.File != "" && filepath.Clean(c.Ledger.File) == filepath.Clean(c.Replay.StateFile), "ledger.file",
-		"is the same as replay.state_file", "another path, or none")
+	files := []struct{ key, path string }{{"replay.state_file", c.Replay.StateFile}, {"ledger.file", c.Ledger.File}, {"send.state_file", c.Send.StateFile}}
+	for i, f := range files {
+		if f.path == "" {
+			continue
+		}
+		for _, other := range files[:i] {
+			v.refuse(other.path != "" && absolute(f.path) == absolute(other.path), f.key, "is the same as "+other.key, "another path, or none")
+		}
+		// The directory of the spool is its own.
+		v.refuse(c.Spool.Dir != "" && filepath.Dir(absolute(f.path)) == absolute(c.Spool.Dir), f.key, "is a file of spool.dir", "a path outside spool.dir")
+	}
+}
+
+// absolute is a path as the process will open it.
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
 }
 
 func (v *validation) timing() {
@@ -201,6 +237,7 @@ func (v *validation) timing() {
 	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Spool.Dir != "" && c.Gateway.Upstream == "", "spool.dir", "is set, and gateway.upstream is not", "gateway.upstream beside it")
 	v.refuse(c.Spool.MaxBody > c.Spool.MaxBytes, "spool.max_body", fmt.Sprintf("is more than spool.max_bytes (%s)", c.Spool.MaxBytes), "at most spool.max_bytes")
+	v.refuse(c.Spool.Dir != "" && len(c.Spool.Paths) == 0, "spool.paths", "is empty: no webhook would be kept", "the paths of webhooks, such as /api/webhooks/whatsapp; or no spool.dir")
 	for _, path := range c.Spool.Paths {
 		v.refuse(path == c.Path || strings.HasPrefix(path, c.Path+"/"), "spool.paths", "has a path of the Socket.IO server", "the paths of webhooks alone")
 	}

@@ -37,6 +37,19 @@ func TestComplete(t *testing.T) {
 		"other half":       {append(ok, "BRIDGE_TLS_KEY_FILE=/c"), map[string]string{"tls.cert_file": ""}},
 		"one port":         {append(ok, "BRIDGE_ADMIN_LISTEN=:8080"), map[string]string{"admin.listen": "same as listen"}},
 		"one file":         {append(ok, "BRIDGE_REPLAY_STATE_FILE=/s/state", "BRIDGE_LEDGER_FILE=/s//state"), map[string]string{"ledger.file": "same as replay.state_file"}},
+		"sends' file":      {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_REPLAY_STATE_FILE=/s/sends"), map[string]string{"send.state_file": "same as replay.state_file"}},
+		"sends and ledger": {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_LEDGER_FILE=/s/./sends"), map[string]string{"send.state_file": "same as ledger.file"}},
+		"sends in spool":   {append(function, "SUPABASE_ANON_KEY=x", "CHATENGINE_URL=http://h:1", "BRIDGE_SPOOL_DIR=/s", "BRIDGE_REPLAY_STATE_FILE=/t/x", "BRIDGE_LEDGER_FILE=/t/y", "BRIDGE_SEND_STATE_FILE=/s/webhooks.db"), map[string]string{"send.state_file": "a file of spool.dir"}},
+		"mode":             {append(ok, "BRIDGE_SEND_MODE=functions", "BRIDGE_SEND_FUNCTION_READ=mark-read"), map[string]string{"send.mode": "function"}},
+		"body's text":      {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_SEND_FUNCTION_BODY=conversationId=conversation"), map[string]string{"send.function.body": "content"}},
+		"body twice":       {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_SEND_FUNCTION_BODY=a=conversation,a=content"), map[string]string{"send.function.body": "a twice"}},
+		"body's id":        {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_SEND_FUNCTION_BODY=a=id,b=content"), map[string]string{"send.function.body": "one of client_id, workspace"}},
+		"function's path":  {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_SEND_FUNCTION_URL=https://x.supabase.co/functions/v1/"), map[string]string{"send.function.url": "without /functions/v1"}},
+		"column twice":     {append(ok, "BRIDGE_SEND_OUTBOX_COLUMNS=a=client_id,b=workspace,b=content"), map[string]string{"send.outbox.columns": "b twice"}},
+		"message's text":   {append(ok, "BRIDGE_SEND_OUTBOX_MESSAGE=id=id"), map[string]string{"send.outbox.message": "content"}},
+		"two statements":   {append(ok, "BRIDGE_SEND_OUTBOX_URL=postgres://u:p@h/db", "BRIDGE_SEND_OUTBOX_READ=delete from c where id = $1 and w = $2; select 1"), map[string]string{"send.outbox.read": "more than one statement"}},
+		"one statement":    {append(ok, "BRIDGE_SEND_OUTBOX_URL=postgres://u:p@h/db", "BRIDGE_SEND_OUTBOX_READ=update c set a = ';' /* ; */ where \"b;\" = $1 and w = $2 and x <> $y$;$y$; -- ;"), nil},
+		"spool's place":    {append(ok, "BRIDGE_SPOOL_DIR=rel/sp", "CHATENGINE_URL=http://h:1"), map[string]string{"spool.dir": "does not begin"}},
 		"hold":             {append(ok, "BRIDGE_GATEWAY_HOLD=local"), map[string]string{"gateway.hold": "gateway.upstream"}},
 		"health path":      {append(ok, "BRIDGE_GATEWAY_HEALTH_PATH=/h"), map[string]string{"gateway.health_path": "gateway.upstream"}},
 		"spool":            {append(ok, "BRIDGE_SPOOL_DIR=/s"), map[string]string{"spool.dir": "gateway.upstream"}},
@@ -79,6 +92,19 @@ func TestComplete(t *testing.T) {
 				t.Errorf("unexpected: %v", got)
 			}
 		})
+	}
+}
+
+// An empty list of paths would keep nothing.
+func TestASpoolWithoutPaths(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	if err := os.WriteFile(file, []byte("spool:\n  dir: /s\n  paths: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := problems(t, configs.Sources{File: file, Env: []string{"DATABASE_URL=postgres://u:p@h/db", "CHATENGINE_JWT_SECRET=x", "CHATENGINE_URL=http://h:1"}, Complete: true})
+	if p, has := got["spool.paths"]; !has || !strings.Contains(p.String(), "no webhook") {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -19,8 +19,8 @@ type Sender interface {
 	Accept(r send.Request) *send.Sending
 	// MarkRead marks a conversation as read, or says why not.
 	MarkRead(ctx context.Context, r *send.ReadRequest) *send.Fault
-	// Failures are told to a client of the workspace that connects.
-	Failures(workspace string) []send.Event
+	// Failures are told to a client of the workspace, and user, that connects.
+	Failures(workspace, user string) []send.Event
 	// NeedsSession tells that clients' session tokens are needed.
 	NeedsSession() bool
 }
@@ -62,7 +62,7 @@ func (s *Server) tellFailures(c *client, socket *socketio.Socket) {
 	if c.Feed {
 		return
 	}
-	for _, ev := range s.opts.Sender.Failures(c.Workspace) {
+	for _, ev := range s.opts.Sender.Failures(c.Workspace, c.principal.User) {
 		s.tell(nil, socket, ev)
 	}
 }

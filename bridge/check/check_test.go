@@ -173,6 +173,51 @@ func TestDatabaseUnreachable(t *testing.T) {
 	}
 }
 
+// TestADatabaseThatRefusesIsNamed: what is wrong with an address is found under the setting
+// that has it; sslmode=prefer, the default, does not make it a matter of TLS.
+func TestADatabaseThatRefusesIsNamed(t *testing.T) {
+	t.Parallel()
+	good := ready(t)
+	changed := func(change func(*url.URL)) string {
+		u, err := url.Parse(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := u.Query()
+		q.Del("sslmode")
+		u.RawQuery = q.Encode()
+		change(u)
+		return u.String()
+	}
+	for id, address := range map[string]string{
+		"connect.database": changed(func(u *url.URL) { u.Path = "/nowhere" }),
+		"connect.password": changed(func(u *url.URL) { u.User = url.UserPassword("nobody_here", "topsecret") }),
+		"connect.refused":  changed(func(u *url.URL) { u.Host = "127.0.0.1:1" }),
+		"connect.tls":      changed(func(u *url.URL) { u.RawQuery = "sslmode=require" }),
+	} {
+		name := slot(t)
+		for setting, env := range map[string][]string{
+			"source.postgres.url": {"DATABASE_URL=" + address},
+			"lookup.url":          {"DATABASE_URL=" + good, "BRIDGE_LOOKUP_URL=" + address},
+			"send.outbox.url": {
+				"DATABASE_URL=" + good, "BRIDGE_SEND_MODE=outbox", "BRIDGE_SEND_OUTBOX_URL=" + address,
+				"BRIDGE_SEND_STATE_FILE=" + filepath.Join(t.TempDir(), "sends"),
+			},
+		} {
+			t.Run(id+"/"+setting, func(t *testing.T) {
+				t.Parallel()
+				f := findings(t, load(t, append(env, "BRIDGE_SOURCE_POSTGRES_SLOT="+name)...))["fail "+id]
+				if f.Object != setting || id != "connect.tls" && !strings.Contains(f.Fix, setting) {
+					t.Errorf("%+v", f)
+				}
+				if setting == "send.outbox.url" && !strings.Contains(f.Meaning, "texts") {
+					t.Errorf("what it means is %q", f.Meaning)
+				}
+			})
+		}
+	}
+}
+
 func TestWalLevel(t *testing.T) {
 	t.Parallel()
 	c := pgtest.Cluster(t, throwaway.Options{Settings: map[string]string{"wal_level": "replica"}})

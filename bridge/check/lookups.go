@@ -13,7 +13,7 @@ import (
 // lookups asks every question of the look-ups once, over the address and as the
 // role that the bridge asks with, and then maps one invented message.
 func (r *run) lookups(ctx context.Context) {
-	url := r.lookupURL()
+	setting, url := r.lookupURL()
 	if r.spec == nil || url == "" {
 		return
 	}
@@ -21,7 +21,7 @@ func (r *run) lookups(ctx context.Context) {
 	defer cancel()
 	pool, err := lookup.NewPool(url.Reveal(), lookup.PoolOptions{MaxConns: 1, ConnectTimeout: r.cfg.Source.Postgres.ConnectTimeout})
 	if err != nil {
-		r.add(provision.Connect(err))
+		r.add(provision.Connect(setting, err))
 		return
 	}
 	defer pool.Close()
@@ -30,7 +30,7 @@ func (r *run) lookups(ctx context.Context) {
 	if err != nil {
 		// postgres has reported that its own address does not connect.
 		if url != r.cfg.Source.Postgres.URL || r.cfg.Source.Kind != configs.KindPostgres {
-			r.add(provision.Connect(err))
+			r.add(provision.Connect(setting, err))
 		}
 		return
 	}
@@ -40,12 +40,13 @@ func (r *run) lookups(ctx context.Context) {
 	}
 }
 
-// lookupURL is where look-ups and memberships are asked for; "" without a database.
-func (r *run) lookupURL() configs.DSN {
+// lookupURL is where look-ups and memberships are asked for, and the setting that has it;
+// "" without a database.
+func (r *run) lookupURL() (setting string, url configs.DSN) {
 	if r.cfg.Lookup.URL != "" {
-		return r.cfg.Lookup.URL
+		return "lookup.url", r.cfg.Lookup.URL
 	}
-	return r.cfg.Source.Postgres.URL
+	return "source.postgres.url", r.cfg.Source.Postgres.URL
 }
 
 // questions reports how the questions went, and returns whether all were answered. There

@@ -21,7 +21,7 @@ func (r *run) postgres(ctx context.Context) {
 	if r.cfg.Source.Kind != configs.KindPostgres || r.spec == nil {
 		return
 	}
-	conn, finding := connect(ctx, pg.URL, r.cfg)
+	conn, finding := connect(ctx, "source.postgres.url", pg.URL, r.cfg)
 	if conn == nil {
 		r.add(finding)
 		return
@@ -43,15 +43,16 @@ func (r *run) postgres(ctx context.Context) {
 		r.fail("database.inspect", "source.postgres.url", "the database could not be looked at: "+err.Error(), "what else is wrong is not known", "try again")
 		return
 	}
-	r.add(provision.Replication(bounded, pg.URL.Reveal()))
+	r.add(provision.Replication(bounded, "source.postgres.url", pg.URL.Reveal()))
 	r.columns(bounded, conn)
 	r.keys(bounded, conn)
 	r.generated(bounded, conn)
 }
 
 // connect opens an ordinary connection as the source does, or returns why it
-// cannot. The address for lookups may be a pooler's, which accepts no parameters.
-func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Conn, Finding) {
+// cannot; setting names the one that has the address. That for lookups may be a pooler's,
+// which accepts no parameters.
+func connect(ctx context.Context, setting string, url configs.DSN, cfg *configs.Config) (*pgx.Conn, Finding) {
 	var conn *pgx.Conn
 	var err error
 	timeout := cfg.Source.Postgres.ConnectTimeout
@@ -63,7 +64,7 @@ func connect(ctx context.Context, url configs.DSN, cfg *configs.Config) (*pgx.Co
 		conn, err = pgx.Connect(bounded, url.Reveal())
 	}
 	if err != nil {
-		return nil, provision.Connect(err)
+		return nil, provision.Connect(setting, err)
 	}
 	return conn, Finding{}
 }
@@ -89,7 +90,7 @@ func (r *run) fitting(ctx context.Context, conn *pgx.Conn, pg configs.Postgres) 
 			}
 		}
 	}
-	r.add(provision.Replication(ctx, pg.URL.Reveal()))
+	r.add(provision.Replication(ctx, "source.postgres.url", pg.URL.Reveal()))
 	r.spec = nil
 	return true
 }

@@ -34,7 +34,7 @@ type closingReader interface {
 
 // reader is made as the bridge makes it; with says what it is.
 func (r *run) reader() (reader closingReader, with string, err error) {
-	if url := r.lookupURL(); url != "" {
+	if _, url := r.lookupURL(); url != "" {
 		reader, err = readback.NewSQL(url.Reveal(), stepTimeout)
 		return reader, "with SQL", err
 	}

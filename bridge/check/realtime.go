@@ -21,8 +21,9 @@ func (r *run) realtime(ctx context.Context) {
 	}
 	r.realtimeSocket(ctx)
 	r.readBack(ctx)
+	_, database := r.lookupURL()
 	for _, t := range r.spec.Tables() {
-		if t.Stream || r.lookupURL() != "" {
+		if t.Stream || database != "" {
 			continue
 		}
 		var columns []string

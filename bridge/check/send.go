@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"chatbridge/bridge/send"
 	"chatbridge/configs"
@@ -45,6 +47,11 @@ func (r *run) sendFile(path string) {
 	}
 	if err != nil {
 		r.fail("send.state_file", path, "cannot be written: "+err.Error(), "every message is refused: what was sent could not be known again", "send.state_file: a path in a directory that the bridge may write to")
+		return
+	}
+	var bad *send.FileError
+	if err := send.CheckFile(path); errors.As(err, &bad) && !bad.Busy { // busy: the running bridge has opened it
+		r.fail("send.state_file", path, bad.Err.Error(), "every message is refused: what was sent could not be known again", bad.Remedy)
 		return
 	}
 	r.ok("send.state_file", path, "%s can be written", path)
@@ -86,8 +93,9 @@ func (r *run) outbox(ctx context.Context) {
 	o := r.cfg.Send.Outbox
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	conn, finding := connect(ctx, o.URL, r.cfg)
+	conn, finding := connect(ctx, "send.outbox.url", o.URL, r.cfg)
 	if conn == nil {
+		finding.Meaning = "texts that users write while the bridge serves them are shown as failed"
 		r.add(finding)
 		return
 	}
@@ -103,20 +111,66 @@ func (r *run) outbox(ctx context.Context) {
 		_, err = send.NewOutbox(nil, send.OutboxOptions{Table: o.Table, Columns: columns})
 	}
 	if err != nil {
-		r.fail("send.outbox", "send.outbox.columns", err.Error(), "the bridge does not start", "send.outbox.columns with client_id and workspace among the values")
+		r.fail("send.outbox", "send.outbox.columns", err.Error(), "the bridge does not start", "send.outbox.columns with client_id, workspace and content among the values")
 		return
 	}
 	r.outboxTable(ctx, conn, o.Messages, "send.outbox.message", message, nil)
-	r.outboxTable(ctx, conn, o.Table, "send.outbox.columns", columns, []string{send.ColumnOf(columns, "workspace"), send.ColumnOf(columns, "client_id")})
+	r.outboxTable(ctx, conn, o.Table, "send.outbox.columns", columns, names(send.KnownBy(columns)))
 	if r.spec != nil {
 		t := r.spec.Tables()[1]
 		if t.Workspace >= 0 {
 			r.outboxTable(ctx, conn, t.Schema+"."+t.Name, "mapping", nil, []string{t.Columns[t.Key].Name, t.Columns[t.Workspace].Name})
 		}
 	}
+	r.outboxRole(ctx, conn)
+	r.readStatement(ctx, conn)
 	if len(r.findings) == before {
 		r.ok("send.outbox", o.Table, "messages can be stored in %s and %s", o.Messages, o.Table)
 	}
+}
+
+// outboxRole warns of a role that may do anything.
+func (r *run) outboxRole(ctx context.Context, conn *pgx.Conn) {
+	var role string
+	var super bool
+	if err := conn.QueryRow(ctx, "select rolname, rolsuper from pg_roles where rolname = current_user").Scan(&role, &super); err == nil && super {
+		r.warn("send.outbox_role", "send.outbox.url", "the role "+role+" is a superuser", "whoever has the address may do anything in the database",
+			"send.outbox.url with a role of its own, which has the rights that docs/sending.md lists")
+	}
+}
+
+// readStatement has the database look at send.outbox.read, and at the role's rights for it,
+// without running it.
+func (r *run) readStatement(ctx context.Context, conn *pgx.Conn) {
+	const key = "send.outbox.read"
+	sql := r.cfg.Send.Outbox.Read
+	if sql == "" {
+		return
+	}
+	args := []any{pgx.QueryExecModeExec, nil, nil}
+	if strings.Contains(sql, "$3") {
+		args = append(args, nil)
+	}
+	_, err := conn.Exec(ctx, "explain "+sql, args...)
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42601" { // one that cannot be explained, such as CALL, or none at all
+		_, err = conn.Prepare(ctx, "", sql)
+	}
+	fix := "correct " + key
+	if errors.As(err, &refused) && refused.Code == "42501" {
+		fix = "GRANT the role of send.outbox.url what the statement needs: SELECT on the columns that it compares, UPDATE on those that it sets (docs/sending.md)"
+	}
+	if err != nil {
+		r.fail(key, "", "the database refuses the statement: "+err.Error(), "conversations cannot be marked as read while the bridge serves", fix)
+	}
+}
+
+func names(fields []send.Field) []string {
+	out := make([]string, len(fields))
+	for i, f := range fields {
+		out[i] = f.Name
+	}
+	return out
 }
 
 const outboxColumns = `select a.attname, a.attnotnull and not a.atthasdef and a.attidentity = '' and a.attgenerated = '',

@@ -1,13 +1,20 @@
 package check_test
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"chatbridge/bridge/send"
+	"chatbridge/configs"
 	"chatbridge/internal/throwaway/pgtest"
 )
 
@@ -37,6 +44,42 @@ func TestSendByFunction(t *testing.T) {
 	expect(t, findings(t, load(t, append(env, file, "BRIDGE_SEND_FUNCTION_NAME=moved")...)), "fail send.function: redirect")
 	expect(t, findings(t, load(t, append(env, "BRIDGE_SEND_STATE_FILE=/proc/nowhere/sends")...)), "fail send.state_file: cannot be written")
 	expect(t, findings(t, load(t, "DATABASE_URL="+dsn, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t))), "ok send.mode: refused")
+}
+
+// TestADamagedRecordOfWhatWasSent is found, and how to go on; one that the bridge has open
+// is none.
+func TestADamagedRecordOfWhatWasSent(t *testing.T) {
+	t.Parallel()
+	dsn := ready(t)
+	path := filepath.Join(t.TempDir(), "sends")
+	c := load(t, "DATABASE_URL="+dsn, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t), "BRIDGE_SEND_MODE=outbox", "BRIDGE_SEND_OUTBOX_URL="+dsn, "BRIDGE_SEND_STATE_FILE="+path)
+	s := send.New(send.Options{Way: new(send.Outbox), File: path})
+	if err := s.Open(); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, findings(t, c), "ok send.state_file")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Run(ended); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{
+		"cut": whole[:len(whole)/4+100], "another's": bytes.Repeat([]byte("not a database\n"), 4000), "zeros": make([]byte, len(whole)),
+	} {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := findings(t, c)
+		expect(t, got, "fail send.state_file: damaged")
+		expect(t, got, "fail send.state_file: move it aside")
+		if err := send.New(send.Options{Way: new(send.Outbox), File: path}).Open(); err == nil || !strings.Contains(err.Error(), "move it aside") {
+			t.Errorf("%s: the bridge says %v", name, err)
+		}
+	}
 }
 
 // TestSendByOutbox: each right that the role lacks is found with the statement that grants
@@ -75,6 +118,27 @@ func TestSendByOutbox(t *testing.T) {
 		t.Errorf("%d statements granted what was missing, want one for each table and right", granted)
 	}
 	expect(t, got, "ok send.outbox: messages can be stored")
+	conn, err := pgx.Connect(t.Context(), u.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), "select from chat_outbox where user_id is null and conversation_id is null and body = ''"); err != nil {
+		t.Errorf("with all that is asked for, a message cannot be known again: %v", err)
+	}
+	none(t, got, "warn send.outbox_role")
+	c.Send.Outbox.Read = "update conversations set unread_count = 0 where id = $1 and workspace_id = $2"
+	expect(t, findings(t, c), "fail send.outbox.read: UPDATE on those that it sets")
+	if err := pgtest.Exec(t.Context(), dsn, "grant update (unread_count) on conversations to check_outbox"); err != nil {
+		t.Fatal(err)
+	}
+	none(t, findings(t, c), "fail send.outbox.read")
+	c.Send.Outbox.Read = "update conversations set unread = 0 where id = $1 and workspace_id = $2"
+	expect(t, findings(t, c), "fail send.outbox.read: unread")
+	c.Send.Outbox.Read = ""
+	super := *c
+	super.Send.Outbox.URL = configs.DSN(dsn)
+	expect(t, findings(t, &super), "warn send.outbox_role: superuser")
 	if err := pgtest.Exec(t.Context(), dsn, "alter table chat_outbox alter body drop not null", "alter table chat_outbox rename body to text"); err != nil {
 		t.Fatal(err)
 	}

@@ -47,12 +47,12 @@ func (r *run) members(ctx context.Context) {
 	if len(a.SupabaseSecrets) == 0 && a.JWKSURL == "" {
 		return
 	}
-	url := r.lookupURL()
+	setting, url := r.lookupURL()
 	if url == "" {
 		r.restTable(ctx, "auth.members", m.Table, []string{m.UserColumn, m.WorkspaceColumn})
 		return
 	}
-	conn, finding := connect(ctx, url, r.cfg)
+	conn, finding := connect(ctx, setting, url, r.cfg)
 	if conn == nil {
 		if url != r.cfg.Source.Postgres.URL || r.cfg.Source.Kind != configs.KindPostgres {
 			r.add(finding)

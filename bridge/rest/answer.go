@@ -8,6 +8,7 @@ import (
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/send"
 )
 
 // ChatEngine's words for errors: CRMs show them.
@@ -25,7 +26,13 @@ func (x *exchange) fail(status int, message, words string) {
 	if words == "" {
 		words = message
 	}
-	x.answer(status, access.Body{Message: message, Error: words})
+	x.answer(status, access.Body{Message: message, Error: words, Reason: failReason[status]})
+}
+
+// failReason are the codes of what fail answers.
+var failReason = map[int]string{
+	http.StatusBadRequest: send.CodeBadRequest, http.StatusRequestEntityTooLarge: send.CodeBadRequest, http.StatusForbidden: "not_admitted",
+	http.StatusTooManyRequests: "too_many_requests", http.StatusInternalServerError: "internal", http.StatusServiceUnavailable: send.CodeUnavailable,
 }
 
 func (x *exchange) answer(status int, body access.Body) {

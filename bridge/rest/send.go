@@ -128,9 +128,13 @@ func (x *exchange) fault(f *send.Fault) {
 	if status == 0 {
 		status = http.StatusServiceUnavailable
 	}
-	words := f.Message
+	message := f.Message
+	if f.Code == send.CodeExpired { // the Sender speaks of sockets
+		message = "the session has expired; send the request again with a fresh token"
+	}
+	words := message
 	if f.Code == send.CodeConversation {
 		words = wordsUnknown
 	}
-	x.answer(status, access.Body{Message: f.Message, Error: words, Reason: f.Code})
+	x.answer(status, access.Body{Message: message, Error: words, Reason: f.Code})
 }

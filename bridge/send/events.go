@@ -17,6 +17,7 @@ func (s *Sender) tell(x *Sending, own bool, name string, payload any) {
 	if err != nil || tell == nil {
 		return // never an error: the payloads are the contract's
 	}
+	own = own || !shared(x.request.ID)
 	tell(Event{Name: name, Payload: text, Workspace: x.request.Workspace, Conversation: x.request.Conversation, Own: own})
 }
 

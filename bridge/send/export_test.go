@@ -5,7 +5,7 @@ func (s *Sender) Way() Way { return s.opts.Way }
 
 // NotedRow returns the row that is written down for a message of ana's in w1, "" for none.
 func (s *Sender) NotedRow(id string) string {
-	r, err := s.journal.find(key{"w1", "ana", id})
+	r, _, err := s.journal.find(key{"w1", "ana", id})
 	if err != nil || r == nil {
 		return ""
 	}

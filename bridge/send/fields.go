@@ -86,3 +86,14 @@ func (v *values) get(f Field) (value string, ok bool) {
 	value, _ = v.of(f.Value)
 	return value, value != "" || f.Value == valueContent
 }
+
+// args are what goes into fields, nil where the message has nothing.
+func (v *values) args(fields []Field) []any {
+	args := make([]any, len(fields))
+	for i, f := range fields {
+		if value, ok := v.get(f); ok {
+			args[i] = value
+		}
+	}
+	return args
+}

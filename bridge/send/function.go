@@ -78,6 +78,9 @@ func NewFunction(o FunctionOptions) (*Function, error) {
 	}}, nil
 }
 
+// Taken implements Way: the function tells by its answer.
+func (f *Function) Taken(context.Context, *Message) bool { return false }
+
 // NeedsSession implements Way and Reader.
 func (f *Function) NeedsSession() bool { return true }
 

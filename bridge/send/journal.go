@@ -1,14 +1,20 @@
 package send
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // KeepFor is for how long a request is known again.
@@ -47,12 +53,22 @@ type record struct {
 	Fault        *Fault    `json:"fault,omitempty"`
 }
 
-// key names a request: a client's id is a user's own.
+// key names a request. In a workspace a client's id is of one user.
 type key struct{ workspace, user, id string }
 
 func (r *record) key() key { return key{r.Workspace, r.User, r.ID} }
 
 func (k key) bytes() []byte { return []byte(k.workspace + "\x00" + k.user + "\x00" + k.id) }
+
+// keyOf reads what bytes has written.
+func keyOf(text []byte) (k key) {
+	workspace, rest, _ := bytes.Cut(text, []byte{0})
+	user, id, _ := bytes.Cut(rest, []byte{0})
+	return key{string(workspace), string(user), string(id)}
+}
+
+// shared is the id in its workspace.
+func (k key) shared() []byte { return []byte(k.workspace + "\x00" + k.id) }
 
 // unsettled tells that nobody knows what became of it.
 func (r *record) unsettled() bool {
@@ -69,22 +85,116 @@ type journal struct {
 
 var (
 	requestsBucket = []byte("requests")
-	timesBucket    = []byte("times") // by time of creation
+	timesBucket    = []byte("times")  // by time of creation
+	ownersBucket   = []byte("owners") // which user's a client's id is
 )
 
 // openJournal opens a file, which is made where there is none, and settles what an earlier
 // process left open as of unknown outcome.
 func openJournal(path string) (*journal, error) {
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+	j := new(journal)
+	opener := new(opener)
+	err := guard(func() (err error) {
+		// The list of free pages is stored: bbolt would otherwise look for them at the next
+		// start, in a goroutine of its own, and crash the process where it finds damage.
+		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.open})
+		if err != nil {
+			return err
+		}
+		j.db.MaxBatchDelay = batchDelay
+		if err = j.db.Update(j.prepare); err != nil {
+			return errors.Join(err, j.db.Close())
+		}
+		return nil
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open send.state_file: %w", err)
-	}
-	db.MaxBatchDelay = batchDelay
-	j := &journal{db: db}
-	if err := db.Update(j.prepare); err != nil {
-		return nil, errors.Join(fmt.Errorf("open send.state_file: %w", err), db.Close())
+		opener.close()
+		return nil, fileError(err)
 	}
 	return j, nil
+}
+
+// opener keeps the file that bbolt opens: after a panic bbolt cannot be closed, and the
+// file would stay locked.
+type opener struct{ file *os.File }
+
+func (o *opener) open(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+	o.file, err = os.OpenFile(name, flag, mode)
+	return o.file, err
+}
+
+// close closes the file, also again.
+func (o *opener) close() {
+	if o.file != nil {
+		// The memory that bbolt has mapped would keep the lock.
+		_ = syscall.Flock(int(o.file.Fd()), syscall.LOCK_UN)
+		_ = o.file.Close()
+	}
+}
+
+// FileError is why Options.File cannot be opened.
+type FileError struct {
+	Err error
+	// Remedy says what to do.
+	Remedy string
+	// Busy: another process has it.
+	Busy bool
+}
+
+// Error implements error.
+func (e *FileError) Error() string { return "open send.state_file: " + e.Err.Error() + "; " + e.Remedy }
+
+// Unwrap returns the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+func fileError(err error) *FileError {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return &FileError{errors.New("another process has it"), "end that one, or give each bridge a send.state_file of its own", true}
+	case errors.As(err, &path):
+		return &FileError{Err: err, Remedy: "send.state_file: a path in a directory that the bridge may write to"}
+	}
+	return &FileError{Err: fmt.Errorf("it is damaged, or no file of the bridge's: %w", err), Remedy: "move it aside, and the bridge begins a new one; texts of the last day are not known again then"}
+}
+
+// CheckFile looks through a file that may be another process's now. It changes nothing; a
+// file that is not there, or empty, is one that will be made. An error is a *FileError.
+func CheckFile(path string) error {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	opener := new(opener)
+	err := guard(func() error {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.open})
+		if err != nil {
+			return err
+		}
+		return errors.Join(db.View(func(tx *bbolt.Tx) error {
+			requests := tx.Bucket(requestsBucket)
+			if requests == nil {
+				return errors.New("it has no requests")
+			}
+			return requests.ForEach(func(_, text []byte) error { return json.Unmarshal(text, new(record)) })
+		}), db.Close())
+	})
+	if err != nil {
+		opener.close()
+		return fileError(err)
+	}
+	return nil
+}
+
+// guard turns a panic of bbolt, which finds a page that is none, and a fault of mapped
+// memory, as of a file that was cut short, into an error.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
+	return f()
 }
 
 func (j *journal) prepare(tx *bbolt.Tx) error {
@@ -93,6 +203,10 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 		return err
 	}
 	if _, err := tx.CreateBucketIfNotExists(timesBucket); err != nil {
+		return err
+	}
+	owners, err := tx.CreateBucketIfNotExists(ownersBucket)
+	if err != nil {
 		return err
 	}
 	var open []record
@@ -106,7 +220,7 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 		if r.State == stateBegun {
 			open = append(open, r)
 		}
-		return nil
+		return own(owners, r.key())
 	})
 	if err != nil {
 		return err
@@ -135,9 +249,28 @@ func put(b *bbolt.Bucket, r *record) error {
 	return b.Put(r.key().bytes(), text)
 }
 
-// find returns the record of a request, nil for none.
-func (j *journal) find(k key) (found *record, err error) {
+// own writes down whose an id is: the first user's.
+func own(owners *bbolt.Bucket, k key) error {
+	if owners.Get(k.shared()) != nil {
+		return nil
+	}
+	return owners.Put(k.shared(), []byte(k.user))
+}
+
+// disown forgets that again.
+func disown(owners *bbolt.Bucket, k key) error {
+	if owner := owners.Get(k.shared()); owner == nil || string(owner) != k.user {
+		return nil
+	}
+	return owners.Delete(k.shared())
+}
+
+// find returns the record of a request, nil for none; others tells that the id is another
+// user's.
+func (j *journal) find(k key) (found *record, others bool, err error) {
 	err = j.db.View(func(tx *bbolt.Tx) error {
+		owner := tx.Bucket(ownersBucket).Get(k.shared())
+		others = owner != nil && string(owner) != k.user
 		text := tx.Bucket(requestsBucket).Get(k.bytes())
 		if text == nil {
 			return nil
@@ -146,16 +279,16 @@ func (j *journal) find(k key) (found *record, err error) {
 		return json.Unmarshal(text, found)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read send.state_file: %w", err)
+		return nil, false, fmt.Errorf("read send.state_file: %w", err)
 	}
-	return found, nil
+	return found, others, nil
 }
 
 // put writes a record, and drops some that are too old.
 func (j *journal) put(r *record) error {
 	added := int64(0)
 	err := j.db.Batch(func(tx *bbolt.Tx) error {
-		requests, times := tx.Bucket(requestsBucket), tx.Bucket(timesBucket)
+		requests, times, owners := tx.Bucket(requestsBucket), tx.Bucket(timesBucket), tx.Bucket(ownersBucket)
 		added = 0
 		k := r.key().bytes()
 		if requests.Get(k) == nil {
@@ -167,7 +300,10 @@ func (j *journal) put(r *record) error {
 		if err := times.Put(timeKey(r.Created, k), nil); err != nil {
 			return err
 		}
-		gone, err := prune(requests, times, r.Created.Add(-KeepFor), j.counts.Load()+added-maxRecords)
+		if err := own(owners, r.key()); err != nil {
+			return err
+		}
+		gone, err := prune(requests, times, owners, r.Created.Add(-KeepFor), j.counts.Load()+added-maxRecords)
 		added -= gone
 		return err
 	})
@@ -185,6 +321,9 @@ func (j *journal) drop(r *record) error {
 		if err := tx.Bucket(timesBucket).Delete(timeKey(r.Created, k)); err != nil {
 			return err
 		}
+		if err := disown(tx.Bucket(ownersBucket), r.key()); err != nil {
+			return err
+		}
 		return tx.Bucket(requestsBucket).Delete(k)
 	})
 	if err != nil {
@@ -196,11 +335,14 @@ func (j *journal) drop(r *record) error {
 
 // prune deletes records of before a time, and the oldest of those that are too many;
 // some at a time.
-func prune(requests, times *bbolt.Bucket, before time.Time, tooMany int64) (gone int64, err error) {
+func prune(requests, times, owners *bbolt.Bucket, before time.Time, tooMany int64) (gone int64, err error) {
 	c := times.Cursor()
 	for k, _ := c.First(); k != nil && gone < pruneBatch; k, _ = c.First() {
 		if keyTime(k).After(before) && gone >= tooMany {
 			break
+		}
+		if err := disown(owners, keyOf(k[8:])); err != nil {
+			return gone, err
 		}
 		if err := requests.Delete(k[8:]); err != nil {
 			return gone, err

@@ -127,9 +127,9 @@ func (s *Sender) forget(now time.Time) {
 	}
 }
 
-// Failures returns what a client of the workspace that connects is told: that messages
-// have failed which it may still show as pending.
-func (s *Sender) Failures(workspace string) []Event {
+// Failures returns what a client of a user that connects is told: that messages of the
+// workspace have failed which it may still show as pending.
+func (s *Sender) Failures(workspace, user string) []Event {
 	if s.watching.Load() == 0 {
 		return nil
 	}
@@ -141,6 +141,9 @@ func (s *Sender) Failures(workspace string) []Event {
 	}
 	events := make([]Event, 0, len(w.failures))
 	for _, f := range w.failures {
+		if f.record.User != user && !shared(f.record.ID) {
+			continue
+		}
 		payload, err := json.Marshal(contract.MessageStatusUpdate{MessageID: f.record.ID, Status: Failed, ConversationID: f.record.Conversation})
 		if err == nil { // always
 			events = append(events, Event{Name: contract.MessageStatus.String(), Payload: payload, Workspace: workspace, Own: true})

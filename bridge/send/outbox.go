@@ -15,6 +15,7 @@ import (
 // Beginner begins transactions: a *pgxpool.Pool.
 type Beginner interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // OutboxOptions configures an Outbox. Tables are a name, or schema.name.
@@ -22,8 +23,9 @@ type OutboxOptions struct {
 	// Messages is where messages are, and Message the columns of a new one.
 	Messages string
 	Message  []Field
-	// Table is the outbox, and Columns those of its row; client_id and workspace must be
-	// among their values.
+	// Table is the outbox, and Columns those of its row; client_id, workspace and content
+	// must be among their values. What tells a text from another is read again: see
+	// KnownBy.
 	Table   string
 	Columns []Field
 	// Channel is notified of the message's id; empty for none.
@@ -42,18 +44,41 @@ type Outbox struct {
 
 var _ Way = (*Outbox)(nil)
 
-type outboxSQL struct{ lock, known, conversation, message, row, notify string }
+type outboxSQL struct{ lock, known, same, conversation, message, row, notify string }
+
+// KnownBy returns the columns by which the outbox knows a message again, which the role
+// must be allowed to read: first those of workspace and client_id, then of all that tells
+// one text from another.
+func KnownBy(columns []Field) []Field {
+	known := make([]Field, 0, len(columns))
+	for _, value := range []string{valueWorkspace, valueClientID, valueConversation, valueUser, valueContent, valueReplyTo} {
+		if name := ColumnOf(columns, value); name != "" {
+			known = append(known, Field{Name: name, Value: value})
+		}
+	}
+	return known
+}
+
+// isSame asks whether a row of a message's id is that message.
+func isSame(from string, fields []Field) string {
+	terms := make([]string, len(fields))
+	for i, f := range fields {
+		terms[i] = fmt.Sprintf("%s is not distinct from $%d", column(f.Name), i+1)
+	}
+	return fmt.Sprintf("select exists (select from %s where %s)", table(from), strings.Join(terms, " and "))
+}
 
 // NewOutbox returns an Outbox that writes over db, or what is wrong with the options.
 func NewOutbox(db Beginner, o OutboxOptions) (*Outbox, error) {
 	client, workspace := ColumnOf(o.Columns, valueClientID), ColumnOf(o.Columns, valueWorkspace)
-	if client == "" || workspace == "" {
-		return nil, errors.New("the outbox table needs a column for client_id and one for workspace: by them a message is known again")
+	if client == "" || workspace == "" || ColumnOf(o.Columns, valueContent) == "" {
+		return nil, errors.New("the outbox table needs columns for client_id, workspace and content: by them a message is known again")
 	}
 	return &Outbox{db: db, opts: o, sql: outboxSQL{
 		// Two requests for one message come one after the other, also of two bridges.
 		lock:         "select pg_advisory_xact_lock(hashtextextended($1, 0))",
 		known:        fmt.Sprintf("select exists (select from %s where %s = $1 and %s = $2)", table(o.Table), column(workspace), column(client)),
+		same:         isSame(o.Table, KnownBy(o.Columns)),
 		conversation: fmt.Sprintf("select exists (select from %s where %s = $1 and %s = $2)", table(o.Conversations), column(o.ConversationID), column(o.ConversationWorkspace)),
 		message:      insert(o.Messages, o.Message),
 		row:          insert(o.Table, o.Columns),
@@ -78,6 +103,12 @@ func insert(into string, fields []Field) string {
 		names[i], places[i] = column(f.Name), fmt.Sprintf("$%d", i+1)
 	}
 	return fmt.Sprintf("insert into %s (%s) values (%s)", table(into), strings.Join(names, ", "), strings.Join(places, ", "))
+}
+
+// Taken implements Way.
+func (o *Outbox) Taken(ctx context.Context, m *Message) bool {
+	out, known, err := o.again(ctx, o.db, &values{Message: m})
+	return err == nil && known && out.Fault != nil
 }
 
 // NeedsSession implements Way.
@@ -108,13 +139,19 @@ func (o *Outbox) Send(ctx context.Context, m *Message) Outcome {
 		final := errors.As(err, &refused) && !passing(refused.Code)
 		switch {
 		case !final && attempt < outboxAttempts && pause(ctx, outboxRetry):
+			continue
 		case open:
-			return failed(CodeUnknown, errUnknown)
+			out = failed(CodeUnknown, errUnknown)
 		case final:
-			return notBegun(CodeUnavailable, "the message cannot be stored: the database refuses it ("+refused.Code+")")
+			out = notBegun(CodeUnavailable, "the message cannot be stored: the database refuses it ("+refused.Code+")")
+			if strings.HasPrefix(refused.Code, "22") {
+				return out // what the server says of a value may be the text
+			}
 		default:
-			return notBegun(CodeUnavailable, "the message cannot be stored now: the database does not answer; send it again in a moment")
+			out = notBegun(CodeUnavailable, "the message cannot be stored now: the database does not answer; send it again in a moment")
 		}
+		out.Cause = fmt.Errorf("send.outbox.url: %w", err)
+		return out
 	}
 }
 
@@ -151,16 +188,11 @@ func (o *Outbox) store(ctx context.Context, v *values) (Outcome, error) {
 	if _, err := tx.Exec(ctx, o.sql.lock, pgx.QueryExecModeExec, v.Workspace+"\x1f"+v.ID); err != nil {
 		return Outcome{}, err
 	}
-	has, err := exists(ctx, tx, o.sql.known, v.Workspace, v.ID)
-	if err != nil {
-		return Outcome{}, err
+	if out, known, err := o.again(ctx, tx, v); known || err != nil {
+		return out, err
 	}
-	if has {
-		return Outcome{Status: Pending}, nil
-	}
-	has, err = exists(ctx, tx, o.sql.conversation, v.Conversation, v.Workspace)
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) && refused.Code == "22P02" { // an id of another form
+	has, err := exists(ctx, tx, o.sql.conversation, v.Conversation, v.Workspace)
+	if otherForm(err) {
 		has, err = false, nil
 	}
 	if err != nil {
@@ -186,6 +218,27 @@ func (o *Outbox) store(ctx context.Context, v *values) (Outcome, error) {
 	return Outcome{Status: Pending, RowID: v.rowID}, nil
 }
 
+// again is the outcome of a message whose id the outbox has; known is false where it has not.
+func (o *Outbox) again(ctx context.Context, db queryer, v *values) (out Outcome, known bool, err error) {
+	if known, err = exists(ctx, db, o.sql.known, v.Workspace, v.ID); err != nil || !known {
+		return Outcome{}, false, err
+	}
+	same, err := exists(ctx, db, o.sql.same, v.args(KnownBy(o.opts.Columns))...)
+	switch {
+	case otherForm(err) || err == nil && !same:
+		return Outcome{Status: Failed, Fault: errReused, NotBegun: true}, true, nil
+	case err != nil:
+		return Outcome{}, true, err
+	}
+	return Outcome{Status: Pending}, true, nil
+}
+
+// otherForm tells that a value has not the form of its column, as of an id that is no uuid.
+func otherForm(err error) bool {
+	var refused *pgconn.PgError
+	return errors.As(err, &refused) && refused.Code == "22P02"
+}
+
 // rollBack ends a transaction that was not committed; after a commit it does nothing.
 func rollBack(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -193,21 +246,18 @@ func rollBack(ctx context.Context, tx pgx.Tx) {
 	_ = tx.Rollback(ctx)
 }
 
-func exists(ctx context.Context, tx pgx.Tx, sql, a, b string) (has bool, err error) {
-	err = tx.QueryRow(ctx, sql, pgx.QueryExecModeExec, a, b).Scan(&has)
+// queryer is a transaction or a pool.
+type queryer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func exists(ctx context.Context, db queryer, sql string, args ...any) (has bool, err error) {
+	err = db.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...).Scan(&has)
 	return has, err
 }
 
 func (o *Outbox) insert(ctx context.Context, tx pgx.Tx, sql string, fields []Field, v *values) error {
-	args := []any{pgx.QueryExecModeExec}
-	for _, f := range fields {
-		if value, ok := v.get(f); ok {
-			args = append(args, value)
-		} else {
-			args = append(args, nil)
-		}
-	}
-	_, err := tx.Exec(ctx, sql, args...)
+	_, err := tx.Exec(ctx, sql, append([]any{pgx.QueryExecModeExec}, v.args(fields)...)...)
 	return err
 }
 

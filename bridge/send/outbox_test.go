@@ -54,7 +54,7 @@ func startOutbox(t *testing.T) *outbox {
 		"create role " + role + " login password 'x'",
 		"grant select (id, workspace_id) on conversations to " + role,
 		"grant insert (id, workspace_id, conversation_id, client_id, body, reply_to_id, sent_by_user_id, type, status, is_outgoing) on messages to " + role,
-		"grant select (workspace_id, client_id), insert (message_id, workspace_id, conversation_id, client_id, user_id, body) on chat_outbox to " + role,
+		"grant select (workspace_id, client_id, conversation_id, user_id, body), insert (message_id, workspace_id, conversation_id, client_id, user_id, body) on chat_outbox to " + role,
 	} {
 		if _, err := admin.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
@@ -242,6 +242,40 @@ func TestOutboxALostCommitIsNoAnswer(t *testing.T) {
 	}
 	if o.cut.Load() {
 		t.Error("no commit was cut")
+	}
+	if m, b := o.count(t, "select count(*) from messages"), o.count(t, "select count(*) from chat_outbox"); m != 1 || b != 1 {
+		t.Errorf("%d rows of messages, %d of the outbox", m, b)
+	}
+}
+
+// TestOutboxKnowsATextAgain by all that it has of it: another under the same id is refused,
+// whoever sends it, also where the bridge does not know of the first.
+func TestOutboxKnowsATextAgain(t *testing.T) {
+	t.Parallel()
+	o := startOutbox(t)
+	if _, err := o.Send(t.Context(), toStore("opt_1")); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*send.Request){
+		"text":         func(r *send.Request) { r.Content = "Tchau" },
+		"user":         func(r *send.Request) { r.User = "05e40000-0000-4000-8000-00000000000b" },
+		"no user":      func(r *send.Request) { r.User = "" },
+		"user's form":  func(r *send.Request) { r.User = "bob" },
+		"conversation": func(r *send.Request) { r.Conversation = foreign },
+	} {
+		other := startOutboxBeside(t, o)
+		r := toStore("opt_1")
+		change(&r)
+		_, err := other.Send(t.Context(), r)
+		if f, ok := send.AsFault(err); !ok || f.Code != send.CodeReused {
+			t.Errorf("another %s: %v", name, err)
+		}
+		if r, err := other.Send(t.Context(), toStore("opt_1")); name != "text" && (err != nil || r.Status != send.Pending) {
+			t.Errorf("the first text after another %s: %+v, %v", name, r, err)
+		}
+		if told := other.Failures(ours, ana); len(told) != 0 {
+			t.Errorf("another %s: clients are told that the first has failed: %s", name, told[0].Payload)
+		}
 	}
 	if m, b := o.count(t, "select count(*) from messages"), o.count(t, "select count(*) from chat_outbox"); m != 1 || b != 1 {
 		t.Errorf("%d rows of messages, %d of the outbox", m, b)

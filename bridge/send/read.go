@@ -67,6 +67,9 @@ func (s *Sender) markRead(ctx context.Context, r *ReadRequest) *Fault {
 		return f
 	}
 	if err != nil {
+		if s.logs("read") {
+			s.log.Warn("a conversation could not be marked as read; more of the same within a minute are only counted", "error", err)
+		}
 		return &Fault{CodeFailed, "the conversation could not be marked as read"}
 	}
 	return nil

@@ -21,7 +21,8 @@ type Request struct {
 	Session Session
 	// ID is the client's id of the message. Within KeepFor the same user's request with
 	// the same id and text is the same request: it has the same result and is not sent
-	// again. Empty: one is made.
+	// again; another user's, or another text, is refused. Of one that does not begin opt_
+	// the sender alone is told. Empty: one is made.
 	ID                             string
 	Conversation, Content, ReplyTo string
 	// Tell is told of the Sender's events of this request in place of Options.Tell; nil
@@ -128,6 +129,8 @@ type Sending struct {
 
 	told chan struct{} // closed when the workspace has been told of it
 	done chan struct{} // closed when result and fault are there
+	// passed is closed when it and all before it in its conversation are done.
+	passed chan struct{}
 
 	state sendingState
 

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,7 +76,11 @@ type Sender struct {
 	rates      rates
 	reads      rates
 	watched    map[string]*watch    // by workspace
-	loggedAt   map[string]time.Time // by code
+	loggedAt   map[string]time.Time // by what failed
+
+	// damaged is the file with which Open has failed, and damage why. Open alone uses them.
+	damaged os.FileInfo
+	damage  error
 
 	// watching counts the messages in watched: while it is 0, Observe looks at nothing.
 	watching atomic.Int64
@@ -131,6 +137,9 @@ func (s *Sender) Send(ctx context.Context, r Request) (Result, error) {
 func (s *Sender) Accept(r Request) *Sending {
 	x := newSending(r)
 	if s.opts.Way == nil {
+		if f := x.contentFault(); f != nil {
+			return s.refused(x, f)
+		}
 		return s.refused(x, errRefused)
 	}
 	switch f, known := s.find(x); {
@@ -177,30 +186,33 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 	if j == nil {
 		return errJournal, nil
 	}
-	known, err := j.find(x.key())
+	known, others, err := j.find(x.key())
 	switch {
 	case err != nil:
 		s.log.Error("cannot tell what was sent; messages are refused", "error", err)
 		return errJournal, nil
+	case known == nil && others:
+		return errReused, nil
 	case known == nil || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
 		return nil, nil
 	}
 	return nil, known
 }
 
-// errReused: what the first text became is not what becomes of this one.
+// errReused: what the first text became is not what becomes of this one. Nothing else is
+// told under the id, which is the first's.
 var errReused = &Fault{CodeReused, "another message was sent with this id"}
 
 // admit begins a Sending, or returns why not. mu must be held.
 func (s *Sender) admit(x *Sending) *Fault {
-	r := &x.request
 	switch {
 	case s.closed:
 		return errEnding
-	case strings.TrimSpace(r.Content) == "":
-		return &Fault{CodeBadRequest, "there is nothing to send"}
-	case len(r.Content) > maxContent:
-		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}
+	case s.othersOpen(x):
+		return errReused
+	}
+	if f := x.contentFault(); f != nil {
+		return f
 	}
 	if f := x.sessionFault(s.opts.Way); f != nil {
 		return f
@@ -210,6 +222,26 @@ func (s *Sender) admit(x *Sending) *Fault {
 	}
 	s.begin(x)
 	return nil
+}
+
+// contentFault tells what of a request can never be sent.
+func (x *Sending) contentFault() *Fault {
+	r := &x.request
+	switch {
+	case strings.TrimSpace(r.Content) == "":
+		return &Fault{CodeBadRequest, "there is nothing to send"}
+	case len(r.Content) > maxContent:
+		return &Fault{CodeBadRequest, fmt.Sprintf("the message is too long: at most %d bytes can be sent", maxContent)}
+	case strings.Contains(r.ID+r.Conversation+r.ReplyTo+r.Content, "\x00"):
+		return &Fault{CodeBadRequest, "the message has a NUL character, which cannot be stored"}
+	}
+	return nil
+}
+
+// othersOpen tells whether another user's message with its id is on its way. mu must be held.
+func (s *Sender) othersOpen(x *Sending) bool {
+	w := s.watched[x.request.Workspace]
+	return w != nil && slices.ContainsFunc(w.open[x.request.ID], func(other *Sending) bool { return other.request.User != x.request.User })
 }
 
 // sessionFault tells whether the sender's session does for the Way.
@@ -238,16 +270,23 @@ func (s *Sender) begin(x *Sending) {
 
 // leave takes a Sending off its way.
 func (s *Sender) leave(x *Sending) {
-	x.before, x.request.Session = nil, Session{}
+	x.request.Session = Session{}
 	s.mu.Lock()
-	defer close(x.done) // from then on the same request is one that is known
-	defer s.mu.Unlock()
 	s.rates.leave(x.user())
 	delete(s.open, x.key())
+	s.unwatch(x)
+	s.mu.Unlock()
+	close(x.done) // from then on the same request is one that is known
+	if x.before != nil {
+		<-x.before.passed // it may have given up, or been refused, before its turn
+		x.before = nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if l := x.lane(); s.newest[l] == x {
 		delete(s.newest, l)
 	}
-	s.unwatch(x)
+	close(x.passed)
 }
 
 // run takes a Sending to its end.
@@ -294,7 +333,7 @@ func (s *Sender) run(x *Sending) {
 // conversation: one that hangs does not fail the next.
 const turnTimeouts = 2
 
-// awaitTurn waits until the message before it has a result, and reports whether it has.
+// awaitTurn waits until all messages before it have a result, and reports whether they have.
 func (s *Sender) awaitTurn(x *Sending) bool {
 	if x.before == nil {
 		return s.sending.Err() == nil
@@ -302,7 +341,7 @@ func (s *Sender) awaitTurn(x *Sending) bool {
 	ctx, cancel := context.WithTimeout(s.sending, turnTimeouts*s.opts.Timeout)
 	defer cancel()
 	select {
-	case <-x.before.done:
+	case <-x.before.passed:
 		return s.sending.Err() == nil
 	case <-ctx.Done():
 		return false
@@ -322,6 +361,9 @@ func (s *Sender) introduce(x *Sending) *Fault {
 		return errAsking
 	case !has:
 		return &Fault{CodeConversation, "the workspace has no conversation of that id"}
+	}
+	if s.opts.Way.Taken(ctx, x.message()) {
+		return errReused
 	}
 	s.tellPending(x, false)
 	ctx, stop := context.WithTimeout(ctx, payloadTimeout)
@@ -378,9 +420,12 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	x.end(result, o.Fault)
 	if f := o.Fault; f != nil {
 		s.tellFault(x, f)
-		s.tellStatus(x, false, Failed)
 		s.counters.result(f.Code)
-		s.logFailure(x, f)
+		s.logFailure(x, &o)
+		if f.Code == CodeReused {
+			return o
+		}
+		s.tellStatus(x, false, Failed)
 		if row.id == "" {
 			s.remember(x.record(), f)
 		}
@@ -399,26 +444,39 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 // logPause is how long more failures with a code are only counted after one was logged.
 const logPause = time.Minute
 
-func (s *Sender) logFailure(x *Sending, f *Fault) {
+// logs tells whether a failure of a kind is to be logged now.
+func (s *Sender) logs(kind string) bool {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	now := time.Now()
-	logs := now.Sub(s.loggedAt[f.Code]) > logPause
-	if logs {
-		s.loggedAt[f.Code] = now
+	if now.Sub(s.loggedAt[kind]) <= logPause {
+		return false
 	}
-	s.mu.Unlock()
-	if logs {
-		s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted",
-			"code", f.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation)
+	s.loggedAt[kind] = now
+	return true
+}
+
+func (s *Sender) logFailure(x *Sending, o *Outcome) {
+	if !s.logs(o.Fault.Code) {
+		return
 	}
+	attrs := []any{"code", o.Fault.Code, "workspace", x.request.Workspace, "conversation", x.request.Conversation}
+	if o.Cause != nil {
+		attrs = append(attrs, "error", o.Cause)
+	}
+	s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted", attrs...)
 }
 
 // refuse ends a Sending of which the workspace has not been told: the text stands on
 // its sender's screen, as failed, to be sent again.
 func (s *Sender) refuse(x *Sending, f *Fault) {
-	s.tellPending(x, true)
-	s.tellFault(x, f)
-	s.tellStatus(x, true, Failed)
+	if f.Code == CodeReused {
+		s.tellFault(x, f)
+	} else {
+		s.tellPending(x, true)
+		s.tellFault(x, f)
+		s.tellStatus(x, true, Failed)
+	}
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
 	x.end(Result{Status: Failed}, f)
@@ -465,12 +523,22 @@ func (s *Sender) Open() error {
 	if !needed {
 		return nil
 	}
+	// What was damaged is not read again before it is another: memory that bbolt has mapped
+	// stays so after a panic.
+	info, _ := os.Stat(s.opts.File)
+	if s.damaged != nil && info != nil && os.SameFile(s.damaged, info) && s.damaged.Size() == info.Size() && s.damaged.ModTime().Equal(info.ModTime()) {
+		return s.damage
+	}
 	// Without mu: it may wait for another process.
 	j, recent, err := openRecent(s.opts.File)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.journalErr = err.Error()
+		var bad *FileError
+		if s.damaged = nil; errors.As(err, &bad) && !bad.Busy {
+			s.damaged, s.damage = info, err
+		}
 		return err
 	}
 	for i := range recent {
@@ -552,7 +620,7 @@ func newSending(r Request) *Sending {
 	if r.ID == "" {
 		r.ID = newID()
 	}
-	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{})}
+	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{})}
 }
 
 // fingerprint tells one text from another.
@@ -605,7 +673,14 @@ func (x *Sending) result(r Result) Result {
 
 // newID is an id such as the CRM gives the messages that it sends, by which the mapping
 // tells it from WhatsApp's.
-func newID() string { return "opt_" + newUUID() }
+func newID() string { return clientIDPrefix + newUUID() }
+
+const clientIDPrefix = "opt_"
+
+// shared tells whether the workspace is told of a message under its client's id. An id of
+// another form may be that of a row, or WhatsApp's: nobody but the sender is told of it
+// before the row is.
+func shared(id string) bool { return strings.HasPrefix(id, clientIDPrefix) }
 
 // newUUID returns a random UUID (RFC 9562, version 4).
 func newUUID() string {

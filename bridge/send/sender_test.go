@@ -11,10 +11,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatbridge/bridge/send"
@@ -257,6 +259,20 @@ func TestFunctionFails(t *testing.T) {
 	}
 }
 
+// TestRefuseTellsABadRequestToo: to send it again later would not help.
+func TestRefuseTellsABadRequestToo(t *testing.T) {
+	t.Parallel()
+	s := send.New(send.Options{})
+	for content, want := range map[string]string{
+		"Olá": send.CodeUnavailable, " ": send.CodeBadRequest, "a\x00": send.CodeBadRequest, strings.Repeat("x", 64<<10+1): send.CodeBadRequest,
+	} {
+		_, err := s.Send(t.Context(), text("opt_1", content))
+		if f, ok := send.AsFault(err); !ok || f.Code != want {
+			t.Errorf("%.10q: %v, want %s", content, err, want)
+		}
+	}
+}
+
 // TestTheSessionGoesNowhereElse: a redirect is not followed, and no proxy of the
 // environment is used.
 func TestTheSessionGoesNowhereElse(t *testing.T) {
@@ -319,6 +335,8 @@ func TestNothingBegunMayBeTriedAgain(t *testing.T) {
 		{foreign, send.CodeConversation},
 		{text("opt_3", " \n"), send.CodeBadRequest},
 		{text("opt_3", strings.Repeat("x", 64<<10+1)), send.CodeBadRequest},
+		{text("opt_3", "O\x00lá"), send.CodeBadRequest},
+		{text("opt_3\x00", "Olá"), send.CodeBadRequest},
 	} {
 		if _, code := s.send(tt.request); code != tt.want {
 			t.Errorf("%+v was answered %q, want %q", tt.request, code, tt.want)
@@ -377,12 +395,124 @@ func TestRepeatedRequests(t *testing.T) {
 		s.stop()
 		s.begin()
 	}
-	// An id is a user's own.
-	other := text("opt_1", "Tchau")
-	other.User = "bob"
-	if _, code := s.send(other); code != "" || len(s.function.Calls()) != 2 {
-		t.Errorf("another user's message with the id: %q, %d calls", code, len(s.function.Calls()))
+}
+
+// TestAnIDIsAUsersOwn: under the id of another's message, or of a row, nothing is told to
+// anybody but the sender; and what was sent is not told as failed.
+func TestAnIDIsAUsersOwn(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c functiondouble.Call) functiondouble.Way {
+		switch c.Body["message"] {
+		case "Olá":
+			return functiondouble.Waits
+		case "forged":
+			return functiondouble.Refuses
+		}
+		return functiondouble.Sends
+	})
+	forge := func(id, user string) (string, []string) {
+		s.screen.mu.Lock()
+		s.screen.told = nil
+		s.screen.mu.Unlock()
+		r := text(id, "forged")
+		r.User = user
+		_, code := s.send(r)
+		return code, s.screen.list(func(send.Event) bool { return true })
 	}
+	open := s.Accept(text("opt_1", "Olá"))
+	s.function.Await(t, 1)
+	for _, moment := range []string{"while the first is on its way", "afterwards", "in the next process"} {
+		for _, user := range []string{"ana", "bob"} {
+			code, told := forge("opt_1", user)
+			if code != send.CodeReused || len(s.function.Calls()) != 1 {
+				t.Errorf("%s %s's is answered %q, %d calls", moment, user, code, len(s.function.Calls()))
+			}
+			wantTold(t, told, "own error id_reused")
+		}
+		if s.function.Release(); moment == "afterwards" {
+			s.stop()
+			s.begin()
+		}
+		if _, err := open.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// One that is not of the form of a client's id may be that of a row.
+	code, told := forge("3e5ab1c0-0000-4000-8000-000000000001", "bob")
+	if code != send.CodeFailed {
+		t.Errorf("a row's: %q", code)
+	}
+	wantTold(t, told, "own message pending", "own conversation", "own error not_sent", "own messageStatus failed")
+	if others, own := s.Failures("w1", "ana"), s.Failures("w1", "bob"); len(others) != 0 || len(own) != 1 {
+		t.Errorf("who connects is told %+v, its sender %+v", others, own)
+	}
+	if result, code := s.send(text("opt_1", "Olá")); code != "" || result.Status != send.Sent {
+		t.Errorf("the first again: %+v, %q", result, code)
+	}
+}
+
+// slowWay takes a time for each message, and keeps which it was given.
+type slowWay struct {
+	takes time.Duration
+	mu    sync.Mutex
+	open  int
+	sent  []string
+	twice bool // two were on their way at once
+}
+
+func (w *slowWay) NeedsSession() bool                        { return false }
+func (w *slowWay) Repeatable() bool                          { return true }
+func (w *slowWay) Taken(context.Context, *send.Message) bool { return false }
+
+func (w *slowWay) Send(_ context.Context, m *send.Message) send.Outcome {
+	w.mu.Lock()
+	w.sent = append(w.sent, m.ID)
+	w.open++
+	w.twice = w.twice || w.open > 1
+	w.mu.Unlock()
+	time.Sleep(w.takes)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.open--
+	return send.Outcome{Status: send.Sent}
+}
+
+// TestWhoGivesUpLetsNobodyPass: a message that has waited too long fails, and those after
+// it still wait for what it waited for.
+func TestWhoGivesUpLetsNobodyPass(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sends")
+	synctest.Test(t, func(t *testing.T) {
+		way := &slowWay{takes: 3 * time.Second}
+		s := send.New(send.Options{Way: way, File: file, Conversations: new(ownConversations), Timeout: 4 * time.Second})
+		if err := s.Open(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = s.Run(ctx)
+		}()
+		defer func() { stop(); <-done }()
+		var all []*send.Sending
+		gaveUp := 0
+		for i := range 9 {
+			all = append(all, s.Accept(text(fmt.Sprintf("opt_%d", i), "Olá")))
+			time.Sleep(time.Second)
+		}
+		for _, x := range all {
+			if _, err := x.Wait(t.Context()); err != nil {
+				if f, ok := send.AsFault(err); !ok || f.Code != send.CodeUnavailable {
+					t.Error(err)
+				}
+				gaveUp++
+			}
+		}
+		if gaveUp == 0 || way.twice || !slices.IsSorted(way.sent) {
+			t.Errorf("sent in the order %v, two at once: %v; %d gave up", way.sent, way.twice, gaveUp)
+		}
+	})
 }
 
 // TestAKilledProcessSendsNothingTwice: what it had begun is told as failed to whoever
@@ -401,18 +531,18 @@ func TestAKilledProcessSendsNothingTwice(t *testing.T) {
 	s.stop()
 	s.file = copied
 	s.begin()
-	told := s.Failures("w1")
+	told := s.Failures("w1", "bob")
 	if len(told) != 1 || string(told[0].Payload) != `{"messageId":"opt_1","status":"failed","conversationId":"w1-a"}` {
 		t.Errorf("whoever connects is told %+v", told)
 	}
-	if others := s.Failures("w2"); len(others) != 0 {
+	if others := s.Failures("w2", "bob"); len(others) != 0 {
 		t.Errorf("another workspace is told %+v", others)
 	}
 	if _, code := s.send(text("opt_1", "Olá")); code != send.CodeUnknown || len(s.function.Calls()) != 1 {
 		t.Errorf("again: %q, %d calls", code, len(s.function.Calls()))
 	}
 	s.Observe(row("r1", "opt_1", "sent"))
-	if told := s.Failures("w1"); len(told) != 0 {
+	if told := s.Failures("w1", "bob"); len(told) != 0 {
 		t.Errorf("with its row: whoever connects is told %+v", told)
 	}
 	s.stop() // waits until that is written down
@@ -443,7 +573,7 @@ func TestAKilledProcessKnowsOfTheRow(t *testing.T) {
 	s.stop()
 	s.file = copied
 	s.begin()
-	if told := s.Failures("w1"); len(told) != 0 {
+	if told := s.Failures("w1", "bob"); len(told) != 0 {
 		t.Errorf("whoever connects is told %+v", told)
 	}
 	if result, code := s.send(text("opt_1", "Olá")); code != "" || result.Status != send.Sent || result.RowID != "r1" || len(s.function.Calls()) != 1 {
@@ -499,7 +629,7 @@ func TestItsRowTellsWhatBecameOfIt(t *testing.T) {
 		t.Errorf("%+v, %v", result, err)
 	}
 	wantTold(t, s.screen.of("opt_lost"), "message pending", "conversation")
-	if told := s.Failures("w1"); len(told) != 0 {
+	if told := s.Failures("w1", "bob"); len(told) != 0 {
 		t.Errorf("whoever connects is told %+v", told)
 	}
 }

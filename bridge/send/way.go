@@ -18,6 +18,9 @@ type Message struct {
 type Way interface {
 	// Send sends a message, once. It returns when the outcome is known, or ctx ends.
 	Send(ctx context.Context, m *Message) Outcome
+	// Taken tells whether a message's id is known to be another message's, as far as that
+	// can be told before it is sent.
+	Taken(ctx context.Context, m *Message) bool
 	// NeedsSession tells whether a message needs its sender's session.
 	NeedsSession() bool
 	// Repeatable tells whether the same message may be given to Send again, because it
@@ -32,6 +35,8 @@ type Outcome struct {
 	Status            string
 	RowID, ExternalID string
 	Fault             *Fault
+	// Cause is what operators are told beside, without the text; nil for nothing.
+	Cause error
 	// NotBegun: nothing has left the bridge; the id may be used again.
 	NotBegun bool
 }

@@ -167,7 +167,7 @@ func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {
 	pg := s.config.Source.Postgres
 	conn, err := dial.Connect(ctx, pg.URL.Reveal(), "chatbridge-setup", pg.ConnectTimeout)
 	if err != nil {
-		f := provision.Connect(err)
+		f := provision.Connect("source.postgres.url", err)
 		return nil, fmt.Errorf("%s; %s", f.What, f.Fix)
 	}
 	return conn, nil

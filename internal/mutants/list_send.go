@@ -98,6 +98,21 @@ var sending = []Mutant{
 		Old: "\tif x.before == nil {\n\t\treturn s.sending.Err() == nil\n\t}\n", New: "\tif x.before == nil || s.sending.Err() == nil {\n\t\treturn s.sending.Err() == nil\n\t}\n",
 	},
 	{
+		Name: "send: who gives up lets others pass", Why: "two texts arrive in another order than they were typed",
+		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestWhoGivesUpLetsNobodyPass"},
+		Old: "\tcase <-x.before.passed:", New: "\tcase <-x.before.done:",
+	},
+	{
+		Name: "send: the workspace is told under any id", Why: "a user changes another's message on all screens",
+		File: "bridge/send/events.go", Package: "bridge/send", Tests: []string{"TestAnIDIsAUsersOwn"},
+		Old: "own = own || !shared(x.request.ID)", New: "own = own || shared(\"\")",
+	},
+	{
+		Name: "send: another user's id", Why: "a user changes another's message on all screens",
+		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAnIDIsAUsersOwn"},
+		Old: "case known == nil && others:", New: "case false && others:",
+	},
+	{
 		Name: "send: all conversations in one line", Why: "one that hangs holds up everybody's",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
 		Old: `return lane{x.request.Workspace, x.request.Conversation} }`, New: `return lane{x.request.Workspace, ""} }`,
@@ -160,7 +175,12 @@ var sending = []Mutant{
 	{
 		Name: "outbox: a message that is known is stored again", Why: "it is sent twice",
 		File: "bridge/send/outbox.go", Package: "bridge/send", Tests: []string{"TestOutboxStoresOnce", "TestOutboxALostCommitIsNoAnswer"},
-		Old: "\tif has {\n\t\treturn Outcome{Status: Pending}, nil\n\t}\n", New: "",
+		Old: "known || err != nil {\n\t\treturn out, err", New: "err != nil {\n\t\treturn out, err",
+	},
+	{
+		Name: "outbox: another text under a known id is stored", Why: "the second text is lost, and its sender told that it was taken",
+		File: "bridge/send/outbox.go", Package: "bridge/send", Tests: []string{"TestOutboxKnowsATextAgain"},
+		Old: `err == nil && !same:`, New: `false:`,
 	},
 	{
 		Name: "outbox: any conversation", Why: "a workspace writes into another's conversations",

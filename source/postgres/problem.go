@@ -115,9 +115,9 @@ func networkHint(err error) string {
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		return dial.HintIPv6
 	case errors.As(err, &dns):
-		return "check the host name in the database's URL"
+		return "check the host name in source.postgres.url"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "check that Postgres runs and listens at this address"
+		return "check that Postgres runs, and host and port in source.postgres.url"
 	}
 	return ""
 }
@@ -127,9 +127,9 @@ func networkHint(err error) string {
 func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 	switch e.Code {
 	case "28P01", "28000":
-		return classSlow, "check user and password in the database's URL, and pg_hba.conf"
+		return classSlow, "check user and password in source.postgres.url, and pg_hba.conf"
 	case "3D000":
-		return classSlow, "check the database's name in the URL"
+		return classSlow, "check the database's name in source.postgres.url"
 	case "42501":
 		return classSlow, "give the role its rights: ALTER ROLE ... REPLICATION; `bridge setup` prints all that is needed"
 	case "42704":

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,6 @@ func Refused(err error) (id, what, remedy string, ok bool) {
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var verification *tls.CertificateVerificationError
-	var record tls.RecordHeaderError
 	var pg *pgconn.PgError
 	switch {
 	case errors.As(err, &unknown):
@@ -37,7 +37,7 @@ func Refused(err error) (id, what, remedy string, ok bool) {
 			"renew it at the server, or set this machine's clock", true
 	case errors.As(err, &verification):
 		return byTLS, "the server's certificate is not accepted: " + verification.Err.Error(), "check sslmode and sslrootcert in the database's address", true
-	case errors.As(err, &record), err != nil && strings.Contains(err.Error(), "server refused TLS connection"):
+	case withoutTLS(err):
 		return byTLS, "the server does not do TLS, and the address asks for it", "turn TLS on at the server (ssl = on), or use sslmode=prefer or sslmode=disable", true
 	}
 	if !errors.As(err, &pg) || pg.Code != "28000" || !strings.Contains(pg.Message, "pg_hba.conf") {
@@ -52,4 +52,23 @@ func Refused(err error) (id, what, remedy string, ok bool) {
 		return byHBA, "the server's pg_hba.conf does not admit this user from this address: " + pg.Message,
 			"a line for it in the server's pg_hba.conf, then SELECT pg_reload_conf(); (Supabase: Network Restrictions)", true
 	}
+}
+
+// withoutTLS tells that every attempt has failed because the server does not do TLS. With
+// sslmode=prefer, the default, there is another attempt without, whose error counts.
+func withoutTLS(err error) bool {
+	switch e := err.(type) { //nolint:errorlint // the tree of attempts is walked
+	case nil:
+		return false
+	case tls.RecordHeaderError:
+		return true
+	case interface{ Unwrap() []error }:
+		attempts := e.Unwrap()
+		return len(attempts) > 0 && !slices.ContainsFunc(attempts, func(attempt error) bool { return !withoutTLS(attempt) })
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return withoutTLS(inner)
+		}
+	}
+	return strings.Contains(err.Error(), "server refused TLS connection")
 }

@@ -16,12 +16,13 @@ import (
 // Replication opens a replication connection to url, asks the server who it
 // is, and says in a Finding whether that works: the one thing that an ordinary
 // connection cannot tell, because poolers pass SQL on but not replication.
-func Replication(ctx context.Context, url string) Finding {
+// setting names the one that url is from.
+func Replication(ctx context.Context, setting, url string) Finding {
 	cfg, err := dial.Replication(url, "chatbridge-check")
 	if err != nil {
 		return Finding{
 			ID: "connect.url", Level: Fail, What: "the database's URL cannot be read: " + err.Error(),
-			Meaning: "the bridge cannot connect", Fix: "source.postgres.url: postgres://user:password@host:5432/database",
+			Meaning: "the bridge cannot connect", Fix: setting + ": postgres://user:password@host:5432/database",
 		}
 	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
@@ -30,14 +31,15 @@ func Replication(ctx context.Context, url string) Finding {
 		_ = conn.Close(ctx)
 	}
 	if err != nil {
-		return Connect(err)
+		return Connect(setting, err)
 	}
 	return Finding{ID: "connect.replication", Level: OK, What: "the server takes a replication connection"}
 }
 
-// Connect turns an error of connecting into a Finding.
-func Connect(err error) Finding {
-	f := Finding{ID: "connect.failed", Level: Fail, What: "the database cannot be reached: " + err.Error(), Meaning: "the bridge cannot connect"}
+// Connect turns an error of connecting into a Finding. setting names the one that has the
+// database's address.
+func Connect(setting string, err error) Finding {
+	f := Finding{ID: "connect.failed", Object: setting, Level: Fail, What: "the database cannot be reached: " + err.Error(), Meaning: "the bridge cannot connect"}
 	var pg *pgconn.PgError
 	var dns *net.DNSError
 	id, what, remedy, refused := dial.Refused(err)
@@ -45,36 +47,38 @@ func Connect(err error) Finding {
 	case refused:
 		f.ID, f.What, f.Fix = id, what, remedy
 	case errors.As(err, &pg):
-		connectCode(&f, pg)
+		connectCode(&f, setting, pg)
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
 		f.ID = "connect.ipv6"
 		f.Fix = dial.HintIPv6
 	case errors.As(err, &dns):
-		f.ID, f.Fix = "connect.host", "check the host name in source.postgres.url"
+		f.ID, f.Fix = "connect.host", "check the host name in "+setting
 	case errors.Is(err, syscall.ECONNREFUSED):
-		f.ID, f.Fix = "connect.refused", "check that Postgres runs, and host and port in source.postgres.url"
+		f.ID, f.Fix = "connect.refused", "check that Postgres runs, and host and port in "+setting
 	case errors.Is(err, context.DeadlineExceeded):
-		f.ID, f.Fix = "connect.timeout", "check firewalls between here and the server, and the host in source.postgres.url"
+		f.ID, f.Fix = "connect.timeout", "check firewalls between here and the server, and the host in "+setting
 	default:
-		f.Fix = "check source.postgres.url"
+		f.Fix = "check " + setting
 	}
 	return f
 }
 
-func connectCode(f *Finding, pg *pgconn.PgError) {
+func connectCode(f *Finding, setting string, pg *pgconn.PgError) {
 	f.What = fmt.Sprintf("the server refuses: %s (%s)", pg.Message, pg.Code)
 	switch {
 	case pg.Code == "42601", pg.Code == "08P01" && strings.Contains(pg.Message, "startup parameter"):
 		f.ID, f.What = "connect.pooler", "this address is a connection pooler's"
 		f.Meaning = "poolers do not pass replication on"
-		f.Fix = "use the direct address (Supabase: db.<project>.supabase.co, port 5432) in source.postgres.url"
+		f.Fix = "use the direct address (Supabase: db.<project>.supabase.co, port 5432) in " + setting
 	case pg.Code == "42704", pg.Code == "22023":
 		f.ID = "connect.parameter"
-		f.Fix = "correct or leave out this parameter of source.postgres.url: libpq's, such as sslmode, and settings of Postgres, such as statement_timeout, are accepted"
+		f.Fix = "correct or leave out this parameter of " + setting + ": libpq's, such as sslmode, and settings of Postgres, such as statement_timeout, are accepted"
 	case pg.Code == "28P01", pg.Code == "28000":
-		f.ID, f.Fix = "connect.password", "check user and password in source.postgres.url, and the server's pg_hba.conf"
+		f.ID, f.Fix = "connect.password", "check user and password in "+setting+", and the server's pg_hba.conf"
 	case pg.Code == "3D000":
-		f.ID, f.Fix = "connect.database", "check the database's name in source.postgres.url"
+		f.ID, f.Fix = "connect.database", "check the database's name in "+setting
+	case pg.Code == "42501" && strings.Contains(pg.Message, "for database"):
+		f.ID, f.Fix = "connect.rights", "GRANT CONNECT ON DATABASE ... TO the user of "+setting+";"
 	case pg.Code == "42501":
 		f.ID, f.Fix = "role.replication", "ALTER ROLE ... REPLICATION;"
 	case pg.Code == "53300":
@@ -82,7 +86,7 @@ func connectCode(f *Finding, pg *pgconn.PgError) {
 	case pg.Code == "57P03":
 		f.ID, f.Fix = "connect.starting", "wait until the server has started"
 	case pg.Code == "08P01":
-		f.Fix = "is it a connection pooler? use the server's direct address (Supabase: db.<project>.supabase.co, port 5432) in source.postgres.url; its log says more"
+		f.Fix = "is it a connection pooler? use the server's direct address (Supabase: db.<project>.supabase.co, port 5432) in " + setting + "; its log says more"
 	default:
 		f.Fix = "see the server's log, which says more; until it is resolved the bridge tries again"
 	}

@@ -404,7 +404,7 @@ func TestLeastPrivilege(t *testing.T) {
 			t.Errorf("%s: %+v", sql, f)
 		}
 	}
-	if f := provision.Replication(ctx, url); f.Level != provision.OK {
+	if f := provision.Replication(ctx, "source.postgres.url", url); f.Level != provision.OK {
 		t.Errorf("replication: %+v", f)
 	}
 	for sql, may := range map[string]bool{
@@ -415,7 +415,7 @@ func TestLeastPrivilege(t *testing.T) {
 			t.Errorf("%s: %v, want allowed %v", sql, err, may)
 		}
 	}
-	if f := provision.Replication(ctx, as(t, admin, "poor")); f.ID != "role.replication" || f.Level != provision.Fail {
+	if f := provision.Replication(ctx, "source.postgres.url", as(t, admin, "poor")); f.ID != "role.replication" || f.Level != provision.Fail {
 		t.Errorf("poor for replication: %+v", f)
 	}
 }
@@ -456,7 +456,7 @@ func TestConnectErrors(t *testing.T) {
 		"connect.refused":     wrong(func(u *url.URL) { u.Host = "127.0.0.1:1" }),
 		"connect.url":         "postgres://%zz",
 	} {
-		f := provision.Replication(t.Context(), address)
+		f := provision.Replication(t.Context(), "source.postgres.url", address)
 		if f.ID != id || (f.Level == provision.OK) != (id == "connect.replication") || (f.Level != provision.OK && f.Fix == "") {
 			t.Errorf("want %s, got %+v", id, f)
 		}
