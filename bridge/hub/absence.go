@@ -192,12 +192,12 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	if e.conversation == "" {
 		f = c.tenant.space.Messages()
 	}
-	now := time.Now()
-	switch before := e.promised.Before(g.since); {
-	case !e.joined && f.Seq <= e.next && (before && !e.promised.Before(h.log.TimeOf(0, now)) || g.since.Equal(c.from.Commit) && e.promised.Equal(g.since) && !f.Above(c.from.Position)):
+	before := e.promised.Before(g.since)
+	switch {
+	case !e.joined && f.Seq <= e.next && h.reaches(c, e, f) && (before || e.promised.Equal(g.since)):
 		return
 	case e.joined || !before:
-	case e.promised.After(now.Add(-h.opts.FarLimit)):
+	case e.promised.After(time.Now().Add(-h.opts.FarLimit)):
 		g.conversation, g.since = e.conversation, e.promised
 		c.healing = append(c.healing, g)
 	}
@@ -209,6 +209,17 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	} else {
 		ask.Of[e.conversation] = earlier(ask.Of[e.conversation], g.since)
 	}
+}
+
+// reaches tells that nothing which an extent was promised had been evicted before the
+// extent began: it begins with what the log has, however long ago it was promised.
+func (h *Hub) reaches(c *Client, e *extent, f replay.Floor) bool {
+	if e.promised.Equal(c.from.Commit) {
+		return !f.Above(c.from.Position)
+	}
+	now := time.Now()
+	start := h.log.TimeOf(0, now) // nothing is known of what was before
+	return !e.promised.Before(start) && (f.Seq == 0 || h.log.TimeOf(f.At, now).Before(e.promised))
 }
 
 // heal sends a client from the tables what it missed, and notes the rest as gaps. The

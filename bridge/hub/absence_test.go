@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -256,4 +257,65 @@ func TestSubscribesWhileHealed(t *testing.T) {
 		wantCount(t, "gaps", len(c.toldOf()), 0)
 		wantCount(t, "readings", len(tables.asked), 2)
 	})
+}
+
+// TestAwayWithTheLogInPart: a client lacks nothing of what it is not told, whatever of
+// its absence the log still has, however long ago that began, and whenever the client
+// subscribes.
+func TestAwayWithTheLogInPart(t *testing.T) {
+	subscribes := map[string]time.Duration{"never": -1, "at once": 0, "during the reading": 150 * time.Millisecond, "after it": 2 * time.Second}
+	quiet := map[string][2]time.Duration{"none": {20 * time.Second, 20 * time.Second}, "part": {20 * time.Second, 0}, "all": {50 * time.Second, 0}}
+	for when, after := range subscribes {
+		for holds, quiet := range quiet {
+			for _, limit := range []time.Duration{24 * time.Hour, 30 * time.Second} {
+				for _, known := range []bool{true, false} {
+					name := fmt.Sprintf("subscribes %s, log has %s, limit %v, session known %v", when, holds, limit, known)
+					p := program{replay: large, grace: 100 * time.Millisecond, tables: &fakeTables{takes: 200 * time.Millisecond}, far: limit}
+					world(t, p, 1, func(m *model) { m.awayInPart(t, name, after, quiet, holds == "all", known) })
+				}
+			}
+		}
+	}
+}
+
+func (m *model) awayInPart(t *testing.T, name string, after time.Duration, quiet [2]time.Duration, short, known bool) {
+	c := m.clients[0]
+	if after >= 0 {
+		c.subscribe("a")
+	}
+	c.connect()
+	synctest.Wait()
+	m.burst("a", 3)
+	synctest.Wait()
+	c.cut()
+	if !known {
+		c.prior = nil
+	}
+	time.Sleep(quiet[0])
+	for range 5 {
+		m.burst("a", 4)
+		m.burst("b", 4)
+		if !short {
+			time.Sleep(5 * time.Second)
+		}
+	}
+	time.Sleep(quiet[1])
+	if after > 0 {
+		delete(c.wanted, "a")
+	}
+	c.connect()
+	if after > 0 {
+		time.Sleep(after)
+		c.subscribe("a")
+	}
+	time.Sleep(5 * time.Second)
+	synctest.Wait()
+	got, told := c.messages("a"), c.toldOf()
+	for _, ev := range m.truth.Events {
+		if ev.Kind == history.Message && ev.Conversation == "a" && !slices.Contains(got, ev.Message) &&
+			!slices.ContainsFunc(told, func(g history.Gap) bool { return !ev.At.Before(g.Since) && !ev.At.After(g.Until) }) {
+			t.Errorf("%s: lacks %s of %v, told of %v", name, ev.Message, ev.At, told)
+			return
+		}
+	}
 }

@@ -117,6 +117,11 @@ var feeding = []Mutant{
 		Old: "			if c.scope == scopeUndecided {\n				// What it missed", New: "			if c.gone {\n				// What it missed",
 	},
 	{
+		Name: "hub: the log reaches back to whatever was promised", Why: "of an absence that is longer than the limit a client lacks, in silence, what came between the limit and the log",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestAwayWithTheLogInPart"},
+		Old: "		return !f.Above(c.from.Position)\n", New: "		return true\n",
+	},
+	{
 		Name: "hub: tables that cannot be read are not told of", Why: "what a client missed is gone in silence",
 		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestTablesAway"},
 		Old: "	for _, g := range was {\n		h.noteGap(c, g)\n", New: "	for _, g := range was {\n",
