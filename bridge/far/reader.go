@@ -50,9 +50,11 @@ type Reader struct {
 	shared   shared
 	counters counters
 
-	// mu guards what follows: the pause after a failure, and why nothing is ever read.
+	// mu guards what follows: the pause after a failure, why nothing is ever read,
+	// and what is not shown.
 	mu          sync.Mutex
 	off         error
+	hides       string // what row level security hides, as it was logged last
 	pause       retry.Backoff
 	pausedUntil time.Time
 }
@@ -141,8 +143,11 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 	}
 	r.counters.readings.Add(1)
 	var parts []part
+	hides := false
 	err = r.turn(ctx, ask.Workspace, false, func(ctx context.Context, w *worker) (err error) {
-		parts, rest, err = r.plan(ctx, w.past, ask)
+		if parts, rest, err = r.plan(ctx, w.past, ask); err == nil {
+			hides, err = r.hidden(ctx, w.past)
+		}
 		return err
 	})
 	if errors.Is(err, lookup.ErrNoTime) || errors.Is(err, lookup.ErrDerived) {
@@ -155,10 +160,16 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 	if len(rest) > 0 {
 		r.counters.truncated.Add(1)
 	}
+	if hides {
+		rest = append(rest, all(ask))
+	}
 	for _, p := range parts {
 		out, err := r.part(ctx, ask, p)
 		if err != nil {
 			return nil, err
+		}
+		if out.hides && !hides {
+			hides, rest = true, append(rest, all(ask))
 		}
 		for _, conversation := range out.leftOut {
 			rest = append(rest, hub.FarRest{Conversation: conversation, Since: earliest(ask, conversation), Until: ask.Until})
@@ -182,13 +193,44 @@ func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendere
 			return nil
 		}
 		began := time.Now()
-		if out, err = r.packets(ctx, w, ask.Workspace, p); err == nil {
+		if out, err = r.packets(ctx, w, ask.Workspace, p); err == nil && out.rows < len(p.keys) {
+			out.hides, err = r.hidden(ctx, w.past) // or they were deleted
+		}
+		if err == nil {
 			r.shared.put(key, out, began)
 			r.counters.rows.Add(uint64(out.rows))
 		}
 		return err
 	})
 	return out, err
+}
+
+// hidden tells whether row level security may hide rows that were to be read, and logs it
+// when it has begun.
+func (r *Reader) hidden(ctx context.Context, p *lookup.Past) (bool, error) {
+	what, remedy, err := p.Hidden(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	log := what != "" && what != r.hides
+	r.hides = what
+	r.mu.Unlock()
+	if log {
+		r.opts.Logger.Warn("clients that were away for longer than the replay log holds are told of a gap: "+what, "remedy", remedy)
+	}
+	return what != "", nil
+}
+
+// all is all that is asked for.
+func all(ask *hub.FarAsk) hub.FarRest {
+	rest := hub.FarRest{Since: earliest(ask, ""), Until: ask.Until}
+	for conversation := range ask.Of {
+		if since := earliest(ask, conversation); since.Before(rest.Since) {
+			rest.Since = since
+		}
+	}
+	return rest
 }
 
 // earliest is since when something of the conversation is asked for.

@@ -26,6 +26,8 @@ type rendered struct {
 	// leftOut are the conversations of which an event was too large to be sent.
 	leftOut []string
 	rows    int
+	// hides: row level security may have hidden rows.
+	hides bool
 }
 
 // packets reads a part's rows and makes of them the packets that the stream would have

@@ -167,6 +167,16 @@ var feeding = []Mutant{
 		Old: "ids, times = append(ids, s.Conversation), append(times, timeText(s.At))", New: "ids, times = append(ids, s.Conversation), append(times, timeText(time.Time{}.AddDate(1, 0, 0)))",
 	},
 	{
+		Name: "far: what row level security hides was never there", Why: "what a client missed is gone in silence after somebody turned row level security on",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
+		Old: "	if hides {\n		rest = append(rest, all(ask))\n", New: "	if false {\n		rest = append(rest, all(ask))\n",
+	},
+	{
+		Name: "far: row level security is asked for once", Why: "rows that are hidden while a reading goes on are gone in silence",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
+		Old: "err == nil && out.rows < len(p.keys) {\n", New: "err == nil && out.rows < 0 {\n",
+	},
+	{
 		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
 		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
 		Old: "!p.at.Before(until) && ", New: "",
