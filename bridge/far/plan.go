@@ -16,6 +16,9 @@ const (
 	// that of its transaction's begin, by the database's clock. What is sent twice for
 	// that does no harm.
 	slack = time.Minute
+	// late is the same of the messages that the log should have, where there are more than
+	// Rows within slack.
+	late = 5 * time.Second
 	// statusesEach is of how many newest messages of one conversation the statuses are
 	// sent, statuses of how many in all.
 	statusesEach = 50
@@ -100,30 +103,59 @@ func without(keys, others []lookup.PastKey) []lookup.PastKey {
 	return slices.DeleteFunc(keys, func(k lookup.PastKey) bool { return other[k.Key] })
 }
 
-// messages reads the keys of the messages that are asked for, the newest first.
+// messages reads the keys of the messages that are asked for, the newest first. The bound
+// is for what the log does not have.
 func (r *Reader) messages(ctx context.Context, p *lookup.Past, ask *hub.FarAsk) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
-	until, more := ask.Until.Add(slack), false
+	keys, more, err := r.between(ctx, p, ask, time.Time{}, ask.Until.Add(slack))
+	if !more || err != nil {
+		return keys, nil, err
+	}
+	later, tooMany, err := r.between(ctx, p, ask, ask.Until, ask.Until.Add(late))
+	if err != nil {
+		return nil, nil, err
+	}
+	if keys, more, err = r.between(ctx, p, ask, time.Time{}, ask.Until); err != nil {
+		return nil, nil, err
+	}
 	since, conversation := ask.Messages, ""
-	if !ask.Messages.IsZero() {
-		keys, more, err = p.AllMessages(ctx, ask.Workspace, since.Add(-slack), until, r.opts.Rows)
-	} else if len(ask.Of) > 0 {
-		var of []lookup.Since
-		for c, at := range ask.Of {
-			of = append(of, lookup.Since{Conversation: c, At: at.Add(-slack)})
-			if since.IsZero() || at.Before(since) {
-				since = at
-			}
-			if len(ask.Of) == 1 {
-				conversation = c
-			}
+	for c, at := range ask.Of {
+		if since.IsZero() || ask.Messages.IsZero() && at.Before(since) {
+			since = at
 		}
-		slices.SortFunc(of, func(a, b lookup.Since) int { return cmp.Compare(a.Conversation, b.Conversation) })
-		keys, more, err = p.Messages(ctx, ask.Workspace, of, until, r.opts.Rows)
+		if len(ask.Of) == 1 && ask.Messages.IsZero() {
+			conversation = c
+		}
 	}
 	if from := oldest(keys, ask.Until); more && from.After(since) {
 		rest = append(rest, hub.FarRest{Conversation: conversation, Since: since, Until: from})
 	}
-	return keys, rest, err
+	if !tooMany {
+		keys = append(later, keys...)
+	}
+	return keys, rest, nil
+}
+
+// between reads the keys of those of the messages asked for that were made after from and
+// up to until.
+func (r *Reader) between(ctx context.Context, p *lookup.Past, ask *hub.FarAsk, from, until time.Time) (keys []lookup.PastKey, more bool, err error) {
+	begin := func(since time.Time) time.Time {
+		if since = since.Add(-slack); since.Before(from) {
+			return from
+		}
+		return since
+	}
+	if !ask.Messages.IsZero() {
+		return p.AllMessages(ctx, ask.Workspace, begin(ask.Messages), until, r.opts.Rows)
+	}
+	var of []lookup.Since
+	for c, at := range ask.Of {
+		of = append(of, lookup.Since{Conversation: c, At: begin(at)})
+	}
+	if len(of) == 0 {
+		return nil, false, nil
+	}
+	slices.SortFunc(of, func(a, b lookup.Since) int { return cmp.Compare(a.Conversation, b.Conversation) })
+	return p.Messages(ctx, ask.Workspace, of, until, r.opts.Rows)
 }
 
 // oldest is the time of the oldest row that is sent; else where none tells it.

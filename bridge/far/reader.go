@@ -174,6 +174,12 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 		for _, conversation := range out.leftOut {
 			rest = append(rest, hub.FarRest{Conversation: conversation, Since: earliest(ask, conversation), Until: ask.Until})
 		}
+		if len(rest) > 0 && ask.LeftOut != nil {
+			if err := ask.LeftOut(rest); err != nil {
+				return nil, err
+			}
+			rest = nil
+		}
 		if err := send(out.packets); err != nil {
 			return nil, err
 		}

@@ -346,3 +346,55 @@ func TestReadBehindRowSecurity(t *testing.T) {
 		return nil
 	})
 }
+
+// TestReadBoundedBesideTheLog: the bound is for what the log does not have. What it leaves
+// out is said before anything is sent, and ends before what the log has.
+func TestReadBoundedBesideTheLog(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.Rows = 3
+	second := func(n int) time.Time { return at(3, 1).Add(time.Duration(n) * time.Second) }
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, rows, `insert into messages (conversation_id, workspace_id, body, created_at)
+		select u('c1'), u('f1'), n, '2026-03-01'::timestamptz + n * interval '1 second' from generate_series(1, 20) n`)), spec(t), o)
+	for _, c := range []struct {
+		since, until int
+		sent         string
+		left         int // the second up to which something is left out
+	}{
+		{1, 12, "10 11 12", 10},
+		{1, 17, "15 16 17 18 19 20", 15},
+		{11, 12, "10 11 12", 0}, // what is left out is of before
+	} {
+		for _, all := range []bool{false, true} {
+			var sent []string
+			var told []hub.FarRest
+			ask := &hub.FarAsk{Workspace: id("f1"), Until: second(c.until), LeftOut: func(rest []hub.FarRest) error {
+				if len(sent) > 0 {
+					t.Errorf("%+v: told of %+v after %v", c, rest, sent)
+				}
+				told = append(told, rest...)
+				return nil
+			}}
+			if ask.Of = map[string]time.Time{id("c1"): second(c.since)}; all {
+				ask.Messages, ask.Of = second(c.since), nil
+			}
+			rest, err := r.Read(t.Context(), ask, func(packets []hub.FarPacket) error {
+				for _, p := range packets {
+					if name, text, _ := strings.Cut(line(t, p.Packet), " "); name == "message" {
+						sent = append(sent, strings.Fields(text)[1])
+					}
+				}
+				return nil
+			})
+			if err != nil || len(rest) != 0 {
+				t.Errorf("%+v: %+v is left out without a word, %v", c, rest, err)
+			}
+			if got := strings.Join(sent, " "); got != c.sent {
+				t.Errorf("%+v, all %v: sent %s", c, all, got)
+			}
+			if (c.left > 0) != (len(told) == 1) || c.left > 0 && (!told[0].Until.Equal(second(c.left)) || !told[0].Since.Equal(second(c.since))) {
+				t.Errorf("%+v, all %v: told of %+v", c, all, told)
+			}
+		}
+	}
+}

@@ -319,3 +319,35 @@ func (m *model) awayInPart(t *testing.T, name string, after time.Duration, quiet
 		}
 	}
 }
+
+// TestToldBeforeWhatFollows: a client is told of a gap before it is sent what came after
+// it, be it too much or too long ago, and gets the oldest first.
+func TestToldBeforeWhatFollows(t *testing.T) {
+	for _, p := range []program{
+		{replay: large, tables: &fakeTables{rows: 2}},
+		{replay: large, tables: &fakeTables{}, far: 30 * time.Second},
+	} {
+		world(t, p, 1, func(m *model) {
+			c := m.clients[0]
+			c.subscribe("a")
+			m.away(c)
+			m.burst("a", 1)
+			time.Sleep(20 * time.Second)
+			c.connect()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			var got []string
+			for _, e := range c.since() {
+				if kind := string(e.Kind); kind == "conversation" || len(got) == 0 || kind != got[len(got)-1] {
+					got = append(got, kind)
+				}
+			}
+			if len(got) == 0 || got[0] != string(history.GapEvent) || slices.Contains(got[1:], string(history.GapEvent)) {
+				t.Errorf("rows %d, limit %v: got %v", p.tables.rows, p.far, got)
+			}
+			if messages := c.messages("a"); !slices.IsSorted(messages) {
+				t.Errorf("rows %d, limit %v: got %v", p.tables.rows, p.far, messages)
+			}
+		})
+	}
+}

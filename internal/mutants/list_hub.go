@@ -159,7 +159,7 @@ var feeding = []Mutant{
 	{
 		Name: "far: rows are read from after the client left", Why: "what was committed as the client left is gone in silence",
 		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestRead"},
-		Old: "At: at.Add(-slack)}", New: "At: at.Add(slack)}",
+		Old: "if since = since.Add(-slack); since", New: "if since = since.Add(slack); since",
 	},
 	{
 		Name: "far: rows of any age", Why: "a client that was away for a minute is sent all there ever was",
@@ -175,6 +175,26 @@ var feeding = []Mutant{
 		Name: "far: row level security is asked for once", Why: "rows that are hidden while a reading goes on are gone in silence",
 		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
 		Old: "err == nil && out.rows < len(p.keys) {\n", New: "err == nil && out.rows < 0 {\n",
+	},
+	{
+		Name: "far: what the log has takes the place of what it does not have", Why: "a client that missed too much is told of a gap that the log fills, and newer messages come before older ones",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
+		Old: "	if keys, more, err = r.between(ctx, p, ask, time.Time{}, ask.Until); err != nil {\n", New: "	if keys, more, err = r.between(ctx, p, ask, time.Time{}, ask.Until.Add(slack)); err != nil {\n",
+	},
+	{
+		Name: "far: what is a little late counts as the log's", Why: "a row whose clock is ahead is in neither",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
+		Old: "	if !tooMany {\n", New: "	if !tooMany && len(later) == 0 {\n",
+	},
+	{
+		Name: "far: a gap is told of last", Why: "a client that is cut before has a gap that its offset does not tell",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
+		Old: "		if len(rest) > 0 && ask.LeftOut != nil {\n", New: "		if false {\n",
+	},
+	{
+		Name: "hub: what is too long ago is told of last", Why: "a client shows what came after a gap before it knows of the gap",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestToldBeforeWhatFollows"},
+		Old: "	if err := ask.LeftOut(nil); err != nil {", New: "	if err := error(nil); err != nil {",
 	},
 	{
 		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
