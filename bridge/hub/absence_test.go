@@ -2,13 +2,17 @@ package hub_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/internal/history"
+	"chatbridge/source"
 )
 
 // away lets clients of ws0 leave, the conversations a and b go on, and the log forget.
@@ -345,9 +349,66 @@ func TestToldBeforeWhatFollows(t *testing.T) {
 			if len(got) == 0 || got[0] != string(history.GapEvent) || slices.Contains(got[1:], string(history.GapEvent)) {
 				t.Errorf("rows %d, limit %v: got %v", p.tables.rows, p.far, got)
 			}
-			if messages := c.messages("a"); !slices.IsSorted(messages) {
+			var messages []string
+			for _, e := range c.since() {
+				if e.Kind == history.Message {
+					messages = append(messages, e.Message)
+				}
+			}
+			if len(messages) < 2 || !slices.IsSorted(messages) {
 				t.Errorf("rows %d, limit %v: got %v", p.tables.rows, p.far, messages)
 			}
 		})
 	}
+}
+
+// TestImpossibleOffset: a client whose offset is of no event that there can have been is
+// told that it may lack anything, or, where its session tells since when, gets all of
+// that. An offset that another process may have reached is believed.
+func TestImpossibleOffset(t *testing.T) {
+	far := source.Position{Commit: math.MaxUint64, Index: math.MaxUint32}
+	for name, o := range map[string]func(now time.Time) string{
+		"in the future": func(time.Time) string { return strings.Repeat("F", 16) + "-FFFFFFFF-" + strings.Repeat("F", 12) },
+		"of an old event's time": func(now time.Time) string {
+			return string(hub.AppendOffset(nil, hub.Offset{Position: far, Commit: now.Add(-time.Hour)}))
+		},
+		"without a time": func(time.Time) string { return strings.Repeat("F", 16) + "-FFFFFFFF" },
+		"no offset":      func(time.Time) string { return "whatever" },
+	} {
+		for _, session := range []bool{false, true} {
+			world(t, program{replay: large, tables: &fakeTables{}}, 1, func(m *model) {
+				c := m.clients[0]
+				c.subscribe("a")
+				if m.away(c); !session {
+					c.session = time.Time{}
+				}
+				c.offset, c.owed, c.prior = o(time.Now()), "", nil
+				c.connect()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				told := c.toldOf()
+				if session && (len(told) != 0 || len(c.messages("a")) != 7) || !session && (len(told) != 1 || !told[0].Since.IsZero() || told[0].Until.Before(time.Now().Add(-2*time.Second))) {
+					t.Errorf("%s, session known %v: told of %v, got %v", name, session, told, c.messages("a"))
+				}
+				m.burst("a", 1)
+				synctest.Wait()
+				c.cut()
+				c.connect()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if n := len(c.toldOf()); n != len(told) {
+					t.Errorf("%s, session known %v: told again", name, session)
+				}
+			})
+		}
+	}
+	world(t, program{replay: large, tables: &fakeTables{}}, 1, func(m *model) {
+		c := m.clients[0]
+		m.burst("a", 1)
+		c.offset = string(hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: m.commit + 100}, Commit: time.Now()}))
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "gaps of a client that another process has served", len(c.toldOf()), 0)
+	})
 }

@@ -197,6 +197,21 @@ var feeding = []Mutant{
 		Old: "	if err := ask.LeftOut(nil); err != nil {", New: "	if err := error(nil); err != nil {",
 	},
 	{
+		Name: "hub: any offset is believed", Why: "a client with an offset that is ahead of everything gets nothing of what it missed, and is not told",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
+		Old: "	case !h.possible(o, time.Now()):\n", New: "	case !h.possible(o, time.Now()) && o.Commit.IsZero():\n",
+	},
+	{
+		Name: "hub: an offset that nobody knows says that nothing is lacking", Why: "a client whose offset cannot be read is not told that it may lack anything",
+		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
+		Old: "unknown != nil && began.IsZero() {", New: "unknown != nil && false {",
+	},
+	{
+		Name: "hub: an offset of what another process has read is not believed", Why: "behind a load balancer clients are told of gaps that there are not",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
+		Old: "	if o.Position.Compare(h.log.Head()) <= 0 {\n		return true\n	}\n	return ", New: "	if o.Position.Compare(h.log.Head()) <= 0 {\n		return true\n	}\n	return false && ",
+	},
+	{
 		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
 		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
 		Old: "!p.at.Before(until) && ", New: "",
