@@ -160,6 +160,11 @@ func generate(seed uint64) program {
 			p.tables.fails = func(n int) bool { return n%3 == 0 }
 		}
 		p.far = []time.Duration{0, 20 * time.Second, 50 * time.Second}[r.IntN(3)]
+		for i := range p.ops {
+			if p.ops[i].kind == opConnect && r.IntN(3) == 0 {
+				p.ops[i].pause = time.Duration(r.IntN(10)) * 100 * time.Millisecond
+			}
+		}
 	}
 	return p
 }
@@ -290,7 +295,7 @@ func (m *model) step(t *testing.T, o op) {
 		time.Sleep(o.pause)
 	case opConnect:
 		c.cut()
-		c.connect()
+		c.connectAndSubscribe(o.pause)
 	case opCut:
 		c.cut()
 	case opSubscribe:
