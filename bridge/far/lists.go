@@ -56,6 +56,10 @@ type planning struct {
 	// own are the lists that were read for it, whatever became of those that are shared.
 	own   map[string]*list
 	begun bool
+	// unshared are the lists of the question that is being asked.
+	unshared []func()
+	// hides: row level security may have hidden rows.
+	hides bool
 }
 
 func (p *planning) list(kind byte, key string) *list {
@@ -70,26 +74,48 @@ func (p *planning) list(kind byte, key string) *list {
 func (p *planning) keep(kind byte, key string, l *list, at time.Time) {
 	k := sharedKey(p.ask.Workspace, kind, key)
 	p.own[k] = l
-	p.r.lists.put(k, l, 64+128*len(l.keys), at)
+	p.unshared = append(p.unshared, func() { p.r.lists.put(k, l, 64+128*len(l.keys), at) })
 }
 
 // until has what ready lacks be read, until it lacks nothing. What another client had read
 // while this one waited for its turn is not read again.
 func (p *planning) until(ctx context.Context, ready func() bool, read func(context.Context, past, time.Time) error) error {
 	for !ready() {
-		goesOn := p.begun
-		p.begun = true
-		if err := p.r.turn(ctx, p.ask.Workspace, goesOn, func(ctx context.Context, w *worker) error {
+		if err := p.turn(ctx, func(ctx context.Context, w *worker) (asked bool, err error) {
 			if ready() {
-				return nil
+				return false, nil
 			}
 			p.r.counters.lists.Add(1)
-			return read(ctx, w.past, time.Now())
+			return true, read(ctx, w.past, time.Now())
 		}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// turn has lists be read. What others may have of them, if row level security cannot have
+// hidden anything from them, is shared.
+func (p *planning) turn(ctx context.Context, read func(context.Context, *worker) (asked bool, err error)) error {
+	goesOn := p.begun
+	p.begun, p.unshared = true, nil
+	return p.r.turn(ctx, p.ask.Workspace, goesOn, func(ctx context.Context, w *worker) error {
+		if asked, err := read(ctx, w); !asked || err != nil {
+			return err
+		}
+		hides, err := p.r.hidden(ctx, w.past)
+		if err != nil {
+			return err
+		}
+		if hides {
+			p.hides = true
+			return nil
+		}
+		for _, share := range p.unshared {
+			share()
+		}
+		return nil
+	})
 }
 
 // messagesOf gathers the keys of the messages of single conversations, the newest first;

@@ -1,6 +1,7 @@
 package far
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -15,6 +16,9 @@ const (
 	// that of its transaction's begin, by the database's clock. What is sent twice for
 	// that does no harm.
 	slack = time.Minute
+	// late is the same of the messages that the log should have, where there are more than
+	// Rows within slack.
+	late = 5 * time.Second
 	// statusesEach is of how many newest messages of one conversation the statuses are
 	// sent, statuses of how many in all.
 	statusesEach = 50
@@ -42,8 +46,8 @@ const (
 )
 
 // plan reads the keys of what is asked for. rest is what the bounds leave out.
-func (r *Reader) plan(ctx context.Context, ask *hub.FarAsk) (parts []part, rest []hub.FarRest, err error) {
-	p := &planning{r: r, ask: ask, own: make(map[string]*list)}
+func (p *planning) plan(ctx context.Context) (parts []part, rest []hub.FarRest, err error) {
+	ask := p.ask
 	messages, cut, err := p.messages(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -100,27 +104,70 @@ func without(keys, others []lookup.PastKey) []lookup.PastKey {
 	return slices.DeleteFunc(keys, func(k lookup.PastKey) bool { return other[k.Key] })
 }
 
-// messages gathers the keys of the messages that are asked for, the newest first.
+// messages gathers the keys of the messages that are asked for, the newest first. The bound
+// is for what the log does not have.
 func (p *planning) messages(ctx context.Context) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
 	ask, more := p.ask, false
-	since, conversation := ask.Messages, ""
 	if !ask.Messages.IsZero() {
 		keys, more, err = p.allMessages(ctx)
 	} else if len(ask.Of) > 0 {
-		for c, at := range ask.Of {
-			if since.IsZero() || at.Before(since) {
-				since = at
-			}
-			if len(ask.Of) == 1 {
-				conversation = c
-			}
-		}
 		keys, more, err = p.messagesOf(ctx)
+	}
+	if !more || err != nil {
+		return keys, nil, err
+	}
+	// Where the log begins is this client's own, so it is read for it alone.
+	var later []lookup.PastKey
+	var tooMany bool
+	err = p.turn(ctx, func(ctx context.Context, w *worker) (asked bool, err error) {
+		if later, tooMany, err = p.between(ctx, w.past, ask.Until, ask.Until.Add(late)); err != nil {
+			return true, err
+		}
+		keys, more, err = p.between(ctx, w.past, time.Time{}, ask.Until)
+		return true, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	since, conversation := ask.Messages, ""
+	for c, at := range ask.Of {
+		if since.IsZero() || ask.Messages.IsZero() && at.Before(since) {
+			since = at
+		}
+		if len(ask.Of) == 1 && ask.Messages.IsZero() {
+			conversation = c
+		}
 	}
 	if from := oldest(keys, ask.Until); more && from.After(since) {
 		rest = append(rest, hub.FarRest{Conversation: conversation, Since: since, Until: from})
 	}
-	return keys, rest, err
+	if !tooMany {
+		keys = append(later, keys...)
+	}
+	return keys, rest, nil
+}
+
+// between reads the keys of those of the messages asked for that were made after from and
+// up to until.
+func (p *planning) between(ctx context.Context, past past, from, until time.Time) (keys []lookup.PastKey, more bool, err error) {
+	begin := func(since time.Time) time.Time {
+		if since = since.Add(-slack); since.Before(from) {
+			return from
+		}
+		return since
+	}
+	if !p.ask.Messages.IsZero() {
+		return past.AllMessages(ctx, p.ask.Workspace, begin(p.ask.Messages), until, p.r.opts.Rows)
+	}
+	var of []lookup.Since
+	for c, at := range p.ask.Of {
+		of = append(of, lookup.Since{Conversation: c, At: begin(at)})
+	}
+	if len(of) == 0 {
+		return nil, false, nil
+	}
+	slices.SortFunc(of, func(a, b lookup.Since) int { return cmp.Compare(a.Conversation, b.Conversation) })
+	return past.Messages(ctx, p.ask.Workspace, of, until, p.r.opts.Rows)
 }
 
 // oldest is the time of the oldest row that is sent; else where none tells it.

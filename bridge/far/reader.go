@@ -55,9 +55,11 @@ type Reader struct {
 	lists    *shared[*list]
 	counters counters
 
-	// mu guards what follows: the pause after a failure, and why nothing is ever read.
+	// mu guards what follows: the pause after a failure, why nothing is ever read,
+	// and what is not shown.
 	mu          sync.Mutex
 	off         error
+	hides       string // what row level security hides, as it was logged last
 	pause       retry.Backoff
 	pausedUntil time.Time
 }
@@ -176,7 +178,8 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 		return nil, err
 	}
 	r.counters.readings.Add(1)
-	parts, rest, err := r.plan(ctx, ask)
+	p := &planning{r: r, ask: ask, own: make(map[string]*list)}
+	parts, rest, err := p.plan(ctx)
 	if never(err) {
 		r.turnOff(err)
 		return nil, r.refuses()
@@ -186,6 +189,10 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 	}
 	if len(rest) > 0 {
 		r.counters.truncated.Add(1)
+	}
+	hides := p.hides
+	if hides {
+		rest = append(rest, all(ask))
 	}
 	for len(parts) > 0 {
 		p := parts[0]
@@ -202,8 +209,17 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 		if err != nil {
 			return nil, err
 		}
+		if out.hides && !hides {
+			hides, rest = true, append(rest, all(ask))
+		}
 		for _, conversation := range out.leftOut {
 			rest = append(rest, hub.FarRest{Conversation: conversation, Since: earliest(ask, conversation), Until: ask.Until})
+		}
+		if len(rest) > 0 && ask.LeftOut != nil {
+			if err := ask.LeftOut(rest); err != nil {
+				return nil, err
+			}
+			rest = nil
 		}
 		if err := send(out.packets); err != nil {
 			return nil, err
@@ -246,9 +262,16 @@ func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendere
 				return err
 			}
 			r.counters.rows.Add(uint64(n))
+			hides := false
+			if n < len(missing.keys) { // or they were deleted
+				if hides, err = r.hidden(ctx, w.past); err != nil {
+					return err
+				}
+				out.hides = hides
+			}
 			for _, key := range missing.keys {
 				// Of one that is gone there is nothing, which is known too.
-				if have[key] = rows[key]; apart {
+				if have[key] = rows[key]; apart && !hides {
 					r.rows.put(sharedKey(ask.Workspace, '0'+byte(p.kind), key), rows[key], rows[key].size(), began)
 				}
 			}
@@ -262,6 +285,28 @@ func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendere
 	slices.Sort(out.leftOut)
 	out.leftOut = slices.Compact(out.leftOut)
 	return out, err
+}
+
+// hidden tells whether row level security may hide rows that were to be read, and logs it
+// when it has begun.
+func (r *Reader) hidden(ctx context.Context, p past) (bool, error) {
+	what, remedy, err := p.Hidden(ctx)
+	if err != nil {
+		return false, err
+	}
+	r.mu.Lock()
+	log := what != "" && what != r.hides
+	r.hides = what
+	r.mu.Unlock()
+	if log {
+		r.opts.Logger.Warn("clients that were away for longer than the replay log holds are told of a gap: "+what, "remedy", remedy)
+	}
+	return what != "", nil
+}
+
+// all is all that is asked for.
+func all(ask *hub.FarAsk) hub.FarRest {
+	return hub.FarRest{Since: earliest(ask, ""), Until: ask.Until}
 }
 
 // earliest is since when something of the conversation, or of any if "", is asked for.

@@ -1,10 +1,13 @@
 package far_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -436,5 +439,115 @@ func TestReadBoundedBefore(t *testing.T) {
 		select u('c1'), u('f1'), 'x', '2026-03-10'::timestamptz + n * interval '1 second' from generate_series(1, 2) n`)), spec(t), o)
 	if _, rest := read(t, r, &hub.FarAsk{Of: map[string]time.Time{id("c1"): at(3, 10).Add(10 * time.Second)}}); len(rest) != 0 {
 		t.Errorf("left out %+v", rest)
+	}
+}
+
+// TestReadBehindRowSecurity: where row level security may hide rows, also from one part of
+// a reading to the next, what is asked for counts as left out, and one line says how to
+// end that. A policy that shows all rows hides none.
+func TestReadBehindRowSecurity(t *testing.T) {
+	t.Parallel()
+	const role = "far_reader"
+	dsn := pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows, "create role "+role+" login password 'x'", "grant select on all tables in schema public to "+role)
+	exec := func(sql string) {
+		t.Helper()
+		if err := pgtest.Exec(t.Context(), dsn, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		_ = pgtest.Exec(context.WithoutCancel(t.Context()), dsn, "drop owned by "+role, "drop role "+role)
+	})
+	u, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(role, "x")
+	var log bytes.Buffer
+	o := far.DefaultOptions()
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	r := far.New(pool(t, u.String()), spec(t), o)
+	ask := func() *hub.FarAsk {
+		return &hub.FarAsk{Workspace: id("f1"), Until: at(4, 1), Conversations: at(2, 2), Of: map[string]time.Time{id("c1"): at(2, 1)}}
+	}
+	left := func(what string, want int, send func([]hub.FarPacket) error) {
+		t.Helper()
+		rest, err := r.Read(t.Context(), ask(), send)
+		if err != nil || len(rest) != want || want > 0 && (rest[0].Conversation != "" || !rest[0].Since.Equal(at(2, 1)) || !rest[0].Until.Equal(at(4, 1))) {
+			t.Errorf("%s: left out %+v, %v", what, rest, err)
+		}
+	}
+	none := func([]hub.FarPacket) error { return nil }
+	left("without", 0, none)
+	exec("create policy all_of_them on messages for select using (true); alter table messages enable row level security")
+	left("with a policy that shows all", 0, none)
+	if log.Len() > 0 {
+		t.Errorf("logged %s", &log)
+	}
+	exec("drop policy all_of_them on messages")
+	r = far.New(pool(t, u.String()), spec(t), o) // which shares nothing yet
+	left("without a policy", 1, none)
+	left("again", 1, none)
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "ALTER ROLE "+role+" BYPASSRLS;") || !strings.Contains(log.String(), "public.messages") {
+		t.Errorf("logged %s", &log)
+	}
+	exec("alter table messages disable row level security")
+	left("without it again", 0, none)
+	r = far.New(pool(t, u.String()), spec(t), o) // which shares nothing yet
+	left("from the second part on", 1, func([]hub.FarPacket) error {
+		exec("alter table conversations enable row level security")
+		return nil
+	})
+}
+
+// TestReadBoundedBesideTheLog: the bound is for what the log does not have. What it leaves
+// out is said before anything is sent, and ends before what the log has.
+func TestReadBoundedBesideTheLog(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.Rows = 3
+	second := func(n int) time.Time { return at(3, 1).Add(time.Duration(n) * time.Second) }
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, rows, `insert into messages (conversation_id, workspace_id, body, created_at)
+		select u('c1'), u('f1'), n, '2026-03-01'::timestamptz + n * interval '1 second' from generate_series(1, 20) n`)), spec(t), o)
+	for _, c := range []struct {
+		since, until int
+		sent         string
+		left         int // the second up to which something is left out
+	}{
+		{1, 12, "10 11 12", 10},
+		{1, 17, "15 16 17 18 19 20", 15},
+		{11, 12, "10 11 12", 0}, // what is left out is of before
+	} {
+		for _, all := range []bool{false, true} {
+			var sent []string
+			var told []hub.FarRest
+			ask := &hub.FarAsk{Workspace: id("f1"), Until: second(c.until), LeftOut: func(rest []hub.FarRest) error {
+				if len(sent) > 0 {
+					t.Errorf("%+v: told of %+v after %v", c, rest, sent)
+				}
+				told = append(told, rest...)
+				return nil
+			}}
+			if ask.Of = map[string]time.Time{id("c1"): second(c.since)}; all {
+				ask.Messages, ask.Of = second(c.since), nil
+			}
+			rest, err := r.Read(t.Context(), ask, func(packets []hub.FarPacket) error {
+				for _, p := range packets {
+					if name, text, _ := strings.Cut(line(t, p.Packet), " "); name == "message" {
+						sent = append(sent, strings.Fields(text)[1])
+					}
+				}
+				return nil
+			})
+			if err != nil || len(rest) != 0 {
+				t.Errorf("%+v: %+v is left out without a word, %v", c, rest, err)
+			}
+			if got := strings.Join(sent, " "); got != c.sent {
+				t.Errorf("%+v, all %v: sent %s", c, all, got)
+			}
+			if (c.left > 0) != (len(told) == 1) || c.left > 0 && (!told[0].Until.Equal(second(c.left)) || !told[0].Since.Equal(second(c.since))) {
+				t.Errorf("%+v, all %v: told of %+v", c, all, told)
+			}
+		}
 	}
 }

@@ -32,6 +32,7 @@ type past interface {
 	ConversationRows(ctx context.Context, workspace string, keys []string, row func(source.Row)) error
 	Relations() (messages, conversations *source.Relation)
 	Keys() (message, conversation int)
+	Hidden(context.Context) (what, remedy string, err error)
 }
 
 var (
@@ -44,6 +45,8 @@ type rendered struct {
 	packets []hub.FarPacket
 	// leftOut are the conversations of which an event was too large to be sent.
 	leftOut []string
+	// hides: row level security may have hidden rows.
+	hides bool
 }
 
 // size is about what it takes in memory.

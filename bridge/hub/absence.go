@@ -15,8 +15,9 @@ import (
 // without offsets: messages of the asked conversations, oldest first, then the
 // statuses of these conversations' newest messages, then the conversations that
 // changed. send waits for the client; what it was given is its caller's no more. Read
-// ends when ctx does. It returns what it left out because that was too much: of
-// anything the newest is sent. After an error, part of what was asked may have been
+// ends when ctx does. What it leaves out because that is too much, of anything the newest
+// being sent, it says by ask.LeftOut before it sends what follows that; what it has not
+// said so it returns. After an error, part of what was asked may have been
 // sent. It is called from many goroutines, never under the Hub's lock.
 type Tables interface {
 	Read(ctx context.Context, ask *FarAsk, send func([]FarPacket) error) (rest []FarRest, err error)
@@ -47,6 +48,8 @@ type FarAsk struct {
 	// Until is up to when messages are asked for: the log has those that were published
 	// later. It is by this process's clock.
 	Until time.Time
+	// LeftOut is told what a Read leaves out; nil for nobody. An error is that of sending.
+	LeftOut func([]FarRest) error
 }
 
 // FarRest is what a Read left out.
@@ -137,7 +140,9 @@ func (h *Hub) beginHealing(c *Client) {
 			rest := g
 			rest.until = minTime(g.until, oldest)
 			h.noteGap(c, rest)
-			g.since = oldest
+			if g.since = oldest; g.until.Before(oldest) {
+				continue // the log has all since
+			}
 		}
 		c.healing = append(c.healing, g)
 		if g.conversation == "" {
@@ -146,7 +151,7 @@ func (h *Hub) beginHealing(c *Client) {
 		}
 	}
 	c.absences = nil
-	if !c.resumed {
+	if !c.resumed && len(c.healing) > 0 {
 		// The tables have the present states, which older ones of the log must not
 		// follow. A restored session is promised all.
 		c.everything = false
@@ -192,12 +197,12 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	if e.conversation == "" {
 		f = c.tenant.space.Messages()
 	}
-	now := time.Now()
-	switch before := e.promised.Before(g.since); {
-	case !e.joined && f.Seq <= e.next && (before && !e.promised.Before(h.log.TimeOf(0, now)) || g.since.Equal(c.from.Commit) && e.promised.Equal(g.since) && !f.Above(c.from.Position)):
+	before := e.promised.Before(g.since)
+	switch {
+	case !e.joined && f.Seq <= e.next && h.reaches(c, e, f) && (before || e.promised.Equal(g.since)):
 		return
 	case e.joined || !before:
-	case e.promised.After(now.Add(-h.opts.FarLimit)):
+	case e.promised.After(time.Now().Add(-h.opts.FarLimit)):
 		g.conversation, g.since = e.conversation, e.promised
 		c.healing = append(c.healing, g)
 	}
@@ -211,6 +216,17 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	}
 }
 
+// reaches tells that nothing which an extent was promised had been evicted before the
+// extent began: it begins with what the log has, however long ago it was promised.
+func (h *Hub) reaches(c *Client, e *extent, f replay.Floor) bool {
+	if e.promised.Equal(c.from.Commit) {
+		return !f.Above(c.from.Position)
+	}
+	now := time.Now()
+	start := h.log.TimeOf(0, now) // nothing is known of what was before
+	return !e.promised.Before(start) && (f.Seq == 0 || h.log.TimeOf(f.At, now).Before(e.promised))
+}
+
 // heal sends a client from the tables what it missed, and notes the rest as gaps. The
 // error is that of sending: the client is gone, or the Hub stops.
 func (h *Hub) heal(c *Client, socket Socket) error {
@@ -221,8 +237,16 @@ func (h *Hub) heal(c *Client, socket Socket) error {
 	if c.cancel = cancel; c.gone {
 		cancel()
 	}
+	reason := c.healing[0].reason
 	release()
 	var sending error
+	ask.LeftOut = func(rest []FarRest) error {
+		sending = h.tellLeftOut(c, socket, reason, ask.Until, rest)
+		return sending
+	}
+	if err := ask.LeftOut(nil); err != nil { // what is too long ago
+		return err
+	}
 	rest, err := h.opts.Far.Read(ctx, ask, func(packets []FarPacket) error {
 		sending = h.sendFar(ctx, c, socket, packets)
 		return sending
@@ -233,7 +257,7 @@ func (h *Hub) heal(c *Client, socket Socket) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	h.healed(c, rest, err)
+	h.healed(c, ask.Until, rest, err)
 	return nil
 }
 
@@ -267,17 +291,40 @@ func (h *Hub) sendFar(ctx context.Context, c *Client, socket Socket, read []FarP
 	return nil
 }
 
+// tellLeftOut tells a client of what the tables leave out, and of all gaps that it is to
+// be told of, before what follows.
+func (h *Hub) tellLeftOut(c *Client, socket Socket, reason gapReason, until time.Time, rest []FarRest) error {
+	release := h.lockInTurn(c.Workspace)
+	h.noteLeftOut(c, reason, until, rest)
+	var packets []*socketio.Packet
+	if len(c.gaps) > 0 {
+		packets = h.appendGaps(c, nil)
+	}
+	release()
+	for _, p := range packets {
+		if err := h.sendPaced(c, socket, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteLeftOut notes what the tables leave out as gaps. mu must be held.
+func (h *Hub) noteLeftOut(c *Client, reason gapReason, until time.Time, rest []FarRest) {
+	for _, r := range rest {
+		h.noteGap(c, gap{reason: reason, since: r.Since, until: minTime(r.Until, until), conversation: r.Conversation})
+	}
+}
+
 // healed ends the healing of a client: what could not be read is a gap.
-func (h *Hub) healed(c *Client, rest []FarRest, err error) {
+func (h *Hub) healed(c *Client, until time.Time, rest []FarRest, err error) {
 	release := h.lockInTurn(c.Workspace)
 	was := c.healing
 	c.healing, c.cancel = nil, nil
 	c.pace.begin(time.Now())
 	if err == nil {
 		h.stats.FarHealed++
-		for _, r := range rest {
-			h.noteGap(c, gap{reason: was[0].reason, since: r.Since, until: r.Until, conversation: r.Conversation})
-		}
+		h.noteLeftOut(c, was[0].reason, until, rest)
 		release()
 		return
 	}

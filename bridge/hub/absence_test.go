@@ -1,13 +1,18 @@
 package hub_test
 
 import (
+	"fmt"
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
 	"chatbridge/internal/history"
+	"chatbridge/source"
 )
 
 // away lets clients of ws0 leave, the conversations a and b go on, and the log forget.
@@ -255,5 +260,155 @@ func TestSubscribesWhileHealed(t *testing.T) {
 		wantCount(t, "messages of b", len(c.messages("b")), 2)
 		wantCount(t, "gaps", len(c.toldOf()), 0)
 		wantCount(t, "readings", len(tables.asked), 2)
+	})
+}
+
+// TestAwayWithTheLogInPart: a client lacks nothing of what it is not told, whatever of
+// its absence the log still has, however long ago that began, and whenever the client
+// subscribes.
+func TestAwayWithTheLogInPart(t *testing.T) {
+	subscribes := map[string]time.Duration{"never": -1, "at once": 0, "during the reading": 150 * time.Millisecond, "after it": 2 * time.Second}
+	quiet := map[string][2]time.Duration{"none": {20 * time.Second, 20 * time.Second}, "part": {20 * time.Second, 0}, "all": {50 * time.Second, 0}}
+	for when, after := range subscribes {
+		for holds, quiet := range quiet {
+			for _, limit := range []time.Duration{24 * time.Hour, 30 * time.Second} {
+				for _, known := range []bool{true, false} {
+					name := fmt.Sprintf("subscribes %s, log has %s, limit %v, session known %v", when, holds, limit, known)
+					p := program{replay: large, grace: 100 * time.Millisecond, tables: &fakeTables{takes: 200 * time.Millisecond}, far: limit}
+					world(t, p, 1, func(m *model) { m.awayInPart(t, name, after, quiet, holds == "all", known) })
+				}
+			}
+		}
+	}
+}
+
+func (m *model) awayInPart(t *testing.T, name string, after time.Duration, quiet [2]time.Duration, short, known bool) {
+	c := m.clients[0]
+	if after >= 0 {
+		c.subscribe("a")
+	}
+	c.connect()
+	synctest.Wait()
+	m.burst("a", 3)
+	synctest.Wait()
+	c.cut()
+	if !known {
+		c.prior = nil
+	}
+	time.Sleep(quiet[0])
+	for range 5 {
+		m.burst("a", 4)
+		m.burst("b", 4)
+		if !short {
+			time.Sleep(5 * time.Second)
+		}
+	}
+	time.Sleep(quiet[1])
+	if after > 0 {
+		delete(c.wanted, "a")
+	}
+	c.connect()
+	if after > 0 {
+		time.Sleep(after)
+		c.subscribe("a")
+	}
+	time.Sleep(5 * time.Second)
+	synctest.Wait()
+	got, told := c.messages("a"), c.toldOf()
+	for _, ev := range m.truth.Events {
+		if ev.Kind == history.Message && ev.Conversation == "a" && !slices.Contains(got, ev.Message) &&
+			!slices.ContainsFunc(told, func(g history.Gap) bool { return !ev.At.Before(g.Since) && !ev.At.After(g.Until) }) {
+			t.Errorf("%s: lacks %s of %v, told of %v", name, ev.Message, ev.At, told)
+			return
+		}
+	}
+}
+
+// TestToldBeforeWhatFollows: a client is told of a gap before it is sent what came after
+// it, be it too much or too long ago, and gets the oldest first.
+func TestToldBeforeWhatFollows(t *testing.T) {
+	for _, p := range []program{
+		{replay: large, tables: &fakeTables{rows: 2}},
+		{replay: large, tables: &fakeTables{}, far: 30 * time.Second},
+	} {
+		world(t, p, 1, func(m *model) {
+			c := m.clients[0]
+			c.subscribe("a")
+			m.away(c)
+			m.burst("a", 1)
+			time.Sleep(20 * time.Second)
+			c.connect()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			var got []string
+			for _, e := range c.since() {
+				if kind := string(e.Kind); kind == "conversation" || len(got) == 0 || kind != got[len(got)-1] {
+					got = append(got, kind)
+				}
+			}
+			if len(got) == 0 || got[0] != string(history.GapEvent) || slices.Contains(got[1:], string(history.GapEvent)) {
+				t.Errorf("rows %d, limit %v: got %v", p.tables.rows, p.far, got)
+			}
+			var messages []string
+			for _, e := range c.since() {
+				if e.Kind == history.Message {
+					messages = append(messages, e.Message)
+				}
+			}
+			if len(messages) < 2 || !slices.IsSorted(messages) {
+				t.Errorf("rows %d, limit %v: got %v", p.tables.rows, p.far, messages)
+			}
+		})
+	}
+}
+
+// TestImpossibleOffset: a client whose offset is of no event that there can have been is
+// told that it may lack anything, or, where its session tells since when, gets all of
+// that. An offset that another process may have reached is believed.
+func TestImpossibleOffset(t *testing.T) {
+	far := source.Position{Commit: math.MaxUint64, Index: math.MaxUint32}
+	for name, o := range map[string]func(now time.Time) string{
+		"in the future": func(time.Time) string { return strings.Repeat("F", 16) + "-FFFFFFFF-" + strings.Repeat("F", 12) },
+		"of an old event's time": func(now time.Time) string {
+			return string(hub.AppendOffset(nil, hub.Offset{Position: far, Commit: now.Add(-time.Hour)}))
+		},
+		"without a time": func(time.Time) string { return strings.Repeat("F", 16) + "-FFFFFFFF" },
+		"no offset":      func(time.Time) string { return "whatever" },
+	} {
+		for _, session := range []bool{false, true} {
+			world(t, program{replay: large, tables: &fakeTables{}}, 1, func(m *model) {
+				c := m.clients[0]
+				c.subscribe("a")
+				if m.away(c); !session {
+					c.session = time.Time{}
+				}
+				c.offset, c.owed, c.prior = o(time.Now()), "", nil
+				c.connect()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				told := c.toldOf()
+				if session && (len(told) != 0 || len(c.messages("a")) != 7) || !session && (len(told) != 1 || !told[0].Since.IsZero() || told[0].Until.Before(time.Now().Add(-2*time.Second))) {
+					t.Errorf("%s, session known %v: told of %v, got %v", name, session, told, c.messages("a"))
+				}
+				m.burst("a", 1)
+				synctest.Wait()
+				c.cut()
+				c.connect()
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if n := len(c.toldOf()); n != len(told) {
+					t.Errorf("%s, session known %v: told again", name, session)
+				}
+			})
+		}
+	}
+	world(t, program{replay: large, tables: &fakeTables{}}, 1, func(m *model) {
+		c := m.clients[0]
+		m.burst("a", 1)
+		c.offset = string(hub.AppendOffset(nil, hub.Offset{Position: source.Position{Commit: m.commit + 100}, Commit: time.Now()}))
+		c.connect()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "gaps of a client that another process has served", len(c.toldOf()), 0)
 	})
 }

@@ -84,7 +84,10 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	}
 	if prior == nil || c.inherits {
 		if prior == nil {
-			c.claim, _ = h.parseClaim(offset) // of another shape: it claims nothing
+			var unknown error
+			if c.claim, unknown = h.parseClaim(offset); unknown != nil && began.IsZero() {
+				h.noteGap(c, gap{reason: gapAway, until: now}) // else it is owed all since then
+			}
 		}
 		c.from = h.owedFrom(c.claim, began, c.Owed)
 		if prior == nil {

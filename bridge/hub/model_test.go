@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -92,7 +93,9 @@ type program struct {
 	floods bool
 	// tables are what the Hub reads of what the log does not hold, nil for none.
 	tables *fakeTables
-	ops    []op
+	// far is how far back they are read; 0 is a day.
+	far time.Duration
+	ops []op
 }
 
 const (
@@ -155,6 +158,12 @@ func generate(seed uint64) program {
 		p.tables = &fakeTables{rows: r.IntN(3) * 20, takes: time.Duration(r.IntN(3)) * 300 * time.Millisecond}
 		if r.IntN(3) == 0 {
 			p.tables.fails = func(n int) bool { return n%3 == 0 }
+		}
+		p.far = []time.Duration{0, 20 * time.Second, 50 * time.Second}[r.IntN(3)]
+		for i := range p.ops {
+			if p.ops[i].kind == opConnect && r.IntN(3) == 0 {
+				p.ops[i].pause = time.Duration(r.IntN(10)) * 100 * time.Millisecond
+			}
 		}
 	}
 	return p
@@ -238,7 +247,7 @@ func (m *model) start(t *testing.T) {
 		Replay: m.p.replay, SubscribeGrace: m.p.grace, MaxSubscriptions: 100, Workspace: m.p.shares, Logger: slog.New(slog.DiscardHandler),
 	}
 	if m.p.tables != nil {
-		o.Far, o.FarLimit = &tablesOf{m.p.tables, m}, 24*time.Hour
+		o.Far, o.FarLimit = &tablesOf{m.p.tables, m}, cmp.Or(m.p.far, 24*time.Hour)
 	}
 	m.hub = hub.New(m.namespace, o)
 	m.namespace.hub = m.hub
@@ -286,7 +295,7 @@ func (m *model) step(t *testing.T, o op) {
 		time.Sleep(o.pause)
 	case opConnect:
 		c.cut()
-		c.connect()
+		c.connectAndSubscribe(o.pause)
 	case opCut:
 		c.cut()
 	case opSubscribe:
@@ -491,7 +500,7 @@ func TestModelAgain(t *testing.T) {
 func (p program) String() string {
 	var b strings.Builder
 	if p.tables != nil {
-		fmt.Fprintf(&b, "tables: %d rows, take %v, fail %v\n", p.tables.rows, p.tables.takes, p.tables.fails != nil)
+		fmt.Fprintf(&b, "tables: %d rows, take %v, fail %v, far %v\n", p.tables.rows, p.tables.takes, p.tables.fails != nil, p.far)
 	}
 	fmt.Fprintf(&b, "log %d events, summed up %v, queue %d packets %d bytes, %d clients\n", p.replay.MaxEvents, p.sumUp, p.maxPackets, p.maxBytes, p.clients)
 	for _, o := range p.ops {

@@ -68,7 +68,10 @@ func (c *modelClient) note(e history.Entry) {
 	c.h.Entries = append(c.h.Entries, e)
 }
 
-func (c *modelClient) connect() {
+func (c *modelClient) connect() { c.connectAndSubscribe(0) }
+
+// connectAndSubscribe subscribes some time after it has connected.
+func (c *modelClient) connectAndSubscribe(after time.Duration) {
 	if c.named && !c.names.Other {
 		head := c.m.hub.HeadOffset()
 		c.names = replay.Naming{Other: true, Since: head.Position, Created: head.Commit.UnixMicro()}
@@ -90,6 +93,7 @@ func (c *modelClient) connect() {
 	}
 	c.done = make(chan struct{})
 	go c.read(c.socket, c.done)
+	time.Sleep(after)
 	for conv := range c.wanted {
 		c.note2(history.Entry{Op: history.Subscribe, Conversation: conv})
 		c.m.hub.Subscribe(c.client, conv)

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -47,16 +48,32 @@ func (h *Hub) Resume(c, prior *Client, offset string) bool {
 }
 
 // parseClaim reads what a client says it received last. The position is zero if
-// that was nothing, or an event of an earlier history.
+// that was nothing, or an event of an earlier history. An error tells that it is unknown
+// what it received. mu must be held.
 func (h *Hub) parseClaim(offset string) (Offset, error) {
 	if offset == "" {
 		return Offset{}, nil
 	}
 	o, err := ParseOffset(offset)
-	if o.Commit.Before(h.began) {
+	switch {
+	case err != nil:
+		return Offset{}, err
+	case o.Commit.Before(h.began):
 		o.Position = source.Position{}
+	case !h.possible(o, time.Now()):
+		return Offset{}, fmt.Errorf("offset %q is of no event that there has been", offset)
 	}
-	return o, err
+	return o, nil
+}
+
+// possible tells whether an event with that Offset may have been published, here or by
+// another process that has read on further: its place among positions and times is the
+// same. The times are the database's.
+func (h *Hub) possible(o Offset, now time.Time) bool {
+	if o.Position.Compare(h.log.Head()) <= 0 {
+		return true
+	}
+	return !o.Commit.IsZero() && !o.Commit.After(now.Add(replay.Slack)) && (h.log.Head().IsZero() || !o.Commit.Before(h.headCommit.Add(-replay.Slack)))
 }
 
 // OwedFrom returns from which offset on a client is owed everything in a session that

@@ -57,6 +57,10 @@ func (f *tablesOf) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.Fa
 			}
 		}
 		rest = append(rest, hub.FarRest{Since: since, Until: messages[0].At})
+		if err := ask.LeftOut(rest); err != nil {
+			return nil, err
+		}
+		rest = nil
 	}
 	for _, events := range [][]history.Event{messages, statuses, conversations} {
 		for part := range slices.Chunk(events, 7) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"chatbridge/internal/history"
+	"chatbridge/source"
 )
 
 // mutation is a change of the good history that one validator must find, and no
@@ -184,6 +185,11 @@ func TestEachValidatorFindsWhatIsWrong(t *testing.T) {
 
 // excused are changes of the good history with which nothing is wrong.
 var excused = []struct {
+	{"the status with which a message was committed is read from the tables", func(s *scene) {
+		s.insertAgain(s.find(9, 1), 9)
+		e := &s.client.Entries[s.find(9, 2)]
+		e.Kind, e.Position, e.Status = history.MessageStatus, source.Position{}, "sent"
+	}},
 	name   string
 	change func(s *scene)
 }{

@@ -117,6 +117,11 @@ var feeding = []Mutant{
 		Old: "			if c.scope == scopeUndecided {\n				// What it missed", New: "			if c.gone {\n				// What it missed",
 	},
 	{
+		Name: "hub: the log reaches back to whatever was promised", Why: "of an absence that is longer than the limit a client lacks, in silence, what came between the limit and the log",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestAwayWithTheLogInPart"},
+		Old: "		return !f.Above(c.from.Position)\n", New: "		return true\n",
+	},
+	{
 		Name: "hub: tables that cannot be read are not told of", Why: "what a client missed is gone in silence",
 		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestTablesAway"},
 		Old: "	for _, g := range was {\n		h.noteGap(c, g)\n", New: "	for _, g := range was {\n",
@@ -160,6 +165,51 @@ var feeding = []Mutant{
 		Name: "far: rows of any age", Why: "a client that was away for a minute is sent all there ever was",
 		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
 		Old: "ids, times = append(ids, s.Conversation), append(times, timeText(s.At))", New: "ids, times = append(ids, s.Conversation), append(times, timeText(time.Time{}.AddDate(1, 0, 0)))",
+	},
+	{
+		Name: "far: what row level security hides was never there", Why: "what a client missed is gone in silence after somebody turned row level security on",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
+		Old: "	if hides {\n		rest = append(rest, all(ask))\n", New: "	if false {\n		rest = append(rest, all(ask))\n",
+	},
+	{
+		Name: "far: row level security is asked for once", Why: "rows that are hidden while a reading goes on are gone in silence",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
+		Old: "err == nil && out.rows < len(p.keys) {\n", New: "err == nil && out.rows < 0 {\n",
+	},
+	{
+		Name: "far: what the log has takes the place of what it does not have", Why: "a client that missed too much is told of a gap that the log fills, and newer messages come before older ones",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
+		Old: "	if keys, more, err = r.between(ctx, p, ask, time.Time{}, ask.Until); err != nil {\n", New: "	if keys, more, err = r.between(ctx, p, ask, time.Time{}, ask.Until.Add(slack)); err != nil {\n",
+	},
+	{
+		Name: "far: what is a little late counts as the log's", Why: "a row whose clock is ahead is in neither",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
+		Old: "	if !tooMany {\n", New: "	if !tooMany && len(later) == 0 {\n",
+	},
+	{
+		Name: "far: a gap is told of last", Why: "a client that is cut before has a gap that its offset does not tell",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
+		Old: "		if len(rest) > 0 && ask.LeftOut != nil {\n", New: "		if false {\n",
+	},
+	{
+		Name: "hub: what is too long ago is told of last", Why: "a client shows what came after a gap before it knows of the gap",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestToldBeforeWhatFollows"},
+		Old: "	if err := ask.LeftOut(nil); err != nil {", New: "	if err := error(nil); err != nil {",
+	},
+	{
+		Name: "hub: any offset is believed", Why: "a client with an offset that is ahead of everything gets nothing of what it missed, and is not told",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
+		Old: "	case !h.possible(o, time.Now()):\n", New: "	case !h.possible(o, time.Now()) && o.Commit.IsZero():\n",
+	},
+	{
+		Name: "hub: an offset that nobody knows says that nothing is lacking", Why: "a client whose offset cannot be read is not told that it may lack anything",
+		File: "bridge/hub/client.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
+		Old: "unknown != nil && began.IsZero() {", New: "unknown != nil && false {",
+	},
+	{
+		Name: "hub: an offset of what another process has read is not believed", Why: "behind a load balancer clients are told of gaps that there are not",
+		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
+		Old: "	if o.Position.Compare(h.log.Head()) <= 0 {\n		return true\n	}\n	return ", New: "	if o.Position.Compare(h.log.Head()) <= 0 {\n		return true\n	}\n	return false && ",
 	},
 	{
 		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",

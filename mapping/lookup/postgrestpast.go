@@ -324,6 +324,9 @@ func (p *RESTPast) rows(ctx context.Context, workspace string, table plan.TableI
 	})
 }
 
+// Hidden is as that of Past: a project's service key sees all rows.
+func (p *RESTPast) Hidden(context.Context) (what, remedy string, err error) { return "", "", nil }
+
 // Relations is as that of Past.
 func (p *RESTPast) Relations() (messages, conversations *source.Relation) {
 	var out [2]*source.Relation
