@@ -185,14 +185,14 @@ func TestEachValidatorFindsWhatIsWrong(t *testing.T) {
 
 // excused are changes of the good history with which nothing is wrong.
 var excused = []struct {
+	name   string
+	change func(s *scene)
+}{
 	{"the status with which a message was committed is read from the tables", func(s *scene) {
 		s.insertAgain(s.find(9, 1), 9)
 		e := &s.client.Entries[s.find(9, 2)]
 		e.Kind, e.Position, e.Status = history.MessageStatus, source.Position{}, "sent"
 	}},
-	name   string
-	change func(s *scene)
-}{
 	{"a gap that was announced and reported", func(s *scene) {
 		s.report(s.find(11, 1), 11, 12.5, "a")
 		s.announce(11, 12.5)
