@@ -38,6 +38,11 @@ release: ## build packages, archives, bill of materials and checksums in dist/ (
 	@scripts/prepare go
 	@scripts/release
 
+.PHONY: chart
+chart: ## check the Helm chart, and print what it makes with everything turned on
+	@scripts/prepare go
+	@scripts/chart
+
 .PHONY: lint
 lint: ## gofumpt, vet, staticcheck
 	@scripts/prepare go
