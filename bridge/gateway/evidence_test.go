@@ -50,9 +50,10 @@ var attacks = map[string]struct{ request, want string }{
 	"CONNECT, authority": {"CONNECT chatengine:3000 HTTP/1.1\r\nHost: chatengine:3000\r\n\r\n", "HTTP/1.1 405 "},
 	"bad chunk, session": {"POST /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 "},
 	"bad chunk, poll":    {"POST /api/ws/?EIO=4&transport=polling&sid=x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 "},
-	"bad chunk, GET":     {"GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 400 "},
-	"bad chunk, other":   {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 "},
-	"short body":         {"GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 "},
+	// ChatEngine, which reads no body of a GET, may have answered before the chunk is seen.
+	"bad chunk, GET":   {"GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 "},
+	"bad chunk, other": {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "HTTP/1.1 "},
+	"short body":       {"GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n", "HTTP/1.1 "},
 	// Node's server has upgraded when it finds these; it closes the connection.
 	"old protocol":          {"GET /api/ws/?EIO=3&transport=websocket HTTP/1.1\r\n" + upgradeHead + "\r\n", "HTTP/1.1 "},
 	"no such transport":     {"GET /api/ws/?EIO=4&transport=polling HTTP/1.1\r\n" + upgradeHead + "\r\n", "HTTP/1.1 "},
