@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"chatbridge/internal/durable"
 	"chatbridge/source/postgres"
 )
 
@@ -64,19 +65,10 @@ func (f stateFile) Save(_ context.Context, p postgres.Place) error {
 		err = os.Rename(tmp.Name(), f.path)
 	}
 	if err == nil {
-		err = syncDirectory(dir)
+		err = durable.SyncDirectory(dir)
 	}
 	if err != nil {
 		return fmt.Errorf("write replay.state_file: %w", err)
 	}
 	return nil
-}
-
-// syncDirectory makes a rename last.
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -204,7 +204,7 @@ func (r *Reader) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.FarP
 				continue
 			}
 			// Which conversation's it is, is not known.
-			rest, err = append(rest, hub.FarRest{Since: earliest(ask, ""), Until: ask.Until}), nil
+			rest, err = append(rest, all(ask)), nil
 		}
 		if err != nil {
 			return nil, err

@@ -8,13 +8,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"chatbridge/internal/durable"
 )
 
 // KeepFor is for how long a request is known again.
@@ -89,12 +90,15 @@ var (
 	ownersBucket   = []byte("owners") // which user's a client's id is
 )
 
+// errPage: bbolt came upon a page that is none.
+var errPage = errors.New("a page is none")
+
 // openJournal opens a file, which is made where there is none, and settles what an earlier
 // process left open as of unknown outcome.
 func openJournal(path string) (*journal, error) {
 	j := new(journal)
 	opener := new(opener)
-	err := guard(func() (err error) {
+	err := durable.Guard(errPage, func() (err error) {
 		// The list of free pages is stored: bbolt would otherwise look for them at the next
 		// start, in a goroutine of its own, and crash the process where it finds damage.
 		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.open})
@@ -165,7 +169,7 @@ func CheckFile(path string) error {
 		return nil
 	}
 	opener := new(opener)
-	err := guard(func() error {
+	err := durable.Guard(errPage, func() error {
 		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.open})
 		if err != nil {
 			return err
@@ -183,18 +187,6 @@ func CheckFile(path string) error {
 		return fileError(err)
 	}
 	return nil
-}
-
-// guard turns a panic of bbolt, which finds a page that is none, and a fault of mapped
-// memory, as of a file that was cut short, into an error.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
-		}
-	}()
-	return f()
 }
 
 func (j *journal) prepare(tx *bbolt.Tx) error {

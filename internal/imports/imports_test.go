@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"internal/sqlquote":        {},
 	"internal/rowsecurity":     {},
 	"internal/plural":          {},
+	"internal/durable":         {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -98,7 +99,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {

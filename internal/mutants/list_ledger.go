@@ -9,7 +9,7 @@ var ledger = []Mutant{
 	},
 	{
 		Name: "ledger: a fault of the file is one of the process", Why: "a torn file ends the bridge at each start",
-		File: "source/ledgerfile/store.go", Package: "source/ledgerfile", Tests: []string{"FuzzDamage"},
+		File: "internal/durable/durable.go", Package: "source/ledgerfile", Tests: []string{"FuzzDamage"},
 		Old: "\tdefer debug.SetPanicOnFault(debug.SetPanicOnFault(true))\n", New: "\tdefer debug.SetPanicOnFault(debug.SetPanicOnFault(false))\n",
 	},
 	{

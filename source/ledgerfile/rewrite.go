@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"chatbridge/internal/durable"
 )
 
 const (
@@ -53,7 +55,7 @@ func (f *File) replaceBy(refs []ref) error {
 		err = os.Rename(path, f.path)
 	}
 	if err == nil {
-		err = syncDirectory(filepath.Dir(f.path))
+		err = durable.SyncDirectory(filepath.Dir(f.path))
 	}
 	if err != nil {
 		_ = s.close(errors.Is(err, errDamaged))
@@ -124,13 +126,4 @@ func (f *File) fill(s *store, refs []ref) (header []byte, known int, err error) 
 		return nil, 0, fmt.Errorf("sync: %w", err)
 	}
 	return header, known, nil
-}
-
-// syncDirectory makes a rename last.
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
-	"runtime/debug"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"chatbridge/internal/durable"
 )
 
 // format is the version of what is in the file.
@@ -46,18 +47,8 @@ type store struct {
 	path string
 }
 
-// guard calls fn, and turns a fault of a damaged file into an error: its pages are
-// read where they are mapped, so that what is wrong with them is a panic, or memory
-// that is not there. fn calls nothing of ours.
-func guard(fn func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, r)
-		}
-	}()
-	return fn()
-}
+// guard turns a fault of a damaged file into an error.
+func guard(fn func() error) error { return durable.Guard(errDamaged, fn) }
 
 // openStore opens the database of a path: an existing one for reading, or a new one.
 func openStore(path string, readOnly bool, maxBytes int64) (*store, error) {

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +15,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"chatbridge/internal/durable"
 )
 
 // FileName is the spool's file in Options.Dir.
@@ -114,7 +115,7 @@ func (s *store) prepare(path string, readOnly bool) error {
 			return fmt.Errorf("prepare the spool: %w", err)
 		}
 	}
-	return errors.Join(os.Chmod(path, 0o600), syncDirectory(filepath.Dir(path)))
+	return errors.Join(os.Chmod(path, 0o600), durable.SyncDirectory(filepath.Dir(path)))
 }
 
 func makeBuckets(tx *bbolt.Tx) error {
@@ -133,15 +134,6 @@ func makeDir(dir string) error {
 		return fmt.Errorf("make the spool's directory: %w", err)
 	}
 	return nil
-}
-
-// syncDirectory makes a new name in it last.
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // setAside gives a damaged file another name, so that a new one can be made.
@@ -174,15 +166,7 @@ func (s *store) view(f func(txn) error) error {
 }
 
 // guard turns a panic, and a fault of mapped memory, into errDamaged.
-func guard(f func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, p)
-		}
-	}()
-	return f()
-}
+func guard(f func() error) error { return durable.Guard(errDamaged, f) }
 
 // txn is a transaction; sum is what will be kept when it is committed.
 type txn struct {
