@@ -25,6 +25,8 @@ type project struct {
 	keys map[string]bool
 	// damaged is the key of a row that the database cannot print, "" for none.
 	damaged string
+	// failing has PostgREST answer nothing but an error.
+	failing bool
 }
 
 func startProject(t *testing.T, dsn string) *project {
@@ -45,8 +47,12 @@ func startProjectWith(t *testing.T, dsn string, o postgrestdouble.Options) *proj
 		Rest: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p.mu.Lock()
 			p.keys[r.Header.Get("Apikey")] = true
-			damaged := p.damaged != "" && strings.Contains(r.URL.RawQuery, p.damaged)
+			damaged, failing := p.damaged != "" && strings.Contains(r.URL.RawQuery, p.damaged), p.failing
 			p.mu.Unlock()
+			if failing {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
 			if damaged {
 				w.WriteHeader(http.StatusInternalServerError)
 				_, _ = w.Write([]byte(`{"code":"XX001","message":"missing chunk number 0 for toast value 16390 in pg_toast_16384"}`))
@@ -76,6 +82,13 @@ func (p *project) asked(key string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.keys[key]
+}
+
+// failReading has PostgREST answer nothing but an error, or no more.
+func (p *project) failReading(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failing = on
 }
 
 // TestServeByRealtime: the project's address and service key are all there is.

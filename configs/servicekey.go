@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 )
 
@@ -32,17 +33,39 @@ func isServiceKey(key string) bool {
 }
 
 // roleOf is the role in a JWT's claims, "" where the key is none or has no role.
-func roleOf(key string) string {
+func roleOf(key string) string { return claimsOf(key).Role }
+
+// keyClaims is what the JWT of a project's key says of itself.
+type keyClaims struct {
+	Role string `json:"role"`
+	// Ref is the project that the key is of; a server of one's own has none.
+	Ref string `json:"ref"`
+}
+
+// claimsOf reads a key's claims, nothing where it is no JWT.
+func claimsOf(key string) (claims keyClaims) {
 	parts := strings.Split(key, ".")
 	if len(parts) != 3 {
-		return ""
-	}
-	var claims struct {
-		Role string `json:"role"`
+		return keyClaims{}
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
 	if err != nil || json.Unmarshal(raw, &claims) != nil {
+		return keyClaims{}
+	}
+	return claims
+}
+
+// otherProject is the project that a key is of where the address, one of Supabase's
+// own, is another's; "" otherwise.
+func otherProject(key, address string) string {
+	ref := claimsOf(key).Ref
+	u, err := url.Parse(address)
+	if err != nil || ref == "" {
 		return ""
 	}
-	return claims.Role
+	project, ours := strings.CutSuffix(strings.ToLower(u.Hostname()), ".supabase.co")
+	if !ours || project == ref {
+		return ""
+	}
+	return ref
 }

@@ -276,6 +276,11 @@ func (c *Config) Warnings() []string {
 	if key := c.Source.Realtime.Key.Reveal(); c.Source.Kind == KindRealtime && key != "" && strings.Count(key, ".") != 2 && !strings.HasPrefix(key, "sb_") {
 		out = append(out, fmt.Sprintf("source.realtime.key (%s) has not the form of a project's key, which is a JWT (eyJ…, with two dots) or begins with sb_secret_", c.Origin("source.realtime.key")))
 	}
+	if rt := c.Source.Realtime; c.Source.Kind == KindRealtime {
+		if other := otherProject(rt.Key.Reveal(), rt.URL); other != "" {
+			out = append(out, fmt.Sprintf("source.realtime.key (%s) is a key of the project %s, and source.realtime.url is another's: %s", c.Origin("source.realtime.key"), quote(other), rt.URL))
+		}
+	}
 	for _, o := range c.CORS.Origins {
 		if o == "*" {
 			out = append(out, "cors.origins has *: pages of every site may connect with a token they have")

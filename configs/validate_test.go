@@ -230,7 +230,10 @@ func TestMisplacedAddresses(t *testing.T) {
 			t.Errorf("%s: %v", value, err)
 		}
 	}
-	for key, odd := range map[string]bool{"sb_secret_x": false, "a.b.c": false, "hello": true} {
+	for key, odd := range map[string]bool{
+		"sb_secret_x": false, "a.b.c": false, "hello": true,
+		token(`{"role":"service_role","ref":"abc"}`): false, token(`{"role":"service_role","ref":"xyz"}`): true,
+	} {
 		c := load(t, configs.Sources{Env: []string{"BRIDGE_SOURCE_KIND=realtime", "SUPABASE_URL=https://abc.supabase.co", "SUPABASE_SERVICE_ROLE_KEY=" + key}})
 		if warned := strings.Contains(strings.Join(c.Warnings(), "\n"), "source.realtime.key"); warned != odd {
 			t.Errorf("%s: %v", key, c.Warnings())

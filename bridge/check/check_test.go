@@ -348,6 +348,9 @@ func TestRealtime(t *testing.T) {
 		case r.URL.Path == "/realtime/v1/websocket":
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprint(w, `{"error":"Failed to validate JWT signature"}`)
+		case r.Header.Get("apikey") == "ofnorole":
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code":"22023","message":"role \"nobody\" does not exist"}`)
 		case r.Header.Get("apikey") != "topsecret":
 			w.WriteHeader(http.StatusUnauthorized)
 			fmt.Fprint(w, `{"message":"Invalid API key"}`)
@@ -364,6 +367,12 @@ func TestRealtime(t *testing.T) {
 	expect(t, got, "ok realtime.connect", "ok realtime.table", "fail realtime.table: GRANT SELECT ON public.contacts", "ok auth.members")
 	got = findings(t, load(t, append(env, "SUPABASE_SERVICE_ROLE_KEY=topsecret2")...))
 	expect(t, got, "fail realtime.connect: Failed to validate JWT signature", "fail realtime.table: 401", "fail auth.members: 401")
+	got = findings(t, load(t, append(env, "SUPABASE_SERVICE_ROLE_KEY=ofnorole")...))
+	for _, f := range []string{"fail realtime.table", "fail auth.members"} {
+		if !strings.Contains(got[f].Fix, "source.realtime.key") {
+			t.Errorf("%s: %+v", f, got[f])
+		}
+	}
 	project.Close()
 	got = findings(t, load(t, env...))
 	expect(t, got, "fail realtime.connect: cannot be reached", "fail realtime.table: cannot be reached")

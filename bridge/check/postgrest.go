@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"chatbridge/source/readback"
 )
 
 // restTable requests the columns of a table from PostgREST.
@@ -45,12 +47,12 @@ func (r *run) restTable(ctx context.Context, id, table string, columns []string)
 	var e struct{ Code, Message string }
 	body, _ := io.ReadAll(io.LimitReader(res.Body, maxBody))
 	_ = json.Unmarshal(body, &e)
-	r.fail(id, table, strings.TrimSpace(fmt.Sprintf("PostgREST answers %s %s %s", res.Status, e.Code, e.Message)), "rows cannot be looked up", restFix(res.StatusCode, e.Code, table))
+	r.fail(id, table, strings.TrimSpace(fmt.Sprintf("PostgREST answers %s %s %s", res.Status, e.Code, e.Message)), "rows cannot be looked up", restFix(res.StatusCode, e.Code, e.Message, table))
 }
 
-func restFix(status int, code, table string) string {
+func restFix(status int, code, message, table string) string {
 	switch {
-	case status == http.StatusUnauthorized:
+	case status == http.StatusUnauthorized, readback.RoleRefused(code, message):
 		return "source.realtime.key: the project's service_role or sb_secret_ key"
 	case code == "42501":
 		return "GRANT SELECT ON " + table + " TO service_role;"

@@ -2,6 +2,7 @@ package realtimedouble
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -31,12 +32,18 @@ func (s *Server) minted(key string) string {
 	return token
 }
 
-// gateway has a request's key replaced before it comes to PostgREST.
+// gateway has a request's key replaced before it comes to PostgREST. One of the new
+// kind that is none of the project's it refuses.
 func (s *Server) gateway(rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		key := r.Header.Get("apikey")
 		if token := s.minted(key); token != key {
 			r.Header.Set("Authorization", "Bearer "+token)
+		} else if strings.HasPrefix(key, "sb_") {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write([]byte(`{"message":"Invalid API key","hint":"Double check your Supabase API key."}`))
+			return
 		}
 		rest.ServeHTTP(w, r)
 	})

@@ -129,6 +129,22 @@ func DecodableWAL(walLevel, effective string) bool {
 	return walLevel == "logical" || effective == "logical" || effective != "" && walLevel == "replica"
 }
 
+// hasRoom returns an error where no slot can be made because all are in use: before it
+// is told that one is being made, and what that may wait for.
+func (c *control) hasRoom(ctx context.Context) error {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	var used, most int
+	err := c.conn.QueryRow(ctx, `select count(*)::int, current_setting('max_replication_slots')::int from pg_replication_slots`).Scan(&used, &most)
+	switch {
+	case err != nil:
+		return c.s.classify("count the slots", err)
+	case used >= most:
+		return &problem{class: classSlow, op: "create the slot", err: fmt.Errorf("all replication slots are in use (%d of %d)", used, most), hint: hintSlots}
+	}
+	return nil
+}
+
 // create makes the slot. It waits for the transactions that are writing.
 func (c *control) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)

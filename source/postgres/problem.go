@@ -87,6 +87,7 @@ func (e *handlerError) Unwrap() error { return e.err }
 // Remedies that are needed in several places.
 const (
 	hintPooler = "the URL is a connection pooler's, which cannot replicate: use the direct address (Supabase: db.<project>.supabase.co, port 5432)"
+	hintSlots  = "drop a slot that is not needed (select * from pg_replication_slots), or raise max_replication_slots and restart the server"
 )
 
 // classify makes a problem of what op failed with. An error that is a problem
@@ -151,7 +152,7 @@ func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 	case "53300":
 		return classSlow, "raise max_wal_senders (or max_connections), or end a reader that is not needed"
 	case "53400":
-		return classSlow, "raise max_replication_slots, or drop a slot that is not needed (select * from pg_replication_slots)"
+		return classSlow, hintSlots
 	case "22021", "22P05":
 		// A value cannot be converted to UTF-8: see encoding.go.
 		if s.raw == "" && s.encoding != "" {

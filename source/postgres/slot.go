@@ -84,6 +84,8 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, slot *
 		if err := c.drop(ctx); err != nil {
 			return false, err
 		}
+	} else if err := c.hasRoom(ctx); err != nil {
+		return false, err
 	}
 	s.setState(ctx, Connecting, "create", "creating the slot, which waits for transactions that are writing")
 	if err := c.create(ctx); err != nil {

@@ -2,6 +2,7 @@ package readback
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -57,6 +58,12 @@ func lessHelps(code string) bool {
 	}
 	class := code[:2]
 	return class == "22" || class == "XX" || class == "54" || code == "53200" || code == "57014"
+}
+
+// RoleRefused reports whether an answer of PostgREST's says that the database does not
+// let it take the role that the key names: there is none, or it was not granted.
+func RoleRefused(code, message string) bool {
+	return code == "22023" && strings.HasPrefix(message, "role ") || code == "42501" && strings.Contains(message, "to set role")
 }
 
 // maxAnswer is the default bound of what one question may return, in bytes.

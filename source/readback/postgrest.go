@@ -236,6 +236,9 @@ func refusal(op string, resp *http.Response, body []byte) error {
 		out.Less = true // a gateway's bound
 	case resp.StatusCode == http.StatusUnauthorized:
 		out.Permanent, out.Hint = true, "the service key was not accepted: set source.realtime.key to the project's service_role or secret key"
+	case RoleRefused(e.Code, e.Message):
+		out.Permanent, out.Less = true, false
+		out.Hint = "the database does not know the key's role, or does not grant it to PostgREST: set source.realtime.key to the project's service_role or secret key"
 	case e.Code == "42501":
 		out.Permanent, out.Hint = true, "grant select on the table to service_role"
 	case e.Code == "42703":

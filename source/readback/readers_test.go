@@ -78,7 +78,12 @@ func both(t *testing.T, test func(t *testing.T, r reader, db *pgx.Conn)) {
 
 func serviceKey(t *testing.T) string {
 	t.Helper()
-	key, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"role": "service_role", "exp": time.Now().Add(time.Hour).Unix()}).SignedString(secret)
+	return keyOf(t, "service_role")
+}
+
+func keyOf(t *testing.T, role string) string {
+	t.Helper()
+	key, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"role": role, "exp": time.Now().Add(time.Hour).Unix()}).SignedString(secret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,6 +302,7 @@ func TestPostgRESTRefusals(t *testing.T) {
 	check("no rights", postgrest(t, srv, serviceKey(t)), "grant select", true)
 	check("a bad key", postgrest(t, srv, "eyJhbGciOiJIUzI1NiJ9.e30.x"), "source.realtime.key", true)
 	check("no key", postgrest(t, srv, ""), "source.realtime.key", true)
+	check("an unknown role", postgrest(t, srv, keyOf(t, "nobody")), "source.realtime.key", true)
 	fail := func(status int, header, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", header)

@@ -35,6 +35,7 @@ type shelf struct {
 	damagedSketch string
 	fetches       int
 	ahead         time.Duration // of our clock before the database's
+	untimed       bool          // the table has no column of time
 	onScan        func()        // within a scan
 	onFetch       func()        // within a fetch
 }
@@ -52,6 +53,9 @@ func (s *shelf) Describe(context.Context, readback.Table) (readback.Shape, error
 		return readback.Shape{}, errors.New("no answer")
 	}
 	shape := shelfShape
+	if s.untimed {
+		shape.Columns = slices.DeleteFunc(slices.Clone(shape.Columns), func(c source.Column) bool { return c.Type == "timestamptz" })
+	}
 	shape.Time = time.Now().Add(-s.ahead)
 	return shape, nil
 }

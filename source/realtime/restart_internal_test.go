@@ -209,6 +209,61 @@ func TestALedgerOfNoUse(t *testing.T) {
 	}
 }
 
+// TestAnEmptyLedger: it counts as none, so the start is a first one.
+func TestAnEmptyLedger(t *testing.T) {
+	t.Parallel()
+	lives(t, func(t *testing.T, path string, begin func(*shelf, func(*Options)) *life) {
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s := &shelf{page: 1000}
+		s.put("old", "sent", time.Now().Add(-3*time.Hour))
+		l := begin(s, nil)
+		l.pass(t)
+		if len(l.taken.keys) > 0 || len(l.taken.gaps) > 0 {
+			t.Errorf("published %q, gaps %v", l.taken.keys, l.taken.gaps)
+		}
+		l.end()
+		s.set("old", "read")
+		l = begin(s, nil)
+		l.pass(t)
+		if want := []string{"update old read"}; !slices.Equal(l.taken.keys, want) || len(l.taken.gaps) > 0 {
+			t.Errorf("then published %q, gaps %v; want %q", l.taken.keys, l.taken.gaps, want)
+		}
+		l.end()
+	})
+}
+
+// TestARestartWithATableWithoutTimes: what happened to it meanwhile cannot be told, and
+// that is told, since the last comparison.
+func TestARestartWithATableWithoutTimes(t *testing.T) {
+	t.Parallel()
+	lives(t, func(t *testing.T, _ string, begin func(*shelf, func(*Options)) *life) {
+		s := &shelf{page: 1000, untimed: true}
+		l := begin(s, nil)
+		l.pass(t)
+		if len(l.taken.gaps) > 0 {
+			t.Errorf("a first start told of %v", l.taken.gaps)
+		}
+		time.Sleep(time.Hour)
+		last := time.Now()
+		l.pass(t)
+		time.Sleep(time.Minute)
+		l.end()
+		time.Sleep(10 * time.Minute)
+		l = begin(s, nil)
+		l.pass(t)
+		if len(l.taken.gaps) != 1 {
+			t.Fatalf("told of %v", l.taken.gaps)
+		}
+		g := l.taken.gaps[0]
+		if g.Since.After(last) || last.Sub(g.Since) > 5*time.Second || !strings.Contains(g.Reason, "public.messages") {
+			t.Errorf("told of %+v, want since %s", g, last)
+		}
+		l.end()
+	})
+}
+
 // TestWhatWasPublishedRightBeforeTheEnd: clients may not have received it, so it is
 // published again, at the start and once.
 func TestWhatWasPublishedRightBeforeTheEnd(t *testing.T) {
