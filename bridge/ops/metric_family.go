@@ -1,13 +1,15 @@
 package ops
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
-	"chatbridge/bridge/pipeline"
+	"chatbridge/internal/histogram"
 )
 
 // prefix begins every name.
@@ -104,18 +106,48 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func histogram(name, help string, read func(*Snapshot) pipeline.Histogram) family {
+// histogramOf is a classic and a native histogram in one. Prometheus's text shows the
+// classic one; its protobuf both, and a server that takes native ones takes that.
+func histogramOf(name, help string, read func(*Snapshot) histogram.Snapshot) family {
 	desc := prometheus.NewDesc(prefix+name, help, nil, nil)
-	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
-		h := read(s)
-		buckets := make(map[float64]uint64, len(h.Bounds))
-		var below uint64
-		for i, bound := range h.Bounds {
-			below += h.Counts[i]
-			buckets[bound.Seconds()] = below
-		}
-		ch <- prometheus.MustNewConstHistogram(desc, h.Count, h.Sum.Seconds(), buckets)
-	}}
+	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) { ch <- bothHistograms{desc, read(s)} }}
+}
+
+type bothHistograms struct {
+	desc *prometheus.Desc
+	histogram.Snapshot
+}
+
+// Desc implements prometheus.Metric.
+func (h bothHistograms) Desc() *prometheus.Desc { return h.desc }
+
+// Write implements prometheus.Metric.
+func (h bothHistograms) Write(out *dto.Metric) error {
+	buckets := make(map[float64]uint64, len(h.Bounds))
+	var below uint64
+	for i, bound := range h.Bounds {
+		below += h.Counts[i]
+		buckets[bound.Seconds()] = below
+	}
+	classic, err := prometheus.NewConstHistogram(h.desc, h.Count, h.Sum.Seconds(), buckets)
+	if err != nil {
+		return err
+	}
+	native, err := prometheus.NewConstNativeHistogram(
+		h.desc, h.Count, h.Sum.Seconds(), h.Native, nil, h.Zero, histogram.Schema, h.ZeroUpTo, time.Time{},
+	)
+	if err != nil {
+		return err
+	}
+	var n dto.Metric
+	if err := errors.Join(classic.Write(out), native.Write(&n)); err != nil {
+		return err
+	}
+	// The zero time would be a date of its own to whoever reads it.
+	n.Histogram.CreatedTimestamp = nil
+	n.Histogram.Bucket = out.Histogram.Bucket
+	out.Histogram = n.Histogram
+	return nil
 }
 
 // when makes the families emit nothing unless the part that they show is

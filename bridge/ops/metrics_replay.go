@@ -26,7 +26,7 @@ func replayMetrics() []family {
 			func(s *Snapshot, e emit) { e(s.Hub.Paused.Seconds()) }),
 		gauge("hub_lock_longest_seconds", "Longest time in the last one to two minutes for which publishing and the clients' catching up excluded each other.",
 			func(s *Snapshot) float64 { return s.Hub.LockLongest.Seconds() }),
-		counters("hub_lock_held_seconds_total", "Time for which the lock of the clients and the replay log was held.", nil,
+		counters("hub_lock_held_seconds_total", "Time for which the lock of the clients and the replay log was held: its rate is the share of time.", nil,
 			func(s *Snapshot, e emit) { e(s.Hub.LockHeld.Seconds()) }),
 	}
 }
