@@ -15,7 +15,7 @@
 //	status.go        /status: the keys of the document and their values
 //	statusline.go    the one line of `systemctl status`
 //	metrics.go       /metrics: the handler and the collector
-//	metrics_*.go     the metrics, by subject
+//	metrics_*.go     the metrics, by subject; docs/metrics.md is written from them by a test
 //	metric_family.go how a metric is declared: counter, gauge, histogram …
 //	health.go        Health of the source, Readiness: the answers of /healthz and /readyz
 //	admin.go         the handler of the admin listener, and the probes

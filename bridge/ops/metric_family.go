@@ -1,13 +1,15 @@
 package ops
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
-	"chatbridge/bridge/pipeline"
+	"chatbridge/internal/histogram"
 )
 
 // prefix begins every name.
@@ -19,9 +21,20 @@ const maxValues = 64
 // other is the label value for the sum of what exceeds maxValues.
 const other = "other"
 
+// section is metrics of one subject, as docs/metrics.md lists them. key is the setting
+// without which there are none, "" where they are always there.
+type section struct {
+	title, key string
+	families   []family
+}
+
 // family is one metric: its description, and how its samples are read from a
 // Snapshot.
 type family struct {
+	kind, name, help string
+	labels           []string
+	// where tells what it takes for the metric to be there, "" for what its section does.
+	where   string
 	desc    *prometheus.Desc
 	collect func(*Snapshot, chan<- prometheus.Metric)
 }
@@ -30,12 +43,21 @@ type family struct {
 type emit func(value float64, labels ...string)
 
 func newFamily(kind prometheus.ValueType, name, help string, labels []string, read func(*Snapshot, emit)) family {
-	desc := prometheus.NewDesc(prefix+name, help, labels, nil)
-	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
+	f := described("gauge", name, help, labels)
+	if kind == prometheus.CounterValue {
+		f.kind = "counter"
+	}
+	f.collect = func(s *Snapshot, ch chan<- prometheus.Metric) {
 		read(s, func(v float64, values ...string) {
-			ch <- prometheus.MustNewConstMetric(desc, kind, v, values...)
+			ch <- prometheus.MustNewConstMetric(f.desc, kind, v, values...)
 		})
-	}}
+	}
+	return f
+}
+
+func described(kind, name, help string, labels []string) family {
+	name = prefix + name
+	return family{kind: kind, name: name, help: help, labels: labels, desc: prometheus.NewDesc(name, help, labels, nil)}
 }
 
 func gauge(name, help string, read func(*Snapshot) float64) family {
@@ -104,18 +126,49 @@ func truth(b bool) float64 {
 	return 0
 }
 
-func histogram(name, help string, read func(*Snapshot) pipeline.Histogram) family {
-	desc := prometheus.NewDesc(prefix+name, help, nil, nil)
-	return family{desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
-		h := read(s)
-		buckets := make(map[float64]uint64, len(h.Bounds))
-		var below uint64
-		for i, bound := range h.Bounds {
-			below += h.Counts[i]
-			buckets[bound.Seconds()] = below
-		}
-		ch <- prometheus.MustNewConstHistogram(desc, h.Count, h.Sum.Seconds(), buckets)
-	}}
+// histogramOf is a classic and a native histogram in one. Prometheus's text shows the
+// classic one; its protobuf both, and a server that takes native ones takes that.
+func histogramOf(name, help string, read func(*Snapshot) histogram.Snapshot) family {
+	f := described("histogram", name, help, nil)
+	f.collect = func(s *Snapshot, ch chan<- prometheus.Metric) { ch <- bothHistograms{f.desc, read(s)} }
+	return f
+}
+
+type bothHistograms struct {
+	desc *prometheus.Desc
+	histogram.Snapshot
+}
+
+// Desc implements prometheus.Metric.
+func (h bothHistograms) Desc() *prometheus.Desc { return h.desc }
+
+// Write implements prometheus.Metric.
+func (h bothHistograms) Write(out *dto.Metric) error {
+	buckets := make(map[float64]uint64, len(h.Bounds))
+	var below uint64
+	for i, bound := range h.Bounds {
+		below += h.Counts[i]
+		buckets[bound.Seconds()] = below
+	}
+	classic, err := prometheus.NewConstHistogram(h.desc, h.Count, h.Sum.Seconds(), buckets)
+	if err != nil {
+		return err
+	}
+	native, err := prometheus.NewConstNativeHistogram(
+		h.desc, h.Count, h.Sum.Seconds(), h.Native, nil, h.Zero, histogram.Schema, h.ZeroUpTo, time.Time{},
+	)
+	if err != nil {
+		return err
+	}
+	var n dto.Metric
+	if err := errors.Join(classic.Write(out), native.Write(&n)); err != nil {
+		return err
+	}
+	// The zero time would be a date of its own to whoever reads it.
+	n.Histogram.CreatedTimestamp = nil
+	n.Histogram.Bucket = out.Histogram.Bucket
+	out.Histogram = n.Histogram
+	return nil
 }
 
 // when makes the families emit nothing unless the part that they show is
@@ -123,11 +176,20 @@ func histogram(name, help string, read func(*Snapshot) pipeline.Histogram) famil
 func when(present func(*Snapshot) bool, families ...family) []family {
 	guarded := make([]family, len(families))
 	for i, f := range families {
-		guarded[i] = family{f.desc, func(s *Snapshot, ch chan<- prometheus.Metric) {
+		guarded[i] = f
+		guarded[i].collect = func(s *Snapshot, ch chan<- prometheus.Metric) {
 			if present(s) {
 				f.collect(s, ch)
 			}
-		}}
+		}
 	}
 	return guarded
+}
+
+// there says what it takes for the families to be there.
+func there(where string, families ...family) []family {
+	for i := range families {
+		families[i].where = where
+	}
+	return families
 }

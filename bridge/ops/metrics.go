@@ -36,11 +36,32 @@ type collector struct {
 }
 
 func newCollector(take func() Snapshot) *collector {
-	return &collector{take, slices.Concat(
-		daemonMetrics(), sourceMetrics(), postgresMetrics(), realtimeMetrics(), ledgerMetrics(),
-		eventMetrics(), mappingMetrics(), clientMetrics(), authMetrics(), transportMetrics(),
-		replayMetrics(), farMetrics(), restMetrics(), sendMetrics(), clusterMetrics(), gatewayMetrics(), spoolMetrics(),
-	)}
+	c := &collector{take: take}
+	for _, s := range sections() {
+		c.families = append(c.families, s.families...)
+	}
+	return c
+}
+
+// sections are all metrics.
+func sections() []section {
+	return []section{
+		{"The process", "", daemonMetrics()},
+		{"The source", "", sourceMetrics()},
+		{"Logical replication", "source.kind: postgres", postgresMetrics()},
+		{"Realtime", "source.kind: realtime", realtimeMetrics()},
+		{"The ledger", "ledger.file", ledgerMetrics()},
+		{"Events and their mapping", "", slices.Concat(eventMetrics(), mappingMetrics())},
+		{"Clients", "", clientMetrics()},
+		{"Tokens", "", authMetrics()},
+		{"Transports", "", transportMetrics()},
+		{"Catching up", "", slices.Concat(replayMetrics(), farMetrics())},
+		{"ChatEngine's REST interface", "rest.enabled", restMetrics()},
+		{"Sending", "", sendMetrics()},
+		{"Several bridges as one", "cluster.name", clusterMetrics()},
+		{"The gateway", "gateway.upstream", gatewayMetrics()},
+		{"Kept webhooks", "spool.dir", spoolMetrics()},
+	}
 }
 
 // Describe implements prometheus.Collector.

@@ -13,7 +13,7 @@ func clusterMetrics() []family {
 			func(s *Snapshot) float64 { return s.Cluster.Unheard.Seconds() }),
 		counter("cluster_appended_entries_total", "Entries appended to Redis since the bridge began to lead.",
 			func(s *Snapshot) uint64 { return s.Cluster.Appended }),
-		counter("cluster_appended_bytes_total", "Bytes of these entries.",
+		counter("cluster_appended_bytes_total", "Bytes of the entries appended to Redis.",
 			func(s *Snapshot) uint64 { return s.Cluster.AppendedBytes }),
 		counter("cluster_refills_total", "Times that Redis lacked what it had acknowledged, and the leader appended it again.",
 			func(s *Snapshot) uint64 { return s.Cluster.Refills }),

@@ -1,7 +1,7 @@
 package ops
 
 import (
-	"chatbridge/bridge/pipeline"
+	"chatbridge/internal/histogram"
 	"chatbridge/mapping/contract"
 )
 
@@ -13,7 +13,7 @@ func eventMetrics() []family {
 					e(float64(s.Hub.Published[kind]), kind.String())
 				}
 			}),
-		histogram("commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events.",
-			func(s *Snapshot) pipeline.Histogram { return s.Pipeline.Delay }),
+		histogramOf("commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events.",
+			func(s *Snapshot) histogram.Snapshot { return s.Pipeline.Delay }),
 	}
 }

@@ -2,8 +2,9 @@ package ops
 
 // farMetrics are those of catching up from the tables.
 func farMetrics() []family {
-	return when(func(s *Snapshot) bool { return s.Far != nil },
-		counters("far_catch_ups_total", "Times that what a client missed was read from the tables, by result.", []string{"result"},
+	return when(func(s *Snapshot) bool { return s.Far != nil }, there(
+		"where clients are caught up from the tables (`replay.far`)",
+		counters("far_catch_ups_total", "Times that what a client missed was read from the tables, by result: ok, or failed: then it was told of a gap.", []string{"result"},
 			func(s *Snapshot, e emit) {
 				e(float64(s.Hub.FarHealed), "ok")
 				e(float64(s.Hub.FarFailed), "failed")
@@ -28,5 +29,5 @@ func farMetrics() []family {
 			func(s *Snapshot, e emit) { e(s.Far.Waited.Seconds()) }),
 		counters("far_spent_seconds_total", "Time that reading the tables took.", nil,
 			func(s *Snapshot, e emit) { e(s.Far.Spent.Seconds()) }),
-	)
+	)...)
 }

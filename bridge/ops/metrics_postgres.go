@@ -21,14 +21,15 @@ func postgresMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Postgres.Unfilled }),
 		counter("postgres_replaced_values_total", "Values in which bytes that are no characters of the database's encoding were replaced by U+FFFD.",
 			func(s *Snapshot) uint64 { return s.Postgres.Replaced }),
-	), when(func(s *Snapshot) bool { return s.Postgres != nil && s.Postgres.Slot != nil }, slotMetrics()...),
+	), when(func(s *Snapshot) bool { return s.Postgres != nil && s.Postgres.Slot != nil },
+		there("once the slot has been asked for", slotMetrics()...)...),
 		when(func(s *Snapshot) bool { return s.Repair != nil }, repairMetrics()...))
 }
 
 // repairMetrics are those of reading back what the stream lost.
 func repairMetrics() []family {
 	return []family{
-		counters("source_read_back_total", "Stretches of changes that the stream lost and that were read back from the tables, by whether in full.", []string{"result"},
+		counters("source_read_back_total", "Stretches of changes that the stream lost and that were read back from the tables, by whether in full: whole, or partly: then bridge_source_gaps_total counts too.", []string{"result"},
 			func(s *Snapshot, e emit) {
 				e(float64(s.Repair.Healed), "whole")
 				e(float64(s.Repair.Remaining), "partly")

@@ -8,7 +8,7 @@ import (
 // restMetrics are those of ChatEngine's REST interface.
 func restMetrics() []family {
 	return when(func(s *Snapshot) bool { return s.REST != nil },
-		counters("rest_requests_total", "Requests of ChatEngine's REST interface that the bridge answered, by route and status.", []string{"route", "code"},
+		counters("rest_requests_total", "Requests of ChatEngine's REST interface that the bridge answered, by route (other has no answer but 503) and HTTP status.", []string{"route", "code"},
 			func(s *Snapshot, e emit) {
 				for _, route := range slices.Sorted(maps.Keys(s.REST.Requests)) {
 					for _, code := range slices.Sorted(maps.Keys(s.REST.Requests[route])) {
@@ -24,9 +24,9 @@ func restMetrics() []family {
 			}),
 		countersBy("rest_rows_total", "Rows in such answers, by route.", "route",
 			func(s *Snapshot) map[string]uint64 { return s.REST.Rows }),
-		counter("rest_short_total", "Such answers that lack what a bound left out, and the next one does not have.",
+		counter("rest_short_total", "Such answers that lack what a bound left out, and the next one does not have: more than 1,000 conversations, or more than 1,000 messages of one millisecond.",
 			func(s *Snapshot) uint64 { return s.REST.Tables.Truncated }),
-		counter("rest_cut_total", "Such answers that were not taken to the end, or in time.",
+		counter("rest_cut_total", "Answers of ChatEngine's REST interface that were not taken to the end, or in time.",
 			func(s *Snapshot) uint64 { return s.REST.Cut }),
 		counter("rest_failures_total", "Questions for such answers that the database did not answer.",
 			func(s *Snapshot) uint64 { return s.REST.Tables.Failures }),

@@ -3,12 +3,13 @@ package ops
 // sendMetrics are those of messages that clients send.
 func sendMetrics() []family {
 	out := []family{
-		countersBy("send_requests_total", "Messages that clients sent, by what became of them.", "result",
+		countersBy("send_requests_total", "Messages that clients sent, by what became of them: sent, pending (stored for whoever sends them), again (a repetition, not sent again), or the code of the failure (docs/sending.md).", "result",
 			func(s *Snapshot) map[string]uint64 { return s.Send.Results }),
-		countersBy("send_reads_total", "Conversations that clients marked as read, by what became of it.", "result",
+		countersBy("send_reads_total", "Conversations that clients marked as read, by what became of it: done, or the code of the refusal.", "result",
 			func(s *Snapshot) map[string]uint64 { return s.Send.Reads }),
 	}
-	return append(out, when(func(s *Snapshot) bool { return s.sends() },
+	return append(out, when(func(s *Snapshot) bool { return s.sends() }, there(
+		"unless `send.mode` is `refuse`",
 		gauge("send_in_flight", "Messages that are being sent.",
 			func(s *Snapshot) float64 { return float64(s.Send.InFlight) }),
 		gauge("send_ready", "1 while messages can be sent.",
@@ -21,5 +22,5 @@ func sendMetrics() []family {
 			func(s *Snapshot, e emit) { e(s.Send.Spent.Seconds()) }),
 		counter("send_reconciled_total", "Messages whose row came although the function's answer did not.",
 			func(s *Snapshot) uint64 { return s.Send.Reconciled }),
-	)...)
+	)...)...)
 }

@@ -2,7 +2,7 @@ package ops
 
 import (
 	"chatbridge/bridge/api"
-	"chatbridge/bridge/pipeline"
+	"chatbridge/internal/histogram"
 	"chatbridge/socketio/engineio"
 )
 
@@ -55,16 +55,7 @@ func transportMetrics() []family {
 			func(s *Snapshot) float64 { return float64(s.Sockets.QueuedBytes) }),
 		gauge("queue_packets_max", "The deepest outbound queue of a connection since the start, in packets.",
 			func(s *Snapshot) float64 { return float64(s.Sockets.QueueHigh) }),
-		histogram("publish_to_socket_seconds", "Time that a packet waited in a connection's queue until it was written.",
-			func(s *Snapshot) pipeline.Histogram { return socketLatency(s) }),
+		histogramOf("publish_to_socket_seconds", "Time that a packet waited in a connection's queue until it was written.",
+			func(s *Snapshot) histogram.Snapshot { return s.Sockets.Latency }),
 	}
-}
-
-func socketLatency(s *Snapshot) pipeline.Histogram {
-	bounds := engineio.LatencyBuckets()
-	h := pipeline.Histogram{Bounds: bounds[:], Counts: s.Sockets.Latency[:], Sum: s.Sockets.LatencySum}
-	for _, n := range h.Counts {
-		h.Count += n
-	}
-	return h
 }

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"chatbridge/internal/histogram"
 	"chatbridge/source/realtime"
-
-	"chatbridge/bridge/pipeline"
 )
 
 // filler gives every field of a struct, however deep, a value of its own, so
@@ -28,6 +27,8 @@ func (f *filler) fill(path string, v reflect.Value) {
 		v.Set(reflect.ValueOf(time.Unix(int64(f.next), 0)))
 		f.values[path] = f.next
 		return
+	case v.Type() == reflect.TypeFor[histogram.Snapshot]():
+		return // set by hand
 	case v.Type() == reflect.TypeFor[time.Duration]():
 		v.SetInt(int64(f.next) * int64(time.Second))
 		f.values[path] = f.next
@@ -85,10 +86,19 @@ func full() (Snapshot, map[string]float64) {
 	s.Gateway.Status.State, s.Gateway.Status.Mode = 1, "auto"
 	s.Ready.Status = ReadyOK
 	s.Realtime.Channels[0].Table, s.Realtime.Channels[0].State = "public.messages", realtime.ChannelLive
-	s.Pipeline.Delay = pipeline.Histogram{
+	s.Pipeline.Delay = histogram.Snapshot{
 		Bounds: []time.Duration{time.Millisecond, time.Second},
 		Counts: []uint64{1, 2, 3}, Count: 6, Sum: 90 * time.Second,
+		Native: map[int]int64{-40: 2, 20: 3}, Zero: 1, ZeroUpTo: 0.001,
 	}
-	s.Sockets.Latency = [len(s.Sockets.Latency)]uint64{1: 4, 12: 5}
+	s.Sockets.Latency = histogram.Snapshot{
+		Bounds: []time.Duration{
+			100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond, time.Millisecond,
+			2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
+			50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, time.Second,
+		},
+		Counts: []uint64{1: 4, 12: 5}, Count: 9, Sum: 1500 * time.Millisecond,
+		Native: map[int]int64{-96: 4, 0: 5}, ZeroUpTo: 1e-5,
+	}
 	return s, f.values
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/hub"
+	"chatbridge/internal/histogram"
 	"chatbridge/internal/retry"
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
@@ -43,7 +44,7 @@ type Pipeline struct {
 	idle     bool
 	rereadTo uint64
 
-	delay   histogram
+	delay   *histogram.Histogram
 	gaps    atomic.Uint64
 	lastGap atomic.Pointer[source.Gap]
 }
@@ -51,7 +52,7 @@ type Pipeline struct {
 // New returns a Pipeline that maps as spec says and publishes to hub.
 // opts.LeftOut is the Pipeline's own.
 func New(spec *mapping.Spec, opts engine.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
-	p := &Pipeline{hub: hub, log: log, correction: correction{backoff: retry.Backoff{Min: correctMin, Max: correctMax}}}
+	p := &Pipeline{hub: hub, log: log, delay: histogram.New(delayLayout), correction: correction{backoff: retry.Backoff{Min: correctMin, Max: correctMax}}}
 	opts.LeftOut = p.leftOut
 	p.mapper = engine.New(spec, opts)
 	return p
@@ -218,7 +219,7 @@ func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
 // nothing later, carry their position as the last argument: the offset of
 // Socket.IO's connection-state recovery.
 func (p *Pipeline) publish(ev *contract.Event) error {
-	p.delay.observe(p.put(ev).Sub(p.tx.Time))
+	p.delay.Observe(p.put(ev).Sub(p.tx.Time))
 	return nil
 }
 

@@ -20,6 +20,7 @@ var allowed = map[string][]string{
 	"internal/rowsecurity":     {},
 	"internal/plural":          {},
 	"internal/durable":         {},
+	"internal/histogram":       {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -99,7 +100,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable", "internal/histogram"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {

@@ -2,19 +2,20 @@ package engineio
 
 import (
 	"sync/atomic"
-	"time"
+
+	"chatbridge/internal/histogram"
 )
 
 // counters are the live side of [Stats].
 type counters struct {
-	polling, webSocket    atomic.Int64
-	connects, upgrades    atomic.Uint64
-	closes, refusals      [NumReasons]atomic.Uint64
-	packetsIn, bytesIn    atomic.Uint64
-	packetsOut, bytesOut  atomic.Uint64
-	writes, stalls        atomic.Uint64
-	queueHigh, latencySum atomic.Int64
-	latency               [NumLatencyBuckets + 1]atomic.Uint64
+	polling, webSocket   atomic.Int64
+	connects, upgrades   atomic.Uint64
+	closes, refusals     [NumReasons]atomic.Uint64
+	packetsIn, bytesIn   atomic.Uint64
+	packetsOut, bytesOut atomic.Uint64
+	writes, stalls       atomic.Uint64
+	queueHigh            atomic.Int64
+	latency              *histogram.Histogram // of latencyLayout
 }
 
 // Stats returns a snapshot of the counters.
@@ -27,13 +28,10 @@ func (s *Server) Stats() Stats {
 		PacketsIn: s.packetsIn.Load(), BytesIn: s.bytesIn.Load(),
 		PacketsOut: s.packetsOut.Load(), BytesOut: s.bytesOut.Load(),
 		Writes: s.writes.Load(), Stalls: s.stalls.Load(),
-		QueueHigh: s.queueHigh.Load(), LatencySum: time.Duration(s.latencySum.Load()),
+		QueueHigh: s.queueHigh.Load(), Latency: s.latency.Snapshot(),
 	}
 	for i := range NumReasons {
 		st.Closes[i], st.Refusals[i] = s.closes[i].Load(), s.refusals[i].Load()
-	}
-	for i := range st.Latency {
-		st.Latency[i] = s.latency[i].Load()
 	}
 	return st
 }

@@ -20,15 +20,13 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 		batch   []*Message
 		since   = s.server.now()
 		packets = n
-		written tally
 	)
 	for {
 		if len(rest) > 0 {
 			if err := s.writeAll(ws, rest); err != nil {
 				return
 			}
-			written.add(packets, len(rest), s.server.now()-since)
-			s.server.count(&written)
+			s.server.countWrite(packets, len(rest), s.server.now()-since)
 		}
 		s.mu.Lock()
 		s.addQueued(-n, -size)

@@ -84,11 +84,7 @@ func TestFramesGather(t *testing.T) {
 	if st.Writes*4 > st.PacketsOut {
 		t.Errorf("%d writes for %d packets", st.Writes, st.PacketsOut)
 	}
-	var observed uint64
-	for _, n := range st.Latency {
-		observed += n
-	}
-	if observed != st.Writes || st.QueueHigh < 4 || st.QueuedPackets != 0 || st.QueuedBytes != 0 {
+	if st.Latency.Count != st.Writes || st.QueueHigh < 4 || st.QueuedPackets != 0 || st.QueuedBytes != 0 {
 		t.Errorf("stats %+v", st)
 	}
 }

@@ -115,9 +115,7 @@ func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 		pollBuffers.Put(buffer)
 	}
 
-	var written tally
-	written.add(packets, len(body), s.server.now()-since)
-	s.server.count(&written)
+	s.server.countWrite(packets, len(body), s.server.now()-since)
 	switch {
 	case !ok:
 		s.CloseNow(TransportError)

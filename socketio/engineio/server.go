@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"chatbridge/internal/histogram"
 )
 
 // Handler is called for each session that opens.
@@ -71,6 +73,7 @@ func NewServer(o Options, h Handler) (*Server, error) {
 		admission: newAdmission(&o.Limits),
 		sessions:  make(map[string]*Session),
 		late:      make(map[string]*Session),
+		counters:  counters{latency: histogram.New(latencyLayout)},
 		upgrader: websocket.Upgrader{
 			// The origin was checked before, with CORS.
 			CheckOrigin:     func(*http.Request) bool { return true },

@@ -1,6 +1,10 @@
 package engineio
 
-import "time"
+import (
+	"time"
+
+	"chatbridge/internal/histogram"
+)
 
 // Stats is a snapshot of a server's counters. Counters only grow; gauges say so.
 type Stats struct {
@@ -24,34 +28,26 @@ type Stats struct {
 	QueuedPackets, QueuedBytes int64
 	// QueueHigh is the deepest outbound queue seen so far, in packets.
 	QueueHigh int64
-	// Latency is the time from Send to the write of the message, by bucket:
-	// Latency[i] counts those up to [LatencyBuckets][i], the last those beyond.
-	Latency [NumLatencyBuckets + 1]uint64
-	// LatencySum is the sum of these times.
-	LatencySum time.Duration
+	// Latency counts the times from Send to the write of the message.
+	Latency histogram.Snapshot
 }
 
-// NumLatencyBuckets is the number of bounds in [LatencyBuckets].
-const NumLatencyBuckets = 12
+// latencyLayout has classic bounds from 100 µs to 1 s, and natively goes from 7.6 µs to 128 s.
+var latencyLayout = histogram.NewLayout(
+	-17, 7,
+	100*time.Microsecond, 250*time.Microsecond, 500*time.Microsecond,
+	time.Millisecond, 2500*time.Microsecond, 5*time.Millisecond,
+	10*time.Millisecond, 25*time.Millisecond, 50*time.Millisecond,
+	100*time.Millisecond, 250*time.Millisecond, time.Second,
+)
 
-// LatencyBuckets returns the upper bounds of the latency histogram.
-func LatencyBuckets() [NumLatencyBuckets]time.Duration { return latencyBuckets }
-
-var latencyBuckets = [NumLatencyBuckets]time.Duration{
-	100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
-	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond,
-	10 * time.Millisecond, 25 * time.Millisecond, 50 * time.Millisecond,
-	100 * time.Millisecond, 250 * time.Millisecond, time.Second,
-}
-
-// tally counts writes for one goroutine, which adds it to the shared counters now and
-// then ([Server.count]): to add each write would cost more than the rest of the
+// tally counts writes for a writer's goroutine, which adds it to the shared counters now
+// and then ([Server.count]): to add each write would cost more than the rest of the
 // accounting.
 type tally struct {
 	writes, packets, bytes uint64
 	high                   int64
-	waited                 time.Duration
-	latency                [NumLatencyBuckets + 1]uint64
+	latency                histogram.Tally
 }
 
 // add counts a write whose oldest packet has waited for d.
@@ -60,27 +56,27 @@ func (t *tally) add(packets, bytes int, d time.Duration) {
 	t.packets += uint64(packets)
 	t.bytes += uint64(bytes)
 	t.high = max(t.high, int64(packets))
-	t.waited += d
-	i := 0
-	for i < len(latencyBuckets) && d > latencyBuckets[i] {
-		i++
-	}
-	t.latency[i]++
+	t.latency.Observe(d)
 }
 
 // count adds a tally to the server's counters, and empties it.
 func (s *Server) count(t *tally) {
-	s.writes.Add(t.writes)
-	s.packetsOut.Add(t.packets)
-	s.bytesOut.Add(t.bytes)
-	s.latencySum.Add(int64(t.waited))
-	for i, n := range t.latency {
-		if n > 0 {
-			s.latency[i].Add(n)
-		}
-	}
-	for high := s.queueHigh.Load(); t.high > high && !s.queueHigh.CompareAndSwap(high, t.high); {
+	t.latency.AddTo(s.latency)
+	s.countWrites(t.writes, t.packets, t.bytes, t.high)
+	t.writes, t.packets, t.bytes, t.high = 0, 0, 0, 0
+}
+
+// countWrite counts one write whose oldest packet has waited for d.
+func (s *Server) countWrite(packets, bytes int, d time.Duration) {
+	s.latency.Observe(d)
+	s.countWrites(1, uint64(packets), uint64(bytes), int64(packets))
+}
+
+func (s *Server) countWrites(writes, packets, bytes uint64, deepest int64) {
+	s.writes.Add(writes)
+	s.packetsOut.Add(packets)
+	s.bytesOut.Add(bytes)
+	for high := s.queueHigh.Load(); deepest > high && !s.queueHigh.CompareAndSwap(high, deepest); {
 		high = s.queueHigh.Load()
 	}
-	*t = tally{}
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"chatbridge/internal/histogram"
 )
 
 // maxBatch is about how many bytes leave in one write. Past it there is nothing
@@ -59,7 +61,7 @@ const (
 
 func newWriter(s *Server) *writer {
 	limit := rate.Every(min(roundEvery, s.opts.GatherMax)) // of zero: no limit
-	return &writer{server: s, limiter: rate.NewLimiter(limit, roundsAhead), sender: newSender()}
+	return &writer{server: s, limiter: rate.NewLimiter(limit, roundsAhead), sender: newSender(), written: tally{latency: histogram.NewTally(latencyLayout)}}
 }
 
 // push puts s on the list. Its listed is set by the caller, so it is in the list
