@@ -18,7 +18,11 @@ func (s *Session) Close(reason Reason) {
 		s.mu.Unlock()
 		return
 	}
-	s.push(closeMessage)
+	if reason == Shed {
+		s.push(shedMessage)
+	} else {
+		s.push(closeMessage)
+	}
 	s.state, s.reason = stateClosing, reason
 	if s.beat.timer != nil {
 		s.beat.timer.Reset(s.server.limits.Load().WriteTimeout)
@@ -28,6 +32,10 @@ func (s *Session) Close(reason Reason) {
 
 // closeMessage closes a transport: a close frame, or a close packet.
 var closeMessage = &Message{frames: []byte{opClose, 0}, text: []byte("1")}
+
+// shedMessage ends a WebSocket without a close frame: after one, a client's WebSocket drops
+// what the client sends, until the connection has ended, and tells nobody.
+var shedMessage = &Message{frames: []byte{}, text: []byte("1")}
 
 // CloseNow closes the session at once: what is queued is lost. The client gets a
 // close packet or frame if that can be written without waiting. It waits neither for
@@ -83,6 +91,26 @@ func (s *Session) setClosed(reason Reason, frameSent bool) {
 	if receiver != nil { // else begin calls it
 		s.server.goroutines.Go(func() { receiver.Close(reason) })
 	}
+}
+
+// closeWritten goes on with a graceful close when all is written. A client that is to come
+// back elsewhere sends on until it sees the end of the connection, and the application goes
+// on too: what it sends is still served, for lingerTime at most.
+func (s *Session) closeWritten(reason Reason) {
+	if reason != Shed {
+		s.setClosed(reason, true)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateClosing || s.ws == nil {
+		return
+	}
+	if s.beat.timer != nil {
+		s.beat.timer.Reset(lingerTime)
+	}
+	ws := s.ws
+	s.server.goroutines.Go(ws.endWrites) // with TLS it may wait
 }
 
 // aLongTimeAgo is a deadline that has passed.

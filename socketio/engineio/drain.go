@@ -35,7 +35,7 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 			last, reason := s.lastTaken()
 			s.mu.Unlock()
 			if last {
-				s.setClosed(reason, true)
+				s.closeWritten(reason)
 			}
 			return
 		}

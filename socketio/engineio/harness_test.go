@@ -18,7 +18,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // app is an application that echoes what clients send and notes what happens.
 type app struct {
-	silent bool // it does not echo
+	silent bool        // it does not echo
+	heard  chan string // what clients say, where somebody asks
 
 	mu     sync.Mutex
 	open   []*engineio.Session
@@ -44,6 +45,9 @@ type echo struct {
 }
 
 func (e *echo) Message(data []byte, binary bool) {
+	if e.app.heard != nil {
+		e.app.heard <- string(data)
+	}
 	switch {
 	case e.app.silent:
 	case binary:

@@ -147,12 +147,17 @@ func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
 		frameSent = c.sendCloseFrame(closeFrame(reason), deadline)
 	}
 	if frameSent {
-		if tcp, ok := c.Conn.(*net.TCPConn); ok {
-			_ = tcp.CloseWrite()
-		}
+		c.endWrites()
 		_ = c.Conn.SetReadDeadline(deadline)
 		// What comes is not used, and how it ends does not matter.
 		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	}
+}
+
+// endWrites tells the client that no more will come.
+func (c *wsConn) endWrites() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // its error would be of a connection that has ended
 	}
 }
 

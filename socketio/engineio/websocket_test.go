@@ -162,7 +162,7 @@ func TestOneCloseFrame(t *testing.T) {
 	_, url := serve(t, a, nil)
 	for i := range 300 {
 		conn := dial(t, url).Conn.NetConn()
-		a.next(t).Close(engineio.Shed)
+		a.next(t).Close(engineio.ServerClose)
 		_ = conn.SetReadDeadline(time.Now().Add(rawclient.Timeout))
 		var frame [2]byte
 		if _, err := io.ReadFull(conn, frame[:]); err != nil || frame != [2]byte{0x88, 0} {
@@ -172,8 +172,45 @@ func TestOneCloseFrame(t *testing.T) {
 		if after, err := io.ReadAll(conn); len(after) > 0 || err != nil {
 			t.Fatalf("client %d got %x, %v after the close frame; want the connection's end", i, after, err)
 		}
-		a.wantClosed(t, engineio.Shed)
+		a.wantClosed(t, engineio.ServerClose)
 	}
+}
+
+// TestShedServesWhatComes: a client that is shed sees the end of the connection, no close
+// frame, after which its WebSocket would drop what it sends; and what it sent before it saw
+// that is served.
+func TestShedServesWhatComes(t *testing.T) {
+	a := newApp()
+	a.heard = make(chan string, 1)
+	_, url := serve(t, a, nil)
+	c := dial(t, url)
+	session := a.next(t)
+	session.Send(engineio.NewMessage([]byte("before")))
+	session.Close(engineio.Shed)
+	c.Want("4before")
+	if rest, err := io.ReadAll(c.Conn.NetConn()); len(rest) > 0 || err != nil {
+		t.Fatalf("got %x, %v; want the end alone", rest, err)
+	}
+	c.Send("4late")
+	select {
+	case got := <-a.heard:
+		if got != "late" {
+			t.Errorf("heard %q", got)
+		}
+	case <-time.After(rawclient.Timeout):
+		t.Fatal("what came late was not served")
+	}
+	_ = c.Conn.NetConn().(*net.TCPConn).CloseWrite()
+	a.wantClosed(t, engineio.Shed)
+}
+
+// A client that does not end its side is not waited for for ever.
+func TestShedOfASilentClient(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, nil)
+	dial(t, url)
+	a.next(t).Close(engineio.Shed)
+	a.wantClosed(t, engineio.Shed)
 }
 
 // Behind TLS there is no file descriptor to write to.

@@ -163,7 +163,7 @@ func (w *writer) flush(s *Session) {
 	default:
 		w.written.add(w.packets(), n, w.server.now()-since)
 		if last {
-			s.setClosed(reason, true)
+			s.closeWritten(reason)
 		}
 	}
 }
