@@ -26,8 +26,12 @@ import (
 type clusterSource struct {
 	inner *postgresSource // nil where cluster.role is edge
 	node  *cluster.Node
-	log   *slog.Logger
-	began time.Time
+	// id names this process to the others; shared and bus are what is not the stream.
+	id     string
+	shared *cluster.Shared
+	bus    *cluster.Bus
+	log    *slog.Logger
+	began  time.Time
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
@@ -52,13 +56,23 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &clusterSource{log: log, began: time.Now()}
+	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID()}
+	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name); err != nil {
+		return nil, err
+	}
+	s.bus = cluster.NewBus(cluster.BusOptions{Shared: s.shared, ID: s.id, Hear: s.hear, Again: s.hearAgain, Logger: log})
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
 		OnFollow: func() { s.pipeline.Rest() }, OnLead: func() { s.pipeline.Resume() }, Logger: log,
 	})
 	return s, nil
+}
+
+// clusterOf returns what the source of a bridge of a cluster is, nil for another.
+func clusterOf(s Source) *clusterSource {
+	c, _ := s.(*clusterSource)
+	return c
 }
 
 // processName is host/pid.
@@ -215,6 +229,8 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 			c.Leader, c.LeaderSince, c.Unheard = b.Leader, b.Since, time.Since(e.Heard)
 		}
 	}
+	b := s.bus.Stats()
+	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped, c.NoticesError = b.Peers, b.Told, b.Heard, b.Dropped, b.Error
 	to.Cluster = c
 }
 

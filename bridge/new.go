@@ -97,7 +97,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	if d.api, err = newAPI(cfg, apiParts{
 		auth: authenticator, membership: membership, tables: tables, left: d.leftUpstreamSince,
-		conversations: conversations, sender: d.sender, source: sourceState{d.source},
+		conversations: conversations, sender: d.sender, source: sourceState{d.source}, cluster: clusterOf(d.source),
 	}, log); err != nil {
 		return nil, err
 	}
@@ -109,8 +109,8 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	d.pipeline.NameMessages(messageNames(cfg))
 	d.pipeline.Observe(d.sender.Observe)
 	var told pipeline.Memberships = d.api
-	joined, inCluster := d.source.(*clusterSource)
-	if inCluster {
+	joined := clusterOf(d.source)
+	if joined != nil {
 		joined.api, joined.pipeline = d.api, d.pipeline
 		d.pipeline.Replicate(replica{joined.node})
 		told = replicaMembers{replica{joined.node}, d.api}
@@ -133,8 +133,8 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	d.listeners.cert = cert
 	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run}
-	if inCluster {
-		d.parts = append(d.parts, joined.node.Run)
+	if joined != nil {
+		d.parts = append(d.parts, joined.run)
 	}
 	if d.gateway != nil {
 		d.parts = append(d.parts, d.gateway.Run)

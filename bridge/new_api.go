@@ -29,6 +29,7 @@ type apiParts struct {
 	conversations api.Conversations
 	sender        *send.Sender
 	source        sourceState
+	cluster       *clusterSource // nil where the bridge is alone
 }
 
 // newAPI returns the server of the contract's /api/ws.
@@ -62,6 +63,9 @@ func newAPI(cfg *configs.Config, parts apiParts, log *slog.Logger) (*api.Server,
 		Allowed:            cfg.Allow.Addresses, Trusted: cfg.Proxies.Trusted,
 		ExpiryGrace: grace, QueryToken: cfg.Auth.AllowQueryToken, LeftUpstreamSince: parts.left,
 		Conversations: parts.conversations, Sender: parts.sender, Source: parts.source, Logger: log,
+	}
+	if parts.cluster != nil {
+		o.Others = others{parts.cluster.bus}
 	}
 	o.NameByClient = messageNames(cfg) == pipeline.ClientsIDs
 	if parts.membership != nil {

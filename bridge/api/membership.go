@@ -160,6 +160,11 @@ func (s *Server) checkUntilAnswered(ctx context.Context) error {
 				s.log.Info("the memberships of connected clients can be checked again")
 			}
 			s.closeMembers(left)
+			if s.opts.Others != nil {
+				for _, m := range left {
+					s.opts.Others.Left(m.User, m.Workspace)
+				}
+			}
 			return ctx.Err()
 		}
 		if ctx.Err() == nil && !failing {

@@ -21,6 +21,16 @@ type Authenticator interface {
 	Authenticate(ctx context.Context, c auth.Credentials) (auth.Principal, error)
 }
 
+// Others are the other bridges of a cluster. Its methods do not wait, and are called from
+// many goroutines; what they pass on may be lost.
+type Others interface {
+	// Typing tells the workspace's clients there of somebody who types, see Server.Typing.
+	Typing(workspace string, payload []byte)
+	// Left tells that a user was found not to be in a workspace any more, see
+	// Server.MemberLeft.
+	Left(user, workspace string)
+}
+
 // SourceState is what admission depends on of the source of changes. Its methods
 // are called from many goroutines.
 type SourceState interface {
@@ -63,6 +73,8 @@ type Options struct {
 	MembersInterval time.Duration
 	// Conversations judges clients' typing notices; nil lets all pass.
 	Conversations Conversations
+	// Others are told what clients connected to them have to hear; nil for none.
+	Others Others
 	// Sender sends what clients write; nil refuses it.
 	Sender Sender
 	// NameByClient gives clients that have been at ChatEngine messages under its ids,

@@ -77,8 +77,17 @@ func (s *Server) typing(c *client, e *socketio.Event) *fault {
 	if err != nil {
 		return badRequest("typing takes {conversationId, isTyping}")
 	}
-	s.hub.Broadcast(c.principal.Workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
+	s.Typing(c.principal.Workspace, payload)
+	if s.opts.Others != nil {
+		s.opts.Others.Typing(c.principal.Workspace, payload)
+	}
 	return nil
+}
+
+// Typing tells the clients of a workspace that are connected here of somebody who types.
+// Safe for concurrent use.
+func (s *Server) Typing(workspace string, payload []byte) {
+	s.hub.Broadcast(workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
 }
 
 // Why a typing notice is dropped.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"chatbridge/bridge/cluster"
 )
@@ -40,44 +39,12 @@ func (r *run) redis(ctx context.Context) {
 	} else {
 		r.redisServer(parseInfo(info))
 	}
-	if err := r.tryRedis(ctx); err != nil {
+	if err := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); err != nil {
 		r.fail("redis.rights", "", err.Error(), alone,
-			"let the user run what the bridge needs: ACL SETUSER … ~bridge:* +ping +info +eval +evalsha +xadd +xread +xrevrange +xtrim +del +pexpire +client|setname")
+			"let the user run what the bridge needs: ACL SETUSER … "+cluster.Rights)
 		return
 	}
 	r.ok("redis.rights", "", "the bridge may do all that it needs")
-}
-
-// tryRedis appends to a stream of a history that there is not, reads and removes it.
-func (r *run) tryRedis(ctx context.Context) error {
-	dial, err := cluster.Redis(r.cfg.Cluster.RedisURL.Reveal(), r.cfg.Cluster.Name)
-	if err != nil {
-		return err
-	}
-	store, err := dial(ctx)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	trial := cluster.Epoch{System: 1}
-	if err := store.Remove(ctx, trial); err != nil {
-		return err
-	}
-	id := cluster.ID{Commit: 1}
-	if _, err := store.Append(ctx, trial, cluster.ID{}, cluster.Append{ID: id, Entry: []byte("bridge check")}); err != nil {
-		return err
-	}
-	reply, err := store.Read(ctx, trial, cluster.ID{}, "$", time.Millisecond)
-	if err == nil && len(reply.Entries) != 1 {
-		err = fmt.Errorf("what was written is not read back: %d entries", len(reply.Entries))
-	}
-	if err != nil {
-		return err
-	}
-	if _, err := store.LastBeat(ctx); err != nil {
-		return err
-	}
-	return store.Remove(ctx, trial)
 }
 
 // redisServer judges what INFO says.

@@ -1,11 +1,13 @@
 package check_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"chatbridge/bridge/check"
+	"chatbridge/bridge/cluster"
 	"chatbridge/configs"
 	"chatbridge/internal/throwaway/redistest"
 	"chatbridge/source/postgres/provision"
@@ -47,10 +49,8 @@ func TestRedis(t *testing.T) {
 		{"config", "set", "maxmemory-policy", "allkeys-lru"},
 		{"config", "set", "maxmemory", "900mb"},
 		{"acl", "setuser", "reader", "on", ">pw", "~bridge:*", "+ping", "+xread", "+info", "+client|setname"},
-		{
-			"acl", "setuser", "bridge", "on", ">pw", "~bridge:*", "+ping", "+info", "+eval", "+evalsha", "+xadd", "+xread", "+xrevrange", "+xtrim", "+del",
-			"+pexpire", "+client|setname",
-		},
+		append([]any{"acl", "setuser", "bridge", "on", ">pw"}, fields(cluster.Rights)...),
+		append([]any{"acl", "setuser", "deaf", "on", ">pw"}, fields(strings.ReplaceAll(cluster.Rights, "&bridge:*", "resetchannels"))...),
 	} {
 		if err := admin.Do(t.Context(), command...).Err(); err != nil {
 			t.Fatal(command, err)
@@ -59,8 +59,25 @@ func TestRedis(t *testing.T) {
 	is("a policy that evicts", server.URL(), "redis.version ok", "redis.memory warn", "redis.rights ok")
 	is("a user without rights", strings.Replace(server.URL(), "//", "//reader:pw@", 1), "redis.version ok", "redis.memory warn", "redis.rights fail")
 	is("a user with those that are named", strings.Replace(server.URL(), "//", "//bridge:pw@", 1), "redis.version ok", "redis.memory warn", "redis.rights ok")
+	is("a user without the channel", strings.Replace(server.URL(), "//", "//deaf:pw@", 1), "redis.version ok", "redis.memory warn", "redis.rights fail")
 	replica := redistest.Replica(t, server)
 	is("a replica", replica.URL(), "redis.version ok", "redis.replica fail", "redis.memory ok", "redis.rights fail")
 	server.Kill()
 	is("nobody", server.URL(), "redis.connect fail")
+}
+
+// TestTheRightsAreDocumented as the check has them.
+func TestTheRightsAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/cluster.md")
+	if err != nil || !strings.Contains(string(text), "ACL SETUSER bridge on >PASSWORD "+cluster.Rights+"\n") {
+		t.Errorf("docs/cluster.md has not the line, %v: ACL SETUSER bridge on >PASSWORD %s", err, cluster.Rights)
+	}
+}
+
+func fields(text string) (all []any) {
+	for _, f := range strings.Fields(text) {
+		all = append(all, f)
+	}
+	return all
 }

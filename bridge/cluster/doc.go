@@ -15,6 +15,10 @@
 //     where; leader_stats.go its counters
 //   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
 //   - node.go a Node, which is an Edge or a Leader
+//   - shared.go the connection to Redis for what is not the stream; try.go tries all
+//     that is done there
+//   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
+//     peers.go which nodes live
 //
 // # The stream
 //
@@ -35,9 +39,11 @@
 //
 // # Goroutines and locks
 //
-// Leader.Run and Edge.Run are one goroutine each, which alone speaks to Redis.
+// Leader.Run and Edge.Run are one goroutine each, which alone speaks to Redis about the
+// stream. Bus.Run is two, one that tells and one that hears.
 // Leader.mu guards the backlog, between that goroutine and the one of the source.
-// Edge.mu guards what Stats shows. Neither is held during I/O or while a Follower is
+// Edge.mu guards what Stats shows, Bus.mu the limits and the nodes, Shared.mu which
+// connection is used. None of them is held during I/O or while a Follower is
 // called. Node.changing is held while the role changes, by the goroutine that asks
 // for it.
 //

@@ -31,15 +31,22 @@ func Redis(address, name string) (Dial, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefix := "bridge:{" + name + "}:"
+	prefix := prefixOf(name)
 	return func(context.Context) (Store, error) {
 		return &redisStore{client: connect(), prefix: prefix}, nil
 	}, nil
 }
 
+// prefixOf is what all keys of a cluster begin with. The braces keep them on one node of
+// a Redis Cluster.
+func prefixOf(name string) string { return "bridge:{" + name + "}:" }
+
 // Client returns how to make a client for an address. The client connects when it is
 // used, and asks Sentinel, where there is one, when it is new.
-func Client(address string) (func() *redis.Client, error) {
+func Client(address string) (func() *redis.Client, error) { return client(address, 2) }
+
+// client is Client with a pool of that many connections.
+func client(address string, pool int) (func() *redis.Client, error) {
 	silence()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -51,7 +58,7 @@ func Client(address string) (func() *redis.Client, error) {
 			return nil, fmt.Errorf("cluster.redis_url: %w", err)
 		}
 		o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-		o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, 2, "chatbridge", 2
+		o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
 		return func() *redis.Client { return redis.NewFailoverClient(o) }, nil
 	}
 	o, err := redis.ParseURL(address)
@@ -59,7 +66,7 @@ func Client(address string) (func() *redis.Client, error) {
 		return nil, fmt.Errorf("cluster.redis_url: %w", err)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, 2, "chatbridge", 2
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return func() *redis.Client { return redis.NewClient(o) }, nil
 }

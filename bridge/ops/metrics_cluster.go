@@ -27,5 +27,13 @@ func clusterMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Cluster.ReadEvents }),
 		counter("cluster_rejoins_total", "Times that Redis did not hold what the edge had to read next: it closed its clients and began anew.",
 			func(s *Snapshot) uint64 { return s.Cluster.Rejoins }),
+		gauge("cluster_other_bridges", "Other bridges of the cluster that live.",
+			func(s *Snapshot) float64 { return float64(s.Cluster.Nodes) }),
+		counter("cluster_notices_told_total", "Notices, such as who types, that went out to the other bridges.",
+			func(s *Snapshot) uint64 { return s.Cluster.NoticesTold }),
+		counter("cluster_notices_heard_total", "Notices of the other bridges.",
+			func(s *Snapshot) uint64 { return s.Cluster.NoticesHeard }),
+		counter("cluster_notices_dropped_total", "Notices that were too many, or none, or could not be told.",
+			func(s *Snapshot) uint64 { return s.Cluster.NoticesDropped }),
 	)
 }

@@ -96,6 +96,12 @@ type Cluster struct {
 	// it. Rejoins counts the times that Redis did not hold what came next.
 	Whole                     bool
 	Read, ReadEvents, Rejoins uint64
+	// Nodes is how many other bridges live. Notices are what is told to them at once, such
+	// as who types: those that went out, came in, and were dropped. NoticesError says why
+	// none come.
+	Nodes                                     int
+	NoticesTold, NoticesHeard, NoticesDropped uint64
+	NoticesError                              string
 }
 
 // The roles.
@@ -110,6 +116,9 @@ func (c *Cluster) status() object {
 	if !c.LeaderSince.IsZero() {
 		o = append(o, member{"leaderSince", c.LeaderSince.UTC()})
 	}
+	o = append(o, member{"otherBridges", c.Nodes}, member{"notices", object{
+		{"told", c.NoticesTold}, {"heard", c.NoticesHeard}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)},
+	}})
 	if c.Role == ClusterLeader {
 		return append(
 			o, member{"waitingEvents", c.Waiting}, member{"appendedEntries", c.Appended}, member{"appendedBytes", c.AppendedBytes},

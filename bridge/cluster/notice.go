@@ -1,0 +1,71 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+)
+
+// NoticeKind is what a Notice tells.
+type NoticeKind uint8
+
+// The kinds. Their numbers are on the wire.
+const (
+	// hello says that a node lives: Key is the address at which other nodes reach it,
+	// Text what they show it.
+	hello NoticeKind = iota + 1
+	// Typing is a client's typing notice: Text is what clients of the Workspace are told.
+	Typing
+	// Left: the User is not in the Workspace any more.
+	Left
+	// Ordered: there may be another order, see Orders.
+	Ordered
+	noticeKinds
+)
+
+// maxNotice bounds a notice in bytes.
+const maxNotice = 64 << 10
+
+// Notice is what a node tells all others at once. It may be lost: what must not be is in
+// the stream, or asked for.
+type Notice struct {
+	Kind NoticeKind
+	// From is the id of the node, which Bus.Tell sets.
+	From string
+	// Workspace is that of all that clients are told.
+	Workspace, Key, User string
+	Text                 []byte
+}
+
+// encode returns the form on the wire.
+func (n *Notice) encode() []byte {
+	b := make([]byte, 0, 32+len(n.Workspace)+len(n.Key)+len(n.User)+len(n.Text))
+	b = append(b, FormatVersion, byte(n.Kind))
+	for _, s := range []string{n.From, n.Workspace, n.Key, n.User} {
+		b = appendBytes(b, []byte(s))
+	}
+	return appendBytes(b, n.Text)
+}
+
+// errNoNotice is what was no notice of this version.
+var errNoNotice = errors.New("it is no notice")
+
+// decodeNotice reads what encode wrote, and nothing else. Text aliases data.
+func decodeNotice(data []byte) (n Notice, err error) {
+	if len(data) > maxNotice {
+		return n, errNoNotice
+	}
+	r := reader{data: data}
+	if v := r.byte(); r.err == nil && v != FormatVersion {
+		return n, &VersionError{int(v)}
+	}
+	n.Kind = NoticeKind(r.byte())
+	n.From, n.Workspace, n.Key, n.User = string(r.bytes()), string(r.bytes()), string(r.bytes()), string(r.bytes())
+	n.Text = r.bytes()
+	switch {
+	case r.err != nil:
+		return Notice{}, fmt.Errorf("read a notice: %w", r.err)
+	case len(r.data) > 0 || n.Kind == 0 || n.Kind >= noticeKinds || !validNodeID(n.From):
+		return Notice{}, errNoNotice
+	}
+	return n, nil
+}

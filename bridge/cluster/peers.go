@@ -1,0 +1,77 @@
+package cluster
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+)
+
+const (
+	// peerTimeout is how long after its last hello a node counts as gone.
+	peerTimeout = 4 * time.Second
+	// maxPeers bounds the nodes of a cluster.
+	maxPeers = 64
+)
+
+// Peer is another node that lives, as it says itself.
+type Peer struct {
+	ID string
+	// Address is where it serves other nodes, nil for nowhere, and Secret what it wants
+	// to be shown by them.
+	Address *url.URL
+	Secret  string
+	heard   time.Time
+}
+
+// meet takes a node's hello.
+func (b *Bus) meet(n *Notice, now time.Time) {
+	p := Peer{ID: n.From, Secret: string(n.Text), heard: now}
+	if u, err := ParseAdvertise(n.Key); err == nil {
+		p.Address = u
+	}
+	b.mu.Lock()
+	_, known := b.peers[n.From]
+	if known || len(b.peers) < maxPeers {
+		b.peers[n.From] = p
+	}
+	b.mu.Unlock()
+	if !known {
+		b.answerNow()
+	}
+}
+
+// forgetPeers forgets nodes that are silent.
+func (b *Bus) forgetPeers(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for id, p := range b.peers {
+		if now.Sub(p.heard) >= peerTimeout {
+			delete(b.peers, id)
+			delete(b.heard, id)
+		}
+	}
+}
+
+// Peer returns another node that lives.
+func (b *Bus) Peer(id string) (Peer, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p, ok := b.peers[id]
+	return p, ok
+}
+
+// ParseAdvertise reads the address of a node: http or https, a host, and nothing else.
+func ParseAdvertise(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "" || u.User != nil,
+		u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		return nil, errAdvertise
+	}
+	u.Path = ""
+	return u, nil
+}
+
+// errAdvertise is what was no address of a node.
+var errAdvertise = errors.New("want http://host:port or https://host:port, and nothing after it")

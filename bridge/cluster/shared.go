@@ -1,0 +1,101 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"sync"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// sharedPool bounds the connections to Redis for what is not the stream.
+const sharedPool = 8
+
+// Shared is the connection to Redis for all that is not the stream: notices, clients'
+// sessions, orders. Its methods are safe for concurrent use.
+type Shared struct {
+	prefix  string
+	connect func() *redis.Client
+
+	mu      sync.Mutex
+	current *redis.Client // nil before the first use
+	closed  bool
+}
+
+// NewShared returns a Shared for the cluster of that name at an address, see RedisURL.
+// It connects when it is used.
+func NewShared(address, name string) (*Shared, error) {
+	connect, err := client(address, sharedPool)
+	if err != nil {
+		return nil, err
+	}
+	return &Shared{prefix: prefixOf(name), connect: connect}, nil
+}
+
+// errClosed is that of a Shared that was closed.
+var errClosed = errors.New("the connection to Redis was closed")
+
+// client returns the client to be used now.
+func (s *Shared) client() (*redis.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, errClosed
+	}
+	if s.current == nil {
+		s.current = s.connect()
+	}
+	return s.current, nil
+}
+
+// renew drops the connections, so that the next ones ask Sentinel again, where there is
+// one: a server that answers can be one to which nobody writes any more.
+func (s *Shared) renew(was *redis.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == was && was != nil {
+		_ = was.Close()
+		s.current = nil
+	}
+}
+
+// Close ends all connections.
+func (s *Shared) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.current != nil {
+		_ = s.current.Close()
+		s.current = nil
+	}
+}
+
+// run runs a script.
+func (s *Shared) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (*redis.Cmd, error) {
+	c, err := s.client()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	cmd := script.Run(ctx, c, keys, args...)
+	return cmd, cmd.Err()
+}
+
+// NewNodeID returns a name for a process that no other of the cluster has: nodeIDLen
+// characters of 0 to 9 and a to f.
+func NewNodeID() string {
+	var b [nodeIDLen / 2]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// nodeIDLen is the length of a node's id.
+const nodeIDLen = 10
+
+func validNodeID(id string) bool {
+	_, err := hex.DecodeString(id)
+	return err == nil && len(id) == nodeIDLen
+}

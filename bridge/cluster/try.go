@@ -1,0 +1,87 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Rights are what the bridge's user may do at Redis, as ACL SETUSER takes them.
+const Rights = "~bridge:* &bridge:* +ping +info +eval +evalsha +xadd +xread +xrevrange +xtrim +del +get +set +pexpire +publish +subscribe +client|setname"
+
+// Try does all that a bridge does at Redis, on keys of a history that there is not, and
+// leaves nothing. The error is the first that came.
+func Try(ctx context.Context, address, name string) error {
+	for _, try := range []func(ctx context.Context, address, name string) error{tryStream, tryNotices} {
+		if err := try(ctx, address, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tryStream appends, reads and removes.
+func tryStream(ctx context.Context, address, name string) error {
+	dial, err := Redis(address, name)
+	if err != nil {
+		return err
+	}
+	store, err := dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	trial := Epoch{System: 1}
+	if err := store.Remove(ctx, trial); err != nil {
+		return err
+	}
+	id := ID{Commit: 1}
+	if _, err := store.Append(ctx, trial, ID{}, Append{ID: id, Entry: []byte("bridge check")}); err != nil {
+		return err
+	}
+	reply, err := store.Read(ctx, trial, ID{}, "$", time.Millisecond)
+	if err == nil && len(reply.Entries) != 1 {
+		err = fmt.Errorf("what was written is not read back: %d entries", len(reply.Entries))
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := store.LastBeat(ctx); err != nil {
+		return err
+	}
+	return store.Remove(ctx, trial)
+}
+
+// tryNotices hears what it tells.
+func tryNotices(ctx context.Context, address, name string) error {
+	shared, err := NewShared(address, name)
+	if err != nil {
+		return err
+	}
+	defer shared.Close()
+	c, err := shared.client()
+	if err != nil {
+		return err
+	}
+	channel := shared.prefix + "check"
+	sub := c.Subscribe(ctx, channel)
+	defer sub.Close()
+	for told := false; ; {
+		m, err := sub.ReceiveTimeout(ctx, opTimeout)
+		if err != nil {
+			return fmt.Errorf("hear what is told over PUB/SUB: %w", err)
+		}
+		if _, heard := m.(*redis.Message); heard {
+			return nil
+		}
+		if told {
+			continue
+		}
+		told = true
+		if err := c.Publish(ctx, channel, "bridge check").Err(); err != nil {
+			return fmt.Errorf("tell over PUB/SUB: %w", err)
+		}
+	}
+}

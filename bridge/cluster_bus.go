@@ -1,0 +1,47 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+
+	"golang.org/x/sync/errgroup"
+
+	"chatbridge/bridge/cluster"
+)
+
+// run runs what the bridge has with the others of its cluster, until ctx ends.
+func (s *clusterSource) run(ctx context.Context) error {
+	defer s.shared.Close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.node.Run(ctx) })
+	group.Go(func() error { return s.bus.Run(ctx) })
+	return group.Wait()
+}
+
+// others are the other bridges of the cluster: an api.Others.
+type others struct{ bus *cluster.Bus }
+
+// Typing implements api.Others.
+func (o others) Typing(workspace string, payload []byte) {
+	o.bus.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: workspace, Text: payload})
+}
+
+// Left implements api.Others.
+func (o others) Left(user, workspace string) {
+	o.bus.Tell(cluster.Notice{Kind: cluster.Left, Workspace: workspace, User: user})
+}
+
+// hear takes what another bridge tells.
+func (s *clusterSource) hear(n *cluster.Notice) {
+	switch n.Kind {
+	case cluster.Typing:
+		if json.Valid(n.Text) {
+			s.api.Typing(n.Workspace, append([]byte(nil), n.Text...))
+		}
+	case cluster.Left:
+		s.api.MemberLeft(n.User, n.Workspace)
+	}
+}
+
+// hearAgain makes up for notices that may have been lost.
+func (s *clusterSource) hearAgain() { s.api.MembersChanged() }

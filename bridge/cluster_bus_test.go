@@ -1,0 +1,78 @@
+package bridge_test
+
+import (
+	"testing"
+	"time"
+
+	"chatbridge/internal/throwaway/redistest"
+)
+
+// types makes a client say that it types in a conversation, over and over, until ok.
+func (c *crm) typesUntil(conversation string, ok func() bool) {
+	c.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) { // such notices may be lost
+		if time.Now().After(deadline) {
+			c.t.Fatal("the typing notice did not come")
+		}
+		_ = c.Emit("typing", map[string]any{"conversationId": conversation, "isTyping": true})
+	}
+}
+
+func (c *crm) typings(conversation string) (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.events {
+		if e.Name == "typing" && e.Payload["conversationId"] == conversation {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTypingReachesTheClientsOfAllBridges of the same workspace, and no others; also after
+// Redis was away.
+func TestTypingReachesTheClientsOfAllBridges(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	first := c.start()
+	first.ready()
+	second := c.start()
+	second.ready()
+	here, there := first.client(c.ids[0]), second.client(c.ids[0])
+	foreign := second.clientOf("5a1e0000-0000-4000-8000-00000000000f")
+	here.typesUntil(c.ids[0], func() bool { return there.typings(c.ids[0]) > 0 })
+	there.typesUntil(c.ids[0], func() bool { return here.typings(c.ids[0]) > 1 })
+	c.redis.Kill()
+	before := there.typings(c.ids[0])
+	c.redis.Run()
+	here.typesUntil(c.ids[0], func() bool { return there.typings(c.ids[0]) > before })
+	if n := foreign.typings(c.ids[0]); n > 0 {
+		t.Errorf("a client of another workspace was told %d times", n)
+	}
+	here.typesUntil("c0000000-0000-4000-8000-00000000dead", func() bool { return second.Snapshot().Cluster.NoticesHeard > 0 })
+	if n := there.typings("c0000000-0000-4000-8000-00000000dead"); n > 0 {
+		t.Error("a conversation that the workspace does not have was told of")
+	}
+}
+
+// TestAMemberThatOneBridgeFoundGoneIsClosedByAll, also where the others would ask only
+// an hour later.
+func TestAMemberThatOneBridgeFoundGoneIsClosedByAll(t *testing.T) {
+	t.Parallel()
+	dsn, conn := membersDatabase(t, "create publication bridge for table messages, conversations")
+	run(t, conn, "select pg_create_logical_replication_slot(current_database(), 'pgoutput')")
+	c := &clusterTest{t: t, redis: redistest.Start(t), dsn: dsn, conn: conn}
+	settings := func(ttl string) []string {
+		return []string{"SUPABASE_JWT_SECRET=" + projectSecret, "BRIDGE_SOURCE_POSTGRES_CREATE=never", "BRIDGE_AUTH_MEMBERS_CACHE_TTL=" + ttl}
+	}
+	first := c.start(settings("1s")...)
+	first.ready()
+	second := c.start(settings("1h")...)
+	second.ready()
+	asks, told := first.member(ana, workspace), second.member(ana, workspace)
+	stays := second.member(ben, workspace)
+	run(t, conn, "delete from workspace_members where user_id = $1", ana)
+	asks.refused(t, time.Now())
+	told.refused(t, time.Now())
+	stays.stays(t)
+}
