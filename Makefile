@@ -10,7 +10,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## run everything on this machine: Postgres, traffic, the bridge (ARGS="--for 20s")
@@ -68,9 +68,18 @@ model: ## run random programs against the Hub (SEEDS=1000000 for a night, FIRST=
 	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/hub -model.seeds=$(or $(SEEDS),20000) -model.first=$(or $(FIRST),1)
 
 .PHONY: cluster
-cluster: ## run random faults against a cluster of bridges (SEEDS=100000 for a night, FIRST=1)
+cluster: cluster-model cluster-faults ## both of the next: a night is SEEDS=1000000 ROUNDS=10
+
+.PHONY: cluster-model
+cluster-model: ## run random faults against a simulated cluster of bridges (SEEDS=100000, FIRST=1)
 	@scripts/prepare go
 	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
+
+.PHONY: cluster-faults
+cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times; writes the table of docs/cluster.md (ONLY=regexp prints it)
+	@scripts/prepare go postgres node redis
+	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_DOC=$(if $(ONLY),,$(CURDIR)/docs/cluster.md) \
+		go test -count=1 -timeout 6h -v -run '^TestClusterFaults$$$(if $(ONLY),/$(ONLY))' ./internal/failover
 
 .PHONY: mutants
 mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)

@@ -65,6 +65,8 @@ type Clients struct {
 	t     testing.TB
 	procs []*npm.TestProcess
 	each  []Client // in the order of digests
+	// without are transactions that are not in the histories.
+	without map[uint64]bool
 }
 
 // Dir is the folder of the Node script and its packages.
@@ -168,6 +170,25 @@ func (c *Clients) Send(client int, conversation Conversation, round string, n in
 	}})
 	c.procs[process].Await("send", nil)
 	return name
+}
+
+// Subscribe has the first n clients of a workspace open one more conversation, now and
+// from now on.
+func (c *Clients) Subscribe(conversation, workspace string, n int) {
+	c.t.Helper()
+	for i := range c.each {
+		if n == 0 {
+			return
+		}
+		if c.each[i].WorkspaceID != workspace {
+			continue
+		}
+		n--
+		c.each[i].Subscribe = append(slices.Clone(c.each[i].Subscribe), conversation)
+		process, place := c.at(i)
+		c.procs[process].Tell(map[string]any{"event": "open", "client": place, "conversation": conversation})
+		c.procs[process].Await("open", nil)
+	}
 }
 
 // Forget resets every client as a page load does, at url where it is not empty:

@@ -18,6 +18,8 @@ type Judgement struct {
 	Gaps int
 	// Judged counts the events received that were judged.
 	Judged int
+	// Connects counts the connections, Recovered those that restored a session.
+	Connects, Recovered int
 	// Examples are some of the violations.
 	Examples []history.Violation
 }
@@ -39,6 +41,8 @@ func (j *Judgement) Merge(o Judgement) {
 	}
 	j.Gaps += o.Gaps
 	j.Judged += o.Judged
+	j.Connects += o.Connects
+	j.Recovered += o.Recovered
 }
 
 // examplesPerClient bounds what one client's history puts into the log.
@@ -55,6 +59,11 @@ func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) 
 		h := c.history(i, live)
 		for _, e := range h.Entries {
 			switch {
+			case e.Op == history.Connect:
+				all.Connects++
+				if e.Recovered {
+					all.Recovered++
+				}
 			case e.Kind == history.GapEvent:
 				all.Gaps++
 			case e.Op == history.Receive:
@@ -110,10 +119,17 @@ func (c *Clients) history(i int, live bool) *history.History {
 		if err != nil {
 			c.t.Fatal(err)
 		}
+		if e.Op == history.Receive && c.without[e.Position.Commit] {
+			continue
+		}
 		h.Entries = append(h.Entries, e)
 	}
 	return h
 }
+
+// Without leaves what these transactions committed out of the histories: see
+// Recorder.Bulk.
+func (c *Clients) Without(commits map[uint64]bool) { c.without = commits }
 
 // at returns the process of the ith client, and its place there.
 func (c *Clients) at(i int) (process, place int) {

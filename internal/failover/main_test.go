@@ -15,7 +15,7 @@ func TestMain(m *testing.M) {
 		spin()
 	}
 	flag.Parse()
-	if !full() {
+	if !full() && !clusterLong() {
 		// The scenarios mostly wait.
 		if err := flag.Set("test.parallel", "4"); err != nil {
 			panic(err)
@@ -25,6 +25,10 @@ func TestMain(m *testing.M) {
 	failover.CleanUp()
 	if err := reported.publish(); err != nil {
 		fmt.Fprintln(os.Stderr, "publish the report:", err)
+		code = 1
+	}
+	if err := clusterReported.publish(faultNames()); err != nil {
+		fmt.Fprintln(os.Stderr, "publish the report of the clusters:", err)
 		code = 1
 	}
 	os.Exit(code)

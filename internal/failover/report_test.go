@@ -76,9 +76,14 @@ func (r *report) publish() error {
 	if len(r.rows) == 0 {
 		return nil
 	}
-	table := r.table()
+	return publishTable(r.table(), "FAILOVER_DOC", tableBegin, tableEnd)
+}
+
+// publishTable prints a table, and writes it between begin and end into the document
+// that a variable of the environment names.
+func publishTable(table, variable, begin, end string) error {
 	fmt.Print("\n" + table + "\n")
-	name := os.Getenv("FAILOVER_DOC")
+	name := os.Getenv(variable)
 	if name == "" {
 		return nil
 	}
@@ -86,12 +91,12 @@ func (r *report) publish() error {
 	if err != nil {
 		return err
 	}
-	before, rest, ok1 := strings.Cut(string(text), tableBegin)
-	_, after, ok2 := strings.Cut(rest, tableEnd)
+	before, rest, ok1 := strings.Cut(string(text), begin)
+	_, after, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("%s has no place for the table", name)
 	}
-	return os.WriteFile(name, []byte(before+tableBegin+table+tableEnd+after), 0o644)
+	return os.WriteFile(name, []byte(before+begin+table+end+after), 0o644)
 }
 
 // violations is a judgement in a table's cell.

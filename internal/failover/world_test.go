@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -49,8 +50,9 @@ type world struct {
 	conversations []failover.Conversation
 	timeout       time.Duration // of the writer's requests to ChatEngine
 	recorder      *failover.Recorder
-	// prompt is how long an event may take here, failures included.
-	prompt time.Duration
+	// prompt is how long an event may take here, failures included; window is the
+	// bridges', zero for a minute.
+	prompt, window time.Duration
 }
 
 // newWorld starts a cluster of its own, which may be killed, with the tables of a
@@ -68,12 +70,17 @@ func newWorld(t *testing.T, form chatengine.Form) *world {
 		w.database = pgtest.On(t, w.cluster, schemas.ChatEngine)
 		return w
 	}
+	w.database = pgtest.On(t, w.cluster, schemas.CRM, w.members())
+	return w
+}
+
+// members makes the clients' users members of their workspaces.
+func (w *world) members() string {
 	members := "insert into workspace_members (user_id, workspace_id, role) values "
 	for i := range w.size.clients {
-		members += fmt.Sprintf("('%s', '%s', 'agent'),", failover.UserID(form, i), failover.WorkspaceID(form, workspaceOf(i)))
+		members += fmt.Sprintf("('%s', '%s', 'agent'),", failover.UserID(w.form, i), failover.WorkspaceID(w.form, workspaceOf(i)))
 	}
-	w.database = pgtest.On(t, w.cluster, schemas.CRM, strings.TrimSuffix(members, ","))
-	return w
+	return strings.TrimSuffix(members, ",")
 }
 
 // eachForm runs a scene with each form of ChatEngine and its tables, in the short
@@ -180,7 +187,7 @@ func (w *world) settle(writer *failover.Writer, clients *failover.Clients, round
 // bounds are what clients are promised; way is what they connect to.
 func (w *world) bounds(way string) history.Bounds {
 	b := history.Bounds{
-		Window: time.Minute, Prompt: w.prompt, Grace: 300 * time.Millisecond, CatchUp: 20 * time.Second, Slack: 2 * time.Second,
+		Window: cmp.Or(w.window, time.Minute), Prompt: w.prompt, Grace: 300 * time.Millisecond, CatchUp: 20 * time.Second, Slack: 2 * time.Second,
 		Continuous: true, // no client is away for longer than the window
 	}
 	if way == inFront {

@@ -156,6 +156,39 @@ func (w *Writer) Stop() {
 	}
 }
 
+// Bulk writes messages numbered from, and n of them, into a conversation that Start does
+// not write to, in one transaction. They are of round r00. Only the CRM's tables have it.
+func (w *Writer) Bulk(ctx context.Context, c Conversation, from, n int) error {
+	name := messageName("r00", c, 0)
+	name = name[:len(name)-6]
+	id := rowID(messageName("r00", c, 0))
+	_, err := w.pool.Exec(ctx, `insert into messages (id, workspace_id, conversation_id, external_id, body, type, status, is_outgoing, sender_jid)
+		select ($1 || lpad(n::text, 6, '0'))::uuid, $2, $3, $4 || lpad(n::text, 6, '0'), 'one of many', 'text', 'delivered', false, '5511987654321@s.whatsapp.net'
+		from generate_series($5::int, $6::int) n order by n`,
+		id[:len(id)-6], c.Workspace, c.ID, name, from, from+n-1)
+	return err
+}
+
+// Empty removes the messages of a conversation.
+func (w *Writer) Empty(ctx context.Context, c Conversation) error {
+	_, err := w.pool.Exec(ctx, `delete from messages where conversation_id = $1`, c.ID)
+	return err
+}
+
+// Foreign writes bytes to the database's log that nobody is given.
+func (w *Writer) Foreign(ctx context.Context, size int) error {
+	_, err := w.pool.Exec(ctx, `select pg_logical_emit_message(false, 'foreign', repeat('x', $1))`, size)
+	return err
+}
+
+// Conversation creates another conversation's row.
+func (w *Writer) Conversation(c Conversation) {
+	w.t.Helper()
+	if err := w.tables().conversation(w.t.Context(), c); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // Written returns how many messages and statuses are stored, and how many of
 // both without ChatEngine.
 func (w *Writer) Written() (messages, statuses, direct int64) {

@@ -77,7 +77,15 @@ func (c *control) loadObject(ctx context.Context) (Place, error) {
 	return found, rows.Err()
 }
 
-// saveObject saves p in the database.
+// whileReading is the condition of every write: that our stream still has the slot. A bridge
+// that slept while another one read on would take back what that has saved, and whoever
+// reads next would report all since then as lost.
+const whileReading = ` from pg_replication_slots where slot_name = $3 and active_pid = $4`
+
+// errNotReading: another bridge has the slot, or will.
+var errNotReading = errors.New("the slot is another reader's")
+
+// saveObject saves p in the database, or returns errNotReading.
 func (c *control) saveObject(ctx context.Context, p Place) error {
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
@@ -97,7 +105,7 @@ func (c *control) saveObject(ctx context.Context, p Place) error {
 		}
 	}
 	if c.object != 0 {
-		_, err := c.conn.Exec(ctx, `select lo_put($1::int8::oid, 0, decode($2, 'hex'))`, int64(c.object), data)
+		err := c.write(ctx, `select lo_put($1::int8::oid, 0, decode($2, 'hex'))`, c.object, data)
 		var pg *pgconn.PgError
 		if !errors.As(err, &pg) || pg.Code != "42704" {
 			return err
@@ -110,11 +118,20 @@ func (c *control) saveObject(ctx context.Context, p Place) error {
 	return c.createObject(ctx, data)
 }
 
+// write runs a statement on an object while our stream has the slot.
+func (c *control) write(ctx context.Context, sql string, object uint32, data string) error {
+	tag, err := c.conn.Exec(ctx, sql+whileReading, int64(object), data, c.s.opts.Slot, c.s.ownPID)
+	if err == nil && tag.RowsAffected() == 0 {
+		return errNotReading
+	}
+	return err
+}
+
 // createObject makes the object under the first number that is free.
 func (c *control) createObject(ctx context.Context, data string) error {
 	base := objectBase(c.s.opts.Slot)
 	for oid := base; oid < base+objectRange; oid++ {
-		_, err := c.conn.Exec(ctx, `select lo_from_bytea($1::int8::oid, decode($2, 'hex'))`, int64(oid), data)
+		err := c.write(ctx, `select lo_from_bytea($1::int8::oid, decode($2, 'hex'))`, oid, data)
 		var pg *pgconn.PgError
 		switch {
 		case err == nil:

@@ -11,6 +11,7 @@ import (
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/pgoutput"
 )
 
 // memory keeps a place as a file would.
@@ -200,4 +201,56 @@ func TestRewoundSlotIsNoGap(t *testing.T) {
 	if len(again.gaps) > 0 || len(rec.gaps) > 0 {
 		t.Errorf("gaps %v %v", rec.gaps, again.gaps)
 	}
+}
+
+// TestOneThatLostTheSlotTakesNothingBack: a bridge whose network was away had sent the
+// place to save. It arrives after another one has read on, and the next must not take it
+// for how far that was: all since then would be a gap.
+func TestOneThatLostTheSlotTakesNothingBack(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.DB(t, simple)
+	p, through := newProxy(t, direct)
+	opts := postgres.Options{URL: through, Slot: uniqueSlot(t), ServerTimeout: time.Minute, Watch: time.Minute}
+	first, rec := start(t, opts)
+	// Longer than until the first bridge is to save again.
+	opts.URL, opts.HolderTimeout, opts.Watch = direct, 1500*time.Millisecond, 0
+	next := newRecorder()
+	second := run(t, opts, next)
+	second.awaitState(t, postgres.Standby)
+	last := func(rec *recorder) pgoutput.LSN {
+		rec.mu.Lock()
+		defer rec.mu.Unlock()
+		return pgoutput.LSN(rec.txs[len(rec.txs)-1][0].tx.Commit)
+	}
+	saved := func() pgoutput.LSN {
+		t.Helper()
+		text := query(t, direct, `select string_agg(convert_from(lo_get(oid), 'utf8'), '') from pg_largeobject_metadata where oid::int8 between $1 and $2`, objects(uniqueSlot(t))...)
+		if text == "" {
+			return 0 // nothing was saved yet
+		}
+		place, err := postgres.DecodePlace([]byte(text))
+		if err != nil {
+			t.Fatalf("%v: %q", err, text)
+		}
+		return place.Commit
+	}
+	exec(t, direct, `insert into t values (1)`)
+	rec.awaitRows(t, 1)
+	first.awaitStats(t, "that its place is saved", func(postgres.Stats) bool { return saved() == last(rec) })
+	exec(t, direct, `insert into t values (2)`)
+	rec.awaitRows(t, 2)
+	p.freeze() // before the place of that is saved
+	exec(t, direct, `insert into t values (3)`)
+	next.await(t, "the last row", func() bool { ids := next.firstColumns(); return len(ids) > 0 && ids[len(ids)-1] == "3" })
+	second.awaitStats(t, "that its place is saved", func(postgres.Stats) bool { return saved() == last(next) })
+	p.thaw()
+	first.awaitState(t, postgres.Standby)
+	if now := saved(); now != last(next) {
+		t.Errorf("the place that is saved is of the commit %v, not %v", now, last(next))
+	}
+}
+
+func objects(slot string) []any {
+	first, last := postgres.Objects(slot)
+	return []any{int64(first), int64(last)}
 }

@@ -13,7 +13,8 @@
 // same event: {"event":"summary"}, {"event":"digest"}, {"event":"forget"} (all
 // clients as after a page load: nothing known but the messages in "rows",
 // connected anew), {"event":"send","client":0,"message":{…}} (one client shows a bubble
-// and sends it by its socket), {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
+// and sends it by its socket), {"event":"open","client":0,"conversation":…} (one client opens one
+// conversation more), {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
 // (what one client did and received since its page was loaded, in order). Ends
 // with its standard input.
 import readline from 'node:readline'
@@ -194,6 +195,14 @@ const commands = {
     c.note('load', name, as(message.messageId, '', message.messageId, 'pending'))
     c.socket.emit('sendMessage', message)
     say('send')
+  },
+  open({ client, conversation }) {
+    const c = clients[client]
+    c.subscribe.push(conversation)
+    c.conversations.set(conversation, [])
+    c.note('subscribe', conversation)
+    c.socket.emit('subscribe:conversation', conversation)
+    say('open')
   },
   history({ client }) {
     process.stdout.write(`{"event":"history","now":${Date.now()},"entries":[${clients[client].history.join(',')}]}\n`)
