@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -35,6 +36,9 @@ func run(ctx context.Context, args []string) error {
 	if err := peer.PinSelf(peer.GeneratorCore); err != nil {
 		return err
 	}
+	// A goroutine that waits for its connections keeps a processor of Go's for a while,
+	// and there are two groups of connections in some scenes.
+	runtime.GOMAXPROCS(4)
 	peers, cleanup, err := peer.Build(ctx, peer.Plan{Servers: p.servers, Before: p.before})
 	if err != nil {
 		return err

@@ -123,7 +123,9 @@ type sent struct {
 	used peer.Usage
 }
 
-func (s sent) cpuPerMillion() float64 { return s.used.CPU.Seconds() / float64(max(1, s.Deliveries)) * 1e6 }
+func (s sent) cpuPerMillion() float64 {
+	return s.used.CPU.Seconds() / float64(max(1, s.Deliveries)) * 1e6
+}
 
 // busy is the share of its core that the generator used, disturbed that of the time in
 // which the server waited for its own.

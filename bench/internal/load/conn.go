@@ -67,6 +67,9 @@ type conn struct {
 	// it has had all that it was to have.
 	began time.Duration
 	live  bool
+	// had tells which of the events that it missed it has had, got how many.
+	had []uint64
+	got int
 	// pid and offset are those of its session, with Options.Remember.
 	pid, offset string
 	tls         *tls.Conn
@@ -100,8 +103,8 @@ func (g *Group) feed(c *conn, b []byte, now uint64) (reply []byte, err error) {
 		if !ok {
 			return reply, c.keep(b)
 		}
-		if size > smallFrame && c.state == joined {
-			if len(b) < header+len(g.prefix) || g.o.Remember && len(b) < header+size {
+		if size > smallFrame && c.state >= joining {
+			if len(b) < header+len(g.prefix) || (g.o.Remember || g.missed.Count > 0) && len(b) < header+size {
 				return reply, c.keep(b)
 			}
 			g.event(c, b[header:min(len(b), header+size)], now)
@@ -133,8 +136,8 @@ func (g *Group) event(c *conn, b []byte, now uint64) {
 	if g.o.Remember {
 		c.remember(b)
 	}
-	if g.want > 0 && !c.live && c.frames >= g.want {
-		g.isLive(c)
+	if g.missed.Count > 0 {
+		g.catchUp(c, b)
 	}
 	if g.deliveries%g.sampleEvery != 0 {
 		return
@@ -173,12 +176,29 @@ func (g *Group) small(c *conn, opcode byte, payload []byte) (reply []byte, err e
 	case c.state == joined && bytes.HasPrefix(payload, []byte(`42["gap"`)):
 		g.gaps++
 		return nil, nil
-	case c.state == joined && bytes.HasPrefix(payload, []byte("42")):
+	case c.state >= joining && bytes.HasPrefix(payload, []byte("42")):
 		return nil, nil // an event too small to count
 	case c.state == joining:
 		return nil, fmt.Errorf("server answered CONNECT with %.200q", payload)
 	}
 	return nil, errProtocol
+}
+
+// catchUp notes which of the events that it missed a connection has had.
+func (g *Group) catchUp(c *conn, b []byte) {
+	seq, _, ok := g.parse(b)
+	n := (seq - g.missed.From) / max(g.missed.Every, 1)
+	if c.had == nil {
+		c.had = make([]uint64, (g.missed.Count+63)/64)
+	}
+	if !ok || seq < g.missed.From || n >= uint64(g.missed.Count) || c.had[n/64]>>(n%64)&1 == 1 {
+		g.extra++
+		return
+	}
+	c.had[n/64] |= 1 << (n % 64)
+	if c.got++; c.got == g.missed.Count {
+		g.isLive(c)
+	}
 }
 
 // remember keeps the offset that an event carries as its last argument.

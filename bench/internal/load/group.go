@@ -84,7 +84,8 @@ type Group struct {
 	firstErr    error
 	prefix      []byte
 	parse       func([]byte) (seq, due uint64, ok bool)
-	want        uint64 // events after which a connection is live, 0 for never
+	missed      Missed // after what a connection is live; no Count for never
+	extra       uint64
 	waits       Histogram
 	longest     time.Duration
 	secured     chan securedConn
@@ -123,6 +124,14 @@ func Dial(ctx context.Context, o Options) (*Group, time.Duration, error) {
 	return g, g.joinedAt.Sub(start), nil
 }
 
+// Missed are the events that clients which come back are to get: each those numbers
+// From, From+Every, ... of which there are Count, give or take what is added to From for
+// its room, below Every.
+type Missed struct {
+	From, Every uint64
+	Count       int
+}
+
 // Returned is what became of clients that came back.
 type Returned struct {
 	// Took is the time until all of them had all that they had missed, Longest that
@@ -130,29 +139,32 @@ type Returned struct {
 	Took, Longest time.Duration
 	// Waits are those times.
 	Waits Histogram
-	// Retries is how often a client had to try again, Gaps how many were told of a gap.
+	// Short is how many clients have not had all by the end of ctx.
+	Short int
+	// Retries is how often a client had to try again, Gaps how many gaps were told of.
 	Retries, Gaps int
-	// Extra counts events that came beyond what a client had missed.
+	// Extra counts events that came beside those that were missed, or more than once.
 	Extra uint64
 }
 
-// Return opens connections of which each counts as live once it has had so many
-// events, and returns when all are.
-func Return(ctx context.Context, o Options, events int) (*Group, Returned, error) {
+// Return opens connections of which each counts as live once it has had what it had
+// missed, and returns when all are, or ctx has ended.
+func Return(ctx context.Context, o Options, missed Missed) (*Group, Returned, error) {
 	g, err := newGroup(o)
 	if err != nil {
 		return nil, Returned{}, err
 	}
-	g.want = uint64(events)
+	g.missed = missed
 	start := time.Now()
 	err = g.connect(ctx, func() bool { return g.live == o.Clients })
-	r := Returned{Took: time.Since(start), Longest: g.longest, Waits: g.waits, Retries: g.retried, Gaps: g.gaps}
-	if err != nil {
-		err = fmt.Errorf("%d of %d clients are live, %d joined, %d gaps, after %v: %w", g.live, o.Clients, g.joined, g.gaps, r.Took, err)
+	r := Returned{
+		Took: time.Since(start), Longest: g.longest, Waits: g.waits, Short: o.Clients - g.live,
+		Retries: g.retried, Gaps: g.gaps, Extra: g.extra,
+	}
+	if err != nil && ctx.Err() == nil {
 		g.Close()
 		return nil, r, err
 	}
-	r.Extra = g.deliveries - uint64(events)*uint64(o.Clients)
 	return g, r, nil
 }
 
@@ -405,7 +417,7 @@ func (g *Group) end(c *conn, err error) {
 		return
 	}
 	_ = unix.Close(c.fd)
-	if g.o.Retry > 0 && (c.state != joined || g.want > 0 && !c.live) {
+	if g.o.Retry > 0 && (c.state != joined || g.missed.Count > 0 && !c.live) {
 		if c.state == joined {
 			g.joined--
 		}
