@@ -53,7 +53,7 @@ fmt: ## format all Go code
 	go tool gofumpt -l -w .
 
 .PHONY: bench
-bench: ## measure: benchmarks, fan-out beside Node and gorilla, the whole path beside Node (BEFORE=revision to compare with)
+bench: ## measure: benchmarks, fan-out and the scenes of a CRM beside Node and gorilla, the whole path beside Node (BEFORE=revision)
 	@scripts/prepare go postgres node
 	@scripts/bench
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"chatbridge/bench/internal/peer"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,15 +24,15 @@ func TestMeasures(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	peers, cleanup, err := build(ctx, plan{servers: []string{"ours", "gorilla"}})
+	peers, cleanup, err := peer.Build(ctx, peer.Plan{Servers: []string{"ours", "gorilla"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(cleanup)
 	p := plan{clients: 20, idle: 20, rounds: 1, servers: []string{"ours", "gorilla"}}
 	results := map[string][]figures{}
-	for _, peer := range peers {
-		s, err := p.open(ctx, peer, p.clients)
+	for _, server := range peers {
+		s, err := p.open(ctx, server, p.clients)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,32 +43,19 @@ func TestMeasures(t *testing.T) {
 		r, err := s.send(ctx, 100, 1000, 1)
 		s.close()
 		if err != nil || r.Lost != 0 || r.Disorder != 0 || r.Deliveries != 2000 {
-			t.Errorf("%s: %d delivered, %d lost, %d out of order, %v", peer.name, r.Deliveries, r.Lost, r.Disorder, err)
+			t.Errorf("%s: %d delivered, %d lost, %d out of order, %v", server.Name, r.Deliveries, r.Lost, r.Disorder, err)
 		}
 		if n := r.Latency.N(); n != 2000 {
-			t.Errorf("%s: latency of %d deliveries, want 2000", peer.name, n)
+			t.Errorf("%s: latency of %d deliveries, want 2000", server.Name, n)
 		}
 		var f figures
-		if err := p.idleStep(ctx, peer, &f); err != nil || f.Connects == 0 {
-			t.Errorf("%s: idle: %+v, %v", peer.name, f, err)
+		if err := p.idleStep(ctx, server, &f); err != nil || f.Connects == 0 {
+			t.Errorf("%s: idle: %+v, %v", server.Name, f, err)
 		}
-		results[peer.name] = []figures{{Peak: 100, PeakCPU: 2}}
+		results[server.Name] = []figures{{Peak: 100, PeakCPU: 2}}
 	}
 	if text := report(p, results); !strings.Contains(text, "ours ÷ gorilla") || strings.Count(text, "| 100 |") != 2 {
 		t.Errorf("report:\n%s", text)
-	}
-}
-
-func TestMedian(t *testing.T) {
-	value := func(f figures) float64 { return f.Peak }
-	for want, peaks := range map[float64][]float64{0: nil, 3: {3}, 2.5: {4, 1, 2, 3}, 2: {9, 2, 1}} {
-		var f []figures
-		for _, p := range peaks {
-			f = append(f, figures{Peak: p})
-		}
-		if got := median(f, value); got != want {
-			t.Errorf("median of %v = %v, want %v", peaks, got, want)
-		}
 	}
 }
 

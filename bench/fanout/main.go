@@ -12,6 +12,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"chatbridge/bench/internal/machine"
+	"chatbridge/bench/internal/peer"
 )
 
 func main() {
@@ -28,15 +31,15 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := pinSelf(generatorCore); err != nil {
+	if err := peer.PinSelf(peer.GeneratorCore); err != nil {
 		return err
 	}
-	peers, cleanup, err := build(ctx, p)
+	peers, cleanup, err := peer.Build(ctx, peer.Plan{Servers: p.servers, Before: p.before, Plain: p.plain})
 	if err != nil {
 		return err
 	}
 	defer cleanup()
-	start, load := time.Now(), loadAverage()
+	at := machine.Now()
 	text, err := p.table(ctx, peers)
 	if err != nil {
 		return err
@@ -50,7 +53,7 @@ func run(ctx context.Context, args []string) error {
 		}
 		text += "\n" + second
 	}
-	text += "\n" + machine(start, load) + "\n"
+	text += "\n" + at.String() + "\n"
 	fmt.Print(text)
 	if p.write == "" {
 		return nil
@@ -59,16 +62,16 @@ func run(ctx context.Context, args []string) error {
 }
 
 // table measures the servers in turn, round after round.
-func (p plan) table(ctx context.Context, peers []peer) (string, error) {
+func (p plan) table(ctx context.Context, peers []peer.Peer) (string, error) {
 	results := map[string][]figures{}
 	for round := range p.rounds {
-		for _, peer := range peers {
-			note("round %d of %d, %d clients: %s", round+1, p.rounds, p.clients, peer.name)
-			f, err := p.measure(ctx, peer, last(results[peer.name]))
+		for _, s := range peers {
+			note("round %d of %d, %d clients: %s", round+1, p.rounds, p.clients, s.Name)
+			f, err := p.measure(ctx, s, last(results[s.Name]))
 			if err != nil {
-				return "", fmt.Errorf("%s: %w", peer.name, err)
+				return "", fmt.Errorf("%s: %w", s.Name, err)
 			}
-			results[peer.name] = append(results[peer.name], f)
+			results[s.Name] = append(results[s.Name], f)
 		}
 	}
 	return report(p, results), nil

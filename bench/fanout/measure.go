@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/load"
+	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
 )
 
@@ -40,19 +41,19 @@ type figures struct {
 
 // measure takes a peer through the steps. before is what it reached in the
 // round before, where the search for the peak begins.
-func (p plan) measure(ctx context.Context, peer peer, before figures) (f figures, err error) {
+func (p plan) measure(ctx context.Context, server peer.Peer, before figures) (f figures, err error) {
 	if p.has("steady") {
-		if err := p.steady(ctx, peer, &f); err != nil {
+		if err := p.steady(ctx, server, &f); err != nil {
 			return f, fmt.Errorf("steady: %w", err)
 		}
 	}
 	if p.has("peak") {
-		if err := p.peak(ctx, peer, before.Peak, &f); err != nil {
+		if err := p.peak(ctx, server, before.Peak, &f); err != nil {
 			return f, fmt.Errorf("peak: %w", err)
 		}
 	}
 	if p.has("idle") {
-		if err := p.idleStep(ctx, peer, &f); err != nil {
+		if err := p.idleStep(ctx, server, &f); err != nil {
 			return f, fmt.Errorf("idle: %w", err)
 		}
 	}
@@ -61,22 +62,22 @@ func (p plan) measure(ctx context.Context, peer peer, before figures) (f figures
 
 // session is a running server with its clients.
 type session struct {
-	*process
+	*peer.Process
 	clients *load.Group
 	took    time.Duration // to connect them
 }
 
-func (p plan) open(ctx context.Context, peer peer, clients int) (*session, error) {
-	s, err := start(ctx, peer)
+func (p plan) open(ctx context.Context, server peer.Peer, clients int) (*session, error) {
+	s, err := peer.Start(ctx, server, peer.Options{Cores: peer.ServerCore})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	o := load.Options{Addr: s.addr, Path: peer.path(), Bare: peer.bare, Clients: clients, InFlight: min(inFlight, clients)}
+	o := load.Options{Addr: s.Addr, Path: peer.Path, Bare: server.Bare, Clients: clients, InFlight: min(inFlight, clients)}
 	g, took, err := load.Dial(ctx, o)
 	if err != nil {
-		s.stop()
+		s.Stop()
 		return nil, err
 	}
 	return &session{s, g, took}, nil
@@ -84,7 +85,7 @@ func (p plan) open(ctx context.Context, peer peer, clients int) (*session, error
 
 func (s *session) close() {
 	s.clients.Close()
-	s.stop()
+	s.Stop()
 }
 
 // warm has the server do its work for a moment before it is measured.
@@ -110,7 +111,7 @@ func (s sent) disturbed() float64 { return s.waited.Seconds() / max(s.Took, 1).S
 
 // send publishes events at a rate and receives them.
 func (s *session) send(ctx context.Context, events int, rate float64, sampleEvery int) (sent, error) {
-	before, err := s.usage()
+	before, err := s.Usage()
 	if err != nil {
 		return sent{}, err
 	}
@@ -118,34 +119,22 @@ func (s *session) send(ctx context.Context, events int, rate float64, sampleEver
 	var publishErr error
 	go func() {
 		defer close(published)
-		publishErr = s.publish(ctx, events, rate)
+		_, publishErr = s.Publish(ctx, peer.Publication{Count: events, Rate: rate})
 	}()
 	r, err := s.clients.Receive(ctx, events, sampleEvery, published)
 	if ctx.Err() == nil || err == nil {
 		<-published
 		err = errors.Join(err, publishErr)
 	}
-	after, usageErr := s.usage()
-	return sent{r, after.cpu - before.cpu, after.waited - before.waited}, errors.Join(err, usageErr)
-}
-
-// usage is what the server has had of its core so far.
-type usage struct{ cpu, waited time.Duration }
-
-func (s *session) usage() (u usage, err error) {
-	if u.cpu, err = proc.CPU(s.pid()); err != nil {
-		return u, err
-	}
-	if u.waited, err = proc.Waited(s.pid()); err != nil {
-		return u, err
-	}
-	return u, nil
+	after, usageErr := s.Usage()
+	used := after.Since(before)
+	return sent{r, used.CPU, used.Waited}, errors.Join(err, usageErr)
 }
 
 // steady measures the rate of a busy day: CPU and latency when nothing is
 // queued.
-func (p plan) steady(ctx context.Context, peer peer, f *figures) error {
-	s, err := p.open(ctx, peer, p.clients)
+func (p plan) steady(ctx context.Context, server peer.Peer, f *figures) error {
+	s, err := p.open(ctx, server, p.clients)
 	if err != nil {
 		return err
 	}
@@ -167,8 +156,8 @@ func (p plan) steady(ctx context.Context, peer peer, f *figures) error {
 }
 
 // idleStep measures connecting, and what a connection takes that does nothing.
-func (p plan) idleStep(ctx context.Context, peer peer, f *figures) error {
-	few, err := p.open(ctx, peer, 1)
+func (p plan) idleStep(ctx context.Context, server peer.Peer, f *figures) error {
+	few, err := p.open(ctx, server, 1)
 	if err != nil {
 		return err
 	}
@@ -177,7 +166,7 @@ func (p plan) idleStep(ctx context.Context, peer peer, f *figures) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.open(ctx, peer, p.idle)
+	s, err := p.open(ctx, server, p.idle)
 	if err != nil {
 		return err
 	}
@@ -197,11 +186,11 @@ func (s *session) settledRSS(ctx context.Context) (int, error) {
 		if err := s.clients.Idle(ctx, time.Second); err != nil {
 			return 0, err
 		}
-		if err := s.collect(ctx); err != nil {
+		if err := s.Collect(ctx); err != nil {
 			return 0, err
 		}
 	}
-	return proc.Memory(s.pid(), "VmRSS")
+	return proc.Memory(s.PID(), "VmRSS")
 }
 
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }

@@ -9,6 +9,8 @@ import (
 	"math"
 	"os"
 	"time"
+
+	"chatbridge/bench/internal/peer"
 )
 
 const (
@@ -23,8 +25,8 @@ const (
 )
 
 // peak searches for the highest rate that the server keeps up with.
-func (p plan) peak(ctx context.Context, peer peer, before float64, f *figures) error {
-	k := peer.guess
+func (p plan) peak(ctx context.Context, server peer.Peer, before float64, f *figures) error {
+	k := guess(server.Name)
 	if before > 0 {
 		k = before
 	}
@@ -38,7 +40,7 @@ func (p plan) peak(ctx context.Context, peer peer, before float64, f *figures) e
 	for left := halve; left > 0; {
 		if s == nil {
 			var err error
-			if s, err = p.open(ctx, peer, p.clients); err != nil {
+			if s, err = p.open(ctx, server, p.clients); err != nil {
 				return err
 			}
 			if err := s.warm(ctx); err != nil {
@@ -75,8 +77,8 @@ func (p plan) peak(ctx context.Context, peer peer, before float64, f *figures) e
 			left--
 		}
 	}
-	if p.profile != "" && peer.name == "ours" {
-		return p.takeProfile(ctx, peer, good)
+	if p.profile != "" && server.Name == "ours" {
+		return p.takeProfile(ctx, server, good)
 	}
 	return nil
 }
@@ -119,8 +121,8 @@ func sampling(k float64) int {
 }
 
 // takeProfile runs the server once more at a rate it keeps up with.
-func (p plan) takeProfile(ctx context.Context, peer peer, k float64) error {
-	s, err := p.open(ctx, peer, p.clients)
+func (p plan) takeProfile(ctx context.Context, server peer.Peer, k float64) error {
+	s, err := p.open(ctx, server, p.clients)
 	if err != nil {
 		return err
 	}
@@ -130,7 +132,7 @@ func (p plan) takeProfile(ctx context.Context, peer peer, k float64) error {
 	}
 	const d = 5 * time.Second
 	done := make(chan error, 1)
-	go func() { done <- s.profile(ctx, d, p.profile) }()
+	go func() { done <- s.Profile(ctx, d, p.profile) }()
 	rate := k * 1000 / float64(p.clients)
 	_, err = s.send(ctx, int(rate*(d+time.Second).Seconds()), rate, sampling(k))
 	if e := <-done; e != nil {
@@ -138,4 +140,15 @@ func (p plan) takeProfile(ctx context.Context, peer peer, k float64) error {
 	}
 	fmt.Fprintf(os.Stderr, "  CPU profile at %.0f k/s: %s\n", k, p.profile)
 	return err
+}
+
+// guess is where the search begins, in thousands of deliveries a second.
+func guess(server string) float64 {
+	switch server {
+	case "gorilla":
+		return 80
+	case "node":
+		return 50
+	}
+	return 600
 }

@@ -5,11 +5,10 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
+
+	"chatbridge/bench/internal/results"
 )
 
 // column is one figure of the table.
@@ -35,7 +34,7 @@ var columns = []column{
 const ratios = 7
 
 // report is the table of medians, and that of the ratios to ours.
-func report(p plan, results map[string][]figures) string {
+func report(p plan, rounds map[string][]figures) string {
 	var b strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
 	titles := []string{"server"}
@@ -47,17 +46,17 @@ func report(p plan, results map[string][]figures) string {
 	for _, name := range p.servers {
 		cells := []string{label(name)}
 		for _, c := range columns {
-			cells = append(cells, cell(c.format, median(results[name], c.value)))
+			cells = append(cells, cell(c.format, median(rounds[name], c.value)))
 		}
 		row(cells...)
 	}
 	for _, name := range p.servers {
-		if name == "ours" || results["ours"] == nil {
+		if name == "ours" || rounds["ours"] == nil {
 			continue
 		}
 		cells := []string{"ours ÷ " + name}
 		for _, c := range columns[:ratios] {
-			ours, theirs := median(results["ours"], c.value), median(results[name], c.value)
+			ours, theirs := median(rounds["ours"], c.value), median(rounds[name], c.value)
 			if theirs == 0 {
 				cells = append(cells, "–")
 				continue
@@ -91,26 +90,5 @@ func median(f []figures, value func(figures) float64) float64 {
 	for i := range f {
 		v[i] = value(f[i])
 	}
-	slices.Sort(v)
-	if len(v) == 0 {
-		return 0
-	}
-	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
-}
-
-// machine says where and when the figures were taken, and what else the
-// machine did.
-func machine(start time.Time, loadBefore string) string {
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	return fmt.Sprintf("%s, Linux %s, %s, taken in %s. Load average before: %s, after: %s.",
-		start.UTC().Format("2006-01-02 15:04 UTC"), strings.TrimSpace(string(kernel)), runtime.Version(),
-		time.Since(start).Round(time.Second), loadBefore, loadAverage())
-}
-
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Join(strings.Fields(string(b))[:3], " ")
+	return results.Median(v)
 }

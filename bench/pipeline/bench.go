@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"chatbridge/bench/internal/results"
 	"chatbridge/bench/internal/revision"
 	"chatbridge/bridge/auth"
 	"chatbridge/internal/npm"
@@ -79,7 +80,7 @@ type stage struct {
 }
 
 // play plays one scene with one server on a fresh database.
-func (b *bench) play(ctx context.Context, scene, name string, rows int, results *results) error {
+func (b *bench) play(ctx context.Context, scene, name string, rows int, figures *results.Results) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	b.scene++
@@ -109,13 +110,13 @@ func (b *bench) play(ctx context.Context, scene, name string, rows int, results 
 	st := &stage{pool: pool, server: s, token: b.token}
 	switch scene {
 	case "latency":
-		return st.latency(ctx, name, results)
+		return st.latency(ctx, name, figures)
 	case "rate":
-		return st.rate(ctx, name, results)
+		return st.rate(ctx, name, figures)
 	case "burst":
-		return st.burst(ctx, name, rows, 0, results)
+		return st.burst(ctx, name, rows, 0, figures)
 	case "stuck":
-		return st.burst(ctx, name, rows, 3, results)
+		return st.burst(ctx, name, rows, 3, figures)
 	}
 	return fmt.Errorf("there is no scene %q", scene)
 }

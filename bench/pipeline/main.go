@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"chatbridge/bench/internal/results"
 	"chatbridge/internal/throwaway"
 )
 
@@ -52,17 +53,17 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer b.close()
-	results := newResults()
+	figures := &results.Results{Titles: map[string]string{"node": "Node, ~60 lines", "before": "bridge before"}}
 	for round := range *rounds {
 		for _, scene := range strings.Split(*scenes, ",") {
 			for _, name := range names {
 				fmt.Fprintf(os.Stderr, "round %d of %d: %s, %s\n", round+1, *rounds, scene, name)
-				if err := b.play(ctx, scene, name, *rows, results); err != nil {
+				if err := b.play(ctx, scene, name, *rows, figures); err != nil {
 					return fmt.Errorf("%s of %s: %w", scene, name, err)
 				}
 			}
 		}
 	}
-	results.print(os.Stdout, names)
+	figures.Write(os.Stdout, names)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/event"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 
 // latency: 50 inserts a second, 100 clients, from before the insert to each
 // client.
-func (st *stage) latency(ctx context.Context, name string, r *results) error {
+func (st *stage) latency(ctx context.Context, name string, r *results.Results) error {
 	c, err := st.connectLive(ctx, latencyClients)
 	if err != nil {
 		return err
@@ -41,14 +42,14 @@ func (st *stage) latency(ctx context.Context, name string, r *results) error {
 	if err != nil {
 		return err
 	}
-	r.add(name, "latency of an insert, 100 clients, p50 ms", ms(got.Latency.Quantile(0.50)))
-	r.add(name, "latency of an insert, 100 clients, p99 ms", ms(got.Latency.Quantile(0.99)))
+	r.Add(name, "latency of an insert, 100 clients, p50 ms", ms(got.Latency.Quantile(0.50)))
+	r.Add(name, "latency of an insert, 100 clients, p99 ms", ms(got.Latency.Quantile(0.99)))
 	return nil
 }
 
 // rate looks for the highest rate of rows at which 10 clients get all with
 // p99 at most 250 ms: it goes up by an eighth until that fails.
-func (st *stage) rate(ctx context.Context, name string, r *results) error {
+func (st *stage) rate(ctx context.Context, name string, r *results.Results) error {
 	c, err := st.connectLive(ctx, rateClients)
 	if err != nil {
 		return err
@@ -81,7 +82,7 @@ func (st *stage) rate(ctx context.Context, name string, r *results) error {
 		}
 		best = achieved
 	}
-	r.add(name, "rows/s to 10 clients, p99 ≤ 250 ms", best)
+	r.Add(name, "rows/s to 10 clients, p99 ≤ 250 ms", best)
 	return nil
 }
 
@@ -103,7 +104,7 @@ func (st *stage) insertAt(ctx context.Context, n int) (took time.Duration, err e
 
 // burst: many rows in one transaction to 10 clients, some of which may never
 // read.
-func (st *stage) burst(ctx context.Context, name string, rows, stuck int, r *results) error {
+func (st *stage) burst(ctx context.Context, name string, rows, stuck int, r *results.Results) error {
 	if stuck > 0 {
 		silent, err := st.connect(ctx, stuck)
 		if err != nil {
@@ -132,8 +133,8 @@ func (st *stage) burst(ctx context.Context, name string, rows, stuck int, r *res
 	if stuck > 0 {
 		suffix = ", 3 of 10 never read"
 	}
-	r.add(name, "rows in one transaction: commit to last delivery, s"+suffix, took.Seconds())
-	r.add(name, "peak memory in that burst, MB"+suffix, peak)
+	r.Add(name, "rows in one transaction: commit to last delivery, s"+suffix, took.Seconds())
+	r.Add(name, "peak memory in that burst, MB"+suffix, peak)
 	return nil
 }
 

@@ -4,25 +4,72 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"chatbridge/bench/internal/event"
+	"chatbridge/socketio/engineio"
+)
+
+// Variables of the environment that all servers know.
+const (
+	// CertFile and KeyFile are those with which it serves TLS; without, it serves
+	// without TLS.
+	CertFile = "BENCH_CERT_FILE"
+	KeyFile  = "BENCH_KEY_FILE"
+	// Recover has a server keep what clients missed that come back: Node's
+	// connection-state recovery, which the bridge always has.
+	Recover = "BENCH_RECOVER"
+	// Refill has the bridge wait with clients until a first publication has been handed
+	// over, as after a restart until its log is filled.
+	Refill = "BENCH_REFILL"
+	// Locks has a Go server profile its locks.
+	Locks = "BENCH_LOCKS"
 )
 
 // Server is what is measured.
 type Server struct {
 	// Handler serves the clients.
 	Handler http.Handler
-	// Publish sends the event number seq, due at the given time, to all
-	// clients. One goroutine calls it.
-	Publish func(seq, due uint64)
+	// Publish sends an event to the clients of its room. One goroutine at a time
+	// calls it.
+	Publish func(Event)
+	// Published, if not nil, is called when a publication has been handed over that
+	// no other one belongs to.
+	Published func()
+	// Get, if not nil, serves what else can be asked for.
+	Get http.Handler
 }
+
+// Event is one that is to be sent.
+type Event struct {
+	// Seq is its number, Due when it was due, see event.Now.
+	Seq, Due uint64
+	// Room is the room it goes to, Sub which of the room's conversations it belongs to.
+	// Room is -1 for everybody.
+	Room, Sub int
+}
+
+// Conversation names the event's conversation as clients subscribe to it.
+func (e Event) Conversation() string { return Conversation(e.Room, e.Sub) }
+
+// Conversation names a conversation of a room.
+func Conversation(room, sub int) string { return Workspace(room) + "-" + strconv.Itoa(sub) }
+
+// Workspace names the workspace that a room is for the bridge; Secret is what its
+// tokens are signed with.
+func Workspace(room int) string { return "room-" + strconv.Itoa(room) }
+
+const Secret = "the-secret-of-the-benchmarks-alone"
 
 // Run serves until ctx ends: the clients on one port of its own, control on
 // another. It prints both to standard output:
@@ -37,15 +84,33 @@ func Run(ctx context.Context, s Server) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /publish", s.publish)
+	var publishing sync.Mutex
+	mux.HandleFunc("POST /publish", func(w http.ResponseWriter, r *http.Request) { s.publish(w, r, &publishing) })
 	mux.HandleFunc("POST /gc", func(http.ResponseWriter, *http.Request) { debug.FreeOSMemory() })
 	mux.HandleFunc("GET /goroutines", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, runtime.NumGoroutine()) })
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	if s.Get != nil {
+		mux.Handle("GET /", s.Get)
+	}
+	if os.Getenv(Locks) != "" {
+		runtime.SetMutexProfileFraction(1)
+		runtime.SetBlockProfileRate(10_000)
+	}
 
+	secure := os.Getenv(CertFile) != ""
 	ended := make(chan error, 2)
-	servers := []*http.Server{{Handler: s.Handler}, {Handler: mux}}
-	go func() { ended <- servers[0].Serve(clients) }()
+	servers := []*http.Server{
+		{Handler: s.Handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: engineio.ConnContext, ErrorLog: log.New(io.Discard, "", 0)},
+		{Handler: mux},
+	}
+	go func() {
+		if secure {
+			ended <- servers[0].ServeTLS(clients, os.Getenv(CertFile), os.Getenv(KeyFile))
+			return
+		}
+		ended <- servers[0].Serve(clients)
+	}()
 	go func() { ended <- servers[1].Serve(steer) }()
 	fmt.Printf(`{"event":"listening","addr":%q,"control":%q}`+"\n", clients.Addr(), steer.Addr())
 	select {
@@ -65,26 +130,49 @@ func Run(ctx context.Context, s Server) error {
 	return err
 }
 
-// publish sends ?count= events, ?rate= a second, and answers when the last one
-// has been handed over.
-func (s Server) publish(w http.ResponseWriter, r *http.Request) {
-	count, err1 := strconv.Atoi(r.FormValue("count"))
-	rate, err2 := strconv.ParseFloat(r.FormValue("rate"), 64)
-	if err := errors.Join(err1, err2); err != nil || rate <= 0 {
+// publish sends ?count= events, ?rate= a second, and answers when the first one was due
+// once the last one has been handed over. The other parameters are those of
+// peer.Publication.
+func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync.Mutex) {
+	var errs []error
+	number := func(name string) int {
+		if r.FormValue(name) == "" {
+			return 0
+		}
+		n, err := strconv.Atoi(r.FormValue(name))
+		errs = append(errs, err)
+		return n
+	}
+	count, rooms, first, subs, from, given := number("count"), number("rooms"), number("first"), number("subs"), number("from"), number("origin")
+	rate, err := strconv.ParseFloat(r.FormValue("rate"), 64)
+	if err := errors.Join(append(errs, err)...); err != nil || rate <= 0 {
 		http.Error(w, "ask for count and rate, both numbers: "+fmt.Sprint(err), http.StatusBadRequest)
 		return
 	}
-	start := time.Now()
-	origin := event.Now()
-	for i := range count {
-		due := time.Duration(float64(i) / rate * 1e9)
-		if wait := due - time.Since(start); wait > 0 {
+	origin := uint64(given)
+	if origin == 0 {
+		origin = event.Now() - since(from, rate)
+	}
+	for i := from; i < from+count; i++ {
+		e := Event{Seq: uint64(i), Due: origin + since(i, rate), Room: -1}
+		if rooms > 0 {
+			e.Room, e.Sub = first+i%rooms, i/rooms%max(subs, 1)
+		}
+		if wait := time.Duration(e.Due - event.Now()); wait > 0 {
 			time.Sleep(wait)
 		}
-		s.Publish(uint64(i), origin+uint64(due))
+		publishing.Lock()
+		s.Publish(e)
+		publishing.Unlock()
 		if r.Context().Err() != nil {
 			return
 		}
 	}
-	fmt.Fprint(w, time.Since(start).Seconds())
+	if s.Published != nil && r.FormValue("more") == "" {
+		s.Published()
+	}
+	fmt.Fprint(w, origin)
 }
+
+// since is when event i is due, after event 0.
+func since(i int, rate float64) uint64 { return uint64(float64(i) / rate * 1e9) }

@@ -4,30 +4,40 @@ package load
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"time"
 )
 
 // What a connection waits for.
 type state uint8
 
 const (
-	dialing state = iota // the TCP connection
-	upgrade              // the response to the WebSocket handshake
-	opening              // the Engine.IO open packet
-	joining              // the acknowledgement of CONNECT
-	joined               // nothing: events come
-	gone                 // it has ended
+	idle     state = iota // to be dialed
+	dialing               // the TCP connection
+	securing              // the TLS handshake, which a goroutine of its own does
+	upgrade               // the response to the WebSocket handshake
+	opening               // the Engine.IO open packet
+	joining               // the acknowledgement of CONNECT
+	joined                // nothing: events come
+	gone                  // it has ended
 )
 
 // pongFrame is masked with the mask 0, which is a mask like any other: FIN and
 // text, then mask bit and length.
 var pongFrame = []byte{0x81, 0x80 | 1, 0, 0, 0, 0, '3'}
 
-func connectFrame(auth string) []byte {
-	b := []byte{0x81, 0x80 | 126}
-	b = binary.BigEndian.AppendUint16(b, uint16(2+len(auth)))
-	return append(append(b, 0, 0, 0, 0, '4', '0'), auth...)
+// textFrame is a text frame that is masked likewise, of at most 64 KiB.
+func textFrame(text string) []byte {
+	b := []byte{0x81}
+	if len(text) < 126 {
+		b = append(b, 0x80|byte(len(text)))
+	} else {
+		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(len(text)))
+	}
+	return append(append(b, 0, 0, 0, 0), text...)
 }
 
 const (
@@ -53,6 +63,16 @@ type conn struct {
 	// sampled.
 	frames uint64
 	last   uint64
+	// began is when it was dialed first, since the Group's beginning; live tells that
+	// it has had all that it was to have.
+	began time.Duration
+	live  bool
+	// had tells which of the events that it missed it has had, got how many.
+	had []uint64
+	got int
+	// pid and offset are those of its session, with Options.Remember.
+	pid, offset string
+	tls         *tls.Conn
 }
 
 // feed handles what was read. It returns what to send back, if anything.
@@ -83,8 +103,8 @@ func (g *Group) feed(c *conn, b []byte, now uint64) (reply []byte, err error) {
 		if !ok {
 			return reply, c.keep(b)
 		}
-		if size > smallFrame && c.state == joined {
-			if len(b) < header+len(g.prefix) {
+		if size > smallFrame && c.state >= joining {
+			if len(b) < header+len(g.prefix) || (g.o.Remember || g.missed.Count > 0) && len(b) < header+size {
 				return reply, c.keep(b)
 			}
 			g.event(c, b[header:min(len(b), header+size)], now)
@@ -113,6 +133,12 @@ func (g *Group) event(c *conn, b []byte, now uint64) {
 	}
 	c.frames++
 	g.deliveries++
+	if g.o.Remember {
+		c.remember(b)
+	}
+	if g.missed.Count > 0 {
+		g.catchUp(c, b)
+	}
 	if g.deliveries%g.sampleEvery != 0 {
 		return
 	}
@@ -138,15 +164,53 @@ func (g *Group) small(c *conn, opcode byte, payload []byte) (reply []byte, err e
 		return pongFrame, nil
 	case c.state == opening && len(payload) > 0 && payload[0] == '0':
 		c.state = joining
-		return g.connect, nil
+		return textFrame("40" + g.auth(c)), nil
 	case c.state == joining && bytes.HasPrefix(payload, []byte("40")):
+		if g.o.Remember {
+			_, rest, _ := bytes.Cut(payload, []byte(`"pid":"`))
+			pid, _, _ := bytes.Cut(rest, []byte(`"`))
+			c.pid = string(pid)
+		}
 		g.join(c)
+		return g.subscribe(c), nil
+	case c.state == joined && bytes.HasPrefix(payload, []byte(`42["gap"`)):
+		g.gaps++
 		return nil, nil
-	case c.state == joined && bytes.HasPrefix(payload, []byte("42")):
+	case c.state >= joining && bytes.HasPrefix(payload, []byte("42")):
 		return nil, nil // an event too small to count
+	case c.state == joining:
+		return nil, fmt.Errorf("server answered CONNECT with %.200q", payload)
 	}
 	return nil, errProtocol
 }
+
+// catchUp notes which of the events that it missed a connection has had.
+func (g *Group) catchUp(c *conn, b []byte) {
+	seq, _, ok := g.parse(b)
+	n := (seq - g.missed.From) / max(g.missed.Every, 1)
+	if c.had == nil {
+		c.had = make([]uint64, (g.missed.Count+63)/64)
+	}
+	if !ok || seq < g.missed.From || n >= uint64(g.missed.Count) || c.had[n/64]>>(n%64)&1 == 1 {
+		g.extra++
+		return
+	}
+	c.had[n/64] |= 1 << (n % 64)
+	if c.got++; c.got == g.missed.Count {
+		g.isLive(c)
+	}
+}
+
+// remember keeps the offset that an event carries as its last argument.
+func (c *conn) remember(event []byte) {
+	event = bytes.TrimSuffix(event, []byte(`"]`))
+	if i := bytes.LastIndexByte(event, '"'); i >= 0 && len(event)-i < maxOffset {
+		c.offset = string(event[i+1:])
+	}
+}
+
+// maxOffset is longer than any offset.
+const maxOffset = 100
 
 // frame reads a frame's header: its length and that of the payload.
 func frame(b []byte) (header, size int, ok bool) {

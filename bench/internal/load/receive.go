@@ -72,6 +72,30 @@ func (g *Group) Receive(ctx context.Context, events int, sampleEvery int, publis
 	return r, nil
 }
 
+// Listen reads until done is closed, and takes the latency of one delivery in
+// sampleEvery. What did not come by then is not known to be lost.
+func (g *Group) Listen(ctx context.Context, sampleEvery int, done <-chan struct{}) (Result, error) {
+	cpu, unpin := pinThread()
+	defer unpin()
+	g.deliveries, g.disorder, g.hist, g.sampleEvery = 0, 0, Histogram{}, uint64(sampleEvery)
+	start, cpu0 := time.Now(), cpu()
+	for listening := true; listening; {
+		select {
+		case <-done:
+			listening = false
+		default:
+			if err := g.step(ctx, 50*time.Millisecond); err != nil {
+				return Result{}, err
+			}
+		}
+	}
+	r := Result{Deliveries: g.deliveries, Disorder: g.disorder, Took: time.Since(start), CPU: cpu() - cpu0, Latency: g.hist}
+	if g.ended > 0 {
+		return r, fmt.Errorf("%d of %d connections ended: %w", g.ended, len(g.conns), g.firstErr)
+	}
+	return r, nil
+}
+
 // Idle keeps the connections alive for a while in which nothing is published.
 func (g *Group) Idle(ctx context.Context, d time.Duration) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {

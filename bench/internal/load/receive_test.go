@@ -149,3 +149,25 @@ func TestDialSaysWhyItFailed(t *testing.T) {
 		t.Errorf("dial a server that refuses: %v, want its status", err)
 	}
 }
+
+// TestReturnKnowsWhatWasMissed: a client is live once it has had each event that it
+// missed, and not before, whatever comes twice or besides.
+func TestReturnKnowsWhatWasMissed(t *testing.T) {
+	f, addr := startFan(t)
+	go func() {
+		for _, c := range f.conns(2) {
+			for _, seq := range []uint64{5, 100, 103, 103, 106, 109} {
+				f.write(c, string(event.AppendPacket(nil, seq, event.Now())))
+			}
+		}
+	}()
+	o := load.Options{Addr: addr, Path: "/", Auth: `{"token":"t"}`, Clients: 2, InFlight: 2, Retry: time.Second}
+	g, r, err := load.Return(t.Context(), o, load.Missed{From: 100, Every: 3, Count: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	if r.Short != 0 || r.Extra != 4 || r.Waits.N() != 2 || r.Longest == 0 {
+		t.Errorf("%+v, want nobody short and 4 events besides", r)
+	}
+}

@@ -1,6 +1,6 @@
 // Command gorilla is the least that a Go server can do: gorilla/websocket, a
 // goroutine that reads each connection, and a loop that writes one prepared
-// frame to all of them. It speaks no protocol above WebSocket, has no queue,
+// frame to all connections of a room, which each names in its query. It speaks no protocol above WebSocket, has no queue,
 // and waits for each client in turn. The benchmark compares with it.
 package main
 
@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"sync"
 	"syscall"
 
@@ -22,7 +23,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	h := &hub{conns: map[*websocket.Conn]struct{}{}}
+	h := &hub{rooms: map[int]map[*websocket.Conn]struct{}{}}
 	if err := control.Run(ctx, control.Server{Handler: h, Publish: h.publish}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -32,16 +33,23 @@ func main() {
 type hub struct {
 	upgrader websocket.Upgrader
 	mu       sync.Mutex
-	conns    map[*websocket.Conn]struct{}
+	rooms    map[int]map[*websocket.Conn]struct{}
 }
 
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	room, err := strconv.Atoi(r.FormValue("room"))
+	if err != nil {
+		room = -1 // everybody's
+	}
 	c, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return
 	}
 	h.mu.Lock()
-	h.conns[c] = struct{}{}
+	if h.rooms[room] == nil {
+		h.rooms[room] = map[*websocket.Conn]struct{}{}
+	}
+	h.rooms[room][c] = struct{}{}
 	h.mu.Unlock()
 	for {
 		if _, _, err := c.ReadMessage(); err != nil {
@@ -49,19 +57,19 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	h.mu.Lock()
-	delete(h.conns, c)
+	delete(h.rooms[room], c)
 	h.mu.Unlock()
 	_ = c.Close()
 }
 
-func (h *hub) publish(seq, due uint64) {
-	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, event.AppendPacket(nil, seq, due))
+func (h *hub) publish(e control.Event) {
+	frame, err := websocket.NewPreparedMessage(websocket.TextMessage, event.AppendPacket(nil, e.Seq, e.Due))
 	if err != nil {
 		panic(err) // a text message can be prepared
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for c := range h.conns {
+	for c := range h.rooms[e.Room] {
 		// A failed write ends the read loop as well, which removes c.
 		_ = c.WritePreparedMessage(frame)
 	}

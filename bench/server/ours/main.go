@@ -33,8 +33,8 @@ func run(ctx context.Context) error {
 	ns := server.Namespace("/")
 	ns.OnConnect(func(s *socketio.Socket) { _ = s.Join("all") }) // fails if the client has gone
 	all := ns.Room("all")
-	publish := func(seq, due uint64) {
-		ns.BroadcastTo(socketio.NewEvent("/", "message", event.AppendJSON(nil, seq, due)), all)
+	publish := func(e control.Event) {
+		ns.BroadcastTo(socketio.NewEvent("/", "message", event.AppendJSON(nil, e.Seq, e.Due)), all)
 	}
 	err = control.Run(ctx, control.Server{Handler: server, Publish: publish})
 	if e := server.Shutdown(context.WithoutCancel(ctx), socketio.ShutdownOptions{}); err == nil {

@@ -1,19 +1,25 @@
-// Node.js with socket.io as a user would set it up: the defaults, and one room
-// that every client is in. It answers the control requests of the Go servers,
-// see bench/internal/control.
+// Node.js with socket.io as a user would set it up: the defaults, a room for
+// everybody and one for each conversation. It answers the control requests of the Go
+// servers, see bench/internal/control.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { Server } from 'socket.io'
 
-const clients = createServer()
-const io = new Server(clients, { path: '/api/ws' })
-io.on('connection', (socket) => socket.join('all'))
+const { BENCH_CERT_FILE: cert, BENCH_KEY_FILE: key, BENCH_RECOVER: recover } = process.env
+const clients = cert ? createSecureServer({ cert: readFileSync(cert), key: readFileSync(key) }) : createServer()
+const io = new Server(clients, { path: '/api/ws', ...(recover && { connectionStateRecovery: {} }) })
+io.on('connection', (socket) => {
+  socket.join('all')
+  socket.on('subscribe:conversation', (id) => socket.join(id))
+})
 
 const fill = process.argv[2]
 const hex = (n) => n.toString(16).padStart(16, '0')
 const now = () => process.hrtime.bigint()
 
-function publish(seq, due) {
-  io.to('all').emit('message', {
+function publish(seq, due, room) {
+  io.to(room).emit('message', {
     id: hex(seq),
     due: hex(due),
     workspaceId: '7b0e7f4e-6f0c-4d5f-9a63-0d8f5d0a9c11',
@@ -27,16 +33,22 @@ function publish(seq, due) {
   })
 }
 
-// Publishes count events, rate a second; what is due is sent at each turn.
-function run(count, rate, done) {
-  const origin = now()
+// Publishes count events, rate a second; what is due is sent at each turn, a hundred
+// at most, so that clients are served in between.
+function run({ count, rate, rooms, first, subs, from, origin }, done) {
   const interval = 1e9 / rate
-  let i = 0
+  const dueAt = (i) => BigInt(Math.round(i * interval))
+  const began = origin ? BigInt(origin) : now() - dueAt(from)
+  let i = from
   const turn = () => {
-    const elapsed = Number(now() - origin)
-    for (; i < count && i * interval <= elapsed; i++) publish(i, origin + BigInt(Math.round(i * interval)))
-    if (i === count) return done((Number(now() - origin) / 1e9).toString())
-    const wait = (i * interval - Number(now() - origin)) / 1e6
+    const elapsed = Number(now() - began)
+    const end = Math.min(from + count, i + 100)
+    for (; i < end && i * interval <= elapsed; i++) {
+      const room = rooms > 0 ? `room-${first + (i % rooms)}-${Math.floor(i / rooms) % Math.max(subs, 1)}` : 'all'
+      publish(i, began + dueAt(i), room)
+    }
+    if (i === from + count) return done(began.toString())
+    const wait = (i * interval - Number(now() - began)) / 1e6
     if (wait > 1) setTimeout(turn, wait)
     else setImmediate(turn)
   }
@@ -49,7 +61,8 @@ const control = createServer((request, response) => {
     globalThis.gc?.()
     response.end()
   } else if (url.pathname === '/publish') {
-    run(Number(url.searchParams.get('count')), Number(url.searchParams.get('rate')), (took) => response.end(took))
+    const asked = Object.fromEntries([...url.searchParams].map(([name, value]) => [name, Number(value)]))
+    run({ rooms: 0, first: 0, subs: 0, from: 0, origin: 0, ...asked }, (origin) => response.end(origin))
   } else {
     response.writeHead(404).end()
   }

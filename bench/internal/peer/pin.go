@@ -1,6 +1,6 @@
 //go:build linux
 
-package main
+package peer
 
 import (
 	"fmt"
@@ -11,15 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ServerCore is where the servers run, GeneratorCore where the load generator does.
 const (
-	serverCore    = 0
-	generatorCore = 1
+	ServerCore    = "0"
+	GeneratorCore = 1
 )
 
-// pinSelf keeps this process on one core. Affinity belongs to a thread and is
-// inherited, and the Go runtime has threads already; so we start ourselves
-// again from a thread that is pinned.
-func pinSelf(core int) error {
+// PinSelf keeps this process on one core. Affinity belongs to a thread and is
+// inherited, and the Go runtime has threads already; so it starts itself again from a
+// thread that is pinned.
+func PinSelf(core int) error {
 	if runtime.NumCPU() == 1 {
 		var have unix.CPUSet
 		if err := unix.SchedGetaffinity(0, &have); err == nil && have.IsSet(core) {

@@ -1,0 +1,66 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"chatbridge/bench/internal/peer"
+)
+
+const (
+	// roomClients are those of a room of the scenes with many rooms; each room gets an
+	// event a second.
+	roomClients = 5
+	roomSubs    = 2
+)
+
+var roomsScene = scene{
+	name: "rooms", title: "Many rooms", clients: 10_000, duration: 10 * time.Second,
+	about: func(p plan) string {
+		a := manyRooms(p.clients)
+		return fmt.Sprintf("%d workspaces of %d clients, each subscribed to %d conversations; %d events a second, spread over all. One core.",
+			a.rooms, a.perRoom(), a.subs, a.rooms)
+	},
+	measure: measureRooms,
+}
+
+func manyRooms(clients int) *audience {
+	rooms := max(1, clients/roomClients)
+	return &audience{clients: rooms * roomClients, rooms: rooms, subs: roomSubs}
+}
+
+func measureRooms(ctx context.Context, p plan, server peer.Peer, r *recorder) error {
+	a := manyRooms(p.clients)
+	s, err := open(ctx, server, a, peer.Options{Cores: peer.ServerCore})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	return steady(ctx, p, s, a, server, r, "", float64(a.rooms))
+}
+
+// steady measures a rate that the server keeps up with. What is measured is named with
+// the suffix.
+func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Peer, r *recorder, suffix string, rate float64) error {
+	if _, err := s.send(ctx, a, rate, time.Second, 1); err != nil { // to warm up
+		return err
+	}
+	var got sent
+	err := s.profiled(ctx, p.duration, p.profileFile(server, "cpu"+suffix+".pprof"), func() (err error) {
+		got, err = s.send(ctx, a, rate, p.duration, 1)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.add("CPU s per million deliveries"+suffix, got.cpuPerMillion())
+	r.add("p50 ms"+suffix, ms(got.Latency.Quantile(0.5)))
+	r.add("p99 ms"+suffix, ms(got.Latency.Quantile(0.99)))
+	r.add("generator busy, %"+suffix, 100*got.busy())
+	r.add("disturbed, %"+suffix, 100*got.disturbed())
+	note("  %.2f CPU s/M, p50 %v, p99 %v, disturbed %.0f %%", got.cpuPerMillion(), got.Latency.Quantile(0.5), got.Latency.Quantile(0.99), 100*got.disturbed())
+	return nil
+}

@@ -1,0 +1,292 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"chatbridge/bench/internal/control"
+	"chatbridge/bench/internal/load"
+	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/proc"
+)
+
+const (
+	stormRoom   = 20 // clients of a workspace
+	stormSubs   = 3
+	stormMissed = 200         // events of each workspace
+	stormRetry  = time.Second // reconnectionDelay of the CRM's client
+	// stormLimit is when those who are not live are given up.
+	stormLimit = 5 * time.Minute
+	// awayRate is in events a second while nobody is there.
+	awayRate = 20_000
+	// awayFrom is the number of the first event that is missed.
+	awayFrom = 1_000_000
+
+	othersRooms = 20
+	othersRate  = 200
+)
+
+var stormScene = scene{
+	name: "storm", title: "Everybody comes back", clients: 20_000, duration: 5 * time.Second,
+	about: func(p plan) string {
+		return fmt.Sprintf("%d clients of workspaces of %d come back within %v, each with %d subscriptions and %d events to catch up on. "+
+			"They have lost their connections; or the server was killed, and a new one fills its log first, which of these only the bridge does "+
+			"(Node's recovery is in its memory). %d others have stayed and get %d events a second together. "+
+			"Steady memory is that once all are live, after a garbage collection.",
+			p.clients, stormRoom, p.duration, stormSubs, stormMissed, newStorm(p).others.clients, othersRate)
+	},
+	measure: measureStorm,
+	without: func(p peer.Peer) bool { return p.Bare },
+}
+
+// storm is who takes part in it.
+type storm struct {
+	back, others *audience
+	greetings    peer.Publication
+	away         peer.Publication
+	sessions     []load.Session
+	within       time.Duration // in which they come back
+}
+
+func newStorm(p plan) *storm {
+	rooms := max(1, p.clients/stormRoom)
+	s := &storm{within: p.duration, back: &audience{clients: rooms * stormRoom, rooms: rooms, subs: stormSubs}}
+	// Beside the others, so that the limit of files is for both.
+	s.others = &audience{clients: 5 * othersRooms, rooms: othersRooms, first: rooms, subs: 1}
+	if s.back.clients+s.others.clients > p.clients && rooms > 5 {
+		s.back.rooms -= s.others.clients / stormRoom
+		s.back.clients = s.back.rooms * stormRoom
+	}
+	return s
+}
+
+func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) error {
+	st := newStorm(p)
+	s, err := st.prepare(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	others, err := st.connectOthers(ctx, server, s)
+	if err != nil {
+		return err
+	}
+	defer others.Close()
+	quiet, err := s.sendTo(ctx, others, peer.Publication{
+		Count: int(othersRate*p.duration.Seconds()) / othersRooms * othersRooms, Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1,
+	}, int(othersRate*p.duration.Seconds())/othersRooms, 1)
+	if err != nil {
+		return fmt.Errorf("others before: %w", err)
+	}
+	if err := st.cut(ctx, s); err != nil {
+		return err
+	}
+	if err := proc.ResetPeak(s.PID()); err != nil {
+		return err
+	}
+	heard := st.listen(ctx, s, others)
+	err = s.profiled(ctx, st.within, p.profileFile(server, "cpu-storm.pprof"), func() error {
+		return st.comeBack(ctx, server, s, r, ", connections lost", time.Now())
+	})
+	during, listenErr := heard()
+	if err := errors.Join(err, listenErr); err != nil {
+		return err
+	}
+	before, then := ms(quiet.Latency.Quantile(0.99)), ms(during.Latency.Quantile(0.99))
+	r.add("others' p99 ms before", before)
+	r.add("others' p99 ms meanwhile", then)
+	r.add("others' p99, meanwhile ÷ before", then/max(before, 0.001))
+	if server.Name == "node" {
+		return nil
+	}
+	return st.afterRestart(ctx, server, s, r)
+}
+
+// prepare starts a server with the clients that are to go and come back, each of which
+// has had an event of each conversation.
+func (st *storm) prepare(ctx context.Context, server peer.Peer) (*session, error) {
+	s, err := peer.Start(ctx, server, peer.Options{Cores: peer.ServerCore, Env: []string{control.Recover + "=1"}})
+	if err != nil {
+		return nil, err
+	}
+	o, err := st.back.options(server, s)
+	if err != nil {
+		s.Stop()
+		return nil, err
+	}
+	o.Remember, o.Retry = true, stormRetry
+	opened, err := opened(ctx, s, o)
+	if err != nil {
+		return nil, err
+	}
+	st.greetings = peer.Publication{
+		Count: st.back.rooms * stormSubs, Rate: awayRate, Rooms: st.back.rooms, Subs: stormSubs, More: true,
+	}
+	published := make(chan struct{})
+	var publishErr error
+	go func() {
+		defer close(published)
+		st.greetings.Origin, publishErr = opened.Publish(ctx, st.greetings)
+	}()
+	got, err := opened.clients.Receive(ctx, stormSubs, 1, published)
+	<-published
+	if err == nil && got.Lost > 0 {
+		err = fmt.Errorf("%d of the first events are lost", got.Lost)
+	}
+	if err := errors.Join(err, publishErr); err != nil {
+		opened.close()
+		return nil, err
+	}
+	return opened, nil
+}
+
+// connectOthers connects those who stay.
+func (st *storm) connectOthers(ctx context.Context, server peer.Peer, s *session) (*load.Group, error) {
+	o, err := st.others.options(server, s.Process)
+	if err != nil {
+		return nil, err
+	}
+	g, _, err := load.Dial(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("connect the others: %w", err)
+	}
+	return g, g.Idle(ctx, settle)
+}
+
+// cut ends the clients' connections and publishes what they miss.
+func (st *storm) cut(ctx context.Context, s *session) (err error) {
+	st.sessions = s.clients.Sessions()
+	for _, of := range st.sessions {
+		if of.PID == "" || of.Offset == "" {
+			return fmt.Errorf("a client has private id %q and offset %q: there is nothing to recover by", of.PID, of.Offset)
+		}
+	}
+	s.clients.Close()
+	s.clients = nil
+	st.away = peer.Publication{
+		Count: st.back.rooms * stormMissed, Rate: awayRate, Rooms: st.back.rooms, Subs: stormSubs, From: awayFrom / st.back.rooms * st.back.rooms,
+	}
+	st.away.Origin, err = s.Publish(ctx, st.away)
+	return err
+}
+
+// listen has the others receive events until it is called back.
+func (st *storm) listen(ctx context.Context, s *session, others *load.Group) (heard func() (load.Result, error)) {
+	publishing, stop := context.WithCancel(ctx)
+	done, ended := make(chan struct{}), make(chan struct{}, 2)
+	go func() {
+		// It ends with its context.
+		_, _ = s.Publish(publishing, peer.Publication{
+			Count: othersRate * int(2*stormLimit.Seconds()), Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1,
+		})
+		ended <- struct{}{}
+	}()
+	var r load.Result
+	var err error
+	go func() {
+		r, err = others.Listen(ctx, 1, done)
+		ended <- struct{}{}
+	}()
+	return func() (load.Result, error) {
+		close(done)
+		stop()
+		<-ended
+		<-ended
+		return r, err
+	}
+}
+
+// comeBack has the clients come back to a server, which is on its way since a time.
+func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *recorder, suffix string, since time.Time) error {
+	o, err := st.back.options(server, s.Process)
+	if err != nil {
+		return err
+	}
+	who := o.Client
+	o.Client = func(i int) load.Client {
+		c, of := who(i), st.sessions[i]
+		c.Auth = fmt.Sprintf(`{"token":"%s","pid":"%s","offset":"%s"}`, st.back.tokens[i], of.PID, of.Offset)
+		return c
+	}
+	o.Within, o.Retry, o.InFlight = st.within, stormRetry, st.back.clients
+	before, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, stormLimit)
+	defer cancel()
+	g, got, err := load.Return(limited, o, load.Missed{From: uint64(st.away.From), Every: uint64(st.back.rooms), Count: stormMissed})
+	if err != nil {
+		return err
+	}
+	s.clients = g
+	took := time.Since(since)
+	after, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	peak, err := proc.Memory(s.PID(), "VmHWM")
+	if err != nil {
+		return err
+	}
+	if err := s.Collect(ctx); err != nil {
+		return err
+	}
+	if err := g.Idle(ctx, settle); err != nil && got.Short == 0 {
+		return err
+	}
+	steady, err := proc.Memory(s.PID(), "VmRSS")
+	if err != nil {
+		return err
+	}
+	used := after.Since(before)
+	r.add("all live after, s"+suffix, took.Seconds())
+	r.add("longest wait of a client, s"+suffix, got.Longest.Seconds())
+	r.add("wait p50, ms"+suffix, ms(got.Waits.Quantile(0.5)))
+	r.add("clients that were given up"+suffix, float64(got.Short))
+	r.add("attempts that failed"+suffix, float64(got.Retries))
+	r.add("events sent beside those missed"+suffix, float64(got.Extra))
+	r.add("gaps told of"+suffix, float64(got.Gaps))
+	r.add("CPU s"+suffix, used.CPU.Seconds())
+	r.add("RSS peak, MB"+suffix, float64(peak)/1000)
+	r.add("RSS steady, MB"+suffix, float64(steady)/1000)
+	r.add("RSS peak ÷ steady"+suffix, float64(peak)/float64(steady))
+	r.add("disturbed, %"+suffix, 100*used.Waited.Seconds()/took.Seconds())
+	note("  all live after %v, longest wait %v, %d short, %d retries, %d extra, %d gaps; %.1f CPU s, RSS %d of %d kB, disturbed %.0f %%",
+		took, got.Longest, got.Short, got.Retries, got.Extra, got.Gaps, used.CPU.Seconds(), peak, steady, 100*used.Waited.Seconds()/took.Seconds())
+	if stats, err := s.Get(ctx, "/stats"); err == nil {
+		note("%s", stats)
+	}
+	return nil
+}
+
+// afterRestart kills the server and starts another one, which fills its log while the
+// clients come back already. They claim what they claimed before: the server was killed
+// when they were cut, and what they miss was committed while there was none.
+func (st *storm) afterRestart(ctx context.Context, server peer.Peer, old *session, r *recorder) error {
+	old.clients.Close()
+	old.clients = nil
+	old.Stop()
+	since := time.Now()
+	process, err := peer.Start(ctx, server, peer.Options{Cores: peer.ServerCore, Env: []string{control.Refill + "=1"}})
+	if err != nil {
+		return err
+	}
+	s := &session{Process: process}
+	defer s.close()
+	filled := make(chan error, 1)
+	go func() {
+		_, err := s.Publish(ctx, st.greetings)
+		if err == nil {
+			_, err = s.Publish(ctx, st.away)
+		}
+		note("  log filled after %v", time.Since(since))
+		filled <- err
+	}()
+	err = st.comeBack(ctx, server, s, r, ", after a restart", since)
+	return errors.Join(err, <-filled)
+}
