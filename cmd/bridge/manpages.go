@@ -3,12 +3,17 @@
 package main
 
 import (
+	"bytes"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 )
 
 // The release's build of the program has this command and nobody else's: what it
@@ -30,9 +35,56 @@ func newManPages(streams) *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			return doc.GenManTree(root, &doc.GenManHeader{
-				Title: "BRIDGE", Section: "1", Date: &date, Source: "chatbridge " + build().Version,
-			}, args[0])
+			asText(root)
+			if err := doc.GenManTree(root, &doc.GenManHeader{
+				Section: "1", Date: &date, Source: "chatbridge " + build().Version,
+			}, args[0]); err != nil {
+				return err
+			}
+			return tidy(args[0], date)
 		},
 	}
+}
+
+// asText keeps the texts of a command and of those below it from being read as
+// Markdown, which the generator does: a star is a star.
+func asText(cmd *cobra.Command) {
+	escape := strings.NewReplacer("*", `\*`, "<", `\<`).Replace
+	cmd.Long = escape(cmd.Long)
+	cmd.Short = escape(cmd.Short)
+	flag := func(f *pflag.Flag) {
+		if !strings.Contains(f.Usage, `\*`) { // persistent flags are met again
+			f.Usage = escape(f.Usage)
+		}
+	}
+	cmd.Flags().VisitAll(flag)
+	cmd.PersistentFlags().VisitAll(flag)
+	for _, c := range cmd.Commands() {
+		asText(c)
+	}
+}
+
+// option is how the generator writes an option: a paragraph and a tab, where man pages
+// have a list. The first one has no paragraph of its own.
+var option = regexp.MustCompile(`(?m)^(?:\.PP\n)?(\\fB-.*)\n\t`)
+
+// tidy makes of the generator's pages what the readers of man pages take without a
+// warning: the date to the day, options as lists.
+func tidy(dir string, date time.Time) error {
+	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
+	if err != nil {
+		return err
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			return err
+		}
+		text = bytes.Replace(text, []byte(date.Format(`"Jan 2006"`)), []byte(date.Format(`"2006-01-02"`)), 1)
+		text = option.ReplaceAll(text, []byte(".TP\n$1\n"))
+		if err := os.WriteFile(page, text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

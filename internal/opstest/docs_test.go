@@ -80,15 +80,3 @@ func TestFindingsAreInTheRunbook(t *testing.T) {
 		t.Fatalf("found %d findings: the search is broken", found)
 	}
 }
-
-// TestLinksLead: links between the documents, and from them to files, exist.
-func TestLinksLead(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-	for _, name := range []string{"install.md", "metrics.md", "operations.md", "runbook.md"} {
-		for _, m := range link.FindAllStringSubmatch(read(t, "docs", name), -1) {
-			if _, err := os.Stat(root("docs", m[1])); err != nil {
-				t.Errorf("docs/%s leads to %s: %v", name, m[1], err)
-			}
-		}
-	}
-}

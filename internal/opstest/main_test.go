@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"chatbridge/internal/chromium"
 	"chatbridge/internal/throwaway/pgtest"
 )
 
@@ -20,6 +21,7 @@ var built struct {
 
 func TestMain(m *testing.M) {
 	code := pgtest.Main(m)
+	chromium.Stop()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}

@@ -1,0 +1,93 @@
+package opstest_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/internal/chromium"
+	"chatbridge/internal/markdown"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestFirstHour runs the commands of docs/first-hour.md, all of them as they stand there,
+// and looks at the page with a browser as its reader does. They install packages and
+// start services: so it runs where scripts/bare-leg has made a system for it, in
+// whose folder BRIDGE_TEST_FIRST_HOUR the package is.
+func TestFirstHour(t *testing.T) {
+	folder := os.Getenv("BRIDGE_TEST_FIRST_HOUR")
+	if folder == "" {
+		t.Skip("changes the machine: make bare LEGS=first runs it in a system of its own")
+	}
+	const limit = 5 * time.Minute
+	browser := chromium.Need(t) // the reader has one
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	began := time.Now()
+	var page *tab
+	for _, b := range markdown.Parse(read(t, "docs", "first-hour.md")).Blocks {
+		step := time.Now()
+		// To a file: what runs on in the background would hold a pipe.
+		output, err := os.Create(filepath.Join(t.TempDir(), "output"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", b.Text)
+		cmd.Dir, cmd.Stdout, cmd.Stderr = folder, output, output
+		err = cmd.Run()
+		text, _ := os.ReadFile(output.Name())
+		t.Logf("%5.1f s: %s\n%s", time.Since(step).Seconds(), b.Text, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.Text, "bridge check") {
+			if bad := regexp.MustCompile(`(?m)^(warn|fail).*$`).FindAll(text, -1); len(bad) > 0 || !bytes.Contains(text, []byte("\nok")) {
+				t.Errorf("check is not all green: %s", bad)
+			}
+		}
+		if address := regexp.MustCompile(`(?m)^http://\S+$`).Find(text); address != nil {
+			page = open(t, browser, string(address))
+			page.await(waitLimit, `document.getElementById('state').textContent.startsWith('Connected')`)
+		}
+	}
+	if page == nil {
+		t.Fatal("no command printed the page's address")
+	}
+	page.await(waitLimit, `[...document.querySelectorAll('#events li')].some(e => e.textContent.startsWith('message · The first event'))`)
+	t.Logf("first event after %.1f s", time.Since(began).Seconds())
+}
+
+// tab is a page in the browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+func open(t *testing.T, browser context.Context, address string) *tab {
+	t.Helper()
+	ctx, done := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(done)
+	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
+		t.Fatal(err)
+	}
+	return &tab{t, ctx}
+}
+
+// await waits until an expression is true on the page.
+func (p *tab) await(limit time.Duration, expression string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, limit)
+	defer cancel()
+	poll := `new Promise(done => { const look = () => { (` + expression + `) ? done(true) : setTimeout(look, 30) }; look() })`
+	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](poll, chromedp.EvalAwaitPromise)); err != nil {
+		shows, _ := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.body.innerText`))
+		p.t.Fatalf("it does not come to %s: %v; the page shows\n%s", expression, err, shows)
+	}
+}
