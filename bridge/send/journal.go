@@ -34,6 +34,9 @@ const (
 
 // The states of a record.
 const (
+	// stateWaiting: clients were told of it, and nothing had left. When the file is opened it
+	// has failed, and may be sent again.
+	stateWaiting = "waiting"
 	// stateBegun: it was about to be sent. When the file is opened its outcome is not known.
 	stateBegun   = "begun"
 	stateSettled = "settled"
@@ -229,6 +232,9 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 	}
 	return nil
 }
+
+// errNotBegun is the fault of what was waiting when the process ended.
+var errNotBegun = &Fault{CodeUnavailable, "the bridge ended before the message was sent; send it again"}
 
 // errEnded is the fault of what was being sent when the process ended.
 var errEnded = &Fault{CodeUnknown, "the bridge ended while the message was being sent; look whether it arrived before you send it again"}
