@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -100,11 +99,11 @@ var errPage = errors.New("a page is none")
 // process left open as of unknown outcome.
 func openJournal(path string) (*journal, error) {
 	j := new(journal)
-	opener := new(opener)
+	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() (err error) {
 		// The list of free pages is stored: bbolt would otherwise look for them at the next
 		// start, in a goroutine of its own, and crash the process where it finds damage.
-		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.open})
+		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.Open})
 		if err != nil {
 			return err
 		}
@@ -115,28 +114,10 @@ func openJournal(path string) (*journal, error) {
 		return nil
 	})
 	if err != nil {
-		opener.close()
+		opener.LetGo()
 		return nil, fileError(err)
 	}
 	return j, nil
-}
-
-// opener keeps the file that bbolt opens: after a panic bbolt cannot be closed, and the
-// file would stay locked.
-type opener struct{ file *os.File }
-
-func (o *opener) open(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-	o.file, err = os.OpenFile(name, flag, mode)
-	return o.file, err
-}
-
-// close closes the file, also again.
-func (o *opener) close() {
-	if o.file != nil {
-		// The memory that bbolt has mapped would keep the lock.
-		_ = syscall.Flock(int(o.file.Fd()), syscall.LOCK_UN)
-		_ = o.file.Close()
-	}
 }
 
 // FileError is why Options.File cannot be opened.
@@ -171,9 +152,9 @@ func CheckFile(path string) error {
 	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
-	opener := new(opener)
+	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() error {
-		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.open})
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.Open})
 		if err != nil {
 			return err
 		}
@@ -186,7 +167,7 @@ func CheckFile(path string) error {
 		}), db.Close())
 	})
 	if err != nil {
-		opener.close()
+		opener.LetGo()
 		return fileError(err)
 	}
 	return nil

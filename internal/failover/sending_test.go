@@ -37,8 +37,9 @@ type sendingTest struct {
 	function *functiondouble.Server
 	conn     *pgx.Conn
 	clients  *npm.TestProcess
-	// unheard: the bridge was killed, so that there may be texts that nobody has heard of.
-	unheard bool
+	// killed are the connections with which the bridge was killed: nobody may have heard of
+	// what was written into them.
+	killed map[connection]bool
 }
 
 // The clients' places.
