@@ -18,6 +18,9 @@ const (
 	// linger is how long the rest of a proxied WebSocket is waited for after one
 	// side has ended.
 	linger = time.Second
+	// drainTime is for how long a client that has not heard yet that ChatEngine is gone is
+	// listened to: a slow line, or a page that is busy.
+	drainTime = 5 * time.Second
 )
 
 // side is whose side of a tunnel ended first.
@@ -41,10 +44,11 @@ type tunnel struct {
 	packets      packetLimit          // of the goroutine that reads the client
 	texts        *passedTexts         // nil: none are looked at
 
-	mu     sync.Mutex
-	ended  bool // the final deadlines are set, and stay
-	first  side // whose side ended first
-	failed bool // ChatEngine's side could not be written to
+	mu      sync.Mutex
+	ended   bool // the final deadlines are set, and stay
+	first   side // whose side ended first
+	failed  bool // ChatEngine's side could not be written to
+	aborted bool // nothing more is read
 }
 
 // run copies until either side ends, and reports whether it was ChatEngine's.
@@ -80,7 +84,12 @@ func (t *tunnel) close() {
 }
 
 // abort ends the tunnel at once.
-func (t *tunnel) abort() { t.setDeadline(time.Unix(1, 0), ofGateway) }
+func (t *tunnel) abort() {
+	t.setDeadline(time.Unix(1, 0), ofGateway)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.aborted = true
+}
 
 // end tells dst that there is no more to come, and bounds the wait for what
 // dst still sends. Closing dst at once could reset it before it has read
@@ -129,13 +138,23 @@ func (t *tunnel) copy(write func([]byte) error, src net.Conn, ahead *bufio.Reade
 // drain looks at what the client sends until it hears that the connection has ended; it goes
 // nowhere.
 func (t *tunnel) drain() {
-	if t.texts == nil {
+	if t.texts == nil || !t.drains() {
 		return
 	}
 	t.copy(func(p []byte) error {
 		t.texts.fromClient(p)
 		return nil
 	}, t.client, t.clientR)
+}
+
+// drains extends the client's last deadline, but for a tunnel that the gateway ends.
+func (t *tunnel) drains() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.first == ofUpstream {
+		t.client.SetReadDeadline(time.Now().Add(drainTime))
+	}
+	return !t.aborted
 }
 
 // write bounds the write: a client that reads nothing must not keep a

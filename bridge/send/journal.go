@@ -84,6 +84,7 @@ func (r *record) unsettled() bool {
 type journal struct {
 	db     *bbolt.DB
 	counts atomic.Int64
+	rows   *knownRows // what is written is known there; nil for nowhere
 }
 
 var (
@@ -265,6 +266,9 @@ func (j *journal) find(k key) (found *record, others bool, err error) {
 
 // put writes a record, and drops some that are too old.
 func (j *journal) put(r *record) error {
+	if j.rows != nil {
+		j.rows.add(r)
+	}
 	added := int64(0)
 	err := j.db.Batch(func(tx *bbolt.Tx) error {
 		requests, times, owners := tx.Bucket(requestsBucket), tx.Bucket(timesBucket), tx.Bucket(ownersBucket)

@@ -85,6 +85,9 @@ func TestATextThatWasPassed(t *testing.T) {
 	if result, code := s.send(text("opt_sent", "Olá")); code != "" || result.Status != send.Sent {
 		t.Errorf("again: %+v, %q", result, code)
 	}
+	if id, none := s.ClientID("w1", "r1"), s.ClientID("w2", "r1"); id != "opt_stored" || none != "" {
+		t.Errorf("the row's client's id is %q, and %q in another workspace", id, none)
+	}
 	if n := len(s.function.Calls()); n > 0 {
 		t.Errorf("the function was called %d times", n)
 	}
@@ -114,6 +117,12 @@ func TestATextThatWasPassedIsKnownAfterAKill(t *testing.T) {
 	s.begin()
 	if told := s.Failures("w1", "bob"); len(told) != 1 {
 		t.Errorf("whoever connects is told %+v", told)
+	}
+	s.Observe(row("r1", "opt_1", "sent"))
+	s.stop() // waits until that is written down
+	s.begin()
+	if id := s.ClientID("w1", "r1"); id != "opt_1" {
+		t.Errorf("the row's client's id is %q", id)
 	}
 }
 

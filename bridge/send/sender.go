@@ -63,6 +63,7 @@ type Sender struct {
 	opts     Options
 	log      *slog.Logger
 	counters counters
+	rows     knownRows
 
 	// sending outlives clients; stop ends it.
 	sending context.Context
@@ -560,7 +561,9 @@ func (s *Sender) Open() error {
 		}
 		return err
 	}
-	for i := range recent {
+	j.rows = &s.rows
+	for i := range slices.Backward(recent) { // the newest is the first
+		s.rows.add(&recent[i])
 		f := recent[i].Fault
 		if recent[i].State == stateWaiting {
 			f = errNotBegun
