@@ -45,6 +45,6 @@ func (k *knownRows) of(workspace, id string) string {
 	return k.ids[rowKey{workspace, id}]
 }
 
-// ClientID returns the client's id of a message by its row's key, as far as it was sent or
-// passed in the last hours; "" for none.
+// ClientID returns the client's id of a message by its row's key, as far as the stream has
+// told it, or the message was sent or passed here, lately; "" for none.
 func (s *Sender) ClientID(workspace, row string) string { return s.rows.of(workspace, row) }

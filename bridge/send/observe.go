@@ -194,6 +194,12 @@ var clientMessageID = []byte(`"clientMessageId":`)
 // client's id is that message's: what becomes of it is the row's to tell from then on. It
 // is called by one goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
+	if s.opts.Way != nil && ev.Kind == contract.Message {
+		// Sent by anybody: what the row is later may not tell it.
+		if id := clientIDOf(ev.Payload); id != "" {
+			s.rows.add(&record{Workspace: string(ev.Workspace), ID: id, RowID: string(ev.Key)})
+		}
+	}
 	if s.watching.Load() == 0 || ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
 		return
 	}

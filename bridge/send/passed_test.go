@@ -85,6 +85,10 @@ func TestATextThatWasPassed(t *testing.T) {
 	if result, code := s.send(text("opt_sent", "Olá")); code != "" || result.Status != send.Sent {
 		t.Errorf("again: %+v, %q", result, code)
 	}
+	s.Observe(row("r9", "opt_9", "pending")) // the CRM has called the function itself
+	if id := s.ClientID("w1", "r9"); id != "opt_9" {
+		t.Errorf("the client's id of a row of the CRM's is %q", id)
+	}
 	if id, none := s.ClientID("w1", "r1"), s.ClientID("w2", "r1"); id != "opt_stored" || none != "" {
 		t.Errorf("the row's client's id is %q, and %q in another workspace", id, none)
 	}
