@@ -50,11 +50,10 @@ func (w *whatsapp) count(id string) int {
 
 // typed is a text that a client typed, and by which way it went.
 type typed struct {
-	Client               int
-	ID, Content, Way     string
-	At                   int64
-	Connect              int
-	rows, sends, unknown int
+	Client           int
+	ID, Content, Way string
+	At               int64
+	Connect          int
 }
 
 // typingEvery is how often each of three clients types a text, in ms.
