@@ -123,7 +123,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.gateway, err = newGateway(cfg, d.api, d.rest, sourceState{d.source}, log); err != nil {
+	if d.gateway, err = newGateway(cfg, d.api, d.sender, d.rest, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
 	cert, err := newCertificate(cfg.TLS, log)

@@ -33,6 +33,7 @@ func (d *Daemon) newFar(spec *mapping.Spec, key *serviceKey, project *restClient
 	o := far.DefaultOptions()
 	o.Rows, o.EventBytes = d.cfg.Replay.FarRows, int(d.cfg.Limits.Event)
 	o.ChatEngineIDs = messageNames(d.cfg) == pipeline.ChatEngineIDs
+	o.ClientID = func(workspace, key string) string { return d.sender.ClientID(workspace, key) } // set before anything runs
 	o.Logger = d.log
 	if !direct {
 		o.Timeout = restTimeout

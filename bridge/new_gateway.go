@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
+	"chatbridge/bridge/send"
 	"chatbridge/configs"
 )
 
@@ -26,7 +28,7 @@ const departuresSuffix = "-departures"
 
 // newGateway returns the gateway where the bridge stands in front of ChatEngine,
 // else nil.
-func newGateway(cfg *configs.Config, server *api.Server, answers *rest.Handler, source sourceState, log *slog.Logger) (*gateway.Gateway, error) {
+func newGateway(cfg *configs.Config, server *api.Server, sender *send.Sender, answers *rest.Handler, source sourceState, log *slog.Logger) (*gateway.Gateway, error) {
 	c := cfg.Gateway
 	if c.Upstream == "" {
 		return nil, nil
@@ -53,6 +55,7 @@ func newGateway(cfg *configs.Config, server *api.Server, answers *rest.Handler, 
 	if messageNames(cfg) == pipeline.ClientsIDs {
 		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
 	}
+	o.Texts = passedTexts{server, sender}
 	if answers != nil {
 		o.Rest = answers
 	}
@@ -64,6 +67,24 @@ func newGateway(cfg *configs.Config, server *api.Server, answers *rest.Handler, 
 		return nil, err
 	}
 	return g, g.Hold(holdModes[c.Hold])
+}
+
+// passedTexts is the gateway.Texts of a Daemon.
+type passedTexts struct {
+	api    *api.Server
+	sender *send.Sender
+}
+
+// Pass implements gateway.Texts.
+func (x passedTexts) Pass(r *http.Request, connect []byte, t gateway.Text) gateway.PassedText {
+	passed := x.sender.Pass(send.Passing{
+		ID: t.ID, Conversation: t.Conversation, Content: t.Content, ReplyTo: t.ReplyTo,
+		Who: func(ctx context.Context) (workspace, user string, err error) { return x.api.Who(ctx, r, connect) },
+	})
+	if passed == nil {
+		return nil
+	}
+	return passed
 }
 
 // gatewayLimits are the limits of what is passed on. The payload takes a restart, as in

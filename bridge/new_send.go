@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/far"
@@ -20,6 +21,7 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 		File: c.StateFile, PerMinute: c.PerMinute, Timeout: c.Timeout, Logger: log,
 		Tell:          func(ev send.Event) { d.api.Tell(ev) }, // set before anything runs
 		Conversations: sendConversations{conversations, tables},
+		Fresh:         func(since time.Time) bool { return sourceState{d.source}.Fresh(since) },
 	}
 	var outbox send.Beginner
 	if url := c.Outbox.URL; url != "" {

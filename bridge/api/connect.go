@@ -31,15 +31,18 @@ type client struct {
 	since, owed string
 }
 
+// connectPayload is what a CONNECT shows.
+type connectPayload struct {
+	Token       string `json:"token"`
+	WorkspaceID string `json:"workspaceId"`
+}
+
 // authenticate judges a CONNECT. Whoever is refused for good gets a
 // CONNECT_ERROR with a stable code; when the answer cannot be had now the
 // transport is closed instead, because a CONNECT_ERROR would stop the client
 // for good.
 func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, error) {
-	var payload struct {
-		Token       string `json:"token"`
-		WorkspaceID string `json:"workspaceId"`
-	}
+	var payload connectPayload
 	// A payload of another shape has no token, and is refused as such.
 	_ = json.Unmarshal(h.Auth, &payload)
 	shown := s.credentials(h, payload.Token, payload.WorkspaceID)
@@ -174,6 +177,16 @@ func (s *Server) credentials(h *socketio.Handshake, token, workspace string) aut
 		c.Workspace = h.Query.Get("workspaceId")
 	}
 	return c
+}
+
+// Who judges a CONNECT's payload as the Server does, and returns whose it is. r is the
+// request that opened its connection.
+func (s *Server) Who(ctx context.Context, r *http.Request, connect []byte) (workspace, user string, err error) {
+	var payload connectPayload
+	_ = json.Unmarshal(connect, &payload) // of another shape it has no token
+	h := &socketio.Handshake{Query: r.URL.Query(), Header: r.Header, RemoteAddr: r.RemoteAddr}
+	p, err := s.auth.Authenticate(ctx, s.credentials(h, payload.Token, payload.WorkspaceID))
+	return p.Workspace, p.User, err
 }
 
 // isOwner reports whether a client may ask for a saved session: the same user in the

@@ -57,11 +57,8 @@ func (s *Server) sessionOf(p auth.Principal, token string) send.Session {
 }
 
 // tellFailures tells a client that connects of messages that have failed while it may
-// have been away.
+// have been away; also one that is on its way to ChatEngine.
 func (s *Server) tellFailures(c *client, socket *socketio.Socket) {
-	if c.Feed {
-		return
-	}
 	for _, ev := range s.opts.Sender.Failures(c.Workspace, c.principal.User) {
 		s.tell(nil, socket, ev)
 	}

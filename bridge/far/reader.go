@@ -34,6 +34,10 @@ type Options struct {
 	EventBytes int
 	// ChatEngineIDs: messages go under the ids that ChatEngine uses, to all clients.
 	ChatEngineIDs bool
+	// ClientID returns the id that a client gave a message when it sent it, by the row's
+	// key, where its row may not tell any more; "" for none. It is called from many
+	// goroutines. Nil: none is known.
+	ClientID func(workspace, key string) string
 	// Logger may be nil.
 	Logger *slog.Logger
 }

@@ -137,6 +137,30 @@ func TestRead(t *testing.T) {
 // slackHalf is below what rows are read earlier than asked for.
 const slackHalf = 30 * time.Second
 
+// TestReadNamesTheClientsID: a bubble is found by it, though its row tells it no more.
+func TestReadNamesTheClientsID(t *testing.T) {
+	t.Parallel()
+	o := far.DefaultOptions()
+	o.ClientID = func(workspace, key string) string {
+		return map[string]string{id("f1") + id("b1"): "opt_1", id("f1") + id("b3"): "opt_<3>"}[workspace+key]
+	}
+	r := far.New(pool(t, pgtest.DB(t, schemas.CRM, rows)), spec(t), o)
+	var got []string
+	_, err := r.Read(t.Context(), &hub.FarAsk{Workspace: id("f1"), Of: map[string]time.Time{id("c1"): at(1, 1)}, Until: at(4, 1)}, func(packets []hub.FarPacket) error {
+		for _, p := range packets {
+			if text := string(p.Text()); strings.HasPrefix(text, `2["message",`) {
+				_, metadata, _ := strings.Cut(text, `"metadata":`)
+				metadata, _, _ = strings.Cut(metadata, "}")
+				got = append(got, metadata)
+			}
+		}
+		return nil
+	})
+	if want := []string{`{"clientMessageId":"opt_1","providerMessageId":"WA1"`, "", `{"clientMessageId":"opt_<3>"`}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+}
+
 // TestReadBounded: of more than Rows the newest come, and the rest is said; what is sent
 // at once is bounded, also in bytes.
 func TestReadBounded(t *testing.T) {

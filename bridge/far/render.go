@@ -177,10 +177,16 @@ func (r *Reader) packet(ev *contract.Event) hub.FarPacket {
 // payload is the event's, which may alias the Mapper's buffers, under the id that is
 // asked for.
 func (r *Reader) payload(ev *contract.Event) []byte {
-	if r.opts.ChatEngineIDs && len(ev.Other) > 0 {
-		return contract.Renamed(nil, ev.Payload, ev.Other)
+	payload := ev.Payload
+	if ev.Kind == contract.Message && r.opts.ClientID != nil {
+		if id := r.opts.ClientID(string(ev.Workspace), string(ev.Key)); id != "" {
+			payload = contract.WithClientID(payload, id)
+		}
 	}
-	return ev.Payload
+	if r.opts.ChatEngineIDs && len(ev.Other) > 0 {
+		return contract.Renamed(nil, payload, ev.Other)
+	}
+	return payload
 }
 
 // kinds are the events that each kind of part is sent as. A message's row also makes a

@@ -38,6 +38,7 @@
 //	upstream_probe.go  the health probe and the trial WebSocket
 //	websocket.go       proxied WebSockets: the upgrade
 //	tunnel.go          proxied WebSockets: the bytes
+//	texts.go           the texts that pass, and what becomes of them
 //	packetlimit.go     proxied WebSockets: how much a client may send
 //	http.go            proxied polls and all other requests
 //	rest.go            what the bridge answers of ChatEngine's REST interface
@@ -64,7 +65,7 @@
 // other under another. monitor.mu is held while the machine is used, never while a
 // change is announced; connections.mu while connections are closed; tunnel.mu
 // while deadlines are set, never during a read or write; admission.mu while its
-// counts are used; sessions.mu while they are.
+// counts are used; sessions.mu while they are; passedTexts.mu while Options.Texts is told.
 //
 // The package imports neither the Socket.IO server nor the source: it needs
 // an http.Handler and functions.

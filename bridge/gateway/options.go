@@ -86,6 +86,9 @@ type Options struct {
 	// Local, and those without a body that ChatEngine failed.
 	Rest Rest
 
+	// Texts, unless nil, is told of the texts that pass to ChatEngine.
+	Texts Texts
+
 	// Since tells how far the bridge has read: letters, digits and - alone, or nothing.
 	// Clients bring along what it was when they first came to ChatEngine, see Since. Nil:
 	// they get no private id, so that they bring nothing, and nobody knows when they left.

@@ -54,6 +54,10 @@ func (g *Gateway) proxyWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.packets = packetLimit{limits: g.admission.limits.Load, refused: func() { g.notePackets(r) }}
+	if opensSession(r) {
+		// An upgrade of a polling session has had its CONNECT before, which tells whose it is.
+		t.texts = newPassedTexts(g.opts.Texts, r)
+	}
 	g.count.upgraded.Add(1)
 	g.count.websockets.Add(1)
 	defer g.count.websockets.Add(-1)

@@ -5,6 +5,8 @@
 //	sender.go    Sender: which requests are taken, and each one's way
 //	events.go    the events that clients are told
 //	observe.go   what the stream tells of a message's row, and what is told again
+//	passed.go    texts that another server sends, and that may have died with it
+//	knownrows.go the client's ids of rows that do not tell them any more
 //	limits.go    what a user may send
 //	journal.go   which requests were begun, and what became of them: a file
 //	way.go       Way: how messages are sent
@@ -24,18 +26,19 @@
 // # One message
 //
 // Accept knows the request (again), refuses it (to its sender alone), or begins it: whose
-// the conversation is; the workspace is told; its turn in the conversation; the journal, on
-// the disk; the Way; the journal again; the workspace is told what became of it. Whoever
-// finds a request in the journal does not give it to the Way, but for one of unknown outcome
-// where Way.Repeatable.
+// the conversation is; the journal, on the disk, as waiting; the workspace is told; its turn in
+// the conversation; the journal, as begun; the Way; the journal again; the workspace is told
+// what became of it. Whoever finds a request in the journal does not give it to the Way, but
+// for one that waits, or of unknown outcome where Way.Repeatable.
 //
 // # Goroutines and locks
 //
-// Run's, and one for each Sending until it has its result. Sender.mu guards the maps and
-// is held for moments, because Observe takes it on the path of every message while
+// Run's, one for each Sending until it has its result, and one for each Passed. Sender.mu
+// guards the maps and is held for moments, because Observe takes it on the path of every message while
 // something is watched. A Sending's state.mu is held while its final status is told, so that
 // what the stream publishes comes before it or after it; its noting while the journal is
-// written. Order: state.mu before mu; noting and mu never together.
+// written. A Passed's mu is as a Sending's state.mu. Order: state.mu before mu; noting and mu
+// never together; no other is taken under knownRows.mu.
 //
 // The package imports mapping/contract for the events and nothing else of ours: no socket,
 // no hub, no configuration.

@@ -11,3 +11,9 @@ func (s *Sender) NotedRow(id string) string {
 	}
 	return r.RowID
 }
+
+// Noted tells whether a message of ana's in w1 is written down.
+func (s *Sender) Noted(id string) bool {
+	r, _, err := s.journal.find(key{"w1", "ana", id})
+	return err == nil && r != nil
+}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -34,6 +33,9 @@ const (
 
 // The states of a record.
 const (
+	// stateWaiting: clients were told of it, and nothing had left. When the file is opened it
+	// has failed, and may be sent again.
+	stateWaiting = "waiting"
 	// stateBegun: it was about to be sent. When the file is opened its outcome is not known.
 	stateBegun   = "begun"
 	stateSettled = "settled"
@@ -82,6 +84,7 @@ func (r *record) unsettled() bool {
 type journal struct {
 	db     *bbolt.DB
 	counts atomic.Int64
+	rows   *knownRows // what is written is known there; nil for nowhere
 }
 
 var (
@@ -97,11 +100,11 @@ var errPage = errors.New("a page is none")
 // process left open as of unknown outcome.
 func openJournal(path string) (*journal, error) {
 	j := new(journal)
-	opener := new(opener)
+	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() (err error) {
 		// The list of free pages is stored: bbolt would otherwise look for them at the next
 		// start, in a goroutine of its own, and crash the process where it finds damage.
-		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.open})
+		j.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, OpenFile: opener.Open})
 		if err != nil {
 			return err
 		}
@@ -112,28 +115,10 @@ func openJournal(path string) (*journal, error) {
 		return nil
 	})
 	if err != nil {
-		opener.close()
+		opener.LetGo()
 		return nil, fileError(err)
 	}
 	return j, nil
-}
-
-// opener keeps the file that bbolt opens: after a panic bbolt cannot be closed, and the
-// file would stay locked.
-type opener struct{ file *os.File }
-
-func (o *opener) open(name string, flag int, mode os.FileMode) (f *os.File, err error) {
-	o.file, err = os.OpenFile(name, flag, mode)
-	return o.file, err
-}
-
-// close closes the file, also again.
-func (o *opener) close() {
-	if o.file != nil {
-		// The memory that bbolt has mapped would keep the lock.
-		_ = syscall.Flock(int(o.file.Fd()), syscall.LOCK_UN)
-		_ = o.file.Close()
-	}
 }
 
 // FileError is why Options.File cannot be opened.
@@ -168,9 +153,9 @@ func CheckFile(path string) error {
 	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
-	opener := new(opener)
+	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() error {
-		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.open})
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, PreLoadFreelist: true, ReadOnly: true, OpenFile: opener.Open})
 		if err != nil {
 			return err
 		}
@@ -183,7 +168,7 @@ func CheckFile(path string) error {
 		}), db.Close())
 	})
 	if err != nil {
-		opener.close()
+		opener.LetGo()
 		return fileError(err)
 	}
 	return nil
@@ -229,6 +214,9 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 	}
 	return nil
 }
+
+// errNotBegun is the fault of what was waiting when the process ended.
+var errNotBegun = &Fault{CodeUnavailable, "the bridge ended before the message was sent; send it again"}
 
 // errEnded is the fault of what was being sent when the process ended.
 var errEnded = &Fault{CodeUnknown, "the bridge ended while the message was being sent; look whether it arrived before you send it again"}
@@ -278,6 +266,9 @@ func (j *journal) find(k key) (found *record, others bool, err error) {
 
 // put writes a record, and drops some that are too old.
 func (j *journal) put(r *record) error {
+	if j.rows != nil {
+		j.rows.add(r)
+	}
 	added := int64(0)
 	err := j.db.Batch(func(tx *bbolt.Tx) error {
 		requests, times, owners := tx.Bucket(requestsBucket), tx.Bucket(timesBucket), tx.Bucket(ownersBucket)

@@ -14,6 +14,8 @@ const (
 	tellAgainFor = time.Hour
 	// maxFailures bounds what is told so in all, failuresEach of one workspace: the newest.
 	maxFailures, failuresEach = 5000, 200
+	// refusalsEach bounds the refusals among failuresEach.
+	refusalsEach = 100
 )
 
 // rowState is what the stream has told of a message's row.
@@ -36,6 +38,7 @@ type watch struct {
 type failure struct {
 	record record
 	fault  *Fault
+	own    bool // its user alone is told
 }
 
 // of returns the workspace's watch, known or new. mu must be held.
@@ -94,9 +97,42 @@ func (s *Sender) remember(r *record, f *Fault) {
 	s.fail(r, f)
 }
 
+// rememberRefused keeps a refusal for its user, whose socket may be gone. It takes the place
+// of older ones alone.
+func (s *Sender) rememberRefused(r *record, f *Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.of(r.Workspace)
+	if old := w.failures[r.key()]; old != nil && !old.own {
+		return
+	}
+	refused := 0
+	var oldest key
+	for k, other := range w.failures {
+		if !other.own {
+			continue
+		}
+		refused++
+		if o := w.failures[oldest]; o == nil || other.record.Created.Before(o.record.Created) {
+			oldest = k
+		}
+	}
+	if refused >= refusalsEach {
+		delete(w.failures, oldest)
+		s.watching.Add(-1)
+	}
+	if len(w.failures) < failuresEach {
+		if w.failures[r.key()] == nil {
+			s.watching.Add(1)
+		}
+		w.failures[r.key()] = &failure{*r, f, true}
+	}
+	s.dropIfEmpty(r.Workspace, w)
+}
+
 func (s *Sender) fail(r *record, f *Fault) {
 	w := s.of(r.Workspace)
-	if len(w.failures) >= failuresEach {
+	if len(w.failures) >= failuresEach && w.failures[r.key()] == nil {
 		var oldest key
 		for k, other := range w.failures {
 			if o := w.failures[oldest]; o == nil || other.record.Created.Before(o.record.Created) {
@@ -109,7 +145,7 @@ func (s *Sender) fail(r *record, f *Fault) {
 	if _, was := w.failures[r.key()]; !was {
 		s.watching.Add(1)
 	}
-	w.failures[r.key()] = &failure{*r, f}
+	w.failures[r.key()] = &failure{*r, f, false}
 }
 
 // forget drops failures that are told no more.
@@ -141,7 +177,7 @@ func (s *Sender) Failures(workspace, user string) []Event {
 	}
 	events := make([]Event, 0, len(w.failures))
 	for _, f := range w.failures {
-		if f.record.User != user && !shared(f.record.ID) {
+		if f.record.User != user && (f.own || !shared(f.record.ID)) {
 			continue
 		}
 		payload, err := json.Marshal(contract.MessageStatusUpdate{MessageID: f.record.ID, Status: Failed, ConversationID: f.record.Conversation})
@@ -158,9 +194,16 @@ var clientMessageID = []byte(`"clientMessageId":`)
 // client's id is that message's: what becomes of it is the row's to tell from then on. It
 // is called by one goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
+	if s.opts.Way != nil && ev.Kind == contract.Message {
+		// Sent by anybody: what the row is later may not tell it.
+		if id := clientIDOf(ev.Payload); id != "" {
+			s.rows.add(&record{Workspace: string(ev.Workspace), ID: id, RowID: string(ev.Key)})
+		}
+	}
 	if s.watching.Load() == 0 || ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
 		return
 	}
+	s.observePassed(ev)
 	s.mu.Lock()
 	w := s.watched[string(ev.Workspace)]
 	if w == nil {

@@ -280,13 +280,16 @@ func (s *Statement) MarkRead(ctx context.Context, r *ReadRequest) error {
 		return err
 	}
 	defer rollBack(ctx, tx)
-	args := []any{pgx.QueryExecModeExec}
+	sql, args := s.SQL, []any{pgx.QueryExecModeExec}
 	for i, value := range []string{r.Conversation, r.Workspace, r.User} {
-		if strings.Contains(s.SQL, fmt.Sprintf("$%d", i+1)) {
+		// The database wants to know the type of each parameter up to the last, so one that
+		// is not used is left out, and those after it move up.
+		if named := fmt.Sprintf("$%d", i+1); strings.Contains(s.SQL, named) {
 			args = append(args, value)
+			sql = strings.ReplaceAll(sql, named, fmt.Sprintf("$%d", len(args)-1))
 		}
 	}
-	if _, err := tx.Exec(ctx, s.SQL, args...); err != nil {
+	if _, err := tx.Exec(ctx, sql, args...); err != nil {
 		return err
 	}
 	return tx.Commit(ctx)

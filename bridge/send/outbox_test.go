@@ -35,6 +35,7 @@ const (
 // outbox is a Sender that stores, over a role with the rights that it needs and no more.
 type outbox struct {
 	*send.Sender
+	pool  *pgxpool.Pool // the role's
 	admin *pgx.Conn
 	// cut breaks the connections of the role at their next answer.
 	cut *atomic.Bool
@@ -54,6 +55,7 @@ func startOutbox(t *testing.T) *outbox {
 		"create role " + role + " login password 'x'",
 		"grant select (id, workspace_id) on conversations to " + role,
 		"grant insert (id, workspace_id, conversation_id, client_id, body, reply_to_id, sent_by_user_id, type, status, is_outgoing) on messages to " + role,
+		"grant update (unread_count) on conversations to " + role,
 		"grant select (workspace_id, client_id, conversation_id, user_id, body), insert (message_id, workspace_id, conversation_id, client_id, user_id, body) on chat_outbox to " + role,
 	} {
 		if _, err := admin.Exec(t.Context(), sql); err != nil {
@@ -82,6 +84,7 @@ func startOutbox(t *testing.T) *outbox {
 		}
 		return f
 	}
+	o.pool = pool
 	way, err := send.NewOutbox(pool, send.OutboxOptions{
 		Messages: "public.messages", Table: "public.chat_outbox", Channel: "chat_outbox",
 		Message: fields("id=id", "workspace_id=workspace", "conversation_id=conversation", "client_id=client_id", "body=content",
@@ -104,6 +107,43 @@ func startOutbox(t *testing.T) *outbox {
 	}()
 	t.Cleanup(func() { stop(); <-done; pool.Close() })
 	return o
+}
+
+// TestMarkReadByAStatement: send.outbox.read, as docs/sending.md has it and with other
+// parameters, over the role's rights, marks the one conversation of the one workspace.
+func TestMarkReadByAStatement(t *testing.T) {
+	t.Parallel()
+	o := startOutbox(t)
+	for name, tt := range map[string]struct {
+		sql, workspace string
+		want           int // unread of the first afterwards
+		fails          bool
+	}{
+		"as documented":           {"update public.conversations set unread_count = 0 where id = $1 and workspace_id = $2", ours, 0, false},
+		"another workspace's":     {"update public.conversations set unread_count = 0 where id = $1 and workspace_id = $2", theirs, 5, false},
+		"without the workspace":   {"update public.conversations set unread_count = 0 where id = $1 and $3::uuid is not null", ours, 0, false},
+		"a user in front":         {"update public.conversations set unread_count = case when $3 = '" + ana + "' then 0 else 1 end where $1 = id::text", ours, 0, false},
+		"a right that it lacks":   {"update public.conversations set is_group = true, unread_count = 0 where id = $1", ours, 5, true},
+		"a statement that is not": {"update nothing set x = $1", ours, 5, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := o.admin.Exec(t.Context(), "update conversations set unread_count = 5"); err != nil {
+				t.Fatal(err)
+			}
+			s := &send.Statement{DB: o.pool, SQL: tt.sql}
+			err := s.MarkRead(t.Context(), &send.ReadRequest{Workspace: tt.workspace, User: ana, Conversation: first})
+			if (err != nil) != tt.fails {
+				t.Errorf("error %v", err)
+			}
+			var mine, others int
+			if err := o.admin.QueryRow(t.Context(), "select (select unread_count from conversations where id = $1), (select unread_count from conversations where id = $2)", first, foreign).Scan(&mine, &others); err != nil {
+				t.Fatal(err)
+			}
+			if mine != tt.want || others != 5 {
+				t.Errorf("unread %d and, of the other, %d; want %d and 5", mine, others, tt.want)
+			}
+		})
+	}
 }
 
 // everyConversation is everybody's: that the outbox itself asks whose one is, is tested.

@@ -32,6 +32,9 @@ type Options struct {
 	// limit. Timeout bounds one message on its way.
 	PerMinute int
 	Timeout   time.Duration
+	// Fresh reports whether what was committed before a time has been observed; of texts that
+	// are passed nothing is told before it has. Nil: always.
+	Fresh func(since time.Time) bool
 	// Read marks a conversation as read; nil refuses that.
 	Read   Reader
 	Logger *slog.Logger
@@ -60,11 +63,14 @@ type Sender struct {
 	opts     Options
 	log      *slog.Logger
 	counters counters
+	rows     knownRows
 
 	// sending outlives clients; stop ends it.
 	sending context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup // the goroutines of Sendings
+	// following are the goroutines of Passeds, which Shutdown does not wait for.
+	following sync.WaitGroup
 
 	// mu guards all below. It is not held while anybody is told or asked.
 	mu         sync.Mutex
@@ -76,13 +82,15 @@ type Sender struct {
 	rates      rates
 	reads      rates
 	watched    map[string]*watch    // by workspace
+	passed     map[string][]*Passed // by the client's id
+	passing    int                  // how many there are
 	loggedAt   map[string]time.Time // by what failed
 
 	// damaged is the file with which Open has failed, and damage why. Open alone uses them.
 	damaged os.FileInfo
 	damage  error
 
-	// watching counts the messages in watched: while it is 0, Observe looks at nothing.
+	// watching counts the messages in watched and passed: while it is 0, Observe looks at nothing.
 	watching atomic.Int64
 }
 
@@ -106,7 +114,7 @@ func New(opts Options) *Sender {
 	}
 	s := &Sender{
 		opts: opts, log: opts.Logger, rates: newRates(opts.PerMinute), reads: newRates(readsEach * opts.PerMinute), journalErr: "starting",
-		open: make(map[key]*Sending), newest: make(map[lane]*Sending), watched: make(map[string]*watch), loggedAt: make(map[string]time.Time),
+		open: make(map[key]*Sending), newest: make(map[lane]*Sending), watched: make(map[string]*watch), passed: make(map[string][]*Passed), loggedAt: make(map[string]time.Time),
 	}
 	s.sending, s.stop = context.WithCancel(context.Background())
 	return s
@@ -193,7 +201,7 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 		return errJournal, nil
 	case known == nil && others:
 		return errReused, nil
-	case known == nil || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
+	case known == nil || known.State == stateWaiting || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
 		return nil, nil
 	}
 	return nil, known
@@ -310,14 +318,18 @@ func (s *Sender) run(x *Sending) {
 	}
 	x.tellNext()
 	if !s.awaitTurn(x) {
-		s.settle(x, notBegun(CodeUnavailable, "the messages before this one take too long; send it again in a moment"))
+		o := notBegun(CodeUnavailable, "the messages before this one take too long; send it again in a moment")
+		s.note(x, o)
+		s.settle(x, o)
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.sending, s.opts.Timeout)
 	defer cancel()
 	if err := s.journal.put(x.record()); err != nil {
 		s.log.Error("cannot write down what is sent; messages are refused", "error", err)
-		s.settle(x, notBegun(errJournal.Code, errJournal.Message))
+		o := notBegun(errJournal.Code, errJournal.Message)
+		s.note(x, o)
+		s.settle(x, o)
 		return
 	}
 	began := time.Now()
@@ -364,6 +376,13 @@ func (s *Sender) introduce(x *Sending) *Fault {
 	}
 	if s.opts.Way.Taken(ctx, x.message()) {
 		return errReused
+	}
+	// Whoever is told of it is told what becomes of it, by the next process too.
+	waiting := x.record()
+	waiting.State = stateWaiting
+	if err := s.journal.put(waiting); err != nil {
+		s.log.Error("cannot write down what is sent; messages are refused", "error", err)
+		return errJournal
 	}
 	s.tellPending(x, false)
 	ctx, stop := context.WithTimeout(ctx, payloadTimeout)
@@ -476,6 +495,7 @@ func (s *Sender) refuse(x *Sending, f *Fault) {
 		s.tellPending(x, true)
 		s.tellFault(x, f)
 		s.tellStatus(x, true, Failed)
+		s.rememberRefused(x.record(), f)
 	}
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
@@ -541,8 +561,14 @@ func (s *Sender) Open() error {
 		}
 		return err
 	}
-	for i := range recent {
-		if f := recent[i].Fault; f != nil {
+	j.rows = &s.rows
+	for i := range slices.Backward(recent) { // the newest is the first
+		s.rows.add(&recent[i])
+		f := recent[i].Fault
+		if recent[i].State == stateWaiting {
+			f = errNotBegun
+		}
+		if f != nil {
 			s.fail(&recent[i], f)
 		}
 	}
@@ -586,6 +612,7 @@ func (s *Sender) Run(ctx context.Context) error {
 		s.close()
 		s.stop()
 		s.running.Wait()
+		s.following.Wait()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.journal != nil {

@@ -555,6 +555,43 @@ func TestAKilledProcessSendsNothingTwice(t *testing.T) {
 	}
 }
 
+// TestAKilledProcessTellsOfWhatWaited: clients were told of a text that waited for its turn
+// when the process was killed: it has failed, nothing was sent, and it may be sent again.
+func TestAKilledProcessTellsOfWhatWaited(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c functiondouble.Call) functiondouble.Way {
+		return map[string]functiondouble.Way{"one": functiondouble.Waits}[c.Body["message"]]
+	})
+	first, waits := s.Accept(text("opt_1", "one")), s.Accept(text("opt_2", "two"))
+	s.function.Await(t, 1)
+	for len(s.screen.of("opt_2")) == 0 {
+		time.Sleep(time.Millisecond) // until clients are told of it
+	}
+	copied := copyFile(t, s.file)
+	s.function.Release()
+	for _, x := range []*send.Sending{first, waits} {
+		if _, err := x.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.stop()
+	s.file = copied
+	for range 2 { // killed once more
+		s.begin()
+		if told := s.Failures("w1", "bob"); len(told) != 2 {
+			t.Errorf("whoever connects is told %+v", told)
+		}
+		s.stop()
+	}
+	s.begin()
+	if result, code := s.send(text("opt_2", "two")); code != "" || result.Status != send.Sent {
+		t.Errorf("sent again: %+v, %q", result, code)
+	}
+	if told := s.Failures("w1", "bob"); len(told) != 1 {
+		t.Errorf("sent again: whoever connects is told %+v", told)
+	}
+}
+
 // TestAKilledProcessKnowsOfTheRow that it has seen, though the stream tells of it no more.
 func TestAKilledProcessKnowsOfTheRow(t *testing.T) {
 	t.Parallel()

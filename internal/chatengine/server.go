@@ -42,6 +42,9 @@ type Options struct {
 	DatabaseURL string
 	// Secret signs and checks the tokens (HS256). Empty: "chatengine-secret".
 	Secret string
+	// WhatsApp is where the Real form posts what a client sends, as JSON
+	// {clientMessageId, externalId, content}, before it stores the row. Empty: nowhere.
+	WhatsApp string
 	// PingInterval and PingTimeout are Engine.IO's; zero: 25 s and 20 s.
 	PingInterval, PingTimeout time.Duration
 	// Log gets what the server writes to its standard error, line by line from
@@ -103,6 +106,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 func (s *Server) start(ctx context.Context) error {
 	settings, err := json.Marshal(map[string]any{
 		"port": s.port, "database": s.opts.DatabaseURL, "secret": s.opts.Secret, "form": s.opts.Form,
+		"whatsapp":     s.opts.WhatsApp,
 		"pingInterval": milliseconds(s.opts.PingInterval), "pingTimeout": milliseconds(s.opts.PingTimeout),
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 )
 
 // Guard calls f, and turns a fault of a damaged bbolt file into an error that wraps
@@ -21,6 +22,29 @@ func Guard(damaged error, f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// Opener opens a file for bbolt (Options.OpenFile) and keeps it: after a panic bbolt cannot be
+// closed, and the file would stay locked. It is for one goroutine at a time.
+type Opener struct {
+	// File is the newest that was opened; nil before.
+	File *os.File
+}
+
+// Open opens a file as os.OpenFile does.
+func (o *Opener) Open(name string, flag int, mode os.FileMode) (f *os.File, err error) {
+	o.File, err = os.OpenFile(name, flag, mode)
+	return o.File, err
+}
+
+// LetGo closes the file of a database that bbolt has not closed, and releases its lock, which
+// the memory that bbolt has mapped would keep. It may be repeated; of a file that is closed
+// already it does nothing.
+func (o *Opener) LetGo() {
+	if o.File != nil {
+		_ = syscall.Flock(int(o.File.Fd()), syscall.LOCK_UN)
+		_ = o.File.Close()
+	}
 }
 
 // SyncDirectory makes a new name, or a rename, in a directory last.

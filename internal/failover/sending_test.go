@@ -32,10 +32,14 @@ const (
 // bob, an older CRM of bob's, and carl.
 type sendingTest struct {
 	t        *testing.T
+	dsn      string
 	bridge   *failover.Bridge
 	function *functiondouble.Server
 	conn     *pgx.Conn
 	clients  *npm.TestProcess
+	// killed are the connections with which the bridge was killed: nobody may have heard of
+	// what was written into them.
+	killed map[connection]bool
 }
 
 // The clients' places.
@@ -49,6 +53,14 @@ const (
 // startSending runs them; the function behaves as the first word of a text says.
 func startSending(t *testing.T, settings map[string]string) *sendingTest {
 	t.Helper()
+	s := newSending(t)
+	s.start(settings)
+	return s
+}
+
+// newSending is a database and the function.
+func newSending(t *testing.T) *sendingTest {
+	t.Helper()
 	const people = `insert into contacts (id, workspace_id, name, phone) select id, workspace, 'Contact', '5511999990000' from
 			(values ('c5e00000-0000-4000-8000-000000000001'::uuid, '` + ours + `'::uuid), ('c5e00000-0000-4000-8000-000000000002', '` + ours + `'), ('c5e00000-0000-4000-8000-000000000003', '` + theirs + `')) v (id, workspace);
 		insert into conversations (id, workspace_id, contact_id) select id, workspace_id, id from contacts;
@@ -59,22 +71,27 @@ func startSending(t *testing.T, settings map[string]string) *sendingTest {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close(t.Context()) })
-	s := &sendingTest{t: t, conn: conn}
+	s := &sendingTest{t: t, dsn: dsn, conn: conn}
 	s.function = functiondouble.Start(t, functiondouble.Options{DatabaseURL: dsn, Choose: func(c functiondouble.Call) functiondouble.Way {
 		way, _, _ := strings.Cut(c.Body["message"], ":")
 		return functiondouble.Way(way)
 	}})
+	return s
+}
+
+// start starts the bridge, and the clients at it.
+func (s *sendingTest) start(settings map[string]string) {
+	s.t.Helper()
 	all := map[string]string{
 		"auth.supabase_secret": sessionSecret, "send.mode": "function", "send.function.url": s.function.URL, "send.anon_key": "sb_publishable_x",
-		"send.state_file": filepath.Join(t.TempDir(), "sends"), "send.timeout": "3s", "replay.message_ids": "provider",
-		"source.postgres.slot": strings.ToLower(conn.Config().Database),
+		"send.state_file": filepath.Join(s.t.TempDir(), "sends"), "send.timeout": "3s", "replay.message_ids": "provider",
+		"source.postgres.slot": strings.ToLower(s.conn.Config().Database),
 	}
 	for key, value := range settings {
 		all[key] = value
 	}
-	s.bridge = failover.NewBridge(t, failover.BridgeOptions{Form: chatengine.Real, DatabaseURL: dsn, Secret: secret, Settings: all})
+	s.bridge = failover.NewBridge(s.t, failover.BridgeOptions{Form: chatengine.Real, DatabaseURL: s.dsn, Secret: secret, Settings: all})
 	s.openClients()
-	return s
 }
 
 func session(t *testing.T, user string, ttl time.Duration) string {
@@ -95,7 +112,7 @@ func (s *sendingTest) openClients() {
 	client := func(user, workspace string, old bool, subscribe ...string) string {
 		return fmt.Sprintf(`{"token":%q,"workspaceId":%q,"old":%t,"subscribe":["%s"]}`, session(s.t, user, time.Hour), workspace, old, strings.Join(subscribe, `","`))
 	}
-	s.clients = npm.Node(s.t, packages+"/senders.mjs", fmt.Sprintf(`{"url":%q,"clients":[%s,%s,%s,%s]}`, s.bridge.URL(),
+	s.clients = npm.Node(s.t, packages+"/senders.mjs", fmt.Sprintf(`{"url":%q,"function":%q,"clients":[%s,%s,%s,%s]}`, s.bridge.URL(), s.function.URL,
 		client(ana, ours, false, first, second), client(bob, ours, false, first, second), client(bob, ours, true, first, second), client(carl, theirs, false, foreign)))
 	s.clients.Await("ready", nil)
 }
@@ -108,7 +125,10 @@ func (s *sendingTest) send(client int, conversation, content string) (id string)
 	return said.ID
 }
 
-type bubble struct{ ID, ClientID, Content, Status string }
+type bubble struct {
+	ID, ClientID, Content, Status string
+	Heard                         bool // it was told of
+}
 
 func (s *sendingTest) bubbles(client int) []bubble {
 	s.t.Helper()

@@ -25,7 +25,36 @@ var sending = []Mutant{
 	{
 		Name: "send: a known request is sent again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
-		Old: `	case known == nil || known.Print == x.print`, New: `	case known == nil || known.State != "" || known.Print == x.print`,
+		Old: `known.State == stateWaiting ||`, New: `known.State != "" ||`,
+	},
+	{
+		Name: "send: what waits for its turn is not written down", Why: "the bridge is killed, and a text that everybody was shown stands there as pending for ever",
+		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessTellsOfWhatWaited"},
+		Old: `	waiting.State = stateWaiting
+	if err := s.journal.put(waiting); err != nil {`, New: `	if err := s.journal.drop(waiting); err != nil {`,
+	},
+	{
+		Name: "send: a text with which the chat server died is not told of", Why: "it stands on its sender's screen as pending for ever",
+		File: "bridge/send/passed.go", Package: "bridge/send", Tests: []string{"TestATextThatWasPassed"},
+		Old: `	s.remember(r, errCut)`, New: `	_ = r`,
+	},
+	{
+		Name: "send: a text is told as failed before its row is read", Why: "a text that the chat server has sent is shown as failed, and is sent again",
+		File: "bridge/send/passed.go", Package: "bridge/send", Tests: []string{"TestATextThatWasPassed"},
+		Old: `for p.s.opts.Fresh != nil && !p.s.opts.Fresh(since)`, New: `for false && !p.s.opts.Fresh(since)`,
+	},
+	{
+		Name: "gateway: what a client sends while ChatEngine is gone is not looked at", Why: "a text stands on its sender's screen as pending for ever",
+		File: "bridge/gateway/tunnel.go", Package: "bridge/gateway", Tests: []string{"TestTextsThatPass"},
+		Old: `		t.end(t.upstream, ofClient)
+		t.drain()`, New: `		t.end(t.upstream, ofClient)`,
+	},
+	{
+		Name: "engineio: what a client that is shed sends is dropped", Why: "a text that is typed while its client is handed back is lost",
+		File: "socketio/engineio/close.go", Package: "socketio/engineio", Tests: []string{"TestShedServesWhatComes"},
+		Old: `	if reason != Shed {
+		s.setClosed`, New: `	if reason != NumReasons {
+		s.setClosed`,
 	},
 	{
 		Name: "send: a request that is on its way is begun again", Why: "a client that repeats itself sends its message twice",

@@ -1,6 +1,10 @@
 package contract
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"chatbridge/internal/jsonscan"
+)
 
 // The types below are the contract's payloads. The Mapper does not build
 // them: it writes their JSON from the rows. They are what the JSON Schema in
@@ -76,4 +80,26 @@ type TypingUpdate struct {
 	ConversationID string `json:"conversationId"`
 	UserID         string `json:"userId"`
 	IsTyping       bool   `json:"isTyping"`
+}
+
+// WithClientID returns the payload of a message with metadata.clientMessageId, and as it is
+// where it has one or cannot be read.
+func WithClientID(payload []byte, id string) []byte {
+	var m WebSocketMessage
+	metadata := make(map[string]json.RawMessage)
+	if json.Unmarshal(payload, &m) != nil || len(m.Metadata) > 0 && json.Unmarshal(m.Metadata, &metadata) != nil || metadata["clientMessageId"] != nil {
+		return payload
+	}
+	var err error
+	if metadata["clientMessageId"], err = jsonscan.Marshal(id); err != nil {
+		return payload
+	}
+	if m.Metadata, err = jsonscan.Marshal(metadata); err != nil {
+		return payload
+	}
+	out, err := jsonscan.Marshal(m)
+	if err != nil {
+		return payload
+	}
+	return out
 }

@@ -93,9 +93,12 @@ func (s *Session) setClosed(reason Reason, frameSent bool) {
 	}
 }
 
+// shedTime is how long a client may take to see that it is shed.
+const shedTime = 5 * time.Second
+
 // closeWritten goes on with a graceful close when all is written. A client that is to come
 // back elsewhere sends on until it sees the end of the connection, and the application goes
-// on too: what it sends is still served, for lingerTime at most.
+// on too: what it sends is still served, for shedTime at most.
 func (s *Session) closeWritten(reason Reason) {
 	if reason != Shed {
 		s.setClosed(reason, true)
@@ -107,7 +110,7 @@ func (s *Session) closeWritten(reason Reason) {
 		return
 	}
 	if s.beat.timer != nil {
-		s.beat.timer.Reset(lingerTime)
+		s.beat.timer.Reset(shedTime)
 	}
 	ws := s.ws
 	s.server.goroutines.Go(ws.endWrites) // with TLS it may wait

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"os"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -42,9 +41,9 @@ var (
 
 // store is an open database.
 type store struct {
-	db   *bolt.DB
-	file *os.File
-	path string
+	db     *bolt.DB
+	opener durable.Opener
+	path   string
 }
 
 // guard turns a fault of a damaged file into an error.
@@ -55,11 +54,7 @@ func openStore(path string, readOnly bool, maxBytes int64) (*store, error) {
 	s := &store{path: path}
 	o := &bolt.Options{
 		ReadOnly: readOnly, Timeout: time.Second, FreelistType: bolt.FreelistMapType, NoStatistics: true,
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			f, err := os.OpenFile(name, flag, mode)
-			s.file = f
-			return f, err
-		},
+		OpenFile: s.opener.Open,
 	}
 	if !readOnly {
 		o.MaxSize = int(maxBytes)
@@ -69,9 +64,7 @@ func openStore(path string, readOnly bool, maxBytes int64) (*store, error) {
 		return err
 	})
 	if err != nil {
-		if s.file != nil {
-			_ = s.file.Close() // of what a panic left open
-		}
+		s.opener.LetGo() // of what a panic left open
 		return nil, err
 	}
 	// By default a large file grows by 16 MiB at a time.
@@ -83,14 +76,15 @@ func openStore(path string, readOnly bool, maxBytes int64) (*store, error) {
 // its locks may be held for good.
 func (s *store) close(damaged bool) error {
 	if damaged {
-		return s.file.Close()
+		s.opener.LetGo()
+		return nil
 	}
 	return guard(s.db.Close)
 }
 
 // size is the length of the file.
 func (s *store) size() int64 {
-	info, err := s.file.Stat()
+	info, err := s.opener.File.Stat()
 	if err != nil {
 		return 0
 	}

@@ -179,7 +179,7 @@ func (f *File) replaced() bool {
 	if err != nil {
 		return true
 	}
-	mine, err := f.store.file.Stat()
+	mine, err := f.store.opener.File.Stat()
 	return err != nil || !os.SameFile(at, mine)
 }
 

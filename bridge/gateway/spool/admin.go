@@ -74,7 +74,7 @@ func Ask(ctx context.Context, client *http.Client, base string, o Order) (Answer
 		return Answer{}, fmt.Errorf("%s: %w", base, ErrNoSpool)
 	default:
 		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<12)) // what came of it
-		return Answer{}, fmt.Errorf("the bridge at %s answered %s: %s", base, resp.Status, bytes.TrimSpace(said))
+		return Answer{}, fmt.Errorf("%s (the bridge at %s answered %s)", bytes.TrimSpace(said), base, resp.Status)
 	}
 	var a Answer
 	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {

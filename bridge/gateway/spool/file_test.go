@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -137,6 +138,72 @@ func TestDamagedFilesAreSetAside(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestADamagedFileIsLetGo: looked into by an operator, a damaged file is not held, so that
+// the daemon, or the next look, can have it.
+func TestADamagedFileIsLetGo(t *testing.T) {
+	t.Parallel()
+	const page = 4096
+	r := start(t, options(), newEngine())
+	for i := range 50 {
+		r.keep("a", strings.Repeat(fmt.Sprint(i), 100))
+	}
+	r.end()
+	path := filepath.Join(r.dir, spool.FileName)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range text[2*page:] {
+		text[2*page+i] = 0xff
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []spool.Order{{Do: spool.DoList}, {Do: spool.DoDrop, All: true}, {Do: spool.DoDrop, All: true}} {
+		if _, err := spool.DoOffline(r.dir, o); err == nil || errors.Is(err, spool.ErrLocked) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
+// TestAnEmptyFileIsTold: what it had kept is gone, and nobody else would tell.
+func TestAnEmptyFileIsTold(t *testing.T) {
+	t.Parallel()
+	o, e := options(), newEngine()
+	o.Dir = t.TempDir()
+	path := filepath.Join(o.Dir, spool.FileName)
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log lockedLog
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	r := start(t, o, e)
+	r.keep("a", "after")
+	r.SetWell(true)
+	r.await("sent", e, func() bool { return strings.Contains(e.bodies(), "after") && r.Empty() })
+	if !strings.Contains(log.String(), "is empty") {
+		t.Errorf("logged\n%s", log.String())
+	}
+}
+
+// lockedLog keeps what is logged.
+type lockedLog struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // TestABodyThatChangedOnDiskIsNotSent: it is a dead letter, and the others go out.

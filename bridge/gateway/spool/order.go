@@ -70,7 +70,9 @@ const (
 )
 
 // ErrUnknown: there is no webhook of that number.
-var ErrUnknown = errors.New("no such webhook is kept")
+var ErrUnknown = errors.New("is kept; `bridge spool list` shows the numbers of those that are")
+
+func unknown(id uint64) error { return fmt.Errorf("no webhook %d %w", id, ErrUnknown) }
 
 // errOrder: the order makes no sense.
 var errOrder = errors.New("do is one of list, show, drop, replay; show takes one id, drop takes ids, all or dead")
@@ -185,7 +187,7 @@ func (t txn) show(o Order, a *Answer) error {
 		return err
 	}
 	if r == nil {
-		return fmt.Errorf("%w: %d", ErrUnknown, o.IDs[0])
+		return unknown(o.IDs[0])
 	}
 	e := r.entry(dead)
 	for _, l := range r.Header {
@@ -204,7 +206,7 @@ func (t txn) show(o Order, a *Answer) error {
 
 // each drops webhooks, or has them sent again, by their numbers: all or none.
 func (s *store) each(o Order, ids []uint64, now time.Time) (n int, err error) {
-	var unknown error
+	var missing error
 	err = s.update(func(t txn) error {
 		for _, id := range ids {
 			r, _, err := t.find(id)
@@ -212,7 +214,7 @@ func (s *store) each(o Order, ids []uint64, now time.Time) (n int, err error) {
 				return err
 			}
 			if r == nil {
-				unknown = fmt.Errorf("%w: %d", ErrUnknown, id)
+				missing = unknown(id)
 				return nil
 			}
 		}
@@ -225,7 +227,7 @@ func (s *store) each(o Order, ids []uint64, now time.Time) (n int, err error) {
 		}
 		return nil
 	})
-	return n, errors.Join(err, unknown)
+	return n, errors.Join(err, missing)
 }
 
 // all does so with all dead letters, or with all there are, some at a time.

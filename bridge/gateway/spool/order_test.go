@@ -110,6 +110,11 @@ func TestOrdersOfAnOperator(t *testing.T) {
 			t.Errorf("%s %s: %d", req.Method, req.Header.Get("Origin"), resp.StatusCode)
 		}
 	}
+	// What is wrong comes first, whoever is asked.
+	const unknown = "no webhook 999999 is kept"
+	if _, err := spool.Ask(t.Context(), admin.Client(), admin.URL, spool.Order{Do: spool.DoShow, IDs: []uint64{999999}}); err == nil || !strings.HasPrefix(err.Error(), unknown) {
+		t.Errorf("show: %v", err)
+	}
 	if _, err := spool.Ask(t.Context(), admin.Client(), admin.URL+"/none", spool.Order{Do: spool.DoList}); !errors.Is(err, spool.ErrNoSpool) {
 		t.Errorf("without a spool: %v", err)
 	}

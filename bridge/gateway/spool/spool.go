@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -144,6 +145,10 @@ func (s *Spool) stayOpen(ctx context.Context) error {
 
 // open opens the file; one that is damaged it sets aside, and makes a new one.
 func (s *Spool) open() (*store, error) {
+	if info, err := os.Stat(filepath.Join(s.opts.Dir, FileName)); err == nil && info.Size() == 0 {
+		s.log.Error("the spool's file is empty: what it had kept is gone; a new one is made", "dir", s.opts.Dir,
+			"remedy", "look for a disk that was full or failed, and for who else writes to spool.dir")
+	}
 	st, err := openStore(s.opts.Dir, s.opts.MaxBytes, false)
 	if errors.Is(err, errDamaged) {
 		if err := s.setAside(err); err != nil {

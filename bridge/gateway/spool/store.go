@@ -48,6 +48,7 @@ type totals struct {
 // store is the open file.
 type store struct {
 	db       *bbolt.DB
+	opener   durable.Opener
 	maxBytes int64
 	now      atomic.Pointer[totals] // as committed
 	damaged  atomic.Bool            // it was found so while it was used
@@ -73,9 +74,10 @@ func openStore(dir string, maxBytes int64, readOnly bool) (*store, error) {
 	if damage := guard(func() error {
 		// The list of free pages is stored: bbolt would otherwise look for them at the
 		// next start, and crash the process where it finds damage.
-		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, ReadOnly: readOnly, PreLoadFreelist: true})
+		s.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, ReadOnly: readOnly, PreLoadFreelist: true, OpenFile: s.opener.Open})
 		return nil
 	}); damage != nil {
+		s.opener.LetGo()
 		return nil, damage
 	}
 	switch {
@@ -89,6 +91,7 @@ func openStore(dir string, maxBytes int64, readOnly bool) (*store, error) {
 	}
 	if err := s.prepare(path, readOnly); err != nil {
 		_ = guard(s.db.Close)
+		s.opener.LetGo()
 		return nil, err
 	}
 	return s, nil
@@ -149,10 +152,11 @@ func setAside(dir string, now time.Time) (to string, err error) {
 	return to, os.Rename(from, to)
 }
 
-// close closes the file. One that is damaged is left: bbolt may have panicked with
+// close closes the file. One that is damaged is let go: bbolt may have panicked with
 // its lock held, and would wait for it for ever.
 func (s *store) close() error {
 	if s.damaged.Load() {
+		s.opener.LetGo()
 		return nil
 	}
 	return guard(s.db.Close)

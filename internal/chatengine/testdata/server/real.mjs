@@ -14,7 +14,7 @@ import { randomUUID } from 'node:crypto'
 import jwt from 'jsonwebtoken'
 import { about, everyone, identity, optional, subscriptions, unsubscribed } from './rooms.mjs'
 
-export function real({ io, pool, secret, inOrder }) {
+export function real({ io, pool, secret, inOrder, whatsapp }) {
   let connected = true // to WhatsApp
 
   const emitMessage = (m) => io.to(unsubscribed(m.workspaceId)).to(about(m.workspaceId, m.conversationId)).emit('message', m)
@@ -72,6 +72,14 @@ export function real({ io, pool, secret, inOrder }) {
 
   const whatsAppID = () => `3EB0${randomUUID().replaceAll('-', '').slice(0, 18).toUpperCase()}`
 
+  // deliver hands a message to WhatsApp, and returns when that has it.
+  async function deliver(message) {
+    if (!connected) throw new Error('WhatsApp is not connected')
+    if (!whatsapp) return
+    const answer = await fetch(whatsapp, { method: 'POST', body: JSON.stringify(message) })
+    if (!answer.ok) throw new Error(`WhatsApp answers ${answer.status}`)
+  }
+
   // sendOut is a client's sendMessage: first what is hoped for, then what became
   // of it. A test may say which ids WhatsApp and the database are to give it.
   async function sendOut(socket, { conversationId, content, messageId, replyToMessageId, externalId = whatsAppID(), rowId }) {
@@ -86,7 +94,7 @@ export function real({ io, pool, secret, inOrder }) {
     emitConversation(conversation, { id: messageId, content: content ?? '', senderId: user, createdAt })
     try {
       await inOrder(conversationId, async () => {
-        if (!connected) throw new Error('WhatsApp is not connected')
+        await deliver({ clientMessageId: messageId, externalId, content })
         await store({ rowId, workspaceId: workspace, conversationId, externalId, clientId: messageId, content, status: 'sent', outgoing: true, user })
         socket.emit('messageSent', { messageId, conversationId, externalId })
         emitStatus(workspace, { messageId, status: 'sent', conversationId })

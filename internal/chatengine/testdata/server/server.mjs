@@ -38,7 +38,7 @@ const io = new Server(server, {
   pingInterval: options.pingInterval ?? 25000,
   pingTimeout: options.pingTimeout ?? 20000,
 })
-const engine = { agreeing, real }[options.form]({ io, pool, secret: options.secret, inOrder })
+const engine = { agreeing, real }[options.form]({ io, pool, secret: options.secret, inOrder, whatsapp: options.whatsapp })
 
 async function body(request) {
   const parts = []
