@@ -44,7 +44,7 @@ func TestOpenTelemetry(t *testing.T) {
 	})
 	get(t, "http://"+public+"/readyz", 200)
 	received := make(chan struct{}, 1)
-	join(t, public, "secret", func(name string) {
+	join(t, public, signed(t, "secret"), func(name string) {
 		if name == "message" {
 			select {
 			case received <- struct{}{}:
