@@ -19,6 +19,7 @@ import (
 	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
 	"chatbridge/bridge/systemd"
+	"chatbridge/bridge/telemetry"
 	"chatbridge/configs"
 	"chatbridge/socketio"
 )
@@ -36,7 +37,8 @@ type Daemon struct {
 	rest     *rest.Handler // nil unless it is enabled
 	sender   *send.Sender
 	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	pools    []*pgxpool.Pool  // of lookups, memberships and tables; none without a database
+	exporter *telemetry.Exporter
+	pools    []*pgxpool.Pool // of lookups, memberships and tables; none without a database
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 

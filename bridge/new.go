@@ -16,6 +16,7 @@ import (
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/systemd"
+	"chatbridge/bridge/telemetry"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 	"chatbridge/mapping/engine"
@@ -108,6 +109,13 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}, d.api.Hub(), log)
 	d.pipeline.NameMessages(messageNames(cfg))
 	d.pipeline.Observe(d.sender.Observe)
+	d.exporter, err = telemetry.New(cfg.OTel.Endpoint, telemetry.Options{
+		Version: opts.Build.Version, Metrics: ops.Gatherer(d.Snapshot), Logger: log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("otel.endpoint: %w", err)
+	}
+	d.pipeline.Follow(d.exporter.Follower())
 	var told pipeline.Memberships = d.api
 	joined := clusterOf(d.source)
 	if joined != nil {
@@ -131,8 +139,8 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	d.listeners.cert = cert
-	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert}
-	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run}
+	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert, exporter: d.exporter}
+	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run, d.exporter.Run}
 	if joined != nil {
 		d.parts = append(d.parts, joined.run)
 	}
@@ -150,7 +158,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
 		auth: authenticator, tables: tables, farOff: farOff, rest: d.rest, restTables: restTables, sender: d.sender, gateway: d.gateway,
 		log: opts.Log, cert: cert, warnings: warnings,
-		descriptors: d.descriptors, reload: d.reload,
+		descriptors: d.descriptors, reload: d.reload, exporter: d.exporter,
 	}
 	return d, nil
 }

@@ -12,6 +12,7 @@ import (
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/ops"
+	"chatbridge/bridge/telemetry"
 	"chatbridge/configs"
 )
 
@@ -34,14 +35,15 @@ func (d *Daemon) Reload(next *configs.Config) (changed, needsRestart []string, e
 
 // reload changes the settings of a running Daemon's parts, and counts how often.
 type reload struct {
-	first   *configs.Config // what New was given: settings that take a restart are as in it
-	log     *slog.Logger
-	auth    *auth.Authenticator
-	api     *api.Server
-	gateway *gateway.Gateway // nil unless in front of ChatEngine
-	key     *serviceKey
-	cert    *certificate     // nil without TLS
-	level   func(slog.Level) // sets the log's; nil where Options.Log is
+	first    *configs.Config // what New was given: settings that take a restart are as in it
+	log      *slog.Logger
+	auth     *auth.Authenticator
+	api      *api.Server
+	gateway  *gateway.Gateway // nil unless in front of ChatEngine
+	key      *serviceKey
+	cert     *certificate // nil without TLS
+	exporter *telemetry.Exporter
+	level    func(slog.Level) // sets the log's; nil where Options.Log is
 
 	mu                sync.Mutex
 	current           *configs.Config // nil: first
@@ -63,7 +65,7 @@ func reloadable(key string, before, after *configs.Config) bool {
 		"auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
 		"limits.connections", "limits.connections_per_address", "limits.unauthenticated", "limits.unauthenticated_per_address",
 		"limits.handshakes_per_second", "limits.handshakes_per_address", "limits.requests_per_address", "limits.packets_per_second",
-		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key",
+		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key", "otel.endpoint",
 	}, key)
 }
 
@@ -111,6 +113,9 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	}
 	if err := r.api.SocketIO().SetLimits(limits); err != nil {
 		return nil, nil, err // never: they are valid
+	}
+	if err := r.exporter.SetEndpoint(next.OTel.Endpoint); err != nil {
+		return nil, nil, fmt.Errorf("otel.endpoint: %w", err) // never: configs judged it
 	}
 	if r.gateway != nil {
 		r.gateway.SetLimits(gatewayLimits(next.Limits, r.first.Limits.Payload))

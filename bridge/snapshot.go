@@ -13,6 +13,7 @@ import (
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
+	"chatbridge/bridge/telemetry"
 	"chatbridge/configs"
 )
 
@@ -42,6 +43,7 @@ type observer struct {
 	cert       *certificate     // nil without TLS
 	warnings   *ops.Warnings
 
+	exporter    *telemetry.Exporter
 	descriptors *descriptors
 	reload      *reload
 
@@ -58,7 +60,7 @@ func (o *observer) snapshot() ops.Snapshot {
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}
 	o.source.Measure(&s)
-	s.FarOff = o.farOff
+	s.FarOff, s.OTel = o.farOff, o.exporter.Stats()
 	if o.tables != nil {
 		t := o.tables.Stats()
 		s.Far, s.FarOff = &t, t.Off

@@ -42,6 +42,7 @@ type Config struct {
 	Shutdown Shutdown
 	Log      Log
 	Cluster  Cluster
+	OTel     OTel
 
 	origins  map[string]Origin
 	fields   []*field
@@ -60,6 +61,12 @@ type Cluster struct {
 	Name     string
 	// Role is RoleAuto or RoleEdge.
 	Role string
+}
+
+// OTel is the collector of OpenTelemetry.
+type OTel struct {
+	// Endpoint is its address for OTLP over HTTP; empty sends nothing.
+	Endpoint string
 }
 
 // What cluster.role says.

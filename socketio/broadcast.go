@@ -96,6 +96,9 @@ func (b *broadcast) finish(n *Namespace) int {
 	for _, r := range b.full {
 		_ = r.socket.full(b.packet, r.verdict) // the error is for Send
 	}
+	if w := b.packet.message.Watched(); w != nil {
+		w.Queued(b.sent)
+	}
 	n.server.broadcasts.Add(1)
 	n.server.broadcastTargets.Add(uint64(b.sent))
 	return b.sent

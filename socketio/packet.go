@@ -33,6 +33,13 @@ func NewBinaryEvent(namespace, event string, attachments [][]byte, jsonArgs ...[
 // Size returns the bytes it takes in an outbound queue.
 func (p *Packet) Size() int { return p.message.Size() }
 
+// Watch has w told when the packet is put in sockets' queues and written. Call it before
+// the packet is sent to anybody.
+func (p *Packet) Watch(w *engineio.Watch) { p.message.Watch(w) }
+
+// Watched returns what Watch was given, nil for nothing.
+func (p *Packet) Watched() *engineio.Watch { return p.message.Watched() }
+
 // scratch has the buffers in which packets are encoded.
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 

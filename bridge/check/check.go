@@ -29,7 +29,7 @@ func Run(ctx context.Context, cfg *configs.Config) []Finding {
 	r := &run{cfg: cfg, client: &http.Client{CheckRedirect: noRedirects}}
 	defer r.client.CloseIdleConnections()
 	r.configuration()
-	steps := []func(context.Context){r.mapping, r.postgres, r.lookups, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.stateFiles, r.spoolDir, r.gateway, r.send, r.redis}
+	steps := []func(context.Context){r.mapping, r.postgres, r.lookups, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.stateFiles, r.spoolDir, r.gateway, r.send, r.redis, r.otel}
 	for _, step := range steps {
 		if ctx.Err() != nil {
 			break

@@ -62,6 +62,7 @@ func (h *Hub) publishNamed(t *tenant, r *conversationRoom, ev *Event) {
 	p := ev.Packet
 	if len(ev.Other) > 0 {
 		p = replay.Renamed(p, string(ev.Other))
+		p.Watch(ev.Packet.Watched())
 		for c := range t.clients {
 			if ev.Again && c.live && c.Names.Other && !c.Names.Applies(ev.Position, true, ev.Created) {
 				h.leaveLive(c, h.publishing)

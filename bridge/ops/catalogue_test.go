@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -44,7 +45,7 @@ func catalogue(t *testing.T) string {
 		if s.key != "" {
 			title += " (`" + s.key + "`)"
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | unit | labels | meaning | alerts |\n|---|---|---|---|---|---|\n", title)
+		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | unit | labels | meaning | used by |\n|---|---|---|---|---|---|\n", title)
 		slices.SortFunc(s.families, func(a, b family) int { return strings.Compare(a.name, b.name) })
 		for _, f := range s.families {
 			var labels []string
@@ -68,6 +69,9 @@ All that ` + "`/metrics`" + ` shows beside the Go runtime's and the process's ow
 This page is written by a test from the code: ` + "`go test ./bridge/ops -update`" + `. How to
 scrape it, what to look at first, the dashboard and the alerts are in
 [operations.md](operations.md#metrics).
+
+Under *used by* are alerts of [configs/alerts.yaml](../configs/alerts.yaml), and in quotes the
+panels of the dashboard, [configs/grafana/bridge.json](../configs/grafana/bridge.json).
 
 A setting beside a heading is what the section's metrics take; the others are always there.
 A counter by reason or code may begin with the first time that it counts: the reasons of
@@ -283,7 +287,7 @@ func declared(f *ast.FuncDecl) string {
 	return id.Name + "." + f.Name.Name
 }
 
-// usersOfMetrics are the alerts that ask for each metric.
+// usersOfMetrics are the alerts and the panels of the dashboard that ask for each metric.
 func usersOfMetrics(t *testing.T) map[string][]string {
 	text, err := os.ReadFile("../../configs/alerts.yaml")
 	if err != nil {
@@ -302,6 +306,27 @@ func usersOfMetrics(t *testing.T) map[string][]string {
 		for _, r := range g.Rules {
 			for _, name := range metricsIn(r.Expr) {
 				users[name] = append(users[name], fmt.Sprintf("[%s](runbook.md#%s)", r.Alert, strings.ToLower(r.Alert)))
+			}
+		}
+	}
+	if text, err = os.ReadFile("../../configs/grafana/bridge.json"); err != nil {
+		t.Fatal(err)
+	}
+	var dashboard struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(text, &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range dashboard.Panels {
+		for _, q := range p.Targets {
+			for _, name := range metricsIn(q.Expr) {
+				if use := "“" + p.Title + "”"; !slices.Contains(users[name], use) {
+					users[name] = append(users[name], use)
+				}
 			}
 		}
 	}

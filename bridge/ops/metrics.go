@@ -10,17 +10,22 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metricsHandler serves /metrics: the Snapshots that take returns, and the
-// metrics of the Go runtime and the process under their usual names (go_,
-// process_). take is called once for each scrape, from any goroutine.
-func metricsHandler(take func() Snapshot, log *slog.Logger) http.Handler {
+// Gatherer returns all metrics: the Snapshots that take returns, and the metrics of the Go
+// runtime and the process under their usual names (go_, process_). take is called once for
+// each gathering, from any goroutine.
+func Gatherer(take func() Snapshot) prometheus.Gatherer {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		newCollector(take),
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+	return registry
+}
+
+// metricsHandler serves /metrics.
+func metricsHandler(take func() Snapshot, log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(Gatherer(take), promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelError),
 		// One bad family must not hide the others while something is wrong.
 		ErrorHandling: promhttp.ContinueOnError,
@@ -61,6 +66,7 @@ func sections() []section {
 		{"Several bridges as one", "cluster.name", clusterMetrics()},
 		{"The gateway", "gateway.upstream", gatewayMetrics()},
 		{"Kept webhooks", "spool.dir", spoolMetrics()},
+		{"What is sent to a collector", "otel.endpoint", otelMetrics()},
 	}
 }
 

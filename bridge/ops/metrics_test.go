@@ -170,6 +170,8 @@ func TestValues(t *testing.T) {
 
 // hidden are the fields that no metric shows, with the reason.
 var hidden = map[string]string{
+	"Snapshot.OTel.Metrics.Last":                 "in /status",
+	"Snapshot.OTel.Traces.Last":                  "in /status",
 	"Snapshot.Taken":                             "the scraper knows",
 	"Snapshot.Memory.Bytes":                      "go_gc_gomemlimit_bytes",
 	"Snapshot.Memory.Group":                      "in /status",
@@ -288,7 +290,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
-	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result role route state status table transport version way why level")
+	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result role route signal state status table transport version way why level")
 	for line := range strings.Lines(ours(scrape(t, func() Snapshot { return s }))) {
 		for _, m := range label.FindAllStringSubmatch(line, -1) {
 			if !slices.Contains(allowed, m[1]) {

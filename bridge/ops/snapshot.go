@@ -13,6 +13,7 @@ import (
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/rest"
 	"chatbridge/bridge/send"
+	"chatbridge/bridge/telemetry"
 	"chatbridge/socketio"
 	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
@@ -61,7 +62,9 @@ type Snapshot struct {
 	// Gateway is nil unless the bridge stands in front of ChatEngine.
 	Gateway *gateway.Stats
 	// Spool is nil unless webhooks are kept.
-	Spool  *spool.Stats
+	Spool *spool.Stats
+	// OTel is nil unless metrics and traces are sent to a collector.
+	OTel   *telemetry.Stats
 	Log    logging.Stats
 	Reload Reload
 	// CertificateExpires is when the served TLS certificate does; zero

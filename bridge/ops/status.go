@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"chatbridge/bridge/api"
+	"chatbridge/bridge/telemetry"
 	"chatbridge/internal/jsonscan"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio/engineio"
@@ -83,6 +84,9 @@ func (s *Snapshot) status() object {
 	}
 	if s.Spool != nil {
 		body = append(body, member{"spool", s.statusSpool()})
+	}
+	if s.OTel != nil {
+		body = append(body, member{"otel", s.statusOTel()})
 	}
 	if len(s.Warnings) > 0 {
 		body = append(body, member{"warnings", s.Warnings})
@@ -348,5 +352,22 @@ func (s *Snapshot) statusSpool() object {
 		{"failed", k.Failed},
 		{"refused", above0(k.Refused)},
 		{"setAside", k.SetAside},
+	}
+}
+
+// statusOTel is whether the collector takes what it is sent.
+func (s *Snapshot) statusOTel() object {
+	of := func(x *telemetry.Exports) object {
+		last := any(nil)
+		if !x.Last.IsZero() {
+			last = x.Last.UTC()
+		}
+		return object{{"sent", x.Sent}, {"failed", x.Failed}, {"last", last}, {"error", unlessEmpty(x.Error)}}
+	}
+	return object{
+		{"endpoint", s.OTel.Endpoint},
+		{"metrics", of(&s.OTel.Metrics)},
+		{"traces", of(&s.OTel.Traces)},
+		{"tracesDropped", s.OTel.Dropped},
 	}
 }

@@ -6,7 +6,7 @@
 //   - pipeline.go transactions, rows and gaps; one event to the Hub
 //   - correct.go events that failed look-ups left incomplete are published again
 //   - members.go changes of memberships
-//   - stats.go, histogram.go what it counts
+//   - stats.go what it counts; passage.go how long some transactions took, step by step
 //
 // mu is held during every call of the source and during a correction by the timer:
 // the mapper is not safe for concurrent use, and positions must rise. The package

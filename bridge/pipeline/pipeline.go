@@ -43,6 +43,9 @@ type Pipeline struct {
 	replica  Replica
 	idle     bool
 	rereadTo uint64
+	// follower is nil where nothing is timed, passage where the transaction is not.
+	follower Follower
+	passage  *Passage
 
 	delay   *histogram.Histogram
 	gaps    atomic.Uint64
@@ -97,7 +100,7 @@ func (p *Pipeline) Rest() {
 	if p.idle {
 		return
 	}
-	p.idle, p.open, p.gapped, p.correction.due = true, false, false, false
+	p.idle, p.open, p.gapped, p.correction.due, p.passage = true, false, false, false, nil
 	p.mapper.Forget()
 }
 
@@ -113,6 +116,7 @@ func (p *Pipeline) Begin(tx source.Tx) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tx, p.open = tx, true
+	p.beginPassage(tx)
 	if p.replica != nil {
 		p.replica.Begin(tx)
 	}
@@ -152,6 +156,7 @@ func (p *Pipeline) Commit(source.Tx) error {
 		return err
 	}
 	p.open = false
+	p.endPassage()
 	p.logLookups()
 	if p.correction.due {
 		return p.correct()
@@ -179,7 +184,7 @@ func (p *Pipeline) Gap(g source.Gap) error {
 		}
 		return nil
 	}
-	p.gapped, p.gap, p.open, p.correction.due = true, g, false, false
+	p.gapped, p.gap, p.open, p.correction.due, p.passage = true, g, false, false, nil
 	p.mapper.Forget()
 	p.members.gap()
 	if !told {
@@ -245,6 +250,12 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 		packet = socketio.NewEvent(hub.Namespace, ev.Kind.String(), payload, p.offset)
 	}
 	now := time.Now()
+	var timed *PassageEvent
+	if p.passage != nil {
+		if timed = p.passage.watch(ev.Kind, now); timed != nil {
+			packet.Watch(timed.Written)
+		}
+	}
 	e := hub.Event{
 		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
 		Conversation: ev.Conversation, Message: ev.Key, Packet: packet, Commit: p.tx.Time,
@@ -255,6 +266,9 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 	p.hub.Publish(&e, now)
 	if p.replica != nil {
 		p.replica.Published(&e, now)
+	}
+	if timed != nil {
+		timed.Logged = time.Now()
 	}
 	return now
 }

@@ -116,11 +116,11 @@ func (p *prometheus) await(expr string) float64 {
 
 // join has a client that receives what it is sent, until the test ends; each event calls
 // received.
-func join(t *testing.T, public, secret string, received func(name string)) {
+func join(t *testing.T, public, token string, received func(name string)) *sioclient.Client {
 	t.Helper()
 	connected := make(chan struct{}, 1)
 	c, err := sioclient.New(sioclient.Options{
-		URL: "http://" + public, Auth: map[string]any{"token": signed(t, secret)},
+		URL: "http://" + public, Auth: map[string]any{"token": token},
 		OnConnect: func(sioclient.Session) {
 			select {
 			case connected <- struct{}{}:
@@ -140,6 +140,7 @@ func join(t *testing.T, public, secret string, received func(name string)) {
 		<-done
 	})
 	wait(t, connected, "the client to be in")
+	return c
 }
 
 // TestPrometheusTakesNativeHistograms: one server takes the native histograms, another the
@@ -159,7 +160,7 @@ func TestPrometheusTakesNativeHistograms(t *testing.T) {
 
 	const messages = 40
 	all, n := make(chan struct{}), 0
-	join(t, public, "secret", func(name string) {
+	join(t, public, signed(t, "secret"), func(name string) {
 		if name == "message" {
 			if n++; n == messages {
 				close(all)

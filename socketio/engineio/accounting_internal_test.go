@@ -134,3 +134,24 @@ func TestWaitSpaceReturnsWhenClosed(t *testing.T) {
 		t.Errorf("WaitSpace: %v", err)
 	}
 }
+
+// TestWatchOfAStalledClient: what the kernel takes at the second try is told of too.
+func TestWatchOfAStalledClient(t *testing.T) {
+	st := newStalled(t)
+	m, w := NewMessage([]byte(strings.Repeat("x", large))), new(Watch)
+	m.Watch(w)
+	st.s.Send(m)
+	st.await(1) // the kernel has a part of it
+	st.s.Send(m)
+	st.await(2)
+	if n, _, _, _ := w.Written(); n != 0 {
+		t.Fatalf("written %d times to a client that reads nothing", n)
+	}
+	st.read(len(m.frames))
+	st.await(1)
+	st.read(len(m.frames))
+	st.await(0)
+	if n, _, _, _ := w.Written(); n != 2 {
+		t.Errorf("written %d times, want 2", n)
+	}
+}

@@ -15,7 +15,7 @@ const writeChunk = 32 << 10
 // queued. Connections without a descriptor of their own (TLS) are always written to
 // in this way. The session's writeOwned is set when it starts, and cleared when it
 // returns with an empty queue.
-func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
+func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) {
 	var (
 		batch   []*Message
 		since   = s.server.now()
@@ -27,6 +27,11 @@ func (s *Session) drain(ws *wsConn, rest []byte, n, size int) {
 				return
 			}
 			s.server.countWrite(packets, len(rest), s.server.now()-since)
+			wrote(batch)
+			for _, w := range watches {
+				w.wrote()
+			}
+			watches = nil
 		}
 		s.mu.Lock()
 		s.addQueued(-n, -size)

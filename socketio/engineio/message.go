@@ -2,7 +2,7 @@ package engineio
 
 import "encoding/binary"
 
-// Message is an encoded message, immutable and shared by any number of sessions:
+// Message is an encoded message, immutable but for its Watch and shared by any number of sessions:
 // one text packet, then any number of binary packets, which reach each client
 // together and in that order. Its frames are those of a server, which are not
 // masked, so the same bytes go to every WebSocket.
@@ -10,6 +10,7 @@ type Message struct {
 	frames []byte   // WebSocket frames, one for each packet
 	text   []byte   // the text packet inside frames; nil if there is none
 	binary [][]byte // the binary packets' data inside frames
+	watch  *Watch   // nil for nobody
 }
 
 // NewMessage encodes a message of text, unless that is nil, and attachments. Both

@@ -116,6 +116,9 @@ func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 	}
 
 	s.server.countWrite(packets, len(body), s.server.now()-since)
+	if ok {
+		wrote(batch)
+	}
 	switch {
 	case !ok:
 		s.CloseNow(TransportError)

@@ -93,7 +93,7 @@ func (s *Session) schedule() {
 		s.polls.wake()
 	case s.ws.raw == nil:
 		s.writeOwned = true
-		s.server.goroutines.Go(func() { s.drain(s.ws, nil, 0, 0) })
+		s.server.goroutines.Go(func() { s.drain(s.ws, nil, nil, 0, 0) })
 	default:
 		s.listed = true
 		s.writer.push(s)

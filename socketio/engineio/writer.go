@@ -162,6 +162,7 @@ func (w *writer) flush(s *Session) {
 		w.stall(s, ws, data[n:])
 	default:
 		w.written.add(w.packets(), n, w.server.now()-since)
+		wrote(w.batch)
 		if last {
 			s.closeWritten(reason)
 		}
@@ -173,8 +174,12 @@ func (w *writer) flush(s *Session) {
 func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	s.server.stalls.Add(1)
 	n, size := len(w.batch), 0
+	var watches []*Watch // not the messages: the client may take long
 	for _, m := range w.batch {
 		size += len(m.frames)
+		if m.watch != nil {
+			watches = append(watches, m.watch)
+		}
 	}
 	rest = slices.Clone(rest)
 	s.mu.Lock()
@@ -185,7 +190,7 @@ func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	s.writeOwned = true
 	s.addQueued(n, size) // until it is written
 	s.mu.Unlock()
-	s.server.goroutines.Go(func() { s.drain(ws, rest, n, size) })
+	s.server.goroutines.Go(func() { s.drain(ws, rest, watches, n, size) })
 }
 
 // packets counts the batch's packets.

@@ -1,0 +1,73 @@
+package pipeline
+
+import (
+	"time"
+
+	"chatbridge/mapping/contract"
+	"chatbridge/socketio/engineio"
+	"chatbridge/source"
+)
+
+// Passage is one transaction's way through the bridge, as it was timed.
+type Passage struct {
+	// Tx has the commit's time by the database's clock; the other times are ours.
+	Tx source.Tx
+	// Received is when the source began to hand the transaction over.
+	Received time.Time
+	// Events are the first of those that were published, at most MaxPassageEvents; All
+	// counts them all.
+	Events []PassageEvent
+	All    int
+}
+
+// MaxPassageEvents bounds Passage.Events.
+const MaxPassageEvents = 8
+
+// PassageEvent is the way of one event.
+type PassageEvent struct {
+	Kind contract.Kind
+	// Mapped is when the event was made, Logged when it was in the replay log and in the
+	// queues of those that may see it.
+	Mapped, Logged time.Time
+	// Written tells of the clients that it was sent to. Who reads it from the log is not
+	// counted among those in whose queues it was put.
+	Written *engineio.Watch
+}
+
+// Follower chooses transactions to be timed. Both methods are called from the goroutine
+// that publishes and must not wait.
+type Follower interface {
+	// Follows tells whether to time the transaction that begins.
+	Follows(tx source.Tx) bool
+	// Passed is given the Passage of each that made an event, once it is published.
+	Passed(p *Passage)
+}
+
+// Follow has f choose transactions to be timed. Call it before the Pipeline is used.
+func (p *Pipeline) Follow(f Follower) { p.follower = f }
+
+// beginPassage begins to time a transaction if the Follower wants it. mu is held.
+func (p *Pipeline) beginPassage(tx source.Tx) {
+	p.passage = nil
+	if p.follower != nil && p.follower.Follows(tx) {
+		p.passage = &Passage{Tx: tx, Received: time.Now(), Events: make([]PassageEvent, 0, MaxPassageEvents)}
+	}
+}
+
+// endPassage hands over what was timed. mu is held.
+func (p *Pipeline) endPassage() {
+	if p.passage != nil && p.passage.All > 0 {
+		p.follower.Passed(p.passage)
+	}
+	p.passage = nil
+}
+
+// watch begins the timing of an event that was mapped at a time; the result is nil where
+// it is not to be timed.
+func (p *Passage) watch(kind contract.Kind, mapped time.Time) *PassageEvent {
+	if p.All++; p.All > MaxPassageEvents {
+		return nil
+	}
+	p.Events = append(p.Events, PassageEvent{Kind: kind, Mapped: mapped, Written: new(engineio.Watch)})
+	return &p.Events[len(p.Events)-1]
+}
