@@ -17,6 +17,8 @@ import (
 type fault struct {
 	// name is that of the test and of the row in docs/cluster.md.
 	name string
+	// unlisted: it is no row of the table.
+	unlisted bool
 	// always: the short form shows it too.
 	always bool
 	// rounds bounds how often the long form shows it; zero: as often as the others.
@@ -79,7 +81,9 @@ func (c *clusterWorld) finishCluster(f fault, rounds int) {
 		}
 		c.t.Log(example)
 	}
-	clusterReported.add(clusterRow{fault: f.name, times: rounds, clients: c.size.clients, summary: s, verdict: v, judgement: j})
+	if !f.unlisted {
+		clusterReported.add(clusterRow{fault: f.name, times: rounds, clients: c.size.clients, summary: s, verdict: v, judgement: j})
+	}
 	c.t.Logf("%s, %d times: %v; %v; %v; %d of %d connections restored", f.name, rounds, v, s, j, j.Recovered, j.Connects)
 	if !v.Clean() {
 		c.t.Error(v)

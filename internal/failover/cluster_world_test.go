@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +71,19 @@ type clusterOptions struct {
 // newClusterWorld starts it all, and the writer's round r00.
 func newClusterWorld(t *testing.T, o clusterOptions) *clusterWorld {
 	t.Helper()
+	if !clusterLong() {
+		t.Parallel()
+	}
+	c := newClusterNodes(t, o)
+	c.balanced()
+	c.writer, c.clients = c.world.writer(""), c.world.clients("http://"+c.balance.Addr())
+	c.writer.Start("r00")
+	return c
+}
+
+// newClusterNodes starts the database, Redis and the bridges.
+func newClusterNodes(t *testing.T, o clusterOptions) *clusterWorld {
+	t.Helper()
 	form := chatengine.Real
 	w := &world{
 		t: t, form: form, size: size{clients: 9, processes: 1, rate: 20, rounds: 1}, prompt: 30 * time.Second, conversations: conversations(form),
@@ -77,8 +91,6 @@ func newClusterWorld(t *testing.T, o clusterOptions) *clusterWorld {
 	c := &clusterWorld{world: w, quick: true}
 	if clusterLong() {
 		w.size, c.quick = size{clients: 60, processes: 2, rate: 40, rounds: clusterRounds()}, false
-	} else {
-		t.Parallel()
 	}
 	w.window = o.window
 	o.postgres.TCP = true
@@ -88,9 +100,6 @@ func newClusterWorld(t *testing.T, o clusterOptions) *clusterWorld {
 	for i := range 3 {
 		c.nodes = append(c.nodes, c.start(i, o))
 	}
-	c.balanced()
-	c.writer, c.clients = w.writer(""), w.clients("http://"+c.balance.Addr())
-	c.writer.Start("r00")
 	return c
 }
 
@@ -211,3 +220,6 @@ func (c *clusterWorld) lasting(long, short time.Duration) time.Duration {
 	}
 	return long
 }
+
+// hostPort is the host and port of a URL without a path.
+func hostPort(address string) string { return strings.TrimPrefix(address, "http://") }
