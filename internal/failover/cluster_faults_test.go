@@ -241,10 +241,6 @@ func joinsInHugeTransaction(c *clusterWorld, _ int) {
 	pause(0, 2*time.Second)
 	e.Start()
 	e.AwaitReady()
-	c.bulked = 0
-	if err := c.writer.Empty(c.t.Context(), c.bulk); err != nil { // so that the next one has room
-		c.t.Error(err)
-	}
 }
 
 // tornTransaction kills the leader while it publishes one.

@@ -169,12 +169,6 @@ func (w *Writer) Bulk(ctx context.Context, c Conversation, from, n int) error {
 	return err
 }
 
-// Empty removes the messages of a conversation.
-func (w *Writer) Empty(ctx context.Context, c Conversation) error {
-	_, err := w.pool.Exec(ctx, `delete from messages where conversation_id = $1`, c.ID)
-	return err
-}
-
 // Foreign writes bytes to the database's log that nobody is given.
 func (w *Writer) Foreign(ctx context.Context, size int) error {
 	_, err := w.pool.Exec(ctx, `select pg_logical_emit_message(false, 'foreign', repeat('x', $1))`, size)
