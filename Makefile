@@ -76,9 +76,9 @@ cluster-model: ## run random faults against a simulated cluster of bridges (SEED
 	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
 
 .PHONY: cluster-faults
-cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times; writes the table of docs/cluster.md (ONLY=regexp prints it)
+cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times; writes the table of docs/cluster.md (ONLY=regexp for some of its rows)
 	@scripts/prepare go postgres node redis
-	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_DOC=$(if $(ONLY),,$(CURDIR)/docs/cluster.md) \
+	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
 		go test -count=1 -timeout 6h -v -run '^TestClusterFaults$$$(if $(ONLY),/$(ONLY))' ./internal/failover
 
 .PHONY: mutants

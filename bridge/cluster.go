@@ -204,7 +204,7 @@ func (s *clusterSource) Health() ops.Health {
 	default:
 		h.Flowing = true
 		if e.Behind {
-			h.Lag = max(now.Sub(e.Heard).Seconds(), 1)
+			h.Lag = now.Sub(e.BehindSince).Seconds()
 		}
 	}
 	return h

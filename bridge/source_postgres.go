@@ -12,6 +12,7 @@ import (
 	"chatbridge/source"
 	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 	"chatbridge/source/repair"
 )
@@ -55,6 +56,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
 		MaxRetry: maxRetry, HolderTimeout: holderTimeout, NoFailover: c.FailoverSlot == configs.FailoverOff,
+		Self: dial.Bridge{Cluster: cfg.Cluster.Name}, Exclusive: c.Exclusive,
 	}
 	for _, t := range spec.Tables() {
 		if t.Stream {
@@ -107,6 +109,9 @@ func (s *postgresSource) Health() ops.Health {
 		Kind: configs.KindPostgres, State: ops.State(stats.State.String()), Since: stats.Since.UTC(), Reason: stats.Reason,
 		Flowing: stats.State == postgres.Streaming, LagBytes: int64(stats.LagBytes), Lag: stats.Lag.Seconds(),
 		FlowedUntil: s.availability.until(), ReplacedValues: stats.Replaced,
+	}
+	for _, b := range stats.Rivals {
+		h.Rivals = append(h.Rivals, b.String())
 	}
 	if f := stats.LastError; f != nil && !h.Flowing {
 		h.Remedy = f.Remedy

@@ -178,6 +178,9 @@ type Postgres struct {
 	Slot        string
 	// MaxLag is the WAL, in bytes, that the slot may retain before it is dropped.
 	MaxLag Size
+	// Exclusive: the bridge ends where one of another host that is not of its cluster
+	// has the slot, instead of standing by.
+	Exclusive bool
 	// Create says whether the bridge makes a missing publication and slot.
 	Create string
 	// FailoverSlot says whether standbys may copy the slot, where the server's

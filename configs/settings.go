@@ -80,6 +80,7 @@ func (c *Config) settings() []*field {
 		{key: "source.postgres.url", aliases: []string{"DATABASE_URL", "SUPABASE_DB_URL"}, kind: dsn(&pg.URL)},
 		{key: "source.postgres.publication", def: "bridge", kind: text(&pg.Publication, "a publication's name, at most 63 bytes", matches(identifier))},
 		{key: "source.postgres.slot", def: "bridge", kind: text(&pg.Slot, "a slot's name: a to z, 0 to 9 and _, at most 63 of them", matches(slotName))},
+		{key: "source.postgres.exclusive", def: "false", kind: boolean(&pg.Exclusive)},
 		{key: "source.postgres.max_lag", def: "1GiB", kind: size(&pg.MaxLag, 1<<20, 1<<50)},
 		{key: "source.postgres.create", def: CreateAuto, kind: choice(&pg.Create, CreateAuto, CreateNever)},
 		{key: "source.postgres.failover_slot", def: FailoverAuto, kind: choice(&pg.FailoverSlot, FailoverAuto, FailoverOff)},

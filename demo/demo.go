@@ -29,6 +29,11 @@ type Options struct {
 	Listen string
 	// For ends the demo after this long; zero runs until the context ends.
 	For time.Duration
+	// Nodes is how many bridges there are, MinNodes to MaxNodes: one over Redis, killed
+	// one after the other, with a client whose view is printed. Zero: one bridge in front of
+	// a ChatEngine, and the page. Executable is the program whose `serve` they run.
+	Nodes      int
+	Executable string
 	// Rate is the number of messages per second; each causes three to six
 	// events.
 	Rate float64
@@ -52,6 +57,11 @@ const database = "crm"
 // Run runs the demo until ctx ends or Options.For is over, neither of which is
 // an error. When it returns no process and no file of it is left.
 func Run(ctx context.Context, opts Options) (err error) {
+	if opts.Nodes > 0 {
+		if _, err := findRedis(); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintln(opts.Out, "Starting a private Postgres ...")
 	cluster, err := throwaway.Start(ctx, throwaway.Options{})
 	if err != nil {
@@ -67,6 +77,9 @@ func Run(ctx context.Context, opts Options) (err error) {
 		return ended(ctx, err)
 	}
 	defer pool.Close()
+	if opts.Nodes > 0 {
+		return ended(ctx, opts.runNodes(ctx, cluster, pool))
+	}
 	secret := randomSecret()
 	engine, err := startChatEngine(secret, opts.Log)
 	if err != nil {

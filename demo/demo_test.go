@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -191,5 +192,51 @@ func TestAPortThatIsTaken(t *testing.T) {
 	})
 	if err == nil || !strings.Contains(err.Error(), "another process has this port") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestNodes runs three bridges over Redis, of which the leader is killed at least: the
+// client misses nothing, and nothing is left.
+func TestNodes(t *testing.T) {
+	if _, err := exec.LookPath("redis-server"); err != nil && os.Getenv("CI") == "" {
+		t.Skip("no redis-server in PATH; scripts/prepare redis installs it")
+	}
+	program := filepath.Join(t.TempDir(), "bridge")
+	build := exec.Command("go", "build", "-o", program, "./cmd/bridge")
+	build.Dir = ".."
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	tmp := privateTemp(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	out := &output{more: make(chan struct{})}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- demo.Run(ctx, demo.Options{
+			Listen: "127.0.0.1:0", Nodes: 3, Executable: program, Rate: 20, Out: out, Program: "bridge", Log: slog.New(slog.DiscardHandler),
+		})
+	}()
+	out.find(t, `bridge \d, which led, is killed`)
+	out.find(t, `bridge \d leads now`)
+	out.find(t, `bridge \d is back and serves`)
+	out.find(t, `events missing 0\n`)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("the demo ended with %v", err)
+	}
+	if last := out.find(t, `(\d+ bridges killed\. .*)\n`); !strings.Contains(last, "events missing 0, ") || !strings.Contains(last, "gaps 0.") {
+		t.Error(last)
+	}
+	nothingLeft(t, tmp)
+}
+
+// TestNodesWithoutRedis: what is missing is said before anything is started.
+func TestNodesWithoutRedis(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	var out bytes.Buffer
+	err := demo.Run(t.Context(), demo.Options{Nodes: 3, Out: &out, Log: slog.New(slog.DiscardHandler)})
+	if err == nil || !strings.Contains(err.Error(), "apt-get install redis-server") || out.Len() > 0 {
+		t.Errorf("%v, after %q", err, out.String())
 	}
 }

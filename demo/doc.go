@@ -12,6 +12,8 @@
 //   - history.go: what the page reads from the tables when it opens
 //   - page.go: the page's addresses, and who may use them; page/: its files
 //   - screen.go: the status line, and what happened
+//   - nodes.go: several bridges that are one, killed in turn; node.go one of them, a process
+//     of its own; redis.go what they share; view.go what a client sees of it
 //
 // # The page
 //

@@ -38,21 +38,27 @@ func (s *screen) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			if s.live {
-				s.print("\r\x1b[K")
-			}
+			s.status("")
 			published := s.daemon.Snapshot().Hub.Published
 			s.print(fmt.Sprintf("Published %d message, %d conversation, %d messageStatus and %d typing events.\n",
 				published[contract.Message], published[contract.Conversation], published[contract.MessageStatus], published[contract.Typing]))
 			return nil
 		case <-tick.C:
-			line := s.line(s.daemon.Snapshot())
-			if s.live {
-				s.print("\r" + line + "\x1b[K")
-			} else {
-				s.print(line + "\n")
-			}
+			s.status(s.line(s.daemon.Snapshot()))
 		}
+	}
+}
+
+// status prints a status line, which the next one overwrites on a terminal; empty ends
+// that.
+func (s *screen) status(line string) {
+	switch {
+	case s.live && line == "":
+		s.print("\r\x1b[K")
+	case s.live:
+		s.print("\r" + line + "\x1b[K")
+	case line != "":
+		s.print(line + "\n")
 	}
 }
 

@@ -3,10 +3,15 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"chatbridge/bridge/cluster"
+	"chatbridge/internal/plural"
 )
 
 // oldestRedis is the first version that can forget what is old by its position.
@@ -39,6 +44,7 @@ func (r *run) redis(ctx context.Context) {
 	} else {
 		r.redisServer(parseInfo(info))
 	}
+	r.redisLatency(ctx, conn)
 	if err := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); err != nil {
 		r.fail("redis.rights", "", err.Error(), alone,
 			"let the user run what the bridge needs: ACL SETUSER … "+cluster.Rights)
@@ -58,6 +64,10 @@ func (r *run) redisServer(info map[string]string) {
 	if info["role"] == "slave" {
 		r.fail("redis.replica", "cluster.redis_url", "the server is a replica", "nothing can be written there", "the master's address, or Sentinel's: "+cluster.RedisURL)
 	}
+	if info["role"] == "master" {
+		r.redisReplication(info)
+	}
+	r.redisPersistence(info)
 	limit, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
 	policy := info["maxmemory_policy"]
 	need := int64(r.cfg.Replay.MaxBytes) * 3 / 2
@@ -72,6 +82,81 @@ func (r *run) redisServer(info map[string]string) {
 			"raise maxmemory, or lower replay.max_bytes")
 	default:
 		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridge needs up to %d MiB", limit>>20, policy, need>>20)
+	}
+}
+
+const (
+	// slowRedis is a round trip at which clients of edges see events late, and pings how
+	// many are tried.
+	slowRedis = 10 * time.Millisecond
+	pings     = 7
+	// lateReplica is how long ago a replica may have reported.
+	lateReplica = 5
+)
+
+// redisLatency measures the round trip: what an event takes longer to a client of an
+// edge is about two of them.
+func (r *run) redisLatency(ctx context.Context, conn *redis.Client) {
+	took := make([]time.Duration, 0, pings)
+	for range pings {
+		began := time.Now()
+		if conn.Ping(ctx).Err() != nil {
+			return // redis.rights says why
+		}
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	switch median := took[pings/2]; {
+	case median > slowRedis:
+		r.warn("redis.latency", "", fmt.Sprintf("a round trip to Redis takes %s", median.Round(100*time.Microsecond)),
+			"clients of the edges see each event about twice that later, and the leader appends no faster than one entry in that time",
+			"a Redis in the same network as the bridges")
+	default:
+		r.ok("redis.latency", "", "a round trip to Redis takes %s", median.Round(10*time.Microsecond))
+	}
+}
+
+// redisReplication judges the replicas that INFO names.
+func (r *run) redisReplication(info map[string]string) {
+	sentinel := strings.Contains(r.cfg.Cluster.RedisURL.Reveal(), "master_name=")
+	replicas, _ := strconv.Atoi(info["connected_slaves"])
+	var late []string
+	for i := range replicas {
+		fields := map[string]string{} // ip=…,port=…,state=online,offset=…,lag=0
+		for field := range strings.SplitSeq(info[fmt.Sprintf("slave%d", i)], ",") {
+			name, value, _ := strings.Cut(field, "=")
+			fields[name] = value
+		}
+		if lag, _ := strconv.Atoi(fields["lag"]); lag > lateReplica || fields["state"] != "online" {
+			late = append(late, fields["ip"]+":"+fields["port"])
+		}
+	}
+	switch {
+	case sentinel && replicas == 0:
+		r.warn("redis.replication", "", "Sentinel's master has no replica", "a failover has nowhere to go: when it dies, the leader serves all clients alone",
+			"a replica: REPLICAOF, and see `sentinel replicas NAME`")
+	case len(late) > 0:
+		r.warn("redis.replication", "", "replicas that are behind: "+strings.Join(late, ", "), "after a failover to one the leader appends again what it lacks; no client misses anything",
+			"look at the network between the servers, and at the replica's disk")
+	case replicas > 0:
+		r.ok("redis.replication", "", "Redis has %s, up to date", plural.Of(replicas, "replica", "replicas"))
+	default:
+		r.ok("redis.replication", "", "Redis has no replica; when it dies the leader serves all clients alone until it is back, empty or not")
+	}
+}
+
+// redisPersistence: what Redis keeps on disk is of no use to the bridges, but a disk that
+// fails makes it refuse writes.
+func (r *run) redisPersistence(info map[string]string) {
+	rdb, aof := info["rdb_last_bgsave_status"], info["aof_last_write_status"]
+	switch {
+	case rdb == "err", aof == "err":
+		r.warn("redis.persistence", "", "Redis cannot write to its disk", "it may refuse what the leader appends (MISCONF); then only the bridge that reads the database serves clients",
+			"free the disk, or turn off what the bridges do not need: CONFIG SET save \"\", CONFIG SET appendonly no")
+	case info["aof_enabled"] == "1":
+		r.ok("redis.persistence", "", "Redis keeps an append-only file, which the bridges do not need")
+	default:
+		r.ok("redis.persistence", "", "the bridges need nothing of Redis' disk")
 	}
 }
 

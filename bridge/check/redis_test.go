@@ -1,10 +1,17 @@
 package check_test
 
 import (
+	"context"
+	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"chatbridge/bridge/check"
 	"chatbridge/bridge/cluster"
@@ -40,7 +47,20 @@ func TestRedis(t *testing.T) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
-	is("all is well", server.URL(), "redis.version ok", "redis.memory ok", "redis.rights ok")
+	well := []string{"redis.version ok", "redis.replication ok", "redis.persistence ok", "redis.memory ok", "redis.latency ok", "redis.rights ok"}
+	but := func(other ...string) []string {
+		all := slices.Clone(well)
+		for _, f := range other {
+			id, _, _ := strings.Cut(f, " ")
+			for i := range all {
+				if strings.HasPrefix(all[i], id+" ") {
+					all[i] = f
+				}
+			}
+		}
+		return all
+	}
+	is("all is well", server.URL(), well...)
 	if keys := server.Client().Keys(t.Context(), "*").Val(); len(keys) > 0 {
 		t.Errorf("the check left %q", keys)
 	}
@@ -56,12 +76,34 @@ func TestRedis(t *testing.T) {
 			t.Fatal(command, err)
 		}
 	}
-	is("a policy that evicts", server.URL(), "redis.version ok", "redis.memory warn", "redis.rights ok")
-	is("a user without rights", strings.Replace(server.URL(), "//", "//reader:pw@", 1), "redis.version ok", "redis.memory warn", "redis.rights fail")
-	is("a user with those that are named", strings.Replace(server.URL(), "//", "//bridge:pw@", 1), "redis.version ok", "redis.memory warn", "redis.rights ok")
-	is("a user without the channel", strings.Replace(server.URL(), "//", "//deaf:pw@", 1), "redis.version ok", "redis.memory warn", "redis.rights fail")
+	is("a policy that evicts", server.URL(), but("redis.memory warn")...)
+	is("a user without rights", strings.Replace(server.URL(), "//", "//reader:pw@", 1), but("redis.memory warn", "redis.rights fail")...)
+	is("a user with those that are named", strings.Replace(server.URL(), "//", "//bridge:pw@", 1), but("redis.memory warn")...)
+	is("a user without the channel", strings.Replace(server.URL(), "//", "//deaf:pw@", 1), but("redis.memory warn", "redis.rights fail")...)
+
+	far := slow(t, server.Addr)
+	is("one that is far away", "redis://"+far, but("redis.memory warn", "redis.latency warn")...)
+
 	replica := redistest.Replica(t, server)
-	is("a replica", replica.URL(), "redis.version ok", "redis.replica fail", "redis.memory ok", "redis.rights fail")
+	is("a replica", replica.URL(), "redis.version ok", "redis.replica fail", "redis.persistence ok", "redis.memory ok", "redis.latency ok", "redis.rights fail")
+	is("one with a replica", server.URL(), but("redis.memory warn")...)
+
+	// Its disk fails: the directory is gone.
+	dir := t.TempDir()
+	broken := redistest.Start(t, "--dir", dir)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := broken.Client().BgSave(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	broken.Await("that saving has failed", func(ctx context.Context, c *redis.Client) bool {
+		return strings.Contains(c.Info(ctx, "persistence").Val(), "rdb_last_bgsave_status:err")
+	})
+	is("one that cannot save", broken.URL(), but("redis.persistence warn")...)
+
+	sentinel := redistest.Sentinel(t, "crm", redistest.Start(t))
+	is("Sentinel's, without a replica", sentinel.SentinelURL("crm"), but("redis.replication warn")...)
 	server.Kill()
 	is("nobody", server.URL(), "redis.connect fail")
 }
@@ -75,9 +117,43 @@ func TestTheRightsAreDocumented(t *testing.T) {
 	}
 }
 
-func fields(text string) (all []any) {
-	for _, f := range strings.Fields(text) {
-		all = append(all, f)
+// slow passes connections on to an address, and each piece of what is sent there 15 ms
+// late.
+func slow(t *testing.T, to string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return all
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			running.Go(func() {
+				_, _ = io.Copy(client, server)
+				client.Close()
+			})
+			running.Go(func() {
+				for buf := make([]byte, 4096); ; {
+					n, err := client.Read(buf)
+					if err != nil {
+						server.Close()
+						return
+					}
+					time.Sleep(15 * time.Millisecond) // the distance
+					_, _ = server.Write(buf[:n])
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { ln.Close(); running.Wait() })
+	return ln.Addr().String()
 }

@@ -308,6 +308,12 @@ func (e *Edge) takeSaid(ctx context.Context) {
 	}
 	e.after = e.cover
 	e.count(func(s *EdgeStats) {
+		switch {
+		case !behind:
+			s.BehindSince = time.Time{}
+		case !s.Behind:
+			s.BehindSince = e.heard
+		}
 		s.Cover, s.Behind = e.cover, behind
 		s.Joined = s.Joined || e.live && !behind
 	})

@@ -17,10 +17,11 @@ type EdgeStats struct {
 	Beat  *Beat
 	// Joined: the Follower had everything once, and has lost nothing since.
 	Joined bool
-	// Behind: there was more in the stream when the last beat came. Cover is up to where
-	// the Follower has everything.
-	Behind bool
-	Cover  ID
+	// Behind: there was more in the stream when the last beat came; BehindSince is since
+	// when that is so. Cover is up to where the Follower has everything.
+	Behind      bool
+	BehindSince time.Time
+	Cover       ID
 	// Entries were read, and Records with Bytes of packets applied.
 	Entries, Records, Bytes uint64
 	// Rejoins counts the times at which something was missing, Restarts the histories,

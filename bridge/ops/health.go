@@ -62,6 +62,9 @@ type Health struct {
 	// ReplacedValues counts values with bytes that are no characters of the
 	// database's encoding, in place of which U+FFFD was sent.
 	ReplacedValues uint64 `json:"replacedValues,omitempty"`
+	// Rivals are other bridges, host/pid, that wait for the slot which this one reads, or
+	// read it, by what looks like a mistake; nil for none.
+	Rivals []string `json:"rivals,omitempty"`
 	// LastTransaction is the commit time of the last transaction handled.
 	LastTransaction *time.Time `json:"lastTransaction,omitempty"`
 }

@@ -1,6 +1,10 @@
 package ops
 
-import "slices"
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
 
 func postgresMetrics() []family {
 	return slices.Concat(when(func(s *Snapshot) bool { return s.Postgres != nil },
@@ -21,6 +25,16 @@ func postgresMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Postgres.Unfilled }),
 		counter("postgres_replaced_values_total", "Values in which bytes that are no characters of the database's encoding were replaced by U+FFFD.",
 			func(s *Snapshot) uint64 { return s.Postgres.Replaced }),
+		gauges("postgres_rivals", "Other bridges, by host, at the slot of the default name that are not of this cluster: they wait for the slot, or read it while this one waits.", []string{"host"},
+			func(s *Snapshot, e emit) {
+				hosts := map[string]int{}
+				for _, b := range s.Postgres.Rivals {
+					hosts[cmp.Or(b.Host, "unknown")]++
+				}
+				for _, host := range slices.Sorted(maps.Keys(hosts)) {
+					e(float64(hosts[host]), host)
+				}
+			}),
 	), when(func(s *Snapshot) bool { return s.Postgres != nil && s.Postgres.Slot != nil },
 		there("once the slot has been asked for", slotMetrics()...)...),
 		when(func(s *Snapshot) bool { return s.Repair != nil }, repairMetrics()...))

@@ -192,6 +192,7 @@ var hidden = map[string]string{
 	"Snapshot.Postgres.Since":                    "in /status",
 	"Snapshot.Postgres.LagBytes":                 "bridge_source_lag_bytes",
 	"Snapshot.Postgres.Lag":                      "bridge_source_lag_seconds",
+	"Snapshot.Postgres.Rivals[].PID":             "in /status",
 	"Snapshot.Postgres.LastCommit":               "bridge_source_last_transaction_timestamp_seconds",
 	"Snapshot.Postgres.Gaps":                     "bridge_source_gaps_total",
 	"Snapshot.Postgres.LastError.At":             "in /status",
@@ -290,7 +291,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
-	allowed := strings.Fields("channel code commit direction event go kind le limit member mode op outcome reason result role route signal state status table transport version way why level")
+	allowed := strings.Fields("channel code commit direction event go host kind le limit member mode op outcome reason result role route signal state status table transport version way why level")
 	for line := range strings.Lines(ours(scrape(t, func() Snapshot { return s }))) {
 		for _, m := range label.FindAllStringSubmatch(line, -1) {
 			if !slices.Contains(allowed, m[1]) {

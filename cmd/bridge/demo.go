@@ -15,7 +15,7 @@ func newDemo(std streams) *cobra.Command {
 	opts := demo.Options{Out: std.out}
 	var logFile string
 	cmd := &cobra.Command{
-		Use:   "demo [--listen ADDR] [--for DURATION] [--rate N]",
+		Use:   "demo [--listen ADDR] [--for DURATION] [--rate N] [--nodes N]",
 		Short: "Run everything on this machine, with nothing to configure",
 		Long: `demo starts a private Postgres, fills it with the CRM's schema and two sample
 workspaces, writes what WhatsApp contacts and the CRM's users would write
@@ -27,10 +27,16 @@ what it shows. It is for this machine alone. The terminal says the same, with a
 ready token and a line that connects a real client. Ctrl-C, or the end of --for,
 leaves nothing behind.
 
+With --nodes there is no page: that many bridges are one, over Redis, behind a small
+load balancer without stickiness. One after the other is killed and started again, and
+what a client has seen meanwhile is compared with the database. It needs redis-server or
+valkey-server on the PATH.
+
 Postgres is searched in $BRIDGE_POSTGRES_BIN, on the PATH and where Debian's
 and Homebrew's packages put it.`,
 		Example: `  bridge demo
   bridge demo --for 20s --rate 50
+  bridge demo --nodes 3
   bridge demo --listen 127.0.0.1:9000 --log demo.log`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -40,6 +46,14 @@ and Homebrew's packages put it.`,
 			if opts.For < 0 {
 				return usagef("--for is %v: want a duration such as 20s, or 0 for no end", opts.For)
 			}
+			if n := opts.Nodes; n != 0 && (n < demo.MinNodes || n > demo.MaxNodes) {
+				return usagef("--nodes is %d: want %d to %d bridges, or 0 for one with a page", n, demo.MinNodes, demo.MaxNodes)
+			}
+			executable, err := os.Executable()
+			if err != nil {
+				return err
+			}
+			opts.Executable = executable
 			opts.Live = isTerminal(std.out)
 			opts.Build = build()
 			opts.Program = program()
@@ -61,6 +75,7 @@ and Homebrew's packages put it.`,
 	flags.StringVar(&opts.Listen, "listen", "127.0.0.1:8080", "the bridge's `address`; port 0 takes a free one")
 	flags.DurationVar(&opts.For, "for", 0*time.Second, "end after this `duration`; 0 runs until Ctrl-C")
 	flags.Float64Var(&opts.Rate, "rate", 3, "messages that begin per second")
+	flags.IntVar(&opts.Nodes, "nodes", 0, "run `N` bridges that are one, and kill them in turn; 0 runs one, with a page")
 	flags.StringVar(&logFile, "log", "", "write the bridge's log to this `file`")
 	return cmd
 }

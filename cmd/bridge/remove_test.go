@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -48,7 +50,7 @@ func TestSetupRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, errs := cli(t, "", "setup", "--remove", "--apply")
-	if code != exitFailed || !strings.Contains(errs, "chatbridge, from 127.0.0.1") || !strings.Contains(errs, "systemctl disable --now") {
+	if code != exitFailed || !strings.Contains(errs, fmt.Sprintf("/%d, from 127.0.0.1", os.Getpid())) || !strings.Contains(errs, "systemctl disable --now") {
 		t.Errorf("while it runs: %d: %s%s", code, out, errs)
 	}
 	await(t, conn, log, `select exists (select from pg_largeobject_metadata)`)

@@ -65,8 +65,8 @@ type Clients struct {
 	t     testing.TB
 	procs []*npm.TestProcess
 	each  []Client // in the order of digests
-	// without are transactions that are not in the histories.
-	without map[uint64]bool
+	// without is a conversation that is not in the histories, empty for none.
+	without string
 }
 
 // Dir is the folder of the Node script and its packages.

@@ -2,8 +2,7 @@ package failover_test
 
 import (
 	"fmt"
-	"maps"
-	"slices"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -58,15 +57,17 @@ func (r *clusterReport) add(row clusterRow) {
 const clusterColumns = "| fault | times | clients | events | lost | out of order | foreign | late | gaps told | reconnects | restored | worst delay |\n" +
 	"|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
 
-func (r *clusterReport) table(order []string) string {
+func (r *clusterReport) table(order []string, former map[string]string) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var b strings.Builder
 	b.WriteString(clusterColumns)
-	names := slices.Sorted(maps.Keys(r.rows))
-	slices.SortStableFunc(names, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
-	for _, name := range names {
-		x := r.rows[name]
+	for _, name := range order {
+		x, shown := r.rows[name]
+		if !shown {
+			b.WriteString(former[name])
+			continue
+		}
 		again := x.judgement.Connects - x.clients
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %d | %d | %d | %d | %d | %.1f s |\n",
 			name, x.times, x.clients, x.judgement.Judged, x.lost(), x.disorder(), x.foreign(), x.found("Prompt"), x.judgement.Gaps,
@@ -76,10 +77,22 @@ func (r *clusterReport) table(order []string) string {
 }
 
 // publish prints the table, and writes it into the document where CLUSTER_DOC names
-// one.
+// one: rows of faults that this run has not shown stay.
 func (r *clusterReport) publish(order []string) error {
 	if len(r.rows) == 0 {
 		return nil
 	}
-	return publishTable(r.table(order), "CLUSTER_DOC", "<!-- table: make cluster -->\n", tableEnd)
+	former := map[string]string{}
+	if name := os.Getenv("CLUSTER_DOC"); name != "" {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if cells := strings.Split(line, " | "); len(cells) == 12 {
+				former[strings.TrimPrefix(cells[0], "| ")] = line
+			}
+		}
+	}
+	return publishTable(r.table(order, former), "CLUSTER_DOC", "<!-- table: make cluster -->\n", tableEnd)
 }

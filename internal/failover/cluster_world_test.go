@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,9 @@ func (n *clusterNode) leads() bool {
 type clusterWorld struct {
 	*world
 	redis   *redistest.Server
+	replica *redistest.Server // nil without Sentinel
+	// others are bridges of another cluster.
+	others  []*clusterNode
 	nodes   []*clusterNode
 	balance *balancer.Balancer
 	writer  *failover.Writer
@@ -62,13 +66,25 @@ type clusterOptions struct {
 	redisArgs []string
 	// window of the bridges; zero: a minute.
 	window time.Duration
-	// through is what clusterRedis gives the bridges instead of Redis' own address.
-	redisURL func(c *clusterWorld, node int) string
-	postgres throwaway.Options
+	// sentinel: there is a replica too, and the bridges ask Sentinel for the master.
+	sentinel bool
 }
 
 // newClusterWorld starts it all, and the writer's round r00.
 func newClusterWorld(t *testing.T, o clusterOptions) *clusterWorld {
+	t.Helper()
+	if !clusterLong() {
+		t.Parallel()
+	}
+	c := newClusterNodes(t, o)
+	c.balanced()
+	c.writer, c.clients = c.world.writer(""), c.world.clients("http://"+c.balance.Addr())
+	c.writer.Start("r00")
+	return c
+}
+
+// newClusterNodes starts the database, Redis and the bridges.
+func newClusterNodes(t *testing.T, o clusterOptions) *clusterWorld {
 	t.Helper()
 	form := chatengine.Real
 	w := &world{
@@ -77,25 +93,25 @@ func newClusterWorld(t *testing.T, o clusterOptions) *clusterWorld {
 	c := &clusterWorld{world: w, quick: true}
 	if clusterLong() {
 		w.size, c.quick = size{clients: 60, processes: 2, rate: 40, rounds: clusterRounds()}, false
-	} else {
-		t.Parallel()
 	}
 	w.window = o.window
-	o.postgres.TCP = true
-	w.cluster = pgtest.Cluster(t, o.postgres)
+	w.cluster = pgtest.Cluster(t, throwaway.Options{TCP: true})
 	w.database = pgtest.On(t, w.cluster, schemas.CRM, w.members())
 	c.redis = redistest.Start(t, o.redisArgs...)
-	for i := range 3 {
-		c.nodes = append(c.nodes, c.start(i, o))
+	url := ""
+	if o.sentinel {
+		c.replica = redistest.Replica(t, c.redis)
+		url = redistest.Sentinel(t, sentinelName, c.redis).SentinelURL(sentinelName)
 	}
-	c.balanced()
-	c.writer, c.clients = w.writer(""), w.clients("http://"+c.balance.Addr())
-	c.writer.Start("r00")
+	for range 3 {
+		c.nodes = append(c.nodes, c.start(url, o))
+	}
 	return c
 }
 
-// start starts a bridge behind links of its own.
-func (c *clusterWorld) start(i int, o clusterOptions) *clusterNode {
+// start starts a bridge behind links of its own, with Redis at url where that is not
+// empty.
+func (c *clusterWorld) start(redisURL string, o clusterOptions) *clusterNode {
 	c.t.Helper()
 	database, err := url.Parse(c.database)
 	if err != nil {
@@ -104,8 +120,8 @@ func (c *clusterWorld) start(i int, o clusterOptions) *clusterNode {
 	n := &clusterNode{toRedis: failover.NewLink(c.t, c.redis.Addr), toDatabase: failover.NewLink(c.t, database.Host)}
 	database.Host = n.toDatabase.Addr()
 	settings := map[string]string{"cluster.name": "test", "cluster.redis_url": "redis://" + n.toRedis.Addr()}
-	if o.redisURL != nil {
-		settings["cluster.redis_url"] = o.redisURL(c, i)
+	if redisURL != "" {
+		settings["cluster.redis_url"] = redisURL
 	}
 	if o.window > 0 {
 		settings["replay.window"] = o.window.String()
@@ -211,3 +227,6 @@ func (c *clusterWorld) lasting(long, short time.Duration) time.Duration {
 	}
 	return long
 }
+
+// hostPort is the host and port of a URL without a path.
+func hostPort(address string) string { return strings.TrimPrefix(address, "http://") }

@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,11 @@ func awaitConnects(t *testing.T, clients *failover.Clients, connects int) {
 			return
 		}
 		if len(s.Failures) > 0 || time.Now().After(deadline) {
+			for _, d := range clients.Digests() {
+				if n := len(d.Log); n > 0 && !strings.Contains(d.Log[n-1], "connect") {
+					t.Logf("client %d is away: %q", d.Client, d.Log)
+				}
+			}
 			t.Fatalf("clients do not come back: %v, want %d connects; %v", s, connects, s.Failures)
 		}
 		time.Sleep(50 * time.Millisecond)

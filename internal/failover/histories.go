@@ -119,7 +119,7 @@ func (c *Clients) history(i int, live bool) *history.History {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if e.Op == history.Receive && c.without[e.Position.Commit] {
+		if c.without != "" && e.Conversation == c.without {
 			continue
 		}
 		h.Entries = append(h.Entries, e)
@@ -127,9 +127,8 @@ func (c *Clients) history(i int, live bool) *history.History {
 	return h
 }
 
-// Without leaves what these transactions committed out of the histories: see
-// Recorder.Bulk.
-func (c *Clients) Without(commits map[uint64]bool) { c.without = commits }
+// Without leaves a conversation out of the histories: see Recorder.Without.
+func (c *Clients) Without(conversation string) { c.without = conversation }
 
 // at returns the process of the ith client, and its place there.
 func (c *Clients) at(i int) (process, place int) {

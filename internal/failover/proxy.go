@@ -34,25 +34,47 @@ var shipped = map[string]string{
 // by root, and the test skipped by anyone else.
 func StartProxy(t testing.TB, kind, engine, bridge string) *Proxy {
 	t.Helper()
+	return startProxy(t, kind, shipped[kind], "127.0.0.1:3000", engine, "127.0.0.1:8080", bridge)
+}
+
+// shippedForClusters are our configurations for three bridges.
+var shippedForClusters = map[string]string{
+	"nginx": "configs/nginx/cluster.conf", "haproxy": "configs/haproxy/cluster.cfg", "caddy": "configs/caddy/Caddyfile.cluster",
+}
+
+// StartClusterProxy runs a load balancer in front of three bridges as StartProxy does.
+func StartClusterProxy(t testing.TB, kind string, bridges [3]string) *Proxy {
+	t.Helper()
+	return startProxy(t, kind, shippedForClusters[kind], "127.0.0.1:8081", bridges[0], "127.0.0.1:8082", bridges[1], "127.0.0.1:8083", bridges[2])
+}
+
+// startProxy runs the load balancer with a configuration in which addresses are
+// replaced, in pairs, and that of its own.
+func startProxy(t testing.TB, kind, shipped string, addresses ...string) *Proxy {
+	t.Helper()
 	program := programOf(t, kind)
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	text, err := os.ReadFile(filepath.Join(Root(), shipped[kind]))
+	text, err := os.ReadFile(filepath.Join(Root(), shipped))
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := strings.NewReplacer(
-		"127.0.0.1:3000", engine, "127.0.0.1:8080", bridge,
+	for i := 0; i < len(addresses); i += 2 {
+		if !strings.Contains(string(text), addresses[i]) {
+			t.Fatalf("%s does not have %s", shipped, addresses[i])
+		}
+	}
+	config := strings.NewReplacer(append(addresses,
 		"listen 80;", "listen "+addr+";",
 		"maxconn 20000", "maxconn 1000", // needs two descriptors each, and not every test machine grants them
 		"bind :80\n", "bind "+addr+"\n",
 		"\n:80 {", "\nhttp://127.0.0.1:"+port+" {",
-	).Replace(string(text))
-	if config == string(text) || !strings.Contains(config, port) {
-		t.Fatalf("%s has none of the addresses to replace", shipped[kind])
+	)...).Replace(string(text))
+	if !strings.Contains(config, port) {
+		t.Fatalf("%s has no address of its own to replace", shipped)
 	}
 	dir := t.TempDir()
-	file := filepath.Join(dir, filepath.Base(shipped[kind]))
+	file := filepath.Join(dir, filepath.Base(shipped))
 	var args []string
 	switch kind {
 	case "nginx":

@@ -30,8 +30,8 @@ type Recorder struct {
 	// engine: ChatEngine emits too, one conversation event for the two rows that
 	// a message changes.
 	engine bool
-	// bulk are the commits of transactions of many rows.
-	bulk map[uint64]bool
+	// without is a conversation that is left out, empty for none.
+	without string
 }
 
 // truthSlot is the recorder's slot and publication.
@@ -44,7 +44,7 @@ func Record(t testing.TB, database string, form chatengine.Form, engine bool) *R
 	t.Helper()
 	r := &Recorder{
 		t: t, url: database, form: form, engine: engine, statuses: make(map[string]string), last: make(map[string]string),
-		relations: make(map[uint32]*pgoutput.Relation), bulk: make(map[uint64]bool),
+		relations: make(map[uint32]*pgoutput.Relation),
 	}
 	r.query(`create publication `+truthSlot+` for table messages, conversations`, nil)
 	r.query(`select pg_create_logical_replication_slot('`+truthSlot+`', 'pgoutput')`, nil)
@@ -71,10 +71,9 @@ func (r *Recorder) Truth() *history.Truth {
 				clone := *m
 				r.relations[m.ID] = &clone
 			case *pgoutput.Insert:
-				if len(tx.rows) > 1 {
-					return // a bulk, of which no row is judged
+				if row := r.row(m.RelationID, m.New, true); r.without == "" || row.value["conversation_id"] != r.without {
+					tx.rows = append(tx.rows, row)
 				}
-				tx.rows = append(tx.rows, r.row(m.RelationID, m.New, true))
 			case *pgoutput.Update:
 				tx.rows = append(tx.rows, r.row(m.RelationID, m.New, false))
 			}
@@ -83,10 +82,9 @@ func (r *Recorder) Truth() *history.Truth {
 	return &r.truth
 }
 
-// Bulk returns the commits of the transactions of many messages. They are not in the
-// Truth, which knows the positions of single rows: whether clients show them is
-// Compare's to say.
-func (r *Recorder) Bulk() map[uint64]bool { return r.bulk }
+// Without leaves a conversation out of the Truth, so that transactions of many of its
+// messages may be written. Whether clients show them is Compare's to say.
+func (r *Recorder) Without(conversation string) { r.without = conversation }
 
 func (r *Recorder) query(sql string, take func(data []byte)) {
 	r.t.Helper()
@@ -167,15 +165,14 @@ func (r *Recorder) commit(tx *transaction) {
 	if len(tx.rows) == 0 {
 		return
 	}
+	if len(tx.rows) != 1 {
+		r.t.Fatalf("a transaction of %d rows: the recorder knows the positions of one", len(tx.rows))
+	}
 	c := tx.rows[0]
-	if len(tx.rows) > 1 {
-		if !c.insert || c.table != "messages" {
-			r.t.Fatalf("a transaction of many rows of %s: the recorder knows the positions of one", c.table)
-		}
-		r.bulk[tx.commit] = true
+	v := c.value
+	if r.without != "" && v["id"] == r.without {
 		return
 	}
-	v := c.value
 	// The indexes of the events of a transaction of one row: its own, and its
 	// conversation's.
 	own, conversations := uint32(1), uint32(5)

@@ -142,7 +142,10 @@ func (w *world) writer(url string) *failover.Writer {
 
 // clients starts the world's clients at url. Each has four conversations of its
 // workspace open, so that each conversation is open in several.
-func (w *world) clients(url string) *failover.Clients {
+func (w *world) clients(url string) *failover.Clients { return w.clientsBy(url) }
+
+// clientsBy is clients with these transports; none: the CRM's.
+func (w *world) clientsBy(url string, transports ...string) *failover.Clients {
 	w.t.Helper()
 	all := make([]failover.Client, w.size.clients)
 	for i := range all {
@@ -153,7 +156,7 @@ func (w *world) clients(url string) *failover.Clients {
 		}
 		all[i] = failover.Client{Token: token, WorkspaceID: workspace, Subscribe: w.some(workspace, i)}
 	}
-	return failover.StartClients(w.t, failover.ClientsOptions{URL: url, Clients: all, Processes: w.size.processes})
+	return failover.StartClients(w.t, failover.ClientsOptions{URL: url, Clients: all, Processes: w.size.processes, Transports: transports})
 }
 
 // some are four conversations of the workspace, others for each i.

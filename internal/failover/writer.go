@@ -162,16 +162,10 @@ func (w *Writer) Bulk(ctx context.Context, c Conversation, from, n int) error {
 	name := messageName("r00", c, 0)
 	name = name[:len(name)-6]
 	id := rowID(messageName("r00", c, 0))
-	_, err := w.pool.Exec(ctx, `insert into messages (id, workspace_id, conversation_id, external_id, body, type, status, is_outgoing, sender_jid)
-		select ($1 || lpad(n::text, 6, '0'))::uuid, $2, $3, $4 || lpad(n::text, 6, '0'), 'one of many', 'text', 'delivered', false, '5511987654321@s.whatsapp.net'
+	_, err := w.pool.Exec(ctx, `insert into messages (id, workspace_id, conversation_id, external_id, body, type, status, is_outgoing, sender_jid, created_at)
+		select ($1 || lpad(n::text, 6, '0'))::uuid, $2, $3, $4 || lpad(n::text, 6, '0'), 'one of many', 'text', 'delivered', false, '5511987654321@s.whatsapp.net', clock_timestamp()
 		from generate_series($5::int, $6::int) n order by n`,
 		id[:len(id)-6], c.Workspace, c.ID, name, from, from+n-1)
-	return err
-}
-
-// Empty removes the messages of a conversation.
-func (w *Writer) Empty(ctx context.Context, c Conversation) error {
-	_, err := w.pool.Exec(ctx, `delete from messages where conversation_id = $1`, c.ID)
 	return err
 }
 

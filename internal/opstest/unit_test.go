@@ -3,6 +3,7 @@ package opstest_test
 import (
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -143,5 +144,41 @@ func TestUnitFitsTheProgram(t *testing.T) {
 	}
 	if name := s.one("Socket", "FileDescriptorName"); name != "public" {
 		t.Errorf("FileDescriptorName=%s", name)
+	}
+}
+
+// TestTemplateUnit: bridge@.service is bridge.service, but for what tells its instances
+// apart; and what it names exists in the program.
+func TestTemplateUnit(t *testing.T) {
+	analyze := tool(t, "systemd-analyze", "systemd")
+	file := filepath.Join(t.TempDir(), "bridge@8081.service")
+	write(t, file, strings.ReplaceAll(read(t, "configs", "bridge@.service"), "/usr/local/bin/bridge", binary(t)))
+	if out, err := exec.Command(analyze, "verify", "--man=no", file).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+
+	one, template := parseUnit(t, "configs", "bridge.service"), parseUnit(t, "configs", "bridge@.service")
+	const listeners, redis = "BRIDGE_LISTEN=:%i BRIDGE_ADMIN_LISTEN=127.0.0.1:1%i", "cluster.redis_url:/etc/chatbridge/redis_url"
+	one["Unit"]["Description"][0] += " (port %i)"
+	one["Service"]["StateDirectory"][0] += "-%i"
+	one["Service"]["Environment"] = append(one["Service"]["Environment"], listeners)
+	one["Service"]["LoadCredential"] = append(one["Service"]["LoadCredential"], redis)
+	if !reflect.DeepEqual(one, template) {
+		t.Errorf("bridge@.service differs in more than that from bridge.service:\n%v\n%v", one, template)
+	}
+
+	creds := map[string]string{
+		"source.postgres.url": "postgres://u@h/d", "auth.chatengine_secret": strings.Repeat("s", 32), "cluster.redis_url": "redis://:secret@127.0.0.1:6379",
+	}
+	env := []string{"CREDENTIALS_DIRECTORY=" + credentials(t, creds), "STATE_DIRECTORY=/var/lib/chatbridge-8081", "BRIDGE_CLUSTER_NAME=crm"}
+	for _, values := range template.all("Service", "Environment") {
+		env = append(env, strings.Fields(strings.ReplaceAll(values, "%i", "8081"))...)
+	}
+	c, err := configs.Load(configs.Sources{Env: env, Complete: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen != ":8081" || c.Admin.Listen != "127.0.0.1:18081" || c.Replay.StateFile != "/var/lib/chatbridge-8081/state" || len(c.Warnings()) > 0 {
+		t.Errorf("it listens at %s and %s, and keeps its place in %s; warnings %q", c.Listen, c.Admin.Listen, c.Replay.StateFile, c.Warnings())
 	}
 }

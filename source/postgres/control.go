@@ -20,6 +20,8 @@ import (
 type control struct {
 	s    *Source
 	conn *pgx.Conn
+	// waits: it has announced itself to the slot's reader.
+	waits bool
 	// object is the large object that holds the place, 0 where none is known.
 	object uint32
 }
@@ -43,7 +45,7 @@ const lockTimeout = "10s"
 
 // openControl connects.
 func (s *Source) openControl(ctx context.Context) (*control, error) {
-	cfg, err := dial.Config(s.opts.URL, s.opts.ApplicationName)
+	cfg, err := dial.Config(s.opts.URL, s.opts.Self.Application(s.opts.ApplicationName))
 	if err != nil {
 		return nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}

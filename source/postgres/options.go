@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"strings"
 	"time"
+
+	"chatbridge/source/postgres/dial"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -97,9 +100,15 @@ type Options struct {
 	OnStandby   func(ctx context.Context) error
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
-	// ApplicationName shows in pg_stat_activity and pg_stat_replication.
-	// Default "chatbridge". No name in synchronous_standby_names may match it.
+	// ApplicationName is what the names in pg_stat_activity and pg_stat_replication
+	// begin with. Default "chatbridge". No name in synchronous_standby_names may match it.
 	ApplicationName string
+	// Self is who this bridge is, for other bridges and for operators: it follows
+	// ApplicationName. Default: this process, of no cluster.
+	Self dial.Bridge
+	// Exclusive makes it an error of Run that a bridge of another host which is not of
+	// Self's cluster has the slot, and lives. Default: stand by.
+	Exclusive bool
 
 	// Ping is the time between two requests for a reply of the server; three
 	// without one end the connection. Default 5 s.
@@ -133,9 +142,15 @@ type Options struct {
 
 func (o *Options) setDefaults() {
 	o.Publication = cmp.Or(o.Publication, "bridge")
-	o.Slot = cmp.Or(o.Slot, "bridge")
+	o.Slot = cmp.Or(o.Slot, DefaultSlot)
 	o.MaxLag = cmp.Or(o.MaxLag, 1<<30)
 	o.ApplicationName = cmp.Or(o.ApplicationName, "chatbridge")
+	if o.Self.PID == 0 {
+		o.Self.PID = os.Getpid()
+	}
+	if o.Self.Host == "" {
+		o.Self.Host, _ = os.Hostname() // without one it is unknown
+	}
 	o.Ping = cmp.Or(o.Ping, 5*time.Second)
 	o.ServerTimeout = cmp.Or(o.ServerTimeout, 10*time.Second)
 	o.Connect = cmp.Or(o.Connect, 10*time.Second)

@@ -36,7 +36,8 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 		case renewed:
 			continue
 		case slot.activePID == 0:
-			return slot, nil
+			s.forgetReader()
+			return slot, c.endWaiting(ctx)
 		}
 		if err := s.standBy(ctx, c, slot.activePID); err != nil {
 			return slot, err

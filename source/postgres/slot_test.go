@@ -274,7 +274,7 @@ func TestStandbyTakesOver(t *testing.T) {
 	second := newRecorder()
 	standby := run(t, opts, second)
 	s := standby.awaitState(t, postgres.Standby)
-	if !strings.Contains(s.Reason, "another bridge") {
+	if !strings.Contains(s.Reason, "the bridge ") {
 		t.Errorf("reason %q", s.Reason)
 	}
 	exec(t, direct, `insert into t values (1)`)

@@ -30,6 +30,7 @@ type Source struct {
 	historyDiffers bool
 	keeper         placeKeeper
 	holder         holder
+	rivals         rivals
 	// began is when this process made the slot for a first start, by the server's
 	// clock; zero where it did not.
 	began time.Time

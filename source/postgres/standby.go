@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/internal/retry"
+	"chatbridge/source/postgres/dial"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,20 +21,35 @@ type holder struct {
 	pid   uint32
 	reply string
 	since time.Time // when pid and reply were first seen
+	// first is when pid was first seen, replied whether it has replied since.
+	first   time.Time
+	replied bool
 }
 
 // observe notes the reader and its reply at now, and returns the reply's age.
 func (h *holder) observe(pid uint32, reply string, now time.Time) time.Duration {
-	if h.pid != pid || h.reply != reply {
-		*h = holder{pid: pid, reply: reply, since: now}
+	switch {
+	case h.pid != pid:
+		*h = holder{pid: pid, reply: reply, since: now, first: now}
+	case h.reply != reply:
+		h.reply, h.since, h.replied = reply, now, true
 	}
 	return now.Sub(h.since)
 }
 
+// lives reports whether the reader is known to live: by a reply, or, where those are
+// not shown, because the server has not ended it for longer than its time-out.
+func (h *holder) lives(shown bool, now time.Time, serverTimeout time.Duration) bool {
+	return shown && h.replied || now.Sub(h.first) > serverTimeout+serverTimeout/2
+}
+
 // holderReply is what the server knows of the reader of the slot.
 type holderReply struct {
-	name string // its application_name
-	ours bool   // it is a bridge
+	name   string // its application_name
+	ours   bool   // it is a bridge
+	bridge dial.Bridge
+	// shown: our role may see its replies.
+	shown bool
 	// reply changes with each status update that the server receives.
 	reply string
 }
@@ -50,15 +66,18 @@ func (c *control) holderReply(ctx context.Context, pid uint32) (holderReply, err
 	ctx, cancel := c.bound(ctx)
 	defer cancel()
 	var h holderReply
-	err := c.conn.QueryRow(ctx, `select coalesce(a.application_name, ''), coalesce(r.application_name = $2, false), concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
+	var replicates bool
+	err := c.conn.QueryRow(ctx, `select coalesce(a.application_name, ''), r.pid is not null, r.state is not null, concat_ws(' ', r.backend_start, r.reply_time, r.write_lsn, r.flush_lsn,
 			case when r.state is null or a.wait_event_type is null or a.wait_event_type not in ('Activity', 'Client') then clock_timestamp() end)
-		from pg_stat_activity a left join pg_stat_replication r using (pid) where a.pid = $1`, pid, c.s.opts.ApplicationName).Scan(&h.name, &h.ours, &h.reply)
+		from pg_stat_activity a left join pg_stat_replication r using (pid) where a.pid = $1`, pid).Scan(&h.name, &replicates, &h.shown, &h.reply)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return holderReply{}, nil
 	}
 	if err != nil {
 		return h, c.s.classify("check the reader of the slot", err)
 	}
+	h.bridge, h.ours = dial.ParseBridge(c.s.opts.ApplicationName, h.name)
+	h.ours = h.ours && replicates
 	return h, nil
 }
 
@@ -76,8 +95,9 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 			return err
 		}
 	}
-	age := s.holder.observe(pid, reader.reply, time.Now())
-	reason := fmt.Sprintf("another bridge reads the slot (server process %d)", pid)
+	now := time.Now()
+	age := s.holder.observe(pid, reader.reply, now)
+	reason := fmt.Sprintf("the bridge %s reads the slot (server process %d)", reader.bridge, pid)
 	if !reader.ours {
 		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
 	}
@@ -98,6 +118,14 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 		if err := c.terminate(ctx, pid); err != nil {
 			return err
 		}
+	case reader.ours:
+		if err := s.refuseReader(reader.bridge, s.holder.lives(reader.shown, now, s.opts.ServerTimeout)); err != nil {
+			return err
+		}
+		s.sawReader(ctx, reader.bridge, now)
+	}
+	if err := c.announceWaiting(ctx); err != nil {
+		return err
 	}
 	s.setState(ctx, Standby, "", reason)
 	return retry.Sleep(ctx, s.opts.StandbyPoll)

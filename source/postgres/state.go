@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/pgoutput"
 )
 
@@ -79,6 +80,10 @@ type Stats struct {
 	// changes do not arrive although it streams; nil for nothing.
 	Faults []Fault
 
+	// Rivals are other bridges at the slot DefaultSlot that are not of our cluster: those
+	// that wait for it, or the one that this one waits for.
+	Rivals []dial.Bridge
+
 	// LastError is the last failure, nil if there was none; it stays after
 	// recovery.
 	LastError *Failure
@@ -132,6 +137,7 @@ type status struct {
 	failure *Failure
 	slot    *SlotStatus
 	version int
+	rivals  []dial.Bridge
 
 	// topic and logged are what was logged last, and when.
 	topic  string
@@ -160,7 +166,7 @@ func (s *Source) Stats() Stats {
 		Bytes: c.bytes.Load(), Reconnects: max(c.streams.Load(), 1) - 1,
 		Replaced: c.replaced.Load(), Faults: s.shape.current(),
 		Gaps: c.gaps.Load(), Unfilled: c.unfilled.Load(),
-		LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
+		Rivals: s.status.rivals, LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
 	}
 }
 
@@ -191,6 +197,12 @@ func (s *Source) setState(ctx context.Context, state State, topic, reason string
 		attrs = append(attrs, slog.String("reason", reason))
 	}
 	s.opts.Logger.LogAttrs(ctx, level, "postgres source "+state.String(), attrs...)
+}
+
+func (s *Source) setRivals(rivals []dial.Bridge) {
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	s.status.rivals = rivals
 }
 
 func (s *Source) setFailure(p *problem) {

@@ -49,7 +49,7 @@ type stream struct {
 // connectReplication opens a replication connection, on which no command has
 // been given yet.
 func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, *link, error) {
-	cfg, err := dial.Replication(s.opts.URL, s.opts.ApplicationName)
+	cfg, err := dial.Replication(s.opts.URL, s.opts.Self.Application(s.opts.ApplicationName))
 	if err != nil {
 		return nil, nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}

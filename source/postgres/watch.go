@@ -71,6 +71,7 @@ func (s *Source) handleSlotState(ctx context.Context, c *control, st *stream, w 
 		return false
 	}
 	w.inspected = w.polled
+	s.lookForRivals(ctx, c)
 	if gap := s.inspect(ctx, c, slot.now); gap != nil {
 		st.queueGap(gap)
 	}

@@ -537,7 +537,7 @@ func await(t *testing.T, what string, ok func() bool) {
 // bridge reads is not.
 func TestSlotInUse(t *testing.T) {
 	t.Parallel()
-	for name, level := range map[string]provision.Level{"other": provision.Fail, "chatbridge": provision.OK} {
+	for name, level := range map[string]provision.Level{"other": provision.Fail, "chatbridge": provision.OK, "chatbridge crm-1/42": provision.OK, "chatbridge-check": provision.Fail} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := pgtest.DB(t, schemas.CRM)
@@ -567,7 +567,7 @@ func TestSlotInUse(t *testing.T) {
 				t.Fatalf("%T", msg)
 			}
 			r := inspect(t, conn, want)
-			if f, ok := r.Find("slot.active", ""); !ok || f.Level != level || !strings.Contains(f.What, map[bool]string{true: "bridge", false: "other"}[name == "chatbridge"]) {
+			if f, ok := r.Find("slot.active", ""); !ok || f.Level != level || !strings.Contains(f.What, map[string]string{"other": "other", "chatbridge": "bridge", "chatbridge crm-1/42": "the bridge crm-1/42", "chatbridge-check": "chatbridge-check"}[name]) {
 				t.Errorf("%+v", f)
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"chatbridge/internal/sqlquote"
+	"chatbridge/source/postgres/dial"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -124,9 +125,13 @@ func (r *Report) slotNotes(s *slotState) {
 	}
 	switch {
 	case s.ActivePID == 0:
-	case s.Application == r.want.ApplicationName || s.Application == "":
+	case s.Application == "":
 		r.ok("slot.active", name, fmt.Sprintf("a bridge reads the slot %s; another stands by", name))
 	default:
+		if b, ok := dial.ParseBridge(r.want.ApplicationName, s.Application); ok {
+			r.ok("slot.active", name, fmt.Sprintf("the bridge %s reads the slot %s; another stands by", b, name))
+			break
+		}
 		r.add(Finding{
 			ID: "slot.active", Object: name, Level: Fail, What: fmt.Sprintf("%s reads the slot %s", s.Application, name),
 			Meaning: "only one can", Fix: another(s.ActivePID),
