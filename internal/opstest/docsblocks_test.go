@@ -114,6 +114,9 @@ func shell(t *testing.T, dir, db string, b markdown.Block, programs map[string]b
 	}
 	var script []string
 	for _, command := range markdown.Commands(text) {
+		if m := regexp.MustCompile(`^\w+=\$\((.*)\)$`).FindStringSubmatch(command); m != nil {
+			command = m[1]
+		}
 		words, _ := markdown.Words(command)
 		for len(words) > 1 && (regexp.MustCompile(`^[A-Z_]+=`).MatchString(words[0]) || words[0] == "sudo") {
 			words = words[1:]
