@@ -134,7 +134,7 @@ func shell(t *testing.T, dir, db string, b markdown.Block, programs map[string]b
 			if runs(words[1:]) {
 				script = append(script, command)
 			}
-		case "export", "install", "cp", "echo":
+		case "export", "unset", "install", "cp", "echo":
 			script = append(script, command)
 		case "systemctl":
 			programs[program] = true
