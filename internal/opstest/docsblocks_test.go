@@ -193,7 +193,7 @@ func sandbox(t *testing.T, dir, db, script string) {
 	// What stands for the reader's own.
 	script = regexp.MustCompile(`(^|\s)/(etc|usr|var)/`).ReplaceAllString(script, "${1}"+dir+"/$2/")
 	script = regexp.MustCompile(`(?m)^(\s*)sudo `).ReplaceAllString(script, "$1")
-	script = regexp.MustCompile(`postgres://[^'"\s]*(…|\.\.\.)[^'"\s]*`).ReplaceAllLiteralString(script, db)
+	script = regexp.MustCompile(`postgres://[^'"\s]*(…|\.\.\.|@127\.0\.0\.1:5432)[^'"\s]*`).ReplaceAllLiteralString(script, db)
 	script = regexp.MustCompile(`(=|<<< )'(…|\.\.\.)'`).ReplaceAllString(script, "$1'0123456789abcdef0123456789abcdef'")
 	cmd := exec.Command("bash", "-eu", "-o", "pipefail", "-c", script)
 	cmd.Dir = dir
