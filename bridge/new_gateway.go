@@ -23,9 +23,6 @@ var holdModes = map[string]gateway.Mode{
 	configs.HoldAuto: gateway.Auto, configs.HoldLocal: gateway.HoldLocal, configs.HoldUpstream: gateway.HoldUpstream,
 }
 
-// departuresSuffix makes the file of gateway.Options.DeparturesFile of replay.state_file.
-const departuresSuffix = "-departures"
-
 // newGateway returns the gateway where the bridge stands in front of ChatEngine,
 // else nil.
 func newGateway(cfg *configs.Config, server *api.Server, sender *send.Sender, answers *rest.Handler, source sourceState, log *slog.Logger) (*gateway.Gateway, error) {
@@ -49,9 +46,7 @@ func newGateway(cfg *configs.Config, server *api.Server, sender *send.Sender, an
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
 	// Whichever ids messages go by, the private id tells when its page was at ChatEngine.
 	o.Since, o.OwedSince = func() string { return "" }, server.OwedSince
-	if cfg.Replay.StateFile != "" {
-		o.DeparturesFile = cfg.Replay.StateFile + departuresSuffix
-	}
+	o.DeparturesFile = cfg.DeparturesFile()
 	if messageNames(cfg) == pipeline.ClientsIDs {
 		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
 	}

@@ -398,3 +398,12 @@ type Log struct {
 	Level  slog.Level
 	Format string // auto, text or json
 }
+
+// DeparturesFile is where a gateway keeps when ChatEngine's clients were cut, beside
+// replay.state_file; empty for nowhere.
+func (c *Config) DeparturesFile() string {
+	if c.Gateway.Upstream == "" || c.Replay.StateFile == "" {
+		return ""
+	}
+	return c.Replay.StateFile + "-departures"
+}

@@ -34,7 +34,19 @@ type installation struct {
 	// listen is the public address that bridge.socket holds, empty where it is not
 	// enabled.
 	listen string
+	// state is the directory that StateDirectory= has systemd make, empty for none.
+	state string
 }
+
+// unitStateDirectory is where systemd makes the directories of StateDirectory=.
+const unitStateDirectory = "/var/lib"
+
+// fromUnit is the origin of what StateDirectory= says.
+const fromUnit = "StateDirectory= of " + serviceUnit
+
+// InServiceState reports whether the file that a key names is in the state directory of
+// the installed service: systemd makes that when it starts the service, for its user.
+func (c *Config) InServiceState(key string) bool { return c.origins[key].Name == fromUnit }
 
 // installed reads the installed units.
 func installed(env map[string]string) installation {
@@ -47,6 +59,12 @@ func installed(env map[string]string) installation {
 		switch s.name {
 		case "ExecStart":
 			in.file = cmp.Or(configFlag(strings.Fields(s.value)), in.file)
+		case "StateDirectory":
+			in.state = ""
+			if names := strings.Fields(s.value); len(names) > 0 {
+				name, _, _ := strings.Cut(names[0], ":")
+				in.state = filepath.Join(unitStateDirectory, name)
+			}
 		case "LoadCredential":
 			id, file, named := strings.Cut(s.value, ":")
 			switch {

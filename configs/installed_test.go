@@ -59,6 +59,14 @@ func TestInstalled(t *testing.T) {
 			t.Errorf("the origin is %s", from)
 		}
 	}
+	// Files that the service keeps.
+	put(t, dir, "units/bridge.service.d/state.conf", "[Service]\nStateDirectory=crm:other more\n")
+	if c := load(t, configs.Sources{Env: env, Installed: true}); c.Replay.StateFile != "/var/lib/crm/state" || c.Ledger.File != "/var/lib/crm/ledger" || !c.InServiceState("ledger.file") {
+		t.Errorf("state_file %s, ledger %s", c.Replay.StateFile, c.Ledger.File)
+	}
+	if c := load(t, configs.Sources{Env: append(env, "STATE_DIRECTORY=/own"), Installed: true}); c.Replay.StateFile != "/own/state" || c.InServiceState("replay.state_file") {
+		t.Errorf("state_file %s", c.Replay.StateFile)
+	}
 	// systemd names the directory to a reload's check, and puts nothing there.
 	if c := load(t, configs.Sources{Env: append(env, "CREDENTIALS_DIRECTORY="+t.TempDir()), Installed: true}); c.Source.Postgres.URL == "" {
 		t.Error("the check of a reload has no secrets")

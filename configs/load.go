@@ -65,7 +65,7 @@ func Load(s Sources) (*Config, error) {
 	l.merge(readEnvironment(env, l.names, l.warn))
 	l.bindFlags(s.Flags)
 	l.assign()
-	l.derive(env)
+	l.derive(env, in.state)
 	if in.listen != "" && l.config.origins["listen"].Layer < FromEnvironment {
 		l.config.Listen, l.config.socket = in.listen, true
 		l.config.origins["listen"] = Origin{Layer: FromDerived, Name: socketUnit}
@@ -183,7 +183,9 @@ const stateDirectory = "STATE_DIRECTORY"
 const none = "none"
 
 // derive fills in what follows from other settings.
-func (l *loader) derive(env map[string]string) {
+//
+// state is the installed service's state directory, for a command that runs beside it.
+func (l *loader) derive(env map[string]string, state string) {
 	c := l.config
 	c.Source.Realtime.URL = strings.TrimRight(c.Source.Realtime.URL, "/")
 	c.Gateway.Upstream = strings.TrimRight(c.Gateway.Upstream, "/")
@@ -202,20 +204,24 @@ func (l *loader) derive(env map[string]string) {
 		c.Send.Outbox.Channel = ""
 	}
 	directory, _, _ := strings.Cut(env[stateDirectory], ":")
-	l.deriveFile("replay.state_file", &c.Replay.StateFile, directory, "state")
-	l.deriveFile("ledger.file", &c.Ledger.File, directory, "ledger")
-	l.deriveFile("send.state_file", &c.Send.StateFile, directory, "sends")
+	from := Origin{Layer: FromDerived, Name: stateDirectory}
+	if directory == "" {
+		directory, from.Name = state, fromUnit
+	}
+	l.deriveFile("replay.state_file", &c.Replay.StateFile, directory, "state", from)
+	l.deriveFile("ledger.file", &c.Ledger.File, directory, "ledger", from)
+	l.deriveFile("send.state_file", &c.Send.StateFile, directory, "sends", from)
 	l.redis()
 }
 
 // deriveFile fills in a file of the state directory, where there is one.
-func (l *loader) deriveFile(key string, file *string, directory, name string) {
+func (l *loader) deriveFile(key string, file *string, directory, name string, from Origin) {
 	switch {
 	case *file == none:
 		*file = ""
 	case *file == "" && directory != "":
 		*file = filepath.Join(directory, name)
-		l.config.origins[key] = Origin{Layer: FromDerived, Name: stateDirectory}
+		l.config.origins[key] = from
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *Config) Redacted() []Setting {
 func (c *Config) OtherThanDefault() []string {
 	defaults := newLoader()
 	defaults.assign()
-	defaults.derive(nil)
+	defaults.derive(nil, "")
 	return Changed(defaults.config, c)
 }
 

@@ -134,6 +134,34 @@ func TestEverythingRight(t *testing.T) {
 		"ok auth.chatengine", "ok auth.supabase", "ok auth.jwks: publishes 1 key", "ok auth.members", "ok listen.free", "ok tls.files", "ok replay.state_file", "ok spool.dir", "ok gateway.upstream")
 }
 
+// TestStateFileInFrontOfChatEngine: without one, a restart costs ChatEngine's clients, so
+// it is missed; the installed service has one, which nobody has to make.
+func TestStateFileInFrontOfChatEngine(t *testing.T) {
+	t.Parallel()
+	url := ready(t)
+	env := []string{"DATABASE_URL=" + url, "BRIDGE_SOURCE_POSTGRES_SLOT=" + slot(t), "BRIDGE_LISTEN=127.0.0.1:0", "BRIDGE_ADMIN_LISTEN=127.0.0.1:0"}
+	none(t, findings(t, load(t, env...)), "warn replay.state_file")
+	gateway := append(env, "CHATENGINE_URL=http://127.0.0.1:9")
+	expect(t, findings(t, load(t, gateway...)), "warn replay.state_file")
+	expect(t, findings(t, load(t, append(gateway, "BRIDGE_REPLAY_STATE_FILE=none")...)), "warn replay.state_file")
+
+	units := t.TempDir()
+	config := filepath.Join(units, "bridge.yaml")
+	for path, text := range map[string]string{
+		filepath.Join(units, "bridge.service"): "[Service]\nExecStart=/usr/bin/bridge serve --config " + config + "\nStateDirectory=never-made\n",
+		config:                                 "log: {level: info}\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := configs.Load(configs.Sources{Env: append(gateway, "SYSTEMD_UNIT_PATH="+units), Installed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, findings(t, c), "ok replay.state_file: the directory that systemd makes", "ok ledger.file")
+}
+
 func TestDatabaseMisses(t *testing.T) {
 	t.Parallel()
 	t.Run("publication and slot", func(t *testing.T) {

@@ -61,7 +61,10 @@ func TestSetupRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	statements := []string{"pg_drop_replication_slot('removed')", `DROP PUBLICATION "bridge"`, "lo_unlink(", `DROP OWNED BY "removed role"`, `DROP ROLE "removed role"`}
+	// In front of ChatEngine it kept more.
+	t.Setenv("STATE_DIRECTORY", "/var/lib/chatbridge")
+	t.Setenv("BRIDGE_GATEWAY_UPSTREAM", "http://127.0.0.1:9")
+	statements := []string{"/var/lib/chatbridge/state, /var/lib/chatbridge/state-departures, /var/lib/chatbridge/ledger\n", "pg_drop_replication_slot('removed')", `DROP PUBLICATION "bridge"`, "lo_unlink(", `DROP OWNED BY "removed role"`, `DROP ROLE "removed role"`}
 	for _, apply := range []string{"--apply=false", "--apply"} {
 		code, out, errs = cli(t, "", "setup", "--remove", "--role", "removed role", apply)
 		if code != 0 || !strings.Contains(out, "kB of its log") {

@@ -154,13 +154,22 @@ func (s *setup) runRemoval(ctx context.Context, conn *pgx.Conn, want provision.W
 	for _, left := range removal.Left {
 		fmt.Fprintln(s.out, "-- Left: "+left)
 	}
-	if file := s.config.Replay.StateFile; file != "" && len(removal.Plan) > 0 {
-		fmt.Fprintf(s.out, "-- Left: the state file %s on the bridge's machine\n", file)
+	if files := s.stateFiles(); len(files) > 0 && len(removal.Plan) > 0 {
+		fmt.Fprintf(s.out, "-- Left: on the bridge's machine, what it kept over restarts: %s\n", strings.Join(files, ", "))
 	}
 	if len(removal.Plan) == 0 {
 		fmt.Fprintln(s.out, "-- Nothing is left to remove.")
 	}
 	return nil
+}
+
+// stateFiles are the files that the bridge keeps over restarts.
+func (s *setup) stateFiles() []string {
+	files := []string{s.config.Replay.StateFile, s.config.DeparturesFile(), s.config.Ledger.File}
+	if s.config.Send.Mode != configs.SendRefuse {
+		files = append(files, s.config.Send.StateFile)
+	}
+	return slices.DeleteFunc(files, func(f string) bool { return f == "" })
 }
 
 func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {

@@ -114,6 +114,9 @@ func shell(t *testing.T, dir, db string, b markdown.Block, programs map[string]b
 	}
 	var script []string
 	for _, command := range markdown.Commands(text) {
+		if m := regexp.MustCompile(`^\w+=\$\((.*)\)$`).FindStringSubmatch(command); m != nil {
+			command = m[1]
+		}
 		words, _ := markdown.Words(command)
 		for len(words) > 1 && (regexp.MustCompile(`^[A-Z_]+=`).MatchString(words[0]) || words[0] == "sudo") {
 			words = words[1:]
@@ -131,7 +134,7 @@ func shell(t *testing.T, dir, db string, b markdown.Block, programs map[string]b
 			if runs(words[1:]) {
 				script = append(script, command)
 			}
-		case "export", "install", "cp", "echo":
+		case "export", "unset", "install", "cp", "echo":
 			script = append(script, command)
 		case "systemctl":
 			programs[program] = true
@@ -190,7 +193,7 @@ func sandbox(t *testing.T, dir, db, script string) {
 	// What stands for the reader's own.
 	script = regexp.MustCompile(`(^|\s)/(etc|usr|var)/`).ReplaceAllString(script, "${1}"+dir+"/$2/")
 	script = regexp.MustCompile(`(?m)^(\s*)sudo `).ReplaceAllString(script, "$1")
-	script = regexp.MustCompile(`postgres://[^'"\s]*(…|\.\.\.)[^'"\s]*`).ReplaceAllLiteralString(script, db)
+	script = regexp.MustCompile(`postgres://[^'"\s]*(…|\.\.\.|@127\.0\.0\.1:5432)[^'"\s]*`).ReplaceAllLiteralString(script, db)
 	script = regexp.MustCompile(`(=|<<< )'(…|\.\.\.)'`).ReplaceAllString(script, "$1'0123456789abcdef0123456789abcdef'")
 	cmd := exec.Command("bash", "-eu", "-o", "pipefail", "-c", script)
 	cmd.Dir = dir

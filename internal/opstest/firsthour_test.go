@@ -28,6 +28,7 @@ func TestFirstHour(t *testing.T) {
 	}
 	const limit = 5 * time.Minute
 	browser := chromium.Need(t) // the reader has one
+	t.Cleanup(chromium.Stop)    // no other test here has
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	began := time.Now()
@@ -45,7 +46,9 @@ func TestFirstHour(t *testing.T) {
 		text, _ := os.ReadFile(output.Name())
 		t.Logf("%5.1f s: %s\n%s", time.Since(step).Seconds(), b.Text, text)
 		if err != nil {
-			t.Fatal(err)
+			status, _ := exec.Command("systemctl", "status", "--no-pager", "-l", "bridge").CombinedOutput()
+			journal, _ := exec.Command("journalctl", "--no-pager", "-n", "30").CombinedOutput()
+			t.Fatalf("%v\n%s\n%s", err, status, journal)
 		}
 		if strings.Contains(b.Text, "bridge check") {
 			if bad := regexp.MustCompile(`(?m)^(warn|fail).*$`).FindAll(text, -1); len(bad) > 0 || !bytes.Contains(text, []byte("\nok")) {
@@ -74,8 +77,15 @@ func open(t *testing.T, browser context.Context, address string) *tab {
 	t.Helper()
 	ctx, done := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(done)
-	if err := chromedp.Do(ctx, chromedp.Navigate(address)); err != nil {
-		t.Fatal(err)
+	// What serves it has been started in the background, a moment ago.
+	for deadline := time.Now().Add(waitLimit); ; time.Sleep(50 * time.Millisecond) {
+		err := chromedp.Do(ctx, chromedp.Navigate(address))
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
 	}
 	return &tab{t, ctx}
 }

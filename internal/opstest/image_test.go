@@ -1,6 +1,7 @@
 package opstest_test
 
 import (
+	"bufio"
 	"errors"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"chatbridge/configs"
+	"chatbridge/internal/markdown"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 )
@@ -120,24 +122,44 @@ func copyFile(t *testing.T, from, to string, mode os.FileMode) {
 	}
 }
 
+// composition is what the tests read of the compose file.
+type composition struct {
+	Services map[string]struct {
+		Build       struct{ Args map[string]string }
+		Environment map[string]string
+		Ports       []string
+		Volumes     []string
+		Command     []string
+		ReadOnly    bool     `yaml:"read_only"`
+		CapDrop     []string `yaml:"cap_drop"`
+		SecurityOpt []string `yaml:"security_opt"`
+		StopGrace   string   `yaml:"stop_grace_period"`
+		DependsOn   map[string]struct{ Condition string }
+		Healthcheck struct{ Test []string }
+	}
+	Volumes map[string]any
+}
+
+// environment is a service's as compose would fill it in.
+func environment(of map[string]string) (env []string) {
+	variable := regexp.MustCompile(`\$\{(\w+)(:[-?])([^}]*)\}`)
+	for name, value := range of {
+		value = variable.ReplaceAllStringFunc(value, func(s string) string {
+			m := variable.FindStringSubmatch(s)
+			if m[2] == ":?" {
+				return "0123456789abcdef0123456789abcdef"
+			}
+			return m[3]
+		})
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
 // TestCompose: what the compose file sets exists in the program, and the
 // service is as locked up as the image allows.
 func TestCompose(t *testing.T) {
-	var file struct {
-		Services map[string]struct {
-			Environment map[string]string
-			Ports       []string
-			Volumes     []string
-			Command     []string
-			ReadOnly    bool     `yaml:"read_only"`
-			CapDrop     []string `yaml:"cap_drop"`
-			SecurityOpt []string `yaml:"security_opt"`
-			StopGrace   string   `yaml:"stop_grace_period"`
-			DependsOn   map[string]struct{ Condition string }
-			Healthcheck struct{ Test []string }
-		}
-		Volumes map[string]any
-	}
+	var file composition
 	text := read(t, "configs", "compose.yaml")
 	decode(t, text, &file)
 	bridge, postgres := file.Services["bridge"], file.Services["postgres"]
@@ -152,19 +174,7 @@ func TestCompose(t *testing.T) {
 			t.Errorf("port %s is open to everybody", port)
 		}
 	}
-	// The environment as compose would fill it in.
-	variable := regexp.MustCompile(`\$\{(\w+)(:[-?])([^}]*)\}`)
-	var env []string
-	for name, value := range bridge.Environment {
-		value = variable.ReplaceAllStringFunc(value, func(s string) string {
-			m := variable.FindStringSubmatch(s)
-			if m[2] == ":?" {
-				return "0123456789abcdef0123456789abcdef"
-			}
-			return m[3]
-		})
-		env = append(env, name+"="+value)
-	}
+	env := environment(bridge.Environment)
 	c, err := configs.Load(configs.Sources{Env: env, Complete: true})
 	if err != nil {
 		t.Fatalf("the bridge's environment: %v", err)
@@ -174,6 +184,11 @@ func TestCompose(t *testing.T) {
 	}
 	if c.Listen != ":8080" || c.Admin.Listen != ":9090" || len(c.CORS.Origins) != 2 {
 		t.Errorf("listen %s, admin %s, origins %v", c.Listen, c.Admin.Listen, c.CORS.Origins)
+	}
+	for arg := range bridge.Build.Args {
+		if !slices.ContainsFunc(dockerfile(t)["ARG"], func(s string) bool { return strings.HasPrefix(s, arg+"=") }) {
+			t.Errorf("the Dockerfile has no ARG %s", arg)
+		}
 	}
 	for _, v := range postgres.Volumes {
 		from, _, _ := strings.Cut(v, ":")
@@ -200,4 +215,89 @@ func TestBasesArePinned(t *testing.T) {
 			t.Errorf("%s has no digest", base[1])
 		}
 	}
+}
+
+// TestStagingShowsSomething runs the commands by which docs/install.md shows that the
+// composition works, on its own database with its own rows, short of an engine.
+func TestStagingShowsSomething(t *testing.T) {
+	var file composition
+	decode(t, read(t, "configs", "compose.yaml"), &file)
+	var sql []string
+	for _, v := range file.Services["postgres"].Volumes {
+		if from, to, _ := strings.Cut(v, ":"); strings.HasPrefix(to, "/docker-entrypoint-initdb.d/") {
+			sql = append(sql, read(t, "configs", from))
+		}
+	}
+	db := pgtest.DB(t, append(sql, sql[len(sql)-1])...) // the sample twice: that changes nothing
+	listen := freeAddress(t)
+	// Later ones count.
+	env := append(environment(file.Services["bridge"].Environment), "DATABASE_URL="+db, "BRIDGE_LISTEN="+listen, "BRIDGE_ADMIN_LISTEN="+freeAddress(t),
+		"BRIDGE_SOURCE_POSTGRES_SLOT=staging", "SYSTEMD_UNIT_PATH="+t.TempDir())
+	p := start(t, setup{args: []string{"serve"}, env: env})
+	p.line("serving", 1)
+	bridge := func(args ...string) *exec.Cmd {
+		cmd := command(t, args...)
+		cmd.Env = env
+		return cmd
+	}
+	for deadline := time.Now().Add(waitLimit); bridge("healthcheck", "--ready").Run() != nil; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not become ready")
+		}
+	}
+	token, shown := "", false
+	for _, b := range documents(t)["docs/install.md"].Blocks {
+		for _, c := range markdown.Commands(b.Text) {
+			if _, args, ok := strings.Cut(c, " exec postgres psql -U postgres -c "); ok {
+				if err := pgtest.Exec(t.Context(), db, strings.Trim(args, `"`)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, args, ok := strings.Cut(c, " exec bridge /bridge ")
+			words, _ := markdown.Words(strings.TrimSuffix(args, ")"))
+			switch {
+			case !ok:
+			case words[0] == "token":
+				out, err := bridge(words...).Output()
+				if err != nil {
+					t.Fatal(err)
+				}
+				token = strings.TrimSpace(string(out))
+			case words[0] == "tail":
+				for i, w := range words {
+					words[i] = strings.NewReplacer("127.0.0.1:8080", listen, "$token", token).Replace(w)
+				}
+				shown = printed(t, bridge(words...), "The first event")
+			}
+		}
+	}
+	if !shown {
+		t.Error("the documented commands do not show the message")
+	}
+}
+
+// printed reports whether a command that runs on prints a text.
+func printed(t *testing.T, cmd *exec.Cmd, text string) bool {
+	t.Helper()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Its end closes the pipe.
+	timer := time.AfterFunc(waitLimit, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if strings.Contains(lines.Text(), text) {
+			return true
+		}
+	}
+	return false
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"testing"
 
-	"chatbridge/internal/chromium"
 	"chatbridge/internal/throwaway/pgtest"
 )
 
@@ -21,7 +20,6 @@ var built struct {
 
 func TestMain(m *testing.M) {
 	code := pgtest.Main(m)
-	chromium.Stop()
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
