@@ -27,6 +27,7 @@ type scene struct {
 var scenes = []scene{
 	roomsScene,
 	stormScene,
+	tlsScene,
 }
 
 // sized is the plan with what it leaves to the scene, and as many clients as the
