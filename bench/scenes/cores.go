@@ -27,7 +27,7 @@ var coresScene = scene{
 			coresAhead, one.clients, many.rooms, many.perRoom())
 	},
 	measure: measureCores,
-	without: func(p peer.Peer) bool { return p.Name != "bridge" && p.Name != "before" },
+	without: func(p peer.Peer) bool { return p.Name == "node" || p.Bare || p.Name == "ours" },
 }
 
 func measureCores(ctx context.Context, p plan, server peer.Peer, r *recorder) error {
