@@ -57,6 +57,16 @@ bench: ## measure: benchmarks, fan-out and the scenes of a CRM beside Node and g
 	@scripts/prepare go postgres node
 	@scripts/bench
 
+.PHONY: bench-compare
+bench-compare: ## Go benchmarks of this revision beside the one before, by benchstat (BEFORE=HEAD~1 PACKAGES=./a,./b ROUNDS=10)
+	@scripts/prepare go
+	go run ./bench/compare -before $(or $(BEFORE),HEAD~1) -rounds $(or $(ROUNDS),10) $(if $(PACKAGES),-packages '$(PACKAGES)')
+
+.PHONY: pgo
+pgo: ## a profile for the compiler from the benchmarks, and whether it makes the bridge faster
+	@scripts/prepare go
+	@scripts/pgo
+
 .PHONY: failover
 failover: ## every failure at full length, with 50 real clients; prints the table of docs/failover.md
 	@scripts/prepare go postgres node nginx haproxy caddy

@@ -109,6 +109,10 @@ func (b *bench) play(ctx context.Context, scene, name string, rows int, figures 
 	defer s.stop()
 	st := &stage{pool: pool, server: s, token: b.token}
 	switch scene {
+	case "start":
+		return st.start(ctx, name, rows, func(addr string) (*server, error) {
+			return b.launch(ctx, name, b.cluster.URL(database), database, addr)
+		}, figures)
 	case "latency":
 		return st.latency(ctx, name, figures)
 	case "rate":

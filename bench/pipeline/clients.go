@@ -15,17 +15,42 @@ import (
 // settle is longer than the bridge waits for a first subscription.
 const settle = 600 * time.Millisecond
 
+// options are those of n connections to the server.
+func (st *stage) options(n int) (load.Options, error) {
+	addr, err := netip.ParseAddrPort(st.server.addr)
+	return load.Options{
+		Addr: addr, Path: "/api/ws/?EIO=4&transport=websocket", Auth: `{"token":"` + st.token + `"}`,
+		Prefix: `42["message"`, Parse: parseDue, Clients: n, InFlight: n,
+	}, err
+}
+
 // connect connects n clients, which read once Receive is called.
 func (st *stage) connect(ctx context.Context, n int) (*load.Group, error) {
-	addr, err := netip.ParseAddrPort(st.server.addr)
+	o, err := st.options(n)
 	if err != nil {
 		return nil, err
 	}
-	g, _, err := load.Dial(ctx, load.Options{
-		Addr: addr, Path: "/api/ws/?EIO=4&transport=websocket", Auth: `{"token":"` + st.token + `"}`,
-		Prefix: `42["message"`, Parse: parseDue, Clients: n, InFlight: n,
-	})
+	g, _, err := load.Dial(ctx, o)
 	return g, err
+}
+
+// firstEvent connects a client and returns when it had an event.
+func firstEvent(ctx context.Context, o load.Options) (*load.Group, time.Time, error) {
+	g, _, err := load.Dial(ctx, o)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	published := make(chan struct{})
+	close(published)
+	r, err := g.Receive(ctx, 1, 1, published)
+	if err == nil && r.Lost > 0 {
+		err = errors.New("no event came")
+	}
+	if err != nil {
+		g.Close()
+		return nil, time.Time{}, err
+	}
+	return g, time.Now(), nil
 }
 
 // connectLive connects clients and waits until they are past their catching up.

@@ -22,7 +22,9 @@ import (
 type server struct {
 	cmd  *exec.Cmd
 	addr string
-	err  bytes.Buffer
+	// ready is the path that answers 200 once it follows the database.
+	ready string
+	err   bytes.Buffer
 }
 
 // start starts a bridge and waits until it follows the database.
@@ -31,9 +33,21 @@ func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, err
 	if err != nil {
 		return nil, err
 	}
+	s, err := b.launch(ctx, name, dsn, slot, addr)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.await(ctx); err != nil {
+		s.stop()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// launch starts a bridge that is to listen on addr.
+func (b *bench) launch(ctx context.Context, name, dsn, slot, addr string) (*server, error) {
 	_, port, _ := net.SplitHostPort(addr)
-	s := &server{addr: addr}
-	ready := "/readyz"
+	s := &server{addr: addr, ready: "/readyz"}
 	switch name {
 	case "bridge", "before":
 		s.cmd = exec.CommandContext(ctx, filepath.Join(b.dir, name), "serve", "--log.level=warn")
@@ -42,32 +56,40 @@ func (b *bench) start(ctx context.Context, name, dsn, slot string) (*server, err
 		s.cmd = exec.CommandContext(ctx, "node", filepath.Join(b.npm, "bridge.mjs"))
 		s.cmd.Env = os.Environ()
 		// It listens once it follows the database.
-		ready = "/api/ws/?EIO=4&transport=polling"
+		s.ready = "/api/ws/?EIO=4&transport=polling"
 	default:
 		return nil, fmt.Errorf("there is no target %q", name)
 	}
 	s.cmd.Env = append(s.cmd.Env, "DATABASE_URL="+dsn, "PORT="+port)
 	s.cmd.Stderr = &s.err
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
+	return s, s.cmd.Start()
+}
+
+// await waits until it follows the database.
+func (s *server) await(ctx context.Context) error {
 	for range 1000 {
-		if res, err := http.Get("http://" + s.addr + ready); err == nil {
+		if res, err := http.Get("http://" + s.addr + s.ready); err == nil {
 			_ = res.Body.Close()
 			if res.StatusCode == http.StatusOK {
-				return s, nil
+				return nil
 			}
 		}
 		select {
 		case <-ctx.Done():
-			s.stop()
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	s.stop()
-	return nil, fmt.Errorf("%s is not ready after 20 s: %s", name, s.err.String())
+	return fmt.Errorf("not ready after 20 s: %s", s.err.String())
+}
+
+// end has it end by itself.
+func (s *server) end() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return s.cmd.Wait()
 }
 
 func (s *server) stop() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ func run(ctx context.Context, args []string) error {
 	// A goroutine that waits for its connections keeps a processor of Go's for a while,
 	// and there are two groups of connections in some scenes.
 	runtime.GOMAXPROCS(4)
-	peers, cleanup, err := peer.Build(ctx, peer.Plan{Servers: p.servers, Before: p.before})
+	peers, cleanup, err := peer.Build(ctx, peer.Plan{Servers: p.servers, Before: p.before, PGO: p.pgo})
 	if err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (p plan) play(ctx context.Context, s scene, peers []peer.Peer, text *string
 
 var titles = map[string]string{
 	"bridge": "**bridge**", "ours": "socketio alone", "gorilla": "gorilla loop, no protocol", "node": "Node.js socket.io 4.8",
-	"before": "bridge before",
+	"before": "bridge before", "pgo": "bridge, built with a profile",
 }
 
 // recorder takes the figures of one server.
@@ -108,6 +109,7 @@ type plan struct {
 	duration time.Duration // 0: that of the scene
 	profile  string
 	before   string
+	pgo      string // a profile's file, absolute
 	write    string
 }
 
@@ -125,6 +127,7 @@ func parse(args []string) (plan, error) {
 	f.DurationVar(&p.duration, "duration", 0, "how long events are sent, instead of the scene's")
 	f.StringVar(&p.profile, "profile", "", "write profiles of the bridge to files in this folder")
 	f.StringVar(&p.before, "before", "", "measure the first of the servers as it was at this revision too, such as HEAD~1")
+	pgo := f.String("pgo", "", "measure the first of the servers built with this profile too")
 	f.StringVar(&p.write, "write", "", "write the page of results to this file")
 	if err := f.Parse(args); err != nil {
 		return p, err
@@ -140,6 +143,13 @@ func parse(args []string) (plan, error) {
 	}
 	if p.before != "" {
 		p.servers = append(p.servers, "before")
+	}
+	if *pgo != "" {
+		var err error
+		if p.pgo, err = filepath.Abs(*pgo); err != nil {
+			return p, err
+		}
+		p.servers = append(p.servers, "pgo")
 	}
 	for _, name := range strings.Split(*chosen, ",") {
 		i := slices.Index(known, name)

@@ -45,11 +45,15 @@ func measureRooms(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 // steady measures a rate that the server keeps up with. What is measured is named with
 // the suffix.
 func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Peer, r *recorder, suffix string, rate float64) error {
-	if _, err := s.send(ctx, a, rate, time.Second, 1); err != nil { // to warm up
+	if _, err := s.send(ctx, a, rate, min(p.duration, time.Second), 1); err != nil { // to warm up
+		return err
+	}
+	before, err := s.stats(ctx, server)
+	if err != nil {
 		return err
 	}
 	var got sent
-	err := s.profiled(ctx, p.duration, p.profileFile(server, "cpu"+suffix+".pprof"), func() (err error) {
+	err = s.profiled(ctx, p.duration, p.profileFile(server, "cpu"+suffix+".pprof"), func() (err error) {
 		got, err = s.send(ctx, a, rate, p.duration, 1)
 		return err
 	})
@@ -61,6 +65,14 @@ func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Pe
 	r.add("p99 ms"+suffix, ms(got.Latency.Quantile(0.99)))
 	r.add("generator busy, %"+suffix, 100*got.busy())
 	r.add("disturbed, %"+suffix, 100*got.disturbed())
+	if before != nil {
+		after, err := s.stats(ctx, server)
+		if err != nil {
+			return err
+		}
+		r.add("Hub's lock: held, % of the time"+suffix, 100*(after.LockHeld-before.LockHeld).Seconds()/got.Took.Seconds())
+		r.add("Hub's lock: longest, ms"+suffix, ms(after.LockLongest))
+	}
 	note("  %.2f CPU s/M, p50 %v, p99 %v, disturbed %.0f %%", got.cpuPerMillion(), got.Latency.Quantile(0.5), got.Latency.Quantile(0.99), 100*got.disturbed())
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"chatbridge/bench/internal/load"
@@ -27,6 +28,11 @@ type scene struct {
 var scenes = []scene{
 	roomsScene,
 	stormScene,
+	tlsScene,
+	coresScene,
+	idleScene,
+	slowScene,
+	tailScene,
 }
 
 // sized is the plan with what it leaves to the scene, and as many clients as the
@@ -59,5 +65,5 @@ func (p plan) profileFile(server peer.Peer, name string) string {
 	if p.profile == "" || server.Name != "bridge" {
 		return ""
 	}
-	return filepath.Join(p.profile, name)
+	return filepath.Join(p.profile, strings.NewReplacer(", ", "-", " ", "-").Replace(name))
 }

@@ -22,8 +22,8 @@ func TestScenes(t *testing.T) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		t.Skip("no taskset: install util-linux")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
 	peers, cleanup, err := peer.Build(ctx, peer.Plan{Servers: []string{"bridge", "gorilla"}})
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +31,7 @@ func TestScenes(t *testing.T) {
 	t.Cleanup(cleanup)
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel() // they wait, for the most part
 			var text strings.Builder
 			if err := (plan{clients: 20, rounds: 1, duration: 300 * time.Millisecond}).play(ctx, s, peers, &text); err != nil {
 				t.Fatal(err)

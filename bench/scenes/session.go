@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -164,6 +165,19 @@ func (s *session) sendTo(ctx context.Context, g *load.Group, p peer.Publication,
 		err = fmt.Errorf("%d of %d deliveries lost at %g events a second", r.Lost, r.Lost+r.Deliveries, p.Rate)
 	}
 	return sent{r, after.Since(before)}, err
+}
+
+// stats are those of the bridge, nil of another server.
+func (s *session) stats(ctx context.Context, server peer.Peer) (*control.Stats, error) {
+	if server.Name != "bridge" {
+		return nil, nil
+	}
+	b, err := s.Get(ctx, "/stats")
+	if err != nil {
+		return nil, err
+	}
+	stats := new(control.Stats)
+	return stats, json.Unmarshal(b, stats)
 }
 
 // profiled is f with a CPU profile of the server taken meanwhile, where file is not "".

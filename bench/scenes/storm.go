@@ -258,8 +258,11 @@ func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *
 	r.add("disturbed, %"+suffix, 100*used.Waited.Seconds()/took.Seconds())
 	note("  all live after %v, longest wait %v, %d short, %d retries, %d extra, %d gaps; %.1f CPU s, RSS %d of %d kB, disturbed %.0f %%",
 		took, got.Longest, got.Short, got.Retries, got.Extra, got.Gaps, used.CPU.Seconds(), peak, steady, 100*used.Waited.Seconds()/took.Seconds())
-	if stats, err := s.Get(ctx, "/stats"); err == nil {
-		note("%s", stats)
+	if stats, err := s.stats(ctx, server); err != nil {
+		return err
+	} else if stats != nil {
+		r.add("Hub's lock: longest, ms"+suffix, ms(stats.LockLongest))
+		note("  %+v", *stats)
 	}
 	return nil
 }

@@ -117,6 +117,13 @@ func TestTheRightsAreDocumented(t *testing.T) {
 	}
 }
 
+func fields(text string) (all []any) {
+	for _, f := range strings.Fields(text) {
+		all = append(all, f)
+	}
+	return all
+}
+
 // slow passes connections on to an address, and each piece of what is sent there 15 ms
 // late.
 func slow(t *testing.T, to string) string {

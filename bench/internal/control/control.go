@@ -46,6 +46,8 @@ type Server struct {
 	// Published, if not nil, is called when a publication has been handed over that
 	// no other one belongs to.
 	Published func()
+	// Queued, if not nil, is how many packets wait to be written to all clients.
+	Queued func() int64
 	// Get, if not nil, serves what else can be asked for.
 	Get http.Handler
 }
@@ -144,6 +146,7 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 		return n
 	}
 	count, rooms, first, subs, from, given := number("count"), number("rooms"), number("first"), number("subs"), number("from"), number("origin")
+	ahead, check := number("ahead"), max(number("check"), 1)
 	rate, err := strconv.ParseFloat(r.FormValue("rate"), 64)
 	if err := errors.Join(append(errs, err)...); err != nil || rate <= 0 {
 		http.Error(w, "ask for count and rate, both numbers: "+fmt.Sprint(err), http.StatusBadRequest)
@@ -164,14 +167,27 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 		publishing.Lock()
 		s.Publish(e)
 		publishing.Unlock()
+		if ahead > 0 && i%check == 0 {
+			s.awaitWritten(r.Context(), int64(ahead))
+		}
 		if r.Context().Err() != nil {
 			return
 		}
+	}
+	if ahead > 0 {
+		s.awaitWritten(r.Context(), 0)
 	}
 	if s.Published != nil && r.FormValue("more") == "" {
 		s.Published()
 	}
 	fmt.Fprint(w, origin)
+}
+
+// awaitWritten waits until at most so many packets wait.
+func (s Server) awaitWritten(ctx context.Context, most int64) {
+	for s.Queued != nil && s.Queued() > most && ctx.Err() == nil {
+		time.Sleep(200 * time.Microsecond)
+	}
 }
 
 // since is when event i is due, after event 0.

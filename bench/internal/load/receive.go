@@ -4,8 +4,11 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // settle is how long nothing must arrive, after the server has sent
@@ -94,6 +97,59 @@ func (g *Group) Listen(ctx context.Context, sampleEvery int, done <-chan struct{
 		return r, fmt.Errorf("%d of %d connections ended: %w", g.ended, len(g.conns), g.firstErr)
 	}
 	return r, nil
+}
+
+// Discard throws away what comes, in the kernel, until done is closed: the least that
+// receiving can cost. Heartbeats are thrown away too, so servers close the connections
+// after 45 s by default.
+func (g *Group) Discard(ctx context.Context, done <-chan struct{}) error {
+	// With MSG_TRUNC nothing is copied; a byte is needed to say how much.
+	buf := make([]byte, 1<<20)
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		default:
+		}
+		n, err := unix.EpollWait(g.epoll, g.events[:], 20)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("wait: %w", err)
+		}
+		for _, e := range g.events[:max(n, 0)] {
+			c := &g.conns[e.Fd]
+			if n, _, err := unix.Recvfrom(c.fd, buf, unix.MSG_TRUNC|unix.MSG_DONTWAIT); n == 0 && err == nil {
+				return errEnded
+			}
+		}
+	}
+}
+
+// Trickle reads each connection at a rate, in bytes a second, until done is closed, as
+// a client on a bad line does. It returns how many connections the server has ended.
+func (g *Group) Trickle(ctx context.Context, rate int, done <-chan struct{}) (ended int, err error) {
+	const every = 100 * time.Millisecond
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-done:
+			return g.ended, nil
+		case <-ctx.Done():
+			return g.ended, ctx.Err()
+		case <-tick.C:
+		}
+		for i := range g.conns {
+			c := &g.conns[i]
+			if c.state == gone {
+				continue
+			}
+			if err := g.read(c, rate/int(time.Second/every)); err != nil {
+				g.end(c, err)
+			}
+		}
+	}
 }
 
 // Idle keeps the connections alive for a while in which nothing is published.

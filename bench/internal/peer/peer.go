@@ -30,11 +30,15 @@ const nodeDir = "bench/server/node/testdata/npm"
 // Plan says what to build.
 type Plan struct {
 	// Servers are names: ours (the Socket.IO server alone), bridge (with the Hub,
-	// its log, tokens and workspaces), gorilla, node, before, and those of Plain.
+	// its log, tokens and workspaces), gorilla, node, before, pgo, and those of
+	// Plain.
 	Servers []string
 	// Before is the revision of which "before" is built; it is the first of Servers,
 	// as that was.
 	Before string
+	// PGO is a profile of which "pgo" is built: the first of Servers, which itself is
+	// built without one.
+	PGO string
 	// Plain are build tags, each of which is a server too: ours, built with it.
 	Plain []string
 }
@@ -60,7 +64,7 @@ func Build(ctx context.Context, plan Plan) (peers []Peer, cleanup func(), err er
 			p = Peer{Name: name, Argv: []string{filepath.Join(dir, name)}}
 			err = revision.Build(ctx, root, plan.Before, "./bench/server/"+plan.Servers[0], p.Argv[0])
 		default:
-			p, err = goPeer(ctx, root, dir, name, plan.Plain)
+			p, err = plan.goPeer(ctx, root, dir, name)
 		}
 		if err != nil {
 			cleanup()
@@ -71,13 +75,16 @@ func Build(ctx context.Context, plan Plan) (peers []Peer, cleanup func(), err er
 	return peers, cleanup, nil
 }
 
-func goPeer(ctx context.Context, root, dir, name string, plain []string) (Peer, error) {
-	source, tag := name, ""
-	if slices.Contains(plain, name) {
+func (plan Plan) goPeer(ctx context.Context, root, dir, name string) (Peer, error) {
+	source, tag, pgo := name, "", "off"
+	if slices.Contains(plan.Plain, name) {
 		source, tag = "ours", name
 	}
+	if name == "pgo" {
+		source, pgo = plan.Servers[0], plan.PGO
+	}
 	bin := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-tags", tag, "-o", bin, "./bench/server/"+source)
+	cmd := exec.CommandContext(ctx, "go", "build", "-tags", tag, "-pgo", pgo, "-o", bin, "./bench/server/"+source)
 	cmd.Dir = root
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return Peer{}, fmt.Errorf("build %s: %w\n%s", name, err, out)

@@ -5,7 +5,10 @@ package peer
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -38,4 +41,27 @@ func PinSelf(core int) error {
 		return fmt.Errorf("find own executable: %w", err)
 	}
 	return syscall.Exec(self, os.Args, os.Environ())
+}
+
+// Move moves this process to some cores, as taskset names them, until it is moved back.
+func Move(cores string) (back func(), err error) {
+	var before unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return nil, fmt.Errorf("read own cores: %w", err)
+	}
+	var list []string
+	for core := range 1024 {
+		if before.IsSet(core) {
+			list = append(list, strconv.Itoa(core))
+		}
+	}
+	return func() { _ = move(strings.Join(list, ",")) }, move(cores)
+}
+
+func move(cores string) error {
+	cmd := exec.Command("taskset", "-a", "-p", "-c", cores, strconv.Itoa(os.Getpid()))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("move to cores %s: %w\n%s", cores, err, out)
+	}
+	return nil
 }

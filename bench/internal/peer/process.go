@@ -95,13 +95,17 @@ type Publication struct {
 	// More tells that another one follows, before a log that is filled counts as
 	// filled.
 	More bool
+	// Ahead is how many packets may wait to be written to all clients before the server
+	// waits with further events, which it looks at every Check events; 0 is no bound.
+	// With a bound it answers once all are written. The bridge alone knows.
+	Ahead, Check int
 }
 
 // Publish has the server send events and returns when it has, and when event 0 was
 // due.
 func (s *Process) Publish(ctx context.Context, p Publication) (origin uint64, err error) {
 	q := url.Values{"rate": {strconv.FormatFloat(p.Rate, 'f', -1, 64)}}
-	for name, v := range map[string]int{"count": p.Count, "rooms": p.Rooms, "first": p.First, "subs": p.Subs, "from": p.From} {
+	for name, v := range map[string]int{"count": p.Count, "rooms": p.Rooms, "first": p.First, "subs": p.Subs, "from": p.From, "ahead": p.Ahead, "check": p.Check} {
 		q.Set(name, strconv.Itoa(v))
 	}
 	q.Set("origin", strconv.FormatUint(p.Origin, 10))

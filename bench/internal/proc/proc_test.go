@@ -51,3 +51,21 @@ func TestAProcessThatIsNot(t *testing.T) {
 		t.Error("a figure that there is not")
 	}
 }
+
+func TestPeakCountsAnew(t *testing.T) {
+	if err := proc.ResetPeak(os.Getpid()); err != nil {
+		t.Fatal(err)
+	}
+	if most, err := proc.Memory(os.Getpid(), "VmHWM"); err != nil || most < 1000 {
+		t.Errorf("peak of %d kB, %v", most, err)
+	}
+}
+
+func TestKernelCountsSockets(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may read /proc/slabinfo")
+	}
+	if kb, err := proc.Kernel(); err != nil || kb < 100 {
+		t.Errorf("the kernel has %d kB for sockets, %v", kb, err)
+	}
+}

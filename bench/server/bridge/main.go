@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,6 +23,7 @@ import (
 	"chatbridge/bridge/hub"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
+	"chatbridge/socketio/engineio"
 	"chatbridge/source"
 )
 
@@ -60,7 +62,8 @@ func run(ctx context.Context) error {
 	publish := newPublisher(server.Hub())
 	err = control.Run(ctx, control.Server{
 		Handler: server.Handler(), Publish: publish.publish, Published: filled.end,
-		Get: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeStats(w, server) }),
+		Queued: func() int64 { return server.SocketIO().Stats().QueuedPackets },
+		Get:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeStats(w, server) }),
 	})
 	if e := server.SocketIO().Shutdown(running, socketio.ShutdownOptions{}); err == nil {
 		err = e
@@ -128,8 +131,16 @@ func (r *refill) end() { r.once.Do(func() { close(r.over) }) }
 // writeStats answers GET /stats: what the load generator's figures do not show.
 func writeStats(w http.ResponseWriter, s *api.Server) {
 	h, io := s.Hub().Stats(), s.SocketIO().Stats()
-	fmt.Fprintf(w, "events %d, bytes %d, evicted early %d; catch-ups %v, packets caught up %d, gaps %v, catching %d\n",
-		h.Replay.Events, h.Replay.Bytes, h.Replay.EvictedEarly, h.CatchUps, h.CaughtUp, h.Gaps, h.Catching)
-	fmt.Fprintf(w, "lock held %v, longest %v; sockets %d, recovered %d, missed %d, refusals %v, closes %v, queue high %d\n",
-		h.LockHeld, h.LockLongest, io.Sockets, io.Recovered, io.RecoveryMissed, io.Refusals, io.Closes, io.QueueHigh)
+	catchUps, gaps := h.ByReason()
+	refusals := map[string]uint64{}
+	for i, n := range io.Refusals {
+		if n > 0 {
+			refusals[engineio.Reason(i).String()] = n
+		}
+	}
+	_ = json.NewEncoder(w).Encode(control.Stats{
+		LockHeld: h.LockHeld, LockLongest: h.LockLongest, Events: h.Replay.Events, Bytes: h.Replay.Bytes, EvictedEarly: h.Replay.EvictedEarly,
+		CatchUps: catchUps, CaughtUp: h.CaughtUp, Gaps: gaps, Sockets: io.Sockets, Recovered: io.Recovered, RecoveryMissed: io.RecoveryMissed,
+		Refusals: refusals, QueueHigh: io.QueueHigh, Stalls: io.Stalls, Writes: io.Writes, PacketsOut: io.PacketsOut,
+	})
 }

@@ -1,0 +1,95 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/proc"
+)
+
+var idleScene = scene{
+	name: "idle", title: "Nothing happens", clients: 20_000, duration: 60 * time.Second,
+	about: func(p plan) string {
+		return fmt.Sprintf("%d connections in workspaces of %d, each with %d subscriptions, and nothing for %v but a heartbeat every 25 s (the gorilla loop has none). "+
+			"The kernel's memory is that of its caches for sockets and files and of TCP's buffers, half of what both ends take.",
+			p.clients, roomClients, roomSubs, p.duration)
+	},
+	measure: measureIdle,
+}
+
+func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) error {
+	a := manyRooms(p.clients)
+	one := &audience{clients: 1, rooms: 1, subs: 1}
+	few, err := open(ctx, server, one, peer.Options{Cores: peer.ServerCore})
+	if err != nil {
+		return err
+	}
+	empty, err := few.settledRSS(ctx)
+	few.close()
+	if err != nil {
+		return err
+	}
+	kernelBefore, err := proc.Kernel()
+	if err != nil {
+		return err
+	}
+	s, err := open(ctx, server, a, peer.Options{Cores: peer.ServerCore})
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	before, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.clients.Idle(ctx, p.duration); err != nil {
+		return err
+	}
+	after, err := s.Usage()
+	if err != nil {
+		return err
+	}
+	used, took := after.Since(before), time.Since(began)
+	full, err := s.settledRSS(ctx)
+	if err != nil {
+		return err
+	}
+	kernel, err := proc.Kernel()
+	if err != nil {
+		return err
+	}
+	if file := p.profileFile(server, "heap-idle.pprof"); file != "" {
+		if err := s.Save(ctx, "/debug/pprof/heap", file); err != nil {
+			return err
+		}
+	}
+	perClient := func(kb int) float64 { return float64(kb) / float64(a.clients) }
+	user, system := perClient(full-empty), perClient(kernel-kernelBefore)/2
+	r.add("connects/s", float64(a.clients)/s.took.Seconds())
+	r.add("kB of the process for a client", user)
+	r.add("kB of the kernel for a client", system)
+	r.add("kB in all for a client", user+system)
+	r.add("CPU, % of a core", 100*used.CPU.Seconds()/took.Seconds())
+	r.add("disturbed, %", 100*used.Waited.Seconds()/took.Seconds())
+	note("  %.1f kB and %.1f kB of the kernel for a client, %.2f %% of a core", user, system, 100*used.CPU.Seconds()/took.Seconds())
+	return nil
+}
+
+// settledRSS is the memory of the process, in kB, once it has given back what it does
+// not need.
+func (s *session) settledRSS(ctx context.Context) (int, error) {
+	for range 2 { // finalizers and pools need two collections
+		if err := s.Collect(ctx); err != nil {
+			return 0, err
+		}
+		if err := s.clients.Idle(ctx, settle); err != nil {
+			return 0, err
+		}
+	}
+	return proc.Memory(s.PID(), "VmRSS")
+}
