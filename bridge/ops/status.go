@@ -164,7 +164,7 @@ func (s *Snapshot) statusClients() object {
 		{"limitsReached", s.Hub.Limited()},
 		{"closed", reasons(s.Sockets.Closes)},
 		{"refused", s.refusals()},
-		{"tokensRefused", s.API.TokensRefused},
+		{"tokensRefused", above0(s.API.TokensRefused)},
 		{"membersLeft", s.API.MembersLeft},
 		{"membersLimited", s.Auth.Members.Limited},
 		{"eventsRefused", s.API.EventsRefused},
