@@ -318,6 +318,9 @@ func eventAlerts(s *alertScene) {
 	exec(strings.Replace(insertMessage, "'delivered'", "'teleported'", 1), workspace, ids[0], "with a word of its own")
 	d.await("the word", func() bool { return d.Snapshot().Pipeline.Mapping.UnknownWords["message.status"] > 0 })
 	s.fires("BridgeUnknownWord", course{}, s.scrape(d))
+	if status := d.admin("/status"); !strings.Contains(status, "teleported") {
+		t.Errorf("/status does not show the word: %s", status)
+	}
 
 	exec("alter table messages alter workspace_id drop not null")
 	exec("insert into messages (conversation_id, body) values ($1, 'of nobody')", ids[0])
