@@ -54,16 +54,16 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		s.log.Info("refused a client", "code", refusal.Code, "reason", refusal.Message, "remote", h.RemoteAddr)
 		return nil, &socketio.ConnectError{Message: refusal.Message, Data: map[string]string{"code": refusal.Code}}
 	case errors.Is(err, auth.ErrTooManyQuestions):
-		s.counters.tokenRefused("unavailable")
+		s.counters.tokenRefused(unavailable)
 		return nil, errors.Join(socketio.ErrRetry, err)
 	case err != nil:
-		s.counters.tokenRefused("unavailable")
+		s.counters.tokenRefused(unavailable)
 		s.log.Warn("could not judge a client's token; it will come back", "error", err, "remote", h.RemoteAddr)
 		return nil, errors.Join(socketio.ErrRetry, err)
 	}
 	feed := gateway.IsCatchUp(h.Header)
 	if !feed && s.hub.Full(p.Workspace) {
-		s.counters.tokenRefused("workspace_full")
+		s.counters.tokenRefused(workspaceFull)
 		return nil, socketio.ErrRetry
 	}
 	c := &client{

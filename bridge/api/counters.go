@@ -3,12 +3,15 @@ package api
 import (
 	"maps"
 	"sync"
+
+	"chatbridge/bridge/auth"
 )
 
 // Stats counts what a Server refused since its start. Its maps are the caller's.
 type Stats struct {
 	// TokensRefused counts CONNECTs and fresh tokens, EventsRefused clients'
-	// events, each by code.
+	// events, each by code. TokensRefused has every code from the start: who watches
+	// it grow does not see a first count that comes with its code.
 	TokensRefused, EventsRefused map[string]uint64
 	// RequestsRefused counts requests past Options.RequestsPerAddress that the Handler
 	// answered 429.
@@ -20,6 +23,12 @@ type Stats struct {
 	// no member of the workspace any more.
 	MembersLeft uint64
 }
+
+// Codes of tokens that are not refused for good, so that clients come back.
+const (
+	unavailable   = "unavailable"
+	workspaceFull = "workspace_full"
+)
 
 // counters are the Stats as they are counted.
 type counters struct {
@@ -75,5 +84,10 @@ func (s *Server) Stats() Stats {
 	c := &s.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests}
+	tokens := map[string]uint64{unavailable: 0, workspaceFull: 0}
+	for _, code := range auth.Codes() {
+		tokens[code] = 0
+	}
+	maps.Copy(tokens, c.tokens)
+	return Stats{TokensRefused: tokens, EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests}
 }

@@ -1,6 +1,9 @@
 package auth
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // ErrUnavailable is wrapped by errors of Authenticate that say nothing about
 // the token: it could not be verified now. Test with errors.Is.
@@ -42,6 +45,9 @@ var codes = [...]string{
 	CodeTokenMissing, CodeTokenMalformed, CodeTokenAlgorithm, CodeTokenSignature, CodeTokenKey, CodeTokenExpired, CodeTokenNotActive,
 	CodeTokenIssuer, CodeTokenAudience, CodeTokenClaims, CodeTokenRole, CodeWorkspaceMissing, CodeWorkspaceInvalid, CodeNotMember,
 }
+
+// Codes returns all codes that a Refusal may have.
+func Codes() []string { return slices.Clone(codes[:]) }
 
 // Refusal is for good: the client gets the code and the message, and is not to
 // try again with the same token.

@@ -80,7 +80,7 @@ func (s *Snapshot) status() object {
 		body = append(body, member{"ledger", s.statusLedger()})
 	}
 	if s.Gateway != nil {
-		body = append(body, member{"gateway", s.Gateway.Status}, member{"gatewayRefused", above0(s.Gateway.Refused)})
+		body = append(body, member{"gateway", s.Gateway.Status}, member{"gatewayProxied", s.statusProxied()}, member{"gatewayRefused", above0(s.Gateway.Refused)})
 	}
 	if s.Spool != nil {
 		body = append(body, member{"spool", s.statusSpool()})
@@ -92,6 +92,12 @@ func (s *Snapshot) status() object {
 		body = append(body, member{"warnings", s.Warnings})
 	}
 	return body
+}
+
+// statusProxied is who is connected to ChatEngine through the bridge. A client that
+// polls is connected without a request between two of them, and has two at times.
+func (s *Snapshot) statusProxied() object {
+	return object{{"websocket", s.Gateway.Websockets}, {"pollingRequests", s.Gateway.Requests}}
 }
 
 // statusLedger is the file that keeps what was published of each row.
@@ -168,7 +174,7 @@ func (s *Snapshot) statusClients() object {
 		{"limitsReached", s.Hub.Limited()},
 		{"closed", reasons(s.Sockets.Closes)},
 		{"refused", s.refusals()},
-		{"tokensRefused", s.API.TokensRefused},
+		{"tokensRefused", above0(s.API.TokensRefused)},
 		{"membersLeft", s.API.MembersLeft},
 		{"membersLimited", s.Auth.Members.Limited},
 		{"eventsRefused", s.API.EventsRefused},
@@ -282,10 +288,15 @@ func (s *Snapshot) statusSend() object {
 func (s *Snapshot) statusMapping() object {
 	m := &s.Pipeline.Mapping
 	l := &m.Lookups
+	seen := m.UnknownWordsSeen
+	if seen == nil {
+		seen = map[string][]string{}
+	}
 	return object{
 		{"skipped", m.Skipped},
 		{"unmappable", m.Unmappable},
 		{"unknownWords", m.UnknownWords},
+		{"unknownWordsSeen", seen},
 		{"shortened", m.Shortened},
 		{"leftOut", m.LeftOut},
 		{"lookups", object{

@@ -23,6 +23,9 @@ func (s *Snapshot) line() string {
 	io := &s.Sockets
 	fmt.Fprintf(&b, "; %s (%d websocket, %d polling)", plural.Of(io.WebSocket+io.Polling, "client", "clients"), io.WebSocket, io.Polling)
 	if s.Gateway != nil {
+		if n, polls := s.Gateway.Websockets, s.Gateway.Requests; n+polls > 0 {
+			fmt.Fprintf(&b, "; %d at ChatEngine through the bridge (%d websocket, %s)", n+polls, n, plural.Of(polls, "polling request", "polling requests"))
+		}
 		fmt.Fprintf(&b, "; gateway %s: %s", s.Gateway.Status.State, s.Gateway.Status.Reason)
 	}
 	if k := s.Spool; k != nil && (!k.Open || k.Waiting+k.Dead > 0) {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
@@ -40,16 +39,16 @@ type reporter struct {
 	warnTo       func(Warning)
 	leftOutTo    func(workspace, conversation []byte, kind contract.Kind)
 	warned       map[string]bool
-	unknownWords map[string]*atomic.Uint64
+	unknownWords map[string]*unknownWords
 }
 
 func newReporter(spec *mapping.Spec, o Options) *reporter {
 	r := &reporter{
 		tables: spec.Tables(), warnTo: o.Warn, leftOutTo: o.LeftOut,
-		warned: map[string]bool{}, unknownWords: map[string]*atomic.Uint64{},
+		warned: map[string]bool{}, unknownWords: map[string]*unknownWords{},
 	}
 	for _, member := range spec.Plan().CountedWords {
-		r.unknownWords[member] = &atomic.Uint64{}
+		r.unknownWords[member] = &unknownWords{}
 	}
 	return r
 }
@@ -88,18 +87,17 @@ func (r *reporter) countRow(t plan.TableID, op source.Op) {
 	}
 }
 
-// maxWord bounds what a warning shows of an unknown word, in bytes.
-const maxWord = 40
-
 // unknownWord counts a word of a row of messages that is in no list, and warns of it
 // with the row's key.
 func (r *reporter) unknownWord(word plan.UnknownWord, row source.Row) {
 	if r.muted {
 		return
 	}
-	member := word.Member
-	if n := r.unknownWords[member]; n != nil {
-		n.Add(1)
+	member, shown := word.Member, ""
+	if u := r.unknownWords[member]; u != nil {
+		shown = u.add(word.Word)
+	} else {
+		shown = showWord(word.Word)
 	}
 	if r.warnTo == nil {
 		return
@@ -113,7 +111,7 @@ func (r *reporter) unknownWord(word plan.UnknownWord, row source.Row) {
 		does = "makes no messageStatus (a new message has the fallback)"
 	}
 	r.warn("unknown_word", plan.MessageTable, key, member,
-		fmt.Sprintf("the word %q for %s is in no word list and %s: add it to the mapping's `words:`", word.Word[:min(len(word.Word), maxWord)], member, does))
+		fmt.Sprintf("the word \"%s\" for %s is in no word list and %s: add it to the mapping's `words:`", shown, member, does))
 }
 
 // unitless counts an event whose time is a number of an unknown unit.

@@ -26,7 +26,11 @@ type Stats struct {
 	Shortened, LeftOut map[string]uint64
 	// UnknownWords counts values that a translation had no word for, by member.
 	UnknownWords map[string]uint64
-	Lookups      LookupStats
+	// UnknownWordsSeen are the words themselves: the first 10 different ones of each
+	// member, of each the first 40 bytes, with Go's escapes for what is not printable.
+	// Members without any are left out.
+	UnknownWordsSeen map[string][]string
+	Lookups          LookupStats
 	// RememberedRows, RememberedBytes and RememberedMessages are the present
 	// size of the memory; Evicted counts what its bounds pushed out.
 	RememberedRows, RememberedBytes, RememberedMessages int64
@@ -64,7 +68,7 @@ type LookupStats struct {
 func (m *Mapper) Stats() Stats {
 	c := &m.report.counters
 	s := Stats{
-		Events: map[string]uint64{}, Shortened: map[string]uint64{}, LeftOut: map[string]uint64{}, Skipped: map[string]uint64{}, Unmappable: map[string]uint64{}, UnknownWords: map[string]uint64{},
+		Events: map[string]uint64{}, Shortened: map[string]uint64{}, LeftOut: map[string]uint64{}, Skipped: map[string]uint64{}, Unmappable: map[string]uint64{}, UnknownWords: map[string]uint64{}, UnknownWordsSeen: map[string][]string{},
 		Lookups: LookupStats{
 			Hits: c.hits.Load(), Misses: c.misses.Load(), Batches: c.batches.Load(),
 			Timeouts: c.timeouts.Load(), Errors: c.errors.Load(), Unanswered: c.unanswered.Load(),
@@ -83,8 +87,11 @@ func (m *Mapper) Stats() Stats {
 	for i := range c.failed {
 		s.Unmappable[failNames[i]] = c.failed[i].Load()
 	}
-	for member, n := range m.report.unknownWords {
-		s.UnknownWords[member] = n.Load()
+	for member, u := range m.report.unknownWords {
+		s.UnknownWords[member] = u.n.Load()
+		if words := u.words(); len(words) > 0 {
+			s.UnknownWordsSeen[member] = words
+		}
 	}
 	for t := range c.rows {
 		name := "other"
