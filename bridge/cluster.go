@@ -30,8 +30,11 @@ type clusterSource struct {
 	id     string
 	shared *cluster.Shared
 	bus    *cluster.Bus
-	log    *slog.Logger
-	began  time.Time
+	// sessions are those of all clients, put again after refresh.
+	sessions *cluster.Sessions
+	refresh  time.Duration
+	log      *slog.Logger
+	began    time.Time
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
@@ -60,6 +63,9 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name); err != nil {
 		return nil, err
 	}
+	window := max(cfg.Replay.Window, time.Second) // for which sessions are saved
+	s.refresh = window / 2
+	s.sessions = cluster.NewSessions(s.shared, window+s.refresh)
 	s.bus = cluster.NewBus(cluster.BusOptions{Shared: s.shared, ID: s.id, Hear: s.hear, Again: s.hearAgain, Logger: log})
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
@@ -231,6 +237,8 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	}
 	b := s.bus.Stats()
 	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped, c.NoticesError = b.Peers, b.Told, b.Heard, b.Dropped, b.Error
+	k := s.sessions.Stats()
+	c.SessionsKept, c.SessionsWaiting, c.SessionsFailed, c.SessionsLost = k.Put, k.Waiting, k.Failed, k.Lost
 	to.Cluster = c
 }
 

@@ -15,6 +15,7 @@ func (s *clusterSource) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.bus.Run(ctx) })
+	group.Go(func() error { return s.sessions.Run(ctx) })
 	return group.Wait()
 }
 
@@ -43,5 +44,8 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 	}
 }
 
-// hearAgain makes up for notices that may have been lost.
-func (s *clusterSource) hearAgain() { s.api.MembersChanged() }
+// hearAgain makes up for notices, and what else Redis may have lost.
+func (s *clusterSource) hearAgain() {
+	s.api.MembersChanged()
+	s.api.KeepAll()
+}

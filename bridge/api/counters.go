@@ -19,6 +19,9 @@ type Stats struct {
 	// MembersLeft counts the clients that were disconnected because their user was
 	// no member of the workspace any more.
 	MembersLeft uint64
+	// Restored counts clients that went on here with a session of another bridge, Anew
+	// those whose session was found and could not be gone on with.
+	Restored, Anew uint64
 }
 
 // counters are the Stats as they are counted.
@@ -29,6 +32,8 @@ type counters struct {
 	expired     uint64
 	membersLeft uint64
 	requests    uint64
+	restored    uint64
+	anew        uint64
 }
 
 func (c *counters) tokenRefused(code string) {
@@ -63,6 +68,17 @@ func (c *counters) memberLeft() {
 	c.membersLeft++
 }
 
+// elsewhere counts a session of another bridge.
+func (c *counters) elsewhere(restored bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if restored {
+		c.restored++
+	} else {
+		c.anew++
+	}
+}
+
 func count(counts *map[string]uint64, code string) {
 	if *counts == nil {
 		*counts = make(map[string]uint64)
@@ -75,5 +91,5 @@ func (s *Server) Stats() Stats {
 	c := &s.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests}
+	return Stats{TokensRefused: maps.Clone(c.tokens), EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests, Restored: c.restored, Anew: c.anew}
 }

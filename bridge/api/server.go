@@ -75,6 +75,9 @@ type Options struct {
 	Conversations Conversations
 	// Others are told what clients connected to them have to hear; nil for none.
 	Others Others
+	// Elsewhere lets clients go on at other bridges with the sessions that they have here,
+	// and here with those of other bridges; nil where there are none.
+	Elsewhere *Elsewhere
 	// Sender sends what clients write; nil refuses it.
 	Sender Sender
 	// NameByClient gives clients that have been at ChatEngine messages under its ids,
@@ -104,6 +107,7 @@ type Server struct {
 	typings  *typingJudge
 	requests access.Shares
 	sendings sendings
+	keepAll  chan struct{} // of capacity 1: see KeepAll
 }
 
 // New returns a Server; Run must run while it serves.
@@ -119,6 +123,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		warmup:  warmup{source: opts.Source, over: make(chan struct{})},
 		members: newMemberships(),
 		logged:  logOnce{log: opts.Logger},
+		keepAll: make(chan struct{}, 1),
 	}
 	s.SetRequestsPerAddress(opts.RequestsPerAddress)
 	o := opts.SocketIO
@@ -131,7 +136,12 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	o.Recovery.Owner = isOwner
 	o.Recovery.Tag = tag
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
-		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
+		return s.resumeOwn(data.(*client), saved.(*client), offset)
+	}
+	if opts.Elsewhere != nil {
+		o.Recovery.Elsewhere = func(data any, pid, offset string) (string, bool) {
+			return s.resumeElsewhere(data.(*client), pid, offset)
+		}
 	}
 	o.OnQueueFull = func(socket *socketio.Socket, p *socketio.Packet) bool {
 		c, ok := socket.Data().(*client)
@@ -160,6 +170,9 @@ func (s *Server) Run(ctx context.Context) error {
 	defer parts.Wait()
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })
+	if s.opts.Elsewhere != nil {
+		parts.Go(func() { s.refreshKept(ctx) })
+	}
 	if s.opts.Members != nil {
 		parts.Go(func() { s.closeWhoLeft(ctx) })
 		parts.Go(func() { s.checkMembers(ctx) })

@@ -17,6 +17,10 @@ type EdgeStats struct {
 	Beat  *Beat
 	// Joined: the Follower had everything once, and has lost nothing since.
 	Joined bool
+	// Epoch is the history that is followed. The Follower has everything of it after From,
+	// where Joined.
+	Epoch Epoch
+	From  ID
 	// Behind: there was more in the stream when the last beat came. Cover is up to where
 	// the Follower has everything.
 	Behind bool

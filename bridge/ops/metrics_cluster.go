@@ -35,5 +35,17 @@ func clusterMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Cluster.NoticesHeard }),
 		counter("cluster_notices_dropped_total", "Notices that were too many, or none, or could not be told.",
 			func(s *Snapshot) uint64 { return s.Cluster.NoticesDropped }),
+		counter("cluster_sessions_kept_total", "Times that what the other bridges need of a client's session was put into Redis.",
+			func(s *Snapshot) uint64 { return s.Cluster.SessionsKept }),
+		counter("cluster_sessions_failed_total", "Times that this failed; it is tried again.",
+			func(s *Snapshot) uint64 { return s.Cluster.SessionsFailed }),
+		gauge("cluster_sessions_waiting", "Sessions that wait to be put into Redis.",
+			func(s *Snapshot) float64 { return float64(s.Cluster.SessionsWaiting) }),
+		counter("cluster_sessions_lost_total", "Sessions that another bridge had taken over while the client seemed to be here.",
+			func(s *Snapshot) uint64 { return s.Cluster.SessionsLost }),
+		counter("cluster_sessions_restored_total", "Clients that went on here with a session of another bridge.",
+			func(s *Snapshot) uint64 { return s.API.Restored }),
+		counter("cluster_sessions_anew_total", "Clients whose session of another bridge was found and could not be gone on with: they began anew.",
+			func(s *Snapshot) uint64 { return s.API.Anew }),
 	)
 }
