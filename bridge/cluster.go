@@ -33,8 +33,12 @@ type clusterSource struct {
 	// sessions are those of all clients, put again after refresh.
 	sessions *cluster.Sessions
 	refresh  time.Duration
-	log      *slog.Logger
-	began    time.Time
+	// forwards passes requests of the others' sessions on; advertise is set before it
+	// runs.
+	forwards  *forwarder
+	advertise func() string
+	log       *slog.Logger
+	began     time.Time
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
@@ -66,7 +70,12 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	window := max(cfg.Replay.Window, time.Second) // for which sessions are saved
 	s.refresh = window / 2
 	s.sessions = cluster.NewSessions(s.shared, window+s.refresh)
-	s.bus = cluster.NewBus(cluster.BusOptions{Shared: s.shared, ID: s.id, Hear: s.hear, Again: s.hearAgain, Logger: log})
+	key := cluster.NewSecret()
+	s.bus = cluster.NewBus(cluster.BusOptions{
+		Shared: s.shared, ID: s.id, Advertise: func() string { return s.advertise() }, Secret: key,
+		Hear: s.hear, Again: s.hearAgain, Logger: log,
+	})
+	s.forwards = newForwarder(s.id, key, cfg.Path, cfg.Proxies.Trusted, s.bus.Peer, log)
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
@@ -237,6 +246,7 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	}
 	b := s.bus.Stats()
 	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped, c.NoticesError = b.Peers, b.Told, b.Heard, b.Dropped, b.Error
+	c.Forwarded, c.ForwardsFailed = s.forwards.forwarded.Load(), s.forwards.failed.Load()
 	k := s.sessions.Stats()
 	c.SessionsKept, c.SessionsWaiting, c.SessionsFailed, c.SessionsLost = k.Put, k.Waiting, k.Failed, k.Lost
 	to.Cluster = c

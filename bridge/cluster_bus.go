@@ -12,6 +12,7 @@ import (
 // run runs what the bridge has with the others of its cluster, until ctx ends.
 func (s *clusterSource) run(ctx context.Context) error {
 	defer s.shared.Close()
+	defer s.forwards.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.bus.Run(ctx) })

@@ -232,8 +232,7 @@ func TestABridgeIsKilled(t *testing.T) {
 		c.insert(fmt.Sprint("before ", i))
 	}
 	crowd.until("the last message", crowd.allHave("before 4"))
-	stored := func() bool { return len(c.redis.Client().Keys(t.Context(), "bridge:{test}:s:*").Val()) >= clients }
-	first.await("what is kept of their sessions", stored)
+	c.sessionsKept(first, clients)
 	lb.set(first.Addr().String(), second.Addr().String())
 	lb.mu.Lock()
 	lb.spread = true
@@ -443,7 +442,15 @@ func TestASubscriptionWaitsForRedis(t *testing.T) {
 	c.awaitKept(first, ana.pid, c.ids[0])
 	pid := ana.pid
 	c.redis.Stop()
-	_ = ana.Emit("subscribe:conversation", "c1000000-0000-4000-8000-00000000beef")
+	made := make(chan error, 1)
+	go func() {
+		_, err := ana.EmitAck(t.Context(), "subscribe:conversation", "c1000000-0000-4000-8000-00000000beef")
+		made <- err
+	}()
+	if err := <-made; err == nil {
+		c.redis.Wake()
+		t.Fatal("the subscription was made")
+	}
 	<-ana.connected // again
 	ana.mu.Lock()
 	anew := ana.pid != pid
@@ -454,4 +461,66 @@ func TestASubscriptionWaitsForRedis(t *testing.T) {
 	}
 	c.insert("two")
 	ana.has("two")
+}
+
+// TestPollingNeedsNoStickySessions: each request of a client may come to another bridge.
+// When its bridge is killed it goes on at another.
+func TestPollingNeedsNoStickySessions(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	first := c.start()
+	first.ready()
+	first.await("that it leads", func() bool { return role(first) == "leader" })
+	second, third := c.startChild(), c.startChild()
+	first.await("that all know of each other", func() bool { return first.Snapshot().Cluster.Nodes == 2 })
+	for _, transport := range []string{"both", "polling"} {
+		lb := newBalancer(t, first.Addr().String(), second.addr, third.addr)
+		lb.spread = true
+		const clients = 6
+		crowd := startCrowd(t, lb.url(), clients, c.ids[0], transport)
+		crowd.until("the clients", func() bool { return crowd.connected == clients })
+		for i := range 5 {
+			c.insert(fmt.Sprint(transport, i))
+			crowd.until("each message", crowd.allHave(fmt.Sprint(transport, i)))
+		}
+		if len(crowd.errors) > 0 {
+			t.Errorf("%s: %v", transport, crowd.errors)
+		}
+		if transport == "polling" {
+			c.sessionsKept(first, clients)
+			lb.set(first.Addr().String(), second.addr)
+			third.kill()
+			c.insert("after")
+			crowd.until("the message", crowd.allHave("after"))
+			for i, got := range crowd.got {
+				for body, n := range got {
+					if n != 1 {
+						t.Errorf("client %d had %q %d times", i, body, n)
+					}
+				}
+			}
+			if crowd.anew > 0 {
+				t.Errorf("%d began anew", crowd.anew)
+			}
+		}
+		crowd.Stop()
+		c.redis.Client().FlushAll(t.Context())
+	}
+	if n := first.Snapshot().Cluster.Forwarded; n == 0 {
+		t.Error("nothing was passed on")
+	}
+}
+
+// sessionsKept waits until so many sessions could be gone on with.
+func (c *clusterTest) sessionsKept(d *daemonTest, n int) {
+	c.t.Helper()
+	d.await("what is kept of the sessions", func() bool {
+		client, sound := c.redis.Client(), 0
+		for _, key := range client.Keys(c.t.Context(), "bridge:{test}:s:*").Val() {
+			if client.StrLen(c.t.Context(), key).Val() > 56 {
+				sound++
+			}
+		}
+		return sound >= n
+	})
 }

@@ -106,6 +106,9 @@ type Cluster struct {
 	// were found taken over by another bridge while they were here.
 	SessionsKept, SessionsFailed, SessionsLost uint64
 	SessionsWaiting                            int
+	// Forwarded are requests of other bridges' sessions that were passed on to them,
+	// ForwardsFailed those that could not be.
+	Forwarded, ForwardsFailed uint64
 }
 
 // The roles.
@@ -123,7 +126,7 @@ func (c *Cluster) status(restored, anew uint64) object {
 	o = append(o, member{"otherBridges", c.Nodes}, member{"notices", object{
 		{"told", c.NoticesTold}, {"heard", c.NoticesHeard}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)},
 	}})
-	o = append(o, member{"sessions", object{
+	o = append(o, member{"forwarded", object{{"requests", c.Forwarded}, {"failed", c.ForwardsFailed}}}, member{"sessions", object{
 		{"kept", c.SessionsKept},
 		{"waiting", c.SessionsWaiting},
 		{"failed", c.SessionsFailed},

@@ -42,7 +42,7 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: a subscription does not wait for what is kept", Why: "a client goes on at another bridge without a conversation that it has subscribed to",
-		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestSessionsGoOnElsewhere"},
+		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestASubscriptionWaitsForRedis"},
 		Old: "\tstale := k.sound\n", New: "\tstale := false\n",
 	},
 	{
@@ -63,6 +63,16 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a bridge that does not hear itself stays", Why: "after a failover of Redis it hears nobody, and never notices",
 		File: "bridge/cluster/bus.go", Package: "bridge/cluster", Tests: []string{"TestASilentServerIsLeft"},
-		Old: "if now.Sub(heard) >= deafAfter {", New: "if false {",
+		Old: "if now.Sub(heard) >= deafAfter {", New: "if false && now.Sub(heard) >= deafAfter {",
+	},
+	{
+		Name: "cluster: a request is passed on again", Why: "bridges that take each other for another one pass a request on for ever",
+		File: "bridge/cluster_forward.go", Package: "bridge", Tests: []string{"TestRequestsArePassedOn"},
+		Old: "\t\t\tnext.ServeHTTP(w, f.arrived(r, shown))\n\t\t\treturn\n", New: "\t\t\tr = f.arrived(r, shown)\n",
+	},
+	{
+		Name: "cluster: whoever says so has passed it on", Why: "a client chooses the address that limits and lists of addresses see",
+		File: "bridge/cluster_forward.go", Package: "bridge", Tests: []string{"TestRequestsArePassedOn"},
+		Old: "if err != nil || !hmac.Equal(got, forwardProof(f.secret, r.Method, r.URL.RequestURI(), address)) {", New: "if err != nil && len(got) > 1000 {",
 	},
 }
