@@ -12,6 +12,7 @@ import (
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
@@ -37,6 +38,9 @@ type clusterSource struct {
 	// runs.
 	forwards  *forwarder
 	advertise func() string
+	// orders are those to the gateways; gateway, nil for none, is set before it runs.
+	orders  *cluster.Orders
+	gateway *gateway.Gateway
 	log       *slog.Logger
 	began     time.Time
 	// api and pipeline are set before it runs.
@@ -75,6 +79,7 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 		Shared: s.shared, ID: s.id, Advertise: func() string { return s.advertise() }, Secret: key,
 		Hear: s.hear, Again: s.hearAgain, Logger: log,
 	})
+	s.orders = cluster.NewOrders(s.shared, processName(), s.obey, func() { s.bus.Tell(cluster.Notice{Kind: cluster.Ordered}) }, log)
 	s.forwards = newForwarder(s.id, key, cfg.Path, cfg.Proxies.Trusted, s.bus.Peer, log)
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/gateway"
 )
 
 // run runs what the bridge has with the others of its cluster, until ctx ends.
@@ -17,6 +18,9 @@ func (s *clusterSource) run(ctx context.Context) error {
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.bus.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx) })
+	if s.gateway != nil {
+		group.Go(func() error { return s.orders.Run(ctx) })
+	}
 	return group.Wait()
 }
 
@@ -42,6 +46,8 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 		}
 	case cluster.Left:
 		s.api.MemberLeft(n.User, n.Workspace)
+	case cluster.Ordered:
+		s.orders.Look()
 	}
 }
 
@@ -49,4 +55,12 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 func (s *clusterSource) hearAgain() {
 	s.api.MembersChanged()
 	s.api.KeepAll()
+	s.orders.Look()
+}
+
+// obey applies an order to the gateway that another bridge was given.
+func (s *clusterSource) obey(o cluster.Order) {
+	if err := s.gateway.Hold(gateway.Mode(o.Text)); err != nil {
+		s.log.Warn("an order of another bridge of the cluster is not obeyed", "error", err, "by", o.By)
+	}
 }

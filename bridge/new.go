@@ -126,6 +126,9 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	if d.gateway, err = newGateway(cfg, d.api, d.rest, sourceState{d.source}, log); err != nil {
 		return nil, err
 	}
+	if joined != nil {
+		joined.gateway = d.gateway
+	}
 	cert, err := newCertificate(cfg.TLS, log)
 	if err != nil {
 		return nil, err

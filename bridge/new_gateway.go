@@ -53,6 +53,9 @@ func newGateway(cfg *configs.Config, server *api.Server, answers *rest.Handler, 
 	if messageNames(cfg) == pipeline.ClientsIDs {
 		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
 	}
+	if c := clusterOf(source.Source); c != nil {
+		o.Ordered = func(m gateway.Mode) { c.orders.Give(string(m)) }
+	}
 	if answers != nil {
 		o.Rest = answers
 	}

@@ -90,3 +90,18 @@ if not kept or string.sub(kept, 1, 56) ~= ARGV[2] .. run or #kept == 56 then ret
 redis.call('SET', KEYS[1], ARGV[3] .. run, 'PX', ARGV[1])
 return 1
 `
+
+// orderScript exchanges the operator's orders: ARGV[1] is for how many milliseconds one is
+// kept, ARGV[2] the rank of the caller's, 32 characters that compare as text or nothing,
+// and ARGV[3] the order. It returns "put" where that is the newer one, or else the rank and
+// the order that is kept.
+const orderScript = `
+local kept = redis.call('GET', KEYS[1])
+if ARGV[2] ~= '' and (not kept or string.sub(kept, 1, 32) < ARGV[2]) then
+	redis.call('SET', KEYS[1], ARGV[2] .. ARGV[3], 'PX', ARGV[1])
+	return 'put'
+end
+if not kept then return '' end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return kept
+`
