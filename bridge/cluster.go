@@ -41,8 +41,8 @@ type clusterSource struct {
 	// orders are those to the gateways; gateway, nil for none, is set before it runs.
 	orders  *cluster.Orders
 	gateway *gateway.Gateway
-	log       *slog.Logger
-	began     time.Time
+	log     *slog.Logger
+	began   time.Time
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
@@ -228,6 +228,42 @@ func (s *clusterSource) Health() ops.Health {
 		}
 	}
 	return h
+}
+
+// unheardAfter is how long the leader may be silent before an edge takes it for gone, and
+// answeredWithin how recently Redis must have answered for that to be the leader's fault.
+const (
+	unheardAfter   = 3 * time.Second
+	answeredWithin = 2 * time.Second
+)
+
+// hearing is how this bridge hears the leader. Where Redis answers and tells of none, that
+// is so for all bridges, and one of them leads soon.
+func (s *clusterSource) hearing(now time.Time) api.Hearing {
+	if s.node.Leader() != nil {
+		return api.Heard
+	}
+	e := s.node.EdgeStats()
+	switch {
+	case !e.Joined || e.Connected || now.Sub(e.Heard) < unheardAfter:
+		return api.Heard // or it stands by, or connects yet
+	case now.Sub(e.Answered) < answeredWithin && now.Sub(e.Heard) < leaderless:
+		return api.Awaited
+	}
+	return api.Unheard
+}
+
+// ready adds what the cluster has to do with it to an answer of /readyz.
+func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
+	if s.node.Leader() == nil {
+		if b := s.node.EdgeStats().Beat; b != nil {
+			r.Leader = b.Leader
+		}
+	}
+	if r.OK() && s.hearing(time.Now()) == api.Unheard {
+		return r.Unheard()
+	}
+	return r
 }
 
 // Measure implements Source.

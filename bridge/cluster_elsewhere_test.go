@@ -524,3 +524,51 @@ func (c *clusterTest) sessionsKept(d *daemonTest, n int) {
 		return sound >= n
 	})
 }
+
+// TestNewSessionsWhileNoLeaderIsHeard wait where no bridge leads, because one soon does; and
+// are refused where this bridge is cut off, because another one serves. /readyz says so.
+func TestNewSessionsWhileNoLeaderIsHeard(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	leader := c.startChild()
+	edge := c.start("BRIDGE_CLUSTER_ROLE=edge")
+	edge.ready()
+	if s := edge.Snapshot(); s.Cluster.Leader == "" || s.Ready.Leader != s.Cluster.Leader {
+		t.Errorf("/readyz says that %q leads, /status %q", s.Ready.Leader, s.Cluster.Leader)
+	}
+	if code, body := edge.getAdmin("/readyz", ""); code != http.StatusOK || !strings.Contains(body, edge.Snapshot().Cluster.Leader) {
+		t.Errorf("/readyz of the operator: %d %s", code, body)
+	}
+	stays := edge.client(c.ids[0])
+	leader.kill()
+	killed := time.Now()
+	edge.await("that it does not hear the leader", func() bool { return !edge.Snapshot().Cluster.Connected })
+	if code, body := edge.get("/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz while a leader is awaited: %d %s", code, body)
+	}
+	answered := make(chan int, 1)
+	go func() {
+		code, _ := edge.get("/api/ws/?EIO=4&transport=polling")
+		answered <- code
+	}()
+	next := c.start()
+	if code := <-answered; code != http.StatusOK && time.Since(killed) < 6*time.Second { // on a busy machine
+		t.Errorf("a session that came while a leader was awaited: %d", code)
+	}
+	next.await("that it leads", func() bool { return role(next) == "leader" })
+	edge.ready()
+	if n := len(stays.connected); n > 0 {
+		t.Errorf("a client that was there had to connect %d times again", n)
+	}
+
+	c.redis.Kill()
+	edge.await("that it is not ready", func() bool { code, _ := edge.get("/readyz"); return code == http.StatusServiceUnavailable })
+	if code, _ := edge.get("/api/ws/?EIO=4&transport=polling"); code != http.StatusServiceUnavailable {
+		t.Errorf("a session that came while the bridge was cut off: %d", code)
+	}
+	if code, _ := next.get("/api/ws/?EIO=4&transport=polling"); code != http.StatusOK {
+		t.Errorf("the leader does not serve: %d", code)
+	}
+	c.redis.Run()
+	edge.ready()
+}

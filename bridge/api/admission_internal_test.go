@@ -13,8 +13,12 @@ import (
 )
 
 // sourceState is a SourceState that a test sets.
-type sourceState struct{ standby, caughtUp atomic.Bool }
+type sourceState struct {
+	standby, caughtUp atomic.Bool
+	hearing           atomic.Uint32
+}
 
+func (s *sourceState) Hearing() Hearing { return Hearing(s.hearing.Load()) }
 func (s *sourceState) Standby() bool  { return s.standby.Load() }
 func (s *sourceState) CaughtUp() bool { return s.caughtUp.Load() }
 

@@ -38,7 +38,22 @@ type SourceState interface {
 	Standby() bool
 	// CaughtUp tells that what was committed until now has been published.
 	CaughtUp() bool
+	// Hearing is how the bridge hears the leader of its cluster.
+	Hearing() Hearing
 }
+
+// Hearing is how a bridge of a cluster hears its leader, who tells it what changes.
+type Hearing uint8
+
+const (
+	// Heard: the leader is heard, or the bridge needs none.
+	Heard Hearing = iota
+	// Awaited: no bridge leads for the moment. One will soon: new sessions wait for it.
+	Awaited
+	// Unheard: the bridge is cut off from the leader, who serves on: new sessions are
+	// refused, so that they go there.
+	Unheard
+)
 
 // Options configures a Server.
 type Options struct {
@@ -192,3 +207,5 @@ type alwaysCaughtUp struct{}
 
 func (alwaysCaughtUp) Standby() bool  { return false }
 func (alwaysCaughtUp) CaughtUp() bool { return true }
+
+func (alwaysCaughtUp) Hearing() Hearing { return Heard }

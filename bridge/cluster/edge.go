@@ -167,7 +167,11 @@ func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 func (e *Edge) read(ctx context.Context, store Store) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWait+opTimeout)
 	defer cancel()
-	return store.Read(ctx, e.epoch, e.after, e.beatName, readWait)
+	reply, err := store.Read(ctx, e.epoch, e.after, e.beatName, readWait)
+	if err == nil {
+		e.count(func(s *EdgeStats) { s.Answered = time.Now() })
+	}
+	return reply, err
 }
 
 // take applies a reply: what the beat says first is for what follows, then the

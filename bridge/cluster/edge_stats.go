@@ -12,6 +12,8 @@ type EdgeStats struct {
 	Connected bool
 	Since     time.Time
 	Error     string
+	// Answered is when Redis last answered.
+	Answered time.Time
 	// Heard is when the last beat came, and Beat what it said; nil before the first.
 	Heard time.Time
 	Beat  *Beat
