@@ -12,6 +12,7 @@ import (
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
@@ -30,8 +31,18 @@ type clusterSource struct {
 	id     string
 	shared *cluster.Shared
 	bus    *cluster.Bus
-	log    *slog.Logger
-	began  time.Time
+	// sessions are those of all clients, put again after refresh.
+	sessions *cluster.Sessions
+	refresh  time.Duration
+	// forwards passes requests of the others' sessions on; advertise is set before it
+	// runs.
+	forwards  *forwarder
+	advertise func() string
+	// orders are those to the gateways; gateway, nil for none, is set before it runs.
+	orders  *cluster.Orders
+	gateway *gateway.Gateway
+	log     *slog.Logger
+	began   time.Time
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
@@ -60,7 +71,16 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name); err != nil {
 		return nil, err
 	}
-	s.bus = cluster.NewBus(cluster.BusOptions{Shared: s.shared, ID: s.id, Hear: s.hear, Again: s.hearAgain, Logger: log})
+	window := max(cfg.Replay.Window, time.Second) // for which sessions are saved
+	s.refresh = window / 2
+	s.sessions = cluster.NewSessions(s.shared, window+s.refresh)
+	key := cluster.NewSecret()
+	s.bus = cluster.NewBus(cluster.BusOptions{
+		Shared: s.shared, ID: s.id, Advertise: func() string { return s.advertise() }, Secret: key,
+		Hear: s.hear, Again: s.hearAgain, Logger: log,
+	})
+	s.orders = cluster.NewOrders(s.shared, processName(), s.obey, func() { s.bus.Tell(cluster.Notice{Kind: cluster.Ordered}) }, log)
+	s.forwards = newForwarder(s.id, key, cfg.Path, cfg.Proxies.Trusted, s.bus.Peer, log)
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
@@ -210,6 +230,42 @@ func (s *clusterSource) Health() ops.Health {
 	return h
 }
 
+// unheardAfter is how long the leader may be silent before an edge takes it for gone, and
+// answeredWithin how recently Redis must have answered for that to be the leader's fault.
+const (
+	unheardAfter   = 3 * time.Second
+	answeredWithin = 2 * time.Second
+)
+
+// hearing is how this bridge hears the leader. Where Redis answers and tells of none, that
+// is so for all bridges, and one of them leads soon.
+func (s *clusterSource) hearing(now time.Time) api.Hearing {
+	if s.node.Leader() != nil {
+		return api.Heard
+	}
+	e := s.node.EdgeStats()
+	switch {
+	case !e.Joined || e.Connected || now.Sub(e.Heard) < unheardAfter:
+		return api.Heard // or it stands by, or connects yet
+	case now.Sub(e.Answered) < answeredWithin && now.Sub(e.Heard) < leaderless:
+		return api.Awaited
+	}
+	return api.Unheard
+}
+
+// ready adds what the cluster has to do with it to an answer of /readyz.
+func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
+	if s.node.Leader() == nil {
+		if b := s.node.EdgeStats().Beat; b != nil {
+			r.Leader = b.Leader
+		}
+	}
+	if r.OK() && s.hearing(time.Now()) == api.Unheard {
+		return r.Unheard()
+	}
+	return r
+}
+
 // Measure implements Source.
 func (s *clusterSource) Measure(to *ops.Snapshot) {
 	if s.inner != nil {
@@ -231,6 +287,9 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	}
 	b := s.bus.Stats()
 	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped, c.NoticesError = b.Peers, b.Told, b.Heard, b.Dropped, b.Error
+	c.Forwarded, c.ForwardsFailed = s.forwards.forwarded.Load(), s.forwards.failed.Load()
+	k := s.sessions.Stats()
+	c.SessionsKept, c.SessionsWaiting, c.SessionsFailed, c.SessionsLost = k.Put, k.Waiting, k.Failed, k.Lost
 	to.Cluster = c
 }
 

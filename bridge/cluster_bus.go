@@ -7,14 +7,20 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/gateway"
 )
 
 // run runs what the bridge has with the others of its cluster, until ctx ends.
 func (s *clusterSource) run(ctx context.Context) error {
 	defer s.shared.Close()
+	defer s.forwards.stop()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.bus.Run(ctx) })
+	group.Go(func() error { return s.sessions.Run(ctx) })
+	if s.gateway != nil {
+		group.Go(func() error { return s.orders.Run(ctx) })
+	}
 	return group.Wait()
 }
 
@@ -40,8 +46,21 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 		}
 	case cluster.Left:
 		s.api.MemberLeft(n.User, n.Workspace)
+	case cluster.Ordered:
+		s.orders.Look()
 	}
 }
 
-// hearAgain makes up for notices that may have been lost.
-func (s *clusterSource) hearAgain() { s.api.MembersChanged() }
+// hearAgain makes up for notices, and what else Redis may have lost.
+func (s *clusterSource) hearAgain() {
+	s.api.MembersChanged()
+	s.api.KeepAll()
+	s.orders.Look()
+}
+
+// obey applies an order to the gateway that another bridge was given.
+func (s *clusterSource) obey(o cluster.Order) {
+	if err := s.gateway.Hold(gateway.Mode(o.Text)); err != nil {
+		s.log.Warn("an order of another bridge of the cluster is not obeyed", "error", err, "by", o.By)
+	}
+}

@@ -76,3 +76,27 @@ func TestAMemberThatOneBridgeFoundGoneIsClosedByAll(t *testing.T) {
 	told.refused(t, time.Now())
 	stays.stays(t)
 }
+
+// TestAnOrderIsObeyedByAllBridges, also by one that starts later; the latest counts.
+func TestAnOrderIsObeyedByAllBridges(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	const upstream = "BRIDGE_GATEWAY_UPSTREAM=http://127.0.0.1:1"
+	mode := func(d *daemonTest) string { return string(d.Snapshot().Gateway.Status.Mode) }
+	order := func(d *daemonTest, mode string) {
+		t.Helper()
+		if code, answer := d.askAdmin("POST", "/gateway", "", `{"mode":"`+mode+`"}`); code != 200 {
+			t.Fatalf("%d %s", code, answer)
+		}
+	}
+	first, second := c.start(upstream), c.start(upstream)
+	order(first, "hold-local")
+	second.await("the order", func() bool { return mode(second) == "hold-local" })
+	third := c.start(upstream)
+	third.await("the order", func() bool { return mode(third) == "hold-local" })
+	order(third, "hold-upstream")
+	order(second, "auto")
+	for _, d := range []*daemonTest{first, second, third} {
+		d.await("the latest order", func() bool { return mode(d) == "auto" })
+	}
+}

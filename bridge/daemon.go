@@ -247,6 +247,9 @@ func (d *Daemon) closeClients(ctx context.Context) {
 	if clients < 2*closeBatches {
 		over = 0
 	}
+	if c := clusterOf(d.source); c != nil {
+		c.forwards.end() // the clients come back elsewhere, as those that are here
+	}
 	var proxied sync.WaitGroup
 	if d.gateway != nil {
 		proxied.Go(func() { _ = d.gateway.Shutdown(ctx, gatewayBatch, over/closeBatches) })

@@ -119,7 +119,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	var told pipeline.Memberships = d.api
 	joined := clusterOf(d.source)
 	if joined != nil {
-		joined.api, joined.pipeline = d.api, d.pipeline
+		joined.api, joined.pipeline, joined.advertise = d.api, d.pipeline, d.advertised
 		d.pipeline.Replicate(replica{joined.node})
 		told = replicaMembers{replica{joined.node}, d.api}
 	}
@@ -133,6 +133,9 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	if d.gateway, err = newGateway(cfg, d.api, d.sender, d.rest, sourceState{d.source}, log); err != nil {
 		return nil, err
+	}
+	if joined != nil {
+		joined.gateway = d.gateway
 	}
 	cert, err := newCertificate(cfg.TLS, log)
 	if err != nil {

@@ -66,6 +66,10 @@ func newAPI(cfg *configs.Config, parts apiParts, log *slog.Logger) (*api.Server,
 	}
 	if parts.cluster != nil {
 		o.Others = others{parts.cluster.bus}
+		o.Elsewhere = &api.Elsewhere{Sessions: parts.cluster.sessions, Whole: parts.cluster.node.Whole, Refresh: parts.cluster.refresh}
+	}
+	if parts.cluster != nil {
+		o.SocketIO.SIDPrefix = sidPrefix(parts.cluster.id)
 	}
 	o.NameByClient = messageNames(cfg) == pipeline.ClientsIDs
 	if parts.membership != nil {

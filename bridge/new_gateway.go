@@ -51,6 +51,9 @@ func newGateway(cfg *configs.Config, server *api.Server, sender *send.Sender, an
 		o.Since = func() string { return string(hub.AppendOffset(nil, server.Hub().HeadOffset())) }
 	}
 	o.Texts = passedTexts{server, sender}
+	if c := clusterOf(source.Source); c != nil {
+		o.Ordered = func(m gateway.Mode) { c.orders.Give(string(m)) }
+	}
 	if answers != nil {
 		o.Rest = answers
 	}

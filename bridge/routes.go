@@ -20,6 +20,9 @@ func (d *Daemon) publicHandler() http.Handler {
 	if d.gateway != nil {
 		others, alone = d.gateway, false
 	}
+	if c := clusterOf(d.source); c != nil {
+		others = c.forwards.before(others)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch access.RawPath(r) {
 		case "/healthz", "/readyz":

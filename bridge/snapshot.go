@@ -90,5 +90,9 @@ func (o *observer) readiness() ops.Readiness {
 	if o.ending.Load() {
 		return ops.Stopping()
 	}
-	return ops.ReadinessOf(o.source.Health(), o.cfg.Health.Grace, time.Now())
+	r := ops.ReadinessOf(o.source.Health(), o.cfg.Health.Grace, time.Now())
+	if c := clusterOf(o.source); c != nil {
+		return c.ready(r)
+	}
+	return r
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"chatbridge/bridge/api"
 	"chatbridge/bridge/ops"
 	"chatbridge/source"
 )
@@ -37,6 +38,14 @@ func caughtUp(h ops.Health) bool {
 
 // Standby tells that another bridge has the slot.
 func (s sourceState) Standby() bool { return s.Health().State == ops.StateStandby }
+
+// Hearing is how a bridge of a cluster hears its leader.
+func (s sourceState) Hearing() api.Hearing {
+	if c := clusterOf(s.Source); c != nil {
+		return c.hearing(time.Now())
+	}
+	return api.Heard
+}
 
 // quietAfter is how long nothing must have come for a database to count as
 // quiet rather than late.

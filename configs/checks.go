@@ -102,6 +102,17 @@ func baseURL(s string) error {
 	return nil
 }
 
+// hostURL wants the address of a server, without a path.
+func hostURL(s string) error {
+	if err := baseURL(s); err != nil {
+		return err
+	}
+	if u, err := url.Parse(s); err != nil || strings.Trim(u.Path, "/") != "" || u.User != nil {
+		return errors.New("has more than a host and a port")
+	}
+	return nil
+}
+
 // projectURL wants the address of a Supabase project, without the path of one of its
 // services, which are found below it, and not that of the dashboard.
 func projectURL(s string) error {

@@ -61,6 +61,9 @@ type Cluster struct {
 	Name     string
 	// Role is RoleAuto or RoleEdge.
 	Role string
+	// Advertise is where the other bridges reach this one, http://host:port; empty finds
+	// it out.
+	Advertise string
 }
 
 // OTel is the collector of OpenTelemetry.

@@ -64,6 +64,11 @@ type Recovery struct {
 	// offset what the client sent. Nil allows all; without an OnAuth hook both are
 	// nil.
 	Validate func(data, saved any, offset string) bool
+	// Elsewhere reports whether the session of a private id, which another server gave, may
+	// be restored here, with the id of its socket: where no session of that id is saved
+	// here, or Validate has refused it. It is called on the goroutine of OnAuth, after it,
+	// and may wait; data is what OnAuth returned. Nil restores none.
+	Elsewhere func(data any, pid, offset string) (id string, ok bool)
 	// Tag returns what is put at the end of a new private id, after a dot, so that
 	// the client brings it when it comes back to whichever server: letters, digits,
 	// -, _ and dots alone. data is what OnAuth returned. "" and nil put nothing.

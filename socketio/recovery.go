@@ -15,6 +15,8 @@ type savedSession struct {
 	namespace, sid, pid string
 	data                any
 	expires             time.Time
+	// elsewhere: it is of another server, and nothing of it is saved here.
+	elsewhere bool
 }
 
 // newPID returns a private id: the time at which the session begins, and random
@@ -77,7 +79,7 @@ func (st *sessionStore) save(s *savedSession) {
 // putBack saves a session that was taken and not used; nil is a no-op, also on a
 // nil store.
 func (st *sessionStore) putBack(s *savedSession) {
-	if s != nil {
+	if s != nil && !s.elsewhere {
 		st.save(s)
 	}
 }
@@ -136,12 +138,29 @@ func (st *sessionStore) len() int {
 	return st.order.Len()
 }
 
-// takeSession takes the session that a CONNECT asks for, or returns nil. A client may
-// come back before its old connection is known to be dead, which is closed then.
+// takeSession takes the session that a CONNECT asks for, or returns nil.
 func (s *Server) takeSession(n *Namespace, r connectRequest) *savedSession {
 	if s.sessions == nil || r.pid == "" {
 		return nil
 	}
+	if saved := s.takeOwn(n, r); saved != nil || s.opts.Recovery.Elsewhere == nil {
+		return saved
+	}
+	id, ok := s.opts.Recovery.Elsewhere(r.data, r.pid, r.offset)
+	if !ok {
+		return nil
+	}
+	if old := n.withPID(r.pid); old != nil {
+		old.client.disconnect(old, engineio.Replaced)
+		old.session.CloseNow(engineio.Replaced)
+	}
+	s.sessions.take(n.name, r.pid)
+	return &savedSession{namespace: n.name, sid: id, pid: r.pid, elsewhere: true}
+}
+
+// takeOwn takes a session of this server. A client may come back before its old
+// connection is known to be dead, which is closed then.
+func (s *Server) takeOwn(n *Namespace, r connectRequest) *savedSession {
 	asked := func(hook func(data, saved any, offset string) bool, saved any) bool {
 		return hook == nil || hook(r.data, saved, r.offset)
 	}

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/gateway"
@@ -74,16 +76,47 @@ func (s *Server) admitAddresses(next http.Handler) http.Handler {
 }
 
 // refuseOnStandby answers new sessions with 503 while another bridge follows the
-// database, so that a load balancer tries that one: this one has no events.
+// database, so that a load balancer tries that one: this one has no events. While no
+// bridge leads the cluster they wait, because a client has only so many attempts.
 func (s *Server) refuseOnStandby(next http.Handler) http.Handler {
 	source := s.opts.Source
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if source.Standby() && isNewSession(r) {
-			s.answer(w, r, http.StatusServiceUnavailable, "this bridge stands by; another one serves")
+		if !isNewSession(r) {
+			next.ServeHTTP(w, r)
 			return
 		}
-		next.ServeHTTP(w, r)
+		if source.Hearing() == Awaited && !s.awaitLeader(r.Context()) {
+			return // the client has left
+		}
+		switch {
+		case source.Standby():
+			s.answer(w, r, http.StatusServiceUnavailable, "this bridge stands by; another one serves")
+		case source.Hearing() != Heard:
+			s.answer(w, r, http.StatusServiceUnavailable, "this bridge does not hear the leader of its cluster; another one serves")
+		default:
+			next.ServeHTTP(w, r)
+		}
 	})
+}
+
+// leaderTimeout bounds the wait of a new session for a leader.
+const leaderTimeout = 10 * time.Second
+
+// awaitLeader waits until there is a leader, or no more hope of one. It reports false
+// where ctx ended first.
+func (s *Server) awaitLeader(ctx context.Context) bool {
+	tick := time.NewTicker(warmupPoll)
+	defer tick.Stop()
+	for began := time.Now(); s.opts.Source.Hearing() == Awaited && !s.opts.Source.Standby() && time.Since(began) < leaderTimeout; {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-s.hub.Context().Done():
+			return true
+		case <-tick.C:
+		}
+	}
+	return true
 }
 
 // refuseFeeds answers the gateway's own feeds with 503 while the source is

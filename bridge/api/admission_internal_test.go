@@ -13,10 +13,14 @@ import (
 )
 
 // sourceState is a SourceState that a test sets.
-type sourceState struct{ standby, caughtUp atomic.Bool }
+type sourceState struct {
+	standby, caughtUp atomic.Bool
+	hearing           atomic.Uint32
+}
 
-func (s *sourceState) Standby() bool  { return s.standby.Load() }
-func (s *sourceState) CaughtUp() bool { return s.caughtUp.Load() }
+func (s *sourceState) Hearing() Hearing { return Hearing(s.hearing.Load()) }
+func (s *sourceState) Standby() bool    { return s.standby.Load() }
+func (s *sourceState) CaughtUp() bool   { return s.caughtUp.Load() }
 
 func newWarmup() (*warmup, *sourceState) {
 	s := new(sourceState)

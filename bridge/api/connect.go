@@ -29,6 +29,10 @@ type client struct {
 	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
 	// hub.OwedFrom.
 	since, owed string
+	// kept is what other bridges may go on with; nil where there are none. found is what
+	// was kept of the session that it asked for.
+	kept  *kept
+	found found
 }
 
 // connectPayload is what a CONNECT shows.
@@ -69,6 +73,10 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 	c := &client{
 		Client:    &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)},
 		principal: p, session: s.sessionOf(p, shown.Token),
+	}
+	if s.opts.Elsewhere != nil && !feed {
+		c.kept = new(kept)
+		s.findKept(ctx, c, h)
 	}
 	c.owed = string(hub.AppendOffset(nil, s.owedFrom(h.PID, h.Offset)))
 	if s.opts.NameByClient {
@@ -202,6 +210,10 @@ func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
 	socket.ForgetAuth() // it has been judged
 	pid := socket.ClaimedPID()
+	if c.kept != nil {
+		c.found = found{}
+		c.Settled = func() { s.settled(c, socket) }
+	}
 	s.hub.Attach(c.Client, socket, claimed(pid, socket.Offset()), s.began(pid))
 	s.watchExpiry(c, socket, c.principal.Expires)
 	s.tellFailures(c, socket)

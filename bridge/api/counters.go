@@ -22,6 +22,9 @@ type Stats struct {
 	// MembersLeft counts the clients that were disconnected because their user was
 	// no member of the workspace any more.
 	MembersLeft uint64
+	// Restored counts clients that went on here with a session of another bridge, Anew
+	// those whose session was found and could not be gone on with.
+	Restored, Anew uint64
 }
 
 // Codes of tokens that are not refused for good, so that clients come back.
@@ -38,6 +41,8 @@ type counters struct {
 	expired     uint64
 	membersLeft uint64
 	requests    uint64
+	restored    uint64
+	anew        uint64
 }
 
 func (c *counters) tokenRefused(code string) {
@@ -72,6 +77,17 @@ func (c *counters) memberLeft() {
 	c.membersLeft++
 }
 
+// elsewhere counts a session of another bridge.
+func (c *counters) elsewhere(restored bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if restored {
+		c.restored++
+	} else {
+		c.anew++
+	}
+}
+
 func count(counts *map[string]uint64, code string) {
 	if *counts == nil {
 		*counts = make(map[string]uint64)
@@ -89,5 +105,5 @@ func (s *Server) Stats() Stats {
 		tokens[code] = 0
 	}
 	maps.Copy(tokens, c.tokens)
-	return Stats{TokensRefused: tokens, EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests}
+	return Stats{TokensRefused: tokens, EventsRefused: maps.Clone(c.events), Expired: c.expired, MembersLeft: c.membersLeft, RequestsRefused: c.requests, Restored: c.restored, Anew: c.anew}
 }

@@ -11,6 +11,7 @@
 //   - warmup.go new sessions wait after a start until the log is filled
 //   - drain.go closing clients in batches, so that they go elsewhere
 //   - connect.go a CONNECT: its token, its client
+//   - elsewhere.go sessions that go on at another bridge of a cluster
 //   - requests.go the events that clients send
 //   - sending.go the texts that clients send, and what is told of them
 //   - typing.go clients' typing notices, and which are dropped
@@ -29,6 +30,7 @@
 // Run starts a goroutine each for the warm-up and the drain on standby, and two for
 // memberships where there are Members, and returns after these and the Hub have. The callbacks of the Socket.IO server run on the
 // connections' goroutines, and one client's come one at a time; what they share is
-// guarded by counters.mu, logOnce.mu, memberships.mu, typingJudge.mu and, for one client, expiry.mu. None of these
-// is held during a call of the Hub, the Authenticator or a socket.
+// guarded by counters.mu, logOnce.mu, memberships.mu, typingJudge.mu and, for one client, expiry.mu and kept.mu. None of these
+// is held during a call of the Hub, the Authenticator or a socket, but kept.mu while the
+// Hub is asked what the client has.
 package api

@@ -60,11 +60,11 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 	var f *fault
 	switch e.Name {
 	case "subscribe:conversation":
-		f = s.subscribe(c, e)
+		f = s.subscribe(c, socket, e)
 	case "unsubscribe:conversation":
 		var id string
 		if id, f = conversationID(e); f == nil {
-			s.hub.Unsubscribe(c.Client, id)
+			f = s.unsubscribe(c, socket, id)
 		}
 	case "typing":
 		f = s.typing(c, e)
@@ -100,12 +100,26 @@ func (s *Server) sync(c *client, e *socketio.Event) *fault {
 	return nil
 }
 
-func (s *Server) subscribe(c *client, e *socketio.Event) *fault {
+func (s *Server) unsubscribe(c *client, socket *socketio.Socket, id string) *fault {
+	if s.hub.Subscribed(c.Client, id) && !s.change(c, socket, func() { s.hub.Unsubscribe(c.Client, id) }) {
+		return errReconnect
+	}
+	return nil
+}
+
+// errReconnect is told to nobody: the client's connection is being closed.
+var errReconnect = &fault{"reconnect", "the connection is closed; connect anew"}
+
+func (s *Server) subscribe(c *client, socket *socketio.Socket, e *socketio.Event) *fault {
 	id, f := conversationID(e)
-	if f != nil {
+	if f != nil || s.hub.Subscribed(c.Client, id) {
 		return f
 	}
-	if !s.hub.Subscribe(c.Client, id) {
+	subscribed := false
+	if !s.change(c, socket, func() { subscribed = s.hub.Subscribe(c.Client, id) }) {
+		return errReconnect
+	}
+	if !subscribed {
 		return &fault{"too_many_subscriptions", "unsubscribe from a conversation before subscribing to another"}
 	}
 	return nil

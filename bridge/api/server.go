@@ -38,7 +38,22 @@ type SourceState interface {
 	Standby() bool
 	// CaughtUp tells that what was committed until now has been published.
 	CaughtUp() bool
+	// Hearing is how the bridge hears the leader of its cluster.
+	Hearing() Hearing
 }
+
+// Hearing is how a bridge of a cluster hears its leader, who tells it what changes.
+type Hearing uint8
+
+const (
+	// Heard: the leader is heard, or the bridge needs none.
+	Heard Hearing = iota
+	// Awaited: no bridge leads for the moment. One will soon: new sessions wait for it.
+	Awaited
+	// Unheard: the bridge is cut off from the leader, who serves on: new sessions are
+	// refused, so that they go there.
+	Unheard
+)
 
 // Options configures a Server.
 type Options struct {
@@ -75,6 +90,9 @@ type Options struct {
 	Conversations Conversations
 	// Others are told what clients connected to them have to hear; nil for none.
 	Others Others
+	// Elsewhere lets clients go on at other bridges with the sessions that they have here,
+	// and here with those of other bridges; nil where there are none.
+	Elsewhere *Elsewhere
 	// Sender sends what clients write; nil refuses it.
 	Sender Sender
 	// NameByClient gives clients that have been at ChatEngine messages under its ids,
@@ -104,6 +122,7 @@ type Server struct {
 	typings  *typingJudge
 	requests access.Shares
 	sendings sendings
+	keepAll  chan struct{} // of capacity 1: see KeepAll
 }
 
 // New returns a Server; Run must run while it serves.
@@ -119,6 +138,7 @@ func New(opts Options, a Authenticator) (*Server, error) {
 		warmup:  warmup{source: opts.Source, over: make(chan struct{})},
 		members: newMemberships(),
 		logged:  logOnce{log: opts.Logger},
+		keepAll: make(chan struct{}, 1),
 	}
 	s.SetRequestsPerAddress(opts.RequestsPerAddress)
 	o := opts.SocketIO
@@ -131,7 +151,12 @@ func New(opts Options, a Authenticator) (*Server, error) {
 	o.Recovery.Owner = isOwner
 	o.Recovery.Tag = tag
 	o.Recovery.Validate = func(data, saved any, offset string) bool {
-		return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
+		return s.resumeOwn(data.(*client), saved.(*client), offset)
+	}
+	if opts.Elsewhere != nil {
+		o.Recovery.Elsewhere = func(data any, pid, offset string) (string, bool) {
+			return s.resumeElsewhere(data.(*client), pid, offset)
+		}
 	}
 	o.OnQueueFull = func(socket *socketio.Socket, p *socketio.Packet) bool {
 		c, ok := socket.Data().(*client)
@@ -160,6 +185,9 @@ func (s *Server) Run(ctx context.Context) error {
 	defer parts.Wait()
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })
+	if s.opts.Elsewhere != nil {
+		parts.Go(func() { s.refreshKept(ctx) })
+	}
 	if s.opts.Members != nil {
 		parts.Go(func() { s.closeWhoLeft(ctx) })
 		parts.Go(func() { s.checkMembers(ctx) })
@@ -179,3 +207,5 @@ type alwaysCaughtUp struct{}
 
 func (alwaysCaughtUp) Standby() bool  { return false }
 func (alwaysCaughtUp) CaughtUp() bool { return true }
+
+func (alwaysCaughtUp) Hearing() Hearing { return Heard }

@@ -97,7 +97,9 @@ var (
 )
 
 // dropped tells that a fault is said to who asks for an acknowledgement alone.
-func (f *fault) dropped() bool { return f == errUnknownConversation || f == errTypingRate }
+func (f *fault) dropped() bool {
+	return f == errUnknownConversation || f == errTypingRate || f == errReconnect
+}
 
 // judgeTyping tells whether the workspace has the conversation, by its row: by an
 // earlier answer, or by asking. The log proves nothing, because a message may name

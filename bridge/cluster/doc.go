@@ -19,6 +19,8 @@
 //     that is done there
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
 //     peers.go which nodes live
+//   - orders.go the operator's last order
+//   - sessions.go clients' sessions, for whichever node they come to next
 //
 // # The stream
 //

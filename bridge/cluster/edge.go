@@ -77,6 +77,13 @@ func (e *Edge) Resume(epoch Epoch, cover ID) {
 	}
 	e.epoch, e.cover = epoch, later(e.cover, cover)
 	e.after = e.cover
+	e.count(func(s *EdgeStats) { s.Epoch = epoch })
+}
+
+// begin notes that the Follower has everything after an ID, from now on.
+func (e *Edge) begin(after ID) {
+	e.cover = after
+	e.count(func(s *EdgeStats) { s.From = after })
 }
 
 // Place returns the history, and up to where the Follower has everything. Run must not
@@ -160,7 +167,11 @@ func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 func (e *Edge) read(ctx context.Context, store Store) (Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWait+opTimeout)
 	defer cancel()
-	return store.Read(ctx, e.epoch, e.after, e.beatName, readWait)
+	reply, err := store.Read(ctx, e.epoch, e.after, e.beatName, readWait)
+	if err == nil {
+		e.count(func(s *EdgeStats) { s.Answered = time.Now() })
+	}
+	return reply, err
 }
 
 // take applies a reply: what the beat says first is for what follows, then the
@@ -207,6 +218,7 @@ func (e *Edge) accepts(epoch Epoch) bool {
 func (e *Edge) enter(ctx context.Context, b *Beat) {
 	before := e.epoch
 	e.epoch, e.said = b.Epoch, nil
+	e.count(func(s *EdgeStats) { s.Epoch = b.Epoch })
 	if before.IsZero() || e.epoch.Continues(before) {
 		e.after = e.cover
 		return
@@ -241,7 +253,7 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		return true // the keys differ, so this was written by hand
 	}
 	if e.cover.IsZero() {
-		e.cover = entry.Prev
+		e.begin(entry.Prev)
 	}
 	if entry.Prev.After(e.cover) {
 		e.rejoin(ctx, entry.Prev)
@@ -299,7 +311,7 @@ func (e *Edge) takeSaid(ctx context.Context) {
 	switch {
 	case behind: // what is missing comes with the next read
 	case e.cover.IsZero():
-		e.cover = later(b.Base, startOf(b.Through)) // there is nothing to read
+		e.begin(later(b.Base, startOf(b.Through))) // there is nothing to read
 	case b.Base.After(e.cover):
 		e.rejoin(ctx, b.Base)
 		return

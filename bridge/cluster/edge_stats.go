@@ -12,11 +12,17 @@ type EdgeStats struct {
 	Connected bool
 	Since     time.Time
 	Error     string
+	// Answered is when Redis last answered.
+	Answered time.Time
 	// Heard is when the last beat came, and Beat what it said; nil before the first.
 	Heard time.Time
 	Beat  *Beat
 	// Joined: the Follower had everything once, and has lost nothing since.
 	Joined bool
+	// Epoch is the history that is followed. The Follower has everything of it after From,
+	// where Joined.
+	Epoch Epoch
+	From  ID
 	// Behind: there was more in the stream when the last beat came; BehindSince is since
 	// when that is so. Cover is up to where the Follower has everything.
 	Behind      bool

@@ -132,6 +132,7 @@ func (n *Node) lead(ctx context.Context, s Start) {
 		if !cover.IsZero() {
 			n.edge.Resume(Epoch{System: s.System}, ID{})
 			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
+			cover = ID{}
 		}
 		epoch = Epoch{System: s.System}
 	}
@@ -140,6 +141,10 @@ func (n *Node) lead(ctx context.Context, s Start) {
 		joined := n.edge.Stats().Joined
 		n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })
 		n.opts.Follower.Rejoin(joined)
+		cover = ID{}
+	}
+	if cover.IsZero() {
+		n.edge.count(func(e *EdgeStats) { e.From = startOf(s.From) })
 	}
 	epoch.Timeline = s.Timeline
 	l := NewLeader(LeaderOptions{
@@ -184,6 +189,17 @@ func (n *Node) change(ctx context.Context, apply func(context.Context)) error {
 
 // Leader returns the Leader that the Node is, nil for an edge.
 func (n *Node) Leader() *Leader { return n.leader.Load() }
+
+// Whole returns the history, and after which of its IDs the Follower has been given
+// everything until now; ok is false where something may be missing.
+func (n *Node) Whole() (epoch Epoch, from ID, ok bool) {
+	e := n.edge.Stats()
+	if l := n.leader.Load(); l != nil {
+		epoch, _ := l.Epoch()
+		return epoch, e.From, true
+	}
+	return e.Epoch, e.From, e.Joined
+}
 
 // EdgeStats reports the state of the edge, which is out of date while the Node leads.
 func (n *Node) EdgeStats() EdgeStats { return n.edge.Stats() }

@@ -64,7 +64,7 @@ func decodeNotice(data []byte) (n Notice, err error) {
 	switch {
 	case r.err != nil:
 		return Notice{}, fmt.Errorf("read a notice: %w", r.err)
-	case len(r.data) > 0 || n.Kind == 0 || n.Kind >= noticeKinds || !validNodeID(n.From):
+	case len(r.data) > 0 || n.Kind == 0 || n.Kind >= noticeKinds || !IsNodeID(n.From):
 		return Notice{}, errNoNotice
 	}
 	return n, nil

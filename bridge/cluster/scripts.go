@@ -43,3 +43,65 @@ redis.call('XADD', KEYS[2], 'MAXLEN', 1, '*', 'b', ARGV[4], 'e', ARGV[5], 'l', A
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return at
 `
+
+// A session of a client is kept as its version, 16 hex digits that compare as text, the
+// run_id of the Redis process that was told so, and the body; an empty body tells that the
+// session is another bridge's, or changing. One that was acknowledged and then lost with
+// the end of the memory, as in a failover, leaves an older one: its run_id is that of a
+// process that has gone.
+
+// runID defines run, of 40 characters.
+const runID = `
+if redis.replicate_commands then redis.replicate_commands() end
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
+run = string.sub(run .. string.rep('0', 40), 1, 40)
+`
+
+// putScript keeps sessions: ARGV[1] is for how many milliseconds, and each key's version
+// and body follow. It returns for each the version that is kept where that is later, and
+// else nothing.
+const putScript = runID + `
+local out = {}
+for i, key in ipairs(KEYS) do
+	local version, kept = ARGV[2 * i], redis.call('GET', key)
+	if kept and string.sub(kept, 1, 16) > version then
+		out[i] = string.sub(kept, 1, 16)
+	else
+		redis.call('SET', key, version .. run .. ARGV[2 * i + 1], 'PX', ARGV[1])
+		out[i] = ''
+	end
+end
+return out
+`
+
+// findScript returns a session's version, 1 where the process that was told so lives, and
+// the body.
+const findScript = runID + `
+local kept = redis.call('GET', KEYS[1])
+if not kept then return {} end
+return {string.sub(kept, 1, 16), string.sub(kept, 17, 56) == run and 1 or 0, string.sub(kept, 57)}
+`
+
+// takeScript empties a session of the version ARGV[2] and gives it the version ARGV[3],
+// for ARGV[1] milliseconds. It returns 1 where it did.
+const takeScript = runID + `
+local kept = redis.call('GET', KEYS[1])
+if not kept or string.sub(kept, 1, 56) ~= ARGV[2] .. run or #kept == 56 then return 0 end
+redis.call('SET', KEYS[1], ARGV[3] .. run, 'PX', ARGV[1])
+return 1
+`
+
+// orderScript exchanges the operator's orders: ARGV[1] is for how many milliseconds one is
+// kept, ARGV[2] the rank of the caller's, 32 characters that compare as text or nothing,
+// and ARGV[3] the order. It returns "put" where that is the newer one, or else the rank and
+// the order that is kept.
+const orderScript = `
+local kept = redis.call('GET', KEYS[1])
+if ARGV[2] ~= '' and (not kept or string.sub(kept, 1, 32) < ARGV[2]) then
+	redis.call('SET', KEYS[1], ARGV[2] .. ARGV[3], 'PX', ARGV[1])
+	return 'put'
+end
+if not kept then return '' end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return kept
+`

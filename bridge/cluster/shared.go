@@ -92,10 +92,18 @@ func NewNodeID() string {
 	return hex.EncodeToString(b[:])
 }
 
+// NewSecret returns 256 random bits as text.
+func NewSecret() string {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
 // nodeIDLen is the length of a node's id.
 const nodeIDLen = 10
 
-func validNodeID(id string) bool {
+// IsNodeID reports whether NewNodeID may have returned it.
+func IsNodeID(id string) bool {
 	_, err := hex.DecodeString(id)
 	return err == nil && len(id) == nodeIDLen
 }

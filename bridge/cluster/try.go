@@ -14,7 +14,7 @@ const Rights = "~bridge:* &bridge:* +ping +info +eval +evalsha +xadd +xread +xre
 // Try does all that a bridge does at Redis, on keys of a history that there is not, and
 // leaves nothing. The error is the first that came.
 func Try(ctx context.Context, address, name string) error {
-	for _, try := range []func(ctx context.Context, address, name string) error{tryStream, tryNotices} {
+	for _, try := range []func(ctx context.Context, address, name string) error{tryStream, tryNotices, trySessions} {
 		if err := try(ctx, address, name); err != nil {
 			return err
 		}
@@ -84,4 +84,26 @@ func tryNotices(ctx context.Context, address, name string) error {
 			return fmt.Errorf("tell over PUB/SUB: %w", err)
 		}
 	}
+}
+
+// trySessions keeps a session, finds it and takes it over.
+func trySessions(ctx context.Context, address, name string) error {
+	shared, err := NewShared(address, name)
+	if err != nil {
+		return err
+	}
+	defer shared.Close()
+	s := NewSessions(shared, time.Second)
+	const pid = "bridge check"
+	if _, err := s.put(ctx, []string{s.key(pid)}, []pendingSession{{version: 1, body: []byte(pid)}}); err != nil {
+		return err
+	}
+	found, err := s.Find(ctx, pid)
+	if err == nil {
+		_, _, err = s.Take(ctx, pid, found.Version)
+	}
+	if c, e := shared.client(); err == nil && e == nil {
+		err = c.Del(ctx, s.key(pid)).Err()
+	}
+	return err
 }

@@ -29,6 +29,9 @@ func (g *Gateway) Admin() http.Handler {
 			if err == nil {
 				err = g.Hold(order.Mode)
 			}
+			if err == nil && g.opts.Ordered != nil {
+				g.opts.Ordered(order.Mode)
+			}
 			if err != nil {
 				http.Error(w, err.Error(), http.StatusBadRequest)
 				return

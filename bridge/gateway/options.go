@@ -29,6 +29,10 @@ type Options struct {
 	// random, and returns how many it closed. Required.
 	Shed func(n int) (closed int)
 
+	// Ordered is called with each mode that Admin was told and has applied, such as to tell
+	// other bridges of it; nil for nothing. It must not wait.
+	Ordered func(Mode)
+
 	// HealthPath is a path of ChatEngine's that answers 2xx while it is
 	// healthy. Empty: the Socket.IO path is asked with an unknown sid, which
 	// every Engine.IO server refuses with its own JSON error. That proves that

@@ -25,6 +25,9 @@ type Client struct {
 	// which it says that it had it, in the text form; empty if it does not say.
 	// See OwedFrom.
 	Owed string
+	// Settled is called whenever the client has been given all that it was owed, from a
+	// goroutine of its own and without a lock; nil for nothing.
+	Settled func()
 
 	// paced is the packet that the client's pump is sending.
 	paced  atomic.Pointer[socketio.Packet]
@@ -43,6 +46,8 @@ type Client struct {
 
 	gone bool
 	left time.Time // when it went
+	// elsewhere: it stands for a client of another process.
+	elsewhere bool
 }
 
 // Attach begins to feed a client through its socket: from its offset if it

@@ -10,6 +10,7 @@
 //   - tenant.go one workspace: its clients, rooms and part of the log
 //   - client.go a client: Attach, Detach
 //   - session.go what a client continues of an earlier connection: Resume
+//   - portable.go the same for one of another process
 //   - subscribe.go of which conversations it sees the messages
 //   - extent.go a set of messages that it is owed
 //   - memory.go what subscriptions take; limits.go which bounds were reached

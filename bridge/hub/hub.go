@@ -94,6 +94,8 @@ type Hub struct {
 	tenants   map[string]*tenant
 	// headCommit is when the newest event was committed.
 	headCommit time.Time
+	// headMoved is closed when there is a newer event; nil where nobody waits.
+	headMoved chan struct{}
 	// history counts the calls of Restart, began is when the present one began.
 	history uint64
 	began   time.Time

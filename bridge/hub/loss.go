@@ -115,8 +115,17 @@ func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 	if !c.from.Commit.IsZero() {
 		since = c.from.Commit
 	}
+	missed := func(l *loss) bool {
+		switch {
+		case prior == nil:
+			return l.until.After(since)
+		case prior.elsewhere: // what it has received comes after those of before
+			return !l.until.Before(since)
+		}
+		return !l.reported.Before(left)
+	}
 	for _, l := range slices.Concat(h.losses.all, h.losses.of[c.Workspace]) {
-		if prior != nil && !l.reported.Before(left) || prior == nil && l.until.After(since) {
+		if missed(&l) {
 			o := l.gap
 			if l.atStart && since.Before(o.since) {
 				o.since = since

@@ -35,6 +35,7 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 		Message: ev.Message, Packet: ev.Packet, Other: ev.Other, Again: ev.Again, Created: ev.Created,
 	}, now)}
 	h.headCommit = ev.Commit
+	h.headHasMoved()
 	if len(t.clients) == 0 {
 		return
 	}

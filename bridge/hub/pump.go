@@ -70,6 +70,9 @@ func (h *Hub) pump(c *Client, socket Socket) {
 	for {
 		packets, wait, more := h.next(c, buf[:0])
 		if !more {
+			if c.Settled != nil {
+				c.Settled()
+			}
 			return
 		}
 		if len(c.healing) > 0 {

@@ -91,6 +91,9 @@ type Readiness struct {
 	Status ReadyStatus `json:"status"`
 	Reason string      `json:"reason"`
 	Source *Health     `json:"source,omitempty"`
+	// Leader is who leads the cluster, by host and process; empty where this bridge does,
+	// or there is none.
+	Leader string `json:"leader,omitempty"`
 	// public is Reason without what the source says.
 	public string
 }
@@ -144,6 +147,18 @@ func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
 		return readinessOf(ReadyDegraded, "the source is away for "+away.Round(time.Second).String(), &h)
 	}
 	return readinessOf(ReadyUnavailable, "no events since "+h.FlowedUntil.UTC().Format(time.RFC3339), &h)
+}
+
+// Unheard is r of a bridge that is cut off from the leader of its cluster: another one
+// serves.
+func (r Readiness) Unheard() Readiness {
+	r.Status = ReadyUnavailable
+	r.public = "the leader of the cluster is not heard"
+	r.Reason = r.public
+	if r.Source != nil && r.Source.Reason != "" {
+		r.Reason += ": " + r.Source.Reason
+	}
+	return r
 }
 
 // OK reports whether load balancers should send clients here.

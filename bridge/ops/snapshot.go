@@ -105,6 +105,13 @@ type Cluster struct {
 	Nodes                                     int
 	NoticesTold, NoticesHeard, NoticesDropped uint64
 	NoticesError                              string
+	// Sessions of clients were kept for the other bridges, wait to be, could not be, and
+	// were found taken over by another bridge while they were here.
+	SessionsKept, SessionsFailed, SessionsLost uint64
+	SessionsWaiting                            int
+	// Forwarded are requests of other bridges' sessions that were passed on to them,
+	// ForwardsFailed those that could not be.
+	Forwarded, ForwardsFailed uint64
 }
 
 // The roles.
@@ -114,13 +121,21 @@ const (
 )
 
 // status is the part of /status.
-func (c *Cluster) status() object {
+func (c *Cluster) status(restored, anew uint64) object {
 	o := object{{"role", c.Role}, {"leader", unlessEmpty(c.Leader)}, {"connected", c.Connected}, {"error", unlessEmpty(c.Error)}}
 	if !c.LeaderSince.IsZero() {
 		o = append(o, member{"leaderSince", c.LeaderSince.UTC()})
 	}
 	o = append(o, member{"otherBridges", c.Nodes}, member{"notices", object{
 		{"told", c.NoticesTold}, {"heard", c.NoticesHeard}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)},
+	}})
+	o = append(o, member{"forwarded", object{{"requests", c.Forwarded}, {"failed", c.ForwardsFailed}}}, member{"sessions", object{
+		{"kept", c.SessionsKept},
+		{"waiting", c.SessionsWaiting},
+		{"failed", c.SessionsFailed},
+		{"lost", c.SessionsLost},
+		{"restored", restored},
+		{"anew", anew},
 	}})
 	if c.Role == ClusterLeader {
 		return append(

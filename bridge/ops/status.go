@@ -68,7 +68,7 @@ func (s *Snapshot) status() object {
 		{"send", s.statusSend()},
 	}
 	if s.Cluster != nil {
-		body = append(body, member{"cluster", s.Cluster.status()})
+		body = append(body, member{"cluster", s.Cluster.status(s.API.Restored, s.API.Anew)})
 	}
 	if s.Realtime != nil {
 		body = append(body, member{"realtime", s.statusRealtime()})

@@ -59,7 +59,7 @@ var allowed = map[string][]string{
 	// No source but its vocabulary, no configuration.
 	"bridge/api": {
 		"source", "mapping/contract", "socketio", "socketio/...",
-		"bridge/access", "bridge/auth", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/replay", "bridge/send",
+		"bridge/access", "bridge/auth", "bridge/cluster", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/replay", "bridge/send",
 	},
 	// No token but as a text, no socket, no hub.
 	"bridge/send":             {"mapping/contract"},

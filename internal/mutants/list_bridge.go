@@ -56,10 +56,9 @@ var bridge = []Mutant{
 	},
 	{
 		Name: "resume: nobody asks the hub", Why: "sessions are restored by everybody, from offsets that the log does not hold",
-		File: "bridge/api/server.go", Package: "bridge/api", Tests: []string{"TestAnotherHistory"},
-		Old: `return s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)`,
-		New: `s.hub.Resume(data.(*client).Client, saved.(*client).Client, offset)
-		return true`,
+		File: "bridge/api/elsewhere.go", Package: "bridge/api", Tests: []string{"TestAnotherHistory"},
+		Old: `if !s.hub.Resume(c.Client, prior.Client, offset) {`,
+		New: `if s.hub.Resume(c.Client, prior.Client, offset); false {`,
 	},
 	{
 		Name: "warm-up: sessions do not wait", Why: "each client is sent every event of the window, not each thing's last state",

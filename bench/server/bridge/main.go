@@ -115,7 +115,8 @@ type refill struct {
 	over chan struct{}
 }
 
-func (*refill) Standby() bool { return false }
+func (*refill) Standby() bool        { return false }
+func (*refill) Hearing() api.Hearing { return api.Heard }
 
 func (r *refill) CaughtUp() bool {
 	select {

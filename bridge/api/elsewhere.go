@@ -1,0 +1,284 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/hub"
+	"chatbridge/socketio"
+	"chatbridge/socketio/engineio"
+	"chatbridge/source"
+)
+
+// A client of a cluster may come back to another bridge. What that one has to know of its
+// session is kept where all bridges see it: never before the client has been sent all that
+// it is owed out of order, and never with fewer conversations than it has subscribed to.
+// So before a subscription is made, what was kept is made invalid, and that has been
+// acknowledged. What is kept may be old, or lost: then the client begins a new session,
+// which repeats and loses nothing.
+
+// Elsewhere is what bridges of a cluster tell each other of clients' sessions. Its methods
+// are called from many goroutines.
+type Elsewhere struct {
+	Sessions *cluster.Sessions
+	// Whole returns the history that the log is of, and after which of its IDs the log
+	// has everything; ok is false where something may be missing.
+	Whole func() (epoch cluster.Epoch, from cluster.ID, ok bool)
+	// Refresh is how often what is kept of a connected client is put again.
+	Refresh time.Duration
+}
+
+const (
+	// findTimeout bounds the question for what is kept of a session, takeTimeout taking
+	// it over, and headTimeout the wait for the event that a client received last.
+	findTimeout = time.Second
+	takeTimeout = time.Second
+	headTimeout = 2 * time.Second
+	// refreshPoll is how often all connected clients are looked at.
+	refreshPoll = 2 * time.Second
+)
+
+// kept is what other bridges may go on with of a client's session, and of those that it
+// continues here.
+type kept struct {
+	mu      sync.Mutex
+	pid     string // "" before it is connected
+	version cluster.Version
+	// written: something was put, or may have been. sound: it is what the session is now,
+	// since at. ended: the session is not to be gone on with, here or elsewhere.
+	written, sound, ended bool
+	at                    time.Time
+	// changing counts what is about to change it.
+	changing int
+}
+
+// keptBody is the form in Redis.
+type keptBody struct {
+	Format        int           `json:"v"`
+	Epoch         cluster.Epoch `json:"epoch"`
+	Workspace     string        `json:"workspace"`
+	User          string        `json:"user"`
+	ID            string        `json:"id"`
+	Conversations []string      `json:"conversations,omitempty"`
+	Again         bool          `json:"again,omitempty"`
+	Since         string        `json:"since"`
+	Given         string        `json:"given"`
+}
+
+const keptFormat = 1
+
+// found is what was kept of the session that a client asks for.
+type found struct {
+	asked bool // and answered
+	cluster.KeptSession
+	// own: a session of this bridge is the newest, whether or not it could be restored.
+	own bool
+}
+
+// findKept asks what is kept of the session that a client asks for, and waits for the
+// event that it received last where this bridge has not read that far.
+func (s *Server) findKept(ctx context.Context, c *client, h *socketio.Handshake) {
+	if s.opts.Elsewhere == nil || c.Feed || h.PID == "" || gateway.OfUpstream(h.PID) || socketio.SessionBegan(h.PID).IsZero() {
+		return
+	}
+	asking, cancel := context.WithTimeout(ctx, findTimeout)
+	k, err := s.opts.Elsewhere.Sessions.Find(asking, h.PID)
+	cancel()
+	c.found.asked, c.found.KeptSession = err == nil, k
+	if h.Offset == "" {
+		return
+	}
+	waiting, cancel := context.WithTimeout(ctx, headTimeout)
+	defer cancel()
+	s.hub.AwaitHead(waiting, h.Offset)
+}
+
+// isNewest tells whether a session of this bridge is the newest of its private id: no
+// other bridge has had it since. Where that is not known it is not.
+func (c *client) isNewest(prior *client) bool {
+	k := prior.kept
+	if k == nil {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ended || k.changing > 0 {
+		return false
+	}
+	return !k.written || c.found.asked && c.found.Sound && c.found.Version.Owner() == k.version.Owner()
+}
+
+// resumeOwn restores a session that this bridge had.
+func (s *Server) resumeOwn(c, prior *client, offset string) bool {
+	if !c.isNewest(prior) {
+		return false
+	}
+	c.found.own = true
+	if !s.hub.Resume(c.Client, prior.Client, offset) {
+		return false
+	}
+	if prior.kept != nil {
+		c.kept = prior.kept
+	}
+	return true
+}
+
+// resumeElsewhere restores a session that another bridge had, to the same user of the same
+// workspace. It reports the id of its socket.
+func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok bool) {
+	if c.kept == nil || !c.found.asked || !c.found.Sound || c.found.own || len(c.found.Body) == 0 {
+		return "", false
+	}
+	var body keptBody
+	if json.Unmarshal(c.found.Body, &body) != nil || body.Format != keptFormat || body.ID == "" ||
+		body.Workspace != c.Workspace || body.User != c.User {
+		return "", false
+	}
+	history := s.hub.History()
+	epoch, from, whole := s.opts.Elsewhere.Whole()
+	since, err := source.ParsePosition(body.Since)
+	given, err2 := source.ParsePosition(body.Given)
+	if !whole || !epoch.Continues(body.Epoch) || err != nil || err2 != nil {
+		return "", false
+	}
+	o, err := hub.ParseOffset(claimed(pid, offset))
+	if err != nil || from.After(cluster.EventID(o.Position)) {
+		return "", false
+	}
+	taking, cancel := context.WithTimeout(s.hub.Context(), takeTimeout)
+	defer cancel()
+	version, ok, err := s.opts.Elsewhere.Sessions.Take(taking, pid, c.found.Version)
+	if err != nil || !ok {
+		return "", false
+	}
+	p := hub.Portable{Conversations: body.Conversations, Again: body.Again, Since: since, Given: given}
+	if !s.hub.ResumePortable(c.Client, &p, history, from.Position(), offset) {
+		s.counters.elsewhere(false)
+		return "", false
+	}
+	s.counters.elsewhere(true)
+	c.kept = &kept{version: version, written: true}
+	return body.ID, true
+}
+
+// keep puts what other bridges have to know of a client's session, as it is now. It does
+// nothing while there is something that the client is still owed.
+func (s *Server) keep(c *client, socket *socketio.Socket) {
+	k := c.kept
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.changing > 0 || k.ended {
+		return
+	}
+	epoch, _, _ := s.opts.Elsewhere.Whole() // first: a later one would be that of other positions
+	p, ok := s.hub.Portable(c.Client)
+	if !ok || epoch.IsZero() {
+		return
+	}
+	text, _ := json.Marshal(keptBody{ // nothing in it can fail
+		Format: keptFormat, Epoch: epoch, Workspace: c.Workspace, User: c.User, ID: socket.ID(),
+		Conversations: p.Conversations, Again: p.Again, Since: p.Since.String(), Given: p.Given.String(),
+	})
+	k.pid = socket.PID()
+	k.version++
+	k.written, k.sound, k.at = true, true, time.Now()
+	s.opts.Elsewhere.Sessions.Put(k.pid, k.version, text, func() { s.takenOver(c, socket) })
+}
+
+// takenOver ends a session that another bridge has taken over: the client is there.
+func (s *Server) takenOver(c *client, socket *socketio.Socket) {
+	c.kept.end()
+	socket.Close(engineio.Replaced)
+}
+
+func (k *kept) end() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.ended = true
+}
+
+// change changes what a client sees by apply. Nobody goes on with what was kept before. It
+// reports false where that could not be made sure: then the client begins a new session.
+func (s *Server) change(c *client, socket *socketio.Socket, apply func()) bool {
+	k := c.kept
+	if k == nil {
+		apply()
+		return true
+	}
+	k.mu.Lock()
+	stale := k.sound
+	k.sound = false
+	k.changing++
+	k.version++
+	pid, version := k.pid, k.version
+	k.mu.Unlock()
+	if stale {
+		owned, err := s.opts.Elsewhere.Sessions.Invalidate(s.hub.Context(), pid, version)
+		if !owned {
+			k.end()
+			reason := engineio.ServerClose
+			if err == nil {
+				reason = engineio.Replaced
+			} else {
+				s.logged.do("sessions", func() {
+					s.log.Warn("a client that subscribed was closed to begin anew: Redis could not be told that its session has changed; more of the same are only counted", "error", err)
+				})
+			}
+			socket.Close(reason)
+			return false
+		}
+	}
+	apply()
+	k.mu.Lock()
+	k.changing--
+	k.mu.Unlock()
+	s.keep(c, socket)
+	return true
+}
+
+// refreshKept puts what is kept of connected clients again, before it is forgotten, and
+// where it could not be put before, until ctx ends.
+func (s *Server) refreshKept(ctx context.Context) {
+	tick := time.NewTicker(refreshPoll)
+	defer tick.Stop()
+	for {
+		older := s.opts.Elsewhere.Refresh
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.keepAll:
+			older = 0
+		}
+		for socket := range s.io.Namespace(hub.Namespace).Sockets() {
+			c, ok := socket.Data().(*client)
+			if ok && c.kept != nil && c.kept.due(time.Now(), older) {
+				s.keep(c, socket)
+			}
+		}
+	}
+}
+
+func (k *kept) due(now time.Time, older time.Duration) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.sound || now.Sub(k.at) >= older
+}
+
+// settled puts what has become fit to be gone on with. What was put before stays right.
+func (s *Server) settled(c *client, socket *socketio.Socket) {
+	if c.kept.due(time.Now(), s.opts.Elsewhere.Refresh) {
+		s.keep(c, socket)
+	}
+}
+
+// KeepAll puts what other bridges have to know of all clients again: what was put may be
+// lost. It does not wait, and is safe for concurrent use.
+func (s *Server) KeepAll() { signal(s.keepAll) }

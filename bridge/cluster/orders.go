@@ -1,0 +1,175 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Order is what an operator told all bridges of a cluster. The one of the highest Version
+// counts, of two with the same the later one.
+type Order struct {
+	Version uint64 `json:"-"`
+	// At is when it was given, to the millisecond, By on which bridge.
+	At   time.Time `json:"-"`
+	By   string    `json:"by"`
+	Text string    `json:"text"`
+}
+
+// rank compares as text as orders do.
+func (o *Order) rank() string {
+	return fmt.Sprintf("%016x%016x", o.Version, uint64(max(o.At.UnixMilli(), 0)))
+}
+
+// ordersEvery is how often the order in Redis is looked at: a notice that there is another
+// one may be lost.
+const ordersEvery = 2 * time.Second
+
+// Orders is the operator's last order, the same on all bridges of the cluster: kept in
+// Redis, and by each bridge, so that whoever has it puts it back where Redis lost it. Its
+// methods are safe for concurrent use.
+type Orders struct {
+	shared *Shared
+	name   string
+	// apply is called with each order that counts, this bridge's too, from the goroutine of
+	// Run, so that the last call is that of the last; tell tells the other bridges that
+	// there is one.
+	apply func(o Order)
+	tell  func()
+	log   *slog.Logger
+	wake  chan struct{}
+
+	mu      sync.Mutex
+	current Order
+	failing bool
+}
+
+// NewOrders returns Orders without one. name says which bridge this is. Run must be
+// called.
+func NewOrders(shared *Shared, name string, apply func(Order), tell func(), log *slog.Logger) *Orders {
+	return &Orders{shared: shared, name: name, apply: apply, tell: tell, log: log, wake: make(chan struct{}, 1)}
+}
+
+// Give gives an order that this bridge obeys already. The others have it soon; where Redis
+// is away, when it is back.
+func (s *Orders) Give(text string) {
+	s.mu.Lock()
+	s.current = Order{Version: s.current.Version + 1, At: time.Now(), By: s.name, Text: text}
+	s.mu.Unlock()
+	s.Look()
+}
+
+// Look looks for another order, soon.
+func (s *Orders) Look() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Current returns the order that counts, the zero one for none.
+func (s *Orders) Current() Order {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current
+}
+
+// Run keeps the order the same everywhere until ctx ends, and returns nil.
+func (s *Orders) Run(ctx context.Context) error {
+	tick := time.NewTicker(ordersEvery)
+	defer tick.Stop()
+	for obeyed := ""; ; {
+		s.exchange(ctx)
+		if o := s.Current(); o.Version > 0 && o.rank() != obeyed {
+			obeyed = o.rank()
+			s.apply(o)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-s.wake:
+		}
+	}
+}
+
+var ordering = redis.NewScript(orderScript)
+
+// exchange puts this bridge's order into Redis where that is the newer one, and else takes
+// the one there.
+func (s *Orders) exchange(ctx context.Context) {
+	mine := s.Current()
+	rank, body := "", []byte(nil)
+	if mine.Version > 0 {
+		rank = mine.rank()
+		body, _ = json.Marshal(mine) // nothing in it can fail
+	}
+	cmd, err := s.shared.run(ctx, ordering, []string{s.shared.prefix + "order"}, keysFor.Milliseconds(), rank, body)
+	var kept string
+	if err == nil {
+		kept, err = cmd.Text()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil || kept == "" || kept == "put" {
+		s.note(ctx, err)
+	}
+	switch {
+	case err != nil || kept == "":
+	case kept == "put":
+		s.tell()
+	case rank == "" || kept[:min(len(kept), len(rank))] != rank:
+		s.take(ctx, kept, &mine)
+	default:
+		s.note(ctx, nil)
+	}
+}
+
+// take takes an order of another bridge, unless this one was given another meanwhile.
+func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
+	var o Order
+	var ms uint64
+	const rankLen = 32
+	if len(kept) < rankLen {
+		return
+	}
+	if _, err := fmt.Sscanf(kept[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(kept[rankLen:]), &o) != nil {
+		s.note(ctx, errors.New("what is in Redis in place of an order cannot be read: delete the key "+s.shared.prefix+"order"))
+		return
+	}
+	s.note(ctx, nil)
+	o.At = time.UnixMilli(int64(ms))
+	s.mu.Lock()
+	given := s.current.rank() != mine.rank()
+	if given {
+		// One that was given while it was not known is the later one.
+		s.current.Version = max(s.current.Version, o.Version+1)
+	} else {
+		s.current = o
+	}
+	s.mu.Unlock()
+	if given {
+		s.Look()
+		return
+	}
+	s.log.LogAttrs(ctx, slog.LevelInfo, "obeying an order that another bridge of the cluster was given",
+		slog.String("order", o.Text), slog.String("by", o.By), slog.Time("at", o.At.UTC()))
+}
+
+// note logs once that orders do not reach the other bridges.
+func (s *Orders) note(ctx context.Context, err error) {
+	s.mu.Lock()
+	fresh := err != nil && !s.failing
+	s.failing = err != nil
+	s.mu.Unlock()
+	if fresh {
+		s.log.LogAttrs(ctx, slog.LevelWarn, "orders of the operator do not reach the other bridges until Redis answers", slog.String("error", err.Error()))
+	}
+}

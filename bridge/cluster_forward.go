@@ -1,0 +1,235 @@
+package bridge
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"chatbridge/bridge/access"
+	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/logging"
+)
+
+// forwardHeader is what a request has that another bridge of the cluster passes on: the
+// client's address, and a proof that whoever wrote it knows the secret of this bridge,
+// which is told to the others over Redis.
+const forwardHeader = "Bridge-Forwarded"
+
+const (
+	// maxForwards bounds the requests that are with other bridges.
+	maxForwards = 4096
+	// forwardDialTimeout bounds connecting to another bridge. One that could not be
+	// reached is not tried again for unreachableFor.
+	forwardDialTimeout = 2 * time.Second
+	unreachableFor     = 5 * time.Second
+)
+
+// forwarder passes requests of sessions of other bridges of the cluster on to them. A
+// session's id names its bridge, and a bridge says itself over Redis where it is: no
+// client says where a request goes. A request that was passed on is never passed on again.
+type forwarder struct {
+	self, secret string
+	path         string
+	trusted      access.Addresses
+	peer         func(id string) (cluster.Peer, bool)
+	log          *slog.Logger
+	transport    *http.Transport
+	running      atomic.Int64
+
+	forwarded, failed atomic.Uint64
+
+	mu          sync.Mutex
+	unreachable map[string]time.Time // since when, by id
+
+	ended context.Context // of all that is with other bridges
+	end   context.CancelFunc
+}
+
+func newForwarder(self, secret, path string, trusted access.Addresses, peer func(string) (cluster.Peer, bool), log *slog.Logger) *forwarder {
+	f := &forwarder{
+		self: self, secret: secret, path: strings.TrimSuffix(path, "/"), trusted: trusted, peer: peer, log: log,
+		unreachable: make(map[string]time.Time),
+		transport: &http.Transport{ // without a proxy of the environment's
+			DialContext:         (&net.Dialer{Timeout: forwardDialTimeout}).DialContext,
+			TLSHandshakeTimeout: forwardDialTimeout, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
+		},
+	}
+	f.ended, f.end = context.WithCancel(context.Background())
+	return f
+}
+
+// stop ends what is with other bridges.
+func (f *forwarder) stop() {
+	f.end()
+	f.transport.CloseIdleConnections()
+}
+
+// sidPrefix is what the ids of sessions of a bridge of a cluster begin with.
+func sidPrefix(node string) string { return gateway.SIDPrefix + node + "-" }
+
+// nodeOf returns whose session an id is, "" for none of a cluster's.
+func nodeOf(sid string) string {
+	rest, ok := strings.CutPrefix(sid, gateway.SIDPrefix)
+	if node, _, named := strings.Cut(rest, "-"); ok && named && cluster.IsNodeID(node) {
+		return node
+	}
+	return ""
+}
+
+// before passes on what is another bridge's, before next.
+func (f *forwarder) before(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if shown := r.Header.Get(forwardHeader); shown != "" {
+			r.Header.Del(forwardHeader)
+			next.ServeHTTP(w, f.arrived(r, shown))
+			return
+		}
+		if !access.Below(access.RawPath(r), f.path) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		node := nodeOf(r.URL.Query().Get("sid"))
+		if node == "" || node == f.self {
+			next.ServeHTTP(w, r)
+			return
+		}
+		p, ok := f.peer(node)
+		if !ok || p.Address == nil || !f.reachable(node, time.Now()) {
+			next.ServeHTTP(w, r) // answers that it does not know the session, and the client begins anew
+			return
+		}
+		f.forward(w, r, &p, next)
+	})
+}
+
+// arrived returns a request as its client made it, where another bridge has passed it on.
+func (f *forwarder) arrived(r *http.Request, shown string) *http.Request {
+	address, proof, _ := strings.Cut(shown, " ")
+	got, err := hex.DecodeString(proof)
+	if err != nil || !hmac.Equal(got, forwardProof(f.secret, r.Method, r.URL.RequestURI(), address)) {
+		return r
+	}
+	client, err := netip.ParseAddr(address)
+	if err != nil {
+		return r
+	}
+	as := *r
+	as.RemoteAddr = netip.AddrPortFrom(client, 0).String()
+	as.Header = r.Header.Clone()
+	as.Header.Del("X-Forwarded-For")
+	return &as
+}
+
+func forwardProof(secret, method, uri, address string) []byte {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(method + "\n" + uri + "\n" + address))
+	return mac.Sum(nil)
+}
+
+func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, p *cluster.Peer, next http.Handler) {
+	if f.running.Add(1) > maxForwards {
+		f.running.Add(-1)
+		f.failed.Add(1)
+		http.Error(w, "too many requests are with other bridges", http.StatusServiceUnavailable)
+		return
+	}
+	defer f.running.Add(-1)
+	client := access.ClientAddr(r, f.trusted)
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(f.ended, cancel)()
+	proxy := httputil.ReverseProxy{
+		Transport: f.transport,
+		ErrorLog:  logging.Library(f.log, slog.LevelDebug),
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.Out.URL.Scheme, pr.Out.URL.Host = p.Address.Scheme, p.Address.Host
+			pr.Out.Host = pr.In.Host
+			proof := forwardProof(p.Secret, pr.Out.Method, pr.Out.URL.RequestURI(), client.String())
+			pr.Out.Header.Set(forwardHeader, client.String()+" "+hex.EncodeToString(proof))
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			f.failed.Add(1)
+			if r.Context().Err() == nil && f.ended.Err() == nil {
+				f.lost(p, err)
+			}
+			next.ServeHTTP(w, r)
+		},
+	}
+	f.forwarded.Add(1)
+	proxy.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// lost notes that a bridge could not be reached.
+func (f *forwarder) lost(p *cluster.Peer, err error) {
+	now := time.Now()
+	f.mu.Lock()
+	before, known := f.unreachable[p.ID]
+	f.unreachable[p.ID] = now
+	for id, at := range f.unreachable {
+		if now.Sub(at) > time.Minute {
+			delete(f.unreachable, id)
+		}
+	}
+	f.mu.Unlock()
+	if !known || now.Sub(before) > time.Minute {
+		f.log.Warn("a request of a session of another bridge could not be passed on: its client begins anew",
+			"bridge", p.Address.String(), "error", err, "remedy", "see that the bridges reach each other at cluster.advertise")
+	}
+}
+
+func (f *forwarder) reachable(id string, now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	at, ok := f.unreachable[id]
+	return !ok || now.Sub(at) > unreachableFor
+}
+
+// advertised is where other bridges reach this one: as configured, or where it listens; on
+// all addresses, it is that which leads to Redis. With TLS the name is not known, so there
+// is none unless it is configured.
+func (d *Daemon) advertised() string {
+	if a := d.cfg.Cluster.Advertise; a != "" {
+		return a
+	}
+	tcp, ok := d.listeners.public.Addr().(*net.TCPAddr)
+	if !ok || d.cfg.TLS.CertFile != "" {
+		return ""
+	}
+	at := tcp.AddrPort()
+	if at.Addr().IsUnspecified() {
+		towards := localAddress(d.cfg.Cluster.RedisURL.Reveal())
+		if !towards.IsValid() {
+			return ""
+		}
+		at = netip.AddrPortFrom(towards, at.Port())
+	}
+	return "http://" + netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
+}
+
+// localAddress is the address of this machine that leads to that of a URL; the zero Addr
+// where none does. Nothing is sent.
+func localAddress(to string) netip.Addr {
+	u, err := url.Parse(to)
+	if err != nil {
+		return netip.Addr{}
+	}
+	conn, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), "6379"))
+	if err != nil {
+		return netip.Addr{}
+	}
+	defer conn.Close()
+	local, _ := netip.ParseAddrPort(conn.LocalAddr().String())
+	return local.Addr().Unmap()
+}
