@@ -153,7 +153,7 @@ var written = map[string][]string{
 	"bridge_rest_rows_total route":                  {"in:route.String bridge/rest"},
 	"bridge_send_reads_total result":                {"call:read bridge/send", "const:Code bridge/send"},
 	"bridge_send_requests_total result":             {"call:result bridge/send", "in:Pending bridge/send", "in:Sent bridge/send", "const:Code bridge/send"},
-	"bridge_tokens_refused_total code":              {"const:Code bridge/auth", "const:unavailable bridge/api", "const:workspaceFull bridge/api"},
+	"bridge_tokens_refused_total code":              {"const:Code bridge/auth", "in:unavailable bridge/api", "in:workspaceFull bridge/api"},
 	"bridge_disconnects_total reason":               {},
 	"bridge_refusals_total reason":                  {},
 }

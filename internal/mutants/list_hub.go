@@ -486,7 +486,7 @@ var feeding = []Mutant{
 	{
 		Name: "api: a full workspace refuses for good", Why: "a client that finds its workspace full never comes back",
 		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAFullWorkspaceSendsClientsAway"},
-		Old: "		s.counters.tokenRefused(\"workspace_full\")\n		return nil, socketio.ErrRetry\n", New: "		s.counters.tokenRefused(\"workspace_full\")\n		return nil, &socketio.ConnectError{Message: \"full\"}\n",
+		Old: "		s.counters.tokenRefused(workspaceFull)\n		return nil, socketio.ErrRetry\n", New: "		s.counters.tokenRefused(workspaceFull)\n		return nil, &socketio.ConnectError{Message: \"full\"}\n",
 	},
 	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",

@@ -179,7 +179,7 @@ func TestDashboardShowsSomething(t *testing.T) {
 			if strings.Contains(text, "$") {
 				t.Errorf("%s has a variable that Grafana does not know: %s", title, expr)
 			}
-			for deadline := time.Now().Add(waitLimit); !number(p.query(text)); time.Sleep(100 * time.Millisecond) {
+			for deadline := time.Now().Add(waitLimit); !anyNumber(p.query(text)); time.Sleep(100 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("server %d: %s shows nothing: %s", server, title, text)
 				}
@@ -191,7 +191,7 @@ func TestDashboardShowsSomething(t *testing.T) {
 	}
 }
 
-// number reports whether some value is one.
-func number(all []series) bool {
+// anyNumber reports whether some value is one.
+func anyNumber(all []series) bool {
 	return slices.ContainsFunc(all, func(s series) bool { return !math.IsNaN(float64(s.Value)) })
 }
