@@ -39,7 +39,7 @@ release: ## build packages, archives, bill of materials and checksums in dist/ (
 	@scripts/release
 
 .PHONY: chart
-chart: ## check the Helm chart, and print what it makes with everything turned on
+chart: ## check the Helm chart and the manifests made from it, and print what it makes with everything turned on
 	@scripts/prepare go
 	@scripts/chart
 

@@ -109,16 +109,17 @@ func (e *Exporter) Run(ctx context.Context) error {
 		e.mu.Lock()
 		endpoint, changed := e.endpoint, e.changed
 		e.mu.Unlock()
-		if endpoint == "" {
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-changed:
+		if endpoint != "" {
+			if err := e.sendTo(ctx, endpoint, changed); err != nil && ctx.Err() == nil {
+				// What the variables name, such as a certificate, cannot be used.
+				e.exported("metrics", &e.stats.Metrics, err)
+				e.exported("traces", &e.stats.Traces, err)
 			}
-			continue
 		}
-		if err := e.sendTo(ctx, endpoint, changed); err != nil {
-			return err
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
 		}
 	}
 }
@@ -126,7 +127,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 // lastWords is for how long the end waits for the collector.
 const lastWords = time.Second
 
-// sendTo sends to one endpoint until it changes, which is no error.
+// sendTo sends to one endpoint until ctx ends or it changes, which are no errors.
 func (e *Exporter) sendTo(ctx context.Context, endpoint string, changed <-chan struct{}) error {
 	about, err := resource.New(
 		ctx, resource.WithTelemetrySDK(), resource.WithHost(),
@@ -138,7 +139,7 @@ func (e *Exporter) sendTo(ctx context.Context, endpoint string, changed <-chan s
 	}
 	metrics, err := otlp.Metrics(ctx, endpoint)
 	if err != nil {
-		return err // never: SetEndpoint judged it
+		return err
 	}
 	traces, err := otlp.Traces(ctx, endpoint)
 	if err != nil {
@@ -158,7 +159,7 @@ func (e *Exporter) sendTo(ctx context.Context, endpoint string, changed <-chan s
 	_ = provider.Shutdown(ending) // what fails is counted by counted
 	_ = t.provider.Shutdown(ending)
 	_ = traces.Shutdown(ending)
-	return ctx.Err()
+	return nil
 }
 
 // tracer makes and sends the spans, on one goroutine.

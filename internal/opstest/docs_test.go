@@ -25,7 +25,7 @@ func TestDocumentsNameMetricsThatExist(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range regexp.MustCompile("\\b(bridge_[a-z_]+[a-z])\\b").FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`\b(bridge_[a-z_]+[a-z])\b`).FindAllStringSubmatch(string(text), -1) {
 			named++
 			if !strings.Contains(listed, "`"+strings.TrimSuffix(m[1], "_bucket")+"`") {
 				t.Errorf("%s names %s, which is not shown", file, m[1])
