@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -29,6 +30,9 @@ type client struct {
 	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
 	// hub.OwedFrom.
 	since, owed string
+	// address is where it came from, connected when.
+	address   netip.Addr
+	connected time.Time
 }
 
 // authenticate judges a CONNECT. Whoever is refused for good gets a
@@ -66,6 +70,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 	c := &client{
 		Client:    &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)},
 		principal: p, session: s.sessionOf(p, shown.Token),
+		address: shown.Address, connected: time.Now(),
 	}
 	c.owed = string(hub.AppendOffset(nil, s.owedFrom(h.PID, h.Offset)))
 	if s.opts.NameByClient {
