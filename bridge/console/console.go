@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"io/fs"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -148,9 +149,9 @@ func (c *Console) state(may May) state {
 	if may.Refuses == "" {
 		out.Order = c.order
 	}
-	for i := len(c.timeline) - 1; i >= 0; i-- {
-		out.Timeline = append(out.Timeline, c.timeline[i])
-	}
+	out.Timeline = append(out.Timeline, c.timeline...)
+	slices.Reverse(out.Timeline)
+	slices.SortStableFunc(out.Timeline, func(a, b Entry) int { return b.At.Compare(a.At) })
 	s := c.last
 	if s == nil {
 		out.Verdict = Problem{Level: Note, Title: "The bridge is starting"}

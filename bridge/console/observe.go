@@ -17,7 +17,8 @@ func (t *timeline) observe(before, now *ops.Snapshot) {
 		if at.IsZero() || at.After(now.Taken) {
 			at = now.Taken
 		}
-		e.Title, e.Reason, e.Do = logging.Scrub(e.Title), logging.Scrub(e.Reason), logging.Scrub(e.Do)
+		e.Title = logging.Scrub(e.Title)
+		e.Reason, e.Do = once(logging.Scrub(e.Reason), logging.Scrub(e.Do))
 		t.note(at, e)
 	}
 	if before == nil {

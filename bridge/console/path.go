@@ -96,7 +96,7 @@ func databasePart(s *ops.Snapshot, r *rates) Part {
 	case starting(s):
 		p.State, p.Level = "connecting", Note
 	default:
-		p.State, p.Level = "not reached", Down
+		p.State, p.Level = "not reached", awayLevel(s)
 	}
 	if h.Kind == "realtime" {
 		p.Name = "Supabase"
@@ -125,14 +125,17 @@ func sourcePart(s *ops.Snapshot, r *rates) Part {
 	case starting(s):
 		p.Level = Note
 	case !h.Flowing:
-		p.Level = Down
-		if s.Ready.OK() {
-			p.Level = Degraded
-		}
+		p.Level = awayLevel(s)
 		if !h.FlowedUntil.IsZero() {
 			p.figure("away for", timeText(math.Round(s.Taken.Sub(h.FlowedUntil).Seconds())))
 		}
 	default:
+		switch {
+		case h.Losing != "":
+			p.State += ", and loses changes"
+		case recentGap(s):
+			p.State += "; changes were lost"
+		}
 		p.figure("late", timeText(h.Lag))
 		if h.LagBytes >= 0 {
 			p.figure("to be read", bytesText(float64(h.LagBytes)))
@@ -150,6 +153,14 @@ func sourcePart(s *ops.Snapshot, r *rates) Part {
 	p.figure("changes", rateText(r.rows))
 	p.flow(r.rows, "changes")
 	return p
+}
+
+// awayLevel is how bad it is that the source is away: for a moment, clients hardly notice.
+func awayLevel(s *ops.Snapshot) Level {
+	if s.Ready.OK() {
+		return Degraded
+	}
+	return Down
 }
 
 func mappingPart(s *ops.Snapshot, r *rates) Part {

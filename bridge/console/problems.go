@@ -3,6 +3,7 @@ package console
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"chatbridge/bridge/gateway"
@@ -53,9 +54,17 @@ func problems(s *ops.Snapshot) []Problem {
 	}
 	slices.SortStableFunc(all, func(a, b Problem) int { return int(b.Level) - int(a.Level) })
 	for i := range all {
-		all[i].What, all[i].Do = logging.Scrub(all[i].What), logging.Scrub(all[i].Do)
+		all[i].What, all[i].Do = once(logging.Scrub(all[i].What), logging.Scrub(all[i].Do))
 	}
 	return all
+}
+
+// once takes a remedy out of a reason that ends with it, as errors do.
+func once(why, remedy string) (string, string) {
+	if rest, ok := strings.CutSuffix(why, remedy); ok && remedy != "" {
+		why = strings.TrimRight(rest, ";:, ")
+	}
+	return why, remedy
 }
 
 // verdict is the first sentence of the page: the worst problem, or that all is well.
@@ -139,12 +148,15 @@ func starting(s *ops.Snapshot) bool {
 
 // gapProblems tell of the latest loss for as long as users may still have to reload.
 func gapProblems(s *ops.Snapshot) []Problem {
-	g := s.Pipeline.LastGap
-	if g == nil || s.Taken.Sub(g.Until) > gapTime {
+	if !recentGap(s) {
 		return nil
 	}
-	p := gapProblem(g, s.Taken)
-	return []Problem{p}
+	return []Problem{gapProblem(s.Pipeline.LastGap, s.Taken)}
+}
+
+func recentGap(s *ops.Snapshot) bool {
+	g := s.Pipeline.LastGap
+	return g != nil && s.Taken.Sub(g.Until) <= gapTime
 }
 
 func slotProblems(s *ops.Snapshot) []Problem {

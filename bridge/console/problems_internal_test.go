@@ -173,3 +173,19 @@ func TestSecretsAreScrubbed(t *testing.T) {
 		}
 	}
 }
+
+// TestRemedyIsSaidOnce where the error has it as well.
+func TestRemedyIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	s := flowing(time.Now().Add(-time.Hour))
+	s.Source.State, s.Source.Flowing = ops.StateRetrying, false
+	s.Source.Remedy = "start Postgres"
+	s.Source.Reason = "connection refused; start Postgres"
+	p, e := problems(&s)[0], after(s)
+	if p.What != "connection refused" || p.Do != "start Postgres" {
+		t.Errorf("%+v", p)
+	}
+	if last := e[len(e)-1]; last.Reason != "connection refused" || last.Do != "start Postgres" {
+		t.Errorf("%+v", last)
+	}
+}

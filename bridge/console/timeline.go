@@ -25,7 +25,7 @@ type Entry struct {
 	Runbook string `json:"runbook,omitempty"`
 }
 
-// timeline are the newest entries, by when each happened last.
+// timeline are the newest entries, in the order in which each was last told.
 type timeline []Entry
 
 // note adds what happened at a time.

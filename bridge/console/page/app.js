@@ -97,7 +97,7 @@ function showVerdict (v, others) {
   byId('others').hidden = !others.length
   keyed(byId('others-list'), others, p => p.level + p.part + p.title + p.what + p.do, p => element('li', {},
     icon(p.level), element('div', {}, element('strong', {}, words[p.level] + ': ' + p.title),
-      p.what ? element('p', {}, p.what) : null, p.do ? element('p', {}, p.do) : null), runbook(p.runbook)))
+      p.what ? element('p', {}, p.what) : null, element('p', {}, p.do ? 'What to do: ' + p.do + ' ' : '', runbook(p.runbook)))))
 }
 
 // ---- the path

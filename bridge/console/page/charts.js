@@ -55,11 +55,14 @@ function niceTop (value, chart) {
   return 10 * power
 }
 
-// The sizes follow the page's text.
-const rem = parseFloat(getComputedStyle(document.documentElement).fontSize)
-const height = Math.round(7 * rem)
-const top = Math.round(rem / 2)
-const bottom = Math.round(1.3 * rem)
+// The sizes follow the page's text, which follows the window.
+let rem, height, top, bottom
+function measure () {
+  rem = parseFloat(getComputedStyle(document.documentElement).fontSize)
+  height = Math.round((innerWidth < 40 * rem ? 4.6 : 7) * rem)
+  top = Math.round(rem / 2)
+  bottom = Math.round(1.3 * rem)
+}
 
 function known (chart) {
   return chart.lines.filter(([name]) => (data.series[name] || []).some(v => v !== null))
@@ -70,7 +73,7 @@ function build () {
     const figure = element('figure', { id: 'chart-' + chart.id, tabindex: 0, role: 'img', 'aria-describedby': 'charts-help' })
     chart.readout = element('div', { class: 'readout' })
     chart.empty = element('p', { class: 'empty' }, 'Nothing to draw yet.')
-    chart.svg = svg('svg', { 'aria-hidden': 'true', height })
+    chart.svg = svg('svg', { 'aria-hidden': 'true' })
     figure.append(element('figcaption', {}, element('span', {}, chart.title)), chart.readout, chart.svg, chart.empty)
     figure.addEventListener('pointermove', e => choose(indexAt(chart, e)))
     figure.addEventListener('pointerleave', () => choose(null))
@@ -126,6 +129,7 @@ function read (chart) {
 
 function draw () {
   if (!data.at.length) return
+  measure()
   const [begin, end] = range()
   for (const chart of charts) drawOne(chart, begin, end)
   strip(begin, end)
@@ -142,7 +146,7 @@ function drawOne (chart, begin, end) {
   const x = t => (t - begin) / (end - begin) * width
   const y = v => top + (height - top - bottom) * (1 - v / ceiling)
   chart.x = x
-  set(chart.svg, { viewBox: `0 0 ${width} ${height}`, width })
+  set(chart.svg, { viewBox: `0 0 ${width} ${height}`, width, height })
   const drawn = []
   // The times at which something was wrong, behind the lines.
   for (const [level, from, to] of spans('level', 2)) drawn.push(svg('rect', { class: 'wrong-' + level, x: x(from), y: top, width: Math.max(1, x(to) - x(from)), height: height - top - bottom }))
