@@ -176,3 +176,14 @@ func TestRefusalsOfTheLastHour(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkLook is what the page costs each second, but for the Snapshot itself.
+func BenchmarkLook(b *testing.B) {
+	s := flowing(time.Now())
+	c := New(Options{Docs: docs.Files, Snapshot: func() ops.Snapshot { return s }})
+	w := watcher{c: c}
+	b.ReportAllocs()
+	for b.Loop() {
+		w.look()
+	}
+}

@@ -12,7 +12,8 @@ import (
 
 // Refusal is a reason for which something was refused, closed or not passed on.
 type Refusal struct {
-	// Of is what was: token, request, event, connection, gateway, webhook, gap or row.
+	// Of is what was: token, request, event, connection, gateway, webhook, gap, row
+	// or word.
 	Of     string `json:"of"`
 	Reason string `json:"reason"`
 	// Total is how often since the start, Hour how often in the last hour.
@@ -28,6 +29,10 @@ type cause struct{ of, reason string }
 
 // counts are refusals by cause; those of which there was none are not in it.
 type counts map[cause]uint64
+
+// unknownWord are values that are not translated, by the member: the mapping's, so that they
+// have one meaning.
+const unknownWord = "word"
 
 // countRefusals gathers them from a Snapshot.
 func countRefusals(s *ops.Snapshot) counts {
@@ -59,6 +64,7 @@ func countRefusals(s *ops.Snapshot) counts {
 	_, gaps := s.Hub.ByReason()
 	add("gap", gaps)
 	add("row", s.Pipeline.Mapping.Unmappable)
+	add(unknownWord, s.Pipeline.Mapping.UnknownWords)
 	return all
 }
 
@@ -127,6 +133,9 @@ type meaning struct{ text, runbook string }
 func meaningOf(c cause) meaning {
 	if m, ok := meanings[c]; ok {
 		return m
+	}
+	if c.of == unknownWord {
+		return meaning{"A value of this member that the mapping has no word for; its fallback was used. The time line has the value.", "bridgeunknownword"}
 	}
 	return meaning{"The log has a line with this reason.", "runbook"}
 }

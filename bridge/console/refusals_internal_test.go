@@ -62,6 +62,9 @@ func TestEveryReasonHasItsMeaning(t *testing.T) {
 		add("row", m[1])
 	}
 	runbook := runbookAnchors(t)
+	if word := meaningOf(cause{unknownWord, "message.status"}); !runbook[word.runbook] {
+		t.Errorf("unknown words: the runbook has no #%s", word.runbook)
+	}
 	for c := range all {
 		if _, ok := meanings[c]; !ok {
 			t.Errorf("%s %s has no meaning", c.of, c.reason)
