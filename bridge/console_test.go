@@ -385,7 +385,7 @@ func TestConsoleAsksForTheToken(t *testing.T) {
 		t.Errorf("POST /console/check without the token: %d", code)
 	}
 	v := d.openConsole()
-	v.await("it asks", `document.querySelector('#signin').checkVisibility() && !document.querySelector('#page').checkVisibility() && document.activeElement.id === 'token'`)
+	v.await("it asks", `document.querySelector('#signin').checkVisibility() && !document.querySelector('#page').checkVisibility() && !document.querySelector('footer').checkVisibility() && document.activeElement.id === 'token'`)
 	v.resize(360, "light")
 	v.shoot("signin-360")
 	v.do(chromedp.SendKeys("#token", "another"+kb.Enter))

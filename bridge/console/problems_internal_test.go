@@ -14,6 +14,7 @@ import (
 	"chatbridge/source"
 	"chatbridge/source/ledgerfile"
 	"chatbridge/source/postgres"
+	"chatbridge/source/realtime"
 )
 
 // troubles are Snapshots by what is wrong, each with what the page says first.
@@ -84,7 +85,10 @@ func troubles() map[string]struct {
 		"certificate":     {func(s *ops.Snapshot) { s.CertificateExpires = s.Taken.Add(-time.Second) }, Down, "The TLS certificate has expired", "bridgecertificateexpires", "bridge"},
 		"descriptors":     {func(s *ops.Snapshot) { s.DescriptorsRefused = 1 }, Note, "Events flow", "bridgefiledescriptors", "bridge"},
 		"cannot send":     {func(s *ops.Snapshot) { s.SendMode, s.Send.Reason = "outbox", "no right" }, Degraded, "What clients write cannot be sent", "sending", "clients"},
-		"stops":           {func(s *ops.Snapshot) { s.Ready = ops.Stopping() }, Down, "The bridge is shutting down", "", "bridge"},
+		"channel": {func(s *ops.Snapshot) {
+			s.Realtime = &realtime.Stats{Channels: []realtime.ChannelStats{{Table: "public.messages", State: realtime.ChannelRefused, Error: "not in the publication"}}}
+		}, Degraded, "Realtime refuses the table public.messages", "bridgechannelrefused", "source"},
+		"stops": {func(s *ops.Snapshot) { s.Ready = ops.Stopping() }, Down, "The bridge is shutting down", "", "bridge"},
 	}
 }
 

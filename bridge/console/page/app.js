@@ -45,6 +45,7 @@ const send = async (path, body) => JSON.parse(await ask(path, { method: 'POST', 
 function signIn (said) {
   byId('page').hidden = true
   byId('signin').hidden = false
+  document.querySelector('footer').hidden = true // what it links to asks for the token too
   say(byId('signin-said'), said)
   document.title = 'Sign in · chatbridge'
   favicon('note')
@@ -383,6 +384,7 @@ function show (s) {
   refuses = s.refuses || ''
   byId('signin').hidden = true
   byId('page').hidden = false
+  document.querySelector('footer').hidden = false
   byId('signout').hidden = !sessionStorage.getItem(tokenKey)
   const others = s.problems.filter(p => p.title !== s.verdict.title && p.title !== s.verdict.what)
   showVerdict(s.verdict, others)
