@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"chatbridge/bridge/api"
+	"chatbridge/bridge/console"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
@@ -47,6 +48,7 @@ type Daemon struct {
 	descriptors *descriptors
 	reload      *reload
 	observer    *observer
+	console     *console.Console
 	notify      *systemd.Notifier
 }
 

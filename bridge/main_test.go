@@ -9,13 +9,14 @@ import (
 
 	"chatbridge/bridge"
 	"chatbridge/configs"
+	"chatbridge/internal/chromium"
 	"chatbridge/internal/throwaway/pgtest"
 )
 
 // childEnv makes the test binary a bridge of its own, which a test may kill.
 const childEnv = "CHATBRIDGE_TEST_CHILD"
 
-// TestMain ends the shared Postgres and finds goroutines that are left.
+// TestMain ends the shared Postgres and browser, and finds goroutines that are left.
 func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		if err := runChild(); err != nil {
@@ -24,7 +25,15 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(pgtest.Main(m))
+	os.Exit(pgtest.Main(browserStopper{m}))
+}
+
+// browserStopper ends the browser after the tests.
+type browserStopper struct{ *testing.M }
+
+func (b browserStopper) Run() int {
+	defer chromium.Stop()
+	return b.M.Run()
 }
 
 // runChild runs a bridge that the environment configures, and prints where it serves.

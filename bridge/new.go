@@ -163,6 +163,8 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		log: opts.Log, cert: cert, warnings: warnings,
 		descriptors: d.descriptors, reload: d.reload, exporter: d.exporter,
 	}
+	d.console = d.newConsole()
+	d.parts = append(d.parts, d.console.Run)
 	return d, nil
 }
 

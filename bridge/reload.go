@@ -48,7 +48,7 @@ type reload struct {
 	mu                sync.Mutex
 	current           *configs.Config // nil: first
 	succeeded, failed uint64
-	broken            bool // the last one failed
+	broken            error // of the last one; nil where it succeeded
 	last              time.Time
 }
 
@@ -143,10 +143,20 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	return changed, needsRestart, nil
 }
 
+// config is the configuration in use.
+func (r *reload) config() *configs.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.current != nil {
+		return r.current
+	}
+	return r.first
+}
+
 func (r *reload) count(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.broken = err != nil
+	r.broken = err
 	if err != nil {
 		r.failed++
 		return
@@ -158,7 +168,10 @@ func (r *reload) count(err error) {
 func (r *reload) snapshot(started time.Time) ops.Reload {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := ops.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: !r.broken, Last: r.last}
+	s := ops.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: r.broken == nil, Last: r.last}
+	if r.broken != nil {
+		s.Error = r.broken.Error()
+	}
 	if s.Last.IsZero() {
 		s.Last = started
 	}

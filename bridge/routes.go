@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"chatbridge/bridge/access"
+	"chatbridge/bridge/console"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/rest"
 )
@@ -44,8 +45,9 @@ func (d *Daemon) publicHandler() http.Handler {
 func (d *Daemon) adminHandler() http.Handler {
 	a := ops.Admin{
 		Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log,
-		Token: d.cfg.Admin.Token.Reveal(), Local: isLocal(d.AdminAddr()),
+		Token: d.cfg.Admin.Token.Reveal(), Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
 	}
+	a.Console = d.console.Handler(mayBy(a))
 	if d.gateway != nil {
 		a.Gateway = d.gateway.Admin()
 		if s := d.gateway.Spool(); s != nil {
@@ -53,6 +55,18 @@ func (d *Daemon) adminHandler() http.Handler {
 		}
 	}
 	return a.Handler()
+}
+
+// mayBy is what those may do who reach the page: without a token, on an address that others
+// reach too, change nothing, and not see who is connected.
+func mayBy(a ops.Admin) console.May {
+	if a.Local || a.Token != "" {
+		return console.May{}
+	}
+	return console.May{
+		Refuses:     "Others reach this address, and no token is set: nothing can be changed here. Set admin.token.",
+		HidesPeople: "Others reach this address, and no token is set: who is connected is not shown. Set admin.token.",
+	}
 }
 
 // isLocal reports whether only this machine reaches an address: loopback, or a Unix

@@ -86,6 +86,9 @@ func (s *Socket) ForgetAuth() {
 // Transport returns "polling" or "websocket".
 func (s *Socket) Transport() string { return s.session.Transport() }
 
+// Load returns what the connection was sent, and what waits for it.
+func (s *Socket) Load() engineio.Load { return s.session.Load() }
+
 // Done is closed when the socket is disconnected.
 func (s *Socket) Done() <-chan struct{} {
 	n := s.namespace

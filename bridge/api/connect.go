@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ type client struct {
 	// was kept of the session that it asked for.
 	kept  *kept
 	found found
+	// address is where it came from, connected when.
+	address   netip.Addr
+	connected time.Time
 }
 
 // connectPayload is what a CONNECT shows.
@@ -73,6 +77,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 	c := &client{
 		Client:    &hub.Client{Workspace: p.Workspace, User: p.User, Feed: feed, Owed: owedOf(h.PID)},
 		principal: p, session: s.sessionOf(p, shown.Token),
+		address: shown.Address, connected: time.Now(),
 	}
 	if s.opts.Elsewhere != nil && !feed {
 		c.kept = new(kept)

@@ -17,6 +17,7 @@
 //   - typing.go clients' typing notices, and which are dropped
 //   - expiry.go the end of a client's token, and a fresh one
 //   - membership.go the end of a client whose user leaves the workspace
+//   - clients.go the clients as the operator sees them, and closing one
 //   - counters.go what it refused, and why
 //
 // # Lifecycle

@@ -19,6 +19,10 @@ import (
 type Admin struct {
 	Snapshot  func() Snapshot
 	Readiness func() Readiness
+	// Console serves the page at /, what it reads below /console/, and the documents
+	// below /docs/. SignIn answers at / and below /console/ who has not shown the Token.
+	// Both may be nil.
+	Console, SignIn http.Handler
 	// Gateway serves gateway.AdminPath; nil without a gateway.
 	Gateway http.Handler
 	// Spool serves spool.AdminPath; nil without one.
@@ -33,13 +37,17 @@ type Admin struct {
 	Logger *slog.Logger
 }
 
-// Handler serves /metrics, /status, the console at /, the probes, the gateway's
+// Handler serves /metrics, /status, the page at /, the probes, the gateway's
 // mode and its spool, to those who may. On a loopback address it refuses requests for another host
 // name, see access.Loopback.
 func (a Admin) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(a.Snapshot, a.Logger))
-	mux.HandleFunc("GET /{$}", serveConsole)
+	if a.Console != nil {
+		mux.Handle("/{$}", a.Console)
+		mux.Handle("/console/", a.Console)
+		mux.Handle("/docs/", a.Console)
+	}
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		s := a.Snapshot()
 		writeJSON(w, http.StatusOK, s.status())
@@ -58,6 +66,10 @@ func (a Admin) Handler() http.Handler {
 func (a Admin) authorize(next http.Handler) http.Handler {
 	public := http.NewServeMux()
 	PublicProbes(public, a.Readiness)
+	if a.SignIn != nil {
+		public.Handle("/{$}", a.SignIn)
+		public.Handle("/console/", a.SignIn)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case a.Token != "" && !showsToken(r, a.Token):
@@ -65,7 +77,7 @@ func (a Admin) authorize(next http.Handler) http.Handler {
 				public.ServeHTTP(w, r)
 				return
 			}
-			w.Header().Set("WWW-Authenticate", `Basic realm="chatbridge", charset="UTF-8"`)
+			w.Header().Set("WWW-Authenticate", challenge(r))
 			http.Error(w, "admin.token is asked for: Authorization: Bearer …, or as the password", http.StatusUnauthorized)
 		case a.Token == "" && !a.Local && r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "nothing can be changed on an address that others reach without a token: set admin.token, or admin.listen to 127.0.0.1", http.StatusForbidden)
@@ -73,6 +85,15 @@ func (a Admin) authorize(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		}
 	})
+}
+
+// challenge asks for the token: whoever opens an address in a browser by its dialog, but a
+// page's script, which asks by itself, without one.
+func challenge(r *http.Request) string {
+	if mode := r.Header.Get("Sec-Fetch-Mode"); mode != "" && mode != "navigate" {
+		return `Bearer realm="chatbridge"`
+	}
+	return `Basic realm="chatbridge", charset="UTF-8"`
 }
 
 // showsToken takes as long for a wrong token as for the right one.

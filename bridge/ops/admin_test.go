@@ -22,7 +22,7 @@ func TestAdminToken(t *testing.T) {
 		server := httptest.NewServer(Admin{
 			Snapshot:  func() Snapshot { return Snapshot{Source: health} },
 			Readiness: func() Readiness { return ReadinessOf(health, time.Second, time.Now()) },
-			Gateway:   gateway, Token: token, Local: local, Logger: slog.New(slog.DiscardHandler),
+			Gateway:   gateway, Console: gateway, Token: token, Local: local, Logger: slog.New(slog.DiscardHandler),
 		}.Handler())
 		t.Cleanup(server.Close)
 		return server

@@ -4,8 +4,9 @@
 //
 // Every other package counts for itself and returns its counters from a Stats
 // method. The daemon gathers them in one place into a Snapshot, which is
-// rendered twice: as the JSON of /status (status.go), which the console shows,
-// and as the Prometheus metrics of /metrics (metrics_*.go). A new counter is a
+// rendered twice: as the JSON of /status (status.go)
+// and as the Prometheus metrics of /metrics (metrics_*.go); the operator's page, package
+// console, shows it once more. A new counter is a
 // field of its owner's Stats and one entry where it is shown; a test fails for a
 // numeric field that is in no metric and has no reason not to be.
 //
@@ -19,7 +20,6 @@
 //	metric_family.go how a metric is declared: counter, gauge, histogram …
 //	health.go        Health of the source, Readiness: the answers of /healthz and /readyz
 //	admin.go         the handler of the admin listener, and the probes
-//	console.go       the page that shows /status; console.html
 //	watchdog.go      what systemd's watchdog asks
 //	handlercalls.go  whether the pipeline returns from its calls
 //	warnings.go      what /status lists under warnings

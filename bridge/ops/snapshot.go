@@ -184,10 +184,11 @@ const (
 type Reload struct {
 	// Succeeded and Failed count the readings.
 	Succeeded, Failed uint64
-	// OK is false after one that failed; Last is when the configuration in
-	// use was read.
-	OK   bool
-	Last time.Time
+	// OK is false after one that failed, and Error why; Last is when the
+	// configuration in use was read.
+	OK    bool
+	Error string
+	Last  time.Time
 }
 
 // sends reports whether clients' messages are sent.

@@ -77,10 +77,15 @@ var allowed = map[string][]string{
 	"bridge/requirements": {"configs", "source", "source/postgres/...", "mapping", "mapping/..."},
 	// The daemon is not needed to check what it would find.
 	"bridge/check": {"configs", "source", "source/postgres/...", "source/ledgerfile", "source/readback", "source/reconcile", "source/realtime", "mapping", "mapping/...", "bridge/access", "bridge/auth", "bridge/cluster", "bridge/gateway", "bridge/gateway/...", "bridge/requirements", "bridge/send", "bridge/telemetry/otlp"},
+	// Of bridge, what it needs of a Snapshot; never bridge itself.
+	"bridge/console": {
+		"source", "source/...", "mapping/...", "socketio", "socketio/...",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/cluster", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/ops", "bridge/pipeline", "bridge/replay", "bridge/rest", "bridge/send", "bridge/telemetry", "bridge/telemetry/otlp",
+	},
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
-		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/rest", "bridge/send",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/cluster", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/rest", "bridge/send",
 		"bridge/telemetry", "bridge/telemetry/otlp",
 	},
 	// What it sends is made elsewhere.

@@ -122,6 +122,23 @@ func (s *Session) WaitSpace(ctx context.Context, m *Message) error {
 	}
 }
 
+// Load is what a session was sent, and what waits for it.
+type Load struct {
+	// Sent counts the messages that were written, or are being written.
+	Sent uint64
+	// Queued messages and Bytes wait or are being written.
+	Queued, Bytes int
+	// Paused: broadcasts skip it.
+	Paused bool
+}
+
+// Load returns the session's.
+func (s *Session) Load() Load {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Load{Sent: s.taken, Queued: s.depth, Bytes: s.size, Paused: s.paused}
+}
+
 // fits reports whether the queue has room for m by its bytes. mu is held.
 func (s *Session) fits(m *Message) bool {
 	return s.depth == 0 || s.size+len(m.frames) <= s.server.limits.Load().QueueBytes
@@ -143,6 +160,7 @@ func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duratio
 		n++
 	}
 	batch = append(batch, s.queue[:n]...)
+	s.taken += uint64(n)
 	left := copy(s.queue, s.queue[n:])
 	clear(s.queue[left:])
 	s.queue = s.queue[:left]

@@ -36,6 +36,7 @@ type Session struct {
 	depth int
 	size  int
 	since time.Duration // when the oldest of queue came
+	taken uint64        // messages that were taken off it, to be written
 
 	// listed: the session is on its writer's list. writeOwned: one goroutine alone
 	// may write, the one that opens the transport or that of drain; the writer

@@ -28,7 +28,7 @@ var shared struct {
 
 // Main runs the tests, stops what they shared and fails when a goroutine is
 // left. It returns the exit code.
-func Main(m *testing.M, options ...goleak.Option) int {
+func Main(m interface{ Run() int }, options ...goleak.Option) int {
 	code := m.Run()
 	if err := release(); err != nil {
 		fmt.Fprintln(os.Stderr, "pgtest:", err)
