@@ -35,4 +35,9 @@ var cluster = []Mutant{
 		File: "bridge/cluster/edge.go", Package: "bridge/cluster", Tests: []string{"TestABeatOfBeforeIsNoLeader"},
 		Old: "s.Joined = s.Joined || e.live && !behind", New: "s.Joined = s.Joined || !behind",
 	},
+	{
+		Name: "cluster: a full Redis counts as a leader that is well", Why: "edges serve nothing new for as long as Redis is full, and look healthy",
+		File: "bridge/cluster/edge.go", Package: "bridge/cluster", Tests: []string{"TestAFullRedisIsNoLeader"},
+		Old: "if !other && b.Stuck >= beatTimeout {", New: "if false {",
+	},
 }
