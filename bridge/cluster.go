@@ -60,6 +60,10 @@ type clusterSource struct {
 // a change of the leader and a restart of Redis take.
 const leaderless = 8 * time.Second
 
+// takeoverPoll is how often an edge looks whether the slot is free: all clients of the
+// cluster wait for that when the leader ends, and it is two small queries.
+const takeoverPoll = 250 * time.Millisecond
+
 // joinCluster makes the source of a bridge that is one of several; its inner source is
 // to be set.
 func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) {
@@ -108,6 +112,7 @@ func processName() string {
 func (s *clusterSource) follow(o *postgres.Options) {
 	o.Held, o.OnStream, o.OnStandby = s.held, s.lead, s.stepDown
 	o.OnStreamEnd = func() { s.streaming.Store(false) }
+	o.StandbyPoll = takeoverPoll
 }
 
 // held is up to where Redis holds what was read. An edge has read nothing.

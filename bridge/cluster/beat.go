@@ -29,6 +29,9 @@ type Beat struct {
 	Flowing bool   `json:"flowing"`
 	State   string `json:"state,omitempty"`
 	Reason  string `json:"reason,omitempty"`
+	// Stuck is for how long Redis has taken nothing of what the leader has for it; 0 where
+	// it does. A full Redis still takes beats.
+	Stuck time.Duration `json:"stuck,omitempty"`
 	// Restart is the last beginning of another history, nil for none.
 	Restart *Restart `json:"restart,omitempty"`
 	// Gaps are what nobody is given, as of the recent past.

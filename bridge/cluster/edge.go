@@ -184,6 +184,9 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 		}
 		e.beatName = r.Beat.Name
 		other := b.Epoch != e.epoch
+		if !other && b.Stuck >= beatTimeout {
+			return fmt.Errorf("the leader %s has not been able to append to Redis for %s", b.Leader, b.Stuck.Round(time.Second))
+		}
 		if !other || e.accepts(b.Epoch) {
 			if other {
 				e.enter(ctx, b)

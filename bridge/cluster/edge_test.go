@@ -155,3 +155,36 @@ func contextOf(t *testing.T) (context.Context, context.CancelFunc) {
 	t.Helper()
 	return context.WithCancel(t.Context())
 }
+
+// TestAFullRedisIsNoLeader: Redis that is full takes beats, because they free memory first,
+// and no entries. Edges that took the beats for all being well would serve nothing new, for
+// as long as that lasts.
+func TestAFullRedisIsNoLeader(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(1, time.Minute)
+		go func() { _ = p.leader.Run(t.Context()) }()
+		go func() { _ = p.edge.Run(t.Context()) }()
+		p.publish(1)
+		time.Sleep(2 * time.Second)
+		p.redis.set(func() { p.redis.full = true })
+		time.Sleep(10 * time.Second)
+		if s := p.edge.Stats(); !s.Connected {
+			t.Errorf("nothing waits, and the edge hears nobody: %s", s.Error)
+		}
+		p.publish(2)
+		time.Sleep(10 * time.Second)
+		if s := p.edge.Stats(); s.Connected || time.Since(s.Heard) < 5*time.Second {
+			t.Errorf("the edge hears the leader: %+v", s)
+		}
+		if s := p.leader.Stats(); s.Connected || s.Waiting != 1 || s.Error == "" {
+			t.Errorf("the leader: %+v", s)
+		}
+		p.redis.set(func() { p.redis.full = false })
+		time.Sleep(3 * time.Second)
+		if s := p.edge.Stats(); !s.Connected {
+			t.Errorf("when there is room again: %+v", s)
+		}
+		p.follower.is(t, "what is read", "[1 2]", "[]")
+	})
+}

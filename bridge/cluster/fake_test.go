@@ -28,6 +28,8 @@ type fakeRedis struct {
 	unsure int
 	// lives counts how often it has lost something: that ends all connections.
 	lives int
+	// full: it takes no entries.
+	full bool
 }
 
 // fakeConn is a connection to it.
@@ -156,6 +158,9 @@ func (f *fakeConn) Append(ctx context.Context, epoch cluster.Epoch, last cluster
 	}
 	if at := f.last(epoch); at != last {
 		return at, nil
+	}
+	if f.full && a.Entry != nil {
+		return cluster.ID{}, errors.New("OOM command not allowed when used memory > 'maxmemory'")
 	}
 	f.change(func(s *redisState) {
 		entries := s.streams[epoch]

@@ -89,6 +89,9 @@ type Leader struct {
 	former  []Epoch
 	gaps    []Gap
 	newGaps bool // that no beat has told yet
+	// appendedAt is when Redis took the last entry; appendFails tells that it takes none.
+	appendedAt  time.Time
+	appendFails bool
 	// through is the last Beat.Through that is in Redis.
 	through uint64
 	stats   LeaderStats
@@ -255,8 +258,9 @@ func (l *Leader) connect(ctx context.Context, pause *retry.Backoff) error {
 			if err := l.beat(ctx, store, now); err != nil {
 				return err
 			}
-			l.connected(ctx)
-			pause.Reset()
+			if l.connected(ctx) {
+				pause.Reset()
+			}
 		}
 		if more, err := l.appendNext(ctx, store); err != nil {
 			return err
@@ -302,6 +306,7 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	answer, err := store.Append(ctx, epoch, last, a)
+	l.noteAppend(err)
 	if err != nil {
 		return false, err
 	}
@@ -310,6 +315,28 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 	}
 	l.appended(epoch, &a)
 	return true, nil
+}
+
+// noteAppend notes whether Redis takes entries.
+func (l *Leader) noteAppend(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.appendFails = err != nil; !l.appendFails {
+		l.appendedAt = time.Now()
+	}
+}
+
+// stuck is Beat.Stuck. l.mu is held.
+func (l *Leader) stuck(now time.Time) time.Duration {
+	waiting := l.backlog.after(l.cursor, 0)
+	if !l.appendFails || len(waiting) == 0 {
+		return 0
+	}
+	since := waiting[0].at
+	if l.appendedAt.After(since) {
+		since = l.appendedAt
+	}
+	return max(now.Sub(since), 0)
 }
 
 // nextAppend returns what to append to which stream, and what that must end with.

@@ -43,16 +43,19 @@ func (l *Leader) Epoch() (epoch Epoch, given ID) {
 	return l.epoch, later(l.given, through)
 }
 
-func (l *Leader) connected(ctx context.Context) {
+// connected notes that Redis has taken a beat, and reports whether it takes entries too:
+// only then is it connected.
+func (l *Leader) connected(ctx context.Context) bool {
 	l.mu.Lock()
-	was := l.stats.Connected
-	if !was {
+	was, fails := l.stats.Connected, l.appendFails
+	if !was && !fails {
 		l.stats.Connected, l.stats.Since, l.stats.Error = true, time.Now(), ""
 	}
 	l.mu.Unlock()
-	if !was {
+	if !was && !fails {
 		l.opts.Logger.LogAttrs(ctx, slog.LevelInfo, "connected to Redis; the other bridges are served from here")
 	}
+	return !fails
 }
 
 // failed notes why there is no connection to Redis, and logs it once.

@@ -134,7 +134,7 @@ func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, k
 	b = &Beat{
 		Epoch: l.epoch, Tail: l.last, Base: l.base, Leader: l.opts.Name, Since: l.began,
 		Commit: s.Commit, Flowing: s.Flowing, State: s.State, Reason: s.Reason,
-		Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
+		Stuck: l.stuck(now), Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
 	}
 	if l.backlog.count(l.cursor) == 0 && !l.replace {
 		b.Through = s.Through

@@ -74,6 +74,9 @@ func TestClusterFaults(t *testing.T) {
 // finishCluster judges, and adds a row to the report.
 func (c *clusterWorld) finishCluster(f fault, rounds int) {
 	c.t.Helper()
+	if f.large {
+		c.patience = 2 * time.Minute
+	}
 	v := c.settle(c.writer, c.clients, "r00")
 	s := c.clients.Summary()
 	truth := c.recorder.Truth()

@@ -78,4 +78,14 @@ var postgres = []Mutant{
 		File: "source/postgres/standby.go", Package: "source/postgres", Tests: []string{"TestHoldersClockDoesNotMatter"},
 		Old: `case reader.ours && age > s.opts.HolderTimeout:`, New: `case reader.ours && age < s.opts.HolderTimeout:`,
 	},
+	{
+		Name: "postgres: a bridge that lost the slot saves its place", Why: "it takes back what the next one saved; whoever reads then reports all since as lost",
+		File: "source/postgres/largeobject.go", Package: "source/postgres", Tests: []string{"TestOneThatLostTheSlotTakesNothingBack"},
+		Old: "where slot_name = $3 and active_pid = $4`", New: "where slot_name = $3 and $4 = $4`",
+	},
+	{
+		Name: "postgres: rivals are not looked for", Why: "a bridge that was started by mistake with the default slot is noticed by nobody",
+		File: "source/postgres/rival.go", Package: "source/postgres", Tests: []string{"TestRivalsWarnOfEachOther"},
+		Old: "if s.opts.Slot != DefaultSlot {", New: "if true {",
+	},
 }
