@@ -16,7 +16,9 @@ import (
 // BenchmarkCatchUp: a client connects and subscribes to 3 of a workspace's 1,000
 // conversations, as one does that comes back after a restart, and is caught up on what
 // the log has. It is sent the same whatever else the workspace has in the log; lock-µs
-// is for how long it holds the Hub's lock in all.
+// is for how long it holds the Hub's lock in all: with 100,000 events of others 0.9 ms
+// since reading passes over other conversations' messages by the order alone
+// (replay.Scope.Only), 33 ms before, in one run on two busy cores.
 func BenchmarkCatchUp(b *testing.B) {
 	for _, events := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("events=%d", events), func(b *testing.B) { benchmarkCatchUp(b, events) })
