@@ -103,9 +103,8 @@ type plan struct {
 	scenes   []scene
 	servers  []string
 	rounds   int
-	clients  int // 0: those of the scene
-	asked    int // clients, where the machine does not let there be so many
-	rate     float64
+	clients  int           // 0: those of the scene
+	asked    int           // clients, where the machine does not let there be so many
 	duration time.Duration // 0: that of the scene
 	profile  string
 	before   string

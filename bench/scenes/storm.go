@@ -97,6 +97,7 @@ func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 		return err
 	}
 	before, then := ms(quiet.Latency.Quantile(0.99)), ms(during.Latency.Quantile(0.99))
+	r.add("others that were disconnected", float64(during.Ended))
 	r.add("others' p99 ms before", before)
 	r.add("others' p99 ms meanwhile", then)
 	r.add("others' p99, meanwhile ÷ before", then/max(before, 0.001))
@@ -236,7 +237,8 @@ func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *
 	if err := s.Collect(ctx); err != nil {
 		return err
 	}
-	if err := g.Idle(ctx, settle); err != nil && got.Short == 0 {
+	// One that disconnects some again, which is an error here, is measured all the same.
+	if err := g.Idle(ctx, settle); ctx.Err() != nil {
 		return err
 	}
 	steady, err := proc.Memory(s.PID(), "VmRSS")
@@ -248,6 +250,7 @@ func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *
 	r.add("longest wait of a client, s"+suffix, got.Longest.Seconds())
 	r.add("wait p50, ms"+suffix, ms(got.Waits.Quantile(0.5)))
 	r.add("clients that were given up"+suffix, float64(got.Short))
+	r.add("clients that were disconnected again"+suffix, float64(got.Ended))
 	r.add("attempts that failed"+suffix, float64(got.Retries))
 	r.add("events sent beside those missed"+suffix, float64(got.Extra))
 	r.add("gaps told of"+suffix, float64(got.Gaps))

@@ -219,7 +219,7 @@ func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.P
 	}
 	head := h.log.Sequence()
 	packets, c.main = h.log.Read(c.tenant.space, buf, c.main, head, batch, replay.Scope{
-		Messages: c.sees, Everything: c.everything, Bare: c.claim.Position, Naming: c.Names,
+		Messages: c.sees, Only: c.few(), Everything: c.everything, Bare: c.claim.Position, Naming: c.Names,
 	})
 	if len(packets) > 0 || c.main.Next < head {
 		return packets, false

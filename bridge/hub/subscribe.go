@@ -52,6 +52,19 @@ func (c *Client) sees(conversation string, seq uint64) bool {
 	return e != nil && e.joined
 }
 
+// few are the conversations whose messages the main feed may bring, nil where they are
+// many or all: see replay.Scope.Only.
+func (c *Client) few() []string {
+	if c.seesAll() || len(c.subscriptions) > replay.MaxOnly {
+		return nil
+	}
+	few := make([]string, 0, replay.MaxOnly)
+	for conversation := range c.subscriptions {
+		few = append(few, conversation)
+	}
+	return few
+}
+
 // owe puts the start of what the client is owed back.
 func (c *Client) owe(start uint64, promised time.Time) {
 	c.start = min(c.start, start)

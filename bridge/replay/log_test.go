@@ -405,11 +405,38 @@ func TestAgainstModel(t *testing.T) {
 			equal(t, w.read(t, space, next, replay.Scope{Everything: true, Messages: all}), want(func(e held) bool {
 				return e.seq >= next
 			}))
+			w.sameWithOnly(t, space, rng)
 			if t.Failed() {
 				t.Fatalf("seed %d", seed)
 			}
 		}
 		w.log.Release(space)
+	}
+}
+
+// sameWithOnly checks that Scope.Only changes nothing but the time that reading takes:
+// the same packets, and the same place after each step.
+func (w *writer) sameWithOnly(t *testing.T, space *replay.Space, rng *rand.Rand) {
+	t.Helper()
+	only := []string{"c0", fmt.Sprintf("c%d", rng.IntN(9)), "none"}[rng.IntN(3):]
+	scope := replay.Scope{
+		Messages:   func(conversation string, _ uint64) bool { return slices.Contains(only, conversation) },
+		Everything: rng.IntN(2) == 0,
+	}
+	short := scope
+	short.Only = only
+	at := replay.Place{Next: uint64(rng.IntN(int(w.log.Sequence())))}
+	until, limit := w.log.Sequence(), 1+rng.IntN(20)
+	if rng.IntN(2) == 0 {
+		until = at.Next + 1 + uint64(rng.IntN(20)) // perhaps of evicted ones alone
+	}
+	for at.Next < until {
+		want, place := w.log.Read(space, nil, at, until, limit, scope)
+		got, short := w.log.Read(space, nil, at, until, limit, short)
+		if !slices.Equal(got, want) || short != place {
+			t.Fatalf("from %+v: %d packets to %+v with Only %q, %d to %+v without", at, len(got), short, only, len(want), place)
+		}
+		at = place
 	}
 }
 

@@ -1,6 +1,10 @@
 package replay
 
-import "sort"
+import (
+	"sort"
+
+	"chatbridge/mapping/contract"
+)
 
 // order names a Space's entries in the order of their sequence numbers. Entries
 // are evicted from the front of a conversation, wherever that is in the order;
@@ -20,19 +24,31 @@ type orderBlock struct {
 
 const orderLen = 512
 
-// slot names an entry by its conversation and its number in it.
+// slot names an entry by its conversation and its number in it, and tells whether it is a
+// message: a reader passes over most of these, and need not look at their entries.
 type slot struct {
-	seq     uint64
-	conv    *conversation
-	ordinal uint64
+	seq    uint64
+	conv   *conversation
+	number uint64 // ordinal and, in the last bit, whether it is a message
 }
+
+func newSlot(seq uint64, conv *conversation, ordinal uint64, kind contract.Kind) slot {
+	s := slot{seq: seq, conv: conv, number: ordinal << 1}
+	if kind == contract.Message {
+		s.number |= 1
+	}
+	return s
+}
+
+func (s *slot) ordinal() uint64 { return s.number >> 1 }
+func (s *slot) message() bool   { return s.number&1 == 1 }
 
 // entry returns the slot's entry, nil if it was evicted.
 func (s *slot) entry() *entry {
-	if s.ordinal < s.conv.base {
+	if s.ordinal() < s.conv.base {
 		return nil
 	}
-	return s.conv.entries.at(int(s.ordinal - s.conv.base))
+	return s.conv.entries.at(int(s.ordinal() - s.conv.base))
 }
 
 func (o *order) push(s slot) {
@@ -126,6 +142,26 @@ func (o *order) firstFrom(block int) *entry {
 				return e
 			}
 		}
+	}
+	return nil
+}
+
+// lastBefore returns the newest entry that is there before a place, and not before
+// another one; nil for none.
+func (o *order) lastBefore(block, index, firstBlock, firstIndex int) *entry {
+	for ; block >= firstBlock; block-- {
+		if block < len(o.blocks) {
+			low := 0
+			if block == firstBlock {
+				low = firstIndex
+			}
+			for i := min(index, o.blocks[block].n) - 1; i >= low; i-- {
+				if e := o.blocks[block].slots[i].entry(); e != nil {
+					return e
+				}
+			}
+		}
+		index = orderLen
 	}
 	return nil
 }

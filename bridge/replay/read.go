@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"slices"
 	"sort"
 	"time"
 
@@ -18,6 +19,9 @@ type Scope struct {
 	// Messages tells whether the Kind Message of a conversation that has the
 	// sequence number is passed on.
 	Messages func(conversation string, seq uint64) bool
+	// Only, if not nil, has the conversations of which Messages may pass one on, at most
+	// MaxOnly: reading passes over the others' messages at a small part of the cost.
+	Only []string
 	// Bare leaves the offset out up to this position: for what is read out of
 	// order, and what a client that says it received more is given again.
 	Bare source.Position
@@ -57,33 +61,72 @@ func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
 // have come to until when it has only passed over others' events: read on after
 // releasing the lock in between.
 func (l *Log) Read(s *Space, dst []*socketio.Packet, p Place, until uint64, limit int, scope Scope) ([]*socketio.Packet, Place) {
+	only := s.only(scope.Only)
 	seen, full := 0, len(dst)+limit
-	block, index := s.order.find(p.Next)
+	firstBlock, firstIndex := s.order.find(p.Next)
+	block, index, over := firstBlock, firstIndex, false
+	next := max(p.Next, until)
+read:
 	for ; block < len(s.order.blocks); block, index = block+1, 0 {
 		b := s.order.blocks[block]
 		for ; index < b.n; index++ {
 			slot := &b.slots[index]
 			if slot.seq >= until {
-				p.Next = until
-				return dst, p
+				next = until
+				break read
 			}
 			if seen == maxScan || len(dst) == full {
-				p.Next = slot.seq
-				return dst, p
+				next = slot.seq
+				break read
 			}
 			seen++
+			if only.without(slot) {
+				over = true
+				continue
+			}
 			e := slot.entry()
 			if e == nil {
 				continue
 			}
-			p.Position, p.At = e.position(), e.at
+			p.Position, p.At, over = e.position(), e.at, false
 			if scope.passes(e, slot.conv.id) {
 				dst = append(dst, l.read(s, slot.conv, e, &scope.Naming, e.position().Compare(scope.Bare) <= 0))
 			}
 		}
 	}
-	p.Next = max(p.Next, until)
+	if over {
+		if e := s.order.lastBefore(block, index, firstBlock, firstIndex); e != nil {
+			p.Position, p.At = e.position(), e.at
+		}
+	}
+	p.Next = next
 	return dst, p
+}
+
+// MaxOnly bounds Scope.Only.
+const MaxOnly = 16
+
+// only are the conversations of Scope.Only that the Space has.
+type only struct {
+	given bool
+	n     int
+	convs [MaxOnly]*conversation
+}
+
+func (s *Space) only(conversations []string) (o only) {
+	o.given = conversations != nil
+	for _, id := range conversations {
+		if c := s.conversations[id]; c != nil {
+			o.convs[o.n] = c
+			o.n++
+		}
+	}
+	return o
+}
+
+// without tells that a slot is a message of another conversation, without looking at it.
+func (o *only) without(s *slot) bool {
+	return o.given && s.message() && !slices.Contains(o.convs[:o.n], s.conv)
 }
 
 func (sc *Scope) passes(e *entry, conversation string) bool {

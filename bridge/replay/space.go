@@ -150,7 +150,7 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 		e.status.conv, e.status.ordinal = c, ordinal
 	}
 	c.entries.push(e)
-	s.order.push(slot{seq: seq, conv: c, ordinal: ordinal})
+	s.order.push(newSlot(seq, c, ordinal, ev.Kind))
 	s.events++
 	s.size += size + weight
 	c.size += size + weight

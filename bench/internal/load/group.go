@@ -141,8 +141,9 @@ type Returned struct {
 	Waits Histogram
 	// Short is how many clients have not had all by the end of ctx.
 	Short int
-	// Retries is how often a client had to try again, Gaps how many gaps were told of.
-	Retries, Gaps int
+	// Retries is how often a client had to try again, Gaps how many gaps were told of,
+	// Ended how many connections ended after they were live.
+	Retries, Gaps, Ended int
 	// Extra counts events that came beside those that were missed, or more than once.
 	Extra uint64
 }
@@ -159,7 +160,7 @@ func Return(ctx context.Context, o Options, missed Missed) (*Group, Returned, er
 	err = g.connect(ctx, func() bool { return g.live == o.Clients })
 	r := Returned{
 		Took: time.Since(start), Longest: g.longest, Waits: g.waits, Short: o.Clients - g.live,
-		Retries: g.retried, Gaps: g.gaps, Extra: g.extra,
+		Retries: g.retried, Gaps: g.gaps, Ended: g.ended, Extra: g.extra,
 	}
 	if err != nil && ctx.Err() == nil {
 		g.Close()
@@ -195,7 +196,7 @@ func (g *Group) connect(ctx context.Context, done func() bool) error {
 			wait = time.Millisecond
 		}
 		err := g.step(ctx, wait)
-		if err == nil && g.ended > 0 {
+		if err == nil && g.ended > 0 && g.missed.Count == 0 {
 			err = g.firstErr
 		}
 		if err != nil {
