@@ -85,6 +85,9 @@ func understood(t *testing.T, at place, command string) (n int) {
 		return n
 	}
 	words = words[1:]
+	if i := slices.IndexFunc(words, func(w string) bool { return w == ">" || w == "<" || w == "|" }); i >= 0 {
+		words = words[:i]
+	}
 	open := at.prose && slices.ContainsFunc(words, placeholder.MatchString)
 	for i, word := range words {
 		if strings.Contains(word, "…") || word == "..." { // something is left out
