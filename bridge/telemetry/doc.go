@@ -9,7 +9,7 @@
 // # What it may cost
 //
 // While there is no endpoint, one atomic load for each transaction. With one, a transaction
-// a second is timed, at most; what was timed goes into a queue of 64, and past it is dropped
+// a second is timed, in the long run; what was timed goes into a queue of 64, and past it is dropped
 // and counted. A collector that is away or slow is waited for by the Exporter's own
 // goroutines alone.
 //

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,7 +44,7 @@ func passage() *pipeline.Passage {
 	}
 }
 
-// TestNothingIsTracedWithoutAnEndpoint, and at most one transaction a second with one.
+// TestNothingIsTracedWithoutAnEndpoint, and five transactions at once with one.
 func TestNothingIsTracedWithoutAnEndpoint(t *testing.T) {
 	e := exporter(t, "")
 	if e.Follower().Follows(source.Tx{}) || e.Stats() != nil {
@@ -52,9 +53,17 @@ func TestNothingIsTracedWithoutAnEndpoint(t *testing.T) {
 	if err := e.SetEndpoint("http://127.0.0.1:1"); err != nil {
 		t.Fatal(err)
 	}
-	if first, second := e.Follower().Follows(source.Tx{}), e.Follower().Follows(source.Tx{}); !first || second {
-		t.Errorf("two transactions at once: %v, %v", first, second)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		for i := range 20 {
+			if got := e.Follower().Follows(source.Tx{}); got != (i < 5) {
+				t.Errorf("transaction %d at once: %v", i, got)
+			}
+		}
+		time.Sleep(time.Second)
+		if first, second := e.Follower().Follows(source.Tx{}), e.Follower().Follows(source.Tx{}); !first || second {
+			t.Errorf("a second later: %v, %v", first, second)
+		}
+	})
 	if err := e.SetEndpoint(""); err != nil || e.Stats() != nil {
 		t.Errorf("turned off: %v, %+v", err, e.Stats())
 	}

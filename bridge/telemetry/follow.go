@@ -4,14 +4,18 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"chatbridge/bridge/pipeline"
 	"chatbridge/source"
 )
 
 const (
-	// traceEvery is the shortest time between two transactions that are traced: a ratio
-	// would be a flood or nothing, as the rate changes.
-	traceEvery = time.Second
+	// traceEvery is the time between two transactions that are traced, in the long run: a
+	// ratio would be a flood or nothing, as the rate changes. tracesAtOnce are not kept
+	// waiting: what comes in pairs would always show its first half.
+	traceEvery   = time.Second
+	tracesAtOnce = 5
 	// maxTimed bounds what waits to be made into spans.
 	maxTimed = 64
 )
@@ -19,25 +23,19 @@ const (
 // follower chooses the transactions.
 type follower struct {
 	on    atomic.Bool
-	last  time.Time // of the pipeline's goroutine alone
+	limit *rate.Limiter
 	timed chan *pipeline.Passage
 
 	sampled, dropped atomic.Uint64
 }
 
-func newFollower() *follower { return &follower{timed: make(chan *pipeline.Passage, maxTimed)} }
+func newFollower() *follower {
+	return &follower{limit: rate.NewLimiter(rate.Every(traceEvery), tracesAtOnce), timed: make(chan *pipeline.Passage, maxTimed)}
+}
 
 // Follows implements pipeline.Follower.
 func (f *follower) Follows(source.Tx) bool {
-	if !f.on.Load() {
-		return false
-	}
-	now := time.Now()
-	if now.Sub(f.last) < traceEvery {
-		return false
-	}
-	f.last = now
-	return true
+	return f.on.Load() && f.limit.Allow()
 }
 
 // Passed implements pipeline.Follower.

@@ -80,7 +80,7 @@ func TestOpenTelemetry(t *testing.T) {
 	c.Refuse(false)
 	p.line("the_collector_takes_what_is_sent_again", 1)
 
-	// One transaction a second is traced: not each has a message.
+	// One transaction a second is traced in the long run: not each message is.
 	for deadline := time.Now().Add(waitLimit); len(messageWritten(c.Taken())) == 0; time.Sleep(200 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("no trace of a message")

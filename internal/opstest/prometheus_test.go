@@ -206,12 +206,14 @@ func TestPrometheusTakesNativeHistograms(t *testing.T) {
 	}
 }
 
-// insertMessages writes n messages, each in a transaction of its own.
+// insertMessages writes n messages, each in a transaction of its own, to a conversation that
+// it makes where there is none.
 func insertMessages(t *testing.T, db string, n int) {
 	t.Helper()
 	statements := []string{`
 		with c as (
-			insert into contacts (workspace_id, name, phone) values ('` + workspace + `', 'Ana', '+5511999999999') returning id
+			insert into contacts (workspace_id, name, phone)
+			select '` + workspace + `', 'Ana', '+5511999999999' where not exists (select from conversations) returning id
 		) insert into conversations (workspace_id, contact_id) select '` + workspace + `', id from c`}
 	for range n {
 		statements = append(statements, `insert into messages (workspace_id, conversation_id, body, is_outgoing, status)
