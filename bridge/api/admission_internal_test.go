@@ -19,8 +19,8 @@ type sourceState struct {
 }
 
 func (s *sourceState) Hearing() Hearing { return Hearing(s.hearing.Load()) }
-func (s *sourceState) Standby() bool  { return s.standby.Load() }
-func (s *sourceState) CaughtUp() bool { return s.caughtUp.Load() }
+func (s *sourceState) Standby() bool    { return s.standby.Load() }
+func (s *sourceState) CaughtUp() bool   { return s.caughtUp.Load() }
 
 func newWarmup() (*warmup, *sourceState) {
 	s := new(sourceState)

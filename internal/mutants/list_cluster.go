@@ -75,4 +75,14 @@ var cluster = []Mutant{
 		File: "bridge/cluster_forward.go", Package: "bridge", Tests: []string{"TestRequestsArePassedOn"},
 		Old: "if err != nil || !hmac.Equal(got, forwardProof(f.secret, r.Method, r.URL.RequestURI(), address)) {", New: "if err != nil && len(got) > 1000 {",
 	},
+	{
+		Name: "cluster: an edge does not look at rows", Why: "a text that was sent through an edge is told as failed although its row is there",
+		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestARowTellsAnEdgeWhatBecameOfAText"},
+		Old: "\t\ts.observe(r)\n", New: "",
+	},
+	{
+		Name: "cluster: an edge that is cut off takes sessions", Why: "they get nothing, while the leader serves",
+		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestNewSessionsWhileNoLeaderIsHeard"},
+		Old: "\treturn api.Unheard\n", New: "\treturn api.Heard\n",
+	},
 }
