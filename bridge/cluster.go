@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,7 +19,9 @@ import (
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/pipeline"
 	"chatbridge/bridge/replay"
+	"chatbridge/bridge/send"
 	"chatbridge/configs"
+	"chatbridge/mapping/contract"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
 )
@@ -46,6 +50,9 @@ type clusterSource struct {
 	// api and pipeline are set before it runs.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
+
+	// sender is set before it runs.
+	sender *send.Sender
 
 	// streaming: the inner source feeds the pipeline, or may at any moment.
 	streaming    atomic.Bool
@@ -307,6 +314,7 @@ var anyEvent = newAnyEvent()
 func (s *clusterSource) Apply(r *cluster.Record) {
 	switch r.Kind {
 	case cluster.Published:
+		s.observe(r)
 		s.api.Hub().Publish(&hub.Event{
 			Position: r.ID.Position(), Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Message: r.Key,
 			Packet: anyEvent.WithText(r.Text), Commit: r.Commit, Other: r.Other, Again: r.Again, Created: r.Created,
@@ -320,6 +328,23 @@ func (s *clusterSource) Apply(r *cluster.Record) {
 	case cluster.MembersChanged:
 		s.api.MembersChanged()
 	}
+}
+
+// observe shows the Sender an event that another bridge has read, as the pipeline shows
+// its own: a row tells what became of a text that was sent through this bridge.
+func (s *clusterSource) observe(r *cluster.Record) {
+	if s.sender == nil || !s.sender.Watching() || r.Event != contract.Message && r.Event != contract.MessageStatus {
+		return
+	}
+	_, list, _ := bytes.Cut(r.Text, []byte{'['})
+	var args []json.RawMessage // the name, the payload, the offset
+	var row struct{ Status string }
+	if json.Unmarshal(append([]byte{'['}, list...), &args) != nil || len(args) < 2 || json.Unmarshal(args[1], &row) != nil {
+		return // every bridge writes them so
+	}
+	s.sender.Observe(&contract.Event{
+		Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Key: r.Key, Status: []byte(row.Status), Payload: args[1],
+	})
 }
 
 // Gap implements cluster.Follower.

@@ -1,9 +1,11 @@
 package bridge_test
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
+	"chatbridge/internal/functiondouble"
 	"chatbridge/internal/throwaway/redistest"
 )
 
@@ -98,5 +100,26 @@ func TestAnOrderIsObeyedByAllBridges(t *testing.T) {
 	order(second, "auto")
 	for _, d := range []*daemonTest{first, second, third} {
 		d.await("the latest order", func() bool { return mode(d) == "auto" })
+	}
+}
+
+// TestARowTellsAnEdgeWhatBecameOfAText that was sent through it: the leader reads the row.
+func TestARowTellsAnEdgeWhatBecameOfAText(t *testing.T) {
+	t.Parallel()
+	dsn, conn := membersDatabase(t)
+	function := functiondouble.Start(t, functiondouble.Options{DatabaseURL: dsn, Choose: func(functiondouble.Call) functiondouble.Way { return functiondouble.RowHangs }})
+	c := &clusterTest{t: t, redis: redistest.Start(t), dsn: dsn, conn: conn, ids: []string{"c0000000-0000-4000-8000-000000000000"}}
+	first := c.start()
+	first.ready()
+	first.await("that it leads", func() bool { return role(first) == "leader" })
+	edge := c.start("SUPABASE_JWT_SECRET="+projectSecret, "SUPABASE_ANON_KEY=sb_publishable_x", "BRIDGE_SEND_MODE=function",
+		"BRIDGE_SEND_FUNCTION_URL="+function.URL, "BRIDGE_SEND_STATE_FILE="+filepath.Join(t.TempDir(), "sends"), "BRIDGE_SEND_TIMEOUT=3s")
+	edge.ready()
+	client := edge.clientWith(map[string]any{"token": memberToken(t, ana), "workspaceId": workspace}, c.ids[0])
+	edge.live(1)
+	client.sends(c.ids[0], "opt_1")
+	edge.await("what became of it", func() bool { s := edge.Snapshot().Send; return s.InFlight == 0 && s.Begun > 0 })
+	if r := edge.Snapshot().Send.Results; r["sent"] != 1 || len(r) != 1 {
+		t.Errorf("its row was stored, and of it was told: %v", r)
 	}
 }

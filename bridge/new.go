@@ -119,7 +119,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	var told pipeline.Memberships = d.api
 	joined := clusterOf(d.source)
 	if joined != nil {
-		joined.api, joined.pipeline, joined.advertise = d.api, d.pipeline, d.advertised
+		joined.api, joined.pipeline, joined.sender, joined.advertise = d.api, d.pipeline, d.sender, d.advertised
 		d.pipeline.Replicate(replica{joined.node})
 		told = replicaMembers{replica{joined.node}, d.api}
 	}

@@ -190,6 +190,9 @@ func (s *Sender) Failures(workspace, user string) []Event {
 
 var clientMessageID = []byte(`"clientMessageId":`)
 
+// Watching tells that Observe may have something to look for. Safe for concurrent use.
+func (s *Sender) Watching() bool { return s.watching.Load() > 0 }
+
 // Observe looks at an event of the database before it is published. A row that has a
 // client's id is that message's: what becomes of it is the row's to tell from then on. It
 // is called by one goroutine, and does not wait for a Way or a disk.

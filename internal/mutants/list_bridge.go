@@ -93,12 +93,12 @@ var bridge = []Mutant{
 	{
 		Name: "standby: new sessions are served", Why: "clients of a bridge that stands by see nothing, and no load balancer knows",
 		File: "bridge/api/admission.go", Package: "bridge/api", Tests: []string{"TestStandbyRefusesNewSessionsOnly"},
-		Old: `if source.Standby() && isNewSession(r) {`, New: `if source.Standby() && r.URL.Query().Has("none") {`,
+		Old: "\t\tcase source.Standby():\n", New: "\t\tcase source.Standby() && r.URL.Query().Has(\"none\"):\n",
 	},
 	{
 		Name: "standby: open polling sessions are refused", Why: "they are cut off rather than let go in batches",
 		File: "bridge/api/admission.go", Package: "bridge/api", Tests: []string{"TestStandbyRefusesNewSessionsOnly"},
-		Old: `if source.Standby() && isNewSession(r) {`, New: `if source.Standby() {`,
+		Old: "\t\tif !isNewSession(r) {\n\t\t\tnext", New: "\t\tif !source.Standby() && !isNewSession(r) {\n\t\t\tnext",
 	},
 	{
 		Name: "standby: clients are kept", Why: "clients of a bridge that lost its slot hear nothing any more",

@@ -80,4 +80,14 @@ var cluster = []Mutant{
 		File: "bridge/cluster/edge.go", Package: "bridge/cluster", Tests: []string{"TestAFullRedisIsNoLeader"},
 		Old: "if !other && b.Stuck >= beatTimeout {", New: "if false {",
 	},
+	{
+		Name: "cluster: an edge does not look at rows", Why: "a text that was sent through an edge is told as failed although its row is there",
+		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestARowTellsAnEdgeWhatBecameOfAText"},
+		Old: "\t\ts.observe(r)\n", New: "",
+	},
+	{
+		Name: "cluster: an edge that is cut off takes sessions", Why: "they get nothing, while the leader serves",
+		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestNewSessionsWhileNoLeaderIsHeard"},
+		Old: "\treturn api.Unheard\n", New: "\treturn api.Heard\n",
+	},
 }
