@@ -79,7 +79,7 @@ var allowed = map[string][]string{
 	// Never bridge itself, which imports it.
 	"bridge/ops": {
 		"source", "source/...", "mapping/...", "socketio", "socketio/...",
-		"bridge/access", "bridge/api", "bridge/auth", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/rest", "bridge/send",
+		"bridge/access", "bridge/api", "bridge/auth", "bridge/cluster", "bridge/far", "bridge/gateway", "bridge/gateway/...", "bridge/hub", "bridge/logging", "bridge/pipeline", "bridge/replay", "bridge/rest", "bridge/send",
 	},
 }
 
