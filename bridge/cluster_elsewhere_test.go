@@ -88,13 +88,13 @@ type balancer struct {
 	spread bool
 }
 
-func newBalancer(t *testing.T, to ...string) *balancer {
+func newBalancer(t *testing.T, spread bool, to ...string) *balancer {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &balancer{ln: ln, to: to}
+	b := &balancer{ln: ln, to: to, spread: spread}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -114,7 +114,7 @@ func (b *balancer) url() string { return "http://" + b.ln.Addr().String() }
 func (b *balancer) set(to ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.to = to
+	b.to, b.spread = to, true
 }
 
 func (b *balancer) targets() []string {
@@ -225,7 +225,7 @@ func TestABridgeIsKilled(t *testing.T) {
 	killed := c.startChild()
 	second := c.start()
 	second.ready()
-	lb := newBalancer(t, killed.addr)
+	lb := newBalancer(t, false, killed.addr)
 	crowd := startCrowd(t, lb.url(), clients, c.ids[0], "websocket")
 	crowd.until("the clients", func() bool { return crowd.connected == clients })
 	for i := range 5 {
@@ -234,9 +234,6 @@ func TestABridgeIsKilled(t *testing.T) {
 	crowd.until("the last message", crowd.allHave("before 4"))
 	c.sessionsKept(first, clients)
 	lb.set(first.Addr().String(), second.Addr().String())
-	lb.mu.Lock()
-	lb.spread = true
-	lb.mu.Unlock()
 	killed.kill()
 	for i := range 5 {
 		c.insert(fmt.Sprint("after ", i))
@@ -474,8 +471,7 @@ func TestPollingNeedsNoStickySessions(t *testing.T) {
 	second, third := c.startChild(), c.startChild()
 	first.await("that all know of each other", func() bool { return first.Snapshot().Cluster.Nodes == 2 })
 	for _, transport := range []string{"both", "polling"} {
-		lb := newBalancer(t, first.Addr().String(), second.addr, third.addr)
-		lb.spread = true
+		lb := newBalancer(t, true, first.Addr().String(), second.addr, third.addr)
 		const clients = 6
 		crowd := startCrowd(t, lb.url(), clients, c.ids[0], transport)
 		crowd.until("the clients", func() bool { return crowd.connected == clients })
