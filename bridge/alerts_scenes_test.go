@@ -542,7 +542,15 @@ func sourceAlerts(s *alertScene) {
 	_ = thief.Close(t.Context())
 	d.ready()
 
-	elsewhere := conn.Config().Copy()
+	closeDatabase(t, conn.Config())
+	d.await("that it is not ready", func() bool { code, _ := d.get("/readyz"); return code != http.StatusOK })
+	s.fires("BridgeNotReady", course{}, s.scrape(d))
+}
+
+// closeDatabase has a database take no connections, and ends those that there are.
+func closeDatabase(t *testing.T, config *pgx.ConnConfig) {
+	t.Helper()
+	elsewhere := config.Copy()
 	elsewhere.Database = "postgres"
 	owner, err := pgx.ConnectConfig(t.Context(), elsewhere)
 	if err != nil {
@@ -550,15 +558,13 @@ func sourceAlerts(s *alertScene) {
 	}
 	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }()
 	for _, sql := range []string{
-		"alter database " + pgx.Identifier{conn.Config().Database}.Sanitize() + " allow_connections false",
-		"select pg_terminate_backend(pid) from pg_stat_activity where datname = '" + conn.Config().Database + "'",
+		"alter database " + pgx.Identifier{config.Database}.Sanitize() + " allow_connections false",
+		"select pg_terminate_backend(pid) from pg_stat_activity where datname = '" + config.Database + "'",
 	} {
 		if _, err := owner.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d.await("that it is not ready", func() bool { code, _ := d.get("/readyz"); return code != http.StatusOK })
-	s.fires("BridgeNotReady", course{}, s.scrape(d))
 }
 
 // slotAlerts: a server that keeps WAL for a slot, or does not.
@@ -582,9 +588,19 @@ func slotAlerts(s *alertScene) {
 			exec("select pg_switch_wal()")
 		}
 	}
-	d := startDaemon(t, dsn)
+	// The server is the scene's own, and so is the slot's default name.
+	start := func(env ...string) *daemonTest {
+		t.Helper()
+		return startDaemon(t, dsn, append([]string{"BRIDGE_SOURCE_POSTGRES_SLOT=bridge", "BRIDGE_SOURCE_POSTGRES_WATCH_INTERVAL=1s"}, env...)...)
+	}
+	d := start()
 	d.ready()
 	s.well(d)
+
+	second := start()
+	d.await("the second one", func() bool { return len(d.Snapshot().Postgres.Rivals) > 0 })
+	s.fires("BridgeSlotShared", course{}, s.scrape(d))
+	second.stop()
 
 	// A transaction that is left open.
 	exec("begin")
@@ -599,7 +615,7 @@ func slotAlerts(s *alertScene) {
 	exec("select pg_reload_conf()")
 	grow(4)
 	exec("checkpoint")
-	d = startDaemon(t, dsn, "BRIDGE_SOURCE_POSTGRES_CREATE=never")
+	d = start("BRIDGE_SOURCE_POSTGRES_CREATE=never")
 	d.await("that it is blocked", func() bool { return d.Snapshot().Source.State == "blocked" })
 	s.fires("BridgeSlotLosing", course{}, s.scrape(d))
 	s.fires("BridgeSourceBlocked", course{}, s.scrape(d))
@@ -672,7 +688,7 @@ func clusterAlerts(s *alertScene) {
 	edge := c.start("REDIS_URL="+strings.Replace(c.redis.URL(), "redis://", "redis://edge:secret@", 1), "BRIDGE_CLUSTER_ROLE=edge")
 	edge.ready()
 	c.insert("well")
-	s.well(edge)
+	s.well(edge, leader)
 
 	// What the edge has yet to read is removed while it is shut out, who could append
 	// it again ends, and the slot does not have it any more.
@@ -694,15 +710,121 @@ func clusterAlerts(s *alertScene) {
 	if _, err := c.conn.Exec(t.Context(), "select pg_replication_slot_advance($1, pg_current_wal_lsn())", strings.ToLower(c.conn.Config().Database)); err != nil {
 		t.Fatal(err)
 	}
-	lead()
+	leader = lead()
 	c.insert("after it")
 	do("acl", "setuser", "edge", "on")
 	edge.await("that something is missing", func() bool { return edge.Snapshot().Cluster.Rejoins > 0 })
-	s.fires("BridgeClusterLosesData", course{}, s.scrape(edge))
+	s.fires("BridgeClusterLosesData", course{others: []scraped{s.scrape(leader)}}, s.scrape(edge))
 
 	c.redis.Kill()
-	edge.await("that Redis is gone", func() bool { return !edge.Snapshot().Cluster.Connected })
-	s.fires("BridgeClusterBroken", course{}, s.scrape(edge))
+	for _, d := range []*daemonTest{edge, leader} {
+		d.await("that Redis is gone", func() bool { return !d.Snapshot().Cluster.Connected })
+	}
+	others := []scraped{s.scrape(leader)}
+	s.fires("BridgeClusterBroken", course{others: others}, s.scrape(edge))
+	s.fires("BridgeClusterRedisAway", course{others: others}, s.scrape(edge))
+}
+
+// slowNetwork passes connections on to a server, and its answers at bytesPerSecond.
+type slowNetwork struct {
+	addr           string
+	bytesPerSecond atomic.Int64 // 0 for as fast as it goes
+}
+
+func newSlowNetwork(t *testing.T, to string) *slowNetwork {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &slowNetwork{addr: ln.Addr().String()}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var all sync.WaitGroup
+	t.Cleanup(func() { cancel(); _ = ln.Close(); all.Wait() })
+	all.Go(func() {
+		for {
+			in, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = in.Close()
+				continue
+			}
+			end := context.AfterFunc(ctx, func() { _, _ = in.Close(), out.Close() })
+			all.Go(func() { _, _ = io.Copy(out, in); _ = out.Close() })
+			all.Go(func() { n.pass(in, out); _ = in.Close(); end() })
+		}
+	})
+	return n
+}
+
+// pass takes as long for each piece as it takes on such a network.
+func (n *slowNetwork) pass(to, from net.Conn) {
+	piece := make([]byte, 64<<10)
+	for {
+		size, err := from.Read(piece)
+		if rate := n.bytesPerSecond.Load(); rate > 0 {
+			time.Sleep(time.Duration(size) * time.Second / time.Duration(rate))
+		}
+		if _, failed := to.Write(piece[:size]); failed != nil || err != nil {
+			return
+		}
+	}
+}
+
+// clusterPairAlerts: a leader and an edge, the database and the network between them.
+func clusterPairAlerts(s *alertScene) {
+	t := s.t
+	c := newClusterTest(t)
+	leader := c.start()
+	leader.await("that it leads", func() bool { return role(leader) == "leader" })
+	network := newSlowNetwork(t, c.redis.Addr)
+	edge := c.start("REDIS_URL=redis://"+network.addr, "BRIDGE_CLUSTER_ROLE=edge")
+	edge.ready()
+	c.insert("well")
+	edge.await("the event", func() bool { return edge.Snapshot().Hub.Published[contract.Message] == 1 })
+	s.well(edge, leader)
+
+	for n := range uint64(4) {
+		if err := c.redis.Client().FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		c.insert("after FLUSHALL")
+		leader.await("that it appends again", func() bool { s := leader.Snapshot().Cluster; return s.Refills > n && s.Connected && s.Waiting == 0 })
+	}
+	s.fires("BridgeClusterRefills", course{others: []scraped{s.scrape(leader)}}, s.scrape(edge))
+
+	// Each is an entry of its own, so that one read gets a part of them.
+	const messages, size = 300, 70 << 10
+	network.bytesPerSecond.Store(10 << 20)
+	if _, err := c.conn.Exec(t.Context(), `insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid)
+		select $1::uuid, $2::uuid, repeat('x', $3), 'delivered', false, '5511999999999@s.whatsapp.net' from generate_series(1, $4::int)`, workspace, c.ids[0], size, messages); err != nil {
+		t.Fatal(err)
+	}
+	var behind scraped
+	edge.await("that it is behind", func() bool {
+		behind = s.scrape(edge)
+		return behind.values["bridge_source_flowing"] == 1 && behind.values["bridge_source_lag_seconds"] > 0.05
+	})
+	s.fires("BridgeClusterEdgeBehind", course{ages: []string{"bridge_source_lag_seconds"}, others: []scraped{s.scrape(leader)}}, behind)
+	network.bytesPerSecond.Store(0)
+
+	edge.stop()
+
+	other := c.start("BRIDGE_SOURCE_POSTGRES_SLOT=other_" + strings.ToLower(c.conn.Config().Database))
+	other.await("that it leads too", func() bool { return role(other) == "leader" })
+	s.fires("BridgeClusterTwoLeaders", course{others: []scraped{s.scrape(leader)}}, s.scrape(other))
+	other.stop()
+
+	edge = c.start()
+	edge.ready()
+	closeDatabase(t, c.conn.Config())
+	edge.await("that nothing flows at the leader", func() bool { h := edge.Snapshot().Source; return !h.Flowing && !h.FlowedUntil.IsZero() })
+	s.spares("BridgeClusterEdgeBehind", course{ages: []string{"bridge_source_lag_seconds"}, others: []scraped{s.scrape(leader)}}, s.scrape(edge))
+	leader.stop()
+	s.fires("BridgeClusterNoLeader", course{others: []scraped{s.scrape(leader)}}, s.scrape(edge))
 }
 
 // fewDescriptors is how many a process gets that is to run out of them.

@@ -51,6 +51,7 @@ var alertScenes = map[string]struct {
 		"BridgeNotReady":    "the database takes no connections",
 	}},
 	"slot": {slotAlerts, map[string]string{
+		"BridgeSlotShared":    "another bridge is started with the same database, by mistake",
 		"BridgeSlotHoldsWAL":  "a transaction is left open while half a gigabyte is written",
 		"BridgeSlotLosing":    "the server removed what the slot needs, while the bridge was away",
 		"BridgeSourceBlocked": "the same, and the bridge may not create another slot",
@@ -62,7 +63,14 @@ var alertScenes = map[string]struct {
 	}},
 	"cluster": {clusterAlerts, map[string]string{
 		"BridgeClusterLosesData": "Redis removes what an edge has yet to read",
-		"BridgeClusterBroken":    "Redis dies",
+		"BridgeClusterBroken":    "Redis dies, for an edge",
+		"BridgeClusterRedisAway": "Redis dies, for the leader",
+	}},
+	"cluster of two": {clusterPairAlerts, map[string]string{
+		"BridgeClusterEdgeBehind": "an edge's network to Redis is slower than what is published",
+		"BridgeClusterRefills":    "somebody empties Redis again and again",
+		"BridgeClusterTwoLeaders": "two bridges of a cluster are configured with slots of different names",
+		"BridgeClusterNoLeader":   "the database takes no connections, and the leader ends",
 	}},
 	"descriptors":  {descriptorAlerts, map[string]string{"BridgeFileDescriptors": "connections take four fifths of the files that the process may open"}},
 	"slow clients": {slowClientAlerts, map[string]string{"BridgeSlowClients": "clients stop to read"}},
@@ -188,9 +196,11 @@ type alertScene struct {
 	tests []any
 	// causes are the alerts that it is about, left those that are yet to fire.
 	causes, left map[string]string
-	// wells are what was scraped of each instance while all was well.
-	wells map[string]scraped
+	// wells are what was scraped of each bridge while all was well.
+	wells []scraped
 }
+
+func instanceName(i int) string { return fmt.Sprint("bridge-", i) }
 
 // scraped is what a scrape saw, nil where nobody answered.
 type scraped struct {
@@ -255,15 +265,13 @@ func (s *alertScene) well(bridges ...*daemonTest) {
 
 func (s *alertScene) wellAs(seen ...scraped) {
 	s.t.Helper()
-	s.wells = map[string]scraped{}
+	s.wells = seen
 	var input []any
 	for i, sc := range seen {
 		if sc.values == nil {
 			s.t.Fatal("nobody answers a scrape")
 		}
-		instance := fmt.Sprint("bridge-", i)
-		s.wells[instance] = sc
-		input = append(input, s.series("", instance, sc, nil, wellFor, wellFor-1, course{})...)
+		input = append(input, s.series("", instanceName(i), sc, nil, wellFor, wellFor-1, course{})...)
 	}
 	s.test("well", input, expectation(`sum by (alertname) (ALERTS{alertstate="firing"})`, wellFor-1))
 }
@@ -279,17 +287,30 @@ type course struct {
 	ages []string
 	// later is how many minutes it takes until what is asked for holds.
 	later int
+	// others are the bridges after the first as they are from the fault on. Those of which
+	// there is nothing have ended.
+	others []scraped
 }
 
-// fires says that an alert is to fire now: first is the one bridge, or the first of
-// several, as scraped one minute after the other from the fault on; the others are not
-// scraped any more.
+// fires says that an alert is to fire now: after is the one bridge, or the first of
+// several, as scraped one minute after the other from the fault on.
 func (s *alertScene) fires(alert string, c course, after ...scraped) {
 	s.t.Helper()
 	if _, planned := s.causes[alert]; !planned {
 		s.t.Errorf("%s is not among the scene's causes", alert)
 	}
 	delete(s.left, alert)
+	s.expect(alert, 1, c, after)
+}
+
+// spares says that an alert is not to fire: what it is for is not so, whatever else is.
+func (s *alertScene) spares(alert string, c course, after ...scraped) {
+	s.t.Helper()
+	s.expect(alert, 0, c, after)
+}
+
+func (s *alertScene) expect(alert string, firing float64, c course, after []scraped) {
+	s.t.Helper()
 	start := 0
 	if s.wells != nil {
 		start = wellFor
@@ -303,17 +324,17 @@ func (s *alertScene) fires(alert string, c course, after ...scraped) {
 	}
 	end += c.later
 	var input []any
-	for instance, well := range s.wells {
-		if instance == "bridge-0" {
-			input = append(input, s.series(alert, instance, well, after, start, end, c)...)
-		} else {
-			input = append(input, s.series(alert, instance, well, nil, start, start-1, c)...)
+	for i, well := range s.wells {
+		now := after
+		if i > 0 {
+			now = c.others[min(i-1, len(c.others)):min(i, len(c.others))]
 		}
+		input = append(input, s.series(alert, instanceName(i), well, now, start, end, c)...)
 	}
 	if s.wells == nil {
-		input = s.series(alert, "bridge-0", after[0], after, start, end, c)
+		input = s.series(alert, instanceName(0), after[0], after, start, end, c)
 	}
-	s.test(alert, input, expectation(fmt.Sprintf(`(count(ALERTS{alertname=%q,alertstate="firing"}) or vector(0)) > bool 0`, alert), end, 1))
+	s.test(alert, input, expectation(fmt.Sprintf(`(count(ALERTS{alertname=%q,alertstate="firing"}) or vector(0)) > bool 0`, alert), end, firing))
 }
 
 func (s *alertScene) test(name string, input []any, expects any) {
@@ -330,7 +351,8 @@ func expectation(question string, minute int, values ...float64) any {
 }
 
 // series are the values of an instance that an alert asks for, one a minute: what was scraped while all was
-// well, then what was scraped from the fault on, then what that was last.
+// well, then what was scraped from the fault on, then what that was last. A series that
+// ends is marked as Prometheus does when a scrape lacks it.
 func (s *alertScene) series(alert, instance string, well scraped, fault []scraped, start, end int, c course) []any {
 	names := map[string]bool{}
 	for _, sc := range append([]scraped{well}, fault...) {
@@ -343,12 +365,18 @@ func (s *alertScene) series(alert, instance string, well scraped, fault []scrape
 	all := []any{}
 	add := func(name string, at func(minute int) (float64, bool)) {
 		var text []string
+		had := false
 		for m := range end + 1 {
-			if v, ok := at(m); ok {
+			v, ok := at(m)
+			switch {
+			case ok:
 				text = append(text, strconv.FormatFloat(v, 'f', -1, 64))
-			} else {
+			case had:
+				text = append(text, "stale")
+			default:
 				text = append(text, "_")
 			}
+			had = ok
 		}
 		metric, labels, _ := strings.Cut(name, "{")
 		labels = strings.TrimSuffix(labels, "}")
@@ -361,13 +389,16 @@ func (s *alertScene) series(alert, instance string, well scraped, fault []scrape
 		if m < start {
 			return well, m
 		}
+		if len(fault) == 0 {
+			return scraped{}, m
+		}
 		of = min(m-start, len(fault)-1)
 		return fault[of], start + of
 	}
 	add("up", func(m int) (float64, bool) {
 		sc, _ := seen(m)
 		if sc.values == nil {
-			return 0, true
+			return 0, m < start || len(fault) > 0
 		}
 		return 1, true
 	})

@@ -25,6 +25,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -205,6 +206,14 @@ func TestConsoleOfABadNight(t *testing.T) {
 	v.await("it says what will be where nothing is", `document.querySelector('#people-empty').checkVisibility() && document.querySelector('#refusals-empty').checkVisibility()`)
 	v.fits("well")
 
+	// A client at ChatEngine is counted, without anything of it.
+	atEngine, _, err := websocket.DefaultDialer.DialContext(t.Context(), strings.Replace(d.url, "http", "ws", 1)+"/api/ws/?EIO=4&transport=websocket", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer atEngine.Close()
+	v.await("the client is at ChatEngine", `document.querySelector('#lanes [data-key=proxied] .state').textContent === '1 connected'`)
+
 	// ChatEngine dies; a client with a hostile name comes to the bridge.
 	engine.Kill()
 	v.verdict("degraded", "ChatEngine is down; the bridge serves its clients")
@@ -222,7 +231,14 @@ func TestConsoleOfABadNight(t *testing.T) {
 	exec(t, dsn, fmt.Sprintf(`insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid)
 		select '%s', '%s', 'a secret of the customer ' || n, 'delivered', false, '5511999999999@s.whatsapp.net' from generate_series(1, 50) n`, workspace, ids[0]))
 	client.await("the messages", func(events []event) bool { return len(events) >= 50 })
-	v.await("the charts show them", `document.querySelectorAll('#chart-events path.line-0').length > 0 && /p99/.test(document.querySelector('#path').textContent)`)
+
+	// A word that the mapping does not know is shown as it is.
+	exec(t, dsn, fmt.Sprintf(`insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid)
+		select '%s', '%s', 'x', s, false, '5511999999999@s.whatsapp.net' from unnest(array['teleported', '<img src=x onerror=alert(1)>']) s`, workspace, ids[0]))
+	v.await("the words are listed", `JSON.stringify([...document.querySelectorAll('#refused .words code')].map(e => e.textContent)) === JSON.stringify(['teleported', '<img src=x onerror=alert(1)>'])`)
+	if evaluate[int](v, `document.querySelectorAll('main img').length`) != 0 {
+		t.Error("a word has become HTML")
+	}
 
 	// Its connection is closed from the page; it comes back.
 	v.press("#clients button")
@@ -235,6 +251,7 @@ func TestConsoleOfABadNight(t *testing.T) {
 		t.Error("the log does not have it")
 	}
 	v.fits("chatengine-down")
+	v.await("the charts show the messages", `document.querySelectorAll('#chart-events path.line-0').length > 0 && /p99/.test(document.querySelector('#path').textContent)`)
 
 	// The runbook's entry opens on the page, and its own links lead on.
 	v.press("#verdict-links a")

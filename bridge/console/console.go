@@ -165,7 +165,7 @@ func (c *Console) state(may May) state {
 		out.Mode, out.Serves = string(s.Gateway.Status.Mode), s.Gateway.Status.State.String()
 	}
 	out.Slot = append(out.Slot, slotFigures(s)...)
-	out.Refusals = c.refused.list(countRefusals(s))
+	out.Refusals = c.refused.list(countRefusals(s), s.Pipeline.Mapping.UnknownWordsSeen)
 	return out
 }
 

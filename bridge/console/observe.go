@@ -202,6 +202,9 @@ func observeCluster(before, now *ops.Snapshot, note noteFunc) {
 		e := Entry{Part: "cluster", Title: "The cluster works again"}
 		if !n.Connected {
 			e = Entry{Level: Degraded, Part: "cluster", Title: "The cluster does not work", Reason: n.Error, Runbook: "bridgeclusterbroken"}
+			if n.Role == ops.ClusterLeader {
+				e.Runbook = "bridgeclusterredisaway"
+			}
 		}
 		note(now.Taken, e)
 	}

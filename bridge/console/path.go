@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/internal/plural"
 )
@@ -77,6 +78,13 @@ func mark(parts []Part, found []Problem) {
 }
 
 func (p *Part) figure(name, value string) { p.Figures = append(p.Figures, Figure{name, value}) }
+
+// some is a figure that is shown only where it is not 0.
+func (p *Part) some(name string, n uint64) {
+	if n > 0 {
+		p.figure(name, countText(n))
+	}
+}
 
 func (p *Part) flow(perSecond float64, what string) {
 	if !math.IsNaN(perSecond) {
@@ -171,6 +179,7 @@ func mappingPart(s *ops.Snapshot, r *rates) Part {
 	}
 	p.figure("events", rateText(r.allEvents()))
 	p.figure("not mapped", countText(total(m.Unmappable)))
+	p.some("unknown words", total(m.UnknownWords))
 	if m.Lookups.Owed > 0 {
 		p.figure("to correct", countText(m.Lookups.Owed))
 	}
@@ -240,9 +249,9 @@ func proxiedPart(s *ops.Snapshot) Part {
 	return p
 }
 
-// shorten cuts a text that somebody else wrote.
+// shorten cuts a text that somebody else wrote, and takes secrets out of it.
 func shorten(s string, n int) string {
-	if len(s) <= n {
+	if s = logging.Scrub(s); len(s) <= n {
 		return s
 	}
 	return strings.ToValidUTF8(s[:n], "") + "…"
@@ -275,6 +284,15 @@ func clusterParts(s *ops.Snapshot) []Part {
 			redis.figure("why", shorten(c.Error, 120))
 		}
 	}
+	redis.figure("other bridges", countText(c.Nodes))
+	if c.NoticesError != "" {
+		redis.figure("no notices come", shorten(c.NoticesError, 120))
+	}
+	redis.some("notices dropped", c.NoticesDropped)
+	redis.some("sessions waiting", uint64(c.SessionsWaiting))
+	redis.some("sessions not kept", c.SessionsFailed)
+	redis.some("requests passed on", c.Forwarded)
+	redis.some("not passed on", c.ForwardsFailed)
 	leader := Part{ID: "leader", Name: "Leader", State: leaderText(c.Leader), Flow: "events", Flows: c.Connected}
 	if !c.LeaderSince.IsZero() {
 		leader.figure("leads since", clock(c.LeaderSince, s.Taken))
@@ -283,6 +301,9 @@ func clusterParts(s *ops.Snapshot) []Part {
 		leader.Name = "This bridge leads"
 		redis.figure("events not in Redis", countText(c.Waiting))
 		redis.figure("entries", countText(c.Appended))
+		redis.some("appended again", c.Refills)
+		redis.some("replaced", c.Replaced)
+		redis.some("events without room", c.EvictedUnserved)
 		return []Part{leader, redis}
 	}
 	if c.Leader == "" {
@@ -296,6 +317,7 @@ func clusterParts(s *ops.Snapshot) []Part {
 		edge.Level, edge.State = Degraded, "edge, not caught up"
 	}
 	edge.figure("entries read", countText(c.Read))
+	edge.some("began anew", c.Rejoins)
 	return []Part{leader, redis, edge}
 }
 

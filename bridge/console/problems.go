@@ -48,7 +48,7 @@ const (
 func problems(s *ops.Snapshot) []Problem {
 	var all []Problem
 	for _, of := range []func(*ops.Snapshot) []Problem{
-		sourceProblems, gapProblems, slotProblems, mappingProblems, clientProblems, gatewayProblems, spoolProblems, clusterProblems, realtimeProblems, bridgeProblems,
+		sourceProblems, gapProblems, rivalProblems, slotProblems, mappingProblems, clientProblems, gatewayProblems, spoolProblems, clusterProblems, realtimeProblems, bridgeProblems,
 	} {
 		all = append(all, of(s)...)
 	}
@@ -114,6 +114,10 @@ func sourceProblems(s *ops.Snapshot) []Problem {
 		p.Title = "Events are " + timeText(h.Lag) + " late"
 		p.What = "The bridge reads what was committed then; " + bytesText(float64(h.LagBytes)) + " are still to be read."
 		p.Do = "A large import or migration passes by itself. Otherwise look at the look-ups and at the machine's processor."
+		if s.Cluster != nil && s.Cluster.Role == ops.ClusterEdge {
+			p.Runbook, p.What = "bridgeclusteredgebehind", "This bridge reads from Redis more slowly than the leader appends."
+			p.Do = "Look at this machine's processor, and at the network to Redis."
+		}
 	case h.Flowing:
 		return nil
 	case h.State == ops.StateBlocked, h.State == ops.StateFailed:
@@ -159,6 +163,18 @@ func recentGap(s *ops.Snapshot) bool {
 	return g != nil && s.Taken.Sub(g.Until) <= gapTime
 }
 
+// rivalProblems tell of bridges of no cluster that use one slot: only one has the events.
+func rivalProblems(s *ops.Snapshot) []Problem {
+	if len(s.Source.Rivals) == 0 {
+		return nil
+	}
+	return []Problem{{
+		Level: Degraded, Part: "database", Title: "Another bridge uses the slot of this one: clients of one of them get nothing",
+		What: "It is " + strings.Join(s.Source.Rivals, ", ") + ", by host and process.",
+		Do:   "Stop the one that was started by mistake, or give it a source.postgres.slot of its own; or make both one with cluster.redis_url.", Runbook: "bridgeslotshared",
+	}}
+}
+
 func slotProblems(s *ops.Snapshot) []Problem {
 	if s.Postgres == nil || s.Postgres.Slot == nil {
 		return nil
@@ -199,6 +215,12 @@ func mappingProblems(s *ops.Snapshot) (all []Problem) {
 		all = append(all, Problem{
 			Level: Note, Part: "mapping", Title: plural.Of(n, "row", "rows") + " could not be mapped since the start",
 			Do: "The warnings below name table, key and reason.", Runbook: "bridgeunmappable",
+		})
+	}
+	if n := total(m.UnknownWords); n > 0 {
+		all = append(all, Problem{
+			Level: Note, Part: "mapping", Title: plural.Of(n, "value", "values") + " since the start had no word in the mapping; the fallback was used",
+			Do: "They are listed below, under what was refused. Add them in mapping.file.", Runbook: "bridgeunknownword",
 		})
 	}
 	if s.Ledger != nil && s.Ledger.Error != "" {
@@ -293,6 +315,8 @@ func clusterProblems(s *ops.Snapshot) []Problem {
 	p := Problem{Level: Degraded, Part: "cluster", Title: "Redis cannot be used: the other bridges get no events", What: c.Error, Do: "Bring Redis back; it may be empty.", Runbook: "bridgeclusterbroken"}
 	if c.Role == ops.ClusterEdge {
 		p.Title = "This bridge hears no leader"
+	} else {
+		p.Runbook = "bridgeclusterredisaway"
 	}
 	return []Problem{p}
 }

@@ -63,11 +63,19 @@ func troubles() map[string]struct {
 		"old gap": {func(s *ops.Snapshot) {
 			s.Pipeline.LastGap = &source.Gap{Reason: "x", Until: s.Taken.Add(-2 * time.Hour)}
 		}, OK, "Events flow", "", ""},
-		"slot lost":       {slot(postgres.SlotStatus{WALStatus: "lost"}), Degraded, "The slot is lost", "bridgeslotlosing", "database"},
-		"slot losing":     {slot(postgres.SlotStatus{WALStatus: "unreserved"}), Degraded, "The server is about to remove WAL", "bridgeslotlosing", "database"},
-		"slot holds":      {slot(postgres.SlotStatus{WALStatus: "extended", HeldBack: 1 << 30}), Degraded, "The slot holds 1 GiB of WAL", "bridgeslotholdswal", "database"},
-		"look-ups":        {func(s *ops.Snapshot) { s.Pipeline.Mapping.Lookups.Failing = true }, Degraded, "Look-ups fail", "bridgelookupsfailing", "mapping"},
-		"unmappable":      {func(s *ops.Snapshot) { s.Pipeline.Mapping.Unmappable = map[string]uint64{"no_key": 1} }, Note, "Events flow; no client is connected", "bridgeunmappable", "mapping"},
+		"slot lost":   {slot(postgres.SlotStatus{WALStatus: "lost"}), Degraded, "The slot is lost", "bridgeslotlosing", "database"},
+		"slot losing": {slot(postgres.SlotStatus{WALStatus: "unreserved"}), Degraded, "The server is about to remove WAL", "bridgeslotlosing", "database"},
+		"slot holds":  {slot(postgres.SlotStatus{WALStatus: "extended", HeldBack: 1 << 30}), Degraded, "The slot holds 1 GiB of WAL", "bridgeslotholdswal", "database"},
+		"look-ups":    {func(s *ops.Snapshot) { s.Pipeline.Mapping.Lookups.Failing = true }, Degraded, "Look-ups fail", "bridgelookupsfailing", "mapping"},
+		"unmappable":  {func(s *ops.Snapshot) { s.Pipeline.Mapping.Unmappable = map[string]uint64{"no_key": 1} }, Note, "Events flow; no client is connected", "bridgeunmappable", "mapping"},
+		"unknown words": {func(s *ops.Snapshot) {
+			s.Pipeline.Mapping.UnknownWords = map[string]uint64{"message.status": 2, "message.type": 0}
+			s.Pipeline.Mapping.UnknownWordsSeen = map[string][]string{"message.status": {"teleported"}}
+		}, Note, "Events flow", "bridgeunknownword", "mapping"},
+		"rivals": {func(s *ops.Snapshot) { s.Source.Rivals = []string{"spare/42"} }, Degraded, "Another bridge uses the slot of this one", "bridgeslotshared", "database"},
+		"edge late": {func(s *ops.Snapshot) {
+			s.Source.Lag, s.Cluster = 42, &ops.Cluster{Role: ops.ClusterEdge, Leader: "first/1", Connected: true, Whole: true}
+		}, Degraded, "Events are 42 s late", "bridgeclusteredgebehind", "source"},
 		"ledger":          {func(s *ops.Snapshot) { s.Ledger = &ledgerfile.Stats{Error: "disk full"} }, Degraded, "The ledger file cannot be written", "bridgeledgerfailing", "mapping"},
 		"keys":            {func(s *ops.Snapshot) { s.Auth.Keys.Error = "no answer" }, Degraded, "The keys that tokens are verified with", "bridgetokensunjudged", "clients"},
 		"ChatEngine":      {gate(gateway.Status{State: gateway.Local, Mode: gateway.Auto, Reason: "refused"}), Degraded, "ChatEngine is down; the bridge serves its clients", "bridgeservesalone", "chatengine"},
@@ -79,7 +87,7 @@ func troubles() map[string]struct {
 		"spool waits":     {kept(spool.Stats{Open: true, OldestAge: time.Hour}), Degraded, "A webhook has waited for 60 min", "bridgespoolwaiting", "webhooks"},
 		"dead letters":    {kept(spool.Stats{Open: true, Dead: 2}), Note, "ChatEngine serves", "bridgespooldeadletters", "webhooks"},
 		"spool damaged":   {kept(spool.Stats{Open: true, SetAside: 1}), Degraded, "The spool's file was damaged", "bridgespoolsetaside", "webhooks"},
-		"no Redis":        {func(s *ops.Snapshot) { s.Cluster = &ops.Cluster{Role: ops.ClusterLeader, Error: "refused"} }, Degraded, "Redis cannot be used", "bridgeclusterbroken", "cluster"},
+		"no Redis":        {func(s *ops.Snapshot) { s.Cluster = &ops.Cluster{Role: ops.ClusterLeader, Error: "refused"} }, Degraded, "Redis cannot be used", "bridgeclusterredisaway", "cluster"},
 		"no leader":       {func(s *ops.Snapshot) { s.Cluster = &ops.Cluster{Role: ops.ClusterEdge} }, Degraded, "This bridge hears no leader", "bridgeclusterbroken", "cluster"},
 		"reload":          {func(s *ops.Snapshot) { s.Reload = ops.Reload{Failed: 1, Error: "limits.payload"} }, Degraded, "The last reload was refused", "bridgereloadfailed", "bridge"},
 		"certificate":     {func(s *ops.Snapshot) { s.CertificateExpires = s.Taken.Add(-time.Second) }, Down, "The TLS certificate has expired", "bridgecertificateexpires", "bridge"},

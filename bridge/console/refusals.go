@@ -19,6 +19,8 @@ type Refusal struct {
 	// Total is how often since the start, Hour how often in the last hour.
 	Total uint64 `json:"total"`
 	Hour  uint64 `json:"hour"`
+	// Words are the first of the values that the mapping has no word for, where Of is word.
+	Words []string `json:"words,omitempty"`
 	// Meaning says what it means for whom; Runbook is the heading's anchor.
 	Meaning string `json:"meaning"`
 	Runbook string `json:"runbook,omitempty"`
@@ -108,13 +110,18 @@ func (h *hour) before() counts {
 	return h.minutes[h.n%60]
 }
 
-// list is what was refused, the most of the last hour first.
-func (h *hour) list(now counts) []Refusal {
+// list is what was refused, the most of the last hour first. words are the mapping's
+// unknown words by member.
+func (h *hour) list(now counts, words map[string][]string) []Refusal {
 	before := h.before()
 	out := make([]Refusal, 0, len(now))
 	for c, n := range now {
 		m := meaningOf(c)
-		out = append(out, Refusal{Of: c.of, Reason: c.reason, Total: n, Hour: n - min(before[c], n), Meaning: m.text, Runbook: m.runbook})
+		r := Refusal{Of: c.of, Reason: c.reason, Total: n, Hour: n - min(before[c], n), Meaning: m.text, Runbook: m.runbook}
+		if c.of == unknownWord {
+			r.Words = words[c.reason]
+		}
+		out = append(out, r)
 	}
 	slices.SortFunc(out, func(a, b Refusal) int {
 		for _, d := range []int{cmp.Compare(b.Hour, a.Hour), cmp.Compare(b.Total, a.Total), cmp.Compare(a.Of, b.Of), cmp.Compare(a.Reason, b.Reason)} {
@@ -135,7 +142,7 @@ func meaningOf(c cause) meaning {
 		return m
 	}
 	if c.of == unknownWord {
-		return meaning{"A value of this member that the mapping has no word for; its fallback was used. The time line has the value.", "bridgeunknownword"}
+		return meaning{"A value of this member that the mapping has no word for; its fallback was used. Add it in mapping.file. The first that came:", "bridgeunknownword"}
 	}
 	return meaning{"The log has a line with this reason.", "runbook"}
 }

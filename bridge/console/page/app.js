@@ -307,10 +307,11 @@ function showRefusals (list) {
   byId('refusals-table').hidden = !list.length
   keyed(byId('refused'), list, r => r.of + ' ' + r.reason, r => element('tr', {},
     element('td', {}, kinds[r.of] || r.of), element('td', {}, element('code', {}, r.reason)), element('td', { class: 'n' }), element('td', { class: 'n' }),
-    element('td', { class: 'meaning' }, r.meaning + ' ', runbook(r.runbook))),
+    element('td', { class: 'meaning' }, r.meaning + ' ', element('span', { class: 'words' }), runbook(r.runbook))),
   (e, r) => {
     say(e.children[2], count(r.hour))
     say(e.children[3], count(r.total))
+    keyed(e.querySelector('.words'), r.words || [], w => w, w => element('span', {}, element('code', {}, w), ' '))
     e.className = r.hour ? '' : 'past'
   })
 }
