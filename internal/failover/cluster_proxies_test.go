@@ -46,7 +46,13 @@ func TestClusterProxies(t *testing.T) {
 	for _, kind := range kinds {
 		c.clients = clients[kind]
 		c.finishCluster(fault{name: "an edge killed behind " + kind, unlisted: true}, 1)
-		if s := c.clients.Summary(); s.Errors > 0 {
+		// HAProxy also ends the request that it is trying at the bridge in the moment in which
+		// it finds it gone (shutdown-sessions); that client comes again.
+		may := 0
+		if kind == "haproxy" {
+			may = 1
+		}
+		if s := c.clients.Summary(); s.Errors > may {
 			t.Errorf("%s: clients were refused %d times although two bridges were ready", kind, s.Errors)
 		}
 		polls := c.world.clientsBy(urls[kind], "polling")
