@@ -452,10 +452,20 @@ func TestASubscriptionWaitsForRedis(t *testing.T) {
 	ana.mu.Lock()
 	anew := ana.pid != pid
 	ana.mu.Unlock()
-	c.redis.Wake()
 	if !anew {
 		t.Error("the client goes on with a session that others may know wrongly")
 	}
+	// Of the new one Redis has nothing: it is not closed again.
+	for i := range 3 {
+		ana.subscribes(fmt.Sprintf("c1000000-0000-4000-8000-00000000bee%d", i))
+		c.insert(fmt.Sprint("away ", i))
+		ana.has(fmt.Sprint("away ", i)) // all that it was owed has come
+	}
+	c.redis.Wake()
+	ana.mu.Lock()
+	pid = ana.pid
+	ana.mu.Unlock()
+	c.awaitKept(first, pid, "bee2")
 	c.insert("two")
 	ana.has("two")
 }

@@ -174,7 +174,9 @@ func (s *Server) keep(c *client, socket *socketio.Socket) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.changing > 0 || k.ended {
+	// While Redis is away nothing new is put: what Redis has nothing of may be changed
+	// without it. It is put when Redis is back, by refreshKept.
+	if k.changing > 0 || k.ended || !k.sound && s.opts.Elsewhere.Sessions.Away() {
 		return
 	}
 	epoch, _, _ := s.opts.Elsewhere.Whole() // first: a later one would be that of other positions

@@ -117,6 +117,13 @@ func (s *Sessions) Put(pid string, version Version, body []byte, lost func()) {
 	}
 }
 
+// Away tells whether Redis fails: what is put now would only wait.
+func (s *Sessions) Away() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.failing.IsZero()
+}
+
 // Invalidate keeps that a session is changing, and returns once Redis has it: nobody goes
 // on with what was put before. It waits for some seconds, but not where Redis has been
 // failing for as long already. owned is false where another bridge has taken it over.
@@ -236,10 +243,16 @@ func (s *Sessions) Take(ctx context.Context, pid string, found Version) (Version
 // Run writes what was put until ctx ends, and returns nil.
 func (s *Sessions) Run(ctx context.Context) error {
 	pause := retry.Backoff{Min: redialMin, Max: redialMax}
+	tick := time.NewTicker(redialMax)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
+			if s.Away() {
+				_, _ = s.Find(ctx, "") // notes whether Redis answers
+			}
 		case <-s.wake:
 		}
 		for {
