@@ -94,7 +94,16 @@ func (s *Server) sync(c *client, e *socketio.Event) *fault {
 	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
 		return badRequest(e.Name + " takes a number")
 	}
-	if !s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0])) {
+	// What the gateway's client is still to be told of, when all else has been sent.
+	texts, err := json.Marshal(s.opts.Sender.Unsettled(c.Workspace))
+	if err != nil {
+		texts = []byte("[]") // never: they are texts
+	}
+	more := []byte("false")
+	if s.hub.HasClients(c.Workspace) { // they may write one
+		more = []byte("true")
+	}
+	if !s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0], texts, more)) {
 		return &fault{"too_many_marks", "wait for the answers to earlier ones"}
 	}
 	return nil

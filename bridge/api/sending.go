@@ -21,6 +21,8 @@ type Sender interface {
 	MarkRead(ctx context.Context, r *send.ReadRequest) *send.Fault
 	// Failures are told to a client of the workspace, and user, that connects.
 	Failures(workspace, user string) []send.Event
+	// Unsettled returns the ids of the workspace's texts of which clients may still be told.
+	Unsettled(workspace string) []string
 	// NeedsSession tells that clients' session tokens are needed.
 	NeedsSession() bool
 }

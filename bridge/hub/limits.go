@@ -78,6 +78,21 @@ func (h *Hub) Full(workspace string) bool {
 	return true
 }
 
+// HasClients tells whether the workspace has clients here, without the gateway's own feeds.
+func (h *Hub) HasClients(workspace string) bool {
+	defer h.lockInTurn(workspace)()
+	t := h.tenants[workspace]
+	if t == nil {
+		return false
+	}
+	for c := range t.clients {
+		if !c.Feed {
+			return true
+		}
+	}
+	return false
+}
+
 // catchUpWait returns how long a client waits with packets of the log, so that its
 // workspace's clients keep to Shares.CatchUp. A second's worth may go at once. mu
 // must be held.

@@ -5,6 +5,7 @@
 //	sender.go    Sender: which requests are taken, and each one's way
 //	events.go    the events that clients are told
 //	observe.go   what the stream tells of a message's row, and what is told again
+//	unsettled.go the texts of which clients may still be told
 //	passed.go    texts that another server sends, and that may have died with it
 //	knownrows.go the client's ids of rows that do not tell them any more
 //	limits.go    what a user may send
@@ -38,7 +39,8 @@
 // something is watched. A Sending's state.mu is held while its final status is told, so that
 // what the stream publishes comes before it or after it; its noting while the journal is
 // written. A Passed's mu is as a Sending's state.mu. Order: state.mu before mu; noting and mu
-// never together; no other is taken under knownRows.mu.
+// never together; no other is taken under
+// knownRows.mu or unsettled.mu.
 //
 // The package imports mapping/contract for the events and nothing else of ours: no socket,
 // no hub, no configuration.

@@ -191,17 +191,25 @@ func (s *Sender) Failures(workspace, user string) []Event {
 var clientMessageID = []byte(`"clientMessageId":`)
 
 // Watching tells that Observe may have something to look for. Safe for concurrent use.
-func (s *Sender) Watching() bool { return s.watching.Load() > 0 }
+func (s *Sender) Watching() bool { return s.watching.Load() > 0 || s.unsettled.any() }
 
 // Observe looks at an event of the database before it is published. A row that has a
 // client's id is that message's: what becomes of it is the row's to tell from then on. It
 // is called by one goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
-	if s.opts.Way != nil && ev.Kind == contract.Message {
+	var id string
+	if ev.Kind == contract.Message && (s.opts.Way != nil || s.unsettled.any()) {
+		id = clientIDOf(ev.Payload)
+	}
+	if s.opts.Way != nil && id != "" {
 		// Sent by anybody: what the row is later may not tell it.
-		if id := clientIDOf(ev.Payload); id != "" {
-			s.rows.add(&record{Workspace: string(ev.Workspace), ID: id, RowID: string(ev.Key)})
+		s.rows.add(&record{Workspace: string(ev.Workspace), ID: id, RowID: string(ev.Key)})
+		if string(ev.Status) == Pending && !s.passes(id) {
+			s.unsettled.foreign(string(ev.Workspace), id, "")
 		}
+	}
+	if ev.Kind == contract.Message || ev.Kind == contract.MessageStatus {
+		s.unsettled.observe(ev, id)
 	}
 	if s.watching.Load() == 0 || ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
 		return
@@ -221,8 +229,7 @@ func (s *Sender) Observe(ev *contract.Event) {
 		}
 		return
 	}
-	id := clientIDOf(ev.Payload)
-	if id == "" {
+	if id = clientIDOf(ev.Payload); id == "" {
 		s.mu.Unlock()
 		return
 	}

@@ -120,6 +120,7 @@ func (p *Passed) follow() {
 		return // the next process finds it as begun
 	}
 	p.conclude(j, x)
+	s.unsettled.end(x.request.Workspace, p.passing.ID, Failed, errNotSent) // all is told
 }
 
 // awaitEnd waits until there is its row, or it has ended and the stream has told of all that
@@ -135,6 +136,9 @@ func (p *Passed) awaitEnd(workspace string) bool {
 		case <-p.over:
 		case <-p.s.sending.Done():
 			return false
+		}
+		if p.ending.status == "" {
+			p.s.unsettled.begin(workspace, p.passing.ID)
 		}
 		return p.ending.status != "" || (!p.ending.alive || p.wait(p.s.opts.Timeout)) && p.awaitStream()
 	}

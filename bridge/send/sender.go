@@ -60,10 +60,11 @@ const (
 // Sender sends the texts of users. Run must run while it is used with a Way. Its methods
 // are safe for concurrent use.
 type Sender struct {
-	opts     Options
-	log      *slog.Logger
-	counters counters
-	rows     knownRows
+	opts      Options
+	log       *slog.Logger
+	counters  counters
+	rows      knownRows
+	unsettled unsettled
 
 	// sending outlives clients; stop ends it.
 	sending context.Context
@@ -270,6 +271,7 @@ func (s *Sender) begin(x *Sending) {
 	x.before = s.newest[l]
 	s.newest[l], s.open[x.key()] = x, x
 	s.watch(x)
+	s.unsettled.begin(x.request.Workspace, x.request.ID)
 	s.running.Go(func() {
 		defer s.leave(x)
 		s.run(x)
@@ -279,6 +281,10 @@ func (s *Sender) begin(x *Sending) {
 // leave takes a Sending off its way.
 func (s *Sender) leave(x *Sending) {
 	x.request.Session = Session{}
+	x.state.mu.Lock()
+	status, fault := x.state.result.Status, x.state.fault
+	x.state.mu.Unlock()
+	s.unsettled.end(x.request.Workspace, x.request.ID, status, fault)
 	s.mu.Lock()
 	s.rates.leave(x.user())
 	delete(s.open, x.key())
@@ -570,6 +576,9 @@ func (s *Sender) Open() error {
 		}
 		if f != nil {
 			s.fail(&recent[i], f)
+		}
+		if f == nil && recent[i].Status == Pending || f != nil && f.Code == CodeUnknown {
+			s.unsettled.foreign(recent[i].Workspace, recent[i].ID, recent[i].RowID)
 		}
 	}
 	s.journal = j

@@ -270,3 +270,30 @@ func TestKilledWhileSending(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 }
+
+// TestHandedBackWhileSending: the clients have long been back at ChatEngine when the function
+// answers; each shows what became of the text, the sender's and the others, of whatever
+// version.
+func TestHandedBackWhileSending(t *testing.T) {
+	t.Parallel()
+	s := newSending(t)
+	w := &world{t: t}
+	engine := chatengine.New(t, chatengine.Options{DatabaseURL: s.dsn, Secret: sessionSecret})
+	settings := gatewaySettings(engine)
+	settings["send.timeout"] = "60s"
+	engine.Kill()
+	s.start(settings)
+	s.send(clientAna, first, "waits: it")
+	s.send(clientBob, second, "row hangs: it")
+	s.function.Await(t, 2)
+	w.restore(engine)
+	w.handedBack(s.bridge)
+	steady(released)
+	s.function.Release()
+	s.send(clientAna, second, "by ChatEngine")
+	want := map[string]string{"waits: it": "sent", "row hangs: it": "sent", "by ChatEngine": "sent"}
+	for _, client := range []int{clientAna, clientBob, clientOld} {
+		s.wantBubbles(client, want)
+	}
+	s.wantBubbles(clientCarl, map[string]string{})
+}

@@ -46,7 +46,12 @@ var gateway = []Mutant{
 	{
 		Name: "gateway: a bridge that is behind counts as fresh", Why: "the streams are joined before the bridge has read what was missed",
 		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestHandoverWaitsUntilTheBridgeIsFresh"},
-		Old: `h.progress.state == feeding && h.service.opts.Fresh(h.acceptedAt)`, New: `h.progress.state == feeding`,
+		Old: `h.progress.state == feeding && h.service.opts.Fresh(h.freshFrom)`, New: `h.progress.state == feeding`,
+	},
+	{
+		Name: "gateway: the bridge's texts are not followed", Why: "what becomes of a text that is on its way during the hand-back is told to nobody",
+		File: "bridge/gateway/handover/handover.go", Package: "bridge/gateway", Tests: []string{"TestAfterTheHandoverTheBridgesTexts"},
+		Old: "\tcase more:\n", New: "\tcase more && n < 0:\n",
 	},
 	{
 		Name: "gateway: the bridge is asked at once", Why: "the streams are joined although the bridge has sent nothing yet",

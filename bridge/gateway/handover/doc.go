@@ -15,7 +15,10 @@
 //     bridge has sent everything up to the first of them and beyond, so the
 //     order per conversation is the database's, and the last status that the
 //     client receives is the last one there was.
-//  4. From then on the caller copies bytes.
+//  4. Of the texts that the bridge is sending, ChatEngine will tell nothing. While the bridge
+//     names such, or has clients that may write one, the feed stays, and what it sends of these
+//     texts is passed on; of nothing else. It is asked again and again, until it names none.
+//  5. From then on the caller copies bytes.
 //
 // A bridge that is not ready within Options.CatchUpWait must not keep the client
 // from its live events: the buffered ones are passed on, and what the bridge
@@ -28,6 +31,7 @@
 //	service.go   Service: starts hand-overs, serves the bridge to them
 //	handover.go  Handover: one client's, its phases, the timer
 //	frames.go    the frames of the client and of ChatEngine
+//	follow.go    what the bridge tells of its texts to clients that have been caught up
 //	buffer.go    ChatEngine's events that wait
 //	sent.go      what the bridge has sent, and which buffered events are not in it
 //	progress.go  how far the bridge is with the client

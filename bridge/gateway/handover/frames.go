@@ -85,6 +85,9 @@ func (h *Handover) pass(f frame.Frame) bool {
 		h.pid = pid
 		h.service.departures.connected(pid, h.owed)
 	}
+	if h.phase == following {
+		h.follow.passed(f.Payload)
+	}
 	if h.batch.writeAfter(raw) != nil {
 		return false
 	}

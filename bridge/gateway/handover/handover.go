@@ -1,8 +1,6 @@
 package handover
 
 import (
-	"bytes"
-	"strconv"
 	"sync"
 	"time"
 
@@ -25,6 +23,7 @@ const (
 	awaitingConnect phase = iota // they pass: the client has not sent its CONNECT
 	buffering                    // they wait for the bridge's
 	passing                      // they pass: the bridge was not ready in time, and its events come late
+	following                    // they pass, and what the bridge sends of its texts
 	ended                        // nothing is read any more
 )
 
@@ -41,6 +40,7 @@ type Handover struct {
 	bufferUntil time.Time // when buffering ends, whether or not the bridge is ready
 	giveUpAt    time.Time // when the hand-over ends without the bridge
 	acceptedAt  time.Time // when ChatEngine accepted the client; zero before
+	freshFrom   time.Time // up to when the bridge is to have read before it is asked
 	since       string    // the client's, "" for none
 	pid         string    // that it got with ChatEngine's CONNECT, "" for none
 	owed        time.Time // since when it lacks what the bridge is to send it; zero for nothing
@@ -49,6 +49,7 @@ type Handover struct {
 	early       []byte // the bridge's frames, until ChatEngine has accepted the client
 	batch       batch
 	sent        sentStates
+	follow      follow
 }
 
 // Stop ends the hand-over with the connection, and returns when its goroutines
@@ -74,10 +75,10 @@ func (h *Handover) step(now time.Time) {
 	if h.phase == ended {
 		return
 	}
-	if !h.acceptedAt.IsZero() && h.progress.state == feeding && h.service.opts.Fresh(h.acceptedAt) {
+	if !h.acceptedAt.IsZero() && h.progress.state == feeding && h.service.opts.Fresh(h.freshFrom) {
 		h.progress.fresh(now)
 	}
-	if h.progress.due(now, h.service.opts.CatchUp) {
+	if h.progress.due(now, max(h.service.opts.CatchUp, h.follow.pause)) {
 		h.feed.sync(h.progress.ask())
 	}
 	switch {
@@ -86,6 +87,10 @@ func (h *Handover) step(now time.Time) {
 		return
 	case h.phase == buffering && now.After(h.bufferUntil):
 		h.passBuffered()
+	}
+	if h.phase == following {
+		h.timer.Reset(max(freshInterval, h.follow.pause/followSteps))
+		return
 	}
 	h.timer.Reset(freshInterval)
 }
@@ -134,7 +139,7 @@ func (h *Handover) subscribe(packet []byte) {
 // accepted notes ChatEngine's CONNECT; h.mu is held. It returns false where the
 // client cannot be written to.
 func (h *Handover) accepted(now time.Time) bool {
-	h.acceptedAt = now
+	h.acceptedAt, h.freshFrom = now, now
 	if len(h.early) > 0 && h.client.Write(h.early) != nil {
 		return false
 	}
@@ -179,14 +184,17 @@ func (h *Handover) feedLost() {
 func (h *Handover) feedSynced(packet []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, number, _ := bytes.Cut(packet, []byte(","))
-	n, err := strconv.Atoi(string(bytes.TrimSuffix(number, []byte("]"))))
+	n, texts, more := parseSynced(packet)
+	outcome := Late
+	if h.phase == buffering {
+		outcome = Done
+	}
 	switch {
-	case err != nil || !h.progress.answers(n):
-	case h.phase == buffering:
-		h.endLocked(Done)
+	case !h.progress.answers(n) || h.phase == ended:
+	case more:
+		h.followTexts(outcome, texts)
 	default:
-		h.endLocked(Late)
+		h.endLocked(outcome)
 	}
 }
 
@@ -195,7 +203,7 @@ func (h *Handover) feedEvent(packet []byte) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case h.phase == ended:
+	case h.phase == ended, h.phase == following && !h.follow.wants(packet):
 		return
 	case h.acceptedAt.IsZero():
 		h.early = frame.AppendText(h.early, packet)
@@ -207,7 +215,9 @@ func (h *Handover) feedEvent(packet []byte) {
 		h.batch.add(packet)
 	}
 	h.service.count.events.Add(1)
-	h.sent.add(packet)
+	if h.phase != following {
+		h.sent.add(packet)
+	}
 }
 
 func (h *Handover) hasEnded() bool {
@@ -228,7 +238,7 @@ func (h *Handover) endLocked(o Outcome) {
 	if h.phase == ended {
 		return
 	}
-	if h.phase != awaitingConnect {
+	if h.phase != awaitingConnect && h.phase != following {
 		h.service.count.outcomes[o].Add(1)
 	}
 	h.phase = ended
@@ -248,5 +258,5 @@ func (h *Handover) endLocked(o Outcome) {
 		h.writeUnsent(time.Time{})
 	}
 	_ = h.batch.flush() // an error shows in the tunnel's own reads and writes
-	h.early, h.sent, h.batch.frames = nil, sentStates{}, nil
+	h.early, h.sent, h.follow, h.batch.frames = nil, sentStates{}, follow{}, nil
 }
