@@ -53,8 +53,13 @@ func (s *Sender) tellConversation(x *Sending, payload []byte) {
 
 // tellStatus tells of the message's status under the client's id.
 func (s *Sender) tellStatus(x *Sending, own bool, status string) {
+	s.tellStatusOf(x, x.request.ID, own, status)
+}
+
+// tellStatusOf is tellStatus under another id, such as the row's.
+func (s *Sender) tellStatusOf(x *Sending, id string, own bool, status string) {
 	s.tell(x, own, contract.MessageStatus.String(), contract.MessageStatusUpdate{
-		MessageID: x.request.ID, Status: status, ConversationID: x.request.Conversation,
+		MessageID: id, Status: status, ConversationID: x.request.Conversation,
 	})
 }
 

@@ -17,3 +17,13 @@ func (s *Sender) Noted(id string) bool {
 	r, _, err := s.journal.find(key{"w1", "ana", id})
 	return err == nil && r != nil
 }
+
+// NotedOutcome returns the code of the fault that is written down for a message of ana's in w1,
+// "" for none.
+func (s *Sender) NotedOutcome(id string) string {
+	r, _, err := s.journal.find(key{"w1", "ana", id})
+	if err != nil || r == nil || r.Fault == nil {
+		return ""
+	}
+	return r.Fault.Code
+}

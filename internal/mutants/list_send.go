@@ -154,7 +154,7 @@ var sending = []Mutant{
 	{
 		Name: "send: failed though its row is there", Why: "a message that was sent stands there as failed",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
-		Old: `o.Fault.Code == CodeUnknown && row.id != ""`, New: `o.Fault.Code == CodeUnknown && row.id == "-"`,
+		Old: `case o.Fault != nil && row.status != Failed &&`, New: `case o.Fault != nil && row.id == "-" &&`,
 	},
 	{
 		Name: "send: a row that comes later changes nothing", Why: "its sender is told for an hour that it failed",
@@ -164,7 +164,7 @@ var sending = []Mutant{
 	{
 		Name: "send: a row that was seen is not written down", Why: "after a restart a message is told as failed whose row everybody has",
 		File: "bridge/send/journal.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessKnowsOfTheRow"},
-		Old: `if r.RowID == "" || r.Status == Failed {`, New: `if r.Status != "" || r.RowID == "" {`,
+		Old: `if r.RowID == "" || r.Status == Failed || !j.final(r.Status) {`, New: `if r.Status != "" || r.RowID == "" {`,
 	},
 	{
 		Name: "send: a user without bounds", Why: "one user's flood goes to the function",
