@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,5 +100,32 @@ func TestAReloadLosesNothingThatIsSent(t *testing.T) {
 	<-stopped
 	if n := d.Snapshot().Send.Results["sent"]; n != 1 {
 		t.Errorf("%d were sent", n)
+	}
+}
+
+// TestATextIsKnownWithoutTheFile: the stream tells of its row again, whose client's id WhatsApp's
+// has replaced, and it is not sent once more.
+func TestATextIsKnownWithoutTheFile(t *testing.T) {
+	t.Parallel()
+	d, c, function, env, conversation := startSending(t)
+	function.Release()
+	c.sends(conversation, "opt_1")
+	c.sent("opt_1")
+	c.await("its row", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "messageStatus" && e.Offset != "" })
+	})
+	d.stop()
+	dsn := strings.TrimPrefix(env[len(env)-1], "DATABASE_URL=")
+	d = startDaemon(t, dsn, append(env, "BRIDGE_SEND_STATE_FILE="+filepath.Join(t.TempDir(), "sends"))...)
+	d.ready()
+	session := sign(t, jwt.SigningMethodHS256, []byte(sessionSecret), jwt.MapClaims{
+		"sub": "05e40000-0000-4000-8000-00000000000a", "aud": "authenticated", "role": "authenticated", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	again := d.clientWith(map[string]any{"token": session, "workspaceId": workspace}, conversation)
+	d.live(1)
+	again.sends(conversation, "opt_1")
+	again.sent("opt_1")
+	if n := len(function.Calls()); n != 1 {
+		t.Errorf("the function was called %d times", n)
 	}
 }

@@ -25,7 +25,7 @@ var sending = []Mutant{
 	{
 		Name: "send: a known request is sent again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
-		Old: `known.State == stateWaiting ||`, New: `known.State != "" ||`,
+		Old: `known == nil || known.State == stateWaiting || known.Print == x.print &&`, New: `known == nil || known.State != "" || known.Print == x.print &&`,
 	},
 	{
 		Name: "send: what waits for its turn is not written down", Why: "the bridge is killed, and a text that everybody was shown stands there as pending for ever",
@@ -144,7 +144,7 @@ var sending = []Mutant{
 	{
 		Name: "send: all conversations in one line", Why: "one that hangs holds up everybody's",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
-		Old: `return lane{x.request.Workspace, x.request.Conversation} }`, New: `return lane{x.request.Workspace, ""} }`,
+		Old: `return lane{x.request.Workspace, foldUUID(x.request.Conversation)} }`, New: `return lane{x.request.Workspace, ""} }`,
 	},
 	{
 		Name: "send: sent after delivered", Why: "a message that was read goes back to sent",
@@ -159,7 +159,7 @@ var sending = []Mutant{
 	{
 		Name: "send: a row that comes later changes nothing", Why: "its sender is told for an hour that it failed",
 		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessSendsNothingTwice"},
-		Old: `s.takeFailures(string(ev.Workspace), id) {`, New: `s.takeFailures(string(ev.Workspace), id+"-") {`,
+		Old: `s.takeFailures(string(ev.Workspace), id, row) {`, New: `s.takeFailures(string(ev.Workspace), id+"-", row) {`,
 	},
 	{
 		Name: "send: a row that was seen is not written down", Why: "after a restart a message is told as failed whose row everybody has",
