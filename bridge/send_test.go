@@ -124,8 +124,44 @@ func TestATextIsKnownWithoutTheFile(t *testing.T) {
 	again := d.clientWith(map[string]any{"token": session, "workspaceId": workspace}, conversation)
 	d.live(1)
 	again.sends(conversation, "opt_1")
-	again.sent("opt_1")
-	if n := len(function.Calls()); n != 1 {
-		t.Errorf("the function was called %d times", n)
+	d.await("what became of it", func() bool { return len(d.Snapshot().Send.Results) > 0 })
+	if got, n := d.Snapshot().Send.Results, len(function.Calls()); got["again"] != 1 || n != 1 {
+		t.Errorf("told %v, and the function was called %d times", got, n)
+	}
+}
+
+// TestAConversationInCapitals: the database knows a UUID in letters of either case, and so does
+// whoever names one to the bridge.
+func TestAConversationInCapitals(t *testing.T) {
+	t.Parallel()
+	d, c, function, _, conversation := startSending(t)
+	capitals := strings.ToUpper(conversation)
+	if err := c.Emit("unsubscribe:conversation", capitals); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Emit("subscribe:conversation", capitals); err != nil {
+		t.Fatal(err)
+	}
+	c.sends(capitals, "opt_1")
+	function.Await(t, 1)
+	if err := c.Emit("typing", map[string]any{"conversationId": capitals, "isTyping": true}); err != nil {
+		t.Fatal(err)
+	}
+	function.Release()
+	c.sent("opt_1")
+	events := c.await("its row, its conversation and the notice", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "message" && e.Offset != "" }) &&
+			slices.ContainsFunc(events, func(e event) bool { return e.Name == "conversation" && e.Offset == "" }) &&
+			slices.ContainsFunc(events, func(e event) bool { return e.Name == "typing" })
+	})
+	for _, e := range events {
+		if id, has := e.Payload["conversationId"]; has && id != conversation {
+			t.Errorf("%s of the conversation %v", e.Name, id)
+		}
+	}
+	c.sends(conversation, "opt_1")
+	d.await("what became of it", func() bool { return d.Snapshot().Send.Results["again"] > 0 })
+	if got := d.Snapshot().Send.Results; len(got) != 2 || got["sent"] != 1 {
+		t.Errorf("told %v", got)
 	}
 }

@@ -62,6 +62,9 @@ func (x *exchange) send() {
 	ctx, cancel := context.WithTimeout(x.r.Context(), sendTimeout)
 	defer cancel()
 	p := &x.principal
+	if written := x.h.opts.ConversationID; written != nil {
+		m.ConversationID = written(p.Workspace, m.ConversationID)
+	}
 	result, err := x.h.opts.Sender.Send(ctx, send.Request{
 		Workspace: p.Workspace, User: p.User, Session: x.session, ID: m.ClientMessageID,
 		Conversation: m.ConversationID, Content: m.Content, ReplyTo: m.ReplyToID,

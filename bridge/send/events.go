@@ -39,7 +39,7 @@ func (s *Sender) tellPending(x *Sending, own bool) {
 // event follows.
 func (s *Sender) tellConversation(x *Sending, payload []byte) {
 	var c contract.WebSocketConversation
-	if json.Unmarshal(payload, &c) != nil || c.ID != x.request.Conversation || c.WorkspaceID != x.request.Workspace {
+	if json.Unmarshal(payload, &c) != nil || !sameID(c.ID, x.request.Conversation) || c.WorkspaceID != x.request.Workspace {
 		return
 	}
 	if c.Participants == nil {

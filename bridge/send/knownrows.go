@@ -125,14 +125,14 @@ func sameID(a, b string) bool { return foldUUID(a) == foldUUID(b) }
 
 // foldUUID returns a UUID in small letters, and any other text as it is.
 func foldUUID(id string) string {
-	if isUUID(id) {
+	if IsUUID(id) {
 		return strings.ToLower(id)
 	}
 	return id
 }
 
-// isUUID tells whether a text has the form of a UUID.
-func isUUID(id string) bool {
+// IsUUID tells whether a text has the form of a UUID, as Postgres writes it, in letters of any case.
+func IsUUID(id string) bool {
 	if len(id) != 36 {
 		return false
 	}

@@ -259,7 +259,7 @@ func (s *Sender) know(ev *contract.Event) {
 			client: m.Metadata.ClientMessageID, row: string(ev.Key), status: string(ev.Status),
 			conversation: string(ev.Conversation), digest: digest(m.Content),
 		}
-		if isUUID(m.SenderID) { // else it is a word of the mapping's for whoever it was
+		if IsUUID(m.SenderID) { // else it is a word of the mapping's for whoever it was
 			r.user = m.SenderID
 		}
 		s.rows.seen(string(ev.Workspace), r)
