@@ -994,8 +994,8 @@ func (c *sharedClaims) Release(_ context.Context, workspace, id, value string) e
 func TestAClaimOfAnotherBridge(t *testing.T) {
 	t.Parallel()
 	claims := &sharedClaims{of: make(map[string]string)}
-	way := functiondouble.Closes
-	one := start(t, func(functiondouble.Call) functiondouble.Way { return way }, func(o *send.Options) { o.Claims = claims })
+	ways := map[string]functiondouble.Way{"opt_1": functiondouble.Closes, "opt_2": functiondouble.Unauthorized}
+	one := start(t, func(c functiondouble.Call) functiondouble.Way { return ways[c.Body["clientMessageId"]] }, func(o *send.Options) { o.Claims = claims })
 	other := start(t, nil, func(o *send.Options) { o.Claims, o.Timeout = claims, 300*time.Millisecond })
 	if _, code := one.send(text("opt_1", "Olá")); code != send.CodeUnknown {
 		t.Fatalf("%q", code)
@@ -1019,7 +1019,6 @@ func TestAClaimOfAnotherBridge(t *testing.T) {
 	if result, err := waits.Wait(t.Context()); err != nil || result.Status != send.Sent {
 		t.Errorf("its row tells: %+v, %v", result, err)
 	}
-	way = functiondouble.Unauthorized
 	if _, code := one.send(text("opt_2", "Olá")); code != send.CodeExpired {
 		t.Fatalf("%q", code)
 	}
