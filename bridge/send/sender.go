@@ -410,13 +410,14 @@ func (s *Sender) claim(ctx context.Context, x *Sending) (Outcome, bool) {
 	defer cancel()
 	value := s.claimValue(x)
 	has, err := s.opts.Claims.Claim(ctx, x.request.Workspace, x.request.ID, value, KeepFor)
+	_, owner, _ := strings.Cut(has, " ")
 	switch {
 	case err != nil:
 		if s.logs("claim") {
 			s.log.Warn("messages are sent without asking whether another bridge of the cluster has sent them; more of the same within a minute are not logged", "error", err)
 		}
 	case has == value:
-	case strings.TrimPrefix(has, has[:strings.IndexByte(has, ' ')+1]) != x.owner():
+	case owner != x.owner():
 		return Outcome{Status: Failed, Fault: errReused, NotBegun: true}, false
 	default:
 		return failed(CodeUnknown, "another bridge was given the message, and nobody has said yet that it was sent; look whether it arrived before you send it again"), false

@@ -57,6 +57,16 @@ var sending = []Mutant{
 		s.setClosed`,
 	},
 	{
+		Name: "send: what another bridge has sent is not known", Why: "a client that repeats itself through another bridge sends its message twice",
+		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestWhatTheStreamHasToldIsNotSentAgain"},
+		Old: "\ts.know(ev)\n", New: "",
+	},
+	{
+		Name: "send: what another bridge has claimed is sent", Why: "the first bridge dies, and the message goes out twice",
+		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAClaimOfAnotherBridge"},
+		Old: `case has == value:`, New: `case has != "":`,
+	},
+	{
 		Name: "send: a request that is on its way is begun again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests"},
 		Old: "\tfirst := s.open[x.key()]\n", New: "\tfirst := s.open[key{}]\n",
