@@ -1,7 +1,9 @@
 package bridge_test
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -121,5 +123,55 @@ func TestARowTellsAnEdgeWhatBecameOfAText(t *testing.T) {
 	edge.await("what became of it", func() bool { s := edge.Snapshot().Send; return s.InFlight == 0 && s.Begun > 0 })
 	if r := edge.Snapshot().Send.Results; r["sent"] != 1 || len(r) != 1 {
 		t.Errorf("its row was stored, and of it was told: %v", r)
+	}
+}
+
+// TestATextIsSentByOneBridge of a cluster, whatever became of it at the first: the second knows
+// of it by its row, or by the claim of the first.
+func TestATextIsSentByOneBridge(t *testing.T) {
+	t.Parallel()
+	dsn, conn := membersDatabase(t)
+	ways := map[string]functiondouble.Way{"opt_lost": functiondouble.Closes}
+	function := functiondouble.Start(t, functiondouble.Options{DatabaseURL: dsn, Choose: func(c functiondouble.Call) functiondouble.Way { return ways[c.Body["clientMessageId"]] }})
+	c := &clusterTest{t: t, redis: redistest.Start(t), dsn: dsn, conn: conn, ids: []string{"c0000000-0000-4000-8000-000000000000"}}
+	start := func() *daemonTest {
+		d := c.start("SUPABASE_JWT_SECRET="+projectSecret, "SUPABASE_ANON_KEY=sb_publishable_x", "BRIDGE_SEND_MODE=function",
+			"BRIDGE_SEND_FUNCTION_URL="+function.URL, "BRIDGE_SEND_STATE_FILE="+filepath.Join(t.TempDir(), "sends"), "BRIDGE_SEND_TIMEOUT=1s")
+		d.ready()
+		return d
+	}
+	first := start()
+	first.await("that it leads", func() bool { return role(first) == "leader" })
+	edge := start()
+	for _, from := range []struct {
+		bridge *daemonTest
+		want   map[string]uint64
+	}{
+		{first, map[string]uint64{"sent": 1, "outcome_unknown": 1}},
+		{edge, map[string]uint64{"again": 1, "outcome_unknown": 1}},
+	} {
+		client := from.bridge.clientWith(map[string]any{"token": memberToken(t, ana), "workspaceId": workspace}, c.ids[0])
+		from.bridge.live(1)
+		for i, id := range []string{"opt_stored", "opt_lost"} {
+			client.sends(c.ids[0], id)
+			from.bridge.await("what became of it", func() bool {
+				n := uint64(0)
+				for _, count := range from.bridge.Snapshot().Send.Results {
+					n += count
+				}
+				return n == uint64(i+1)
+			})
+		}
+		client.await("its row", func(events []event) bool {
+			return slices.ContainsFunc(events, func(e event) bool { return e.Name == "messageStatus" && e.Payload["status"] == "sent" })
+		})
+		if got := from.bridge.Snapshot().Send.Results; !maps.Equal(got, from.want) {
+			t.Errorf("told %v, want %v", got, from.want)
+		}
+	}
+	for _, id := range []string{"opt_stored", "opt_lost"} {
+		if n := len(function.Of(id)); n != 1 {
+			t.Errorf("%s went to the function %d times", id, n)
+		}
 	}
 }

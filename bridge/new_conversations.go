@@ -50,13 +50,20 @@ func conversationTable(spec *mapping.Spec) string {
 
 // conversations asks for rows of the mapping's table of conversations.
 type conversations struct {
-	rows interface {
-		Find(ctx context.Context, conversation, workspace string) (string, error)
-	}
+	rows auth.Members
 }
 
 // Has implements api.Conversations.
 func (c conversations) Has(ctx context.Context, workspace, conversation string) (bool, error) {
 	found, err := c.rows.Find(ctx, conversation, workspace)
 	return found != "", err
+}
+
+// Written implements api.Written.
+func (c conversations) Written(ctx context.Context, workspace, conversation string) (string, error) {
+	found, err := c.rows.Existing(ctx, []auth.Membership{{User: conversation, Workspace: workspace}})
+	if err != nil || len(found) == 0 {
+		return "", err
+	}
+	return found[0].User, nil
 }

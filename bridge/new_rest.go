@@ -32,7 +32,7 @@ func (d *Daemon) newREST(spec *mapping.Spec, a *auth.Authenticator) (*far.Reader
 	tables := far.New(pool, spec, o)
 	d.rest = rest.New(rest.Options{
 		Tables: tables, Auth: a, Sender: d.sender,
-		AdmitAddress: d.api.AdmitsAddress, AdmitOrigin: d.api.AdmitsOrigin, AdmitRequest: d.api.AdmitsRequest,
+		AdmitAddress: d.api.AdmitsAddress, AdmitOrigin: d.api.AdmitsOrigin, AdmitRequest: d.api.AdmitsRequest, ConversationID: d.api.ConversationID,
 		Trusted: d.cfg.Proxies.Trusted, QueryToken: d.cfg.Auth.AllowQueryToken, ChatEngineIDs: o.ChatEngineIDs,
 		WriteTimeout: d.cfg.Limits.WriteTimeout, Logger: d.log,
 	})

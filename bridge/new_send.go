@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/api"
+	"chatbridge/bridge/cluster"
 	"chatbridge/bridge/far"
 	"chatbridge/bridge/send"
 	"chatbridge/configs"
@@ -22,6 +23,9 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 		Tell:          func(ev send.Event) { d.api.Tell(ev) }, // set before anything runs
 		Conversations: sendConversations{conversations, tables},
 		Fresh:         func(since time.Time) bool { return sourceState{d.source}.Fresh(since) },
+	}
+	if joined := clusterOf(d.source); joined != nil {
+		o.Claims = cluster.NewClaims(joined.shared)
 	}
 	var outbox send.Beginner
 	if url := c.Outbox.URL; url != "" {

@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,5 +100,68 @@ func TestAReloadLosesNothingThatIsSent(t *testing.T) {
 	<-stopped
 	if n := d.Snapshot().Send.Results["sent"]; n != 1 {
 		t.Errorf("%d were sent", n)
+	}
+}
+
+// TestATextIsKnownWithoutTheFile: the stream tells of its row again, whose client's id WhatsApp's
+// has replaced, and it is not sent once more.
+func TestATextIsKnownWithoutTheFile(t *testing.T) {
+	t.Parallel()
+	d, c, function, env, conversation := startSending(t)
+	function.Release()
+	c.sends(conversation, "opt_1")
+	c.sent("opt_1")
+	c.await("its row", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "messageStatus" && e.Offset != "" })
+	})
+	d.stop()
+	dsn := strings.TrimPrefix(env[len(env)-1], "DATABASE_URL=")
+	d = startDaemon(t, dsn, append(env, "BRIDGE_SEND_STATE_FILE="+filepath.Join(t.TempDir(), "sends"))...)
+	d.ready()
+	session := sign(t, jwt.SigningMethodHS256, []byte(sessionSecret), jwt.MapClaims{
+		"sub": "05e40000-0000-4000-8000-00000000000a", "aud": "authenticated", "role": "authenticated", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	again := d.clientWith(map[string]any{"token": session, "workspaceId": workspace}, conversation)
+	d.live(1)
+	again.sends(conversation, "opt_1")
+	d.await("what became of it", func() bool { return len(d.Snapshot().Send.Results) > 0 })
+	if got, n := d.Snapshot().Send.Results, len(function.Calls()); got["again"] != 1 || n != 1 {
+		t.Errorf("told %v, and the function was called %d times", got, n)
+	}
+}
+
+// TestAConversationInCapitals: the database knows a UUID in letters of either case, and so does
+// whoever names one to the bridge.
+func TestAConversationInCapitals(t *testing.T) {
+	t.Parallel()
+	d, c, function, _, conversation := startSending(t)
+	capitals := strings.ToUpper(conversation)
+	if err := c.Emit("unsubscribe:conversation", capitals); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Emit("subscribe:conversation", capitals); err != nil {
+		t.Fatal(err)
+	}
+	c.sends(capitals, "opt_1")
+	function.Await(t, 1)
+	if err := c.Emit("typing", map[string]any{"conversationId": capitals, "isTyping": true}); err != nil {
+		t.Fatal(err)
+	}
+	function.Release()
+	c.sent("opt_1")
+	events := c.await("its row, its conversation and the notice", func(events []event) bool {
+		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "message" && e.Offset != "" }) &&
+			slices.ContainsFunc(events, func(e event) bool { return e.Name == "conversation" && e.Offset == "" }) &&
+			slices.ContainsFunc(events, func(e event) bool { return e.Name == "typing" })
+	})
+	for _, e := range events {
+		if id, has := e.Payload["conversationId"]; has && id != conversation {
+			t.Errorf("%s of the conversation %v", e.Name, id)
+		}
+	}
+	c.sends(conversation, "opt_1")
+	d.await("what became of it", func() bool { return d.Snapshot().Send.Results["again"] > 0 })
+	if got := d.Snapshot().Send.Results; len(got) != 2 || got["sent"] != 1 {
+		t.Errorf("told %v", got)
 	}
 }

@@ -171,8 +171,10 @@ func (v *validation) send() {
 	if s.Mode == SendRefuse || v.failed["send.mode"] {
 		return
 	}
-	const file = "is not set: without it a message could be sent twice after a restart"
-	v.need(s.StateFile != "", "send.state_file", file, "a file that the bridge may write to, which outlives a restart")
+	const file = "is not set, and there is no state directory for it: neither STATE_DIRECTORY, which systemd sets for the service, nor StateDirectory= of an installed " +
+		serviceUnit + ": without it a message could be sent twice after a restart"
+	v.need(s.StateFile != "", "send.state_file", file, "a file that the bridge may write to, which outlives a restart; "+
+		"where a bridge that runs has a state directory, check it with the same one, such as STATE_DIRECTORY=/var/lib/chatbridge bridge check")
 	a := v.config.Auth
 	switch s.Mode {
 	case SendFunction:

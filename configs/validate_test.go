@@ -63,7 +63,7 @@ func TestComplete(t *testing.T) {
 		"bad not missing":  {[]string{"DATABASE_URL=x", "CHATENGINE_JWT_SECRET=x"}, map[string]string{"source.postgres.url": "not a connection string"}},
 		"bad jwks address": {[]string{ok[0], "BRIDGE_AUTH_JWKS_URL=ftp://x"}, map[string]string{"auth.jwks_url": "http"}},
 		"function":         {append(function, "SUPABASE_ANON_KEY=sb_publishable_x"), nil},
-		"function lacks":   {append(ok, "BRIDGE_SEND_MODE=function"), map[string]string{"send.function.url": "SUPABASE_URL", "send.anon_key": "SUPABASE_ANON_KEY", "send.state_file": "sent twice", "auth.supabase_secret": "sessions"}},
+		"function lacks":   {append(ok, "BRIDGE_SEND_MODE=function"), map[string]string{"send.function.url": "SUPABASE_URL", "send.anon_key": "SUPABASE_ANON_KEY", "send.state_file": "STATE_DIRECTORY=/var/lib/chatbridge bridge check", "auth.supabase_secret": "sessions"}},
 		"function's key":   {append(function, "SUPABASE_ANON_KEY="+token(`{"role":"service_role"}`)), map[string]string{"send.anon_key": "is a service key"}},
 		"function's body":  {append(function, "SUPABASE_ANON_KEY=x", "BRIDGE_SEND_FUNCTION_BODY=message=contents"), map[string]string{"send.function.body": "message=content?"}},
 		"outbox":           {append(ok, "BRIDGE_SEND_MODE=outbox", "STATE_DIRECTORY=/s", "BRIDGE_SEND_OUTBOX_URL=postgres://u:p@h/db"), nil},

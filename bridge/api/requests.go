@@ -63,7 +63,7 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 		f = s.subscribe(c, socket, e)
 	case "unsubscribe:conversation":
 		var id string
-		if id, f = conversationID(e); f == nil {
+		if id, f = s.conversationID(c, e); f == nil {
 			f = s.unsubscribe(c, socket, id)
 		}
 	case "typing":
@@ -120,7 +120,7 @@ func (s *Server) unsubscribe(c *client, socket *socketio.Socket, id string) *fau
 var errReconnect = &fault{"reconnect", "the connection is closed; connect anew"}
 
 func (s *Server) subscribe(c *client, socket *socketio.Socket, e *socketio.Event) *fault {
-	id, f := conversationID(e)
+	id, f := s.conversationID(c, e)
 	if f != nil || s.hub.Subscribed(c.Client, id) {
 		return f
 	}
@@ -134,7 +134,7 @@ func (s *Server) subscribe(c *client, socket *socketio.Socket, e *socketio.Event
 	return nil
 }
 
-func conversationID(e *socketio.Event) (string, *fault) {
+func (s *Server) conversationID(c *client, e *socketio.Event) (string, *fault) {
 	var id string
 	if len(e.Args) == 0 || json.Unmarshal(e.Args[0], &id) != nil || id == "" {
 		return "", badRequest(e.Name + " takes a conversation's id, a string")
@@ -142,7 +142,7 @@ func conversationID(e *socketio.Event) (string, *fault) {
 	if len(id) > maxID {
 		return "", badRequest("the conversation's id is too long")
 	}
-	return id, nil
+	return s.ConversationID(c.Workspace, id), nil
 }
 
 // emitRefusal sends the error event of a request that ChatEngine would have served.

@@ -79,6 +79,7 @@ func (s *Server) markAsRead(c *client, socket *socketio.Socket, e *socketio.Even
 		r.Conversation = ""
 	}
 	s.sendings.run(func() {
+		r.Conversation = s.ConversationID(r.Workspace, r.Conversation)
 		if f := s.opts.Sender.MarkRead(s.hub.Context(), r); f != nil {
 			s.acknowledge(e, emitRefusal(socket, e.Name, &fault{f.Code, f.Message}))
 			return
@@ -114,7 +115,7 @@ func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Eve
 	}
 	sending := s.opts.Sender.Accept(send.Request{
 		Workspace: c.principal.Workspace, User: c.principal.User, Session: c.session, ID: m.MessageID,
-		Conversation: m.ConversationID, Content: m.Content, ReplyTo: m.ReplyToMessageID,
+		Conversation: s.ConversationID(c.principal.Workspace, m.ConversationID), Content: m.Content, ReplyTo: m.ReplyToMessageID,
 		Tell: func(ev send.Event) { s.tell(c, socket, ev) },
 	})
 	select {

@@ -120,6 +120,7 @@ type Server struct {
 	logged   logOnce
 	members  memberships
 	typings  *typingJudge
+	ids      conversationIDs
 	requests access.Shares
 	sendings sendings
 	keepAll  chan struct{} // of capacity 1: see KeepAll

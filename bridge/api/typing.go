@@ -69,6 +69,7 @@ func (s *Server) typing(c *client, e *socketio.Event) *fault {
 	if *notice.ConversationID == "" || len(*notice.ConversationID) > maxID {
 		return badRequest("typing takes a conversation's id of 1 to 128 bytes")
 	}
+	*notice.ConversationID = s.ConversationID(c.principal.Workspace, *notice.ConversationID)
 	if f := s.judgeTyping(c.principal.Workspace, *notice.ConversationID); f != nil {
 		return f
 	}

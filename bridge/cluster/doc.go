@@ -21,6 +21,7 @@
 //     peers.go which nodes live
 //   - orders.go the operator's last order
 //   - sessions.go clients' sessions, for whichever node they come to next
+//   - claims.go which texts a node was given to send
 //
 // # The stream
 //

@@ -14,7 +14,7 @@ const Rights = "~bridge:* &bridge:* +ping +info +eval +evalsha +xadd +xread +xre
 // Try does all that a bridge does at Redis, on keys of a history that there is not, and
 // leaves nothing. The error is the first that came.
 func Try(ctx context.Context, address, name string) error {
-	for _, try := range []func(ctx context.Context, address, name string) error{tryStream, tryNotices, trySessions} {
+	for _, try := range []func(ctx context.Context, address, name string) error{tryStream, tryNotices, trySessions, tryClaims} {
 		if err := try(ctx, address, name); err != nil {
 			return err
 		}
@@ -106,4 +106,19 @@ func trySessions(ctx context.Context, address, name string) error {
 		err = c.Del(ctx, s.key(pid)).Err()
 	}
 	return err
+}
+
+// tryClaims claims and takes it back.
+func tryClaims(ctx context.Context, address, name string) error {
+	shared, err := NewShared(address, name)
+	if err != nil {
+		return err
+	}
+	defer shared.Close()
+	c := NewClaims(shared)
+	const id = "bridge check"
+	if _, err := c.Claim(ctx, "", id, id, time.Second); err != nil {
+		return err
+	}
+	return c.Release(ctx, "", id, id)
 }

@@ -54,6 +54,8 @@ type Options struct {
 	AdmitAddress, AdmitOrigin, AdmitRequest func(*http.Request) bool
 	// Trusted are the proxies whose X-Forwarded-For tells a client's address.
 	Trusted access.Addresses
+	// ConversationID returns a conversation's id as the database writes it; nil for as it is.
+	ConversationID func(workspace, id string) string
 	// QueryToken also takes the token from the query parameter `token`.
 	QueryToken bool
 	// ChatEngineIDs: a message that was sent is answered under WhatsApp's id.

@@ -31,6 +31,7 @@ func (x *exchange) send() {
 		ReplyToID        string            `json:"replyToId"`
 		ReplyToMessageID string            `json:"replyToMessageId"`
 		ClientMessageID  string            `json:"clientMessageId"`
+		MessageID        string            `json:"messageId"` // as sendMessage has it
 		AttachmentID     string            `json:"attachmentId"`
 		Attachments      []json.RawMessage `json:"attachments"`
 	}
@@ -41,6 +42,9 @@ func (x *exchange) send() {
 	var large *http.MaxBytesError
 	if m.ReplyToID == "" {
 		m.ReplyToID = m.ReplyToMessageID
+	}
+	if m.ClientMessageID == "" {
+		m.ClientMessageID = m.MessageID
 	}
 	switch {
 	case errors.As(err, &large):
@@ -62,6 +66,9 @@ func (x *exchange) send() {
 	ctx, cancel := context.WithTimeout(x.r.Context(), sendTimeout)
 	defer cancel()
 	p := &x.principal
+	if written := x.h.opts.ConversationID; written != nil {
+		m.ConversationID = written(p.Workspace, m.ConversationID)
+	}
 	result, err := x.h.opts.Sender.Send(ctx, send.Request{
 		Workspace: p.Workspace, User: p.User, Session: x.session, ID: m.ClientMessageID,
 		Conversation: m.ConversationID, Content: m.Content, ReplyTo: m.ReplyToID,

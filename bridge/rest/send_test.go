@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -66,7 +67,8 @@ func TestSend(t *testing.T) {
 		"stored": `{"id":"row","workspaceId":"` + id("f1") + `","conversationId":"` + id("c1") + `","senderId":"` + id("d1") + `","type":"text","content":"stored","replyToMessageId":"r","status":"pending","metadata":{"clientMessageId":"opt_2"},"createdAt":"2026-01-02T03:04:05.006Z"}`,
 		"late":   `{"id":"opt_3","workspaceId":"` + id("f1") + `","conversationId":"` + id("c1") + `","senderId":"` + id("d1") + `","type":"text","content":"late","replyToMessageId":"r","status":"pending","metadata":{"clientMessageId":"opt_3"},"createdAt":"2026-01-02T03:04:05.006Z"}`,
 	} {
-		res, body := post(text(content, `,"replyToId":"r","clientMessageId":"mine","workspaceId":"`+id("f2")+`"`))
+		as := map[string]string{"stored": "messageId"}[content] // as a socket names it
+		res, body := post(text(content, `,"replyToId":"r","`+cmp.Or(as, "clientMessageId")+`":"mine","workspaceId":"`+id("f2")+`"`))
 		if res.StatusCode != http.StatusCreated || body != want {
 			t.Errorf("%s: %s\n%s\nwant\n%s", content, res.Status, body, want)
 		}

@@ -7,7 +7,7 @@
 //	observe.go   what the stream tells of a message's row, and what is told again
 //	unsettled.go the texts of which clients may still be told
 //	passed.go    texts that another server sends, and that may have died with it
-//	knownrows.go the client's ids of rows that do not tell them any more
+//	knownrows.go rows with a client's id, also those that do not tell it any more
 //	limits.go    what a user may send
 //	journal.go   which requests were begun, and what became of them: a file
 //	way.go       Way: how messages are sent
@@ -26,9 +26,9 @@
 //
 // # One message
 //
-// Accept knows the request (again), refuses it (to its sender alone), or begins it: whose
+// Accept knows the request (again), by the journal or by its row, refuses it (to its sender alone), or begins it: whose
 // the conversation is; the journal, on the disk, as waiting; the workspace is told; its turn in
-// the conversation; the journal, as begun; the Way; the journal again; the workspace is told
+// the conversation; the journal, as begun; the claim, in a cluster; the Way; the journal again; the workspace is told
 // what became of it. Whoever finds a request in the journal does not give it to the Way, but
 // for one that waits, or of unknown outcome where Way.Repeatable.
 //

@@ -39,7 +39,7 @@ func (s *Sender) tellPending(x *Sending, own bool) {
 // event follows.
 func (s *Sender) tellConversation(x *Sending, payload []byte) {
 	var c contract.WebSocketConversation
-	if json.Unmarshal(payload, &c) != nil || c.ID != x.request.Conversation || c.WorkspaceID != x.request.Workspace {
+	if json.Unmarshal(payload, &c) != nil || !sameID(c.ID, x.request.Conversation) || c.WorkspaceID != x.request.Workspace {
 		return
 	}
 	if c.Participants == nil {
@@ -53,8 +53,13 @@ func (s *Sender) tellConversation(x *Sending, payload []byte) {
 
 // tellStatus tells of the message's status under the client's id.
 func (s *Sender) tellStatus(x *Sending, own bool, status string) {
+	s.tellStatusOf(x, x.request.ID, own, status)
+}
+
+// tellStatusOf is tellStatus under another id, such as the row's.
+func (s *Sender) tellStatusOf(x *Sending, id string, own bool, status string) {
 	s.tell(x, own, contract.MessageStatus.String(), contract.MessageStatusUpdate{
-		MessageID: x.request.ID, Status: status, ConversationID: x.request.Conversation,
+		MessageID: id, Status: status, ConversationID: x.request.Conversation,
 	})
 }
 

@@ -35,3 +35,13 @@ func (u *Unsettled) Of(workspace string) []string { return u.of(workspace) }
 func (u *Unsettled) End(workspace, id string, o Outcome) { u.end(workspace, id, o.Status, o.Fault) }
 
 func (u *Unsettled) Observe(ev *contract.Event, id string) { u.observe(ev, id) }
+
+// NotedOutcome returns the code of the fault that is written down for a message of ana's in w1,
+// "" for none.
+func (s *Sender) NotedOutcome(id string) string {
+	r, _, err := s.journal.find(key{"w1", "ana", id})
+	if err != nil || r == nil || r.Fault == nil {
+		return ""
+	}
+	return r.Fault.Code
+}

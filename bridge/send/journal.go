@@ -84,6 +84,7 @@ func (r *record) unsettled() bool {
 type journal struct {
 	db     *bbolt.DB
 	counts atomic.Int64
+	final  func(status string) bool
 	rows   *knownRows // what is written is known there; nil for nowhere
 }
 
@@ -97,9 +98,10 @@ var (
 var errPage = errors.New("a page is none")
 
 // openJournal opens a file, which is made where there is none, and settles what an earlier
-// process left open as of unknown outcome.
-func openJournal(path string) (*journal, error) {
-	j := new(journal)
+// process left open as of unknown outcome, unless a row had told it: final tells of a row's status
+// whether it does.
+func openJournal(path string, final func(status string) bool) (*journal, error) {
+	j := &journal{final: final}
 	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() (err error) {
 		// The list of free pages is stored: bbolt would otherwise look for them at the next
@@ -205,7 +207,7 @@ func (j *journal) prepare(tx *bbolt.Tx) error {
 	j.counts.Store(n)
 	for _, r := range open {
 		r.State = stateSettled
-		if r.RowID == "" || r.Status == Failed {
+		if r.RowID == "" || r.Status == Failed || !j.final(r.Status) {
 			r.Status, r.Fault = Failed, errEnded
 		}
 		if err := put(requests, &r); err != nil {

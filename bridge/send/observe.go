@@ -180,9 +180,11 @@ func (s *Sender) Failures(workspace, user string) []Event {
 		if f.record.User != user && (f.own || !shared(f.record.ID)) {
 			continue
 		}
-		payload, err := json.Marshal(contract.MessageStatusUpdate{MessageID: f.record.ID, Status: Failed, ConversationID: f.record.Conversation})
-		if err == nil { // always
-			events = append(events, Event{Name: contract.MessageStatus.String(), Payload: payload, Workspace: workspace, Own: true})
+		for _, id := range []string{f.record.ID, f.record.RowID} {
+			payload, err := json.Marshal(contract.MessageStatusUpdate{MessageID: id, Status: Failed, ConversationID: f.record.Conversation})
+			if err == nil && id != "" {
+				events = append(events, Event{Name: contract.MessageStatus.String(), Payload: payload, Workspace: workspace, Own: true})
+			}
 		}
 	}
 	return events
@@ -191,26 +193,15 @@ func (s *Sender) Failures(workspace, user string) []Event {
 var clientMessageID = []byte(`"clientMessageId":`)
 
 // Watching tells that Observe may have something to look for. Safe for concurrent use.
-func (s *Sender) Watching() bool { return s.watching.Load() > 0 || s.unsettled.any() }
+func (s *Sender) Watching() bool {
+	return s.opts.Way != nil || s.watching.Load() > 0 || s.unsettled.any()
+}
 
 // Observe looks at an event of the database before it is published. A row that has a
 // client's id is that message's: what becomes of it is the row's to tell from then on. It
 // is called by one goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
-	var id string
-	if ev.Kind == contract.Message && (s.opts.Way != nil || s.unsettled.any()) {
-		id = clientIDOf(ev.Payload)
-	}
-	if s.opts.Way != nil && id != "" {
-		// Sent by anybody: what the row is later may not tell it.
-		s.rows.add(&record{Workspace: string(ev.Workspace), ID: id, RowID: string(ev.Key)})
-		if string(ev.Status) == Pending && !s.passes(id) {
-			s.unsettled.foreign(string(ev.Workspace), id, "")
-		}
-	}
-	if ev.Kind == contract.Message || ev.Kind == contract.MessageStatus {
-		s.unsettled.observe(ev, id)
-	}
+	s.follow(ev, s.know(ev))
 	if s.watching.Load() == 0 || ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
 		return
 	}
@@ -221,20 +212,16 @@ func (s *Sender) Observe(ev *contract.Event) {
 		s.mu.Unlock()
 		return
 	}
-	if ev.Kind == contract.MessageStatus {
-		x := w.rows[string(ev.Key)]
-		s.mu.Unlock()
-		if x != nil {
-			x.seen(rowState{string(ev.Key), string(ev.Status)})
-		}
-		return
-	}
-	if id = clientIDOf(ev.Payload); id == "" {
-		s.mu.Unlock()
-		return
-	}
 	row := rowState{string(ev.Key), string(ev.Status)}
-	open := append([]*Sending(nil), w.open[id]...)
+	var id string
+	var open []*Sending
+	if ev.Kind == contract.Message {
+		id = clientIDOf(ev.Payload)
+		open = append(open, w.open[id]...)
+	}
+	if x := w.rows[row.id]; x != nil && len(open) == 0 {
+		open = append(open, x) // by a status, or by a row that does not tell the client's id any more
+	}
 	for _, x := range open {
 		w.rows[row.id] = x
 		if s.journal != nil && !s.closed {
@@ -246,9 +233,63 @@ func (s *Sender) Observe(ev *contract.Event) {
 		x.seen(row)
 	}
 	// After that: what ends as failed without the row being seen is among them.
-	for _, f := range s.takeFailures(string(ev.Workspace), id) {
+	for _, f := range s.takeFailures(string(ev.Workspace), id, row) {
 		s.reconcile(f, row)
 	}
+}
+
+// know remembers the rows that have a client's id, whoever has sent them: what a row is later
+// may not tell it, and who sends the text again is told what the row tells. It returns the
+// client's id of a message's row, "" for none.
+func (s *Sender) know(ev *contract.Event) (id string) {
+	switch {
+	case s.opts.Way == nil:
+	case ev.Kind == contract.MessageStatus:
+		s.rows.tell(string(ev.Workspace), string(ev.Key), string(ev.Status))
+	case ev.Kind == contract.Message:
+		var m struct {
+			SenderID string `json:"senderId"`
+			Content  string `json:"content"`
+			Metadata struct {
+				ClientMessageID string `json:"clientMessageId"`
+			} `json:"metadata"`
+		}
+		if !bytes.Contains(ev.Payload, clientMessageID) || json.Unmarshal(ev.Payload, &m) != nil || m.Metadata.ClientMessageID == "" {
+			s.rows.tell(string(ev.Workspace), string(ev.Key), string(ev.Status))
+			return ""
+		}
+		id = m.Metadata.ClientMessageID
+		r := knownRow{
+			client: m.Metadata.ClientMessageID, row: string(ev.Key), status: string(ev.Status),
+			conversation: string(ev.Conversation), digest: digest(m.Content),
+		}
+		if IsUUID(m.SenderID) { // else it is a word of the mapping's for whoever it was
+			r.user = m.SenderID
+		}
+		s.rows.seen(string(ev.Workspace), r)
+	}
+	return id
+}
+
+// follow notes what a row tells of a text of which clients may still be told something. id is
+// the client's id in it as far as know has found it.
+func (s *Sender) follow(ev *contract.Event, id string) {
+	if ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
+		return
+	}
+	if s.opts.Way == nil && ev.Kind == contract.Message && s.unsettled.any() {
+		id = clientIDOf(ev.Payload)
+	}
+	if s.opts.Way != nil && id != "" && string(ev.Status) == Pending && !s.passes(id) {
+		s.unsettled.foreign(string(ev.Workspace), id, "") // somebody else sends it
+	}
+	s.unsettled.observe(ev, id)
+}
+
+// final tells whether a row with a status tells what became of its message. One that is being
+// sent does not, unless a worker sends it.
+func (s *Sender) final(status string) bool {
+	return status != Pending || s.opts.Way != nil && s.opts.Way.Repeatable()
 }
 
 // clientIDOf returns the client's id in a message's metadata, "" for none.
@@ -272,10 +313,14 @@ func (x *Sending) seen(row rowState) {
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
 	x.state.row = row
+	select {
+	case x.news <- struct{}{}:
+	default:
+	}
 }
 
-// takeFailures removes the failures of an id.
-func (s *Sender) takeFailures(workspace, id string) (found []*failure) {
+// takeFailures removes the failures of an id, or of a row, of which the row tells what became.
+func (s *Sender) takeFailures(workspace, id string, row rowState) (found []*failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.watched[workspace]
@@ -283,7 +328,12 @@ func (s *Sender) takeFailures(workspace, id string) (found []*failure) {
 		return nil
 	}
 	for k, f := range w.failures {
-		if k.id == id {
+		if k.id != id && (f.record.RowID == "" || f.record.RowID != row.id) {
+			continue
+		}
+		if !s.final(row.status) && (f.fault.Code == CodeUnknown || f.fault.Code == CodeFailed) {
+			f.record.RowID = row.id // what becomes of it may come without the client's id
+		} else {
 			delete(w.failures, k)
 			s.watching.Add(-1)
 			found = append(found, f)

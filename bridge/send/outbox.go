@@ -143,7 +143,7 @@ func (o *Outbox) Send(ctx context.Context, m *Message) Outcome {
 		case open:
 			out = failed(CodeUnknown, errUnknown)
 		case final:
-			out = notBegun(CodeUnavailable, "the message cannot be stored: the database refuses it ("+refused.Code+")")
+			out = refusedBy(refused.Code)
 			if strings.HasPrefix(refused.Code, "22") {
 				return out // what the server says of a value may be the text
 			}
@@ -154,6 +154,29 @@ func (o *Outbox) Send(ctx context.Context, m *Message) Outcome {
 		return out
 	}
 }
+
+// refusedBy is the outcome of a message that the database refuses, by the SQLSTATE, whose first
+// two characters are its class.
+func refusedBy(code string) Outcome {
+	if len(code) < 2 {
+		code = "XX000"
+	}
+	switch class := code[:2]; {
+	case class == "22":
+		return notBegun(CodeBadRequest, "the message cannot be stored: a value of it has not the form that its column takes, such as an id that is no uuid ("+code+")")
+	case code == "23503":
+		return notBegun(CodeBadRequest, "the message cannot be stored: it names something that is not there, such as a message that it answers, or its user ("+code+")")
+	case class == "42":
+		return notBegun(CodeFailed, "the message cannot be stored: the database lacks a table or column, or does not let the bridge write; tell whoever runs it ("+code+")")
+	case slices.Contains(laterClasses, class):
+		return notBegun(CodeUnavailable, "the message cannot be stored now: the database cannot take it ("+code+"); send it again in a moment")
+	}
+	return notBegun(CodeFailed, "the message cannot be stored: the database refuses it ("+code+"); tell whoever runs it")
+}
+
+// laterClasses are the classes of SQLSTATEs that are not of the message: of connections, roles,
+// transactions and resources, and of the server itself.
+var laterClasses = []string{"08", "25", "26", "28", "3D", "40", "53", "55", "57", "58", "F0", "XX"}
 
 // commitError is a commit that was not answered: it may have happened.
 type commitError struct{ err error }

@@ -331,7 +331,7 @@ func TestOutboxWithoutRights(t *testing.T) {
 	}
 	_, err := o.Send(t.Context(), toStore("opt_1"))
 	var f *send.Fault
-	if !errors.As(err, &f) || f.Code != send.CodeUnavailable || !strings.Contains(f.Message, "23514") {
+	if !errors.As(err, &f) || f.Code != send.CodeFailed || !strings.Contains(f.Message, "23514") {
 		t.Errorf("%v", err)
 	}
 	if got := o.count(t, "select count(*) from messages"); got != 0 {
@@ -339,6 +339,49 @@ func TestOutboxWithoutRights(t *testing.T) {
 	}
 	if _, err := o.admin.Exec(t.Context(), "alter table chat_outbox drop constraint broken"); err != nil {
 		t.Fatal(err)
+	}
+	if r, err := o.Send(t.Context(), toStore("opt_1")); err != nil || r.Status != send.Pending {
+		t.Errorf("sent again: %+v, %v", r, err)
+	}
+}
+
+// TestOutboxRefusals are named by what they are of: the message, the tables, or the moment. All
+// can be sent again under their ids.
+func TestOutboxRefusals(t *testing.T) {
+	t.Parallel()
+	o := startOutbox(t)
+	role := o.pool.Config().ConnConfig.User
+	raise := func(code string) string {
+		return "create or replace function refuse() returns trigger language plpgsql as $$ begin raise exception 'no' using errcode = '" + code + "'; end $$;" +
+			"create or replace trigger refuse before insert on chat_outbox for each row execute function refuse()"
+	}
+	for _, tt := range []struct {
+		code, want, before, after string
+		change                    func(*send.Request)
+	}{
+		{"22P02", send.CodeBadRequest, "", "", func(r *send.Request) { r.User = "bob" }},
+		{"22P02", send.CodeBadRequest, "", "", func(r *send.Request) { r.ReplyTo = "3EB01" }},
+		{"23503", send.CodeBadRequest, "", "", func(r *send.Request) { r.ReplyTo = "c5e00000-0000-4000-8000-00000000000f" }},
+		{"42501", send.CodeFailed, "revoke insert on chat_outbox from " + role, "grant insert on chat_outbox to " + role, nil},
+		{"42P01", send.CodeFailed, "alter table messages rename to moved", "alter table moved rename to messages", nil},
+		{"P0001", send.CodeFailed, raise("P0001"), "", nil},
+		{"25006", send.CodeUnavailable, raise("25006"), "", nil},
+		{"57014", send.CodeUnavailable, raise("57014"), "drop trigger refuse on chat_outbox", nil},
+	} {
+		if _, err := o.admin.Exec(t.Context(), tt.before); err != nil {
+			t.Fatal(err)
+		}
+		r := toStore("opt_1")
+		if tt.change != nil {
+			tt.change(&r)
+		}
+		_, err := o.Send(t.Context(), r)
+		if f, ok := send.AsFault(err); !ok || f.Code != tt.want || !strings.Contains(f.Message, tt.code) {
+			t.Errorf("%s: %+v, want %s", tt.code, f, tt.want)
+		}
+		if _, err := o.admin.Exec(t.Context(), tt.after); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if r, err := o.Send(t.Context(), toStore("opt_1")); err != nil || r.Status != send.Pending {
 		t.Errorf("sent again: %+v, %v", r, err)

@@ -80,11 +80,13 @@ type Fault struct {
 func (f *Fault) Error() string { return f.Message }
 
 // The codes of Faults. After all but CodeFailed, CodeUnknown and CodeReused nothing was
-// begun, and the same id may be tried again.
+// begun, and the same id may be tried again. So may it after CodeFailed where the outbox's
+// database has refused it.
 const (
 	// CodeUnavailable: nothing can be sent now.
 	CodeUnavailable = "unavailable"
-	// CodeBadRequest: the request lacks something, or is too large.
+	// CodeBadRequest: the request lacks something, is too large, or has a value that the
+	// outbox's tables do not take.
 	CodeBadRequest = "bad_request"
 	// CodeConversation: the workspace has no such conversation.
 	CodeConversation = "unknown_conversation"
@@ -133,10 +135,13 @@ type Sending struct {
 	passed chan struct{}
 
 	state sendingState
+	news  chan struct{} // has one when the row has told more
 
-	// noting is held while the journal is written; noted: its result is there.
+	// noting is held while the journal is written; noted: its result is there, row: so much of
+	// its row.
 	noting sync.Mutex
 	noted  bool
+	row    rowState
 }
 
 // Done is closed when there is a result.

@@ -35,6 +35,8 @@ type Options struct {
 	// Fresh reports whether what was committed before a time has been observed; of texts that
 	// are passed nothing is told before it has. Nil: always.
 	Fresh func(since time.Time) bool
+	// Claims are shared with other bridges; nil for none.
+	Claims Claims
 	// Read marks a conversation as read; nil refuses that.
 	Read   Reader
 	Logger *slog.Logger
@@ -48,6 +50,15 @@ type Conversations interface {
 	// Payload returns the conversation's event as the contract has it; nil where that
 	// cannot be had now.
 	Payload(ctx context.Context, workspace, conversation string) []byte
+}
+
+// Claims tells bridges of one another's texts. It is called from many goroutines.
+type Claims interface {
+	// Claim claims a text for a value, unless it is claimed, and returns what it is claimed
+	// for: value where it is claimed now. An error means that there is no answer.
+	Claim(ctx context.Context, workspace, id, value string, keep time.Duration) (string, error)
+	// Release takes a claim back, if it is for value.
+	Release(ctx context.Context, workspace, id, value string) error
 }
 
 // questionTimeout bounds the question whose a conversation is, payloadTimeout that for its
@@ -65,6 +76,7 @@ type Sender struct {
 	counters  counters
 	rows      knownRows
 	unsettled unsettled
+	name      string // by which its claims are known
 
 	// sending outlives clients; stop ends it.
 	sending context.Context
@@ -114,7 +126,7 @@ func New(opts Options) *Sender {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Sender{
-		opts: opts, log: opts.Logger, rates: newRates(opts.PerMinute), reads: newRates(readsEach * opts.PerMinute), journalErr: "starting",
+		opts: opts, log: opts.Logger, name: newUUID(), rates: newRates(opts.PerMinute), reads: newRates(readsEach * opts.PerMinute), journalErr: "starting",
 		open: make(map[key]*Sending), newest: make(map[lane]*Sending), watched: make(map[string]*watch), passed: make(map[string][]*Passed), loggedAt: make(map[string]time.Time),
 	}
 	s.sending, s.stop = context.WithCancel(context.Background())
@@ -202,11 +214,46 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 		return errJournal, nil
 	case known == nil && others:
 		return errReused, nil
+	}
+	if known == nil || known.State == stateWaiting || known.unsettled() && known.Print == x.print {
+		// Another bridge may have sent it, or this one before it lost its file.
+		if row, told := s.rows.find(x.request.Workspace, x.request.ID); told && s.onItsWay(x.key()) == nil {
+			return s.knownByRow(x, known, &row)
+		}
+	}
+	switch {
 	case known == nil || known.State == stateWaiting || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
 		return nil, nil
 	}
 	return nil, known
 }
+
+// knownByRow returns the record of a request whose row the stream has told; known is that of
+// the journal, nil for none.
+func (s *Sender) knownByRow(x *Sending, known *record, row *knownRow) (*Fault, *record) {
+	if (known == nil || known.Print != x.print) && !row.isOf(x) {
+		return errReused, nil
+	}
+	r := x.record()
+	if known != nil {
+		r.Created = known.Created
+	}
+	r.State, r.Status, r.RowID = stateSettled, row.status, row.row
+	switch {
+	case row.status == Failed:
+		r.Fault = errRowFailed
+	case !s.final(row.status):
+		r.Status, r.Fault = Failed, errBeingSent
+	}
+	return nil, r
+}
+
+// errRowFailed is the fault of what has failed by its row, errBeingSent of what is being sent
+// by its row, by whom this Sender does not know.
+var (
+	errRowFailed = &Fault{CodeFailed, "the message was not sent"}
+	errBeingSent = &Fault{CodeUnknown, "the message is being sent, and nobody has said yet that it was; look whether it arrived before you send it again"}
+)
 
 // errReused: what the first text became is not what becomes of this one. Nothing else is
 // told under the id, which is the first's.
@@ -338,12 +385,84 @@ func (s *Sender) run(x *Sending) {
 		s.settle(x, o)
 		return
 	}
-	began := time.Now()
-	o := s.opts.Way.Send(ctx, x.message())
-	s.counters.took(time.Since(began))
+	o, claimed := s.claim(ctx, x)
+	if claimed {
+		began := time.Now()
+		o = s.opts.Way.Send(ctx, x.message())
+		s.counters.took(time.Since(began))
+	}
 	s.note(x, o)
+	if o.NotBegun && claimed {
+		s.release(x)
+	}
+	if o.Fault != nil && o.Fault.Code == CodeUnknown {
+		s.awaitRow(ctx, x, !claimed)
+	}
 	if final := s.settle(x, o); final != o {
 		s.note(x, final)
+	}
+}
+
+// claimTimeout bounds the question whether another bridge sends a text.
+const claimTimeout = 500 * time.Millisecond
+
+// claim reports whether the Way is to be given a message, and what became of it otherwise: a
+// bridge of the same cluster may have been given it before. Without an answer it is sent.
+func (s *Sender) claim(ctx context.Context, x *Sending) (Outcome, bool) {
+	if s.opts.Claims == nil || s.opts.Way.Repeatable() {
+		return Outcome{}, true
+	}
+	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	defer cancel()
+	value := s.claimValue(x)
+	has, err := s.opts.Claims.Claim(ctx, x.request.Workspace, x.request.ID, value, KeepFor)
+	_, owner, _ := strings.Cut(has, " ")
+	switch {
+	case err != nil:
+		if s.logs("claim") {
+			s.log.Warn("messages are sent without asking whether another bridge of the cluster has sent them; more of the same within a minute are not logged", "error", err)
+		}
+	case has == value:
+	case owner != x.owner():
+		return Outcome{Status: Failed, Fault: errReused, NotBegun: true}, false
+	default:
+		return failed(CodeUnknown, "another bridge was given the message, and nobody has said yet that it was sent; look whether it arrived before you send it again"), false
+	}
+	return Outcome{}, true
+}
+
+// release takes the claim of a message back of which nothing was sent.
+func (s *Sender) release(x *Sending) {
+	if s.opts.Claims == nil || s.opts.Way.Repeatable() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.sending), claimTimeout)
+	defer cancel()
+	// One that stays is this Sender's, which takes it again.
+	_ = s.opts.Claims.Release(ctx, x.request.Workspace, x.request.ID, s.claimValue(x))
+}
+
+// claimValue is what a Sender claims a message for: its own name, a space, and owner.
+func (s *Sender) claimValue(x *Sending) string { return s.name + " " + x.owner() }
+
+// owner tells a user's text under an id from another's.
+func (x *Sending) owner() string { return digest(x.request.User + "\x00" + x.print) }
+
+// awaitRow waits until the row of a message tells what became of it, where there is one that
+// does not tell yet, or another bridge may store it; or ctx ends.
+func (s *Sender) awaitRow(ctx context.Context, x *Sending, elsewhere bool) {
+	for {
+		x.state.mu.Lock()
+		row := x.state.row
+		x.state.mu.Unlock()
+		if row.id == "" && !elsewhere || row.id != "" && s.final(row.status) {
+			return
+		}
+		select {
+		case <-x.news:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -420,9 +539,10 @@ func (s *Sender) note(x *Sending, o Outcome) {
 func (s *Sender) noteRow(x *Sending, row rowState) {
 	x.noting.Lock()
 	defer x.noting.Unlock()
-	if x.noted {
+	if x.noted || x.row.beyond(row.status) {
 		return
 	}
+	x.row = row
 	rec := x.record()
 	rec.RowID, rec.Status = row.id, row.status
 	if err := s.journal.put(rec); err != nil {
@@ -436,10 +556,17 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
 	row := x.state.row
-	if o.Fault != nil && o.Fault.Code == CodeUnknown && row.id != "" && row.status != Failed {
-		// Its row is there: what becomes of it is the row's to tell.
+	switch {
+	case row.id == "" || o.Fault != nil && o.Fault.Code == CodeReused:
+	case o.Fault != nil && row.status != Failed && (row.status != Pending || o.Fault.Code == CodeUnknown && s.final(Pending)):
+		// What the row has told the answer does not take back.
 		o = Outcome{Status: row.status, RowID: row.id}
 		s.counters.reconcile()
+	case o.Fault == nil && row.status == Failed:
+		o = failed(CodeFailed, errRowFailed.Message)
+		o.RowID = row.id
+	case o.Fault != nil:
+		o.RowID = row.id
 	}
 	result := x.result(Result{Status: o.Status, RowID: o.RowID, ExternalID: o.ExternalID})
 	x.end(result, o.Fault)
@@ -451,8 +578,12 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 			return o
 		}
 		s.tellStatus(x, false, Failed)
-		if row.id == "" {
-			s.remember(x.record(), f)
+		r := x.record()
+		if r.RowID = row.id; row.status == Pending {
+			s.tellStatusOf(x, row.id, false, Failed) // its screens may know it by its row
+		}
+		if row.status != Failed {
+			s.remember(r, f)
 		}
 		return o
 	}
@@ -522,13 +653,19 @@ func (s *Sender) repeat(x *Sending, known *record) {
 		s.refuse(x, errReused)
 		return
 	}
-	f := known.Fault
-	if known.State == stateBegun && known.RowID == "" {
+	f, status := known.Fault, known.Status
+	if known.State == stateBegun && (known.RowID == "" || !s.final(known.Status)) {
 		f = errEnded
 	}
-	if f != nil {
+	switch told := s.rows.status(known.Workspace, known.RowID); {
+	case f != nil:
 		s.tellFault(x, f)
-		s.tellStatus(x, true, Failed)
+		status = Failed
+	case told != "" && (rowState{status: told}).beyond(status):
+		status = told
+	}
+	if status != "" && status != Pending {
+		s.tellStatus(x, true, status)
 	}
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
@@ -556,7 +693,7 @@ func (s *Sender) Open() error {
 		return s.damage
 	}
 	// Without mu: it may wait for another process.
-	j, recent, err := openRecent(s.opts.File)
+	j, recent, err := openRecent(s.opts.File, s.final)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -586,8 +723,8 @@ func (s *Sender) Open() error {
 }
 
 // openRecent opens a file, and returns what is told again of it.
-func openRecent(path string) (*journal, []record, error) {
-	j, err := openJournal(path)
+func openRecent(path string, final func(status string) bool) (*journal, []record, error) {
+	j, err := openJournal(path, final)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -656,21 +793,27 @@ func newSending(r Request) *Sending {
 	if r.ID == "" {
 		r.ID = newID()
 	}
-	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{})}
+	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}), news: make(chan struct{}, 1)}
 }
 
 // fingerprint tells one text from another.
 func fingerprint(r *Request) string {
 	h := sha256.New()
-	for _, part := range []string{r.Conversation, r.ReplyTo, r.Content} {
+	for _, part := range []string{foldUUID(r.Conversation), foldUUID(r.ReplyTo), r.Content} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// digest is a short name of a text, apart from space around it.
+func digest(text string) string {
+	h := sha256.Sum256([]byte(strings.TrimSpace(text)))
+	return hex.EncodeToString(h[:16])
+}
+
 func (x *Sending) key() key   { return key{x.request.Workspace, x.request.User, x.request.ID} }
 func (x *Sending) user() user { return user{x.request.Workspace, x.request.User} }
-func (x *Sending) lane() lane { return lane{x.request.Workspace, x.request.Conversation} }
+func (x *Sending) lane() lane { return lane{x.request.Workspace, foldUUID(x.request.Conversation)} }
 
 func (x *Sending) message() *Message {
 	r := &x.request

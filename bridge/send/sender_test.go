@@ -661,11 +661,11 @@ func TestItsRowTellsWhatBecameOfIt(t *testing.T) {
 
 	lost := s.Accept(text("opt_lost", "Olá"))
 	s.function.Await(t, 2)
-	s.Observe(row("r2", "opt_lost", "pending"))
-	if result, err := lost.Wait(t.Context()); err != nil || result.Status != send.Pending || result.RowID != "r2" {
+	s.Observe(row("r2", "opt_lost", "sent"))
+	if result, err := lost.Wait(t.Context()); err != nil || result.Status != send.Sent || result.RowID != "r2" {
 		t.Errorf("%+v, %v", result, err)
 	}
-	wantTold(t, s.screen.of("opt_lost"), "message pending", "conversation")
+	wantTold(t, s.screen.of("opt_lost"), "message pending", "conversation", "own messageSent", "messageStatus sent")
 	if told := s.Failures("w1", "bob"); len(told) != 0 {
 		t.Errorf("whoever connects is told %+v", told)
 	}
@@ -792,4 +792,243 @@ func copyFile(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return copied
+}
+
+// said is a row with what the CRM has typed.
+func said(id, clientID, status string) *contract.Event {
+	ev := row(id, clientID, status)
+	ev.Payload = bytes.Replace(ev.Payload, []byte(`"x"`), []byte(`"Olá"`), 1)
+	return ev
+}
+
+func statusOf(id, status string) *contract.Event {
+	return &contract.Event{Kind: contract.MessageStatus, Workspace: []byte("w1"), Conversation: []byte("w1-a"), Key: []byte(id), Status: []byte(status)}
+}
+
+// TestWhatTheStreamHasToldIsNotSentAgain: another bridge has sent it, or this one before it lost
+// its file, and the row does not tell the client's id any more: a repeat is told what the row tells.
+func TestWhatTheStreamHasToldIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, nil)
+	for id, states := range map[string][]string{
+		"opt_sent": {"pending", "sent"}, "opt_read": {"sent", "read"}, "opt_failed": {"pending", "failed"}, "opt_sending": {"pending"}, "opt_sqn": {"sent", "pending"},
+	} {
+		if !s.Watching() {
+			t.Error("what the stream tells is not looked at")
+		}
+		s.Observe(said("r-"+id, id, states[0]))
+		for _, status := range states[1:] {
+			s.Observe(statusOf("r-"+id, status))
+		}
+	}
+	for id, want := range map[string]struct{ status, code, told string }{
+		"opt_sent":    {send.Sent, "", "own messageStatus sent"},
+		"opt_sqn":     {send.Sent, "", "own messageStatus sent"},
+		"opt_read":    {"read", "", "own messageStatus read"},
+		"opt_failed":  {send.Failed, send.CodeFailed, "own messageStatus failed"},
+		"opt_sending": {send.Failed, send.CodeUnknown, "own messageStatus failed"},
+	} {
+		result, code := s.send(text(id, "Olá"))
+		if result.Status != want.status || code != want.code || result.RowID != "r-"+id {
+			t.Errorf("%s: %+v, %q", id, result, code)
+		}
+		wantTold(t, s.screen.of(id), want.told)
+	}
+	// Of a row that is another text's nothing is told.
+	other, elsewhere, foreign := text("opt_sent", "Tchau"), text("opt_sent", "Olá"), text("opt_sent", "Olá")
+	elsewhere.Conversation = "w1-b"
+	for name, r := range map[string]send.Request{"text": other, "conversation": elsewhere} {
+		if _, code := s.send(r); code != send.CodeReused {
+			t.Errorf("another %s under its id: %q", name, code)
+		}
+	}
+	if n := len(s.function.Calls()); n != 0 {
+		t.Errorf("the function was called %d times", n)
+	}
+	foreign.Workspace, foreign.Conversation = "w2", "w2-a"
+	if _, code := s.send(foreign); code != "" {
+		t.Errorf("under the same id in another workspace: %q", code)
+	}
+	mine := said("r-7", "opt_7", "sent")
+	mine.Payload = bytes.Replace(mine.Payload, []byte(`"content"`), []byte(`"senderId":"05e40000-0000-4000-8000-00000000000A","content"`), 1)
+	s.Observe(mine)
+	for user, want := range map[string]string{"05e40000-0000-4000-8000-00000000000a": "", "05e40000-0000-4000-8000-00000000000b": send.CodeReused} {
+		r := text("opt_7", "Olá")
+		r.User = user
+		if _, code := s.send(r); code != want {
+			t.Errorf("by the user %s: %q, want %q", user, code, want)
+		}
+	}
+}
+
+// TestTheAnswerDoesNotOverruleTheRow: what the row has told stands, whatever the function says
+// afterwards.
+func TestTheAnswerDoesNotOverruleTheRow(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		row          string
+		answer       functiondouble.Way
+		status, code string
+		told         []string
+	}{
+		"sent, and a refusal":      {"sent", functiondouble.Refuses, "sent", "", []string{"message pending", "conversation", "own messageSent", "messageStatus sent"}},
+		"delivered, and a refusal": {"delivered", functiondouble.Refuses, "delivered", "", []string{"message pending", "conversation"}},
+		"read, and a page":         {"read", functiondouble.Fails, "read", "", []string{"message pending", "conversation"}},
+		"sent, and a 401":          {"sent", functiondouble.Unauthorized, "sent", "", []string{"message pending", "conversation", "own messageSent", "messageStatus sent"}},
+		"failed, and ok":           {"failed", functiondouble.Sends, "failed", send.CodeFailed, []string{"message pending", "conversation", "messageStatus failed"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var s *sending
+			began := make(chan struct{})
+			s = start(t, func(functiondouble.Call) functiondouble.Way {
+				<-began
+				s.Observe(said("r1", "opt_1", "pending"))
+				s.Observe(statusOf("r1", tt.row))
+				return tt.answer
+			})
+			close(began)
+			for _, again := range []bool{false, true} {
+				if result, code := s.send(text("opt_1", "Olá")); result.Status != tt.status || code != tt.code {
+					t.Errorf("again %v: %+v, %q", again, result, code)
+				}
+				if !again {
+					wantTold(t, s.screen.of("opt_1"), tt.told...)
+				}
+			}
+			if n := len(s.function.Calls()); n != 1 {
+				t.Errorf("the function was called %d times", n)
+			}
+		})
+	}
+}
+
+// TestARowThatIsBeingSentIsNoOutcome: its sender is told that nobody knows, until the row tells.
+func TestARowThatIsBeingSentIsNoOutcome(t *testing.T) {
+	t.Parallel()
+	var s *sending
+	began := make(chan struct{})
+	s = start(t, func(functiondouble.Call) functiondouble.Way {
+		<-began
+		s.Observe(said("r1", "opt_1", "pending"))
+		return functiondouble.Closes
+	}, func(o *send.Options) { o.Timeout = 300 * time.Millisecond })
+	close(began)
+	if result, code := s.send(text("opt_1", "Olá")); code != send.CodeUnknown || result.Status != send.Failed {
+		t.Errorf("%+v, %q", result, code)
+	}
+	wantTold(t, s.screen.of("opt_1"), "message pending", "conversation", "messageStatus failed")
+	wantTold(t, s.screen.of("r1"), "messageStatus failed") // a CRM may know it by its row
+	for range 2 {
+		if told := s.Failures("w1", "bob"); len(told) != 2 {
+			t.Errorf("whoever connects is told %+v", told)
+		}
+		s.stop()
+		s.begin()
+	}
+	s.Observe(said("r1", "opt_1", "pending")) // read again after the restart
+	s.Observe(statusOf("r1", "sent"))
+	if told := s.Failures("w1", "bob"); len(told) != 0 {
+		t.Errorf("with its row: whoever connects is told %+v", told)
+	}
+	s.stop() // waits until that is written down
+	s.begin()
+	if result, code := s.send(text("opt_1", "Olá")); code != "" || result.Status != send.Sent || len(s.function.Calls()) != 1 {
+		t.Errorf("again: %+v, %q", result, code)
+	}
+	wantTold(t, s.screen.of("opt_1"), "own messageStatus sent")
+}
+
+// TestARowIsWaitedFor: the function goes on when its caller has gone.
+func TestARowIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	var s *sending
+	began := make(chan struct{})
+	s = start(t, func(functiondouble.Call) functiondouble.Way {
+		<-began
+		s.Observe(said("r1", "opt_1", "pending"))
+		return functiondouble.Closes
+	})
+	close(began)
+	x := s.Accept(text("opt_1", "Olá"))
+	for s.NotedOutcome("opt_1") == "" {
+		time.Sleep(time.Millisecond) // until the function's end is written down
+	}
+	s.Observe(statusOf("r1", "sent"))
+	if result, err := x.Wait(t.Context()); err != nil || result.Status != send.Sent {
+		t.Errorf("%+v, %v", result, err)
+	}
+	wantTold(t, s.screen.of("opt_1"), "message pending", "conversation", "own messageSent", "messageStatus sent")
+}
+
+// sharedClaims are those of a cluster.
+type sharedClaims struct {
+	mu   sync.Mutex
+	of   map[string]string
+	away bool
+}
+
+func (c *sharedClaims) Claim(_ context.Context, workspace, id, value string, _ time.Duration) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.away {
+		return "", errors.New("Redis is away")
+	}
+	if c.of[workspace+id] == "" {
+		c.of[workspace+id] = value
+	}
+	return c.of[workspace+id], nil
+}
+
+func (c *sharedClaims) Release(_ context.Context, workspace, id, value string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.of[workspace+id] == value {
+		delete(c.of, workspace+id)
+	}
+	return nil
+}
+
+// TestAClaimOfAnotherBridge: what another bridge of the cluster was given is not sent, and told
+// by its row, or as of unknown outcome; what never left it is sent here.
+func TestAClaimOfAnotherBridge(t *testing.T) {
+	t.Parallel()
+	claims := &sharedClaims{of: make(map[string]string)}
+	ways := map[string]functiondouble.Way{"opt_1": functiondouble.Closes, "opt_2": functiondouble.Unauthorized}
+	one := start(t, func(c functiondouble.Call) functiondouble.Way { return ways[c.Body["clientMessageId"]] }, func(o *send.Options) { o.Claims = claims })
+	other := start(t, nil, func(o *send.Options) { o.Claims, o.Timeout = claims, 300*time.Millisecond })
+	if _, code := one.send(text("opt_1", "Olá")); code != send.CodeUnknown {
+		t.Fatalf("%q", code)
+	}
+	if _, code := other.send(text("opt_1", "Olá")); code != send.CodeUnknown {
+		t.Errorf("by another bridge: %q", code)
+	}
+	another, bob := text("opt_1", "Tchau"), text("opt_1", "Olá")
+	bob.User = "bob"
+	third := start(t, nil, func(o *send.Options) { o.Claims = claims })
+	for _, r := range []send.Request{another, bob} {
+		if _, code := third.send(r); code != send.CodeReused {
+			t.Errorf("another text by another bridge: %q", code)
+		}
+	}
+	waits := third.Accept(text("opt_1", "Olá"))
+	for !third.Noted("opt_1") {
+		time.Sleep(time.Millisecond)
+	}
+	third.Observe(said("r1", "opt_1", "sent"))
+	if result, err := waits.Wait(t.Context()); err != nil || result.Status != send.Sent {
+		t.Errorf("its row tells: %+v, %v", result, err)
+	}
+	if _, code := one.send(text("opt_2", "Olá")); code != send.CodeExpired {
+		t.Fatalf("%q", code)
+	}
+	if _, code := other.send(text("opt_2", "Olá")); code != "" || len(other.function.Calls()) != 1 || len(third.function.Calls()) != 0 {
+		t.Errorf("what never left: %q, %d calls", code, len(other.function.Calls()))
+	}
+	claims.mu.Lock()
+	claims.away = true
+	claims.mu.Unlock()
+	if _, code := other.send(text("opt_3", "Olá")); code != "" {
+		t.Errorf("while Redis is away: %q", code)
+	}
 }

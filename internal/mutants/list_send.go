@@ -25,7 +25,7 @@ var sending = []Mutant{
 	{
 		Name: "send: a known request is sent again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
-		Old: `known.State == stateWaiting ||`, New: `known.State != "" ||`,
+		Old: `known == nil || known.State == stateWaiting || known.Print == x.print &&`, New: `known == nil || known.State != "" || known.Print == x.print &&`,
 	},
 	{
 		Name: "send: what waits for its turn is not written down", Why: "the bridge is killed, and a text that everybody was shown stands there as pending for ever",
@@ -55,6 +55,16 @@ var sending = []Mutant{
 		Old: `	if reason != Shed {
 		s.setClosed`, New: `	if reason != NumReasons {
 		s.setClosed`,
+	},
+	{
+		Name: "send: what another bridge has sent is not known", Why: "a client that repeats itself through another bridge sends its message twice",
+		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestWhatTheStreamHasToldIsNotSentAgain"},
+		Old: "\ts.know(ev)\n", New: "",
+	},
+	{
+		Name: "send: what another bridge has claimed is sent", Why: "the first bridge dies, and the message goes out twice",
+		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAClaimOfAnotherBridge"},
+		Old: `case has == value:`, New: `case has != "":`,
 	},
 	{
 		Name: "send: a request that is on its way is begun again", Why: "a client that repeats itself sends its message twice",
@@ -144,7 +154,7 @@ var sending = []Mutant{
 	{
 		Name: "send: all conversations in one line", Why: "one that hangs holds up everybody's",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
-		Old: `return lane{x.request.Workspace, x.request.Conversation} }`, New: `return lane{x.request.Workspace, ""} }`,
+		Old: `return lane{x.request.Workspace, foldUUID(x.request.Conversation)} }`, New: `return lane{x.request.Workspace, ""} }`,
 	},
 	{
 		Name: "send: sent after delivered", Why: "a message that was read goes back to sent",
@@ -154,17 +164,17 @@ var sending = []Mutant{
 	{
 		Name: "send: failed though its row is there", Why: "a message that was sent stands there as failed",
 		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
-		Old: `o.Fault.Code == CodeUnknown && row.id != ""`, New: `o.Fault.Code == CodeUnknown && row.id == "-"`,
+		Old: `case o.Fault != nil && row.status != Failed &&`, New: `case o.Fault != nil && row.id == "-" &&`,
 	},
 	{
 		Name: "send: a row that comes later changes nothing", Why: "its sender is told for an hour that it failed",
 		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessSendsNothingTwice"},
-		Old: `s.takeFailures(string(ev.Workspace), id) {`, New: `s.takeFailures(string(ev.Workspace), id+"-") {`,
+		Old: `s.takeFailures(string(ev.Workspace), id, row) {`, New: `s.takeFailures(string(ev.Workspace), id+"-", row) {`,
 	},
 	{
 		Name: "send: a row that was seen is not written down", Why: "after a restart a message is told as failed whose row everybody has",
 		File: "bridge/send/journal.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessKnowsOfTheRow"},
-		Old: `if r.RowID == "" || r.Status == Failed {`, New: `if r.Status != "" || r.RowID == "" {`,
+		Old: `if r.RowID == "" || r.Status == Failed || !j.final(r.Status) {`, New: `if r.Status != "" || r.RowID == "" {`,
 	},
 	{
 		Name: "send: a user without bounds", Why: "one user's flood goes to the function",

@@ -1,0 +1,60 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Claims are of what only one bridge of the cluster may do once, by a workspace and an id.
+// They are safe for concurrent use.
+type Claims struct{ shared *Shared }
+
+// NewClaims returns the Claims of a cluster.
+func NewClaims(s *Shared) *Claims { return &Claims{s} }
+
+func (c *Claims) key(workspace, id string) string {
+	sum := sha256.Sum256([]byte(workspace + "\x00" + id))
+	return c.shared.prefix + "claim:" + hex.EncodeToString(sum[:16])
+}
+
+// Claim claims an id for a value, for as long as keep, unless it is claimed, and returns what it
+// is claimed for.
+func (c *Claims) Claim(ctx context.Context, workspace, id, value string, keep time.Duration) (string, error) {
+	client, err := c.shared.client()
+	if err != nil {
+		return "", err
+	}
+	key := c.key(workspace, id)
+	switch taken, err := client.SetNX(ctx, key, value, keep).Result(); {
+	case err != nil:
+		return "", fmt.Errorf("claim a message in Redis: %w", err)
+	case taken:
+		return value, nil
+	}
+	switch has, err := client.Get(ctx, key).Result(); {
+	case errors.Is(err, redis.Nil):
+		return "", errors.New("claim a message in Redis: the claim of another has just ended")
+	case err != nil:
+		return "", fmt.Errorf("read a claim in Redis: %w", err)
+	default:
+		return has, nil
+	}
+}
+
+// releasing deletes a claim that is for ARGV[1].
+var releasing = redis.NewScript(`
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+`)
+
+// Release takes a claim back, if it is for value.
+func (c *Claims) Release(ctx context.Context, workspace, id, value string) error {
+	_, err := c.shared.run(ctx, releasing, []string{c.key(workspace, id)}, value)
+	return err
+}
