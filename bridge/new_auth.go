@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"log/slog"
-	"net/http"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -30,7 +29,7 @@ func newMembers(cfg *configs.Config, pool *pgxpool.Pool, key *serviceKey) auth.M
 	case pool != nil:
 		return auth.NewSQLMembers(pool, table)
 	case url != "":
-		return auth.NewRESTMembers(http.DefaultClient, url, key.current, table)
+		return auth.NewRESTMembers(nil, url, key.current, table)
 	}
 	return nil
 }

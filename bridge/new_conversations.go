@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -26,7 +25,7 @@ func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spe
 	case pool != nil:
 		return conversations{auth.NewSQLMembers(pool, columns)}
 	case url != "":
-		return conversations{auth.NewRESTMembers(http.DefaultClient, url, key.current, columns)}
+		return conversations{auth.NewRESTMembers(nil, url, key.current, columns)}
 	}
 	return nil
 }

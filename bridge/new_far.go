@@ -7,6 +7,7 @@ import (
 
 	"chatbridge/bridge/far"
 	"chatbridge/bridge/pipeline"
+	"chatbridge/internal/httpclient"
 	"chatbridge/mapping"
 	"chatbridge/mapping/lookup"
 
@@ -65,7 +66,7 @@ type restClients struct{ lookups, far *http.Client }
 
 func newRESTClients() *restClients {
 	limit := rate.NewLimiter(restRate, restBurst)
-	return &restClients{lookups: &http.Client{Transport: &paced{limit: limit}}, far: &http.Client{Transport: &paced{limit: limit, waits: true}}}
+	return &restClients{lookups: httpclient.New(&paced{limit: limit}), far: httpclient.New(&paced{limit: limit, waits: true})}
 }
 
 // paced is an http.RoundTripper within a rate.

@@ -72,14 +72,25 @@ func flows(s realtime.Stats, now time.Time) bool {
 	return s.State == realtime.StateLive || reconciled
 }
 
+// graceOfReading is what a comparison is given beside its interval: differences wait for the
+// stream within it.
+const graceOfReading = 5 * time.Second
+
 // losing says what may be missing or late although changes flow: what the stream loses,
 // while reading back has failed for two intervals; and, for two intervals after rows were
 // missed, others that the next comparisons will find.
 func losing(s realtime.Stats, now time.Time) string {
 	r, span := &s.Reconcile, 2*s.Reconcile.Interval
+	last := r.LastSuccess
+	if last.IsZero() {
+		last = s.Since
+	}
 	switch {
 	case !r.FailingSince.IsZero() && now.Sub(r.FailingSince) > span:
 		return "what the stream loses is not read back since " + r.FailingSince.UTC().Format(time.RFC3339) + ": " + r.Error
+	// An attempt that takes long has not failed yet, and is no success either.
+	case !last.IsZero() && now.Sub(last) > span+graceOfReading:
+		return "what the stream loses is not read back since " + last.UTC().Format(time.RFC3339) + ": a comparison takes long; see the link to the database and how much there is to read"
 	case !r.LastMissed.IsZero() && now.Sub(r.LastMissed) <= span:
 		return "the stream loses changes, which come late, when they are read back; mostly because the project's rate limit was passed"
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -171,6 +172,7 @@ func (l *loader) assign() {
 		if f.secret {
 			p.Value = Mask
 		}
+		p.Value = userinfo.ReplaceAllString(p.Value, "${1}"+Mask+"@")
 		l.add(p)
 	}
 }
@@ -243,3 +245,6 @@ func (l *loader) redis() {
 		l.add(Problem{Key: "cluster.name", Reason: "is missing, and cluster.redis_url or cluster.role is set", Accepted: "a name that all bridges of the cluster have, such as crm"})
 	}
 }
+
+// userinfo is a user's name and password in an address, also in one that is none.
+var userinfo = regexp.MustCompile(`(://)[^/?#]*@`)

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
+
+	"chatbridge/internal/httpclient"
 )
 
 // Authenticator verifies tokens. Its methods are safe for concurrent use.
@@ -30,9 +31,7 @@ func New(o Options) (*Authenticator, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.Client == nil {
-		o.Client = &http.Client{CheckRedirect: noRedirects}
-	}
+	o.Client = httpclient.Of(o.Client)
 	a := &Authenticator{opts: o}
 	a.secrets.Store(newSecretSet(o.ChatEngineSecrets, o.SupabaseSecrets))
 	if o.JWKSURL != "" {
@@ -43,9 +42,6 @@ func New(o Options) (*Authenticator, error) {
 	}
 	return a, nil
 }
-
-// noRedirects makes a redirect an answer like any other that is not 200.
-func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // Run reads the published keys, and again every ten minutes, until ctx ends;
 // it then returns nil. An Authenticator works without it as well: keys are

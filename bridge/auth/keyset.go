@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"chatbridge/internal/httpclient"
 	"chatbridge/internal/retry"
 
 	"golang.org/x/sync/singleflight"
@@ -232,6 +233,9 @@ func fetchKeys(ctx context.Context, client *http.Client, url string) ([]publicKe
 		return nil, err
 	}
 	defer res.Body.Close()
+	if to := httpclient.Redirect(res); to != nil {
+		return nil, fmt.Errorf("%s answers %s and %w; set auth.jwks_url to the address that has the keys", url, res.Status, to)
+	}
 	if res.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("%s answers %s", url, res.Status)
 	}

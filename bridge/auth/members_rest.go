@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"chatbridge/internal/httpclient"
 )
 
 // maxMembersBody bounds an answer of PostgREST, in bytes.
@@ -24,12 +26,10 @@ type RESTMembers struct {
 }
 
 // NewRESTMembers returns a Members that asks the project at projectURL with a
-// copy of client that follows no redirects: the key, which is read anew each
-// time, goes with the request, and net/http would carry it to another host.
+// copy of client, nil for one with net/http's settings, that follows no redirects.
+// The key is read anew each time.
 func NewRESTMembers(client *http.Client, projectURL string, key func() string, t MembersTable) *RESTMembers {
-	c := *client
-	c.CheckRedirect = noRedirects
-	m := &RESTMembers{client: &c, base: strings.TrimRight(projectURL, "/"), key: key, table: t}
+	m := &RESTMembers{client: httpclient.Of(client), base: strings.TrimRight(projectURL, "/"), key: key, table: t}
 	if schema, table, ok := strings.Cut(t.Table, "."); ok {
 		m.schema, m.table.Table = schema, table
 	}
@@ -138,6 +138,9 @@ func idOf(row map[string]any, column string) (string, error) {
 // value of the column's type. The others have PostgREST's message
 // and not its details, which may repeat values.
 func restError(res *http.Response, body []byte) error {
+	if to := httpclient.Redirect(res); to != nil {
+		return fmt.Errorf("PostgREST answers %s and %w; set source.realtime.url to the project's address", res.Status, to)
+	}
 	var e struct{ Code, Message string }
 	_ = json.Unmarshal(body, &e)
 	if res.StatusCode == http.StatusBadRequest && (e.Code == "22P02" || e.Code == "22003") {

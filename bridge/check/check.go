@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/configs"
+	"chatbridge/internal/httpclient"
 	"chatbridge/internal/plural"
 	"chatbridge/mapping"
 	"chatbridge/source/postgres/provision"
@@ -26,7 +27,7 @@ type Finding = provision.Finding
 // Run inspects everything that the configuration names, in the order in which an
 // operator would fix it. When ctx ends, it returns the findings so far.
 func Run(ctx context.Context, cfg *configs.Config) []Finding {
-	r := &run{cfg: cfg, client: &http.Client{CheckRedirect: noRedirects}}
+	r := &run{cfg: cfg, client: httpclient.New(nil)}
 	defer r.client.CloseIdleConnections()
 	r.configuration()
 	steps := []func(context.Context){r.mapping, r.postgres, r.lookups, r.realtime, r.tokens, r.members, r.listeners, r.certificate, r.stateFiles, r.spoolDir, r.gateway, r.send, r.redis, r.otel}
@@ -91,8 +92,6 @@ type run struct {
 	findings []Finding
 	granted  map[string]string // the GRANTs that were printed, with the finding that did
 }
-
-func noRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (r *run) add(f ...Finding) {
 	for _, f := range f {

@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+
+	"chatbridge/internal/httpclient"
 )
 
 // listeners checks that the addresses can be listened on. A bridge that already
@@ -54,7 +56,7 @@ func (r *run) bridgeAt(ctx context.Context, address string) bool {
 	if r.cfg.TLS.CertFile != "" && address == r.cfg.Listen {
 		// The answer is only whether it is a bridge, and the request has no secret.
 		scheme = "https"
-		client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+		client = httpclient.New(&http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true})
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 
+	"chatbridge/internal/httpclient"
 	"chatbridge/source/readback"
 )
 
@@ -42,6 +43,10 @@ func (r *run) restTable(ctx context.Context, id, table string, columns []string)
 	defer res.Body.Close()
 	if res.StatusCode == http.StatusOK || res.StatusCode == http.StatusPartialContent {
 		r.ok(id, table, "%s can be read through PostgREST", table)
+		return
+	}
+	if to := httpclient.Redirect(res); to != nil {
+		r.fail(id, table, fmt.Sprintf("PostgREST answers %s and %v", res.Status, to), "rows cannot be looked up", "source.realtime.url: the project's address, "+to.To+" if that is it")
 		return
 	}
 	var e struct{ Code, Message string }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"chatbridge/mapping"
 	"chatbridge/source/readback"
@@ -27,6 +29,22 @@ func (r *run) readBack(ctx context.Context) {
 	}
 }
 
+const withSQL = "with SQL"
+
+// clock tells once that the clock of what answers for PostgREST is off by ours.
+func (r *run) clock(off time.Duration) {
+	const id = "realtime.clock"
+	if slices.ContainsFunc(r.findings, func(f Finding) bool { return f.ID == id }) {
+		return
+	}
+	way := "ahead of"
+	if off < 0 {
+		way = "behind"
+	}
+	r.warn(id, "source.realtime.url", fmt.Sprintf("the clock of what answers for PostgREST (the header Date) is %s %s this machine's", off.Abs().Round(time.Second), way),
+		"rows are read back from the earlier of the two on, up to a day more than are needed; past a day the right one may not be known", "set the clock of this machine, or of what is before PostgREST, by NTP; or set lookup.url, which asks the database itself")
+}
+
 type closingReader interface {
 	realtime.Reader
 	Close() error
@@ -36,7 +54,7 @@ type closingReader interface {
 func (r *run) reader() (reader closingReader, with string, err error) {
 	if _, url := r.lookupURL(); url != "" {
 		reader, err = readback.NewSQL(url.Reveal(), stepTimeout)
-		return reader, "with SQL", err
+		return reader, withSQL, err
 	}
 	rt := r.cfg.Source.Realtime
 	key := func(context.Context) (string, error) { return rt.Key.Reveal(), nil }
@@ -59,6 +77,9 @@ func (r *run) readTable(ctx context.Context, reader realtime.Reader, with string
 		}
 		r.fail(id, name, "it cannot be read back "+with+": "+bare(err), "what Realtime loses of it stays missing", fix)
 		return
+	}
+	if off := shape.Time.Sub(time.Now()); with != withSQL && !shape.Time.IsZero() && off.Abs() > time.Minute {
+		r.clock(off)
 	}
 	if shape.Filtered {
 		r.warn("realtime.policies", name, "row level security applies to the role of the database's address",

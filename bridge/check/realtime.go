@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"chatbridge/configs"
+	"chatbridge/internal/httpclient"
 
 	"github.com/gorilla/websocket"
 )
@@ -50,6 +51,9 @@ func (r *run) realtimeSocket(ctx context.Context) {
 		r.ok("realtime.connect", object, "Realtime takes a connection")
 	case res != nil:
 		body, _ := io.ReadAll(io.LimitReader(res.Body, 200))
+		if to := httpclient.Redirect(res); to != nil {
+			body = []byte(to.Error())
+		}
 		r.fail("realtime.connect", object, fmt.Sprintf("Realtime refuses: %s %s", res.Status, strings.TrimSpace(string(body))), "no events", "source.realtime.key: the project's service_role or sb_secret_ key, and source.realtime.url its address")
 	default:
 		r.fail("realtime.connect", object, "Realtime cannot be reached: "+bare(err), "no events", "check source.realtime.url and the network")

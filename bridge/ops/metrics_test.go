@@ -211,6 +211,7 @@ var hidden = map[string]string{
 	"Snapshot.Realtime.LastFrame":                "heartbeats end a dead connection, which is counted",
 	"Snapshot.Realtime.Reconcile.WindowInterval": "in /status",
 	"Snapshot.Realtime.Reconcile.Requests":       "in /status",
+	"Snapshot.Realtime.Reconcile.ClockAhead":     "in /status, logged, and in bridge check",
 	"Snapshot.Realtime.Reconcile.LastDuration":   "in /status",
 	"Snapshot.Realtime.Reconcile.FailingSince":   "bridge_realtime_reconcile_last_success_timestamp_seconds, and in /readyz",
 	"Snapshot.Realtime.Reconcile.LastMissed":     "bridge_realtime_stream_gaps_total, missed, and in /readyz",

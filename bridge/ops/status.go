@@ -339,6 +339,7 @@ func (s *Snapshot) statusRealtime() object {
 		{"gaps", r.Gaps},
 		{"reconcileIntervalSeconds", r.Reconcile.Interval.Seconds()},
 		{"reconcileError", unlessEmpty(r.Reconcile.Error)},
+		{"clockAheadSeconds", r.Reconcile.ClockAhead.Seconds()},
 		{"lastChangeAgeSeconds", age},
 		{"channels", channels},
 	}

@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"chatbridge/internal/httpclient"
 	"chatbridge/internal/jsonscan"
 )
 
@@ -72,10 +73,7 @@ func NewFunction(o FunctionOptions) (*Function, error) {
 		}
 		transport.Proxy = http.ProxyURL(proxy)
 	}
-	return &Function{opts: o, client: &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}, nil
+	return &Function{opts: o, client: httpclient.New(transport)}, nil
 }
 
 // Taken implements Way: the function tells by its answer.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/gateway"
+	"chatbridge/internal/httpclient"
 
 	"github.com/spf13/cobra"
 )
@@ -60,7 +61,7 @@ the daemon restarts; gateway.hold sets it permanently.
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			client := &http.Client{Transport: operator{config.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}}}
+			client := httpclient.New(operator{config.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}})
 			status, err := gateway.Ask(ctx, client, base, gatewayModes[args[0]])
 			if err != nil {
 				return err

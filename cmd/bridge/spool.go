@@ -13,6 +13,7 @@ import (
 
 	"chatbridge/bridge/gateway/spool"
 	"chatbridge/configs"
+	"chatbridge/internal/httpclient"
 
 	"github.com/spf13/cobra"
 )
@@ -120,7 +121,7 @@ func askSpool(ctx context.Context, c *configs.Config, timeout time.Duration, o s
 		}
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		client := &http.Client{Transport: operator{c.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}}}
+		client := httpclient.New(operator{c.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}})
 		answer, err := spool.Ask(ctx, client, base, o)
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			return answer, err

@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"internal/plural":          {},
 	"internal/durable":         {},
 	"internal/histogram":       {},
+	"internal/httpclient":      {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
 	"source/postgres":          {"source", "source/postgres/..."},
@@ -111,7 +112,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable", "internal/histogram"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable", "internal/histogram", "internal/httpclient"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {

@@ -88,7 +88,7 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: a redirect is followed", Why: "the user's session goes wherever the function's address leads",
-		File: "bridge/send/function.go", Package: "bridge/send", Tests: []string{"TestTheSessionGoesNowhereElse"},
+		File: "internal/httpclient/httpclient.go", Package: "bridge/send", Tests: []string{"TestTheSessionGoesNowhereElse"},
 		Old: `return http.ErrUseLastResponse }`, New: `return nil }`,
 	},
 	{

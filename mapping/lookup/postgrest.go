@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"chatbridge/internal/httpclient"
 	"chatbridge/mapping"
 	"chatbridge/mapping/engine"
 
@@ -39,7 +40,7 @@ type columnID struct{ role, column string }
 // address is the project's, such as https://ref.supabase.co, to which /rest/v1
 // is added, or the interface's own. key returns the service key, which sees rows
 // whatever row-level security says, and is called for each request. client may
-// be nil. limit is the longest that one question may take, 0 for DefaultLimit.
+// be nil; redirects are not followed whatever it does. limit is the longest that one question may take, 0 for DefaultLimit.
 func NewPostgREST(address string, key func() string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
 	f, err := newRESTFetcher(address, key, client, spec)
 	if err != nil {
@@ -57,10 +58,7 @@ func newRESTFetcher(address string, key func() string, client *http.Client, spec
 		u.Path = "/rest/v1"
 	}
 	u.RawQuery, u.Fragment = "", ""
-	if client == nil {
-		client = http.DefaultClient
-	}
-	f := &restFetcher{base: u.String(), key: key, client: client, spec: spec}
+	f := &restFetcher{base: u.String(), key: key, client: httpclient.Of(client), spec: spec}
 	// A place inside a column is no foreign key.
 	m := f.table("message")
 	f.plain = m.Columns[m.Conversation].Derived()

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"chatbridge/internal/httpclient"
 	"chatbridge/mapping"
 )
 
@@ -100,6 +101,9 @@ func (p *restFetcher) read(ctx context.Context, q question, into any) (int64, er
 	}
 	if int64(len(body)) > q.most {
 		return 0, fmt.Errorf("look up %s: %w", q.what, errTooLarge)
+	}
+	if to := httpclient.Redirect(res); to != nil {
+		return 0, fmt.Errorf("look up %s: PostgREST: status %d: it %w; set source.realtime.url to the project's address", q.what, res.StatusCode, to)
 	}
 	if res.StatusCode/100 != 2 {
 		e := &statusError{status: res.StatusCode}

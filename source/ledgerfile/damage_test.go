@@ -1,10 +1,14 @@
 package ledgerfile
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"chatbridge/internal/durable"
 )
 
 // FuzzDamage: whatever is wrong with a file, Load ends, and what it gives is either all
@@ -70,6 +74,13 @@ func FuzzDamage(f *testing.F) {
 			}
 		}
 		file.rows = m
+		if errors.Is(durable.Recognise(o.Path), durable.ErrForeign) {
+			// Nothing of it shows whose it is: it is left as it is.
+			if text, err := os.ReadFile(o.Path); file.flush() == nil || err != nil || !bytes.Equal(text, damaged) {
+				t.Fatalf("a file that nothing shows to be the bridge's was replaced: %v", err)
+			}
+			return
+		}
 		if err := file.flush(); err != nil {
 			t.Fatal(err)
 		}

@@ -3,14 +3,18 @@ package ledgerfile
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
 )
 
 func TestRowsComeBack(t *testing.T) {
@@ -177,11 +181,6 @@ func TestAFileThatIsOfNoUse(t *testing.T) {
 				panic(err)
 			}
 		}, true, "damaged"},
-		"something else's": {func(o *Options) {
-			if err := os.WriteFile(o.Path, bytes.Repeat([]byte("something else "), 10_000), 0o600); err != nil {
-				panic(err)
-			}
-		}, true, "invalid database"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -209,6 +208,135 @@ func TestAFileThatIsOfNoUse(t *testing.T) {
 			if rows, l, _ := load(t, o); l.Lost != "" || len(rows) != 500 {
 				t.Errorf("then %d rows, %q", len(rows), l.Lost)
 			}
+		})
+	}
+}
+
+// TestAnothersFileIsLeftAlone: what ledger.file names by mistake stays where it is, as it is,
+// also through a symbolic link, with nothing beside it; that is told, and costs the ledger alone.
+func TestAnothersFileIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	for name, make := range map[string]func(path string) error{
+		"a configuration": func(p string) error { return os.WriteFile(p, []byte("source:\n  kind: realtime\n"), 0o600) },
+		"a long text":     func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("something else "), 10_000), 0o600) },
+		"a word":          func(p string) error { return os.WriteFile(p, []byte("host\n"), 0o600) },
+		"a program": func(p string) error {
+			text, err := os.ReadFile("/proc/self/exe")
+			return errors.Join(err, os.WriteFile(p, text[:1<<20], 0o700))
+		},
+		"another database of bbolt": func(p string) error {
+			db, err := bolt.Open(p, 0o600, nil)
+			if err != nil {
+				return err
+			}
+			return errors.Join(db.Update(func(tx *bolt.Tx) error {
+				_, err := tx.CreateBucket([]byte("requests"))
+				return err
+			}), db.Close())
+		},
+	} {
+		for _, link := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", linked ", link), func(t *testing.T) {
+				t.Parallel()
+				o, m := options(t), newMemory("public.messages", "public.conversations")
+				theirs := o.Path
+				if link {
+					theirs = filepath.Join(t.TempDir(), "theirs")
+					if err := os.Symlink(theirs, o.Path); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := make(theirs); err != nil {
+					t.Fatal(err)
+				}
+				before, err := os.ReadFile(theirs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				f := run(t, o, m)
+				m.set(0, "a", "row", 1)
+				if err := f.Stats().Error; !strings.Contains(err, "no file of the bridge's") || !strings.Contains(err, o.Path) {
+					t.Errorf("told %q", err)
+				}
+				await(t, "it to be tried", func() bool { return f.Stats().Failures > 1 })
+				f.stop()
+				if after, err := os.ReadFile(theirs); err != nil || !bytes.Equal(before, after) {
+					t.Errorf("it was changed: %v", err)
+				}
+				for _, aside := range []string{o.Path + ".damaged", theirs + ".damaged", theirs + ".new"} {
+					if _, err := os.Lstat(aside); err == nil {
+						t.Errorf("%s was made", aside)
+					}
+				}
+				if !link {
+					if info, err := os.Lstat(o.Path); err != nil || !info.Mode().IsRegular() {
+						t.Errorf("it is %v, %v", info, err)
+					}
+				}
+				if _, err := os.Lstat(theirs + ".lock"); err == nil && !strings.Contains(name, "bbolt") {
+					t.Error("a lock's file was left beside it")
+				}
+			})
+		}
+	}
+}
+
+// TestADeviceGetsNoLock: nothing is left beside a path that can never be a ledger.
+func TestADeviceGetsNoLock(t *testing.T) {
+	t.Parallel()
+	o := options(t)
+	if err := syscall.Mkfifo(o.Path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := run(t, o, newMemory("public.messages", "public.conversations"))
+	await(t, "it to be tried", func() bool { return f.Stats().Failures > 1 })
+	f.stop()
+	entries, err := os.ReadDir(filepath.Dir(o.Path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("the directory has %v, %v", entries, err)
+	}
+}
+
+// TestAFileInUseIsNotDamaged: without the lock's file, or by a second name, what a living
+// bridge writes is neither set aside nor replaced, and it is told whose it is.
+func TestAFileInUseIsNotDamaged(t *testing.T) {
+	t.Parallel()
+	for name, reach := range map[string]func(o *Options) error{
+		"without its lock": func(o *Options) error { return os.Remove(o.Path + ".lock") },
+		"by a hard link": func(o *Options) error {
+			was := o.Path
+			o.Path = filepath.Join(filepath.Dir(was), "other")
+			return os.Link(was, o.Path)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, m := options(t), newMemory("public.messages", "public.conversations")
+			first := run(t, o, m)
+			m.set(0, "theirs", "row", 1)
+			await(t, "their file", func() bool { return first.Stats().Rows == 1 })
+			if err := reach(&o); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Stat(o.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mine := newMemory("public.messages", "public.conversations")
+			second := run(t, o, mine)
+			mine.set(0, "mine", "row", 1)
+			if err := second.Stats().Error; !strings.Contains(err, "another process uses it") {
+				t.Errorf("told %q", err)
+			}
+			await(t, "it to be tried", func() bool { return second.Stats().Failures > 1 })
+			if after, err := os.Stat(o.Path); err != nil || !os.SameFile(before, after) {
+				t.Errorf("their file was replaced: %v", err)
+			}
+			if _, err := os.Stat(o.Path + ".damaged"); err == nil {
+				t.Error("their file was set aside")
+			}
+			second.stop()
+			first.stop()
 		})
 	}
 }

@@ -8,6 +8,9 @@ import (
 	"os"
 	"time"
 
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"chatbridge/internal/durable"
 	"chatbridge/internal/retry"
 )
 
@@ -30,6 +33,15 @@ const lockWait = time.Second
 // and never fails: what is wrong is in Loaded.Lost or in Stats.Error, and in the log.
 // Where Lost is set, rows that fn was given are to be forgotten.
 func (f *File) Load(ctx context.Context, fn func(table, key string, row []byte)) Loaded {
+	if err := durable.Recognise(f.path); errors.Is(err, durable.ErrForeign) {
+		// Before the lock, of which a file would be left beside it.
+		why := f.isForeign(err)
+		f.failed(why)
+		if errors.Is(why, errNoFile) {
+			return Loaded{}
+		}
+		return Loaded{Lost: f.lost(err)} // it may have been a ledger
+	}
 	err := f.takeLock(ctx)
 	if errors.Is(err, errLocked) {
 		f.failed(fmt.Errorf("lock: %w", err))
@@ -56,6 +68,17 @@ func (f *File) Load(ctx context.Context, fn func(table, key string, row []byte))
 	if err == nil {
 		return l
 	}
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		// The lock's file was removed, or the file has another name too.
+		f.failed(fmt.Errorf("lock: %w", errLocked))
+		f.unlock()
+		return Loaded{}
+	}
+	if errors.Is(err, durable.ErrForeign) { // another program's database
+		f.foreign, _ = os.Stat(f.path)
+		f.failed(f.isForeign(err))
+		return Loaded{Lost: f.lost(err)}
+	}
 	damaged := !errors.Is(err, errIdentity) && !errors.Is(err, errFormat) && !errors.Is(err, fs.ErrPermission)
 	if damaged && f.lock != nil {
 		aside := f.path + ".damaged"
@@ -68,6 +91,22 @@ func (f *File) Load(ctx context.Context, fn func(table, key string, row []byte))
 		f.log.Warn("the ledger file cannot be used; a new one begins", "file", f.path, "error", err)
 	}
 	return Loaded{Lost: f.lost(err)}
+}
+
+// isForeign notes that the file is not the bridge's, and is not to be touched.
+func (f *File) isForeign(err error) error {
+	if info, serr := os.Stat(f.path); serr == nil && !info.Mode().IsRegular() {
+		return errNoFile
+	}
+	return fmt.Errorf("%w; ledger.file: a path of its own", err)
+}
+
+// unlock lets go of the lock.
+func (f *File) unlock() {
+	if f.lock != nil {
+		_ = f.lock.Close()
+		f.lock = nil
+	}
 }
 
 func (f *File) lost(err error) string {

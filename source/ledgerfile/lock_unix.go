@@ -11,6 +11,16 @@ import (
 // errLocked is another process that has the file.
 var errLocked = errors.New("another process uses it")
 
+// inUse reports whether a process has a database open for writing.
+func inUse(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return errors.Is(syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB), syscall.EWOULDBLOCK)
+}
+
 // lockFile takes the lock of a path, which is a file of its own because the path's
 // own is replaced. It does not wait.
 func lockFile(path string) (*os.File, error) {

@@ -24,6 +24,11 @@ func (f *File) rewrite() error {
 	if info, err := os.Lstat(f.path); err == nil && !info.Mode().IsRegular() {
 		return errNoFile // a device, or a directory, is not to be replaced
 	}
+	if f.store == nil || f.replaced() { // else the file is the one that was written
+		if err := f.replaceable(); err != nil {
+			return err
+		}
+	}
 	for budget := f.opts.MaxBytes / 8 * 3; ; budget /= 2 {
 		refs, leftOut := f.choose(budget)
 		err := f.replaceBy(refs)
@@ -38,6 +43,25 @@ func (f *File) rewrite() error {
 		}
 		return err
 	}
+}
+
+// replaceable returns why the file that is there is not to be replaced.
+func (f *File) replaceable() error {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, os.ErrNotExist) {
+		f.foreign = nil
+		return nil
+	}
+	if f.foreign != nil && err == nil && os.SameFile(f.foreign, info) {
+		return f.isForeign(durable.ErrForeign)
+	}
+	if err := durable.Recognise(f.path); err != nil {
+		return f.isForeign(err)
+	}
+	if inUse(f.path) {
+		return fmt.Errorf("lock: %w", errLocked)
+	}
+	return nil
 }
 
 // replaceBy makes a file of these rows and puts it in the old one's place.

@@ -162,6 +162,8 @@ func (s *store) read(identity string, tables []string, fn func(table, key string
 		return s.db.View(func(tx *bolt.Tx) error {
 			meta := tx.Bucket(metaBucket)
 			switch {
+			case meta == nil && anothers(tx):
+				return durable.ErrForeign
 			case meta == nil:
 				return fmt.Errorf("%w: nothing in it is of a bridge", errDamaged)
 			case string(meta.Get(formatKey)) != format:
@@ -185,6 +187,16 @@ func (s *store) read(identity string, tables []string, fn func(table, key string
 			return readRows(tx, tables, func(table string, key, row []byte) { fn(table, string(key), row) })
 		})
 	})
+}
+
+// anothers reports whether a database has buckets, and none that a ledger has.
+func anothers(tx *bolt.Tx) bool {
+	some, ours := false, false
+	_ = tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
+		some, ours = true, ours || bytes.HasPrefix(name, []byte(tablePrefix))
+		return nil
+	})
+	return some && !ours
 }
 
 func readRows(tx *bolt.Tx, tables []string, fn func(table string, key, row []byte)) error {

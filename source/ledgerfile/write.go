@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"chatbridge/internal/durable"
 	"chatbridge/internal/retry"
 )
 
@@ -90,10 +91,7 @@ func (f *File) end() {
 		_ = f.store.close(false)
 		f.store = nil
 	}
-	if f.lock != nil {
-		_ = f.lock.Close()
-		f.lock = nil
-	}
+	f.unlock()
 }
 
 // flush writes what is marked, and reports what came of it.
@@ -133,6 +131,9 @@ func (f *File) failed(err error) {
 // write writes what is marked; false where that is nothing.
 func (f *File) write() (wrote bool, err error) {
 	if f.lock == nil {
+		if err := durable.Recognise(f.path); errors.Is(err, durable.ErrForeign) {
+			return false, f.isForeign(err)
+		}
 		if f.lock, err = lockFile(f.path + ".lock"); err != nil {
 			return false, fmt.Errorf("lock: %w", err)
 		}

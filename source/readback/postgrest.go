@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"chatbridge/internal/httpclient"
 )
 
 // PostgRESTOptions configures a PostgREST reader.
@@ -24,7 +26,8 @@ type PostgRESTOptions struct {
 	// Key returns the service key; it is asked for each request, so that a
 	// key that was replaced is picked up.
 	Key func(context.Context) (string, error)
-	// Client does the requests. Default: http.DefaultTransport's settings.
+	// Client does the requests, but follows no redirects. Default:
+	// http.DefaultTransport's settings.
 	Client *http.Client
 	// Timeout of one request. Default 15 s.
 	Timeout time.Duration
@@ -57,11 +60,8 @@ func NewPostgREST(o PostgRESTOptions) (*PostgREST, error) {
 		return nil, errors.New("PostgREST key is missing")
 	}
 	r := &PostgREST{
-		base: strings.TrimRight(o.URL, "/"), key: o.Key, client: o.Client,
+		base: strings.TrimRight(o.URL, "/"), key: o.Key, client: httpclient.Of(o.Client),
 		timeout: o.Timeout, maxBody: o.MaxBody,
-	}
-	if r.client == nil {
-		r.client = &http.Client{}
 	}
 	if r.timeout <= 0 {
 		r.timeout = 15 * time.Second
@@ -229,6 +229,11 @@ func refusal(op string, resp *http.Response, body []byte) error {
 	out := &Error{Op: op, Status: resp.StatusCode, Code: e.Code, Err: errors.New(msg), Less: lessHelps(e.Code)}
 	if s, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && s > 0 {
 		out.RetryAfter = min(time.Duration(s)*time.Second, time.Minute)
+	}
+	if to := httpclient.Redirect(resp); to != nil {
+		out.Err, out.Less, out.Permanent = to, false, true
+		out.Hint = "set source.realtime.url to the project's address"
+		return out
 	}
 	switch {
 	case resp.StatusCode == http.StatusRequestEntityTooLarge, resp.StatusCode == http.StatusRequestURITooLong,

@@ -103,7 +103,7 @@ func decodeChange(data json.RawMessage, tables *tables) (*change, error) {
 		c.truncated = true
 	}
 	if d.Commit == nil {
-		return nil, &rowError{table: t.Name, text: "no commit_timestamp"}
+		return nil, errors.New("decode change: no commit_timestamp")
 	}
 	at, err := time.Parse(time.RFC3339Nano, *d.Commit)
 	if err != nil {

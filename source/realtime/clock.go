@@ -17,8 +17,12 @@ type clock struct {
 	// clocks' difference.
 	current, previous minimum
 	periodEnd         time.Duration
-	// skew is (our clock - the reader's server's), to a second.
+	// skew is (our clock - the reader's server's), to a second; 0 until read.
 	skew time.Duration
+	read bool
+	// exact tells that the reader's server is the database itself. Otherwise it is a
+	// header of whatever answers for PostgREST, whose clock may be wrong.
+	exact bool
 }
 
 // minimum is the smallest duration of those added. The zero minimum has none.
@@ -64,14 +68,11 @@ func (c *clock) observe(commit time.Time, at time.Duration) {
 func (c *clock) committedBefore(begin time.Duration) int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	offset := c.current
-	if c.previous.known {
-		offset.add(c.previous.d)
-	}
-	if !offset.known {
+	offset, known := c.streamed()
+	if !known {
 		return 0
 	}
-	return c.start.Add(begin - offset.d - clockMargin).UnixMicro()
+	return c.start.Add(begin - offset - clockMargin).UnixMicro()
 }
 
 // Read takes the server's time as an answer gave it.
@@ -81,12 +82,75 @@ func (c *clock) Read(server time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.skew = c.start.Add(time.Since(c.start)).Sub(server)
+	c.skew, c.read = c.start.Add(time.Since(c.start)).Sub(server), true
 }
 
-// Now is the database's time, to about a second.
+// Now is the database's time, to about a second where the clocks are right.
 func (c *clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.start.Add(time.Since(c.start)).Add(-c.skew).UTC()
+	skew := c.skew
+	if streamed, ok := c.streamed(); ok && c.doubtful() {
+		skew = streamed
+	}
+	return c.start.Add(time.Since(c.start)).Add(-skew).UTC()
+}
+
+const (
+	// clockTolerance is by how much clocks may differ without a word.
+	clockTolerance = time.Minute
+	// clockPlausible is the largest error of a clock that is reckoned with, and so by
+	// how much longer what counts as recent can become.
+	clockPlausible = 24 * time.Hour
+)
+
+// Earliest is the earliest that the database's time can be. What is recent goes by it: of
+// the reader's server, this machine and the commit times that the stream shows, any may be
+// wrong, and a time that is too late would leave rows out. Of two that differ by more than
+// a day, the one that is not the stream's is left out; without a stream it is this
+// machine's.
+func (c *clock) Earliest() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	skew := c.skew
+	if !c.exact {
+		near := func(d time.Duration) bool { return (d - skew).Abs() <= clockPlausible }
+		streamed, ok := c.streamed()
+		switch {
+		case ok && !near(streamed) && streamed.Abs() <= clockPlausible: // the stream and this machine agree
+			skew = max(streamed, 0)
+		case near(0):
+			skew = max(skew, 0)
+		}
+		if ok && near(streamed) {
+			skew = max(skew, streamed)
+		}
+	}
+	return c.start.Add(time.Since(c.start)).Add(-skew).UTC()
+}
+
+// streamed is (our clock - the database's) by the commit times of the stream; too large by
+// what the fastest change took. mu is held.
+func (c *clock) streamed() (time.Duration, bool) {
+	offset := c.current
+	if c.previous.known {
+		offset.add(c.previous.d)
+	}
+	return offset.d, offset.known
+}
+
+// doubtful reports whether the reader's server and this machine disagree. mu is held.
+func (c *clock) doubtful() bool {
+	return !c.exact && c.read && c.skew.Abs() > clockTolerance
+}
+
+// Disagreement is by how much the clock of what answers for PostgREST is ahead of this
+// machine's, negative for behind; 0 where that is a minute at most, or not of interest.
+func (c *clock) Disagreement() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.doubtful() {
+		return 0
+	}
+	return -c.skew
 }

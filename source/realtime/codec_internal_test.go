@@ -390,3 +390,18 @@ func BenchmarkDecodeChange(b *testing.B) {
 		}
 	}
 }
+
+// TestAMalformedFrameIsNoMissingRight: only what the server says of a row is told as that.
+func TestAMalformedFrameIsNoMissingRight(t *testing.T) {
+	tb := newTable(Table{Schema: "public", Name: "messages", Key: []string{"id"}}, 10)
+	tables := &tables{list: []*table{tb}, byName: map[string]*table{tb.Name: tb}}
+	_, err := decodeChange([]byte(`{"data": {"type": "INSERT", "schema": "public", "table": "messages", "record": {}}}`), tables)
+	var re *rowError
+	if err == nil || errors.As(err, &re) {
+		t.Errorf("a frame without a time: %v", err)
+	}
+	_, err = decodeChange([]byte(`{"data": {"type": "INSERT", "schema": "public", "table": "messages", "record": {}, "errors": ["Error 401: Unauthorized"]}}`), tables)
+	if !errors.As(err, &re) {
+		t.Errorf("a row that was refused: %v", err)
+	}
+}

@@ -11,7 +11,7 @@ import (
 // began that found it as published.
 func (r *reconciler) noteMissed(row reconcile.Row) {
 	since := r.lastAny
-	if recent := r.s.clock.Now().Add(-r.s.opts.RecentWindow).UnixMicro(); row.Sketch.At < recent {
+	if recent := r.s.clock.Earliest().Add(-r.s.opts.RecentWindow).UnixMicro(); row.Sketch.At < recent {
 		since = r.lastFull
 	}
 	t := r.s.tables.of(row.Table)

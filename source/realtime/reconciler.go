@@ -109,6 +109,7 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	full := p.gap || p.planned || r.lastFull == 0 || begin-r.lastFull >= o.WindowInterval || begin-r.lastAny >= o.RecentWindow
 	since := r.lastFull
 	more, err := r.pass(ctx, full, p.gap)
+	r.tellClocks()
 	r.s.stats.lastDur.Store(int64(r.s.clock.Elapsed() - begin))
 	if err != nil {
 		wait := r.failed(ctx, err)
@@ -128,7 +129,7 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 	r.s.stats.passes.Add(1)
 	r.lastAny = begin
 	if r.s.kept != nil {
-		r.s.kept.Published(r.s.clock.Now().Add(begin - r.s.clock.Elapsed()))
+		r.s.kept.Published(r.s.clock.Earliest().Add(begin - r.s.clock.Elapsed()))
 	}
 	if full {
 		r.lastFull = begin
@@ -137,6 +138,19 @@ func (r *reconciler) cycle(ctx context.Context) time.Duration {
 		r.closeGap(ctx, p.gen, since)
 	}
 	return r.interval()
+}
+
+// tellClocks logs once that the clocks disagree, and that they agree again.
+func (r *reconciler) tellClocks() {
+	ahead := r.s.clock.Disagreement()
+	was := time.Duration(r.s.stats.clockAhead.Swap(int64(ahead)))
+	switch {
+	case ahead != 0 && was == 0:
+		r.s.log.Warn("the clock of what answers for PostgREST (the header Date) and this machine's disagree; until they agree, rows are read back from the earlier on, which may be many more than are needed",
+			"ahead_of_this_machine", ahead.Round(time.Second), "remedy", "set the clock of this machine, or of what is before PostgREST, by NTP; or set lookup.url, which asks the database itself")
+	case ahead == 0 && was != 0:
+		r.s.log.Info("the clock of what answers for PostgREST and this machine's agree again")
+	}
 }
 
 // failed counts and reports a failed pass and returns the wait before the

@@ -524,6 +524,62 @@ func TestTheDatabasesClockCounts(t *testing.T) {
 	}
 }
 
+// TestAWrongClockLosesNothing: whichever of the clocks is wrong, that of what answers for
+// PostgREST, this machine's, or both where the stream has shown the database's, rows that are
+// new are read back, in the first comparison and later, and it is told.
+func TestAWrongClockLosesNothing(t *testing.T) {
+	for name, at := range map[string]struct {
+		date, own time.Duration // ahead of the database's clock
+		stream    bool          // has shown the database's clock
+		told      bool
+	}{
+		"all right":                {},
+		"date ahead":               {date: 2 * time.Hour, told: true},
+		"date far ahead":           {date: 23 * time.Hour, told: true},
+		"date behind":              {date: -2 * time.Hour, told: true},
+		"date 3 days ahead":        {date: 72 * time.Hour, stream: true, told: true},
+		"own ahead":                {own: 2 * time.Hour, told: true},
+		"own a week ahead":         {own: 7 * 24 * time.Hour, told: true},
+		"own behind":               {own: -2 * time.Hour, told: true},
+		"own from another decade":  {own: -10 * 365 * 24 * time.Hour, told: true},
+		"both ahead":               {date: 2 * time.Hour, own: 2 * time.Hour, stream: true},
+		"both ahead, differently":  {date: 2 * time.Hour, own: 5 * time.Hour, stream: true, told: true},
+		"date is right, by stream": {own: 2 * time.Hour, stream: true, told: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			comparing(t, true, func(t *testing.T, c *compared) {
+				c.shelf.ahead = at.own - at.date
+				database := func() time.Time { return time.Now().Add(-at.own) }
+				if at.stream {
+					c.clock.observe(database().Add(-300*time.Millisecond), c.clock.Elapsed())
+				}
+				c.shelf.put("m1", "sent", database().Add(-time.Second))
+				c.pass(t)
+				if !slices.Contains(c.shelf.fetched, "m1") {
+					t.Errorf("the first comparison read back %q", c.shelf.fetched)
+				}
+				for range 3 { // of the recent ones
+					time.Sleep(time.Minute)
+				}
+				c.shelf.put("m2", "sent", database().Add(-time.Second))
+				c.pass(t)
+				if !slices.Contains(c.shelf.fetched, "m2") {
+					t.Errorf("a later comparison read back %q", c.shelf.fetched)
+				}
+				if told := c.Stats().Reconcile.ClockAhead; (told != 0) != at.told || told != 0 && (told-(at.date-at.own)).Abs() > time.Second {
+					t.Errorf("told that the clock is %v ahead, want %v", told, at.date-at.own)
+				}
+				most := 24*time.Hour + c.opts.Window
+				for _, q := range c.shelf.scans {
+					if at.date.Abs() < 24*time.Hour && database().Sub(q.Since) > most+time.Hour {
+						t.Errorf("rows are read from %v before now on", database().Sub(q.Since))
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestARereadRowYieldsToTheStream: what the stream published after a row was
 // read back is newer than that.
 func TestARereadRowYieldsToTheStream(t *testing.T) {

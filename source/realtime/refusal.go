@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"chatbridge/internal/httpclient"
 )
 
 // remedy is what to do about a refusal.
@@ -98,6 +100,9 @@ func handshakeRefusal(resp *http.Response) *Refusal {
 	default:
 		// A redirect, a web page: whatever answers is not Realtime.
 		r.kind, r.Hint = fixByOperator, "this is not a Realtime server: check source.realtime.url"
+		if to := httpclient.Redirect(resp); to != nil {
+			r.Text = to.Error()
+		}
 	}
 	return r
 }

@@ -23,7 +23,7 @@ func (r *reconciler) pass(ctx context.Context, full, gap bool) (more bool, err e
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	since := r.s.clock.Now().Add(-span)
+	since := r.s.clock.Earliest().Add(-span)
 	cands := r.requests.takeRows()
 	forced := len(cands) > 0
 	for _, t := range known {
@@ -78,7 +78,7 @@ func (r *reconciler) newSince(t *table) time.Time {
 	if kept := t.Since(); !kept.IsZero() {
 		return kept
 	}
-	return r.s.clock.Now().Add(-r.s.clock.Elapsed() - r.s.opts.Backfill)
+	return r.s.clock.Earliest().Add(-r.s.clock.Elapsed() - r.s.opts.Backfill)
 }
 
 // requestForced requests again the rows that must be read whole; the next scan

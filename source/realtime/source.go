@@ -69,6 +69,7 @@ func New(o Options) (*Source, error) {
 		tables:      &tables{byName: map[string]*table{}},
 		closeReader: func() error { return nil },
 	}
+	s.clock.exact = o.Reader == nil && o.DatabaseURL != ""
 	s.hold = newHold(s.clock, s.queue)
 	for _, t := range o.Tables {
 		tb := newTable(t, o.MaxRows)
@@ -81,7 +82,7 @@ func New(o Options) (*Source, error) {
 	}
 	s.rec = newReconciler(s, reader)
 	if o.Ledger != nil {
-		s.kept = reconcile.Keep(o.Ledger, s.tables.compared(), o.Backfill, s.clock.Now)
+		s.kept = reconcile.Keep(o.Ledger, s.tables.compared(), o.Backfill, s.clock.Earliest)
 	}
 	return s, nil
 }

@@ -121,6 +121,10 @@ type ReconcileStats struct {
 	// after a success. LastMissed is when a row last had to be read back that a live
 	// channel should have delivered.
 	FailingSince, LastMissed time.Time
+	// ClockAhead is by how much the clock of what answers for PostgREST is ahead of this
+	// machine's, negative for behind, where that is more than a minute: until it is not,
+	// rows are read back from the earlier on. 0 otherwise, and with SQL.
+	ClockAhead time.Duration
 	// GapOpen tells that a gap has not been read back yet.
 	GapOpen bool
 }
@@ -155,7 +159,7 @@ type counters struct {
 	connects, streamed, reconciled           atomic.Uint64
 	passes, failures, requests, rowsRead     atomic.Uint64
 	lastFrame, lastChange, lastPass, lastDur atomic.Int64
-	failingSince, lastMissed                 atomic.Int64
+	failingSince, lastMissed, clockAhead     atomic.Int64
 
 	mu                         sync.Mutex
 	disconnects, gaps, dropped map[string]uint64
@@ -225,7 +229,8 @@ func (s *Source) Stats() Stats {
 			Requests: c.requests.Load(), RowsRead: c.rowsRead.Load(),
 			LastSuccess: unixNano(c.lastPass.Load()), LastDuration: time.Duration(c.lastDur.Load()),
 			FailingSince: unixNano(c.failingSince.Load()), LastMissed: unixNano(c.lastMissed.Load()),
-			GapOpen: s.rec.requests.gapOpen(),
+			ClockAhead: time.Duration(c.clockAhead.Load()),
+			GapOpen:    s.rec.requests.gapOpen(),
 		},
 	}
 	for _, t := range s.tables.list {

@@ -12,6 +12,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
+	"chatbridge/internal/httpclient"
 )
 
 // Example is an endpoint, for messages.
@@ -41,7 +43,7 @@ func Metrics(ctx context.Context, endpoint string) (sdkmetric.Exporter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(to), otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{Enabled: false}))
+	return otlpmetrichttp.New(ctx, otlpmetrichttp.WithEndpointURL(to), otlpmetrichttp.WithProxy(httpclient.Proxy), otlpmetrichttp.WithRetry(otlpmetrichttp.RetryConfig{Enabled: false}))
 }
 
 // Traces returns an exporter of spans. What fails is not sent again.
@@ -50,7 +52,7 @@ func Traces(ctx context.Context, endpoint string) (sdktrace.SpanExporter, error)
 	if err != nil {
 		return nil, err
 	}
-	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(to), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
+	return otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(to), otlptracehttp.WithProxy(httpclient.Proxy), otlptracehttp.WithRetry(otlptracehttp.RetryConfig{Enabled: false}))
 }
 
 // Probe sends a request without any metric, as a collector takes it.
