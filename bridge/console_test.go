@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,6 +40,11 @@ type consoleView struct {
 
 func (d *daemonTest) openConsole() *consoleView {
 	d.t.Helper()
+	return d.openConsoleAt(d.AdminAddr().String())
+}
+
+func (d *daemonTest) openConsoleAt(address string) *consoleView {
+	d.t.Helper()
 	ctx, done := chromedp.NewContext(chromium.Need(d.t), chromedp.WithNewBrowserContext())
 	d.t.Cleanup(done)
 	v := &consoleView{t: d.t, ctx: ctx, problems: make(chan string, 100)}
@@ -54,7 +60,7 @@ func (d *daemonTest) openConsole() *consoleView {
 		d.t.Fatal(err)
 	}
 	v.resize(1280, "light")
-	v.do(chromedp.Navigate("http://" + d.AdminAddr().String() + "/"))
+	v.do(chromedp.Navigate("http://" + address + "/"))
 	return v
 }
 
@@ -218,13 +224,13 @@ func TestConsoleOfABadNight(t *testing.T) {
 	engine.Kill()
 	v.verdict("degraded", "ChatEngine is down; the bridge serves its clients")
 	v.happened("The bridge serves in ChatEngine's place")
-	const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`
+	const hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>` + "\u202e"
 	forged, err := auth.Sign(secret, workspace, hostile, "", "", time.Now(), time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := d.clientWith(map[string]any{"token": forged}, ids[0])
-	v.await("the client is listed by its name", fmt.Sprintf(`document.querySelector('#clients td')?.textContent === %q`, hostile))
+	v.await("the client is listed by its name", fmt.Sprintf(`document.querySelector('#clients td')?.textContent === %q`, strings.ReplaceAll(hostile, "\u202e", `\u202e`)))
 	if evaluate[int](v, `document.querySelectorAll('main img, main script').length`) != 0 {
 		t.Error("the client's name has become HTML")
 	}
@@ -274,6 +280,9 @@ func TestConsoleOfABadNight(t *testing.T) {
 		t.Fatal(err)
 	}
 	v.verdict("degraded", "ChatEngine is down")
+	if n := evaluate[int](v, `[...document.querySelectorAll('#timeline li')].filter(e => e.textContent.includes('The source is away')).length`); n != 1 {
+		t.Errorf("one outage is told %d times", n)
+	}
 
 	// A table is taken out of the publication: the bridge mends that, and tells of the gap.
 	exec(t, dsn, `alter publication bridge drop table messages`)
@@ -411,6 +420,12 @@ func TestConsoleAsksForTheToken(t *testing.T) {
 	v.await("it shows the bridge", `document.querySelector('#page').checkVisibility() && /database/i.test(document.querySelector('#verdict-title').textContent)`)
 	v.do(chromedp.Reload())
 	v.await("it still does", `document.querySelector('#page').checkVisibility() && document.querySelector('#verdict-title').textContent !== 'Asking the bridge…'`)
+	v.await("its footer is shown", `document.querySelector('#raw-status').checkVisibility()`)
+	for path, has := range map[string]string{"status": `"source"`, "metrics": "bridge_build_info"} {
+		v.do(chromedp.Click(`footer a[href="` + path + `"]`))
+		v.await("it is shown "+path, fmt.Sprintf(`document.querySelector('#reader').open && document.querySelector('#reader-text pre')?.textContent.includes(%q)`, has))
+		v.press("#reader-close")
+	}
 	v.press("#check-run")
 	v.await("it may give orders", `/findings|Checking/.test(document.querySelector('#check-said').textContent)`)
 	v.press("#signout")
@@ -434,6 +449,12 @@ func TestConsoleWhereOthersReachIt(t *testing.T) {
 			t.Errorf("POST %s: %d", path, code)
 		}
 	}
+	_, port, err := net.SplitHostPort(d.AdminAddr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := d.openConsoleAt("127.0.0.1:" + port)
+	v.await("it says why nothing can be pressed", `[...document.querySelectorAll('.refuses')].every(e => e.checkVisibility() && e.textContent.includes('admin.token')) && document.querySelector('#check-run').disabled`)
 	// The public listener has none of it.
 	for _, path := range []string{"/console/state", "/console/app.js", "/docs/runbook"} {
 		if code, body := d.get(path); code == http.StatusOK || strings.Contains(body, "verdict") {

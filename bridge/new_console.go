@@ -15,6 +15,7 @@ func (d *Daemon) newConsole() *console.Console {
 		Snapshot: d.Snapshot, Clients: d.api.Clients, Close: d.api.CloseClient,
 		Check: func(ctx context.Context) []console.Finding { return findings(ctx, d.reload.config()) },
 		Docs:  docs.Files,
+		Texts: map[string]string{"../configs/bridge.yaml": configs.Default},
 	})
 }
 

@@ -50,6 +50,7 @@ type reload struct {
 	succeeded, failed uint64
 	broken            error // of the last one; nil where it succeeded
 	last              time.Time
+	needsRestart      []string // by the last one that succeeded
 }
 
 // reloadable reports whether a setting can change while the Daemon runs:
@@ -75,7 +76,7 @@ func (r *reload) from(load func() (*configs.Config, error)) error {
 	if err == nil {
 		changed, needsRestart, err = r.apply(next)
 	}
-	r.count(err)
+	r.count(needsRestart, err)
 	if err != nil {
 		r.log.Error("the configuration was not reloaded and is kept as it was", "error", err)
 		return err
@@ -153,7 +154,7 @@ func (r *reload) config() *configs.Config {
 	return r.first
 }
 
-func (r *reload) count(err error) {
+func (r *reload) count(needsRestart []string, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.broken = err
@@ -162,13 +163,13 @@ func (r *reload) count(err error) {
 		return
 	}
 	r.succeeded++
-	r.last = time.Now()
+	r.needsRestart, r.last = needsRestart, time.Now()
 }
 
 func (r *reload) snapshot(started time.Time) ops.Reload {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := ops.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: r.broken == nil, Last: r.last}
+	s := ops.Reload{Succeeded: r.succeeded, Failed: r.failed, OK: r.broken == nil, Last: r.last, NeedsRestart: r.needsRestart}
 	if r.broken != nil {
 		s.Error = r.broken.Error()
 	}

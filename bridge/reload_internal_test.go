@@ -257,3 +257,17 @@ func (f *front) reloadedOne(limit, value string) {
 		f.t.Errorf("changed %v, want %s; %v take a restart", changed, want, restart)
 	}
 }
+
+// TestReloadNamesWhatTakesARestart, until what is read is what is in use.
+func TestReloadNamesWhatTakesARestart(t *testing.T) {
+	t.Parallel()
+	f := newFront(t)
+	for env, want := range map[string][]string{"BRIDGE_SEND_PER_MINUTE=7": {"send.per_minute"}, "BRIDGE_LOG_LEVEL=debug": nil} {
+		if err := f.ReloadFrom(func() (*configs.Config, error) { return f.config(env), nil }); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.Snapshot().Reload.NeedsRestart; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", env, got, want)
+		}
+	}
+}

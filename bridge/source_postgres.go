@@ -34,6 +34,8 @@ type postgresSource struct {
 	// heldBack is why the server sends nothing although the stream works, nil where
 	// it does send.
 	heldBack atomic.Pointer[provision.Finding]
+	// heldTurned is when that last began or ended, nil for never.
+	heldTurned atomic.Pointer[time.Time]
 	// settingUp is the health while setUp runs, nil otherwise.
 	settingUp atomic.Pointer[ops.Health]
 }
@@ -121,16 +123,31 @@ func (s *postgresSource) Health() ops.Health {
 		// moment on.
 		f := stats.Faults[0]
 		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
-		h.Flowing, h.FlowedUntil = false, time.Time{}
+		h.Flowing, h.NoGrace = false, true
 	} else if held := s.heldBack.Load(); held != nil && h.Flowing {
 		h.State, h.Reason, h.Remedy = ops.StateBlocked, held.What+": "+held.Meaning, held.Fix
-		h.Flowing, h.FlowedUntil = false, time.Time{}
+		h.Flowing, h.NoGrace = false, true
+	}
+	if stats.State == postgres.Streaming {
+		h.Since = s.turned(&stats).UTC()
 	}
 	if !stats.LastCommit.IsZero() {
 		last := stats.LastCommit.UTC()
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// turned returns when a stream that works came to bring all, or not to.
+func (s *postgresSource) turned(stats *postgres.Stats) time.Time {
+	since := stats.Since
+	if stats.FaultsTurned.After(since) {
+		since = stats.FaultsTurned
+	}
+	if at := s.heldTurned.Load(); at != nil && at.After(since) {
+		since = *at
+	}
+	return since
 }
 
 // Measure implements Source.

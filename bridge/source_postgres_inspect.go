@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -62,6 +63,10 @@ func (s *postgresSource) noteHeldBack(report *provision.Report) {
 	f, held := report.Find("slot.standbys", "")
 	held = held && f.Level == provision.Fail
 	was := s.heldBack.Load()
+	if held != (was != nil) {
+		now := time.Now()
+		s.heldTurned.Store(&now)
+	}
 	switch {
 	case held:
 		s.heldBack.Store(&f)

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
@@ -47,11 +48,17 @@ func TestChangesAtTheDatabaseAreNoticed(t *testing.T) {
 			exec(t, dsn, `select pg_create_logical_replication_slot('`+slot+`', 'pgoutput')`)
 			d := startDaemon(t, dsn, often, "BRIDGE_SOURCE_POSTGRES_CREATE=never")
 			d.ready()
+			changed := time.Now()
 			exec(t, dsn, change.sql)
 			d.await("not being ready", func() bool { code, _ := d.get("/readyz"); return code == http.StatusServiceUnavailable })
-			if s := d.Snapshot(); s.Ready.OK() || s.Source.State != "blocked" || s.Source.Remedy == "" || s.Pipeline.Gaps != 0 {
+			s := d.Snapshot()
+			if s.Ready.OK() || s.Source.State != "blocked" || s.Source.Remedy == "" || s.Pipeline.Gaps != 0 {
 				t.Errorf("%+v, %d gaps", s.Source, s.Pipeline.Gaps)
 			}
+			if s.Source.Since.Before(changed) || !strings.HasPrefix(s.Ready.Reason, "no events since ") {
+				t.Errorf("changed at %v: blocked since %v, %q", changed, s.Source.Since, s.Ready.Reason)
+			}
+			blocked := s.Source.Since
 			// One after the other, as an operator would.
 			for code := 503; code == 503; {
 				remedy := change.back
@@ -67,6 +74,10 @@ func TestChangesAtTheDatabaseAreNoticed(t *testing.T) {
 					code, _ = d.get("/readyz")
 					return code == 200 || other
 				})
+			}
+			d.ready()
+			if s := d.Snapshot().Source; !s.Flowing || !s.Since.After(blocked) {
+				t.Errorf("blocked since %v, %s since %v", blocked, s.State, s.Since)
 			}
 			d.oneGapAndAlive(dsn, ids[0])
 		})

@@ -106,6 +106,9 @@ type Tx struct {
 	// Time is the commit's time on the server's clock, in UTC. Later
 	// transactions may have earlier times.
 	Time time.Time
+	// Again: an earlier process handled the transaction as far as is known, and it is read
+	// once more to fill the log.
+	Again bool
 }
 
 // Change is one row's change. It and all it points to, Relation apart, is

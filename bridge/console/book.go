@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"html"
 	"io/fs"
+	"maps"
 	"net/http"
+	slashpath "path"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,6 +23,7 @@ import (
 // book renders the documents when they are asked for. Their text is the program's own.
 type book struct {
 	docs     fs.FS
+	texts    map[string]string // Options.Texts
 	markdown goldmark.Markdown
 	// findings are the anchors under which the runbook has each finding of the check.
 	findings func() map[string]string
@@ -29,8 +32,8 @@ type book struct {
 	rendered map[string][]byte
 }
 
-func newBook(docs fs.FS) *book {
-	b := &book{docs: docs, rendered: make(map[string][]byte), markdown: goldmark.New(
+func newBook(docs fs.FS, texts map[string]string) *book {
+	b := &book{docs: docs, texts: texts, rendered: make(map[string][]byte), markdown: goldmark.New(
 		goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))}
 	b.findings = sync.OnceValue(b.findFindings)
 	return b
@@ -59,6 +62,10 @@ func (b *book) serveIndex(w http.ResponseWriter, _ *http.Request) {
 		}
 		fmt.Fprintf(&body, "<li><a href=\"%s\">%s</a></li>\n", html.EscapeString(name), html.EscapeString(titleOf(source, name)))
 	}
+	for _, file := range slices.Sorted(maps.Keys(b.texts)) {
+		name := html.EscapeString(slashpath.Base(file))
+		fmt.Fprintf(&body, "<li><a href=\"%s\">%s</a></li>\n", name, name)
+	}
 	body.WriteString("</ul>\n")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = w.Write(wrap("Documents", body.String())) // the client has left
@@ -79,6 +86,11 @@ func (b *book) page(name string) ([]byte, error) {
 	defer b.mu.Unlock()
 	if page, ok := b.rendered[name]; ok {
 		return page, nil
+	}
+	for file, text := range b.texts {
+		if slashpath.Base(file) == name {
+			return wrap(name, "<h1>"+html.EscapeString(name)+"</h1>\n<pre>"+html.EscapeString(text)+"</pre>\n"), nil
+		}
 	}
 	if !fs.ValidPath(name) || strings.Contains(name, "/") {
 		return nil, fs.ErrNotExist
@@ -122,6 +134,8 @@ func (b *book) link(tree ast.Node) error {
 			if anchor != "" {
 				l.Destination = []byte(name + "#" + anchor)
 			}
+		case b.texts[file] != "":
+			l.Destination = []byte(slashpath.Base(file))
 		default:
 			parent := l.Parent()
 			for c := l.FirstChild(); c != nil; c = l.FirstChild() {
@@ -137,7 +151,7 @@ func (b *book) link(tree ast.Node) error {
 func titleOf(source []byte, name string) string {
 	for line := range strings.Lines(string(source)) {
 		if title, ok := strings.CutPrefix(line, "# "); ok {
-			return strings.TrimSpace(title)
+			return strings.TrimSpace(strings.ReplaceAll(title, "`", ""))
 		}
 	}
 	return name

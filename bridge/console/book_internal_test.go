@@ -25,7 +25,7 @@ func anchorsOf(page []byte) map[string]bool {
 // runbookAnchors are the headings that can be linked to.
 func runbookAnchors(t *testing.T) map[string]bool {
 	t.Helper()
-	page, err := newBook(docs.Files).page("runbook")
+	page, err := newBook(docs.Files, nil).page("runbook")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func runbookAnchors(t *testing.T) map[string]bool {
 // heading, and none leads to a file that is not there.
 func TestDocumentsAreLinked(t *testing.T) {
 	t.Parallel()
-	b := newBook(docs.Files)
+	b := newBook(docs.Files, nil)
 	pages, links := map[string]string{}, 0
 	for _, name := range b.names() {
 		page, err := b.page(name)
@@ -70,7 +70,7 @@ func TestDocumentsAreLinked(t *testing.T) {
 // TestDocumentsHaveNoHTML of their own: what is written in Markdown is shown as it is.
 func TestDocumentsHaveNoHTML(t *testing.T) {
 	t.Parallel()
-	b := newBook(fstest.MapFS{"evil.md": {Data: []byte("# Title <b>\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) <img src=x onerror=alert(1)>\n")}})
+	b := newBook(fstest.MapFS{"evil.md": {Data: []byte("# Title <b>\n\n<script>alert(1)</script>\n\n[x](javascript:alert(1)) <img src=x onerror=alert(1)>\n")}}, nil)
 	page, err := b.page("evil")
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestDocumentsHaveNoHTML(t *testing.T) {
 // TestEveryFindingOfTheRunbookIsFound by its name.
 func TestEveryFindingOfTheRunbookIsFound(t *testing.T) {
 	t.Parallel()
-	b := newBook(docs.Files)
+	b := newBook(docs.Files, nil)
 	for id, want := range map[string]string{
 		"slot.lag": "slot", "listen.socket": "configuration", "table.rls": "publication-and-tables", "auth.members": "tokens-project-and-chatengine", "made.up": "",
 	} {
@@ -114,5 +114,24 @@ func TestIndexListsEveryDocument(t *testing.T) {
 	all, _ := fs.Glob(docs.Files, "*.md")
 	if n := strings.Count(w.Body.String(), "<li>"); n != len(all) || n < 15 || !strings.Contains(w.Body.String(), `<a href="runbook">Runbook</a>`) {
 		t.Errorf("%d of %d: %s", n, len(all), w.Body)
+	}
+	if strings.Contains(w.Body.String(), "`") {
+		t.Errorf("titles with Markdown in them: %s", w.Body)
+	}
+}
+
+// TestTextsAreLinked: a file that is no document is shown as it is, and linked to.
+func TestTextsAreLinked(t *testing.T) {
+	t.Parallel()
+	b := newBook(docs.Files, map[string]string{"../configs/bridge.yaml": "listen: \":8080\" # <b>\n"})
+	index, err := b.page("README")
+	if err != nil || !strings.Contains(string(index), `<a href="bridge.yaml">`) {
+		t.Errorf("%v: %s", err, index)
+	}
+	if page, err := b.page("bridge.yaml"); err != nil || !strings.Contains(string(page), "<pre>listen: &#34;:8080&#34; # &lt;b&gt;") {
+		t.Errorf("%v: %s", err, page)
+	}
+	if page, err := b.page("install"); err != nil || strings.Contains(string(page), `<a href="bridge.yaml">configs/kubernetes`) {
+		t.Errorf("another file of that name is taken for it: %v", err)
 	}
 }

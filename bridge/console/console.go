@@ -25,6 +25,9 @@ type Options struct {
 	Check func(ctx context.Context) []Finding
 	// Docs are the documents, in Markdown.
 	Docs fs.FS
+	// Texts are other files that documents link to, by the path that they have there, such
+	// as ../configs/bridge.yaml.
+	Texts map[string]string
 }
 
 // Console keeps what the page shows. Run must run for it to have anything.
@@ -51,7 +54,7 @@ func New(opts Options) *Console {
 	return &Console{
 		opts: opts, boot: rand.Text(), order: rand.Text(), people: people{clients: opts.Clients},
 		checks: checks{do: opts.Check, asked: make(chan struct{}, 1), last: Checked{Findings: []Finding{}}},
-		book:   newBook(opts.Docs), rates: unknownRates(),
+		book:   newBook(opts.Docs, opts.Texts), rates: unknownRates(),
 	}
 }
 
@@ -149,9 +152,8 @@ func (c *Console) state(may May) state {
 	if may.Refuses == "" {
 		out.Order = c.order
 	}
-	out.Timeline = append(out.Timeline, c.timeline...)
+	out.Timeline = append(out.Timeline, c.timeline.entries()...)
 	slices.Reverse(out.Timeline)
-	slices.SortStableFunc(out.Timeline, func(a, b Entry) int { return b.At.Compare(a.At) })
 	s := c.last
 	if s == nil {
 		out.Verdict = Problem{Level: Note, Title: "The bridge is starting"}

@@ -134,9 +134,20 @@ func between(before, now *ops.Snapshot) rates {
 	if b, n := before.Postgres, now.Postgres; b != nil && n != nil {
 		r.transactions, r.wal = per(b.Transactions, n.Transactions), per(b.Bytes, n.Bytes)
 	}
-	r.refused, r.closed = per(total(countRefusals(before)), total(countRefusals(now))), per(closesOf(before), closesOf(now))
+	r.refused, r.closed = per(refused(before), refused(now)), per(closesOf(before), closesOf(now))
 	r.p50, r.p99 = commitToClient(before, now, .5), commitToClient(before, now, .99)
 	return r
+}
+
+// refused counts what was turned away: neither a client that was told of a gap nor a word
+// that was sent under another name is.
+func refused(s *ops.Snapshot) (n uint64) {
+	for c, times := range countRefusals(s) {
+		if c.of != "gap" && c.of != unknownWord {
+			n += times
+		}
+	}
+	return n
 }
 
 func rowsOf(s *ops.Snapshot) (n uint64) {

@@ -13,18 +13,12 @@ import (
 
 // observe notes what changed from one Snapshot to the next; before is nil for the first.
 func (t *timeline) observe(before, now *ops.Snapshot) {
-	note := func(at time.Time, e Entry) {
-		if at.IsZero() || at.After(now.Taken) {
-			at = now.Taken
-		}
-		e.Title = logging.Scrub(e.Title)
-		e.Reason, e.Do = once(logging.Scrub(e.Reason), logging.Scrub(e.Do))
-		t.note(at, e)
-	}
+	note := func(at time.Time, e Entry) { t.note(within(at, now), scrubbed(e)) }
 	if before == nil {
 		note(now.Started, Entry{Part: "bridge", Title: "The bridge was started", Reason: now.Build.Version})
 		before = &ops.Snapshot{Taken: now.Started, Reload: ops.Reload{OK: true, Last: now.Reload.Last}}
 	}
+	t.observeState(before, now)
 	observeSource(before, now, note)
 	observeGaps(before, now, note)
 	observeGateway(before, now, note)
@@ -36,14 +30,41 @@ func (t *timeline) observe(before, now *ops.Snapshot) {
 
 type noteFunc func(at time.Time, e Entry)
 
-func observeSource(before, now *ops.Snapshot, note noteFunc) {
+// within is a time between the bridge's start and now.
+func within(at time.Time, now *ops.Snapshot) time.Time {
+	switch {
+	case at.IsZero() || at.After(now.Taken):
+		return now.Taken
+	case at.Before(now.Started):
+		return now.Started
+	}
+	return at
+}
+
+func scrubbed(e Entry) Entry {
+	e.Title = logging.Scrub(e.Title)
+	e.Reason, e.Do = once(logging.Scrub(e.Reason), logging.Scrub(e.Do))
+	return e
+}
+
+// observeState tells of the state that the source is in: once while it lasts, with the
+// latest reason, and as bad as the verdict has it.
+func (t *timeline) observeState(before, now *ops.Snapshot) {
 	b, n := &before.Source, &now.Source
 	if n.State == ops.StateStopped && b.State == "" {
 		return // it has just started
 	}
-	if n.State != b.State || n.Reason != b.Reason || n.Flowing != b.Flowing {
-		note(n.Since, sourceEntry(n))
+	e := scrubbed(sourceEntry(now))
+	switch {
+	case n.State != b.State || n.Flowing != b.Flowing || !n.Since.Equal(b.Since) || t.state == nil:
+		t.enter(within(n.Since, now), e)
+	case !n.Flowing:
+		t.amend(e)
 	}
+}
+
+func observeSource(before, now *ops.Snapshot, note noteFunc) {
+	b, n := &before.Source, &now.Source
 	if n.Losing != b.Losing {
 		if n.Losing != "" {
 			note(now.Taken, Entry{Level: Degraded, Part: "source", Title: "Events may be missing or late", Reason: n.Losing, Do: n.Remedy})
@@ -88,7 +109,8 @@ func observeSource(before, now *ops.Snapshot, note noteFunc) {
 }
 
 // sourceEntry tells of the state that the source came into.
-func sourceEntry(h *ops.Health) Entry {
+func sourceEntry(s *ops.Snapshot) Entry {
+	h := &s.Source
 	e := Entry{Part: "source", Reason: h.Reason, Do: h.Remedy}
 	switch {
 	case h.Flowing:
@@ -103,6 +125,12 @@ func sourceEntry(h *ops.Health) Entry {
 		e.Level, e.Title = Note, "The source is stopped"
 	default:
 		e.Level, e.Title, e.Runbook = Down, "The source is away: "+string(h.State), "bridgenotready"
+		if found := sourceProblems(s); len(found) > 0 {
+			e.Level = found[0].Level
+			if e.Do == "" {
+				e.Do = found[0].Do
+			}
+		}
 	}
 	return e
 }
@@ -134,7 +162,7 @@ func observeGaps(before, now *ops.Snapshot, note noteFunc) {
 		e := Entry{Level: Degraded, Part: "source", Title: "One event was lost, and its workspace told", Runbook: "bridgegap"}
 		if g := now.Pipeline.LastGap; g != nil && g != before.Pipeline.LastGap {
 			p := gapProblem(g, now.Taken)
-			e.Title, e.Reason, e.Do = p.Title, p.What, p.Do
+			e.Title, e.Reason, e.Do, e.alone = p.Title, p.What, p.Do, true
 		}
 		if n > 1 {
 			e.Title += " (and " + plural.Of(n-1, "loss", "losses") + " just before)"
@@ -240,7 +268,12 @@ func observeFiles(before, now *ops.Snapshot, note noteFunc) {
 
 func observeReload(before, now *ops.Snapshot, note noteFunc) {
 	if now.Reload.Succeeded > before.Reload.Succeeded {
-		note(now.Reload.Last, Entry{Level: Note, Part: "bridge", Title: "The configuration was reloaded"})
+		e := Entry{Level: Note, Part: "bridge", Title: "The configuration was reloaded"}
+		if keys := now.Reload.NeedsRestart; len(keys) > 0 {
+			e.Title += "; some settings take a restart"
+			e.Reason = "These settings differ from those in use, which only a restart changes: " + strings.Join(keys, ", ")
+		}
+		note(now.Reload.Last, e)
 	}
 	if now.Reload.Failed > before.Reload.Failed {
 		note(now.Taken, Entry{Level: Degraded, Part: "bridge", Title: "A reload was refused; the configuration before it is in use", Reason: now.Reload.Error, Runbook: "bridgereloadfailed"})

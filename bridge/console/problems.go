@@ -259,7 +259,13 @@ func gatewayProblems(s *ops.Snapshot) []Problem {
 	}
 	switch {
 	case g.Mode == gateway.HoldLocal:
-		return held("By your order the bridge serves, whatever ChatEngine does")
+		all := held("By your order the bridge serves, whatever ChatEngine does")
+		if !g.Healthy && !g.Probed.IsZero() {
+			down := Problem{Level: Degraded, Part: "chatengine", Title: "ChatEngine does not answer; by your order the bridge serves its clients", What: g.ProbeError, Runbook: "bridgegatewayheld"}
+			down.Do = "Bring ChatEngine back before you order auto: until then clients would stay here anyway."
+			all = append(all, down)
+		}
+		return all
 	case g.Mode == gateway.HoldUpstream && !g.Healthy && !g.Probed.IsZero():
 		p.Level, p.Title, p.What = Down, "ChatEngine does not answer, and by your order the bridge does not step in", g.ProbeError
 		p.Do, p.Runbook = "Order auto, and the bridge serves until ChatEngine is back.", "bridgegatewayheld"

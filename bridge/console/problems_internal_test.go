@@ -81,6 +81,7 @@ func troubles() map[string]struct {
 		"ChatEngine":      {gate(gateway.Status{State: gateway.Local, Mode: gateway.Auto, Reason: "refused"}), Degraded, "ChatEngine is down; the bridge serves its clients", "bridgeservesalone", "chatengine"},
 		"nobody serves":   {gate(gateway.Status{State: gateway.Upstream, Mode: gateway.HoldUpstream, Probed: time.Now()}), Down, "ChatEngine does not answer, and by your order", "bridgegatewayheld", "chatengine"},
 		"held":            {gate(gateway.Status{State: gateway.Local, Mode: gateway.HoldLocal, Healthy: true}), Note, "Events flow", "bridgegatewayheld", "chatengine"},
+		"held, and down":  {gate(gateway.Status{State: gateway.Local, Mode: gateway.HoldLocal, Probed: time.Now(), ProbeError: "refused"}), Degraded, "ChatEngine does not answer; by your order the bridge serves", "bridgegatewayheld", "chatengine"},
 		"ChatEngine well": {gate(gateway.Status{State: gateway.Upstream, Mode: gateway.Auto, Healthy: true}), OK, "ChatEngine serves; the bridge is ready to take over", "", ""},
 		"spool closed":    {kept(spool.Stats{Error: "read-only"}), Degraded, "Webhooks cannot be kept", "bridgespoolunavailable", "webhooks"},
 		"spool full":      {kept(spool.Stats{Open: true, Bytes: 100, MaxBytes: 100, Refused: map[string]uint64{"full": 1}}), Degraded, "The spool is full", "bridgespoolrefusing", "webhooks"},

@@ -4,6 +4,7 @@ import (
 	"os"
 	"regexp"
 	"testing"
+	"time"
 
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/gateway/spool"
@@ -77,5 +78,17 @@ func TestEveryReasonHasItsMeaning(t *testing.T) {
 		if m.runbook != "" && !runbook[m.runbook] {
 			t.Errorf("%s %s: the runbook has no #%s", c.of, c.reason, m.runbook)
 		}
+	}
+}
+
+// TestWhoIsToldOfAGapIsNotRefused: the chart counts what was turned away.
+func TestWhoIsToldOfAGapIsNotRefused(t *testing.T) {
+	t.Parallel()
+	s := flowing(time.Now())
+	s.API.TokensRefused = map[string]uint64{"token_expired": 2}
+	s.Hub.Gaps[0] = 5
+	s.Pipeline.Mapping.UnknownWords = map[string]uint64{"message.status": 3}
+	if n := refused(&s); n != 2 || total(countRefusals(&s)) != 10 {
+		t.Errorf("%d of %v were refused", n, countRefusals(&s))
 	}
 }

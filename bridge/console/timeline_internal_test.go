@@ -11,17 +11,20 @@ import (
 )
 
 // after observes Snapshots one after the other.
-func after(all ...ops.Snapshot) timeline {
+func after(all ...ops.Snapshot) happened {
 	var t timeline
 	var before *ops.Snapshot
 	for i := range all {
 		t.observe(before, &all[i])
 		before = &all[i]
 	}
-	return t
+	return t.entries()
 }
 
-func (t timeline) find(title string) *Entry {
+// happened are the Entries, oldest first.
+type happened []Entry
+
+func (t happened) find(title string) *Entry {
 	for i := range t {
 		if t[i].Title == title {
 			return &t[i]
@@ -44,6 +47,7 @@ func TestTimelineSaysEachOnce(t *testing.T) {
 			s.Source.State, s.Source.Flowing = ops.StateRetrying, false
 			s.Source.Reason = fmt.Sprintf("dial 127.0.0.1:%d: connection refused", 40000+i)
 			s.Source.Remedy = "start Postgres"
+			s.Ready.Status = ops.ReadyUnavailable
 		}
 		all = append(all, s)
 	}
@@ -70,10 +74,14 @@ func TestTimelineTells(t *testing.T) {
 	well := flowing(started)
 	well.Gateway = &gateway.Stats{Status: gateway.Status{State: gateway.Upstream, Mode: gateway.Auto, Healthy: true, Since: started}}
 	for title, change := range map[string]func(*ops.Snapshot){
-		"The bridge serves in ChatEngine's place":                     func(s *ops.Snapshot) { s.Gateway.Status.State = gateway.Local },
-		"The gateway was ordered hold-local":                          func(s *ops.Snapshot) { s.Gateway.Status.Mode = gateway.HoldLocal },
-		"Clients are handed back to ChatEngine":                       func(s *ops.Snapshot) { s.Gateway.Status.State = gateway.HandingBack },
-		"The configuration was reloaded":                              func(s *ops.Snapshot) { s.Reload.Succeeded++ },
+		"The bridge serves in ChatEngine's place": func(s *ops.Snapshot) { s.Gateway.Status.State = gateway.Local },
+		"The gateway was ordered hold-local":      func(s *ops.Snapshot) { s.Gateway.Status.Mode = gateway.HoldLocal },
+		"Clients are handed back to ChatEngine":   func(s *ops.Snapshot) { s.Gateway.Status.State = gateway.HandingBack },
+		"The configuration was reloaded":          func(s *ops.Snapshot) { s.Reload.Succeeded++ },
+		"The configuration was reloaded; some settings take a restart": func(s *ops.Snapshot) {
+			s.Reload.Succeeded++
+			s.Reload.NeedsRestart = []string{"listen"}
+		},
 		"A reload was refused; the configuration before it is in use": func(s *ops.Snapshot) { s.Reload.Failed++ },
 		"Look-ups fail": func(s *ops.Snapshot) { s.Pipeline.Mapping.Lookups.Failing = true },
 		"Something does not fit the mapping": func(s *ops.Snapshot) {
@@ -121,7 +129,69 @@ func TestTimelineIsBounded(t *testing.T) {
 	for i := range 3 * maxEntries {
 		tl.note(time.Unix(int64(i), 0), Entry{Title: "from " + string(rune('A'+i%26)) + string(rune('a'+i/26))})
 	}
-	if len(tl) != maxEntries || tl[maxEntries-1].At.Unix() != 3*maxEntries-1 || tl[0].At.Unix() != 2*maxEntries {
-		t.Errorf("%d entries, from %v to %v", len(tl), tl[0].At, tl[len(tl)-1].At)
+	got := tl.entries()
+	if len(got) != maxEntries || got[maxEntries-1].At.Unix() != 3*maxEntries-1 || got[0].At.Unix() != 2*maxEntries {
+		t.Errorf("%d entries, from %v to %v", len(got), got[0].At, got[len(got)-1].At)
+	}
+}
+
+// TestTimelineSaysOneOutageOnce: whatever reasons it has meanwhile, with the latest, as bad as
+// the verdict; and above what was before.
+func TestTimelineSaysOneOutageOnce(t *testing.T) {
+	t.Parallel()
+	started := time.Now().Add(-time.Hour)
+	const grace = 10 * time.Second
+	all := []ops.Snapshot{flowing(started)}
+	began := all[0].Taken
+	for i, reason := range []string{"the server is shutting down", "the server is shutting down", "dial 127.0.0.1:5432: connection refused"} {
+		s := flowing(started)
+		s.Taken = began.Add(time.Duration(i+1) * 6 * time.Second)
+		s.Source.State, s.Source.Flowing, s.Source.Since, s.Source.FlowedUntil = ops.StateRetrying, false, began.Add(time.Second), began
+		s.Source.Reason = reason
+		s.Ready = ops.ReadinessOf(s.Source, grace, s.Taken)
+		all = append(all, s)
+	}
+	all[3].Source.Remedy = "start Postgres"
+	for n := 2; n <= len(all); n++ {
+		got, now := after(all[:n]...), &all[n-1]
+		e := got[len(got)-1]
+		want := verdict(now, problems(now)).Level
+		if len(got) != 3 || e.Title != "The source is away: retrying" || e.Count != 1 || e.Reason != now.Source.Reason || e.Level != want || e.Do == "" {
+			t.Errorf("after %d: the verdict is %v, told is %+v", n, want, got)
+		}
+	}
+	if e := after(all...).find("The source is away: retrying"); e.Level != Down || e.Do != "start Postgres" || !e.At.Equal(began.Add(time.Second)) {
+		t.Errorf("%+v", e)
+	}
+}
+
+// TestTimelineKeepsEachGapsTimes: two losses for one reason are two.
+func TestTimelineKeepsEachGapsTimes(t *testing.T) {
+	t.Parallel()
+	started := time.Now().Add(-time.Hour)
+	all := []ops.Snapshot{flowing(started), flowing(started), flowing(started)}
+	for i := range all[1:] {
+		since := started.Add(time.Duration(i) * time.Minute)
+		all[i+1].Pipeline.Gaps = uint64(i + 1)
+		all[i+1].Pipeline.LastGap = &source.Gap{Reason: "the slot was dropped", Since: since, Until: since.Add(time.Second)}
+	}
+	told := 0
+	for _, e := range after(all...) {
+		if e.Runbook == "bridgegap" {
+			told++
+		}
+	}
+	if told != 2 {
+		t.Errorf("%d of 2 losses are told", told)
+	}
+}
+
+// TestTimelineBeginsWithTheStart, whatever was so before the first look.
+func TestTimelineBeginsWithTheStart(t *testing.T) {
+	t.Parallel()
+	s := flowing(time.Now())
+	s.Gateway = &gateway.Stats{Status: gateway.Status{State: gateway.Upstream, Mode: gateway.Auto, Since: s.Started.Add(-time.Second)}}
+	if got := after(s); len(got) < 3 || got[0].Title != "The bridge was started" {
+		t.Errorf("%+v", got)
 	}
 }

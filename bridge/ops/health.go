@@ -53,6 +53,9 @@ type Health struct {
 	Losing string `json:"losing,omitempty"`
 	// FlowedUntil is when they last did; zero if never.
 	FlowedUntil time.Time `json:"-"`
+	// NoGrace: the bridge is not ready from the moment on at which changes ceased, because
+	// it cannot end by itself.
+	NoGrace bool `json:"-"`
 	// LagBytes is how much WAL the server has written that has not been
 	// handled; -1 where the source cannot tell.
 	LagBytes int64 `json:"lagBytes"`
@@ -143,7 +146,7 @@ func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
 	case h.FlowedUntil.IsZero():
 		return readinessOf(ReadyUnavailable, "not connected to the source yet", &h)
 	}
-	if away := now.Sub(h.FlowedUntil); away < grace {
+	if away := now.Sub(h.FlowedUntil); away < grace && !h.NoGrace {
 		return readinessOf(ReadyDegraded, "the source is away for "+away.Round(time.Second).String(), &h)
 	}
 	return readinessOf(ReadyUnavailable, "no events since "+h.FlowedUntil.UTC().Format(time.RFC3339), &h)

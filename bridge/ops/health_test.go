@@ -20,6 +20,7 @@ func TestReadiness(t *testing.T) {
 		"never flowed":     {Health{State: "connecting"}, "unavailable", false},
 		"away for little":  {Health{State: "retrying", FlowedUntil: now.Add(-grace + 1)}, "degraded", true},
 		"away for long":    {Health{State: "retrying", FlowedUntil: now.Add(-grace)}, "unavailable", false},
+		"lacks changes":    {Health{State: "blocked", FlowedUntil: now.Add(-1), NoGrace: true}, "unavailable", false},
 		"stands by":        {Health{State: StateStandby}, "standby", false},
 		"lost its slot":    {Health{State: StateStandby, FlowedUntil: now.Add(-1)}, "standby", false},
 	} {

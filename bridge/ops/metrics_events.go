@@ -13,7 +13,7 @@ func eventMetrics() []family {
 					e(float64(s.Hub.Published[kind]), kind.String())
 				}
 			}),
-		histogramOf("commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events.",
+		histogramOf("commit_to_publish_seconds", "Time from a transaction's commit, by the database's clock, to the publication of its events; without those that are read again after a restart to fill the log.",
 			func(s *Snapshot) histogram.Snapshot { return s.Pipeline.Delay }),
 	}
 }

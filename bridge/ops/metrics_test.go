@@ -176,6 +176,7 @@ var hidden = map[string]string{
 	"Snapshot.Memory.Bytes":                      "go_gc_gomemlimit_bytes",
 	"Snapshot.Memory.Group":                      "in /status",
 	"Snapshot.Source.Since":                      "in /status",
+	"Snapshot.Postgres.FaultsTurned":             "in /status, as Since",
 	"Snapshot.Source.FlowedUntil":                "bridge_source_lag_seconds, while the source is away",
 	"Snapshot.Source.ReplacedValues":             "bridge_postgres_replaced_values_total",
 	"Snapshot.Pipeline.LastGap.Since":            "in /status",

@@ -189,6 +189,9 @@ type Reload struct {
 	OK    bool
 	Error string
 	Last  time.Time
+	// NeedsRestart are the settings that the configuration read last has otherwise than the
+	// one in use, which a restart takes over.
+	NeedsRestart []string
 }
 
 // sends reports whether clients' messages are sent.

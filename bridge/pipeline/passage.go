@@ -49,7 +49,7 @@ func (p *Pipeline) Follow(f Follower) { p.follower = f }
 // beginPassage begins to time a transaction if the Follower wants it. mu is held.
 func (p *Pipeline) beginPassage(tx source.Tx) {
 	p.passage = nil
-	if p.follower != nil && p.follower.Follows(tx) {
+	if p.follower != nil && !p.again(tx) && p.follower.Follows(tx) {
 		p.passage = &Passage{Tx: tx, Received: time.Now(), Events: make([]PassageEvent, 0, MaxPassageEvents)}
 	}
 }

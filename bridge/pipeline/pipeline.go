@@ -224,9 +224,16 @@ func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
 // nothing later, carry their position as the last argument: the offset of
 // Socket.IO's connection-state recovery.
 func (p *Pipeline) publish(ev *contract.Event) error {
-	p.delay.Observe(p.put(ev).Sub(p.tx.Time))
+	at := p.put(ev)
+	if !p.again(p.tx) {
+		p.delay.Observe(at.Sub(p.tx.Time))
+	}
 	return nil
 }
+
+// again tells that a transaction was published before: it only fills the log, so that
+// its age says nothing of how late events are.
+func (p *Pipeline) again(tx source.Tx) bool { return tx.Again || tx.Commit <= p.rereadTo }
 
 // put hands an event to the Hub and returns when.
 func (p *Pipeline) put(ev *contract.Event) time.Time {

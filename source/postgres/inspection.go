@@ -53,6 +53,7 @@ type shapeState struct {
 	healthyAt time.Time // when that was, by the server's clock
 	broken    bool
 	faults    []Fault
+	turned    time.Time // when faults last began or ended, by our clock; zero for never
 }
 
 // describe adds the state to a place.
@@ -73,10 +74,10 @@ func (s *shapeState) recall(p Place) {
 // covers all up to the time until, by the server's clock.
 func (s *shapeState) restart(until time.Time) { s.recall(Place{HealthyAt: until}) }
 
-func (s *shapeState) current() []Fault {
+func (s *shapeState) current() (faults []Fault, turned time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.faults
+	return s.faults, s.turned
 }
 
 // take notes an inspection that began at now and ended at until, with what it
@@ -86,6 +87,9 @@ func (s *shapeState) take(in *Inspection, now, until time.Time) (*source.Gap, bo
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	differs := !slices.Equal(s.faults, in.Faults)
+	if (len(s.faults) > 0) != (len(in.Faults) > 0) {
+		s.turned = time.Now()
+	}
 	s.faults = in.Faults
 	if len(in.Faults) > 0 {
 		s.broken = true

@@ -63,7 +63,7 @@ func (r *reading) begin(m *pgoutput.Begin, x *pgoutput.XLogData) error {
 	if r.state != betweenTx {
 		return errors.New("a transaction inside a transaction")
 	}
-	r.tx = source.Tx{Commit: uint64(m.FinalLSN), Time: m.CommitTime.Std()}
+	r.tx = source.Tx{Commit: uint64(m.FinalLSN), Time: m.CommitTime.Std(), Again: r.s.keeper.handled(m.FinalLSN)}
 	if err := r.verify(transactionID{m.FinalLSN, r.tx.Time}); err != nil {
 		return err
 	}

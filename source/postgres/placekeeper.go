@@ -65,6 +65,12 @@ func (k *placeKeeper) begin(now time.Time) {
 	k.s.progress.capConfirmed(max(k.file.LSN, k.database.LSN), true)
 }
 
+// handled tells that an earlier process had handled, when it saved its place last, what
+// committed at lsn.
+func (k *placeKeeper) handled(lsn pgoutput.LSN) bool {
+	return lsn < k.found.LSN && k.found.System == k.s.history.system
+}
+
 // recall reads both memories, into found. It is called when a slot is free and
 // this process has not read from it.
 func (k *placeKeeper) recall(ctx context.Context, c *control, system string) error {

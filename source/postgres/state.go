@@ -79,6 +79,8 @@ type Stats struct {
 	// Faults are what the last inspection found wrong at the database, so that
 	// changes do not arrive although it streams; nil for nothing.
 	Faults []Fault
+	// FaultsTurned is when Faults last became some or none, zero for never.
+	FaultsTurned time.Time
 
 	// Rivals are other bridges at the slot DefaultSlot that are not of our cluster: those
 	// that wait for it, or the one that this one waits for.
@@ -153,6 +155,7 @@ func (s *Source) Stats() Stats {
 	now := time.Now()
 	lagBytes, lag, lastCommit := s.progress.lag(now)
 	handled, confirmed := s.progress.positions(now)
+	faults, turned := s.shape.current()
 	c := &s.counters
 	s.status.mu.Lock()
 	defer s.status.mu.Unlock()
@@ -164,7 +167,7 @@ func (s *Source) Stats() Stats {
 		Inserts:      c.inserts.Load(), Updates: c.updates.Load(),
 		Deletes: c.deletes.Load(), Truncates: c.truncates.Load(),
 		Bytes: c.bytes.Load(), Reconnects: max(c.streams.Load(), 1) - 1,
-		Replaced: c.replaced.Load(), Faults: s.shape.current(),
+		Replaced: c.replaced.Load(), Faults: faults, FaultsTurned: turned,
 		Gaps: c.gaps.Load(), Unfilled: c.unfilled.Load(),
 		Rivals: s.status.rivals, LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
 	}

@@ -1,5 +1,5 @@
 // The operator's page: it asks the bridge once a second and shows what it says.
-import { byId, element, set, say, keyed, icon, favicon, words, count, rate, bytes, seconds, timeOfDay, moment } from './dom.js'
+import { byId, element, set, say, keyed, icon, favicon, words, count, rate, bytes, seconds, timeOfDay, moment, plain, isolated } from './dom.js'
 import * as charts from './charts.js'
 
 const every = 1000
@@ -91,7 +91,7 @@ function showVerdict (v, others) {
   const text = (v.runbook || '') + (v.since || '')
   if (links.dataset.of !== text) {
     links.dataset.of = text
-    links.replaceChildren(...[runbook(v.runbook), v.since ? element('span', {}, 'since ', moment(v.since)) : null].filter(Boolean))
+    links.replaceChildren(...[runbook(v.runbook), v.since ? element('span', {}, 'since ', moment(v.since), ' UTC') : null].filter(Boolean))
   }
   document.title = (level === 'ok' ? '' : words[level] + ': ') + v.title + ' · chatbridge'
   favicon(level)
@@ -144,15 +144,15 @@ function showPath (s) {
 
 function showTimeline (entries) {
   byId('timeline-empty').hidden = entries.length > 0
-  keyed(byId('timeline'), entries, t => t.part + t.level + t.first + t.title, t => element('li', { class: 'level-' + t.level },
-    icon(t.level), element('div', { class: 'when' }), element('div', { class: 'what' },
-      element('strong', {}, (t.level === 'degraded' || t.level === 'down' ? words[t.level] + ': ' : '') + t.title), ' ', element('span', { class: 'times' }),
-      t.reason ? element('p', {}, t.reason) : null, t.do ? element('p', {}, 'What to do: ' + t.do) : null, t.runbook ? element('p', {}, runbook(t.runbook)) : null)),
-  (e, t) => {
-    if (e.dataset.at === t.at) return
-    e.dataset.at = t.at
-    e.querySelector('.when').replaceChildren(moment(t.at))
-    e.querySelector('.times').replaceChildren(...(t.count > 1 ? [count(t.count) + ' times since ', moment(t.first)] : []))
+  keyed(byId('timeline'), entries, t => boot + t.id, () => element('li'), (e, t) => {
+    const text = JSON.stringify(t)
+    if (e.dataset.of === text) return
+    e.dataset.of = text
+    e.className = 'level-' + t.level
+    e.replaceChildren(icon(t.level), element('div', { class: 'when' }, moment(t.at)), element('div', { class: 'what' },
+      element('strong', {}, (t.level === 'degraded' || t.level === 'down' ? words[t.level] + ': ' : '') + t.title), ' ',
+      element('span', { class: 'times' }, ...(t.count > 1 ? [count(t.count) + ' times since ', moment(t.first)] : [])),
+      t.reason ? element('p', {}, t.reason) : null, t.do ? element('p', {}, 'What to do: ' + t.do) : null, t.runbook ? element('p', {}, runbook(t.runbook)) : null))
   })
 }
 
@@ -216,7 +216,7 @@ async function showCheck () {
   const wrong = c.findings.filter(f => f.level !== 'ok')
   const fine = c.findings.filter(f => f.level === 'ok')
   const fails = wrong.filter(f => f.level === 'fail').length
-  say(byId('check-said'), 'At ' + timeOfDay(new Date(c.finished)) + ': ' + (!wrong.length ? 'all ' + fine.length + ' findings are well.' : fails + ' of ' + c.findings.length + ' findings fail, ' + (wrong.length - fails) + ' warn.'))
+  say(byId('check-said'), 'At ' + timeOfDay(new Date(c.finished)) + ' UTC: ' + (!wrong.length ? 'all ' + fine.length + ' findings are well.' : fails + ' of ' + c.findings.length + ' findings fail, ' + (wrong.length - fails) + ' warn.'))
   byId('check-found').replaceChildren(...[...wrong].sort((a, b) => (b.level === 'fail') - (a.level === 'fail')).map(finding))
   byId('check-fine').hidden = !fine.length
   say(byId('check-fine-title'), fine.length + ' are well')
@@ -265,30 +265,34 @@ async function showPeople (s) {
   say(byId('people-empty'), 'No client is connected to the bridge. Workspaces and their clients will be listed here, with what each is sent and what waits for it.')
   say(byId('people-said'), p.connected ? count(p.connected) + (p.connected === 1 ? ' client of ' : ' clients of ') + count(p.ofWorkspaces) + (p.ofWorkspaces === 1 ? ' workspace' : ' workspaces') +
     (p.matching > p.clients.length ? '; the first ' + p.clients.length + ' of ' + count(p.matching) : '') : '')
-  keyed(byId('workspaces'), p.workspaces, w => w.id, () => row(5), (e, w) => fill(e, [w.id, count(w.clients), rate(w.rate), waiting(w), seconds(w.oldest)], [0]))
+  keyed(byId('workspaces'), p.workspaces, w => w.id, () => row(5), (e, w) => fill(e, labels('workspaces'), [w.id, count(w.clients), rate(w.rate), waiting(w), seconds(w.oldest)], [0]))
   keyed(byId('clients'), p.clients, c => c.id, c => {
     const e = row(7)
-    e.append(element('td', {}, element('button', { type: 'button', class: 'small', onclick: () => closeClient(c), disabled: Boolean(refuses), title: refuses || null, 'aria-label': 'Close the connection of ' + c.user + ' at ' + c.address }, 'Close')))
+    e.append(element('td', {}, element('button', { type: 'button', class: 'small', onclick: () => closeClient(c), disabled: Boolean(refuses), title: refuses || null, 'aria-label': 'Close the connection of ' + plain(c.user) + ' at ' + c.address }, 'Close')))
     return e
-  }, (e, c) => fill(e, [c.user, c.workspace, c.address, c.transport, rate(c.rate), waiting(c), seconds(c.age)], [0, 1, 2]))
+  }, (e, c) => fill(e, labels('clients'), [c.user, c.workspace, c.address, c.transport, rate(c.rate), waiting(c), seconds(c.age)], [0, 1, 2]))
 }
 
 const waiting = c => bytes(c.queuedBytes) + (c.catchingUp ? ', catching up' : '')
+// labels are a table's headings, which its cells bear where a window is too narrow for columns.
+const labels = id => [...byId(id).closest('table').querySelectorAll('th')].map(h => h.textContent.trim())
 const row = cells => element('tr', {}, ...Array.from({ length: cells }, () => element('td')))
 
 // fill sets a row's cells; those of ids are cut where there is no room, and whole in the title.
-function fill (e, texts, ids) {
+function fill (e, names, texts, ids) {
   texts.forEach((text, i) => {
     const cell = e.children[i]
+    text = plain(text)
     say(cell, text)
+    set(cell, { 'data-label': names[i] })
     if (ids.includes(i)) set(cell, { class: 'id', title: text })
     else if (i >= texts.length - 3 || texts.length === 5) set(cell, { class: 'n' })
   })
 }
 
 function closeClient (c) {
-  confirm('Close the connection of ' + c.user + '?', 'From ' + (c.address || 'a socket') + ', of workspace ' + c.workspace + ', connected for ' + seconds(c.age) +
-    '. The client comes back by itself and is caught up: nothing is lost. Who shall not come back needs a token that is refused.', 'Close the connection', () => send('console/close', { id: c.id }))
+  confirm('Close the connection of ' + isolated(c.user) + '?', 'From ' + (c.address || 'a socket') + ', of workspace ' + isolated(c.workspace) + ', connected for ' + seconds(c.age) +
+    '. The client comes back by itself and gets what it missed; where that cannot be had, or a gap lies in that time, it is told so. Who shall not come back needs a token that is refused.', 'Close the connection', () => send('console/close', { id: c.id }))
 }
 
 byId('people-by').addEventListener('change', () => refresh.now())
@@ -306,7 +310,7 @@ function showRefusals (list) {
   byId('refusals-empty').hidden = list.length > 0
   byId('refusals-table').hidden = !list.length
   keyed(byId('refused'), list, r => r.of + ' ' + r.reason, r => element('tr', {},
-    element('td', {}, kinds[r.of] || r.of), element('td', {}, element('code', {}, r.reason)), element('td', { class: 'n' }), element('td', { class: 'n' }),
+    ...[kinds[r.of] || r.of, element('code', {}, r.reason), '', ''].map((child, i) => element('td', { class: i > 1 ? 'n' : null, 'data-label': labels('refused')[i] }, child)),
     element('td', { class: 'meaning' }, r.meaning + ' ', element('span', { class: 'words' }), runbook(r.runbook))),
   (e, r) => {
     say(e.children[2], count(r.hour))
@@ -353,10 +357,27 @@ async function openDocument (name, anchor) {
   text.focus({ preventScroll: true })
 }
 
+// openRaw shows a path's text, which the token is asked for.
+async function openRaw (path) {
+  const text = byId('reader-text')
+  try {
+    text.replaceChildren(element('h1', {}, path), element('pre', {}, await ask(path)))
+  } catch (e) {
+    text.replaceChildren(element('p', {}, path + ' cannot be had: ' + e.message))
+  }
+  if (!byId('reader').open) byId('reader').showModal()
+  text.scrollTop = 0
+  text.focus({ preventScroll: true })
+}
+
 document.addEventListener('click', e => {
   const link = e.target.closest('a')
   if (!link || e.ctrlKey || e.metaKey || e.shiftKey || e.button) return
-  if (link.dataset.doc !== undefined) {
+  if (link.dataset.raw !== undefined) {
+    if (!sessionStorage.getItem(tokenKey)) return
+    e.preventDefault() // the browser would go there without the token
+    openRaw(link.getAttribute('href'))
+  } else if (link.dataset.doc !== undefined) {
     e.preventDefault()
     openDocument(link.dataset.doc, link.dataset.anchor)
   } else if (byId('reader-text').contains(link)) {
@@ -383,6 +404,10 @@ function show (s) {
   }
   order = s.order
   refuses = s.refuses || ''
+  for (const e of document.querySelectorAll('.refuses')) {
+    e.hidden = !refuses
+    say(e, refuses)
+  }
   byId('signin').hidden = true
   byId('page').hidden = false
   document.querySelector('footer').hidden = false
@@ -407,7 +432,7 @@ function gone (why) {
   byId('signin').hidden = true
   showVerdict({
     level: 'down', title: 'The bridge does not answer', since: new Date(lost).toISOString(), runbook: parsed.has('runbook') ? 'bridgedown' : '',
-    what: (heard ? 'What is below is as of ' + timeOfDay(new Date(heard)) + '. ' : '') + 'This page asks again every second (' + why + ').',
+    what: (heard ? 'What is below is as of ' + timeOfDay(new Date(heard)) + ' UTC. ' : '') + 'This page asks again every second (' + why + ').',
     do: 'See whether the process is up: systemctl status bridge, journalctl -u bridge -n 50.'
   }, [])
 }
@@ -432,7 +457,7 @@ const refresh = {
       lost = 0
       byId('page').classList.remove('stale')
       show(s)
-      say(byId('heard'), 'as of ' + timeOfDay(new Date()))
+      say(byId('heard'), 'as of ' + timeOfDay(new Date()) + ' UTC')
       const h = await json('console/history?after=' + after)
       if (h.boot === boot && h.last !== after) {
         after = h.last

@@ -36,9 +36,12 @@ export function say (e, text) {
 // stays the same while its key does, and with it focus and selection.
 export function keyed (parent, items, key, make, update) {
   const had = new Map([...parent.children].map(e => [e.dataset.key, e]))
+  const used = new Set()
   let at = parent.firstElementChild
   for (const item of items) {
-    const k = String(key(item))
+    let k = String(key(item))
+    while (used.has(k)) k += ' again' // two elements of one key could not be told apart
+    used.add(k)
     let e = had.get(k)
     had.delete(k)
     if (!e) {
@@ -104,11 +107,20 @@ export function seconds (n) {
 }
 
 const two = n => String(n).padStart(2, '0')
-export const timeOfDay = t => two(t.getHours()) + ':' + two(t.getMinutes()) + ':' + two(t.getSeconds())
+// All times on the page are UTC, as in what the bridge says and in its log.
+export const timeOfDay = t => two(t.getUTCHours()) + ':' + two(t.getUTCMinutes()) + ':' + two(t.getUTCSeconds())
 
-// moment is a time as the reader's clock has it, with UTC, which the log has, in its title.
+// moment is a time, with that of the reader's clock in its title.
 export function moment (text) {
   const t = new Date(text)
-  const days = new Date().toDateString() === t.toDateString() ? '' : (t.getMonth() + 1) + '/' + t.getDate() + ' '
-  return element('time', { datetime: t.toISOString(), title: t.toISOString().replace(/\.\d+/, '') }, days + timeOfDay(t))
+  const iso = t.toISOString()
+  const day = new Date().toISOString().slice(0, 10) === iso.slice(0, 10) ? '' : iso.slice(0, 10) + ' '
+  return element('time', { datetime: iso, title: t.toString() }, day + timeOfDay(t))
 }
+
+// plain is a text in which what is not seen, or turns the direction of what follows, is
+// written out.
+export const plain = text => (text || '').replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, c => '\\u' + c.codePointAt(0).toString(16).padStart(4, '0'))
+
+// isolated is such a text within a sentence, whose direction it does not change.
+export const isolated = text => '\u2068' + plain(text) + '\u2069'
