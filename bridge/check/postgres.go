@@ -44,7 +44,10 @@ func (r *run) postgres(ctx context.Context) {
 		return
 	}
 	r.add(provision.Replication(bounded, "source.postgres.url", pg.URL.Reveal()))
-	r.columns(bounded, conn)
+	if !r.columns(bounded, conn) {
+		r.spec = nil // what else is told of it follows from that
+		return
+	}
 	r.keys(bounded, conn)
 	r.generated(bounded, conn)
 }
@@ -95,8 +98,9 @@ func (r *run) fitting(ctx context.Context, conn *pgx.Conn, pg configs.Postgres) 
 	return true
 }
 
-// columns compares the mapping with the columns of the tables.
-func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
+// columns compares the mapping with the columns of the tables, and returns whether the
+// bridge starts with them.
+func (r *run) columns(ctx context.Context, conn *pgx.Conn) bool {
 	var failed error
 	missing, err := r.spec.Check(func(schema, table string) []string {
 		columns, err := provision.Columns(ctx, conn, schema, table)
@@ -105,7 +109,7 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	})
 	if failed != nil {
 		r.fail("mapping.columns", "", "the tables' columns could not be read: "+failed.Error(), "", "try again")
-		return
+		return false
 	}
 	if err == nil {
 		typeOf, unread := provision.ColumnTypes(ctx, conn)
@@ -113,7 +117,7 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 		never := r.spec.CheckConditions(typeOf)
 		if unread() != nil {
 			r.fail("mapping.columns", "", "the columns' types could not be read: "+unread().Error(), "", "try again")
-			return
+			return false
 		}
 		for _, p := range never {
 			r.warn("mapping.conditions", "", p.String(), "rows are shown or left out as nobody means it", "correct the condition in mapping.file")
@@ -127,9 +131,10 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 		}
 	}
 	for _, p := range missing {
-		r.warn("mapping.columns", "", p.String(), "events are sent all the same, without what it feeds", fix)
+		r.warn("mapping.columns", "", p.String(), "a bridge that starts sends events without what it feeds; one that ran when the column went is not ready", fix)
 	}
 	if err == nil && len(missing) == 0 {
 		r.ok("mapping.columns", "", "every column that the mapping reads is there")
 	}
+	return err == nil
 }

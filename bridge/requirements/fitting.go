@@ -34,8 +34,9 @@ type fit struct {
 }
 
 // Fitting finds the preset that fits the database's tables where the configured mapping
-// does not: the cause of all that is missing then. The finding is a failure where the
-// bridge does not start with the mapping, and a warning where another lacks less; ok is
+// does not: the cause of all that is missing then. The finding is a failure, and the
+// bridge does not start, where the mapping cannot be worked with, or where without a
+// mapping.file another preset lacks nothing; it is a warning where another lacks less. ok is
 // false for none. Where a preset fits and a mapping.file changes it so that it does not,
 // the file is at fault, and there is none.
 func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mapping.Spec) (f provision.Finding, ok bool, err error) {
@@ -67,7 +68,7 @@ func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mappi
 		f.What += ", in the schema " + best.schema
 		f.Fix += ", and a mapping.file that says: " + best.file
 	}
-	if refused != nil {
+	if refused != nil || best.warnings == 0 && m.File == "" {
 		f.Level, f.Meaning = provision.Fail, "the bridge does not start"
 	}
 	return f, true, nil
