@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"chatbridge/internal/nearest"
 )
@@ -255,9 +256,13 @@ var errUnescaped = errors.New("cannot be read as a URL: special characters in th
 // parseDSN checks the form, and the names and values of the parameters; whether it
 // connects is the source's matter.
 func parseDSN(s string) (DSN, error) {
-	switch {
+	switch first, _ := utf8.DecodeRuneInString(s); {
 	case s == "":
 		return "", nil
+	case strings.ContainsRune("\"'`“”‘’", first):
+		return "", errors.New("begins with a quotation mark, which is a part of the value: leave the quotation marks out")
+	case s != strings.TrimSpace(s) && isPostgresURL(strings.TrimSpace(s)):
+		return "", errors.New("has a space or a line's end before or after it: leave it out")
 	case isPostgresURL(s):
 		u, err := url.Parse(s)
 		if err != nil || strings.Contains(u.Path+u.Fragment, "@") || u.Fragment != "" {

@@ -184,8 +184,14 @@ func TestDatabaseMisses(t *testing.T) {
 	})
 	t.Run("tables", func(t *testing.T) {
 		t.Parallel()
-		got := findings(t, load(t, "DATABASE_URL="+pgtest.DB(t), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
-		expect(t, got, "fail table.missing", "fail mapping.columns: there is no table")
+		url := pgtest.DB(t)
+		got := findings(t, load(t, "DATABASE_URL="+url, "SUPABASE_JWT_SECRET="+secret+"2", "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+		expect(t, got, "fail database.tables: has none of the mapping's tables (public.messages, public.conversations")
+		for id, f := range got {
+			if f.Level == provision.Fail && f.ID != "database.tables" {
+				t.Errorf("beside the cause: %s: %+v", id, f)
+			}
+		}
 	})
 	t.Run("members", func(t *testing.T) {
 		t.Parallel()
@@ -506,6 +512,10 @@ func TestConfiguration(t *testing.T) {
 	}
 	if strings.Contains(fmt.Sprint(got), "topsecret") {
 		t.Errorf("shows a secret: %v", got)
+	}
+	_, err = configs.Load(configs.Sources{Env: []string{"BRIDGE_LISTN=:1"}})
+	if got := check.Configuration(err); len(got) != 1 || !strings.HasPrefix(got[0].What, "environment BRIDGE_LISTN: ") {
+		t.Errorf("%+v", got)
 	}
 	if other := check.Configuration(context.Canceled); len(other) != 1 || other[0].Level != provision.Fail {
 		t.Errorf("%+v", other)
