@@ -216,6 +216,19 @@ func member(s string) error {
 	return assignment(s)
 }
 
+// collectorURL wants the address below which each kind of data has its path.
+func collectorURL(s string) error {
+	if err := baseURL(s); err != nil {
+		return err
+	}
+	for _, path := range []string{"/v1/traces", "/v1/metrics", "/v1/logs"} {
+		if strings.HasSuffix(strings.TrimRight(s, "/"), path) {
+			return fmt.Errorf("ends in %s, which is added: write it without %[1]s", path)
+		}
+	}
+	return nil
+}
+
 // functionsURL wants the address below which /functions/v1 is.
 func functionsURL(s string) error {
 	if err := baseURL(s); err != nil {
