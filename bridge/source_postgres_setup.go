@@ -265,8 +265,8 @@ func (s *postgresSource) isReference(table string) bool {
 	return slices.ContainsFunc(s.spec.Tables(), func(t mapping.Table) bool { return !t.Stream && t.Schema+"."+t.Name == table })
 }
 
-// fitting is the preset that fits the tables where that of the configuration keeps the
-// bridge from starting.
+// fitting is the preset that fits the tables where with that of the configuration the
+// bridge does not start.
 func (s *postgresSource) fitting(ctx context.Context, conn *pgx.Conn) (provision.Finding, bool) {
 	f, found, err := requirements.Fitting(ctx, conn, s.cfg.Mapping, s.spec)
 	return f, found && err == nil && f.Level == provision.Fail
@@ -291,10 +291,12 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 			return unread()
 		}
 	}
-	if err != nil {
+	if err != nil || len(problems) > 0 {
 		if f, found := s.fitting(ctx, conn); found {
 			return &SetupError{Findings: []provision.Finding{f}}
 		}
+	}
+	if err != nil {
 		return &SetupError{Err: err}
 	}
 	s.accepted.problems = map[string]bool{}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"chatbridge/internal/nearest"
 )
@@ -215,6 +216,19 @@ func member(s string) error {
 	return assignment(s)
 }
 
+// collectorURL wants the address below which each kind of data has its path.
+func collectorURL(s string) error {
+	if err := baseURL(s); err != nil {
+		return err
+	}
+	for _, path := range []string{"/v1/traces", "/v1/metrics", "/v1/logs"} {
+		if strings.HasSuffix(strings.TrimRight(s, "/"), path) {
+			return fmt.Errorf("ends in %s, which is added: write it without %[1]s", path)
+		}
+	}
+	return nil
+}
+
 // functionsURL wants the address below which /functions/v1 is.
 func functionsURL(s string) error {
 	if err := baseURL(s); err != nil {
@@ -255,9 +269,13 @@ var errUnescaped = errors.New("cannot be read as a URL: special characters in th
 // parseDSN checks the form, and the names and values of the parameters; whether it
 // connects is the source's matter.
 func parseDSN(s string) (DSN, error) {
-	switch {
+	switch first, _ := utf8.DecodeRuneInString(s); {
 	case s == "":
 		return "", nil
+	case strings.ContainsRune("\"'`“”‘’", first):
+		return "", errors.New("begins with a quotation mark, which is a part of the value: leave the quotation marks out")
+	case s != strings.TrimSpace(s) && isPostgresURL(strings.TrimSpace(s)):
+		return "", errors.New("has a space or a line's end before or after it: leave it out")
 	case isPostgresURL(s):
 		u, err := url.Parse(s)
 		if err != nil || strings.Contains(u.Path+u.Fragment, "@") || u.Fragment != "" {

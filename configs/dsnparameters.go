@@ -190,6 +190,21 @@ func (d DSN) checkParameters() error {
 	return nil
 }
 
+// valued are parameters whose value the driver refuses, by its words.
+var valued = []struct{ sign, accepted string }{
+	{"unable to read CA file", "sslrootcert=the path of a file with the authority's certificate, which the bridge may read"},
+	{"unable to add CA to cert pool", "sslrootcert=the path of a file with the authority's certificate in PEM"},
+	{"unable to read sslkey", "sslkey=the path of a file with the client's key, which the bridge may read"},
+	{"unable to read cert", "sslcert=the path of a file with the client's certificate, which the bridge may read"},
+	{"invalid connect_timeout", "connect_timeout=a whole number of seconds, such as 10"},
+	{"sslmode is invalid", "sslmode=disable, allow, prefer, require, verify-ca or verify-full"},
+}
+
+// valueError is a parameter's value that cannot be, with what would be right.
+type valueError struct{ reason, accepted string }
+
+func (e *valueError) Error() string { return e.reason }
+
 // checkValues returns an error for an address that the driver cannot use: a word that a
 // parameter does not have, a certificate's file that is not there.
 func (d DSN) checkValues() error {
@@ -200,6 +215,11 @@ func (d DSN) checkValues() error {
 	// Its text begins with the address, in which not every password is found.
 	text := err.Error()
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		for _, p := range valued {
+			if strings.Contains(text[i:], p.sign) {
+				return &valueError{"cannot be used: " + text[i+len("`: "):], p.accepted}
+			}
+		}
 		return fmt.Errorf("cannot be used: %s", text[i+len("`: "):])
 	}
 	return errors.New("cannot be used")

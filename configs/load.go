@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -169,6 +170,10 @@ func (l *loader) assign() {
 			continue
 		}
 		p := Problem{Key: f.key, Value: entry{value: raw}.text(), Origin: l.config.origins[f.key].String(), Reason: err.Error(), Accepted: f.accepts}
+		var value *valueError
+		if errors.As(err, &value) {
+			p.Accepted = value.accepted
+		}
 		if f.secret {
 			p.Value = Mask
 		}

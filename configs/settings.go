@@ -167,7 +167,7 @@ func (c *Config) settings() []*field {
 		{key: "cluster.name", kind: text(&c.Cluster.Name, "a name of at most 63 of a to z, 0 to 9 and _, or nothing", optional(matches(slotName)))},
 		{key: "cluster.role", def: RoleAuto, kind: choice(&c.Cluster.Role, RoleAuto, RoleEdge)},
 		{key: "cluster.advertise", kind: text(&c.Cluster.Advertise, "this bridge's address for the other ones, such as http://10.0.0.5:8080, or nothing", optional(hostURL))},
-		{key: "otel.endpoint", kind: text(&c.OTel.Endpoint, "a collector's address for OTLP over HTTP, such as http://127.0.0.1:4318, or nothing", optional(baseURL))},
+		{key: "otel.endpoint", kind: text(&c.OTel.Endpoint, "a collector's address for OTLP over HTTP, such as http://127.0.0.1:4318, or nothing", optional(collectorURL))},
 		{key: "log.level", def: "info", kind: level(&c.Log.Level)},
 		{key: "log.format", def: "auto", kind: choice(&c.Log.Format, "auto", "text", "json")},
 	}

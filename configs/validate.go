@@ -235,9 +235,9 @@ func (v *validation) timing() {
 	v.refuse(c.Ping.Timeout%time.Millisecond != 0, "ping.timeout", "has a fraction of a millisecond", milliseconds)
 	v.refuse(c.Limits.PacketsPerSecond > 0 && c.Limits.PacketsPerSecond < c.Limits.Subscriptions, "limits.packets_per_second",
 		fmt.Sprintf("is less than limits.subscriptions (%d): a client that returns and subscribes to all of them at once would be cut off, again and again", c.Limits.Subscriptions), "at least limits.subscriptions")
-	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is set, and gateway.upstream is not", "gateway.upstream beside it")
-	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is set, and gateway.upstream is not", "gateway.upstream beside it")
-	v.refuse(c.Spool.Dir != "" && c.Gateway.Upstream == "", "spool.dir", "is set, and gateway.upstream is not", "gateway.upstream beside it")
+	v.refuse(c.Gateway.HealthPath != "" && c.Gateway.Upstream == "", "gateway.health_path", "is for the gateway, and gateway.upstream is not set", "nothing, or set gateway.upstream beside it")
+	v.refuse(c.Gateway.Hold != HoldAuto && c.Gateway.Upstream == "", "gateway.hold", "is for the gateway, and gateway.upstream is not set", "auto, or set gateway.upstream beside it")
+	v.refuse(c.Spool.Dir != "" && c.Gateway.Upstream == "", "spool.dir", "is for the gateway's webhooks, and gateway.upstream is not set", "nothing, or set gateway.upstream beside it")
 	v.refuse(c.Spool.MaxBody > c.Spool.MaxBytes, "spool.max_body", fmt.Sprintf("is more than spool.max_bytes (%s)", c.Spool.MaxBytes), "at most spool.max_bytes")
 	v.refuse(c.Spool.Dir != "" && len(c.Spool.Paths) == 0, "spool.paths", "is empty: no webhook would be kept", "the paths of webhooks, such as /api/webhooks/whatsapp; or no spool.dir")
 	for _, path := range c.Spool.Paths {
@@ -290,6 +290,9 @@ func (c *Config) Warnings() []string {
 	}
 	if n := len(c.Admin.Token); n > 0 && n < minAdminToken {
 		out = append(out, fmt.Sprintf("admin.token (%s) has %d bytes; one of fewer than %d can be found by trying", c.Origin("admin.token"), n, minAdminToken))
+	}
+	if c.Admin.Listen != "" && c.Admin.Token == "" && !isLoopback(c.Admin.Listen) {
+		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: whoever reaches it, and web pages of any site that a browser there opens, can read status, metrics and the operator's page; set admin.token, or admin.listen to 127.0.0.1", c.Admin.Listen))
 	}
 	if c.Gateway.Upstream != "" && c.Admin.Listen != "" && c.Admin.Token == "" && !isLoopback(c.Admin.Listen) {
 		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: `bridge gateway` cannot change the mode", c.Admin.Listen))

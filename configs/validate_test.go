@@ -150,7 +150,7 @@ func TestAdminWarnings(t *testing.T) {
 		"off":               {append(gateway, "BRIDGE_ADMIN_LISTEN="), ""},
 		"with a token":      {append(gateway, "BRIDGE_ADMIN_LISTEN=:9090", "BRIDGE_ADMIN_TOKEN="+strings.Repeat("x", 16)), ""},
 		"with a short one":  {append(gateway, "BRIDGE_ADMIN_TOKEN=secret-x"), "admin.token (environment BRIDGE_ADMIN_TOKEN) has 8 bytes"},
-		"without a gateway": {append(gateway[1:], "BRIDGE_ADMIN_LISTEN=:9090"), ""},
+		"without a gateway": {append(gateway[1:], "BRIDGE_ADMIN_LISTEN=:9090"), "the operator's page"},
 	} {
 		warnings := strings.Join(load(t, configs.Sources{Env: tt.env}).Warnings(), "\n")
 		if tt.want == "" && strings.Contains(warnings, "admin.") || !strings.Contains(warnings, tt.want) || strings.Contains(warnings, "secret-x") {

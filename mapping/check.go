@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"chatbridge/internal/nearest"
@@ -12,12 +14,14 @@ import (
 //
 // A column that the operator's own file names and the table lacks is an error,
 // an *Error with file, line and the nearest column that there is; so is a
-// column without which nothing can be mapped, and a table of messages or
-// conversations that is missing. A column that only the preset names costs the
+// column without which nothing can be mapped, a table of messages or
+// conversations that is missing, and a table that has none of the columns of a
+// member without which a message tells nothing (essential). Any other column that only the preset names costs the
 // members that read it, and a missing reference those that it feeds: these are
 // warnings.
 func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Problem, err error) {
 	var problems []Problem
+	lost := s.lost(columns)
 	for i := range s.tables {
 		t := &s.tables[i]
 		real := columns(t.Schema, t.Name)
@@ -52,6 +56,11 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 			if len(c.Members) > 0 {
 				p.Text += "; without it goes " + strings.Join(c.Members, ", ")
 			}
+			if i := slices.IndexFunc(c.Members, func(m string) bool { return lost[m] }); i >= 0 {
+				p.Text += "; every message would go out without its " + strings.TrimPrefix(c.Members[i], "message.")
+				problems = append(problems, p)
+				continue
+			}
 			warnings = append(warnings, p)
 		}
 	}
@@ -59,6 +68,29 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 		return warnings, &Error{Problems: problems}
 	}
 	return warnings, nil
+}
+
+// essential are the members without which a message tells nothing. Those that name it
+// and its conversation are of columns that are Required.
+var essential = []string{"message.content", "message.createdAt"}
+
+// lost returns the essential members that are of columns of which none is there.
+func (s *Spec) lost(columns func(schema, table string) []string) map[string]bool {
+	fed, lost := map[string]bool{}, map[string]bool{}
+	for i := range s.tables {
+		t := &s.tables[i]
+		real := columns(t.Schema, t.Name)
+		for _, c := range t.Columns {
+			for _, m := range c.Members {
+				if slices.Contains(essential, m) {
+					lost[m] = true
+					fed[m] = fed[m] || slices.Contains(real, c.Name)
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(lost, func(m string, _ bool) bool { return fed[m] })
+	return lost
 }
 
 // members lists the members that any of the table's columns feeds.

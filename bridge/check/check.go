@@ -63,7 +63,10 @@ func Configuration(err error) []Finding {
 		if p.Value != "" {
 			what = fmt.Sprintf("%q %s", p.Value, p.Reason)
 		}
-		if p.Origin != "" {
+		switch {
+		case p.Key == "" && p.Origin != "":
+			what = p.Origin + ": " + what
+		case p.Origin != "":
 			what += " (" + p.Origin + ")"
 		}
 		f := Finding{ID: "config.invalid", Object: p.Key, Level: provision.Fail, What: what, Meaning: "the bridge does not start"}
@@ -90,7 +93,9 @@ type run struct {
 	client   *http.Client
 	spec     *mapping.Spec // nil where the mapping is wrong
 	findings []Finding
-	granted  map[string]string // the GRANTs that were printed, with the finding that did
+	// nowhere tells that the database has none of the tables.
+	nowhere bool
+	granted map[string]string // the GRANTs that were printed, with the finding that did
 }
 
 func (r *run) add(f ...Finding) {

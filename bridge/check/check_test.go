@@ -171,14 +171,27 @@ func TestDatabaseMisses(t *testing.T) {
 	})
 	t.Run("columns", func(t *testing.T) {
 		t.Parallel()
-		url := pgtest.DB(t, schemas.CRM, "alter table messages drop column client_id", "alter table messages drop column body", publish)
+		url := pgtest.DB(t, schemas.CRM, "alter table messages drop column client_id", publish)
 		got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
 		expect(t, got, "warn mapping.columns: no column")
 	})
+	t.Run("the text's column", func(t *testing.T) {
+		t.Parallel()
+		url := pgtest.DB(t, schemas.CRM, "alter table messages rename column body to words", publish)
+		got := findings(t, load(t, "DATABASE_URL="+url, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+		expect(t, got, "fail mapping.columns: without its content")
+		none(t, got, "warn mapping.columns", "warn mapping.invented")
+	})
 	t.Run("tables", func(t *testing.T) {
 		t.Parallel()
-		got := findings(t, load(t, "DATABASE_URL="+pgtest.DB(t), "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
-		expect(t, got, "fail table.missing", "fail mapping.columns: there is no table")
+		url := pgtest.DB(t)
+		got := findings(t, load(t, "DATABASE_URL="+url, "SUPABASE_JWT_SECRET="+secret+"2", "BRIDGE_SOURCE_POSTGRES_SLOT="+slot(t)))
+		expect(t, got, "fail database.tables: has none of the mapping's tables (public.messages, public.conversations")
+		for id, f := range got {
+			if f.Level == provision.Fail && f.ID != "database.tables" {
+				t.Errorf("beside the cause: %s: %+v", id, f)
+			}
+		}
 	})
 	t.Run("members", func(t *testing.T) {
 		t.Parallel()
@@ -500,6 +513,10 @@ func TestConfiguration(t *testing.T) {
 	if strings.Contains(fmt.Sprint(got), "topsecret") {
 		t.Errorf("shows a secret: %v", got)
 	}
+	_, err = configs.Load(configs.Sources{Env: []string{"BRIDGE_LISTN=:1"}})
+	if got := check.Configuration(err); len(got) != 1 || !strings.HasPrefix(got[0].What, "environment BRIDGE_LISTN: ") {
+		t.Errorf("%+v", got)
+	}
 	if other := check.Configuration(context.Canceled); len(other) != 1 || other[0].Level != provision.Fail {
 		t.Errorf("%+v", other)
 	}
@@ -578,6 +595,7 @@ func TestFittingPreset(t *testing.T) {
 		"the preset fits":         {schemas.CRM, "", "crm", ""},
 		"a column less":           {schemas.CRM, "alter table messages drop column mime_type", "crm", ""},
 		"another's tables":        {schemas.ChatEngine, "", "crm", "mapping.preset: chatengine"},
+		"the CRM's tables":        {schemas.CRM, "", "chatengine", "mapping.preset: crm"},
 		"Chatwoot":                {schemas.Chatwoot, "", "crm", "mapping.preset: chatwoot"},
 		"Evolution API":           {schemas.Evolution, "", "chatengine", "mapping.preset: evolution"},
 		"in another schema":       {schemas.Chatwoot, "alter schema public rename to support; create schema public", "crm", "mapping.preset: chatwoot, and a mapping.file that says: "},
@@ -590,10 +608,8 @@ func TestFittingPreset(t *testing.T) {
 			settings := []string{"DATABASE_URL=" + url, "BRIDGE_SOURCE_POSTGRES_SLOT=" + slot(t), "BRIDGE_MAPPING_PRESET=" + c.configured}
 			before := findings(t, load(t, settings...))
 			f, refused := before["fail mapping.preset"]
+			none(t, before, "warn mapping.preset") // each lacks what no message can be without
 			named := refused
-			if !refused {
-				f, named = before["warn mapping.preset"]
-			}
 			for id, other := range before {
 				// The cause, and nothing that follows from it.
 				if refused && !strings.HasPrefix(id, "ok ") && !strings.Contains(id, " server.") && !strings.Contains(id, " role.superuser") && other.ID != f.ID {

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"chatbridge/bridge/requirements"
@@ -29,7 +30,7 @@ func (r *run) postgres(ctx context.Context) {
 	defer dial.Close(ctx, conn)
 	bounded, cancel := context.WithTimeout(ctx, 3*stepTimeout)
 	defer cancel()
-	if r.fitting(bounded, conn, pg) {
+	if r.fitting(bounded, conn) {
 		return
 	}
 	var report provision.Report
@@ -43,8 +44,11 @@ func (r *run) postgres(ctx context.Context) {
 		r.fail("database.inspect", "source.postgres.url", "the database could not be looked at: "+err.Error(), "what else is wrong is not known", "try again")
 		return
 	}
-	r.add(provision.Replication(bounded, "source.postgres.url", pg.URL.Reveal()))
-	r.columns(bounded, conn)
+	r.replication(bounded)
+	if !r.columns(bounded, conn) {
+		r.spec = nil // what else is told of it follows from that
+		return
+	}
 	r.keys(bounded, conn)
 	r.generated(bounded, conn)
 }
@@ -73,7 +77,7 @@ func connect(ctx context.Context, setting string, url configs.DSN, cfg *configs.
 // It returns true where the bridge does not start with the configured one: what is
 // missing of tables that are not there is of no use then, and only server and role are
 // reported.
-func (r *run) fitting(ctx context.Context, conn *pgx.Conn, pg configs.Postgres) bool {
+func (r *run) fitting(ctx context.Context, conn *pgx.Conn) bool {
 	f, found, err := requirements.Fitting(ctx, conn, r.cfg.Mapping, r.spec)
 	if err != nil || !found {
 		return false // an error is one that columns meets too
@@ -90,13 +94,23 @@ func (r *run) fitting(ctx context.Context, conn *pgx.Conn, pg configs.Postgres) 
 			}
 		}
 	}
-	r.add(provision.Replication(ctx, "source.postgres.url", pg.URL.Reveal()))
-	r.spec = nil
+	r.replication(ctx)
+	r.spec, r.nowhere = nil, f.ID == requirements.NoTables
 	return true
 }
 
-// columns compares the mapping with the columns of the tables.
-func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
+// replication tries a replication connection; that the role may not have one is said once.
+func (r *run) replication(ctx context.Context) {
+	f := provision.Replication(ctx, "source.postgres.url", r.cfg.Source.Postgres.URL.Reveal())
+	said := slices.ContainsFunc(r.findings, func(before Finding) bool { return before.ID == f.ID && before.Level == provision.Fail })
+	if f.ID != "role.replication" || !said {
+		r.add(f)
+	}
+}
+
+// columns compares the mapping with the columns of the tables, and returns whether the
+// bridge starts with them.
+func (r *run) columns(ctx context.Context, conn *pgx.Conn) bool {
 	var failed error
 	missing, err := r.spec.Check(func(schema, table string) []string {
 		columns, err := provision.Columns(ctx, conn, schema, table)
@@ -105,7 +119,7 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 	})
 	if failed != nil {
 		r.fail("mapping.columns", "", "the tables' columns could not be read: "+failed.Error(), "", "try again")
-		return
+		return false
 	}
 	if err == nil {
 		typeOf, unread := provision.ColumnTypes(ctx, conn)
@@ -113,7 +127,7 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 		never := r.spec.CheckConditions(typeOf)
 		if unread() != nil {
 			r.fail("mapping.columns", "", "the columns' types could not be read: "+unread().Error(), "", "try again")
-			return
+			return false
 		}
 		for _, p := range never {
 			r.warn("mapping.conditions", "", p.String(), "rows are shown or left out as nobody means it", "correct the condition in mapping.file")
@@ -127,9 +141,10 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) {
 		}
 	}
 	for _, p := range missing {
-		r.warn("mapping.columns", "", p.String(), "events are sent all the same, without what it feeds", fix)
+		r.warn("mapping.columns", "", p.String(), "a bridge that starts sends events without what it feeds; one that ran when the column went is not ready", fix)
 	}
 	if err == nil && len(missing) == 0 {
 		r.ok("mapping.columns", "", "every column that the mapping reads is there")
 	}
+	return err == nil
 }

@@ -47,6 +47,9 @@ func (r *run) members(ctx context.Context) {
 	if len(a.SupabaseSecrets) == 0 && a.JWKSURL == "" {
 		return
 	}
+	if r.nowhere && r.cfg.Lookup.URL == "" {
+		return // nor has it the members
+	}
 	setting, url := r.lookupURL()
 	if url == "" {
 		r.restTable(ctx, "auth.members", m.Table, []string{m.UserColumn, m.WorkspaceColumn})

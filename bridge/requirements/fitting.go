@@ -34,10 +34,12 @@ type fit struct {
 }
 
 // Fitting finds the preset that fits the database's tables where the configured mapping
-// does not: the cause of all that is missing then. The finding is a failure where the
-// bridge does not start with the mapping, and a warning where another lacks less; ok is
+// does not: the cause of all that is missing then. The finding is a failure, and the
+// bridge does not start, where the mapping cannot be worked with, or where without a
+// mapping.file another preset lacks nothing; it is a warning where another lacks less. ok is
 // false for none. Where a preset fits and a mapping.file changes it so that it does not,
-// the file is at fault, and there is none.
+// the file is at fault, and there is none. A database without any of the tables, and
+// with those of no preset, is most likely another than is meant: that is the finding then.
 func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mapping.Spec) (f provision.Finding, ok bool, err error) {
 	found, err := readTables(ctx, conn)
 	if err != nil {
@@ -46,6 +48,10 @@ func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mappi
 	missing, refused := spec.Check(found.columns)
 	if refused == nil && len(missing) == 0 {
 		return f, false, nil
+	}
+	if refused != nil && found.none(spec) {
+		f, err := noTables(ctx, conn, spec)
+		return f, err == nil, err
 	}
 	best, fits := bestFit(found)
 	if !fits || refused == nil && best.warnings >= len(missing) || m.File != "" && found.fileIsWrong(m, spec, best) {
@@ -67,7 +73,7 @@ func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mappi
 		f.What += ", in the schema " + best.schema
 		f.Fix += ", and a mapping.file that says: " + best.file
 	}
-	if refused != nil {
+	if refused != nil || best.warnings == 0 && m.File == "" {
 		f.Level, f.Meaning = provision.Fail, "the bridge does not start"
 	}
 	return f, true, nil
@@ -96,6 +102,49 @@ func readTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 }
 
 func (t tables) columns(schema, table string) []string { return t[schema][table] }
+
+// none reports whether no schema has a table of the mapping, nor those of a preset.
+func (t tables) none(spec *mapping.Spec) bool {
+	for _, there := range t {
+		for _, table := range spec.Tables() {
+			if there[table.Name] != nil {
+				return false
+			}
+		}
+	}
+	_, fits := bestFit(t)
+	return !fits
+}
+
+// NoTables is the ID of the finding for a database that has none of the tables.
+const NoTables = "database.tables"
+
+// databasesSQL gives the name of the database, and others that the role may connect to.
+const databasesSQL = `select current_database()::text, array(select datname::text from pg_database where datallowconn and not datistemplate
+	and datname not in (current_database(), 'postgres') and has_database_privilege(oid, 'connect') order by 1 limit 10)`
+
+// noTables is the finding for a database that has none of the tables.
+func noTables(ctx context.Context, conn *pgx.Conn, spec *mapping.Spec) (f provision.Finding, err error) {
+	var database string
+	var others []string
+	if err := conn.QueryRow(ctx, databasesSQL).Scan(&database, &others); err != nil {
+		return f, fmt.Errorf("read the databases' names: %w", err)
+	}
+	var names []string
+	for _, table := range spec.Tables() {
+		names = append(names, table.Schema+"."+table.Name)
+	}
+	f = provision.Finding{
+		ID: NoTables, Object: "source.postgres.url", Level: provision.Fail, Meaning: "the bridge does not start",
+		What: fmt.Sprintf("the database %q has none of the mapping's tables (%s)", database, strings.Join(names, ", ")),
+		Fix:  "source.postgres.url: postgres://…/the database that has them",
+	}
+	if len(others) > 0 {
+		f.Fix += "; this role may also connect to " + strings.Join(others, ", ")
+	}
+	f.Fix += "; or create them, or name others in mapping.file"
+	return f, nil
+}
 
 // fileIsWrong reports whether a mapping.file keeps a preset that fits from fitting, or is
 // about other tables than those that another preset fits.

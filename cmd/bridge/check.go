@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"chatbridge/bridge/check"
@@ -74,11 +75,18 @@ func printFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
 	return nil
 }
 
+// names reports whether a text has a name, not only as a part of a longer one, such as of
+// a misspelt key's neighbour.
+func names(text, name string) bool {
+	found, err := regexp.MatchString(`(^|[^\w.])`+regexp.QuoteMeta(name)+`([^\w.]|\.?$|\.\W)`, text)
+	return err == nil && found
+}
+
 // findingLine formats a finding on one line.
 func findingLine(f check.Finding) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-4s  %s", f.Level, f.ID)
-	if f.Object != "" && !strings.Contains(f.What, f.Object) {
+	if f.Object != "" && !names(f.What, f.Object) {
 		b.WriteString(" " + f.Object)
 	}
 	b.WriteString(": " + f.What)

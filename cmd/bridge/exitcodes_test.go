@@ -46,6 +46,8 @@ func TestWhatStaysWrongEndsWith2(t *testing.T) {
 		"no such mapping":                {map[string]string{"BRIDGE_MAPPING_FILE": "/does/not/exist"}, "no such file"},
 		"not an address of this machine": {map[string]string{"BRIDGE_LISTEN": "192.0.2.1:80"}, "an address of this machine"},
 		"a preset that does not fit":     {map[string]string{"DATABASE_URL": pgtest.On(t, cluster, schemas.Chatwoot)}, "mapping.preset: chatwoot"},
+		"a preset of other columns":      {map[string]string{"DATABASE_URL": pgtest.On(t, cluster, schemas.CRM), "BRIDGE_MAPPING_PRESET": "chatengine"}, "mapping.preset: crm"},
+		"a text without a column":        {map[string]string{"DATABASE_URL": pgtest.On(t, cluster, schemas.CRM, "alter table messages rename column body to words")}, "without its content"},
 		"a pooler's address":             {map[string]string{"DATABASE_URL": ""}, "direct address"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -36,7 +36,8 @@ What it offers besides, contacts in the publication and an index for look-ups,
 is printed and never run.
 
 --role NAME also prints how to create a role of that name with no more rights
-than the bridge needs. You give it its password.
+than the bridge needs, or what one that is there still lacks. You give it its
+password.
 
 --remove prints what takes away all that a bridge leaves in the database when it is
 retired: its slot, with the WAL that this frees, the publication, the large object that
@@ -126,12 +127,20 @@ func (s *setup) run(ctx context.Context) error {
 		}
 		plan = nil
 	}
+	var missing []provision.Statement
 	if s.role != "" {
-		s.print("-- A role with no more rights than the bridge needs. It cannot log in before you\n-- give it a password: \\password in psql, or ALTER ROLE ... PASSWORD '...'.", provision.RoleSQL(want, s.role))
+		if missing, err = provision.RoleMissing(ctx, conn, want, s.role); err != nil {
+			return err
+		}
+		head := "-- What the role " + strings.ReplaceAll(s.role, "\n", " ") + " still needs."
+		if len(missing) > 0 && strings.HasPrefix(missing[0].SQL, "CREATE ROLE") {
+			head = "-- A role with no more rights than the bridge needs. It cannot log in before you\n-- give it a password: \\password in psql, or ALTER ROLE ... PASSWORD '...'."
+		}
+		s.print(head, missing)
 	}
 	s.print("-- What the database still needs. Run each statement by itself: a slot cannot\n-- be created together with what writes.", plan)
 	s.print("-- Not needed, and worth having.", provision.Offers(report))
-	return s.finish(report, len(plan) > 0)
+	return s.finish(report, len(plan) > 0, len(missing) > 0)
 }
 
 // runRemoval prints or runs what takes away what a bridge leaves behind.
@@ -214,7 +223,7 @@ var fixable = map[string]bool{
 
 // finish prints what a plan cannot fix, as SQL comments, so that all of the
 // output can be pasted.
-func (s *setup) finish(report provision.Report, planned bool) error {
+func (s *setup) finish(report provision.Report, planned, role bool) error {
 	failed := 0
 	for _, f := range report.Failures() {
 		if planned && fixable[f.ID] {
@@ -226,7 +235,7 @@ func (s *setup) finish(report provision.Report, planned bool) error {
 	switch {
 	case failed > 0:
 		return &exitError{exitFailed}
-	case !planned:
+	case !planned && !role:
 		fmt.Fprintln(s.out, "-- Nothing is missing.")
 	}
 	return nil

@@ -162,6 +162,21 @@ func TestSetupRole(t *testing.T) {
 			}
 		}
 	}
+	// A second time there is nothing to do, and what went is printed alone.
+	if code, out, errs = cli(t, "", "setup", "--role", "Setup Role"); code != 0 || strings.Contains(out, "Setup Role") || !strings.Contains(out, "-- Nothing is missing.") {
+		t.Errorf("a second time: %d: %s%s", code, out, errs)
+	}
+	if err := pgtest.Exec(t.Context(), url, `alter role "Setup Role" noreplication`, `drop policy "Setup Role_reads" on messages`); err != nil {
+		t.Fatal(err)
+	}
+	_, out, _ = cli(t, "", "setup", "--role", "Setup Role")
+	lacks := withoutComments(out)
+	if !strings.Contains(lacks, `ALTER ROLE "Setup Role" REPLICATION;`) || !strings.Contains(lacks, "CREATE POLICY") || strings.Count(lacks, "Setup Role") != 3 || strings.Contains(out, "Nothing is missing") {
+		t.Errorf("what went: %s", out)
+	}
+	if err := pgtest.Exec(t.Context(), url, lacks); err != nil {
+		t.Fatal(err)
+	}
 	// What was pasted as it is lets nobody in.
 	var password *string
 	admin, err := pgx.Connect(t.Context(), url)

@@ -31,7 +31,11 @@ func Replication(ctx context.Context, setting, url string) Finding {
 		_ = conn.Close(ctx)
 	}
 	if err != nil {
-		return Connect(setting, err)
+		f := Connect(setting, err)
+		if f.ID == "role.replication" { // of a session, which does not tell who has it
+			f.Object, f.Fix = cfg.User, fmt.Sprintf("ALTER ROLE %s REPLICATION;", quoteIdent(cfg.User))
+		}
+		return f
 	}
 	return Finding{ID: "connect.replication", Level: OK, What: "the server takes a replication connection"}
 }
@@ -63,6 +67,12 @@ func Connect(setting string, err error) Finding {
 	return f
 }
 
+// quotedName is the name that a message of the server has in quotation marks.
+func quotedName(message string) string {
+	_, name, _ := strings.Cut(message, `"`)
+	return name[:max(strings.LastIndex(name, `"`), 0)]
+}
+
 func connectCode(f *Finding, setting string, pg *pgconn.PgError) {
 	f.What = fmt.Sprintf("the server refuses: %s (%s)", pg.Message, pg.Code)
 	switch {
@@ -73,6 +83,8 @@ func connectCode(f *Finding, setting string, pg *pgconn.PgError) {
 	case pg.Code == "42704", pg.Code == "22023":
 		f.ID = "connect.parameter"
 		f.Fix = "correct or leave out this parameter of " + setting + ": libpq's, such as sslmode, and settings of Postgres, such as statement_timeout, are accepted"
+	case pg.Code == "28000" && strings.HasSuffix(pg.Message, "is not permitted to log in"):
+		f.ID, f.Fix = "connect.login", fmt.Sprintf("ALTER ROLE %s LOGIN;", quoteIdent(quotedName(pg.Message)))
 	case pg.Code == "28P01", pg.Code == "28000":
 		f.ID, f.Fix = "connect.password", "check user and password in "+setting+", and the server's pg_hba.conf"
 	case pg.Code == "3D000":
@@ -81,6 +93,12 @@ func connectCode(f *Finding, setting string, pg *pgconn.PgError) {
 		f.ID, f.Fix = "connect.rights", "GRANT CONNECT ON DATABASE ... TO the user of "+setting+";"
 	case pg.Code == "42501":
 		f.ID, f.Fix = "role.replication", "ALTER ROLE ... REPLICATION;"
+	case pg.Code == "53300" && strings.HasPrefix(pg.Message, "too many connections for role"):
+		f.ID = "connect.limit"
+		f.Fix = fmt.Sprintf("ALTER ROLE %s CONNECTION LIMIT -1; or a number that leaves the bridge its own", quoteIdent(quotedName(pg.Message)))
+	case pg.Code == "53300" && strings.HasPrefix(pg.Message, "too many connections for database"):
+		f.ID = "connect.limit"
+		f.Fix = fmt.Sprintf("ALTER DATABASE %s CONNECTION LIMIT -1; or a number that leaves the bridge its own", quoteIdent(quotedName(pg.Message)))
 	case pg.Code == "53300":
 		f.ID, f.Fix = "server.walsenders", "raise max_wal_senders and max_connections, then restart the server"
 	case pg.Code == "57P03":

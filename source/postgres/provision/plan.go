@@ -190,22 +190,30 @@ func RoleSQL(want Want, role string) []Statement {
 		if !t.Lookup {
 			continue
 		}
+		usage, read, policy := t.roleSQL(role)
 		if !schemas[t.Schema] {
 			schemas[t.Schema] = true
 			plan = append(plan, Statement{
-				SQL: fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", quoteIdent(t.Schema), name), Why: "to look things up", Needs: "ownership of the schema",
+				SQL: usage, Why: "to look things up", Needs: "ownership of the schema",
 			})
 		}
-		columns := ""
-		if len(t.LookupColumns) > 0 {
-			columns = " (" + quoteIdents(t.LookupColumns) + ")"
-		}
 		plan = append(plan,
-			Statement{SQL: fmt.Sprintf("GRANT SELECT%s ON %s TO %s;", columns, t.sql(), name), Why: "to look things up", Needs: "ownership of the table"},
+			Statement{SQL: read, Why: "to look things up", Needs: "ownership of the table"},
 			Statement{
-				SQL: fmt.Sprintf("CREATE POLICY %s ON %s FOR SELECT TO %s USING (true);", quoteIdent(role+"_reads"), t.sql(), name),
+				SQL: policy,
 				Why: "shows all rows to the bridge where row level security is on, and does nothing where it is off", Needs: "ownership of the table",
 			})
 	}
 	return plan
+}
+
+// roleSQL returns what lets a role read the table.
+func (t Table) roleSQL(role string) (usage, read, policy string) {
+	name, columns := quoteIdent(role), ""
+	if len(t.LookupColumns) > 0 {
+		columns = " (" + quoteIdents(t.LookupColumns) + ")"
+	}
+	return fmt.Sprintf("GRANT USAGE ON SCHEMA %s TO %s;", quoteIdent(t.Schema), name),
+		fmt.Sprintf("GRANT SELECT%s ON %s TO %s;", columns, t.sql(), name),
+		fmt.Sprintf("CREATE POLICY %s ON %s FOR SELECT TO %s USING (true);", quoteIdent(role+"_reads"), t.sql(), name)
 }

@@ -11,6 +11,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 
 	"github.com/jackc/pgx/v5"
@@ -571,5 +572,37 @@ func TestSlotInUse(t *testing.T) {
 				t.Errorf("%+v", f)
 			}
 		})
+	}
+}
+
+// TestRolesThatTheServerRefuses: each has the statement that admits the role.
+func TestRolesThatTheServerRefuses(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Cluster(t, throwaway.Options{TCP: true})
+	url := pgtest.On(t, c, `create role "no login" nologin password 'x'`, `create role crowd login replication connection limit 0 password 'x'`,
+		`create role reader login password 'x'`)
+	for role, want := range map[string]struct{ id, fix string }{
+		"no login": {"connect.login", `ALTER ROLE "no login" LOGIN;`},
+		"crowd":    {"connect.limit", `ALTER ROLE "crowd" CONNECTION LIMIT -1;`},
+		"reader":   {"role.replication", `ALTER ROLE "reader" REPLICATION;`},
+	} {
+		f := provision.Replication(t.Context(), "source.postgres.url", as(t, url, role))
+		if role == "crowd" { // the limit is not for replication connections
+			_, err := dial.Connect(t.Context(), as(t, url, role), "test", 10*time.Second)
+			f = provision.Connect("source.postgres.url", err)
+		}
+		if f.ID != want.id || !strings.HasPrefix(f.Fix, want.fix) {
+			t.Errorf("%s: want %v: %+v", role, want, f)
+		}
+		if role != "reader" {
+			continue
+		}
+		conn := connect(t, as(t, url, role))
+		crm := crm(t)
+		crm.Check = true
+		report := inspect(t, conn, crm)
+		if f, found := report.Find("slot.missing", ""); !found || !strings.Contains(f.Meaning, "create is never") {
+			t.Errorf("%+v", f)
+		}
 	}
 }

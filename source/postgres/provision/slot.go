@@ -55,9 +55,13 @@ func (r *Report) slot(ctx context.Context, conn *pgx.Conn) error {
 		r.ok("slot.missing", r.want.Slot, fmt.Sprintf("there is no slot %s yet: `bridge serve` creates it", r.want.Slot))
 		return nil
 	case missing:
+		meaning := "nothing keeps changes for the bridge while it is away; `bridge serve` creates it when it may"
+		if r.want.Check && !r.want.Creates {
+			meaning = "nothing keeps changes for the bridge while it is away, and source.postgres.create is never"
+		}
 		r.add(Finding{
 			ID: "slot.missing", Object: r.want.Slot, Level: Fail, What: fmt.Sprintf("the slot %s does not exist", r.want.Slot),
-			Meaning: "nothing keeps changes for the bridge while it is away; `bridge serve` creates it when it may", Fix: r.createSlot(),
+			Meaning: meaning, Fix: r.createSlot(),
 		})
 		return nil
 	}
