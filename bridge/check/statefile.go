@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"chatbridge/configs"
+	"chatbridge/internal/durable"
 )
 
 // stateFiles checks that the files in the state directory can be written, and that there
@@ -37,6 +38,9 @@ func (r *run) stateFile(key, path, meaning string) {
 	err := writable(filepath.Dir(path))
 	if info, e := os.Stat(path); e == nil && !info.Mode().IsRegular() {
 		err = errors.New("it is no regular file")
+	}
+	if err == nil && key == "ledger.file" {
+		err = durable.Recognise(path)
 	}
 	if err != nil {
 		r.warn(key, path, "cannot be written: "+err.Error(), meaning, key+": a path in a directory that the bridge may write to")
