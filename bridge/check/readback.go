@@ -78,7 +78,7 @@ func (r *run) readTable(ctx context.Context, reader realtime.Reader, with string
 		r.fail(id, name, "it cannot be read back "+with+": "+bare(err), "what Realtime loses of it stays missing", fix)
 		return
 	}
-	if off := shape.Time.Sub(time.Now()); with != withSQL && !shape.Time.IsZero() && off.Abs() > time.Minute {
+	if off := time.Until(shape.Time); with != withSQL && !shape.Time.IsZero() && off.Abs() > time.Minute {
 		r.clock(off)
 	}
 	if shape.Filtered {
