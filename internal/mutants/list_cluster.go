@@ -38,7 +38,7 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a session is kept at its end only", Why: "the clients of a bridge that is killed all begin anew",
 		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestABridgeIsKilled"},
-		Old: "\tif k.changing > 0 || k.ended {\n\t\treturn\n\t}\n\tepoch", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tepoch",
+		Old: "\tif k.changing > 0 || k.ended || !k.sound && s.opts.Elsewhere.Sessions.Away() {\n\t\treturn\n\t}\n\tepoch", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tepoch",
 	},
 	{
 		Name: "cluster: a subscription does not wait for what is kept", Why: "a client goes on at another bridge without a conversation that it has subscribed to",

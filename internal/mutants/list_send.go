@@ -59,7 +59,7 @@ var sending = []Mutant{
 	{
 		Name: "send: what another bridge has sent is not known", Why: "a client that repeats itself through another bridge sends its message twice",
 		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestWhatTheStreamHasToldIsNotSentAgain"},
-		Old: "\ts.know(ev)\n", New: "",
+		Old: "\ts.follow(ev, s.know(ev))\n", New: "\ts.follow(ev, clientIDOf(ev.Payload))\n",
 	},
 	{
 		Name: "send: what another bridge has claimed is sent", Why: "the first bridge dies, and the message goes out twice",
