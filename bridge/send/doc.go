@@ -3,6 +3,9 @@
 //
 //	request.go   Request, Result, Fault, Event: what is asked for, and what is told
 //	sender.go    Sender: which requests are taken, and each one's way
+//	sending.go   Sending: one request, and what it is known by
+//	claims.go    one bridge of a cluster sends a text: the claim
+//	life.go      Open, Run and Shutdown of a Sender
 //	events.go    the events that clients are told
 //	observe.go   what the stream tells of a message's row, and what is told again
 //	unsettled.go the texts of which clients may still be told

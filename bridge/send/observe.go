@@ -201,7 +201,11 @@ func (s *Sender) Watching() bool {
 // client's id is that message's: what becomes of it is the row's to tell from then on. It
 // is called by one goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
-	s.follow(ev, s.know(ev))
+	id := s.know(ev)
+	if s.opts.Way == nil && ev.Kind == contract.Message {
+		id = clientIDOf(ev.Payload)
+	}
+	s.follow(ev, id)
 	if s.watching.Load() == 0 || ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
 		return
 	}
@@ -213,10 +217,8 @@ func (s *Sender) Observe(ev *contract.Event) {
 		return
 	}
 	row := rowState{string(ev.Key), string(ev.Status)}
-	var id string
 	var open []*Sending
 	if ev.Kind == contract.Message {
-		id = clientIDOf(ev.Payload)
 		open = append(open, w.open[id]...)
 	}
 	if x := w.rows[row.id]; x != nil && len(open) == 0 {
@@ -272,13 +274,10 @@ func (s *Sender) know(ev *contract.Event) (id string) {
 }
 
 // follow notes what a row tells of a text of which clients may still be told something. id is
-// the client's id in it as far as know has found it.
+// the client's id in it, "" for none.
 func (s *Sender) follow(ev *contract.Event, id string) {
 	if ev.Kind != contract.Message && ev.Kind != contract.MessageStatus {
 		return
-	}
-	if s.opts.Way == nil && ev.Kind == contract.Message && s.unsettled.any() {
-		id = clientIDOf(ev.Payload)
 	}
 	if s.opts.Way != nil && id != "" && string(ev.Status) == Pending && !s.passes(id) {
 		s.unsettled.foreign(string(ev.Workspace), id, "") // somebody else sends it

@@ -59,11 +59,11 @@ var sending = []Mutant{
 	{
 		Name: "send: what another bridge has sent is not known", Why: "a client that repeats itself through another bridge sends its message twice",
 		File: "bridge/send/observe.go", Package: "bridge/send", Tests: []string{"TestWhatTheStreamHasToldIsNotSentAgain"},
-		Old: "\ts.follow(ev, s.know(ev))\n", New: "\ts.follow(ev, clientIDOf(ev.Payload))\n",
+		Old: "\tid := s.know(ev)\n", New: "\tid := clientIDOf(ev.Payload)\n",
 	},
 	{
 		Name: "send: what another bridge has claimed is sent", Why: "the first bridge dies, and the message goes out twice",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAClaimOfAnotherBridge"},
+		File: "bridge/send/claims.go", Package: "bridge/send", Tests: []string{"TestAClaimOfAnotherBridge"},
 		Old: `case has == value:`, New: `case has != "":`,
 	},
 	{
@@ -73,7 +73,7 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: one user's id is everybody's", Why: "a user is told what became of another's message, and the own one is not sent",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests"},
+		File: "bridge/send/sending.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests"},
 		Old: `return key{x.request.Workspace, x.request.User, x.request.ID} }`, New: `return key{x.request.Workspace, "", x.request.ID} }`,
 	},
 	{
@@ -153,7 +153,7 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: all conversations in one line", Why: "one that hangs holds up everybody's",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
+		File: "bridge/send/sending.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
 		Old: `return lane{x.request.Workspace, foldUUID(x.request.Conversation)} }`, New: `return lane{x.request.Workspace, ""} }`,
 	},
 	{
@@ -188,8 +188,8 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: the end waits for nothing", Why: "what is on its way when the bridge is restarted is told as failed",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestShutdownWaits"},
-		Old: "\tcase <-done:\n\tcase <-ctx.Done():\n\t}\n}\n\nfunc newSending", New: "\tdefault:\n\t\ts.stop()\n\t}\n}\n\nfunc newSending",
+		File: "bridge/send/life.go", Package: "bridge/send", Tests: []string{"TestShutdownWaits"},
+		Old: "\tcase <-done:\n\tcase <-ctx.Done():\n", New: "\tdefault:\n\t\ts.stop()\n",
 	},
 	{
 		Name: "send: clients that connect hear nothing of failures", Why: "a text whose sender was away when it failed stands there as pending for ever",
