@@ -163,8 +163,23 @@ func TestALedgerOfNoUse(t *testing.T) {
 		change func(*Options)
 		since  bool
 		reason string
+		stays  bool // is of no use at later starts either
 	}{
-		"damaged": {spoil: func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 20_000)), 0o600) }, reason: "ledger"},
+		// The mark of the store is still there, so it is known to be the bridge's.
+		"damaged": {spoil: func(path string) error {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for i := 64; i < len(text); i++ {
+				text[i] = 'x'
+			}
+			return os.WriteFile(path, text, 0o600)
+		}, reason: "ledger"},
+		"somebody else's": {
+			spoil:  func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("x", 20_000)), 0o600) },
+			reason: "no file of the bridge's", stays: true,
+		},
 		"of other columns": {
 			change: func(o *Options) { o.Tables[0].Watch = []string{"status", "workspace"} },
 			since:  true, reason: "columns of public.messages",
@@ -196,10 +211,17 @@ func TestALedgerOfNoUse(t *testing.T) {
 					t.Errorf("told of %+v", g)
 				}
 				l.end()
-				// From then on it is of use.
 				s.set("old", "failed")
 				l = begin(s, c.change)
 				l.pass(t)
+				if c.stays {
+					if len(l.taken.keys) > 0 || len(l.taken.gaps) != 1 || !strings.Contains(l.taken.gaps[0].Reason, c.reason) {
+						t.Errorf("then published %q, gaps %v; want a gap again", l.taken.keys, l.taken.gaps)
+					}
+					l.end()
+					return
+				}
+				// From then on it is of use.
 				if want := []string{"update old failed"}; !slices.Equal(l.taken.keys, want) || len(l.taken.gaps) > 0 {
 					t.Errorf("then published %q, gaps %v; want %q", l.taken.keys, l.taken.gaps, want)
 				}
