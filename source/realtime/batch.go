@@ -52,12 +52,13 @@ func (p *publisher) batch(b *batch) (outcome, error) {
 				return out, err
 			}
 		}
-		for _, c := range r.Changes(&e, known, p.s.rec.shouldKnow(t, &r.Sketch)) {
+		changes := r.Changes(&e, known, p.s.rec.shouldKnow(t, &r.Sketch))
+		for _, c := range changes {
 			if err := p.h.Change(c); err != nil {
 				return out, err
 			}
 		}
-		r.Table.Ledger.Record(r.Sketch, p.s.seq.Add(1), b.AsOf)
+		r.Table.Ledger.RecordRead(r.Sketch, p.s.seq.Add(1), b.AsOf, reconcile.HashRow(r.Relation, changes[0].New))
 		p.s.stats.reconciled.Add(1)
 		t.reconciled.Add(1)
 		out.published = append(out.published, r)

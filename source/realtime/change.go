@@ -1,9 +1,11 @@
 package realtime
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +63,20 @@ func (c *change) conversation() string {
 		return ""
 	}
 	return string(row[i].Data)
+}
+
+// tellsMore reports whether the old row tells of a change that the ledger does not know
+// of: in a column that is not watched, as the key is not.
+func (c *change) tellsMore() bool {
+	conf := c.table.Config()
+	for i := range c.old {
+		was, name := &c.old[i], c.rel.Columns[i].Name
+		same := was.Kind == c.row[i].Kind && bytes.Equal(was.Data, c.row[i].Data)
+		if !same && was.Kind != source.Absent && name != conf.Updated && !slices.Contains(conf.Watch, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // rowError is a change that the server delivered without its row.

@@ -100,6 +100,10 @@ func TestRestart(t *testing.T) {
 		if p.rec.client[id] != "delivered" {
 			t.Fatalf("a client shows %q of a message from meanwhile", p.rec.client[id])
 		}
+		// What is read back is an update and an insert.
+		if got := p.rec.of("public.messages", id); len(got) > 2 {
+			t.Fatalf("a message from meanwhile came as %v", got)
+		}
 	}
 	if len(p.rec.gaps) > 0 {
 		t.Errorf("told of gaps: %+v", p.rec.gaps)

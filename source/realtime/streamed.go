@@ -123,7 +123,13 @@ func (p *publisher) admit(c *change) (reconcile.Sketch, bool) {
 		p.s.rec.requests.row(c.table.Table, s.Key)
 		return reconcile.Sketch{}, false
 	}
-	if e, known := c.table.Ledger.Get(s.ID()); known && !e.Deleted && e.AsOf > c.at.UnixMicro() {
+	e, known := c.table.Ledger.Get(s.ID())
+	stale := known && !e.Deleted && e.AsOf > c.at.UnixMicro()
+	// The time decides only once the stream has shown the database's clock, and only where
+	// the change is older than the reading by more than the stream is late. Of the others
+	// the row itself tells.
+	repeats := e.Row != 0 && !c.tellsMore() && c.table.Ledger.TakeRead(s.ID(), reconcile.HashRow(c.rel, c.row))
+	if stale || repeats {
 		p.s.stats.drop(dropStale)
 		return reconcile.Sketch{}, false
 	}

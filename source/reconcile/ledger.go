@@ -42,6 +42,9 @@ type Entry struct {
 	// Again tells that an earlier process published it shortly before its end: it is
 	// published again, as if it had changed.
 	Again bool
+	// Row is the HashRow of the row where it was read back whole, until TakeRead; 0
+	// otherwise.
+	Row uint64
 }
 
 // NewLedger returns one of at most maxRows rows.
@@ -96,7 +99,28 @@ func (l *Ledger) Get(id string) (Entry, bool) {
 
 // Record writes the row's state. Columns that a streamed change did not carry
 // keep the value they had.
-func (l *Ledger) Record(s Sketch, seq uint64, asOf int64) {
+func (l *Ledger) Record(s Sketch, seq uint64, asOf int64) { l.record(s, seq, asOf, 0) }
+
+// RecordRead is Record for a row that was read back whole; row is its HashRow.
+func (l *Ledger) RecordRead(s Sketch, seq uint64, asOf int64, row uint64) {
+	l.record(s, seq, asOf, row)
+}
+
+// TakeRead reports whether the row with this HashRow is the one that was read back and
+// published last. It says so once: of what changed the row before it was read back, one
+// change left it as it was read.
+func (l *Ledger) TakeRead(id string, row uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.rows[id]
+	if e == nil || e.Deleted || row == 0 || e.Row != row {
+		return false
+	}
+	e.Row = 0
+	return true
+}
+
+func (l *Ledger) record(s Sketch, seq uint64, asOf int64, row uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	id := s.ID()
@@ -108,7 +132,7 @@ func (l *Ledger) Record(s Sketch, seq uint64, asOf int64) {
 		}
 	}
 	s.Workspace, s.Conversation = "", ""
-	e := &Entry{Sketch: s, Seq: seq, AsOf: asOf}
+	e := &Entry{Sketch: s, Seq: seq, AsOf: asOf, Row: row}
 	if seq > 0 && l.now != nil {
 		e.Published = l.now()
 	}

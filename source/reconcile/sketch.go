@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"chatbridge/source"
 	"chatbridge/source/readback"
 )
@@ -98,6 +100,25 @@ func makeSketch(conf readback.Table, value func(string) (source.Value, string)) 
 	c, _ := value(conf.Conversation)
 	s.Workspace, s.Conversation = string(w.Data), string(c.Data)
 	return s, true
+}
+
+// HashRow is a hash of a row's columns, whatever their order; 0 where one of them is not
+// known.
+func HashRow(rel *source.Relation, row source.Row) uint64 {
+	var sum uint64
+	var d xxhash.Digest
+	for i := range row {
+		v := &row[i]
+		if v.Kind != source.Text && v.Kind != source.Null {
+			return 0
+		}
+		d.ResetWithSeed(uint64(v.Kind))
+		_, _ = d.WriteString(rel.Columns[i].Name)
+		_, _ = d.Write([]byte{0})
+		_, _ = d.Write(v.Data)
+		sum += d.Sum64()
+	}
+	return sum
 }
 
 // Micros reads a timestamp, with or without zone (then UTC), as microseconds
