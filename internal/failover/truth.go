@@ -190,7 +190,7 @@ func (r *Recorder) commit(tx *transaction) {
 		add(conversations, history.Conversation, v["id"], last, "", same && !c.insert || r.engine)
 		r.last[v["id"]] = last
 	case c.insert:
-		add(own, history.Message, v["conversation_id"], r.name(v), "", false)
+		add(own, history.Message, v["conversation_id"], r.name(v), v["status"], false)
 		add(conversations, history.Conversation, v["conversation_id"], r.name(v), "", false)
 		if r.form != chatengine.Agreeing {
 			r.last[v["conversation_id"]] = r.name(v)

@@ -1,10 +1,6 @@
 package history
 
-import (
-	"slices"
-
-	"chatbridge/source"
-)
+import "chatbridge/source"
 
 // bounded: what comes was committed and could be seen, and it comes again only
 // where catching up says so, at most once for each.
@@ -13,7 +9,7 @@ func bounded(c *examined) []Violation {
 	for _, a := range c.arrivals {
 		e := &c.h.Entries[a.entry]
 		switch {
-		case a.event < 0 && c.restated(e):
+		case a.event < 0 && a.restates >= 0:
 		case a.event < 0:
 			all = append(all, c.violation("Bounded", a.entry, -1, "%s %s (%s) of %s at %v is nothing that was committed",
 				e.Kind, e.Message, e.Status, e.Conversation, e.Position))
@@ -37,15 +33,19 @@ func bounded(c *examined) []Violation {
 	return all
 }
 
-// restated reports whether what was received is the status with which a message was
-// committed, read from the tables: no change of it was ever committed.
-func (c *examined) restated(e *Entry) bool {
+// restated returns the place in the truth of the message with whose first status a client
+// was sent what was read from the tables: no change of it was ever committed. It is -1 for
+// what is no such status.
+func (c *examined) restated(e *Entry) int {
 	if e.Kind != MessageStatus || !e.Position.IsZero() {
-		return false
+		return -1
 	}
-	return slices.ContainsFunc(c.found[key{Message, e.Conversation, e.Message, e.Status, source.Position{}}], func(i int) bool {
-		return c.truth.Events[i].Workspace == c.h.Workspace
-	})
+	for _, i := range c.found[key{Message, e.Conversation, e.Message, e.Status, source.Position{}}] {
+		if c.truth.Events[i].Workspace == c.h.Workspace {
+			return i
+		}
+	}
+	return -1
 }
 
 // maxArrivals returns how often an event may come in a connection.

@@ -55,8 +55,9 @@ type Entry struct {
 	Conversation string
 
 	// What a Receive brought. Position is zero where the sender gave none;
-	// Message and Status are as in Event. Of a Kind Conversation with a Position
-	// the Message does not count: it is looked up, and may be newer.
+	// Message and Status are as in Event; the Status of a Kind Message may be left out.
+	// Of a Kind Conversation with a Position the Message does not count: it is looked up,
+	// and may be newer.
 	Kind      Kind
 	Position  source.Position
 	Workspace string // as the event says; empty where it does not

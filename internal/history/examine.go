@@ -24,8 +24,9 @@ type examined struct {
 }
 
 // arrival is one event received: entry leads to the History, event to the
-// truth (-1: not in it), connection to connections (-1: none was open).
-type arrival struct{ entry, event, connection int }
+// truth (-1: not in it), restates to the message with whose first status it came from
+// the tables (-1: with none), connection to connections (-1: none was open).
+type arrival struct{ entry, event, restates, connection int }
 
 // gapReport is one gap reported to the client.
 type gapReport struct {
@@ -209,7 +210,7 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 		}
 		return
 	}
-	a := arrival{entry: i, event: -1, connection: -1}
+	a := arrival{entry: i, event: -1, restates: -1, connection: -1}
 	if open != nil {
 		a.connection = open.number
 	}
@@ -225,6 +226,9 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 		}
 		s := c.subject(a.event)
 		c.of[s] = append(c.of[s], a)
+	}
+	if a.event < 0 {
+		a.restates = c.restated(e)
 	}
 	c.arrivals = append(c.arrivals, a)
 }

@@ -65,8 +65,20 @@ type key struct {
 	position                      source.Position
 }
 
-func (ev *Event) key() key {
-	return key{ev.Kind, ev.Conversation, ev.Message, ev.Status, ev.Position}
+// keys are those under which an event is found: with and without its position, and a
+// message also where the client did not note its status.
+func (ev *Event) keys() []key {
+	all := []key{{ev.Kind, ev.Conversation, ev.Message, ev.Status, ev.Position}}
+	if ev.Kind == Message && ev.Status != "" {
+		all = append(all, key{ev.Kind, ev.Conversation, ev.Message, "", ev.Position})
+	}
+	if !ev.Position.IsZero() {
+		for _, k := range all {
+			k.position = source.Position{}
+			all = append(all, k)
+		}
+	}
+	return all
 }
 
 // NewJudge returns a Judge by truth, which must not change afterwards.
@@ -78,11 +90,10 @@ func NewJudge(truth *Truth, bounds Bounds) *Judge {
 	}
 	for i := range truth.Events {
 		ev := &truth.Events[i]
-		k := ev.key()
-		j.found[k] = append(j.found[k], i)
-		if !ev.Position.IsZero() {
-			k.position = source.Position{}
+		for _, k := range ev.keys() {
 			j.found[k] = append(j.found[k], i)
+		}
+		if !ev.Position.IsZero() {
 			j.at[ev.Position] = append(j.at[ev.Position], i)
 		}
 		j.mine[ev.Workspace] = append(j.mine[ev.Workspace], i)

@@ -49,6 +49,22 @@ func (s *scene) announce(since, until float64) {
 	s.truth.Announced = append(s.truth.Announced, history.Gap{Since: at(since), Until: at(until)})
 }
 
+// restate has a status of the nth commit's message come from the tables just after entry i.
+func (s *scene) restate(i, n int, status string) {
+	e := s.arrival(0, n)
+	e.At, e.Kind, e.Position, e.Status, e.Workspace = s.client.Entries[i].At, history.MessageStatus, source.Position{}, status, ""
+	s.insert(i+1, e)
+}
+
+// noStatuses leaves out the status of each message that came.
+func (s *scene) noStatuses() {
+	for i := range s.client.Entries {
+		if e := &s.client.Entries[i]; e.Kind == history.Message {
+			e.Status = ""
+		}
+	}
+}
+
 // insertAgain has the nth commit come once more, just after entry i.
 func (s *scene) insertAgain(i, n int) {
 	e := s.arrival(0, n)
@@ -102,6 +118,11 @@ var mutations = []mutation{
 		s.receive(65.1, 29, 28)
 	}},
 	{"a stale status comes after the newer", "Ordered", func(s *scene) { s.swap(s.find(3, 2), s.find(11, 1)) }},
+	{"a message's first status is read from the tables after a newer one came", "Ordered", func(s *scene) { s.restate(s.find(27, 1), 25, "sent") }},
+	{"a message's first status is the last that is read from the tables", "Ordered", func(s *scene) {
+		s.restate(s.find(27, 1), 25, "sent")
+		s.repeats = -1
+	}},
 	{"the list ends with an older state", "Ordered", func(s *scene) {
 		s.commit(65, "w1", "conversation a a5x", "conversation a a5y")
 		s.receive(65.1, 29, 28)
@@ -132,6 +153,11 @@ var mutations = []mutation{
 		s.client.Entries[s.find(9, 2)].Message = "a0"
 	}},
 	{"a status comes that the row did not have", "Bounded", func(s *scene) { s.insertAgain(s.find(11, 1), 11); s.client.Entries[s.find(11, 2)].Status = "failed" }},
+	{"a status that the row did not have is read from the tables", "Bounded", func(s *scene) { s.restate(s.find(9, 1), 9, "failed") }},
+	{"the same, where the client does not note the status of a message", "Bounded", func(s *scene) {
+		s.noStatuses()
+		s.restate(s.find(9, 1), 9, "failed")
+	}},
 	{"a message of a conversation that was not asked for comes", "Bounded", func(s *scene) { s.insertAgain(s.find(13, 1), 4) }},
 	{"a message of a conversation that was given back comes", "Bounded", func(s *scene) { s.insertAgain(s.find(22, 1), 21) }},
 	{"a message comes that was committed just after its conversation was given back", "Bounded", func(s *scene) {
@@ -188,10 +214,15 @@ var excused = []struct {
 	name   string
 	change func(s *scene)
 }{
-	{"the status with which a message was committed is read from the tables", func(s *scene) {
-		s.insertAgain(s.find(9, 1), 9)
-		e := &s.client.Entries[s.find(9, 2)]
-		e.Kind, e.Position, e.Status = history.MessageStatus, source.Position{}, "sent"
+	{"the status with which a message was committed is read from the tables", func(s *scene) { s.restate(s.find(9, 1), 9, "sent") }},
+	{"the same, where the client does not note the status of a message", func(s *scene) {
+		s.noStatuses()
+		s.restate(s.find(9, 1), 9, "sent")
+	}},
+	{"a server that repeats sends a message's first status from the tables, then the newer one", func(s *scene) {
+		s.restate(s.find(27, 1), 25, "sent")
+		s.insertAgain(s.find(27, 1)+1, 27)
+		s.repeats = -1
 	}},
 	{"a gap that was announced and reported", func(s *scene) {
 		s.report(s.find(11, 1), 11, 12.5, "a")

@@ -12,6 +12,10 @@ func ordered(c *examined) []Violation {
 	var all []Violation
 	last := make(map[subject]arrival)
 	for k, a := range c.arrivals {
+		if a.restates >= 0 {
+			all = append(all, o.restated(a)...)
+			continue
+		}
 		if a.event < 0 || c.truth.Events[a.event].Workspace != c.h.Workspace {
 			continue
 		}
@@ -150,6 +154,19 @@ func (o *order) status(a arrival, ev *Event) []Violation {
 	o.newest[s] = max(before, a.event)
 	if ok && before > a.event && o.truth.Events[before].Status != ev.Status {
 		return []Violation{o.violation("Ordered", a.entry, a.event, "%v came after %v", ev, &o.truth.Events[before])}
+	}
+	return nil
+}
+
+// restated takes the first status of a message, read from the tables.
+func (o *order) restated(a arrival) []Violation {
+	ev := &o.truth.Events[a.restates]
+	if _, known := o.shown[ev.Message]; known {
+		o.shown[ev.Message] = a.restates
+	}
+	before, ok := o.newest[subject{MessageStatus, ev.Workspace, ev.Conversation, ev.Message}]
+	if ok && o.bounds.Repeats >= 0 && before > a.restates && o.truth.Events[before].Status != ev.Status {
+		return []Violation{o.violation("Ordered", a.entry, a.restates, "the status of %v came after %v", ev, &o.truth.Events[before])}
 	}
 	return nil
 }
