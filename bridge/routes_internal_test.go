@@ -16,6 +16,7 @@ import (
 
 	"chatbridge/bridge/ops"
 	"chatbridge/configs"
+	"chatbridge/internal/ports"
 )
 
 // publicServer serves what a Daemon serves to the public, without running it.
@@ -141,12 +142,11 @@ func TestPagesReadTheBridgesAnswers(t *testing.T) {
 // until its descriptors are gone.
 func TestABridgeDoesNotStartInFrontOfItself(t *testing.T) {
 	for _, upstream := range []string{"http://127.0.0.1:%s", "http://localhost:%s", "http://[::1]:%s/base"} {
-		ln, err := net.Listen("tcp", ":0")
+		addr, err := ports.Free()
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		ln.Close()
+		_, port, _ := net.SplitHostPort(addr)
 		cfg, err := configs.Load(configs.Sources{Complete: true, Env: []string{
 			"CHATENGINE_JWT_SECRET=a-secret-of-the-tests", "DATABASE_URL=postgres://nobody@127.0.0.1:1/none",
 			"BRIDGE_LISTEN=:" + port, "BRIDGE_ADMIN_LISTEN=", "CHATENGINE_URL=" + fmt.Sprintf(upstream, port),

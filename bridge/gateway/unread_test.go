@@ -3,11 +3,12 @@ package gateway_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"chatbridge/internal/ports"
 )
 
 // TestBodiesThatNobodyReads: a request that was answered before its body was read does
@@ -26,12 +27,11 @@ func TestBodiesThatNobodyReads(t *testing.T) {
 	defer engine.Close()
 	g := run(t, fast(engine.URL))
 	g.awaitWell(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := ports.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln.Close()
-	away := run(t, fast("http://"+ln.Addr().String()))
+	away := run(t, fast("http://"+addr))
 	away.awaitAway(t)
 	for url, want := range map[string]int{g.url + "/early": http.StatusRequestEntityTooLarge, away.url + "/x": http.StatusBadGateway} {
 		c := client(t)

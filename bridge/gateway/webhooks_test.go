@@ -16,6 +16,7 @@ import (
 
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/gateway/spool"
+	"chatbridge/internal/ports"
 )
 
 const hookPath = "/api/webhooks/whatsapp"
@@ -40,12 +41,11 @@ type received struct {
 
 // newReceiver returns one that is away.
 func newReceiver(t *testing.T) *receiver {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := ports.Free() // the probes try it while nobody listens
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln.Close()
-	e := &receiver{t: t, addr: ln.Addr().String()}
+	e := &receiver{t: t, addr: addr}
 	t.Cleanup(e.leave)
 	return e
 }
@@ -79,7 +79,7 @@ func (e *receiver) leave() {
 }
 
 func (e *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Query().Get("sid") != "" { // the probe
+	if r.URL.Query().Get("EIO") != "" { // the gateway's probes, and its trial websockets on a machine that is busy
 		w.WriteHeader(http.StatusBadRequest)
 		fmt.Fprint(w, `{"code":1,"message":"Session ID unknown"}`)
 		return
