@@ -54,7 +54,7 @@ type reload struct {
 }
 
 // reloadable reports whether a setting can change while the Daemon runs:
-// whose tokens and which browsers are believed, what clients may cost, the
+// whose tokens and which browsers are believed, the operator's token, what clients may cost, the
 // project's service key, the files of the certificate (not whether there is
 // one), and the level of the log.
 func reloadable(key string, before, after *configs.Config) bool {
@@ -63,7 +63,7 @@ func reloadable(key string, before, after *configs.Config) bool {
 		return before.TLS.CertFile != "" && after.TLS.CertFile != ""
 	}
 	return slices.Contains([]string{
-		"auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
+		"admin.token", "auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
 		"limits.connections", "limits.connections_per_address", "limits.unauthenticated", "limits.unauthenticated_per_address",
 		"limits.handshakes_per_second", "limits.handshakes_per_address", "limits.requests_per_address", "limits.packets_per_second",
 		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key", "otel.endpoint",

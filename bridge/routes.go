@@ -3,11 +3,13 @@ package bridge
 import (
 	"net"
 	"net/http"
+	"sync"
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/console"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/rest"
+	"chatbridge/configs"
 )
 
 // publicHandler serves the two probes and the contract's path; with a gateway,
@@ -41,11 +43,29 @@ func (d *Daemon) publicHandler() http.Handler {
 }
 
 // adminHandler serves the operator: on a listener of its own, which is not
-// for the public.
+// for the public. It asks for the token of the last reload.
 func (d *Daemon) adminHandler() http.Handler {
+	var (
+		mu      sync.Mutex
+		token   configs.Secret
+		handler http.Handler
+	)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := d.reload.config().Admin.Token
+		mu.Lock()
+		if handler == nil || token != now {
+			token, handler = now, d.adminHandlerFor(now)
+		}
+		current := handler
+		mu.Unlock()
+		current.ServeHTTP(w, r)
+	})
+}
+
+func (d *Daemon) adminHandlerFor(token configs.Secret) http.Handler {
 	a := ops.Admin{
 		Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log,
-		Token: d.cfg.Admin.Token.Reveal(), Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
+		Token: token.Reveal(), Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
 	}
 	a.Console = d.console.Handler(mayBy(a))
 	if d.gateway != nil {

@@ -49,6 +49,8 @@ type Config struct {
 	warnings []string
 	// unread are the files of secrets that only root may read, by key.
 	unread map[string]string
+	// installation is the installed service that was read, if any.
+	installation installation
 	// socket: systemd holds the public address.
 	socket bool
 }

@@ -11,10 +11,13 @@ import (
 	"strings"
 )
 
-// The units of an installation under systemd.
+// The units of an installation under systemd: one bridge, or several, each an instance
+// of the template (bridge@8081.service).
 const (
-	serviceUnit = "bridge.service"
-	socketUnit  = "bridge.socket"
+	serviceUnit    = "bridge.service"
+	templatePrefix = "bridge@"
+	templateUnit   = templatePrefix + ".service"
+	socketUnit     = "bridge.socket"
 )
 
 // unitPath names directories that are searched for units instead of systemd's, as
@@ -27,6 +30,8 @@ var unitDirectories = []string{"/etc/systemd/system", "/run/systemd/system", "/u
 // installation is what the installed units give the daemon beside its configuration
 // file. The zero installation is none.
 type installation struct {
+	// unit is the service's name.
+	unit string
 	// file is the configuration file that the service is started with.
 	file string
 	// credentials are the files that LoadCredential= names, by the credential.
@@ -41,27 +46,30 @@ type installation struct {
 // unitStateDirectory is where systemd makes the directories of StateDirectory=.
 const unitStateDirectory = "/var/lib"
 
-// fromUnit is the origin of what StateDirectory= says.
-const fromUnit = "StateDirectory= of " + serviceUnit
+// fromUnit begins the origin of what StateDirectory= says; the unit's name follows.
+const fromUnit = "StateDirectory= of "
 
 // InServiceState reports whether the file that a key names is in the state directory of
 // the installed service: systemd makes that when it starts the service, for its user.
-func (c *Config) InServiceState(key string) bool { return c.origins[key].Name == fromUnit }
+func (c *Config) InServiceState(key string) bool {
+	return strings.HasPrefix(c.origins[key].Name, fromUnit)
+}
 
-// installed reads the installed units.
-func installed(env map[string]string) installation {
+// installed reads the installed units: that of the name, or where that is empty the
+// one that the machine's bridge runs as.
+func installed(env map[string]string, unit string) installation {
 	dirs := unitDirectories
 	if path := env[unitPath]; path != "" {
 		dirs = filepath.SplitList(path)
 	}
-	var in installation
-	for _, s := range readUnit(dirs, serviceUnit) {
+	in := installation{unit: cmp.Or(unit, mainUnit(dirs))}
+	for _, s := range readUnit(dirs, in.unit) {
 		switch s.name {
 		case "ExecStart":
 			in.file = cmp.Or(configFlag(strings.Fields(s.value)), in.file)
 		case "StateDirectory":
 			in.state = ""
-			if names := strings.Fields(s.value); len(names) > 0 {
+			if names := strings.Fields(s.value); len(names) > 0 && in.unit != templateUnit {
 				name, _, _ := strings.Cut(names[0], ":")
 				in.state = filepath.Join(unitStateDirectory, name)
 			}
@@ -78,8 +86,45 @@ func installed(env map[string]string) installation {
 			}
 		}
 	}
-	in.listen = socketAddress(dirs)
+	if in.unit == serviceUnit {
+		in.listen = socketAddress(dirs)
+	}
 	return in
+}
+
+// mainUnit returns the service that the commands beside the daemon go by: bridge.service,
+// unless only instances of bridge@.service are enabled (the first of them then), or only
+// that is installed.
+func mainUnit(dirs []string) string {
+	var enabled []string
+	hasService, hasTemplate := false, false
+	for _, dir := range dirs {
+		found, _ := filepath.Glob(filepath.Join(dir, "*.wants", "bridge*.service"))
+		for _, path := range found {
+			enabled = append(enabled, filepath.Base(path))
+		}
+		hasService = hasService || exists(filepath.Join(dir, serviceUnit))
+		hasTemplate = hasTemplate || exists(filepath.Join(dir, templateUnit))
+	}
+	slices.Sort(enabled) // bridge.service goes before bridge@
+	i := slices.IndexFunc(enabled, func(name string) bool { return name == serviceUnit || strings.HasPrefix(name, templatePrefix) })
+	switch {
+	case i >= 0:
+		return enabled[i]
+	case hasTemplate && !hasService:
+		return templateUnit
+	}
+	return serviceUnit
+}
+
+// template returns the template of an instance, and the instance; "" for other units.
+func template(unit string) (name, instance string) {
+	prefix, rest, is := strings.Cut(unit, "@")
+	instance, extension, named := strings.Cut(rest, ".")
+	if !is || !named || instance == "" {
+		return "", ""
+	}
+	return prefix + "@." + extension, instance
 }
 
 // configFlag returns the value of --config among the words of a command, "" without.
@@ -131,23 +176,30 @@ func socketAddress(dirs []string) string {
 // unitSetting is one assignment of a unit.
 type unitSetting struct{ name, value string }
 
-// readUnit returns the assignments of a unit and of its drop-ins, in the order in
-// which systemd reads them; none where it is not installed. Sections are not told
-// apart: no name that is looked for is in two.
+// readUnit returns the assignments of a unit and of its drop-ins, and of its template's,
+// in the order in which systemd reads them; none where it is not installed. Sections are
+// not told apart: no name that is looked for is in two.
 func readUnit(dirs []string, name string) []unitSetting {
 	var files []string
 	dropIns := map[string]string{}
-	for _, dir := range dirs {
-		if path := filepath.Join(dir, name); files == nil && exists(path) {
-			files = []string{path}
+	of, instance := template(name)
+	for _, unit := range []string{name, of} {
+		if unit == "" {
+			continue
 		}
-		found, _ := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
-		for _, path := range found {
-			if _, stronger := dropIns[filepath.Base(path)]; !stronger {
-				dropIns[filepath.Base(path)] = path
+		for _, dir := range dirs {
+			if path := filepath.Join(dir, unit); files == nil && exists(path) {
+				files = []string{path}
+			}
+			found, _ := filepath.Glob(filepath.Join(dir, unit+".d", "*.conf"))
+			for _, path := range found {
+				if _, stronger := dropIns[filepath.Base(path)]; !stronger {
+					dropIns[filepath.Base(path)] = path
+				}
 			}
 		}
 	}
+	specifiers := strings.NewReplacer("%%", "%", "%i", instance, "%n", name)
 	if files == nil {
 		return nil
 	}
@@ -163,7 +215,7 @@ func readUnit(dirs []string, name string) []unitSetting {
 		for line := range strings.Lines(strings.ReplaceAll(string(text), "\\\n", " ")) {
 			line = strings.TrimSpace(line)
 			if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ";") {
-				settings = append(settings, unitSetting{strings.TrimSpace(key), strings.TrimSpace(value)})
+				settings = append(settings, unitSetting{strings.TrimSpace(key), specifiers.Replace(strings.TrimSpace(value))})
 			}
 		}
 	}
@@ -195,7 +247,10 @@ func (l *loader) readInstalled(in installation) (layer, []Problem) {
 		if !f.secret || file == "" {
 			continue
 		}
-		origin := Origin{Layer: FromCredential, Name: f.key + " of " + serviceUnit, SecretFile: file}
+		if info, err := os.Stat(file); err == nil && info.Mode().Type() == fs.ModeSocket {
+			continue // asked by systemd alone
+		}
+		origin := Origin{Layer: FromCredential, Name: f.key + " of " + in.unit, SecretFile: file}
 		value, err := readSecret(file, f)
 		switch {
 		case errors.Is(err, fs.ErrPermission):
@@ -203,7 +258,7 @@ func (l *loader) readInstalled(in installation) (layer, []Problem) {
 		case err != nil:
 			problems = append(problems, Problem{
 				Key: f.key, Origin: origin.String(), Reason: bareError(err),
-				Accepted: "a file with the secret in it, or no LoadCredential= of it in " + serviceUnit + ", which does not start like this",
+				Accepted: "a file with the secret in it, or no LoadCredential= of it in " + in.unit + ", which does not start like this",
 			})
 		default:
 			out[f.key] = entry{value: value, origin: origin}

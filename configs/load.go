@@ -18,8 +18,8 @@ type Sources struct {
 	// File is the YAML file; empty for none.
 	File string
 	// Env is the environment as os.Environ gives it: NAME=value. The
-	// directories of systemd ($CREDENTIALS_DIRECTORY, $STATE_DIRECTORY) are
-	// read from it too.
+	// directories of systemd ($CREDENTIALS_DIRECTORY, $RUNTIME_DIRECTORY,
+	// $STATE_DIRECTORY) are read from it too.
 	Env []string
 	// Flags are the command line's, as AddFlags defined them. Only flags that
 	// were given count; flags that are no settings are ignored.
@@ -28,10 +28,14 @@ type Sources struct {
 	// so that everything wrong is reported at once.
 	Complete bool
 	// Installed is for a command beside the daemon: it gets what the installed
-	// bridge.service gives the daemon. Without a File that is its configuration file;
+	// bridge.service (or instance of bridge@.service) gives the daemon. Without a File that is its configuration file;
 	// with that file, also its credentials, read from the files that LoadCredential=
 	// names, and the address of bridge.socket. The daemon itself has them from systemd.
 	Installed bool
+	// Unit is the service that is being reloaded, for a command of its ExecReload=. Its
+	// credentials are read from the files that LoadCredential= names, whatever was
+	// copied of them. Empty elsewhere.
+	Unit string
 }
 
 // Process returns the sources of this process: the file, or where that is
@@ -50,24 +54,31 @@ func Load(s Sources) (*Config, error) {
 	env := variables(s.Env)
 	l := newLoader()
 	var in installation
-	credentials, unreadable := readCredentials(env["CREDENTIALS_DIRECTORY"], l.config.fields)
-	// A reload's check has the variable, and nothing is there.
-	if s.Installed && len(credentials)+len(unreadable) == 0 {
-		in = installed(env)
-		if s.File == "" && exists(in.file) {
-			s.File = in.file
-		}
-		if !sameFile(s.File, in.file) {
-			in = installation{}
-		}
+	credentials, unreadable := readCredentials(env[credentialsDirectory], l.config.fields)
+	switch {
+	case s.Unit != "":
+		in = installed(env, s.Unit)
+	case s.Installed && len(credentials)+len(unreadable) == 0:
+		in = installed(env, "")
 	}
+	if s.File == "" && exists(in.file) {
+		s.File = in.file
+	}
+	if s.Unit == "" && !sameFile(s.File, in.file) {
+		in = installation{}
+	}
+	l.config.installation = in
 	l.readFile(s.File)
 	l.merge(credentials, unreadable)
 	l.merge(l.readInstalled(in))
+	if !s.Installed {
+		l.merge(readCredentials(firstDirectory(env[runtimeDirectory]), l.config.fields))
+	}
 	l.merge(readEnvironment(env, l.names, l.warn))
 	l.bindFlags(s.Flags)
 	l.assign()
 	l.derive(env, in.state)
+	l.credentialFiles(env, s.Installed)
 	if in.listen != "" && l.config.origins["listen"].Layer < FromEnvironment {
 		l.config.Listen, l.config.socket = in.listen, true
 		l.config.origins["listen"] = Origin{Layer: FromDerived, Name: socketUnit}
@@ -182,9 +193,19 @@ func (l *loader) assign() {
 	}
 }
 
-// stateDirectory names the directories that systemd made for the service, with
-// colons between; the container image has one too.
-const stateDirectory = "STATE_DIRECTORY"
+// Directories that systemd made for the service. Of the latter two there may be several,
+// with colons between; the container image has a state directory too.
+const (
+	credentialsDirectory = "CREDENTIALS_DIRECTORY"
+	runtimeDirectory     = "RUNTIME_DIRECTORY"
+	stateDirectory       = "STATE_DIRECTORY"
+)
+
+// firstDirectory returns the first of several.
+func firstDirectory(list string) string {
+	first, _, _ := strings.Cut(list, ":")
+	return first
+}
 
 // none is the value of a setting that stops it from being derived.
 const none = "none"
@@ -210,10 +231,10 @@ func (l *loader) derive(env map[string]string, state string) {
 	if c.Send.Outbox.Channel == none {
 		c.Send.Outbox.Channel = ""
 	}
-	directory, _, _ := strings.Cut(env[stateDirectory], ":")
+	directory := firstDirectory(env[stateDirectory])
 	from := Origin{Layer: FromDerived, Name: stateDirectory}
 	if directory == "" {
-		directory, from.Name = state, fromUnit
+		directory, from.Name = state, fromUnit+l.config.installation.unit
 	}
 	l.deriveFile("replay.state_file", &c.Replay.StateFile, directory, "state", from)
 	l.deriveFile("ledger.file", &c.Ledger.File, directory, "ledger", from)

@@ -26,12 +26,21 @@ func addConfigFlags(cmd *cobra.Command) {
 
 // loadConfig reads the configuration. complete requires all that serving needs.
 func loadConfig(cmd *cobra.Command, complete bool) (*configs.Config, error) {
-	file, err := cmd.Flags().GetString("config")
+	sources, err := sourcesOf(cmd, complete)
 	if err != nil {
 		return nil, err
+	}
+	return configs.Load(sources)
+}
+
+// sourcesOf returns where the command's configuration is read from.
+func sourcesOf(cmd *cobra.Command, complete bool) (configs.Sources, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return configs.Sources{}, err
 	}
 	sources := configs.Process(file, cmd.Flags())
 	sources.Complete = complete
 	sources.Installed = cmd.Name() != "serve"
-	return configs.Load(sources)
+	return sources, nil
 }

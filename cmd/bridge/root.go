@@ -50,7 +50,7 @@ and loses no event.`,
 
 // commands make the sub-commands, in the order in which help lists them.
 var commands = []func(streams) *cobra.Command{
-	newServe, newDemo, newCheck, newSetup, newGateway, newSpool, newHealthcheck, newToken, newTail, newMap, newVersion,
+	newServe, newDemo, newCheck, newSetup, newGateway, newSpool, newHealthcheck, newToken, newTail, newMap, newVersion, newRefresh,
 }
 
 // newHelp is `bridge help`: cobra's own ends with 0 where there is no such command.

@@ -3,6 +3,7 @@ package opstest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/bridge/auth"
 	"chatbridge/internal/chromium"
 	"chatbridge/internal/markdown"
+	"chatbridge/internal/sioclient"
 
 	"github.com/chromedp/chromedp"
 )
@@ -65,6 +68,63 @@ func TestFirstHour(t *testing.T) {
 	}
 	page.await(waitLimit, `[...document.querySelectorAll('#events li')].some(e => e.textContent.startsWith('message · The first event'))`)
 	t.Logf("first event after %.1f s", time.Since(began).Seconds())
+	changesASecret(ctx, t, page)
+}
+
+// changesASecret runs what docs/operations.md says of it, on the service that the first
+// hour has left: the page stays connected.
+func changesASecret(ctx context.Context, t *testing.T, page *tab) {
+	t.Helper()
+	const address, secret = "127.0.0.1:8080", "the-new-secret-of-at-least-32-bytes"
+	text, err := os.ReadFile("/etc/chatbridge/chatengine_secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := strings.TrimSpace(string(text))
+	run := func(commands string) {
+		t.Helper()
+		out, err := exec.CommandContext(ctx, "bash", "-eu", "-o", "pipefail", "-c", commands).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", commands, err, out)
+		}
+		t.Logf("%s\n%s", commands, out)
+	}
+	var blocks []string
+	for _, b := range markdown.Parse(read(t, "docs", "operations.md")).Blocks {
+		if strings.Contains(b.Text, "/etc/chatbridge/chatengine_secret") {
+			blocks = append(blocks, b.Text)
+		}
+	}
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks that change the secret", len(blocks))
+	}
+	reloads := func() string {
+		return regexp.MustCompile(`(?m)^bridge_config_reloads_total\{result="ok"\} \d+$`).FindString(get(t, "http://127.0.0.1:9090/metrics", 200))
+	}
+	const stays = `(window.first ??= socket.id) === socket.id && socket.connected`
+	page.await(waitLimit, stays)
+	for i, accepted := range []map[string]bool{{secret: true, old: true}, {secret: true, old: false}} {
+		before := reloads()
+		run(blocks[i])
+		for deadline := time.Now().Add(waitLimit); reloads() == before; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the service did not reload")
+			}
+		}
+		for with, want := range accepted {
+			var refusal *sioclient.ConnectError
+			if err := connect(t, address, with); (err == nil) != want || err != nil && (!errors.As(err, &refusal) || refusal.Code() != auth.CodeTokenSignature) {
+				t.Errorf("after step %d a client with the secret %s: %v", i+1, with, err)
+			}
+		}
+	}
+	// A file without a secret is refused, and the one in use stays.
+	run(`: >/etc/chatbridge/chatengine_secret; ! systemctl reload bridge; journalctl -u bridge --no-pager | grep 'is empty (file /etc/chatbridge/chatengine_secret'`)
+	if err := connect(t, address, secret); err != nil {
+		t.Errorf("after a reload that was refused: %v", err)
+	}
+	page.await(waitLimit, stays)
+	t.Log("a secret was changed, and no connection ended")
 }
 
 // tab is a page in the browser.

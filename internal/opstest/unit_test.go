@@ -102,12 +102,19 @@ func TestUnitFitsTheProgram(t *testing.T) {
 		t.Fatal("WatchdogSec or ExecReload is missing")
 	}
 	// What is wrong is refused before the signal.
-	file := filepath.Join(t.TempDir(), "bridge.yaml")
+	file, run := filepath.Join(t.TempDir(), "bridge.yaml"), "RUNTIME_DIRECTORY="+t.TempDir()
+	service := exec.Command("sleep", "60")
+	service.Env = []string{run}
+	if err := service.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { service.Process.Kill(); service.Wait() })
 	for text, code := range map[string]int{"log: {level: debug}\n": 0, "log: {level: loud}\n": 1, "mapping: {file: /does/not/exist}\n": 1} {
 		write(t, file, text)
-		words := strings.Fields(strings.ReplaceAll(reload[0], "/etc/chatbridge/bridge.yaml", file))
+		words := strings.Fields(strings.NewReplacer("/etc/chatbridge/bridge.yaml", file, "%n", "bridge.service").Replace(reload[0]))
 		cmd := command(t, words[1:]...)
-		cmd.Env = append(cmd.Environ(), "DATABASE_URL=postgres://u@h/d", "CHATENGINE_JWT_SECRET=0123456789abcdef0123456789abcdef")
+		cmd.Env = append(cmd.Environ(), "DATABASE_URL=postgres://u@h/d", "CHATENGINE_JWT_SECRET=0123456789abcdef0123456789abcdef",
+			"SYSTEMD_UNIT_PATH="+t.TempDir(), run, "MAINPID="+strconv.Itoa(service.Process.Pid))
 		if out, _ := cmd.CombinedOutput(); cmd.ProcessState.ExitCode() != code {
 			t.Errorf("%s of %q ends with %d, want %d: %s", reload[0], text, cmd.ProcessState.ExitCode(), code, out)
 		}
@@ -161,6 +168,7 @@ func TestTemplateUnit(t *testing.T) {
 	const listeners, redis = "BRIDGE_LISTEN=:%i BRIDGE_ADMIN_LISTEN=127.0.0.1:1%i", "cluster.redis_url:/etc/chatbridge/redis_url"
 	one["Unit"]["Description"][0] += " (port %i)"
 	one["Service"]["StateDirectory"][0] += "-%i"
+	one["Service"]["RuntimeDirectory"][0] += "-%i"
 	one["Service"]["Environment"] = append(one["Service"]["Environment"], listeners)
 	one["Service"]["LoadCredential"] = append(one["Service"]["LoadCredential"], redis)
 	if !reflect.DeepEqual(one, template) {

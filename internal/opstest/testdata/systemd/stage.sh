@@ -3,8 +3,8 @@
 # cgroup namespaces, on an overlay of this machine's root from which everything
 # that would start is taken out. What is written is gone with the namespaces.
 #
-#   stage.sh DIR    DIR holds bridge, bridge.service, bridge.socket, bridge.yaml
-#                   and inside.sh; results are written there
+#   stage.sh DIR    DIR holds bridge, bridge.service, bridge@.service, bridge.socket,
+#                   bridge.yaml and inside.sh; results are written there
 set -e
 dir=$1
 o=$dir/overlay
@@ -35,15 +35,21 @@ mount --bind "$dir" "$root/out"
 rm -rf "$root"/etc/systemd/system/*.wants "$root"/etc/systemd/system/*.requires "$root"/lib/systemd/system/*.wants \
 	"$root"/{lib,usr/lib,etc}/systemd/system-generators
 install -m 755 "$dir/bridge" "$root/usr/local/bin/bridge"
-install -m 644 "$dir/bridge.service" "$dir/bridge.socket" "$root/etc/systemd/system/"
-install -d -m 755 "$root/etc/chatbridge" "$root/etc/systemd/system/bridge.service.d"
+install -m 644 "$dir/bridge.service" "$dir/bridge@.service" "$dir/bridge.socket" "$root/etc/systemd/system/"
+install -d -m 755 "$root/etc/chatbridge" "$root/etc/systemd/system/bridge.service.d" "$root/etc/systemd/system/bridge@.service.d"
 install -m 644 "$dir/bridge.yaml" "$root/etc/chatbridge/bridge.yaml"
 # Nobody listens there: a bridge serves whether or not its database is up.
 (umask 077 && echo 'postgres://bridge:secret@127.0.0.1:1/db' >"$root/etc/chatbridge/database_url")
 (umask 077 && echo '0123456789abcdef0123456789abcdef' >"$root/etc/chatbridge/chatengine_secret")
+(umask 077 && echo 'redis://127.0.0.1:1' >"$root/etc/chatbridge/redis_url")
 cat >"$root/etc/systemd/system/bridge.service.d/test.conf" <<-UNIT
 	[Service]
 	WatchdogSec=2s
+	StandardOutput=append:/out/bridge.log
+	StandardError=append:/out/bridge.log
+UNIT
+cat >"$root/etc/systemd/system/bridge@.service.d/test.conf" <<-UNIT
+	[Service]
 	StandardOutput=append:/out/bridge.log
 	StandardError=append:/out/bridge.log
 UNIT
