@@ -45,7 +45,8 @@ func (d *Daemon) publicHandler() http.Handler {
 func (d *Daemon) adminHandler() http.Handler {
 	a := ops.Admin{
 		Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log,
-		Token: d.cfg.Admin.Token.Reveal(), Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
+		Token: d.cfg.Admin.Token.Reveal(), Wrong: &d.observer.wrongTokens, Trusted: d.cfg.Proxies.Trusted,
+		Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
 	}
 	a.Console = d.console.Handler(mayBy(a))
 	if d.gateway != nil {
