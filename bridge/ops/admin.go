@@ -41,7 +41,8 @@ type Admin struct {
 
 // Handler serves /metrics, /status, the page at /, the probes, the gateway's
 // mode and its spool, to those who may. On a loopback address it refuses requests for another host
-// name, see access.Loopback.
+// name, see access.Loopback, and on others without a token those of browsers for a name that
+// anybody may have, see access.Rebound.
 func (a Admin) Handler() http.Handler {
 	if a.Wrong == nil {
 		a.Wrong = new(WrongTokens)
@@ -95,6 +96,12 @@ func (a Admin) authorize(next http.Handler) http.Handler {
 			}
 			w.Header().Set("WWW-Authenticate", challenge(r))
 			http.Error(w, "admin.token is asked for: Authorization: Bearer …, or as the password", http.StatusUnauthorized)
+		case a.Token == "" && !a.Local && access.Rebound(r, a.Trusted):
+			if _, pattern := probes.Handler(r); pattern != "" {
+				probes.ServeHTTP(w, r)
+				return
+			}
+			http.Error(w, "without admin.token this listener answers browsers by its address, or by a name that is in no public DNS, because a page of another site could come by a name of its own: set admin.token, or open it by its address; behind a reverse proxy, list that in proxies.trusted", http.StatusForbidden)
 		case a.Token == "" && !a.Local && r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "nothing can be changed on an address that others reach without a token: set admin.token, or admin.listen to 127.0.0.1", http.StatusForbidden)
 		default:
