@@ -96,7 +96,7 @@ func (a Admin) authorize(next http.Handler) http.Handler {
 			}
 			w.Header().Set("WWW-Authenticate", challenge(r))
 			http.Error(w, "admin.token is asked for: Authorization: Bearer …, or as the password", http.StatusUnauthorized)
-		case a.Token == "" && !a.Local && access.Rebound(r, a.Trusted):
+		case a.Token == "" && access.Rebound(r, a.Trusted) && !a.Local:
 			if _, pattern := probes.Handler(r); pattern != "" {
 				probes.ServeHTTP(w, r)
 				return
