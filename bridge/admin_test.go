@@ -1,6 +1,8 @@
 package bridge_test
 
 import (
+	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,6 +26,17 @@ func TestAdminOnAnAddressThatOthersReach(t *testing.T) {
 	for _, path := range []string{"/metrics", "/status", "/gateway", "/"} {
 		if code, _ := open.getAdmin(path, ""); code != http.StatusOK {
 			t.Errorf("GET %s where no token is set: %d", path, code)
+		}
+	}
+	// A page of elsewhere that has given its name this address (DNS rebinding) reads nothing;
+	// Prometheus comes by any name.
+	for _, agent := range []string{"Mozilla/5.0", "Prometheus/3.5.0"} {
+		for _, path := range []string{"/metrics", "/status", "/gateway", "/", "/console/state", "/docs/", "/readyz"} {
+			body := open.askAdminAs(path, "evil.example:9090", agent)
+			refused := strings.Contains(body, "set admin.token")
+			if page := agent == "Mozilla/5.0"; refused != (page && path != "/readyz") || page && strings.Contains(body, "127.0.0.1:1") {
+				t.Errorf("%s by another name as %s: %.300s", path, agent, body)
+			}
 		}
 	}
 	// The spool has messages: without a token it is not even listed.
@@ -59,4 +72,46 @@ func TestAdminOnAnAddressThatOthersReach(t *testing.T) {
 	if strings.Contains(secured.log.String(), token) {
 		t.Error("the log has the token")
 	}
+}
+
+// askAdminAs asks the admin listener by an address that is not loopback, for a host of any
+// name, and returns the body of the answer.
+func (d *daemonTest) askAdminAs(path, host, agent string) string {
+	d.t.Helper()
+	_, port, err := net.SplitHostPort(d.AdminAddr().String())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r, err := http.NewRequestWithContext(d.t.Context(), http.MethodGet, "http://"+net.JoinHostPort(otherAddress(d.t), port)+path, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	r.Host = host
+	r.Header.Set("User-Agent", agent)
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// otherAddress is one of this machine's that is not loopback.
+func otherAddress(t *testing.T) string {
+	t.Helper()
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil && !n.IP.IsLoopback() {
+			return n.IP.String()
+		}
+	}
+	t.Skip("this machine has no address but loopback")
+	return ""
 }

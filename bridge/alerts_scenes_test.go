@@ -87,11 +87,20 @@ func clientAlerts(s *alertScene) {
 	dsn := pgtest.DB(t, schemas.CRM)
 	conn, _ := crmDatabase(t, dsn, 1)
 	const supabase = "the project's secret of 32 bytes and more"
-	d := startDaemon(t, dsn, "SUPABASE_JWT_SECRET="+supabase, "BRIDGE_CORS_ORIGINS=https://crm.example", "BRIDGE_LIMITS_CONNECTIONS=20", "BRIDGE_LIMITS_CONNECTIONS_PER_ADDRESS=20")
+	const operator = "the-operators-token"
+	d := startDaemon(t, dsn, "BRIDGE_ADMIN_TOKEN="+operator, "SUPABASE_JWT_SECRET="+supabase, "BRIDGE_CORS_ORIGINS=https://crm.example", "BRIDGE_LIMITS_CONNECTIONS=20", "BRIDGE_LIMITS_CONNECTIONS_PER_ADDRESS=20")
 	d.ready()
 	d.client()
 	d.live(1)
-	s.well(d)
+	scrape := func() scraped { return s.scrapeAt("http://prometheus:" + operator + "@" + d.AdminAddr().String()) }
+	s.wellAs(scrape())
+
+	for range 25 {
+		if code, _ := d.getAdmin("/status", "an-old-token"); code != http.StatusUnauthorized && code != http.StatusTooManyRequests {
+			t.Fatalf("a wrong token of the operator's is answered %d", code)
+		}
+	}
+	s.fires("BridgeAdminTokensRefused", course{}, scrape())
 
 	foreign, err := auth.Sign("another secret, which nobody here knows", workspace, "user", "", "", time.Now(), time.Hour)
 	if err != nil {
@@ -102,10 +111,10 @@ func clientAlerts(s *alertScene) {
 			t.Fatalf("a token of another secret is answered %s", answer)
 		}
 	}
-	s.fires("BridgeTokensRefused", course{}, s.scrape(d))
+	s.fires("BridgeTokensRefused", course{}, scrape())
 
 	knock(t, d, "https://other.example", "", "")
-	s.fires("BridgeOriginRefused", course{}, s.scrape(d))
+	s.fires("BridgeOriginRefused", course{}, scrape())
 
 	if _, err := conn.Exec(t.Context(), "alter table workspace_members rename to members_moved"); err != nil {
 		t.Fatal(err)
@@ -118,12 +127,12 @@ func clientAlerts(s *alertScene) {
 	}
 	knock(t, d, "", session, workspace)
 	d.await("a token that cannot be judged", func() bool { return d.Snapshot().API.TokensRefused["unavailable"] > 0 })
-	s.fires("BridgeTokensUnjudged", course{}, s.scrape(d))
+	s.fires("BridgeTokensUnjudged", course{}, scrape())
 
 	for range 25 {
 		knock(t, d, "", token(t, workspace), "")
 	}
-	s.fires("BridgeLimitReached", course{}, s.scrape(d))
+	s.fires("BridgeLimitReached", course{}, scrape())
 }
 
 // standIn is a ChatEngine that answers the probe, and what else is asked with a status.

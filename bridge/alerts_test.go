@@ -25,10 +25,11 @@ var alertScenes = map[string]struct {
 	causes map[string]string
 }{
 	"clients": {clientAlerts, map[string]string{
-		"BridgeTokensRefused":  "clients come with tokens that are signed with another secret",
-		"BridgeTokensUnjudged": "the table of members cannot be read",
-		"BridgeOriginRefused":  "a page of another site connects",
-		"BridgeLimitReached":   "more connections come than limits.connections",
+		"BridgeAdminTokensRefused": "somebody tries values of admin.token",
+		"BridgeTokensRefused":      "clients come with tokens that are signed with another secret",
+		"BridgeTokensUnjudged":     "the table of members cannot be read",
+		"BridgeOriginRefused":      "a page of another site connects",
+		"BridgeLimitReached":       "more connections come than limits.connections",
 	}},
 	"spool": {spoolAlerts, map[string]string{
 		"BridgeSpoolWaiting":     "ChatEngine answers its probe, and webhooks with 503",

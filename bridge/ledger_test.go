@@ -1,9 +1,13 @@
 package bridge_test
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"chatbridge/bridge/check"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 )
@@ -31,5 +35,35 @@ func TestLedgerOfLogicalReplication(t *testing.T) {
 	// row; what was published in the last transaction is read again.
 	if s := r.Snapshot().Repair; s.Rows < 6 || s.Rows > 12 {
 		t.Errorf("%d rows were read back: %+v", s.Rows, s)
+	}
+}
+
+// TestCheckOfALedgerInUse: a ledger that another process has is named with it; the one that
+// the bridge of this configuration has open is as it should be.
+func TestCheckOfALedgerInUse(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "ledger")
+	dsn, ledger := pgtest.DB(t, schemas.CRM), "BRIDGE_LEDGER_FILE="+file
+	d := startDaemon(t, dsn, ledger, "BRIDGE_ADMIN_TOKEN=the-operators-token")
+	d.ready()
+	for name, tt := range map[string]struct {
+		env  []string
+		want string
+	}{
+		"its own":        {[]string{"BRIDGE_ADMIN_LISTEN=" + d.AdminAddr().String(), "BRIDGE_ADMIN_TOKEN=the-operators-token"}, "ok"},
+		"another's":      {[]string{"BRIDGE_ADMIN_LISTEN=127.0.0.1:1"}, "warn"},
+		"without admin":  {[]string{"BRIDGE_ADMIN_LISTEN=", "BRIDGE_LISTEN=" + d.Addr().String()}, "ok"},
+		"no bridge runs": {[]string{"BRIDGE_ADMIN_LISTEN=", "BRIDGE_LISTEN=127.0.0.1:1"}, "warn"},
+	} {
+		got := map[string]string{}
+		for _, f := range check.Run(t.Context(), load(t, append(tt.env, "DATABASE_URL=postgres://127.0.0.1:1/nowhere", ledger))) {
+			if f.ID == "ledger.file" {
+				got[f.Level.String()] = f.What
+			}
+		}
+		what, ok := got[tt.want]
+		if !ok || len(got) != 1 || tt.want == "warn" && !strings.Contains(what, fmt.Sprintf("%d (", os.Getpid())) {
+			t.Errorf("%s: %v", name, got)
+		}
 	}
 }

@@ -2,7 +2,10 @@ package bridge
 
 import (
 	"context"
+	"io/fs"
+	"strings"
 
+	"chatbridge"
 	"chatbridge/bridge/check"
 	"chatbridge/bridge/console"
 	"chatbridge/configs"
@@ -15,8 +18,26 @@ func (d *Daemon) newConsole() *console.Console {
 		Snapshot: d.Snapshot, Clients: d.api.Clients, Close: d.api.CloseClient,
 		Check: func(ctx context.Context) []console.Finding { return findings(ctx, d.reload.config()) },
 		Docs:  docs.Files,
-		Texts: map[string]string{"../configs/bridge.yaml": configs.Default},
+		Texts: texts(),
 	})
+}
+
+// texts are the files beside the documents, by their paths from there.
+func texts() map[string]string {
+	found := make(map[string]string)
+	_ = fs.WalkDir(chatbridge.Texts, ".", func(path string, entry fs.DirEntry, err error) error { // it is embedded
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(chatbridge.Texts, path)
+		to, below := strings.CutPrefix(path, "docs/")
+		if !below {
+			to = "../" + path
+		}
+		found[to] = string(text)
+		return err
+	})
+	return found
 }
 
 // findings are those of `bridge check`.

@@ -65,7 +65,8 @@ func (d *Daemon) adminHandler() http.Handler {
 func (d *Daemon) adminHandlerFor(token configs.Secret) http.Handler {
 	a := ops.Admin{
 		Snapshot: d.Snapshot, Readiness: d.observer.readiness, Logger: d.log,
-		Token: token.Reveal(), Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
+		Token: token.Reveal(), Wrong: &d.observer.wrongTokens, Trusted: d.cfg.Proxies.Trusted,
+		Local: isLocal(d.AdminAddr()), SignIn: console.SignIn(),
 	}
 	a.Console = d.console.Handler(mayBy(a))
 	if d.gateway != nil {

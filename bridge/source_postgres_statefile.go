@@ -30,10 +30,22 @@ func newStateFile(path string, log *slog.Logger) postgres.Memory {
 	return stateFile{path: path, log: log}
 }
 
+// recognise returns an error for what is no state file, and is not to be replaced by one.
+func (f stateFile) recognise() error {
+	err := durable.RecogniseText(f.path, postgres.LooksLikePlace)
+	if errors.Is(err, durable.ErrForeign) {
+		return fmt.Errorf("replay.state_file %s: %w; replay.state_file: a path of its own", f.path, err)
+	}
+	return nil // what else is wrong is found by who reads or writes it
+}
+
 // Load returns what an earlier process kept, nothing if none did. A file that
-// is torn or empty counts as none: it is replaced.
+// is torn or empty counts as none: it is replaced. One that is not the bridge's is an error.
 func (f stateFile) Load(context.Context) (postgres.Place, error) {
 	var p postgres.Place
+	if err := f.recognise(); err != nil {
+		return p, err
+	}
 	text, err := os.ReadFile(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
@@ -50,6 +62,9 @@ func (f stateFile) Load(context.Context) (postgres.Place, error) {
 
 // Save replaces the file in one step, and returns when it is on the disk.
 func (f stateFile) Save(_ context.Context, p postgres.Place) error {
+	if err := f.recognise(); err != nil {
+		return err
+	}
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/durable"
 	"chatbridge/source/postgres"
 )
 
-// TestStateFileIsReplaced: whatever is in the file, the bridge starts, and
+// TestStateFileIsReplaced: whatever has become of the file, the bridge starts, and
 // writes it anew.
 func TestStateFileIsReplaced(t *testing.T) {
 	want := postgres.Place{
@@ -20,7 +22,7 @@ func TestStateFileIsReplaced(t *testing.T) {
 		CommitTime: time.Date(2026, 2, 5, 12, 0, 0, 1000, time.UTC), Shape: postgres.Shape{"table": "1"}, Broken: true,
 	}
 	for name, content := range map[string]string{
-		"empty": "", "torn": `{"system":"7","lsn":"0/1`, "no place": "[]", "no LSN": `{"lsn":"x"}`, "zeros": "\x00\x00\x00\x00",
+		"empty": "", "torn": `{"system":"7","lsn":"0/1`, "torn early": `{"sys`, "no members": "{}", "no LSN": `{"lsn":"x"}`, "zeros": "\x00\x00\x00\x00",
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -29,7 +31,7 @@ func TestStateFileIsReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 			p, err := f.Load(t.Context())
-			if err != nil || !p.IsZero() || strings.Count(log.String(), "level=WARN") != 1 {
+			if err != nil || !p.IsZero() || strings.Count(log.String(), "level=WARN") != 1 && content != "{}" {
 				t.Errorf("got %+v, %v; log %s", p, err, log.String())
 			}
 			if err := f.Save(t.Context(), want); err != nil {
@@ -65,5 +67,30 @@ func TestStateFileThatCannotBeWritten(t *testing.T) {
 	f := stateFile{path: filepath.Join(t.TempDir(), "missing", "state"), log: slog.New(slog.DiscardHandler)}
 	if err := f.Save(t.Context(), postgres.Place{LSN: 1}); err == nil || !strings.Contains(err.Error(), "replay.state_file") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAForeignStateFileIsLeftAlone: what is no state file is neither read nor replaced.
+func TestAForeignStateFileIsLeftAlone(t *testing.T) {
+	for name, content := range map[string]string{
+		"a text": "dear diary\n", "other JSON": `{"name":"app","lsn":"0/1"}`, "a list": "[]", "torn": `{"name":"ap`, "a configuration": "listen: :8080\n",
+	} {
+		f := stateFile{path: filepath.Join(t.TempDir(), "state"), log: slog.New(slog.DiscardHandler)}
+		if err := os.WriteFile(f.path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, loaded := f.Load(t.Context())
+		for what, err := range map[string]error{"Load": loaded, "Save": f.Save(t.Context(), postgres.Place{LSN: 1})} {
+			if !errors.Is(err, durable.ErrForeign) || !strings.Contains(err.Error(), "replay.state_file: a path of its own") || !p.IsZero() {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+		}
+		if text, err := os.ReadFile(f.path); err != nil || string(text) != content {
+			t.Errorf("%s: now it is %q, %v", name, text, err)
+		}
+	}
+	// A device would be replaced by a file, where root runs the bridge.
+	if err := (stateFile{path: os.DevNull}).Save(t.Context(), postgres.Place{LSN: 1}); !errors.Is(err, durable.ErrForeign) {
+		t.Errorf("a device: %v", err)
 	}
 }

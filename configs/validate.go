@@ -292,7 +292,7 @@ func (c *Config) Warnings() []string {
 		out = append(out, fmt.Sprintf("admin.token (%s) has %d bytes; one of fewer than %d can be found by trying", c.Origin("admin.token"), n, minAdminToken))
 	}
 	if c.Admin.Listen != "" && c.Admin.Token == "" && !isLoopback(c.Admin.Listen) {
-		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: whoever reaches it, and web pages of any site that a browser there opens, can read status, metrics and the operator's page; set admin.token, or admin.listen to 127.0.0.1", c.Admin.Listen))
+		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: whoever reaches it can read status, metrics and the operator's page; set admin.token, or admin.listen to 127.0.0.1", c.Admin.Listen))
 	}
 	if c.Gateway.Upstream != "" && c.Admin.Listen != "" && c.Admin.Token == "" && !isLoopback(c.Admin.Listen) {
 		out = append(out, fmt.Sprintf("admin.listen is %s, not a loopback address, and admin.token is not set: `bridge gateway` cannot change the mode", c.Admin.Listen))

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"html"
 	"io/fs"
@@ -23,7 +24,8 @@ import (
 // book renders the documents when they are asked for. Their text is the program's own.
 type book struct {
 	docs     fs.FS
-	texts    map[string]string // Options.Texts
+	texts    map[string]string // Options.Texts, by their paths from above docs/
+	served   map[string]string // the paths of texts, by the names that they have here
 	markdown goldmark.Markdown
 	// findings are the anchors under which the runbook has each finding of the check.
 	findings func() map[string]string
@@ -32,10 +34,32 @@ type book struct {
 	rendered map[string][]byte
 }
 
+// docsDir is where the documents are for what links to them from elsewhere.
+const docsDir = "docs"
+
 func newBook(docs fs.FS, texts map[string]string) *book {
-	b := &book{docs: docs, texts: texts, rendered: make(map[string][]byte), markdown: goldmark.New(
+	b := &book{docs: docs, texts: make(map[string]string), served: make(map[string]string), rendered: make(map[string][]byte), markdown: goldmark.New(
 		goldmark.WithExtensions(extension.Table), goldmark.WithParserOptions(parser.WithAutoHeadingID()))}
 	b.findings = sync.OnceValue(b.findFindings)
+	taken := make(map[string]bool)
+	for _, name := range b.names() {
+		taken[name] = true
+	}
+	for file, text := range texts {
+		b.texts[slashpath.Join(docsDir, file)] = text
+	}
+	// Of those of one name, the one that is least deep has it.
+	byDepth := func(x, y string) int {
+		return cmp.Or(cmp.Compare(strings.Count(x, "/"), strings.Count(y, "/")), cmp.Compare(x, y))
+	}
+	for _, file := range slices.SortedFunc(maps.Keys(b.texts), byDepth) {
+		name := strings.TrimSuffix(slashpath.Base(file), ".md")
+		if taken[name] {
+			name = strings.ReplaceAll("chatbridge/"+strings.TrimSuffix(file, ".md"), "/", "-")
+		}
+		taken[name] = true
+		b.served[name] = file
+	}
 	return b
 }
 
@@ -62,9 +86,9 @@ func (b *book) serveIndex(w http.ResponseWriter, _ *http.Request) {
 		}
 		fmt.Fprintf(&body, "<li><a href=\"%s\">%s</a></li>\n", html.EscapeString(name), html.EscapeString(titleOf(source, name)))
 	}
-	for _, file := range slices.Sorted(maps.Keys(b.texts)) {
-		name := html.EscapeString(slashpath.Base(file))
-		fmt.Fprintf(&body, "<li><a href=\"%s\">%s</a></li>\n", name, name)
+	for _, name := range slices.Sorted(maps.Keys(b.served)) {
+		name, file := html.EscapeString(name), html.EscapeString(b.served[name])
+		fmt.Fprintf(&body, "<li><a href=\"%s\">%s</a></li>\n", name, file)
 	}
 	body.WriteString("</ul>\n")
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -87,20 +111,23 @@ func (b *book) page(name string) ([]byte, error) {
 	if page, ok := b.rendered[name]; ok {
 		return page, nil
 	}
-	for file, text := range b.texts {
-		if slashpath.Base(file) == name {
-			return wrap(name, "<h1>"+html.EscapeString(name)+"</h1>\n<pre>"+html.EscapeString(text)+"</pre>\n"), nil
-		}
+	file, isText := b.served[name]
+	if isText && !strings.HasSuffix(file, ".md") {
+		return wrap(name, "<h1>"+html.EscapeString(name)+"</h1>\n<pre>"+html.EscapeString(b.texts[file])+"</pre>\n"), nil
 	}
 	if !fs.ValidPath(name) || strings.Contains(name, "/") {
 		return nil, fs.ErrNotExist
 	}
-	source, err := fs.ReadFile(b.docs, name+".md")
-	if err != nil {
-		return nil, err
+	source, dir := []byte(b.texts[file]), slashpath.Dir(file)
+	if !isText {
+		var err error
+		if source, err = fs.ReadFile(b.docs, name+".md"); err != nil {
+			return nil, err
+		}
+		dir = docsDir
 	}
 	tree := b.markdown.Parser().Parse(text.NewReader(source))
-	if err := b.link(tree); err != nil {
+	if err := b.link(tree, dir); err != nil {
 		return nil, err
 	}
 	var body bytes.Buffer
@@ -112,9 +139,9 @@ func (b *book) page(name string) ([]byte, error) {
 	return page, nil
 }
 
-// link points links to other documents at their pages here, and takes away those to files
-// that are not embedded.
-func (b *book) link(tree ast.Node) error {
+// link points links of a document in dir to others at their pages here, and takes away those
+// to files that are not embedded.
+func (b *book) link(tree ast.Node, dir string) error {
 	var links []*ast.Link
 	err := ast.Walk(tree, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if l, ok := n.(*ast.Link); ok && entering {
@@ -122,20 +149,18 @@ func (b *book) link(tree ast.Node) error {
 		}
 		return ast.WalkContinue, nil
 	})
-	names := b.names()
+	here := b.pages()
 	for _, l := range links {
 		to := string(l.Destination)
 		file, anchor, _ := strings.Cut(to, "#")
-		name, isDoc := strings.CutSuffix(file, ".md")
+		name := here[slashpath.Join(dir, file)]
 		switch {
 		case file == "" || strings.HasPrefix(to, "https://"):
-		case isDoc && slices.Contains(names, name):
+		case name != "":
 			l.Destination = []byte(name)
 			if anchor != "" {
 				l.Destination = []byte(name + "#" + anchor)
 			}
-		case b.texts[file] != "":
-			l.Destination = []byte(slashpath.Base(file))
 		default:
 			parent := l.Parent()
 			for c := l.FirstChild(); c != nil; c = l.FirstChild() {
@@ -145,6 +170,18 @@ func (b *book) link(tree ast.Node) error {
 		}
 	}
 	return err
+}
+
+// pages are the names of all pages, by the paths of the files.
+func (b *book) pages() map[string]string {
+	pages := make(map[string]string)
+	for _, name := range b.names() {
+		pages[slashpath.Join(docsDir, name+".md")] = name
+	}
+	for name, file := range b.served {
+		pages[file] = name
+	}
+	return pages
 }
 
 // titleOf is a document's first heading.

@@ -26,7 +26,8 @@ type Options struct {
 	// Docs are the documents, in Markdown.
 	Docs fs.FS
 	// Texts are other files that documents link to, by the path that they have there, such
-	// as ../configs/bridge.yaml.
+	// as ../configs/bridge.yaml. Those that end in .md are documents too, in which links are
+	// relative to where they are.
 	Texts map[string]string
 }
 

@@ -2,13 +2,11 @@ package ops
 
 import (
 	"bytes"
-	"crypto/subtle"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 
 	"chatbridge/bridge/access"
-	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/gateway/spool"
 	"chatbridge/internal/jsonscan"
@@ -31,6 +29,10 @@ type Admin struct {
 	// password of any user, which browsers send. Without it the probes answer as
 	// on the public listener, and all else is refused.
 	Token string
+	// Wrong counts and slows wrong values of the Token; nil for one of the Admin's own.
+	Wrong *WrongTokens
+	// Trusted are the proxies that are believed which address a client has.
+	Trusted access.Addresses
 	// Local tells that the listener is for this machine alone. Elsewhere nothing
 	// can be changed without a Token.
 	Local  bool
@@ -39,8 +41,12 @@ type Admin struct {
 
 // Handler serves /metrics, /status, the page at /, the probes, the gateway's
 // mode and its spool, to those who may. On a loopback address it refuses requests for another host
-// name, see access.Loopback.
+// name, see access.Loopback, and on others without a token those of browsers for a name that
+// anybody may have, see access.Rebound.
 func (a Admin) Handler() http.Handler {
+	if a.Wrong == nil {
+		a.Wrong = new(WrongTokens)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(a.Snapshot, a.Logger))
 	if a.Console != nil {
@@ -64,21 +70,38 @@ func (a Admin) Handler() http.Handler {
 
 // authorize lets requests through that show the token, where one is needed.
 func (a Admin) authorize(next http.Handler) http.Handler {
-	public := http.NewServeMux()
-	PublicProbes(public, a.Readiness)
+	probes, public := http.NewServeMux(), http.NewServeMux()
+	PublicProbes(probes, a.Readiness)
 	if a.SignIn != nil {
 		public.Handle("/{$}", a.SignIn)
 		public.Handle("/console/", a.SignIn)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown := shownToken(r)
 		switch {
-		case a.Token != "" && !showsToken(r, a.Token):
+		case a.Token != "" && !sameToken(shown, a.Token):
+			// A wrong token is counted wherever it is shown: each answer tells that it is wrong.
+			admitted := shown == "" || a.Wrong.admits(r, a.Trusted, a.Logger)
+			if _, pattern := probes.Handler(r); pattern != "" {
+				probes.ServeHTTP(w, r)
+				return
+			}
+			if !admitted {
+				a.Wrong.refuse(w, r)
+				return
+			}
 			if _, pattern := public.Handler(r); pattern != "" {
 				public.ServeHTTP(w, r)
 				return
 			}
 			w.Header().Set("WWW-Authenticate", challenge(r))
 			http.Error(w, "admin.token is asked for: Authorization: Bearer …, or as the password", http.StatusUnauthorized)
+		case a.Token == "" && access.Rebound(r, a.Trusted) && !a.Local:
+			if _, pattern := probes.Handler(r); pattern != "" {
+				probes.ServeHTTP(w, r)
+				return
+			}
+			http.Error(w, "without admin.token this listener answers browsers by its address, or by a name that is in no public DNS, because a page of another site could come by a name of its own: set admin.token, or open it by its address; behind a reverse proxy, list that in proxies.trusted", http.StatusForbidden)
 		case a.Token == "" && !a.Local && r.Method != http.MethodGet && r.Method != http.MethodHead:
 			http.Error(w, "nothing can be changed on an address that others reach without a token: set admin.token, or admin.listen to 127.0.0.1", http.StatusForbidden)
 		default:
@@ -94,15 +117,6 @@ func challenge(r *http.Request) string {
 		return `Bearer realm="chatbridge"`
 	}
 	return `Basic realm="chatbridge", charset="UTF-8"`
-}
-
-// showsToken takes as long for a wrong token as for the right one.
-func showsToken(r *http.Request, token string) bool {
-	shown := auth.Bearer(r.Header)
-	if _, password, ok := r.BasicAuth(); ok {
-		shown = password
-	}
-	return subtle.ConstantTimeCompare([]byte(shown), []byte(token)) == 1
 }
 
 // PublicProbes adds /healthz and /readyz to mux as everybody may see them.

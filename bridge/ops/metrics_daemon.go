@@ -21,6 +21,8 @@ func daemonMetrics() []family {
 			func(s *Snapshot) float64 { return truth(s.Reload.OK) }),
 		timestamp("config_loaded_timestamp_seconds", "When the configuration in use was read.",
 			func(s *Snapshot) time.Time { return s.Reload.Last }),
+		counter("admin_tokens_refused_total", "Wrong values of admin.token that were shown on the admin listener.",
+			func(s *Snapshot) uint64 { return s.AdminTokensRefused }),
 		timestamp("tls_certificate_expires_timestamp_seconds", "When the served TLS certificate expires; absent without TLS.",
 			func(s *Snapshot) time.Time { return s.CertificateExpires }),
 		countersBy("log_lines_total", "Log lines written, by level.", "level",

@@ -56,6 +56,8 @@ type Snapshot struct {
 	// Send is what was sent for clients, SendMode the setting.
 	Send     send.Stats
 	SendMode string
+	// AdminTokensRefused counts wrong values of admin.token.
+	AdminTokensRefused uint64
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64

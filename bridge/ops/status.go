@@ -66,6 +66,7 @@ func (s *Snapshot) status() object {
 		{"replay", s.statusReplay()},
 		{"mapping", s.statusMapping()},
 		{"send", s.statusSend()},
+		{"admin", object{{"tokensRefused", s.AdminTokensRefused}}},
 	}
 	if s.Cluster != nil {
 		body = append(body, member{"cluster", s.Cluster.status(s.API.Restored, s.API.Anew)})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	neturl "net/url"
 	"os"
 	"strings"
 	"testing"
@@ -53,6 +54,21 @@ func TestSetupRemove(t *testing.T) {
 	if code != exitFailed || !strings.Contains(errs, fmt.Sprintf("/%d, from 127.0.0.1", os.Getpid())) || !strings.Contains(errs, "systemctl disable --now") {
 		t.Errorf("while it runs: %d: %s%s", code, out, errs)
 	}
+	// A role without rights sees no addresses: that is not as if there were none.
+	if err := pgtest.Exec(t.Context(), url, "create role onlooker login password 'looks'"); err != nil {
+		t.Fatal(err)
+	}
+	onlooker, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	onlooker.User = neturl.UserPassword("onlooker", "looks")
+	t.Setenv("DATABASE_URL", onlooker.String())
+	code, out, errs = cli(t, "", "setup", "--remove", "--apply")
+	if code != exitFailed || !strings.Contains(errs, "from an address that the role onlooker may not see") || !strings.Contains(errs, "pg_read_all_stats") {
+		t.Errorf("to a role without rights: %d: %s%s", code, out, errs)
+	}
+	t.Setenv("DATABASE_URL", url)
 	await(t, conn, log, `select exists (select from pg_largeobject_metadata)`)
 	stop()
 	<-ended

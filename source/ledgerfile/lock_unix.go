@@ -4,6 +4,7 @@ package ledgerfile
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 )
@@ -36,4 +37,18 @@ func lockFile(path string) (*os.File, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// fileID is how /proc/locks names a file, by its device and its number.
+func fileID(path string) (id string, ok bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", false
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return "", false
+	}
+	device := uint64(s.Dev)
+	return fmt.Sprintf("%02x:%02x:%d", device>>8&0xfff, device&0xff|device>>12&0xfff00, s.Ino), true
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"reflect"
+	"strings"
 	"time"
 
 	"chatbridge/source/postgres/pgoutput"
@@ -90,3 +92,44 @@ func DecodePlace(text []byte) (Place, error) {
 	err := json.NewDecoder(bytes.NewReader(text)).Decode(&p)
 	return p, err
 }
+
+// LooksLikePlace reports whether a text may be the JSON form of a Place, of this or an earlier
+// version, that was perhaps torn: an object that has a Place's members and no others.
+func LooksLikePlace(text []byte) bool {
+	text = bytes.TrimSpace(text)
+	var members map[string]json.RawMessage
+	if json.Unmarshal(text, &members) == nil && members != nil {
+		for name := range members {
+			if !placeMembers[name] {
+				return false
+			}
+		}
+		return true
+	}
+	// Torn: it is judged by the first member's name.
+	rest, ok := bytes.CutPrefix(text, []byte("{"))
+	if !ok {
+		return false
+	}
+	name, quoted := bytes.CutPrefix(bytes.TrimSpace(rest), []byte(`"`))
+	if !quoted {
+		return len(name) == 0
+	}
+	name, _, whole := bytes.Cut(name, []byte(`"`))
+	for member := range placeMembers {
+		if member == string(name) || !whole && strings.HasPrefix(member, string(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+// placeMembers are the names of a Place's members in JSON.
+var placeMembers = func() map[string]bool {
+	names := make(map[string]bool)
+	for f := range reflect.TypeFor[Place]().Fields() {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		names[name] = true
+	}
+	return names
+}()

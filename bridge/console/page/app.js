@@ -467,7 +467,7 @@ const refresh = {
       if (checking || !shownCheck) await showCheck()
       documentOf('runbook').catch(() => {})
     } catch (e) {
-      if (e.status === 401) {
+      if (e.status === 401 || e.status === 429) { // 429: a wrong one, after many
         signIn(sessionStorage.getItem(tokenKey) ? 'That is not the token.' : '')
         sessionStorage.removeItem(tokenKey)
       } else if (e instanceof Unheard || e instanceof Refused) gone(e.message)

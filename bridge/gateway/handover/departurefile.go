@@ -12,8 +12,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"time"
+
+	"chatbridge/internal/durable"
 )
 
 // The file has one line for each change, in order, each with a sum:
@@ -84,10 +87,42 @@ func parseMark(text []byte) (mark byte, at time.Time, pid string, ok bool) {
 	return mark, at, pid, err == nil
 }
 
+// markStart is how a line begins.
+var markStart = regexp.MustCompile(`^[0-9a-f]{8} [cls] -?[0-9]`)
+
+// LooksLikeDepartures reports whether a text may be the beginning of a file of departures, that
+// is perhaps damaged: it begins as a line does, or has one that is whole.
+func LooksLikeDepartures(head []byte) bool {
+	if short := "00000000 c 0"; len(head) < len(short) {
+		head = append(bytes.Clone(head), short[len(head):]...)
+	}
+	if markStart.Match(head) {
+		return true
+	}
+	for line := range bytes.Lines(head) {
+		if _, _, _, ok := parseMark(bytes.TrimSuffix(line, []byte("\n"))); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// recognise returns an error for what is no file of departures, and is not to be replaced.
+func (f *departureFile) recognise() error {
+	err := durable.RecogniseText(f.path, LooksLikeDepartures)
+	if errors.Is(err, durable.ErrForeign) {
+		return fmt.Errorf("%s: %w", f.path, err)
+	}
+	return nil // what else is wrong is found by who reads or writes it
+}
+
 // load reads what an earlier process kept. Clients that it had when it ended count as cut
 // at its last stamp.
 func (d *departures) load(file *departureFile) {
 	d.whole = true
+	if file.recognise() != nil {
+		return // write says it
+	}
 	stamp, err := d.read(file.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -198,7 +233,7 @@ func (d *departures) write(now time.Time) {
 		f.close()
 		if !f.failing {
 			f.log.Warn("when clients left ChatEngine cannot be kept; after a restart they are caught up on more than they missed", "file", f.path, "error", err,
-				"remedy", "set replay.state_file to a path in a directory that the bridge may write to")
+				"remedy", "set replay.state_file to a path in a directory that the bridge may write to, where no other program has a file of that name with -departures at its end")
 		}
 	}
 	f.failing = err != nil
@@ -228,6 +263,9 @@ func (f *departureFile) append(lines []byte, whole bool) error {
 		return err
 	}
 	f.close()
+	if err := f.recognise(); err != nil {
+		return err
+	}
 	// It is of this mode (0600): whoever knows a private id may claim it.
 	tmp, err := os.CreateTemp(filepath.Dir(f.path), ".departures-*")
 	if err != nil {

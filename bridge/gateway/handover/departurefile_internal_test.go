@@ -224,6 +224,34 @@ func TestDeparturesFileThatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// TestAForeignDeparturesFileIsLeftAlone: it is neither read nor replaced, and that is said once.
+func TestAForeignDeparturesFileIsLeftAlone(t *testing.T) {
+	var log bytes.Buffer
+	file := keptIn(t, &log)
+	const content = "the departures of the ferry\n"
+	if err := os.WriteFile(file.path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := newDepartures(file)
+	d.connected("_.a.S", time.Time{})
+	for range 3 {
+		d.write(time.Now())
+	}
+	if text, err := os.ReadFile(file.path); err != nil || string(text) != content {
+		t.Errorf("now it is %q, %v", text, err)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 || !strings.Contains(log.String(), "no file of the bridge's") || !strings.Contains(log.String(), "replay.state_file") {
+		t.Errorf("said %d times: %s", n, log.String())
+	}
+	if err := os.Remove(file.path); err != nil {
+		t.Fatal(err)
+	}
+	d.write(time.Now())
+	if !file.again().since("_.a.S", time.Now()).Before(time.Now()) {
+		t.Error("nothing was kept once the file was gone")
+	}
+}
+
 // TestDeparturesOfTheFuture: where the clock was set back while no process ran, nothing is
 // known of those that the file has.
 func TestDeparturesOfTheFuture(t *testing.T) {

@@ -30,10 +30,13 @@ type InUseError struct{ What, Remedy string }
 func (e *InUseError) Error() string { return e.What + ": " + e.Remedy }
 
 // freedSQL tells of our slot who reads it, and how much of the server's log is kept for
-// it alone.
+// it alone. A Unix socket has port -1; of what a role may not see all is null.
 const freedSQL = `
 select s.slot_type, coalesce(s.plugin, ''), coalesce(s.database, ''), coalesce(s.database = current_database(), false),
-	coalesce(s.active_pid, 0), coalesce(a.application_name, ''), coalesce(host(a.client_addr), 'a local connection'),
+	coalesce(s.active_pid, 0), coalesce(a.application_name, ''), case
+		when a.client_addr is not null then host(a.client_addr)
+		when a.client_port = -1 then 'a local connection'
+		else 'an address that the role ' || current_user || ' may not see (GRANT pg_read_all_stats TO ' || quote_ident(current_user) || '; shows it)' end,
 	pg_size_pretty(greatest(0, pg_wal_lsn_diff(
 		least(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end,
 			(select min(o.restart_lsn) from pg_replication_slots o where o.slot_name <> s.slot_name)), s.restart_lsn)))
