@@ -83,7 +83,7 @@ cluster: cluster-model cluster-faults ## both of the next: a night is SEEDS=1000
 .PHONY: cluster-model
 cluster-model: ## run random faults against a simulated cluster of bridges (SEEDS=100000, FIRST=1)
 	@scripts/prepare go
-	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
+	GOGC=400 go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
 
 .PHONY: cluster-faults
 cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times; writes the table of docs/cluster.md (ONLY=regexp for some of its rows)

@@ -54,6 +54,9 @@ const (
 	allFlags = flagAgain | flagOther | flagCreated
 )
 
+// minRecord is how many bytes the code of a record has at least.
+const minRecord = 3 + 16 + 5
+
 // head returns the code of a record up to its Text, which may be shared.
 func (r *Record) head() []byte {
 	b := make([]byte, 0, 64+len(r.Workspace)+len(r.Conversation)+len(r.Key)+len(r.Other))
