@@ -91,6 +91,12 @@ cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (
 	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
 		go test -count=1 -timeout 6h -v -run '^TestClusterFaults$$$(if $(ONLY),/$(ONLY))' ./internal/failover
 
+.PHONY: cluster-figures
+cluster-figures: ## what a cluster costs beside a single bridge, in ROUNDS (4) rounds; writes the other table of docs/cluster.md
+	@scripts/prepare go postgres redis
+	CLUSTER=figures CLUSTER_ROUNDS=$(or $(ROUNDS),4) CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
+		go test -count=1 -timeout 3h -v -run '^TestClusterFigures$$' ./internal/failover
+
 .PHONY: mutants
 mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)
 	@scripts/prepare go postgres
