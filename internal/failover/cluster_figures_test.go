@@ -116,10 +116,12 @@ func (s *side) delays(n int) []time.Duration {
 }
 
 // rate is how many rows a second of a large transaction the bridge that reads the
-// database publishes, and has in Redis where there is one.
-func (s *side) rate(rows int) float64 {
+// database publishes, and has in Redis where there is one, and what processor time that
+// takes it.
+func (s *side) rate(rows int) (perSecond float64, cpu time.Duration) {
 	s.t.Helper()
 	b := s.counted()
+	cpu = -b.CPU()
 	published := func() int {
 		n := 0
 		for _, line := range b.Metrics(`bridge_events_total{event="message"}`) {
@@ -137,7 +139,7 @@ func (s *side) rate(rows int) float64 {
 	failover.Await(s.t, clusterTimeout, "all rows to be published", func() bool {
 		return published() >= before+rows && len(b.Metrics("bridge_cluster_waiting_events")) == 0
 	})
-	return float64(rows) / time.Since(began).Seconds()
+	return float64(rows) / time.Since(began).Seconds(), cpu + b.CPU()
 }
 
 // next is how long after began a message comes to the client that was written after it;
@@ -197,7 +199,7 @@ func (f *figure) measured() string {
 
 // clusterFigures are the rows.
 type clusterFigures struct {
-	p50, p99, rate                             figure
+	p50, p99, ping, rate, cpu                  figure
 	killed, killedFull, handed, handedFull     figure
 	restored, slowest, empty, batched, singles figure
 }
@@ -206,6 +208,8 @@ func newClusterFigures() *clusterFigures {
 	return &clusterFigures{
 		p50:        figure{name: "insert to client, p50: more than with a single bridge", wanted: "1 ms", format: "%.1f ms"},
 		p99:        figure{name: "the same, p99", wanted: "5 ms", format: "%.1f ms"},
+		ping:       figure{name: "for comparison: p99 of a PING to Redis from the same machine", format: "%.1f ms"},
+		cpu:        figure{name: "processor time that the leader takes for a row, to that of a single bridge", format: "%.2f"},
 		rate:       figure{name: "rows a second that the leader publishes and Redis has, to those of a single bridge", wanted: "0.7", format: "%.2f"},
 		killed:     figure{name: "leader killed: next event at a client of an edge", wanted: "3 s", format: "%.1f s"},
 		killedFull: figure{name: "the same with 100,000 rows in the window", wanted: "3 s", format: "%.1f s"},
@@ -223,7 +227,7 @@ func (f *clusterFigures) table() string {
 	var b strings.Builder
 	b.WriteString("| | wanted | measured |\n|---|---:|---:|\n")
 	for _, row := range []*figure{
-		&f.p50, &f.p99, &f.rate, &f.killed, &f.killedFull, &f.handed, &f.handedFull, &f.restored, &f.slowest, &f.empty, &f.batched, &f.singles,
+		&f.p50, &f.p99, &f.ping, &f.rate, &f.cpu, &f.killed, &f.killedFull, &f.handed, &f.handedFull, &f.restored, &f.slowest, &f.empty, &f.batched, &f.singles,
 	} {
 		fmt.Fprintf(&b, "| %s | %s | %s |\n", row.name, row.wanted, row.measured())
 	}
@@ -262,15 +266,21 @@ func (f *clusterFigures) round(t *testing.T) {
 	f.singles.add(c.memory(func() { three.delays(1000) }))
 	var one, many []time.Duration
 	var oneRate, manyRate []float64
+	var oneCPU, manyCPU time.Duration
 	f.batched.add(c.memory(func() {
 		for range 5 {
 			one, many = append(one, single.delays(100)...), append(many, three.delays(100)...)
-			oneRate, manyRate = append(oneRate, single.rate(20_000)), append(manyRate, three.rate(20_000))
+			perSecond, cpu := single.rate(20_000)
+			oneRate, oneCPU = append(oneRate, perSecond), oneCPU+cpu
+			perSecond, cpu = three.rate(20_000)
+			manyRate, manyCPU = append(manyRate, perSecond), manyCPU+cpu
 		}
 	}))
 	f.p50.millis(quantile(many, 0.5) - quantile(one, 0.5))
 	f.p99.millis(quantile(many, 0.99) - quantile(one, 0.99))
 	f.rate.add(medianOf(manyRate) / medianOf(oneRate))
+	f.cpu.add(manyCPU.Seconds() / oneCPU.Seconds())
+	f.ping.millis(c.pings())
 	t.Logf("p50 %v and %v, p99 %v and %v, rows a second %.0f and %.0f", quantile(one, 0.5), quantile(many, 0.5),
 		quantile(one, 0.99), quantile(many, 0.99), medianOf(oneRate), medianOf(manyRate))
 	c.edgeKilled(&f.restored, &f.slowest)
@@ -313,6 +323,21 @@ func (c *clusterWorld) memory(during func()) float64 {
 	usedBefore, windowBefore := used(), window()
 	during()
 	return (used() - usedBefore) / (window() - windowBefore)
+}
+
+// pings is the p99 of what Redis takes to answer, one each 10 ms.
+func (c *clusterWorld) pings() time.Duration {
+	client := c.redis.Client()
+	all := make([]time.Duration, 500)
+	for i := range all {
+		began := time.Now()
+		if err := client.Ping(c.t.Context()).Err(); err != nil {
+			c.t.Fatal(err)
+		}
+		all[i] = time.Since(began)
+		time.Sleep(10 * time.Millisecond)
+	}
+	return quantile(all, 0.99)
 }
 
 // reading is the number after a name at the beginning of a line.
