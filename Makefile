@@ -83,13 +83,19 @@ cluster: cluster-model cluster-faults ## both of the next: a night is SEEDS=1000
 .PHONY: cluster-model
 cluster-model: ## run random faults against a simulated cluster of bridges (SEEDS=100000, FIRST=1)
 	@scripts/prepare go
-	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
+	GOGC=400 go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
 
 .PHONY: cluster-faults
 cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times; writes the table of docs/cluster.md (ONLY=regexp for some of its rows)
 	@scripts/prepare go postgres node redis
 	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
 		go test -count=1 -timeout 6h -v -run '^TestClusterFaults$$$(if $(ONLY),/$(ONLY))' ./internal/failover
+
+.PHONY: cluster-figures
+cluster-figures: ## what a cluster costs beside a single bridge, in ROUNDS (4) rounds; writes the other table of docs/cluster.md
+	@scripts/prepare go postgres redis
+	CLUSTER=figures CLUSTER_ROUNDS=$(or $(ROUNDS),4) CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
+		go test -count=1 -timeout 3h -v -run '^TestClusterFigures$$' ./internal/failover
 
 .PHONY: mutants
 mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)

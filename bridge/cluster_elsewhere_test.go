@@ -568,7 +568,15 @@ func TestNewSessionsWhileNoLeaderIsHeard(t *testing.T) {
 	}
 
 	c.redis.Kill()
-	edge.await("that it is not ready", func() bool { code, _ := edge.get("/readyz"); return code == http.StatusServiceUnavailable })
+	var said string
+	edge.await("that it is not ready", func() bool {
+		code, body := edge.get("/readyz")
+		said = body
+		return code == http.StatusServiceUnavailable
+	})
+	if !strings.Contains(said, "the leader of the cluster is not heard") { // seconds before it stands by
+		t.Errorf("a bridge that is cut off was ready until %s", said)
+	}
 	if code, _ := edge.get("/api/ws/?EIO=4&transport=polling"); code != http.StatusServiceUnavailable {
 		t.Errorf("a session that came while the bridge was cut off: %d", code)
 	}

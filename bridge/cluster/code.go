@@ -12,6 +12,8 @@ var errCut = errors.New("it is cut short")
 type reader struct {
 	data []byte
 	err  error
+	// texts is room for the names that are not in data as text.
+	texts []byte
 }
 
 // take returns the next n bytes, which alias the entry.
@@ -74,6 +76,11 @@ func (r *reader) bytes() []byte { return r.take(r.uvarint()) }
 
 func appendID(dst []byte, id ID) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, id.Commit), id.Sub)
+}
+
+// appendLong appends the code of a name that is no UUID.
+func appendLong(dst, name []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(name))<<1), name...)
 }
 
 func appendBytes(dst, b []byte) []byte {

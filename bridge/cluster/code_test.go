@@ -3,8 +3,10 @@ package cluster_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +18,15 @@ import (
 func sample(rng *rand.Rand) *cluster.Entry {
 	id := cluster.ID{Commit: 1 + rng.Uint64N(100), Sub: rng.Uint64N(3)}
 	e := &cluster.Entry{Epoch: cluster.Epoch{System: rng.Uint64(), Timeline: 3, Count: 1}, Prev: id}
-	text := func() []byte { return bytes.Repeat([]byte("x"), rng.IntN(200)) }
+	text := func() []byte {
+		switch rng.IntN(6) {
+		case 0:
+			return []byte(fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", rng.Uint32(), rng.IntN(1<<16), rng.IntN(1<<12), rng.IntN(1<<12), rng.Int64N(1<<48)))
+		case 1: // nearly one
+			return []byte(strings.Replace("00ffab12-0000-4000-8000-0000000000ff", []string{"b", "-", "8"}[rng.IntN(3)], []string{"B", "0", "-"}[rng.IntN(3)], 1))
+		}
+		return bytes.Repeat([]byte("x"), rng.IntN(200))
+	}
 	for range 1 + rng.IntN(5) {
 		id.Commit += 1 + rng.Uint64N(1<<40)
 		id.Sub = rng.Uint64N(1 << 50)

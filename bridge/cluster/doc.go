@@ -7,7 +7,8 @@
 //
 //   - id.go the place of a record; epoch.go the history that places belong to
 //   - record.go what an edge has to know, and its code; entry.go a batch of records
-//     as one entry of the stream; code.go the parts of both
+//     as one entry of the stream; code.go the parts of both;
+//     name.go ids as they are in it
 //   - beat.go what the leader says every second
 //   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs
 //   - backlog.go the recent records of the leader

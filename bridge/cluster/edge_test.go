@@ -52,13 +52,16 @@ type pair struct {
 }
 
 func newPair(from uint64, keep time.Duration) *pair {
-	p := &pair{redis: newFakeRedis(rand.New(rand.NewPCG(1, 1)))}
+	p := &pair{redis: newFakeRedis()}
+	dial := func(seed uint64) cluster.Dial {
+		return func(context.Context) (cluster.Store, error) { return p.redis.dial(rand.New(rand.NewPCG(seed, 1))) }
+	}
 	log := slog.New(slog.DiscardHandler)
 	p.leader = cluster.NewLeader(cluster.LeaderOptions{
-		Dial: p.redis.dial, Name: "leader", Epoch: epoch, From: from, Keep: keep, MaxItems: 100, MaxBytes: 1 << 20,
+		Dial: dial(1), Name: "leader", Epoch: epoch, From: from, Keep: keep, MaxItems: 100, MaxBytes: 1 << 20,
 		Source: func() cluster.SourceState { return cluster.SourceState{Streaming: true, Flowing: true} }, Logger: log,
 	})
-	p.edge = cluster.NewEdge(cluster.EdgeOptions{Dial: p.redis.dial, Follower: &p.follower, Logger: log})
+	p.edge = cluster.NewEdge(cluster.EdgeOptions{Dial: dial(2), Follower: &p.follower, Logger: log})
 	return p
 }
 
@@ -186,5 +189,26 @@ func TestAFullRedisIsNoLeader(t *testing.T) {
 			t.Errorf("when there is room again: %+v", s)
 		}
 		p.follower.is(t, "what is read", "[1 2]", "[]")
+	})
+}
+
+// TestWhatRedisLostIsAppendedAgainAtOnce: FLUSHALL ends no connection, so what shows the
+// loss is that the next append is refused. Edges do not wait for the next beat.
+func TestWhatRedisLostIsAppendedAgainAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(1, time.Minute)
+		go func() { _ = p.leader.Run(t.Context()) }()
+		p.publish(1, 2)
+		time.Sleep(2*time.Second + 100*time.Millisecond) // between two beats
+		p.redis.flush()
+		go func() { _ = p.edge.Run(t.Context()) }()
+		p.publish(3)
+		time.Sleep(100 * time.Millisecond)
+		if s := p.leader.Stats(); s.Refills != 1 || s.Waiting != 0 {
+			t.Errorf("the leader: %+v", s)
+		}
+		time.Sleep(2 * time.Second)
+		p.follower.is(t, "what is read", "[1 2 3]", "[]")
 	})
 }

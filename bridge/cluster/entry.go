@@ -8,7 +8,7 @@ import (
 
 // FormatVersion is that of the entries and beats that this program writes, and the
 // only one that it reads.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // VersionError is an entry or a beat of another format.
 type VersionError struct{ Version int }
@@ -62,7 +62,9 @@ func decodeEntry(data []byte) (*Entry, error) {
 	}
 	e := &Entry{Epoch: Epoch{r.uint64(), r.uint32(), r.uint32()}, Prev: r.id(), ID: r.id()}
 	at := e.Prev
-	for n := r.uvarint(); n > 0 && r.err == nil; n-- {
+	n := r.uvarint()
+	e.Records = make([]Record, 0, min(n, uint64(len(r.data)/minRecord)))
+	for ; n > 0 && r.err == nil; n-- {
 		rec := r.record()
 		if !rec.ID.After(at) || rec.ID.After(e.ID) {
 			r.fail(fmt.Errorf("record %s is not between %s and %s", rec.ID, at, e.ID))

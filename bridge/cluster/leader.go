@@ -11,9 +11,11 @@ import (
 )
 
 const (
-	// entrySize is about how many bytes of records go into one entry. Nothing waits for
-	// an entry to become full: what comes while one is being appended is the next.
-	entrySize = 64 << 10
+	// entrySize is about how many bytes of records go into one entry, so that what Redis
+	// keeps of it fits into the 64 KiB that its allocator has a size for; the next is
+	// 80. Nothing waits for an entry to become full: what comes while one is being
+	// appended is the next.
+	entrySize = 64<<10 - 512
 	// opTimeout bounds one step at Redis: longer than a server takes to write its
 	// memory to disk, shorter than what edges wait for.
 	opTimeout = 2 * time.Second

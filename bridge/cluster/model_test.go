@@ -3,12 +3,16 @@ package cluster_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime"
+	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,36 +23,53 @@ import (
 )
 
 var (
-	modelSeeds = flag.Int("cluster.seeds", 40, "how many random programs TestModel runs")
+	modelSeeds = flag.Int("cluster.seeds", defaultSeeds, "how many random programs TestModel runs")
 	modelFirst = flag.Int("cluster.first", 1, "the first one's seed")
+	modelTrace = flag.Bool("cluster.trace", false, "fail each program, and show what happened")
 )
 
 // TestModel runs three nodes on one database and one Redis through random faults: the
-// leader or an edge killed, or frozen and woken after another one has taken the slot;
-// Redis away, slow, losing its tail, all, or its answers. What each node was given is
-// judged as docs/proof.md has it:
+// leader or an edge killed, or frozen and woken after another one has taken the slot, or
+// cut off from Redis, from the database, or from both, also for longer than Redis keeps
+// what comes; Redis away, asleep, slow, losing its tail, all, or its answers. What each
+// node was given is judged as docs/proof.md has it:
 //
 //   - Reliable, Ordered, Bounded: the records of the database in order, each once, none
 //     missing between two, and all of them at the end;
-//   - Honest: no node is told that something is missing: the database held all that
-//     Redis lost, because nothing was confirmed that Redis did not have;
+//   - Honest: no node is told that something is missing, but one that was away for longer
+//     than the window: the database held all that Redis lost, because nothing was
+//     confirmed that Redis did not have;
 //   - Prompt: every node has everything a few seconds after the last fault.
+//
+// A seed is one program, whatever others run beside it; in which order goroutines do what
+// they do at the same moment is not in it.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	for seed := *modelFirst; seed < *modelFirst+*modelSeeds; seed++ {
-		var failed []string
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(uint64(seed))
-			w.run(t.Context())
-			failed = w.judge()
-			if len(failed) > 0 {
-				failed = append(failed, "what happened:")
-				failed = append(failed, w.happened...)
+	var next atomic.Int64
+	for part := range runtime.GOMAXPROCS(0) {
+		t.Run(fmt.Sprintf("part %d", part+1), func(t *testing.T) {
+			t.Parallel()
+			for i := int(next.Add(1)); i <= *modelSeeds && !t.Failed(); i = int(next.Add(1)) {
+				runSeed(t, *modelFirst+i-1)
 			}
 		})
-		if len(failed) > 0 {
-			t.Fatalf("seed %d:\n%s\nagain: go test ./bridge/cluster -run '^TestModel$' -cluster.seeds=1 -cluster.first=%d", seed, strings.Join(failed, "\n"), seed)
+	}
+}
+
+func runSeed(t *testing.T, seed int) {
+	t.Helper()
+	var failed []string
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(uint64(seed))
+		w.run(t.Context())
+		failed = w.judge()
+		if len(failed) > 0 || *modelTrace {
+			failed = append(failed, "what happened:")
+			failed = append(failed, w.happened...)
 		}
+	})
+	if len(failed) > 0 {
+		t.Errorf("seed %d:\n%s\nagain: go test ./bridge/cluster -run '^TestModel$' -count=20 -cluster.seeds=1 -cluster.first=%d", seed, strings.Join(failed, "\n"), seed)
 	}
 }
 
@@ -67,6 +88,10 @@ type world struct {
 	rng   *rand.Rand
 	redis *fakeRedis
 	began time.Time
+	// noRedis is while Redis is away or asleep.
+	noRedis stop
+	// nested tells that a fault happens in the middle of another one.
+	nested bool
 
 	mu        sync.Mutex
 	log       []transaction
@@ -79,11 +104,10 @@ type world struct {
 
 func newWorld(seed uint64) *world {
 	rng := rand.New(rand.NewPCG(seed, 0))
-	w := &world{rng: rng, redis: newFakeRedis(rand.New(rand.NewPCG(seed, 1))), began: time.Now(), end: 100, confirmed: 100}
+	w := &world{rng: rng, redis: newFakeRedis(), began: time.Now(), end: 100, confirmed: 100}
 	w.redis.slow = time.Duration(1+rng.IntN(4)) * time.Millisecond
 	for i := range 3 {
-		w.nodes = append(w.nodes, &node{w: w, name: fmt.Sprintf("node%d", i), awake: make(chan struct{})})
-		close(w.nodes[i].awake)
+		w.nodes = append(w.nodes, &node{w: w, name: fmt.Sprintf("node%d", i), rng: rand.New(rand.NewPCG(seed, uint64(10+i)))})
 	}
 	return w
 }
@@ -112,7 +136,6 @@ func (w *world) run(ctx context.Context) {
 	w.note("rest")
 	w.redis.set(func() { w.redis.away, w.redis.unsure, w.redis.slow = false, 0, time.Millisecond })
 	for _, n := range w.nodes {
-		n.wake()
 		n.boot(ctx)
 	}
 	time.Sleep(3 * time.Second) // the last transactions are in
@@ -162,27 +185,29 @@ func (w *world) fault(ctx context.Context) {
 		w.mu.Unlock()
 	}
 	f := w.redis
-	switch w.rng.IntN(10) {
+	switch w.rng.IntN(13) {
 	case 0, 1:
 		w.note("kill %s", n.name)
 		n.kill()
 		time.Sleep(time.Duration(w.rng.Int64N(int64(6 * time.Second))))
 		n.boot(ctx)
 	case 2:
-		w.note("freeze %s", n.name)
-		n.freeze()
-		time.Sleep(time.Duration(w.rng.Int64N(int64(window - 2*time.Second)))) // longer, and an edge has to begin anew
-		w.note("wake %s", n.name)
-		n.wake()
+		w.stop(ctx, n.name+" is frozen", &n.asleep)
 	case 3:
 		lost := 1 + w.rng.IntN(100)
 		w.note("redis loses %d changes", lost)
 		f.loseTail(lost)
 	case 4:
-		w.note("redis loses everything")
-		f.loseAll()
+		if w.rng.IntN(2) == 0 {
+			w.note("redis loses everything")
+			f.loseAll()
+		} else {
+			w.note("redis is emptied")
+			f.flush()
+		}
 	case 5:
 		w.note("redis is away")
+		w.noRedis.set()
 		f.set(func() { f.away = true })
 		time.Sleep(time.Duration(w.rng.Int64N(int64(2 * window))))
 		lost := w.rng.IntN(3)
@@ -191,12 +216,15 @@ func (w *world) fault(ctx context.Context) {
 		}
 		w.note("redis is back without %d changes", lost*50)
 		f.set(func() { f.away = false })
+		w.noRedis.clear()
 	case 6:
 		w.note("redis is away and the leader dies")
+		w.noRedis.set()
 		f.set(func() { f.away = true })
 		time.Sleep(time.Duration(w.rng.Int64N(int64(2 * window))))
 		n.kill()
 		f.set(func() { f.away = false })
+		w.noRedis.clear()
 		n.boot(ctx)
 	case 7:
 		w.note("redis loses its tail while the leader dies")
@@ -207,30 +235,142 @@ func (w *world) fault(ctx context.Context) {
 		f.set(func() { f.unsure = w.rng.IntN(2) * 20 })
 	case 9:
 		f.set(func() { f.slow = time.Duration(1+w.rng.IntN(200)) * time.Millisecond })
+	case 10:
+		w.note("redis is asleep")
+		w.noRedis.set()
+		f.set(func() { f.asleep = true })
+		time.Sleep(time.Duration(w.rng.Int64N(int64(window))))
+		w.note("redis is awake")
+		f.wake()
+		w.noRedis.clear()
+	case 11:
+		w.stop(ctx, n.name+" is cut off from Redis", &n.noRedis)
+	case 12:
+		if w.rng.IntN(2) == 0 {
+			w.stop(ctx, n.name+" is cut off from the database", &n.noDatabase)
+		} else {
+			w.stop(ctx, n.name+" is cut off from both", &n.noDatabase, &n.noRedis)
+		}
 	}
 }
+
+// stop stops something of a node for a time, which is at times longer than Redis keeps
+// what comes meanwhile. At times something else happens in between.
+func (w *world) stop(ctx context.Context, what string, stops ...*stop) {
+	w.note("%s", what)
+	for _, s := range stops {
+		s.set()
+	}
+	longest := window - 2*time.Second
+	if w.rng.IntN(4) == 0 {
+		longest *= 4
+	}
+	until := time.Now().Add(time.Duration(w.rng.Int64N(int64(longest))))
+	if nested := w.rng.IntN(3) == 0 && !w.nested; nested {
+		w.nested = true
+		time.Sleep(time.Duration(w.rng.Int64N(int64(longest / 2))))
+		w.fault(ctx)
+		w.nested = false
+	}
+	time.Sleep(time.Until(until))
+	w.note("%s no more", what)
+	for _, s := range stops {
+		s.clear()
+	}
+}
+
+// stop is something that stands still at times.
+type stop struct {
+	mu    sync.Mutex
+	moves chan struct{} // closed when it moves again; nil while it does
+	since time.Time
+	stood []span
+}
+
+type span struct{ from, to time.Time }
+
+func (s *stop) set() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.moves == nil {
+		s.since, s.moves = time.Now(), make(chan struct{})
+	}
+}
+
+func (s *stop) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.moves != nil {
+		close(s.moves)
+		s.moves, s.stood = nil, append(s.stood, span{s.since, time.Now()})
+	}
+}
+
+// await waits while it stands still.
+func (s *stop) await(ctx context.Context) error {
+	s.mu.Lock()
+	moves := s.moves
+	s.mu.Unlock()
+	if moves == nil {
+		return nil
+	}
+	select {
+	case <-moves:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// silent tells that it has stood still for so long that the node loses the slot.
+func (s *stop) silent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moves != nil && time.Since(s.since) > slotLost
+}
+
+// recently is for how long it stood still in the time in which Redis forgets.
+func (s *stop) recently() (all time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.stood {
+		if time.Since(one.to) < 2*window {
+			all += one.to.Sub(one.from)
+		}
+	}
+	if s.moves != nil {
+		all += time.Since(s.since)
+	}
+	return all
+}
+
+// slotLost is for how long a node may be silent before another one takes the slot.
+const slotLost = 2500 * time.Millisecond
 
 // node is one bridge: its Node, the source, and the log that the Node feeds.
 type node struct {
 	w    *world
 	name string
 
-	mu     sync.Mutex
-	stop   func() // nil while it does not run
-	awake  chan struct{}
-	frozen bool
-	since  time.Time // when it froze
-	lives  []*life
+	rng *rand.Rand // what its steps at Redis take
+	// asleep: it does nothing. noRedis, noDatabase: what it asks there waits.
+	asleep, noRedis, noDatabase stop
+
+	mu    sync.Mutex
+	stop  func() // nil while it does not run
+	lives []*life
 }
 
 // life is one process of a node: what its log was given.
 type life struct {
 	marks     []mark
 	w         *world
+	n         *node
 	name      string
 	node      *cluster.Node
 	mu        sync.Mutex
-	applied   []cluster.ID
+	applied   []cluster.ID   // since it began anew
+	before    [][]cluster.ID // what it was given until then
 	faults    []string
 	through   uint64
 	streaming bool
@@ -249,7 +389,7 @@ func (n *node) boot(ctx context.Context) {
 	if n.stop != nil {
 		return
 	}
-	l := &life{w: n.w, name: fmt.Sprintf("%s/%d", n.name, len(n.lives)+1)}
+	l := &life{w: n.w, n: n, name: fmt.Sprintf("%s/%d", n.name, len(n.lives)+1)}
 	n.lives = append(n.lives, l)
 	l.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: n.dial, Follower: l, Name: l.name, Keep: window + 5*time.Second, MaxItems: 1 << 20, MaxBytes: 1 << 30,
@@ -273,74 +413,85 @@ func (n *node) kill() {
 	}
 }
 
-func (n *node) freeze() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !n.frozen {
-		n.frozen, n.since, n.awake = true, time.Now(), make(chan struct{})
-	}
-}
+// silent tells that it loses the slot.
+func (n *node) silent() bool { return n.asleep.silent() || n.noDatabase.silent() }
 
-// silent tells that the node has been frozen for so long that it loses the slot.
-func (n *node) silent() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.frozen && time.Since(n.since) > 2500*time.Millisecond
-}
-
+// wake lets all go on that stands still.
 func (n *node) wake() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.frozen {
-		n.frozen = false
-		close(n.awake)
-	}
+	n.asleep.clear()
+	n.noRedis.clear()
+	n.noDatabase.clear()
+}
+
+// late tells that it may have missed what Redis has forgotten since: because of itself,
+// or because of Redis as well.
+func (n *node) late() bool {
+	own := n.asleep.recently() + n.noRedis.recently() + n.noDatabase.recently()
+	return own > 0 && own+n.w.noRedis.recently() >= window-2*time.Second
 }
 
 // thaw waits while the node is frozen.
-func (n *node) thaw() {
-	n.mu.Lock()
-	awake := n.awake
-	n.mu.Unlock()
-	<-awake
-}
+func (n *node) thaw() { _ = n.asleep.await(context.Background()) }
 
-func (n *node) dial(ctx context.Context) (cluster.Store, error) {
-	s, err := n.w.redis.dial(ctx)
+func (n *node) dial(context.Context) (cluster.Store, error) {
+	s, err := n.w.redis.dial(n.rng)
 	if err != nil {
 		return nil, err
 	}
-	return &frozenStore{s, n}, nil
+	return &nodeStore{s, n}, nil
 }
 
-// frozenStore is a connection of a node that may be frozen between any two steps.
-type frozenStore struct {
+// nodeStore is a connection of a node that may be frozen or cut off between any two
+// steps: before Redis is asked, and before the answer comes.
+type nodeStore struct {
 	cluster.Store
 	n *node
 }
 
-func (s *frozenStore) Append(ctx context.Context, e cluster.Epoch, last cluster.ID, a cluster.Append) (cluster.ID, error) {
+func (s *nodeStore) pass(ctx context.Context) error {
 	s.n.thaw()
-	defer s.n.thaw()
-	return s.Store.Append(ctx, e, last, a)
+	return s.n.noRedis.await(ctx)
 }
 
-func (s *frozenStore) Beat(ctx context.Context, e cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, error) {
-	s.n.thaw()
-	defer s.n.thaw()
-	return s.Store.Beat(ctx, e, last, keep, through, beat)
+func (s *nodeStore) Append(ctx context.Context, e cluster.Epoch, last cluster.ID, a cluster.Append) (cluster.ID, error) {
+	if err := s.pass(ctx); err != nil {
+		return cluster.ID{}, err
+	}
+	id, err := s.Store.Append(ctx, e, last, a)
+	return id, errors.Join(err, s.pass(ctx))
 }
 
-func (s *frozenStore) Read(ctx context.Context, e cluster.Epoch, after cluster.ID, beat string, wait time.Duration) (cluster.Reply, error) {
-	s.n.thaw()
-	defer s.n.thaw()
-	return s.Store.Read(ctx, e, after, beat, wait)
+func (s *nodeStore) Beat(ctx context.Context, e cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, error) {
+	if err := s.pass(ctx); err != nil {
+		return cluster.ID{}, err
+	}
+	id, err := s.Store.Beat(ctx, e, last, keep, through, beat)
+	return id, errors.Join(err, s.pass(ctx))
+}
+
+func (s *nodeStore) LastBeat(ctx context.Context) (cluster.RawBeat, error) {
+	if err := s.pass(ctx); err != nil {
+		return cluster.RawBeat{}, err
+	}
+	b, err := s.Store.LastBeat(ctx)
+	return b, errors.Join(err, s.pass(ctx))
+}
+
+func (s *nodeStore) Read(ctx context.Context, e cluster.Epoch, after cluster.ID, beat string, wait time.Duration) (cluster.Reply, error) {
+	if err := s.pass(ctx); err != nil {
+		return cluster.Reply{}, err
+	}
+	r, err := s.Store.Read(ctx, e, after, beat, wait)
+	return r, errors.Join(err, s.pass(ctx))
 }
 
 // read is the source of a node: it tries to get the slot, and reads from it.
 func (n *node) read(ctx context.Context, l *life) {
 	for ctx.Err() == nil {
 		n.thaw()
+		if err := n.noDatabase.await(ctx); err != nil {
+			return
+		}
 		n.w.mu.Lock()
 		free := n.w.holder == nil || n.w.holder != n && n.w.holder.silent()
 		if free {
@@ -377,7 +528,7 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 	n.w.note("%s leads from %d", l.name, from)
 	l.state(true, from)
 	for next := from; ctx.Err() == nil; {
-		tx, end, held := n.next(next)
+		tx, end, held := n.next(ctx, next)
 		if !held {
 			return
 		}
@@ -419,23 +570,28 @@ func record(commit uint64, index int) cluster.Record {
 }
 
 // next returns the next transaction from a place, or the end of the log. held is false
-// where the slot has another holder by now: who is silent for too long loses it.
-func (n *node) next(from uint64) (tx *transaction, end uint64, held bool) {
+// where the slot has another holder by now, or the database has been silent for so long
+// that it may have: who is silent for too long loses it.
+func (n *node) next(ctx context.Context, from uint64) (tx *transaction, end uint64, held bool) {
 	n.thaw()
+	silent, cancel := context.WithTimeout(ctx, 2*slotLost)
+	defer cancel()
+	if n.noDatabase.await(silent) != nil {
+		return nil, 0, false
+	}
 	n.w.mu.Lock()
 	defer n.w.mu.Unlock()
 	if n.w.holder != n {
 		return nil, 0, false
 	}
-	for i := range n.w.log {
-		if n.w.log[i].commit >= from {
-			return &n.w.log[i], 0, true
-		}
+	log := n.w.log
+	if i := sort.Search(len(log), func(i int) bool { return log[i].commit >= from }); i < len(log) {
+		return &log[i], 0, true
 	}
-	if len(n.w.log) == 0 {
+	if len(log) == 0 {
 		return nil, from, true
 	}
-	return nil, n.w.log[len(n.w.log)-1].commit + 1, true
+	return nil, log[len(log)-1].commit + 1, true
 }
 
 // confirm confirms what is older than the window and held by Redis.
@@ -513,41 +669,38 @@ func (l *life) Gap(cluster.Gap) { l.fault("was told of a gap") }
 // Rejoin implements cluster.Follower. Before the log was whole for the first time there
 // were no clients that would lack something.
 func (l *life) Rejoin(joined bool) {
-	if joined {
+	if joined && !l.n.late() {
 		l.fault("had to begin anew")
-		return
+	} else {
+		l.w.note("%s begins anew", l.name)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.applied = nil
+	l.before, l.applied = append(l.before, l.applied), nil
 }
+
 func (l *life) Restart(cluster.Restart) { l.fault("was told of another history") }
 
 // judge says what is wrong with what the nodes were given.
 func (w *world) judge() (failed []string) {
 	var truth []cluster.ID
-	place := map[cluster.ID]int{}
 	for _, tx := range w.log {
 		for i := 1; i <= tx.events; i++ {
-			id := cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i)})
-			place[id] = len(truth)
-			truth = append(truth, id)
+			truth = append(truth, cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i)}))
 		}
 	}
 	for _, n := range w.nodes {
 		for i, l := range n.lives {
 			failed = append(failed, l.faults...)
-			for j, id := range l.applied {
-				if j > 0 && place[id] != place[l.applied[j-1]]+1 {
-					failed = append(failed, fmt.Sprintf("Reliable: %s has %v after %v, and lacks %d between", l.name, id, l.applied[j-1], place[id]-place[l.applied[j-1]]-1))
-				}
+			for _, given := range append(l.before, l.applied) {
+				failed = append(failed, l.inOrder(given, truth)...)
 			}
 			if i < len(n.lives)-1 || len(truth) == 0 {
 				continue
 			}
 			has := l.node.EdgeStats().Cover // where it was given nothing because all is older than the window
-			if l.through > 0 {
-				has = cluster.ID{Commit: l.through} // it led
+			if led := (cluster.ID{Commit: l.through}); led.After(has) {
+				has = led
 			}
 			if len(l.applied) > 0 {
 				has = l.applied[len(l.applied)-1]
@@ -558,4 +711,19 @@ func (w *world) judge() (failed []string) {
 		}
 	}
 	return failed
+}
+
+// inOrder says what is wrong with what a node was given from one beginning on: it has to
+// be what the database committed, without a hole.
+func (l *life) inOrder(given, truth []cluster.ID) (failed []string) {
+	if len(given) == 0 {
+		return nil
+	}
+	rest := truth[sort.Search(len(truth), func(i int) bool { return !given[0].After(truth[i]) }):]
+	for i, id := range given {
+		if i >= len(rest) || rest[i] != id {
+			return append(failed, fmt.Sprintf("Reliable: %s has %v as record %d since it began, of %d, and not what the database has there", l.name, id, i, len(rest)))
+		}
+	}
+	return nil
 }

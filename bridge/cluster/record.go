@@ -54,6 +54,9 @@ const (
 	allFlags = flagAgain | flagOther | flagCreated
 )
 
+// minRecord is how many bytes the code of a record has at least.
+const minRecord = 3 + 16 + 5
+
 // head returns the code of a record up to its Text, which may be shared.
 func (r *Record) head() []byte {
 	b := make([]byte, 0, 64+len(r.Workspace)+len(r.Conversation)+len(r.Key)+len(r.Other))
@@ -71,11 +74,11 @@ func (r *Record) head() []byte {
 	b = append(b, flags)
 	b = appendID(b, r.ID)
 	b = binary.AppendVarint(b, r.Commit.UnixMicro())
-	b = appendBytes(b, r.Workspace)
-	b = appendBytes(b, r.Conversation)
-	b = appendBytes(b, r.Key)
+	b = appendName(b, r.Workspace)
+	b = appendName(b, r.Conversation)
+	b = appendName(b, r.Key)
 	if len(r.Other) > 0 {
-		b = appendBytes(b, r.Other)
+		b = appendName(b, r.Other)
 	}
 	if r.Created != 0 {
 		b = binary.AppendVarint(b, r.Created)
@@ -92,10 +95,10 @@ func (r *reader) record() (rec Record) {
 	}
 	rec.ID = r.id()
 	rec.Commit = time.UnixMicro(r.varint()).UTC()
-	rec.Workspace, rec.Conversation, rec.Key = r.bytes(), r.bytes(), r.bytes()
+	rec.Workspace, rec.Conversation, rec.Key = r.name(), r.name(), r.name()
 	rec.Again = flags&flagAgain != 0
 	if flags&flagOther != 0 {
-		if rec.Other = r.bytes(); len(rec.Other) == 0 {
+		if rec.Other = r.name(); len(rec.Other) == 0 {
 			r.fail(fmt.Errorf("record %s has an empty other id", rec.ID))
 		}
 	}

@@ -1,6 +1,7 @@
 package failover
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -144,6 +146,26 @@ func (b *Bridge) Start() {
 // Kill ends it by SIGKILL; no effect where it does not run.
 func (b *Bridge) Kill() { b.end(syscall.SIGKILL) }
 
+// CPU is the processor time that the process has taken.
+func (b *Bridge) CPU() time.Duration {
+	b.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.child.PID))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	// The name, which is in brackets, may have spaces.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	var ticks int64
+	for _, field := range fields[11:13] { // of the user and of the system
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * time.Second / 100
+}
+
 // Freeze puts it to sleep, by SIGSTOP, and Thaw wakes it.
 func (b *Bridge) Freeze() { _ = syscall.Kill(b.child.PID, syscall.SIGSTOP) }
 
@@ -185,7 +207,7 @@ func (b *Bridge) AwaitReady() {
 // Metrics are the lines of /metrics that begin with prefix and are not zero.
 func (b *Bridge) Metrics(prefix string) []string {
 	b.t.Helper()
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true}}
 	resp, err := client.Get(b.AdminURL() + "/metrics")
 	if err != nil {
 		b.t.Log(err)
