@@ -27,10 +27,10 @@ func main() {
 
 func run(ctx context.Context) error {
 	targets := flag.String("targets", "bridge,node", "what to measure")
-	scenes := flag.String("scene", "latency,rate,burst,stuck,start", "what to measure of it")
+	scenes := flag.String("scene", "latency,lookups,rate,burst,stuck,start", "what to measure of it")
 	rounds := flag.Int("rounds", 3, "how often; medians are shown")
 	before := flag.String("before", "", "measure the bridge as it was at this revision too, such as HEAD~1")
-	rows := flag.Int("rows", 100_000, "rows of the burst, and of the window that a start fills its log with")
+	rows := flag.Int("rows", 100_000, "rows of the burst, and of the window that a start fills its log with; of the look-ups, 5,000 at most")
 	flag.Parse()
 
 	names := strings.Split(*targets, ",")
@@ -39,6 +39,7 @@ func run(ctx context.Context) error {
 	}
 	cluster, err := throwaway.Start(ctx, throwaway.Options{TCP: true, Settings: map[string]string{
 		"shared_buffers": "256MB", "max_wal_size": "4GB", "synchronous_commit": "on",
+		"shared_preload_libraries": "pg_stat_statements",
 	}})
 	if err != nil {
 		return err
