@@ -25,6 +25,21 @@ func main() {
 	}
 }
 
+// asked is what figures are to be.
+func asked(rows int) map[string]results.Asked {
+	node := []string{"node"}
+	asked := map[string]results.Asked{
+		// A few more than one for each batch: the first one learns the columns.
+		"round trips of look-ups for an insert, cold": {Most: 1.01},
+		startTitle(rows) + "first event after, s":     {Most: 1},
+	}
+	for _, pass := range []string{", cold", ", warm"} {
+		asked["INSERT to socket with 100 workspaces, p50 ms"+pass] = results.Asked{Most: 0.7, Of: node}
+		asked["INSERT to socket with 100 workspaces, p99 ms"+pass] = results.Asked{Most: 0.5, Of: node}
+	}
+	return asked
+}
+
 func run(ctx context.Context) error {
 	targets := flag.String("targets", "bridge,node", "what to measure")
 	scenes := flag.String("scene", "latency,lookups,rate,burst,stuck,start", "what to measure of it")
@@ -55,6 +70,9 @@ func run(ctx context.Context) error {
 	}
 	defer b.close()
 	figures := &results.Results{Titles: map[string]string{"node": "Node, ~60 lines", "before": "bridge before"}}
+	for figure, a := range asked(*rows) {
+		figures.Ask(figure, a)
+	}
 	for round := range *rounds {
 		for _, scene := range strings.Split(*scenes, ",") {
 			for _, name := range names {

@@ -63,6 +63,9 @@ func run(ctx context.Context, args []string) error {
 // play measures one scene and appends its table.
 func (p plan) play(ctx context.Context, s scene, peers []peer.Peer, text *strings.Builder) error {
 	figures := &results.Results{Titles: titles}
+	for figure, asked := range s.asked {
+		figures.Ask(figure, asked)
+	}
 	p = p.sized(s)
 	var targets []string
 	for round := range p.rounds {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -25,6 +26,11 @@ var roomsScene = scene{
 			a.rooms, a.perRoom(), a.subs, a.rooms)
 	},
 	measure: measureRooms,
+	asked: map[string]results.Asked{
+		"CPU s per million deliveries": {Most: 0.4, Of: []string{"gorilla"}},
+		"p50 ms":                       {Most: 1, Of: []string{"gorilla"}},
+		"p99 ms":                       {Most: 0.7, Of: []string{"gorilla"}},
+	},
 }
 
 func manyRooms(clients int) *audience {

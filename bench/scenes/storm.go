@@ -12,6 +12,7 @@ import (
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -40,7 +41,19 @@ var stormScene = scene{
 			p.clients, stormRoom, p.duration, stormSubs, stormMissed, newStorm(p).others.clients, othersRate)
 	},
 	measure: measureStorm,
+	asked:   stormAsked(),
 	without: func(p peer.Peer) bool { return p.Bare },
+}
+
+func stormAsked() map[string]results.Asked {
+	asked := map[string]results.Asked{"others' p99, meanwhile ÷ before": {Most: 3}}
+	for _, suffix := range []string{", connections lost", ", after a restart"} {
+		all := results.Asked{Most: 0.25, Of: []string{"node"}, Figure: "all live after, s, connections lost"}
+		asked["longest wait of a client, s"+suffix] = results.Asked{Most: 10}
+		asked["RSS peak ÷ steady"+suffix] = results.Asked{Most: 1.5}
+		asked["all live after, s"+suffix] = all
+	}
+	return asked
 }
 
 // storm is who takes part in it.
