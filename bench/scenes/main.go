@@ -91,7 +91,7 @@ func (p plan) play(ctx context.Context, s scene, peers []peer.Peer, text *string
 var titles = map[string]string{
 	"bridge": "**bridge**", "ours": "socketio alone", "gorilla": "gorilla loop, no protocol", "node": "Node.js socket.io 4.8",
 	"centrifuge": "centrifuge 0.40",
-	"before": "bridge before", "pgo": "bridge, built with a profile",
+	"before":     "bridge before", "pgo": "bridge, built with a profile",
 }
 
 // recorder takes the figures of one server.
