@@ -3,9 +3,9 @@ package socketio
 import (
 	"context"
 	"iter"
-	"sync"
 	"time"
 
+	"chatbridge/internal/lockstats"
 	"chatbridge/socketio/engineio"
 	"chatbridge/socketio/parser"
 )
@@ -21,7 +21,7 @@ type Namespace struct {
 	onDisconnect func(s *Socket, reason Reason)
 	onEvent      func(s *Socket, e *Event)
 
-	mu      sync.Mutex
+	mu      lockstats.Mutex
 	sockets map[string]*Socket // by id
 	byPID   map[string]*Socket // nil without recovery
 	all     room

@@ -1,6 +1,9 @@
 package socketio
 
-import "chatbridge/socketio/engineio"
+import (
+	"chatbridge/internal/lockstats"
+	"chatbridge/socketio/engineio"
+)
 
 // Stats is a snapshot of a server's counters.
 type Stats struct {
@@ -21,11 +24,15 @@ type Stats struct {
 	// one that could not be restored; SavedSessions is a gauge.
 	Recovered, RecoveryMissed uint64
 	SavedSessions             int64
+	// RoomsLock is for how long the locks of the namespaces were held, each of which
+	// has its rooms: during joins, leaves and the queueing of a broadcast.
+	RoomsLock lockstats.Held
 }
 
 // Stats returns a snapshot of the counters.
 func (s *Server) Stats() Stats {
 	return Stats{
+		RoomsLock:      s.roomsLock(),
 		Stats:          s.engine.Stats(),
 		Sockets:        s.sockets.Load(),
 		SocketConnects: s.socketConnects.Load(), ConnectErrors: s.connectErrors.Load(),
@@ -36,4 +43,14 @@ func (s *Server) Stats() Stats {
 		Recovered:    s.recovered.Load(), RecoveryMissed: s.recoveryMissed.Load(),
 		SavedSessions: int64(s.sessions.len()),
 	}
+}
+
+func (s *Server) roomsLock() (all lockstats.Held) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, n := range s.namespaces {
+		held := n.mu.Held()
+		all.Longest, all.Total = max(all.Longest, held.Longest), all.Total+held.Total
+	}
+	return all
 }

@@ -36,6 +36,7 @@ type bench struct {
 	npm     string // of the bridge in Node
 	token   string
 	scene   int
+	nodeEnv []string // of the bridge in Node, in the present scene
 }
 
 // newBench builds the bridge, and as it was at the revision before where that
@@ -102,6 +103,14 @@ func (b *bench) play(ctx context.Context, scene, name string, rows int, figures 
 	if err := populate(ctx, pool); err != nil {
 		return err
 	}
+	singles := max(min(rows, lookupMost)/lookupWorkspaces, 1) * lookupWorkspaces
+	b.nodeEnv = nil
+	if scene == "lookups" {
+		b.nodeEnv = []string{"LOOKUPS=1"}
+		if err := populateLookups(ctx, pool, singles); err != nil {
+			return err
+		}
+	}
 	s, err := b.start(ctx, name, b.cluster.URL(database), database)
 	if err != nil {
 		return err
@@ -115,6 +124,8 @@ func (b *bench) play(ctx context.Context, scene, name string, rows int, figures 
 		}, figures)
 	case "latency":
 		return st.latency(ctx, name, figures)
+	case "lookups":
+		return st.lookups(ctx, name, singles, figures)
 	case "rate":
 		return st.rate(ctx, name, figures)
 	case "burst":

@@ -25,12 +25,27 @@ func main() {
 	}
 }
 
+// asked is what figures are to be.
+func asked(rows int) map[string]results.Asked {
+	node := []string{"node"}
+	asked := map[string]results.Asked{
+		// A few more than one for each batch: the first one learns the columns.
+		"round trips of look-ups for an insert, cold": {Most: 1.01},
+		startTitle(rows) + "first event after, s":     {Most: 1},
+	}
+	for _, pass := range []string{", cold", ", warm"} {
+		asked["INSERT to socket with 100 workspaces, p50 ms"+pass] = results.Asked{Most: 0.7, Of: node}
+		asked["INSERT to socket with 100 workspaces, p99 ms"+pass] = results.Asked{Most: 0.5, Of: node}
+	}
+	return asked
+}
+
 func run(ctx context.Context) error {
 	targets := flag.String("targets", "bridge,node", "what to measure")
-	scenes := flag.String("scene", "latency,rate,burst,stuck,start", "what to measure of it")
+	scenes := flag.String("scene", "latency,lookups,rate,burst,stuck,start", "what to measure of it")
 	rounds := flag.Int("rounds", 3, "how often; medians are shown")
 	before := flag.String("before", "", "measure the bridge as it was at this revision too, such as HEAD~1")
-	rows := flag.Int("rows", 100_000, "rows of the burst, and of the window that a start fills its log with")
+	rows := flag.Int("rows", 100_000, "rows of the burst, and of the window that a start fills its log with; of the look-ups, 5,000 at most")
 	flag.Parse()
 
 	names := strings.Split(*targets, ",")
@@ -39,6 +54,7 @@ func run(ctx context.Context) error {
 	}
 	cluster, err := throwaway.Start(ctx, throwaway.Options{TCP: true, Settings: map[string]string{
 		"shared_buffers": "256MB", "max_wal_size": "4GB", "synchronous_commit": "on",
+		"shared_preload_libraries": "pg_stat_statements",
 	}})
 	if err != nil {
 		return err
@@ -54,6 +70,9 @@ func run(ctx context.Context) error {
 	}
 	defer b.close()
 	figures := &results.Results{Titles: map[string]string{"node": "Node, ~60 lines", "before": "bridge before"}}
+	for figure, a := range asked(*rows) {
+		figures.Ask(figure, a)
+	}
 	for round := range *rounds {
 		for _, scene := range strings.Split(*scenes, ",") {
 			for _, name := range names {

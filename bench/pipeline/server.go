@@ -54,7 +54,7 @@ func (b *bench) launch(ctx context.Context, name, dsn, slot, addr string) (*serv
 		s.cmd.Env = append(os.Environ(), "CHATENGINE_JWT_SECRET="+secret, "BRIDGE_SOURCE_POSTGRES_SLOT="+slot, "BRIDGE_ADMIN_LISTEN=")
 	case "node":
 		s.cmd = exec.CommandContext(ctx, "node", filepath.Join(b.npm, "bridge.mjs"))
-		s.cmd.Env = os.Environ()
+		s.cmd.Env = append(os.Environ(), b.nodeEnv...)
 		// It listens once it follows the database.
 		s.ready = "/api/ws/?EIO=4&transport=polling"
 	default:

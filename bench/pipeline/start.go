@@ -55,12 +55,14 @@ func (st *stage) start(ctx context.Context, name string, rows int, again func(ad
 	if err != nil {
 		return err
 	}
-	title := fmt.Sprintf("start, with a window of %d rows: ", rows)
+	title := startTitle(rows)
 	r.Add(name, title+"first event after, s", first.Seconds())
 	r.Add(name, title+"CPU, s", cpu.Seconds())
 	r.Add(name, title+"peak memory, MB", peak)
 	return nil
 }
+
+func startTitle(rows int) string { return fmt.Sprintf("start, with a window of %d rows: ", rows) }
 
 // fillWindow has the server publish rows, which are then in its window.
 func (st *stage) fillWindow(ctx context.Context, rows int) error {

@@ -9,6 +9,7 @@ import (
 
 	"chatbridge/bench/internal/control"
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -27,6 +28,10 @@ var coresScene = scene{
 			coresAhead, one.clients, many.rooms, many.perRoom())
 	},
 	measure: measureCores,
+	asked: map[string]results.Asked{
+		"two ÷ one, one room":   {Least: 1.5},
+		"two ÷ one, many rooms": {Least: 1.7},
+	},
 	without: func(p peer.Peer) bool { return p.Name == "node" || p.Bare || p.Name == "ours" },
 }
 

@@ -11,7 +11,7 @@
 //
 //	rooms   2,000 workspaces of 5 clients with 2 subscriptions each, 2,000 events/s
 //	storm   20,000 clients come back within 5 s, each with 3 subscriptions and 200
-//	        events to catch up on; of the bridge also after a restart
+//	        events to catch up on; of the bridge also after a failover, and a restart
 //	tls     a steady rate over TLS, to one room of 1,000 and 2,000 rooms of 5
 //	cores   the highest rate with one core and with two, many rooms and one room
 //	idle    20,000 connections of which nothing is asked but heartbeats

@@ -9,6 +9,7 @@ import (
 
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
+	"chatbridge/bench/internal/results"
 )
 
 var idleScene = scene{
@@ -19,6 +20,10 @@ var idleScene = scene{
 			p.clients, roomClients, roomSubs, p.duration)
 	},
 	measure: measureIdle,
+	asked: map[string]results.Asked{
+		"kB in all for a client": {Most: 0.3, Of: better},
+		"CPU, % of a core":       {Most: 0.5, Of: []string{"node"}}, // the other one has no heartbeat
+	},
 }
 
 func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) error {

@@ -63,6 +63,9 @@ func run(ctx context.Context, args []string) error {
 // play measures one scene and appends its table.
 func (p plan) play(ctx context.Context, s scene, peers []peer.Peer, text *strings.Builder) error {
 	figures := &results.Results{Titles: titles}
+	for figure, asked := range s.asked {
+		figures.Ask(figure, asked)
+	}
 	p = p.sized(s)
 	var targets []string
 	for round := range p.rounds {
@@ -87,7 +90,8 @@ func (p plan) play(ctx context.Context, s scene, peers []peer.Peer, text *string
 
 var titles = map[string]string{
 	"bridge": "**bridge**", "ours": "socketio alone", "gorilla": "gorilla loop, no protocol", "node": "Node.js socket.io 4.8",
-	"before": "bridge before", "pgo": "bridge, built with a profile",
+	"centrifuge": "centrifuge 0.40",
+	"before":     "bridge before", "pgo": "bridge, built with a profile",
 }
 
 // recorder takes the figures of one server.
@@ -120,7 +124,7 @@ func parse(args []string) (plan, error) {
 	}
 	f := flag.NewFlagSet("scenes", flag.ContinueOnError)
 	chosen := f.String("scene", strings.Join(known, ","), "what to measure")
-	servers := f.String("servers", "bridge,gorilla,node", "of whom; ours is the Socket.IO server without the Hub")
+	servers := f.String("servers", "bridge,gorilla,node", "of whom; ours is the Socket.IO server without the Hub, centrifuge the library of Centrifugo, which is downloaded")
 	f.IntVar(&p.rounds, "rounds", 3, "rounds; the tables have their medians")
 	f.IntVar(&p.clients, "clients", 0, "clients, instead of those of the scene; rooms and rates go with them")
 	f.DurationVar(&p.duration, "duration", 0, "how long events are sent, instead of the scene's")
@@ -136,7 +140,7 @@ func parse(args []string) (plan, error) {
 	}
 	p.servers = strings.Split(*servers, ",")
 	for _, s := range p.servers {
-		if all := []string{"bridge", "ours", "gorilla", "node"}; !slices.Contains(all, s) {
+		if all := []string{"bridge", "ours", "gorilla", "node", "centrifuge"}; !slices.Contains(all, s) {
 			return p, fmt.Errorf("unknown server %q: choose of %s", s, strings.Join(all, ", "))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -25,6 +26,14 @@ var roomsScene = scene{
 			a.rooms, a.perRoom(), a.subs, a.rooms)
 	},
 	measure: measureRooms,
+	asked: map[string]results.Asked{
+		"CPU s per million deliveries": {Most: 0.4, Of: []string{"gorilla"}},
+		"p50 ms":                       {Most: 1, Of: []string{"gorilla"}},
+		"p99 ms":                       {Most: 0.7, Of: []string{"gorilla"}},
+		// The budgets of docs/hot-path/locks.md.
+		"Hub's lock: held, % of the time":  {Most: 10},
+		"rooms' lock: held, % of the time": {Most: 10},
+	},
 }
 
 func manyRooms(clients int) *audience {
@@ -72,6 +81,8 @@ func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Pe
 		}
 		r.add("Hub's lock: held, % of the time"+suffix, 100*(after.LockHeld-before.LockHeld).Seconds()/got.Took.Seconds())
 		r.add("Hub's lock: longest, ms"+suffix, ms(after.LockLongest))
+		r.add("rooms' lock: held, % of the time"+suffix, 100*(after.RoomsHeld-before.RoomsHeld).Seconds()/got.Took.Seconds())
+		r.add("rooms' lock: longest, ms"+suffix, ms(after.RoomsLongest))
 	}
 	note("  %.2f CPU s/M, p50 %v, p99 %v, disturbed %.0f %%", got.cpuPerMillion(), got.Latency.Quantile(0.5), got.Latency.Quantile(0.99), 100*got.disturbed())
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/results"
 )
 
 // scene is something to measure of each server.
@@ -21,9 +22,14 @@ type scene struct {
 	duration time.Duration
 	about    func(plan) string
 	measure  func(context.Context, plan, peer.Peer, *recorder) error
+	// asked is what figures are to be, by their names.
+	asked map[string]results.Asked
 	// without, if not nil, tells which servers it has nothing to say of.
 	without func(peer.Peer) bool
 }
+
+// better are the peers to the better of which a figure is compared.
+var better = []string{"gorilla", "node"}
 
 var scenes = []scene{
 	roomsScene,

@@ -40,6 +40,11 @@ func TestScenes(t *testing.T) {
 			if !strings.Contains(got, "## "+s.title) || !strings.Contains(got, "20 clients, medians of 1") || strings.Count(got, "\n| ") < 3 {
 				t.Errorf("table:\n%s", got)
 			}
+			for figure := range s.asked {
+				if !strings.Contains(got, "\n| "+figure+" |") && figure != "kB in all for a client" { // for which one has to be root
+					t.Errorf("no figure %q, of which something is asked:\n%s", figure, got)
+				}
+			}
 		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/control"
+	"chatbridge/bench/internal/event"
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bridge/auth"
@@ -46,7 +47,10 @@ const inFlight = 100
 func (a *audience) options(server peer.Peer, s *peer.Process) (load.Options, error) {
 	o := load.Options{
 		Addr: s.Addr, Path: peer.Path, Bare: server.Bare, Clients: a.clients, InFlight: min(inFlight, a.clients), Spread: true,
-		Prefix: `42["message"`,
+		Prefix: `42["message"`, Hello: server.Hello,
+	}
+	if server.Hello != "" {
+		o.Prefix, o.Parse = `{"push":`, event.ParseArgument
 	}
 	if server.Bare {
 		o.Client = func(i int) load.Client { return load.Client{Path: fmt.Sprintf("%s&room=%d", peer.Path, a.room(i))} }

@@ -11,6 +11,7 @@ import (
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -28,6 +29,9 @@ var slowScene = scene{
 			p.clients, slowEvents, slowRate/1000)
 	},
 	measure: measureSlow,
+	asked: map[string]results.Asked{
+		"p99, with ÷ without": {Most: 1.2},
+	},
 }
 
 func measureSlow(ctx context.Context, p plan, server peer.Peer, r *recorder) error {

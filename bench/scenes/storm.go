@@ -12,6 +12,7 @@ import (
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
+	"chatbridge/bench/internal/results"
 )
 
 const (
@@ -34,13 +35,28 @@ var stormScene = scene{
 	name: "storm", title: "Everybody comes back", clients: 20_000, duration: 5 * time.Second,
 	about: func(p plan) string {
 		return fmt.Sprintf("%d clients of workspaces of %d come back within %v, each with %d subscriptions and %d events to catch up on. "+
-			"They have lost their connections; or the server was killed, and a new one fills its log first, which of these only the bridge does "+
-			"(Node's recovery is in its memory). %d others have stayed and get %d events a second together. "+
+			"They have lost their connections; or the server was killed, and they come to another one that was fed the same events; or it was killed, "+
+			"and a new one fills its log first. The latter two only the bridge can do (Node's recovery is in its memory). %d others have stayed and get %d events a second together. "+
 			"Steady memory is that once all are live, after a garbage collection.",
 			p.clients, stormRoom, p.duration, stormSubs, stormMissed, newStorm(p).others.clients, othersRate)
 	},
 	measure: measureStorm,
+	asked:   stormAsked(),
 	without: func(p peer.Peer) bool { return p.Bare },
+}
+
+func stormAsked() map[string]results.Asked {
+	asked := map[string]results.Asked{}
+	for _, suffix := range []string{", connections lost", ", after a failover"} { // a restart leaves no others
+		asked["others' p99, meanwhile ÷ before"+suffix] = results.Asked{Most: 3}
+	}
+	for _, suffix := range []string{", connections lost", ", after a failover", ", after a restart"} {
+		all := results.Asked{Most: 0.25, Of: []string{"node"}, Figure: "all live after, s, connections lost"}
+		asked["longest wait of a client, s"+suffix] = results.Asked{Most: 10}
+		asked["RSS peak ÷ steady"+suffix] = results.Asked{Most: 1.5}
+		asked["all live after, s"+suffix] = all
+	}
+	return asked
 }
 
 // storm is who takes part in it.
@@ -71,40 +87,58 @@ func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 		return err
 	}
 	defer s.close()
+	err = st.beside(ctx, server, s, r, ", connections lost", func() error { return st.cut(ctx, s) }, func() error {
+		return s.profiled(ctx, st.within, p.profileFile(server, "cpu-storm.pprof"), func() error {
+			return st.comeBack(ctx, server, s, r, ", connections lost", time.Now())
+		})
+	})
+	if err != nil || server.Name == "node" {
+		return err
+	}
+	spare, err := st.spare(ctx, server)
+	if err != nil {
+		return err
+	}
+	defer spare.close()
+	if err := st.afterFailover(ctx, server, s, spare, r); err != nil {
+		return err
+	}
+	return st.afterRestart(ctx, server, spare, r)
+}
+
+// beside measures what the others, who stay on a server, notice of clients that lose
+// their connections and come back to it.
+func (st *storm) beside(ctx context.Context, server peer.Peer, s *session, r *recorder, suffix string, lose, comeBack func() error) error {
 	others, err := st.connectOthers(ctx, server, s)
 	if err != nil {
 		return err
 	}
 	defer others.Close()
+	events := int(othersRate*st.within.Seconds()) / othersRooms * othersRooms
 	quiet, err := s.sendTo(ctx, others, peer.Publication{
-		Count: int(othersRate*p.duration.Seconds()) / othersRooms * othersRooms, Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1,
-	}, int(othersRate*p.duration.Seconds())/othersRooms, 1)
+		Count: events, Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1,
+	}, events/othersRooms, 1)
 	if err != nil {
 		return fmt.Errorf("others before: %w", err)
 	}
-	if err := st.cut(ctx, s); err != nil {
+	if err := lose(); err != nil {
 		return err
 	}
 	if err := proc.ResetPeak(s.PID()); err != nil {
 		return err
 	}
 	heard := st.listen(ctx, s, others)
-	err = s.profiled(ctx, st.within, p.profileFile(server, "cpu-storm.pprof"), func() error {
-		return st.comeBack(ctx, server, s, r, ", connections lost", time.Now())
-	})
+	err = comeBack()
 	during, listenErr := heard()
 	if err := errors.Join(err, listenErr); err != nil {
 		return err
 	}
 	before, then := ms(quiet.Latency.Quantile(0.99)), ms(during.Latency.Quantile(0.99))
-	r.add("others that were disconnected", float64(during.Ended))
-	r.add("others' p99 ms before", before)
-	r.add("others' p99 ms meanwhile", then)
-	r.add("others' p99, meanwhile ÷ before", then/max(before, 0.001))
-	if server.Name == "node" {
-		return nil
-	}
-	return st.afterRestart(ctx, server, s, r)
+	r.add("others that were disconnected"+suffix, float64(during.Ended))
+	r.add("others' p99 ms before"+suffix, before)
+	r.add("others' p99 ms meanwhile"+suffix, then)
+	r.add("others' p99, meanwhile ÷ before"+suffix, then/max(before, 0.001))
+	return nil
 }
 
 // prepare starts a server with the clients that are to go and come back, each of which
@@ -268,6 +302,37 @@ func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *
 		note("  %+v", *stats)
 	}
 	return nil
+}
+
+// spare starts another server that has what the first one published in its log, as one
+// that follows the same database has, or an edge of the same cluster.
+func (st *storm) spare(ctx context.Context, server peer.Peer) (*session, error) {
+	process, err := peer.Start(ctx, server, peer.Options{Cores: peer.ServerCore})
+	if err != nil {
+		return nil, err
+	}
+	s := &session{Process: process}
+	for _, p := range []peer.Publication{st.greetings, st.away} {
+		if _, err := s.Publish(ctx, p); err != nil {
+			s.close()
+			return nil, fmt.Errorf("fill the spare's log: %w", err)
+		}
+	}
+	return s, nil
+}
+
+// afterFailover kills the server, and its clients come to the spare, which has some of
+// its own. They claim what they claimed before.
+func (st *storm) afterFailover(ctx context.Context, server peer.Peer, old, spare *session, r *recorder) error {
+	const suffix = ", after a failover"
+	var since time.Time
+	return st.beside(ctx, server, spare, r, suffix, func() error {
+		old.Stop()
+		old.clients.Close()
+		old.clients = nil
+		since = time.Now()
+		return nil
+	}, func() error { return st.comeBack(ctx, server, spare, r, suffix, since) })
 }
 
 // afterRestart kills the server and starts another one, which fills its log while the

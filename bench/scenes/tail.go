@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/results"
 )
 
 var tailScene = scene{
@@ -16,6 +17,9 @@ var tailScene = scene{
 		return fmt.Sprintf("One room of %d clients, %d events a second for %v, garbage collection included.", p.clients, steadyRate, p.duration)
 	},
 	measure: measureTail,
+	asked: map[string]results.Asked{
+		"p99.9 ms": {Most: 0.7, Of: better},
+	},
 }
 
 func measureTail(ctx context.Context, p plan, server peer.Peer, r *recorder) error {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/results"
 )
 
 // steadyRate is in events a second to a room of a thousand clients.
@@ -23,6 +24,10 @@ var tlsScene = scene{
 			one.clients, steadyRate, many.rooms, many.perRoom(), many.rooms)
 	},
 	measure: measureTLS,
+	asked: map[string]results.Asked{
+		"CPU s per million deliveries, one room":   {Most: 0.5, Of: better},
+		"CPU s per million deliveries, many rooms": {Most: 0.5, Of: better},
+	},
 }
 
 func oneRoom(clients int) *audience { return &audience{clients: max(1, clients), rooms: 1, subs: 1} }

@@ -63,6 +63,7 @@ func run(ctx context.Context, args []string) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	compareMemory(figures, max(10, *rows))
 	var text strings.Builder
 	figures.Write(&text, targets)
 	fmt.Fprintf(&text, "\nMedians of %d. %s\n", *rounds, at)

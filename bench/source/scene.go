@@ -73,14 +73,33 @@ func (s scene) play(ctx context.Context, cluster *throwaway.Cluster, rows, round
 			if err := dropSlot(ctx, db, slot); err != nil {
 				return err
 			}
-			prefix := fmt.Sprintf("%s (%d): ", s.title, rows)
+			prefix := s.prefix(rows)
+			figures.Ask(prefix+"rows/s", results.Asked{Least: 0.6, Of: targets[1:]})
 			figures.Add(target, prefix+"rows/s", float64(rows)/r.took.Seconds())
 			figures.Add(target, prefix+"CPU of the reader, µs a row", float64(r.cpu.Microseconds())/float64(rows))
-			figures.Add(target, prefix+"peak memory, MB", r.peak)
+			figures.Add(target, prefix+peakMemory, r.peak)
 			fmt.Fprintf(os.Stderr, "  %.0f rows/s, %.2f CPU s, %.0f MB\n", float64(rows)/r.took.Seconds(), r.cpu.Seconds(), r.peak)
 		}
 	}
 	return nil
+}
+
+const peakMemory = "peak memory, MB"
+
+func (s scene) prefix(rows int) string { return fmt.Sprintf("%s (%d): ", s.title, rows) }
+
+// compareMemory compares what one transaction of all rows takes with what transactions of
+// ten do, where both were measured.
+func compareMemory(figures *results.Results, rows int) {
+	const figure = "peak memory, one transaction ÷ ten rows a transaction"
+	for _, target := range targets {
+		one, ok := figures.Of(target, scenes["one"].prefix(rows)+peakMemory)
+		ten, ok2 := figures.Of(target, scenes["ten"].prefix(rows)+peakMemory)
+		if ok && ok2 {
+			figures.Add(target, figure, one/ten)
+			figures.Ask(figure, results.Asked{Most: 1.2})
+		}
+	}
 }
 
 // fill makes the tables, the slot and the rows.

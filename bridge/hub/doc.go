@@ -42,10 +42,10 @@
 //
 // # Lock
 //
-//   - Hub.mu guards the log, the tenants and every Client. It is taken by Hub.lock
-//     alone, which measures it, and for a client by lockInTurn, which takes Hub.turns
-//     before it: the clients of one workspace wait for each other, and then the
-//     workspaces, so that publishing waits for the client that has it and one more.
+//   - Hub.mu guards the log, the tenants and every Client. It is taken by Hub.lock,
+//     and for a client by lockInTurn, which takes Hub.turns before it: the clients of
+//     one workspace wait for each other, and then the workspaces, so that publishing
+//     waits for the client that has it and one more. It measures how long it is held.
 //   - It is held while an event is appended to the log and broadcast, while a
 //     client's state changes, and while its pump reads a batch; for one broadcast or
 //     a bounded number of entries, never longer.

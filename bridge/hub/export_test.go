@@ -4,7 +4,7 @@ package hub
 func (h *Hub) ResetLongestHold() {
 	h.lock()
 	defer h.unlock()
-	h.lockTimes.longest, h.lockTimes.before = 0, 0
+	h.mu.Reset()
 }
 
 // SumUp does to a client that has left what a lack of memory does.

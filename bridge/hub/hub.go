@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/replay"
+	"chatbridge/internal/lockstats"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -84,14 +85,12 @@ type Hub struct {
 	opts      Options
 	namespace Broadcaster
 
-	// mu guards all below, and all clients; lock and unlock measure how long it
-	// is held. It is held while an event is broadcast: a client that goes live
+	// mu guards all below, and all clients. It is held while an event is broadcast: a client that goes live
 	// under it does so between two events.
-	mu        sync.Mutex
-	lockTimes lockTimes
-	turns     turns
-	log       *replay.Log
-	tenants   map[string]*tenant
+	mu      lockstats.Mutex
+	turns   turns
+	log     *replay.Log
+	tenants map[string]*tenant
 	// headCommit is when the newest event was committed.
 	headCommit time.Time
 	// headMoved is closed when there is a newer event; nil where nobody waits.

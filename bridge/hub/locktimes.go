@@ -5,21 +5,9 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
-// lockTimes measures for how long the Hub's lock is held.
-type lockTimes struct {
-	began           time.Time
-	minute          time.Time // when longest began to count
-	longest, before time.Duration
-	total           time.Duration
-}
-
-func (h *Hub) lock() {
-	h.mu.Lock()
-	h.lockTimes.began = time.Now()
-}
+func (h *Hub) lock() { h.mu.Lock() }
 
 // turns are whose turn it is to lock mu, among clients.
 type turns struct {
@@ -69,13 +57,4 @@ func (h *Hub) lockNext() {
 	h.turns.next.Unlock()
 }
 
-func (h *Hub) unlock() {
-	now := time.Now()
-	held := now.Sub(h.lockTimes.began)
-	h.lockTimes.total += held
-	if now.Sub(h.lockTimes.minute) >= time.Minute {
-		h.lockTimes.minute, h.lockTimes.before, h.lockTimes.longest = now, h.lockTimes.longest, 0
-	}
-	h.lockTimes.longest = max(h.lockTimes.longest, held)
-	h.mu.Unlock()
-}
+func (h *Hub) unlock() { h.mu.Unlock() }

@@ -91,6 +91,7 @@ func (h *Hub) Stats() Stats {
 	defer h.unlock()
 	s := h.stats
 	s.Replay, s.SessionBytes = h.log.Stats(time.Now()), h.memory.bytes
-	s.LockLongest, s.LockHeld = max(h.lockTimes.longest, h.lockTimes.before), h.lockTimes.total
+	held := h.mu.HeldLocked()
+	s.LockLongest, s.LockHeld = held.Longest, held.Total
 	return s
 }

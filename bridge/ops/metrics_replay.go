@@ -28,5 +28,9 @@ func replayMetrics() []family {
 			func(s *Snapshot) float64 { return s.Hub.LockLongest.Seconds() }),
 		counters("hub_lock_held_seconds_total", "Time for which the lock of the clients and the replay log was held: its rate is the share of time.", nil,
 			func(s *Snapshot, e emit) { e(s.Hub.LockHeld.Seconds()) }),
+		gauge("rooms_lock_longest_seconds", "Longest time in the last one to two minutes for which the lock of the rooms was held: queueing one event for all clients of a room, or one join.",
+			func(s *Snapshot) float64 { return s.Sockets.RoomsLock.Longest.Seconds() }),
+		counters("rooms_lock_held_seconds_total", "Time for which the lock of the rooms was held: its rate is the share of time.", nil,
+			func(s *Snapshot, e emit) { e(s.Sockets.RoomsLock.Total.Seconds()) }),
 	}
 }

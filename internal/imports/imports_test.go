@@ -21,6 +21,7 @@ var allowed = map[string][]string{
 	"internal/plural":          {},
 	"internal/durable":         {},
 	"internal/histogram":       {},
+	"internal/lockstats":       {},
 	"internal/httpclient":      {},
 	"source":                   {},
 	"source/postgres/pgoutput": {"source"},
@@ -112,7 +113,7 @@ func TestImportsPointInward(t *testing.T) {
 }
 
 // helpers may be imported from everywhere: they know nothing of ours.
-var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable", "internal/histogram", "internal/httpclient"}
+var helpers = []string{"internal/jsonscan", "internal/retry", "internal/nearest", "internal/sqlquote", "internal/rowsecurity", "internal/plural", "internal/clientkey", "internal/durable", "internal/histogram", "internal/httpclient", "internal/lockstats"}
 
 func admits(may []string, name string) bool {
 	if slices.Contains(helpers, name) {

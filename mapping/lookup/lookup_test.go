@@ -304,11 +304,49 @@ func TestOneRoundTrip(t *testing.T) {
 	if got := fetch(t, l, s, need, "id"); len(got) < 6 {
 		t.Errorf("found %v", got)
 	}
-	before := writes.Load()
-	fetch(t, l, s, need, "id")
-	if n := writes.Load() - before; n != 1 {
-		t.Errorf("%d writes, want 1", n)
+	// At once, and after longer than a pool leaves a connection unchecked.
+	for _, idle := range []time.Duration{0, 1100 * time.Millisecond} {
+		time.Sleep(idle)
+		before := writes.Load()
+		fetch(t, l, s, need, "id")
+		if n := writes.Load() - before; n != 1 {
+			t.Errorf("%d writes after %v, want 1", n, idle)
+		}
 	}
+}
+
+// Connections that the server ended cost no answer: all of the pool, as after its
+// restart.
+func TestConnectionsEnded(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	s, p := spec(t, "crm", ""), pool(t, url, nil)
+	l := lookup.NewSQL(p, s, waitLimit)
+	need := engine.Need{Conversations: of(id("c1"))}
+	fetch(t, l, s, need, "id")
+	var all []*pgxpool.Conn
+	for range p.Config().MaxConns {
+		c, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, c)
+	}
+	var pids []uint32
+	for _, c := range all {
+		pids = append(pids, c.Conn().PgConn().PID())
+		c.Release()
+	}
+	if n := p.Stat().IdleConns(); n != p.Config().MaxConns {
+		t.Fatalf("%d idle connections, want %d", n, p.Config().MaxConns)
+	}
+	for _, pid := range pids {
+		// It waits until the session is gone.
+		if err := pgtest.Exec(t.Context(), url, fmt.Sprintf("select pg_terminate_backend(%d, 10000)", pid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	same(t, slices.Compact(fetch(t, l, s, need, "id")), "conversation id=c1", "contact id=a1")
 }
 
 type countingConn struct {

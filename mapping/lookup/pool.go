@@ -51,12 +51,20 @@ func NewPool(dsn string, o PoolOptions) (*pgxpool.Pool, error) {
 	} {
 		p[name] = value
 	}
+	c.ShouldPing = func(ctx context.Context, p pgxpool.ShouldPingParams) bool {
+		return p.IdleDuration > time.Second && ctx.Value(unchecked{}) == nil
+	}
 	pool, err := pgxpool.NewWithConfig(context.Background(), c)
 	if err != nil {
 		return nil, fmt.Errorf("the database's address: %w", err)
 	}
 	return pool, nil
 }
+
+// unchecked is of contexts with which a connection of the pool is taken as it is. With
+// others one that was idle for a second is asked first whether it is still there: a
+// round trip more, for which the stream would wait.
+type unchecked struct{}
 
 // settings are what holds for one question: values printed as the stream has
 // them, nothing written, and a time limit that holds in the server too. They

@@ -51,10 +51,21 @@ func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup
 }
 
 // fetch asks everything in one round trip; the first one, and one after the
-// tables or the role's rights changed, take another to learn the columns.
+// tables or the role's rights changed, take another to learn the columns. It takes
+// connections as they are: one that has ended meanwhile costs another question, and
+// the others none (see unchecked).
 func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
-	return s.once(ctx, func(pg *pgconn.PgConn, raw bool) error { return s.ask(ctx, pg, need, found, raw) })
+	ctx = context.WithValue(ctx, unchecked{}, true)
+	ask := func(pg *pgconn.PgConn, raw bool) error { return s.ask(ctx, pg, need, found, raw) }
+	err := s.once(ctx, ask)
+	for n := s.pool.Stat().MaxConns(); n > 0 && errors.Is(err, errEnded); n-- { // all may have
+		err = s.once(ctx, ask)
+	}
+	return err
 }
+
+// errEnded is of a question whose connection ended by itself.
+var errEnded = errors.New("the connection ended")
 
 // once asks over a connection of the pool, and asks again where the tables or the
 // role's rights have changed, or where raw helps.
@@ -65,13 +76,25 @@ func (s *sqlFetcher) once(ctx context.Context, ask func(pg *pgconn.PgConn, raw b
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
+	err = s.over(ctx, pg, ask)
+	switch {
+	case sqlState(err) == denied:
+		return &DeniedError{Remedy: s.rights.remedy, Err: err}
+	case err != nil && pg.IsClosed() && ctx.Err() == nil:
+		return fmt.Errorf("%w: %w", errEnded, err)
+	}
+	return err
+}
+
+// over asks over one connection.
+func (s *sqlFetcher) over(ctx context.Context, pg *pgconn.PgConn, ask func(pg *pgconn.PgConn, raw bool) error) error {
 	fresh := !s.known || (s.rights.lack() || s.missing) && time.Since(s.learnedAt) > relearn
 	if fresh {
 		if err := s.learn(ctx, pg); err != nil {
 			return err
 		}
 	}
-	err = ask(pg, false)
+	err := ask(pg, false)
 	switch code := sqlState(err); {
 	case !fresh && (shapeChanged(code) || code == denied):
 		if err = s.learn(ctx, pg); err == nil {
@@ -81,9 +104,6 @@ func (s *sqlFetcher) once(ctx context.Context, ask func(pg *pgconn.PgConn, raw b
 		// What has no form in UTF-8 costs the batch its letters outside ASCII,
 		// not all that it lacks.
 		err = ask(pg, true)
-	}
-	if sqlState(err) == denied {
-		return &DeniedError{Remedy: s.rights.remedy, Err: err}
 	}
 	return err
 }

@@ -7,6 +7,8 @@ type Stats struct {
 	// LockHeld is for how long the Hub's lock was held since the start, LockLongest
 	// for how long at once.
 	LockHeld, LockLongest time.Duration
+	// RoomsHeld and RoomsLongest are those of the rooms' lock.
+	RoomsHeld, RoomsLongest time.Duration
 	// Events and Bytes are in the log; EvictedEarly were, within the window.
 	Events       int
 	Bytes        int64

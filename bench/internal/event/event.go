@@ -1,6 +1,7 @@
 package event
 
 import (
+	"bytes"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -59,6 +60,19 @@ func Parse(b []byte) (seq, due uint64, ok bool) {
 	}
 	seq, ok1 := parseHex(b[SeqAt : SeqAt+Digits])
 	due, ok2 := parseHex(b[DueAt : DueAt+Digits])
+	return seq, due, ok1 && ok2
+}
+
+// ParseArgument is [Parse] of a packet in which the event's argument comes after other
+// things than it does there.
+func ParseArgument(b []byte) (seq, due uint64, ok bool) {
+	i := bytes.Index(b, []byte(head))
+	at := i + len(head)
+	if i < 0 || len(b) < at+2*Digits+len(middle) {
+		return 0, 0, false
+	}
+	seq, ok1 := parseHex(b[at : at+Digits])
+	due, ok2 := parseHex(b[at+Digits+len(middle):][:Digits])
 	return seq, due, ok1 && ok2
 }
 

@@ -94,7 +94,11 @@ func (g *Group) feed(c *conn, b []byte, now uint64) (reply []byte, err error) {
 			}
 			b = b[end+4:]
 			c.state = opening
-			if g.o.Bare {
+			switch {
+			case g.o.Hello != "":
+				c.state = joining
+				reply = textFrame(g.o.Hello)
+			case g.o.Bare:
 				g.join(c)
 			}
 			continue
@@ -162,6 +166,12 @@ func (g *Group) small(c *conn, opcode byte, payload []byte) (reply []byte, err e
 		return nil, nil // nobody pings us within a benchmark
 	case len(payload) == 1 && payload[0] == '2':
 		return pongFrame, nil
+	case g.o.Hello != "":
+		if c.state == joining {
+			g.join(c)
+			return nil, nil
+		}
+		return textFrame(string(payload)), nil // a heartbeat
 	case c.state == opening && len(payload) > 0 && payload[0] == '0':
 		c.state = joining
 		return textFrame("40" + g.auth(c)), nil

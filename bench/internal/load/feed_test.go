@@ -75,6 +75,35 @@ func TestFeedCountsWhatTheOptionsSay(t *testing.T) {
 	}
 }
 
+// TestFeedHello: a client that says hello is joined once that is answered, answers each
+// heartbeat, and counts events.
+func TestFeedHello(t *testing.T) {
+	g := &Group{sampleEvery: 1, o: Options{Bare: true, Hello: "hi"}, prefix: []byte("push"), parse: event.ParseArgument}
+	c := &conn{state: upgrade}
+	read := func(b []byte) []byte {
+		t.Helper()
+		reply, err := g.feed(c, b, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	if got := read([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n")); !bytes.Equal(got, textFrame("hi")) || c.state != joining {
+		t.Fatalf("sent %q after the handshake, in state %d", got, c.state)
+	}
+	if got := read([]byte("\x81\x02ok")); got != nil || c.state != joined || g.joined != 1 {
+		t.Fatalf("sent %q after the answer, in state %d", got, c.state)
+	}
+	if got := read([]byte("\x81\x02{}")); !bytes.Equal(got, textFrame("{}")) {
+		t.Fatalf("answered a heartbeat with %q", got)
+	}
+	push := event.AppendJSON([]byte("push:"), 7, 0)
+	read(append([]byte{0x81, 126, byte(len(push) >> 8), byte(len(push))}, push...))
+	if c.frames != 1 || c.last != 7 {
+		t.Errorf("counted %d events, the last one with number %d", c.frames, c.last)
+	}
+}
+
 // BenchmarkFeed is what the generator costs per delivery, without the kernel.
 func BenchmarkFeed(b *testing.B) {
 	stream := frames(500)

@@ -25,6 +25,9 @@ type Options struct {
 	// Bare connections are joined when the WebSocket is open; others once an
 	// Engine.IO open packet and a Socket.IO CONNECT have been exchanged.
 	Bare bool
+	// Hello, if not "", is what a Bare connection sends first; it is joined once that
+	// is answered, and answers each {} with one.
+	Hello string
 	// Auth is the payload of CONNECT, of at most 64 KiB; empty for none.
 	Auth string
 	// Client, if not nil, is asked for what client i has of its own.

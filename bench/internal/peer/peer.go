@@ -19,19 +19,25 @@ import (
 type Peer struct {
 	Name string
 	Argv []string
-	Bare bool // WebSocket alone, no Socket.IO
+	Bare bool // no Socket.IO: WebSocket alone, or what Hello begins
+	// Hello is what a client of it sends first, "" for nothing. It is answered.
+	Hello string
 }
 
 // Path is what clients of a peer request.
 const Path = "/api/ws/?EIO=4&transport=websocket"
 
-const nodeDir = "bench/server/node/testdata/npm"
+const (
+	nodeDir = "bench/server/node/testdata/npm"
+	// centrifugeDir is a module of its own.
+	centrifugeDir = "bench/server/centrifuge/testdata/go"
+)
 
 // Plan says what to build.
 type Plan struct {
 	// Servers are names: ours (the Socket.IO server alone), bridge (with the Hub,
-	// its log, tokens and workspaces), gorilla, node, before, pgo, and those of
-	// Plain.
+	// its log, tokens and workspaces), gorilla, node, centrifuge, before, pgo, and
+	// those of Plain.
 	Servers []string
 	// Before is the revision of which "before" is built; it is the first of Servers,
 	// as that was.
@@ -60,6 +66,8 @@ func Build(ctx context.Context, plan Plan) (peers []Peer, cleanup func(), err er
 		switch name {
 		case "node":
 			p, err = nodePeer(ctx, filepath.Join(root, nodeDir))
+		case "centrifuge":
+			p, err = centrifugePeer(ctx, filepath.Join(root, centrifugeDir), dir)
 		case "before":
 			p = Peer{Name: name, Argv: []string{filepath.Join(dir, name)}}
 			err = revision.Build(ctx, root, plan.Before, "./bench/server/"+plan.Servers[0], p.Argv[0])
@@ -90,6 +98,27 @@ func (plan Plan) goPeer(ctx context.Context, root, dir, name string) (Peer, erro
 		return Peer{}, fmt.Errorf("build %s: %w\n%s", name, err, out)
 	}
 	return Peer{Name: name, Argv: []string{bin}, Bare: name == "gorilla"}, nil
+}
+
+// centrifugePeer builds it with copies of its go.mod and go.sum: they lag behind where the
+// bridge's own dependencies were raised, and building then brings them up to date.
+func centrifugePeer(ctx context.Context, source, dir string) (Peer, error) {
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(source, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
+		}
+		if err != nil {
+			return Peer{}, err
+		}
+	}
+	bin := filepath.Join(dir, "centrifuge")
+	cmd := exec.CommandContext(ctx, "go", "build", "-mod=mod", "-modfile", filepath.Join(dir, "go.mod"), "-o", bin, ".")
+	cmd.Dir = source
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return Peer{}, fmt.Errorf("build centrifuge, which has to be downloaded: %w\n%s", err, out)
+	}
+	return Peer{Name: "centrifuge", Argv: []string{bin}, Bare: true, Hello: `{"id":1,"connect":{}}`}, nil
 }
 
 func nodePeer(ctx context.Context, dir string) (Peer, error) {

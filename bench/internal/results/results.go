@@ -19,6 +19,18 @@ type Results struct {
 	Titles map[string]string
 	order  []string
 	values map[string]map[string][]float64
+	asked  map[string]Asked
+}
+
+// Asked is what a figure of the first target is to be: Most or Least, of which one is
+// given, as a figure or as a ratio.
+type Asked struct {
+	Most, Least float64
+	// Of are the targets that it is a ratio to, the better one of those that were
+	// measured; none for the figure itself.
+	Of []string
+	// Figure is that of the others, where it is another one.
+	Figure string
 }
 
 // Add adds the figure of one round.
@@ -33,8 +45,23 @@ func (r *Results) Add(target, figure string, v float64) {
 	r.values[figure][target] = append(r.values[figure][target], v)
 }
 
+// Of is the median of a target's figure, false where there is none.
+func (r *Results) Of(target, figure string) (median float64, ok bool) {
+	values := r.values[figure][target]
+	return Median(values), len(values) > 0
+}
+
+// Ask says what a figure is to be; the table then tells whether it is.
+func (r *Results) Ask(figure string, a Asked) {
+	if r.asked == nil {
+		r.asked = make(map[string]Asked)
+	}
+	r.asked[figure] = a
+}
+
 // Write writes the table. What was not measured of a target is a dash; a figure of zero
-// is 0.
+// is 0. Where something was asked for, the last column tells what, and whether the
+// medians are so: "met", "missed", or "not measured".
 func (r *Results) Write(w io.Writer, targets []string) {
 	head := "| |"
 	for _, t := range targets {
@@ -43,7 +70,12 @@ func (r *Results) Write(w io.Writer, targets []string) {
 	for _, t := range targets[1:] {
 		head += " ratio to " + t + " |"
 	}
-	fmt.Fprintf(w, "%s\n|%s\n", head, strings.Repeat("---|", 2*len(targets)))
+	columns := 2 * len(targets)
+	if len(r.asked) > 0 {
+		head += " asked |"
+		columns++
+	}
+	fmt.Fprintf(w, "%s\n|%s\n", head, strings.Repeat("---|", columns))
 	for _, figure := range r.order {
 		fmt.Fprintf(w, "| %s |", figure)
 		of := r.values[figure]
@@ -57,8 +89,58 @@ func (r *Results) Write(w io.Writer, targets []string) {
 			}
 			fmt.Fprintf(w, " %s |", ratio)
 		}
+		if len(r.asked) > 0 {
+			fmt.Fprintf(w, " %s |", r.judge(figure, targets))
+		}
 		fmt.Fprintln(w)
 	}
+}
+
+// judge says what was asked of a figure, and whether it is met.
+func (r *Results) judge(figure string, targets []string) string {
+	a, ok := r.asked[figure]
+	if !ok {
+		return ""
+	}
+	limit, sign := a.Most, "≤"
+	if a.Least > 0 {
+		limit, sign = a.Least, "≥"
+	}
+	text := fmt.Sprintf("%s %g", sign, limit)
+	figures := r.values[figure][targets[0]]
+	if len(a.Of) > 0 {
+		var names []string
+		var others []float64
+		for _, t := range a.Of {
+			if v := r.values[cmp.Or(a.Figure, figure)][t]; slices.Contains(targets, t) && len(v) > 0 {
+				others = append(others, Median(v))
+			}
+			names = append(names, t)
+		}
+		text += " × " + strings.Join(names, " or ")
+		if len(names) > 1 {
+			text += ", the better"
+		}
+		if a.Figure != "" {
+			text += " (" + a.Figure + ")"
+		}
+		switch {
+		case len(others) < len(a.Of):
+			return text + ": not measured"
+		case a.Least > 0:
+			limit *= slices.Max(others)
+		default:
+			limit *= slices.Min(others)
+		}
+	}
+	v := Median(figures)
+	switch {
+	case len(figures) == 0:
+		return text + ": not measured"
+	case a.Least > 0 && v >= limit, a.Least == 0 && v <= limit:
+		return text + ": met"
+	}
+	return text + ": **missed**"
 }
 
 func show(values []float64) string {

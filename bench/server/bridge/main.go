@@ -140,7 +140,8 @@ func writeStats(w http.ResponseWriter, s *api.Server) {
 		}
 	}
 	_ = json.NewEncoder(w).Encode(control.Stats{
-		LockHeld: h.LockHeld, LockLongest: h.LockLongest, Events: h.Replay.Events, Bytes: h.Replay.Bytes, EvictedEarly: h.Replay.EvictedEarly,
+		LockHeld: h.LockHeld, LockLongest: h.LockLongest, RoomsHeld: io.RoomsLock.Total, RoomsLongest: io.RoomsLock.Longest,
+		Events: h.Replay.Events, Bytes: h.Replay.Bytes, EvictedEarly: h.Replay.EvictedEarly,
 		CatchUps: catchUps, CaughtUp: h.CaughtUp, Gaps: gaps, Sockets: io.Sockets, Recovered: io.Recovered, RecoveryMissed: io.RecoveryMissed,
 		Refusals: refusals, QueueHigh: io.QueueHigh, Stalls: io.Stalls, Writes: io.Writes, PacketsOut: io.PacketsOut,
 	})

@@ -1,5 +1,6 @@
 // The bridge that a user would write: pgoutput to Socket.IO, no replay, no
-// tenants, no catching up. DATABASE_URL, PORT.
+// tenants, no catching up. DATABASE_URL, PORT; with LOOKUPS also workspaces, and
+// what a message's row lacks: its contact, and its conversation's newest message.
 import { createServer } from 'node:http'
 import pg from 'pg'
 import { LogicalReplicationService, PgoutputPlugin } from 'pg-logical-replication'
@@ -14,7 +15,7 @@ await db.query("select pg_create_logical_replication_slot('node_bridge', 'pgoutp
 const http = createServer()
 const io = new Server(http, { path: '/api/ws' })
 io.on('connection', socket => {
-  socket.join('everyone')
+  socket.join(process.env.LOOKUPS ? JSON.parse(Buffer.from(socket.handshake.auth.token.split('.')[1], 'base64url')).workspace_id : 'everyone')
   socket.on('subscribe:conversation', id => socket.join('conversation:' + id))
 })
 
@@ -34,12 +35,33 @@ function message(row) {
   return m
 }
 
+const known = new Map()
+async function publish(row) {
+  let c = known.get(row.conversation_id)
+  if (!c) {
+    const found = await db.query({ name: 'lacking', values: [row.conversation_id], text: `select c.id as conversation, c.updated_at, a.id as contact, a.name,
+      a.avatar_url, a.phone, to_json(m) as newest from conversations c left join contacts a on a.id = c.contact_id and a.workspace_id = c.workspace_id
+      left join lateral (select * from messages m where m.conversation_id = c.id order by created_at desc limit 1) m on true where c.id = $1` })
+    known.set(row.conversation_id, c = found.rows[0])
+  }
+  if (!c.newest || new Date(c.newest.created_at) <= new Date(row.created_at)) c.newest = row
+  row.sender_jid ??= c.phone
+  io.to(row.workspace_id).emit('message', message(row))
+  const { id, content, senderId, createdAt } = message(c.newest)
+  io.to(row.workspace_id).emit('conversation', {
+    id: c.conversation, workspaceId: row.workspace_id, contactId: c.contact, channel: 'whatsapp', lastMessage: { id, content, senderId, createdAt },
+    participants: [{ id: c.contact, name: c.name, avatar: c.avatar_url }], updatedAt: new Date(c.updated_at).toISOString(),
+  })
+}
+
+let published = Promise.resolve()
 const service = new LogicalReplicationService({ connectionString: url }, { acknowledge: { auto: true, timeoutSeconds: 10 } })
 service.on('data', (lsn, log) => {
   if (log.tag !== 'insert' && log.tag !== 'update') return
   const row = log.new
   if (log.relation.name === 'messages') {
-    if (log.tag === 'insert') io.to('everyone').emit('message', message(row))
+    if (log.tag === 'insert' && process.env.LOOKUPS) published = published.then(() => publish(row))
+    else if (log.tag === 'insert') io.to('everyone').emit('message', message(row))
     else io.to('everyone').emit('messageStatus', { messageId: row.id, status: row.status, conversationId: row.conversation_id })
   } else {
     io.to('everyone').emit('conversation', { id: row.id, workspaceId: row.workspace_id, channel: 'whatsapp', participants: [], updatedAt: new Date(row.updated_at).toISOString() })
