@@ -54,7 +54,7 @@ func (r *clusterReport) ended(row *clusterRow, rounds int, weight time.Duration)
 	r.rounds -= rounds
 	took := time.Since(r.began)
 	left := time.Duration(float64(took) * float64(r.all-r.done) / float64(r.done))
-	fmt.Fprintf(os.Stderr, "cluster faults: %d rounds to go after %v; some %v left\n", r.rounds, took.Round(time.Second), left.Round(time.Minute))
+	fmt.Fprintf(os.Stderr, "cluster faults: %d rounds to go after %v; some %.0f min left\n", r.rounds, took.Round(time.Second), left.Minutes())
 	if row == nil {
 		return nil
 	}

@@ -43,10 +43,15 @@ func faultNames() []string {
 }
 
 // setUp is about how long it takes to start a sitting, and to judge it.
-const setUp = 40 * time.Second
+const setUp = 20 * time.Second
 
+// weight is about how long a sitting takes from all others.
 func (f *fault) weight(rounds int) time.Duration {
-	return setUp + time.Duration(rounds)*cmp.Or(f.lasts, 10*time.Second)
+	w := setUp + time.Duration(rounds)*cmp.Or(f.lasts, 10*time.Second)
+	if f.heavy {
+		return w * time.Duration(clusterParallel())
+	}
+	return w
 }
 
 // sittings are how often each sitting shows the fault, to come to so many times.

@@ -22,6 +22,9 @@ import (
 // clusterLong reports whether every fault of a cluster is to be shown at full length.
 func clusterLong() bool { return os.Getenv("CLUSTER") == "full" }
 
+// clusterParallel is how many clusters the long form has at a time.
+func clusterParallel() int { return number("CLUSTER_PARALLEL", 2) }
+
 // number is that of a variable of the environment, or another one where there is none.
 func number(variable string, otherwise int) int {
 	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil && n > 0 {

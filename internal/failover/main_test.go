@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		// The scenarios mostly wait.
 		parallel := 4
 		if clusterLong() {
-			parallel = number("CLUSTER_PARALLEL", 2)
+			parallel = clusterParallel()
 		}
 		if err := flag.Set("test.parallel", strconv.Itoa(parallel)); err != nil {
 			panic(err)
