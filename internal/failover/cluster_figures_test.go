@@ -242,7 +242,7 @@ func TestClusterFigures(t *testing.T) {
 		t.Skip("CLUSTER=figures runs it")
 	}
 	all := newClusterFigures()
-	for round := range clusterRounds() {
+	for round := range number("CLUSTER_ROUNDS", 10) {
 		if !t.Run(fmt.Sprintf("round %d", round+1), all.round) {
 			return
 		}

@@ -37,7 +37,7 @@ func bounded(c *examined) []Violation {
 // was sent what was read from the tables: no change of it was ever committed. It is -1 for
 // what is no such status.
 func (c *examined) restated(e *Entry) int {
-	if e.Kind != MessageStatus || !e.Position.IsZero() {
+	if e.Kind != MessageStatus || !e.Position.IsZero() && !c.isReadBack(e) {
 		return -1
 	}
 	for _, i := range c.found[key{Message, e.Conversation, e.Message, e.Status, source.Position{}}] {
