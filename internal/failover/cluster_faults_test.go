@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,9 +82,10 @@ func (c *clusterWorld) finishCluster(f fault, rounds int) {
 	s := c.clients.Summary()
 	truth := c.recorder.Truth()
 	bounds := c.bounds(alone)
-	if f.large {
-		bounds.CatchUp, bounds.Prompt = 2*time.Minute, 2*time.Minute
-	}
+	// What was committed after a transaction comes after it: as much later as the leader
+	// took to read that.
+	bounds.CatchUp += c.reading
+	bounds.Prompt += c.reading
 	j := c.clients.Judge(truth, bounds, false)
 	for i, example := range j.Examples {
 		if i == maxExamples {
@@ -252,12 +254,31 @@ func (c *clusterWorld) insert(rows int) <-chan struct{} {
 }
 
 func joinsInHugeTransaction(c *clusterWorld, _ int) {
-	e := c.edge()
+	e, l := c.edge(), c.leader()
 	e.Kill()
+	before := l.published()
 	<-c.insert(bulkRows)
+	read := make(chan time.Duration, 1)
+	go func() {
+		began := time.Now()
+		for l.published() < before+bulkRows && time.Since(began) < clusterTimeout {
+			time.Sleep(200 * time.Millisecond)
+		}
+		read <- time.Since(began)
+	}()
 	pause(0, 2*time.Second)
 	e.Start()
 	e.AwaitReady()
+	c.reading = <-read
+	c.t.Logf("the leader took %v to publish %d rows, %.0f a second", c.reading, bulkRows, bulkRows/c.reading.Seconds())
+}
+
+// published is how many messages the node has published.
+func (n *clusterNode) published() (all int) {
+	for _, line := range n.Metrics(`bridge_events_total{event="message"}`) {
+		all, _ = strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
+	}
+	return all
 }
 
 // tornTransaction kills the leader while it publishes one.
