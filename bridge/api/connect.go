@@ -11,6 +11,7 @@ import (
 
 	"chatbridge/bridge/access"
 	"chatbridge/bridge/auth"
+	"chatbridge/bridge/cluster"
 	"chatbridge/bridge/gateway"
 	"chatbridge/bridge/hub"
 	"chatbridge/bridge/replay"
@@ -32,7 +33,7 @@ type client struct {
 	since, owed string
 	// kept is what other bridges may go on with; nil where there are none. found is what
 	// was kept of the session that it asked for.
-	kept  *kept
+	kept  *cluster.Kept
 	found found
 	// address is where it came from, connected when.
 	address   netip.Addr
@@ -80,7 +81,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		address: shown.Address, connected: time.Now(),
 	}
 	if s.opts.Elsewhere != nil && !feed {
-		c.kept = new(kept)
+		c.kept = cluster.NewKept(s.opts.Elsewhere.Sessions)
 		s.findKept(ctx, c, h)
 	}
 	c.owed = string(hub.AppendOffset(nil, s.owedFrom(h.PID, h.Offset)))

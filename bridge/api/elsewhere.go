@@ -3,7 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
-	"sync"
+	"errors"
 	"time"
 
 	"chatbridge/bridge/cluster"
@@ -41,20 +41,6 @@ const (
 	// refreshPoll is how often all connected clients are looked at.
 	refreshPoll = 2 * time.Second
 )
-
-// kept is what other bridges may go on with of a client's session, and of those that it
-// continues here.
-type kept struct {
-	mu      sync.Mutex
-	pid     string // "" before it is connected
-	version cluster.Version
-	// written: something was put, or may have been. sound: it is what the session is now,
-	// since at. ended: the session is not to be gone on with, here or elsewhere.
-	written, sound, ended bool
-	at                    time.Time
-	// changing counts what is about to change it.
-	changing int
-}
 
 // keptBody is the form in Redis.
 type keptBody struct {
@@ -104,12 +90,7 @@ func (c *client) isNewest(prior *client) bool {
 	if k == nil {
 		return true
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.ended || k.changing > 0 {
-		return false
-	}
-	return !k.written || c.found.asked && c.found.Sound && c.found.Version.Owner() == k.version.Owner()
+	return k.Newest(c.found.asked, &c.found.KeptSession)
 }
 
 // resumeOwn restores a session that this bridge had.
@@ -161,7 +142,7 @@ func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok b
 		return "", false
 	}
 	s.counters.elsewhere(true)
-	c.kept = &kept{version: version, written: true}
+	c.kept = cluster.NewTaken(s.opts.Elsewhere.Sessions, version)
 	return body.ID, true
 }
 
@@ -172,38 +153,24 @@ func (s *Server) keep(c *client, socket *socketio.Socket) {
 	if k == nil {
 		return
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	// While Redis is away nothing new is put: what Redis has nothing of may be changed
-	// without it. It is put when Redis is back, by refreshKept.
-	if k.changing > 0 || k.ended || !k.sound && s.opts.Elsewhere.Sessions.Away() {
-		return
-	}
-	epoch, _, _ := s.opts.Elsewhere.Whole() // first: a later one would be that of other positions
-	p, ok := s.hub.Portable(c.Client)
-	if !ok || epoch.IsZero() {
-		return
-	}
-	text, _ := json.Marshal(keptBody{ // nothing in it can fail
-		Format: keptFormat, Epoch: epoch, Workspace: c.Workspace, User: c.User, ID: socket.ID(),
-		Conversations: p.Conversations, Again: p.Again, Since: p.Since.String(), Given: p.Given.String(),
-	})
-	k.pid = socket.PID()
-	k.version++
-	k.written, k.sound, k.at = true, true, time.Now()
-	s.opts.Elsewhere.Sessions.Put(k.pid, k.version, text, func() { s.takenOver(c, socket) })
+	k.Keep(socket.PID(), func() ([]byte, bool) {
+		epoch, _, _ := s.opts.Elsewhere.Whole() // first: a later one would be that of other positions
+		p, ok := s.hub.Portable(c.Client)
+		if !ok || epoch.IsZero() {
+			return nil, false
+		}
+		text, _ := json.Marshal(keptBody{ // nothing in it can fail
+			Format: keptFormat, Epoch: epoch, Workspace: c.Workspace, User: c.User, ID: socket.ID(),
+			Conversations: p.Conversations, Again: p.Again, Since: p.Since.String(), Given: p.Given.String(),
+		})
+		return text, true
+	}, func() { s.takenOver(c, socket) })
 }
 
 // takenOver ends a session that another bridge has taken over: the client is there.
 func (s *Server) takenOver(c *client, socket *socketio.Socket) {
-	c.kept.end()
+	c.kept.End()
 	socket.Close(engineio.Replaced)
-}
-
-func (k *kept) end() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.ended = true
 }
 
 // change changes what a client sees by apply. Nobody goes on with what was kept before. It
@@ -214,35 +181,19 @@ func (s *Server) change(c *client, socket *socketio.Socket, apply func()) bool {
 		apply()
 		return true
 	}
-	k.mu.Lock()
-	stale := k.sound
-	k.sound = false
-	k.changing++
-	k.version++
-	pid, version := k.pid, k.version
-	k.mu.Unlock()
-	if stale {
-		owned, err := s.opts.Elsewhere.Sessions.Invalidate(s.hub.Context(), pid, version)
-		if !owned {
-			k.end()
-			reason := engineio.ServerClose
-			if err == nil {
-				reason = engineio.Replaced
-			} else {
-				s.logged.do("sessions", func() {
-					s.log.Warn("a client that subscribed was closed to begin anew: Redis could not be told that its session has changed; more of the same are only counted", "error", err)
-				})
-			}
-			socket.Close(reason)
-			return false
-		}
+	switch err := k.Change(s.hub.Context(), apply); {
+	case err == nil:
+		s.keep(c, socket)
+		return true
+	case errors.Is(err, cluster.ErrTakenOver):
+		socket.Close(engineio.Replaced)
+	default:
+		s.logged.do("sessions", func() {
+			s.log.Warn("a client that subscribed was closed to begin anew: Redis could not be told that its session has changed; more of the same are only counted", "error", err)
+		})
+		socket.Close(engineio.ServerClose)
 	}
-	apply()
-	k.mu.Lock()
-	k.changing--
-	k.mu.Unlock()
-	s.keep(c, socket)
-	return true
+	return false
 }
 
 // refreshKept puts what is kept of connected clients again, before it is forgotten, and
@@ -261,22 +212,16 @@ func (s *Server) refreshKept(ctx context.Context) {
 		}
 		for socket := range s.io.Namespace(hub.Namespace).Sockets() {
 			c, ok := socket.Data().(*client)
-			if ok && c.kept != nil && c.kept.due(time.Now(), older) {
+			if ok && c.kept != nil && c.kept.Due(time.Now(), older) {
 				s.keep(c, socket)
 			}
 		}
 	}
 }
 
-func (k *kept) due(now time.Time, older time.Duration) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return !k.sound || now.Sub(k.at) >= older
-}
-
 // settled puts what has become fit to be gone on with. What was put before stays right.
 func (s *Server) settled(c *client, socket *socketio.Socket) {
-	if c.kept.due(time.Now(), s.opts.Elsewhere.Refresh) {
+	if c.kept.Due(time.Now(), s.opts.Elsewhere.Refresh) {
 		s.keep(c, socket)
 	}
 }

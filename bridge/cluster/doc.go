@@ -21,7 +21,8 @@
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
 //     peers.go which nodes live
 //   - orders.go the operator's last order
-//   - sessions.go clients' sessions, for whichever node they come to next
+//   - sessions.go clients' sessions, for whichever node they come to next; kept.go one of
+//     them, at the node that has it
 //   - claims.go which texts a node was given to send
 //
 // # The stream

@@ -50,6 +50,7 @@ type redisState struct {
 	of      cluster.Epoch
 	tail    cluster.ID
 	through uint64
+	values  map[string]string // of other keys; replaced, never changed
 }
 
 type fakeStream struct {

@@ -39,30 +39,43 @@ var (
 //   - Honest: no node is told that something is missing, but one that was away for longer
 //     than the window: the database held all that Redis lost, because nothing was
 //     confirmed that Redis did not have;
-//   - Prompt: every node has everything a few seconds after the last fault.
+//   - Prompt: every node has everything a few seconds after the last fault;
+//   - Resumable: a client whose session goes on, at whichever node, has all of what was
+//     acknowledged to it that it follows, each event once, none missing.
 //
 // A seed is one program, whatever others run beside it; in which order goroutines do what
 // they do at the same moment is not in it.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	var next atomic.Int64
+	var next, elsewhere atomic.Int64
+	t.Cleanup(func() {
+		if n := elsewhere.Load(); n < int64(*modelSeeds) && *modelSeeds >= 20 {
+			t.Errorf("only %d clients went on at another node in %d programs", n, *modelSeeds)
+		} else {
+			t.Logf("%d clients went on at another node in %d programs", n, *modelSeeds)
+		}
+	})
 	for part := range runtime.GOMAXPROCS(0) {
 		t.Run(fmt.Sprintf("part %d", part+1), func(t *testing.T) {
 			t.Parallel()
 			for i := int(next.Add(1)); i <= *modelSeeds && !t.Failed(); i = int(next.Add(1)) {
-				runSeed(t, *modelFirst+i-1)
+				elsewhere.Add(int64(runSeed(t, *modelFirst+i-1)))
 			}
 		})
 	}
 }
 
-func runSeed(t *testing.T, seed int) {
+// runSeed runs one program, and returns how many clients went on at another node.
+func runSeed(t *testing.T, seed int) (elsewhere int) {
 	t.Helper()
 	var failed []string
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(uint64(seed))
 		w.run(t.Context())
 		failed = w.judge()
+		for _, v := range w.visitors {
+			elsewhere += v.elsewhere
+		}
 		if len(failed) > 0 || *modelTrace {
 			failed = append(failed, "what happened:")
 			failed = append(failed, w.happened...)
@@ -71,6 +84,7 @@ func runSeed(t *testing.T, seed int) {
 	if len(failed) > 0 {
 		t.Errorf("seed %d:\n%s\nagain: go test ./bridge/cluster -run '^TestModel$' -count=20 -cluster.seeds=1 -cluster.first=%d", seed, strings.Join(failed, "\n"), seed)
 	}
+	return elsewhere
 }
 
 // window is how long the database keeps what is confirmed late, as replay.window.
@@ -99,7 +113,10 @@ type world struct {
 	confirmed uint64 // of the slot
 	holder    *node
 	nodes     []*node
+	resting   bool
 	happened  []string
+	visitors  []*visitor
+	visited   []string // what is wrong with what they have
 }
 
 func newWorld(seed uint64) *world {
@@ -107,9 +124,34 @@ func newWorld(seed uint64) *world {
 	w := &world{rng: rng, redis: newFakeRedis(), began: time.Now(), end: 100, confirmed: 100}
 	w.redis.slow = time.Duration(1+rng.IntN(4)) * time.Millisecond
 	for i := range 3 {
-		w.nodes = append(w.nodes, &node{w: w, name: fmt.Sprintf("node%d", i), rng: rand.New(rand.NewPCG(seed, uint64(10+i)))})
+		w.nodes = append(w.nodes, &node{w: w, name: fmt.Sprintf("node%d", i), rng: rand.New(rand.NewPCG(seed, uint64(10+i))), sharedRNG: rand.New(rand.NewPCG(seed, uint64(20+i)))})
+	}
+	for i := range 4 {
+		w.visitors = append(w.visitors, &visitor{w: w, name: fmt.Sprintf("client%d", i), rng: rand.New(rand.NewPCG(seed, uint64(30+i)))})
 	}
 	return w
+}
+
+// loud tells that faults may happen.
+func (w *world) loud() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.resting
+}
+
+// next is the first event of a conversation after a place.
+func (w *world) next(last cluster.ID, conversation int) (cluster.ID, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := sort.Search(len(w.log), func(i int) bool { return w.log[i].commit >= last.Commit }); i < len(w.log); i++ {
+		for index := 1; index <= w.log[i].events; index++ {
+			id := cluster.EventID(source.Position{Commit: w.log[i].commit, Index: uint32(index)})
+			if id.After(last) && conversationOf(id) == conversation {
+				return id, true
+			}
+		}
+	}
+	return cluster.ID{}, false
 }
 
 func (w *world) note(format string, args ...any) {
@@ -129,11 +171,19 @@ func (w *world) run(ctx context.Context) {
 	for _, n := range w.nodes {
 		n.boot(ctx)
 	}
+	visiting, leave := context.WithCancel(ctx)
+	var visitors sync.WaitGroup
+	for _, v := range w.visitors {
+		visitors.Go(func() { v.run(visiting) })
+	}
 	for range 12 {
 		time.Sleep(time.Duration(w.rng.Int64N(int64(8 * time.Second))))
 		w.fault(ctx)
 	}
 	w.note("rest")
+	w.mu.Lock()
+	w.resting = true
+	w.mu.Unlock()
 	w.redis.set(func() { w.redis.away, w.redis.unsure, w.redis.slow = false, 0, time.Millisecond })
 	for _, n := range w.nodes {
 		n.boot(ctx)
@@ -143,6 +193,11 @@ func (w *world) run(ctx context.Context) {
 	w.end = ^uint64(0) // no more
 	w.mu.Unlock()
 	time.Sleep(12 * time.Second)
+	leave()
+	visitors.Wait()
+	for _, v := range w.visitors {
+		w.visited = append(w.visited, v.judge()...)
+	}
 	for _, n := range w.nodes {
 		n.kill()
 	}
@@ -352,7 +407,8 @@ type node struct {
 	w    *world
 	name string
 
-	rng *rand.Rand // what its steps at Redis take
+	// rng says how long its steps at Redis take: those of the stream, and all others.
+	rng, sharedRNG *rand.Rand
 	// asleep: it does nothing. noRedis, noDatabase: what it asks there waits.
 	asleep, noRedis, noDatabase stop
 
@@ -371,6 +427,9 @@ type life struct {
 	mu        sync.Mutex
 	applied   []cluster.ID   // since it began anew
 	before    [][]cluster.ID // what it was given until then
+	sessions  *cluster.Sessions
+	own       map[string]*session // by private id
+	gone      bool
 	faults    []string
 	through   uint64
 	streaming bool
@@ -389,7 +448,8 @@ func (n *node) boot(ctx context.Context) {
 	if n.stop != nil {
 		return
 	}
-	l := &life{w: n.w, n: n, name: fmt.Sprintf("%s/%d", n.name, len(n.lives)+1)}
+	l := &life{w: n.w, n: n, name: fmt.Sprintf("%s/%d", n.name, len(n.lives)+1), own: map[string]*session{}}
+	l.sessions = cluster.NewSessions(cluster.NewFakeShared(n.runScript), time.Hour)
 	n.lives = append(n.lives, l)
 	l.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: n.dial, Follower: l, Name: l.name, Keep: window + 5*time.Second, MaxItems: 1 << 20, MaxBytes: 1 << 30,
@@ -399,7 +459,30 @@ func (n *node) boot(ctx context.Context) {
 	var parts sync.WaitGroup
 	parts.Go(func() { _ = l.node.Run(ctx) })
 	parts.Go(func() { n.read(ctx, l) })
-	n.stop = func() { cancel(); parts.Wait() }
+	parts.Go(func() { _ = l.sessions.Run(ctx) })
+	n.stop = func() { l.end(); cancel(); parts.Wait() }
+}
+
+// end ends all sessions of the process.
+func (l *life) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	l.letGo()
+}
+
+// serving returns the process of a node that takes clients, nil for none.
+func (n *node) serving() *life {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.stop == nil || n.asleep.silent() {
+		return nil
+	}
+	l := n.lives[len(n.lives)-1]
+	if e := l.node.EdgeStats(); l.node.Leader() == nil && (!e.Joined || !e.Connected) {
+		return nil
+	}
+	return l
 }
 
 func (n *node) kill() {
@@ -448,9 +531,12 @@ type nodeStore struct {
 	n *node
 }
 
-func (s *nodeStore) pass(ctx context.Context) error {
-	s.n.thaw()
-	return s.n.noRedis.await(ctx)
+func (s *nodeStore) pass(ctx context.Context) error { return s.n.pass(ctx) }
+
+// pass waits while the node is frozen or cut off from Redis.
+func (n *node) pass(ctx context.Context) error {
+	n.thaw()
+	return n.noRedis.await(ctx)
 }
 
 func (s *nodeStore) Append(ctx context.Context, e cluster.Epoch, last cluster.ID, a cluster.Append) (cluster.ID, error) {
@@ -677,6 +763,7 @@ func (l *life) Rejoin(joined bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.before, l.applied = append(l.before, l.applied), nil
+	l.letGo()
 }
 
 func (l *life) Restart(cluster.Restart) { l.fault("was told of another history") }
@@ -689,6 +776,7 @@ func (w *world) judge() (failed []string) {
 			truth = append(truth, cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i)}))
 		}
 	}
+	failed = append(failed, w.visited...)
 	for _, n := range w.nodes {
 		for i, l := range n.lives {
 			failed = append(failed, l.faults...)
@@ -711,6 +799,11 @@ func (w *world) judge() (failed []string) {
 		}
 	}
 	return failed
+}
+
+// after returns the events after a place.
+func after(all []cluster.ID, id cluster.ID) []cluster.ID {
+	return all[sort.Search(len(all), func(i int) bool { return all[i].After(id) }):]
 }
 
 // inOrder says what is wrong with what a node was given from one beginning on: it has to

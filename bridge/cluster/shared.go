@@ -18,6 +18,8 @@ const sharedPool = 8
 type Shared struct {
 	prefix  string
 	connect func() *redis.Client
+	// evaluate runs a script, at Redis.
+	evaluate func(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd
 
 	mu      sync.Mutex
 	current *redis.Client // nil before the first use
@@ -31,7 +33,9 @@ func NewShared(address, name string) (*Shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Shared{prefix: prefixOf(name), connect: connect}, nil
+	s := &Shared{prefix: prefixOf(name), connect: connect}
+	s.evaluate = s.atRedis
+	return s, nil
 }
 
 // errClosed is that of a Shared that was closed.
@@ -74,14 +78,18 @@ func (s *Shared) Close() {
 
 // run runs a script.
 func (s *Shared) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (*redis.Cmd, error) {
-	c, err := s.client()
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	cmd := script.Run(ctx, c, keys, args...)
+	cmd := s.evaluate(ctx, script, keys, args...)
 	return cmd, cmd.Err()
+}
+
+func (s *Shared) atRedis(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
+	c, err := s.client()
+	if err != nil {
+		return redis.NewCmdResult(nil, err)
+	}
+	return script.Run(ctx, c, keys, args...)
 }
 
 // NewNodeID returns a name for a process that no other of the cluster has: nodeIDLen

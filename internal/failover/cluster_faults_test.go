@@ -2,6 +2,7 @@ package failover_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -199,12 +200,31 @@ func (c *clusterWorld) insert(rows int) <-chan struct{} {
 }
 
 func joinsInHugeTransaction(c *clusterWorld, _ int) {
-	e := c.edge()
+	e, l := c.edge(), c.leader()
 	e.Kill()
+	before := l.published()
 	<-c.insert(bulkRows)
+	read := make(chan time.Duration, 1)
+	go func() {
+		began := time.Now()
+		for l.published() < before+bulkRows && time.Since(began) < clusterTimeout {
+			time.Sleep(200 * time.Millisecond)
+		}
+		read <- time.Since(began)
+	}()
 	pause(0, 2*time.Second)
 	e.Start()
 	e.AwaitReady()
+	c.reading = <-read
+	c.t.Logf("the leader took %v to publish %d rows, %.0f a second", c.reading, bulkRows, bulkRows/c.reading.Seconds())
+}
+
+// published is how many messages the node has published.
+func (n *clusterNode) published() (all int) {
+	for _, line := range n.Metrics(`bridge_events_total{event="message"}`) {
+		all, _ = strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
+	}
+	return all
 }
 
 // tornTransaction kills the leader while it publishes one.

@@ -148,9 +148,10 @@ func (c *clusterWorld) finishCluster(f *fault, rounds int) *clusterRow {
 	s := c.clients.Summary()
 	truth := c.recorder.Truth()
 	bounds := c.bounds(alone)
-	if f.large {
-		bounds.CatchUp, bounds.Prompt = 2*time.Minute, 2*time.Minute
-	}
+	// What was committed after a transaction comes after it: as much later as the leader
+	// took to read that.
+	bounds.CatchUp += c.reading
+	bounds.Prompt += c.reading
 	j := c.clients.Judge(truth, bounds, false)
 	for i, example := range j.Examples {
 		if i == maxExamples {

@@ -64,6 +64,8 @@ type clusterWorld struct {
 	// bulk is the conversation of the transactions of many rows, bulked how many it has.
 	bulk   failover.Conversation
 	bulked int
+	// reading is how long the leader took to publish the largest one after its commit.
+	reading time.Duration
 	// quick shortens what takes a minute in the long form.
 	quick bool
 }

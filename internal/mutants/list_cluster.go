@@ -38,17 +38,17 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a session is kept at its end only", Why: "the clients of a bridge that is killed all begin anew",
 		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestABridgeIsKilled"},
-		Old: "\tif k.changing > 0 || k.ended || !k.sound && s.opts.Elsewhere.Sessions.Away() {\n\t\treturn\n\t}\n\tepoch", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tepoch",
+		Old: "\tk.Keep(socket.PID(), func() ([]byte, bool) {\n", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tk.Keep(socket.PID(), func() ([]byte, bool) {\n",
 	},
 	{
 		Name: "cluster: a subscription does not wait for what is kept", Why: "a client goes on at another bridge without a conversation that it has subscribed to",
-		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestASubscriptionWaitsForRedis"},
+		File: "bridge/cluster/kept.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\tstale := k.sound\n", New: "\tstale := false\n",
 	},
 	{
 		Name: "cluster: an older session of this bridge counts", Why: "a client that has been elsewhere meanwhile goes on without what it subscribed to there",
-		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestSessionsGoOnElsewhere"},
-		Old: "\treturn !k.written || c.found.asked", New: "\treturn true || c.found.asked",
+		File: "bridge/cluster/kept.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		Old: "\treturn !k.written || asked", New: "\treturn true || asked",
 	},
 	{
 		Name: "cluster: anybody goes on with a session", Why: "a user who has learnt a private id takes another's session",

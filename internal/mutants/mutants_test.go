@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // root is the module's.
@@ -102,5 +103,29 @@ func TestListThatIsOutOfDate(t *testing.T) {
 	}
 	if len(Check(root(t), []Mutant{good, good})) == 0 {
 		t.Error("two of one name are said to fit")
+	}
+}
+
+// TestTheDocumentKeepsWhatWasNotTried: the rows of the others stay, in the order of the
+// list, those of mutants that are gone do not, and the sums are of all.
+func TestTheDocumentKeepsWhatWasNotTried(t *testing.T) {
+	t.Parallel()
+	list := []Mutant{{Name: "a: 1", Why: "w"}, {Name: "a: 2", Why: "w"}, {Name: "b: 3", Why: "w"}}
+	former := Document(append(list[:2:2], Mutant{Name: "gone"}), []Result{
+		{Mutant: Mutant{Name: "gone"}, Outcome: Killed, By: []string{"TestX"}},
+		{Mutant: list[0], Outcome: Survived, Took: time.Second},
+		{Mutant: list[1], Outcome: Killed, By: []string{"TestOld"}, Took: time.Second},
+	}, "")
+	now := Document(list, []Result{{Mutant: list[2], Outcome: Killed, By: []string{"TestNew"}, Took: 2 * time.Second}}, former)
+	at := 0
+	for _, want := range []string{"2 of 3 are killed; their tests took 4 s", "| a: 1 | w | `` | **survived** | 1.0 |\n", "| a: 2 | w | `` | `TestOld` | 1.0 |\n", "| b: 3 | w | `` | `TestNew` | 2.0 |\n"} {
+		i := strings.Index(now[at:], want)
+		if i < 0 {
+			t.Fatalf("there is no %q after byte %d of\n%s", want, at, now)
+		}
+		at += i
+	}
+	if strings.Contains(now, "gone") {
+		t.Errorf("a mutant that is gone has a row:\n%s", now)
 	}
 }

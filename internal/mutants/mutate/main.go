@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -24,7 +25,7 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "", "a regular expression for the names; the document is not written then")
+	only := flag.String("only", "", "a regular expression for the names; the others keep their rows in the document")
 	doc := flag.String("doc", "", "where the table is written")
 	jobs := flag.Int("jobs", 2, "how many are tried at a time; their tests wait more than they work")
 	check := flag.Bool("check", false, "look only whether the list fits the code")
@@ -69,12 +70,21 @@ func run(ctx context.Context, only, doc string, jobs int, check, verbose bool) e
 	if err != nil {
 		return err
 	}
-	if doc != "" && only == "" {
-		if err := os.WriteFile(filepath.Join(root, doc), []byte(mutants.Document(results)), 0o644); err != nil {
+	if doc != "" {
+		if err := write(filepath.Join(root, doc), results); err != nil {
 			return err
 		}
 	}
 	return verdict(results)
+}
+
+// write writes the document, which may not be there yet.
+func write(name string, results []mutants.Result) error {
+	former, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(name, []byte(mutants.Document(mutants.All(), results, string(former))), 0o644)
 }
 
 // all tries the list, jobs at a time, and returns the results in its order.
