@@ -31,15 +31,16 @@ type Daemon struct {
 	cfg *configs.Config
 	log *slog.Logger
 
-	source   Source
-	progress ops.Progress // stands before pipeline
-	pipeline *pipeline.Pipeline
-	api      *api.Server
-	rest     *rest.Handler // nil unless it is enabled
-	sender   *send.Sender
-	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	exporter *telemetry.Exporter
-	pools    []*pgxpool.Pool // of lookups, memberships and tables; none without a database
+	source    Source
+	progress  ops.Progress // stands before pipeline
+	pipeline  *pipeline.Pipeline
+	api       *api.Server
+	rest      *rest.Handler // nil unless it is enabled
+	sender    *send.Sender
+	gateway   *gateway.Gateway // nil unless in front of ChatEngine
+	exporter  *telemetry.Exporter
+	passwords *passwords
+	pools     []*pgxpool.Pool // of lookups, memberships and tables; none without a database
 	// parts run beside the source until the very end.
 	parts []func(context.Context) error
 

@@ -67,6 +67,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	key, warnings := new(serviceKey), ops.NewWarnings(log)
 	key.replace(cfg.Source.Realtime.Key)
+	d.passwords = newPasswords(cfg)
 	lookups, err := d.newPool(lookupPoolSize)
 	if err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	membership := newMembership(cfg, log)
-	if d.source, err = newSource(cfg, spec, key, membership, warnings, log); err != nil {
+	if d.source, err = newSource(cfg, spec, key, d.passwords, membership, warnings, log); err != nil {
 		return nil, err
 	}
 	members, err := d.newPool(membersPoolSize)
@@ -142,7 +143,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	d.listeners.cert = cert
-	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, cert: cert, exporter: d.exporter}
+	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, passwords: d.passwords, cert: cert, exporter: d.exporter}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run, d.exporter.Run}
 	if joined != nil {
 		d.parts = append(d.parts, joined.run)
@@ -219,18 +220,18 @@ func (k *serviceKey) replace(key configs.Secret) {
 }
 
 // newSource returns the source that the configuration asks for.
-func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, m *membership, w *ops.Warnings, log *slog.Logger) (Source, error) {
+func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, pw *passwords, m *membership, w *ops.Warnings, log *slog.Logger) (Source, error) {
 	if cfg.Source.Kind == configs.KindRealtime {
-		return newRealtime(cfg, spec, key, log)
+		return newRealtime(cfg, spec, key, pw, log)
 	}
 	if cfg.Cluster.Name == "" {
-		return newPostgres(cfg, spec, m, w, nil, log)
+		return newPostgres(cfg, spec, pw, m, w, nil, log)
 	}
 	s, err := joinCluster(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	inner, err := newPostgres(cfg, spec, m, w, s.follow, log)
+	inner, err := newPostgres(cfg, spec, pw, m, w, s.follow, log)
 	if err == nil && cfg.Cluster.Role != configs.RoleEdge {
 		s.inner = inner
 	}
@@ -256,7 +257,9 @@ func (d *Daemon) newPool(size int) (*pgxpool.Pool, error) {
 	if dsn == "" {
 		return nil, nil
 	}
-	pool, err := lookup.NewPool(dsn.Reveal(), lookup.PoolOptions{MaxConns: size, ConnectTimeout: d.cfg.Source.Postgres.ConnectTimeout})
+	pool, err := lookup.NewPool(dsn.Reveal(), lookup.PoolOptions{
+		MaxConns: size, ConnectTimeout: d.cfg.Source.Postgres.ConnectTimeout, Password: d.passwords.of(databaseURL),
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dsn, err)
 	}

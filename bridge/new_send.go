@@ -29,7 +29,9 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 	}
 	var outbox send.Beginner
 	if url := c.Outbox.URL; url != "" {
-		pool, err := lookup.NewPool(url.Reveal(), lookup.PoolOptions{MaxConns: outboxPoolSize, ConnectTimeout: d.cfg.Source.Postgres.ConnectTimeout})
+		pool, err := lookup.NewPool(url.Reveal(), lookup.PoolOptions{
+			MaxConns: outboxPoolSize, ConnectTimeout: d.cfg.Source.Postgres.ConnectTimeout, Password: d.passwords.of(outboxURL),
+		})
 		if err != nil {
 			return nil, fmt.Errorf("send.outbox.url: %w", err)
 		}

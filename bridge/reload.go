@@ -35,15 +35,16 @@ func (d *Daemon) Reload(next *configs.Config) (changed, needsRestart []string, e
 
 // reload changes the settings of a running Daemon's parts, and counts how often.
 type reload struct {
-	first    *configs.Config // what New was given: settings that take a restart are as in it
-	log      *slog.Logger
-	auth     *auth.Authenticator
-	api      *api.Server
-	gateway  *gateway.Gateway // nil unless in front of ChatEngine
-	key      *serviceKey
-	cert     *certificate // nil without TLS
-	exporter *telemetry.Exporter
-	level    func(slog.Level) // sets the log's; nil where Options.Log is
+	first     *configs.Config // what New was given: settings that take a restart are as in it
+	log       *slog.Logger
+	auth      *auth.Authenticator
+	api       *api.Server
+	gateway   *gateway.Gateway // nil unless in front of ChatEngine
+	key       *serviceKey
+	passwords *passwords
+	cert      *certificate // nil without TLS
+	exporter  *telemetry.Exporter
+	level     func(slog.Level) // sets the log's; nil where Options.Log is
 
 	mu                sync.Mutex
 	current           *configs.Config // nil: first
@@ -54,13 +55,19 @@ type reload struct {
 }
 
 // reloadable reports whether a setting can change while the Daemon runs:
-// whose tokens and which browsers are believed, the operator's token, what clients may cost, the
+// whose tokens and which browsers are believed, the operator's token, the databases' passwords, what clients may cost, the
 // project's service key, the files of the certificate (not whether there is
 // one), and the level of the log.
 func reloadable(key string, before, after *configs.Config) bool {
 	switch key {
 	case "tls.cert_file", "tls.key_file":
 		return before.TLS.CertFile != "" && after.TLS.CertFile != ""
+	case "source.postgres.url":
+		return before.Source.Postgres.URL.SameButPassword(after.Source.Postgres.URL)
+	case "lookup.url":
+		return before.Lookup.URL.SameButPassword(after.Lookup.URL)
+	case "send.outbox.url":
+		return before.Send.Outbox.URL.SameButPassword(after.Send.Outbox.URL)
 	}
 	return slices.Contains([]string{
 		"admin.token", "auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
@@ -124,6 +131,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	r.api.SetRequestsPerAddress(next.Limits.RequestsPerAddress)
 	r.api.SetOrigins(origins)
 	r.key.replace(next.Source.Realtime.Key)
+	r.passwords.now.Store(next)
 	if cert != nil {
 		r.cert.adopt(cert)
 	}

@@ -24,6 +24,7 @@ type postgresSource struct {
 	spec         *mapping.Spec
 	warnings     *ops.Warnings
 	membership   *membership
+	passwords    *passwords
 	log          *slog.Logger
 	stream       *postgres.Source
 	repair       *repair.Repair
@@ -51,10 +52,10 @@ const holderTimeout = 2500 * time.Millisecond
 
 // newPostgres makes the source; joined changes its options where it is of a cluster's
 // bridge, nil elsewhere.
-func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.Warnings, joined func(*postgres.Options), log *slog.Logger) (*postgresSource, error) {
+func newPostgres(cfg *configs.Config, spec *mapping.Spec, pw *passwords, m *membership, w *ops.Warnings, joined func(*postgres.Options), log *slog.Logger) (*postgresSource, error) {
 	c := cfg.Source.Postgres
 	o := postgres.Options{
-		URL: c.URL.Reveal(), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
+		URL: c.URL.Reveal(), Password: pw.of(sourceURL), Publication: c.Publication, Slot: c.Slot, MaxLag: uint64(c.MaxLag),
 		Retain: cfg.Replay.Window, Memory: newStateFile(cfg.Replay.StateFile, log), Logger: log,
 		Connect: c.ConnectTimeout, Ping: c.PingInterval, Watch: c.WatchInterval,
 		MaxRetry: maxRetry, HolderTimeout: holderTimeout, NoFailover: c.FailoverSlot == configs.FailoverOff,
@@ -68,7 +69,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 	if c.Create == configs.CreateNever {
 		o.Create = postgres.CreateNothing
 	}
-	s := &postgresSource{cfg: cfg, spec: spec, membership: m, warnings: w, log: log}
+	s := &postgresSource{cfg: cfg, passwords: pw, spec: spec, membership: m, warnings: w, log: log}
 	o.Inspect = s.inspect
 	if joined != nil {
 		joined(&o)
@@ -77,7 +78,7 @@ func newPostgres(cfg *configs.Config, spec *mapping.Spec, m *membership, w *ops.
 	if s.stream, err = postgres.New(o); err != nil {
 		return nil, err
 	}
-	if s.repair, s.ledger, err = newRepair(cfg, spec, log); err != nil {
+	if s.repair, s.ledger, err = newRepair(cfg, spec, pw, log); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -16,12 +16,13 @@ import (
 // newRepair returns what reads back, from the tables that are followed, what the
 // stream lost: from where look-ups read, with a connection of its own.
 // The file, nil for none, keeps what it remembers over a restart.
-func newRepair(cfg *configs.Config, spec *mapping.Spec, log *slog.Logger) (*repair.Repair, *ledgerfile.File, error) {
+func newRepair(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog.Logger) (*repair.Repair, *ledgerfile.File, error) {
 	url := databaseURL(cfg)
 	reader, err := readback.NewSQL(url.Reveal(), cfg.Source.Postgres.ConnectTimeout)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", url, err)
 	}
+	reader.Password = pw.of(databaseURL)
 	o := repair.Options{Reader: reader, Publication: cfg.Source.Postgres.Publication, Times: map[string]string{}, Logger: log}
 	tables := spec.Tables()
 	for i := range tables {

@@ -132,9 +132,24 @@ func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
 	}
 }
 
+// connect opens a connection of its own, with the password of now.
+func (s *postgresSource) connect(ctx context.Context) (*pgx.Conn, error) {
+	c := s.cfg.Source.Postgres
+	config, err := dial.Config(c.URL.Reveal(), "chatbridge")
+	if err != nil {
+		return nil, err
+	}
+	if p := s.passwords.of(sourceURL)(); p != "" {
+		config.Password = p
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
+	return pgx.ConnectConfig(ctx, config)
+}
+
 func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	c := s.cfg.Source.Postgres
-	conn, err := dial.Connect(ctx, c.URL.Reveal(), "chatbridge", c.ConnectTimeout)
+	conn, err := s.connect(ctx)
 	if err != nil {
 		if f := provision.Connect("source.postgres.url", err); f.ID == "connect.parameter" || f.ID == "connect.pooler" {
 			return &SetupError{Findings: []provision.Finding{f}}

@@ -20,10 +20,11 @@ type realtimeSource struct {
 	availability availability
 }
 
-func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, log *slog.Logger) (*realtimeSource, error) {
+func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, pw *passwords, log *slog.Logger) (*realtimeSource, error) {
 	c := cfg.Source.Realtime
 	o := realtime.Options{
 		URL: c.URL, KeyFunc: func(context.Context) (string, error) { return key.current(), nil }, DatabaseURL: databaseURL(cfg).Reveal(),
+		DatabasePassword:  pw.of(databaseURL),
 		ReconcileInterval: c.ReconcileInterval, Window: c.Window,
 		// What a client that connects right after the start is caught up on.
 		Backfill: max(cfg.Replay.Window, time.Minute),

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Mask is what stands for a secret wherever one would be printed.
@@ -66,6 +68,21 @@ func (d DSN) String() string {
 		return maskURL(u)
 	}
 	return keywordPassword.ReplaceAllString(string(d), "${1}="+Mask)
+}
+
+// Password returns the role's password; empty where there is none.
+func (d DSN) Password() string {
+	c, err := pgconn.ParseConfig(d.Reveal())
+	if err != nil {
+		return ""
+	}
+	return c.Password
+}
+
+// SameButPassword reports whether two connection strings differ in the password at most;
+// false where that cannot be found for sure.
+func (d DSN) SameButPassword(other DSN) bool {
+	return d == other || d.String() == other.String() && d.String() != Mask
 }
 
 // GoString masks %#v.

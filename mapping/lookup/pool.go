@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -18,6 +19,9 @@ type PoolOptions struct {
 	MaxConns int
 	// ConnectTimeout bounds the making of a connection; default 10 s.
 	ConnectTimeout time.Duration
+	// Password returns the role's password as it is when a connection is made. Nil, or
+	// "" from it, for that of the address. Called from several goroutines.
+	Password func() string
 	// Dial makes connections; nil for the net package's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -43,6 +47,14 @@ func NewPool(dsn string, o PoolOptions) (*pgxpool.Pool, error) {
 	}
 	if o.Dial != nil {
 		c.ConnConfig.DialFunc = o.Dial
+	}
+	if o.Password != nil {
+		c.BeforeConnect = func(_ context.Context, config *pgx.ConnConfig) error {
+			if p := o.Password(); p != "" {
+				config.Password = p
+			}
+			return nil
+		}
 	}
 	p := c.ConnConfig.RuntimeParams
 	for name, value := range map[string]string{

@@ -12,6 +12,7 @@ import (
 	"chatbridge/source/postgres/dial"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // control is the ordinary connection beside the stream. One goroutine owns it at
@@ -43,12 +44,23 @@ const oldest = 140000
 // are writing, in the whole cluster.
 const lockTimeout = "10s"
 
+// setPassword puts the password of now in.
+func (s *Source) setPassword(cfg *pgconn.Config) {
+	if s.opts.Password == nil {
+		return
+	}
+	if p := s.opts.Password(); p != "" {
+		cfg.Password = p
+	}
+}
+
 // openControl connects.
 func (s *Source) openControl(ctx context.Context) (*control, error) {
 	cfg, err := dial.Config(s.opts.URL, s.opts.Self.Application(s.opts.ApplicationName))
 	if err != nil {
 		return nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}
+	s.setPassword(&cfg.Config)
 	cfg.RuntimeParams["lock_timeout"] = lockTimeout
 	cfg.RuntimeParams["statement_timeout"] = "0"
 	ctx, cancel := context.WithTimeout(ctx, s.opts.Connect)

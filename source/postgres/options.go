@@ -45,6 +45,9 @@ type Options struct {
 	// one, because poolers do not do replication. Options that libpq knows
 	// may be in it.
 	URL string
+	// Password returns the role's password as it is when a connection is made. Nil, or
+	// "" from it, for that of the URL. Called from several goroutines.
+	Password func() string
 	// Publication names what to follow. Default "bridge". It must exist
 	// before the slot is created.
 	Publication string

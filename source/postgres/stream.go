@@ -53,6 +53,7 @@ func (s *Source) connectReplication(ctx context.Context) (*pgconn.PgConn, *link,
 	if err != nil {
 		return nil, nil, &problem{class: classFatal, op: "read the database's URL", err: err}
 	}
+	s.setPassword(cfg)
 	link, last := s.dialer(cfg.DialFunc)
 	cfg.DialFunc = link
 	cfg.RuntimeParams["wal_sender_timeout"] = strconv.FormatInt((s.timeoutFactor * s.opts.ServerTimeout).Milliseconds(), 10)

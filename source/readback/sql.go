@@ -19,6 +19,10 @@ import (
 // SQL reads through a database connection, which it opens when first needed
 // and again after a failure. It prepares nothing, so that any pooler will do.
 type SQL struct {
+	// Password returns the role's password as it is when a connection is made. Nil, or
+	// "" from it, for that of the address. It is set before the first question.
+	Password func() string
+
 	config    *pgx.ConnConfig
 	timeout   time.Duration
 	maxAnswer int
@@ -176,7 +180,14 @@ func (r *SQL) query(ctx context.Context, op, sql string, args []any, each func(p
 	bounded, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	if r.conn == nil {
-		conn, err := pgx.ConnectConfig(bounded, r.config)
+		config := r.config
+		if r.Password != nil {
+			if p := r.Password(); p != "" {
+				config = config.Copy()
+				config.Password = p
+			}
+		}
+		conn, err := pgx.ConnectConfig(bounded, config)
 		if err != nil {
 			return &Error{Op: op, Err: fmt.Errorf("connect: %w", err), Hint: "check the database address the reconciler was given"}
 		}

@@ -39,6 +39,9 @@ type Options struct {
 	// PostgREST. Any role that may select from the tables will do, through any
 	// pooler.
 	DatabaseURL string
+	// DatabasePassword returns the password of DatabaseURL's role as it is when a
+	// connection is made. Nil, or "" from it, for that of DatabaseURL.
+	DatabasePassword func() string
 	// Reader, if set, is used instead of either. The caller closes it.
 	Reader Reader
 	// Tables is what to follow, one channel each. At least one.

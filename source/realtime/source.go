@@ -96,6 +96,7 @@ func (s *Source) makeReader() (Reader, error) {
 		if err != nil {
 			return nil, fmt.Errorf("source.realtime: %w", err)
 		}
+		r.Password = s.opts.DatabasePassword
 		s.closeReader = r.Close
 		return r, nil
 	}
