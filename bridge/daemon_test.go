@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -566,6 +568,21 @@ func TestAMissingColumnCostsItsMember(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.await("the message", func(events []event) bool { return bodies(events)["still served"] })
+}
+
+// TestAConditionThatNeverHoldsIsTold at the start too, not by `bridge check` alone: nothing
+// else would tell why no message comes.
+func TestAConditionThatNeverHoldsIsTold(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mapping.yaml")
+	if err := os.WriteFile(file, []byte("message: {where: {column: id, is: 'yes'}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := startDaemon(t, pgtest.DB(t, schemas.CRM), "BRIDGE_MAPPING_FILE="+file)
+	d.ready()
+	if w := strings.Join(d.Snapshot().Warnings, "\n"); !strings.Contains(w, "the condition never holds") || !strings.Contains(w, "mapping.yaml:1") {
+		t.Errorf("the warnings: %s", w)
+	}
 }
 
 func TestAPortThatIsTakenIsNamed(t *testing.T) {

@@ -97,7 +97,11 @@ func (e *ListenError) Error() string {
 	case errors.Is(e.Err, syscall.EACCES):
 		remedy = "ports below 1024 need a right (AmbientCapabilities=CAP_NET_BIND_SERVICE); or set " + e.Key + " to a higher one"
 	}
-	return fmt.Sprintf("%s = %q: %v: %s", e.Key, e.Address, e.Err, remedy)
+	err := e.Err
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err // without the address, which is said
+	}
+	return fmt.Sprintf("%s = %q: %v: %s", e.Key, e.Address, err, remedy)
 }
 
 // ExitCode is 2, a wrong configuration, but for an address that somebody else has, who

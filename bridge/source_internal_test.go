@@ -9,6 +9,7 @@ import (
 
 	"chatbridge/bridge/ops"
 	"chatbridge/source"
+	"chatbridge/source/postgres"
 )
 
 // ailing is a Source whose health a test sets.
@@ -68,4 +69,19 @@ func TestFreshness(t *testing.T) {
 			t.Error("a quiet database is not fresh")
 		}
 	})
+}
+
+// TestRemedyIsOfTheState that the stream is in: one that stands by, or connects after it was
+// blocked, has nothing to be mended.
+func TestRemedyIsOfTheState(t *testing.T) {
+	t.Parallel()
+	const remedy = "ALTER ROLE crm REPLICATION;"
+	for state, want := range map[postgres.State]string{
+		postgres.Blocked: remedy, postgres.Retrying: remedy, postgres.Failed: remedy,
+		postgres.Standby: "", postgres.Connecting: "", postgres.Streaming: "",
+	} {
+		if got := remedyOf(&postgres.Stats{State: state, LastError: &postgres.Failure{Remedy: remedy}}); got != want {
+			t.Errorf("%v: %q", state, got)
+		}
+	}
 }

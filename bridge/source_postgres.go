@@ -116,9 +116,7 @@ func (s *postgresSource) Health() ops.Health {
 	for _, b := range stats.Rivals {
 		h.Rivals = append(h.Rivals, b.String())
 	}
-	if f := stats.LastError; f != nil && !h.Flowing {
-		h.Remedy = f.Remedy
-	}
+	h.Remedy = remedyOf(&stats)
 	if h.Flowing && len(stats.Faults) > 0 {
 		// The stream works but lacks changes: this bridge is not ready, from this
 		// moment on.
@@ -137,6 +135,18 @@ func (s *postgresSource) Health() ops.Health {
 		h.LastTransaction = &last
 	}
 	return h
+}
+
+// remedyOf is what to do about the state that the stream is in; in those that no failure has
+// led to, the last one is an earlier one's.
+func remedyOf(stats *postgres.Stats) string {
+	switch stats.State {
+	case postgres.Retrying, postgres.Blocked, postgres.Failed:
+		if stats.LastError != nil {
+			return stats.LastError.Remedy
+		}
+	}
+	return ""
 }
 
 // turned returns when a stream that works came to bring all, or not to.

@@ -291,6 +291,7 @@ func (s *postgresSource) fitting(ctx context.Context, conn *pgx.Conn) (provision
 // a member out of the events, which is said in the log and in /status.
 func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error {
 	var failed error
+	var never []mapping.Problem
 	problems, err := s.spec.Check(func(schema, table string) []string {
 		columns, err := provision.Columns(ctx, conn, schema, table)
 		failed = errors.Join(failed, err)
@@ -301,7 +302,7 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	}
 	if err == nil {
 		typeOf, unread := provision.ColumnTypes(ctx, conn)
-		err = s.spec.CheckTypes(typeOf)
+		err, never = s.spec.CheckTypes(typeOf), s.spec.CheckConditions(typeOf)
 		if unread() != nil {
 			return unread()
 		}
@@ -317,6 +318,9 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {
 		s.accepted.problems[p.String()] = true
+		s.warnings.Problem(p)
+	}
+	for _, p := range never {
 		s.warnings.Problem(p)
 	}
 	return nil

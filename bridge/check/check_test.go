@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -286,6 +287,41 @@ func TestProjectKeys(t *testing.T) {
 	expect(t, findings(t, load(t, db, "BRIDGE_AUTH_JWKS_URL="+keys.URL)), "warn auth.jwks: SUPABASE_JWT_SECRET")
 	expect(t, findings(t, load(t, db, "BRIDGE_AUTH_JWKS_URL=http://127.0.0.1:1/keys")), "warn auth.jwks: cannot be read")
 	expect(t, findings(t, load(t, db, "CHATENGINE_JWT_SECRET=", "BRIDGE_AUTH_JWKS_URL=http://127.0.0.1:1/keys")), "fail auth.jwks: cannot be read")
+}
+
+// TestUpstreamRefusesAnOrigin: pages that the bridge admits and ChatEngine does not would show
+// nothing, and the bridge would not stand in.
+func TestUpstreamRefusesAnOrigin(t *testing.T) {
+	t.Parallel()
+	var closed atomic.Int64
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch sid := r.URL.Query().Get("sid"); {
+		case sid == "opened" && r.Method == http.MethodPost:
+			closed.Add(1)
+		case sid != "":
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"code":1,"message":"Session ID unknown"}`)
+		case r.Header.Get("Origin") == "https://refused.example":
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"code":4,"message":"Forbidden"}`)
+		default:
+			fmt.Fprint(w, `0{"sid":"opened"}`)
+		}
+	}))
+	t.Cleanup(engine.Close)
+	var refused []string
+	for _, f := range check.Run(t.Context(), load(t, "DATABASE_URL=postgres://127.0.0.1:1/x", "CHATENGINE_URL="+engine.URL,
+		"BRIDGE_CORS_ORIGINS=https://admitted.example,https://refused.example,https://*.crm.example")) {
+		if f.ID == "gateway.origin" {
+			refused = append(refused, f.Object)
+		}
+	}
+	if len(refused) != 1 || refused[0] != "https://refused.example" {
+		t.Errorf("refused: %v", refused)
+	}
+	if n := closed.Load(); n != 2 { // that of the search for a loop, and the admitted page's
+		t.Errorf("%d sessions were closed", n)
+	}
 }
 
 func TestUpstream(t *testing.T) {

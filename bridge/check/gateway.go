@@ -40,6 +40,38 @@ func (r *run) gateway(ctx context.Context) {
 		r.warn("gateway.upstream", g.Upstream, fmt.Sprintf("%s answers %d, not 2xx", target, status), serves, "gateway.health_path: a path that answers 2xx while ChatEngine is healthy")
 	default:
 		r.ok("gateway.upstream", g.Upstream, "ChatEngine is healthy")
+		r.origins(ctx)
+	}
+}
+
+// maxOrigins bounds the origins that ChatEngine is asked about.
+const maxOrigins = 5
+
+// origins asks ChatEngine whether it takes sessions of the pages that the bridge admits: a
+// refusal is an answer like any other, so the bridge never stands in for it.
+func (r *run) origins(ctx context.Context) {
+	asked := 0
+	for _, origin := range r.cfg.CORS.Origins {
+		if strings.Contains(origin, "*") {
+			continue
+		}
+		if asked++; asked > maxOrigins {
+			return
+		}
+		session := r.cfg.Gateway.Upstream + r.cfg.Path + "/?EIO=4&transport=polling"
+		status, body, err := r.ask(ctx, session, http.Header{"Origin": {origin}})
+		if err != nil {
+			return // it was healthy a moment ago
+		}
+		var open struct{ SID string }
+		if status == http.StatusOK && len(body) > 1 && json.Unmarshal(body[1:], &open) == nil && open.SID != "" {
+			r.closeSession(ctx, session+"&sid="+url.QueryEscape(open.SID))
+		}
+		if status == http.StatusForbidden || status == http.StatusUnauthorized {
+			r.warn("gateway.origin", origin, fmt.Sprintf("ChatEngine answers %d to pages of this origin, which cors.origins admits", status),
+				"they show nothing new while ChatEngine is healthy, and the bridge does not stand in for it: a refusal is no failure",
+				"admit the origin at ChatEngine, or take it out of cors.origins")
+		}
 	}
 }
 
@@ -98,9 +130,17 @@ func isEngine(status int, body []byte) bool {
 }
 
 func (r *run) get(ctx context.Context, target string) (int, []byte, error) {
+	return r.ask(ctx, target, nil)
+}
+
+// ask is get with headers.
+func (r *run) ask(ctx context.Context, target string, header http.Header) (int, []byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return 0, nil, err
+	}
+	for name, values := range header {
+		req.Header[name] = values
 	}
 	res, err := r.client.Do(req)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"chatbridge/bridge/access"
+	"chatbridge/bridge/gateway/handover"
 )
 
 // forwardHeaders sets X-Forwarded-For, -Host and -Proto, and this gateway's mark,
@@ -21,6 +22,11 @@ func (g *Gateway) forwardHeaders(out http.Header, in *http.Request) {
 	proto := "http"
 	if in.TLS != nil {
 		proto = "https"
+	}
+	for name := range out {
+		if ofBridge(name) {
+			delete(out, name)
+		}
 	}
 	out.Add(hopHeader, g.upstream.id)
 	if !g.trusted(host) {
@@ -69,6 +75,13 @@ func ofProxies(name string) bool {
 	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
 	name = strings.TrimPrefix(name, "Http-")
 	return proxiesHeaders[name] || slices.ContainsFunc(proxiesPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// ofBridge reports whether a header is the bridge's to itself, and nobody's else: it tells
+// what a page missed.
+func ofBridge(name string) bool {
+	name = http.CanonicalHeaderKey(strings.ReplaceAll(name, "_", "-"))
+	return name == handover.Header || name == handover.SinceHeader
 }
 
 func (g *Gateway) trusted(host string) bool {

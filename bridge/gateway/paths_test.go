@@ -262,7 +262,8 @@ func TestHeadersOfProxies(t *testing.T) {
 		"X-SSL-Client-Verify", "Ssl-Client-Cert", "X-HTTP-Method-Override", "X-Method-Override",
 	}
 	var head strings.Builder
-	for _, name := range forged {
+	own := []string{"X-Bridge-Since", "X-Bridge-Catch-Up", "X_Bridge_Since"}
+	for _, name := range append(own, forged...) {
 		head.WriteString(name + ": 9.9.9.9\r\n")
 	}
 	for _, trusted := range []bool{false, true} {
@@ -278,6 +279,11 @@ func TestHeadersOfProxies(t *testing.T) {
 			for _, name := range forged {
 				if passed := got.Get(name) != ""; passed != trusted {
 					t.Errorf("%.20s: %s of a client that is trusted: %v; it passed: %v", request, name, trusted, passed)
+				}
+			}
+			for _, name := range own {
+				if got.Get(name) != "" {
+					t.Errorf("%.20s: %s reaches ChatEngine, of a client that is trusted: %v", request, name, trusted)
 				}
 			}
 			want := "127.0.0.1"

@@ -149,5 +149,8 @@ func (m *machine) status() Status {
 	if m.probeErr != nil {
 		s.ProbeError = m.probeErr.Error()
 	}
+	if m.mode == Auto && m.state == Local && !m.healthySince.IsZero() {
+		s.Reason += "; it is healthy again, and gets its clients back once it has been for " + s.RecoverAfter
+	}
 	return s
 }

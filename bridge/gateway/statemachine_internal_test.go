@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -187,5 +188,30 @@ func TestStateText(t *testing.T) {
 		if err := got.UnmarshalText(text); err != nil || got != s {
 			t.Fatalf("%v comes back as %v, %v", s, got, err)
 		}
+	}
+}
+
+// TestReasonOfToday: what kept clients at the bridge is not told as if it were still so.
+func TestReasonOfToday(t *testing.T) {
+	t.Parallel()
+	const again = "healthy again"
+	start := time.Now()
+	m := newMachine(Options{FailAfter: 3, HealthyFor: time.Minute}, start)
+	m.probeFailed(start, errSick, true)
+	if r := m.status().Reason; r != errSick.Error() {
+		t.Errorf("while it is sick: %s", r)
+	}
+	m.probeSucceeded(start.Add(time.Second))
+	if r := m.status().Reason; !strings.Contains(r, errSick.Error()) || !strings.Contains(r, again) || !strings.Contains(r, "1m0s") {
+		t.Errorf("once it is healthy: %s", r)
+	}
+	m.probeFailed(start.Add(2*time.Second), errSick, false)
+	if r := m.status().Reason; strings.Contains(r, again) {
+		t.Errorf("sick again: %s", r)
+	}
+	m.probeSucceeded(start.Add(3 * time.Second))
+	m.hold(HoldLocal, start.Add(4*time.Second))
+	if r := m.status().Reason; r != "held by the operator" {
+		t.Errorf("held: %s", r)
 	}
 }

@@ -1,6 +1,9 @@
 package ops
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // State is what a source is doing.
 type State string
@@ -113,6 +116,23 @@ func (r Readiness) Public() Readiness {
 	return p
 }
 
+// said is r as it is shown together with its Source: what that says is not said twice.
+func (r Readiness) said() Readiness {
+	if s := r.Source; s != nil && (s.Reason != "" || s.Losing != "") && r.public != "" {
+		r.Reason = r.public
+	}
+	return r
+}
+
+// once returns h with the remedy out of the reason, where that ends in it.
+func (h Health) once() Health {
+	rest, ends := strings.CutSuffix(h.Reason, h.Remedy)
+	if rest = strings.TrimRight(rest, ";:, "); ends && rest != "" {
+		h.Reason = rest
+	}
+	return h
+}
+
 // readinessOf is a Readiness for a source, whose reason to be as it is follows that
 // of the Readiness.
 func readinessOf(status ReadyStatus, public string, h *Health) Readiness {
@@ -134,6 +154,7 @@ func Stopping() Readiness {
 // bridge would be no better. For grace after they ceased to the bridge stays
 // ready, because most disturbances end within it.
 func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
+	h = h.once()
 	switch {
 	case h.Flowing && h.Losing != "":
 		r := readinessOf(ReadyDegraded, "events flow, and some may be missing or late", &h)

@@ -1,6 +1,9 @@
 package ops
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -39,5 +42,40 @@ func TestLossesAreSaid(t *testing.T) {
 	}
 	if p := r.Public(); strings.Contains(p.Reason, "db.example") || p.Source.Losing != "" || p.Status != ReadyDegraded {
 		t.Errorf("everybody is told %+v, %+v", p, p.Source)
+	}
+}
+
+// TestReadinessSaysEachOnce: the body of /readyz on the operator's listener has the source's
+// reason and its remedy, each in one place.
+func TestReadinessSaysEachOnce(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	const reason, remedy, losing = "the server refuses: no REPLICATION", "ALTER ROLE crm REPLICATION;", "rows of messages"
+	for name, h := range map[string]Health{
+		"never flowed":    {State: StateBlocked, Reason: reason + "; " + remedy, Remedy: remedy},
+		"reason alone":    {State: StateBlocked, Reason: reason, Remedy: remedy},
+		"flowed":          {State: StateRetrying, Reason: reason, Remedy: remedy, FlowedUntil: now},
+		"may lose":        {State: StateStreaming, Flowing: true, Losing: losing},
+		"says its remedy": {State: StateBlocked, Reason: reason + ": " + remedy, Remedy: remedy, FlowedUntil: now.Add(-time.Hour)},
+	} {
+		mux := http.NewServeMux()
+		Probes(mux, func() Readiness { return ReadinessOf(h, time.Minute, now) })
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+		status, err := json.Marshal((&Snapshot{Source: h, Ready: ReadinessOf(h, time.Minute, now)}).status())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, body := range map[string]string{"/readyz": w.Body.String(), "/status": string(status)} {
+			for _, text := range []string{reason, remedy, losing} {
+				want := 1
+				if h.Losing == "" && text == losing || h.Losing != "" && text != losing {
+					want = 0
+				}
+				if n := strings.Count(body, text); n != want {
+					t.Errorf("%s, %s: %q is there %d times: %s", name, what, text, n, body)
+				}
+			}
+		}
 	}
 }

@@ -38,7 +38,7 @@ type problem struct {
 	err   error
 }
 
-func (p *problem) Error() string { return p.op + ": " + p.err.Error() }
+func (p *problem) Error() string { return p.op + ": " + dial.Said(p.err) }
 func (p *problem) Unwrap() error { return p.err }
 
 // code returns the SQLSTATE, empty where there is none.
@@ -65,7 +65,7 @@ type FatalError struct {
 
 // Error gives all of it in one line.
 func (e *FatalError) Error() string {
-	s := e.Op + ": " + e.Err.Error()
+	s := e.Op + ": " + dial.Said(e.Err)
 	if e.Hint != "" {
 		s += "; " + e.Hint
 	}

@@ -43,7 +43,7 @@ func Replication(ctx context.Context, setting, url string) Finding {
 // Connect turns an error of connecting into a Finding. setting names the one that has the
 // database's address.
 func Connect(setting string, err error) Finding {
-	f := Finding{ID: "connect.failed", Object: setting, Level: Fail, What: "the database cannot be reached: " + err.Error(), Meaning: "the bridge cannot connect"}
+	f := Finding{ID: "connect.failed", Object: setting, Level: Fail, What: "the database cannot be reached: " + dial.Said(err), Meaning: "the bridge cannot connect"}
 	var pg *pgconn.PgError
 	var dns *net.DNSError
 	id, what, remedy, refused := dial.Refused(err)
