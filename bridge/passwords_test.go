@@ -53,7 +53,9 @@ func TestDatabasePasswordIsReloaded(t *testing.T) {
 	}
 	// A contact's name comes from a look-up, by a pool of its own.
 	got := c.await("the message and the conversation with its contact", func(events []event) bool {
-		return slices.ContainsFunc(events, func(e event) bool { return e.Name == "conversation" && strings.Contains(fmt.Sprint(e.Payload), "Contact 0") })
+		return slices.ContainsFunc(events, func(e event) bool {
+			return e.Name == "conversation" && strings.Contains(fmt.Sprint(e.Payload), "Contact 0")
+		})
 	})
 	if got[0].Payload["content"] != "after the change" {
 		t.Errorf("first event %v", got[0])

@@ -9,9 +9,10 @@ import (
 const configHelp = `Settings come from the defaults, the file, systemd's credentials, the environment
 and flags, the later the stronger. Every key is a flag of the same name (secrets
 are not); configs/bridge.yaml has all of them with their defaults and meaning.
-Every command but serve takes from an installed bridge.service what that gives the
-daemon: without --config its configuration file, and with that file the secrets,
-from the files that its LoadCredential= names. Only root can read these.`
+Every command but serve takes from an installed bridge.service (where only instances
+of bridge@.service are enabled, from the first of these) what that gives the daemon:
+without --config its configuration file, and with that file the secrets, from the
+files that its LoadCredential= names. Only root can read these.`
 
 // addConfigFlags gives the command --config and a flag for every setting.
 func addConfigFlags(cmd *cobra.Command) {

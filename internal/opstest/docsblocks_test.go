@@ -48,6 +48,30 @@ var notHere = map[string]string{
 	"python3":    "serves a page: make bare LEGS=first has it do so, in a chroot",
 }
 
+// dropIn looks at lines for a unit: each credential is a secret of the configuration.
+func dropIn(t *testing.T, text string) {
+	t.Helper()
+	files := map[string]string{}
+	for line := range strings.Lines(text) {
+		value, is := strings.CutPrefix(strings.TrimSpace(line), "LoadCredential=")
+		if id, file, named := strings.Cut(value, ":"); is && value != "" {
+			if !named || !filepath.IsAbs(file) {
+				t.Errorf("%q names no file", line)
+			}
+			files[id] = "postgres://u@h/d"
+		}
+	}
+	c, err := configs.Load(configs.Sources{Env: []string{"CREDENTIALS_DIRECTORY=" + credentials(t, files)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id := range files {
+		if c.Origin(id).Layer != configs.FromCredential {
+			t.Errorf("%s is no secret's name", id)
+		}
+	}
+}
+
 // TestBlocksOfTheDocuments runs what the documents show: shell in a folder of its own
 // that stands for the root of the file system, SQL on a real Postgres, settings by
 // whoever reads them. What cannot be run is in the tables above, with the reason.
@@ -85,6 +109,8 @@ func TestBlocksOfTheDocuments(t *testing.T) {
 				}
 			case "redis":
 				t.Run(name, func(t *testing.T) { at(t); redis(t, b.Text) })
+			case "ini":
+				t.Run(name, func(t *testing.T) { at(t); dropIn(t, b.Text) })
 			case "text":
 			default:
 				t.Errorf("%s:%d: nobody checks a block of %q", page, b.Line, b.Language)
