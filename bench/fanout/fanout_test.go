@@ -41,7 +41,7 @@ func TestMeasures(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := s.send(ctx, 100, 1000, 1)
-		s.close()
+		s.Close()
 		if err != nil || r.Lost != 0 || r.Disorder != 0 || r.Deliveries != 2000 {
 			t.Errorf("%s: %d delivered, %d lost, %d out of order, %v", server.Name, r.Deliveries, r.Lost, r.Disorder, err)
 		}

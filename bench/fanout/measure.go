@@ -4,14 +4,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"time"
 
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
-	"chatbridge/bench/internal/proc"
+	"chatbridge/bench/internal/served"
 )
 
 const (
@@ -61,11 +60,7 @@ func (p plan) measure(ctx context.Context, server peer.Peer, before figures) (f 
 }
 
 // session is a running server with its clients.
-type session struct {
-	*peer.Process
-	clients *load.Group
-	took    time.Duration // to connect them
-}
+type session struct{ *served.Session }
 
 func (p plan) open(ctx context.Context, server peer.Peer, clients int) (*session, error) {
 	s, err := peer.Start(ctx, server, peer.Options{Cores: peer.ServerCore})
@@ -75,17 +70,11 @@ func (p plan) open(ctx context.Context, server peer.Peer, clients int) (*session
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	o := load.Options{Addr: s.Addr, Path: peer.Path, Bare: server.Bare, Clients: clients, InFlight: min(inFlight, clients)}
-	g, took, err := load.Dial(ctx, o)
+	connected, err := served.Connect(ctx, s, o)
 	if err != nil {
-		s.Stop()
 		return nil, err
 	}
-	return &session{s, g, took}, nil
-}
-
-func (s *session) close() {
-	s.clients.Close()
-	s.Stop()
+	return &session{connected}, nil
 }
 
 // warm has the server do its work for a moment before it is measured.
@@ -94,41 +83,9 @@ func (s *session) warm(ctx context.Context) error {
 	return err
 }
 
-// sent is what came of a number of events.
-type sent struct {
-	load.Result
-	cpu    time.Duration // of the server
-	waited time.Duration // of the server, for its core
-}
-
-func (s sent) cpuPerMillion() float64 { return s.cpu.Seconds() / float64(max(1, s.Deliveries)) * 1e6 }
-
-// busy is the share of its core that the generator used.
-func (s sent) busy() float64 { return s.CPU.Seconds() / max(s.Took, 1).Seconds() }
-
-// disturbed is the share of the time that the server waited for its core.
-func (s sent) disturbed() float64 { return s.waited.Seconds() / max(s.Took, 1).Seconds() }
-
 // send publishes events at a rate and receives them.
-func (s *session) send(ctx context.Context, events int, rate float64, sampleEvery int) (sent, error) {
-	before, err := s.Usage()
-	if err != nil {
-		return sent{}, err
-	}
-	published := make(chan struct{})
-	var publishErr error
-	go func() {
-		defer close(published)
-		_, publishErr = s.Publish(ctx, peer.Publication{Count: events, Rate: rate})
-	}()
-	r, err := s.clients.Receive(ctx, events, sampleEvery, published)
-	if ctx.Err() == nil || err == nil {
-		<-published
-		err = errors.Join(err, publishErr)
-	}
-	after, usageErr := s.Usage()
-	used := after.Since(before)
-	return sent{r, used.CPU, used.Waited}, errors.Join(err, usageErr)
+func (s *session) send(ctx context.Context, events int, rate float64, sampleEvery int) (served.Sent, error) {
+	return s.Send(ctx, s.Clients, peer.Publication{Count: events, Rate: rate}, events, sampleEvery)
 }
 
 // steady measures the rate of a busy day: CPU and latency when nothing is
@@ -138,7 +95,7 @@ func (p plan) steady(ctx context.Context, server peer.Peer, f *figures) error {
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	if err := s.warm(ctx); err != nil {
 		return err
 	}
@@ -150,7 +107,7 @@ func (p plan) steady(ctx context.Context, server peer.Peer, f *figures) error {
 	if r.Lost > 0 {
 		return fmt.Errorf("%d of %d deliveries lost at %g events a second", r.Lost, r.Lost+r.Deliveries, rate)
 	}
-	f.SteadyCPU, f.SteadyP50, f.SteadyP99 = r.cpuPerMillion(), r.Latency.Quantile(0.5), r.Latency.Quantile(0.99)
+	f.SteadyCPU, f.SteadyP50, f.SteadyP99 = r.CPUPerMillion(), r.Latency.Quantile(0.5), r.Latency.Quantile(0.99)
 	note("steady: %.2f CPU s/M, p50 %v, p99 %v", f.SteadyCPU, f.SteadyP50, f.SteadyP99)
 	return nil
 }
@@ -161,8 +118,8 @@ func (p plan) idleStep(ctx context.Context, server peer.Peer, f *figures) error 
 	if err != nil {
 		return err
 	}
-	base, err := few.settledRSS(ctx)
-	few.close()
+	base, err := few.SettledRSS(ctx, time.Second)
+	few.Close()
 	if err != nil {
 		return err
 	}
@@ -170,27 +127,15 @@ func (p plan) idleStep(ctx context.Context, server peer.Peer, f *figures) error 
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	f.Connects = float64(p.idle) / s.took.Seconds()
-	full, err := s.settledRSS(ctx)
+	defer s.Close()
+	f.Connects = float64(p.idle) / s.Took.Seconds()
+	full, err := s.SettledRSS(ctx, time.Second)
 	if err != nil {
 		return err
 	}
 	f.IdleKB = float64(full-base) / float64(p.idle)
 	note("idle: %.0f connects/s, %.1f kB per client", f.Connects, f.IdleKB)
 	return nil
-}
-
-func (s *session) settledRSS(ctx context.Context) (int, error) {
-	for range 2 { // finalizers and pools need two collections
-		if err := s.clients.Idle(ctx, time.Second); err != nil {
-			return 0, err
-		}
-		if err := s.Collect(ctx); err != nil {
-			return 0, err
-		}
-	}
-	return proc.Memory(s.PID(), "VmRSS")
 }
 
 func note(format string, args ...any) { fmt.Fprintf(os.Stderr, "  "+format+"\n", args...) }

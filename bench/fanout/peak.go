@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/served"
 )
 
 const (
@@ -33,7 +34,7 @@ func (p plan) peak(ctx context.Context, server peer.Peer, before float64, f *fig
 	var s *session
 	defer func() {
 		if s != nil {
-			s.close()
+			s.Close()
 		}
 	}()
 	good, bad, tries := 0.0, math.Inf(1), 0
@@ -53,10 +54,10 @@ func (p plan) peak(ctx context.Context, server peer.Peer, before float64, f *fig
 		}
 		if ok {
 			good = k
-			f.Peak, f.PeakCPU, f.Generator, f.Disturbed = k, r.cpuPerMillion(), r.busy(), r.disturbed()
+			f.Peak, f.PeakCPU, f.Generator, f.Disturbed = k, r.CPUPerMillion(), r.Busy(), r.Disturbed()
 		} else {
 			// What it has not sent yet would spoil the next probe.
-			s.close()
+			s.Close()
 			s = nil
 			// One more chance: something else may have had the core.
 			if tries++; tries < chances {
@@ -85,7 +86,7 @@ func (p plan) peak(ctx context.Context, server peer.Peer, before float64, f *fig
 
 // try sends k thousand deliveries a second for a while. The server keeps up
 // where nothing is lost and 99 in 100 are there in time.
-func (p plan) try(ctx context.Context, s *session, k float64) (sent, bool, error) {
+func (p plan) try(ctx context.Context, s *session, k float64) (served.Sent, bool, error) {
 	rate := k * 1000 / float64(p.clients)
 	events := max(20, int(rate*p.probe.Seconds()))
 	limited, cancel := context.WithTimeout(ctx, p.probe+grace)
@@ -97,7 +98,7 @@ func (p plan) try(ctx context.Context, s *session, k float64) (sent, bool, error
 	p99 := r.Latency.Quantile(0.99)
 	ok := err == nil && r.Lost == 0 && r.Disorder == 0 && p99 <= tooLate
 	note("peak: %.0f k/s: p50 %v, p99 %v, lost %d, %.2f CPU s/M, generator %.0f %%, disturbed %.0f %%: %s",
-		k, r.Latency.Quantile(0.5), p99, r.Lost, r.cpuPerMillion(), 100*r.busy(), 100*r.disturbed(), verdict(ok, err))
+		k, r.Latency.Quantile(0.5), p99, r.Lost, r.CPUPerMillion(), 100*r.Busy(), 100*r.Disturbed(), verdict(ok, err))
 	return r, ok, nil
 }
 
@@ -126,7 +127,7 @@ func (p plan) takeProfile(ctx context.Context, server peer.Peer, k float64) erro
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	if err := s.warm(ctx); err != nil {
 		return err
 	}

@@ -55,7 +55,15 @@ func firstEvent(ctx context.Context, o load.Options) (*load.Group, time.Time, er
 
 // connectLive connects clients and waits until they are past their catching up.
 func (st *stage) connectLive(ctx context.Context, n int) (*load.Group, error) {
-	g, err := st.connect(ctx, n)
+	o, err := st.options(n)
+	if err != nil {
+		return nil, err
+	}
+	return dialLive(ctx, o)
+}
+
+func dialLive(ctx context.Context, o load.Options) (*load.Group, error) {
+	g, _, err := load.Dial(ctx, o)
 	if err != nil {
 		return nil, err
 	}

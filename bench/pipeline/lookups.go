@@ -94,15 +94,7 @@ func (st *stage) connectWorkspaces(ctx context.Context) (*load.Group, error) {
 		payloads[i] = `{"token":"` + token + `"}`
 	}
 	o.Client = func(i int) load.Client { return load.Client{Auth: payloads[i]} }
-	g, _, err := load.Dial(ctx, o)
-	if err != nil {
-		return nil, err
-	}
-	if err := g.Idle(ctx, settle); err != nil {
-		g.Close()
-		return nil, err
-	}
-	return g, nil
+	return dialLive(ctx, o)
 }
 
 // insertSingly inserts a row into each of n conversations, at the rate, stamped with when

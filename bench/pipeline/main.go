@@ -7,23 +7,15 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/results"
 	"chatbridge/internal/throwaway"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "pipeline:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("pipeline", run) }
 
 // asked is what figures are to be.
 func asked(rows int) map[string]results.Asked {
@@ -40,13 +32,16 @@ func asked(rows int) map[string]results.Asked {
 	return asked
 }
 
-func run(ctx context.Context) error {
-	targets := flag.String("targets", "bridge,node", "what to measure")
-	scenes := flag.String("scene", "latency,lookups,rate,burst,stuck,start", "what to measure of it")
-	rounds := flag.Int("rounds", 3, "how often; medians are shown")
-	before := flag.String("before", "", "measure the bridge as it was at this revision too, such as HEAD~1")
-	rows := flag.Int("rows", 100_000, "rows of the burst, and of the window that a start fills its log with; of the look-ups, 5,000 at most")
-	flag.Parse()
+func run(ctx context.Context, args []string) error {
+	f := flag.NewFlagSet("pipeline", flag.ContinueOnError)
+	targets := f.String("targets", "bridge,node", "what to measure")
+	scenes := f.String("scene", "latency,lookups,rate,burst,stuck,start", "what to measure of it")
+	rounds := f.Int("rounds", 3, "how often; medians are shown")
+	before := f.String("before", "", "measure the bridge as it was at this revision too, such as HEAD~1")
+	rows := f.Int("rows", 100_000, "rows of the burst, and of the window that a start fills its log with; of the look-ups, 5,000 at most")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
 
 	names := strings.Split(*targets, ",")
 	if *before != "" {

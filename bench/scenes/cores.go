@@ -75,9 +75,9 @@ func throughput(ctx context.Context, p plan, server peer.Peer, a *audience, core
 	if err != nil {
 		return 0, err
 	}
-	defer s.close()
+	defer s.Close()
 	done, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- s.clients.Discard(ctx, done) }()
+	go func() { ended <- s.Clients.Discard(ctx, done) }()
 	rate, err = s.publishAll(ctx, a, min(p.duration, coresMost))
 	close(done)
 	if e := <-ended; err == nil {

@@ -33,8 +33,8 @@ func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 	if err != nil {
 		return err
 	}
-	empty, err := few.settledRSS(ctx)
-	few.close()
+	empty, err := few.SettledRSS(ctx, settle)
+	few.Close()
 	if err != nil {
 		return err
 	}
@@ -46,13 +46,13 @@ func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	before, err := s.Usage()
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := s.clients.Idle(ctx, p.duration); err != nil {
+	if err := s.Clients.Idle(ctx, p.duration); err != nil {
 		return err
 	}
 	after, err := s.Usage()
@@ -60,7 +60,7 @@ func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 		return err
 	}
 	used, took := after.Since(before), time.Since(began)
-	full, err := s.settledRSS(ctx)
+	full, err := s.SettledRSS(ctx, settle)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 	}
 	perClient := func(kb int) float64 { return float64(kb) / float64(a.clients) }
 	user, system := perClient(full-empty), perClient(kernel-kernelBefore)/2
-	r.add("connects/s", float64(a.clients)/s.took.Seconds())
+	r.add("connects/s", float64(a.clients)/s.Took.Seconds())
 	r.add("kB of the process for a client", user)
 	if kernelErr == nil {
 		r.add("kB of the kernel for a client", system)
@@ -85,18 +85,4 @@ func measureIdle(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 	r.add("disturbed, %", 100*used.Waited.Seconds()/took.Seconds())
 	note("  %.1f kB and %.1f kB of the kernel for a client, %.2f %% of a core", user, system, 100*used.CPU.Seconds()/took.Seconds())
 	return nil
-}
-
-// settledRSS is the memory of the process, in kB, once it has given back what it does
-// not need.
-func (s *session) settledRSS(ctx context.Context) (int, error) {
-	for range 2 { // finalizers and pools need two collections
-		if err := s.Collect(ctx); err != nil {
-			return 0, err
-		}
-		if err := s.clients.Idle(ctx, settle); err != nil {
-			return 0, err
-		}
-	}
-	return proc.Memory(s.PID(), "VmRSS")
 }

@@ -7,27 +7,19 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/machine"
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/results"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "scenes:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("scenes", run) }
 
 func run(ctx context.Context, args []string) error {
 	p, err := parse(args)

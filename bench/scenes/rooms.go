@@ -9,6 +9,7 @@ import (
 
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/results"
+	"chatbridge/bench/internal/served"
 )
 
 const (
@@ -47,7 +48,7 @@ func measureRooms(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	return steady(ctx, p, s, a, server, r, "", float64(a.rooms))
 }
 
@@ -61,7 +62,7 @@ func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Pe
 	if err != nil {
 		return err
 	}
-	var got sent
+	var got served.Sent
 	err = s.profiled(ctx, p.duration, p.profileFile(server, "cpu"+suffix+".pprof"), func() (err error) {
 		got, err = s.send(ctx, a, rate, p.duration, 1)
 		return err
@@ -69,11 +70,11 @@ func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Pe
 	if err != nil {
 		return err
 	}
-	r.add("CPU s per million deliveries"+suffix, got.cpuPerMillion())
+	r.add("CPU s per million deliveries"+suffix, got.CPUPerMillion())
 	r.add("p50 ms"+suffix, ms(got.Latency.Quantile(0.5)))
 	r.add("p99 ms"+suffix, ms(got.Latency.Quantile(0.99)))
-	r.add("generator busy, %"+suffix, 100*got.busy())
-	r.add("disturbed, %"+suffix, 100*got.disturbed())
+	r.add("generator busy, %"+suffix, 100*got.Busy())
+	r.add("disturbed, %"+suffix, 100*got.Disturbed())
 	if before != nil {
 		after, err := s.stats(ctx, server)
 		if err != nil {
@@ -84,6 +85,6 @@ func steady(ctx context.Context, p plan, s *session, a *audience, server peer.Pe
 		r.add("rooms' lock: held, % of the time"+suffix, 100*(after.RoomsHeld-before.RoomsHeld).Seconds()/got.Took.Seconds())
 		r.add("rooms' lock: longest, ms"+suffix, ms(after.RoomsLongest))
 	}
-	note("  %.2f CPU s/M, p50 %v, p99 %v, disturbed %.0f %%", got.cpuPerMillion(), got.Latency.Quantile(0.5), got.Latency.Quantile(0.99), 100*got.disturbed())
+	note("  %.2f CPU s/M, p50 %v, p99 %v, disturbed %.0f %%", got.CPUPerMillion(), got.Latency.Quantile(0.5), got.Latency.Quantile(0.99), 100*got.Disturbed())
 	return nil
 }

@@ -13,22 +13,12 @@ import (
 	"chatbridge/bench/internal/event"
 	"chatbridge/bench/internal/load"
 	"chatbridge/bench/internal/peer"
+	"chatbridge/bench/internal/served"
 	"chatbridge/bridge/auth"
 )
 
 // session is a running server with some clients.
-type session struct {
-	*peer.Process
-	clients *load.Group
-	took    time.Duration // to connect them
-}
-
-func (s *session) close() {
-	if s.clients != nil {
-		s.clients.Close()
-	}
-	s.Stop()
-}
+type session struct{ *served.Session }
 
 // audience are clients in rooms: client i is in room First + i modulo Rooms, and
 // subscribes to all of its Subs conversations.
@@ -102,73 +92,41 @@ func open(ctx context.Context, server peer.Peer, a *audience, o peer.Options) (*
 }
 
 // opened connects clients to a server that runs, and stops it where that fails.
-func opened(ctx context.Context, s *peer.Process, o load.Options) (*session, error) {
+func opened(ctx context.Context, process *peer.Process, o load.Options) (*session, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	g, took, err := load.Dial(ctx, o)
+	s, err := served.Connect(ctx, process, o)
 	if err != nil {
-		s.Stop()
 		return nil, err
 	}
-	if err := g.Idle(ctx, settle); err != nil {
-		g.Close()
-		s.Stop()
+	if err := s.Clients.Idle(ctx, settle); err != nil {
+		s.Close()
 		return nil, err
 	}
-	return &session{s, g, took}, nil
+	return &session{s}, nil
 }
 
 // settle is longer than the bridge waits for a first subscription; then its clients
 // are live.
 const settle = 700 * time.Millisecond
 
-// sent is what came of a publication.
-type sent struct {
-	load.Result
-	used peer.Usage
-}
-
-func (s sent) cpuPerMillion() float64 {
-	return s.used.CPU.Seconds() / float64(max(1, s.Deliveries)) * 1e6
-}
-
-// busy is the share of its core that the generator used, disturbed that of the time in
-// which the server waited for its own.
-func (s sent) busy() float64      { return s.CPU.Seconds() / s.Took.Seconds() }
-func (s sent) disturbed() float64 { return s.used.Waited.Seconds() / s.Took.Seconds() }
-
 // send publishes to an audience, all of which is in clients, and receives it.
-func (s *session) send(ctx context.Context, a *audience, rate float64, d time.Duration, sampleEvery int) (sent, error) {
+func (s *session) send(ctx context.Context, a *audience, rate float64, d time.Duration, sampleEvery int) (served.Sent, error) {
 	// The same number to each room and conversation.
 	turn := a.rooms * max(a.subs, 1)
 	events := max(1, int(rate*d.Seconds())/turn) * turn
-	return s.sendTo(ctx, s.clients, peer.Publication{
+	return s.sendTo(ctx, s.Clients, peer.Publication{
 		Count: events, Rate: rate, Rooms: a.rooms, First: a.first, Subs: a.subs,
 	}, events/a.rooms, sampleEvery)
 }
 
 // sendTo publishes, and receives what each client of the group is to get of it.
-func (s *session) sendTo(ctx context.Context, g *load.Group, p peer.Publication, each, sampleEvery int) (sent, error) {
-	before, err := s.Usage()
-	if err != nil {
-		return sent{}, err
-	}
-	published := make(chan struct{})
-	var publishErr error
-	go func() {
-		defer close(published)
-		_, publishErr = s.Publish(ctx, p)
-	}()
-	r, err := g.Receive(ctx, each, sampleEvery, published)
-	if ctx.Err() == nil || err == nil {
-		<-published
-		err = errors.Join(err, publishErr)
-	}
-	after, usageErr := s.Usage()
-	if err = errors.Join(err, usageErr); err == nil && r.Lost > 0 {
+func (s *session) sendTo(ctx context.Context, g *load.Group, p peer.Publication, each, sampleEvery int) (served.Sent, error) {
+	r, err := s.Send(ctx, g, p, each, sampleEvery)
+	if err == nil && r.Lost > 0 {
 		err = fmt.Errorf("%d of %d deliveries lost at %g events a second", r.Lost, r.Lost+r.Deliveries, p.Rate)
 	}
-	return sent{r, after.Since(before)}, err
+	return r, err
 }
 
 // stats are those of the bridge, nil of another server.

@@ -12,6 +12,7 @@ import (
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
 	"chatbridge/bench/internal/results"
+	"chatbridge/bench/internal/served"
 )
 
 const (
@@ -71,7 +72,7 @@ func (p plan) slowly(ctx context.Context, server peer.Peer, slow int) (f slowFig
 	if err != nil {
 		return f, err
 	}
-	defer s.close()
+	defer s.Close()
 	done, ended := make(chan struct{}), make(chan error, 1)
 	if slow == 0 {
 		ended <- nil
@@ -90,7 +91,7 @@ func (p plan) slowly(ctx context.Context, server peer.Peer, slow int) (f slowFig
 	if _, err = s.send(ctx, fast, slowEvents, min(p.duration, time.Second), 1); err == nil {
 		err = proc.ResetPeak(s.PID())
 	}
-	var got sent
+	var got served.Sent
 	if err == nil {
 		got, err = s.send(ctx, fast, slowEvents, p.duration, 1)
 	}
@@ -100,7 +101,7 @@ func (p plan) slowly(ctx context.Context, server peer.Peer, slow int) (f slowFig
 	}
 	peak, err := proc.Memory(s.PID(), "VmHWM")
 	f.p50, f.p99 = ms(got.Latency.Quantile(0.5)), ms(got.Latency.Quantile(0.99))
-	f.cpu, f.peak, f.disturbed = got.used.CPU.Seconds(), float64(peak)/1000, 100*got.disturbed()
+	f.cpu, f.peak, f.disturbed = got.Used.CPU.Seconds(), float64(peak)/1000, 100*got.Disturbed()
 	return f, err
 }
 

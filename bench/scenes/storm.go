@@ -13,6 +13,7 @@ import (
 	"chatbridge/bench/internal/peer"
 	"chatbridge/bench/internal/proc"
 	"chatbridge/bench/internal/results"
+	"chatbridge/bench/internal/served"
 )
 
 const (
@@ -86,7 +87,7 @@ func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	err = st.beside(ctx, server, s, r, ", connections lost", func() error { return st.cut(ctx, s) }, func() error {
 		return s.profiled(ctx, st.within, p.profileFile(server, "cpu-storm.pprof"), func() error {
 			return st.comeBack(ctx, server, s, r, ", connections lost", time.Now())
@@ -99,7 +100,7 @@ func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 	if err != nil {
 		return err
 	}
-	defer spare.close()
+	defer spare.Close()
 	if err := st.afterFailover(ctx, server, s, spare, r); err != nil {
 		return err
 	}
@@ -167,13 +168,13 @@ func (st *storm) prepare(ctx context.Context, server peer.Peer) (*session, error
 		defer close(published)
 		st.greetings.Origin, publishErr = opened.Publish(ctx, st.greetings)
 	}()
-	got, err := opened.clients.Receive(ctx, stormSubs, 1, published)
+	got, err := opened.Clients.Receive(ctx, stormSubs, 1, published)
 	<-published
 	if err == nil && got.Lost > 0 {
 		err = fmt.Errorf("%d of the first events are lost", got.Lost)
 	}
 	if err := errors.Join(err, publishErr); err != nil {
-		opened.close()
+		opened.Close()
 		return nil, err
 	}
 	return opened, nil
@@ -194,14 +195,14 @@ func (st *storm) connectOthers(ctx context.Context, server peer.Peer, s *session
 
 // cut ends the clients' connections and publishes what they miss.
 func (st *storm) cut(ctx context.Context, s *session) (err error) {
-	st.sessions = s.clients.Sessions()
+	st.sessions = s.Clients.Sessions()
 	for _, of := range st.sessions {
 		if of.PID == "" || of.Offset == "" {
 			return fmt.Errorf("a client has private id %q and offset %q: there is nothing to recover by", of.PID, of.Offset)
 		}
 	}
-	s.clients.Close()
-	s.clients = nil
+	s.Clients.Close()
+	s.Clients = nil
 	st.away = peer.Publication{
 		Count: st.back.rooms * stormMissed, Rate: awayRate, Rooms: st.back.rooms, Subs: stormSubs, From: awayFrom / st.back.rooms * st.back.rooms,
 	}
@@ -258,7 +259,7 @@ func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *
 	if err != nil {
 		return err
 	}
-	s.clients = g
+	s.Clients = g
 	took := time.Since(since)
 	after, err := s.Usage()
 	if err != nil {
@@ -311,10 +312,10 @@ func (st *storm) spare(ctx context.Context, server peer.Peer) (*session, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &session{Process: process}
+	s := &session{&served.Session{Process: process}}
 	for _, p := range []peer.Publication{st.greetings, st.away} {
 		if _, err := s.Publish(ctx, p); err != nil {
-			s.close()
+			s.Close()
 			return nil, fmt.Errorf("fill the spare's log: %w", err)
 		}
 	}
@@ -328,8 +329,8 @@ func (st *storm) afterFailover(ctx context.Context, server peer.Peer, old, spare
 	var since time.Time
 	return st.beside(ctx, server, spare, r, suffix, func() error {
 		old.Stop()
-		old.clients.Close()
-		old.clients = nil
+		old.Clients.Close()
+		old.Clients = nil
 		since = time.Now()
 		return nil
 	}, func() error { return st.comeBack(ctx, server, spare, r, suffix, since) })
@@ -339,16 +340,16 @@ func (st *storm) afterFailover(ctx context.Context, server peer.Peer, old, spare
 // clients come back already. They claim what they claimed before: the server was killed
 // when they were cut, and what they miss was committed while there was none.
 func (st *storm) afterRestart(ctx context.Context, server peer.Peer, old *session, r *recorder) error {
-	old.clients.Close()
-	old.clients = nil
+	old.Clients.Close()
+	old.Clients = nil
 	old.Stop()
 	since := time.Now()
 	process, err := peer.Start(ctx, server, peer.Options{Cores: peer.ServerCore, Env: []string{control.Refill + "=1"}})
 	if err != nil {
 		return err
 	}
-	s := &session{Process: process}
-	defer s.close()
+	s := &session{&served.Session{Process: process}}
+	defer s.Close()
 	filled := make(chan error, 1)
 	go func() {
 		_, err := s.Publish(ctx, st.greetings)

@@ -28,7 +28,7 @@ func measureTail(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer s.Close()
 	if _, err := s.send(ctx, a, steadyRate, min(p.duration, time.Second), 1); err != nil { // to warm up
 		return err
 	}
@@ -39,8 +39,8 @@ func measureTail(ctx context.Context, p plan, server peer.Peer, r *recorder) err
 	r.add("p50 ms", ms(got.Latency.Quantile(0.5)))
 	r.add("p99 ms", ms(got.Latency.Quantile(0.99)))
 	r.add("p99.9 ms", ms(got.Latency.Quantile(0.999)))
-	r.add("CPU s per million deliveries", got.cpuPerMillion())
-	r.add("disturbed, %", 100*got.disturbed())
-	note("  p99.9 %v, disturbed %.0f %%", got.Latency.Quantile(0.999), 100*got.disturbed())
+	r.add("CPU s per million deliveries", got.CPUPerMillion())
+	r.add("disturbed, %", 100*got.Disturbed())
+	note("  p99.9 %v, disturbed %.0f %%", got.Latency.Quantile(0.999), 100*got.Disturbed())
 	return nil
 }

@@ -65,7 +65,7 @@ func secureSteady(ctx context.Context, p plan, server peer.Peer, r *recorder, c 
 	if err != nil {
 		return err
 	}
-	s.clients.Close()
+	s.Clients.Close()
 	o.TLS = config
 	if err := fillCache(ctx, config, process); err != nil {
 		process.Stop()
@@ -75,8 +75,8 @@ func secureSteady(ctx context.Context, p plan, server peer.Peer, r *recorder, c 
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	if n := s.clients.Resumed(); n < o.Clients {
+	defer s.Close()
+	if n := s.Clients.Resumed(); n < o.Clients {
 		return fmt.Errorf("%d of %d connections resumed their session", n, o.Clients)
 	}
 	return steady(ctx, p, s, a, server, r, suffix, rate)
@@ -95,10 +95,10 @@ func connectMeasured(process *peer.Process, clients int, r *recorder, figure str
 	}
 	after, err := process.Usage()
 	if err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
-	r.add(figure, float64(clients)/s.took.Seconds())
+	r.add(figure, float64(clients)/s.Took.Seconds())
 	r.add("CPU ms of each of these, "+figure[len("connects/s, "):], after.Since(before).CPU.Seconds()*1e3/float64(clients))
 	return s, nil
 }

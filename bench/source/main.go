@@ -7,24 +7,16 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/machine"
 	"chatbridge/bench/internal/results"
 	"chatbridge/internal/throwaway"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "source:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("source", run) }
 
 func run(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("source", flag.ContinueOnError)

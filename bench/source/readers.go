@@ -41,7 +41,7 @@ type reading struct {
 func read(ctx context.Context, cluster *throwaway.Cluster, db *pgx.Conn, target, database, slot string, rows int) (reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	cmd, err := command(ctx, cluster, db, target, database, slot, rows)
+	cmd, err := readerCommand(ctx, cluster, db, target, database, slot, rows)
 	if err != nil {
 		return reading{}, err
 	}
@@ -81,7 +81,7 @@ func watchPeak(pid int, stop <-chan struct{}) (kb int) {
 	}
 }
 
-func command(ctx context.Context, cluster *throwaway.Cluster, db *pgx.Conn, target, database, slot string, rows int) (*exec.Cmd, error) {
+func readerCommand(ctx context.Context, cluster *throwaway.Cluster, db *pgx.Conn, target, database, slot string, rows int) (*exec.Cmd, error) {
 	if target == "recvlogical" {
 		var end string
 		if err := db.QueryRow(ctx, "select pg_current_wal_insert_lsn()::text").Scan(&end); err != nil {

@@ -18,6 +18,11 @@ var engine = []Mutant{
 		Old: "\ts.addQueued(n, size) // until it is written\n", New: "",
 	},
 	{
+		Name: "engineio: a TLS connection is written to without asking whether that waits", Why: "one client that does not read holds up all that its writer serves",
+		File: "socketio/engineio/secure_linux.go", Package: "socketio/engineio", Tests: []string{"TestTrySecure"},
+		Old: " || !s.writable(c.below) {\n", New: " {\n",
+	},
+	{
 		Name: "engineio: what is being drained is not counted", Why: "a slow client's queue holds a batch more at each turn",
 		File: "socketio/engineio/drain.go", Package: "socketio/engineio", Tests: []string{"TestStalledBytesCount"},
 		Old: "\t\ts.addQueued(n, size) // until it is written\n", New: "",

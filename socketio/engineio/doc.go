@@ -27,6 +27,7 @@
 //	writer.go     writes the queues of many WebSockets; drain.go: of one slow client
 //	progress*.go  whether a slow client takes what is written
 //	send_*.go     send(2) that does not wait; sendto*_linux.go: its two forms
+//	secure_*.go   the same for TLS: a write that would not wait
 //	websocket.go  a WebSocket connection: handshake, close
 //	read.go       reads it
 //	poller_*.go   epoll: which idle WebSocket has something to read
@@ -50,8 +51,8 @@
 //
 //   - A few writers ([Options].GatherMax) serve all WebSockets, each on a goroutine
 //     that lives while there is something to write. They never wait for a client:
-//     one that does not read what is written gets a goroutine of its own (drain)
-//     until it has. A polling session is written to by the goroutine of its GET.
+//     one that does not read what is written, or whose connection is TLS and has much
+//     to be written, gets a goroutine of its own (drain) until it has. A polling session is written to by the goroutine of its GET.
 //   - On Linux an idle WebSocket has no goroutine: one for all waits with epoll, and
 //     starts a reader for a connection that has something to read. Elsewhere, and
 //     for connections without a descriptor of their own such as TLS, each has a

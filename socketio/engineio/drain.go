@@ -12,8 +12,8 @@ const writeChunk = 32 << 10
 
 // drain writes for one session that its writer cannot serve without waiting: rest,
 // of n messages and size bytes, which the kernel did not take, then all that is
-// queued. Connections without a descriptor of their own (TLS) are always written to
-// in this way. The session's writeOwned is set when it starts, and cleared when it
+// queued. Large batches for TLS connections are written in this way, and all that is
+// for connections that are neither TCP nor TLS over TCP. The session's writeOwned is set when it starts, and cleared when it
 // returns with an empty queue.
 func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) {
 	var (

@@ -85,13 +85,13 @@ func (s *Session) push(m *Message) {
 }
 
 // schedule has what is queued written: by the poll that waits, by the writer, or,
-// for connections without a descriptor, by drain. mu is held.
+// for connections that do not tell whether a write would wait, by drain. mu is held.
 func (s *Session) schedule() {
 	switch {
 	case s.listed || s.writeOwned:
 	case s.ws == nil:
 		s.polls.wake()
-	case s.ws.raw == nil:
+	case s.ws.raw == nil && s.ws.below == nil:
 		s.writeOwned = true
 		s.server.goroutines.Go(func() { s.drain(s.ws, nil, nil, 0, 0) })
 	default:

@@ -3,6 +3,8 @@ package engineio
 import (
 	"net"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // sender sends on connections without waiting. It belongs to one goroutine.
@@ -11,11 +13,14 @@ type sender struct {
 	n     int
 	errno syscall.Errno
 	call  func(fd uintptr) bool // write, bound once: a closure for each call would be allocated
+
+	poll [1]unix.PollFd
+	ask  func(fd uintptr) // pollOut, bound once
 }
 
 func newSender() *sender {
 	s := &sender{}
-	s.call = s.write
+	s.call, s.ask = s.write, s.pollOut
 	return s
 }
 
@@ -48,6 +53,7 @@ func (s *sender) write(fd uintptr) bool {
 func (c *wsConn) findDescriptor() {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {
+		c.findBelow()
 		return
 	}
 	if raw, err := tcp.SyscallConn(); err == nil { // else it is closed

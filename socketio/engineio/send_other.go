@@ -12,4 +12,6 @@ func newSender() *sender { return nil }
 
 func (*sender) trySend(*wsConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
+func (*sender) trySecure(*wsConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
 func (*wsConn) findDescriptor() {}

@@ -31,7 +31,8 @@ type wsConn struct {
 	gorilla *websocket.Conn
 	reader  *bufio.Reader // gorilla's own, to see whether it is empty
 
-	raw syscall.RawConn // for sender and poller; nil without a descriptor, as with TLS
+	raw   syscall.RawConn // for sender and poller; nil without a descriptor, as with TLS
+	below syscall.RawConn // of the connection below TLS, for sender; nil for none
 
 	// Guarded by poller.mu.
 	watched          bool

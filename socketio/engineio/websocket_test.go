@@ -3,6 +3,7 @@ package engineio_test
 import (
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -239,6 +240,46 @@ func TestTLS(t *testing.T) {
 	}
 	c.Send("4in")
 	c.Want("4in")
+}
+
+// A TLS client that does not read holds nobody back, and gets everything in order once it
+// does.
+func TestSlowTLS(t *testing.T) {
+	a := newApp()
+	o := engineio.DefaultOptions()
+	o.QueuePackets, o.QueueBytes = 1<<20, 1<<30
+	s, err := engineio.NewServer(o, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewTLSServer(s)
+	defer web.Close()
+	defer func() { _ = s.Shutdown(t.Context(), 0, 0) }()
+	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	dial := func() (*rawclient.WS, *engineio.Session) {
+		conn, _, err := d.Dial("wss"+strings.TrimPrefix(web.URL, "https")+ws, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := rawclient.Wrap(t, conn)
+		c.WantPrefix("0{")
+		return c, a.next(t)
+	}
+	slow, slowSession := dial()
+	fast, fastSession := dial()
+	const messages = 20_000 // more than the kernel's buffers take
+	fill := strings.Repeat("x", 700)
+	for i := range messages {
+		m := engineio.NewMessage(fmt.Appendf(nil, "%d %s", i, fill))
+		slowSession.Send(m)
+		if i%100 == 0 {
+			fastSession.Send(m)
+			fast.Want(fmt.Sprintf("4%d %s", i, fill))
+		}
+	}
+	for i := range messages {
+		slow.Want(fmt.Sprintf("4%d %s", i, fill))
+	}
 }
 
 // A client that sends frames with its handshake, before it has an answer, breaks

@@ -154,7 +154,7 @@ func (w *writer) flush(s *Session) {
 	s.mu.Unlock()
 
 	data := w.encode()
-	n, err := w.sender.trySend(ws, data)
+	n, err := w.send(ws, data)
 	switch {
 	case err != nil:
 		s.CloseNow(TransportError)
@@ -169,10 +169,22 @@ func (w *writer) flush(s *Session) {
 	}
 }
 
-// stall leaves a session whose client does not read what is written to drain, on a
-// goroutine that can wait.
+// send writes as much of data as can be written at once. Below TLS that is all or nothing,
+// and nothing is no sign of a slow client.
+func (w *writer) send(ws *wsConn, data []byte) (n int, err error) {
+	if ws.raw == nil {
+		return w.sender.trySecure(ws, data)
+	}
+	n, err = w.sender.trySend(ws, data)
+	if err == nil && n < len(data) {
+		w.server.stalls.Add(1)
+	}
+	return n, err
+}
+
+// stall leaves a session to drain, on a goroutine that can wait: its client does not read
+// what is written, or it is TLS and what is written is large.
 func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
-	s.server.stalls.Add(1)
 	n, size := len(w.batch), 0
 	var watches []*Watch // not the messages: the client may take long
 	for _, m := range w.batch {

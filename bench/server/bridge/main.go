@@ -7,15 +7,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/control"
 	"chatbridge/bench/internal/event"
 	"chatbridge/bridge/api"
@@ -27,16 +25,9 @@ import (
 	"chatbridge/source"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("bridge", run) }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, _ []string) error {
 	a, err := auth.New(auth.Options{ChatEngineSecrets: []string{control.Secret}})
 	if err != nil {
 		return err

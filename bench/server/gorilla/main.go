@@ -6,28 +6,22 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"os"
-	"os/signal"
 	"strconv"
 	"sync"
-	"syscall"
 
 	"github.com/gorilla/websocket"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/control"
 	"chatbridge/bench/internal/event"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	h := &hub{rooms: map[int]map[*websocket.Conn]struct{}{}}
-	if err := control.Run(ctx, control.Server{Handler: h, Publish: h.publish}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	command.Main("gorilla", func(ctx context.Context, _ []string) error {
+		return control.Run(ctx, control.Server{Handler: h, Publish: h.publish})
+	})
 }
 
 type hub struct {

@@ -4,26 +4,16 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/control"
 	"chatbridge/bench/internal/event"
 	"chatbridge/socketio"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("ours", run) }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, _ []string) error {
 	o := socketio.DefaultOptions()
 	o.Path = "/api/ws"
 	server, err := socketio.New(o)

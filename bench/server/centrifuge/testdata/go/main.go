@@ -8,29 +8,21 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/signal"
 	"strconv"
-	"syscall"
 
 	"github.com/centrifugal/centrifuge"
 
+	"chatbridge/bench/internal/command"
 	"chatbridge/bench/internal/control"
 	"chatbridge/bench/internal/event"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("centrifuge", run) }
 
 // room is what the request's context has the channel under.
 type room struct{}
 
-func run(ctx context.Context) error {
+func run(ctx context.Context, _ []string) error {
 	node, err := centrifuge.New(centrifuge.Config{})
 	if err != nil {
 		return err
