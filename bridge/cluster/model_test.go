@@ -110,8 +110,9 @@ type world struct {
 
 	mu        sync.Mutex
 	log       []transaction
-	end       uint64 // of the log, past all transactions
-	confirmed uint64 // of the slot
+	events    [conversations][]cluster.ID // of log
+	end       uint64                      // of the log, past all transactions
+	confirmed uint64                      // of the slot
 	holder    *node
 	nodes     []*node
 	resting   bool
@@ -144,13 +145,8 @@ func (w *world) loud() bool {
 func (w *world) next(last cluster.ID, conversation int) (cluster.ID, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := sort.Search(len(w.log), func(i int) bool { return w.log[i].commit >= last.Commit }); i < len(w.log); i++ {
-		for index := 1; index <= w.log[i].events; index++ {
-			id := cluster.EventID(source.Position{Commit: w.log[i].commit, Index: uint32(index)})
-			if id.After(last) && conversationOf(id) == conversation {
-				return id, true
-			}
-		}
+	if rest := after(w.events[conversation], last); len(rest) > 0 {
+		return rest[0], true
 	}
 	return cluster.ID{}, false
 }
@@ -254,6 +250,11 @@ func (w *world) write(ctx context.Context, rng *rand.Rand) {
 			tx.events = 100 + rng.IntN(400)
 		}
 		w.log, w.end = append(w.log, tx), tx.commit+10
+		for i := range tx.events {
+			id := cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i + 1)})
+			c := conversationOf(id)
+			w.events[c] = append(w.events[c], id)
+		}
 		w.mu.Unlock()
 	}
 }
