@@ -24,7 +24,7 @@ const conversations = 4
 func conversationOf(id cluster.ID) int { return int((id.Commit + id.Sub>>20) % conversations) }
 
 // run is what Redis does of a Shared's scripts; see scripts.go.
-func (n *node) runScript(ctx context.Context, script cluster.Script, keys []string, args []any) (answer any, err error) {
+func (n *node) runScript(ctx context.Context, script cluster.Script, keys []string, args []any) (any, error) {
 	if err := n.pass(ctx); err != nil {
 		return nil, err
 	}
@@ -32,10 +32,12 @@ func (n *node) runScript(ctx context.Context, script cluster.Script, keys []stri
 	f.mu.Lock()
 	conn := &fakeConn{f, n.sharedRNG, f.lives} // it connects for each
 	f.mu.Unlock()
-	err = conn.step(ctx, func() { answer = f.script(script, keys, args) })
+	var happened any
+	err := conn.step(ctx, func() { happened = f.script(script, keys, args) })
 	if err == nil {
 		err = conn.answered()
 	}
+	answer := happened // which may come to be later
 	f.mu.Unlock()
 	if err == nil {
 		err = n.pass(ctx)
