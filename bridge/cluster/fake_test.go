@@ -233,8 +233,9 @@ func (f *fakeRedis) last(epoch cluster.Epoch) cluster.ID {
 	return cluster.ID{}
 }
 
-func (f *fakeConn) Append(ctx context.Context, epoch cluster.Epoch, last cluster.ID, a cluster.Append) (at cluster.ID, err error) {
+func (f *fakeConn) Append(ctx context.Context, epoch cluster.Epoch, last cluster.ID, a cluster.Append) (cluster.ID, error) {
 	defer f.mu.Unlock()
+	var at cluster.ID // no result: the step may happen after the return
 	full := false
 	if err := f.step(ctx, func() {
 		if at = f.last(epoch); at != last {
@@ -271,8 +272,9 @@ func forget(entries []fakeEntry, keep cluster.ID) []fakeEntry {
 	return entries[n:]
 }
 
-func (f *fakeConn) Beat(ctx context.Context, epoch cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (at cluster.ID, err error) {
+func (f *fakeConn) Beat(ctx context.Context, epoch cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, error) {
 	defer f.mu.Unlock()
+	var at cluster.ID
 	if err := f.step(ctx, func() {
 		if at = f.last(epoch); at != last {
 			return
@@ -290,10 +292,12 @@ func (f *fakeConn) Beat(ctx context.Context, epoch cluster.Epoch, last, keep clu
 	return at, f.answered()
 }
 
-func (f *fakeConn) LastBeat(ctx context.Context) (b cluster.RawBeat, err error) {
+func (f *fakeConn) LastBeat(ctx context.Context) (cluster.RawBeat, error) {
 	defer f.mu.Unlock()
-	err = f.step(ctx, func() { b = f.rawBeat() })
-	return b, err
+	if err := f.step(ctx, func() {}); err != nil {
+		return cluster.RawBeat{}, err
+	}
+	return f.rawBeat(), nil
 }
 
 func (f *fakeRedis) rawBeat() cluster.RawBeat {

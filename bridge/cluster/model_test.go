@@ -41,7 +41,8 @@ var (
 //     confirmed that Redis did not have;
 //   - Prompt: every node has everything a few seconds after the last fault;
 //   - Resumable: a client whose session goes on, at whichever node, has all of what was
-//     acknowledged to it that it follows, each event once, none missing.
+//     acknowledged to it that it follows, each event once, none missing;
+//   - Orders: at the end all nodes obey the same order of the operator.
 //
 // A seed is one program, whatever others run beside it; in which order goroutines do what
 // they do at the same moment is not in it.
@@ -109,8 +110,9 @@ type world struct {
 
 	mu        sync.Mutex
 	log       []transaction
-	end       uint64 // of the log, past all transactions
-	confirmed uint64 // of the slot
+	events    [conversations][]cluster.ID // of log
+	end       uint64                      // of the log, past all transactions
+	confirmed uint64                      // of the slot
 	holder    *node
 	nodes     []*node
 	resting   bool
@@ -143,13 +145,8 @@ func (w *world) loud() bool {
 func (w *world) next(last cluster.ID, conversation int) (cluster.ID, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := sort.Search(len(w.log), func(i int) bool { return w.log[i].commit >= last.Commit }); i < len(w.log); i++ {
-		for index := 1; index <= w.log[i].events; index++ {
-			id := cluster.EventID(source.Position{Commit: w.log[i].commit, Index: uint32(index)})
-			if id.After(last) && conversationOf(id) == conversation {
-				return id, true
-			}
-		}
+	if rest := after(w.events[conversation], last); len(rest) > 0 {
+		return rest[0], true
 	}
 	return cluster.ID{}, false
 }
@@ -176,8 +173,11 @@ func (w *world) run(ctx context.Context) {
 	for _, v := range w.visitors {
 		visitors.Go(func() { v.run(visiting) })
 	}
-	for range 12 {
+	for i := range 12 {
 		time.Sleep(time.Duration(w.rng.Int64N(int64(8 * time.Second))))
+		if l := w.nodes[w.rng.IntN(len(w.nodes))].serving(); l != nil {
+			l.orders.Give(fmt.Sprintf("order %d", i))
+		}
 		w.fault(ctx)
 	}
 	w.note("rest")
@@ -198,9 +198,34 @@ func (w *world) run(ctx context.Context) {
 	for _, v := range w.visitors {
 		w.visited = append(w.visited, v.judge()...)
 	}
+	w.visited = append(w.visited, w.orders()...)
 	for _, n := range w.nodes {
 		n.kill()
 	}
+}
+
+// orders says where the nodes obey different orders of the operator.
+func (w *world) orders() (failed []string) {
+	first := w.nodes[0].serving()
+	for _, n := range w.nodes {
+		l := n.serving()
+		if l == nil || first == nil {
+			return append(failed, "Prompt: "+n.name+" takes no clients at the end")
+		}
+		l.mu.Lock()
+		obeyed := l.obeyed
+		l.mu.Unlock()
+		if want := first.orders.Current().Text; l.orders.Current().Text != want || obeyed != want {
+			failed = append(failed, fmt.Sprintf("Orders: %s has %q and obeys %q, %s has %q", l.name, l.orders.Current().Text, obeyed, first.name, want))
+		}
+	}
+	return failed
+}
+
+func (l *life) obey(order string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.obeyed = order
 }
 
 // write commits transactions, at times none for longer than the window.
@@ -225,6 +250,11 @@ func (w *world) write(ctx context.Context, rng *rand.Rand) {
 			tx.events = 100 + rng.IntN(400)
 		}
 		w.log, w.end = append(w.log, tx), tx.commit+10
+		for i := range tx.events {
+			id := cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i + 1)})
+			c := conversationOf(id)
+			w.events[c] = append(w.events[c], id)
+		}
 		w.mu.Unlock()
 	}
 }
@@ -428,6 +458,8 @@ type life struct {
 	applied   []cluster.ID   // since it began anew
 	before    [][]cluster.ID // what it was given until then
 	sessions  *cluster.Sessions
+	orders    *cluster.Orders
+	obeyed    string
 	own       map[string]*session // by private id
 	gone      bool
 	faults    []string
@@ -449,7 +481,9 @@ func (n *node) boot(ctx context.Context) {
 		return
 	}
 	l := &life{w: n.w, n: n, name: fmt.Sprintf("%s/%d", n.name, len(n.lives)+1), own: map[string]*session{}}
-	l.sessions = cluster.NewSessions(cluster.NewFakeShared(n.runScript), time.Hour)
+	shared := cluster.NewFakeShared(n.runScript)
+	l.sessions = cluster.NewSessions(shared, time.Hour)
+	l.orders = cluster.NewOrders(shared, l.name, func(o cluster.Order) { l.obey(o.Text) }, func() {}, slog.New(slog.DiscardHandler))
 	n.lives = append(n.lives, l)
 	l.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: n.dial, Follower: l, Name: l.name, Keep: window + 5*time.Second, MaxItems: 1 << 20, MaxBytes: 1 << 30,
@@ -460,6 +494,7 @@ func (n *node) boot(ctx context.Context) {
 	parts.Go(func() { _ = l.node.Run(ctx) })
 	parts.Go(func() { n.read(ctx, l) })
 	parts.Go(func() { _ = l.sessions.Run(ctx) })
+	parts.Go(func() { _ = l.orders.Run(ctx) })
 	n.stop = func() { l.end(); cancel(); parts.Wait() }
 }
 

@@ -24,7 +24,7 @@ const conversations = 4
 func conversationOf(id cluster.ID) int { return int((id.Commit + id.Sub>>20) % conversations) }
 
 // run is what Redis does of a Shared's scripts; see scripts.go.
-func (n *node) runScript(ctx context.Context, script cluster.Script, keys []string, args []any) (answer any, err error) {
+func (n *node) runScript(ctx context.Context, script cluster.Script, keys []string, args []any) (any, error) {
 	if err := n.pass(ctx); err != nil {
 		return nil, err
 	}
@@ -32,10 +32,12 @@ func (n *node) runScript(ctx context.Context, script cluster.Script, keys []stri
 	f.mu.Lock()
 	conn := &fakeConn{f, n.sharedRNG, f.lives} // it connects for each
 	f.mu.Unlock()
-	err = conn.step(ctx, func() { answer = f.script(script, keys, args) })
+	var happened any
+	err := conn.step(ctx, func() { happened = f.script(script, keys, args) })
 	if err == nil {
 		err = conn.answered()
 	}
+	answer := happened // which may come to be later
 	f.mu.Unlock()
 	if err == nil {
 		err = n.pass(ctx)
@@ -124,6 +126,9 @@ func (s *session) close() {
 
 // pump sends what there is. s.mu and l.mu are held.
 func (s *session) pump() {
+	if s.closed {
+		return // the log may have begun anew since
+	}
 	for _, id := range after(s.l.applied, s.sent) {
 		if s.conversations[conversationOf(id)] {
 			s.queue = append(s.queue, id)
@@ -149,19 +154,21 @@ func (s *session) keep() {
 
 // change subscribes, or takes that back, and returns from where on that is so.
 func (s *session) change(ctx context.Context, conversation int, subscribe bool) (at cluster.ID, ok bool) {
+	gone := false
 	err := s.kept.Change(ctx, func() {
 		s.l.mu.Lock()
 		defer s.l.mu.Unlock()
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.pump()
+		gone = s.closed
 		s.conversations = maps.Clone(s.conversations)
 		if delete(s.conversations, conversation); subscribe {
 			s.conversations[conversation] = true
 		}
 		at, s.since = s.sent, s.sent
 	})
-	if err != nil {
+	if err != nil || gone {
 		s.close()
 		return at, false
 	}
@@ -338,9 +345,7 @@ func (v *visitor) read() {
 	s := v.session
 	s.l.mu.Lock()
 	s.mu.Lock()
-	if !s.closed {
-		s.pump()
-	}
+	s.pump()
 	queue := s.queue
 	s.queue = nil
 	s.mu.Unlock()
