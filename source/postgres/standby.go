@@ -140,8 +140,14 @@ func (s *Source) stoodBy(ctx context.Context) error {
 	if err := s.opts.OnStandby(ctx); err != nil {
 		return err
 	}
-	s.progress.reset()
+	s.forget()
 	s.keeper.found, s.keeper.file, s.keeper.database, s.keeper.gapReported = Place{}, Place{}, Place{}, false
-	s.history, s.expect, s.historyDiffers, s.lostReason = identity{}, transactionID{}, false, ""
+	s.lostReason = ""
 	return nil
+}
+
+// forget forgets what was handled, and in which history.
+func (s *Source) forget() {
+	s.progress.reset()
+	s.history, s.expect, s.historyDiffers = identity{}, transactionID{}, false
 }
