@@ -33,14 +33,19 @@ var (
 //   - Honest: no node is told that something is missing: the database held all that
 //     Redis lost, because nothing was confirmed that Redis did not have;
 //   - Prompt: every node has everything a few seconds after the last fault.
+//
+// A new leader goes on where the one before was, where its Node tells so, and reads all
+// that is not confirmed elsewhere; both happen.
 func TestModel(t *testing.T) {
 	t.Parallel()
+	led, resumed := 0, 0
 	for seed := *modelFirst; seed < *modelFirst+*modelSeeds; seed++ {
 		var failed []string
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(uint64(seed))
 			w.run(t.Context())
 			failed = w.judge()
+			led, resumed = led+w.led, resumed+w.resumed
 			if len(failed) > 0 {
 				failed = append(failed, "what happened:")
 				failed = append(failed, w.happened...)
@@ -49,6 +54,10 @@ func TestModel(t *testing.T) {
 		if len(failed) > 0 {
 			t.Fatalf("seed %d:\n%s\nagain: go test ./bridge/cluster -run '^TestModel$' -cluster.seeds=1 -cluster.first=%d", seed, strings.Join(failed, "\n"), seed)
 		}
+	}
+	t.Logf("%d times a node began to lead, %d of them where the one before was", led, resumed)
+	if *modelSeeds > 10 && (resumed == 0 || resumed == led) {
+		t.Errorf("of %d leaders %d went on where the one before was: one of the two ways was not tried", led, resumed)
 	}
 }
 
@@ -75,6 +84,8 @@ type world struct {
 	holder    *node
 	nodes     []*node
 	happened  []string
+	// led counts the leaders, resumed those that went on where the one before was.
+	led, resumed int
 }
 
 func newWorld(seed uint64) *world {
@@ -370,12 +381,18 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 			n.w.holder = nil
 		}
 	}()
-	if l.node.Lead(ctx, cluster.Start{System: 7, Timeline: 1, From: from, Fresh: true}) != nil {
+	start := cluster.Start{System: 7, Timeline: 1, From: from, Confirmed: from, Fresh: true}
+	at, epoch, ok := l.node.Place(ctx, from)
+	if ok && at.Through >= from {
+		start.From, start.Resumed, start.Fresh = at.Through, &epoch, false
+	}
+	l.begin(start.From)
+	if l.node.Lead(ctx, start) != nil {
 		return
 	}
 	leader := l.node.Leader()
-	n.w.note("%s leads from %d", l.name, from)
-	l.state(true, from)
+	n.w.leads(l, &start)
+	from = start.From
 	for next := from; ctx.Err() == nil; {
 		tx, end, held := n.next(next)
 		if !held {
@@ -406,6 +423,17 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 		next = tx.commit + 1
 		l.state(true, next)
 		n.confirm(leader, next)
+	}
+}
+
+// leads counts a leader.
+func (w *world) leads(l *life, s *cluster.Start) {
+	w.note("%s leads from %d, resumed: %v, confirmed: %d", l.name, s.From, s.Resumed != nil, s.Confirmed)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.led++
+	if s.Resumed != nil {
+		w.resumed++
 	}
 }
 
@@ -459,10 +487,21 @@ func (l *life) state(streaming bool, through uint64) {
 	l.streaming, l.through = streaming, max(l.through, through)
 }
 
+// begin notes where the source begins.
+func (l *life) begin(from uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streaming, l.through = true, from
+}
+
 func (l *life) source() cluster.SourceState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return cluster.SourceState{Through: l.through, Streaming: l.streaming, Flowing: l.streaming}
+	s := cluster.SourceState{Through: l.through, Streaming: l.streaming, Flowing: l.streaming}
+	if l.streaming {
+		s.Place = &cluster.Place{Through: l.through}
+	}
+	return s
 }
 
 // publish is the Hub: it drops what it has.

@@ -179,23 +179,7 @@ func TestClusterFigures(t *testing.T) {
 		Form: chatengine.Real, DatabaseURL: alone, Secret: secret, Settings: map[string]string{"source.postgres.slot": "alone"},
 	})
 	single := newSide(t, "the single bridge", alone, bridge, func() *failover.Bridge { return bridge })
-	// changes ends the leader in both ways, and returns how long an edge's client waits.
-	changes := func() (killed, handed time.Duration) {
-		l, s := c.leader(), newSide(t, "an edge", c.database, c.edge().Bridge, nil)
-		l.Kill()
-		killed = s.next(time.Now())
-		l.Start()
-		c.whole3()
-		l, s = c.leader(), newSide(t, "an edge", c.database, c.edge().Bridge, nil)
-		ended, began := make(chan struct{}), time.Now()
-		go func() { defer close(ended); l.Terminate() }()
-		handed = s.longestGap(began, ended)
-		<-ended
-		l.Start()
-		c.whole3()
-		return killed, handed
-	}
-	killed, handed := changes()
+	killed, handed := c.changes()
 	three := newSide(t, "an edge", c.database, c.edge().Bridge, func() *failover.Bridge { return c.leader().Bridge })
 	var one, many []time.Duration
 	var oneRate, manyRate []float64
@@ -203,7 +187,7 @@ func TestClusterFigures(t *testing.T) {
 		one, many = append(one, single.delays(100)...), append(many, three.delays(100)...)
 		oneRate, manyRate = append(oneRate, single.rate(20_000)), append(manyRate, three.rate(20_000))
 	}
-	killedFull, handedFull := changes()
+	killedFull, handedFull := c.changes()
 	last := newSide(t, "an edge", c.database, c.edge().Bridge, nil)
 	c.redis.Kill()
 	c.redis.Run()
@@ -227,6 +211,41 @@ func TestClusterFigures(t *testing.T) {
 		medianOf(oneRate), medianOf(manyRate), medianOf(manyRate)/medianOf(oneRate),
 		killed.Round(time.Millisecond), killedFull.Round(time.Millisecond),
 		handed.Round(time.Millisecond), handedFull.Round(time.Millisecond), empty.Round(time.Millisecond))
+}
+
+// changes ends the leader in both ways, and returns how long an edge's client waits.
+func (c *clusterWorld) changes() (killed, handed time.Duration) {
+	c.t.Helper()
+	l, s := c.leader(), newSide(c.t, "an edge", c.database, c.edge().Bridge, nil)
+	l.Kill()
+	killed = s.next(time.Now())
+	l.Start()
+	c.whole3()
+	l, s = c.leader(), newSide(c.t, "an edge", c.database, c.edge().Bridge, nil)
+	ended, began := make(chan struct{}), time.Now()
+	go func() { defer close(ended); l.Terminate() }()
+	handed = s.longestGap(began, ended)
+	<-ended
+	l.Start()
+	c.whole3()
+	return killed, handed
+}
+
+// TestChangesOfTheLeader measures only how long an edge's client waits at a change of the
+// leader, with 100,000 rows in the window. CLUSTER=changes runs it.
+func TestChangesOfTheLeader(t *testing.T) {
+	if os.Getenv("CLUSTER") != "changes" {
+		t.Skip("CLUSTER=changes runs it")
+	}
+	c := newClusterNodes(t, clusterOptions{})
+	edge := newSide(t, "an edge", c.database, c.edge().Bridge, func() *failover.Bridge { return c.leader().Bridge })
+	for range 5 {
+		edge.rate(20_000)
+	}
+	for range 3 {
+		killed, handed := c.changes()
+		fmt.Printf("killed %v, handed over %v\n", killed.Round(time.Millisecond), handed.Round(time.Millisecond))
+	}
 }
 
 // longestGap writes a message each 20 ms until ended and two seconds more, and returns the
