@@ -62,6 +62,8 @@ type clusterSource struct {
 	// led. Its goroutine alone uses them.
 	handler source.Handler
 	gaps    []source.Gap
+	// freed has a token when a leader has ended in order.
+	freed chan struct{}
 	// resumed is the history of the place that the inner source was last told.
 	resumed cluster.Epoch
 }
@@ -81,7 +83,7 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID()}
+	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), freed: make(chan struct{}, 1)}
 	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name); err != nil {
 		return nil, err
 	}
@@ -122,7 +124,7 @@ func processName() string {
 func (s *clusterSource) follow(o *postgres.Options) {
 	o.Held, o.Resume, o.OnStream, o.OnStandby = s.held, s.resume, s.lead, s.stepDown
 	o.OnStreamEnd = func() { s.streaming.Store(false) }
-	o.StandbyPoll = takeoverPoll
+	o.StandbyPoll, o.Freed = takeoverPoll, s.freed
 }
 
 // held is up to where Redis holds what was read. An edge has read nothing.
@@ -216,7 +218,11 @@ func (s *clusterSource) Run(ctx context.Context, h source.Handler) error {
 			<-ctx.Done()
 			return nil
 		}
-		return s.inner.Run(ctx, clusterHandler{h, s})
+		err := s.inner.Run(ctx, clusterHandler{h, s})
+		if s.node.Leader() != nil {
+			s.bus.Tell(cluster.Notice{Kind: cluster.Freed})
+		}
+		return err
 	})
 }
 

@@ -141,6 +141,9 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 		return err
 	}
 	defer store.Close()
+	// A read that waits does not see the end of ctx, and a bridge that is to lead waits for
+	// this one.
+	defer context.AfterFunc(ctx, func() { _ = store.Close() })()
 	if err := e.firstBeat(ctx, store); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -151,6 +152,40 @@ func TestAPlaceInAnotherHistory(t *testing.T) {
 			if at == 110 || at == 120 || at == 130 {
 				t.Errorf("a bridge was given %v: of both histories", late.log.places)
 			}
+		}
+	})
+}
+
+// waiting is a connection whose reads end when it is closed, whatever becomes of their
+// context: as those of Redis do that wait there.
+type waiting struct {
+	cluster.Store
+	closed  chan struct{}
+	closing sync.Once
+}
+
+func (w *waiting) LastBeat(context.Context) (cluster.RawBeat, error) { return cluster.RawBeat{}, nil }
+
+func (w *waiting) Close() error { w.closing.Do(func() { close(w.closed) }); return nil }
+
+func (w *waiting) Read(context.Context, cluster.Epoch, cluster.ID, string, time.Duration) (cluster.Reply, error) {
+	<-w.closed
+	return cluster.Reply{}, errAway
+}
+
+// TestAnEdgeThatIsToLeadDoesNotWaitForItsRead: all clients of the cluster wait for it.
+func TestAnEdgeThatIsToLeadDoesNotWaitForItsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		edge := cluster.NewEdge(cluster.EdgeOptions{
+			Dial:     func(context.Context) (cluster.Store, error) { return &waiting{closed: make(chan struct{})}, nil },
+			Follower: &heard{}, Logger: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		time.AfterFunc(time.Second, cancel)
+		if err := edge.Run(ctx); err != nil || time.Since(began) != time.Second {
+			t.Errorf("it ended %v after it was told to, with %v", time.Since(began)-time.Second, err)
 		}
 	})
 }

@@ -96,6 +96,11 @@ var cluster = []Mutant{
 		Old: "if l.restarts == 0 && l.opts.backlog != nil {", New: "if false {",
 	},
 	{
+		Name: "cluster: an edge that is to lead waits for its read", Why: "all clients of the cluster wait half a second longer for the next leader",
+		File: "bridge/cluster/edge.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatIsToLeadDoesNotWaitForItsRead"},
+		Old: "\tdefer context.AfterFunc(ctx, func() { _ = store.Close() })()\n", New: "",
+	},
+	{
 		Name: "cluster: an edge does not look at rows", Why: "a text that was sent through an edge is told as failed although its row is there",
 		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestARowTellsAnEdgeWhatBecameOfAText"},
 		Old: "\t\ts.observe(r)\n", New: "",

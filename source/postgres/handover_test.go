@@ -114,3 +114,18 @@ func TestAPlaceOfAnotherHistoryIsNotGoneOnFrom(t *testing.T) {
 		t.Errorf("got %s, want all of the new history at the end", got)
 	}
 }
+
+// TestItTakesTheSlotAtOnceWhereItIsTold: it does not wait for its next look.
+func TestItTakesTheSlotAtOnceWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, simple)
+	first, _ := start(t, postgres.Options{URL: url, Slot: uniqueSlot(t)})
+	freed := make(chan struct{}, 1)
+	next := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), StandbyPoll: time.Hour, Freed: freed}, newRecorder())
+	next.awaitState(t, postgres.Standby)
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	freed <- struct{}{}
+	next.awaitState(t, postgres.Streaming)
+}

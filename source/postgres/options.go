@@ -155,6 +155,8 @@ type Options struct {
 	// StandbyPoll is how often a bridge that stands by checks whether the slot
 	// is free. Default 1 s.
 	StandbyPoll time.Duration
+	// Freed has a token when it is to check at once. Nil: it only polls.
+	Freed <-chan struct{}
 	// HolderTimeout is how old the last status update of the bridge that reads
 	// the slot may be before one that stands by ends its connection. A bridge
 	// sends one every second. Default 5 s.

@@ -128,7 +128,15 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 		return err
 	}
 	s.setState(ctx, Standby, "", reason)
-	return retry.Sleep(ctx, s.opts.StandbyPoll)
+	poll := time.NewTimer(s.opts.StandbyPoll)
+	defer poll.Stop()
+	select {
+	case <-poll.C:
+	case <-s.opts.Freed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // stoodBy tells Options.OnStandby that another reader has the slot, and forgets what
