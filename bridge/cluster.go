@@ -24,6 +24,7 @@ import (
 	"chatbridge/mapping/contract"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
+	"chatbridge/source/postgres/pgoutput"
 )
 
 // clusterSource is the Source of a bridge of a cluster: it reads the database while it
@@ -61,6 +62,10 @@ type clusterSource struct {
 	// led. Its goroutine alone uses them.
 	handler source.Handler
 	gaps    []source.Gap
+	// freed has a token when a leader has ended in order.
+	freed chan struct{}
+	// resumed is the history of the place that the inner source was last told.
+	resumed cluster.Epoch
 }
 
 // leaderless is how long clients of an edge stay while no leader is heard, longer than
@@ -78,7 +83,7 @@ func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID()}
+	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), freed: make(chan struct{}, 1)}
 	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name); err != nil {
 		return nil, err
 	}
@@ -117,9 +122,9 @@ func processName() string {
 
 // follow makes the options of the inner source those of a cluster's.
 func (s *clusterSource) follow(o *postgres.Options) {
-	o.Held, o.OnStream, o.OnStandby = s.held, s.lead, s.stepDown
+	o.Held, o.Resume, o.OnStream, o.OnStandby = s.held, s.resume, s.lead, s.stepDown
 	o.OnStreamEnd = func() { s.streaming.Store(false) }
-	o.StandbyPoll = takeoverPoll
+	o.StandbyPoll, o.Freed = takeoverPoll, s.freed
 }
 
 // held is up to where Redis holds what was read. An edge has read nothing.
@@ -130,6 +135,32 @@ func (s *clusterSource) held() uint64 {
 	return 0
 }
 
+// resume is where the leader before was, as far as this bridge has been given all that it
+// published.
+func (s *clusterSource) resume(ctx context.Context, confirmed uint64) (postgres.Handover, bool) {
+	p, epoch, ok := s.node.Place(ctx, confirmed)
+	if !ok {
+		return postgres.Handover{}, false
+	}
+	s.resumed = epoch
+	return postgres.Handover{
+		LSN: pgoutput.LSN(p.Through), Commit: pgoutput.LSN(p.Commit), CommitTime: p.Time,
+		System: strconv.FormatUint(epoch.System, 10), Timeline: p.Timeline, Database: p.Database, Started: p.Server,
+	}, true
+}
+
+// place is where another bridge's source may go on, nil where that is not certain.
+func (s *clusterSource) place() *cluster.Place {
+	at, ok := s.inner.stream.Handover()
+	if !ok {
+		return nil
+	}
+	return &cluster.Place{
+		Through: uint64(at.LSN), Commit: uint64(at.Commit), Time: at.CommitTime,
+		Timeline: at.Timeline, Database: at.Database, Server: at.Started,
+	}
+}
+
 // lead is called when the inner source has the slot.
 func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 	system, err := strconv.ParseUint(at.System, 10, 64)
@@ -137,9 +168,18 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 		return fmt.Errorf("read the server's system identifier: %w", err)
 	}
 	s.streaming.Store(true)
-	start := cluster.Start{System: system, Timeline: uint32(at.Timeline), From: at.From, Fresh: at.Fresh}
+	start := cluster.Start{System: system, Timeline: uint32(at.Timeline), From: at.From, Confirmed: at.Confirmed, Fresh: at.Fresh}
+	if at.Resumed {
+		start.Resumed = &s.resumed
+	}
 	if err := s.node.Lead(ctx, start); err != nil {
 		return err
+	}
+	if at.Resumed || at.Fresh && s.node.EdgeStats().Beat != nil {
+		s.inner.repair.TakeOver()
+	}
+	if at.Fresh || at.Resumed {
+		s.log.Info("this bridge leads the cluster from now on", "readsFrom", pgoutput.LSN(at.From).String(), "goesOn", at.Resumed)
 	}
 	gaps := s.gaps
 	s.gaps = nil
@@ -162,9 +202,10 @@ func (s *clusterSource) state() cluster.SourceState {
 	if s.inner == nil {
 		return cluster.SourceState{}
 	}
+	place := s.place() // before how far it is: nothing of what comes after that is in it
 	stats, h := s.inner.stream.Stats(), s.inner.Health()
 	return cluster.SourceState{
-		Through: uint64(stats.Handled), Commit: stats.LastCommit, Streaming: s.streaming.Load(),
+		Place: place, Through: uint64(stats.Handled), Commit: stats.LastCommit, Streaming: s.streaming.Load(),
 		Flowing: h.Flowing, State: string(h.State), Reason: h.Reason,
 	}
 }
@@ -177,7 +218,11 @@ func (s *clusterSource) Run(ctx context.Context, h source.Handler) error {
 			<-ctx.Done()
 			return nil
 		}
-		return s.inner.Run(ctx, clusterHandler{h, s})
+		err := s.inner.Run(ctx, clusterHandler{h, s})
+		if s.node.Leader() != nil {
+			s.bus.Tell(cluster.Notice{Kind: cluster.Freed})
+		}
+		return err
 	})
 }
 
@@ -315,9 +360,11 @@ func (s *clusterSource) Apply(r *cluster.Record) {
 	switch r.Kind {
 	case cluster.Published:
 		s.observe(r)
+		packet := anyEvent.WithText(r.Text)
+		r.Text = packet.Text() // which the log keeps
 		s.api.Hub().Publish(&hub.Event{
 			Position: r.ID.Position(), Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Message: r.Key,
-			Packet: anyEvent.WithText(r.Text), Commit: r.Commit, Other: r.Other, Again: r.Again, Created: r.Created,
+			Packet: packet, Commit: r.Commit, Other: r.Other, Again: r.Again, Created: r.Created,
 		}, time.Now())
 	case cluster.LeftOut:
 		s.api.Hub().LeftOut(r.Workspace, r.Conversation, r.Commit)

@@ -48,6 +48,11 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 		s.api.MemberLeft(n.User, n.Workspace)
 	case cluster.Ordered:
 		s.orders.Look()
+	case cluster.Freed:
+		select {
+		case s.freed <- struct{}{}:
+		default:
+		}
 	}
 }
 

@@ -32,10 +32,25 @@ type Beat struct {
 	// Stuck is for how long Redis has taken nothing of what the leader has for it; 0 where
 	// it does. A full Redis still takes beats.
 	Stuck time.Duration `json:"stuck,omitempty"`
+	// Place is where the leader's source was, nil where that is not known.
+	Place *Place `json:"place,omitempty"`
 	// Restart is the last beginning of another history, nil for none.
 	Restart *Restart `json:"restart,omitempty"`
 	// Gaps are what nobody is given, as of the recent past.
 	Gaps []Gap `json:"gaps,omitempty"`
+}
+
+// Place is where a leader's source was: that of the next leader may go on there, if that
+// bridge was given all that was committed before Through.
+type Place struct {
+	Through uint64 `json:"through"`
+	// Commit and Time are those of the last transaction before it, zero for none.
+	Commit uint64    `json:"commit,omitempty"`
+	Time   time.Time `json:"time,omitzero"`
+	// Timeline, Database and Server are whose places these are; Server is one life of it.
+	Timeline int64  `json:"timeline"`
+	Database string `json:"database"`
+	Server   string `json:"server"`
 }
 
 // Restart is where another history begins: what was lost is between Since and Until,

@@ -38,6 +38,10 @@
 // was replaced and does not know it yet can append nothing but what the new one
 // would have appended itself.
 //
+// An edge keeps what it was given as a leader does, and a beat tells where the leader's
+// source is. So the source of an edge that becomes the leader goes on there (Node.Place)
+// and reads nothing again: what Redis may lack is in the backlog that it brings along.
+//
 // A beat says: what was committed before Through is in the stream up to Tail. So an
 // edge that has all up to Tail has all before Through, whether or not there was
 // anything to tell.

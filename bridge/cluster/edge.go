@@ -40,7 +40,11 @@ type Follower interface {
 type EdgeOptions struct {
 	Dial     Dial
 	Follower Follower
-	Logger   *slog.Logger
+	// Keep, MaxItems and MaxBytes are those of LeaderOptions: what the Follower is given is
+	// kept for a Leader that this bridge may become.
+	Keep               time.Duration
+	MaxItems, MaxBytes int
+	Logger             *slog.Logger
 }
 
 // Edge feeds a Follower from the stream. Stats may be called from any goroutine.
@@ -61,19 +65,30 @@ type Edge struct {
 	live bool
 	// told are the gaps of the last beat.
 	told map[Gap]bool
+	// backlog is what the Follower has, as far as it is kept: all after its floor up to
+	// cover, where that is not zero.
+	backlog backlog
+	// places are those that beats told of and that are after cover, the oldest first.
+	places []Place
 
 	mu    sync.Mutex
 	stats EdgeStats
 }
 
 // NewEdge returns an Edge that has nothing. Run must be called.
-func NewEdge(opts EdgeOptions) *Edge { return &Edge{opts: opts, told: make(map[Gap]bool)} }
+func NewEdge(opts EdgeOptions) *Edge {
+	return &Edge{opts: opts, told: make(map[Gap]bool), backlog: backlog{maxItems: opts.MaxItems, maxBytes: opts.MaxBytes}}
+}
 
 // Resume lets the Edge go on from a place of a history up to which the Follower has
-// everything, before Run.
-func (e *Edge) Resume(epoch Epoch, cover ID) {
+// everything, before Run. kept is what it has of that, nil for what the Edge has.
+func (e *Edge) Resume(epoch Epoch, cover ID, kept *backlog) {
 	if e.epoch.IsZero() || !epoch.Continues(e.epoch) {
 		e.cover = ID{}
+		e.forget(cover)
+	}
+	if kept != nil {
+		e.backlog = *kept
 	}
 	e.epoch, e.cover = epoch, later(e.cover, cover)
 	e.after = e.cover
@@ -83,7 +98,15 @@ func (e *Edge) Resume(epoch Epoch, cover ID) {
 // begin notes that the Follower has everything after an ID, from now on.
 func (e *Edge) begin(after ID) {
 	e.cover = after
+	e.backlog.reset(after)
 	e.count(func(s *EdgeStats) { s.From = after })
+}
+
+// forget notes that what the Follower was given up to an ID is of no use any more.
+func (e *Edge) forget(until ID) {
+	e.backlog.reset(until)
+	e.places = nil
+	e.count(func(s *EdgeStats) { s.Place = nil })
 }
 
 // Place returns the history, and up to where the Follower has everything. Run must not
@@ -118,6 +141,9 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 		return err
 	}
 	defer store.Close()
+	// A read that waits does not see the end of ctx, and a bridge that is to lead waits for
+	// this one.
+	defer context.AfterFunc(ctx, func() { _ = store.Close() })()
 	if err := e.firstBeat(ctx, store); err != nil {
 		return err
 	}
@@ -159,6 +185,7 @@ func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 	}
 	if b.Epoch == e.epoch {
 		e.said, e.live = b, false
+		e.takePlace(b)
 		e.takeGaps(b)
 	}
 	return nil
@@ -233,6 +260,7 @@ func (e *Edge) enter(ctx context.Context, b *Beat) {
 		r = *b.Restart
 	}
 	e.cover, e.after = ID{}, ID{}
+	e.forget(ID{})
 	e.count(func(s *EdgeStats) { s.Joined = false; s.Restarts++ })
 	e.opts.Follower.Restart(r)
 }
@@ -262,13 +290,14 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		e.rejoin(ctx, entry.Prev)
 		return false
 	}
-	applied, size := 0, 0
+	applied, size, now := 0, 0, time.Now()
 	for i := range entry.Records {
 		if r := &entry.Records[i]; r.ID.After(e.cover) {
 			e.opts.Follower.Apply(r)
 			e.cover = r.ID
 			applied++
 			size += len(r.Text)
+			e.keep(r, now)
 		}
 	}
 	e.cover = later(e.cover, entry.ID)
@@ -282,11 +311,21 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 	return true
 }
 
+// keep keeps a record for the Leader that this bridge may become.
+func (e *Edge) keep(r *Record, now time.Time) {
+	i := item{id: r.ID, at: now, head: r.head()}
+	if len(r.Text) > 0 { // an empty one would keep the whole entry in memory
+		i.text = r.Text
+	}
+	e.backlog.add(i)
+}
+
 // rejoin begins anew: what comes next is not what follows cover.
 func (e *Edge) rejoin(ctx context.Context, next ID) {
 	e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis does not hold what this bridge has to read next; it begins anew with what there is",
 		slog.String("has", e.cover.String()), slog.String("next", next.String()))
 	e.cover, e.after, e.said = ID{}, ID{}, nil
+	e.forget(ID{})
 	joined := false
 	e.count(func(s *EdgeStats) { joined, s.Joined = s.Joined, false; s.Rejoins++ })
 	e.opts.Follower.Rejoin(joined)
@@ -295,12 +334,39 @@ func (e *Edge) rejoin(ctx context.Context, next ID) {
 // hear notes that the leader lives.
 func (e *Edge) hear(b *Beat) {
 	e.heard, e.said, e.live = time.Now(), b, true
+	e.takePlace(b)
+	e.backlog.expire(e.heard.Add(-e.opts.Keep), e.cover)
 	e.count(func(s *EdgeStats) {
 		if !s.Connected {
 			s.Connected, s.Since, s.Error = true, e.heard, ""
 		}
 		s.Heard, s.Beat = e.heard, b
 	})
+}
+
+// takePlace notes where the leader's source is. While the Follower lacks what is before
+// that, it is kept for later, with the newest of those that come meanwhile.
+func (e *Edge) takePlace(b *Beat) {
+	if b.Place == nil {
+		return
+	}
+	if len(e.places) > 1 {
+		e.places = e.places[:1]
+	}
+	e.places = append(e.places, *b.Place)
+}
+
+// reachPlaces notes the newest place before which the Follower has everything.
+func (e *Edge) reachPlaces() {
+	for len(e.places) > 0 && !startOf(e.places[0].Through).After(e.cover) {
+		p := e.places[0]
+		e.places = e.places[1:]
+		e.count(func(s *EdgeStats) {
+			if s.Place == nil || p.Through >= s.Place.Through {
+				s.Place = &p
+			}
+		})
+	}
 }
 
 // takeSaid notes how far the stream goes by what the newest beat says, which stays
@@ -313,8 +379,11 @@ func (e *Edge) takeSaid(ctx context.Context) {
 	behind := b.Tail.After(e.cover)
 	switch {
 	case behind: // what is missing comes with the next read
-	case e.cover.IsZero():
-		e.begin(later(b.Base, startOf(b.Through))) // there is nothing to read
+	case e.cover.IsZero(): // there is nothing to read, and nothing was after Base
+		if e.begin(b.Base); b.Base.IsZero() {
+			e.begin(startOf(b.Through))
+		}
+		e.cover = later(e.cover, startOf(b.Through))
 	case b.Base.After(e.cover):
 		e.rejoin(ctx, b.Base)
 		return
@@ -322,6 +391,7 @@ func (e *Edge) takeSaid(ctx context.Context) {
 		e.cover = later(e.cover, startOf(b.Through))
 	}
 	e.after = e.cover
+	e.reachPlaces()
 	e.count(func(s *EdgeStats) {
 		switch {
 		case !behind:

@@ -23,6 +23,9 @@ type EdgeStats struct {
 	// where Joined.
 	Epoch Epoch
 	From  ID
+	// Place is the furthest that a leader's source was known to be at and before which the
+	// Follower has everything, nil for none.
+	Place *Place
 	// Behind: there was more in the stream when the last beat came; BehindSince is since
 	// when that is so. Cover is up to where the Follower has everything.
 	Behind      bool

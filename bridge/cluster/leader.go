@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -41,6 +42,11 @@ type LeaderOptions struct {
 	// the Leader will be given all that was committed from there on.
 	Epoch Epoch
 	From  uint64
+	// Through: Redis may lack what was committed from there on, even if it is before
+	// From. Default From.
+	Through uint64
+	// backlog is what the bridge had been given as an edge; nil for nothing.
+	backlog *backlog
 	// Keep is how long records are kept at least, MaxItems and MaxBytes bound them.
 	Keep               time.Duration
 	MaxItems, MaxBytes int
@@ -55,6 +61,8 @@ type SourceState struct {
 	Through uint64
 	// Commit is when the last transaction of that was committed.
 	Commit time.Time
+	// Place is where another bridge's source may go on, nil where that is not certain.
+	Place *Place
 	// Streaming tells that it gives the Leader something, or may at any moment; Flowing
 	// that changes arrive as they are committed, State and Reason why not.
 	Streaming, Flowing bool
@@ -106,7 +114,11 @@ func NewLeader(opts LeaderOptions) *Leader {
 		opts: opts, wake: make(chan struct{}, 1), overtaken: make(chan struct{}, 1), epoch: opts.Epoch, began: time.Now(),
 		backlog: backlog{maxItems: opts.MaxItems, maxBytes: opts.MaxBytes, floor: startOf(opts.From)},
 	}
-	l.place, l.through = l.backlog.floor, opts.From
+	l.place, l.through = l.backlog.floor, cmp.Or(opts.Through, opts.From)
+	if opts.backlog != nil {
+		l.backlog = *opts.backlog
+		l.given = l.backlog.newest()
+	}
 	l.beginAt(ID{}, l.backlog.floor)
 	return l
 }
@@ -397,4 +409,12 @@ func (l *Leader) appended(epoch Epoch, a *Append) {
 		l.stats.Entries++
 		l.stats.Bytes += uint64(len(a.Entry))
 	}
+}
+
+// kept returns the backlog, once Run has returned.
+func (l *Leader) kept() *backlog {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.backlog
+	return &b
 }

@@ -19,6 +19,10 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 	}
 	if count := b.Epoch.Count + min(l.restarts, 1); count > l.epoch.Count {
 		l.epoch.Count = count
+		if l.restarts == 0 && l.opts.backlog != nil {
+			// What was taken over is of another history than this bridge knew of.
+			l.backlog.reset(l.backlog.newest())
+		}
 		l.beginAt(ID{}, l.backlog.floor)
 	}
 	if l.restarts == 0 {
@@ -134,7 +138,7 @@ func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, k
 	b = &Beat{
 		Epoch: l.epoch, Tail: l.last, Base: l.base, Leader: l.opts.Name, Since: l.began,
 		Commit: s.Commit, Flowing: s.Flowing, State: s.State, Reason: s.Reason,
-		Stuck: l.stuck(now), Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
+		Stuck: l.stuck(now), Place: s.Place, Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
 	}
 	if l.backlog.count(l.cursor) == 0 && !l.replace {
 		b.Through = s.Through

@@ -44,12 +44,20 @@ var (
 //     acknowledged to it that it follows, each event once, none missing;
 //   - Orders: at the end all nodes obey the same order of the operator.
 //
+// A new leader goes on where the one before was, where its Node tells so, and reads all
+// that is not confirmed elsewhere; both happen.
+//
 // A seed is one program, whatever others run beside it; in which order goroutines do what
 // they do at the same moment is not in it.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	var next, elsewhere atomic.Int64
+	var next, elsewhere, led, resumed atomic.Int64
 	t.Cleanup(func() {
+		all, on := led.Load(), resumed.Load()
+		t.Logf("%d times a node began to lead, %d of them where the one before was", all, on)
+		if *modelSeeds > 10 && (on == 0 || on == all) {
+			t.Errorf("of %d leaders %d went on where the one before was: one of the two ways was not tried", all, on)
+		}
 		if n := elsewhere.Load(); n < int64(*modelSeeds) && *modelSeeds >= 20 {
 			t.Errorf("only %d clients went on at another node in %d programs", n, *modelSeeds)
 		} else {
@@ -60,23 +68,25 @@ func TestModel(t *testing.T) {
 		t.Run(fmt.Sprintf("part %d", part+1), func(t *testing.T) {
 			t.Parallel()
 			for i := int(next.Add(1)); i <= *modelSeeds && !t.Failed(); i = int(next.Add(1)) {
-				elsewhere.Add(int64(runSeed(t, *modelFirst+i-1)))
+				w := runSeed(t, *modelFirst+i-1)
+				for _, v := range w.visitors {
+					elsewhere.Add(int64(v.elsewhere))
+				}
+				led.Add(int64(w.led))
+				resumed.Add(int64(w.resumed))
 			}
 		})
 	}
 }
 
-// runSeed runs one program, and returns how many clients went on at another node.
-func runSeed(t *testing.T, seed int) (elsewhere int) {
+// runSeed runs one program.
+func runSeed(t *testing.T, seed int) (w *world) {
 	t.Helper()
 	var failed []string
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(uint64(seed))
+		w = newWorld(uint64(seed))
 		w.run(t.Context())
 		failed = w.judge()
-		for _, v := range w.visitors {
-			elsewhere += v.elsewhere
-		}
 		if len(failed) > 0 || *modelTrace {
 			failed = append(failed, "what happened:")
 			failed = append(failed, w.happened...)
@@ -85,7 +95,7 @@ func runSeed(t *testing.T, seed int) (elsewhere int) {
 	if len(failed) > 0 {
 		t.Errorf("seed %d:\n%s\nagain: go test ./bridge/cluster -run '^TestModel$' -count=20 -cluster.seeds=1 -cluster.first=%d", seed, strings.Join(failed, "\n"), seed)
 	}
-	return elsewhere
+	return w
 }
 
 // window is how long the database keeps what is confirmed late, as replay.window.
@@ -119,6 +129,8 @@ type world struct {
 	happened  []string
 	visitors  []*visitor
 	visited   []string // what is wrong with what they have
+	// led counts the leaders, resumed those that went on where the one before was.
+	led, resumed int
 }
 
 func newWorld(seed uint64) *world {
@@ -642,12 +654,18 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 			n.w.holder = nil
 		}
 	}()
-	if l.node.Lead(ctx, cluster.Start{System: 7, Timeline: 1, From: from, Fresh: true}) != nil {
+	start := cluster.Start{System: 7, Timeline: 1, From: from, Confirmed: from, Fresh: true}
+	at, epoch, ok := l.node.Place(ctx, from)
+	if ok && at.Through >= from {
+		start.From, start.Resumed, start.Fresh = at.Through, &epoch, false
+	}
+	l.begin(start.From)
+	if l.node.Lead(ctx, start) != nil {
 		return
 	}
 	leader := l.node.Leader()
-	n.w.note("%s leads from %d", l.name, from)
-	l.state(true, from)
+	n.w.leads(l, &start)
+	from = start.From
 	for next := from; ctx.Err() == nil; {
 		tx, end, held := n.next(ctx, next)
 		if !held {
@@ -678,6 +696,17 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 		next = tx.commit + 1
 		l.state(true, next)
 		n.confirm(leader, next)
+	}
+}
+
+// leads counts a leader.
+func (w *world) leads(l *life, s *cluster.Start) {
+	w.note("%s leads from %d, resumed: %v, confirmed: %d", l.name, s.From, s.Resumed != nil, s.Confirmed)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.led++
+	if s.Resumed != nil {
+		w.resumed++
 	}
 }
 
@@ -736,10 +765,21 @@ func (l *life) state(streaming bool, through uint64) {
 	l.streaming, l.through = streaming, max(l.through, through)
 }
 
+// begin notes where the source begins.
+func (l *life) begin(from uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.streaming, l.through = true, from
+}
+
 func (l *life) source() cluster.SourceState {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return cluster.SourceState{Through: l.through, Streaming: l.streaming, Flowing: l.streaming}
+	s := cluster.SourceState{Through: l.through, Streaming: l.streaming, Flowing: l.streaming}
+	if l.streaming {
+		s.Place = &cluster.Place{Through: l.through}
+	}
+	return s
 }
 
 // publish is the Hub: it drops what it has.

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -44,8 +45,12 @@ type Node struct {
 type Start struct {
 	System   uint64
 	Timeline uint32
-	// From: all that was committed from there on comes.
-	From uint64
+	// From: all that was committed from there on comes. Confirmed: nothing was confirmed
+	// to the database from there on.
+	From, Confirmed uint64
+	// Resumed is the history of the place at which the source goes on, as Place told, nil
+	// where it does not.
+	Resumed *Epoch
 	// Fresh is false where the source goes on where it was.
 	Fresh bool
 }
@@ -59,7 +64,9 @@ type change struct {
 func NewNode(opts NodeOptions) *Node {
 	return &Node{
 		opts: opts, changes: make(chan change), ended: make(chan struct{}),
-		edge: NewEdge(EdgeOptions{Dial: opts.Dial, Follower: opts.Follower, Logger: opts.Logger}),
+		edge: NewEdge(EdgeOptions{
+			Dial: opts.Dial, Follower: opts.Follower, Keep: opts.Keep, MaxItems: opts.MaxItems, MaxBytes: opts.MaxBytes, Logger: opts.Logger,
+		}),
 	}
 }
 
@@ -103,7 +110,7 @@ func (n *Node) follow(ctx context.Context) {
 	if l := n.leader.Load(); l != nil {
 		n.stop()
 		epoch, given := l.Epoch()
-		n.edge.Resume(epoch, given)
+		n.edge.Resume(epoch, given, l.kept())
 		for _, g := range l.told() {
 			n.edge.told[g] = true
 		}
@@ -115,22 +122,33 @@ func (n *Node) follow(ctx context.Context) {
 	n.start(ctx, n.edge.Run)
 }
 
-// lead makes the Node the leader.
-func (n *Node) lead(ctx context.Context, s Start) {
+// errOutdated is a place that was resumed and is none any more.
+var errOutdated = errors.New("what this bridge was given has begun anew since its source asked where to go on")
+
+// lead makes the Node the leader. With an error it stays the edge that it is.
+func (n *Node) lead(ctx context.Context, s Start) error {
 	if l := n.leader.Load(); l != nil && !s.Fresh {
 		l.Continue(s.Timeline)
-		return
+		return nil
 	}
 	n.stop()
 	if l := n.leader.Load(); l != nil { // its source begins anew without another having led
 		epoch, given := l.Epoch()
-		n.edge.Resume(epoch, given)
+		n.edge.Resume(epoch, given, l.kept())
 	}
 	epoch, cover := n.edge.Place()
+	var kept *backlog
+	if s.Resumed != nil {
+		if epoch != *s.Resumed || startOf(s.From).After(cover) || n.edge.Stats().From.After(startOf(s.Confirmed)) {
+			n.start(ctx, n.edge.Run)
+			return errOutdated
+		}
+		kept = &n.edge.backlog
+	}
 	before := epoch
 	if epoch.System != s.System {
 		if !cover.IsZero() {
-			n.edge.Resume(Epoch{System: s.System}, ID{})
+			n.edge.Resume(Epoch{System: s.System}, ID{}, nil)
 			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
 			cover = ID{}
 		}
@@ -148,7 +166,7 @@ func (n *Node) lead(ctx context.Context, s Start) {
 	}
 	epoch.Timeline = s.Timeline
 	l := NewLeader(LeaderOptions{
-		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From,
+		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: kept,
 		Keep: n.opts.Keep, MaxItems: n.opts.MaxItems, MaxBytes: n.opts.MaxBytes,
 		Source: n.opts.Source, Logger: n.opts.Logger,
 	})
@@ -157,13 +175,48 @@ func (n *Node) lead(ctx context.Context, s Start) {
 		n.opts.OnLead()
 	}
 	n.start(ctx, l.Run)
+	return nil
 }
 
 // Lead makes the Node the leader, and returns when nothing else feeds the Follower any
-// more: nil, or the error of ctx.
+// more: nil, the error of ctx, or one that says that what Place told is none any more.
 func (n *Node) Lead(ctx context.Context, s Start) error {
-	return n.change(ctx, func(running context.Context) { n.lead(running, s) })
+	var failed error
+	if err := n.change(ctx, func(running context.Context) { failed = n.lead(running, s) }); err != nil {
+		return err
+	}
+	return failed
 }
+
+// Place returns where the source of this Node may go on when it is to lead, and in which
+// history: all before is in its log, and what it has of that goes as far back as what
+// follows confirmed. ok is false where something of that is not certain, as where Redis
+// does not answer or has another history: then the source has to read all that is not
+// confirmed.
+func (n *Node) Place(ctx context.Context, confirmed uint64) (at Place, epoch Epoch, ok bool) {
+	e := n.edge.Stats()
+	if n.leader.Load() != nil || e.Place == nil || e.From.After(startOf(confirmed)) {
+		return Place{}, Epoch{}, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
+	defer cancel()
+	store, err := n.opts.Dial(ctx)
+	if err != nil {
+		return Place{}, Epoch{}, false
+	}
+	defer store.Close()
+	raw, err := store.LastBeat(ctx)
+	if err != nil || raw.Text == nil {
+		return Place{}, Epoch{}, false
+	}
+	if b, err := decodeBeat(&raw); err != nil || b.Epoch != e.Epoch {
+		return Place{}, Epoch{}, false
+	}
+	return *e.Place, e.Epoch, true
+}
+
+// placeTimeout bounds the question to Redis of which history it has.
+const placeTimeout = 500 * time.Millisecond
 
 // Follow makes the Node an edge, and returns when it is one: nil, or the error of ctx.
 func (n *Node) Follow(ctx context.Context) error {

@@ -19,6 +19,8 @@ const (
 	Left
 	// Ordered: there may be another order, see Orders.
 	Ordered
+	// Freed: the leader has ended in order, and the database's slot is free.
+	Freed
 	noticeKinds
 )
 

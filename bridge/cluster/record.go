@@ -43,7 +43,8 @@ type Record struct {
 	Created int64
 	// Commit is when the transaction was committed, to the microsecond.
 	Commit time.Time
-	// Text is the packet of a Published event.
+	// Text is the packet of a Published event. A Follower may replace it by equal bytes
+	// that it keeps, so that they are in memory once.
 	Text []byte
 }
 

@@ -24,6 +24,7 @@ type Store interface {
 	Read(ctx context.Context, epoch Epoch, after ID, beat string, wait time.Duration) (Reply, error)
 	// Remove removes the stream of an epoch.
 	Remove(ctx context.Context, epoch Epoch) error
+	// Close ends a step that runs, too. It may be called from any goroutine, and again.
 	Close() error
 }
 

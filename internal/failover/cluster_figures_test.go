@@ -466,6 +466,24 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
+// TestChangesOfTheLeader measures only how long an edge's client waits at a change of the
+// leader, with 100,000 rows in the window. CLUSTER=changes runs it.
+func TestChangesOfTheLeader(t *testing.T) {
+	if os.Getenv("CLUSTER") != "changes" {
+		t.Skip("CLUSTER=changes runs it")
+	}
+	c := newClusterNodes(t, clusterOptions{})
+	edge := newSide(t, "an edge", c.database, c.edge().Bridge, func() *failover.Bridge { return c.leader().Bridge })
+	for range 5 {
+		edge.rate(20_000)
+	}
+	f := newClusterFigures()
+	for range 3 {
+		c.leaderChanges(&f.killedFull, &f.handedFull)
+	}
+	t.Logf("killed %s, handed over %s", f.killedFull.measured(), f.handedFull.measured())
+}
+
 // longestGap writes a message each 20 ms until ended and two seconds more, and returns the
 // longest time in which none came.
 func (s *side) longestGap(began time.Time, ended <-chan struct{}) time.Duration {

@@ -81,6 +81,26 @@ var cluster = []Mutant{
 		Old: "if !other && b.Stuck >= beatTimeout {", New: "if false {",
 	},
 	{
+		Name: "cluster: a new leader goes on at its head without what it has", Why: "what Redis lacks of that is nowhere any more, and edges have to begin anew",
+		File: "bridge/cluster/node.go", Package: "bridge/cluster", Tests: []string{"TestANewLeaderGoesOnWhereTheOneBeforeWas", "TestModel"}, Args: clusterModel,
+		Old: "\t\tkept = &n.edge.backlog\n", New: "\t\tkept = nil\n",
+	},
+	{
+		Name: "cluster: a new leader goes on at its head in another history", Why: "what that has before is skipped in silence",
+		File: "bridge/cluster/node.go", Package: "bridge/cluster", Tests: []string{"TestAPlaceInAnotherHistory"},
+		Old: "err != nil || b.Epoch != e.Epoch {", New: "err != nil || b == nil {",
+	},
+	{
+		Name: "cluster: what was taken over stays in a history that it is not of", Why: "edges are given events of a history that has ended",
+		File: "bridge/cluster/leader_sync.go", Package: "bridge/cluster", Tests: []string{"TestAPlaceInAnotherHistory"},
+		Old: "if l.restarts == 0 && l.opts.backlog != nil {", New: "if false {",
+	},
+	{
+		Name: "cluster: an edge that is to lead waits for its read", Why: "all clients of the cluster wait half a second longer for the next leader",
+		File: "bridge/cluster/edge.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatIsToLeadDoesNotWaitForItsRead"},
+		Old: "\tdefer context.AfterFunc(ctx, func() { _ = store.Close() })()\n", New: "",
+	},
+	{
 		Name: "cluster: an edge does not look at rows", Why: "a text that was sent through an edge is told as failed although its row is there",
 		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestARowTellsAnEdgeWhatBecameOfAText"},
 		Old: "\t\ts.observe(r)\n", New: "",

@@ -14,6 +14,16 @@ var postgres = []Mutant{
 		Old: "\tif !p.open {\n\t\tp.delay = 0\n", New: "\tif true {\n\t\tp.delay = 0\n",
 	},
 	{
+		Name: "postgres: a place that is handed over counts as of this server", Why: "where the disk was put back meanwhile, what the new history has before it is skipped in silence",
+		File: "source/postgres/handover.go", Package: "source/postgres", Tests: []string{"TestAPlaceOfAnotherHistoryIsNotGoneOnFrom"},
+		Old: "started: at.Started})", New: "started: slot.started})",
+	},
+	{
+		Name: "postgres: a place that is handed over is confirmed", Why: "the window is gone for the bridge that starts after it",
+		File: "source/postgres/progress.go", Package: "source/postgres", Tests: []string{"TestAnotherGoesOnWhereOneWas"},
+		Old: "p.handled, p.last, p.lastCommit = lsn, last, last.time", New: "p.handled, p.ready, p.confirmed, p.last, p.lastCommit = lsn, lsn, lsn, last, last.time",
+	},
+	{
 		Name: "postgres: one byte more is confirmed", Why: "the server may leave out the transaction that begins there",
 		File: "source/postgres/progress.go", Package: "source/postgres", Tests: []string{"TestProgressRetains"},
 		Old: `return p.handled, p.confirmed`, New: `return p.handled, p.confirmed + 1`,

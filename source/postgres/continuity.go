@@ -45,7 +45,7 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 		reason, back = errOtherHistory.Error(), true
 	}
 	if reached == 0 || reason != "" {
-		s.history = id
+		s.belongs(id)
 		if reason == "" {
 			return 0, nil
 		}
@@ -61,7 +61,8 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 	if s.expect.commit == 0 || slot.confirmed > s.expect.commit {
 		// The server was not restarted, or the slot is past that transaction, and
 		// nothing that comes after the slot's place was handled.
-		s.history, s.expect = id, transactionID{}
+		s.expect = transactionID{}
+		s.belongs(id)
 		resumed := reached
 		if !same && !fresh {
 			resumed = min(reached, slot.confirmed)
@@ -78,8 +79,15 @@ func (s *Source) startPosition(ctx context.Context, h source.Handler, id identit
 		return reached, nil
 	}
 	// Not from reached: another history may have other transactions before that
-	// place. From its commit record on, the last transaction is sent again.
-	return last.commit, nil
+	// place. From its commit record on, the last transaction is sent again. It may be one
+	// that an earlier process had handled, and be still to come here.
+	return min(last.commit, reached), nil
+}
+
+// belongs notes the history of what is handled.
+func (s *Source) belongs(id identity) {
+	s.history = id
+	s.progress.belongs(id)
 }
 
 // mayHaveGoneBack reports, where there is no slot that could show it, whether the
@@ -145,7 +153,8 @@ func (r *reading) verified(end pgoutput.LSN) {
 	if want := r.s.expect.commit; want == 0 || want != pgoutput.LSN(r.tx.Commit) {
 		return
 	}
-	r.s.expect, r.s.history = transactionID{}, r.s.next
+	r.s.expect = transactionID{}
+	r.s.belongs(r.s.next)
 	r.s.progress.resume(end)
 }
 

@@ -72,6 +72,19 @@ func reachedAt(t *testing.T, lsn pgoutput.LSN) *Source {
 	return s
 }
 
+// TestAReconnectSkipsNothingThatIsStillToCome: the last transaction that is known may be one
+// that an earlier process handled, while this one is still on the way to it.
+func TestAReconnectSkipsNothingThatIsStillToCome(t *testing.T) {
+	s := reachedAt(t, 50)
+	s.history = identity{system: "1", timeline: 1, database: "db", started: "before"}
+	s.progress.remember(transactionID{commit: 90, time: time.Unix(1, 0)})
+	again := identity{system: "1", timeline: 1, database: "db", started: "after"}
+	from, err := s.startPosition(t.Context(), &observer{}, again, 200, &slotState{exists: true, confirmed: 50})
+	if err != nil || from > 50 {
+		t.Errorf("begins at %d, %v, although it has handled what is before 50", from, err)
+	}
+}
+
 // TestASlotThatMovedOnIsAGap: by itself, whatever else would notice.
 func TestASlotThatMovedOnIsAGap(t *testing.T) {
 	id := identity{system: "1", timeline: 1, database: "db"}

@@ -51,6 +51,7 @@
 //	restartlsn.go    advances restart_lsn of a slot with little room
 //	inspection.go    Options.Inspect, its faults and gaps
 //
+//	handover.go      goes on where another bridge's Source was
 //	continuity.go    whether the server's history is the one handled before
 //	place.go         Place and Memory
 //	placekeeper.go   when the Place is saved; confirmation waits for it

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"chatbridge/source/postgres/dial"
+	"chatbridge/source/postgres/pgoutput"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -34,8 +35,25 @@ type Stream struct {
 	Timeline int64
 	// From: all that committed from there on comes.
 	From uint64
-	// Fresh is false where the stream goes on where this process was.
-	Fresh bool
+	// Confirmed is the slot's place: the server may have removed its log before that.
+	Confirmed uint64
+	// Fresh is false where the stream goes on where this process was. Resumed: it goes on
+	// where Options.Resume told.
+	Fresh, Resumed bool
+}
+
+// Handover is where a Source was, for another one of the same slot to go on there.
+type Handover struct {
+	// LSN: every transaction that committed before it is handled. Commit and CommitTime
+	// are those of the last one that was; zero where none was.
+	LSN, Commit pgoutput.LSN
+	CommitTime  time.Time
+	// System, Timeline and Database name the history, Started one life of its server: it
+	// can become another history only between two.
+	System   string
+	Timeline int64
+	Database string
+	Started  string
 }
 
 // Options configure a Source. The zero value of every field but URL is its
@@ -101,6 +119,14 @@ type Options struct {
 	OnStream    func(ctx context.Context, s Stream) error
 	OnStreamEnd func()
 	OnStandby   func(ctx context.Context) error
+	// Resume returns where another Source of this slot was, up to where the handler has
+	// everything although this process has not read it; confirmed is where the slot is. It
+	// is asked before a stream begins, where this process has handled nothing since it or
+	// another one had the slot. Nothing before that place is read again, and nothing more is
+	// confirmed because of it. The server's history is compared with it, as with a place of
+	// this process. ok is false, and Resume may be nil, where the stream is to begin at the
+	// slot's place.
+	Resume func(ctx context.Context, confirmed uint64) (at Handover, ok bool)
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
 	// ApplicationName is what the names in pg_stat_activity and pg_stat_replication
@@ -132,6 +158,8 @@ type Options struct {
 	// StandbyPoll is how often a bridge that stands by checks whether the slot
 	// is free. Default 1 s.
 	StandbyPoll time.Duration
+	// Freed has a token when it is to check at once. Nil: it only polls.
+	Freed <-chan struct{}
 	// HolderTimeout is how old the last status update of the bridge that reads
 	// the slot may be before one that stands by ends its connection. A bridge
 	// sends one every second. Default 5 s.

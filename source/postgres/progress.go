@@ -46,6 +46,8 @@ type progress struct {
 	limit uint64
 	// marks are the retained places, oldest first, times not decreasing.
 	marks []mark
+	// history is that of the place, once that is certain.
+	history identity
 	// last is the last handled transaction, and lastChanged the end of the last
 	// that had a change in it.
 	last        transactionID
@@ -69,10 +71,27 @@ func (p *progress) start(lsn pgoutput.LSN, limit uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.handled == 0 {
-		p.handled, p.ready, p.confirmed = lsn, lsn, lsn
+		p.handled = lsn
+	}
+	if p.confirmed == 0 { // of a place that was resumed nothing is confirmed
+		p.ready, p.confirmed = lsn, lsn
 	}
 	p.limit = limit
 	p.open = false
+}
+
+// resumeAt sets how far another process came that had the slot before this one.
+func (p *progress) resumeAt(lsn pgoutput.LSN, last transactionID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.handled, p.last, p.lastCommit = lsn, last, last.time
+}
+
+// belongs notes the history of what is handled.
+func (p *progress) belongs(id identity) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.history = id
 }
 
 // reset forgets all that was reached: it belongs to a slot or a history that

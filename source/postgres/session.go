@@ -69,7 +69,7 @@ func (s *Source) open(ctx context.Context, c *control, h source.Handler) (*strea
 }
 
 // start begins the stream at the place that startPosition returns.
-func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h source.Handler, slot *slotState) (*stream, error) {
+func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h source.Handler, slot *slotState) (_ *stream, err error) {
 	if err := assertFormats(conn); err != nil {
 		return nil, err
 	}
@@ -80,6 +80,12 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 		return nil, err
 	}
 	id.database, id.started = slot.inDatabase, slot.started
+	resumed := s.resume(ctx, id, slot)
+	defer func() {
+		if resumed && err != nil {
+			s.forget() // until it streams another one may, and go further
+		}
+	}()
 	from, err := s.startPosition(ctx, h, id, end, slot) // the handler may take its time
 	if err != nil {
 		return nil, err
@@ -94,7 +100,10 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	}
 	if s.opts.OnStream != nil {
 		reached, _ := s.progress.reached()
-		at := Stream{System: id.system, Timeline: id.timeline, From: uint64(max(from, slot.confirmed)), Fresh: reached == 0}
+		at := Stream{
+			System: id.system, Timeline: id.timeline, From: uint64(max(from, slot.confirmed)), Confirmed: uint64(slot.confirmed),
+			Fresh: reached == 0, Resumed: resumed && reached != 0,
+		}
 		if err := s.opts.OnStream(ctx, at); err != nil {
 			return nil, err
 		}

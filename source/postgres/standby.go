@@ -128,7 +128,15 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 		return err
 	}
 	s.setState(ctx, Standby, "", reason)
-	return retry.Sleep(ctx, s.opts.StandbyPoll)
+	poll := time.NewTimer(s.opts.StandbyPoll)
+	defer poll.Stop()
+	select {
+	case <-poll.C:
+	case <-s.opts.Freed:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // stoodBy tells Options.OnStandby that another reader has the slot, and forgets what
@@ -140,8 +148,14 @@ func (s *Source) stoodBy(ctx context.Context) error {
 	if err := s.opts.OnStandby(ctx); err != nil {
 		return err
 	}
-	s.progress.reset()
+	s.forget()
 	s.keeper.found, s.keeper.file, s.keeper.database, s.keeper.gapReported = Place{}, Place{}, Place{}, false
-	s.history, s.expect, s.historyDiffers, s.lostReason = identity{}, transactionID{}, false, ""
+	s.lostReason = ""
 	return nil
+}
+
+// forget forgets what was handled, and in which history.
+func (s *Source) forget() {
+	s.progress.reset()
+	s.history, s.expect, s.historyDiffers = identity{}, transactionID{}, false
 }

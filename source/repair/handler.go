@@ -58,10 +58,11 @@ func (h *handler) Begin(tx source.Tx) error {
 	h.abandon()
 	h.tx, h.open, h.last = tx, true, tx.Commit
 	for _, t := range h.r.tables {
-		if t.digests.KnownSince() == 0 {
+		if t.digests.KnownSince() == 0 || h.r.takenOver {
 			t.digests.KnowSince(tx.Time.UnixMicro())
 		}
 	}
+	h.r.takenOver = false
 	return h.next.Begin(tx)
 }
 

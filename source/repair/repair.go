@@ -98,6 +98,7 @@ type Repair struct {
 
 	healed, remaining, rows, requests, rowsRead atomic.Uint64
 	reading                                     atomic.Bool
+	takenOver                                   bool // the source's goroutine's
 
 	mu        sync.Mutex
 	lastError string
@@ -120,6 +121,11 @@ func New(o Options) (*Repair, error) {
 func (r *Repair) Handler(ctx context.Context, next source.Handler) source.Handler {
 	return &handler{r: r, ctx: ctx, next: next}
 }
+
+// TakeOver tells that another process has published rows since this one last did: of what
+// comes before the next transaction it is not known what became of it. Call it from the
+// source's goroutine.
+func (r *Repair) TakeOver() { r.takenOver = true }
 
 // Stats returns a snapshot. Safe for concurrent use.
 func (r *Repair) Stats() Stats {

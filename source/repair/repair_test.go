@@ -208,6 +208,27 @@ func TestWhatTheTablesDoNotTell(t *testing.T) {
 	})
 }
 
+// TestWhatAnotherPublishedIsNotKnown: another process has published rows meanwhile. What
+// became of those is told as what is not known, and not taken for unchanged.
+func TestWhatAnotherPublishedIsNotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, repair.Options{Window: time.Hour})
+		s.stream(source.Insert, "own", "sent", s.start)
+		time.Sleep(2 * time.Hour)
+		s.shelf.put("other's", "read", time.Now()) // as sent, and lost in the gap that it was read
+		time.Sleep(30 * time.Minute)
+		s.TakeOver()
+		since := time.Now().UTC()
+		s.stream(source.Insert, "last", "sent", since)
+		s.shelf.put("last", "sent", since)
+		time.Sleep(time.Second)
+		s.want(s.lose(since, false))
+		if told := s.told(); len(told) != 1 || !strings.Contains(told[0].Reason, "of which no older ones are remembered") {
+			t.Errorf("told %+v", told)
+		}
+	})
+}
+
 // TestTransactionCutShort: what was read of it counts as lost.
 func TestTransactionCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,0 +1,191 @@
+package cluster_test
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"chatbridge/bridge/cluster"
+	"chatbridge/source"
+)
+
+// bridgeOf is a Node with its log; what its source says can be set.
+type bridgeOf struct {
+	*cluster.Node
+	log    heard
+	source atomic.Pointer[cluster.SourceState]
+	// deaf: it reads nothing of the stream.
+	deaf atomic.Bool
+}
+
+func newBridge(ctx context.Context, redis *fakeRedis, name string) *bridgeOf {
+	b := &bridgeOf{}
+	b.source.Store(&cluster.SourceState{})
+	b.Node = cluster.NewNode(cluster.NodeOptions{
+		Dial: func(ctx context.Context) (cluster.Store, error) {
+			s, err := redis.dial(rand.New(rand.NewPCG(1, 1)))
+			return &deafStore{s, b}, err
+		},
+		Follower: &b.log, Name: name, Keep: time.Hour, MaxItems: 1000, MaxBytes: 1 << 20,
+		Source: func() cluster.SourceState { return *b.source.Load() }, Logger: slog.New(slog.DiscardHandler),
+	})
+	go func() { _ = b.Run(ctx) }()
+	return b
+}
+
+type deafStore struct {
+	cluster.Store
+	b *bridgeOf
+}
+
+func (s *deafStore) Read(ctx context.Context, e cluster.Epoch, after cluster.ID, beat string, wait time.Duration) (cluster.Reply, error) {
+	if s.b.deaf.Load() {
+		<-ctx.Done()
+		return cluster.Reply{}, ctx.Err()
+	}
+	return s.Store.Read(ctx, e, after, beat, wait)
+}
+
+// lead makes it the leader from a place on, and publish gives it what was committed.
+func (b *bridgeOf) lead(ctx context.Context, t *testing.T, s cluster.Start) {
+	t.Helper()
+	b.at(s.From)
+	if err := b.Lead(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (b *bridgeOf) at(through uint64) {
+	b.source.Store(&cluster.SourceState{Through: through, Streaming: true, Flowing: true, Place: &cluster.Place{Through: through}})
+}
+
+func (b *bridgeOf) publish(commits ...uint64) {
+	for _, c := range commits {
+		b.Leader().Begin(c)
+		b.Leader().Publish(source.Position{Commit: c, Index: 1}, record(c, 1), time.Now())
+		b.at(c + 1)
+	}
+}
+
+// TestANewLeaderGoesOnWhereTheOneBeforeWas: it has what Redis may lose, though it never
+// read that from the database.
+func TestANewLeaderGoesOnWhereTheOneBeforeWas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		first, next, other := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next"), newBridge(ctx, redis, "other")
+		first.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 100, Confirmed: 100, Fresh: true})
+		first.publish(110, 120, 130)
+		time.Sleep(2 * time.Second) // a beat has told where it is
+		if _, _, ok := next.Place(ctx, 99); ok {
+			t.Error("it goes on though its log begins after what is confirmed")
+		}
+		at, epoch, ok := next.Place(ctx, 100)
+		if !ok || at.Through != 131 {
+			t.Fatalf("goes on at %+v, %v; want 131", at, ok)
+		}
+		if err := first.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		redis.loseTail(3) // of the records too
+		next.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: at.Through, Confirmed: 100, Resumed: &epoch})
+		if held := next.Leader().Held(); held > 110 {
+			t.Errorf("all up to %d counts as held by Redis before it was asked", held)
+		}
+		next.publish(140)
+		time.Sleep(2 * time.Second)
+		redis.loseAll()
+		next.publish(150)
+		time.Sleep(2 * time.Second)
+		late := newBridge(ctx, redis, "late")
+		time.Sleep(2 * time.Second)
+		other.log.is(t, "one that was there", []uint64{110, 120, 130, 140, 150}, []string(nil))
+		late.log.is(t, "one that came late", []uint64{110, 120, 130, 140, 150}, []string(nil))
+	})
+}
+
+// TestAPlaceInAnotherHistory: a bridge that did not hear that another history has begun
+// does not go on in its own, and puts nothing of that into the other's stream.
+func TestAPlaceInAnotherHistory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		first, next := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next")
+		first.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 100, Confirmed: 100, Fresh: true})
+		first.publish(110, 120, 130)
+		time.Sleep(2 * time.Second)
+		_, before, ok := next.Place(ctx, 100)
+		if !ok {
+			t.Fatal("it does not know where to go on")
+		}
+		next.deaf.Store(true)
+		time.Sleep(600 * time.Millisecond) // the read that was under way has ended
+		first.Leader().Restart(cluster.Restart{})
+		first.publish(115)
+		time.Sleep(100 * time.Millisecond)
+		if at, _, ok := next.Place(ctx, 100); ok {
+			t.Errorf("goes on at %+v, in a history that has ended", at)
+		}
+		// Had Redis told of the other history a moment later:
+		if err := first.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		next.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 131, Confirmed: 100, Resumed: &before})
+		next.publish(140)
+		time.Sleep(2 * time.Second)
+		late := newBridge(ctx, redis, "late")
+		time.Sleep(2 * time.Second)
+		late.log.mu.Lock()
+		defer late.log.mu.Unlock()
+		for _, at := range late.log.places {
+			if at == 110 || at == 120 || at == 130 {
+				t.Errorf("a bridge was given %v: of both histories", late.log.places)
+			}
+		}
+	})
+}
+
+// waiting is a connection whose reads end when it is closed, whatever becomes of their
+// context: as those of Redis do that wait there.
+type waiting struct {
+	cluster.Store
+	closed  chan struct{}
+	closing sync.Once
+}
+
+func (w *waiting) LastBeat(context.Context) (cluster.RawBeat, error) { return cluster.RawBeat{}, nil }
+
+func (w *waiting) Close() error { w.closing.Do(func() { close(w.closed) }); return nil }
+
+func (w *waiting) Read(context.Context, cluster.Epoch, cluster.ID, string, time.Duration) (cluster.Reply, error) {
+	<-w.closed
+	return cluster.Reply{}, errAway
+}
+
+// TestAnEdgeThatIsToLeadDoesNotWaitForItsRead: all clients of the cluster wait for it.
+func TestAnEdgeThatIsToLeadDoesNotWaitForItsRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		edge := cluster.NewEdge(cluster.EdgeOptions{
+			Dial:     func(context.Context) (cluster.Store, error) { return &waiting{closed: make(chan struct{})}, nil },
+			Follower: &heard{}, Logger: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		time.AfterFunc(time.Second, cancel)
+		if err := edge.Run(ctx); err != nil || time.Since(began) != time.Second {
+			t.Errorf("it ended %v after it was told to, with %v", time.Since(began)-time.Second, err)
+		}
+	})
+}

@@ -1,0 +1,131 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"chatbridge/internal/throwaway"
+	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/source/postgres"
+)
+
+// handedOver returns where a source is once it has handled n rows.
+func handedOver(t *testing.T, src *running, rec *recorder, n int) postgres.Handover {
+	t.Helper()
+	rec.awaitRows(t, n)
+	rec.mu.Lock()
+	last := rec.txs[len(rec.txs)-1][0].tx.Commit
+	rec.mu.Unlock()
+	src.awaitStats(t, "the place after the last row", func(postgres.Stats) bool {
+		at, ok := src.Handover()
+		return ok && uint64(at.LSN) > last
+	})
+	at, _ := src.Handover()
+	return at
+}
+
+func resumeAt(at postgres.Handover) func(context.Context, uint64) (postgres.Handover, bool) {
+	return func(context.Context, uint64) (postgres.Handover, bool) { return at, true }
+}
+
+// TestAnotherGoesOnWhereOneWas: a Source that is told where the one before was reads
+// nothing before that, and nothing is confirmed because of it: one that is told nothing
+// reads all again.
+func TestAnotherGoesOnWhereOneWas(t *testing.T) {
+	t.Parallel()
+	for _, v := range pgtest.Versions(t, "15", "17", "18") {
+		t.Run(v, func(t *testing.T) {
+			t.Parallel()
+			c := pgtest.Cluster(t, throwaway.Options{Bin: pgtest.Version(t, v), TCP: true})
+			url := pgtest.On(t, c, simple)
+			confirmed := func() string {
+				return query(t, url, `select confirmed_flush_lsn::text from pg_replication_slots where slot_name = $1`, uniqueSlot(t))
+			}
+			opts := postgres.Options{URL: url, Slot: uniqueSlot(t), Retain: time.Hour}
+			src, rec := start(t, opts)
+			exec(t, url, `insert into t values (1)`, `insert into t values (2)`, `insert into t values (3)`)
+			at, before := handedOver(t, src, rec, 3), confirmed()
+			if err := src.stop(); err != nil {
+				t.Fatal(err)
+			}
+			for i, restart := range []string{"", "fast", "immediate"} {
+				id := 4 + i
+				if restart != "" { // then only the last transaction shows whose history it is
+					if err := c.Restart(t.Context(), restart); err != nil {
+						t.Fatal(err)
+					}
+				}
+				exec(t, url, fmt.Sprintf(`insert into t values (%d)`, id))
+				next := opts
+				next.Resume = resumeAt(at)
+				src, rec = start(t, next)
+				at = handedOver(t, src, rec, 1)
+				if got := rec.rows(); !slices.Equal(got, []string{fmt.Sprintf("insert %d|∅", id)}) {
+					t.Errorf("after the restart %q it reads %q, want row %d alone", restart, got, id)
+				}
+				if err := src.stop(); err != nil {
+					t.Fatal(err)
+				}
+				if len(rec.gaps) > 0 {
+					t.Errorf("after the restart %q: gaps %+v", restart, rec.gaps)
+				}
+				if now := confirmed(); now != before {
+					t.Errorf("after the restart %q %s is confirmed, not %s as before", restart, now, before)
+				}
+			}
+			_, rec = start(t, opts)
+			checkIDs(t, rec, 6)
+		})
+	}
+}
+
+// TestAPlaceOfAnotherHistoryIsNotGoneOnFrom: the disk was put back while nobody read, and
+// the log has grown past the place that is handed over. Nothing of the new history is
+// skipped in silence.
+func TestAPlaceOfAnotherHistoryIsNotGoneOnFrom(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Cluster(t, throwaway.Options{TCP: true})
+	url := pgtest.On(t, c, simple)
+	opts := postgres.Options{URL: url, Slot: uniqueSlot(t), Retain: time.Hour}
+	src, rec := start(t, opts)
+	exec(t, url, `insert into t values (1)`)
+	rec.awaitRows(t, 1)
+	putBack := snapshot(t, c)
+	src.awaitState(t, postgres.Streaming)
+	exec(t, url, `insert into t values (2)`, `insert into t values (3)`)
+	at := handedOver(t, src, rec, 3)
+	_ = src.stop()
+	putBack()
+	exec(t, url, `insert into t values (12)`, `insert into t values (13)`, foreign(4))
+	opts.Resume = resumeAt(at)
+	_, rec = start(t, opts)
+	exec(t, url, `insert into t values (14)`)
+	rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "14") })
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if len(rec.gaps) != 1 || !rec.gaps[0].Reload || !rec.gaps[0].Since.Equal(at.CommitTime) {
+		t.Errorf("gaps %+v, want one since %v, with everything to be loaded again", rec.gaps, at.CommitTime)
+	}
+	if got := strings.Join(rec.firstColumns(), " "); !strings.HasSuffix(got, "12 13 14") {
+		t.Errorf("got %s, want all of the new history at the end", got)
+	}
+}
+
+// TestItTakesTheSlotAtOnceWhereItIsTold: it does not wait for its next look.
+func TestItTakesTheSlotAtOnceWhereItIsTold(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, simple)
+	first, _ := start(t, postgres.Options{URL: url, Slot: uniqueSlot(t)})
+	freed := make(chan struct{}, 1)
+	next := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), StandbyPoll: time.Hour, Freed: freed}, newRecorder())
+	next.awaitState(t, postgres.Standby)
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	freed <- struct{}{}
+	next.awaitState(t, postgres.Streaming)
+}
