@@ -659,13 +659,18 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 	if ok && at.Through >= from {
 		start.From, start.Resumed, start.Fresh = at.Through, &epoch, false
 	}
-	l.begin(start.From)
+	// As in source/postgres: how far the source is, is nothing while it begins at the slot's
+	// place, and where the leader before was while it goes on there.
+	if l.begin(0); start.Resumed != nil {
+		l.begin(start.From)
+	}
 	if l.node.Lead(ctx, start) != nil {
 		return
 	}
 	leader := l.node.Leader()
 	n.w.leads(l, &start)
 	from = start.From
+	l.state(true, from)
 	for next := from; ctx.Err() == nil; {
 		tx, end, held := n.next(ctx, next)
 		if !held {
