@@ -86,10 +86,11 @@ cluster-model: ## run random faults against a simulated cluster of bridges (SEED
 	go test -count=1 -timeout 24h -run '^TestModel$$' ./bridge/cluster -cluster.seeds=$(or $(SEEDS),4000) -cluster.first=$(or $(FIRST),1)
 
 .PHONY: cluster-faults
-cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times; writes the table of docs/cluster.md (ONLY=regexp for some of its rows)
-	@scripts/prepare go postgres node redis
-	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
-		go test -count=1 -timeout 6h -v -run '^TestClusterFaults$$$(if $(ONLY),/$(ONLY))' ./internal/failover
+cluster-faults: ## every fault of a cluster, with 60 real clients, each ROUNDS (10) times, PARALLEL (2) clusters at a time; writes the table of docs/cluster.md (ONLY=regexp for some of its rows); goes on where it was broken off, by bench-results/cluster-faults
+	@scripts/prepare go gcc postgres node redis
+	CLUSTER=full CLUSTER_ROUNDS=$(or $(ROUNDS),10) CLUSTER_PARALLEL=$(or $(PARALLEL),2) \
+		CLUSTER_RECORD=$(CURDIR)/bench-results/cluster-faults CLUSTER_DOC=$(CURDIR)/docs/cluster.md \
+		go test -count=1 -timeout 12h -v -run '^TestClusterFaults$$$(if $(ONLY),/$(ONLY))' ./internal/failover
 
 .PHONY: mutants
 mutants: ## break the code in one place after the other; a test must notice each (ONLY=regexp)

@@ -40,37 +40,64 @@ type BridgeOptions struct {
 	// Settings are further keys of the configuration, such as
 	// "gateway.recover_after".
 	Settings map[string]string
+	// Clock is by which it goes; nil: the machine's.
+	Clock *Clock
 }
 
-// built is the daemon's binary, built once per test binary.
-var built struct {
+// daemon is its binary, built once per test binary.
+type daemon struct {
 	sync.Once
 	path string
 	err  error
 }
 
-// build compiles cmd/bridge.
-func build() (string, error) {
-	built.Do(func() {
+// built is the daemon as it is, stepped one that goes by a Clock.
+var built, stepped daemon
+
+// build compiles cmd/bridge; more says with which arguments, given a folder for files.
+func (d *daemon) build(more func(dir string) ([]string, error)) (string, error) {
+	d.Do(func() {
 		dir, err := os.MkdirTemp("", "bridge-")
 		if err != nil {
-			built.err = err
+			d.err = err
 			return
 		}
-		built.path = filepath.Join(dir, "bridge")
-		cmd := exec.Command("go", "build", "-o", built.path, "./cmd/bridge")
+		d.path = filepath.Join(dir, "bridge")
+		args := []string{"build", "-o", d.path}
+		if more != nil {
+			added, err := more(dir)
+			if err != nil {
+				d.err = err
+				return
+			}
+			args = append(args, added...)
+		}
+		cmd := exec.Command("go", append(args, "./cmd/bridge")...)
 		cmd.Dir = Root()
 		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("build the bridge: %w\n%s", err, out)
+			d.err = fmt.Errorf("build the bridge: %w\n%s", err, out)
 		}
 	})
-	return built.path, built.err
+	return d.path, d.err
 }
 
-// CleanUp removes the built binary. For TestMain.
+// build compiles cmd/bridge.
+func build() (string, error) { return built.build(nil) }
+
+// buildStepped compiles one that goes by a Clock.
+func buildStepped() (string, error) {
+	return stepped.build(func(dir string) ([]string, error) {
+		file, err := overlay(dir)
+		return []string{"-overlay", file}, err
+	})
+}
+
+// CleanUp removes the built binaries. For TestMain.
 func CleanUp() {
-	if built.path != "" {
-		os.RemoveAll(filepath.Dir(built.path))
+	for _, d := range []*daemon{&built, &stepped} {
+		if d.path != "" {
+			os.RemoveAll(filepath.Dir(d.path))
+		}
 	}
 }
 
@@ -78,7 +105,11 @@ func CleanUp() {
 // with the test.
 func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 	t.Helper()
-	binary, err := build()
+	of := build
+	if o.Clock != nil {
+		of = buildStepped
+	}
+	binary, err := of()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,6 +127,9 @@ func NewBridge(t testing.TB, o BridgeOptions) *Bridge {
 	var env strings.Builder
 	for key, value := range settings {
 		fmt.Fprintf(&env, "BRIDGE_%s=%s\n", strings.ToUpper(strings.ReplaceAll(key, ".", "_")), value)
+	}
+	if o.Clock != nil {
+		env.WriteString(o.Clock.environment() + "\n")
 	}
 	writeFile(t, filepath.Join(b.dir, "env"), env.String())
 	b.Start()

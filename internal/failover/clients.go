@@ -45,6 +45,7 @@ type Summary struct {
 	Disconnect int      `json:"disconnects"`
 	Errors     int      `json:"errors"`   // failed attempts to connect
 	Delays     []int    `json:"delays"`   // ms from a message's creation to its arrival, one for each
+	ToReload   int      `json:"toReload"` // clients whose page was told to load everything again, and has not
 	Failures   []string `json:"failures"` // what stopped a client for good
 }
 
@@ -140,6 +141,7 @@ func (s *Summary) add(o Summary) {
 	s.Connects += o.Connects
 	s.Disconnect += o.Disconnect
 	s.Errors += o.Errors
+	s.ToReload += o.ToReload
 	s.Delays = append(s.Delays, o.Delays...)
 	s.Failures = append(s.Failures, o.Failures...)
 }

@@ -3,7 +3,6 @@ package failover_test
 import (
 	"context"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -13,114 +12,27 @@ import (
 	"chatbridge/internal/throwaway/pgtest"
 )
 
-// fault is something that three bridges, Redis, the database and a load balancer go
-// through while clients read.
-type fault struct {
-	// name is that of the test and of the row in docs/cluster.md.
-	name string
-	// unlisted: it is no row of the table.
-	unlisted bool
-	// always: the short form shows it too.
-	always bool
-	// rounds bounds how often the long form shows it; zero: as often as the others.
-	rounds  int
-	options clusterOptions
-	// large: what is written is more than the window's bounds, so that edges begin anew and
-	// clients are given the newest state from the tables, for as long as that takes.
-	large bool
-	// gaps: clients may be told that something cannot be given.
-	gaps bool
-	// before prepares the world, do is the fault itself. What is broken must be mended
-	// when it returns; that the cluster is whole again is awaited.
-	before func(c *clusterWorld)
-	do     func(c *clusterWorld, round int)
-}
-
-func faultNames() []string {
-	var names []string
-	for _, f := range clusterFaults() {
-		names = append(names, f.name)
-	}
-	return names
-}
-
-// TestClusterFaults shows each fault of a cluster to clients whose histories are
-// judged. CLUSTER=full is the long form, with 60 clients and CLUSTER_ROUNDS (10) of
-// each.
-func TestClusterFaults(t *testing.T) {
-	for _, f := range clusterFaults() {
-		t.Run(f.name, func(t *testing.T) {
-			if !f.always && !clusterLong() {
-				t.Skip("CLUSTER=full runs it")
-			}
-			c := newClusterWorld(t, f.options)
-			if f.before != nil {
-				f.before(c)
-			}
-			rounds := c.size.rounds
-			if f.rounds > 0 {
-				rounds = min(rounds, f.rounds)
-			}
-			for i := range rounds {
-				pause(time.Second, 2*time.Second)
-				f.do(c, i)
-				c.whole()
-			}
-			c.finishCluster(f, rounds)
-		})
-	}
-}
-
-// finishCluster judges, and adds a row to the report.
-func (c *clusterWorld) finishCluster(f fault, rounds int) {
-	c.t.Helper()
-	if f.large {
-		c.patience = 2 * time.Minute
-	}
-	v := c.settle(c.writer, c.clients, "r00")
-	s := c.clients.Summary()
-	truth := c.recorder.Truth()
-	bounds := c.bounds(alone)
-	if f.large {
-		bounds.CatchUp, bounds.Prompt = 2*time.Minute, 2*time.Minute
-	}
-	j := c.clients.Judge(truth, bounds, false)
-	for i, example := range j.Examples {
-		if i == maxExamples {
-			break
-		}
-		c.t.Log(example)
-	}
-	if !f.unlisted {
-		clusterReported.add(clusterRow{fault: f.name, times: rounds, clients: c.size.clients, summary: s, verdict: v, judgement: j})
-	}
-	c.t.Logf("%s, %d times: %v; %v; %v; %d of %d connections restored", f.name, rounds, v, s, j, j.Recovered, j.Connects)
-	if !v.Clean() {
-		c.t.Error(v)
-	}
-	if len(j.Found) > 0 || j.Gaps > 0 && !f.gaps || j.Judged == 0 {
-		c.t.Error(j)
-	}
-	if len(s.Failures) > 0 || s.Foreign > 0 {
-		c.t.Errorf("clients stopped for good: %v; events of another workspace: %d", s.Failures, s.Foreign)
-	}
-}
-
 // clusterFaults are all there are, in the order of the table.
 func clusterFaults() []fault {
 	return []fault{
 		{name: "leader killed (kill -9)", always: true, do: leaderKilled},
 		{name: "leader ended (SIGTERM)", do: leaderEnded},
-		{name: "leader asleep for 60 s (SIGSTOP), then awake", rounds: 3, do: leaderAsleep},
-		{name: "leader cut off from Postgres", do: leaderCutOff(false, true)},
-		{name: "leader cut off from Redis", do: leaderCutOff(true, false)},
-		{name: "leader cut off from both", do: leaderCutOff(true, true)},
+		{
+			name: "leader asleep for 60 s (SIGSTOP), then awake", do: leaderAsleep, lasts: 70 * time.Second,
+			options: clusterOptions{rate: 10},
+		},
+		{name: "leader cut off from Postgres", do: leaderCutOff(false, true), lasts: 20 * time.Second},
+		{name: "leader cut off from Redis", do: leaderCutOff(true, false), lasts: 25 * time.Second},
+		{name: "leader cut off from both", do: leaderCutOff(true, true), lasts: 25 * time.Second},
 		{name: "edge killed while it catches clients up", do: edgeKilledCatchingUp},
 		{
-			name: "edge slower than what Redis keeps", rounds: 3, do: edgeSlower,
-			options: clusterOptions{window: 5 * time.Second},
+			name: "edge slower than what Redis keeps", do: edgeSlower, lasts: 45 * time.Second,
+			options: clusterOptions{window: 5 * time.Second, rate: 10},
 		},
-		{name: "edge joins in a transaction of 500,000 rows", rounds: 1, large: true, before: withBulk(2, false), do: joinsInHugeTransaction},
+		{
+			name: "edge joins in a transaction of 500,000 rows", large: true, heavy: true, before: withBulk(2, false), do: joinsInHugeTransaction,
+			sitting: 2, lasts: 60 * time.Second, // there are a million ids
+		},
 		{name: "transaction torn by a change of the leader", large: true, before: withBulk(0, true), do: tornTransaction},
 		{name: "Redis killed, empty after it", always: true, do: redisKilled},
 		{
@@ -129,13 +41,13 @@ func clusterFaults() []fault {
 		},
 		{name: "FLUSHALL", do: flushAll},
 		{
-			name: "Redis full (noeviction)", do: redisFull,
+			name: "Redis full (noeviction)", do: redisFull, lasts: 20 * time.Second,
 			options: clusterOptions{redisArgs: []string{"--maxmemory-policy", "noeviction"}},
 		},
-		{name: "Redis asleep for 10 s", do: redisAsleep},
-		{name: "Redis away for 60 s", rounds: 3, do: redisAway},
+		{name: "Redis asleep for 10 s", do: redisAsleep, lasts: 15 * time.Second},
+		{name: "Redis away for 60 s", do: redisAway, lasts: 70 * time.Second, options: clusterOptions{rate: 10}},
 		{
-			name: "Redis away for longer than max_lag", rounds: 3, do: redisAwayPastMaxLag,
+			name: "Redis away for longer than max_lag", do: redisAwayPastMaxLag, lasts: 30 * time.Second,
 			options: clusterOptions{settings: map[string]string{"source.postgres.max_lag": "16MiB"}},
 		},
 		{
@@ -144,7 +56,26 @@ func clusterFaults() []fault {
 		},
 		{name: "another cluster on the same Redis, its leader killed", before: withAnotherCluster, do: anotherLeaderKilled},
 		{name: "Postgres restarted (fast, immediate)", do: clusterPostgresRestarted},
-		{name: "rolling deploy of three nodes", do: rollingDeploy},
+		{
+			name: "Postgres fails over to a standby with a copy of the slot", before: copySlot, do: postgresPromoted(true), sitting: 1, lasts: 60 * time.Second,
+			options: clusterOptions{standby: true, version: copiesSlots, window: 5 * time.Second},
+		},
+		{
+			name: "Postgres fails over to a standby without the slot", gaps: true, do: postgresPromoted(false), sitting: 1, lasts: 20 * time.Second,
+			options: clusterOptions{standby: true},
+		},
+		{
+			name: "Postgres put back to an earlier place", gaps: true, do: postgresRestored, sitting: 2, lasts: 40 * time.Second,
+		},
+		{
+			name: "clocks of the bridges step by 10 min, forth and back", do: bridgesClocksStep, lasts: 25 * time.Second,
+			options: clusterOptions{clocks: true},
+		},
+		{
+			name: "Redis' clock steps by an hour, forth and back; an edge killed after each", do: redisClockSteps, lasts: 25 * time.Second,
+			options: clusterOptions{clocks: true},
+		},
+		{name: "rolling deploy of three nodes", do: rollingDeploy, lasts: 20 * time.Second},
 	}
 }
 
@@ -184,7 +115,9 @@ func leaderCutOff(fromRedis, fromDatabase bool) func(*clusterWorld, int) {
 		if fromDatabase {
 			links = append(links, l.toDatabase)
 		}
-		cutOff(c.lasting(15*time.Second, 6*time.Second), round%2 == 1, links...)
+		if cutOff(c.lasting(15*time.Second, 6*time.Second), round%2 == 1, links...) < len(links) {
+			c.t.Fatal("the leader had no connection that could be cut")
+		}
 	}
 }
 
@@ -192,20 +125,34 @@ func leaderCutOff(fromRedis, fromDatabase bool) func(*clusterWorld, int) {
 // clients the window.
 func edgeKilledCatchingUp(c *clusterWorld, _ int) {
 	e := c.edge()
-	reloaded := make(chan struct{})
-	go func() { defer close(reloaded); c.clients.Reload(c.database) }()
-	pause(50*time.Millisecond, 400*time.Millisecond)
-	e.Kill()
-	e.Start()
-	<-reloaded
+	readings := func() string { return strings.Join(e.Metrics("bridge_catch_ups_total"), "") }
+	for {
+		before := readings()
+		reloaded := make(chan struct{})
+		go func() { defer close(reloaded); c.clients.Reload(c.database) }()
+		failover.Await(c.t, clusterTimeout, "the edge to catch clients up", func() bool { return readings() != before })
+		pause(0, 200*time.Millisecond)
+		select {
+		case <-reloaded:
+			continue // it was too quick
+		default:
+		}
+		e.Kill()
+		e.Start()
+		<-reloaded
+		return
+	}
 }
 
 // edgeSlower puts an edge to sleep until what it has to read next is forgotten.
 func edgeSlower(c *clusterWorld, _ int) {
 	e := c.edge()
+	rejoins := func() string { return strings.Join(e.Metrics("bridge_cluster_rejoins_total"), "") }
+	before := rejoins()
 	e.Freeze()
 	time.Sleep(40 * time.Second)
 	e.Thaw()
+	failover.Await(c.t, clusterTimeout, "the edge to find that Redis has forgotten what it needs", func() bool { return rejoins() != before })
 }
 
 // bulkRows is how many rows the huge transaction has, tornRows the torn one.
@@ -316,12 +263,16 @@ func redisAway(c *clusterWorld, _ int) {
 // too much; then the leader, which lives, has it alone.
 func redisAwayPastMaxLag(c *clusterWorld, _ int) {
 	c.redis.Kill()
+	killed := c.scan(`select pg_current_wal_lsn()::text`)
 	for range 40 {
 		if err := c.writer.Foreign(c.t.Context(), 1<<20); err != nil {
 			c.t.Error(err)
 		}
 		time.Sleep(500 * time.Millisecond)
 	}
+	failover.Await(c.t, clusterTimeout, "the database to be told that more was handled than Redis has", func() bool {
+		return c.scan(`select (confirmed_flush_lsn > $1::pg_lsn)::text from pg_replication_slots where slot_name = 'bridge'`, killed) == "true"
+	})
 	c.redis.Run()
 	c.redis.Await("the leader has appended", func(ctx context.Context, r *redis.Client) bool {
 		return r.DBSize(ctx).Val() > 1

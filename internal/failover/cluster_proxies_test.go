@@ -45,7 +45,7 @@ func TestClusterProxies(t *testing.T) {
 	e.AwaitReady()
 	for _, kind := range kinds {
 		c.clients = clients[kind]
-		c.finishCluster(fault{name: "an edge killed behind " + kind, unlisted: true}, 1)
+		c.finishCluster(&fault{name: "an edge killed behind " + kind}, 1)
 		// HAProxy also ends the request that it is trying at the bridge in the moment in which
 		// it finds it gone (shutdown-sessions); that client comes again.
 		may := 0

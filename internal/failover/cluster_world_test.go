@@ -1,6 +1,7 @@
 package failover_test
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"os"
@@ -9,30 +10,34 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"chatbridge/internal/balancer"
 	"chatbridge/internal/chatengine"
 	"chatbridge/internal/failover"
-	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
-	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/internal/throwaway/redistest"
 )
 
 // clusterLong reports whether every fault of a cluster is to be shown at full length.
 func clusterLong() bool { return os.Getenv("CLUSTER") == "full" }
 
-// clusterRounds is how often the long form shows each fault.
-func clusterRounds() int {
-	if n, err := strconv.Atoi(os.Getenv("CLUSTER_ROUNDS")); err == nil && n > 0 {
+// clusterParallel is how many clusters the long form has at a time.
+func clusterParallel() int { return number("CLUSTER_PARALLEL", 2) }
+
+// number is that of a variable of the environment, or another one where there is none.
+func number(variable string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil && n > 0 {
 		return n
 	}
-	return 10
+	return otherwise
 }
 
 // clusterNode is a bridge of three, and its ways to Redis and to the database.
 type clusterNode struct {
 	*failover.Bridge
 	toRedis, toDatabase *failover.Link
+	clock               *failover.Clock // nil: the machine's
 }
 
 // leads reports whether the node reads the database. One that does not answer does not.
@@ -46,6 +51,10 @@ type clusterWorld struct {
 	*world
 	redis   *redistest.Server
 	replica *redistest.Server // nil without Sentinel
+	// toDatabase is the writer's way to it. standby is one that can be promoted, nil for none.
+	toDatabase *failover.Link
+	standby    *throwaway.Cluster
+	redisClock *failover.Clock // nil: the machine's
 	// others are bridges of another cluster.
 	others  []*clusterNode
 	nodes   []*clusterNode
@@ -64,8 +73,16 @@ type clusterOptions struct {
 	// settings of the bridges; redisArgs of Redis.
 	settings  map[string]string
 	redisArgs []string
+	// clocks: those of Redis and of the bridges can be stepped.
+	clocks bool
+	// rate is messages per second in the long form; zero: 40.
+	rate int
 	// window of the bridges; zero: a minute.
 	window time.Duration
+	// standby: the database has one that can be promoted; version is Postgres', empty for
+	// the one that is installed.
+	standby bool
+	version string
 	// sentinel: there is a replica too, and the bridges ask Sentinel for the master.
 	sentinel bool
 }
@@ -73,12 +90,10 @@ type clusterOptions struct {
 // newClusterWorld starts it all, and the writer's round r00.
 func newClusterWorld(t *testing.T, o clusterOptions) *clusterWorld {
 	t.Helper()
-	if !clusterLong() {
-		t.Parallel()
-	}
 	c := newClusterNodes(t, o)
 	c.balanced()
 	c.writer, c.clients = c.world.writer(""), c.world.clients("http://"+c.balance.Addr())
+	c.clients.Keep()
 	c.writer.Start("r00")
 	return c
 }
@@ -88,23 +103,34 @@ func newClusterNodes(t *testing.T, o clusterOptions) *clusterWorld {
 	t.Helper()
 	form := chatengine.Real
 	w := &world{
-		t: t, form: form, size: size{clients: 9, processes: 1, rate: 20, rounds: 1}, prompt: 30 * time.Second, conversations: conversations(form),
+		t: t, form: form, size: size{clients: 9, processes: 1, rate: 20}, prompt: 30 * time.Second, conversations: conversations(form),
 	}
 	c := &clusterWorld{world: w, quick: true}
 	if clusterLong() {
-		w.size, c.quick = size{clients: 60, processes: 2, rate: 40, rounds: clusterRounds()}, false
+		w.size, c.quick = size{clients: 60, processes: 2, rate: cmp.Or(o.rate, 40)}, false
 	}
 	w.window = o.window
-	w.cluster = pgtest.Cluster(t, throwaway.Options{TCP: true})
-	w.database = pgtest.On(t, w.cluster, schemas.CRM, w.members())
-	c.redis = redistest.Start(t, o.redisArgs...)
-	url := ""
+	c.startDatabase(o.version, o.standby)
+	database, err := url.Parse(c.database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.toDatabase = failover.NewLink(t, database.Host)
+	database.Host = c.toDatabase.Addr()
+	w.through = database.String()
+	var env []string
+	if o.clocks {
+		c.redisClock = failover.NewClock(t)
+		env = c.redisClock.Preload()
+	}
+	c.redis = redistest.StartWith(t, env, o.redisArgs...)
+	redisURL := ""
 	if o.sentinel {
 		c.replica = redistest.Replica(t, c.redis)
-		url = redistest.Sentinel(t, sentinelName, c.redis).SentinelURL(sentinelName)
+		redisURL = redistest.Sentinel(t, sentinelName, c.redis).SentinelURL(sentinelName)
 	}
 	for range 3 {
-		c.nodes = append(c.nodes, c.start(url, o))
+		c.nodes = append(c.nodes, c.start(redisURL, o))
 	}
 	return c
 }
@@ -129,7 +155,12 @@ func (c *clusterWorld) start(redisURL string, o clusterOptions) *clusterNode {
 	for key, value := range o.settings {
 		settings[key] = value
 	}
-	n.Bridge = c.bridge(database.String(), settings)
+	if o.clocks {
+		n.clock = failover.NewClock(c.t)
+	}
+	n.Bridge = failover.NewBridge(c.t, failover.BridgeOptions{
+		Form: c.form, DatabaseURL: database.String(), Secret: secret, Settings: settings, Clock: n.clock,
+	})
 	return n
 }
 
@@ -204,20 +235,43 @@ func (c *clusterWorld) whole() {
 	awaitConnects(c.t, c.clients, c.size.clients)
 }
 
-// cut lets nothing through for a while: what is sent waits, and then the connections
-// are reset, every other time at once.
-func cutOff(d time.Duration, reset bool, links ...*failover.Link) {
+// cutOff lets nothing through for a while: what is sent waits, and then the connections
+// are reset, every other time at once. It returns how many connections that were.
+func cutOff(d time.Duration, reset bool, links ...*failover.Link) (cut int) {
 	for _, l := range links {
 		l.Stall()
 		if reset {
-			l.Cut(-1)
+			cut += l.Cut(-1)
 		}
 	}
 	time.Sleep(d)
 	for _, l := range links {
-		l.Cut(-1)
+		cut += l.Cut(-1)
 		l.Resume()
 	}
+	return cut
+}
+
+// scan returns the one value of a query as text, scanAt that at another address.
+func (c *clusterWorld) scan(sql string, args ...any) string {
+	c.t.Helper()
+	return c.scanAt(c.database, sql, args...)
+}
+
+func (c *clusterWorld) scanAt(url, sql string, args ...any) string {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.t.Context()), time.Minute)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var value string
+	if err := conn.QueryRow(ctx, sql, args...).Scan(&value); err != nil {
+		c.t.Fatal(sql, err)
+	}
+	return value
 }
 
 // lasting is how long a fault lasts that the long form gives a duration.

@@ -55,7 +55,7 @@ type truth struct {
 // there.
 func Compare(t testing.TB, clients *Clients, database string, form chatengine.Form, round string, timeout time.Duration) Verdict {
 	t.Helper()
-	want := load(t, database, form, round)
+	want := load(t, database, form, round+"-")
 	deadline := time.Now().Add(timeout)
 	for {
 		v := want.judge(clients.each, clients.Digests(), round)
@@ -66,7 +66,8 @@ func Compare(t testing.TB, clients *Clients, database string, form chatengine.Fo
 	}
 }
 
-func load(t testing.TB, database string, form chatengine.Form, round string) truth {
+// load reads the messages whose names begin so, and all conversations.
+func load(t testing.TB, database string, form chatengine.Form, names string) truth {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -94,7 +95,7 @@ func load(t testing.TB, database string, form chatengine.Form, round string) tru
 		func(id, conversation, status string) {
 			w.messages[conversation] = append(w.messages[conversation], id)
 			w.statuses[id] = status
-		}, round+"-%")
+		}, names+"%")
 	scan(`select c.id::text, c.workspace_id::text, coalesce(`+last+`, '') from conversations c`,
 		func(id, workspace, last string) { w.last[id], w.inside[id] = last, workspace })
 	return w

@@ -8,6 +8,7 @@
 //     ChatEngine while it answers, else directly into the database
 //   - tables.go, names.go: the tables of ChatEngine's two forms, and their ids
 //   - link.go: [Link], a TCP forwarder that can be cut or stalled
+//   - clock.go, testdata/clock: [Clock], a clock of the day that is stepped for one program
 //   - bridge.go: [Bridge], the daemon, built and run as a process
 //   - proxy.go: [Proxy], nginx, HAProxy or Caddy with the configuration in configs/
 //   - compare.go: [Compare], what clients show against the database

@@ -18,8 +18,9 @@ type Judgement struct {
 	Gaps int
 	// Judged counts the events received that were judged.
 	Judged int
-	// Connects counts the connections, Recovered those that restored a session.
-	Connects, Recovered int
+	// Connects counts the connections, Recovered those that restored a session, Pages the
+	// histories, of which each has begun by a connection.
+	Connects, Recovered, Pages int
 	// Examples are some of the violations.
 	Examples []history.Violation
 }
@@ -43,12 +44,14 @@ func (j *Judgement) Merge(o Judgement) {
 	j.Judged += o.Judged
 	j.Connects += o.Connects
 	j.Recovered += o.Recovered
+	j.Pages += o.Pages
 }
 
 // examplesPerClient bounds what one client's history puts into the log.
 const examplesPerClient = 5
 
-// Judge judges each client's history, since its page was loaded, by the truth.
+// Judge judges each client's history, since its page was loaded, by the truth, and those
+// of the pages before where they are kept: see Keep.
 // With live, clients that are not at the bridge are at a server that sends
 // nothing from before their connection.
 func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) Judgement {
@@ -56,23 +59,41 @@ func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) 
 	judge := history.NewJudge(truth, bounds)
 	all := Judgement{Found: make(map[string]int)}
 	for i := range c.each {
-		h := c.history(i, live)
-		for _, e := range h.Entries {
-			switch {
-			case e.Op == history.Connect:
-				all.Connects++
-				if e.Recovered {
-					all.Recovered++
-				}
-			case e.Kind == history.GapEvent:
-				all.Gaps++
-			case e.Op == history.Receive:
-				all.Judged++
+		for page := 0; ; page++ {
+			h := c.history(i, page, live)
+			all.count(h)
+			all.take(judge.All(h))
+			if h.Drained {
+				break // the last page
 			}
 		}
-		all.take(judge.All(h))
 	}
 	return all
+}
+
+// count counts what a history has.
+func (j *Judgement) count(h *history.History) {
+	j.Pages++
+	for _, e := range h.Entries {
+		switch {
+		case e.Op == history.Connect:
+			j.Connects++
+			if e.Recovered {
+				j.Recovered++
+			}
+		case e.Kind == history.GapEvent:
+			j.Gaps++
+		case e.Op == history.Receive:
+			j.Judged++
+		}
+	}
+}
+
+// Keep has the clients keep the histories of pages that are loaded anew from now on, for
+// Judge.
+func (c *Clients) Keep() {
+	c.t.Helper()
+	c.ask(map[string]any{"event": "keep"}, nil)
 }
 
 // Shown is what the pages of a version of the CRM show wrongly, over all clients.
@@ -81,7 +102,7 @@ func (c *Clients) Shown(truth *history.Truth, crm history.CRM) Judgement {
 	judge := history.NewJudge(truth, history.Bounds{})
 	all := Judgement{Found: make(map[string]int)}
 	for i := range c.each {
-		h := c.history(i, false)
+		h := c.history(i, lastPage, false)
 		all.Judged += len(h.Entries)
 		all.take(judge.Shown(h, crm))
 	}
@@ -98,21 +119,25 @@ func (j *Judgement) take(found []history.Violation) {
 	}
 }
 
-// history asks for one client's history. The clients have settled, so at its end
-// nothing is left to come.
-func (c *Clients) history(i int, live bool) *history.History {
+// lastPage is the page that has not been loaded anew: there are fewer kept ones.
+const lastPage = 1 << 20
+
+// history asks for one client's history, of a kept page or of the one there is. The
+// clients have settled, so at the end of that one nothing is left to come.
+func (c *Clients) history(i, page int, live bool) *history.History {
 	c.t.Helper()
 	process, place := c.at(i)
 	p := c.procs[process]
-	p.Tell(map[string]any{"event": "history", "client": place})
+	p.Tell(map[string]any{"event": "history", "client": place, "page": page})
 	var answer struct {
 		Entries [][]json.RawMessage
 		Now     int64
+		Kept    bool
 	}
 	p.Await("history", &answer)
 	h := &history.History{
 		Client: fmt.Sprintf("client %d", i), Workspace: c.each[i].WorkspaceID,
-		End: time.UnixMilli(answer.Now), Drained: true, Entries: make([]history.Entry, 0, len(answer.Entries)),
+		End: time.UnixMilli(answer.Now), Drained: !answer.Kept, Entries: make([]history.Entry, 0, len(answer.Entries)),
 	}
 	for _, raw := range answer.Entries {
 		e, err := entry(raw, live)
@@ -123,6 +148,11 @@ func (c *Clients) history(i int, live bool) *history.History {
 			continue
 		}
 		h.Entries = append(h.Entries, e)
+		if answer.Kept && e.Gap != nil && e.Gap.Reload {
+			// From here on the page is to be loaded anew, and was.
+			h.End = e.At
+			break
+		}
 	}
 	return h
 }

@@ -14,10 +14,10 @@ import (
 // or stalled.
 // All methods are safe for concurrent use.
 type Link struct {
-	ln     net.Listener
-	target string
+	ln net.Listener
 
 	mu      sync.Mutex
+	target  string
 	conns   map[*linked]struct{}
 	stalled chan struct{} // closed at Resume; nil while forwarding
 	ended   sync.WaitGroup
@@ -102,6 +102,13 @@ func (l *Link) Resume() {
 	}
 }
 
+// LeadTo forwards what connects from now on to another address.
+func (l *Link) LeadTo(target string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.target = target
+}
+
 // pass waits until the link forwards.
 func (l *Link) pass() {
 	l.mu.Lock()
@@ -124,7 +131,10 @@ func (l *Link) accept() {
 
 func (l *Link) forward(client net.Conn) {
 	l.pass()
-	server, err := net.DialTimeout("tcp", l.target, 5*time.Second)
+	l.mu.Lock()
+	target := l.target
+	l.mu.Unlock()
+	server, err := net.DialTimeout("tcp", target, 5*time.Second)
 	if err != nil {
 		// As if the server had refused.
 		client.(*net.TCPConn).SetLinger(0)

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 
 	"chatbridge/internal/failover"
@@ -15,9 +16,13 @@ func TestMain(m *testing.M) {
 		spin()
 	}
 	flag.Parse()
-	if !full() && !clusterLong() {
+	if !full() {
 		// The scenarios mostly wait.
-		if err := flag.Set("test.parallel", "4"); err != nil {
+		parallel := 4
+		if clusterLong() {
+			parallel = clusterParallel()
+		}
+		if err := flag.Set("test.parallel", strconv.Itoa(parallel)); err != nil {
 			panic(err)
 		}
 	}
@@ -27,9 +32,6 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "publish the report:", err)
 		code = 1
 	}
-	if err := clusterReported.publish(faultNames()); err != nil {
-		fmt.Fprintln(os.Stderr, "publish the report of the clusters:", err)
-		code = 1
-	}
+	clusterReported.print()
 	os.Exit(code)
 }

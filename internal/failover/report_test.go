@@ -87,6 +87,11 @@ func publishTable(table, variable, begin, end string) error {
 	if name == "" {
 		return nil
 	}
+	return writeTable(name, table, begin, end)
+}
+
+// writeTable writes a table between begin and end into a document.
+func writeTable(name, table, begin, end string) error {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err

@@ -86,6 +86,36 @@ func (r *Recorder) Truth() *history.Truth {
 // messages may be written. Whether clients show them is Compare's to say.
 func (r *Recorder) Without(conversation string) { r.without = conversation }
 
+// Fork says that the database goes on, at an address, from an earlier place of its log:
+// what was committed at that place or after it is not in the tables. All of that must
+// have been read, by Truth. With undone clients may have seen it while it was; else they
+// may not. Fork returns how many events that are. Only for the CRM's tables.
+func (r *Recorder) Fork(url string, place uint64, undone bool) int {
+	r.t.Helper()
+	n := 0
+	var there []history.Event
+	for _, ev := range r.truth.Events {
+		// What an earlier fork has undone is at places that may have been used again.
+		if ev.Position.Commit >= place && !ev.Undone {
+			n++
+			if !undone {
+				continue
+			}
+			ev.Optional, ev.Undone = true, true
+		}
+		there = append(there, ev)
+	}
+	r.truth.Events = there
+	r.truth.ReadBack = r.truth.ReadBack || undone
+	r.url = url
+	clear(r.relations)
+	r.query(`select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = '`+truthSlot+`'`, nil)
+	r.query(`select pg_create_logical_replication_slot('`+truthSlot+`', 'pgoutput')`, nil)
+	tables := load(r.t, url, r.form, "r")
+	r.statuses, r.last = tables.statuses, tables.last
+	return n
+}
+
 func (r *Recorder) query(sql string, take func(data []byte)) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.t.Context()), time.Minute)
@@ -191,6 +221,7 @@ func (r *Recorder) commit(tx *transaction) {
 		r.last[v["id"]] = last
 	case c.insert:
 		add(own, history.Message, v["conversation_id"], r.name(v), "", false)
+		r.truth.Events[len(r.truth.Events)-1].First = v["status"]
 		add(conversations, history.Conversation, v["conversation_id"], r.name(v), "", false)
 		if r.form != chatengine.Agreeing {
 			r.last[v["conversation_id"]] = r.name(v)

@@ -47,6 +47,7 @@ type world struct {
 	form          chatengine.Form
 	cluster       *throwaway.Cluster
 	database      string
+	through       string // the writer's address of the database; empty: the same
 	conversations []failover.Conversation
 	timeout       time.Duration // of the writer's requests to ChatEngine
 	recorder      *failover.Recorder
@@ -138,7 +139,7 @@ func (w *world) writer(url string) *failover.Writer {
 	w.t.Helper()
 	w.recorder = failover.Record(w.t, w.database, w.form, url != "")
 	return failover.NewWriter(w.t, failover.WriterOptions{
-		Form: w.form, DatabaseURL: w.database, Engine: url, Conversations: w.conversations, Rate: w.size.rate, Timeout: w.timeout,
+		Form: w.form, DatabaseURL: cmp.Or(w.through, w.database), Engine: url, Conversations: w.conversations, Rate: w.size.rate, Timeout: w.timeout,
 	})
 }
 

@@ -40,8 +40,13 @@ func bounded(c *examined) []Violation {
 // restated reports whether what was received is the status with which a message was
 // committed, read from the tables: no change of it was ever committed.
 func (c *examined) restated(e *Entry) bool {
-	if e.Kind != MessageStatus || !e.Position.IsZero() {
+	if e.Kind != MessageStatus || !e.Position.IsZero() && !c.isReadBack(e) {
 		return false
+	}
+	for _, i := range c.found[key{Message, e.Conversation, e.Message, "", source.Position{}}] {
+		if ev := &c.truth.Events[i]; ev.First == e.Status && ev.Workspace == c.h.Workspace {
+			return true
+		}
 	}
 	return slices.ContainsFunc(c.found[key{Message, e.Conversation, e.Message, e.Status, source.Position{}}], func(i int) bool {
 		return c.truth.Events[i].Workspace == c.h.Workspace

@@ -218,7 +218,7 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 		if _, ok := c.first[a.event]; !ok {
 			c.first[a.event] = len(c.arrivals)
 		}
-		if open != nil {
+		if open != nil && !c.isReadBack(e) {
 			n := named{a.event, e.As.ID}
 			open.under[n]++
 			open.count[a.event] = max(open.count[a.event], open.under[n])
@@ -243,7 +243,7 @@ func (c *examined) match(e *Entry, open *connection) int {
 	if len(places) == 0 && !e.Position.IsZero() {
 		// A truth without positions knows events by what they say.
 		places = c.found[key{e.Kind, e.Conversation, e.Message, e.Status, source.Position{}}]
-		if len(places) > 0 && !c.truth.Events[places[0]].Position.IsZero() {
+		if len(places) > 0 && !c.truth.Events[places[0]].Position.IsZero() && !c.isReadBack(e) {
 			return -1
 		}
 	}
@@ -258,6 +258,13 @@ func (c *examined) match(e *Entry, open *connection) int {
 		}
 	}
 	return places[len(places)-1]
+}
+
+// isReadBack reports whether what was received was read back from the tables: it says
+// what they had then, which may be ahead of the stream, and comes beside what the
+// stream repeats.
+func (c *examined) isReadBack(e *Entry) bool {
+	return c.truth.ReadBack && (e.Position.IsZero() || !c.commits[e.Position.Commit])
 }
 
 // active is the part of the time between from and to in which the source

@@ -53,6 +53,8 @@ type Judge struct {
 	found map[key][]int
 	// at are the places by position; several where positions began anew.
 	at map[source.Position][]int
+	// commits are those of all positions; only where rows are read back.
+	commits map[uint64]bool
 	// mine are each workspace's events, owner each conversation's workspace.
 	mine  map[string][]int
 	owner map[string]string
@@ -73,12 +75,15 @@ func (ev *Event) key() key {
 func NewJudge(truth *Truth, bounds Bounds) *Judge {
 	j := &Judge{
 		truth: truth, bounds: bounds,
-		found: make(map[key][]int), at: make(map[source.Position][]int),
+		found: make(map[key][]int), at: make(map[source.Position][]int), commits: make(map[uint64]bool),
 		mine: make(map[string][]int), owner: make(map[string]string),
 	}
 	for i := range truth.Events {
 		ev := &truth.Events[i]
 		k := ev.key()
+		if truth.ReadBack {
+			j.commits[ev.Position.Commit] = true
+		}
 		j.found[k] = append(j.found[k], i)
 		if !ev.Position.IsZero() {
 			k.position = source.Position{}

@@ -15,18 +15,23 @@ func ordered(c *examined) []Violation {
 		if a.event < 0 || c.truth.Events[a.event].Workspace != c.h.Workspace {
 			continue
 		}
-		switch ev := &c.truth.Events[a.event]; ev.Kind {
-		case Message:
+		switch ev := &c.truth.Events[a.event]; {
+		case c.isReadBack(&c.h.Entries[a.entry]):
+			o.readBack(a, ev, last)
+		case ev.Kind == Message:
 			all = append(all, o.message(k, a, ev)...)
-		case MessageStatus:
+		case ev.Kind == MessageStatus:
 			if c.bounds.Repeats < 0 {
 				// A repeated event may be older than one before it, but the last
 				// one may not.
 				o.last(a, last)
 				break
 			}
+			if _, read := last[o.subject(a.event)]; read {
+				last[o.subject(a.event)] = a
+			}
 			all = append(all, o.status(a, ev)...)
-		case Conversation:
+		case ev.Kind == Conversation:
 			o.last(a, last)
 		}
 	}
@@ -46,6 +51,17 @@ func (o *order) last(a arrival, last map[subject]arrival) {
 	last[s] = a
 	if _, known := o.shown[s.message]; known && s.kind == MessageStatus {
 		o.shown[s.message] = a.event
+	}
+}
+
+// readBack notes the arrival of a row that was read back: the stream may bring older
+// states after it, as long as it brings the newest in the end.
+func (o *order) readBack(a arrival, ev *Event, last map[subject]arrival) {
+	if ev.Kind != Message {
+		last[o.subject(a.event)] = a
+	}
+	if _, known := o.shown[ev.Message]; known && ev.Kind == MessageStatus || !known && ev.Kind == Message {
+		o.shown[ev.Message] = a.event
 	}
 }
 

@@ -28,10 +28,13 @@ type Event struct {
 	// next.
 	Message string
 	Status  string    // Kinds Message (as it was committed) and MessageStatus
+	First   string    // Kind Message without Status: the one with which it was committed
 	At      time.Time // of the commit
 	// Optional: it may or may not come, such as the repetition of a state that
 	// one server sends and another does not.
 	Optional bool
+	// Undone: the database was put back to a place before it, so it is Optional too.
+	Undone bool
 }
 
 // Gap is an announced gap: what was committed from Since until Until, both
@@ -68,6 +71,9 @@ type Truth struct {
 	// Events are in commit order. Positions may begin lower again where the
 	// database's history began anew.
 	Events []Event
+	// ReadBack: the server may read rows back from the tables, and send what they say at
+	// positions at which nothing was committed.
+	ReadBack bool
 	// Announced are the gaps that the server announced in its status, its
 	// counters and its log. Nil: that was not recorded, and is not judged.
 	Announced []Gap

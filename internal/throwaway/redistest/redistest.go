@@ -32,6 +32,7 @@ type Server struct {
 	t       testing.TB
 	program string
 	args    []string
+	env     []string // more than this program's
 	child   *process.Child
 	output  bytes.Buffer // only read when the process has ended
 }
@@ -41,7 +42,14 @@ type Server struct {
 // CI is set.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	return StartWith(t, nil, args...)
+}
+
+// StartWith is Start with more variables of the environment, as name=value.
+func StartWith(t testing.TB, env []string, args ...string) *Server {
+	t.Helper()
 	s := prepare(t, "redis-server")
+	s.env = env
 	_, port, _ := net.SplitHostPort(s.Addr)
 	s.args = append([]string{
 		"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no",
@@ -102,6 +110,7 @@ func (s *Server) Run() {
 	cmd := exec.Command(s.program, s.args...)
 	s.output.Reset()
 	cmd.Stdout, cmd.Stderr = &s.output, &s.output
+	cmd.Env = append(os.Environ(), s.env...)
 	child, err := process.Start(cmd, syscall.SIGKILL)
 	if err != nil {
 		s.t.Fatal("redistest:", err)

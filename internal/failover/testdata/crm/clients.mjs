@@ -14,13 +14,15 @@
 // clients as after a page load: nothing known but the messages in "rows",
 // connected anew), {"event":"send","client":0,"message":{…}} (one client shows a bubble
 // and sends it by its socket), {"event":"open","client":0,"conversation":…} (one client opens one
-// conversation more), {"event":"retarget","url":…} before a forget, {"event":"history","client":0}
-// (what one client did and received since its page was loaded, in order). Ends
+// conversation more), {"event":"retarget","url":…} before a forget, {"event":"keep"} (the histories of
+// pages outlive a forget), {"event":"history","client":0,"page":0} (what one client did and received
+// in a kept page, in order; the next after the last kept one is that since its page was loaded). Ends
 // with its standard input.
 import readline from 'node:readline'
 import { io } from 'socket.io-client'
 
 const options = JSON.parse(process.argv[2])
+let keep = false // histories, past a forget
 const say = (event, rest = {}) => process.stdout.write(JSON.stringify({ event, ...rest }) + '\n')
 
 // known is the one name of a message: the key of a row of the CRM's tables, and
@@ -43,10 +45,13 @@ class Client {
     this.counts = { events: 0, messages: 0, duplicates: 0, foreign: 0, connects: 0, disconnects: 0, errors: 0 }
     this.failures = [] // whatever stops the client for good
     this.delays = [] // ms from a message's creation to its arrival
+    this.pages = [] // kept histories, with the time of their end
+    this.history = []
     this.reset()
   }
 
   reset(rows = []) {
+    if (keep) this.pages.push({ now: Date.now(), history: this.history })
     this.conversations = new Map(this.subscribe.map((id) => [id, []])) // newest first
     this.messages = new Map()
     this.arrivals = new Map() // a message's id: when it came, on which connection
@@ -54,6 +59,7 @@ class Client {
     this.log = [] // connections made and lost, with their times
     this.history = [] // all of it, see internal/history; a line of JSON each, because there are many
     this.offset = ''
+    this.toReload = false // told so, and not done
     for (const [conversation, id, provider, status] of rows) {
       if (!this.conversations.has(conversation)) continue
       this.conversations.get(conversation).unshift(known(id))
@@ -121,7 +127,10 @@ class Client {
         this.received('conversation', c.id, c.lastMessage?.id, '', c.workspaceId, at)
         this.onConversation(c)
       })
-      socket.on('gap', (g) => this.note('gap', g))
+      socket.on('gap', (g) => {
+        this.note('gap', g)
+        this.toReload ||= Boolean(g.reload)
+      })
     })
   }
 
@@ -180,6 +189,7 @@ const commands = {
       known: clients.map((c) => c.messages.size),
       events: total('events'), messages: total('messages'), duplicates: total('duplicates'), foreign: total('foreign'),
       connects: total('connects'), disconnects: total('disconnects'), errors: total('errors'),
+      toReload: clients.filter((c) => c.toReload).length,
       delays: clients.flatMap((c) => c.delays),
       failures: clients.flatMap((c) => c.failures),
     })
@@ -204,8 +214,14 @@ const commands = {
     c.socket.emit('subscribe:conversation', conversation)
     say('open')
   },
-  history({ client }) {
-    process.stdout.write(`{"event":"history","now":${Date.now()},"entries":[${clients[client].history.join(',')}]}\n`)
+  keep() {
+    keep = true
+    say('keep')
+  },
+  history({ client, page }) {
+    const { pages, history: current } = clients[client]
+    const { now, history } = pages[page] ?? { now: Date.now(), history: current }
+    process.stdout.write(`{"event":"history","now":${now},"kept":${page < pages.length},"entries":[${history.join(',')}]}\n`)
   },
   async forget({ rows }) {
     for (const c of clients) {

@@ -1,0 +1,63 @@
+package history_test
+
+import (
+	"testing"
+
+	"chatbridge/internal/history"
+)
+
+// TestReadBack: what is read back from the tables comes at positions at which nothing was
+// committed, or none, beside what the stream brings and ahead of it. It is found where
+// the server reads back, but a truth that does not say so knows nothing of it, and what
+// no table has, or what ends on an older state, is found all the same.
+func TestReadBack(t *testing.T) {
+	t.Parallel()
+	made := func() *scene {
+		s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(70), Drained: true}}
+		s.commit(1, "w1", "message a1", "status a1 read", "status a1 failed")
+		s.truth.Events[0].Status, s.truth.Events[0].First = "", "delivered"
+		s.truth.ReadBack = true
+		s.do(0, history.Connect, "")
+		s.receive(1.1, 1)
+		return s
+	}
+	back := func(s *scene, seconds float64, n int, status string) {
+		e := s.arrival(seconds, n)
+		e.Position.Commit += 1000
+		e.Status = status
+		s.client.Entries = append(s.client.Entries, e)
+	}
+	for _, c := range []struct {
+		name string
+		do   func(s *scene)
+		want string
+	}{
+		{"ahead of the stream", func(s *scene) { back(s, 1.2, 3, "failed"); s.receive(1.3, 2, 3) }, ""},
+		{"before the stream", func(s *scene) { back(s, 1.2, 2, "read"); s.receive(1.3, 3) }, ""},
+		{"the message again", func(s *scene) { back(s, 1.2, 1, ""); back(s, 1.2, 1, ""); s.receive(1.3, 2, 3) }, ""},
+		{"as it was committed", func(s *scene) { back(s, 1.2, 2, "delivered"); s.receive(1.3, 2, 3) }, ""},
+		{"by a server that reads nothing back", func(s *scene) { s.truth.ReadBack = false; back(s, 1.2, 3, "failed"); s.receive(1.3, 2, 3) }, "Bounded"},
+		{"what no table had", func(s *scene) { back(s, 1.2, 2, "sent"); s.receive(1.3, 2, 3) }, "Bounded"},
+		{"an older state in the end", func(s *scene) { s.receive(1.2, 2, 3); back(s, 1.3, 2, "read") }, "Ordered"},
+		{"without what was committed", func(s *scene) { back(s, 1.2, 1, ""); s.receive(1.3, 2) }, "Reliable"},
+		{"undone, and seen", func(s *scene) {
+			s.truth.Events[1].Optional, s.truth.Events[1].Undone = true, true
+			s.receive(1.2, 2, 3)
+		}, ""},
+		{"undone, and not seen", func(s *scene) {
+			s.truth.Events[1].Optional, s.truth.Events[1].Undone = true, true
+			s.receive(1.2, 3)
+		}, ""},
+	} {
+		s := made()
+		c.do(s)
+		found := history.NewJudge(&s.truth, bounds()).All(&s.client)
+		got := ""
+		if len(found) > 0 {
+			got = found[0].Validator
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q\n%s", c.name, got, c.want, history.Report(found, 5))
+		}
+	}
+}
