@@ -59,9 +59,10 @@ type clusterSource struct {
 	streaming    atomic.Bool
 	availability availability
 	// handler is what the inner source feeds; gaps are those that it reported before it
-	// led. Its goroutine alone uses them.
-	handler source.Handler
-	gaps    []source.Gap
+	// led, after so many restarts of the edge. Its goroutine alone uses them.
+	handler  source.Handler
+	gaps     []source.Gap
+	restarts uint64
 	// freed has a token when a leader has ended in order.
 	freed chan struct{}
 	// resumed is the history of the place that the inner source was last told.
@@ -122,7 +123,7 @@ func processName() string {
 
 // follow makes the options of the inner source those of a cluster's.
 func (s *clusterSource) follow(o *postgres.Options) {
-	o.Held, o.Resume, o.OnStream, o.OnStandby = s.held, s.resume, s.lead, s.stepDown
+	o.Held, o.Resume, o.Delivered, o.OnStream, o.OnStandby = s.held, s.resume, s.delivered, s.lead, s.stepDown
 	o.OnStreamEnd = func() { s.streaming.Store(false) }
 	o.StandbyPoll, o.Freed = takeoverPoll, s.freed
 }
@@ -147,6 +148,16 @@ func (s *clusterSource) resume(ctx context.Context, confirmed uint64) (postgres.
 		LSN: pgoutput.LSN(p.Through), Commit: pgoutput.LSN(p.Commit), CommitTime: p.Time,
 		System: strconv.FormatUint(epoch.System, 10), Timeline: p.Timeline, Database: p.Database, Started: p.Server,
 	}, true
+}
+
+// delivered is what clients of the cluster have, as far as this bridge knows: a database
+// without that is not the one that they know.
+func (s *clusterSource) delivered(ctx context.Context) (postgres.Handover, bool) {
+	d, ok := s.node.Delivered(ctx)
+	return postgres.Handover{
+		LSN: pgoutput.LSN(d.Through), Commit: pgoutput.LSN(d.Commit), CommitTime: d.Time,
+		System: strconv.FormatUint(d.Epoch.System, 10), Timeline: int64(d.Epoch.Timeline),
+	}, ok
 }
 
 // place is where another bridge's source may go on, nil where that is not certain.
@@ -181,6 +192,7 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 	if at.Fresh || at.Resumed {
 		s.log.Info("this bridge leads the cluster from now on", "readsFrom", pgoutput.LSN(at.From).String(), "goesOn", at.Resumed)
 	}
+	s.forgetTold()
 	gaps := s.gaps
 	s.gaps = nil
 	for _, g := range gaps {
@@ -189,6 +201,14 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 		}
 	}
 	return nil
+}
+
+// forgetTold forgets gaps that another leader has found and told of: it has begun another
+// history since.
+func (s *clusterSource) forgetTold() {
+	if n := s.node.EdgeStats().Restarts; n != s.restarts {
+		s.gaps, s.restarts = nil, n
+	}
 }
 
 // stepDown is called when another bridge has the slot.
@@ -236,6 +256,7 @@ type clusterHandler struct {
 // Gap implements source.Handler.
 func (h clusterHandler) Gap(g source.Gap) error {
 	if !h.s.streaming.Load() || h.s.node.Leader() == nil {
+		h.s.forgetTold()
 		h.s.gaps = append(h.s.gaps, g)
 		return nil
 	}

@@ -15,7 +15,8 @@
 //   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
 //     where; leader_stats.go its counters
 //   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
-//   - node.go a Node, which is an Edge or a Leader
+//   - node.go a Node, which is an Edge or a Leader; delivered.go what a database has to
+//     have that it is to read
 //   - shared.go the connection to Redis for what is not the stream; try.go tries all
 //     that is done there
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
@@ -41,6 +42,10 @@
 // An edge keeps what it was given as a leader does, and a beat tells where the leader's
 // source is. So the source of an edge that becomes the leader goes on there (Node.Place)
 // and reads nothing again: what Redis may lack is in the backlog that it brings along.
+//
+// A source that does not go on there is told the last transaction that was delivered
+// (Node.Delivered). A database that has another one at that place, or none, was put back
+// or promoted short of it: it has another history, and all that was kept is dropped.
 //
 // A beat says: what was committed before Through is in the stream up to Tail. So an
 // edge that has all up to Tail has all before Through, whether or not there was

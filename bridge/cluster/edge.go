@@ -92,7 +92,7 @@ func (e *Edge) Resume(epoch Epoch, cover ID, kept *backlog) {
 	}
 	e.epoch, e.cover = epoch, later(e.cover, cover)
 	e.after = e.cover
-	e.count(func(s *EdgeStats) { s.Epoch = epoch })
+	e.count(func(s *EdgeStats) { s.Epoch, s.Cover = epoch, e.cover })
 }
 
 // begin notes that the Follower has everything after an ID, from now on.
@@ -291,12 +291,14 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		return false
 	}
 	applied, size, now := 0, 0, time.Now()
+	delivered := Delivered{Epoch: e.epoch}
 	for i := range entry.Records {
 		if r := &entry.Records[i]; r.ID.After(e.cover) {
 			e.opts.Follower.Apply(r)
 			e.cover = r.ID
 			applied++
 			size += len(r.Text)
+			delivered.record(r)
 			e.keep(r, now)
 		}
 	}
@@ -307,6 +309,7 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		s.Records += uint64(applied)
 		s.Bytes += uint64(size)
 		s.Cover = e.cover
+		s.delivered(delivered)
 	})
 	return true
 }

@@ -26,6 +26,9 @@ type EdgeStats struct {
 	// Place is the furthest that a leader's source was known to be at and before which the
 	// Follower has everything, nil for none.
 	Place *Place
+	// Delivered is the last transaction that the Follower was given events of, and its
+	// history.
+	Delivered Delivered
 	// Behind: there was more in the stream when the last beat came; BehindSince is since
 	// when that is so. Cover is up to where the Follower has everything.
 	Behind      bool
@@ -49,6 +52,15 @@ func (e *Edge) count(change func(*EdgeStats)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	change(&e.stats)
+}
+
+// delivered notes the last transaction that the Follower was given, as of d.
+func (s *EdgeStats) delivered(d Delivered) {
+	if !d.Epoch.Continues(s.Delivered.Epoch) {
+		s.Delivered = Delivered{}
+	}
+	s.Delivered.Epoch = d.Epoch
+	s.Delivered.note(d.Commit, d.Time)
 }
 
 // failed notes why no leader is heard, and logs it once.

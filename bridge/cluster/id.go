@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -51,6 +52,17 @@ func (id ID) next() (_ ID, ok bool) {
 		return id, false
 	}
 	return ID{id.Commit, id.Sub + 1}, true
+}
+
+// before returns the last ID that is before id, zero for the zero ID.
+func (id ID) before() ID {
+	switch {
+	case id.Sub > 0:
+		return ID{id.Commit, id.Sub - 1}
+	case id.Commit > 0:
+		return ID{id.Commit - 1, math.MaxUint64}
+	}
+	return ID{}
 }
 
 // later returns the later one of two.

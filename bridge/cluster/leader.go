@@ -85,6 +85,8 @@ type Leader struct {
 	// place is where the source is: the ID of what it gave last, which it may have given
 	// before; given is the last that was new.
 	place, given ID
+	// delivered is the last transaction that it was given events of.
+	delivered Delivered
 	// last is what the Leader believes to be the stream's last entry, zero for none,
 	// cursor up to where the stream holds all that there is, and prev what the next entry
 	// names as the one before it. They differ where the stream ends before the backlog
@@ -168,6 +170,7 @@ func (l *Leader) add(r *Record, now time.Time) {
 		return
 	}
 	l.given = r.ID
+	l.delivered.record(r)
 	evicted := l.backlog.add(item{id: r.ID, at: now, head: r.head(), text: r.Text})
 	l.stats.Evicted += uint64(evicted)
 	l.wakeUp()
@@ -207,7 +210,7 @@ func (l *Leader) Restart(r Restart) {
 	l.former = append(l.former, l.epoch)
 	l.epoch.Count++
 	l.backlog.reset(ID{})
-	l.place, l.given = ID{}, ID{}
+	l.place, l.given, l.delivered = ID{}, ID{}, Delivered{}
 	l.beginAt(ID{}, ID{})
 	l.gaps, l.newGaps, l.through = nil, true, 0
 	l.wakeUp()
@@ -409,6 +412,15 @@ func (l *Leader) appended(epoch Epoch, a *Append) {
 		l.stats.Entries++
 		l.stats.Bytes += uint64(len(a.Entry))
 	}
+}
+
+// lastDelivered returns the last transaction that it was given events of.
+func (l *Leader) lastDelivered() Delivered {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	d := l.delivered
+	d.Epoch = l.epoch
+	return d
 }
 
 // kept returns the backlog, once Run has returned.

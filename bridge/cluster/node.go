@@ -111,6 +111,7 @@ func (n *Node) follow(ctx context.Context) {
 		n.stop()
 		epoch, given := l.Epoch()
 		n.edge.Resume(epoch, given, l.kept())
+		n.edge.count(func(s *EdgeStats) { s.delivered(l.lastDelivered()) })
 		for _, g := range l.told() {
 			n.edge.told[g] = true
 		}

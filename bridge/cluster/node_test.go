@@ -19,7 +19,7 @@ type bridgeOf struct {
 	*cluster.Node
 	log    heard
 	source atomic.Pointer[cluster.SourceState]
-	// deaf: it reads nothing of the stream.
+	// deaf: it follows nothing of the stream; it still sees what is there.
 	deaf atomic.Bool
 }
 
@@ -44,7 +44,7 @@ type deafStore struct {
 }
 
 func (s *deafStore) Read(ctx context.Context, e cluster.Epoch, after cluster.ID, beat string, wait time.Duration) (cluster.Reply, error) {
-	if s.b.deaf.Load() {
+	if s.b.deaf.Load() && wait > time.Millisecond {
 		<-ctx.Done()
 		return cluster.Reply{}, ctx.Err()
 	}
@@ -186,6 +186,67 @@ func TestAnEdgeThatIsToLeadDoesNotWaitForItsRead(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		if err := edge.Run(ctx); err != nil || time.Since(began) != time.Second {
 			t.Errorf("it ended %v after it was told to, with %v", time.Since(began)-time.Second, err)
+		}
+	})
+}
+
+// TestWhatWasDelivered: a bridge that has not read the database knows the last transaction
+// that it was given events of, as an edge and as the leader that it was; and one that has
+// nothing knows from Redis what others were given. What was read back from the tables is no
+// transaction.
+func TestWhatWasDelivered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		a, b := newBridge(ctx, redis, "a"), newBridge(ctx, redis, "b")
+		if d, ok := a.Delivered(ctx); ok {
+			t.Errorf("it was given %+v before there was anything", d)
+		}
+		check := func(name string, b *bridgeOf, commit, through uint64) {
+			t.Helper()
+			d, ok := b.Delivered(ctx)
+			want := cluster.Delivered{Epoch: cluster.Epoch{System: 7, Timeline: 1}, Through: through, Commit: commit, Time: time.UnixMicro(int64(commit)).UTC()}
+			if !ok || d != want {
+				t.Errorf("%s was given %+v, %t, want %+v", name, d, ok, want)
+			}
+		}
+		publish := func(commits ...uint64) {
+			for _, c := range commits {
+				r := record(c, 1)
+				r.Commit = time.UnixMicro(int64(c))
+				a.Leader().Begin(c)
+				a.Leader().Publish(source.Position{Commit: c, Index: 1}, r, time.Now())
+				a.at(c + 1)
+			}
+		}
+		a.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		publish(16, 24, 27) // the last was read back
+		time.Sleep(3 * time.Second)
+		check("an edge", b, 24, 28)
+		if d, ok := a.Delivered(ctx); ok {
+			t.Errorf("the leader was given %+v otherwise than by its source", d)
+		}
+		b.deaf.Store(true)
+		time.Sleep(time.Second)
+		publish(32)
+		time.Sleep(3 * time.Second)
+		check("a deaf edge, by Redis", b, 32, 33)
+		redis.set(func() { redis.away = true })
+		check("a deaf edge, without Redis", b, 24, 28)
+		if err := a.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		check("the leader that was", a, 32, 33)
+		a.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		a.Leader().Restart(cluster.Restart{})
+		if err := a.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if d, ok := a.Delivered(ctx); ok {
+			t.Errorf("of a history that has begun anew it was given %+v", d)
 		}
 	})
 }

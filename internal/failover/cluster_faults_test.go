@@ -66,7 +66,10 @@ func clusterFaults() []fault {
 			options: clusterOptions{standby: true},
 		},
 		{
-			name: "Postgres put back to an earlier place", gaps: true, do: postgresRestored, sitting: 2, lasts: 40 * time.Second,
+			name: "Postgres put back to an earlier place", gaps: true, do: postgresRestored(false), sitting: 2, lasts: 40 * time.Second,
+		},
+		{
+			name: "Postgres put back, the leader killed and Redis emptied", gaps: true, do: postgresRestored(true), sitting: 2, lasts: 40 * time.Second,
 		},
 		{
 			name: "clocks of the bridges step by 10 min, forth and back", do: bridgesClocksStep, lasts: 25 * time.Second,

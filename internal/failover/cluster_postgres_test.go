@@ -126,8 +126,14 @@ func postgresPromoted(withSlot bool) func(*clusterWorld, int) {
 	}
 }
 
-// postgresRestored puts the disk back to where it was some seconds before.
-func postgresRestored(c *clusterWorld, _ int) {
+// postgresRestored puts the disk back to where it was some seconds before. With anew the
+// leader is killed and Redis emptied meanwhile, so that an edge begins at the slot's place.
+func postgresRestored(anew bool) func(*clusterWorld, int) {
+	return func(c *clusterWorld, _ int) { c.restorePostgres(anew) }
+}
+
+func (c *clusterWorld) restorePostgres(anew bool) {
+	c.t.Helper()
 	ctx := context.WithoutCancel(c.t.Context())
 	data, copied := filepath.Join(c.cluster.Dir(), "data"), filepath.Join(c.cluster.Dir(), "snapshot")
 	halt := func(mode string) {
@@ -160,6 +166,13 @@ func postgresRestored(c *clusterWorld, _ int) {
 	})
 	c.recorder.Truth()
 	halt("immediate")
+	leader := c.leader()
+	if anew {
+		leader.Kill()
+		if err := c.redis.Client().FlushAll(ctx).Err(); err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	copyTo(copied, data)
 	again()
 	undone := c.recorder.Fork(c.database, c.lsn(c.database, `(select checkpoint_lsn from pg_control_checkpoint())`), true)
@@ -168,6 +181,10 @@ func postgresRestored(c *clusterWorld, _ int) {
 	}
 	c.toDatabase.Resume()
 	c.t.Logf("%d events undone", undone)
+	if anew {
+		c.anotherLeads(leader)
+		leader.Start()
+	}
 	c.followsAgain()
 	c.toldAndLoaded()
 }

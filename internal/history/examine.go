@@ -237,10 +237,18 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 // same, the oldest that this connection has not had.
 func (c *examined) match(e *Entry, open *connection) int {
 	if e.Kind == Conversation && !e.Position.IsZero() {
+		later := -1
 		for _, i := range slices.Backward(c.at[e.Position]) {
-			if c.truth.Events[i].Kind == e.Kind && c.truth.Events[i].Conversation == e.Conversation {
+			switch ev := &c.truth.Events[i]; {
+			case ev.Kind != e.Kind || ev.Conversation != e.Conversation:
+			case !ev.At.After(e.At):
 				return i
+			case later < 0: // at a place that was used again, perhaps after this came
+				later = i
 			}
+		}
+		if later >= 0 {
+			return later
 		}
 	}
 	places := c.found[key{e.Kind, e.Conversation, e.Message, e.Status, e.Position}]

@@ -61,3 +61,30 @@ func TestReadBack(t *testing.T) {
 		}
 	}
 }
+
+// TestAPlaceThatIsUsedAgain: where the log went back, another transaction may be committed at
+// a place that clients know. What came before it was committed is the former one.
+func TestAPlaceThatIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(20)}}
+	s.commit(1, "w1", "message a1", "conversation a a1")
+	s.commit(2, "w1", "message a2", "conversation a a2")
+	for i := range s.truth.Events {
+		s.truth.Events[i].Optional, s.truth.Events[i].Undone = true, true
+	}
+	s.truth.ReadBack = true
+	s.commit(30, "w1", "conversation a a3")
+	s.truth.Events[4].Position = position(2)
+	s.do(0, history.Connect, "")
+	s.receive(1.1, 1, 2)
+	s.receive(2.1, 3, 4)
+	if found := history.NewJudge(&s.truth, bounds()).All(&s.client); len(found) > 0 {
+		t.Error("\n" + history.Report(found, 5))
+	}
+	s.client.End = at(40)
+	s.receive(30.1, 5)
+	s.receive(31, 4) // the older one after all
+	if found := history.NewJudge(&s.truth, bounds()).All(&s.client); len(found) == 0 || found[0].Validator != "Ordered" {
+		t.Errorf("an older state in the end: %s", history.Report(found, 5))
+	}
+}

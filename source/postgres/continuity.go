@@ -28,11 +28,17 @@ func (s *Source) known() (history identity, reached pgoutput.LSN, last transacti
 		return s.history, reached, last, false
 	}
 	p := &s.keeper.found
+	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, s.found(), true
+}
+
+// found returns the transaction up to which changes were handled, from memory.
+func (s *Source) found() (last transactionID) {
+	p := &s.keeper.found
 	last.time = p.CommitTime
 	if p.Publication == s.opts.Publication { // else it may not be in the stream
 		last.commit = p.Commit
 	}
-	return identity{system: p.System, timeline: p.Timeline, database: p.Database}, p.LSN, last, true
+	return last
 }
 
 // startPosition returns where the stream begins, 0 for the slot's own place. It

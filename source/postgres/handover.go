@@ -1,6 +1,10 @@
 package postgres
 
-import "context"
+import (
+	"context"
+
+	"chatbridge/source/postgres/pgoutput"
+)
 
 // Another Source of the same slot can go on where this one was, if its handler has what
 // this one handled. It then knows as much of the history as after a lost connection of its
@@ -24,7 +28,7 @@ func (s *Source) Handover() (at Handover, ok bool) {
 
 // resume asks Options.Resume for the place of another Source, and makes it that of this
 // one. It reports whether it did.
-func (s *Source) resume(ctx context.Context, id identity, slot *slotState) bool {
+func (s *Source) resume(ctx context.Context, id identity, end pgoutput.LSN, slot *slotState) bool {
 	reached, _ := s.progress.reached()
 	if reached != 0 || s.opts.Resume == nil || s.keeper.gapReported {
 		return false
@@ -38,7 +42,14 @@ func (s *Source) resume(ctx context.Context, id identity, slot *slotState) bool 
 	case slot.confirmed > at.LSN:
 		return false // what is between is not in the stream any more
 	}
+	last := transactionID{commit: at.Commit, time: at.CommitTime}
+	if found := s.found(); found.commit > last.commit && s.keeper.found.System == id.system {
+		last = found // what came after that place was delivered too
+	}
+	if last.commit >= end {
+		return false // it is not there: the memory tells
+	}
 	s.belongs(identity{system: at.System, timeline: at.Timeline, database: at.Database, started: at.Started})
-	s.progress.resumeAt(at.LSN, transactionID{commit: at.Commit, time: at.CommitTime})
+	s.progress.resumeAt(at.LSN, last)
 	return true
 }

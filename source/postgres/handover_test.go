@@ -129,3 +129,87 @@ func TestItTakesTheSlotAtOnceWhereItIsTold(t *testing.T) {
 	freed <- struct{}{}
 	next.awaitState(t, postgres.Streaming)
 }
+
+// TestWhatAnotherDeliveredIsExpected: another Source of the slot delivered rows, the disk was
+// put back, and one begins that has read nothing yet, beside a memory that was put back too.
+// It tells of the other history, whether or not the log has grown past what was delivered,
+// and also where a place of before that is handed over, which the database has.
+func TestWhatAnotherDeliveredIsExpected(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name         string
+		past, resume bool
+	}{{"shorter log", false, false}, {"longer log", true, false}, {"longer log, older place", true, true}, {"shorter log, older place", false, true}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := pgtest.Cluster(t, throwaway.Options{TCP: true})
+			url := pgtest.On(t, c, simple)
+			opts := postgres.Options{URL: url, Slot: uniqueSlot(t), Retain: time.Hour}
+			src, rec := start(t, opts)
+			exec(t, url, `insert into t values (1)`)
+			place := handedOver(t, src, rec, 1)
+			putBack := snapshot(t, c)
+			src.awaitState(t, postgres.Streaming)
+			exec(t, url, `insert into t values (2)`, `insert into t values (3)`)
+			last := handedOver(t, src, rec, 3)
+			_ = src.stop()
+			putBack()
+			exec(t, url, `insert into t values (12)`)
+			if test.past {
+				exec(t, url, foreign(4))
+			}
+			if test.resume {
+				opts.Resume = resumeAt(place)
+			}
+			last.Database, last.Started, last.LSN = "", "", last.Commit+1 // all that its events tell
+			opts.Delivered = func(context.Context) (postgres.Handover, bool) { return last, true }
+			_, rec = start(t, opts)
+			rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "12") })
+			exec(t, url, `insert into t values (14)`)
+			rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "14") })
+			rec.mu.Lock()
+			defer rec.mu.Unlock()
+			if len(rec.gaps) != 1 || !rec.gaps[0].Reload || !rec.gaps[0].Since.Equal(last.CommitTime) {
+				t.Errorf("gaps %+v, want one since %v, with everything to be loaded again", rec.gaps, last.CommitTime)
+			}
+			if got := strings.Join(rec.firstColumns(), " "); !strings.HasSuffix(got, "1 12 14") {
+				t.Errorf("got %s, want all of the new history at the end", got)
+			}
+		})
+	}
+}
+
+// TestWhatAnotherDeliveredIsThere: where the database has it, nothing is told, also after a
+// restart; nor where the slot is past it, because then others have handled more.
+func TestWhatAnotherDeliveredIsThere(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Cluster(t, throwaway.Options{TCP: true})
+	url := pgtest.On(t, c, simple)
+	opts := postgres.Options{URL: url, Slot: uniqueSlot(t), Retain: time.Hour}
+	src, rec := start(t, opts)
+	exec(t, url, `insert into t values (1)`, `insert into t values (2)`)
+	last := handedOver(t, src, rec, 2)
+	_ = src.stop()
+	for i, restart := range []string{"", "immediate", "moved on"} {
+		switch restart {
+		case "immediate":
+			if err := c.Restart(t.Context(), restart); err != nil {
+				t.Fatal(err)
+			}
+		case "moved on":
+			exec(t, url, fmt.Sprintf(`select pg_replication_slot_advance('%s', pg_current_wal_lsn())`, opts.Slot),
+				`delete from pg_largeobject_metadata`, `delete from pg_largeobject`)
+		}
+		exec(t, url, fmt.Sprintf(`insert into t values (%d)`, 3+i))
+		next := opts
+		next.Delivered = func(context.Context) (postgres.Handover, bool) { return last, true }
+		src, rec = start(t, next)
+		rec.await(t, "the new row", func() bool { return slices.Contains(rec.firstColumns(), fmt.Sprint(3+i)) })
+		if err := src.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if len(rec.gaps) > 0 {
+			t.Errorf("%q: gaps %+v", restart, rec.gaps)
+		}
+	}
+}

@@ -127,6 +127,12 @@ type Options struct {
 	// this process. ok is false, and Resume may be nil, where the stream is to begin at the
 	// slot's place.
 	Resume func(ctx context.Context, confirmed uint64) (at Handover, ok bool)
+	// Delivered returns what the handler was given otherwise than by this process, by
+	// another Source of this slot: it counts as one more Memory, which a restore of the
+	// database does not put back. It is asked when the slot is free, where this process
+	// has handled nothing since it or another one had the slot. An empty Database is the
+	// slot's; Started is not looked at. ok is false, and Delivered may be nil, for nothing.
+	Delivered func(ctx context.Context) (last Handover, ok bool)
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger
 	// ApplicationName is what the names in pg_stat_activity and pg_stat_replication

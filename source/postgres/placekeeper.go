@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -73,7 +74,7 @@ func (k *placeKeeper) handled(lsn pgoutput.LSN) bool {
 
 // recall reads both memories, into found. It is called when a slot is free and
 // this process has not read from it.
-func (k *placeKeeper) recall(ctx context.Context, c *control, system string) error {
+func (k *placeKeeper) recall(ctx context.Context, c *control, system string, slot *slotState) error {
 	if k.gapReported {
 		return nil
 	}
@@ -99,7 +100,24 @@ func (k *placeKeeper) recall(ctx context.Context, c *control, system string) err
 	k.found = newerPlace(k.found, p, system)
 	k.file, k.database = k.found, k.found
 	k.s.shape.recall(k.found)
+	k.recallDelivered(ctx, system, slot)
 	return nil
+}
+
+// recallDelivered takes what was delivered by another Source into found. Where the slot is
+// past that, the other one has handled more than is known here.
+func (k *placeKeeper) recallDelivered(ctx context.Context, system string, slot *slotState) {
+	if k.s.opts.Delivered == nil {
+		return
+	}
+	d, ok := k.s.opts.Delivered(ctx)
+	if !ok || d.LSN == 0 || d.System == system && slot.confirmed > d.LSN {
+		return
+	}
+	k.found = newerPlace(k.found, Place{
+		System: d.System, Timeline: d.Timeline, Database: cmp.Or(d.Database, slot.inDatabase), Slot: k.s.opts.Slot,
+		Publication: k.s.opts.Publication, LSN: d.LSN, Commit: d.Commit, CommitTime: d.CommitTime,
+	}, system)
 }
 
 // memoryState returns the place to save now, what could be confirmed once it is

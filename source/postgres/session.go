@@ -80,7 +80,7 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 		return nil, err
 	}
 	id.database, id.started = slot.inDatabase, slot.started
-	resumed := s.resume(ctx, id, slot)
+	resumed := s.resume(ctx, id, end, slot)
 	defer func() {
 		if resumed && err != nil {
 			s.forget() // until it streams another one may, and go further

@@ -25,7 +25,7 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 			return slot, err
 		}
 		if reached, _ := s.progress.reached(); reached == 0 && slot.activePID == 0 {
-			if err := s.keeper.recall(ctx, c, c.system(ctx)); err != nil {
+			if err := s.keeper.recall(ctx, c, c.system(ctx), &slot); err != nil {
 				return slot, err
 			}
 		}
