@@ -24,6 +24,16 @@ var postgres = []Mutant{
 		Old: "p.handled, p.last, p.lastCommit = lsn, last, last.time", New: "p.handled, p.ready, p.confirmed, p.last, p.lastCommit = lsn, lsn, lsn, last, last.time",
 	},
 	{
+		Name: "postgres: what another bridge delivered is not expected", Why: "where the database is put back and a bridge leads that never did, its clients keep what is undone, and lack what comes at places that they know",
+		File: "source/postgres/placekeeper.go", Package: "source/postgres", Tests: []string{"TestWhatAnotherDeliveredIsExpected"},
+		Old: "\tk.recallDelivered(ctx, system, slot)\n", New: "",
+	},
+	{
+		Name: "postgres: a place that is handed over is compared by its own transaction alone", Why: "where the database is put back to between that and what was delivered after it, nobody is told",
+		File: "source/postgres/handover.go", Package: "source/postgres", Tests: []string{"TestWhatAnotherDeliveredIsExpected"},
+		Old: "found.commit > last.commit && s", New: "false && s",
+	},
+	{
 		Name: "postgres: one byte more is confirmed", Why: "the server may leave out the transaction that begins there",
 		File: "source/postgres/progress.go", Package: "source/postgres", Tests: []string{"TestProgressRetains"},
 		Old: `return p.handled, p.confirmed`, New: `return p.handled, p.confirmed + 1`,
