@@ -96,7 +96,9 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: nothing is remembered over a restart", Why: "a slot that was dropped while the bridge was down is taken for a first start",
 		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestSlotChangesWhileNoBridgeRuns"},
-		Old: `reached == 0 && slot.activePID == 0 {`, New: `reached == 0 && slot.activePID == 0 && false {`,
+		Old: `		case reached != 0:
+`, New: `		case reached != 0, slot.activePID == 0:
+`,
 	},
 	{
 		Name: "postgres: a living reader is ended", Why: "two bridges kill each other for ever",
