@@ -36,6 +36,11 @@ var cluster = []Mutant{
 		Old: "s.Joined = s.Joined || e.live && !behind", New: "s.Joined = s.Joined || !behind",
 	},
 	{
+		Name: "cluster: what was read back counts as a transaction", Why: "the next leader does not find it in the database, and everybody is told of another history",
+		File: "bridge/cluster/delivered.go", Package: "bridge/cluster", Tests: []string{"TestWhatWasDelivered"},
+		Old: "r.Kind == Published && r.ID.Commit%8 == 0", New: "r.Kind == Published",
+	},
+	{
 		Name: "cluster: a session is kept at its end only", Why: "the clients of a bridge that is killed all begin anew",
 		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestABridgeIsKilled"},
 		Old: "\tk.Keep(socket.PID(), func() ([]byte, bool) {\n", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tk.Keep(socket.PID(), func() ([]byte, bool) {\n",

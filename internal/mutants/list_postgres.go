@@ -24,6 +24,21 @@ var postgres = []Mutant{
 		Old: "p.handled, p.last, p.lastCommit = lsn, last, last.time", New: "p.handled, p.ready, p.confirmed, p.last, p.lastCommit = lsn, lsn, lsn, last, last.time",
 	},
 	{
+		Name: "postgres: what another bridge delivered is not expected", Why: "where the database is put back and a bridge leads that never did, its clients keep what is undone, and lack what comes at places that they know",
+		File: "source/postgres/placekeeper.go", Package: "source/postgres", Tests: []string{"TestWhatAnotherDeliveredIsExpected"},
+		Old: "\tk.recallDelivered(ctx, system, slot)\n", New: "",
+	},
+	{
+		Name: "postgres: a place that is handed over is compared by its own transaction alone", Why: "where the database is put back to between that and what was delivered after it, nobody is told",
+		File: "source/postgres/handover.go", Package: "source/postgres", Tests: []string{"TestWhatAnotherDeliveredIsExpected"},
+		Old: "found.commit > last.commit && s", New: "false && s",
+	},
+	{
+		Name: "postgres: a spare does not look at what the database remembers", Why: "where the database is put back and the spare is the first to have the slot, nobody is told",
+		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestASpareKnowsWhatTheDatabaseRemembered"},
+		Old: "\t\t\ts.keeper.look(ctx, c, time.Now())\n", New: "",
+	},
+	{
 		Name: "postgres: one byte more is confirmed", Why: "the server may leave out the transaction that begins there",
 		File: "source/postgres/progress.go", Package: "source/postgres", Tests: []string{"TestProgressRetains"},
 		Old: `return p.handled, p.confirmed`, New: `return p.handled, p.confirmed + 1`,
@@ -81,7 +96,9 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: nothing is remembered over a restart", Why: "a slot that was dropped while the bridge was down is taken for a first start",
 		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestSlotChangesWhileNoBridgeRuns"},
-		Old: `reached == 0 && slot.activePID == 0 {`, New: `reached == 0 && slot.activePID == 0 && false {`,
+		Old: `		case reached != 0:
+`, New: `		case reached != 0, slot.activePID == 0:
+`,
 	},
 	{
 		Name: "postgres: a living reader is ended", Why: "two bridges kill each other for ever",

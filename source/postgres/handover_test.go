@@ -213,3 +213,42 @@ func TestWhatAnotherDeliveredIsThere(t *testing.T) {
 		}
 	}
 }
+
+// TestASpareKnowsWhatTheDatabaseRemembered: a bridge that waits for the slot reads what the one
+// that has it remembers in the database. The disk is put back, and the one that waited is the
+// first to have the slot: it tells of the other history.
+func TestASpareKnowsWhatTheDatabaseRemembered(t *testing.T) {
+	t.Parallel()
+	c := pgtest.Cluster(t, throwaway.Options{TCP: true})
+	direct := pgtest.On(t, c, simple)
+	p, through := newProxy(t, direct)
+	opts := postgres.Options{URL: through, Slot: uniqueSlot(t)}
+	first, rec := start(t, opts)
+	exec(t, direct, `insert into t values (1)`)
+	rec.awaitRows(t, 1)
+	putBack := snapshot(t, c)
+	first.awaitState(t, postgres.Streaming)
+	exec(t, direct, `insert into t values (2)`, `insert into t values (3)`)
+	last := handedOver(t, first, rec, 3)
+	first.awaitStats(t, "the last row in the database's memory", func(postgres.Stats) bool {
+		return query(t, direct, `select coalesce(bool_or((convert_from(lo_get(oid), 'UTF8')::jsonb ->> 'lsn')::pg_lsn > $1::pg_lsn), false)::text
+			from pg_largeobject_metadata where oid::int8 between $2 and $3`, append([]any{last.Commit.String()}, objects(opts.Slot)...)...) == "true"
+	})
+	rec = newRecorder()
+	spare := run(t, opts, rec)
+	spare.awaitState(t, postgres.Standby)
+	p.freeze()
+	p.cut()
+	_ = first.stop()
+	putBack()
+	exec(t, direct, `insert into t values (12)`, foreign(4), `insert into t values (13)`)
+	p.thaw()
+	rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "13") })
+	exec(t, direct, `insert into t values (14)`)
+	rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "14") })
+	rec.mu.Lock()
+	defer rec.mu.Unlock()
+	if len(rec.gaps) != 1 || !rec.gaps[0].Reload || !rec.gaps[0].Since.Equal(last.CommitTime) {
+		t.Errorf("gaps %+v, want one since %v, with everything to be loaded again", rec.gaps, last.CommitTime)
+	}
+}

@@ -49,13 +49,17 @@ type placeKeeper struct {
 	fileFails, noDatabase bool
 	// unsavedLogged: it was logged that neither memory works.
 	unsavedLogged bool
+	// seen is what the database's memory held while another bridge had the slot, at seenAt:
+	// a restore takes that back there.
+	seen   Place
+	seenAt time.Time
 	// gapReported: found was dropped because a gap was reported that covers it.
 	gapReported bool
 }
 
 // forget drops what was found: a gap has been reported that covers it.
 func (k *placeKeeper) forget() {
-	k.found, k.file, k.database = Place{}, Place{}, Place{}
+	k.found, k.file, k.database, k.seen = Place{}, Place{}, Place{}, Place{}
 	k.gapReported = true
 }
 
@@ -63,6 +67,7 @@ func (k *placeKeeper) forget() {
 // that is not saved.
 func (k *placeKeeper) begin(now time.Time) {
 	k.lastSaved, k.noDatabase = now, false
+	k.seen, k.seenAt = Place{}, time.Time{}
 	k.s.progress.capConfirmed(max(k.file.LSN, k.database.LSN), true)
 }
 
@@ -100,8 +105,21 @@ func (k *placeKeeper) recall(ctx context.Context, c *control, system string, slo
 	k.found = newerPlace(k.found, p, system)
 	k.file, k.database = k.found, k.found
 	k.s.shape.recall(k.found)
+	if k.seen.System != system || slot.confirmed <= k.seen.LSN {
+		k.found = newerPlace(k.found, k.seen, system)
+	}
 	k.recallDelivered(ctx, system, slot)
 	return nil
+}
+
+// look reads the database's memory, every Watch, while another bridge has the slot.
+func (k *placeKeeper) look(ctx context.Context, c *control, now time.Time) {
+	if !k.seenAt.IsZero() && now.Sub(k.seenAt) < k.s.opts.Watch {
+		return
+	}
+	if p, err := c.loadObject(ctx); err == nil { // else the next one may do
+		k.seen, k.seenAt = p, now
+	}
 }
 
 // recallDelivered takes what was delivered by another Source into found. Where the slot is

@@ -24,7 +24,11 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 		if err := s.checkOwnership(&slot); err != nil {
 			return slot, err
 		}
-		if reached, _ := s.progress.reached(); reached == 0 && slot.activePID == 0 {
+		switch reached, _ := s.progress.reached(); {
+		case reached != 0:
+		case slot.activePID != 0:
+			s.keeper.look(ctx, c, time.Now())
+		default:
 			if err := s.keeper.recall(ctx, c, c.system(ctx), &slot); err != nil {
 				return slot, err
 			}
