@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -205,12 +206,12 @@ func (c *clusterWorld) insert(rows int) <-chan struct{} {
 func joinsInHugeTransaction(c *clusterWorld, _ int) {
 	e, l := c.edge(), c.leader()
 	e.Kill()
-	before := l.published()
+	before := published(c.t, l.Bridge)
 	<-c.insert(bulkRows)
 	read := make(chan time.Duration, 1)
 	go func() {
 		began := time.Now()
-		for l.published() < before+bulkRows && time.Since(began) < clusterTimeout {
+		for published(c.t, l.Bridge) < before+bulkRows && time.Since(began) < clusterTimeout {
 			time.Sleep(200 * time.Millisecond)
 		}
 		read <- time.Since(began)
@@ -222,10 +223,15 @@ func joinsInHugeTransaction(c *clusterWorld, _ int) {
 	c.t.Logf("the leader took %v to publish %d rows, %.0f a second", c.reading, bulkRows, bulkRows/c.reading.Seconds())
 }
 
-// published is how many messages the node has published.
-func (n *clusterNode) published() (all int) {
-	for _, line := range n.Metrics(`bridge_events_total{event="message"}`) {
-		all, _ = strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
+// published is how many messages the bridge has published.
+func published(t *testing.T, b *failover.Bridge) (all int) {
+	t.Helper()
+	for _, line := range b.Metrics(`bridge_events_total{event="message"}`) {
+		n, err := strconv.ParseFloat(line[strings.LastIndexByte(line, ' ')+1:], 64) // a million is 1e+06
+		if err != nil {
+			t.Error(err)
+		}
+		all = int(n)
 	}
 	return all
 }

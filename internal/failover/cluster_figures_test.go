@@ -122,14 +122,7 @@ func (s *side) rate(rows int) (perSecond float64, cpu time.Duration) {
 	s.t.Helper()
 	b := s.counted()
 	cpu = -b.CPU()
-	published := func() int {
-		n := 0
-		for _, line := range b.Metrics(`bridge_events_total{event="message"}`) {
-			n, _ = strconv.Atoi(line[strings.LastIndexByte(line, ' ')+1:])
-		}
-		return n
-	}
-	before := published()
+	before := published(s.t, b)
 	if _, err := s.conn.Exec(s.t.Context(), `insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid)
 		select $1, $2, 'one of many ' || n, 'delivered', false, '5511999999999@s.whatsapp.net' from generate_series(1, $3::int) n`,
 		"00000000-0000-4000-8000-0000000000ff", s.conversation, rows); err != nil {
@@ -137,7 +130,7 @@ func (s *side) rate(rows int) (perSecond float64, cpu time.Duration) {
 	}
 	began := time.Now()
 	failover.Await(s.t, clusterTimeout, "all rows to be published", func() bool {
-		return published() >= before+rows && len(b.Metrics("bridge_cluster_waiting_events")) == 0
+		return published(s.t, b) >= before+rows && len(b.Metrics("bridge_cluster_waiting_events")) == 0
 	})
 	return float64(rows) / time.Since(began).Seconds(), cpu + b.CPU()
 }
