@@ -40,7 +40,13 @@ func (a *availability) poll(ctx context.Context, flows func(now time.Time) bool)
 	}
 }
 
-// until returns the time of the last poll at which changes flowed, zero if
+// flows notes that changes flow now: who is told so is not told later that they never did.
+func (a *availability) flows() {
+	now := time.Now()
+	a.at.Store(&now)
+}
+
+// until returns the time of the last poll or note at which changes flowed, zero if
 // they never did.
 func (a *availability) until() time.Time {
 	if at := a.at.Load(); at != nil {

@@ -134,6 +134,9 @@ func (s *postgresSource) Health() ops.Health {
 		last := stats.LastCommit.UTC()
 		h.LastTransaction = &last
 	}
+	if h.Flowing {
+		s.availability.flows()
+	}
 	return h
 }
 

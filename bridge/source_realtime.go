@@ -118,6 +118,9 @@ func (s *realtimeSource) Health() ops.Health {
 		last := stats.LastChange.UTC()
 		h.LastTransaction = &last
 	}
+	if h.Flowing {
+		s.availability.flows()
+	}
 	return h
 }
 

@@ -209,7 +209,13 @@ func TestBackFromChatEngineAfterARestart(t *testing.T) {
 	p := open(t, b.URL(), "")
 	p.leave()
 	b.Kill()
-	if err := os.WriteFile(kept, []byte("of another kind"), 0o600); err != nil {
+	// It is still known to be the bridge's.
+	damaged, err := os.ReadFile(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged[len("00000000 s ")] ^= 1
+	if err := os.WriteFile(kept, damaged, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	texts := missed("lost")

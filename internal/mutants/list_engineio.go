@@ -122,4 +122,14 @@ var engine = []Mutant{
 		File: "socketio/engineio/session.go", Package: "socketio/engineio", Tests: []string{"TestInboundRate"},
 		Old: "\tif !allowed {\n", New: "\tif !allowed && s.server == nil {\n",
 	},
+	{
+		Name: "engineio: a poll that a proxy repeats is another one", Why: "what the lost answer had is missing, and nobody is told",
+		File: "socketio/engineio/polling.go", Package: "socketio/engineio", Tests: []string{"TestARepeatedPollIsAnsweredAgain"},
+		Old: `if !a.differ || mark == "" || mark != a.mark {`, New: `if true {`,
+	},
+	{
+		Name: "engineio: polls that look the same are one", Why: "a client whose polls all look the same is given one answer for ever",
+		File: "socketio/engineio/polling.go", Package: "socketio/engineio", Tests: []string{"TestPollsThatLookTheSameAreNotRepeated"},
+		Old: `if !a.differ || mark == "" || mark != a.mark {`, New: `if mark != a.mark {`,
+	},
 }

@@ -15,6 +15,7 @@ var pollBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // servePoll answers a GET: with what is queued, as soon as something is.
 func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
+	mark := markOf(r)
 	s.mu.Lock()
 	p := s.polls
 	switch {
@@ -38,6 +39,14 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
 		s.server.refuse(w, r, BadRequest)
 		return
 	}
+	if body := p.asked.again(mark); body != nil {
+		s.mu.Unlock()
+		if !s.respondPoll(w, r, body) {
+			s.CloseNow(TransportError)
+		}
+		return
+	}
+	p.asked.ask(mark)
 	p.waiting = make(chan struct{}, 1)
 	early := p.upgrade != upgradeProbed
 	s.mu.Unlock()
@@ -100,6 +109,7 @@ func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 	// From here on the client may have the answer, and poll again.
 	p.waiting = nil
 	p.conn = connOf(r.Context())
+	mark := p.asked.mark
 	s.mu.Unlock()
 
 	buffer := pollBuffers.Get().(*[]byte)
@@ -108,6 +118,9 @@ func (s *Session) answer(w http.ResponseWriter, r *http.Request, p *polling) {
 		body = appendPayload(body, m)
 		packets += m.packets()
 	}
+	s.mu.Lock()
+	p.asked.keep(mark, body)
+	s.mu.Unlock()
 	// After the answer the client may close its connection as it likes.
 	ok := r.Context().Err() == nil && s.respondPoll(w, r, body)
 	if cap(body) <= maxBatch {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -32,6 +33,40 @@ type polling struct {
 	// or a noop if the client closed it.
 	final string
 	late  bool // the client closed the session, and its poll may still come
+	asked repeats
+}
+
+// repeats recognises a poll that is asked again. A proxy (nginx's proxy_next_upstream) does
+// so where the answer was lost on its way, as with a bridge that passed the poll on and was
+// killed: the client knows nothing of it, and what was in the answer would be missing. The
+// clients of Socket.IO give each request a parameter t of its own.
+type repeats struct {
+	mark   string // t of the last request
+	differ bool   // it was another one before: this client's differ
+	answer []byte // of the poll with that mark; nil where it has none yet, or none is kept
+}
+
+// again returns what a poll with this mark was answered with, nil for another poll.
+func (a *repeats) again(mark string) []byte {
+	if !a.differ || mark == "" || mark != a.mark {
+		return nil
+	}
+	return a.answer
+}
+
+// ask notes a request.
+func (a *repeats) ask(mark string) {
+	if a.mark != "" && mark != a.mark {
+		a.differ = true
+	}
+	a.mark, a.answer = mark, nil
+}
+
+// keep keeps an answer to the poll with this mark.
+func (a *repeats) keep(mark string, body []byte) {
+	if a.differ && mark != "" && mark == a.mark {
+		a.answer = slices.Clone(body)
+	}
 }
 
 // upgradeStep is how far the upgrade to WebSocket has come.
@@ -80,6 +115,7 @@ func (s *Session) isPolling() bool {
 func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.polls = &polling{}
+	s.polls.asked.ask(markOf(r))
 	s.writeOwned = false
 	s.mu.Unlock()
 	s.server.polling.Add(1)
@@ -87,6 +123,9 @@ func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	var body [192]byte
 	s.respondPoll(w, r, s.server.appendOpen(body[:0], s.id, false))
 }
+
+// markOf is what tells a client's request from its next ones.
+func markOf(r *http.Request) string { return r.URL.Query().Get("t") }
 
 // respondPoll writes the body of a poll and reports whether it got out.
 func (s *Session) respondPoll(w http.ResponseWriter, r *http.Request, body []byte) bool {

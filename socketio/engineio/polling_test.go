@@ -38,6 +38,46 @@ func TestPollWaits(t *testing.T) {
 	}
 }
 
+// A proxy that finds a server gone asks another one the same again, without the client's
+// knowing. What the first answer had is in the second one, however often.
+func TestARepeatedPollIsAnsweredAgain(t *testing.T) {
+	a := newApp()
+	_, url := serve(t, a, nil)
+	sid := rawclient.SID(t, rawclient.Do(t, "GET", url+"?EIO=4&transport=polling&t=a", "").Body)
+	session := a.next(t)
+	poll := func(mark, want string) {
+		t.Helper()
+		if r := rawclient.Do(t, "GET", url+"?EIO=4&transport=polling&sid="+sid+"&t="+mark, ""); r.Status != 200 || r.Body != want {
+			t.Errorf("the poll %s got %d %q, want %q", mark, r.Status, r.Body, want)
+		}
+	}
+	session.Send(engineio.NewMessage([]byte("1")))
+	poll("b", "41")
+	session.Send(engineio.NewMessage([]byte("2")))
+	poll("b", "41")
+	poll("b", "41")
+	poll("c", "42")
+	session.Send(engineio.NewMessage([]byte("3")))
+	poll("d", "43")
+}
+
+// A client whose polls all look the same is given each message once.
+func TestPollsThatLookTheSameAreNotRepeated(t *testing.T) {
+	for _, mark := range []string{"", "&t=", "&t=x"} {
+		a := newApp()
+		_, url := serve(t, a, nil)
+		query := "?EIO=4&transport=polling" + mark
+		sid := rawclient.SID(t, rawclient.Do(t, "GET", url+query, "").Body)
+		session := a.next(t)
+		for _, text := range []string{"1", "2", "3"} {
+			session.Send(engineio.NewMessage([]byte(text)))
+			if r := rawclient.Do(t, "GET", url+query+"&sid="+sid, ""); r.Body != "4"+text {
+				t.Errorf("%q: got %d %q, want %q", mark, r.Status, r.Body, "4"+text)
+			}
+		}
+	}
+}
+
 // pollLater polls on another goroutine, and returns when the server has the poll.
 func pollLater(t *testing.T, s *engineio.Server, p *rawclient.Polling) <-chan rawclient.Response {
 	t.Helper()
