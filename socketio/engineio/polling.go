@@ -48,7 +48,7 @@ type repeats struct {
 
 // again returns what a poll with this mark was answered with, nil for another poll.
 func (a *repeats) again(mark string) []byte {
-	if !a.differ || mark == "" || mark != a.mark {
+	if mark != a.mark {
 		return nil
 	}
 	return a.answer
