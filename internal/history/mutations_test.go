@@ -72,6 +72,20 @@ func (s *scene) insertAgain(i, n int) {
 	s.insert(i+1, e)
 }
 
+// subscribeTwice has the client subscribe to b at the end of its first connection, and
+// again when its session is restored; then it is caught up with b.
+func (s *scene) subscribeTwice(unanswered bool) {
+	s.cut(31)
+	first := history.Entry{At: at(19.9), Op: history.Subscribe, Conversation: "b", Unanswered: unanswered}
+	i := slices.IndexFunc(s.client.Entries, func(e history.Entry) bool { return e.Op == history.Disconnect })
+	s.insert(i, first)
+	i = s.find(18, 1) + 1
+	s.insert(i, history.Entry{At: at(25.2), Op: history.Subscribe, Conversation: "b"})
+	for k, n := range []int{4, 6, 12, 17, 18} {
+		s.insert(i+1+k, s.arrival(25.3, n))
+	}
+}
+
 var mutations = []mutation{
 	{"a live message is lost", "Reliable", func(s *scene) { s.lose(9) }},
 	{"a message of the window is lost at subscribing", "Reliable", func(s *scene) { s.lose(1) }},
@@ -104,6 +118,11 @@ var mutations = []mutation{
 	{"a conversation is missing after recovery", "Resumable", func(s *scene) { s.cut(31); s.lose(18) }},
 	{"a recovered session gets one twice", "Resumable", func(s *scene) { s.insertAgain(s.find(14, 1), 14) }},
 	{"a recovered session gets one from before its offset", "Resumable", func(s *scene) { s.insertAgain(s.find(14, 1), 9) }},
+	{"a recovered session is caught up with a conversation that it had", "Resumable", func(s *scene) { s.subscribeTwice(false) }},
+	{"a recovered session is caught up twice with a conversation that it may have lacked", "Resumable", func(s *scene) {
+		s.subscribeTwice(true)
+		s.insertAgain(s.find(18, 2), 18)
+	}},
 	{"a session is restored from too new an offset", "Resumable", func(s *scene) {
 		for i := range s.client.Entries {
 			if s.client.Entries[i].Recovered {
@@ -229,6 +248,7 @@ var excused = []struct {
 		s.announce(11, 12.5)
 		s.lose(9)
 	}},
+	{"a subscription that may not have come before the connection ended", func(s *scene) { s.subscribeTwice(true) }},
 	{"everything is to be loaded anew", func(s *scene) {
 		s.report(s.find(11, 1), 0, 0, "")
 		s.client.Entries[s.find(11, 1)-1].Gap.Reload = true
