@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chatbridge/internal/history"
 	"chatbridge/source"
@@ -381,5 +382,34 @@ func TestAwayForLongerThanTheWindow(t *testing.T) {
 	s.announce(5.1, 40)
 	if found := judge(); len(found) > 0 {
 		t.Errorf("it was reported and announced:\n%s", history.Report(found, 5))
+	}
+}
+
+// TestSubscribedInTime: a client that subscribes within the grace after connecting is not
+// owed the messages of all, also where it is cut off and comes back.
+func TestSubscribedInTime(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(30), Drained: true}}
+		s.truth.Announced = []history.Gap{}
+		s.do(0, history.Connect, "")
+		s.commit(0.1, "w1", "message b1")
+		subscribes := 0.2
+		if late {
+			subscribes = 5
+		}
+		s.do(subscribes, history.Subscribe, "a")
+		s.do(subscribes+0.1, history.Disconnect, "")
+		s.do(7, history.Connect, "")
+		s.do(7, history.Subscribe, "a")
+		b := bounds()
+		b.Continuous = true
+		b.Slack = time.Second
+		found := history.NewJudge(&s.truth, b).All(&s.client)
+		if late && (len(found) != 1 || found[0].Validator != "Reliable") {
+			t.Errorf("it saw all for 5 s:\n%s, want the message missing", history.Report(found, 5))
+		}
+		if !late && len(found) > 0 {
+			t.Errorf("it subscribed in time:\n%s", history.Report(found, 5))
+		}
 	}
 }
