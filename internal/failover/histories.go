@@ -21,6 +21,8 @@ type Judgement struct {
 	// Connects counts the connections, Recovered those that restored a session, Pages the
 	// histories, of which each has begun by a connection.
 	Connects, Recovered, Pages int
+	// Subscriptions counts them, Answered those that the server has answered.
+	Subscriptions, Answered int
 	// Examples are some of the violations.
 	Examples []history.Violation
 }
@@ -45,6 +47,8 @@ func (j *Judgement) Merge(o Judgement) {
 	j.Connects += o.Connects
 	j.Recovered += o.Recovered
 	j.Pages += o.Pages
+	j.Subscriptions += o.Subscriptions
+	j.Answered += o.Answered
 }
 
 // examplesPerClient bounds what one client's history puts into the log.
@@ -68,6 +72,9 @@ func (c *Clients) Judge(truth *history.Truth, bounds history.Bounds, live bool) 
 			}
 		}
 	}
+	if all.Subscriptions > 0 && all.Answered == 0 {
+		c.t.Errorf("of %d subscriptions none was answered: the clients do not note it", all.Subscriptions)
+	}
 	return all
 }
 
@@ -80,6 +87,11 @@ func (j *Judgement) count(h *history.History) {
 			j.Connects++
 			if e.Recovered {
 				j.Recovered++
+			}
+		case e.Op == history.Subscribe:
+			j.Subscriptions++
+			if !e.Unanswered {
+				j.Answered++
 			}
 		case e.Kind == history.GapEvent:
 			j.Gaps++
@@ -135,26 +147,54 @@ func (c *Clients) history(i, page int, live bool) *history.History {
 		Kept    bool
 	}
 	p.Await("history", &answer)
+	entries, err := entries(answer.Entries, live, c.without)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	h := &history.History{
 		Client: fmt.Sprintf("client %d", i), Workspace: c.each[i].WorkspaceID,
-		End: time.UnixMilli(answer.Now), Drained: !answer.Kept, Entries: make([]history.Entry, 0, len(answer.Entries)),
+		End: time.UnixMilli(answer.Now), Drained: !answer.Kept, Entries: entries,
 	}
-	for _, raw := range answer.Entries {
-		e, err := entry(raw, live)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if c.without != "" && e.Conversation == c.without {
-			continue
-		}
-		h.Entries = append(h.Entries, e)
+	for i, e := range entries {
 		if answer.Kept && e.Gap != nil && e.Gap.Reload {
 			// From here on the page is to be loaded anew, and was.
-			h.End = e.At
+			h.End, h.Entries = e.At, entries[:i+1]
 			break
 		}
 	}
 	return h
+}
+
+// answered stands for what a client notes when the server has answered all that it sent.
+const answered history.Op = 255
+
+// entries reads a client's history, but what is of the conversation without.
+func entries(lines [][]json.RawMessage, live bool, without string) ([]history.Entry, error) {
+	all := make([]history.Entry, 0, len(lines))
+	var asked []int // the places of the connection's subscriptions without an answer yet
+	for _, line := range lines {
+		e, err := entry(line, live)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case without != "" && e.Conversation == without:
+			continue
+		case e.Op == answered:
+			for _, i := range asked {
+				all[i].Unanswered = false
+			}
+			asked = asked[:0]
+			continue
+		case e.Op == history.Connect:
+			asked = asked[:0]
+		case e.Op == history.Subscribe:
+			e.Unanswered = true
+			asked = append(asked, len(all))
+		}
+		all = append(all, e)
+	}
+	return all, nil
 }
 
 // Without leaves a conversation out of the histories: see Recorder.Without.
@@ -199,6 +239,8 @@ func entry(raw []json.RawMessage, live bool) (history.Entry, error) {
 		if err = read(rest, &e.Kind, &e.Conversation, &e.Message, &e.Status, &e.Workspace, &position); err == nil && e.Kind != history.Conversation {
 			e.As, err = as(rest[6], e.Message)
 		}
+	case "answered":
+		e.Op = answered
 	case "load":
 		e.Op = history.Load
 		if err = read(rest, &e.Message); err == nil {

@@ -51,6 +51,11 @@ type Entry struct {
 	// does.
 	NoPast bool
 
+	// Unanswered, of a Subscribe: its connection ended before the server answered anything
+	// that the client sent after it. So it may never have come there, and a session that is
+	// restored may lack it: then it is new where the client subscribes again.
+	Unanswered bool
+
 	// Conversation is that of Subscribe, Unsubscribe and Receive.
 	Conversation string
 

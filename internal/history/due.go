@@ -49,7 +49,7 @@ func (c *examined) dueSinceLast(n *connection, i int) (due, bool) {
 	if !ev.At.After(before.from) || ev.At.After(n.from) {
 		return due{}, false
 	}
-	if ev.Kind == Message && (!before.saw(ev, true) || !n.saw(ev, false)) {
+	if ev.Kind == Message && (!c.saw(before, ev, true) || !c.saw(n, ev, false)) {
 		return due{}, false
 	}
 	return due{since: n.from}, true
@@ -57,8 +57,11 @@ func (c *examined) dueSinceLast(n *connection, i int) (due, bool) {
 
 // saw reports whether a connection had the event's conversation open when it was
 // committed, or, with atEnd, at its own end; else at any time.
-func (n *connection) saw(ev *Event, atEnd bool) bool {
+func (c *examined) saw(n *connection, ev *Event, atEnd bool) bool {
 	for _, p := range n.phases {
+		if p.why == byConnect && !p.lasted && p.to.Before(n.to) && p.to.Sub(p.from) <= c.bounds.Grace+c.bounds.Slack {
+			continue // it may have subscribed in time, and then was owed none but those
+		}
 		if p.conversation != "" && p.conversation != ev.Conversation {
 			continue
 		}

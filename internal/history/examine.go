@@ -93,6 +93,7 @@ func (j *Judge) examine(h *History) *examined {
 	slices.SortFunc(c.idle, func(a, b Span) int { return a.From.Compare(b.From) })
 	var open *connection
 	subscribed := map[string]bool{}
+	unanswered := map[string]bool{} // of those: what the server may not have
 	for i := range h.Entries {
 		e := &h.Entries[i]
 		switch e.Op {
@@ -100,9 +101,12 @@ func (j *Judge) examine(h *History) *examined {
 			if open != nil {
 				open.end(i, e.At, false)
 			}
-			if !e.Recovered {
-				clear(subscribed)
+			for conversation := range subscribed {
+				if !e.Recovered || unanswered[conversation] {
+					delete(subscribed, conversation)
+				}
 			}
+			clear(unanswered)
 			open = c.connect(i, subscribed)
 		case Disconnect:
 			if open != nil {
@@ -113,10 +117,12 @@ func (j *Judge) examine(h *History) *examined {
 			if open != nil && !subscribed[e.Conversation] {
 				open.subscribe(i, e, len(subscribed) == 0)
 				subscribed[e.Conversation] = true
+				unanswered[e.Conversation] = e.Unanswered
 			}
 		case Unsubscribe:
 			if open != nil && subscribed[e.Conversation] {
 				delete(subscribed, e.Conversation)
+				delete(unanswered, e.Conversation)
 				open.unsubscribe(i, e, len(subscribed) == 0)
 			}
 		case CaughtUp:

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"chatbridge/internal/history"
 	"chatbridge/source"
@@ -72,6 +73,20 @@ func (s *scene) insertAgain(i, n int) {
 	s.insert(i+1, e)
 }
 
+// subscribeTwice has the client subscribe to b at the end of its first connection, and
+// again when its session is restored; then it is caught up with b.
+func (s *scene) subscribeTwice(unanswered bool) {
+	s.cut(31)
+	first := history.Entry{At: at(19.9), Op: history.Subscribe, Conversation: "b", Unanswered: unanswered}
+	i := slices.IndexFunc(s.client.Entries, func(e history.Entry) bool { return e.Op == history.Disconnect })
+	s.insert(i, first)
+	i = s.find(18, 1) + 1
+	s.insert(i, history.Entry{At: at(25.2), Op: history.Subscribe, Conversation: "b"})
+	for k, n := range []int{4, 6, 12, 17, 18} {
+		s.insert(i+1+k, s.arrival(25.3, n))
+	}
+}
+
 var mutations = []mutation{
 	{"a live message is lost", "Reliable", func(s *scene) { s.lose(9) }},
 	{"a message of the window is lost at subscribing", "Reliable", func(s *scene) { s.lose(1) }},
@@ -104,6 +119,11 @@ var mutations = []mutation{
 	{"a conversation is missing after recovery", "Resumable", func(s *scene) { s.cut(31); s.lose(18) }},
 	{"a recovered session gets one twice", "Resumable", func(s *scene) { s.insertAgain(s.find(14, 1), 14) }},
 	{"a recovered session gets one from before its offset", "Resumable", func(s *scene) { s.insertAgain(s.find(14, 1), 9) }},
+	{"a recovered session is caught up with a conversation that it had", "Resumable", func(s *scene) { s.subscribeTwice(false) }},
+	{"a recovered session is caught up twice with a conversation that it may have lacked", "Resumable", func(s *scene) {
+		s.subscribeTwice(true)
+		s.insertAgain(s.find(18, 2), 18)
+	}},
 	{"a session is restored from too new an offset", "Resumable", func(s *scene) {
 		for i := range s.client.Entries {
 			if s.client.Entries[i].Recovered {
@@ -229,6 +249,7 @@ var excused = []struct {
 		s.announce(11, 12.5)
 		s.lose(9)
 	}},
+	{"a subscription that may not have come before the connection ended", func(s *scene) { s.subscribeTwice(true) }},
 	{"everything is to be loaded anew", func(s *scene) {
 		s.report(s.find(11, 1), 0, 0, "")
 		s.client.Entries[s.find(11, 1)-1].Gap.Reload = true
@@ -361,5 +382,34 @@ func TestAwayForLongerThanTheWindow(t *testing.T) {
 	s.announce(5.1, 40)
 	if found := judge(); len(found) > 0 {
 		t.Errorf("it was reported and announced:\n%s", history.Report(found, 5))
+	}
+}
+
+// TestSubscribedInTime: a client that subscribes within the grace after connecting is not
+// owed the messages of all, also where it is cut off and comes back.
+func TestSubscribedInTime(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(30), Drained: true}}
+		s.truth.Announced = []history.Gap{}
+		s.do(0, history.Connect, "")
+		s.commit(0.1, "w1", "message b1")
+		subscribes := 0.2
+		if late {
+			subscribes = 5
+		}
+		s.do(subscribes, history.Subscribe, "a")
+		s.do(subscribes+0.1, history.Disconnect, "")
+		s.do(7, history.Connect, "")
+		s.do(7, history.Subscribe, "a")
+		b := bounds()
+		b.Continuous = true
+		b.Slack = time.Second
+		found := history.NewJudge(&s.truth, b).All(&s.client)
+		if late && (len(found) != 1 || found[0].Validator != "Reliable") {
+			t.Errorf("it saw all for 5 s:\n%s, want the message missing", history.Report(found, 5))
+		}
+		if !late && len(found) > 0 {
+			t.Errorf("it subscribed in time:\n%s", history.Report(found, 5))
+		}
 	}
 }

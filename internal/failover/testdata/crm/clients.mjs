@@ -93,14 +93,14 @@ class Client {
         this.log.push(`${Date.now()} connect ${this.counts.connects}`)
         const byBridge = (socket.io.engine.id ?? '').startsWith('br-')
         this.note('connect', Boolean(socket.recovered), this.offset, byBridge)
-        for (const id of this.subscribe) {
-          this.note('subscribe', id)
-          socket.emit('subscribe:conversation', id)
-        }
-        // Answered after the subscriptions: so those are in force by then.
-        socket.emit('ping')
+        this.pings = 0
+        for (const id of this.subscribe) this.ask(id)
+        this.ping()
       })
-      socket.once('pong', resolve)
+      socket.on('pong', () => {
+        if (--this.pings === 0) this.note('answered')
+        resolve()
+      })
       socket.on('disconnect', (reason) => {
         this.note('disconnect')
         if (reason === 'io client disconnect') return
@@ -132,6 +132,17 @@ class Client {
         this.toReload ||= Boolean(g.reload)
       })
     })
+  }
+
+  ask(conversation) {
+    this.note('subscribe', conversation)
+    this.socket.emit('subscribe:conversation', conversation)
+  }
+
+  // ping is answered after the subscriptions before it: so those are in force by then.
+  ping() {
+    this.pings++
+    this.socket.emit('ping')
   }
 
   fail(reason) {
@@ -210,8 +221,8 @@ const commands = {
     const c = clients[client]
     c.subscribe.push(conversation)
     c.conversations.set(conversation, [])
-    c.note('subscribe', conversation)
-    c.socket.emit('subscribe:conversation', conversation)
+    c.ask(conversation)
+    c.ping()
     say('open')
   },
   keep() {
