@@ -28,6 +28,8 @@
 // asked for, and each is given of it what it missed itself: so clients that were away for
 // about as long need one list of each conversation. What was read serves who asks for no
 // more than up to when it was begun to be read: what changed later is in that client's log.
+// A client that has been given something of its log is served by what was begun to be read
+// after that, because states must not go back.
 // Who finds what it needs takes no turn of the database; who waits for one looks again when
 // it has it. So of clients that come back together the first reads for all that wait.
 //

@@ -246,7 +246,7 @@ func (r *Reader) part(ctx context.Context, ask *hub.FarAsk, p part) (out rendere
 	lacks := func() bool {
 		missing.keys = nil
 		for _, key := range p.keys {
-			row, ok := r.rows.get(sharedKey(ask.Workspace, '0'+byte(p.kind), key), ask.Until)
+			row, ok := r.rows.get(sharedKey(ask.Workspace, '0'+byte(p.kind), key), later(ask.Until, ask.Fresh))
 			if ok {
 				have[key] = row
 			} else if _, ok := have[key]; !ok {

@@ -257,15 +257,15 @@ func TestReadEnds(t *testing.T) {
 }
 
 // TestReadShared: clients that ask for the same rows are sent what was read for the first
-// one, unless what happened since may not be in their log; a reading of one workspace is
-// never shown to another.
+// one, unless what happened since may not be in their log, or they have been given newer; a
+// reading of one workspace is never shown to another.
 func TestReadShared(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t, schemas.CRM, "alter table conversations disable trigger all", rows)
 	r := far.New(pool(t, url), spec(t), far.DefaultOptions())
-	ask := func(until time.Time) (statuses []string) {
+	ask := func(until, fresh time.Time) (statuses []string) {
 		t.Helper()
-		_, err := r.Read(t.Context(), &hub.FarAsk{Workspace: id("f1"), Until: until, Of: map[string]time.Time{id("c2"): at(2, 1)}}, func(packets []hub.FarPacket) error {
+		_, err := r.Read(t.Context(), &hub.FarAsk{Workspace: id("f1"), Until: until, Fresh: fresh, Of: map[string]time.Time{id("c2"): at(2, 1)}}, func(packets []hub.FarPacket) error {
 			for _, p := range packets {
 				statuses = append(statuses, line(t, p.Packet))
 			}
@@ -276,16 +276,23 @@ func TestReadShared(t *testing.T) {
 		}
 		return statuses
 	}
-	same(t, "read", ask(at(4, 1)), "message b4 elsewhere sent")
+	same(t, "read", ask(at(4, 1), time.Time{}), "message b4 elsewhere sent")
 	if err := pgtest.Exec(t.Context(), url, "update messages set status = 'read'"); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "shared", ask(at(4, 1)), "message b4 elsewhere sent")
+	same(t, "shared", ask(at(4, 1), time.Time{}), "message b4 elsewhere sent")
 	if s := r.Stats(); s.Rows != 1 {
 		t.Errorf("counted %+v", s)
 	}
-	same(t, "read again", ask(time.Now()), "message b4 elsewhere read")
+	same(t, "read again", ask(time.Now(), time.Time{}), "message b4 elsewhere read")
 	if s := r.Stats(); s.Rows != 2 {
+		t.Errorf("counted %+v", s)
+	}
+	if err := pgtest.Exec(t.Context(), url, "update messages set status = 'failed'"); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "read for one that has been given newer", ask(at(4, 1), time.Now()), "message b4 elsewhere failed")
+	if s := r.Stats(); s.Rows != 3 {
 		t.Errorf("counted %+v", s)
 	}
 }

@@ -48,6 +48,10 @@ type FarAsk struct {
 	// Until is up to when messages are asked for: the log has those that were published
 	// later. It is by this process's clock.
 	Until time.Time
+	// Fresh is since when what is sent must have been begun to be read: the client has been
+	// given what was committed up to there, and states must not go back. Zero: it has been
+	// given nothing.
+	Fresh time.Time
 	// LeftOut is told what a Read leaves out; nil for nobody. An error is that of sending.
 	LeftOut func([]FarRest) error
 }
@@ -161,7 +165,10 @@ func (h *Hub) beginHealing(c *Client) {
 // farAsk is what is to be read for the absences that are being made up for. mu must
 // be held.
 func (h *Hub) farAsk(c *Client) *FarAsk {
-	ask := &FarAsk{Workspace: c.Workspace, Of: make(map[string]time.Time)}
+	ask := &FarAsk{Workspace: c.Workspace, Of: make(map[string]time.Time), Fresh: c.fed}
+	if c.live {
+		ask.Fresh = time.Now()
+	}
 	if f := c.tenant.space.Missing(); f.Seq > 0 {
 		ask.Until = h.log.TimeOf(f.At, time.Now())
 	}

@@ -263,6 +263,52 @@ func TestSubscribesWhileHealed(t *testing.T) {
 	})
 }
 
+// TestHealedNeverGoesBack: what was read of the tables for others may be sent to a client,
+// but no older states than it has been given, by the log or live, before it was known what
+// it lacks.
+func TestHealedNeverGoesBack(t *testing.T) {
+	tables := &fakeTables{shared: true}
+	world(t, program{replay: large, tables: tables}, 1, func(m *model) {
+		c := m.clients[0]
+		c.subscribe("a")
+		m.away(c)
+		m.commit++
+		m.publish("ws0", history.Message, "b", "new", "sent", 0)
+		m.commit++
+		m.publish("ws0", history.Conversation, "b", "new", "", 0)
+		status := func(status string) {
+			time.Sleep(200 * time.Millisecond)
+			m.commit++
+			m.publish("ws0", history.MessageStatus, "b", "new", status, 0)
+			time.Sleep(200 * time.Millisecond)
+			synctest.Wait()
+		}
+		status("delivered")
+		time.Sleep(time.Minute)
+		m.burst("a", 1) // the log does not have that any more
+		c.connect()
+		status("failed")
+		c.subscribe("b")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, "readings", len(tables.asked), 2)
+		var got []string
+		for _, e := range c.since() {
+			if e.Kind == history.MessageStatus && (len(got) == 0 || got[len(got)-1] != e.Status) {
+				got = append(got, e.Status)
+			}
+		}
+		if !slices.Equal(got, []string{"delivered", "failed"}) {
+			t.Errorf("the status went %v", got)
+		}
+		wantCount(t, "messages of b", len(c.messages("b")), 3)
+		wantCount(t, "gaps", len(c.toldOf()), 0)
+		if !tables.asked[0].Fresh.IsZero() {
+			t.Error("a client that has been given nothing is not sent what was read for others")
+		}
+	})
+}
+
 // TestAwayWithTheLogInPart: a client lacks nothing of what it is not told, whatever of
 // its absence the log still has, however long ago that began, and whenever the client
 // subscribes.

@@ -25,6 +25,8 @@ type reading struct {
 	main replay.Place
 	// everything: main passes on superseded events too.
 	everything bool
+	// fed is when its pump last took something from the log for it, or it was live.
+	fed time.Time
 	// backlog are the extents that are still to be read, in turn.
 	backlog []*extent
 	// marks are sent once it has received all that it is owed.
@@ -59,6 +61,7 @@ func (h *Hub) startPump(c *Client) {
 
 // leaveLive takes a live client out of the broadcasts; its pump reads on from p.
 func (h *Hub) leaveLive(c *Client, p replay.Place) {
+	c.fed = time.Now()
 	c.live, c.main, c.everything = false, p, true
 	c.socket.Pause(true)
 }
@@ -144,8 +147,10 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 			return nil, 0, true
 		case len(c.backlog) > 0:
 			packets, done = h.readBacklog(c, buf)
+			c.wasFed(packets)
 		case !c.live:
 			packets, done = h.readMain(c, buf)
+			c.wasFed(packets)
 		case len(c.marks) > 0 && c.scope != scopeUndecided:
 			packets, c.marks = append(buf, c.marks...), nil
 		default:
@@ -160,6 +165,13 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 	c.pace.add(packets)
 	h.progressed()
 	return packets, h.catchUpWait(c.tenant, packets, time.Now()), true
+}
+
+// wasFed notes that packets were taken from the log.
+func (c *Client) wasFed(packets []*socketio.Packet) {
+	if len(packets) > 0 {
+		c.fed = time.Now()
+	}
 }
 
 // place is where a client's main feed is.

@@ -22,6 +22,8 @@ type fakeTables struct {
 	fails func(n int) bool
 	// takes is how long a reading takes.
 	takes time.Duration
+	// shared: a reading is answered by the oldest one with which it may be.
+	shared bool
 
 	mu    sync.Mutex
 	asked []hub.FarAsk
@@ -47,7 +49,11 @@ func (f *tablesOf) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.Fa
 			return nil, ctx.Err()
 		}
 	}
-	messages, statuses, conversations := f.read(ask)
+	asOf := time.Now()
+	if f.shared {
+		asOf = later(ask.Until, ask.Fresh)
+	}
+	messages, statuses, conversations := f.read(ask, asOf)
 	if f.rows > 0 && len(messages) > f.rows {
 		messages = messages[len(messages)-f.rows:]
 		since := ask.Messages
@@ -78,14 +84,21 @@ func (f *tablesOf) Read(ctx context.Context, ask *hub.FarAsk, send func([]hub.Fa
 	return rest, nil
 }
 
-// read returns what is asked for: messages, oldest first, the statuses of the
-// conversations' messages, the conversations as they are.
-func (f *tablesOf) read(ask *hub.FarAsk) (messages, statuses, conversations []history.Event) {
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// read returns what is asked for as it was then: messages, oldest first, the statuses of
+// the conversations' messages, the conversations.
+func (f *tablesOf) read(ask *hub.FarAsk, asOf time.Time) (messages, statuses, conversations []history.Event) {
 	f.m.truthMu.Lock()
 	defer f.m.truthMu.Unlock()
 	status, conversation := map[string]history.Event{}, map[string]history.Event{}
 	for _, ev := range f.m.truth.Events[:f.m.published] {
-		if ev.Workspace != ask.Workspace || ev.Kind == history.Message && ev.At.After(ask.Until) {
+		if ev.Workspace != ask.Workspace || ev.At.After(asOf) || ev.Kind == history.Message && ev.At.After(ask.Until) {
 			continue
 		}
 		since, asked := ask.Of[ev.Conversation]

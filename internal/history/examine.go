@@ -240,7 +240,8 @@ func (c *examined) receive(i int, e *Entry, open *connection) {
 }
 
 // match finds what an entry received is in the truth: of several that say the
-// same, the oldest that this connection has not had.
+// same, the oldest that this connection has not had, one that was undone only where no
+// other had been committed by then: who wrote it may have written it again.
 func (c *examined) match(e *Entry, open *connection) int {
 	if e.Kind == Conversation && !e.Position.IsZero() {
 		later := -1
@@ -268,12 +269,24 @@ func (c *examined) match(e *Entry, open *connection) int {
 	if len(places) == 0 {
 		return -1
 	}
-	if open != nil {
-		for _, p := range places {
-			if open.under[named{p, e.As.ID}] == 0 && c.truth.Events[p].Workspace == c.h.Workspace {
-				return p
+	if open == nil {
+		return places[len(places)-1]
+	}
+	undone := -1
+	for _, p := range places {
+		ev := &c.truth.Events[p]
+		switch {
+		case open.under[named{p, e.As.ID}] > 0 || ev.Workspace != c.h.Workspace:
+		case ev.Undone:
+			if undone < 0 {
+				undone = p
 			}
+		case undone < 0 || !ev.At.Truncate(time.Millisecond).After(e.At): // clients know milliseconds
+			return p
 		}
+	}
+	if undone >= 0 {
+		return undone
 	}
 	return places[len(places)-1]
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"chatbridge/internal/history"
+	"chatbridge/source"
 )
 
 // TestReadBack: what is read back from the tables comes at positions at which nothing was
@@ -86,5 +87,52 @@ func TestAPlaceThatIsUsedAgain(t *testing.T) {
 	s.receive(31, 4) // the older one after all
 	if found := history.NewJudge(&s.truth, bounds()).All(&s.client); len(found) == 0 || found[0].Validator != "Ordered" {
 		t.Errorf("an older state in the end: %s", history.Report(found, 5))
+	}
+}
+
+// TestWrittenAgain: what was undone is often written once more, by who did not know that it
+// had been committed. What says the same without a position is that one as soon as it is
+// committed, and it is missed where it does not come.
+func TestWrittenAgain(t *testing.T) {
+	t.Parallel()
+	bare := func(s *scene, seconds float64, n int) {
+		e := s.arrival(seconds, n)
+		e.Position = source.Position{}
+		s.client.Entries = append(s.client.Entries, e)
+	}
+	for _, c := range []struct {
+		name string
+		do   func(s *scene)
+		want string
+	}{
+		{"it comes once", func(s *scene) { bare(s, 31.1, 3); bare(s, 31.2, 4) }, ""},
+		{"it comes from the log and without a position", func(s *scene) { bare(s, 31.1, 3); s.receive(31.2, 3, 4) }, ""},
+		{"it does not come", func(s *scene) { s.receive(31.1, 4) }, "Reliable"},
+		{"its status does not come", func(s *scene) { bare(s, 31.1, 3) }, "Reliable"},
+		{"only the former came", func(s *scene) {
+			s.client.Entries = nil
+			s.do(0, history.Connect, "")
+			bare(s, 1.1, 1)
+			bare(s, 2.1, 2)
+		}, "Reliable"},
+	} {
+		s := &scene{client: history.History{Client: "client", Workspace: "w1", End: at(70), Drained: true}}
+		s.commit(1, "w1", "message a1")
+		s.commit(2, "w1", "status a1 read")
+		for i := range s.truth.Events {
+			s.truth.Events[i].Optional, s.truth.Events[i].Undone = true, true
+		}
+		s.truth.ReadBack = true
+		s.commit(30, "w1", "message a1", "status a1 read")
+		s.do(31, history.Connect, "")
+		c.do(s)
+		found := history.NewJudge(&s.truth, bounds()).All(&s.client)
+		got := ""
+		if len(found) > 0 {
+			got = found[0].Validator
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q\n%s", c.name, got, c.want, history.Report(found, 5))
+		}
 	}
 }

@@ -137,6 +137,16 @@ var feeding = []Mutant{
 		Old: "	g := c.away\n	g.conversation = e.conversation\n	h.noteMissing(c, g)\n", New: "",
 	},
 	{
+		Name: "hub: what was read before the client's last event is sent", Why: "a status goes back for a moment where a page opens one more conversation",
+		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestHealedNeverGoesBack"},
+		Old: ", Fresh: c.fed}\n", New: "}\n",
+	},
+	{
+		Name: "hub: a live client has been given nothing", Why: "a status goes back for a moment where a page opens one more conversation",
+		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestHealedNeverGoesBack"},
+		Old: "\tc.fed = time.Now()\n\tc.live", New: "\tc.live",
+	},
+	{
 		Name: "far: rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
 		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
 		Old: "k.conv and m.%s%s = \"", New: "k.conv and m.%s%s >= \"",
@@ -215,6 +225,11 @@ var feeding = []Mutant{
 		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
 		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
 		Old: "!ok || e.at.Before(until) ||", New: "!ok ||",
+	},
+	{
+		Name: "far: an answer is shared with who has newer", Why: "a status goes back for a moment where a page opens one more conversation",
+		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
+		Old: "later(ask.Until, ask.Fresh))", New: "ask.Until)",
 	},
 	{
 		Name: "far: what is shared has no workspace", Why: "a client is sent another workspace's conversations and messages",
