@@ -118,6 +118,11 @@ func (s *setup) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("inspect the database: %w", err)
 	}
+	// A mapping with which the bridge does not start is no reason to change anything.
+	if f, found, err := requirements.Fitting(ctx, conn, s.config.Mapping, s.spec); err == nil && found && f.Level == provision.Fail {
+		fmt.Fprintln(s.out, "-- "+strings.ReplaceAll(findingLine(f), "\n", " "))
+		return &exitError{exitFailed}
+	}
 	plan := provision.Plan(report)
 	if s.apply {
 		if err := s.runPlan(ctx, conn, plan); err != nil {
