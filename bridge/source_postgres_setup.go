@@ -172,6 +172,12 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	if f, standby := report.Find("server.recovery", ""); standby {
 		return &readOnlyError{f}
 	}
+	// Where nothing is wrong but what create makes, the mapping is judged before that.
+	if len(s.lasting(report.Failures())) <= len(fixable(report)) {
+		if err := s.checkColumns(ctx, conn); err != nil {
+			return err
+		}
+	}
 	if report, err = s.create(ctx, conn, want, report); err != nil {
 		return err
 	}
@@ -182,9 +188,6 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 		return &SetupError{Findings: failed}
 	}
 	s.accepted.narrowed = report.Narrowed()
-	if err := s.checkColumns(ctx, conn); err != nil {
-		return err
-	}
 	s.acceptOffers(ctx, conn, report)
 	return nil
 }

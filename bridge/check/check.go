@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -106,20 +107,22 @@ func (r *run) add(f ...Finding) {
 }
 
 // once leaves out of a remedy the GRANTs that an earlier finding has printed; where
-// nothing else is in it, that finding is named.
+// nothing else is in it, the findings that did are named.
 func (r *run) once(f Finding) string {
 	if !strings.HasPrefix(f.Fix, "GRANT ") {
 		return f.Fix
 	}
 	var left []string
-	earlier := ""
+	var earlier []string
 	for statement := range strings.SplitAfterSeq(f.Fix, ";") {
 		statement = strings.TrimSpace(statement)
 		by, printed := r.granted[statement]
 		switch {
 		case statement == "":
 		case printed:
-			earlier = by
+			if !slices.Contains(earlier, by) {
+				earlier = append(earlier, by)
+			}
 		default:
 			left = append(left, statement)
 			if r.granted == nil {
@@ -129,7 +132,7 @@ func (r *run) once(f Finding) string {
 		}
 	}
 	if len(left) == 0 {
-		return "-- the GRANT of " + earlier + ", above"
+		return "-- the GRANT of " + strings.Join(earlier, ", of ") + ", above"
 	}
 	return strings.Join(left, " ")
 }

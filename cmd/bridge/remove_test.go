@@ -80,7 +80,7 @@ func TestSetupRemove(t *testing.T) {
 	// In front of ChatEngine it kept more.
 	t.Setenv("STATE_DIRECTORY", "/var/lib/chatbridge")
 	t.Setenv("BRIDGE_GATEWAY_UPSTREAM", "http://127.0.0.1:9")
-	statements := []string{"/var/lib/chatbridge/state, /var/lib/chatbridge/state-departures, /var/lib/chatbridge/ledger\n", "pg_drop_replication_slot('removed')", `DROP PUBLICATION "bridge"`, "lo_unlink(", `DROP OWNED BY "removed role"`, `DROP ROLE "removed role"`}
+	statements := []string{"/var/lib/chatbridge/state, /var/lib/chatbridge/state-departures, /var/lib/chatbridge/ledger\n", "pg_drop_replication_slot('removed')", `DROP PUBLICATION "bridge"`, "lo_unlink(", `REVOKE USAGE ON SCHEMA "public" FROM "removed role"`, `REVOKE SELECT ON "public"."messages" FROM "removed role"`, `DROP POLICY "removed role_reads" ON "public"."messages"`, `DROP ROLE "removed role"`}
 	for _, apply := range []string{"--apply=false", "--apply"} {
 		code, out, errs = cli(t, "", "setup", "--remove", "--role", "removed role", apply)
 		if code != 0 || !strings.Contains(out, "kB of its log") {

@@ -42,7 +42,8 @@ password.
 --remove prints what takes away all that a bridge leaves in the database when it is
 retired: its slot, with the WAL that this frees, the publication, the large object that
 keeps its place, and with --role NAME that role. --apply runs it. A slot that is being
-read is not removed.
+read is not removed, nor a publication with other tables than the bridge's, nor a role
+that has more than --role NAME gives it: what stays is named.
 
 ` + configHelp,
 		Example: `  bridge setup --config bridge.yaml
@@ -117,6 +118,11 @@ func (s *setup) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("inspect the database: %w", err)
 	}
+	// A mapping with which the bridge does not start is no reason to change anything.
+	if f, found, err := requirements.Fitting(ctx, conn, s.config.Mapping, s.spec); err == nil && found && f.Level == provision.Fail {
+		fmt.Fprintln(s.out, "-- "+strings.ReplaceAll(findingLine(f), "\n", " "))
+		return &exitError{exitFailed}
+	}
 	plan := provision.Plan(report)
 	if s.apply {
 		if err := s.runPlan(ctx, conn, plan); err != nil {
@@ -153,12 +159,20 @@ func (s *setup) runRemoval(ctx context.Context, conn *pgx.Conn, want provision.W
 	case err != nil:
 		return fmt.Errorf("inspect the database: %w", err)
 	}
-	if s.apply {
+	denied := "this role may not run " + strings.Join(removal.Denied, ", nor ") +
+		": use the address of a role that may, such as the one that made the bridge's role"
+	switch {
+	case s.apply && len(removal.Denied) > 0:
+		return fmt.Errorf("nothing was removed, because %s", denied)
+	case s.apply:
 		if err := s.runPlan(ctx, conn, removal.Plan); err != nil {
 			return err
 		}
-	} else {
+	default:
 		s.print("-- What a bridge leaves in the database. --apply runs it; nothing was changed yet.", removal.Plan)
+		if len(removal.Denied) > 0 {
+			fmt.Fprintln(s.out, "-- --apply would be refused: "+denied)
+		}
 	}
 	for _, left := range removal.Left {
 		fmt.Fprintln(s.out, "-- Left: "+left)

@@ -25,6 +25,11 @@ func Replication(ctx context.Context, setting, url string) Finding {
 			Meaning: "the bridge cannot connect", Fix: setting + ": postgres://user:password@host:5432/database",
 		}
 	}
+	if supavisor(cfg.Host) {
+		f := Finding{ID: "connect.pooler", Object: setting, Level: Fail}
+		poolerSaid(&f, setting)
+		return f
+	}
 	conn, err := pgconn.ConnectConfig(ctx, cfg)
 	if err == nil {
 		_, err = conn.Exec(ctx, "IDENTIFY_SYSTEM").ReadAll()
@@ -57,6 +62,10 @@ func Connect(setting string, err error) Finding {
 		f.Fix = dial.HintIPv6
 	case errors.As(err, &dns):
 		f.ID, f.Fix = "connect.host", "check the host name in "+setting
+		f.What = "the database cannot be reached: " + dns.Error()
+		if setting == sourceSetting && supavisor(dns.Name) {
+			f.Fix = directAddress + setting + ": this name is a connection pooler's, which does not pass replication on"
+		}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		f.ID, f.Fix = "connect.refused", "check that Postgres runs, and host and port in "+setting
 	case errors.Is(err, context.DeadlineExceeded):
@@ -73,13 +82,41 @@ func quotedName(message string) string {
 	return name[:max(strings.LastIndex(name, `"`), 0)]
 }
 
+// The setting whose address has to be the server's own, and how that is found.
+const (
+	sourceSetting = "source.postgres.url"
+	directAddress = "use the direct address (Supabase: db.<project>.supabase.co, port 5432) in "
+)
+
+// supavisor reports whether a host is Supabase's connection pooler, by its name.
+func supavisor(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	return strings.HasSuffix(host, ".pooler.supabase.com") || strings.HasSuffix(host, ".pooler.supabase.net")
+}
+
+// poolerSaid makes the finding that of a pooler's address.
+func poolerSaid(f *Finding, setting string) {
+	f.ID, f.What = "connect.pooler", "this address is a connection pooler's"
+	f.Meaning = "poolers do not pass replication on"
+	f.Fix = directAddress + setting
+}
+
+// noTenant reports Supavisor's refusal of a user without, or with another, project.
+func noTenant(pg *pgconn.PgError) bool {
+	said := strings.ToLower(pg.Message)
+	return pg.Code == "XX000" && strings.Contains(said, "tenant") && strings.Contains(said, "not found")
+}
+
 func connectCode(f *Finding, setting string, pg *pgconn.PgError) {
 	f.What = fmt.Sprintf("the server refuses: %s (%s)", pg.Message, pg.Code)
 	switch {
 	case pg.Code == "42601", pg.Code == "08P01" && strings.Contains(pg.Message, "startup parameter"):
-		f.ID, f.What = "connect.pooler", "this address is a connection pooler's"
-		f.Meaning = "poolers do not pass replication on"
-		f.Fix = "use the direct address (Supabase: db.<project>.supabase.co, port 5432) in " + setting
+		poolerSaid(f, setting)
+	case noTenant(pg) && setting == sourceSetting:
+		poolerSaid(f, setting)
+		f.What += fmt.Sprintf(", which says: %s (%s)", pg.Message, pg.Code)
+	case noTenant(pg):
+		f.Fix = "the pooler does not know this project: its user is postgres.<project>, and its host that of the project's region (Supabase: Connect), in " + setting
 	case pg.Code == "42704", pg.Code == "22023":
 		f.ID = "connect.parameter"
 		f.Fix = "correct or leave out this parameter of " + setting + ": libpq's, such as sslmode, and settings of Postgres, such as statement_timeout, are accepted"

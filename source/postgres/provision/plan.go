@@ -39,6 +39,8 @@ func Plan(r Report) []Statement {
 	case !r.publicationExists && len(r.publishable) == 0:
 		// Nothing could be followed; a slot would only hold back the log.
 		return nil
+	case len(r.others) > 0 && (len(r.unpublished) > 0 || !r.publicationOp):
+		return nil // the same, and the publication is not ours to change
 	case !r.publicationExists:
 		plan = append(plan, Statement{SQL: r.createPublication(), Why: "says which tables to follow", Needs: owner})
 	default:
@@ -65,7 +67,7 @@ func Plan(r Report) []Statement {
 			Statement{SQL: r.createSlot(), Why: "keeps changes while the bridge is away", Needs: "REPLICATION", Slot: true})
 	}
 	for _, t := range r.unoffered {
-		if t.ByOperator {
+		if t.ByOperator || len(r.others) > 0 {
 			continue
 		}
 		plan = append(plan, Statement{

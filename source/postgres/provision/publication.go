@@ -69,6 +69,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 		r.unpublished, r.unoffered = r.publishable, r.offerable
 		if r.willCreate(r.mayCreate && len(r.publishable) > 0 && len(r.foreign) == 0) {
 			r.ok("publication.missing", name, fmt.Sprintf("there is no publication %s yet: `bridge serve` creates it", name))
+			r.offersBefore()
 			return nil
 		}
 		r.add(Finding{
@@ -91,9 +92,11 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 		return fmt.Errorf("inspect the publication's tables: %w", err)
 	}
 	r.members = members
+	r.others = r.othersTables(&pub)
 	r.publicationOperations(&pub)
 	r.publicationTables(&pub, members)
 	r.publicationOffers()
+	r.publicationForeign()
 	for i := range members {
 		r.publicationMember(&pub, &members[i])
 	}
@@ -103,7 +106,7 @@ func (r *Report) publication(ctx context.Context, conn *pgx.Conn) error {
 func (r *Report) publicationOperations(pub *publication) {
 	name := r.want.Publication
 	r.publicationOp = pub.Insert && pub.Update
-	if !r.publicationOp && r.willCreate(pub.Owned) {
+	if !r.publicationOp && len(r.others) == 0 && r.willCreate(pub.Owned) {
 		r.ok("publication.operations", name, fmt.Sprintf("the publication %s leaves out inserts or updates: `bridge serve` alters it", name))
 	} else if !r.publicationOp {
 		r.add(Finding{
@@ -137,6 +140,9 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 			continue
 		}
 		r.unpublished = append(r.unpublished, t)
+		if len(r.others) > 0 {
+			continue // publicationForeign reports it
+		}
 		if r.willCreate(pub.Owned && !slices.Contains(r.foreign, t.String())) {
 			r.ok("publication.tables", t.String(), fmt.Sprintf("%s is not in the publication %s yet: `bridge serve` adds it", t, name))
 			continue
@@ -146,6 +152,54 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 			Meaning: "its changes never arrive", Fix: r.addTables(t),
 		})
 	}
+}
+
+// othersTables are the tables of a publication by which it is somebody else's: those that
+// the bridge does not follow, or all where none is one that it has to follow. What is
+// added to it goes to whoever reads it. None for one of all tables, which lacks nothing.
+func (r *Report) othersTables(pub *publication) []string {
+	var all, others []string
+	needed := false
+	for _, m := range r.members {
+		t := Table{Schema: m.Schema, Name: m.Name}.String()
+		needed = needed || r.want.needs(t)
+		if !m.Partitions {
+			all = append(all, t)
+			if !r.want.follows(t) {
+				others = append(others, t)
+			}
+		}
+	}
+	switch {
+	case pub.AllTables:
+		return nil
+	case !needed:
+		return all
+	}
+	return others
+}
+
+// publicationForeign reports a publication of somebody else that lacks what the bridge
+// needs: only the operator adds to it.
+func (r *Report) publicationForeign() {
+	if len(r.others) == 0 || len(r.unpublished) == 0 {
+		return
+	}
+	name := r.want.Publication
+	r.add(Finding{
+		ID: "publication.foreign", Object: name, Level: Fail,
+		What:    fmt.Sprintf("the publication %s has other tables (%s) and lacks %s: it looks like somebody else's", name, strings.Join(r.others, ", "), tableNames(r.unpublished)),
+		Meaning: "the bridge adds nothing to it, because whoever reads it would be sent that",
+		Fix:     "source.postgres.publication: a name of its own, such as chatbridge; or, if it is meant: " + r.addTables(r.unpublished...),
+	})
+}
+
+func tableNames(tables []Table) string {
+	names := make([]string, len(tables))
+	for i, t := range tables {
+		names[i] = t.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 // publicationOffers reports the tables that might be in the publication.
@@ -161,6 +215,19 @@ func (r *Report) publicationOffers() {
 			ID: "publication.offer", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s is not in the publication %s", t, name),
 			Meaning: t.Offer, Fix: r.addTables(t),
 		})
+	}
+}
+
+// offersBefore reports the tables that will not be in the publication that a bridge makes:
+// the same as is reported once it is there.
+func (r *Report) offersBefore() {
+	for _, t := range r.offerable {
+		if t.ByOperator {
+			r.add(Finding{
+				ID: "publication.offer", Object: t.String(), Level: Warn, What: fmt.Sprintf("%s will not be in the publication %s that `bridge serve` creates", t, r.want.Publication),
+				Meaning: t.Offer, Fix: createPublicationSQL(r.want.Publication, append(slices.Clone(r.publishable), t), r.viaRootNeeded),
+			})
+		}
 	}
 }
 

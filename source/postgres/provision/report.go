@@ -62,7 +62,9 @@ type Report struct {
 	// of them that are not.
 	offerable, unoffered []Table
 	// unindexed are the tables without an index for their newest rows.
-	unindexed         []Table
+	unindexed []Table
+	// others are the tables by which the publication is somebody else's.
+	others            []string
 	publicationExists bool
 	publicationOp     bool // insert and update are published
 	viaRootNeeded     bool

@@ -98,6 +98,17 @@ func (w *Want) published() []Table {
 	return slices.DeleteFunc(slices.Clone(w.Tables), func(t Table) bool { return !t.Publish })
 }
 
+// needs reports whether the changes of a table, as schema.name, have to be followed.
+func (w *Want) needs(table string) bool {
+	return slices.ContainsFunc(w.Tables, func(t Table) bool { return t.Publish && t.String() == table })
+}
+
+// follows reports whether a table, as schema.name, is one that may be published for the
+// bridge.
+func (w *Want) follows(table string) bool {
+	return slices.ContainsFunc(w.Tables, func(t Table) bool { return (t.Publish || t.Offer != "") && t.String() == table })
+}
+
 // quoteIdent quotes an SQL identifier.
 func quoteIdent(s string) string { return pgx.Identifier{s}.Sanitize() }
 
