@@ -314,7 +314,7 @@ byId('people-find').addEventListener('input', () => {
 
 // ---- refusals
 
-const kinds = { token: 'Token', event: 'Client’s event', request: 'Request', connection: 'Connection', gateway: 'Gateway', webhook: 'Webhook', gap: 'Client told of a gap', row: 'Row', word: 'Unknown word' }
+const kinds = { token: 'Token', admin: 'Operator’s token', event: 'Client’s event', request: 'Request', connection: 'Connection', gateway: 'Gateway', webhook: 'Webhook', gap: 'Client told of a gap', row: 'Row', word: 'Unknown word' }
 
 function showRefusals (list) {
   byId('refusals-empty').hidden = list.length > 0
