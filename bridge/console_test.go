@@ -416,6 +416,14 @@ func TestConsoleAsksForTheToken(t *testing.T) {
 	v.shoot("signin-360")
 	v.do(chromedp.SendKeys("#token", "another"+kb.Enter))
 	v.await("another is refused", `document.querySelector('#signin-said').textContent === 'That is not the token.'`)
+	// What a header cannot have, such as a chat's quotes, is no token, and no lost connection.
+	for _, pasted := range []string{"“" + token + "”", "schlüssel"} {
+		v.do(chromedp.SendKeys("#token", "x"))
+		evaluate[any](v, `document.querySelector('#signin-said').textContent = ''`)
+		evaluate[any](v, fmt.Sprintf(`document.querySelector('#token').value = %q`, pasted))
+		v.do(chromedp.SendKeys("#token", kb.Enter))
+		v.await("it is refused: "+pasted, `document.querySelector('#signin').checkVisibility() && document.querySelector('#signin-said').textContent === 'That is not the token.'`)
+	}
 	v.do(chromedp.SendKeys("#token", token+kb.Enter))
 	v.await("it shows the bridge", `document.querySelector('#page').checkVisibility() && /database/i.test(document.querySelector('#verdict-title').textContent)`)
 	v.do(chromedp.Reload())
@@ -428,6 +436,11 @@ func TestConsoleAsksForTheToken(t *testing.T) {
 	}
 	v.press("#check-run")
 	v.await("it may give orders", `/findings|Checking/.test(document.querySelector('#check-said').textContent)`)
+	// The page that is open when the token is changed says so.
+	evaluate[any](v, `sessionStorage.setItem('chatbridge.admin.token', 'the-token-before-that-one')`)
+	v.await("it tells of the change", `document.querySelector('#signin').checkVisibility() && document.querySelector('#signin-said').textContent === 'The token has changed: type the new one.'`)
+	v.do(chromedp.SendKeys("#token", token+kb.Enter))
+	v.await("it shows the bridge again", `document.querySelector('#page').checkVisibility()`)
 	v.press("#signout")
 	v.await("it asks again", `document.querySelector('#signin')?.checkVisibility()`)
 	v.quiet("401")

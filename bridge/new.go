@@ -165,7 +165,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		descriptors: d.descriptors, reload: d.reload, exporter: d.exporter,
 	}
 	d.console = d.newConsole()
-	d.parts = append(d.parts, d.console.Run)
+	d.parts = append(d.parts, d.console.Run, func(ctx context.Context) error { return d.observer.wrongTokens.Run(ctx, d.log) })
 	return d, nil
 }
 

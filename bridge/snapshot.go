@@ -58,7 +58,7 @@ func (o *observer) snapshot() ops.Snapshot {
 		Taken: time.Now(), Build: o.build, Started: o.started, Memory: o.memory,
 		Ready: o.readiness(), Source: o.source.Health(),
 		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
-		API: o.api.Stats(), Auth: o.auth.Stats(), AdminTokensRefused: o.wrongTokens.Refused(), DescriptorsRefused: o.descriptors.refused.Load(),
+		API: o.api.Stats(), Auth: o.auth.Stats(), AdminTokensRefused: o.wrongTokens.Refused(), AdminTokenBursts: o.wrongTokens.Bursts(), DescriptorsRefused: o.descriptors.refused.Load(),
 		Send: o.sender.Stats(), SendMode: o.cfg.Send.Mode,
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}

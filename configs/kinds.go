@@ -185,6 +185,22 @@ func secret(p *Secret, accepts string) kind {
 	return k
 }
 
+// headerSecret is a secret that browsers and other clients send in a header as it is.
+func headerSecret(p *Secret, accepts string) kind {
+	k := scalar(p, "secret", accepts, func(s string) (Secret, error) {
+		other := func(r rune) bool { return r < ' ' || r > '~' }
+		switch {
+		case strings.ContainsFunc(s, other):
+			return "", errors.New("has a character that cannot be sent in a header as it is: a control character, or one beyond ASCII")
+		case strings.Trim(s, " ") != s:
+			return "", errors.New("begins or ends with a space, which a header does not keep")
+		}
+		return Secret(s), nil
+	}, Secret.String)
+	k.secret = true
+	return k
+}
+
 func dsn(p *DSN) kind {
 	k := scalar(p, "dsn", acceptedDSN, parseDSN, DSN.String)
 	k.secret = true

@@ -45,7 +45,7 @@ func (c *Config) settings() []*field {
 		{key: "tls.cert_file", kind: text(&c.TLS.CertFile, acceptPath)},
 		{key: "tls.key_file", kind: text(&c.TLS.KeyFile, acceptPath)},
 		{key: "admin.listen", def: "127.0.0.1:9090", emptyEnv: true, kind: text(&c.Admin.Listen, acceptAddress+", or nothing to turn it off", optional(address))},
-		{key: "admin.token", kind: secret(&c.Admin.Token, "a token of your own, such as `openssl rand -hex 32` prints")},
+		{key: "admin.token", kind: headerSecret(&c.Admin.Token, "a token of your own in printable ASCII without spaces at its ends, such as `openssl rand -hex 32` prints")},
 		{key: "cors.origins", kind: texts(&c.CORS.Origins, "a list of origins such as https://app.example.com, https://*.example.app, http://localhost:*, or *", origin)},
 		{key: "allow.addresses", kind: prefixes(&c.Allow.Addresses)},
 		{key: "proxies.trusted", kind: prefixes(&c.Proxies.Trusted)},

@@ -172,6 +172,7 @@ func TestValues(t *testing.T) {
 		"BRIDGE_AUTH_MEMBERS_TABLE":     {"members", "app.members"},
 		"DATABASE_URL":                  {"postgres://h/db", "postgresql://u:p%2Fq@[::1]:5432/db?sslmode=require", "host=/tmp user=x dbname=y"},
 		"BRIDGE_LOG_LEVEL":              {"debug", "WARN", "warning"},
+		"BRIDGE_ADMIN_TOKEN":            {"two words: !\"#$%&'()*+,-./<=>?@[]^_`{|}~"},
 		"BRIDGE_AUTH_ALLOW_QUERY_TOKEN": {"true", "false", "yes", "off", "1"},
 	}
 	bad := map[string][]string{
@@ -188,6 +189,7 @@ func TestValues(t *testing.T) {
 		"BRIDGE_AUTH_ALLOW_QUERY_TOKEN": {"maybe", "2"},
 		"BRIDGE_LOG_LEVEL":              {"loud"},
 		"BRIDGE_SOURCE_REALTIME_KEY":    {"a\nb"},
+		"BRIDGE_ADMIN_TOKEN":            {"a-token-with-\x01-in-it", "a-token-with\ttab", "“a-token-in-quotes”", "a-token-with-ä-in-it", "a-token-with-\xff-in-it", "a\nb", "a-token-with-\x7f"},
 		"DATABASE_URL":                  {"h", "https://h/db", "postgres://u:p#q@h/db", "postgres://u:1/q@h/db"},
 	}
 	for name, values := range good {

@@ -11,10 +11,11 @@ import (
 // can give its own host's name the address 127.0.0.1 (DNS rebinding) and is
 // then, for the browser, of the same origin as what listens there. So a
 // request that came in by a loopback address must be for an address or for
-// localhost; others get 403. Requests by other addresses pass.
+// localhost; others get 403. Requests by other addresses pass, and those for no
+// host, as HTTP/1.0 probes ask: browsers always name one.
 func Loopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if byLoopback(r) && !isLocalName(r.Host) {
+		if byLoopback(r) && r.Host != "" && !isLocalName(r.Host) {
 			http.Error(w, "this address answers requests for localhost or an IP address only, because a web page could come by a name of its own; behind a reverse proxy, let it set the Host header to 127.0.0.1", http.StatusForbidden)
 			return
 		}

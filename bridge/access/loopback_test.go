@@ -1,8 +1,12 @@
 package access_test
 
 import (
+	"bufio"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"chatbridge/bridge/access"
@@ -32,6 +36,18 @@ func TestLoopback(t *testing.T) {
 		if res.StatusCode != want {
 			t.Errorf("%q: %d, want %d", host, res.StatusCode, want)
 		}
+	}
+	// A probe in HTTP/1.0 names no host.
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET /healthz HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(c).ReadString('\n'); err != nil || !strings.Contains(line, " 204 ") {
+		t.Errorf("without a Host: %q, %v", line, err)
 	}
 	// Not by a loopback address: a recorder has none.
 	w := httptest.NewRecorder()

@@ -26,6 +26,12 @@ func (t *timeline) observe(before, now *ops.Snapshot) {
 	observeFiles(before, now, note)
 	observeReload(before, now, note)
 	observeWarnings(before, now, note)
+	if now.AdminTokenBursts > before.AdminTokenBursts {
+		note(now.Taken, Entry{
+			Level: Note, Part: "bridge", Title: "Wrong values of admin.token are shown",
+			Do: "See in the log which addresses show them: a program with an old one, or somebody who tries.", Runbook: "bridgeadmintokensrefused",
+		})
+	}
 }
 
 type noteFunc func(at time.Time, e Entry)

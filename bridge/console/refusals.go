@@ -12,8 +12,8 @@ import (
 
 // Refusal is a reason for which something was refused, closed or not passed on.
 type Refusal struct {
-	// Of is what was: token, request, event, connection, gateway, webhook, gap, row
-	// or word.
+	// Of is what was: token, admin, request, event, connection, gateway, webhook, gap,
+	// row or word.
 	Of     string `json:"of"`
 	Reason string `json:"reason"`
 	// Total is how often since the start, Hour how often in the last hour.
@@ -47,6 +47,7 @@ func countRefusals(s *ops.Snapshot) counts {
 		}
 	}
 	add("token", s.API.TokensRefused)
+	add("admin", map[string]uint64{"wrong_token": s.AdminTokensRefused})
 	add("event", s.API.EventsRefused)
 	add("request", map[string]uint64{api.RequestRate: s.API.RequestsRefused})
 	for i, n := range s.Sockets.Refusals {
@@ -149,6 +150,8 @@ func meaningOf(c cause) meaning {
 
 // meanings are in the words of who is woken by them. A test holds them to be complete.
 var meanings = map[cause]meaning{
+	{"admin", "wrong_token"}: {"A wrong value of admin.token was shown on this listener: a program has an old one, or somebody tries. The log names the addresses.", "bridgeadmintokensrefused"},
+
 	{"token", "token_missing"}:     {"Came without a token: a scan, or a page that is not signed in.", "bridgetokensrefused"},
 	{"token", "token_malformed"}:   {"What was shown is no signed token, or too large.", "bridgetokensrefused"},
 	{"token", "token_algorithm"}:   {"Signed in a way that is not accepted.", "bridgetokensrefused"},

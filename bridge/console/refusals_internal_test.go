@@ -32,7 +32,7 @@ func namesIn(t *testing.T, file, pattern string, least int) (names []string) {
 // link leads to an entry of the runbook.
 func TestEveryReasonHasItsMeaning(t *testing.T) {
 	t.Parallel()
-	all := map[cause]bool{{"request", api.RequestRate}: true, {"token", "unavailable"}: true, {"token", "workspace_full"}: true}
+	all := map[cause]bool{{"request", api.RequestRate}: true, {"token", "unavailable"}: true, {"admin", "wrong_token"}: true, {"token", "workspace_full"}: true}
 	add := func(of string, reasons ...string) {
 		for _, r := range reasons {
 			all[cause{of, r}] = true
@@ -90,5 +90,18 @@ func TestWhoIsToldOfAGapIsNotRefused(t *testing.T) {
 	s.Pipeline.Mapping.UnknownWords = map[string]uint64{"message.status": 3}
 	if n := refused(&s); n != 2 || total(countRefusals(&s)) != 10 {
 		t.Errorf("%d of %v were refused", n, countRefusals(&s))
+	}
+}
+
+// TestWrongAdminTokensAreShown in the list of refusals, and with what happened.
+func TestWrongAdminTokensAreShown(t *testing.T) {
+	t.Parallel()
+	before, now := flowing(time.Now()), flowing(time.Now())
+	now.AdminTokensRefused, now.AdminTokenBursts = 7, 1
+	if got := countRefusals(&now)[cause{"admin", "wrong_token"}]; got != 7 {
+		t.Errorf("%d of 7 are in the list", got)
+	}
+	if e := after(before, now, now).find("Wrong values of admin.token are shown"); e == nil || e.Count != 1 || e.Runbook == "" {
+		t.Errorf("%+v", e)
 	}
 }

@@ -2,6 +2,8 @@ package ops
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -14,8 +16,8 @@ import (
 	"chatbridge/bridge/access"
 )
 
-// TestWrongTokens: wrong values of admin.token are counted, logged once per burst and slowed
-// by client address, whoever else has that address: the right token passes, and so do probes
+// TestWrongTokens: wrong values of admin.token are counted, logged once per burst and slowed,
+// each by client address, whoever else has that address: the right token passes, and so do probes
 // and who shows none.
 func TestWrongTokens(t *testing.T) {
 	t.Parallel()
@@ -85,21 +87,21 @@ func TestWrongTokens(t *testing.T) {
 		if w := ask(proxy, operator, "/status", "x"); w.Code != http.StatusUnauthorized {
 			t.Errorf("another client of the proxy: %d", w.Code)
 		}
-		if n := strings.Count(log.String(), "a wrong admin.token"); n != 1 || !strings.Contains(log.String(), attacker) || strings.Contains(log.String(), "xxx") {
-			t.Errorf("%d lines in one burst:\n%s", n, log.String())
+		if n := strings.Count(log.String(), "a wrong admin.token"); n != 2 || !strings.Contains(log.String(), attacker) || !strings.Contains(log.String(), operator) || strings.Contains(log.String(), "xxx") {
+			t.Errorf("%d lines in a burst of each of two:\n%s", n, log.String())
 		}
 		before := wrong.Refused()
 		time.Sleep(wrongBurst)
 		ask(operator, "", "/metrics", "an old token")
-		if n := strings.Count(log.String(), "a wrong admin.token"); n != 2 {
-			t.Errorf("%d lines after two bursts:\n%s", n, log.String())
+		if n := strings.Count(log.String(), "a wrong admin.token"); n != 3 {
+			t.Errorf("%d lines after another burst:\n%s", n, log.String())
 		}
 		// One that comes again and again, as a scrape does, is told of from time to time.
 		for range 45 {
 			time.Sleep(15 * time.Second)
 			ask(operator, "", "/metrics", "an old token")
 		}
-		if n := strings.Count(log.String(), "a wrong admin.token"); n != 3 || !strings.Contains(log.String(), "wrong=40") {
+		if n := strings.Count(log.String(), "a wrong admin.token"); n != 4 || !strings.Contains(log.String(), "wrong=40") {
 			t.Errorf("%d lines after ten minutes more:\n%s", n, log.String())
 		}
 		if n := wrong.Refused(); n != before+46 {
@@ -109,6 +111,63 @@ func TestWrongTokens(t *testing.T) {
 			if body := ask(operator, "", path, token).Body.String(); !strings.Contains(body, want) {
 				t.Errorf("%s does not have %s", path, want)
 			}
+		}
+	})
+}
+
+// TestWrongTokensOfManyAddresses: an address that always has an old token hides no other one;
+// lines and memory are bounded whoever comes; and every wrong token is in some line.
+func TestWrongTokensOfManyAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var text bytes.Buffer
+		log := slog.New(slog.NewTextHandler(&text, nil))
+		w := new(WrongTokens)
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.Run(ctx, log) }()
+		show := func(client string, times int) {
+			for range times {
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil)
+				r.RemoteAddr = netip.AddrPortFrom(netip.MustParseAddr(client), 4711).String()
+				w.admits(r, nil, log)
+			}
+		}
+		lines := func(of string) (n int) {
+			for line := range strings.Lines(text.String()) {
+				if strings.Contains(line, of) {
+					n++
+				}
+			}
+			return n
+		}
+		for range 8 { // the scrape
+			show("10.0.0.5", 1)
+			time.Sleep(15 * time.Second)
+		}
+		show("198.51.100.7", 50)
+		if lines("client=10.0.0.5") != 1 || lines("client=198.51.100.7 path=/metrics wrong=1") != 1 || w.Bursts() != 2 {
+			t.Errorf("%d bursts:\n%s", w.Bursts(), text.String())
+		}
+		time.Sleep(2*wrongBurst + time.Second)
+		if lines("client=198.51.100.7 wrong=49") != 1 || lines("client=10.0.0.5 wrong=7") != 1 {
+			t.Errorf("what was not said is not told at the end:\n%s", text.String())
+		}
+		text.Reset()
+		for i := range 3 * maxBursts {
+			show(fmt.Sprintf("10.1.%d.%d", i/250, i%250), 1)
+		}
+		synctest.Wait()
+		if n := lines("client="); n != maxWrongLines || len(w.bursts) > maxBursts {
+			t.Errorf("%d lines in a minute, %d addresses remembered", n, len(w.bursts))
+		}
+		show("2001:db8::1", 1)
+		stop()
+		if err := <-ended; err != nil || len(w.bursts) != 0 {
+			t.Errorf("%v; %d are remembered", err, len(w.bursts))
+		}
+		if want := fmt.Sprintf("wrong=%d", 3*maxBursts+1-maxWrongLines); lines(want) != 1 {
+			t.Errorf("no line has %s:\n%s", want, text.String())
 		}
 	})
 }

@@ -172,6 +172,7 @@ func TestValues(t *testing.T) {
 var hidden = map[string]string{
 	"Snapshot.OTel.Metrics.Last":                 "in /status",
 	"Snapshot.OTel.Traces.Last":                  "in /status",
+	"Snapshot.AdminTokenBursts":                  "the log tells of each; its tokens are counted",
 	"Snapshot.Taken":                             "the scraper knows",
 	"Snapshot.Memory.Bytes":                      "go_gc_gomemlimit_bytes",
 	"Snapshot.Memory.Group":                      "in /status",

@@ -56,8 +56,9 @@ type Snapshot struct {
 	// Send is what was sent for clients, SendMode the setting.
 	Send     send.Stats
 	SendMode string
-	// AdminTokensRefused counts wrong values of admin.token.
-	AdminTokensRefused uint64
+	// AdminTokensRefused counts wrong values of admin.token, AdminTokenBursts their bursts,
+	// each of one address.
+	AdminTokensRefused, AdminTokenBursts uint64
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64

@@ -11,6 +11,7 @@ let order = '' // the value of the orders' header
 let after = 0 // the number of the newest sample
 let heard = 0 // when the bridge last answered
 let lost = 0 // since when it does not
+let typed = false // somebody did, and it was not taken yet
 
 // Unheard: the bridge did not answer.
 class Unheard extends Error {}
@@ -25,6 +26,7 @@ class Refused extends Error {
 // ask asks the bridge, with the token where there is one.
 async function ask (path, options = {}) {
   const token = sessionStorage.getItem(tokenKey)
+  if (/[^ -~]/.test(token || '')) throw new Refused(401, 'That is not the token.') // none has such a character, and no header
   const headers = { ...options.headers }
   if (token) headers.Authorization = 'Bearer ' + token
   let response, text
@@ -42,7 +44,14 @@ const send = async (path, body) => JSON.parse(await ask(path, { method: 'POST', 
 
 // ---- the token
 
+// refusal says why the form is there.
+function refusal () {
+  if (sessionStorage.getItem(tokenKey)) return typed ? 'That is not the token.' : 'The token has changed: type the new one.'
+  return heard ? 'The bridge asks for a token now.' : ''
+}
+
 function signIn (said) {
+  for (const dialog of document.querySelectorAll('dialog[open]')) dialog.close() // it would be before the form
   byId('page').hidden = true
   byId('signin').hidden = false
   document.querySelector('footer').hidden = true // what it links to asks for the token too
@@ -57,6 +66,7 @@ byId('signin-form').addEventListener('submit', e => {
   e.preventDefault()
   sessionStorage.setItem(tokenKey, byId('token').value)
   byId('token').value = ''
+  typed = true
   refresh.now()
 })
 
@@ -304,7 +314,7 @@ byId('people-find').addEventListener('input', () => {
 
 // ---- refusals
 
-const kinds = { token: 'Token', event: 'Client’s event', request: 'Request', connection: 'Connection', gateway: 'Gateway', webhook: 'Webhook', gap: 'Client told of a gap', row: 'Row', word: 'Unknown word' }
+const kinds = { token: 'Token', admin: 'Operator’s token', event: 'Client’s event', request: 'Request', connection: 'Connection', gateway: 'Gateway', webhook: 'Webhook', gap: 'Client told of a gap', row: 'Row', word: 'Unknown word' }
 
 function showRefusals (list) {
   byId('refusals-empty').hidden = list.length > 0
@@ -455,6 +465,7 @@ const refresh = {
       const s = await json('console/state')
       heard = Date.now()
       lost = 0
+      typed = false
       byId('page').classList.remove('stale')
       show(s)
       say(byId('heard'), 'as of ' + timeOfDay(new Date()) + ' UTC')
@@ -468,8 +479,9 @@ const refresh = {
       documentOf('runbook').catch(() => {})
     } catch (e) {
       if (e.status === 401 || e.status === 429) { // 429: a wrong one, after many
-        signIn(sessionStorage.getItem(tokenKey) ? 'That is not the token.' : '')
+        signIn(refusal())
         sessionStorage.removeItem(tokenKey)
+        typed = false
       } else if (e instanceof Unheard || e instanceof Refused) gone(e.message)
       else {
         reportError(e)
