@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	stdlog "log"
 	"log/slog"
@@ -42,7 +43,13 @@ secrets, origins, limits, TLS files and log level; what needs a restart is logge
 			stdlog.SetOutput(library.Writer())
 			log.Logger().Info("configuration", "settings", config)
 			bridge.LogWarnings(log.Logger(), config)
-			return runDaemon(cmd.Context(), config, log, func() (*configs.Config, error) { return loadConfig(cmd, true) })
+			err = runDaemon(cmd.Context(), config, log, func() (*configs.Config, error) { return loadConfig(cmd, true) })
+			if err != nil && !errors.As(err, new(*bridge.LoggedError)) {
+				// As every line before it, in the log's format.
+				log.Logger().Error("the bridge does not start", "error", err)
+				err = &bridge.LoggedError{Err: err}
+			}
+			return err
 		},
 	}
 	addConfigFlags(cmd)
