@@ -85,9 +85,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		d.Close()
 		return err
 	}
-	if err := d.sender.Open(); err != nil {
-		d.log.Warn("the record of what was sent cannot be opened yet", "error", err)
-	}
+	_ = d.sender.Open() // Run tries again, and logs why it cannot
 	// Serving outlives ctx: its clients are closed first.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()

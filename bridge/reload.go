@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"chatbridge/bridge/api"
 	"chatbridge/bridge/auth"
 	"chatbridge/bridge/gateway"
+	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/bridge/telemetry"
 	"chatbridge/configs"
@@ -84,15 +86,24 @@ func (r *reload) from(load func() (*configs.Config, error)) error {
 		changed, needsRestart, err = r.apply(next)
 	}
 	r.count(needsRestart, err)
+	answer := logging.Answer(context.Background())
 	if err != nil {
-		r.log.Error("the configuration was not reloaded and is kept as it was", "error", err)
+		r.log.ErrorContext(answer, "the configuration was not reloaded and is kept as it was", "error", err)
 		return err
 	}
-	r.log.Info("reloaded the configuration", "changed", changed)
+	r.log.InfoContext(answer, "reloaded the configuration", "changed", changed)
 	if len(needsRestart) > 0 {
-		r.log.Warn("settings have changed that take a restart", "settings", needsRestart)
+		r.log.WarnContext(answer, "settings have changed that take a restart", "settings", needsRestart)
 	}
+	LogWarnings(r.log, next)
 	return nil
+}
+
+// LogWarnings logs what is allowed in a configuration and unwise.
+func LogWarnings(log *slog.Logger, c *configs.Config) {
+	for _, w := range c.Warnings() {
+		log.WarnContext(logging.Answer(context.Background()), "a setting needs attention", "warning", w)
+	}
 }
 
 func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, err error) {

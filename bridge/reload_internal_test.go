@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/bridge/logging"
 	"chatbridge/bridge/ops"
 	"chatbridge/configs"
 
@@ -268,6 +270,39 @@ func TestReloadNamesWhatTakesARestart(t *testing.T) {
 		}
 		if got := f.Snapshot().Reload.NeedsRestart; !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", env, got, want)
+		}
+	}
+}
+
+// TestEachReloadIsAnswered: what came of a reload is in the log at once, also where it is
+// what came of the one before.
+func TestEachReloadIsAnswered(t *testing.T) {
+	t.Parallel()
+	f := newFront(t)
+	var text bytes.Buffer
+	f.reload.log = logging.New(&text, logging.Options{Format: logging.JSON}).Logger()
+	reload := func(load func() (*configs.Config, error)) string {
+		text.Reset()
+		_ = f.ReloadFrom(load) // the log has it
+		return text.String()
+	}
+	with := func(env ...string) func() (*configs.Config, error) {
+		return func() (*configs.Config, error) { return f.config(env...), nil }
+	}
+	for range 2 {
+		if got := reload(with("BRIDGE_LISTEN=127.0.0.1:1")); !strings.Contains(got, `"settings":["listen"]`) || !strings.Contains(got, `"changed":`) {
+			t.Errorf("after another listen: %s", got)
+		}
+	}
+	if got := reload(with("BRIDGE_LISTEN=127.0.0.1:1", "BRIDGE_PING_INTERVAL=20s")); !strings.Contains(got, `"settings":["listen","ping.interval"]`) {
+		t.Errorf("after another ping.interval: %s", got)
+	}
+	for range 2 {
+		if got := reload(func() (*configs.Config, error) { return nil, errors.New("bridge.yaml: is broken") }); !strings.Contains(got, "is broken") {
+			t.Errorf("of a broken file: %s", got)
+		}
+		if got := reload(with("CHATENGINE_JWT_SECRET=short", "SUPABASE_JWT_SECRET=small")); !strings.Contains(got, "auth.chatengine_secret (") || !strings.Contains(got, "auth.supabase_secret (") {
+			t.Errorf("of short secrets: %s", got)
 		}
 	}
 }

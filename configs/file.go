@@ -25,6 +25,7 @@ func (l *loader) readFile(path string) {
 	l.viper.SetConfigFile(path)
 	l.viper.SetConfigType("yaml")
 	if err := l.viper.ReadInConfig(); err != nil {
+		l.unread = true
 		l.add(Problem{Origin: path, Reason: "cannot be read: " + bareError(err), Accepted: "a YAML file that the bridge may read"})
 	}
 }
@@ -35,7 +36,9 @@ func (l *loader) Decoder(string) (viper.Decoder, error) { return l, nil }
 // Decode is called by viper with the content of the file. What is wrong with
 // it is reported as problems, not as an error.
 func (l *loader) Decode(content []byte, values map[string]any) error {
-	maps.Copy(values, l.accept(decodeFile(content, filepath.Base(l.viper.ConfigFileUsed()), l.names)))
+	from, problems := decodeFile(content, filepath.Base(l.viper.ConfigFileUsed()), l.names)
+	l.unread = from == nil
+	maps.Copy(values, l.accept(from, problems))
 	return nil
 }
 
@@ -48,7 +51,7 @@ func bareError(err error) string {
 	return err.Error()
 }
 
-// decodeFile reads YAML into a layer. The names of keys are checked here,
+// decodeFile reads YAML into a layer, nil where that cannot be done. The names of keys are checked here,
 // where the lines are known.
 func decodeFile(content []byte, name string, names *names) (layer, []Problem) {
 	w := &fileWalk{file: name, names: names, out: layer{}}

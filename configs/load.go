@@ -77,6 +77,9 @@ func Load(s Sources) (*Config, error) {
 	l.merge(readEnvironment(env, l.names, l.warn))
 	l.bindFlags(s.Flags)
 	l.assign()
+	if l.unread { // what seems not to be set may be in the file
+		return nil, asError(l.problems)
+	}
 	l.derive(env, in.state)
 	l.credentialFiles(env, s.Installed)
 	if in.listen != "" && l.config.origins["listen"].Layer < FromEnvironment {
@@ -124,6 +127,7 @@ type loader struct {
 	viper    *viper.Viper
 	problems []Problem
 	failed   map[string]bool // keys with a problem: not reported twice
+	unread   bool            // the file could not be read
 }
 
 func newLoader() *loader {

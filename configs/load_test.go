@@ -436,3 +436,23 @@ func TestLedgerFileIsInTheStateDirectory(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileThatCannotBeRead is all that is told: what seems not to be set may be in it.
+func TestAFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, text := range map[string]string{
+		"no file": "", "broken": "source:\n  kind: [postgres\n", "no mapping": "- listen\n",
+	} {
+		path := filepath.Join(t.TempDir(), "bridge.yaml")
+		if text != "" {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := configs.Load(configs.Sources{File: path, Complete: true, Env: []string{"BRIDGE_CLUSTER_NAME=crm"}})
+		var wrong *configs.Error
+		if !errors.As(err, &wrong) || len(wrong.Problems) != 1 || !strings.Contains(wrong.Problems[0].Origin, "bridge.yaml") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -67,16 +67,21 @@ func TestADamagedRecordOfWhatWasSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, text := range map[string][]byte{
-		"cut": whole[:len(whole)/4+100], "another's": bytes.Repeat([]byte("not a database\n"), 4000), "zeros": make([]byte, len(whole)),
+	for name, file := range map[string]struct {
+		text            []byte
+		what, otherwise string
+	}{
+		"cut":       {whole[:len(whole)/4+100], "damaged", "move it aside"},
+		"zeros":     {make([]byte, len(whole)), "damaged", "move it aside"},
+		"another's": {bytes.Repeat([]byte("not a database\n"), 4000), "no file of the bridge's", "give send.state_file a path of its own"},
 	} {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
+		if err := os.WriteFile(path, file.text, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got := findings(t, c)
-		expect(t, got, "fail send.state_file: damaged")
-		expect(t, got, "fail send.state_file: move it aside")
-		if err := send.New(send.Options{Way: new(send.Outbox), File: path}).Open(); err == nil || !strings.Contains(err.Error(), "move it aside") {
+		expect(t, got, "fail send.state_file: "+file.what)
+		expect(t, got, "fail send.state_file: "+file.otherwise)
+		if err := send.New(send.Options{Way: new(send.Outbox), File: path}).Open(); err == nil || !strings.Contains(err.Error(), file.otherwise) {
 			t.Errorf("%s: the bridge says %v", name, err)
 		}
 	}

@@ -2,8 +2,12 @@ package check
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
+
+	"chatbridge/bridge/gateway/spool"
+	"chatbridge/internal/durable"
 )
 
 // spoolDir checks that webhooks can be kept: that the directory, or the nearest one above
@@ -27,5 +31,9 @@ func (r *run) spoolDir(context.Context) {
 	}
 	_ = f.Close()
 	_ = os.Remove(f.Name())
+	if err := spool.Recognise(dir); errors.Is(err, durable.ErrForeign) {
+		r.warn("spool.dir", dir, spool.FileName+" in it: "+err.Error(), "webhooks that come while ChatEngine is down are answered 503, and not kept", "give spool.dir a path of its own")
+		return
+	}
 	r.ok("spool.dir", dir, "%s can be written", dir)
 }

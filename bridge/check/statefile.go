@@ -40,7 +40,7 @@ func (r *run) stateFiles(ctx context.Context) {
 		meaning = "statuses of older messages that change during a restart are not told, nor is that they are not"
 	}
 	if !r.ledgerHeld(ctx, meaning) {
-		r.stateFile("ledger.file", r.cfg.Ledger.File, meaning, durable.Recognise)
+		r.stateFile("ledger.file", r.cfg.Ledger.File, meaning, ledgerfile.Recognise)
 	}
 }
 

@@ -11,7 +11,7 @@
 // A warning or error that repeats is written once; its repetitions are counted
 // and the count is written once a minute, and when it has stopped, event
 // "recovered" is written. Information is limited the same way to ten equal lines
-// a minute.
+// a minute. What answers to an operator (Answer) is written each time.
 //
 // Everything that looks like a token or a password is masked, in whatever
 // attribute or error text it occurs, and so are attributes named like message

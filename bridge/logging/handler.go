@@ -14,9 +14,21 @@ type handler struct {
 	prefix string
 }
 
+// Answer returns a context for lines that answer to what an operator did: they are written
+// each time, also where the same was answered a moment before.
+func Answer(ctx context.Context) context.Context {
+	return context.WithValue(ctx, answerKey{}, true)
+}
+
+// answerKey is the key of Answer's value.
+type answerKey struct{}
+
 func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return h.out.enabled(l) }
 
-func (h *handler) Handle(_ context.Context, r slog.Record) error {
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
+	if ctx.Value(answerKey{}) != nil {
+		return h.repeats.write(h.out, r)
+	}
 	return h.repeats.handle(h.out, h.prefix, r)
 }
 

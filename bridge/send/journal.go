@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -94,6 +95,11 @@ var (
 	ownersBucket   = []byte("owners") // which user's a client's id is
 )
 
+// fileKind marks Options.File.
+var fileKind = durable.Kind{Name: "sent", Buckets: func(names []string) bool {
+	return slices.Equal(names, []string{string(ownersBucket), string(requestsBucket), string(timesBucket)})
+}}
+
 // errPage: bbolt came upon a page that is none.
 var errPage = errors.New("a page is none")
 
@@ -101,6 +107,9 @@ var errPage = errors.New("a page is none")
 // process left open as of unknown outcome, unless a row had told it: final tells of a row's status
 // whether it does.
 func openJournal(path string, final func(status string) bool) (*journal, error) {
+	if err := fileKind.Recognise(path); errors.Is(err, durable.ErrForeign) {
+		return nil, fileError(err)
+	}
 	j := &journal{final: final}
 	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() (err error) {
@@ -143,10 +152,12 @@ func fileError(err error) *FileError {
 	switch {
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return &FileError{errors.New("another process has it"), "end that one, or give each bridge a send.state_file of its own", true}
+	case errors.Is(err, durable.ErrForeign):
+		return &FileError{Err: err, Remedy: "give send.state_file a path of its own"}
 	case errors.As(err, &path):
 		return &FileError{Err: err, Remedy: "send.state_file: a path in a directory that the bridge may write to"}
 	}
-	return &FileError{Err: fmt.Errorf("it is damaged, or no file of the bridge's: %w", err), Remedy: "move it aside, and the bridge begins a new one; texts of the last day are not known again then"}
+	return &FileError{Err: fmt.Errorf("it is damaged: %w", err), Remedy: "move it aside, and the bridge begins a new one; texts of the last day are not known again then"}
 }
 
 // CheckFile looks through a file that may be another process's now. It changes nothing; a
@@ -154,6 +165,9 @@ func fileError(err error) *FileError {
 func CheckFile(path string) error {
 	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
+	}
+	if err := fileKind.Recognise(path); errors.Is(err, durable.ErrForeign) {
+		return fileError(err)
 	}
 	opener := new(durable.Opener)
 	err := durable.Guard(errPage, func() error {
@@ -163,8 +177,8 @@ func CheckFile(path string) error {
 		}
 		return errors.Join(db.View(func(tx *bbolt.Tx) error {
 			requests := tx.Bucket(requestsBucket)
-			if requests == nil {
-				return errors.New("it has no requests")
+			if requests == nil { // made, and not written to
+				return fileKind.Check(tx)
 			}
 			return requests.ForEach(func(_, text []byte) error { return json.Unmarshal(text, new(record)) })
 		}), db.Close())
@@ -177,6 +191,10 @@ func CheckFile(path string) error {
 }
 
 func (j *journal) prepare(tx *bbolt.Tx) error {
+	// Another process may have had it when it was looked at.
+	if err := errors.Join(fileKind.Check(tx), fileKind.Mark(tx)); err != nil {
+		return err
+	}
 	requests, err := tx.CreateBucketIfNotExists(requestsBucket)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"os"
@@ -61,6 +62,11 @@ func TestWhatStaysWrongEndsWith2(t *testing.T) {
 			code, errs := serves(t, "never written")
 			if code != exitUsage || strings.Count(errs, tt.want) != 1 {
 				t.Errorf("exit code %d: %s", code, errs)
+			}
+			for line := range strings.Lines(errs) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("a line is not in the log's format: %s", line)
+				}
 			}
 		})
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	stdlog "log"
 	"log/slog"
@@ -41,10 +42,14 @@ secrets, origins, limits, TLS files and log level; what needs a restart is logge
 			stdlog.SetFlags(0)
 			stdlog.SetOutput(library.Writer())
 			log.Logger().Info("configuration", "settings", config)
-			for _, w := range config.Warnings() {
-				log.Logger().Warn("a setting needs attention", "warning", w)
+			bridge.LogWarnings(log.Logger(), config)
+			err = runDaemon(cmd.Context(), config, log, func() (*configs.Config, error) { return loadConfig(cmd, true) })
+			if err != nil && !errors.As(err, new(*bridge.LoggedError)) {
+				// As every line before it, in the log's format.
+				log.Logger().Error("the bridge does not start", "error", err)
+				err = &bridge.LoggedError{Err: err}
 			}
-			return runDaemon(cmd.Context(), config, log, func() (*configs.Config, error) { return loadConfig(cmd, true) })
+			return err
 		},
 	}
 	addConfigFlags(cmd)
@@ -65,7 +70,7 @@ func runDaemon(ctx context.Context, config *configs.Config, log *logging.Log, lo
 	memory := limitMemory()
 	log.Logger().Info("memory limit of the Go runtime", "bytes", memory.Bytes, "from", memory.From, "groupBytes", memory.Group)
 	if kept := int64(config.Replay.MaxBytes + config.Lookup.Bytes); memory.Bytes > 0 && kept > memory.Bytes {
-		log.Logger().Warn("a setting needs attention", "warning", fmt.Sprintf("replay.max_bytes and lookup.bytes together are %d bytes, more than the memory limit of %d: when both are in use the collector finds nothing to free", kept, memory.Bytes))
+		log.Logger().WarnContext(logging.Answer(ctx), "a setting needs attention", "warning", fmt.Sprintf("replay.max_bytes and lookup.bytes together are %d bytes, more than the memory limit of %d: when both are in use the collector finds nothing to free", kept, memory.Bytes))
 	}
 	daemon, err := bridge.New(config, bridge.Options{Build: build(), Memory: memory, Log: log, Listeners: inherited})
 	if err != nil {

@@ -18,16 +18,21 @@ const (
 	magicAt    = 16
 	maxPage    = 64 << 10
 	minBoltLen = magicAt + 4
+	zeroed     = 8 << 10 // two pages, as most systems have them
 )
 
 // Recognise tells whether a path may be taken for a bbolt file of the bridge's that is
 // damaged, so that it may be moved away and replaced. It returns nil for one that has bbolt's
-// mark on one of its first two pages, is empty, or is not there; ErrForeign for any other, and
-// for what is no regular file; else why it cannot be read. It follows symbolic links.
+// mark on one of its first two pages, has nothing but zeros there, as a crash of the machine
+// leaves it, is empty, or is not there; ErrForeign for any other, and for what is no regular
+// file; else why it cannot be read. It follows symbolic links.
 func Recognise(path string) error {
 	head, err := readHead(path, maxPage+minBoltLen)
 	if len(head) == 0 || err != nil {
 		return err
+	}
+	if len(bytes.TrimLeft(head[:min(len(head), zeroed)], "\x00")) == 0 {
+		return nil
 	}
 	// The size of a page is the system's that made the file: 4 to 64 KiB.
 	for at := 0; at <= maxPage; at = max(2*at, 1<<10) {

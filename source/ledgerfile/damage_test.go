@@ -74,7 +74,7 @@ func FuzzDamage(f *testing.F) {
 			}
 		}
 		file.rows = m
-		if errors.Is(durable.Recognise(o.Path), durable.ErrForeign) {
+		if errors.Is(Recognise(o.Path), durable.ErrForeign) {
 			// Nothing of it shows whose it is: it is left as it is.
 			if text, err := os.ReadFile(o.Path); file.flush() == nil || err != nil || !bytes.Equal(text, damaged) {
 				t.Fatalf("a file that nothing shows to be the bridge's was replaced: %v", err)

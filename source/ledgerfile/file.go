@@ -69,12 +69,11 @@ type File struct {
 
 	// What follows belongs to the goroutine that calls Load and then Run.
 	rows    Rows
-	lock    *os.File    // nil while another process has it, or it cannot be had
-	store   *store      // nil while there is none to be written
-	foreign os.FileInfo // a file at the path that is not the bridge's
-	leftOut int64       // rows from before this time are left out
-	header  []byte      // as it was last written
-	known   int         // rows in the store
+	lock    *os.File // nil while another process has it, or it cannot be had
+	store   *store   // nil while there is none to be written
+	leftOut int64    // rows from before this time are left out
+	header  []byte   // as it was last written
+	known   int      // rows in the store
 
 	// wake has a token once something is to be written.
 	wake chan struct{}

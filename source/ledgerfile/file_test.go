@@ -224,16 +224,9 @@ func TestAnothersFileIsLeftAlone(t *testing.T) {
 			text, err := os.ReadFile("/proc/self/exe")
 			return errors.Join(err, os.WriteFile(p, text[:1<<20], 0o700))
 		},
-		"another database of bbolt": func(p string) error {
-			db, err := bolt.Open(p, 0o600, nil)
-			if err != nil {
-				return err
-			}
-			return errors.Join(db.Update(func(tx *bolt.Tx) error {
-				_, err := tx.CreateBucket([]byte("requests"))
-				return err
-			}), db.Close())
-		},
+		"another database of bbolt":                    func(p string) error { return database(p, "requests") },
+		"another database of bbolt with such a bucket": func(p string) error { return database(p, "consul-raft", "meta", "table x") },
+		"another file of the bridge's":                 func(p string) error { return database(p, "owners", "requests", "times") },
 	} {
 		for _, link := range []bool{false, true} {
 			t.Run(fmt.Sprint(name, ", linked ", link), func(t *testing.T) {
@@ -279,6 +272,22 @@ func TestAnothersFileIsLeftAlone(t *testing.T) {
 			})
 		}
 	}
+}
+
+// database makes a bbolt file with these buckets.
+func database(path string, buckets ...string) error {
+	db, err := bolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(db.Update(func(tx *bolt.Tx) error {
+		for _, name := range buckets {
+			if _, err := tx.CreateBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}), db.Close())
 }
 
 // TestADeviceGetsNoLock: nothing is left beside a path that can never be a ledger.

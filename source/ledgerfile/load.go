@@ -33,7 +33,7 @@ const lockWait = time.Second
 // and never fails: what is wrong is in Loaded.Lost or in Stats.Error, and in the log.
 // Where Lost is set, rows that fn was given are to be forgotten.
 func (f *File) Load(ctx context.Context, fn func(table, key string, row []byte)) Loaded {
-	if err := durable.Recognise(f.path); errors.Is(err, durable.ErrForeign) {
+	if err := Recognise(f.path); errors.Is(err, durable.ErrForeign) {
 		// Before the lock, of which a file would be left beside it.
 		why := f.isForeign(err)
 		f.failed(why)
@@ -75,7 +75,6 @@ func (f *File) Load(ctx context.Context, fn func(table, key string, row []byte))
 		return Loaded{}
 	}
 	if errors.Is(err, durable.ErrForeign) { // another program's database
-		f.foreign, _ = os.Stat(f.path)
 		f.failed(f.isForeign(err))
 		return Loaded{Lost: f.lost(err)}
 	}

@@ -47,19 +47,12 @@ func (f *File) rewrite() error {
 
 // replaceable returns why the file that is there is not to be replaced.
 func (f *File) replaceable() error {
-	info, err := os.Stat(f.path)
-	if errors.Is(err, os.ErrNotExist) {
-		f.foreign = nil
-		return nil
-	}
-	if f.foreign != nil && err == nil && os.SameFile(f.foreign, info) {
-		return f.isForeign(durable.ErrForeign)
-	}
-	if err := durable.Recognise(f.path); err != nil {
-		return f.isForeign(err)
-	}
+	// What another process has open cannot be looked into.
 	if inUse(f.path) {
 		return fmt.Errorf("lock: %w", errLocked)
+	}
+	if err := Recognise(f.path); err != nil {
+		return f.isForeign(err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -27,6 +28,23 @@ var (
 )
 
 const tablePrefix = "table "
+
+// fileKind marks the file.
+var fileKind = durable.Kind{Name: "ledger", Buckets: func(names []string) bool {
+	tables := 0
+	for _, name := range names {
+		if strings.HasPrefix(name, tablePrefix) {
+			tables++
+		} else if name != string(metaBucket) {
+			return false
+		}
+	}
+	return tables > 0
+}}
+
+// Recognise returns an error that is durable.ErrForeign where the file at a path is no ledger,
+// and is not to be replaced by one.
+func Recognise(path string) error { return fileKind.Recognise(path) }
 
 func tableBucket(table string) []byte { return []byte(tablePrefix + table) }
 
@@ -103,7 +121,7 @@ func (s *store) begin(identity string, tables []string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(meta.Put(formatKey, []byte(format)), meta.Put(identityKey, []byte(identity)))
+		return errors.Join(fileKind.Mark(tx), meta.Put(formatKey, []byte(format)), meta.Put(identityKey, []byte(identity)))
 	})
 }
 
@@ -160,10 +178,11 @@ func (s *store) write(records []record, header []byte, fill float64) (more int, 
 func (s *store) read(identity string, tables []string, fn func(table, key string, row []byte)) (header []byte, err error) {
 	err = guard(func() error {
 		return s.db.View(func(tx *bolt.Tx) error {
+			if err := fileKind.Check(tx); err != nil {
+				return err
+			}
 			meta := tx.Bucket(metaBucket)
 			switch {
-			case meta == nil && anothers(tx):
-				return durable.ErrForeign
 			case meta == nil:
 				return fmt.Errorf("%w: nothing in it is of a bridge", errDamaged)
 			case string(meta.Get(formatKey)) != format:
@@ -187,16 +206,6 @@ func (s *store) read(identity string, tables []string, fn func(table, key string
 			return readRows(tx, tables, func(table string, key, row []byte) { fn(table, string(key), row) })
 		})
 	})
-}
-
-// anothers reports whether a database has buckets, and none that a ledger has.
-func anothers(tx *bolt.Tx) bool {
-	some, ours := false, false
-	_ = tx.ForEach(func(name []byte, _ *bolt.Bucket) error {
-		some, ours = true, ours || bytes.HasPrefix(name, []byte(tablePrefix))
-		return nil
-	})
-	return some && !ours
 }
 
 func readRows(tx *bolt.Tx, tables []string, fn func(table string, key, row []byte)) error {

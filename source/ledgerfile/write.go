@@ -131,7 +131,7 @@ func (f *File) failed(err error) {
 // write writes what is marked; false where that is nothing.
 func (f *File) write() (wrote bool, err error) {
 	if f.lock == nil {
-		if err := durable.Recognise(f.path); errors.Is(err, durable.ErrForeign) {
+		if err := Recognise(f.path); errors.Is(err, durable.ErrForeign) {
 			return false, f.isForeign(err)
 		}
 		if f.lock, err = lockFile(f.path + ".lock"); err != nil {

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"chatbridge/bridge/gateway/spool"
 )
 
@@ -91,7 +93,6 @@ func TestDamagedFilesAreSetAside(t *testing.T) {
 	t.Parallel()
 	const page = 4096
 	for name, damage := range map[string]func(b []byte) []byte{
-		"noise":        func(b []byte) []byte { return bytes.Repeat([]byte("noise!"), len(b)/6) },
 		"half":         func(b []byte) []byte { return b[:len(b)/2] },
 		"a few bytes":  func(b []byte) []byte { return b[:100] },
 		"two pages":    func(b []byte) []byte { return b[:2*page] },
@@ -135,6 +136,79 @@ func TestDamagedFilesAreSetAside(t *testing.T) {
 			}
 			if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, broken) {
 				t.Errorf("what was set aside has changed: %v", err)
+			}
+		})
+	}
+}
+
+// TestAnothersFileIsLeftAlone: what has the file's name and is not the bridge's is neither
+// changed nor given another name, and that is told; a file of before the mark is the bridge's.
+func TestAnothersFileIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	database := func(path string, buckets ...string) {
+		db, err := bbolt.Open(path, 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Update(func(tx *bbolt.Tx) error {
+			for _, name := range buckets {
+				if _, err := tx.CreateBucket([]byte(name)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, c := range map[string]struct {
+		make func(path string)
+		ours bool
+	}{
+		"another program's":                   {func(p string) { database(p, "consul-raft") }, false},
+		"another program's with such buckets": {func(p string) { database(p, "body", "consul-raft", "dead", "queue") }, false},
+		"the bridge's for another purpose":    {func(p string) { database(p, "owners", "requests", "times") }, false},
+		"no database of bbolt": {func(p string) {
+			if err := os.WriteFile(p, bytes.Repeat([]byte("SQLite format 3 "), 1000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		"of before the mark": {func(p string) { database(p, "body", "dead", "queue") }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, e := options(), newEngine()
+			o.Dir = t.TempDir()
+			path := filepath.Join(o.Dir, spool.FileName)
+			c.make(path)
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := spool.Recognise(o.Dir); (err == nil) != c.ours {
+				t.Errorf("recognised: %v", err)
+			}
+			var log lockedLog
+			o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			r := start(t, o, e)
+			if c.ours {
+				r.keep("a", "kept")
+				return
+			}
+			if err := r.Keep(hook("a", "a1")); !errors.Is(err, spool.ErrUnavailable) {
+				t.Errorf("kept: %v", err)
+			}
+			if _, err := spool.DoOffline(o.Dir, spool.Order{Do: spool.DoList}); err == nil || !strings.Contains(err.Error(), "a path of its own") {
+				t.Errorf("listed: %v", err)
+			}
+			r.end()
+			entries, err := os.ReadDir(o.Dir)
+			if after, rerr := os.ReadFile(path); err != nil || rerr != nil || len(entries) != 1 || !bytes.Equal(before, after) {
+				t.Errorf("it was changed: %v, %v, %v", entries, err, rerr)
+			}
+			if !strings.Contains(log.String(), "no file of the bridge's") || !strings.Contains(log.String(), "give spool.dir a path of its own") {
+				t.Errorf("logged\n%s", log.String())
 			}
 		})
 	}

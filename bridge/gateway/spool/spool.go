@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"chatbridge/internal/durable"
 	"chatbridge/internal/retry"
 
 	"golang.org/x/sync/errgroup"
@@ -121,8 +122,11 @@ func (s *Spool) stayOpen(ctx context.Context) error {
 		}
 		if err != nil && told != err.Error() {
 			told = err.Error()
-			s.log.Error("the spool cannot be opened, so no webhook is kept", "dir", s.opts.Dir, "error", err,
-				"remedy", "spool.dir must be a directory that the bridge may write to, on a disk with room, and of one bridge alone; it is tried again")
+			remedy := "spool.dir must be a directory that the bridge may write to, on a disk with room, and of one bridge alone; it is tried again"
+			if errors.Is(err, durable.ErrForeign) {
+				remedy = "give spool.dir a path of its own, or take that file away; it is tried again"
+			}
+			s.log.Error("the spool cannot be opened, so no webhook is kept", "dir", s.opts.Dir, "error", err, "remedy", remedy)
 		}
 		s.look()
 		if err == nil {

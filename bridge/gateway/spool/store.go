@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,15 @@ var (
 	bucketDead  = []byte("dead")
 	bucketBody  = []byte("body")
 )
+
+// fileKind marks the spool's file.
+var fileKind = durable.Kind{Name: "webhooks", Buckets: func(names []string) bool {
+	return slices.Equal(names, []string{string(bucketBody), string(bucketDead), string(bucketQueue)})
+}}
+
+// Recognise returns an error that is durable.ErrForeign where the file of that name in a
+// directory is not the bridge's.
+func Recognise(dir string) error { return fileKind.Recognise(filepath.Join(dir, FileName)) }
 
 // errDamaged: the file does not hold what it should.
 var errDamaged = errors.New("the spool's file is damaged")
@@ -67,6 +77,9 @@ func openStore(dir string, maxBytes int64, readOnly bool) (*store, error) {
 			return nil, err
 		}
 	}
+	if err := fileKind.Recognise(path); errors.Is(err, durable.ErrForeign) {
+		return nil, foreign(path, err)
+	}
 	s := &store{maxBytes: maxBytes}
 	var err error
 	// bbolt panics where pages are not what they should be, and a file that was cut
@@ -97,6 +110,10 @@ func openStore(dir string, maxBytes int64, readOnly bool) (*store, error) {
 	return s, nil
 }
 
+func foreign(path string, err error) error {
+	return fmt.Errorf("%s: %w; give spool.dir a path of its own", path, err)
+}
+
 // prepare makes the buckets of a new file, and looks through one that is not. A
 // damaged file is not written to.
 func (s *store) prepare(path string, readOnly bool) error {
@@ -108,15 +125,27 @@ func (s *store) prepare(path string, readOnly bool) error {
 		if fresh = k == nil; fresh {
 			return nil
 		}
+		// Another process may have had it when it was looked at.
+		if err := fileKind.Check(t.tx); err != nil {
+			return foreign(path, err)
+		}
 		return t.verify(&sum)
 	})
 	if err != nil || readOnly {
 		return err
 	}
-	if fresh {
-		if err := guard(func() error { return s.db.Update(makeBuckets) }); err != nil {
-			return fmt.Errorf("prepare the spool: %w", err)
-		}
+	err = guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			if fresh {
+				if err := makeBuckets(tx); err != nil {
+					return err
+				}
+			}
+			return fileKind.Mark(tx)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("prepare the spool: %w", err)
 	}
 	return errors.Join(os.Chmod(path, 0o600), durable.SyncDirectory(filepath.Dir(path)))
 }

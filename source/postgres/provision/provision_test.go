@@ -133,6 +133,7 @@ func TestBrokenStates(t *testing.T) {
 		},
 		{name: "published without identity", sql: []string{good, `alter table messages replica identity nothing`}, id: "publication.identity", object: "public.messages", level: fail},
 		{name: "publication lacks a table", sql: []string{`create publication bridge for table messages`}, id: "publication.tables", object: "public.conversations", level: fail, fix: "ADD TABLE", runs: true},
+		{name: "a table is renamed", sql: []string{good, "alter table messages rename to posts"}, id: "publication.extra", object: "public.posts", level: warn, fix: "if it was renamed"},
 		{name: "publication has another", sql: []string{good + ", contacts"}, id: "publication.extra", object: "public.contacts", level: warn, fix: "DROP TABLE", runs: true},
 		{name: "publication without update", sql: []string{good + ` with (publish = 'insert')`}, id: "publication.operations", level: fail, runs: true},
 		{name: "publication for all tables", sql: []string{`create publication bridge for all tables`}, id: "publication.all_tables", level: warn, fix: "CREATE PUBLICATION"},

@@ -269,7 +269,16 @@ func (r *Report) publicationMember(pub *publication, m *member) {
 	r.rowFilter(changes, m, t)
 	if wanted < 0 {
 		offered := slices.ContainsFunc(r.offerable, func(o Table) bool { return o.String() == t.String() })
-		if !pub.AllTables && !m.Partitions && !offered {
+		gone := slices.IndexFunc(r.want.Tables, func(w Table) bool { return w.Publish && r.columns[w.String()] == nil })
+		switch {
+		case pub.AllTables || m.Partitions || offered:
+		case gone >= 0: // a publication keeps a table that is renamed
+			r.add(Finding{
+				ID: "publication.extra", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication holds %s, which the mapping does not name", t),
+				Meaning: fmt.Sprintf("it may be %s with another name", r.want.Tables[gone]),
+				Fix:     "if it was renamed, name it in mapping.file, or rename it back",
+			})
+		default:
 			r.add(Finding{
 				ID: "publication.extra", Object: t.String(), Level: Warn, What: fmt.Sprintf("the publication holds %s, which the bridge does not need", t),
 				Meaning: "its rows, whatever they hold, are sent to the bridge",
