@@ -51,6 +51,7 @@ func TestCheckOfALedgerInUse(t *testing.T) {
 		want string
 	}{
 		"its own":        {[]string{"BRIDGE_ADMIN_LISTEN=" + d.AdminAddr().String(), "BRIDGE_ADMIN_TOKEN=the-operators-token"}, "ok"},
+		"an old token":   {[]string{"BRIDGE_ADMIN_LISTEN=" + d.AdminAddr().String(), "BRIDGE_ADMIN_TOKEN=the-token-before-that"}, "warn"},
 		"another's":      {[]string{"BRIDGE_ADMIN_LISTEN=127.0.0.1:1"}, "warn"},
 		"without admin":  {[]string{"BRIDGE_ADMIN_LISTEN=", "BRIDGE_LISTEN=" + d.Addr().String()}, "ok"},
 		"no bridge runs": {[]string{"BRIDGE_ADMIN_LISTEN=", "BRIDGE_LISTEN=127.0.0.1:1"}, "warn"},
@@ -62,7 +63,8 @@ func TestCheckOfALedgerInUse(t *testing.T) {
 			}
 		}
 		what, ok := got[tt.want]
-		if !ok || len(got) != 1 || tt.want == "warn" && !strings.Contains(what, fmt.Sprintf("%d (", os.Getpid())) {
+		if !ok || len(got) != 1 || tt.want == "warn" && !strings.Contains(what, fmt.Sprintf("%d (", os.Getpid())) ||
+			strings.Contains(what, "the admin.token of this configuration is wrong") != (name == "an old token") {
 			t.Errorf("%s: %v", name, got)
 		}
 	}

@@ -80,7 +80,11 @@ func (r *run) ledgerHeld(ctx context.Context, meaning string) bool {
 		return false
 	}
 	pid, held := ledgerfile.Held(path)
-	if !held || r.ownLedger(ctx, path) {
+	if !held {
+		return false
+	}
+	own, refused := r.ownLedger(ctx, path)
+	if own {
 		return false
 	}
 	who := "another process"
@@ -90,19 +94,25 @@ func (r *run) ledgerHeld(ctx context.Context, meaning string) bool {
 			who += " (" + strings.TrimSpace(string(name)) + ")"
 		}
 	}
+	if refused {
+		r.warn("ledger.file", path, "is used by "+who+", and whether that is the bridge of this configuration is not known: at admin.listen the admin.token of this configuration is wrong",
+			meaning, "admin.token: the one of the running bridge; or reload that, if this configuration's is the newer one")
+		return true
+	}
 	r.warn("ledger.file", path, "is used by "+who, meaning, "ledger.file: a path of its own for each bridge; or end that process")
 	return true
 }
 
 // ownLedger asks whether a bridge that runs at this configuration's addresses has the ledger
 // open: at the operator's by its status, without that at the public one whether it is a bridge.
-func (r *run) ownLedger(ctx context.Context, path string) bool {
+// refused: the operator's did not take the token.
+func (r *run) ownLedger(ctx context.Context, path string) (own, refused bool) {
 	if r.cfg.Admin.Listen == "" {
-		return !r.cfg.SocketActivated() && r.bridgeAt(ctx, r.cfg.Listen)
+		return !r.cfg.SocketActivated() && r.bridgeAt(ctx, r.cfg.Listen), false
 	}
 	host, port, err := net.SplitHostPort(r.cfg.Admin.Listen)
 	if err != nil {
-		return false
+		return false, false
 	}
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		host = "127.0.0.1"
@@ -111,19 +121,22 @@ func (r *run) ownLedger(ctx context.Context, path string) bool {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/status", nil)
 	if err != nil {
-		return false
+		return false, false
 	}
 	if token := r.cfg.Admin.Token.Reveal(); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	res, err := r.client.Do(req)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusTooManyRequests {
+		return false, true
+	}
 	var status struct{ Ledger struct{ File, Error string } }
 	err = json.NewDecoder(io.LimitReader(res.Body, maxStatus)).Decode(&status)
-	return err == nil && status.Ledger.File == path && status.Ledger.Error == ""
+	return err == nil && status.Ledger.File == path && status.Ledger.Error == "", false
 }
 
 // maxStatus bounds what is read of /status, in bytes.

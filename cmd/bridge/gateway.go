@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chatbridge/bridge/gateway"
+	"chatbridge/configs"
 	"chatbridge/internal/httpclient"
 
 	"github.com/spf13/cobra"
@@ -61,10 +62,10 @@ the daemon restarts; gateway.hold sets it permanently.
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 			defer cancel()
-			client := httpclient.New(operator{config.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}})
-			status, err := gateway.Ask(ctx, client, base, gatewayModes[args[0]])
+			admin := newOperator(config)
+			status, err := gateway.Ask(ctx, httpclient.New(admin), base, gatewayModes[args[0]])
 			if err != nil {
-				return err
+				return admin.explain(err)
 			}
 			return printGateway(std.out, status, asJSON)
 		},
@@ -75,19 +76,39 @@ the daemon restarts; gateway.hold sets it permanently.
 	return cmd
 }
 
-// operator shows the admin listener's token, where there is one.
+// operator shows the admin listener's token, where there is one. It is for one goroutine.
 type operator struct {
-	token string
-	next  http.RoundTripper
+	config  *configs.Config
+	next    http.RoundTripper
+	refused bool // the token, or that there is none
+}
+
+func newOperator(c *configs.Config) *operator {
+	return &operator{config: c, next: &http.Transport{DisableKeepAlives: true}}
 }
 
 // RoundTrip implements http.RoundTripper.
-func (o operator) RoundTrip(r *http.Request) (*http.Response, error) {
-	if o.token != "" {
+func (o *operator) RoundTrip(r *http.Request) (*http.Response, error) {
+	if token := o.config.Admin.Token.Reveal(); token != "" {
 		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", "Bearer "+o.token)
+		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	return o.next.RoundTrip(r)
+	res, err := o.next.RoundTrip(r)
+	if err == nil {
+		o.refused = res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusTooManyRequests
+	}
+	return res, err
+}
+
+// explain says of an error that is for the token's sake which one to correct.
+func (o *operator) explain(err error) error {
+	switch {
+	case err == nil || !o.refused:
+		return err
+	case o.config.Admin.Token == "":
+		return fmt.Errorf("%w; this command's configuration has no admin.token: give it the daemon's, with --config or BRIDGE_ADMIN_TOKEN", err)
+	}
+	return fmt.Errorf("%w; the admin.token that was shown is wrong, the one of this command (%s): correct it there, or, if it is the newer one, reload the daemon at admin.listen (%q)", err, o.config.Origin("admin.token"), o.config.Admin.Listen)
 }
 
 // adminURL returns the admin listener's URL for this machine.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"syscall"
@@ -121,10 +120,10 @@ func askSpool(ctx context.Context, c *configs.Config, timeout time.Duration, o s
 		}
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		client := httpclient.New(operator{c.Admin.Token.Reveal(), &http.Transport{DisableKeepAlives: true}})
-		answer, err := spool.Ask(ctx, client, base, o)
+		admin := newOperator(c)
+		answer, err := spool.Ask(ctx, httpclient.New(admin), base, o)
 		if !errors.Is(err, syscall.ECONNREFUSED) {
-			return answer, err
+			return answer, admin.explain(err)
 		}
 	}
 	if c.Spool.Dir == "" {

@@ -55,8 +55,12 @@ func TestSpoolPrintsWhatIsNotTrusted(t *testing.T) {
 	}))
 	defer admin.Close()
 	t.Setenv("BRIDGE_ADMIN_LISTEN", strings.TrimPrefix(admin.URL, "http://"))
-	if code, _, errs := cli(t, "", "spool", "list"); code != exitFailed || !strings.Contains(errs, "admin.token is asked for") {
+	if code, _, errs := cli(t, "", "spool", "list"); code != exitFailed || !strings.Contains(errs, "admin.token is asked for") || !strings.Contains(errs, "configuration has no admin.token") {
 		t.Errorf("without the token: %d %s", code, errs)
+	}
+	t.Setenv("BRIDGE_ADMIN_TOKEN", "the-token-before-that")
+	if code, _, errs := cli(t, "", "spool", "list"); code != exitFailed || !strings.Contains(errs, "shown is wrong") || !strings.Contains(errs, "environment BRIDGE_ADMIN_TOKEN") || strings.Contains(errs, "before-that") {
+		t.Errorf("with a wrong token: %d %s", code, errs)
 	}
 	t.Setenv("BRIDGE_ADMIN_TOKEN", "the-operators-token")
 	for _, what := range []string{"list", "show 7"} {
