@@ -316,7 +316,7 @@ func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error
 		}
 	}
 	if err != nil {
-		return &SetupError{Err: err}
+		return &SetupError{Err: fmt.Errorf("%w\n  %s", err, requirements.ColumnsFix)}
 	}
 	s.accepted.problems = map[string]bool{}
 	for _, p := range problems {

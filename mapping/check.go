@@ -26,7 +26,7 @@ func (s *Spec) Check(columns func(schema, table string) []string) (warnings []Pr
 		t := &s.tables[i]
 		real := columns(t.Schema, t.Name)
 		if len(real) == 0 {
-			p := Problem{File: t.at.file, Line: t.at.line, Text: fmt.Sprintf("there is no table %s.%s, which the mapping has as %s", t.Schema, t.Name, t.Role)}
+			p := Problem{File: t.at.file, Line: t.at.line, Table: t.Schema + "." + t.Name, Text: fmt.Sprintf("there is no table %s.%s, which the mapping has as %s", t.Schema, t.Name, t.Role)}
 			if t.Stream || t.own {
 				problems = append(problems, p)
 			} else {

@@ -40,7 +40,7 @@ func compile(base, own document) (*Spec, error) {
 		return nil, problem
 	}
 	if top == nil {
-		return nil, &Error{Problems: []Problem{{base.name, 1, "is empty"}}}
+		return nil, &Error{Problems: []Problem{{File: base.name, Line: 1, Text: "is empty"}}}
 	}
 	c := &compiler{
 		base: base.name, own: own.name, origin: map[*yaml.Node]bool{}, spec: &Spec{},
@@ -91,7 +91,7 @@ func (c *compiler) uniqueAll(n *yaml.Node, file string, depth int) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
 			if seen[k.Value] {
-				c.problems = append(c.problems, Problem{file, k.Line, fmt.Sprintf("%q is given twice", k.Value)})
+				c.problems = append(c.problems, Problem{File: file, Line: k.Line, Text: fmt.Sprintf("%q is given twice", k.Value)})
 			}
 			seen[k.Value] = true
 		}

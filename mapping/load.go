@@ -87,7 +87,7 @@ func (d document) root() (*yaml.Node, *Error) {
 		return nil, nil
 	}
 	if top.Kind != yaml.MappingNode {
-		return nil, &Error{Problems: []Problem{{d.name, top.Line, "a mapping starts with sections such as `message:`"}}}
+		return nil, &Error{Problems: []Problem{{File: d.name, Line: top.Line, Text: "a mapping starts with sections such as `message:`"}}}
 	}
 	return top, nil
 }

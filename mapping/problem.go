@@ -15,6 +15,8 @@ type Problem struct {
 	// Text is one sentence: what is wrong, and the nearest thing that would be
 	// right.
 	Text string
+	// Table is the schema and name of a table that is not there, where that is the problem.
+	Table string
 }
 
 // String returns file:line: text.

@@ -133,10 +133,12 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) bool {
 			r.warn("mapping.conditions", "", p.String(), "rows are shown or left out as nobody means it", "correct the condition in mapping.file")
 		}
 	}
-	const fix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"
+	const fix = requirements.ColumnsFix
 	var wrong *mapping.Error
 	if errors.As(err, &wrong) {
 		for _, p := range wrong.Problems {
+			// What the mapping says of it has the line too.
+			r.findings = slices.DeleteFunc(r.findings, func(f Finding) bool { return f.ID == "table.missing" && f.Object == p.Table })
 			r.fail("mapping.columns", "", p.String(), "the bridge does not start", fix)
 		}
 	}

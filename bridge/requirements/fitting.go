@@ -33,6 +33,9 @@ type fit struct {
 	warnings int
 }
 
+// ColumnsFix is what to do where the mapping reads what is not there.
+const ColumnsFix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"
+
 // Fitting finds the preset that fits the database's tables where the configured mapping
 // does not: the cause of all that is missing then. The finding is a failure, and the
 // bridge does not start, where the mapping cannot be worked with, or where without a
