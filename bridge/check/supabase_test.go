@@ -205,7 +205,7 @@ func TestSupabase(t *testing.T) {
 	p := startSupabase(t)
 	env := []string{"DATABASE_URL=" + p.owner, "SUPABASE_JWT_SECRET=" + secret + "2"}
 	c := load(t, env...)
-	silent(t, "before the first start", check.Run(t.Context(), c))
+	silent(t, "before the first start", check.Run(t.Context(), c), contactsOffer)
 
 	never := check.Run(t.Context(), load(t, append(env, "BRIDGE_SOURCE_POSTGRES_CREATE=never")...))
 	for _, id := range []string{"publication.missing", "slot.missing"} {
