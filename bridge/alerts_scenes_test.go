@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -294,7 +295,13 @@ func spoolAlerts(s *alertScene) {
 		t.Fatalf("%v: %v", files, err)
 	}
 	for _, file := range files {
-		if err := os.WriteFile(file, []byte(strings.Repeat("noise!", 10_000)), 0o600); err != nil {
+		// Its beginning still says that it is the bridge's.
+		f, err := os.OpenFile(file, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt([]byte(strings.Repeat("noise!", 10_000)), 64)
+		if err := errors.Join(err, f.Close()); err != nil {
 			t.Fatal(err)
 		}
 	}

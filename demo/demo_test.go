@@ -156,7 +156,8 @@ func nothingLeft(t *testing.T, dir string) {
 func TestInterruptedStart(t *testing.T) {
 	tmp := privateTemp(t)
 	for _, after := range []time.Duration{0, 50 * time.Millisecond, 300 * time.Millisecond, 900 * time.Millisecond} {
-		ctx, cancel := context.WithTimeout(t.Context(), after)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(after, cancel)
 		err := demo.Run(ctx, demo.Options{
 			Listen: "127.0.0.1:0", Rate: 1, Out: &bytes.Buffer{}, Log: slog.New(slog.DiscardHandler),
 		})

@@ -9,12 +9,37 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"chatbridge/bridge/access"
 )
+
+// lockedBuffer is a log that is read while others write.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(text []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(text)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func (b *lockedBuffer) Reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.text.Reset()
+}
 
 // TestWrongTokens: wrong values of admin.token are counted, logged once per burst and slowed,
 // each by client address, whoever else has that address: the right token passes, and so do probes
@@ -23,7 +48,7 @@ func TestWrongTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const token = "the-operators-token"
-		var log bytes.Buffer
+		var log lockedBuffer
 		wrong := new(WrongTokens)
 		page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 		handler := Admin{
@@ -120,7 +145,7 @@ func TestWrongTokens(t *testing.T) {
 func TestWrongTokensOfManyAddresses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var text bytes.Buffer
+		var text lockedBuffer
 		log := slog.New(slog.NewTextHandler(&text, nil))
 		w := new(WrongTokens)
 		ctx, stop := context.WithCancel(t.Context())

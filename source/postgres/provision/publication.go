@@ -154,29 +154,25 @@ func (r *Report) publicationTables(pub *publication, members []member) {
 	}
 }
 
-// othersTables are the tables of a publication by which it is somebody else's: those that
-// the bridge does not follow, or all where none is one that it has to follow. What is
-// added to it goes to whoever reads it. None for one of all tables, which lacks nothing.
+// othersTables are the tables of a publication where it is somebody else's: it has none that
+// the bridge has to follow. What is added to it goes to whoever reads it. One that has such a
+// table is the bridge's, also where another one was renamed in it. None for one of all tables,
+// which lacks nothing.
 func (r *Report) othersTables(pub *publication) []string {
-	var all, others []string
-	needed := false
+	if pub.AllTables {
+		return nil
+	}
+	var all []string
 	for _, m := range r.members {
 		t := Table{Schema: m.Schema, Name: m.Name}.String()
-		needed = needed || r.want.needs(t)
+		if r.want.needs(t) {
+			return nil
+		}
 		if !m.Partitions {
 			all = append(all, t)
-			if !r.want.follows(t) {
-				others = append(others, t)
-			}
 		}
 	}
-	switch {
-	case pub.AllTables:
-		return nil
-	case !needed:
-		return all
-	}
-	return others
+	return all
 }
 
 // publicationForeign reports a publication of somebody else that lacks what the bridge
