@@ -57,6 +57,13 @@ func TestDemoTraffic(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+	// A statement that the end has interrupted may still be committed.
+	for busy := 1; busy > 0; {
+		if err := pool.QueryRow(t.Context(), `select count(*) from pg_stat_activity
+			where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid() and state <> 'idle'`).Scan(&busy); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := p.Run(t.Context(), 1, "select 1"); err != nil {
 		t.Fatal(err)
 	}
