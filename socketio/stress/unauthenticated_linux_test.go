@@ -298,11 +298,11 @@ func TestRefusedConnects(t *testing.T) {
 		}
 		refused++
 	}
+	_ = c.Close()
+	before.Await(t) // the end is counted after the client has seen it
 	if refused != 3 || s.Stats().Closes[connectRefused] != 1 {
 		t.Errorf("%d CONNECTs were answered, want 3; closed %d", refused, s.Stats().Closes[connectRefused])
 	}
-	_ = c.Close()
-	before.Await(t)
 }
 
 // handshake opens a session by polling from a local address, on a connection of its
