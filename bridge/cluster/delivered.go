@@ -66,12 +66,8 @@ func (n *Node) deliveredElsewhere(ctx context.Context, d *Delivered) {
 		return
 	}
 	defer store.Close()
-	raw, err := store.LastBeat(ctx)
-	if err != nil || raw.Text == nil {
-		return
-	}
-	b, err := decodeBeat(&raw)
-	if err != nil || !d.Epoch.IsZero() && !b.Epoch.Continues(d.Epoch) {
+	raw, b, err := readBeat(ctx, store)
+	if err != nil || b == nil || !d.Epoch.IsZero() && !b.Epoch.Continues(d.Epoch) {
 		return
 	}
 	if d.Epoch.IsZero() || b.Epoch.newer(d.Epoch) {

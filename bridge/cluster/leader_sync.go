@@ -36,11 +36,18 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 func (l *Leader) lastBeat(ctx context.Context, store Store) (*Beat, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
+	_, b, err := readBeat(ctx, store)
+	return b, err
+}
+
+// readBeat returns the beat that is in Redis, as it is there too, nil for none.
+func readBeat(ctx context.Context, store Store) (RawBeat, *Beat, error) {
 	raw, err := store.LastBeat(ctx)
 	if err != nil || raw.Text == nil {
-		return nil, err
+		return raw, nil, err
 	}
-	return decodeBeat(&raw)
+	b, err := decodeBeat(&raw)
+	return raw, b, err
 }
 
 // refused finds where to go on in a stream whose last entry is another one.

@@ -206,11 +206,7 @@ func (n *Node) Place(ctx context.Context, confirmed uint64) (at Place, epoch Epo
 		return Place{}, Epoch{}, false
 	}
 	defer store.Close()
-	raw, err := store.LastBeat(ctx)
-	if err != nil || raw.Text == nil {
-		return Place{}, Epoch{}, false
-	}
-	if b, err := decodeBeat(&raw); err != nil || b.Epoch != e.Epoch {
+	if _, b, err := readBeat(ctx, store); err != nil || b == nil || b.Epoch != e.Epoch {
 		return Place{}, Epoch{}, false
 	}
 	return *e.Place, e.Epoch, true

@@ -105,12 +105,19 @@ func TestAPlaceOfAnotherHistoryIsNotGoneOnFrom(t *testing.T) {
 	_, rec = start(t, opts)
 	exec(t, url, `insert into t values (14)`)
 	rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "14") })
+	toldOfAnotherHistory(t, rec, at, "12 13 14")
+}
+
+// toldOfAnotherHistory checks that what was handed over last is where the other history was told
+// of, once, and that rows end the new one.
+func toldOfAnotherHistory(t *testing.T, rec *recorder, last postgres.Handover, rows string) {
+	t.Helper()
 	rec.mu.Lock()
 	defer rec.mu.Unlock()
-	if len(rec.gaps) != 1 || !rec.gaps[0].Reload || !rec.gaps[0].Since.Equal(at.CommitTime) {
-		t.Errorf("gaps %+v, want one since %v, with everything to be loaded again", rec.gaps, at.CommitTime)
+	if len(rec.gaps) != 1 || !rec.gaps[0].Reload || !rec.gaps[0].Since.Equal(last.CommitTime) {
+		t.Errorf("gaps %+v, want one since %v, with everything to be loaded again", rec.gaps, last.CommitTime)
 	}
-	if got := strings.Join(rec.firstColumns(), " "); !strings.HasSuffix(got, "12 13 14") {
+	if got := strings.Join(rec.firstColumns(), " "); !strings.HasSuffix(got, rows) {
 		t.Errorf("got %s, want all of the new history at the end", got)
 	}
 }
@@ -167,14 +174,7 @@ func TestWhatAnotherDeliveredIsExpected(t *testing.T) {
 			rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "12") })
 			exec(t, url, `insert into t values (14)`)
 			rec.await(t, "the new history", func() bool { return slices.Contains(rec.firstColumns(), "14") })
-			rec.mu.Lock()
-			defer rec.mu.Unlock()
-			if len(rec.gaps) != 1 || !rec.gaps[0].Reload || !rec.gaps[0].Since.Equal(last.CommitTime) {
-				t.Errorf("gaps %+v, want one since %v, with everything to be loaded again", rec.gaps, last.CommitTime)
-			}
-			if got := strings.Join(rec.firstColumns(), " "); !strings.HasSuffix(got, "1 12 14") {
-				t.Errorf("got %s, want all of the new history at the end", got)
-			}
+			toldOfAnotherHistory(t, rec, last, "1 12 14")
 		})
 	}
 }
