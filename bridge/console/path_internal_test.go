@@ -108,3 +108,20 @@ func TestRefusalsHaveTheWords(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+// TestPathSaysHowLongACommitTook: while events come, and a dash while none do.
+func TestPathSaysHowLongACommitTook(t *testing.T) {
+	t.Parallel()
+	s := flowing(time.Now())
+	r := unknownRates()
+	for _, tt := range []struct {
+		p99  float64
+		want string
+	}{{r.p99, none}, {.0123, "12.3 ms (p99)"}, {2.5, "2.5 s (p99)"}} {
+		r.p99 = tt.p99
+		p := clientsPart(&s, &r)
+		if f := p.Figures[0]; f.Name != "commit to client" || f.Value != tt.want {
+			t.Errorf("a p99 of %g s: %s %s, want %s", tt.p99, f.Name, f.Value, tt.want)
+		}
+	}
+}
