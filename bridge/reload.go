@@ -42,6 +42,7 @@ type reload struct {
 	auth      *auth.Authenticator
 	api       *api.Server
 	gateway   *gateway.Gateway // nil unless in front of ChatEngine
+	heads     *heads
 	key       *serviceKey
 	passwords *passwords
 	cert      *certificate // nil without TLS
@@ -139,6 +140,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	if r.gateway != nil {
 		r.gateway.SetLimits(gatewayLimits(next.Limits, r.first.Limits.Payload))
 	}
+	r.heads.set(next.Limits.UnauthenticatedPerAddress)
 	r.api.SetRequestsPerAddress(next.Limits.RequestsPerAddress)
 	r.api.SetOrigins(origins)
 	r.key.replace(next.Source.Realtime.Key)
