@@ -79,13 +79,13 @@ const takeoverPoll = 250 * time.Millisecond
 
 // joinCluster makes the source of a bridge that is one of several; its inner source is
 // to be set.
-func joinCluster(cfg *configs.Config, log *slog.Logger) (*clusterSource, error) {
-	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name)
+func joinCluster(cfg *configs.Config, pw *passwords, log *slog.Logger) (*clusterSource, error) {
+	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, pw.redis)
 	if err != nil {
 		return nil, err
 	}
 	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), freed: make(chan struct{}, 1)}
-	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name); err != nil {
+	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, pw.redis); err != nil {
 		return nil, err
 	}
 	window := max(cfg.Replay.Window, time.Second) // for which sessions are saved

@@ -47,6 +47,7 @@ type Daemon struct {
 	listeners   listeners
 	front       func(http.Handler) http.Handler // nil for none
 	descriptors *descriptors
+	heads       *heads
 	reload      *reload
 	observer    *observer
 	console     *console.Console
@@ -169,9 +170,9 @@ func (d *Daemon) httpServers() []*httpServer {
 	if d.front != nil {
 		public = d.front(public)
 	}
-	servers := []*httpServer{newHTTPServer(d.listeners.public, d.descriptors.admit(public), d.descriptors, d.log)}
+	servers := []*httpServer{newHTTPServer(d.listeners.public, d.descriptors.admit(public), d.descriptors, d.heads, d.log)}
 	if d.listeners.admin != nil {
-		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, d.log))
+		servers = append(servers, newHTTPServer(d.listeners.admin, d.adminHandler(), nil, nil, d.log))
 	}
 	return servers
 }

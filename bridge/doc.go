@@ -14,7 +14,8 @@
 //   - routes.go which path is served by what
 //   - http_server.go an HTTP server that can stop accepting first
 //   - listeners.go the sockets, bound or passed by systemd; certificate.go TLS
-//   - descriptors.go a reserve of file descriptors
+//   - descriptors.go a reserve of file descriptors; heads.go a bound on connections that
+//     send no request
 //   - reload.go SIGHUP
 //   - source.go what a Source is, and when it counts as caught up; availability.go
 //     when it last delivered changes

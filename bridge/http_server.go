@@ -24,6 +24,8 @@ type httpServer struct {
 
 	// descriptors bounds the connections; nil does not.
 	descriptors *descriptors
+	// heads bounds those without a request; nil does not.
+	heads *heads
 
 	mu sync.Mutex
 	// fresh are the connections whose first request has not begun; settled,
@@ -32,9 +34,10 @@ type httpServer struct {
 	settled chan struct{}
 }
 
-// newHTTPServer returns a server of a listener's connections, for run.
-func newHTTPServer(ln net.Listener, h http.Handler, bound *descriptors, log *slog.Logger) *httpServer {
-	s := &httpServer{ln: ln, returned: make(chan struct{}), descriptors: bound, fresh: make(map[net.Conn]struct{})}
+// newHTTPServer returns a server of a listener's connections, for run. Nil bounds do not
+// bound.
+func newHTTPServer(ln net.Listener, h http.Handler, bound *descriptors, heads *heads, log *slog.Logger) *httpServer {
+	s := &httpServer{ln: ln, returned: make(chan struct{}), descriptors: bound, heads: heads, fresh: make(map[net.Conn]struct{})}
 	s.Server = http.Server{
 		Handler: h,
 		// Bounds a request's head alone: polls and proxied bodies take
@@ -67,6 +70,13 @@ func (s *httpServer) run() error {
 func (s *httpServer) track(c net.Conn, state http.ConnState) {
 	if state == http.StateNew && s.descriptors != nil && s.descriptors.spent(c) {
 		_ = c.Close() // the server finds it closed, and forgets it
+	}
+	switch {
+	case s.heads == nil:
+	case state == http.StateNew:
+		s.heads.accepted(c)
+	default:
+		s.heads.begun(c)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

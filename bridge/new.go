@@ -54,7 +54,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	}
 	d := &Daemon{
 		cfg: cfg, log: log, notify: systemd.NewNotifier(log),
-		descriptors: newDescriptors(log), listeners: listeners{log: log, inherited: opts.Listeners}, front: opts.Front,
+		descriptors: newDescriptors(log), heads: newHeads(cfg.Limits.UnauthenticatedPerAddress, cfg.Proxies.Trusted, log), listeners: listeners{log: log, inherited: opts.Listeners}, front: opts.Front,
 	}
 	defer func() {
 		if err != nil {
@@ -143,7 +143,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	d.listeners.cert = cert
-	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, key: key, passwords: d.passwords, cert: cert, exporter: d.exporter}
+	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, heads: d.heads, key: key, passwords: d.passwords, cert: cert, exporter: d.exporter}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run, d.exporter.Run}
 	if joined != nil {
 		d.parts = append(d.parts, joined.run)
@@ -162,7 +162,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		cfg: cfg, build: opts.Build, memory: opts.Memory, started: time.Now(), source: d.source, pipeline: d.pipeline, api: d.api,
 		auth: authenticator, tables: tables, farOff: farOff, rest: d.rest, restTables: restTables, sender: d.sender, gateway: d.gateway,
 		log: opts.Log, cert: cert, warnings: warnings,
-		descriptors: d.descriptors, reload: d.reload, exporter: d.exporter,
+		descriptors: d.descriptors, heads: d.heads, reload: d.reload, exporter: d.exporter,
 	}
 	d.console = d.newConsole()
 	d.parts = append(d.parts, d.console.Run, func(ctx context.Context) error { return d.observer.wrongTokens.Run(ctx, d.log) })
@@ -227,7 +227,7 @@ func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, pw *pas
 	if cfg.Cluster.Name == "" {
 		return newPostgres(cfg, spec, pw, m, w, nil, log)
 	}
-	s, err := joinCluster(cfg, log)
+	s, err := joinCluster(cfg, pw, log)
 	if err != nil {
 		return nil, err
 	}

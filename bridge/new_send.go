@@ -43,7 +43,7 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 	}
 	switch c.Mode {
 	case configs.SendFunction:
-		f, err := newFunction(c)
+		f, err := newFunction(c, d.passwords.anonKey)
 		if err != nil {
 			return nil, err
 		}
@@ -66,13 +66,13 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 // outboxPoolSize bounds the connections of an outbox.
 const outboxPoolSize = 4
 
-func newFunction(c configs.Send) (*send.Function, error) {
+func newFunction(c configs.Send, anonKey func() string) (*send.Function, error) {
 	f := c.Function
 	body, err := send.ParseFields(f.Body)
 	if err != nil {
 		return nil, fmt.Errorf("send.function.body: %w", err)
 	}
-	o := send.FunctionOptions{URL: send.FunctionURL(f.URL, f.Name), AnonKey: c.AnonKey.Reveal(), Body: body, Proxy: f.Proxy}
+	o := send.FunctionOptions{URL: send.FunctionURL(f.URL, f.Name), AnonKey: anonKey, Body: body, Proxy: f.Proxy}
 	if f.Read != "" {
 		o.ReadURL = send.FunctionURL(f.URL, f.Read)
 	}

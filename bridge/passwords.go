@@ -1,12 +1,14 @@
 package bridge
 
 import (
+	"net/url"
 	"sync/atomic"
 
 	"chatbridge/configs"
 )
 
-// passwords are those of the databases' roles as they are now: a reload changes them for
+// passwords are those of the databases' roles and of Redis, and the anon key, as they are
+// now: a reload changes them for
 // the connections that are made from then on. Those that are open stay.
 type passwords struct {
 	first *configs.Config
@@ -30,6 +32,41 @@ func (p *passwords) of(address func(*configs.Config) configs.DSN) func() string 
 		return "" // that of the start
 	}
 }
+
+// redis returns the address of the cluster's Redis as it is now, of which only the
+// credentials may differ from that of the start.
+func (p *passwords) redis() string {
+	first, now := p.first.Cluster.RedisURL.Reveal(), p.now.Load().Cluster.RedisURL.Reveal()
+	if sameRedis(first, now) {
+		return now
+	}
+	return first
+}
+
+// sameRedis reports whether two addresses of Redis differ in user and password at most;
+// with Sentinel in those of the servers behind it, its own take a restart.
+func sameRedis(a, b string) bool {
+	rest := func(address string) (string, bool) {
+		u, err := url.Parse(address)
+		if err != nil {
+			return "", false
+		}
+		if q := u.Query(); q.Has("master_name") {
+			q.Del("username")
+			q.Del("password")
+			u.RawQuery = q.Encode()
+		} else {
+			u.User = nil
+		}
+		return u.String(), true
+	}
+	restA, readA := rest(a)
+	restB, readB := rest(b)
+	return a == b || readA && readB && restA == restB
+}
+
+// anonKey returns the project's anon key as it is now.
+func (p *passwords) anonKey() string { return p.now.Load().Send.AnonKey.Reveal() }
 
 func sourceURL(cfg *configs.Config) configs.DSN { return cfg.Source.Postgres.URL }
 

@@ -42,6 +42,7 @@ type reload struct {
 	auth      *auth.Authenticator
 	api       *api.Server
 	gateway   *gateway.Gateway // nil unless in front of ChatEngine
+	heads     *heads
 	key       *serviceKey
 	passwords *passwords
 	cert      *certificate // nil without TLS
@@ -57,8 +58,8 @@ type reload struct {
 }
 
 // reloadable reports whether a setting can change while the Daemon runs:
-// whose tokens and which browsers are believed, the operator's token, the databases' passwords, what clients may cost, the
-// project's service key, the files of the certificate (not whether there is
+// whose tokens and which browsers are believed, the operator's token, the databases' and Redis' passwords, what clients may cost, the
+// project's service key and anon key, the files of the certificate (not whether there is
 // one), and the level of the log.
 func reloadable(key string, before, after *configs.Config) bool {
 	switch key {
@@ -68,6 +69,8 @@ func reloadable(key string, before, after *configs.Config) bool {
 		return before.Source.Postgres.URL.SameButPassword(after.Source.Postgres.URL)
 	case "lookup.url":
 		return before.Lookup.URL.SameButPassword(after.Lookup.URL)
+	case "cluster.redis_url":
+		return sameRedis(before.Cluster.RedisURL.Reveal(), after.Cluster.RedisURL.Reveal())
 	case "send.outbox.url":
 		return before.Send.Outbox.URL.SameButPassword(after.Send.Outbox.URL)
 	}
@@ -75,7 +78,7 @@ func reloadable(key string, before, after *configs.Config) bool {
 		"admin.token", "auth.chatengine_secret", "auth.supabase_secret", "cors.origins", "log.level",
 		"limits.connections", "limits.connections_per_address", "limits.unauthenticated", "limits.unauthenticated_per_address",
 		"limits.handshakes_per_second", "limits.handshakes_per_address", "limits.requests_per_address", "limits.packets_per_second",
-		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key", "otel.endpoint",
+		"limits.queue_packets", "limits.queue_bytes", "limits.write_timeout", "source.realtime.key", "send.anon_key", "otel.endpoint",
 	}, key)
 }
 
@@ -139,6 +142,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	if r.gateway != nil {
 		r.gateway.SetLimits(gatewayLimits(next.Limits, r.first.Limits.Payload))
 	}
+	r.heads.set(next.Limits.UnauthenticatedPerAddress)
 	r.api.SetRequestsPerAddress(next.Limits.RequestsPerAddress)
 	r.api.SetOrigins(origins)
 	r.key.replace(next.Source.Realtime.Key)

@@ -45,6 +45,7 @@ type observer struct {
 
 	exporter    *telemetry.Exporter
 	descriptors *descriptors
+	heads       *heads
 	reload      *reload
 
 	// wrongTokens are those shown on the admin listener.
@@ -58,7 +59,7 @@ func (o *observer) snapshot() ops.Snapshot {
 		Taken: time.Now(), Build: o.build, Started: o.started, Memory: o.memory,
 		Ready: o.readiness(), Source: o.source.Health(),
 		Pipeline: o.pipeline.Stats(), Hub: o.api.Hub().Stats(), Sockets: o.api.SocketIO().Stats(),
-		API: o.api.Stats(), Auth: o.auth.Stats(), AdminTokensRefused: o.wrongTokens.Refused(), AdminTokenBursts: o.wrongTokens.Bursts(), DescriptorsRefused: o.descriptors.refused.Load(),
+		API: o.api.Stats(), Auth: o.auth.Stats(), AdminTokensRefused: o.wrongTokens.Refused(), AdminTokenBursts: o.wrongTokens.Bursts(), DescriptorsRefused: o.descriptors.refused.Load(), HeadlessClosed: o.heads.closed.Load(),
 		Send: o.sender.Stats(), SendMode: o.cfg.Send.Mode,
 		Reload: o.reload.snapshot(o.started), Warnings: o.warnings.Lines(),
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -57,6 +58,9 @@ const database = "crm"
 // Run runs the demo until ctx ends or Options.For is over, neither of which is
 // an error. When it returns no process and no file of it is left.
 func Run(ctx context.Context, opts Options) (err error) {
+	if err := canListen(opts.Listen); err != nil {
+		return err
+	}
 	if opts.Nodes > 0 {
 		if _, err := findRedis(); err != nil {
 			return err
@@ -96,6 +100,18 @@ func Run(ctx context.Context, opts Options) (err error) {
 		asked: make(chan func(context.Context) error, maxAsked), counts: map[string]int64{},
 	}
 	return ended(ctx, opts.run(ctx, secret, stage))
+}
+
+// listenFlag is the flag that Options.Listen is of.
+const listenFlag = "--listen"
+
+// canListen finds out before anything is started for it whether the address can be had.
+func canListen(address string) error {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return &bridge.ListenError{Key: listenFlag, Address: address, Err: err}
+	}
+	return ln.Close()
 }
 
 // ended returns nil for the error of a context that has ended.
@@ -149,6 +165,9 @@ func (o Options) run(ctx context.Context, secret string, stage *stage) error {
 	}
 	if err := daemon.Listen(); err != nil {
 		daemon.Close()
+		if taken := (*bridge.ListenError)(nil); errors.As(err, &taken) && taken.Address == o.Listen {
+			return &bridge.ListenError{Key: listenFlag, Address: o.Listen, Err: taken.Err}
+		}
 		return err
 	}
 	o.introduce(daemon, page.tenants[0].Token)

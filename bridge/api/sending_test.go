@@ -123,7 +123,7 @@ func startSending(t *testing.T, choose func(functiondouble.Call) functiondouble.
 		t.Fatal(err)
 	}
 	way, err := send.NewFunction(send.FunctionOptions{
-		URL: send.FunctionURL(function.URL, "whatsapp-send"), ReadURL: send.FunctionURL(function.URL, "mark-read"), AnonKey: "anon", Body: body,
+		URL: send.FunctionURL(function.URL, "whatsapp-send"), ReadURL: send.FunctionURL(function.URL, "mark-read"), AnonKey: func() string { return "anon" }, Body: body,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -25,9 +25,11 @@ const (
 const RedisURL = "redis://[user:password@]host[:6379][/database], rediss:// for TLS, or with Sentinel redis://[user:password@]sentinel:26379[/database]?master_name=NAME[&addr=another:26379][&username=…&password=…]"
 
 // Redis returns how to connect to the Redis of an address, see RedisURL, for the
-// cluster of that name. It connects to nothing itself.
-func Redis(address, name string) (Dial, error) {
-	connect, err := Client(address)
+// cluster of that name. It connects to nothing itself. rotated, where there is one, returns
+// the address as it is now: its user and password, with Sentinel those of the servers behind
+// it, are of the connections that are made from then on. All else stays as in address.
+func Redis(address, name string, rotated ...func() string) (Dial, error) {
+	connect, err := client(address, streamPool, rotated...)
 	if err != nil {
 		return nil, err
 	}
@@ -43,10 +45,13 @@ func prefixOf(name string) string { return "bridge:{" + name + "}:" }
 
 // Client returns how to make a client for an address. The client connects when it is
 // used, and asks Sentinel, where there is one, when it is new.
-func Client(address string) (func() *redis.Client, error) { return client(address, 2) }
+func Client(address string) (func() *redis.Client, error) { return client(address, streamPool) }
 
-// client is Client with a pool of that many connections.
-func client(address string, pool int) (func() *redis.Client, error) {
+// streamPool bounds the connections for the stream.
+const streamPool = 2
+
+// client is Client with a pool of that many connections; for rotated see Redis.
+func client(address string, pool int, rotated ...func() string) (func() *redis.Client, error) {
 	silence()
 	u, err := url.Parse(address)
 	if err != nil {
@@ -59,6 +64,15 @@ func client(address string, pool int) (func() *redis.Client, error) {
 		}
 		o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
 		o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+		for _, now := range rotated {
+			o.CredentialsProviderContext = func(context.Context) (string, string, error) {
+				o, err := redis.ParseFailoverURL(now())
+				if err != nil {
+					return "", "", errRotated
+				}
+				return o.Username, o.Password, nil
+			}
+		}
 		return func() *redis.Client { return redis.NewFailoverClient(o) }, nil
 	}
 	o, err := redis.ParseURL(address)
@@ -67,9 +81,21 @@ func client(address string, pool int) (func() *redis.Client, error) {
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
 	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	for _, now := range rotated {
+		o.CredentialsProviderContext = func(context.Context) (string, string, error) {
+			o, err := redis.ParseURL(now())
+			if err != nil {
+				return "", "", errRotated
+			}
+			return o.Username, o.Password, nil
+		}
+	}
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	return func() *redis.Client { return redis.NewClient(o) }, nil
 }
+
+// errRotated does not show the address, which has a password.
+var errRotated = errors.New("cluster.redis_url is no address any more")
 
 // silence keeps the library from writing to standard error, once: what fails is
 // returned as an error too.

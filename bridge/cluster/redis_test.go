@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,5 +207,51 @@ func TestAddressesThatCannotWork(t *testing.T) {
 		} else if got := err.Error(); len(got) < 20 || strings.Contains(got, "hidden") {
 			t.Errorf("%s: %s", address, got)
 		}
+	}
+}
+
+// TestCredentialsOfRedisRotate: connections that are made after the password was changed
+// have the new one, once it is given; until then they are refused.
+func TestCredentialsOfRedisRotate(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	host := strings.TrimPrefix(server.URL(), "redis://")
+	sentinel := strings.TrimPrefix(redistest.Sentinel(t, "crm", server).SentinelURL("crm"), "redis://")
+	for name, address := range map[string]func(password string) string{
+		"alone":         func(p string) string { return "redis://bridge:" + p + "@" + host },
+		"with Sentinel": func(p string) string { return "redis://" + sentinel + "&username=bridge&password=" + p },
+	} {
+		set := func(password string) {
+			server.Await("the password is "+password, func(ctx context.Context, c *redis.Client) bool {
+				if err := c.Do(ctx, "acl", "setuser", "bridge", "reset", "on", "~*", "&*", "+@all", ">"+password).Err(); err != nil {
+					t.Error(err)
+				}
+				_ = c.Do(ctx, "client", "kill", "user", "bridge").Err()
+				return true
+			})
+		}
+		set("first")
+		var now atomic.Pointer[string]
+		give := func(password string) { a := address(password); now.Store(&a) }
+		give("first")
+		connect, err := cluster.Redis(address("first"), name, func() string { return *now.Load() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = store.Close() })
+		chain(t, store, 1, 2)
+		set("second")
+		var refusal error
+		for refusal == nil || !strings.Contains(refusal.Error(), "WRONGPASS") { // at first, that the connection is closed
+			if _, refusal = store.LastBeat(t.Context()); refusal == nil {
+				t.Fatalf("%s: the old password counts", name)
+			}
+		}
+		give("second")
+		chain(t, store, 3, 4)
 	}
 }

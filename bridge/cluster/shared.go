@@ -26,10 +26,10 @@ type Shared struct {
 	closed  bool
 }
 
-// NewShared returns a Shared for the cluster of that name at an address, see RedisURL.
-// It connects when it is used.
-func NewShared(address, name string) (*Shared, error) {
-	connect, err := client(address, sharedPool)
+// NewShared returns a Shared for the cluster of that name at an address, see RedisURL, and
+// Redis for rotated. It connects when it is used.
+func NewShared(address, name string, rotated ...func() string) (*Shared, error) {
+	connect, err := client(address, sharedPool, rotated...)
 	if err != nil {
 		return nil, err
 	}

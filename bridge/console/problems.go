@@ -359,5 +359,11 @@ func bridgeProblems(s *ops.Snapshot) (all []Problem) {
 			Do: "Raise LimitNOFILE.", Runbook: "bridgefiledescriptors",
 		})
 	}
+	if s.HeadlessClosed > 0 {
+		all = append(all, Problem{
+			Level: Note, Part: "bridge", Title: fmt.Sprintf("%s closed since the start: one address has too many that send no request", plural.Of(s.HeadlessClosed, "connection was", "connections were")),
+			Do: "The log names the address. A proxy? Name it in proxies.trusted.", Runbook: "bridgelimitreached",
+		})
+	}
 	return all
 }

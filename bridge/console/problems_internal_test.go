@@ -93,6 +93,7 @@ func troubles() map[string]struct {
 		"reload":          {func(s *ops.Snapshot) { s.Reload = ops.Reload{Failed: 1, Error: "limits.payload"} }, Degraded, "The last reload was refused", "bridgereloadfailed", "bridge"},
 		"certificate":     {func(s *ops.Snapshot) { s.CertificateExpires = s.Taken.Add(-time.Second) }, Down, "The TLS certificate has expired", "bridgecertificateexpires", "bridge"},
 		"descriptors":     {func(s *ops.Snapshot) { s.DescriptorsRefused = 1 }, Note, "Events flow", "bridgefiledescriptors", "bridge"},
+		"headless":        {func(s *ops.Snapshot) { s.HeadlessClosed = 2 }, Note, "Events flow", "bridgelimitreached", "bridge"},
 		"cannot send":     {func(s *ops.Snapshot) { s.SendMode, s.Send.Reason = "outbox", "no right" }, Degraded, "What clients write cannot be sent", "sending", "clients"},
 		"channel": {func(s *ops.Snapshot) {
 			s.Realtime = &realtime.Stats{Channels: []realtime.ChannelStats{{Table: "public.messages", State: realtime.ChannelRefused, Error: "not in the publication"}}}

@@ -6,6 +6,8 @@ func authMetrics() []family {
 			func(s *Snapshot) map[string]uint64 { return s.API.TokensRefused }),
 		counter("descriptors_refused_total", "Connections refused because clients had used up the file descriptors but a reserve.",
 			func(s *Snapshot) uint64 { return s.DescriptorsRefused }),
+		counter("headless_connections_closed_total", "Connections closed because their address had too many that had not sent the head of a request.",
+			func(s *Snapshot) uint64 { return s.HeadlessClosed }),
 		counter("tokens_expired_total", "Clients closed because their token had expired.",
 			func(s *Snapshot) uint64 { return s.API.Expired }),
 		counter("members_left_total", "Clients closed because their user was no member of the workspace any more.",

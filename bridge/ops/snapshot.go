@@ -62,6 +62,9 @@ type Snapshot struct {
 	// DescriptorsRefused counts connections refused because too few file
 	// descriptors were left.
 	DescriptorsRefused uint64
+	// HeadlessClosed counts connections closed because their address had too many whose
+	// first request had no complete head.
+	HeadlessClosed uint64
 	// Gateway is nil unless the bridge stands in front of ChatEngine.
 	Gateway *gateway.Stats
 	// Spool is nil unless webhooks are kept.

@@ -23,8 +23,8 @@ type FunctionOptions struct {
 	// URL is the function's address, such as
 	// https://abcdefgh.supabase.co/functions/v1/whatsapp-send.
 	URL string
-	// AnonKey is the project's anon or publishable key.
-	AnonKey string
+	// AnonKey returns the project's anon or publishable key as it is now; nil for none.
+	AnonKey func() string
 	// Body are the members of what is sent to it.
 	Body []Field
 	// ReadURL is the address of one that marks a conversation as read, given
@@ -190,7 +190,9 @@ func (f *Function) call(ctx context.Context, address string, session Session, bo
 	// Nothing is sent a second time.
 	req.GetBody = nil
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Apikey", f.opts.AnonKey)
+	if f.opts.AnonKey != nil {
+		req.Header.Set("Apikey", f.opts.AnonKey())
+	}
 	req.Header.Set("Authorization", "Bearer "+session.Token)
 	res, err := f.client.Do(req)
 	if err != nil {

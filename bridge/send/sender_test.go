@@ -109,7 +109,7 @@ func (s *sending) begin() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	way, err := send.NewFunction(send.FunctionOptions{URL: s.url, AnonKey: "anon-key", Body: body})
+	way, err := send.NewFunction(send.FunctionOptions{URL: s.url, AnonKey: func() string { return "anon-key" }, Body: body})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestTheSessionGoesNowhereElse(t *testing.T) {
 	for name, address := range map[string]string{
 		"a redirect": redirecting(functiondouble.Redirects), "a redirect to a GET": redirecting(functiondouble.SeeOther), "a proxy": "http://functions.invalid",
 	} {
-		way, err := send.NewFunction(send.FunctionOptions{URL: address, AnonKey: "anon-key"})
+		way, err := send.NewFunction(send.FunctionOptions{URL: address, AnonKey: func() string { return "anon-key" }})
 		if err != nil {
 			t.Fatal(err)
 		}

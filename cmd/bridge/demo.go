@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"chatbridge/configs"
 	"chatbridge/demo"
 
 	"github.com/spf13/cobra"
@@ -40,7 +41,7 @@ and Homebrew's packages put it.`,
   bridge demo --listen 127.0.0.1:9000 --log demo.log`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.Rate <= 0 || opts.Rate > maxDemoRate {
+			if !(opts.Rate > 0 && opts.Rate <= maxDemoRate) { // also of what is no number
 				return usagef("--rate is %v: want more than 0 and at most %d messages a second", opts.Rate, maxDemoRate)
 			}
 			if opts.For < 0 {
@@ -48,6 +49,10 @@ and Homebrew's packages put it.`,
 			}
 			if n := opts.Nodes; n != 0 && (n < demo.MinNodes || n > demo.MaxNodes) {
 				return usagef("--nodes is %d: want %d to %d bridges, or 0 for one with a page", n, demo.MinNodes, demo.MaxNodes)
+			}
+			// Judged here as well, where its flag is known.
+			if _, err := configs.Load(configs.Sources{Flags: cmd.Flags()}); err != nil {
+				return err
 			}
 			executable, err := os.Executable()
 			if err != nil {

@@ -71,7 +71,7 @@ the daemon restarts; gateway.hold sets it permanently.
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the answer may take")
+	addTimeout(cmd, &timeout)
 	addConfigFlags(cmd)
 	return cmd
 }
@@ -100,11 +100,12 @@ func (o *operator) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// explain says of an error that is for the token's sake which one to correct.
+// explain says of an error that is for the token's sake which one to correct, and of one
+// that is for the address's which setting it is of.
 func (o *operator) explain(err error) error {
 	switch {
 	case err == nil || !o.refused:
-		return err
+		return unreachable(err, "admin.listen", o.config)
 	case o.config.Admin.Token == "":
 		return fmt.Errorf("%w; this command's configuration has no admin.token: give it the daemon's, with --config or BRIDGE_ADMIN_TOKEN", err)
 	}

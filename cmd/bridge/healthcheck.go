@@ -52,7 +52,7 @@ not. It is for containers: the image has no other HTTP client.
 		},
 	}
 	cmd.Flags().BoolVar(&ready, "ready", false, "ask whether events flow, not only whether the process serves")
-	cmd.Flags().DurationVar(&timeout, "timeout", timeout, "how long the answer may take")
+	addTimeout(cmd, &timeout)
 	addConfigFlags(cmd)
 	return cmd
 }
@@ -76,7 +76,7 @@ func askHealth(ctx context.Context, c *configs.Config, path string) (string, err
 	}
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
-		return "", fmt.Errorf("ask %s: %w", url, err)
+		return "", unreachable(fmt.Errorf("ask %s: %w", url, err), "listen", c)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxHealthBody))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -45,7 +46,29 @@ and loses no event.`,
 		}
 		root.AddCommand(c)
 	}
+	addCompletion(root)
 	return root
+}
+
+// addCompletion adds cobra's `completion`, which would print its help and end with 0 for
+// a shell that it does not know.
+func addCompletion(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Args = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("%s", sayOneOf(cmd))
+			}
+			return noCommand(cmd, args)
+		}
+		c.RunE = func(*cobra.Command, []string) error { return nil } // never: Args refuses
+		for _, shell := range c.Commands() {
+			shell.Args = noArguments
+		}
+	}
 }
 
 // commands make the sub-commands, in the order in which help lists them.
@@ -71,8 +94,11 @@ func newHelp() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			of, left, err := cmd.Root().Find(args)
-			if err != nil || len(left) > 0 {
+			if err != nil {
 				return noCommand(cmd.Root(), args)
+			}
+			if len(left) > 0 {
+				return noCommand(of, left)
 			}
 			return of.Help()
 		},
@@ -85,14 +111,46 @@ func noCommand(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	reason := fmt.Sprintf("there is no command %q", args[0])
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+	if cmd.HasParent() {
+		reason = fmt.Sprintf("there is no %q of %s", args[0], cmd.CommandPath())
+	}
+	switch near := cmd.SuggestionsFor(args[0]); {
+	case len(near) > 0:
 		reason += "; did you mean " + strings.Join(near, " or ") + "?"
+	case cmd.HasParent() && cmd.HasSubCommands():
+		reason += ": " + sayOneOf(cmd)
 	}
 	return usagef("%s", reason)
 }
 
-// flagError adds the nearest known flag to the error about an unknown one.
+// sayOneOf lists the sub-commands of a command.
+func sayOneOf(cmd *cobra.Command) string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return "say one of " + strings.Join(names, ", ")
+}
+
+// accepted says what flags of a type take.
+var accepted = map[string]string{
+	"duration": "a duration such as 20s or 1h", "int": "a whole number", "float64": "a number", "bool": "true or false",
+}
+
+// flagError says of a flag's value what is accepted, and adds the nearest known flag to
+// the error about an unknown one.
 func flagError(cmd *cobra.Command, err error) error {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		flag := invalid.GetFlag()
+		want := accepted[flag.Value.Type()]
+		if _, is := flag.Value.(timeoutFlag); is {
+			want = "a duration above 0, such as 5s"
+		}
+		if want != "" {
+			return usagef("--%s is %q: want %s", flag.Name, invalid.GetValue(), want)
+		}
+	}
 	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
 	if !unknown {
 		return usagef("%v", err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"strings"
 	"syscall"
@@ -70,7 +71,7 @@ runs it opens the file itself.
 	cmd.Flags().BoolVar(&f.all, "all", false, "drop: everything")
 	cmd.Flags().BoolVar(&f.body, "body", false, "show: the body")
 	cmd.Flags().IntVar(&f.limit, "limit", 1000, "list: how many at most")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", f.timeout, "how long the answer may take")
+	addTimeout(cmd, &f.timeout)
 	addConfigFlags(cmd)
 	return cmd
 }
@@ -113,7 +114,9 @@ func (f *spoolFlags) order(args []string) (spool.Order, error) {
 
 // askSpool has the daemon carry out an order; where none listens, it does so itself.
 func askSpool(ctx context.Context, c *configs.Config, timeout time.Duration, o spool.Order) (spool.Answer, error) {
+	tried := "admin.listen is empty, so that no daemon was asked"
 	if c.Admin.Listen != "" {
+		tried = fmt.Sprintf("no daemon answers at admin.listen (%q, %s)", c.Admin.Listen, c.Origin("admin.listen"))
 		base, err := adminURL(c.Admin.Listen)
 		if err != nil {
 			return spool.Answer{}, err
@@ -127,11 +130,17 @@ func askSpool(ctx context.Context, c *configs.Config, timeout time.Duration, o s
 		}
 	}
 	if c.Spool.Dir == "" {
-		return spool.Answer{}, fmt.Errorf("no daemon answers at admin.listen (%q), and spool.dir, where its file is, is not set: give --config or --spool.dir", c.Admin.Listen)
+		return spool.Answer{}, fmt.Errorf("%s, and spool.dir, where its file is, is not set: give --config or --spool.dir", tried)
 	}
 	answer, err := spool.DoOffline(c.Spool.Dir, o)
-	if errors.Is(err, spool.ErrLocked) {
-		return answer, fmt.Errorf("%w, and no daemon answers at admin.listen (%q): set it to the running daemon's", err, c.Admin.Listen)
+	switch {
+	case errors.Is(err, spool.ErrLocked):
+		return answer, fmt.Errorf("%w, and %s: set it to the running daemon's", err, tried)
+	case errors.Is(err, fs.ErrNotExist):
+		return answer, fmt.Errorf("%s, and spool.dir (%q, %s) has no %s: either no webhook was ever kept there, or these settings are not the daemon's: "+
+			"give its configuration with --config, or start it", tried, c.Spool.Dir, c.Origin("spool.dir"), spool.FileName)
+	case errors.Is(err, fs.ErrPermission):
+		return answer, fmt.Errorf("%s, and its file may not be opened: %w: run this as the daemon's user, or as root", tried, err)
 	}
 	return answer, err
 }

@@ -29,8 +29,9 @@ func TestSpoolUsage(t *testing.T) {
 		"spool list --limit=0":          {2, "--limit"},
 		"spool list --dad":              {2, "did you mean --dead?"},
 		"spool list":                    {1, "spool.dir"},
-		"spool list --spool.dir=/no/db": {1, "no daemon has kept a webhook there"},
-		"spool --help":                  {0, ""},
+		"spool list --spool.dir=/no/db": {1, `no daemon answers at admin.listen ("127.0.0.1:1", environment BRIDGE_ADMIN_LISTEN), and spool.dir ("/no/db", flag --spool.dir) has no webhooks.db: either`},
+		"spool list --admin.listen= --spool.dir=/no/db": {1, "admin.listen is empty, so that no daemon was asked, and spool.dir"},
+		"spool --help": {0, ""},
 	} {
 		code, _, errs := cli(t, "", strings.Fields(args)...)
 		if code != want.code || !strings.Contains(errs, want.text) {

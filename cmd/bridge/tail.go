@@ -44,6 +44,9 @@ refuses it.`,
 			if o.url == "" || o.token == "" {
 				return usagef("--url and --token are needed: the server's address and a token for it (`bridge token` makes one)")
 			}
+			if o.attempts < 0 {
+				return usagef("--attempts is %d: want the number of failed attempts in a row, or 0 for no end", o.attempts)
+			}
 			if o.token == "-" {
 				line, err := bufio.NewReader(std.in).ReadString('\n')
 				if o.token = strings.TrimSpace(line); o.token == "" {
@@ -98,7 +101,7 @@ func tail(ctx context.Context, o tailOptions, std streams) error {
 		},
 		OnDisconnect: func(err error, retry time.Duration) {
 			if retry >= 0 {
-				report("%v; next attempt in %s", err, retry.Round(100*time.Millisecond))
+				report("%v; next attempt in %s", o.explain(err), retry.Round(100*time.Millisecond))
 			}
 		},
 		OnEvent: func(e sioclient.Event) {
@@ -115,7 +118,7 @@ func tail(ctx context.Context, o tailOptions, std streams) error {
 		return usagef("--url: %v", err)
 	}
 	if err := client.Run(ctx); err != nil {
-		return err
+		return o.explain(err)
 	}
 	return printError(context.Cause(ctx))
 }

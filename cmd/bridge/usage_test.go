@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"encoding/pem"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,6 +49,55 @@ func TestCompletion(t *testing.T) {
 	} {
 		if _, out, _ := cli(t, "", append([]string{"__complete"}, strings.Split(line, " ")...)...); out != want {
 			t.Errorf("%s: %q, want %q", line, out, want)
+		}
+	}
+}
+
+// TestCompletionForWhatIsNot: a shell that is not known is wrong usage, and those that are
+// known are named.
+func TestCompletionForWhatIsNot(t *testing.T) {
+	const known = "say one of bash, fish, powershell, zsh"
+	for args, want := range map[string]string{
+		"completion tcsh":      known,
+		"completion":           known,
+		"completion ba":        "did you mean bash?",
+		"help completion tcsh": known,
+		"completion bash x":    `unexpected argument "x"`,
+	} {
+		if code, out, errs := cli(t, "", strings.Fields(args)...); code != exitUsage || out != "" || !strings.Contains(errs, want) {
+			t.Errorf("bridge %s: %d: %s%s", args, code, out, errs)
+		}
+	}
+	for _, args := range []string{"completion bash", "completion zsh", "completion fish", "completion powershell", "completion --help", "help completion zsh"} {
+		if code, out, errs := cli(t, "", strings.Fields(args)...); code != 0 || out == "" {
+			t.Errorf("bridge %s: %d: %s", args, code, errs)
+		}
+	}
+}
+
+// TestDemoIsRefusedAtOnce: an address that cannot be had is refused before anything is
+// started, and its flag is named.
+func TestDemoIsRefusedAtOnce(t *testing.T) {
+	clean(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	taken := ln.Addr().String()
+	for address, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"abc":          {exitUsage, `listen = "abc" (flag --listen): is not host:port`},
+		taken:          {exitFailed, `--listen = "` + taken + `": bind: address already in use: another process has this port: end it, or set --listen`},
+		"192.0.2.1:80": {exitUsage, `set --listen to an address of this machine`},
+	} {
+		for _, more := range []string{"0", "2"} {
+			code, out, errs := cli(t, "", "demo", "--listen", address, "--for", "1ns", "--nodes", more)
+			if code != want.code || !strings.Contains(errs, want.text) || out != "" {
+				t.Errorf("--listen %s --nodes %s: %d: %s%s", address, more, code, out, errs)
+			}
 		}
 	}
 }

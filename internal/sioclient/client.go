@@ -108,14 +108,17 @@ func (c *Client) session(ctx context.Context) (joined bool, err error) {
 	}
 }
 
+// maxAnswer bounds what is read of an answer that is no upgrade, in bytes.
+const maxAnswer = 4096
+
 // refusedHandshake adds what the server said to an upgrade that failed.
 func refusedHandshake(err error, res *http.Response) error {
 	if res == nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(res.Body, 200))
-	return fmt.Errorf("connect: the server answers %s %q", res.Status, body)
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // it may be cut off
+	return &HandshakeError{Status: res.StatusCode, Text: res.Status, Header: res.Header, Body: body}
 }
 
 func (c *Client) connectPayload() json.RawMessage {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 )
 
 var (
@@ -16,6 +17,20 @@ var (
 	// time-out.
 	ErrPingTimeout = errors.New("no heartbeat from the server")
 )
+
+// HandshakeError is an HTTP answer in place of the upgrade. A client tries again.
+type HandshakeError struct {
+	Status int
+	Text   string // the status line's, such as "404 Not Found"
+	Header http.Header
+	// Body is the answer's, its first 4 KiB at most.
+	Body []byte
+}
+
+// Error gives the status and the body's beginning.
+func (e *HandshakeError) Error() string {
+	return fmt.Sprintf("connect: the server answers %s %q", e.Text, e.Body[:min(len(e.Body), 200)])
+}
 
 // ConnectError is the server's CONNECT_ERROR packet: a refusal for good.
 type ConnectError struct {

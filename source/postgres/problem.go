@@ -145,6 +145,10 @@ func (s *Source) classifyCode(e *pgconn.PgError) (class, string) {
 			return classFatal, hintPooler
 		}
 		return classRetry, "is this a connection pooler? use the server's direct address; its log says more"
+	case "XX000":
+		if dial.NoTenant(e) {
+			return classFatal, hintPooler
+		}
 	case "42602", "22023":
 		return classFatal, "check the names of slot and publication"
 	case "0A000":

@@ -512,3 +512,24 @@ func TestAFullDisk(t *testing.T) {
 		t.Errorf("sent: %s", got)
 	}
 }
+
+// TestADirectoryThatOthersCanOpen is told with its mode as chmod takes it, the sticky bit
+// as well.
+func TestADirectoryThatOthersCanOpen(t *testing.T) {
+	t.Parallel()
+	for want, mode := range map[string]os.FileMode{"mode=1777": 0o777 | os.ModeSticky, "mode=0750": 0o750, "mode=2755": 0o755 | os.ModeSetgid} {
+		o, e := options(), newEngine()
+		o.Dir = t.TempDir()
+		if err := os.Chmod(o.Dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		var log lockedLog
+		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		r := start(t, o, e)
+		r.await("open", e, func() bool { return r.Stats().Open })
+		if !strings.Contains(log.String(), "others may look into the spool's directory") || !strings.Contains(log.String(), want) {
+			t.Errorf("%v: logged\n%s", mode, log.String())
+		}
+		r.end()
+	}
+}

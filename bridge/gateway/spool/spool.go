@@ -164,13 +164,24 @@ func (s *Spool) open() (*store, error) {
 		return nil, err
 	}
 	if info, err := os.Stat(s.opts.Dir); err == nil && info.Mode().Perm()&0o077 != 0 {
-		s.log.Warn("others may look into the spool's directory", "dir", s.opts.Dir, "mode", info.Mode().Perm().String(),
+		s.log.Warn("others may look into the spool's directory", "dir", s.opts.Dir, "mode", octal(info.Mode()),
 			"remedy", "the file is the bridge's alone; chmod 700 the directory as well")
 	}
 	if sum := *st.now.Load(); sum.waiting+sum.dead > 0 {
 		s.log.Info("the spool has webhooks of an earlier time", "waiting", sum.waiting, "dead", sum.dead, "bytes", sum.bytes)
 	}
 	return st, nil
+}
+
+// octal writes a mode as chmod takes it.
+func octal(mode fs.FileMode) string {
+	bits := mode.Perm()
+	for bit, of := range map[fs.FileMode]fs.FileMode{0o4000: fs.ModeSetuid, 0o2000: fs.ModeSetgid, 0o1000: fs.ModeSticky} {
+		if mode&of != 0 {
+			bits |= bit
+		}
+	}
+	return fmt.Sprintf("%04o", uint32(bits))
 }
 
 func (s *Spool) setAside(damage error) error {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"chatbridge/internal/certname"
+
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -29,7 +31,7 @@ func Refused(err error) (id, what, remedy string, ok bool) {
 		return byTLS, "the server's certificate is signed by an authority that this machine does not know",
 			"name the authority's certificate: …?sslmode=verify-full&sslrootcert=/path/to/ca.crt " + supabaseCA, true
 	case errors.As(err, &host):
-		return byTLS, "the server's certificate is for another name: " + host.Error(),
+		return byTLS, "the server's certificate is for another name: " + certname.Other(host),
 			"use the name that it is for, or sslmode=verify-ca, which does not compare it", true
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return byTLS, "the server's certificate, or that of its authority, is not valid now: it is from " + invalid.Cert.NotBefore.Format(time.DateOnly) +
@@ -52,6 +54,13 @@ func Refused(err error) (id, what, remedy string, ok bool) {
 		return byHBA, "the server's pg_hba.conf does not admit this user from this address: " + pg.Message,
 			"a line for it in the server's pg_hba.conf, then SELECT pg_reload_conf(); (Supabase: Network Restrictions)", true
 	}
+}
+
+// NoTenant reports the refusal of Supavisor, Supabase's connection pooler, of a user
+// without, or with another, project.
+func NoTenant(pg *pgconn.PgError) bool {
+	said := strings.ToLower(pg.Message)
+	return pg.Code == "XX000" && strings.Contains(said, "tenant") && strings.Contains(said, "not found")
 }
 
 // withoutTLS tells that every attempt has failed because the server does not do TLS. With

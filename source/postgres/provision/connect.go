@@ -101,21 +101,15 @@ func poolerSaid(f *Finding, setting string) {
 	f.Fix = directAddress + setting
 }
 
-// noTenant reports Supavisor's refusal of a user without, or with another, project.
-func noTenant(pg *pgconn.PgError) bool {
-	said := strings.ToLower(pg.Message)
-	return pg.Code == "XX000" && strings.Contains(said, "tenant") && strings.Contains(said, "not found")
-}
-
 func connectCode(f *Finding, setting string, pg *pgconn.PgError) {
 	f.What = fmt.Sprintf("the server refuses: %s (%s)", pg.Message, pg.Code)
 	switch {
 	case pg.Code == "42601", pg.Code == "08P01" && strings.Contains(pg.Message, "startup parameter"):
 		poolerSaid(f, setting)
-	case noTenant(pg) && setting == sourceSetting:
+	case dial.NoTenant(pg) && setting == sourceSetting:
 		poolerSaid(f, setting)
 		f.What += fmt.Sprintf(", which says: %s (%s)", pg.Message, pg.Code)
-	case noTenant(pg):
+	case dial.NoTenant(pg):
 		f.Fix = "the pooler does not know this project: its user is postgres.<project>, and its host that of the project's region (Supabase: Connect), in " + setting
 	case pg.Code == "42704", pg.Code == "22023":
 		f.ID = "connect.parameter"
