@@ -75,7 +75,7 @@ type absenceState struct {
 	away *gap
 	// evictions counts how often in a row its main feed fell out of the log while it
 	// was being healed.
-	evictions int
+	evictions int32
 	// resumed: its session was restored.
 	resumed bool
 }
