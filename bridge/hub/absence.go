@@ -70,11 +70,12 @@ type absenceState struct {
 	healing []gap
 	cancel  context.CancelFunc
 	// away is the client's absence before it connected, if the log does not reach
-	// back to it: what it subscribes to now has been missed since then.
-	away gap
+	// back to it: what it subscribes to now has been missed since then. Nil for none; what
+	// it points to does not change.
+	away *gap
 	// evictions counts how often in a row its main feed fell out of the log while it
 	// was being healed.
-	evictions int
+	evictions int32
 	// resumed: its session was restored.
 	resumed bool
 }
@@ -103,7 +104,8 @@ func (h *Hub) noteMissing(c *Client, g gap) {
 func (h *Hub) noteAway(c *Client, g gap) {
 	h.noteMissing(c, g)
 	if len(c.absences) > 0 {
-		c.away = c.absences[0]
+		away := c.absences[0]
+		c.away = &away
 	}
 }
 
@@ -118,10 +120,10 @@ func (c *Client) continueAway(prior *Client) {
 // noteSubscribed notes what a client that has just connected missed, while it was
 // away, of a conversation to which it subscribes. mu must be held.
 func (h *Hub) noteSubscribed(c *Client, e *extent) {
-	if c.away.since.IsZero() || time.Since(c.attached) > replay.Slack/2 {
+	if c.away == nil || time.Since(c.attached) > replay.Slack/2 {
 		return
 	}
-	g := c.away
+	g := *c.away
 	g.conversation = e.conversation
 	h.noteMissing(c, g)
 }
@@ -132,7 +134,7 @@ func (c *Client) lacks() bool { return len(c.gaps)+len(c.absences) > 0 }
 // unproven tells that an offset would not prove that the client had received what it
 // missed.
 func (c *Client) unproven() bool {
-	return len(c.absences)+len(c.healing) > 0 || !c.away.since.IsZero()
+	return len(c.absences)+len(c.healing) > 0 || c.away != nil
 }
 
 // beginHealing takes the client's absences, and notes as gaps what of them is too
@@ -328,7 +330,9 @@ func (h *Hub) healed(c *Client, until time.Time, rest []FarRest, err error) {
 	release := h.lockInTurn(c.Workspace)
 	was := c.healing
 	c.healing, c.cancel = nil, nil
-	c.pace.begin(time.Now())
+	if c.pace != nil {
+		c.pace.begin(time.Now())
+	}
 	if err == nil {
 		h.stats.FarHealed++
 		h.noteLeftOut(c, was[0].reason, until, rest)
@@ -342,7 +346,7 @@ func (h *Hub) healed(c *Client, until time.Time, rest []FarRest, err error) {
 	for _, g := range was {
 		h.noteGap(c, g)
 		if g.conversation == "" {
-			c.away = gap{} // told, with all that it may yet subscribe to
+			c.away = nil // told, with all that it may yet subscribe to
 		}
 	}
 	now := time.Now()

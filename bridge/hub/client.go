@@ -45,9 +45,9 @@ type Client struct {
 	footprint
 
 	gone bool
-	left time.Time // when it went
 	// elsewhere: it stands for a client of another process.
 	elsewhere bool
+	left      time.Time // when it went
 }
 
 // Attach begins to feed a client through its socket: from its offset if it
@@ -125,6 +125,7 @@ func (h *Hub) Detach(c *Client) {
 	c.gone, c.left = true, time.Now()
 	if c.grace != nil {
 		c.grace.Stop()
+		c.grace = nil
 	}
 	if c.cancel != nil {
 		c.cancel()

@@ -28,7 +28,7 @@ func (h *Hub) Portable(c *Client) (p Portable, ok bool) {
 	defer h.lockInTurn(c.Workspace)()
 	if c.gone || c.tenant == nil || c.Feed || c.history != h.history || c.scope == scopeUndecided ||
 		len(c.backlog)+len(c.inherited) > 0 || c.lacks() || len(c.healing) > 0 ||
-		!c.away.since.IsZero() && time.Since(c.attached) <= replay.Slack/2 {
+		c.away != nil && time.Since(c.attached) <= replay.Slack/2 {
 		return p, false
 	}
 	owed := func(e *extent) {

@@ -22,9 +22,9 @@ const (
 type reading struct {
 	// live: broadcasts reach it. Otherwise its pump reads the log from main on.
 	live bool
-	main replay.Place
 	// everything: main passes on superseded events too.
 	everything bool
+	main       replay.Place
 	// fed is when its pump last took something from the log for it, or it was live.
 	fed time.Time
 	// backlog are the extents that are still to be read, in turn.
@@ -32,8 +32,7 @@ type reading struct {
 	// marks are sent once it has received all that it is owed.
 	marks []*socketio.Packet
 
-	pumping bool // its pump runs
-	pace    pace
+	pace *pace // of its pump; nil while none runs
 }
 
 // startPump starts the goroutine that gives a client what it is owed, unless it
@@ -48,10 +47,10 @@ func (h *Hub) startPump(c *Client) {
 	if c.live && len(c.backlog) > 0 {
 		h.leaveLive(c, h.headPlace())
 	}
-	if c.pumping || h.running.Err() != nil {
+	if c.pace != nil || h.running.Err() != nil {
 		return
 	}
-	c.pumping = true
+	c.pace = new(pace)
 	c.tenant.readers[c] = struct{}{}
 	c.pace.begin(time.Now())
 	h.stats.Catching++
@@ -115,7 +114,7 @@ func (h *Hub) sendPaced(c *Client, socket Socket, p *socketio.Packet) error {
 
 // pumpEnded notes that a client's pump returns. mu must be held.
 func (h *Hub) pumpEnded(c *Client) {
-	c.pumping = false
+	c.pace = nil
 	delete(c.tenant.readers, c)
 	h.stats.Catching--
 	h.progressed()

@@ -26,7 +26,7 @@ const (
 // view is what a client sees, and from when on.
 type view struct {
 	scope scope
-	grace *time.Timer // ends scopeUndecided
+	grace *time.Timer // ends scopeUndecided; nil where it has, or runs no more
 	// all is what it is owed of all messages, but in scopeSubscribed.
 	all extent
 	// subscriptions are the conversations asked for.
@@ -78,6 +78,7 @@ func (h *Hub) awaitSubscription(c *Client) {
 	c.scope = scopeUndecided
 	c.grace = time.AfterFunc(h.opts.SubscribeGrace, func() {
 		defer h.lockInTurn(c.Workspace)()
+		c.grace = nil // ended
 		if c.scope == scopeUndecided && !c.gone {
 			c.scope = scopeAll
 			h.stats.CatchUps[catchUpOpen]++
@@ -123,6 +124,7 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 	case c.scope == scopeUndecided:
 		c.scope = scopeSubscribed
 		c.grace.Stop()
+		c.grace = nil
 	case c.seesAll():
 		had := c.scope == scopeAll
 		c.scope = scopeSubscribed

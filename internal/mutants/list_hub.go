@@ -134,7 +134,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a conversation subscribed after the tables were read was not missed", Why: "of all conversations but the first a client lacks what it missed",
 		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestSubscribesWhileHealed"},
-		Old: "	g := c.away\n	g.conversation = e.conversation\n	h.noteMissing(c, g)\n", New: "",
+		Old: "	g := *c.away\n	g.conversation = e.conversation\n	h.noteMissing(c, g)\n", New: "",
 	},
 	{
 		Name: "hub: what was read before the client's last event is sent", Why: "a status goes back for a moment where a page opens one more conversation",

@@ -14,8 +14,7 @@ const maxPollBody = 256 << 10
 var pollBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // servePoll answers a GET: with what is queued, as soon as something is.
-func (s *Session) servePoll(w http.ResponseWriter, r *http.Request) {
-	mark := markOf(r)
+func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, mark string) {
 	s.mu.Lock()
 	p := s.polls
 	switch {

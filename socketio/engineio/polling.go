@@ -112,10 +112,10 @@ func (s *Session) isPolling() bool {
 }
 
 // openPolling answers a handshake over polling.
-func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
+func (s *Session) openPolling(w http.ResponseWriter, r *http.Request, mark string) {
 	s.mu.Lock()
 	s.polls = &polling{}
-	s.polls.asked.ask(markOf(r))
+	s.polls.asked.ask(mark)
 	s.writeOwned = false
 	s.mu.Unlock()
 	s.server.polling.Add(1)
@@ -124,8 +124,8 @@ func (s *Session) openPolling(w http.ResponseWriter, r *http.Request) {
 	s.respondPoll(w, r, s.server.appendOpen(body[:0], s.id, false))
 }
 
-// markOf is what tells a client's request from its next ones.
-func markOf(r *http.Request) string { return r.URL.Query().Get("t") }
+// markParameter is the one that tells a client's request from its next ones, the mark.
+const markParameter = "t"
 
 // respondPoll writes the body of a poll and reports whether it got out.
 func (s *Session) respondPoll(w http.ResponseWriter, r *http.Request, body []byte) bool {

@@ -33,7 +33,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if sid := query.Get("sid"); sid != "" {
-		s.resume(w, r, sid, upgrade, transport)
+		s.resume(w, r, sid, upgrade, transport, query.Get(markParameter))
 		return
 	}
 	switch {
@@ -44,7 +44,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case query.Get("EIO") != "4":
 		s.refuse(w, r, UnsupportedProtocol)
 	default:
-		s.handshake(w, r, upgrade)
+		s.handshake(w, r, upgrade, query.Get(markParameter))
 	}
 }
 
@@ -65,7 +65,7 @@ func (s *Server) Expects(r *http.Request) bool {
 }
 
 // resume serves a request that names a session.
-func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport string) {
+func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgrade bool, transport, mark string) {
 	session := s.session(sid)
 	switch {
 	case session == nil && healthChecks[sid]:
@@ -77,7 +77,7 @@ func (s *Server) resume(w http.ResponseWriter, r *http.Request, sid string, upgr
 	case upgrade:
 		session.serveUpgrade(w, r)
 	case r.Method == http.MethodGet:
-		session.servePoll(w, r)
+		session.servePoll(w, r, mark)
 	case r.Method == http.MethodPost:
 		session.servePost(w, r)
 	default:
@@ -100,7 +100,7 @@ func headSize(r *http.Request) int {
 }
 
 // handshake opens a session.
-func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool) {
+func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool, mark string) {
 	if headSize(r) > maxHead {
 		s.refuse(w, r, BadRequest)
 		return
@@ -116,7 +116,7 @@ func (s *Server) handshake(w http.ResponseWriter, r *http.Request, upgrade bool)
 	}
 	session := s.newSession(address)
 	if !upgrade {
-		session.openPolling(w, r)
+		session.openPolling(w, r, mark)
 		return
 	}
 	ws, err := s.accept(w, r)
