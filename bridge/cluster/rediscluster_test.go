@@ -116,6 +116,52 @@ func TestRedisCluster(t *testing.T) {
 	})
 }
 
+// TestAMasterOfARedisClusterSleeps: it takes connections and says nothing, and when it
+// wakes it believes that it is the master still. Whoever connects anew finds the one that
+// took its place.
+func TestAMasterOfARedisClusterSleeps(t *testing.T) {
+	t.Parallel()
+	servers := redistest.StartCluster(t, slotKey)
+	dial := dialer(t, "redis://"+servers.Masters[0].Addr+"?addr="+servers.Masters[1].Addr)
+	store := again(t, dial, func(context.Context, cluster.Store) error { return nil })
+	chain(t, store, 1, 2)
+	servers.AwaitReplica()
+	asleep := servers.Masters[0]
+	asleep.Stop()
+	store = again(t, dial, func(ctx context.Context, store cluster.Store) error {
+		last, err := store.Append(ctx, epoch, at(2), cluster.Append{ID: at(3), Entry: entry(at(2), at(3))})
+		if err == nil && last != at(3) {
+			t.Fatalf("an append: %v", last)
+		}
+		return err
+	})
+	asleep.Wake()
+	chain(t, store, 4, 5)
+	again(t, dial, func(ctx context.Context, store cluster.Store) error {
+		last, err := store.Append(ctx, epoch, at(5), cluster.Append{ID: at(6), Entry: entry(at(5), at(6))})
+		if err == nil && last != at(6) {
+			t.Fatalf("an append where the former master had woken: %v", last)
+		}
+		return err
+	})
+	ids, _ := read(t, store, cluster.ID{})
+	same(t, "what is there", ids, "[1 2 3 4 5 6]")
+}
+
+// TestServersOfNoRedisCluster are told to be none, with what the address should be.
+func TestServersOfNoRedisCluster(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	sentinel := redistest.Sentinel(t, "crm", server)
+	for _, s := range []*redistest.Server{server, sentinel} {
+		store := dial(t, s.URL()+"?addr="+s.Addr)
+		_, err := store.LastBeat(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "leave addr out") || !strings.Contains(err.Error(), "master_name") {
+			t.Errorf("of %s: %v", s.Addr, err)
+		}
+	}
+}
+
 // TestTheSlotIsMoved to another master of a Redis Cluster: what is there is found wherever
 // it is at that moment, once, by those who are connected.
 func TestTheSlotIsMoved(t *testing.T) {

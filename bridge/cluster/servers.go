@@ -23,7 +23,7 @@ const (
 	// cluster.redis_url.
 	othersAsked = 8
 	// othersAnswer is how long the others may take after the first one that answered.
-	othersAnswer = 200 * time.Millisecond
+	othersAnswer = 100 * time.Millisecond
 )
 
 // servers are those of a Redis Cluster. They are remembered from one client to the next,
@@ -139,9 +139,9 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 		}
 	}
 	if best.err != nil {
-		if strings.Contains(best.err.Error(), disabled) {
+		if isNone(best.err) {
 			s.remember(nil)
-			best.err = fmt.Errorf("%w: where it is none, leave addr out of cluster.redis_url", best.err)
+			best.err = fmt.Errorf("%w: it is of none; leave addr out of cluster.redis_url, or where it is a Sentinel add master_name", best.err)
 		}
 		return nil, fmt.Errorf("ask the Redis Cluster which server has the stream: %w", best.err)
 	}
@@ -152,8 +152,10 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 // errNoServer is that of no answer.
 var errNoServer = errors.New("no server answers")
 
-// disabled is in the answer of a server that is of no Redis Cluster.
-const disabled = "cluster support disabled"
+// isNone tells whether an answer is that of a server that is of no Redis Cluster.
+func isNone(err error) bool {
+	return strings.Contains(err.Error(), "cluster support disabled") || strings.Contains(err.Error(), "unknown command")
+}
 
 func (s *servers) remember(slots []redis.ClusterSlot) {
 	var all []string
