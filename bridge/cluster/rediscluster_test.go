@@ -243,3 +243,47 @@ func TestWhatAFormerMasterWasToldIsNotSound(t *testing.T) {
 		t.Errorf("what is kept is %+v", k)
 	}
 }
+
+// TestTheNewestAnswerIsBelieved of those that see a majority of the masters.
+func TestTheNewestAnswerIsBelieved(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		whole      bool
+		epoch      uint64
+		otherWhole bool
+		otherEpoch uint64
+		want       bool
+	}{
+		{true, 8, true, 7, true},
+		{true, 7, true, 8, false},
+		{true, 7, true, 7, false},
+		{true, 7, false, 8, true},
+		{false, 8, true, 7, false},
+		{false, 8, false, 7, true},
+		{false, 1, false, 0, true},
+		{false, 0, false, 1, false},
+	} {
+		if got := cluster.Better(tt.whole, tt.epoch, tt.otherWhole, tt.otherEpoch); got != tt.want {
+			t.Errorf("%+v: %v", tt, got)
+		}
+	}
+}
+
+// TestAddressesThatServersTell are those at which the bridge reaches them.
+func TestAddressesThatServersTell(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ asked, told, want string }{
+		{"redis-1:6379", "10.0.0.5:6379", "10.0.0.5:6379"},
+		{"redis-1:6379", "redis-2.internal:6380", "redis-2.internal:6380"},
+		{"redis-1:6379", ":6380", "redis-1:6380"},
+		{"redis-1:6379", "?:6380", "redis-1:6380"},
+		{"redis-1:6379", "127.0.0.1:6380", "redis-1:6380"},
+		{"127.0.0.1:6379", "127.0.0.1:6380", "127.0.0.1:6380"},
+		{"redis-1:6379", "10.0.0.5:0", "10.0.0.5:6379"},
+		{"[::1]:6379", "[fd00::5]:6380", "[fd00::5]:6380"},
+	} {
+		if got := cluster.SeenFrom(tt.asked, tt.told); got != tt.want {
+			t.Errorf("%s, asked of %s: %s, want %s", tt.told, tt.asked, got, tt.want)
+		}
+	}
+}
