@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -19,6 +20,7 @@ type clusterTest struct {
 	t     *testing.T
 	dsn   string
 	redis *redistest.Server
+	url   string // of Redis, "" for that of redis
 	conn  *pgx.Conn
 	ids   []string
 	sent  []string
@@ -33,7 +35,7 @@ func newClusterTest(t *testing.T) *clusterTest {
 
 func (c *clusterTest) start(env ...string) *daemonTest {
 	c.t.Helper()
-	return startDaemon(c.t, c.dsn, append([]string{"REDIS_URL=" + c.redis.URL(), "BRIDGE_CLUSTER_NAME=test"}, env...)...)
+	return startDaemon(c.t, c.dsn, append([]string{"REDIS_URL=" + cmp.Or(c.url, c.redis.URL()), "BRIDGE_CLUSTER_NAME=test"}, env...)...)
 }
 
 func (c *clusterTest) insert(text string) {

@@ -24,18 +24,24 @@ func (r *run) redis(ctx context.Context) {
 	if c.Name == "" {
 		return
 	}
-	const alone = "only the bridge that reads the database serves clients"
-	client, err := cluster.Client(c.RedisURL.Reveal())
+	connect, err := cluster.Client(c.RedisURL.Reveal())
 	if err != nil {
 		r.fail("redis.address", "cluster.redis_url", err.Error(), "the bridge does not start", cluster.RedisURL)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	conn := client()
-	defer conn.Close()
-	if err := conn.Ping(ctx).Err(); err != nil {
-		r.fail("redis.connect", "cluster.redis_url", err.Error(), alone, "see that Redis runs, and that the address, the user and the password are right")
+	client, conn, err := connectRedis(ctx, connect, c.Name)
+	if err == nil {
+		defer client.Close()
+		err = conn.Ping(ctx).Err()
+	}
+	if redis.IsPermissionError(err) {
+		r.redisRights(err)
+		return
+	}
+	if err != nil {
+		r.fail("redis.connect", "cluster.redis_url", err.Error(), withoutRedis, "see that Redis runs, and that the address, the user and the password are right")
 		return
 	}
 	info, err := conn.Info(ctx).Result()
@@ -44,13 +50,40 @@ func (r *run) redis(ctx context.Context) {
 	} else {
 		r.redisServer(parseInfo(info))
 	}
+	if parseInfo(info)["cluster_enabled"] == "1" && !r.redisCluster(ctx, conn) {
+		return
+	}
 	r.redisLatency(ctx, conn)
 	if err := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); err != nil {
-		r.fail("redis.rights", "", err.Error(), alone,
-			"let the user run what the bridge needs: ACL SETUSER … "+cluster.Rights)
+		r.redisRights(err)
 		return
 	}
 	r.ok("redis.rights", "", "the bridge may do all that it needs")
+}
+
+func (r *run) redisRights(err error) {
+	if redis.IsTryAgainError(err) {
+		r.warn("redis.rights", "", "the bridge's keys are just being moved to another master of the Redis Cluster, so not all could be tried: "+err.Error(),
+			"until they are, the edges may be given nothing, as if Redis were away", "check again when the move has ended; one that was broken off: redis-cli --cluster fix HOST:PORT")
+		return
+	}
+	r.fail("redis.rights", "", err.Error(), withoutRedis, "let the user run what the bridge needs: ACL SETUSER … "+cluster.Rights)
+}
+
+// withoutRedis is what follows where the bridges cannot use Redis.
+const withoutRedis = "only the bridge that reads the database serves clients"
+
+// connectRedis connects, and returns the client, and the server that has what the bridges
+// keep, which ends with it.
+func connectRedis(ctx context.Context, connect cluster.Connect, name string) (client, server redis.UniversalClient, err error) {
+	if client, err = connect(ctx); err != nil {
+		return nil, nil, err
+	}
+	if server, err = cluster.Owner(ctx, client, name); err != nil {
+		_ = client.Close()
+		return nil, nil, err
+	}
+	return client, server, nil
 }
 
 // redisServer judges what INFO says.
@@ -96,7 +129,7 @@ const (
 
 // redisLatency measures the round trip: what an event takes longer to a client of an
 // edge is about two of them.
-func (r *run) redisLatency(ctx context.Context, conn *redis.Client) {
+func (r *run) redisLatency(ctx context.Context, conn redis.UniversalClient) {
 	took := make([]time.Duration, 0, pings)
 	for range pings {
 		began := time.Now()
@@ -135,6 +168,9 @@ func (r *run) redisReplication(info map[string]string) {
 	case sentinel && replicas == 0:
 		r.warn("redis.replication", "", "Sentinel's master has no replica", "a failover has nowhere to go: when it dies, the leader serves all clients alone",
 			"a replica: REPLICAOF, and see `sentinel replicas NAME`")
+	case info["cluster_enabled"] == "1" && replicas == 0:
+		r.warn("redis.replication", "", "the master that has the stream's slot has no replica", "nobody takes its place: when it dies, the leader serves all clients alone until it is back, empty or not",
+			"a replica: redis-cli --cluster add-node NEW:PORT HOST:PORT --cluster-slave")
 	case len(late) > 0:
 		r.warn("redis.replication", "", "replicas that are behind: "+strings.Join(late, ", "), "after a failover to one the leader appends again what it lacks; no client misses anything",
 			"look at the network between the servers, and at the replica's disk")

@@ -20,30 +20,32 @@ import (
 	"chatbridge/source/postgres/provision"
 )
 
+// redisFindings are those of the check of a Redis.
+func redisFindings(t *testing.T, url string) []string {
+	t.Helper()
+	cfg, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_CLUSTER_REDIS_URL=" + url, "BRIDGE_CLUSTER_NAME=crm"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, f := range check.Run(t.Context(), cfg) {
+		if strings.HasPrefix(f.ID, "redis.") {
+			all = append(all, f.ID+" "+f.Level.String())
+			if f.Level != provision.OK && f.Fix == "" {
+				t.Errorf("%s has no remedy", f.ID)
+			}
+		}
+	}
+	return all
+}
+
 // TestRedis: what of Redis keeps bridges from being one is told, each with its remedy.
 func TestRedis(t *testing.T) {
 	t.Parallel()
-	findings := func(url string) []string {
-		t.Helper()
-		cfg, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_CLUSTER_REDIS_URL=" + url, "BRIDGE_CLUSTER_NAME=crm"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var all []string
-		for _, f := range check.Run(t.Context(), cfg) {
-			if strings.HasPrefix(f.ID, "redis.") {
-				all = append(all, f.ID+" "+f.Level.String())
-				if f.Level != provision.OK && f.Fix == "" {
-					t.Errorf("%s has no remedy", f.ID)
-				}
-			}
-		}
-		return all
-	}
 	server := redistest.Start(t)
 	is := func(what, url string, want ...string) {
 		t.Helper()
-		if got := findings(url); !slices.Equal(got, want) {
+		if got := redisFindings(t, url); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
@@ -106,6 +108,51 @@ func TestRedis(t *testing.T) {
 	is("Sentinel's, without a replica", sentinel.SentinelURL("crm"), but("redis.replication warn")...)
 	server.Kill()
 	is("nobody", server.URL(), "redis.connect fail")
+}
+
+// TestRedisCluster: what of a Redis Cluster keeps bridges from being one is told. The
+// rights that are named suffice there.
+func TestRedisCluster(t *testing.T) {
+	t.Parallel()
+	servers := redistest.StartCluster(t, "bridge:{crm}:")
+	is := func(what, url string, want ...string) {
+		t.Helper()
+		if got := redisFindings(t, url); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", what, got, want)
+		}
+	}
+	well := []string{"redis.version ok", "redis.replication ok", "redis.persistence ok", "redis.memory ok", "redis.cluster ok", "redis.latency ok", "redis.rights ok"}
+	is("all is well", servers.URL(), well...)
+	is("a database", servers.Masters[0].URL()+"/3", "redis.connect fail")
+	for _, s := range append(slices.Clone(servers.Masters), servers.Replica) {
+		for _, command := range [][]any{
+			append([]any{"acl", "setuser", "bridge", "on", ">pw"}, fields(cluster.Rights)...),
+			{"acl", "setuser", "former", "on", ">pw", "~bridge:*", "&bridge:*", "+@all", "-cluster"},
+		} {
+			if err := s.Client().Do(t.Context(), command...).Err(); err != nil {
+				t.Fatal(command, err)
+			}
+		}
+	}
+	as := func(user string) string { return strings.Replace(servers.URL(), "//", "//"+user+":pw@", 1) }
+	is("a user with the rights that are named", as("bridge"), well...)
+	is("one that may not ask who has which slot", as("former"), "redis.rights fail")
+	servers.BeginMove(servers.Masters[0], servers.Masters[1])
+	moving := slices.Clone(well)
+	moving[len(moving)-1] = "redis.rights warn"
+	is("the slot is being moved", as("bridge"), moving...)
+	servers.EndMove(servers.Masters[0], servers.Masters[0])
+
+	servers.Replica.Kill()
+	servers.Masters[0].Await("it has no replica", func(ctx context.Context, c *redis.Client) bool {
+		return strings.Contains(c.Info(ctx, "replication").Val(), "connected_slaves:0")
+	})
+	is("nobody takes the master's place", servers.URL(), "redis.version ok", "redis.replication warn", "redis.persistence ok", "redis.memory ok", "redis.cluster ok", "redis.latency ok", "redis.rights ok")
+	servers.Masters[1].Kill()
+	servers.Masters[0].Await("the cluster is not whole", func(ctx context.Context, c *redis.Client) bool {
+		return strings.Contains(c.ClusterInfo(ctx).Val(), "cluster_state:fail")
+	})
+	is("a master is missing", servers.URL(), "redis.version ok", "redis.replication warn", "redis.persistence ok", "redis.memory ok", "redis.cluster fail")
 }
 
 // TestTheRightsAreDocumented as the check has them.

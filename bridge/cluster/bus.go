@@ -135,7 +135,7 @@ func (b *Bus) Run(ctx context.Context) error {
 	defer telling.Wait()
 	pause := retry.Backoff{Min: redialMin, Max: redialMax}
 	for first := true; ctx.Err() == nil; first = false {
-		c, err := b.opts.Shared.client()
+		c, err := b.opts.Shared.client(ctx)
 		if err == nil {
 			err = b.listen(ctx, c, first, &pause)
 		}
@@ -166,13 +166,13 @@ func (b *Bus) tell(ctx context.Context) {
 		case <-b.answer:
 			n = b.hello()
 		}
-		if c, err := b.opts.Shared.client(); err == nil {
+		if c, err := b.opts.Shared.client(ctx); err == nil {
 			b.publish(ctx, c, n)
 		}
 	}
 }
 
-func (b *Bus) publish(ctx context.Context, c *redis.Client, n *Notice) {
+func (b *Bus) publish(ctx context.Context, c redis.UniversalClient, n *Notice) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	if c.Publish(ctx, b.channel, n.encode()).Err() != nil {
@@ -197,7 +197,7 @@ func (b *Bus) hello() *Notice {
 }
 
 // listen is one life of a subscription.
-func (b *Bus) listen(ctx context.Context, c *redis.Client, first bool, pause *retry.Backoff) error {
+func (b *Bus) listen(ctx context.Context, c redis.UniversalClient, first bool, pause *retry.Backoff) error {
 	sub := c.Subscribe(ctx, b.channel)
 	defer sub.Close()
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // it does not look at ctx while it waits

@@ -19,7 +19,7 @@ type busTest struct {
 	again atomic.Int64
 }
 
-func startBus(t *testing.T, server *redistest.Server, name string, change ...func(*cluster.BusOptions)) *busTest {
+func startBus(t *testing.T, server interface{ URL() string }, name string, change ...func(*cluster.BusOptions)) *busTest {
 	t.Helper()
 	shared, err := cluster.NewShared(server.URL(), name)
 	if err != nil {

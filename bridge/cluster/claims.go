@@ -26,7 +26,7 @@ func (c *Claims) key(workspace, id string) string {
 // Claim claims an id for a value, for as long as keep, unless it is claimed, and returns what it
 // is claimed for.
 func (c *Claims) Claim(ctx context.Context, workspace, id, value string, keep time.Duration) (string, error) {
-	client, err := c.shared.client()
+	client, err := c.shared.client(ctx)
 	if err != nil {
 		return "", err
 	}

@@ -21,3 +21,18 @@ func NewFakeShared(run func(ctx context.Context, script Script, keys []string, a
 		return redis.NewCmdResult(run(ctx, names[script], keys, args))
 	}}
 }
+
+// Better tells whether one answer of a server of a Redis Cluster is believed rather than
+// another; an epoch of zero is no answer.
+func Better(whole bool, epoch uint64, otherWhole bool, otherEpoch uint64) bool {
+	answer := func(whole bool, epoch uint64) *slotMap {
+		if epoch == 0 {
+			return &slotMap{err: errNoServer}
+		}
+		return &slotMap{whole: whole, epoch: epoch}
+	}
+	return answer(whole, epoch).better(answer(otherWhole, otherEpoch))
+}
+
+// SeenFrom is the address of a server as another one tells it.
+func SeenFrom(addr, told string) string { return seenFrom(addr, told) }

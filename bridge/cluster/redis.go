@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 const (
@@ -18,11 +15,7 @@ const (
 	keysFor = 24 * time.Hour
 	// readEntries bounds what one read returns.
 	readEntries = 64
-	dialTimeout = 2 * time.Second
 )
-
-// RedisURL says what addresses Redis takes.
-const RedisURL = "redis://[user:password@]host[:6379][/database], rediss:// for TLS, or with Sentinel redis://[user:password@]sentinel:26379[/database]?master_name=NAME[&addr=another:26379][&username=…&password=…]"
 
 // Redis returns how to connect to the Redis of an address, see RedisURL, for the
 // cluster of that name. It connects to nothing itself. rotated, where there is one, returns
@@ -34,81 +27,22 @@ func Redis(address, name string, rotated ...func() string) (Dial, error) {
 		return nil, err
 	}
 	prefix := prefixOf(name)
-	return func(context.Context) (Store, error) {
-		return &redisStore{client: connect(), prefix: prefix}, nil
+	return func(ctx context.Context) (Store, error) {
+		client, err := connect(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &redisStore{client: client, prefix: prefix}, nil
 	}, nil
 }
 
-// prefixOf is what all keys of a cluster begin with. The braces keep them on one node of
-// a Redis Cluster.
+// prefixOf is what all keys of a cluster begin with. The braces keep them in one slot of
+// a Redis Cluster, so that a script may have several.
 func prefixOf(name string) string { return "bridge:{" + name + "}:" }
-
-// Client returns how to make a client for an address. The client connects when it is
-// used, and asks Sentinel, where there is one, when it is new.
-func Client(address string) (func() *redis.Client, error) { return client(address, streamPool) }
-
-// streamPool bounds the connections for the stream.
-const streamPool = 2
-
-// client is Client with a pool of that many connections; for rotated see Redis.
-func client(address string, pool int, rotated ...func() string) (func() *redis.Client, error) {
-	silence()
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, errors.New("cluster.redis_url is no address") // err may show the password
-	}
-	if u.Query().Get("master_name") != "" {
-		o, err := redis.ParseFailoverURL(address)
-		if err != nil {
-			return nil, fmt.Errorf("cluster.redis_url: %w", err)
-		}
-		o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-		o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
-		for _, now := range rotated {
-			o.CredentialsProviderContext = func(context.Context) (string, string, error) {
-				o, err := redis.ParseFailoverURL(now())
-				if err != nil {
-					return "", "", errRotated
-				}
-				return o.Username, o.Password, nil
-			}
-		}
-		return func() *redis.Client { return redis.NewFailoverClient(o) }, nil
-	}
-	o, err := redis.ParseURL(address)
-	if err != nil {
-		return nil, fmt.Errorf("cluster.redis_url: %w", err)
-	}
-	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
-	for _, now := range rotated {
-		o.CredentialsProviderContext = func(context.Context) (string, string, error) {
-			o, err := redis.ParseURL(now())
-			if err != nil {
-				return "", "", errRotated
-			}
-			return o.Username, o.Password, nil
-		}
-	}
-	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return func() *redis.Client { return redis.NewClient(o) }, nil
-}
-
-// errRotated does not show the address, which has a password.
-var errRotated = errors.New("cluster.redis_url is no address any more")
-
-// silence keeps the library from writing to standard error, once: what fails is
-// returned as an error too.
-var silence = sync.OnceFunc(func() { redis.SetLogger(silent{}) })
-
-type silent struct{}
-
-// Printf implements the library's logger.
-func (silent) Printf(context.Context, string, ...any) {}
 
 // redisStore is Redis.
 type redisStore struct {
-	client *redis.Client
+	client redis.UniversalClient
 	prefix string
 }
 

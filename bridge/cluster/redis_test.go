@@ -201,7 +201,7 @@ func TestAfterAFailoverOfSentinelANewClientFindsTheMaster(t *testing.T) {
 // TestAddressesThatCannotWork are refused, without the password.
 func TestAddressesThatCannotWork(t *testing.T) {
 	t.Parallel()
-	for _, address := range []string{"http://u:hidden@h", "redis://:hidden@h:port", "redis://:hidden@h/x?master_name=m", "redis://:hidden@h?nonsense=1"} {
+	for _, address := range []string{"http://u:hidden@h", "redis://:hidden@h:port", "redis://:hidden@h/x?master_name=m", "redis://:hidden@h?nonsense=1", "redis://:hidden@h/3?addr=h2:6379", "redis://:hidden@h?addr=h2", "redis://:hidden@h?addr=h2:6379&nonsense=1"} {
 		if _, err := cluster.Redis(address, "test"); err == nil {
 			t.Errorf("%s was taken", address)
 		} else if got := err.Error(); len(got) < 20 || strings.Contains(got, "hidden") {

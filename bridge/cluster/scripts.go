@@ -44,17 +44,23 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return at
 `
 
-// A session of a client is kept as its version, 16 hex digits that compare as text, the
-// run_id of the Redis process that was told so, and the body; an empty body tells that the
-// session is another bridge's, or changing. One that was acknowledged and then lost with
-// the end of the memory, as in a failover, leaves an older one: its run_id is that of a
-// process that has gone.
+// A session of a client is kept as its version, 16 hex digits that compare as text, whose
+// memory was told so, and the body; an empty body tells that the session is another
+// bridge's, or changing. One that was acknowledged and then lost with the end of the
+// memory, as in a failover, leaves an older one, that another memory was told.
 
-// runID defines run, of 40 characters.
+// runID defines run, the memory, of 40 characters: one process, from when it became the
+// master, because others may have been told more between, and lost it. In a Redis Cluster
+// it is another one too when the slot has come back: a server that is given a slot has a
+// new epoch.
 const runID = `
 if redis.replicate_commands then redis.replicate_commands() end
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') or ''
-run = string.sub(run .. string.rep('0', 40), 1, 40)
+local server = redis.call('INFO', 'server')
+local run = (string.match(server, 'run_id:(%x+)') or '') .. (string.match(redis.call('INFO', 'replication'), 'master_replid:(%x+)') or '')
+if string.find(server, '_mode:cluster', 1, true) then
+	run = run .. (string.match(redis.call('CLUSTER', 'INFO'), 'cluster_my_epoch:(%d+)') or '')
+end
+run = redis.sha1hex(run)
 `
 
 // putScript keeps sessions: ARGV[1] is for how many milliseconds, and each key's version

@@ -166,6 +166,9 @@ func (s *Sessions) put(ctx context.Context, keys []string, all []pendingSession)
 	if err == nil {
 		answers, err = cmd.StringSlice()
 	}
+	if redis.IsTryAgainError(err) && len(keys) > 1 {
+		return s.putEach(ctx, keys, all)
+	}
 	if err == nil && len(answers) != len(keys) {
 		err = errors.New("an answer of another length")
 	}
@@ -179,6 +182,19 @@ func (s *Sessions) put(ctx context.Context, keys []string, all []pendingSession)
 			kept, err := parseVersion(a)
 			lost[i] = err != nil || kept.Owner() != all[i].version.Owner()
 		}
+	}
+	return lost, nil
+}
+
+// putEach is put for while a Redis Cluster moves the keys to another server: those that are
+// not all at one can be written one by one.
+func (s *Sessions) putEach(ctx context.Context, keys []string, all []pendingSession) (lost []bool, err error) {
+	for i := range keys {
+		one, err := s.put(ctx, keys[i:i+1], all[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		lost = append(lost, one...)
 	}
 	return lost, nil
 }

@@ -17,12 +17,12 @@ const sharedPool = 8
 // sessions, orders. Its methods are safe for concurrent use.
 type Shared struct {
 	prefix  string
-	connect func() *redis.Client
+	connect func(context.Context) (redis.UniversalClient, error)
 	// evaluate runs a script, at Redis.
 	evaluate func(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd
 
 	mu      sync.Mutex
-	current *redis.Client // nil before the first use
+	current redis.UniversalClient // nil before the first use
 	closed  bool
 }
 
@@ -42,21 +42,41 @@ func NewShared(address, name string, rotated ...func() string) (*Shared, error) 
 var errClosed = errors.New("the connection to Redis was closed")
 
 // client returns the client to be used now.
-func (s *Shared) client() (*redis.Client, error) {
+func (s *Shared) client(ctx context.Context) (redis.UniversalClient, error) {
+	if c, err := s.connected(); c != nil || err != nil {
+		return c, err
+	}
+	c, err := s.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		_ = c.Close()
+		return nil, errClosed
+	case s.current != nil: // another goroutine was quicker
+		_ = c.Close()
+	default:
+		s.current = c
+	}
+	return s.current, nil
+}
+
+// connected returns the client that there is, nil for none.
+func (s *Shared) connected() (redis.UniversalClient, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, errClosed
-	}
-	if s.current == nil {
-		s.current = s.connect()
 	}
 	return s.current, nil
 }
 
 // renew drops the connections, so that the next ones ask Sentinel again, where there is
 // one: a server that answers can be one to which nobody writes any more.
-func (s *Shared) renew(was *redis.Client) {
+func (s *Shared) renew(was redis.UniversalClient) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.current == was && was != nil {
@@ -85,7 +105,7 @@ func (s *Shared) run(ctx context.Context, script *redis.Script, keys []string, a
 }
 
 func (s *Shared) atRedis(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
-	c, err := s.client()
+	c, err := s.client(ctx)
 	if err != nil {
 		return redis.NewCmdResult(nil, err)
 	}

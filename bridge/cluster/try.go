@@ -8,8 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Rights are what the bridge's user may do at Redis, as ACL SETUSER takes them.
-const Rights = "~bridge:* &bridge:* +ping +info +eval +evalsha +xadd +xread +xrevrange +xtrim +del +get +set +pexpire +publish +subscribe +client|setname"
+// Rights are what the bridge's user may do at Redis, as ACL SETUSER takes them; the last
+// three are for a Redis Cluster.
+const Rights = "~bridge:* &bridge:* +ping +info +eval +evalsha +xadd +xread +xrevrange +xtrim +del +get +set +pexpire +publish +subscribe +client|setname +cluster|info +cluster|slots +asking"
 
 // Try does all that a bridge does at Redis, on keys of a history that there is not, and
 // leaves nothing. The error is the first that came.
@@ -61,7 +62,7 @@ func tryNotices(ctx context.Context, address, name string) error {
 		return err
 	}
 	defer shared.Close()
-	c, err := shared.client()
+	c, err := shared.client(ctx)
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func trySessions(ctx context.Context, address, name string) error {
 	if err == nil {
 		_, _, err = s.Take(ctx, pid, found.Version)
 	}
-	if c, e := shared.client(); err == nil && e == nil {
+	if c, e := shared.client(ctx); err == nil && e == nil {
 		err = c.Del(ctx, s.key(pid)).Err()
 	}
 	return err

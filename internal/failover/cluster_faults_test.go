@@ -56,6 +56,14 @@ func clusterFaults() []fault {
 			name: "Sentinel fails over to a replica that lacks the tail, and what edges have", before: awaitReplica, do: sentinelFailover,
 			options: clusterOptions{sentinel: true},
 		},
+		{
+			name: "Redis Cluster: master of the stream's slot killed, its replica lacks the tail, and what edges have", do: slotMasterKilled,
+			options: clusterOptions{redisCluster: true},
+		},
+		{
+			name: "Redis Cluster: the stream's slot moved to another master, and back", do: slotMoved,
+			options: clusterOptions{redisCluster: true},
+		},
 		{name: "another cluster on the same Redis, its leader killed", before: withAnotherCluster, do: anotherLeaderKilled},
 		{name: "Postgres restarted (fast, immediate)", do: clusterPostgresRestarted},
 		{
@@ -331,6 +339,32 @@ func sentinelFailover(c *clusterWorld, _ int) {
 	c.redis, c.replica = c.replica, c.redis
 	c.replica.Run() // Sentinel makes it the new one's replica
 	awaitReplica(c)
+}
+
+// slotMasterKilled is sentinelFailover in a Redis Cluster.
+func slotMasterKilled(c *clusterWorld, _ int) {
+	c.servers.AwaitReplica()
+	c.servers.Replica.Stop()
+	c.servers.Masters[0].Cut()
+	pause(500*time.Millisecond, time.Second)
+	c.servers.FailOver()
+	c.redis = c.servers.Masters[0]
+	c.servers.Replica.Run() // it becomes the new one's replica
+	c.servers.AwaitReplica()
+}
+
+// slotMoved moves the slot as redis-cli does, but slower, and back.
+func slotMoved(c *clusterWorld, _ int) {
+	from, to := c.servers.Masters[0], c.servers.Masters[1]
+	for range 2 {
+		c.servers.BeginMove(from, to)
+		pause(100*time.Millisecond, 500*time.Millisecond)
+		c.servers.MoveKeys(from, to)
+		pause(100*time.Millisecond, 500*time.Millisecond)
+		c.servers.EndMove(from, to)
+		pause(time.Second, 2*time.Second)
+		from, to = to, from
+	}
 }
 
 // withAnotherCluster starts one on the same servers of Redis and Postgres, with the same

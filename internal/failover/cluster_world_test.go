@@ -51,6 +51,8 @@ type clusterWorld struct {
 	*world
 	redis   *redistest.Server
 	replica *redistest.Server // nil without Sentinel
+	// servers are those of a Redis Cluster, whose first master redis is; nil for none.
+	servers *redistest.Cluster
 	// toDatabase is the writer's way to it. standby is one that can be promoted, nil for none.
 	toDatabase *failover.Link
 	standby    *throwaway.Cluster
@@ -87,6 +89,8 @@ type clusterOptions struct {
 	version string
 	// sentinel: there is a replica too, and the bridges ask Sentinel for the master.
 	sentinel bool
+	// redisCluster: the bridges meet over a Redis Cluster.
+	redisCluster bool
 }
 
 // newClusterWorld starts it all, and the writer's round r00.
@@ -125,8 +129,13 @@ func newClusterNodes(t *testing.T, o clusterOptions) *clusterWorld {
 		c.redisClock = failover.NewClock(t)
 		env = c.redisClock.Preload()
 	}
-	c.redis = redistest.StartWith(t, env, o.redisArgs...)
 	redisURL := ""
+	if o.redisCluster {
+		c.servers = redistest.StartCluster(t, "bridge:{test}:", o.redisArgs...)
+		c.redis, redisURL = c.servers.Masters[0], c.servers.URL()
+	} else {
+		c.redis = redistest.StartWith(t, env, o.redisArgs...)
+	}
 	if o.sentinel {
 		c.replica = redistest.Replica(t, c.redis)
 		redisURL = redistest.Sentinel(t, sentinelName, c.redis).SentinelURL(sentinelName)

@@ -66,6 +66,26 @@ var cluster = []Mutant{
 		Old: "string.sub(kept, 17, 56) == run and 1 or 0", New: "1",
 	},
 	{
+		Name: "cluster: a master that was a replica meanwhile has lost nothing", Why: "after a second failover of Redis a client goes on with fewer subscriptions than it has",
+		File: "bridge/cluster/scripts.go", Package: "bridge/cluster", Tests: []string{"TestWhatAFormerMasterWasToldIsNotSound"},
+		Old: "'master_replid:(%x+)'", New: "'no_replid:(%x+)'",
+	},
+	{
+		Name: "cluster: a slot that has come back has lost nothing", Why: "after a failover in a Redis Cluster, and a move, a client goes on with fewer subscriptions than it has",
+		File: "bridge/cluster/scripts.go", Package: "bridge/cluster", Tests: []string{"TestTheSlotIsMoved"},
+		Old: "'_mode:cluster'", New: "'_mode:none'",
+	},
+	{
+		Name: "cluster: a dead master is asked for a minute", Why: "after a failover in a Redis Cluster nothing of a client's session is found or kept",
+		File: "bridge/cluster/servers.go", Package: "bridge/cluster", Tests: []string{"TestRedisCluster"},
+		Old: "c.AddHook(reloading{c})", New: "_ = reloading{c}",
+	},
+	{
+		Name: "cluster: the first server that answers is believed", Why: "one that slept through a failover in a Redis Cluster leads the bridges to itself",
+		File: "bridge/cluster/servers.go", Package: "bridge/cluster", Tests: []string{"TestTheNewestAnswerIsBelieved"},
+		Old: "return m.epoch > other.epoch", New: "return false",
+	},
+	{
 		Name: "cluster: a bridge that does not hear itself stays", Why: "after a failover of Redis it hears nobody, and never notices",
 		File: "bridge/cluster/bus.go", Package: "bridge/cluster", Tests: []string{"TestASilentServerIsLeft"},
 		Old: "if now.Sub(heard) >= deafAfter {", New: "if false && now.Sub(heard) >= deafAfter {",

@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// RedisURL says what addresses Redis takes.
+const RedisURL = "redis://[user:password@]host[:6379][/database], rediss:// for TLS; of a Redis Cluster redis://[user:password@]host[:6379][?addr=another:6379&addr=…]; with Sentinel redis://[user:password@]sentinel:26379[/database]?master_name=NAME[&addr=another:26379][&username=…&password=…]"
+
+const dialTimeout = 2 * time.Second
+
+// Connect makes a client. A new one asks Sentinel, or the servers of a Redis Cluster,
+// where there are any, who is the master now. It may be called from any goroutine.
+type Connect func(ctx context.Context) (redis.UniversalClient, error)
+
+// Client returns how to make a client for an address, see RedisURL.
+func Client(address string) (Connect, error) { return client(address, streamPool) }
+
+// streamPool bounds the connections for the stream.
+const streamPool = 2
+
+// client is Client with a pool of that many connections; for rotated see Redis.
+func client(address string, pool int, rotated ...func() string) (Connect, error) {
+	silence()
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("cluster.redis_url is no address") // err may show the password
+	}
+	if u.Query().Get("master_name") != "" {
+		return sentinelClient(address, pool, rotated)
+	}
+	servers, err := newServers(address, pool, rotated)
+	if u.Query().Has("addr") {
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("cluster.redis_url: %w", err)
+		case strings.Trim(u.Path, "/0") != "":
+			return nil, errDatabase
+		}
+		return func(context.Context) (redis.UniversalClient, error) { return servers.client(), nil }, nil
+	}
+	o, e := redis.ParseURL(address)
+	if e != nil {
+		return nil, fmt.Errorf("cluster.redis_url: %w", e)
+	}
+	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
+		o, err := redis.ParseURL(address)
+		if err != nil {
+			return "", "", err
+		}
+		return o.Username, o.Password, nil
+	})
+	return func(ctx context.Context) (redis.UniversalClient, error) {
+		if servers != nil && servers.known() {
+			return servers.client(), nil
+		}
+		c := redis.NewClient(o)
+		switch in, e := inCluster(ctx, c); {
+		case e == nil && !in:
+			return c, nil
+		case e == nil && err != nil:
+			e = fmt.Errorf("cluster.redis_url is that of a Redis Cluster: %w", err)
+			fallthrough
+		case e != nil:
+			_ = c.Close()
+			return nil, e
+		case o.DB != 0:
+			_ = c.Close()
+			return nil, errDatabase
+		}
+		_ = c.Close()
+		return servers.client(), nil
+	}, nil
+}
+
+// errDatabase is that of a database that there is not.
+var errDatabase = errors.New("cluster.redis_url names a database, and a Redis Cluster has only number 0: leave it out")
+
+func sentinelClient(address string, pool int, rotated []func() string) (Connect, error) {
+	o, err := redis.ParseFailoverURL(address)
+	if err != nil {
+		return nil, fmt.Errorf("cluster.redis_url: %w", err)
+	}
+	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
+		o, err := redis.ParseFailoverURL(address)
+		if err != nil {
+			return "", "", err
+		}
+		return o.Username, o.Password, nil
+	})
+	return func(context.Context) (redis.UniversalClient, error) { return redis.NewFailoverClient(o), nil }, nil
+}
+
+// credentials are the user and the password of the address as it is now, nil where it does
+// not change.
+func credentials(rotated []func() string, parse func(address string) (user, password string, _ error)) func(context.Context) (string, string, error) {
+	if len(rotated) == 0 {
+		return nil
+	}
+	return func(context.Context) (string, string, error) {
+		user, password, err := parse(rotated[0]())
+		if err != nil {
+			return "", "", errRotated
+		}
+		return user, password, nil
+	}
+}
+
+// errRotated does not show the address, which has a password.
+var errRotated = errors.New("cluster.redis_url is no address any more")
+
+// inCluster asks a server whether it is one of a Redis Cluster. One that does not say is
+// none.
+func inCluster(ctx context.Context, c *redis.Client) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })() // it does not look at ctx while it reads
+	info, err := c.Info(ctx, "cluster").Result()
+	if reply := redis.Error(nil); err != nil && !errors.As(err, &reply) {
+		return false, fmt.Errorf("connect to Redis: %w", err)
+	}
+	return strings.Contains(info, "cluster_enabled:1"), nil
+}
+
+// Owner returns the server that has the keys of the cluster of that name: of a Redis
+// Cluster, the master of their slot.
+func Owner(ctx context.Context, c redis.UniversalClient, name string) (redis.UniversalClient, error) {
+	if all, ok := c.(*clusterClient); ok {
+		return all.owner(ctx, prefixOf(name))
+	}
+	return c, nil
+}
+
+// silence keeps the library from writing to standard error, once: what fails is
+// returned as an error too.
+var silence = sync.OnceFunc(func() { redis.SetLogger(silent{}) })
+
+type silent struct{}
+
+// Printf implements the library's logger.
+func (silent) Printf(context.Context, string, ...any) {}
