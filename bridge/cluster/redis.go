@@ -25,21 +25,29 @@ const (
 const RedisURL = "redis://[user:password@]host[:6379][/database], rediss:// for TLS, or with Sentinel redis://[user:password@]sentinel:26379[/database]?master_name=NAME[&addr=another:26379][&username=…&password=…]"
 
 // Redis returns how to connect to the Redis of an address, see RedisURL, for the
-// cluster of that name. It connects to nothing itself.
-func Redis(address, name string) (Dial, error) {
+// cluster of that name whose database history returns; an error of that is one of Dial.
+// It connects to nothing itself.
+func Redis(address, name string, history func(context.Context) (History, error)) (Dial, error) {
 	connect, err := Client(address)
 	if err != nil {
 		return nil, err
 	}
 	prefix := prefixOf(name)
-	return func(context.Context) (Store, error) {
-		return &redisStore{client: connect(), prefix: prefix}, nil
+	return func(ctx context.Context) (Store, error) {
+		h, err := history(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return &redisStore{client: connect(), prefix: prefix, beats: keyOf(prefix, h, "beat")}, nil
 	}, nil
 }
 
 // prefixOf is what all keys of a cluster begin with. The braces keep them on one node of
 // a Redis Cluster.
 func prefixOf(name string) string { return "bridge:{" + name + "}:" }
+
+// keyOf is a key of a history: what two databases have under one name does not meet.
+func keyOf(prefix string, h History, name string) string { return prefix + h.String() + ":" + name }
 
 // Client returns how to make a client for an address. The client connects when it is
 // used, and asks Sentinel, where there is one, when it is new.
@@ -84,6 +92,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 type redisStore struct {
 	client *redis.Client
 	prefix string
+	beats  string // the key of those of the history
 }
 
 var (
@@ -92,7 +101,6 @@ var (
 )
 
 func (s *redisStore) stream(e Epoch) string { return s.prefix + e.String() }
-func (s *redisStore) beats() string         { return s.prefix + "beat" }
 
 // Append implements Store.
 func (s *redisStore) Append(ctx context.Context, epoch Epoch, last ID, a Append) (ID, error) {
@@ -108,7 +116,7 @@ func (s *redisStore) Append(ctx context.Context, epoch Epoch, last ID, a Append)
 
 // Beat implements Store.
 func (s *redisStore) Beat(ctx context.Context, epoch Epoch, last, keep ID, through uint64, beat []byte) (ID, error) {
-	return s.run(ctx, beating, []string{s.stream(epoch), s.beats()}, last.String(), keysFor.Milliseconds(), keep.String(), beat,
+	return s.run(ctx, beating, []string{s.stream(epoch), s.beats}, last.String(), keysFor.Milliseconds(), keep.String(), beat,
 		epoch.String(), fmt.Sprintf("%020d-%020d", last.Commit, last.Sub), fmt.Sprintf("%020d", through))
 }
 
@@ -122,7 +130,7 @@ func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []strin
 
 // LastBeat implements Store.
 func (s *redisStore) LastBeat(ctx context.Context) (RawBeat, error) {
-	messages, err := s.client.XRevRangeN(ctx, s.beats(), "+", "-", 1).Result()
+	messages, err := s.client.XRevRangeN(ctx, s.beats, "+", "-", 1).Result()
 	if err != nil {
 		return RawBeat{}, fmt.Errorf("read the leader's beat from Redis: %w", err)
 	}
@@ -142,9 +150,9 @@ func rawBeat(m redis.XMessage) (RawBeat, error) {
 
 // Read implements Store.
 func (s *redisStore) Read(ctx context.Context, epoch Epoch, after ID, beat string, wait time.Duration) (Reply, error) {
-	keys := []string{s.beats(), beat}
+	keys := []string{s.beats, beat}
 	if !epoch.IsZero() {
-		keys = []string{s.stream(epoch), s.beats(), after.String(), beat}
+		keys = []string{s.stream(epoch), s.beats, after.String(), beat}
 	}
 	var r Reply
 	streams, err := s.client.XRead(ctx, &redis.XReadArgs{Streams: keys, Count: readEntries, Block: wait}).Result()
@@ -155,7 +163,7 @@ func (s *redisStore) Read(ctx context.Context, epoch Epoch, after ID, beat strin
 		return r, fmt.Errorf("read the stream from Redis: %w", err)
 	}
 	for _, stream := range streams {
-		if stream.Stream == s.beats() {
+		if stream.Stream == s.beats {
 			if r.Beat, err = rawBeat(stream.Messages[len(stream.Messages)-1]); err != nil {
 				return r, err
 			}
