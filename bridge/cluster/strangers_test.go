@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatbridge/bridge/cluster"
@@ -180,4 +181,39 @@ func TestWhoIsAsked(t *testing.T) {
 		return slices.Equal(o.Outdated, []string{"http://10.0.0.5:8080"}) && o.Format == 2
 	})
 	await(t, "that it has gone", func() bool { return len(a.Others().Outdated) == 0 })
+}
+
+// TestAnotherDatabaseIsAnotherHistory: what an edge was given of one database of a server is
+// none of another one that it comes to lead.
+func TestAnotherDatabaseIsAnotherHistory(t *testing.T) {
+	t.Parallel()
+	e := cluster.Epoch{System: 7, Database: 5, Timeline: 1, Count: 2}
+	same, other := e, e
+	same.Timeline++
+	other.Database++
+	if !same.Continues(e) || other.Continues(e) || e.String() == other.String() {
+		t.Errorf("%s goes on with %s: %t, and with %s: %t", same, e, same.Continues(e), other, other.Continues(e))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		b := newBridge(ctx, redis, "b")
+		b.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 100, Confirmed: 100, Fresh: true})
+		b.publish(110, 120)
+		time.Sleep(2 * time.Second)
+		if err := b.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		b.lead(ctx, t, cluster.Start{System: 7, Database: 6, Timeline: 1, From: 90, Confirmed: 90, Fresh: true})
+		if got, _ := b.Leader().Epoch(); got.Database != 6 || got.Count != 0 {
+			t.Errorf("it leads %s", got)
+		}
+		b.publish(100)
+		time.Sleep(2 * time.Second)
+		late := newBridge(ctx, redis, "late")
+		time.Sleep(2 * time.Second)
+		late.log.is(t, "a bridge that came late", []uint64{100}, []string(nil))
+	})
 }
