@@ -831,8 +831,17 @@ func clusterPairAlerts(s *alertScene) {
 
 	other := c.start("BRIDGE_SOURCE_POSTGRES_SLOT=other_" + strings.ToLower(c.conn.Config().Database))
 	other.await("that it leads too", func() bool { return role(other) == "leader" })
+	for _, d := range []*daemonTest{leader, other} {
+		d.await("what differs", func() bool { return len(d.Snapshot().Cluster.Differing) > 0 })
+	}
 	s.fires("BridgeClusterTwoLeaders", course{others: []scraped{s.scrape(leader)}}, s.scrape(other))
+	s.fires("BridgeClusterDiffers", course{others: []scraped{s.scrape(leader)}}, s.scrape(other))
 	other.stop()
+
+	foreign := strangersOf(c, pgtest.DB(t, schemas.CRM)).start()
+	leader.await("who has its name", func() bool { return len(leader.Snapshot().Cluster.Foreign) > 0 })
+	s.fires("BridgeClusterNameShared", course{}, s.scrape(leader))
+	foreign.stop()
 
 	edge = c.start()
 	edge.ready()

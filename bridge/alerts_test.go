@@ -71,6 +71,8 @@ var alertScenes = map[string]struct {
 		"BridgeClusterEdgeBehind": "an edge's network to Redis is slower than what is published",
 		"BridgeClusterRefills":    "somebody empties Redis again and again",
 		"BridgeClusterTwoLeaders": "two bridges of a cluster are configured with slots of different names",
+		"BridgeClusterDiffers":    "the same",
+		"BridgeClusterNameShared": "a bridge of another database has the cluster.name",
 		"BridgeClusterNoLeader":   "the database takes no connections, and the leader ends",
 	}},
 	"descriptors":  {descriptorAlerts, map[string]string{"BridgeFileDescriptors": "connections take four fifths of the files that the process may open"}},

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"chatbridge/bridge/replay"
 	"chatbridge/bridge/send"
 	"chatbridge/configs"
+	"chatbridge/mapping"
 	"chatbridge/mapping/contract"
 	"chatbridge/source"
 	"chatbridge/source/postgres"
@@ -43,6 +43,9 @@ type clusterSource struct {
 	// runs.
 	forwards  *forwarder
 	advertise func() string
+	// history is which database the bridge is of, others what it hears of other bridges.
+	history *ownHistory
+	others  *otherBridges
 	// orders are those to the gateways; gateway, nil for none, is set before it runs.
 	orders  *cluster.Orders
 	gateway *gateway.Gateway
@@ -79,12 +82,16 @@ const takeoverPoll = 250 * time.Millisecond
 
 // joinCluster makes the source of a bridge that is one of several; its inner source is
 // to be set.
-func joinCluster(cfg *configs.Config, pw *passwords, log *slog.Logger) (*clusterSource, error) {
-	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, pw.redis)
+func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog.Logger) (*clusterSource, error) {
+	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), freed: make(chan struct{}, 1)}
+	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, s.historyNow, pw.redis)
 	if err != nil {
 		return nil, err
 	}
-	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), freed: make(chan struct{}, 1)}
+	s.history = newOwnHistory(cfg, pw, func(h cluster.History) {
+		s.shared.Belong(h)
+		s.bus.Announce()
+	})
 	if s.shared, err = cluster.NewShared(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, pw.redis); err != nil {
 		return nil, err
 	}
@@ -92,8 +99,9 @@ func joinCluster(cfg *configs.Config, pw *passwords, log *slog.Logger) (*cluster
 	s.refresh = window / 2
 	s.sessions = cluster.NewSessions(s.shared, window+s.refresh)
 	key := cluster.NewSecret()
+	s.others = newOtherBridges(pw.now.Load, spec, key, log)
 	s.bus = cluster.NewBus(cluster.BusOptions{
-		Shared: s.shared, ID: s.id, Advertise: func() string { return s.advertise() }, Secret: key,
+		Shared: s.shared, ID: s.id, Advertise: func() string { return s.advertise() }, About: s.about,
 		Hear: s.hear, Again: s.hearAgain, Logger: log,
 	})
 	s.orders = cluster.NewOrders(s.shared, processName(), s.obey, func() { s.bus.Tell(cluster.Notice{Kind: cluster.Ordered}) }, log)
@@ -179,13 +187,15 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 		return fmt.Errorf("read the server's system identifier: %w", err)
 	}
 	s.streaming.Store(true)
-	start := cluster.Start{System: system, Timeline: uint32(at.Timeline), From: at.From, Confirmed: at.Confirmed, Fresh: at.Fresh}
+	s.history.set(cluster.History{System: system, Database: at.Database})
+	start := cluster.Start{System: system, Database: at.Database, Timeline: uint32(at.Timeline), From: at.From, Confirmed: at.Confirmed, Fresh: at.Fresh}
 	if at.Resumed {
 		start.Resumed = &s.resumed
 	}
 	if err := s.node.Lead(ctx, start); err != nil {
 		return err
 	}
+	s.bus.Announce()
 	if at.Resumed || at.Fresh && s.node.EdgeStats().Beat != nil {
 		s.inner.repair.TakeOver()
 	}
@@ -288,12 +298,8 @@ func (s *clusterSource) Health() ops.Health {
 			h.Reason = "what the cluster's leader has published is being read"
 		}
 		h.Remedy = "see that Redis runs, and that one bridge of the cluster reads the database"
-		if s.inner == nil || e.Connected {
-			break
-		}
-		if own := s.inner.Health(); own.State != ops.StateStandby {
-			h.Reason += ", and this bridge cannot lead: the database is " + string(own.State) + ": " + own.Reason
-			h.Remedy = cmp.Or(own.Remedy, h.Remedy)
+		if !e.Connected {
+			s.whyNoLeader(&h)
 		}
 	case !e.Connected:
 		h.State, h.Reason, h.LagBytes = ops.StateRetrying, "the cluster's leader cannot be heard: "+e.Error, -1
@@ -368,6 +374,7 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	c.Forwarded, c.ForwardsFailed = s.forwards.forwarded.Load(), s.forwards.failed.Load()
 	k := s.sessions.Stats()
 	c.SessionsKept, c.SessionsWaiting, c.SessionsFailed, c.SessionsLost = k.Put, k.Waiting, k.Failed, k.Lost
+	s.others.measure(c, to)
 	to.Cluster = c
 }
 

@@ -18,6 +18,7 @@ func (s *clusterSource) run(ctx context.Context) error {
 	group.Go(func() error { return s.node.Run(ctx) })
 	group.Go(func() error { return s.bus.Run(ctx) })
 	group.Go(func() error { return s.sessions.Run(ctx) })
+	group.Go(func() error { return s.others.run(ctx, s.bus, s.about) })
 	if s.gateway != nil {
 		group.Go(func() error { return s.orders.Run(ctx) })
 	}

@@ -311,7 +311,12 @@ func (c *crm) subscribes(conversation string) {
 func (c *clusterTest) keptOf(pid string) (body string, ok bool) {
 	c.t.Helper()
 	sum := sha256.Sum256([]byte(pid))
-	text, err := c.redis.Client().Get(c.t.Context(), "bridge:{test}:s:"+hex.EncodeToString(sum[:16])).Result()
+	client := c.redis.Client()
+	keys := client.Keys(c.t.Context(), "bridge:{test}:*:s:"+hex.EncodeToString(sum[:16])).Val()
+	if len(keys) != 1 {
+		return "", false
+	}
+	text, err := client.Get(c.t.Context(), keys[0]).Result()
 	if err != nil || len(text) < 56 {
 		return "", false
 	}
@@ -522,7 +527,7 @@ func (c *clusterTest) sessionsKept(d *daemonTest, n int) {
 	c.t.Helper()
 	d.await("what is kept of the sessions", func() bool {
 		client, sound := c.redis.Client(), 0
-		for _, key := range client.Keys(c.t.Context(), "bridge:{test}:s:*").Val() {
+		for _, key := range client.Keys(c.t.Context(), "bridge:{test}:*:s:*").Val() {
 			if client.StrLen(c.t.Context(), key).Val() > 56 {
 				sound++
 			}

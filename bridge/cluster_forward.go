@@ -156,7 +156,7 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, p *cluster.P
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = p.Address.Scheme, p.Address.Host
 			pr.Out.Host = pr.In.Host
-			proof := forwardProof(p.Secret, pr.Out.Method, pr.Out.URL.RequestURI(), client.String())
+			proof := forwardProof(p.About.Secret, pr.Out.Method, pr.Out.URL.RequestURI(), client.String())
 			pr.Out.Header.Set(forwardHeader, client.String()+" "+hex.EncodeToString(proof))
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {

@@ -44,7 +44,7 @@ func newForwardNode(t *testing.T, peers map[string]cluster.Peer) *forwardNode {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peers[id] = cluster.Peer{ID: id, Address: u, Secret: secret}
+	peers[id] = cluster.Peer{ID: id, Address: u, About: cluster.About{Secret: secret}}
 	return n
 }
 
@@ -94,7 +94,7 @@ func TestRequestsArePassedOn(t *testing.T) {
 	// What is told of a bridge may be wrong: a request goes one hop, whatever that is.
 	astray := cluster.NewNodeID()
 	p := peers[a.self]
-	p.ID, p.Secret = astray, cluster.NewSecret()
+	p.ID, p.About.Secret = astray, cluster.NewSecret()
 	peers[astray] = p
 	before := a.asked.Load()
 	a.ask(t, of(astray), http.Header{})

@@ -227,7 +227,7 @@ func newSource(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, pw *pas
 	if cfg.Cluster.Name == "" {
 		return newPostgres(cfg, spec, pw, m, w, nil, log)
 	}
-	s, err := joinCluster(cfg, pw, log)
+	s, err := joinCluster(cfg, spec, pw, log)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func (s *postgresSource) Health() ops.Health {
 		FlowedUntil: s.availability.until(), ReplacedValues: stats.Replaced,
 	}
 	for _, b := range stats.Rivals {
-		h.Rivals = append(h.Rivals, b.String())
+		h.Rivals = append(h.Rivals, b.Named())
 	}
 	h.Remedy = remedyOf(&stats)
 	if h.Flowing && len(stats.Faults) > 0 {

@@ -61,6 +61,7 @@ func compile(base, own document) (*Spec, error) {
 		markOwn(top, c.origin, 0)
 	}
 	if len(c.problems) == 0 {
+		c.spec.fingerprint = fingerprint(top)
 		c.document(top)
 	}
 	if len(c.problems) > 0 {

@@ -10,6 +10,8 @@ type Spec struct {
 	// conditions are those that compare a column's text with words.
 	conditions []wordCondition
 	plan       plan.Plan
+	// fingerprint is that of what was compiled.
+	fingerprint string
 }
 
 // Plan returns what the engine runs per row. It is for mapping/engine.

@@ -59,6 +59,7 @@ func (r *run) redis(ctx context.Context) {
 		return
 	}
 	r.ok("redis.rights", "", "the bridge may do all that it needs")
+	r.cluster(ctx)
 }
 
 func (r *run) redisRights(err error) {

@@ -22,7 +22,7 @@ func packet(n int) []byte {
 // Redis has all: Redis is real.
 func BenchmarkAppend(b *testing.B) {
 	server := redistest.Start(b)
-	dial, err := cluster.Redis(server.URL(), "bench")
+	dial, err := cluster.Redis(server.URL(), "bench", known(history))
 	if err != nil {
 		b.Fatal(err)
 	}

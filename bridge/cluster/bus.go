@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -34,10 +35,10 @@ type BusOptions struct {
 	Shared *Shared
 	// ID is the node's, see NewNodeID.
 	ID string
-	// Advertise returns the address at which other nodes reach this one, "" for none; and
-	// Secret is what they have to show it. nil for none.
+	// Advertise returns the address at which other nodes reach this one, "" for none, and
+	// About what it says of itself; nil for neither.
 	Advertise func() string
-	Secret    string
+	About     func() About
 	// Hear takes what other nodes tell. Again is called after notices may have been
 	// lost. Both from the goroutine of Run, and must not wait.
 	Hear   func(n *Notice)
@@ -58,8 +59,10 @@ type Bus struct {
 	limits map[string]*rate.Limiter // by workspace, what this node tells
 	told   *rate.Limiter
 	heard  map[string]*rate.Limiter // by node
-	peers  map[string]Peer
-	stats  BusStats
+	peers  map[string]Peer          // also of other databases
+	// outdated are those that speak another format, by their id.
+	outdated map[string]outdated
+	stats    BusStats
 
 	dropped atomic.Uint64
 }
@@ -72,7 +75,7 @@ type BusStats struct {
 	// Told and Heard are the notices that went out and came in from others, Dropped those
 	// that were too many, or none.
 	Told, Heard, Dropped uint64
-	// Peers is how many other nodes live.
+	// Peers is how many other nodes of the same database live.
 	Peers int
 }
 
@@ -81,23 +84,24 @@ func NewBus(opts BusOptions) *Bus {
 	return &Bus{
 		opts: opts, channel: opts.Shared.prefix + "bus", out: make(chan *Notice, outbound), answer: make(chan struct{}, 1),
 		limits: make(map[string]*rate.Limiter), told: rate.NewLimiter(noticesPerSecond, noticesAtOnce),
-		heard: make(map[string]*rate.Limiter), peers: make(map[string]Peer),
+		heard: make(map[string]*rate.Limiter), peers: make(map[string]Peer), outdated: make(map[string]outdated),
 	}
 }
 
 // Stats reports the Bus' state.
 func (b *Bus) Stats() BusStats {
+	same := len(b.Others().Same)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.stats
 	s.Dropped = b.dropped.Load()
-	s.Peers = len(b.peers)
+	s.Peers = same
 	return s
 }
 
 // Tell tells all other nodes. It does not wait: what is too much is dropped and counted.
 func (b *Bus) Tell(n Notice) {
-	n.From = b.opts.ID
+	n.From, n.Of = b.opts.ID, b.opts.Shared.History()
 	if len(n.Text)+len(n.Workspace)+len(n.Key)+len(n.User)+64 > maxNotice || !b.mayTell(&n, time.Now()) {
 		b.dropped.Add(1)
 		return
@@ -189,7 +193,11 @@ func (b *Bus) publish(ctx context.Context, c redis.UniversalClient, n *Notice) {
 }
 
 func (b *Bus) hello() *Notice {
-	n := &Notice{Kind: hello, From: b.opts.ID, Text: []byte(b.opts.Secret)}
+	n := &Notice{Kind: hello, From: b.opts.ID, Of: b.opts.Shared.History()}
+	if b.opts.About != nil {
+		a := b.opts.About()
+		n.Text = a.encode()
+	}
 	if b.opts.Advertise != nil {
 		n.Key = b.opts.Advertise()
 	}
@@ -239,12 +247,19 @@ func isTimeout(err error) bool {
 // take deals with what came.
 func (b *Bus) take(ctx context.Context, data []byte, now time.Time) {
 	n, err := decodeNotice(data)
+	version := (*VersionError)(nil)
 	switch {
+	case errors.As(err, &version):
+		b.dropped.Add(1)
+		b.meetOutdated(data, version.Version, now)
 	case err != nil:
 		b.dropped.Add(1)
 	case n.From == b.opts.ID:
 	case n.Kind == hello:
 		b.meet(&n, now)
+	case n.Kind == asks:
+		b.answerNow()
+	case n.Of.IsZero() || n.Of != b.opts.Shared.History(): // another cluster's
 	case !b.mayHear(&n, now):
 		b.dropped.Add(1)
 		if n.Kind != Typing && b.opts.Again != nil {
@@ -275,6 +290,9 @@ func (b *Bus) mayHear(n *Notice, now time.Time) bool {
 	}
 	return l.AllowN(now, 1)
 }
+
+// Announce tells the others at once what this node says of itself.
+func (b *Bus) Announce() { b.answerNow() }
 
 func (b *Bus) answerNow() {
 	select {

@@ -25,6 +25,7 @@ func startBus(t *testing.T, server interface{ URL() string }, name string, chang
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared.Belong(history)
 	b := &busTest{id: cluster.NewNodeID(), heard: make(chan cluster.Notice, 10_000)}
 	opts := cluster.BusOptions{
 		Shared: shared, ID: b.id, Hear: func(n *cluster.Notice) { b.heard <- *n }, Again: func() { b.again.Add(1) },

@@ -18,9 +18,9 @@ type Claims struct{ shared *Shared }
 // NewClaims returns the Claims of a cluster.
 func NewClaims(s *Shared) *Claims { return &Claims{s} }
 
-func (c *Claims) key(workspace, id string) string {
+func claimName(workspace, id string) string {
 	sum := sha256.Sum256([]byte(workspace + "\x00" + id))
-	return c.shared.prefix + "claim:" + hex.EncodeToString(sum[:16])
+	return "claim:" + hex.EncodeToString(sum[:16])
 }
 
 // Claim claims an id for a value, for as long as keep, unless it is claimed, and returns what it
@@ -30,7 +30,10 @@ func (c *Claims) Claim(ctx context.Context, workspace, id, value string, keep ti
 	if err != nil {
 		return "", err
 	}
-	key := c.key(workspace, id)
+	key, err := c.shared.key(claimName(workspace, id))
+	if err != nil {
+		return "", err
+	}
 	switch taken, err := client.SetNX(ctx, key, value, keep).Result(); {
 	case err != nil:
 		return "", fmt.Errorf("claim a message in Redis: %w", err)
@@ -55,6 +58,6 @@ return 0
 
 // Release takes a claim back, if it is for value.
 func (c *Claims) Release(ctx context.Context, workspace, id, value string) error {
-	_, err := c.shared.run(ctx, releasing, []string{c.key(workspace, id)}, value)
+	_, err := c.shared.run(ctx, releasing, []string{claimName(workspace, id)}, value)
 	return err
 }

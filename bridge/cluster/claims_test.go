@@ -17,6 +17,7 @@ func TestAClaimIsOfOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared.Belong(history)
 	defer shared.Close()
 	claims := cluster.NewClaims(shared)
 	claim := func(workspace, id, value, want string) {

@@ -17,7 +17,7 @@ import (
 
 func sample(rng *rand.Rand) *cluster.Entry {
 	id := cluster.ID{Commit: 1 + rng.Uint64N(100), Sub: rng.Uint64N(3)}
-	e := &cluster.Entry{Epoch: cluster.Epoch{System: rng.Uint64(), Timeline: 3, Count: 1}, Prev: id}
+	e := &cluster.Entry{Epoch: cluster.Epoch{System: rng.Uint64(), Database: rng.Uint32(), Timeline: 3, Count: 1}, Prev: id}
 	text := func() []byte {
 		switch rng.IntN(6) {
 		case 0:

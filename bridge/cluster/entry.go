@@ -8,7 +8,7 @@ import (
 
 // FormatVersion is that of the entries and beats that this program writes, and the
 // only one that it reads.
-const FormatVersion = 2
+const FormatVersion = 3
 
 // VersionError is an entry or a beat of another format.
 type VersionError struct{ Version int }
@@ -28,6 +28,7 @@ type Entry struct {
 func appendHeader(dst []byte, epoch Epoch, prev, id ID, records int) []byte {
 	dst = append(dst, FormatVersion)
 	dst = binary.BigEndian.AppendUint64(dst, epoch.System)
+	dst = binary.BigEndian.AppendUint32(dst, epoch.Database)
 	dst = binary.BigEndian.AppendUint32(dst, epoch.Timeline)
 	dst = binary.BigEndian.AppendUint32(dst, epoch.Count)
 	dst = appendID(appendID(dst, prev), id)
@@ -60,7 +61,7 @@ func decodeEntry(data []byte) (*Entry, error) {
 	if v := r.byte(); r.err == nil && v != FormatVersion {
 		return nil, &VersionError{int(v)}
 	}
-	e := &Entry{Epoch: Epoch{r.uint64(), r.uint32(), r.uint32()}, Prev: r.id(), ID: r.id()}
+	e := &Entry{Epoch: Epoch{r.uint64(), r.uint32(), r.uint32(), r.uint32()}, Prev: r.id(), ID: r.id()}
 	at := e.Prev
 	n := r.uvarint()
 	e.Records = make([]Record, 0, min(n, uint64(len(r.data)/minRecord)))

@@ -14,7 +14,7 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b.Epoch.System != l.epoch.System || b.Leader == l.opts.Name && b.Since.Equal(l.began) {
+	if b.Epoch.History() != l.epoch.History() || b.Leader == l.opts.Name && b.Since.Equal(l.began) {
 		return nil
 	}
 	if count := b.Epoch.Count + min(l.restarts, 1); count > l.epoch.Count {

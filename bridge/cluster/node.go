@@ -44,6 +44,7 @@ type Node struct {
 // Start is where the source of a new leader begins.
 type Start struct {
 	System   uint64
+	Database uint32
 	Timeline uint32
 	// From: all that was committed from there on comes. Confirmed: nothing was confirmed
 	// to the database from there on.
@@ -147,15 +148,16 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		kept = &n.edge.backlog
 	}
 	before := epoch
-	if epoch.System != s.System {
+	history := History{s.System, s.Database}
+	if epoch.History() != history {
 		if !cover.IsZero() {
-			n.edge.Resume(Epoch{System: s.System}, ID{}, nil)
+			n.edge.Resume(epochOf(history), ID{}, nil)
 			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
 			cover = ID{}
 		}
-		epoch = Epoch{System: s.System}
+		epoch = epochOf(history)
 	}
-	if from := startOf(s.From); from.After(cover) && !cover.IsZero() && epoch.System == before.System {
+	if from := startOf(s.From); from.After(cover) && !cover.IsZero() && history == before.History() {
 		// Something between may have been published, and is not read any more.
 		joined := n.edge.Stats().Joined
 		n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 )
@@ -11,7 +12,7 @@ type NoticeKind uint8
 // The kinds. Their numbers are on the wire.
 const (
 	// hello says that a node lives: Key is the address at which other nodes reach it,
-	// Text what they show it.
+	// Text its About.
 	hello NoticeKind = iota + 1
 	// Typing is a client's typing notice: Text is what clients of the Workspace are told.
 	Typing
@@ -21,6 +22,8 @@ const (
 	Ordered
 	// Freed: the leader has ended in order, and the database's slot is free.
 	Freed
+	// asks wants a hello of everybody.
+	asks
 	noticeKinds
 )
 
@@ -33,6 +36,9 @@ type Notice struct {
 	Kind NoticeKind
 	// From is the id of the node, which Bus.Tell sets.
 	From string
+	// Of is the database that it is of, which Bus.Tell sets: nodes of another one do not
+	// hear it.
+	Of History
 	// Workspace is that of all that clients are told.
 	Workspace, Key, User string
 	Text                 []byte
@@ -45,7 +51,9 @@ func (n *Notice) encode() []byte {
 	for _, s := range []string{n.From, n.Workspace, n.Key, n.User} {
 		b = appendBytes(b, []byte(s))
 	}
-	return appendBytes(b, n.Text)
+	// Kind, From and Key are where they were in every format so far: see meetOutdated.
+	b = appendBytes(b, n.Text)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(b, n.Of.System), n.Of.Database)
 }
 
 // errNoNotice is what was no notice of this version.
@@ -63,6 +71,7 @@ func decodeNotice(data []byte) (n Notice, err error) {
 	n.Kind = NoticeKind(r.byte())
 	n.From, n.Workspace, n.Key, n.User = string(r.bytes()), string(r.bytes()), string(r.bytes()), string(r.bytes())
 	n.Text = r.bytes()
+	n.Of = History{r.uint64(), r.uint32()}
 	switch {
 	case r.err != nil:
 		return Notice{}, fmt.Errorf("read a notice: %w", r.err)

@@ -99,18 +99,24 @@ func (s *Orders) Run(ctx context.Context) error {
 	}
 }
 
+// orderName is the name of the order's key.
+const orderName = "order"
+
 var ordering = redis.NewScript(orderScript)
 
 // exchange puts this bridge's order into Redis where that is the newer one, and else takes
 // the one there.
 func (s *Orders) exchange(ctx context.Context) {
+	if s.shared.History().IsZero() {
+		return // whose orders these are comes with it
+	}
 	mine := s.Current()
 	rank, body := "", []byte(nil)
 	if mine.Version > 0 {
 		rank = mine.rank()
 		body, _ = json.Marshal(mine) // nothing in it can fail
 	}
-	cmd, err := s.shared.run(ctx, ordering, []string{s.shared.prefix + "order"}, keysFor.Milliseconds(), rank, body)
+	cmd, err := s.shared.run(ctx, ordering, []string{orderName}, keysFor.Milliseconds(), rank, body)
 	var kept string
 	if err == nil {
 		kept, err = cmd.Text()
@@ -141,7 +147,7 @@ func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
 		return
 	}
 	if _, err := fmt.Sscanf(kept[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(kept[rankLen:]), &o) != nil {
-		s.note(ctx, errors.New("what is in Redis in place of an order cannot be read: delete the key "+s.shared.prefix+"order"))
+		s.note(ctx, errors.New("what is in Redis in place of an order cannot be read: delete the key "+keyOf(s.shared.prefix, s.shared.History(), orderName)))
 		return
 	}
 	s.note(ctx, nil)

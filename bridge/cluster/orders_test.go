@@ -20,6 +20,7 @@ func startOrders(t *testing.T, server *redistest.Server, name string) *orderTest
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared.Belong(history)
 	o := &orderTest{obeyed: make(chan string, 100)}
 	o.Orders = cluster.NewOrders(shared, name, func(order cluster.Order) { o.obeyed <- order.Text }, func() {}, slog.New(slog.DiscardHandler))
 	done := make(chan error)
@@ -61,7 +62,7 @@ func TestTheLatestOrderCounts(t *testing.T) {
 	for _, o := range []*orderTest{a, b, c} {
 		o.has(t, "four")
 	}
-	if err := server.Client().Set(t.Context(), "bridge:{test}:order", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz nonsense", 0).Err(); err != nil {
+	if err := server.Client().Set(t.Context(), "bridge:{test}:7.5:order", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz nonsense", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	a.Look()

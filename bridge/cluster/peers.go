@@ -17,28 +17,42 @@ const (
 // Peer is another node that lives, as it says itself.
 type Peer struct {
 	ID string
-	// Address is where it serves other nodes, nil for nowhere, and Secret what it wants
-	// to be shown by them.
+	// Of is the database that it is of, zero where it does not know yet.
+	Of History
+	// Address is where it serves other nodes, nil for nowhere; About is what it says of
+	// itself.
 	Address *url.URL
-	Secret  string
+	About   About
 	heard   time.Time
 }
 
 // meet takes a node's hello.
 func (b *Bus) meet(n *Notice, now time.Time) {
-	p := Peer{ID: n.From, Secret: string(n.Text), heard: now}
+	p := Peer{ID: n.From, Of: n.Of, About: decodeAbout(n.Text), heard: now}
 	if u, err := ParseAdvertise(n.Key); err == nil {
 		p.Address = u
 	}
 	b.mu.Lock()
 	_, known := b.peers[n.From]
-	if known || len(b.peers) < maxPeers {
+	if known || b.room(n.Of) {
 		b.peers[n.From] = p
 	}
 	b.mu.Unlock()
 	if !known {
 		b.answerNow()
 	}
+}
+
+// room reports whether there is room for another node of a database: those of others take
+// none of it. b.mu is held.
+func (b *Bus) room(of History) bool {
+	same := 0
+	for _, p := range b.peers {
+		if p.Of == of {
+			same++
+		}
+	}
+	return same < maxPeers && len(b.peers) < 4*maxPeers
 }
 
 // forgetPeers forgets nodes that are silent.
@@ -51,14 +65,20 @@ func (b *Bus) forgetPeers(now time.Time) {
 			delete(b.heard, id)
 		}
 	}
+	for id, p := range b.outdated {
+		if now.Sub(p.heard) >= peerTimeout {
+			delete(b.outdated, id)
+		}
+	}
 }
 
-// Peer returns another node that lives.
+// Peer returns another node of the same database that lives.
 func (b *Bus) Peer(id string) (Peer, bool) {
+	of := b.opts.Shared.History()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p, ok := b.peers[id]
-	return p, ok
+	return p, ok && p.Of == of && !of.IsZero()
 }
 
 // ParseAdvertise reads the address of a node: http or https, a host, and nothing else.

@@ -18,21 +18,26 @@ const (
 )
 
 // Redis returns how to connect to the Redis of an address, see RedisURL, for the
-// cluster of that name. It connects to nothing itself. rotated, where there is one, returns
-// the address as it is now: its user and password, with Sentinel those of the servers behind
-// it, are of the connections that are made from then on. All else stays as in address.
-func Redis(address, name string, rotated ...func() string) (Dial, error) {
+// cluster of that name whose database history returns; an error of that is one of Dial.
+// It connects to nothing itself. rotated, where there is one, returns the address as it is
+// now: its user and password, with Sentinel those of the servers behind it, are of the
+// connections that are made from then on. All else stays as in address.
+func Redis(address, name string, history func(context.Context) (History, error), rotated ...func() string) (Dial, error) {
 	connect, err := client(address, streamPool, rotated...)
 	if err != nil {
 		return nil, err
 	}
 	prefix := prefixOf(name)
 	return func(ctx context.Context) (Store, error) {
+		h, err := history(ctx)
+		if err != nil {
+			return nil, err
+		}
 		client, err := connect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return &redisStore{client: client, prefix: prefix}, nil
+		return &redisStore{client: client, prefix: prefix, beats: keyOf(prefix, h, "beat")}, nil
 	}, nil
 }
 
@@ -40,10 +45,14 @@ func Redis(address, name string, rotated ...func() string) (Dial, error) {
 // a Redis Cluster, so that a script may have several.
 func prefixOf(name string) string { return "bridge:{" + name + "}:" }
 
+// keyOf is a key of a history: what two databases have under one name does not meet.
+func keyOf(prefix string, h History, name string) string { return prefix + h.String() + ":" + name }
+
 // redisStore is Redis.
 type redisStore struct {
 	client redis.UniversalClient
 	prefix string
+	beats  string // the key of those of the history
 }
 
 var (
@@ -52,7 +61,6 @@ var (
 )
 
 func (s *redisStore) stream(e Epoch) string { return s.prefix + e.String() }
-func (s *redisStore) beats() string         { return s.prefix + "beat" }
 
 // Append implements Store.
 func (s *redisStore) Append(ctx context.Context, epoch Epoch, last ID, a Append) (ID, error) {
@@ -68,7 +76,7 @@ func (s *redisStore) Append(ctx context.Context, epoch Epoch, last ID, a Append)
 
 // Beat implements Store.
 func (s *redisStore) Beat(ctx context.Context, epoch Epoch, last, keep ID, through uint64, beat []byte) (ID, error) {
-	return s.run(ctx, beating, []string{s.stream(epoch), s.beats()}, last.String(), keysFor.Milliseconds(), keep.String(), beat,
+	return s.run(ctx, beating, []string{s.stream(epoch), s.beats}, last.String(), keysFor.Milliseconds(), keep.String(), beat,
 		epoch.String(), fmt.Sprintf("%020d-%020d", last.Commit, last.Sub), fmt.Sprintf("%020d", through))
 }
 
@@ -82,7 +90,7 @@ func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []strin
 
 // LastBeat implements Store.
 func (s *redisStore) LastBeat(ctx context.Context) (RawBeat, error) {
-	messages, err := s.client.XRevRangeN(ctx, s.beats(), "+", "-", 1).Result()
+	messages, err := s.client.XRevRangeN(ctx, s.beats, "+", "-", 1).Result()
 	if err != nil {
 		return RawBeat{}, fmt.Errorf("read the leader's beat from Redis: %w", err)
 	}
@@ -102,9 +110,9 @@ func rawBeat(m redis.XMessage) (RawBeat, error) {
 
 // Read implements Store.
 func (s *redisStore) Read(ctx context.Context, epoch Epoch, after ID, beat string, wait time.Duration) (Reply, error) {
-	keys := []string{s.beats(), beat}
+	keys := []string{s.beats, beat}
 	if !epoch.IsZero() {
-		keys = []string{s.stream(epoch), s.beats(), after.String(), beat}
+		keys = []string{s.stream(epoch), s.beats, after.String(), beat}
 	}
 	var r Reply
 	streams, err := s.client.XRead(ctx, &redis.XReadArgs{Streams: keys, Count: readEntries, Block: wait}).Result()
@@ -115,7 +123,7 @@ func (s *redisStore) Read(ctx context.Context, epoch Epoch, after ID, beat strin
 		return r, fmt.Errorf("read the stream from Redis: %w", err)
 	}
 	for _, stream := range streams {
-		if stream.Stream == s.beats() {
+		if stream.Stream == s.beats {
 			if r.Beat, err = rawBeat(stream.Messages[len(stream.Messages)-1]); err != nil {
 				return r, err
 			}

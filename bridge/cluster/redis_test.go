@@ -14,7 +14,15 @@ import (
 	"chatbridge/internal/throwaway/redistest"
 )
 
-var epoch = cluster.Epoch{System: 7, Timeline: 1}
+var (
+	epoch   = cluster.Epoch{System: 7, Database: 5, Timeline: 1}
+	history = epoch.History()
+)
+
+// known is a history for cluster.Redis.
+func known(h cluster.History) func(context.Context) (cluster.History, error) {
+	return func(context.Context) (cluster.History, error) { return h, nil }
+}
 
 func entry(prev, id cluster.ID) []byte {
 	return (&cluster.Entry{Epoch: epoch, Prev: prev, ID: id}).Append(nil)
@@ -24,7 +32,7 @@ func at(commit uint64) cluster.ID { return cluster.ID{Commit: commit, Sub: 1 << 
 
 func dial(t *testing.T, address string) cluster.Store {
 	t.Helper()
-	connect, err := cluster.Redis(address, "test")
+	connect, err := cluster.Redis(address, "test", known(history))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +210,7 @@ func TestAfterAFailoverOfSentinelANewClientFindsTheMaster(t *testing.T) {
 func TestAddressesThatCannotWork(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"http://u:hidden@h", "redis://:hidden@h:port", "redis://:hidden@h/x?master_name=m", "redis://:hidden@h?nonsense=1", "redis://:hidden@h/3?addr=h2:6379", "redis://:hidden@h?addr=h2", "redis://:hidden@h?addr=h2:6379&nonsense=1"} {
-		if _, err := cluster.Redis(address, "test"); err == nil {
+		if _, err := cluster.Redis(address, "test", known(history)); err == nil {
 			t.Errorf("%s was taken", address)
 		} else if got := err.Error(); len(got) < 20 || strings.Contains(got, "hidden") {
 			t.Errorf("%s: %s", address, got)
@@ -234,7 +242,7 @@ func TestCredentialsOfRedisRotate(t *testing.T) {
 		var now atomic.Pointer[string]
 		give := func(password string) { a := address(password); now.Store(&a) }
 		give("first")
-		connect, err := cluster.Redis(address("first"), name, func() string { return *now.Load() })
+		connect, err := cluster.Redis(address("first"), name, known(history), func() string { return *now.Load() })
 		if err != nil {
 			t.Fatal(err)
 		}

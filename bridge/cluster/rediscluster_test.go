@@ -18,7 +18,7 @@ const slotKey = "bridge:{test}:"
 // dialer returns how to connect to an address, each time anew.
 func dialer(t *testing.T, address string) cluster.Dial {
 	t.Helper()
-	dial, err := cluster.Redis(address, "test")
+	dial, err := cluster.Redis(address, "test", known(history))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -94,9 +94,10 @@ var (
 	taking  = redis.NewScript(takeScript)
 )
 
-func (s *Sessions) key(pid string) string {
+// sessionName is the name of a session's key.
+func sessionName(pid string) string {
 	sum := sha256.Sum256([]byte(pid))
-	return s.shared.prefix + "s:" + hex.EncodeToString(sum[:16])
+	return "s:" + hex.EncodeToString(sum[:16])
 }
 
 // Put keeps a session, soon; of one that is put again the last version. lost is called
@@ -105,7 +106,7 @@ func (s *Sessions) Put(pid string, version Version, body []byte, lost func()) {
 	if len(body) > maxSession {
 		return
 	}
-	key := s.key(pid)
+	key := sessionName(pid)
 	s.mu.Lock()
 	if p, waits := s.waiting[key]; p.version <= version && (waits || len(s.waiting) < maxWaiting) {
 		s.waiting[key] = pendingSession{version, body, lost}
@@ -128,7 +129,7 @@ func (s *Sessions) Away() bool {
 // on with what was put before. It waits for some seconds, but not where Redis has been
 // failing for as long already. owned is false where another bridge has taken it over.
 func (s *Sessions) Invalidate(ctx context.Context, pid string, version Version) (owned bool, err error) {
-	key := s.key(pid)
+	key := sessionName(pid)
 	s.mu.Lock()
 	if s.waiting[key].version < version {
 		delete(s.waiting, key)
@@ -213,7 +214,7 @@ func (s *Sessions) note(err error) {
 
 // Find returns what is kept of a session; the zero KeptSession for nothing.
 func (s *Sessions) Find(ctx context.Context, pid string) (KeptSession, error) {
-	cmd, err := s.shared.run(ctx, finding, []string{s.key(pid)})
+	cmd, err := s.shared.run(ctx, finding, []string{sessionName(pid)})
 	s.note(err)
 	if err != nil {
 		return KeptSession{}, fmt.Errorf("find a session in Redis: %w", err)
@@ -242,7 +243,7 @@ var errNoSession = errors.New("find a session in Redis: what is kept there is no
 // does. It returns the version of the one who has it now.
 func (s *Sessions) Take(ctx context.Context, pid string, found Version) (Version, bool, error) {
 	next := found.Taken()
-	cmd, err := s.shared.run(ctx, taking, []string{s.key(pid)}, s.keep.Milliseconds(), found.String(), next.String())
+	cmd, err := s.shared.run(ctx, taking, []string{sessionName(pid)}, s.keep.Milliseconds(), found.String(), next.String())
 	s.note(err)
 	if err != nil {
 		return 0, false, fmt.Errorf("take a session over: %w", err)

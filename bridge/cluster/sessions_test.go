@@ -14,6 +14,7 @@ func startSessions(t *testing.T, url string, keep time.Duration) *cluster.Sessio
 	if err != nil {
 		t.Fatal(err)
 	}
+	shared.Belong(history)
 	s := cluster.NewSessions(shared, keep)
 	done := make(chan error)
 	ctx := t.Context()

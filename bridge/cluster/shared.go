@@ -22,6 +22,7 @@ type Shared struct {
 	evaluate func(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd
 
 	mu      sync.Mutex
+	history History
 	current redis.UniversalClient // nil before the first use
 	closed  bool
 }
@@ -37,6 +38,33 @@ func NewShared(address, name string, rotated ...func() string) (*Shared, error) 
 	s.evaluate = s.atRedis
 	return s, nil
 }
+
+// Belong says which database the bridge is of: whose notices are heard, and whose sessions,
+// orders and claims are kept.
+func (s *Shared) Belong(h History) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history = h
+}
+
+// History returns what Belong was last told, the zero one before.
+func (s *Shared) History() History {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.history
+}
+
+// key returns a key of the history, or errUnknown.
+func (s *Shared) key(name string) (string, error) {
+	h := s.History()
+	if h.IsZero() {
+		return "", errUnknown
+	}
+	return keyOf(s.prefix, h, name), nil
+}
+
+// errUnknown is that of what is of one database, before it is known which.
+var errUnknown = errors.New("it is not known yet which database this bridge is of")
 
 // errClosed is that of a Shared that was closed.
 var errClosed = errors.New("the connection to Redis was closed")
@@ -96,8 +124,15 @@ func (s *Shared) Close() {
 	}
 }
 
-// run runs a script.
-func (s *Shared) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (*redis.Cmd, error) {
+// run runs a script on keys of these names, see key.
+func (s *Shared) run(ctx context.Context, script *redis.Script, names []string, args ...any) (*redis.Cmd, error) {
+	keys := make([]string, len(names))
+	for i, name := range names {
+		var err error
+		if keys[i], err = s.key(name); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	cmd := s.evaluate(ctx, script, keys, args...)

@@ -12,6 +12,9 @@ import (
 // three are for a Redis Cluster.
 const Rights = "~bridge:* &bridge:* +ping +info +eval +evalsha +xadd +xread +xrevrange +xtrim +del +get +set +pexpire +publish +subscribe +client|setname +cluster|info +cluster|slots +asking"
 
+// trial is a history that no database has.
+var trial = History{System: 1}
+
 // Try does all that a bridge does at Redis, on keys of a history that there is not, and
 // leaves nothing. The error is the first that came.
 func Try(ctx context.Context, address, name string) error {
@@ -25,7 +28,7 @@ func Try(ctx context.Context, address, name string) error {
 
 // tryStream appends, reads and removes.
 func tryStream(ctx context.Context, address, name string) error {
-	dial, err := Redis(address, name)
+	dial, err := Redis(address, name, func(context.Context) (History, error) { return trial, nil })
 	if err != nil {
 		return err
 	}
@@ -34,15 +37,15 @@ func tryStream(ctx context.Context, address, name string) error {
 		return err
 	}
 	defer store.Close()
-	trial := Epoch{System: 1}
-	if err := store.Remove(ctx, trial); err != nil {
+	epoch := epochOf(trial)
+	if err := store.Remove(ctx, epoch); err != nil {
 		return err
 	}
 	id := ID{Commit: 1}
-	if _, err := store.Append(ctx, trial, ID{}, Append{ID: id, Entry: []byte("bridge check")}); err != nil {
+	if _, err := store.Append(ctx, epoch, ID{}, Append{ID: id, Entry: []byte("bridge check")}); err != nil {
 		return err
 	}
-	reply, err := store.Read(ctx, trial, ID{}, "$", time.Millisecond)
+	reply, err := store.Read(ctx, epoch, ID{}, "$", time.Millisecond)
 	if err == nil && len(reply.Entries) != 1 {
 		err = fmt.Errorf("what was written is not read back: %d entries", len(reply.Entries))
 	}
@@ -52,7 +55,7 @@ func tryStream(ctx context.Context, address, name string) error {
 	if _, err := store.LastBeat(ctx); err != nil {
 		return err
 	}
-	return store.Remove(ctx, trial)
+	return store.Remove(ctx, epoch)
 }
 
 // tryNotices hears what it tells.
@@ -94,9 +97,10 @@ func trySessions(ctx context.Context, address, name string) error {
 		return err
 	}
 	defer shared.Close()
+	shared.Belong(trial)
 	s := NewSessions(shared, time.Second)
 	const pid = "bridge check"
-	if _, err := s.put(ctx, []string{s.key(pid)}, []pendingSession{{version: 1, body: []byte(pid)}}); err != nil {
+	if _, err := s.put(ctx, []string{sessionName(pid)}, []pendingSession{{version: 1, body: []byte(pid)}}); err != nil {
 		return err
 	}
 	found, err := s.Find(ctx, pid)
@@ -104,7 +108,7 @@ func trySessions(ctx context.Context, address, name string) error {
 		_, _, err = s.Take(ctx, pid, found.Version)
 	}
 	if c, e := shared.client(ctx); err == nil && e == nil {
-		err = c.Del(ctx, s.key(pid)).Err()
+		err = c.Del(ctx, keyOf(shared.prefix, trial, sessionName(pid))).Err()
 	}
 	return err
 }
@@ -116,6 +120,7 @@ func tryClaims(ctx context.Context, address, name string) error {
 		return err
 	}
 	defer shared.Close()
+	shared.Belong(trial)
 	c := NewClaims(shared)
 	const id = "bridge check"
 	if _, err := c.Claim(ctx, "", id, id, time.Second); err != nil {

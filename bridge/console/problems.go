@@ -315,8 +315,12 @@ func spoolProblems(s *ops.Snapshot) (all []Problem) {
 
 func clusterProblems(s *ops.Snapshot) []Problem {
 	c := s.Cluster
-	if c == nil || c.Connected || c.Role == "" {
+	if c == nil {
 		return nil
+	}
+	all := strangerProblems(c)
+	if c.Connected || c.Role == "" {
+		return all
 	}
 	p := Problem{Level: Degraded, Part: "cluster", Title: "Redis cannot be used: the other bridges get no events", What: c.Error, Do: "Bring Redis back; it may be empty.", Runbook: "bridgeclusterbroken"}
 	if c.Role == ops.ClusterEdge {
@@ -324,7 +328,31 @@ func clusterProblems(s *ops.Snapshot) []Problem {
 	} else {
 		p.Runbook = "bridgeclusterredisaway"
 	}
-	return []Problem{p}
+	return append(all, p)
+}
+
+// strangerProblems tell of bridges that have the cluster's name and do not belong to it, or
+// are not as the others.
+func strangerProblems(c *ops.Cluster) (all []Problem) {
+	for _, f := range c.Foreign {
+		all = append(all, Problem{
+			Level: Degraded, Part: "cluster", Title: "A bridge of another database has this cluster's name: " + f.Bridge, Since: f.Since,
+			What: "Each keeps to its own database; nothing is mixed.", Do: "Give each cluster a cluster.name of its own.", Runbook: "bridgeclusternameshared",
+		})
+	}
+	for _, d := range c.Differing {
+		all = append(all, Problem{
+			Level: Degraded, Part: "cluster", Title: "A bridge of the cluster has another " + d.Setting, What: d.Text() + ".", Since: d.Since,
+			Do: "Give all bridges of the cluster the same " + d.Setting + ". During a deploy that changes it, wait.", Runbook: "bridgeclusterdiffers",
+		})
+	}
+	for _, address := range c.Outdated {
+		all = append(all, Problem{
+			Level: Degraded, Part: "cluster", Title: "A bridge of another version has this cluster's name", What: "It is " + address + ".",
+			Do: "Run the same version on all nodes.", Runbook: "bridgeclusterdiffers",
+		})
+	}
+	return all
 }
 
 func realtimeProblems(s *ops.Snapshot) (all []Problem) {

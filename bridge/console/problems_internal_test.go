@@ -90,11 +90,20 @@ func troubles() map[string]struct {
 		"spool damaged":   {kept(spool.Stats{Open: true, SetAside: 1}), Degraded, "The spool's file was damaged", "bridgespoolsetaside", "webhooks"},
 		"no Redis":        {func(s *ops.Snapshot) { s.Cluster = &ops.Cluster{Role: ops.ClusterLeader, Error: "refused"} }, Degraded, "Redis cannot be used", "bridgeclusterredisaway", "cluster"},
 		"no leader":       {func(s *ops.Snapshot) { s.Cluster = &ops.Cluster{Role: ops.ClusterEdge} }, Degraded, "This bridge hears no leader", "bridgeclusterbroken", "cluster"},
-		"reload":          {func(s *ops.Snapshot) { s.Reload = ops.Reload{Failed: 1, Error: "limits.payload"} }, Degraded, "The last reload was refused", "bridgereloadfailed", "bridge"},
-		"certificate":     {func(s *ops.Snapshot) { s.CertificateExpires = s.Taken.Add(-time.Second) }, Down, "The TLS certificate has expired", "bridgecertificateexpires", "bridge"},
-		"descriptors":     {func(s *ops.Snapshot) { s.DescriptorsRefused = 1 }, Note, "Events flow", "bridgefiledescriptors", "bridge"},
-		"headless":        {func(s *ops.Snapshot) { s.HeadlessClosed = 2 }, Note, "Events flow", "bridgelimitreached", "bridge"},
-		"cannot send":     {func(s *ops.Snapshot) { s.SendMode, s.Send.Reason = "outbox", "no right" }, Degraded, "What clients write cannot be sent", "sending", "clients"},
+		"a foreign bridge": {func(s *ops.Snapshot) {
+			s.Cluster = &ops.Cluster{Role: ops.ClusterLeader, Connected: true, Foreign: []ops.ForeignBridge{{Bridge: "other/7"}}}
+		}, Degraded, "A bridge of another database has this cluster's name: other/7", "bridgeclusternameshared", "cluster"},
+		"a setting differs": {func(s *ops.Snapshot) {
+			s.Cluster = &ops.Cluster{Role: ops.ClusterLeader, Connected: true, Differing: []ops.DifferingBridge{{Bridge: "other/7", Setting: "mapping"}}}
+		}, Degraded, "A bridge of the cluster has another mapping", "bridgeclusterdiffers", "cluster"},
+		"another version": {func(s *ops.Snapshot) {
+			s.Cluster = &ops.Cluster{Role: ops.ClusterLeader, Connected: true, Outdated: []string{"http://10.0.0.5:8080"}}
+		}, Degraded, "A bridge of another version has this cluster's name", "bridgeclusterdiffers", "cluster"},
+		"reload":      {func(s *ops.Snapshot) { s.Reload = ops.Reload{Failed: 1, Error: "limits.payload"} }, Degraded, "The last reload was refused", "bridgereloadfailed", "bridge"},
+		"certificate": {func(s *ops.Snapshot) { s.CertificateExpires = s.Taken.Add(-time.Second) }, Down, "The TLS certificate has expired", "bridgecertificateexpires", "bridge"},
+		"descriptors": {func(s *ops.Snapshot) { s.DescriptorsRefused = 1 }, Note, "Events flow", "bridgefiledescriptors", "bridge"},
+		"headless":    {func(s *ops.Snapshot) { s.HeadlessClosed = 2 }, Note, "Events flow", "bridgelimitreached", "bridge"},
+		"cannot send": {func(s *ops.Snapshot) { s.SendMode, s.Send.Reason = "outbox", "no right" }, Degraded, "What clients write cannot be sent", "sending", "clients"},
 		"channel": {func(s *ops.Snapshot) {
 			s.Realtime = &realtime.Stats{Channels: []realtime.ChannelStats{{Table: "public.messages", State: realtime.ChannelRefused, Error: "not in the publication"}}}
 		}, Degraded, "Realtime refuses the table public.messages", "bridgechannelrefused", "source"},

@@ -107,7 +107,8 @@ type valuesOf map[string]map[string]bool
 var open = map[string]string{
 	"version": "the program's", "commit": "the program's", "go": "the program's",
 	"table": "of the mapping", "member": "of the event", "code/bridge_rest_requests_total": "the HTTP status",
-	"host": "of the other bridge",
+	"host":    "of the other bridge",
+	"setting": "the key",
 }
 
 func (v valuesOf) of(t *testing.T, metric, label string) string {

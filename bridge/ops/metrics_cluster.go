@@ -1,5 +1,10 @@
 package ops
 
+import (
+	"maps"
+	"slices"
+)
+
 // clusterMetrics are those of a bridge that is one of several.
 func clusterMetrics() []family {
 	return when(func(s *Snapshot) bool { return s.Cluster != nil },
@@ -29,6 +34,20 @@ func clusterMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Cluster.Rejoins }),
 		gauge("cluster_other_bridges", "Other bridges of the cluster that live.",
 			func(s *Snapshot) float64 { return float64(s.Cluster.Nodes) }),
+		gauge("cluster_foreign_bridges", "Bridges that have the cluster.name of this one and another database. Nothing of them is taken.",
+			func(s *Snapshot) float64 { return float64(len(s.Cluster.Foreign)) }),
+		gauges("cluster_differing_bridges", "Bridges of the cluster that have a setting that all must have the same otherwise than this one, by setting.", []string{"setting"},
+			func(s *Snapshot, e emit) {
+				settings := map[string]int{}
+				for _, d := range s.Cluster.Differing {
+					settings[d.Setting]++
+				}
+				for _, setting := range slices.Sorted(maps.Keys(settings)) {
+					e(float64(settings[setting]), setting)
+				}
+			}),
+		gauge("cluster_outdated_bridges", "Bridges that have the cluster.name of this one and a version with which it cannot be one.",
+			func(s *Snapshot) float64 { return float64(len(s.Cluster.Outdated)) }),
 		counter("cluster_notices_told_total", "Notices, such as who types, that went out to the other bridges.",
 			func(s *Snapshot) uint64 { return s.Cluster.NoticesTold }),
 		counter("cluster_notices_heard_total", "Notices of the other bridges.",

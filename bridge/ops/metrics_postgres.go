@@ -25,7 +25,7 @@ func postgresMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Postgres.Unfilled }),
 		counter("postgres_replaced_values_total", "Values in which bytes that are no characters of the database's encoding were replaced by U+FFFD.",
 			func(s *Snapshot) uint64 { return s.Postgres.Replaced }),
-		gauges("postgres_rivals", "Other bridges, by host, at the slot of the default name that are not of this cluster: they wait for the slot, or read it while this one waits.", []string{"host"},
+		gauges("postgres_rivals", "Other bridges, by host, at the slot of this one that are not of its cluster, where either is of one or the slot has the default name: they wait for the slot, or read it while this one waits.", []string{"host"},
 			func(s *Snapshot, e emit) {
 				hosts := map[string]int{}
 				for _, b := range s.Postgres.Rivals {

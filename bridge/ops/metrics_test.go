@@ -201,6 +201,8 @@ var hidden = map[string]string{
 	"Snapshot.Postgres.Slot.At":                  "in /status",
 	"Snapshot.Postgres.ServerVersion":            "in /status",
 	"Snapshot.Cluster.LeaderSince":               "in /status",
+	"Snapshot.Cluster.Foreign[].Since":           "in /status",
+	"Snapshot.Cluster.Differing[].Since":         "in /status",
 	"Snapshot.Realtime.Since":                    "in /status",
 	"Snapshot.Realtime.Channels[].Since":         "in /status",
 	"Snapshot.Realtime.Channels[].Subscribed":    "in /status",
@@ -294,7 +296,7 @@ func TestLabelsAreBounded(t *testing.T) {
 func TestNothingNamesAWorkspace(t *testing.T) {
 	s, _ := full()
 	label := regexp.MustCompile(`[{,]([a-z_]+)="`)
-	allowed := strings.Fields("channel code commit direction event go host kind le limit member mode op outcome reason result role route signal state status table transport version way why level")
+	allowed := strings.Fields("channel code commit direction event go host kind le limit member mode op outcome reason result role route setting signal state status table transport version way why level")
 	for line := range strings.Lines(ours(scrape(t, func() Snapshot { return s }))) {
 		for _, m := range label.FindAllStringSubmatch(line, -1) {
 			if !slices.Contains(allowed, m[1]) {

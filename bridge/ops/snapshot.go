@@ -111,6 +111,12 @@ type Cluster struct {
 	Nodes                                     int
 	NoticesTold, NoticesHeard, NoticesDropped uint64
 	NoticesError                              string
+	// Foreign have the cluster.name and another database, Differing the same database and a
+	// setting that should be the same. Outdated are the addresses of those that speak another
+	// format.
+	Foreign   []ForeignBridge
+	Differing []DifferingBridge
+	Outdated  []string
 	// Sessions of clients were kept for the other bridges, wait to be, could not be, and
 	// were found taken over by another bridge while they were here.
 	SessionsKept, SessionsFailed, SessionsLost uint64
@@ -143,6 +149,15 @@ func (c *Cluster) status(restored, anew uint64) object {
 		{"restored", restored},
 		{"anew", anew},
 	}})
+	if len(c.Foreign) > 0 {
+		o = append(o, member{"foreignBridges", c.Foreign})
+	}
+	if len(c.Differing) > 0 {
+		o = append(o, member{"differingBridges", c.Differing})
+	}
+	if len(c.Outdated) > 0 {
+		o = append(o, member{"outdatedBridges", c.Outdated})
+	}
 	if c.Role == ClusterLeader {
 		return append(
 			o, member{"waitingEvents", c.Waiting}, member{"appendedEntries", c.Appended}, member{"appendedBytes", c.AppendedBytes},

@@ -42,6 +42,7 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	pg := cfg.Source.Postgres
 	w := provision.Want{
 		Publication: pg.Publication, Slot: pg.Slot, MaxLag: uint64(pg.MaxLag), NoFailover: pg.FailoverSlot == configs.FailoverOff,
+		Cluster: cfg.Cluster.Name,
 	}
 	for _, t := range spec.Tables() {
 		table := provision.Table{

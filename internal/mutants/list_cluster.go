@@ -91,6 +91,21 @@ var cluster = []Mutant{
 		Old: "if now.Sub(heard) >= deafAfter {", New: "if false && now.Sub(heard) >= deafAfter {",
 	},
 	{
+		Name: "cluster: bridges of another database are obeyed", Why: "clients of two clusters of one name are told of each other, and closed by each other's members",
+		File: "bridge/cluster/bus.go", Package: "bridge/cluster", Tests: []string{"TestNodesOfAnotherDatabaseAreNotObeyed"},
+		Old: "case n.Of.IsZero() || n.Of != b.opts.Shared.History():", New: "case false:",
+	},
+	{
+		Name: "cluster: two databases have one key", Why: "the leaders of two clusters of one name overwrite each other's beats, and edges are given foreign gaps",
+		File: "bridge/cluster/redis.go", Package: "bridge/cluster", Tests: []string{"TestKeysOfTwoDatabasesDoNotMeet"},
+		Old: "return prefix + h.String() + \":\" + name", New: "return prefix + name",
+	},
+	{
+		Name: "cluster: places of another database of the server count", Why: "a bridge goes on in another database's history",
+		File: "bridge/cluster/epoch.go", Package: "bridge/cluster", Tests: []string{"TestAnotherDatabaseIsAnotherHistory"},
+		Old: "return e.History() == before.History() && e.Count == before.Count", New: "return e.System == before.System && e.Count == before.Count",
+	},
+	{
 		Name: "cluster: a request is passed on again", Why: "bridges that take each other for another one pass a request on for ever",
 		File: "bridge/cluster_forward.go", Package: "bridge", Tests: []string{"TestRequestsArePassedOn"},
 		Old: "\t\t\tnext.ServeHTTP(w, f.arrived(r, shown))\n\t\t\treturn\n", New: "\t\t\tr = f.arrived(r, shown)\n",

@@ -113,6 +113,11 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: rivals are not looked for", Why: "a bridge that was started by mistake with the default slot is noticed by nobody",
 		File: "source/postgres/rival.go", Package: "source/postgres", Tests: []string{"TestRivalsWarnOfEachOther"},
-		Old: "if s.opts.Slot != DefaultSlot {", New: "if true {",
+		Old: "return b.Joined(s.opts.Self) ||", New: "return true || b.Joined(s.opts.Self) ||",
+	},
+	{
+		Name: "postgres: a slot of two clusters counts as one with a spare", Why: "the bridges of the cluster that waits serve nobody, and nobody is told why",
+		File: "source/postgres/rival.go", Package: "source/postgres", Tests: []string{"TestRivalsWarnOfEachOther"},
+		Old: ` && b.Cluster == "" && s.opts.Self.Cluster == ""`, New: "",
 	},
 }

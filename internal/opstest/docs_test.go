@@ -37,7 +37,7 @@ func TestDocumentsNameMetricsThatExist(t *testing.T) {
 	}
 }
 
-var findingID = regexp.MustCompile(`(?:"|ID: +")((?:auth|config|connect|cors|gateway|listen|lookup|machine|mapping|otel|publication|realtime|replay|role|send|server|slot|table|tls)\.[a-z0-9_]+)"`)
+var findingID = regexp.MustCompile(`(?:"|ID: +")((?:auth|cluster|config|connect|cors|gateway|listen|lookup|machine|mapping|otel|publication|realtime|replay|role|send|server|slot|table|tls)\.[a-z0-9_]+)"`)
 
 // TestFindingsAreInTheRunbook: an entry for each finding of `bridge check`.
 func TestFindingsAreInTheRunbook(t *testing.T) {

@@ -30,9 +30,10 @@ const (
 
 // Stream is what OnStream is told.
 type Stream struct {
-	// System and Timeline name the server's history.
+	// System and Timeline name the server's history, Database is the oid of the database.
 	System   string
 	Timeline int64
+	Database uint32
 	// From: all that committed from there on comes.
 	From uint64
 	// Confirmed is the slot's place: the server may have removed its log before that.

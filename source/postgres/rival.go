@@ -30,8 +30,8 @@ func slotKey(slot string) int32 {
 // rivalsMost bounds how many others are told of.
 const rivalsMost = 8
 
-// rivals are other bridges of the same slot that are not of our cluster, where the slot
-// is DefaultSlot. Only the goroutine that owns the control uses what is not in status.
+// rivals are other bridges of the same slot that are not of our cluster, where one of the two
+// is of a cluster or the slot is DefaultSlot. Only the goroutine that owns the control uses what is not in status.
 type rivals struct {
 	// seen are those of the last look, warned those of the last line in the log.
 	seen, warned []dial.Bridge
@@ -95,10 +95,9 @@ func (c *control) waiting(ctx context.Context) ([]dial.Bridge, error) {
 
 // strangers are those of bridges that are rivals.
 func (s *Source) strangers(bridges []dial.Bridge) []dial.Bridge {
-	if s.opts.Slot != DefaultSlot {
-		return nil
-	}
-	return slices.DeleteFunc(slices.Clone(bridges), func(b dial.Bridge) bool { return b.Joined(s.opts.Self) })
+	return slices.DeleteFunc(slices.Clone(bridges), func(b dial.Bridge) bool {
+		return b.Joined(s.opts.Self) || s.opts.Slot != DefaultSlot && b.Cluster == "" && s.opts.Self.Cluster == ""
+	})
 }
 
 // lookForRivals notes who stands by for the slot that this bridge reads. One that is
@@ -116,14 +115,14 @@ func (s *Source) lookForRivals(ctx context.Context, c *control) {
 	for _, b := range lasting {
 		if !slices.Contains(r.warned, b) {
 			s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "another bridge waits for the slot that this one reads; its clients are sent nothing",
-				slog.String("slot", s.opts.Slot), slog.String("other", b.String()), slog.String("remedy", rivalRemedy))
+				slog.String("slot", s.opts.Slot), slog.String("other", b.Named()), slog.String("remedy", rivalRemedy))
 		}
 	}
 	r.warned = lasting
 }
 
 const rivalRemedy = "if it was started by mistake, stop it, or give it a source.postgres.slot of its own; " +
-	"if it is a spare, give both the same source.postgres.slot of another name, or make them one with cluster.redis_url"
+	"if it is a spare, give both the same source.postgres.slot of another name, or make them one with the same cluster.redis_url and cluster.name"
 
 // sawReader notes which bridge has the slot that this one waits for, and warns once it
 // has been that for a while.
@@ -141,7 +140,7 @@ func (s *Source) sawReader(ctx context.Context, reader dial.Bridge, now time.Tim
 	if !slices.Contains(r.warned, reader) {
 		r.warned = strangers
 		s.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "another bridge reads the slot that this one waits for; clients of this one are sent nothing",
-			slog.String("slot", s.opts.Slot), slog.String("other", reader.String()), slog.String("remedy", rivalRemedy))
+			slog.String("slot", s.opts.Slot), slog.String("other", reader.Named()), slog.String("remedy", rivalRemedy))
 	}
 }
 

@@ -34,26 +34,33 @@ func TestRivalsWarnOfEachOther(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		slot    string
-		cluster string
+		cluster [2]string
 		rivals  bool
 	}{
-		"strangers":                      {postgres.DefaultSlot, "", true},
-		"of one cluster":                 {postgres.DefaultSlot, "crm", false},
-		"with a slot of a name they set": {"spare", "", false},
+		"strangers":                      {postgres.DefaultSlot, [2]string{}, true},
+		"of one cluster":                 {postgres.DefaultSlot, [2]string{"crm", "crm"}, false},
+		"with a slot of a name they set": {"spare", [2]string{}, false},
+		"of two clusters":                {"crm", [2]string{"crm", "orders"}, true},
+		"of a cluster, and alone":        {"crm", [2]string{"crm", ""}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := own(t)
-			as := func(host string) postgres.Options {
+			as := func(host, cluster string) postgres.Options {
 				return postgres.Options{
-					URL: url, Slot: tt.slot, Self: dial.Bridge{Host: host, PID: 42, Cluster: tt.cluster}, Watch: 30 * time.Millisecond,
+					URL: url, Slot: tt.slot, Self: dial.Bridge{Host: host, PID: 42, Cluster: cluster}, Watch: 30 * time.Millisecond,
 				}
 			}
-			reader := run(t, as("first"), newRecorder())
+			reader := run(t, as("first", tt.cluster[0]), newRecorder())
 			reader.awaitState(t, postgres.Streaming)
-			waits := run(t, as("second"), newRecorder())
+			waits := run(t, as("second", tt.cluster[1]), newRecorder())
 			waits.awaitState(t, postgres.Standby)
-			if s := waits.Stats(); !strings.Contains(s.Reason, "the bridge first/42 reads the slot") {
+			of := dial.Bridge{Host: "first", PID: 42, Cluster: tt.cluster[0]}
+			want := "the bridge first/42 reads the slot"
+			if tt.cluster[0] != tt.cluster[1] {
+				want = "the bridge first/42 of the cluster crm reads the slot crm"
+			}
+			if s := waits.Stats(); !strings.Contains(s.Reason, want) {
 				t.Errorf("the reason is %q", s.Reason)
 			}
 			if !tt.rivals {
@@ -67,10 +74,10 @@ func TestRivalsWarnOfEachOther(t *testing.T) {
 			reader.awaitStats(t, "the rival of the reader", func(postgres.Stats) bool { return slices.Equal(rivalsOf(reader), []string{"second/42"}) })
 			waits.awaitStats(t, "the rival of the other", func(postgres.Stats) bool { return slices.Equal(rivalsOf(waits), []string{"first/42"}) })
 			for _, told := range []struct{ log, line, other string }{
-				{reader.log.String(), "another bridge waits for the slot that this one reads", "second/42"},
-				{waits.log.String(), "another bridge reads the slot that this one waits for", "first/42"},
+				{reader.log.String(), "another bridge waits for the slot that this one reads", dial.Bridge{Host: "second", PID: 42, Cluster: tt.cluster[1]}.Named()},
+				{waits.log.String(), "another bridge reads the slot that this one waits for", of.Named()},
 			} {
-				if n := strings.Count(told.log, told.line); n != 1 || !strings.Contains(told.log, "other="+told.other) || !strings.Contains(told.log, "source.postgres.slot") {
+				if n := strings.Count(told.log, told.line); n != 1 || !strings.Contains(strings.ReplaceAll(told.log, `"`, ""), "other="+told.other) || !strings.Contains(told.log, "source.postgres.slot") {
 					t.Errorf("%d lines of %q in\n%s", n, told.line, told.log)
 				}
 			}

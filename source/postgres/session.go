@@ -101,7 +101,7 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 	if s.opts.OnStream != nil {
 		reached, _ := s.progress.reached()
 		at := Stream{
-			System: id.system, Timeline: id.timeline, From: uint64(max(from, slot.confirmed)), Confirmed: uint64(slot.confirmed),
+			System: id.system, Timeline: id.timeline, Database: slot.databaseOID, From: uint64(max(from, slot.confirmed)), Confirmed: uint64(slot.confirmed),
 			Fresh: reached == 0, Resumed: resumed && reached != 0,
 		}
 		if err := s.opts.OnStream(ctx, at); err != nil {

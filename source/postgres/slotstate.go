@@ -30,6 +30,7 @@ type slotState struct {
 	// inDatabase is the name of the connection's database, started when the
 	// server was started.
 	inDatabase, started string
+	databaseOID         uint32 // of the connection's
 }
 
 const slotStateSQL = `
@@ -41,7 +42,8 @@ select s.slot_name is not null, coalesce(s.slot_type, ''), coalesce(s.plugin, ''
 	(case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end)::text,
 	(select case when setting::bigint < 0 then -1 else setting::bigint * 1048576 end
 		from pg_settings where name = 'max_slot_wal_keep_size'),
-	clock_timestamp(), current_database(), pg_postmaster_start_time()::text
+	clock_timestamp(), current_database(), pg_postmaster_start_time()::text,
+	(select oid from pg_database where datname = current_database())
 from (select) one left join pg_replication_slots s on s.slot_name = $1`
 
 // slotState reads the slot's state.
@@ -52,7 +54,7 @@ func (c *control) slotState(ctx context.Context) (slotState, error) {
 	var restart, confirmed, current string
 	err := c.conn.QueryRow(ctx, slotStateSQL, c.s.opts.Slot).Scan(
 		&st.exists, &st.kind, &st.plugin, &st.database, &st.here, &st.activePID, &st.walStatus, &st.invalid, &st.synced, &st.failover, &st.safe,
-		&restart, &confirmed, &current, &st.keep, &st.now, &st.inDatabase, &st.started)
+		&restart, &confirmed, &current, &st.keep, &st.now, &st.inDatabase, &st.started, &st.databaseOID)
 	if err != nil {
 		return st, c.s.classify("check the slot", err)
 	}

@@ -98,6 +98,9 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 	now := time.Now()
 	age := s.holder.observe(pid, reader.reply, now)
 	reason := fmt.Sprintf("the bridge %s reads the slot (server process %d)", reader.bridge, pid)
+	if !reader.bridge.Joined(s.opts.Self) && reader.bridge.Cluster+s.opts.Self.Cluster != "" {
+		reason = fmt.Sprintf("the bridge %s reads the slot %s (server process %d), and this one is %s", reader.bridge.Named(), s.opts.Slot, pid, s.opts.Self.OfCluster())
+	}
 	if !reader.ours {
 		reason = fmt.Sprintf("something else reads the slot (server process %d)", pid)
 	}

@@ -82,8 +82,9 @@ type Stats struct {
 	// FaultsTurned is when Faults last became some or none, zero for never.
 	FaultsTurned time.Time
 
-	// Rivals are other bridges at the slot DefaultSlot that are not of our cluster: those
-	// that wait for it, or the one that this one waits for.
+	// Rivals are other bridges at the slot that are not of our cluster, where one of the two is
+	// of a cluster or the slot is DefaultSlot: those that wait for it, or the one that this one
+	// waits for.
 	Rivals []dial.Bridge
 
 	// LastError is the last failure, nil if there was none; it stays after

@@ -31,6 +31,22 @@ func (b Bridge) String() string {
 	return b.Host + "/" + strconv.Itoa(b.PID)
 }
 
+// OfCluster says of which cluster it is.
+func (b Bridge) OfCluster() string {
+	if b.Cluster == "" {
+		return "of no cluster"
+	}
+	return "of the cluster " + b.Cluster
+}
+
+// Named is host/pid, and the cluster of one that has one.
+func (b Bridge) Named() string {
+	if b.Cluster == "" {
+		return b.String()
+	}
+	return b.String() + " " + b.OfCluster()
+}
+
 // Application returns the application_name of a program's connections, at most as long
 // as a server keeps, of characters that it leaves as they are.
 func (b Bridge) Application(program string) string {

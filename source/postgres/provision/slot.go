@@ -133,7 +133,12 @@ func (r *Report) slotNotes(s *slotState) {
 		r.ok("slot.active", name, fmt.Sprintf("a bridge reads the slot %s; another stands by", name))
 	default:
 		if b, ok := dial.ParseBridge(r.want.ApplicationName, s.Application); ok {
-			r.ok("slot.active", name, fmt.Sprintf("the bridge %s reads the slot %s; another stands by", b, name))
+			if b.Joined(dial.Bridge{Cluster: r.want.Cluster}) || b.Cluster == "" && r.want.Cluster == "" {
+				r.ok("slot.active", name, fmt.Sprintf("the bridge %s reads the slot %s; another stands by", b, name))
+				break
+			}
+			warn("slot.active", fmt.Sprintf("the bridge %s reads the slot %s, and this one is %s", b.Named(), name, dial.Bridge{Cluster: r.want.Cluster}.OfCluster()),
+				"only one can: clients of the other are sent nothing", "give all bridges of this slot the same cluster.name and cluster.redis_url, or each cluster a source.postgres.slot of its own")
 			break
 		}
 		r.add(Finding{

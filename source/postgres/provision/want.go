@@ -75,6 +75,8 @@ type Want struct {
 	// ApplicationName is the name of the bridge's connections. Default
 	// chatbridge.
 	ApplicationName string
+	// Cluster is the name of the bridge's cluster, empty for none.
+	Cluster string
 }
 
 // validate reports a Want that asks for nothing.

@@ -1,0 +1,86 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/requirements"
+	"chatbridge/source/postgres/dial"
+)
+
+// cluster asks the bridges that live under the cluster's name who they are, and compares them
+// with this configuration.
+func (r *run) cluster(ctx context.Context) {
+	c, pg := r.cfg.Cluster, r.cfg.Source.Postgres
+	if pg.URL == "" || r.spec == nil {
+		return // said above
+	}
+	conn, _ := connect(ctx, "source.postgres.url", pg.URL, r.cfg)
+	if conn == nil {
+		return // database.connect says why, and the source with it
+	}
+	defer dial.Close(ctx, conn)
+	var of cluster.History
+	var err error
+	if of.System, of.Database, err = requirements.Database(ctx, conn); err != nil {
+		r.fail("cluster.database", "source.postgres.url", err.Error(), "a bridge that does not lead follows no leader: it cannot tell whether that is of its database", requirements.DatabaseRemedy)
+		return
+	}
+	others, err := cluster.Ask(ctx, c.RedisURL.Reveal(), c.Name, of)
+	if err != nil {
+		r.warn("cluster.bridges", "", err.Error(), "this check cannot tell whether the other bridges are of the same database and have the same settings", "try again")
+		return
+	}
+	r.others(&others)
+}
+
+func (r *run) others(o *cluster.Others) {
+	name, well := r.cfg.Cluster.Name, true
+	warn := func(id, object, what, meaning, fix string) {
+		well = false
+		r.warn(id, object, what, meaning, fix)
+	}
+	for i := range o.Foreign {
+		warn("cluster.foreign", "cluster.name", fmt.Sprintf("the bridge %s has the cluster.name %s and another database", o.Foreign[i].About.Name, name),
+			"the two are kept apart, and are no cluster", "give each cluster a cluster.name of its own")
+	}
+	mine := cluster.About{Prints: requirements.Alike(r.cfg, r.spec)}
+	names := make([]string, 0, len(o.Same))
+	for i := range o.Same {
+		p := &o.Same[i]
+		names = append(names, p.About.Name)
+		for _, d := range mine.Differences(&p.About) {
+			warn("cluster.alike", d.Setting, fmt.Sprintf("the bridge %s has %q, and this configuration has %q", p.About.Name, d.There, d.Here),
+				meaningOf(d.Setting), "give all bridges of the cluster the same "+d.Setting)
+		}
+	}
+	for _, address := range o.Outdated {
+		if address == "" {
+			address = "at an address that it does not tell"
+		}
+		warn("cluster.version", "", fmt.Sprintf("the bridge %s writes format %d to Redis, and this version %d", address, o.Format, cluster.FormatVersion),
+			"the two do not understand each other: only those of the version that leads serve", "run the same version of the bridge on all nodes of the cluster")
+	}
+	switch {
+	case !well:
+	case len(names) == 0:
+		r.ok("cluster.bridges", "", "no other bridge of the cluster %s lives", name)
+	default:
+		r.ok("cluster.bridges", "", "the other bridges of the cluster %s are of the same database and have the same settings: %s", name, strings.Join(names, ", "))
+	}
+}
+
+// meaningOf says what comes of it that bridges have a setting differently.
+func meaningOf(setting string) string {
+	switch section, _, _ := strings.Cut(setting, "."); {
+	case section == "source":
+		return "each reads the database by itself: more than one leads"
+	case section == "auth":
+		return "a client is admitted by one bridge and refused by another"
+	case setting == "replay.window":
+		return "how long clients may be away depends on the bridge"
+	}
+	return "clients get other events when another bridge leads, or by which one they are caught up"
+}

@@ -1,0 +1,57 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// askFor is how long Ask waits for the answer of each node that was reached.
+const askFor = 1500 * time.Millisecond
+
+// Ask asks the nodes that live under a cluster's name who they are. of is the database of
+// who asks. It is no node itself.
+func Ask(ctx context.Context, address, name string, of History) (Others, error) {
+	shared, err := NewShared(address, name)
+	if err != nil {
+		return Others{}, err
+	}
+	defer shared.Close()
+	shared.Belong(of)
+	b := NewBus(BusOptions{Shared: shared, ID: NewNodeID()})
+	c, err := shared.client(ctx)
+	if err != nil {
+		return Others{}, err
+	}
+	sub := c.Subscribe(ctx, b.channel)
+	defer sub.Close()
+	if m, err := sub.ReceiveTimeout(ctx, opTimeout); err != nil {
+		return Others{}, fmt.Errorf("hear the other bridges: %w", err)
+	} else if _, ok := m.(*redis.Subscription); !ok {
+		return Others{}, fmt.Errorf("hear the other bridges: %v came before the subscription", m)
+	}
+	n := Notice{Kind: asks, From: b.opts.ID, Of: of}
+	reached, err := c.Publish(ctx, b.channel, n.encode()).Result()
+	if err != nil {
+		return Others{}, fmt.Errorf("ask the other bridges: %w", err)
+	}
+	// It reaches whoever asks, too. A node of another format tells every second who it is.
+	for until := time.Now().Add(askFor); int64(b.met()) < reached-1 && time.Now().Before(until); {
+		m, err := sub.ReceiveTimeout(ctx, max(time.Until(until), time.Millisecond))
+		if message, ok := m.(*redis.Message); ok {
+			b.take(ctx, []byte(message.Payload), time.Now())
+		} else if err != nil && !isTimeout(err) {
+			return Others{}, fmt.Errorf("hear the other bridges: %w", err)
+		}
+	}
+	return b.Others(), nil
+}
+
+// met is how many nodes were heard of.
+func (b *Bus) met() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.peers) + len(b.outdated)
+}

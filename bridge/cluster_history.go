@@ -1,0 +1,131 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/requirements"
+	"chatbridge/configs"
+	"chatbridge/source/postgres/dial"
+)
+
+// ownHistory is which database this bridge is of. A bridge that leads has it from its stream;
+// one that does not asks, before it follows anything: what another database's bridges say
+// under the same cluster.name is not for its clients. Its methods are safe for concurrent use.
+type ownHistory struct {
+	cfg      *configs.Config
+	password func() string
+	// became is called with each that is new.
+	became func(cluster.History)
+
+	asking chan struct{} // has a token while nobody asks
+	mu     sync.Mutex
+	known  cluster.History
+	asked  time.Time
+	failed error // of the last time, nil where it succeeded
+}
+
+const (
+	// historyTimeout bounds asking. A failure is told again for historyPause, and what is
+	// known counts for historyFor while no leader is heard: the database may be another one
+	// since, by its name in the DNS.
+	historyTimeout = 2 * time.Second
+	historyPause   = 250 * time.Millisecond
+	historyFor     = 2 * time.Second
+)
+
+func newOwnHistory(cfg *configs.Config, pw *passwords, became func(cluster.History)) *ownHistory {
+	o := &ownHistory{cfg: cfg, password: pw.of(sourceURL), became: became, asking: make(chan struct{}, 1)}
+	o.asking <- struct{}{}
+	return o
+}
+
+// set takes what a stream has told.
+func (o *ownHistory) set(h cluster.History) {
+	o.mu.Lock()
+	before := o.known
+	o.known, o.failed = h, nil
+	o.mu.Unlock()
+	if h != before {
+		o.became(h)
+	}
+}
+
+// error says why it is not known; nil where it is.
+func (o *ownHistory) error() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.known.IsZero() {
+		return nil
+	}
+	return o.failed
+}
+
+// of returns it, and asks where it is not known, or doubtful and known for long.
+func (o *ownHistory) of(ctx context.Context, doubtful bool) (cluster.History, error) {
+	select {
+	case <-o.asking:
+		defer func() { o.asking <- struct{}{} }()
+	case <-ctx.Done():
+		return cluster.History{}, ctx.Err()
+	}
+	o.mu.Lock()
+	known, age, failed := o.known, time.Since(o.asked), o.failed
+	o.mu.Unlock()
+	switch {
+	case !known.IsZero() && (!doubtful || age < historyFor):
+		return known, nil
+	case known.IsZero() && failed != nil && age < historyPause:
+		return known, failed
+	}
+	h, err := o.ask(ctx)
+	o.mu.Lock()
+	o.asked, o.failed = time.Now(), err
+	o.mu.Unlock()
+	if err == nil {
+		o.set(h)
+		return h, nil
+	}
+	if !known.IsZero() {
+		return known, nil // until it answers something else
+	}
+	return known, err
+}
+
+func (o *ownHistory) ask(ctx context.Context) (h cluster.History, err error) {
+	ctx, cancel := context.WithTimeout(ctx, min(historyTimeout, o.cfg.Source.Postgres.ConnectTimeout))
+	defer cancel()
+	config, err := dial.Config(o.cfg.Source.Postgres.URL.Reveal(), selfOf(o.cfg).Application("chatbridge"))
+	if err == nil {
+		if p := o.password(); p != "" {
+			config.Password = p
+		}
+		h, err = askHistory(ctx, config)
+	}
+	if err != nil {
+		return h, fmt.Errorf("it is not known which database this bridge is of, and so which leader to follow: %w", err)
+	}
+	return h, nil
+}
+
+// selfOf is this process, as its connections to the database are named.
+func selfOf(cfg *configs.Config) dial.Bridge {
+	host, _ := os.Hostname() // without one it is unknown
+	return dial.Bridge{Host: host, PID: os.Getpid(), Cluster: cfg.Cluster.Name}
+}
+
+func askHistory(ctx context.Context, config *pgx.ConnConfig) (h cluster.History, err error) {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return h, err
+	}
+	defer dial.Close(ctx, conn)
+	h.System, h.Database, err = requirements.Database(ctx, conn)
+	return h, err
+}

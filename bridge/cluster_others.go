@@ -1,0 +1,195 @@
+package bridge
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"chatbridge/bridge/cluster"
+	"chatbridge/bridge/ops"
+	"chatbridge/bridge/requirements"
+	"chatbridge/configs"
+	"chatbridge/mapping"
+)
+
+// historyNow is which database the bridge is of, for whoever connects to Redis. While no
+// leader is heard, that may have changed.
+func (s *clusterSource) historyNow(ctx context.Context) (cluster.History, error) {
+	e := s.node.EdgeStats()
+	return s.history.of(ctx, s.node.Leader() == nil && !e.Connected && e.Error != "")
+}
+
+// about is what this bridge says of itself.
+func (s *clusterSource) about() cluster.About {
+	return cluster.About{Name: processName(), Leads: s.node.Leader() != nil, Prints: s.others.prints(), Secret: s.others.secret}
+}
+
+// whyNoLeader adds to the health of an edge that hears none what is known of that.
+func (s *clusterSource) whyNoLeader(h *ops.Health) {
+	if err := s.history.error(); err != nil {
+		h.Reason, h.Remedy = err.Error(), "see that source.postgres.url leads to the database from here; where that refuses the question: "+requirements.DatabaseRemedy
+	}
+	if s.inner != nil {
+		own := s.inner.Health()
+		h.Rivals = own.Rivals
+		switch {
+		case own.State != ops.StateStandby:
+			h.Reason += ", and this bridge cannot lead: the database is " + string(own.State) + ": " + own.Reason
+			h.Remedy = cmp.Or(own.Remedy, h.Remedy)
+		case own.Reason != "":
+			h.Reason += ", and this bridge cannot lead: " + own.Reason
+		}
+		if len(own.Rivals) > 0 {
+			h.Remedy = rivalsRemedy
+		}
+	}
+	if o := s.bus.Others(); len(o.Outdated) > 0 {
+		h.Reason += "; a bridge of another version is there: " + outdatedText(o.Outdated[0])
+		h.Remedy = outdatedRemedy
+	}
+}
+
+const (
+	rivalsRemedy   = "give all bridges of this slot the same cluster.name and cluster.redis_url, or each cluster a source.postgres.slot of its own"
+	foreignRemedy  = "give each cluster a cluster.name of its own"
+	outdatedRemedy = "run the same version of the bridge on all nodes of the cluster: end those of the other version, and one of this leads"
+)
+
+func outdatedText(address string) string {
+	return cmp.Or(address, "at an address that it does not tell")
+}
+
+// lookEvery is how often a bridge compares itself with the others.
+const lookEvery = time.Second
+
+// otherBridges compares this bridge with those that it hears under its cluster.name.
+type otherBridges struct {
+	config func() *configs.Config // as it is now
+	spec   *mapping.Spec
+	secret string
+	log    *slog.Logger
+
+	mu     sync.Mutex
+	of     *configs.Config // that alike is of
+	alike  map[string]string
+	others cluster.Others
+	mine   cluster.About
+	// since is when what is told was first so, by what it is.
+	since map[string]time.Time
+}
+
+func newOtherBridges(config func() *configs.Config, spec *mapping.Spec, secret string, log *slog.Logger) *otherBridges {
+	return &otherBridges{config: config, spec: spec, secret: secret, log: log, since: map[string]time.Time{}}
+}
+
+// prints are the settings that are to be alike, nil before they were computed.
+func (o *otherBridges) prints() map[string]string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.alike
+}
+
+// run looks at the others until ctx ends, and returns nil.
+func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() cluster.About) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		if cfg := o.config(); cfg != o.of {
+			alike := requirements.Alike(cfg, o.spec)
+			o.mu.Lock()
+			o.of, o.alike = cfg, alike
+			o.mu.Unlock()
+			bus.Announce()
+		}
+		o.look(ctx, bus.Others(), about())
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// look notes who is there, and logs what is new.
+func (o *otherBridges) look(ctx context.Context, others cluster.Others, mine cluster.About) {
+	o.mu.Lock()
+	o.others, o.mine = others, mine
+	before := o.since
+	o.since = make(map[string]time.Time, len(before))
+	now, fresh := time.Now(), map[string]bool{}
+	for _, key := range o.keys() {
+		since, known := before[key]
+		if fresh[key] = !known; !known {
+			since = now
+		}
+		o.since[key] = since
+	}
+	o.mu.Unlock()
+	for i := range others.Foreign {
+		if p := &others.Foreign[i]; fresh[foreignKey(p)] {
+			o.log.LogAttrs(ctx, slog.LevelWarn, "a bridge of another database has the cluster.name of this one; nothing of it is taken",
+				slog.String("other", p.About.Name), slog.String("database", p.Of.String()), slog.String("remedy", foreignRemedy))
+		}
+	}
+	for i := range others.Same {
+		p := &others.Same[i]
+		for _, d := range mine.Differences(&p.About) {
+			if fresh[differenceKey(p, d)] {
+				o.log.LogAttrs(ctx, slog.LevelWarn, "another bridge of the cluster has a setting that differs from this one's",
+					slog.String("other", p.About.Name), slog.String("setting", d.Setting), slog.String("here", d.Here), slog.String("there", d.There),
+					slog.String("remedy", "give all bridges of the cluster the same "+d.Setting))
+			}
+		}
+	}
+	for _, address := range others.Outdated {
+		if fresh[outdatedKey(address)] {
+			o.log.LogAttrs(ctx, slog.LevelWarn, "a bridge of another version has the cluster.name of this one; the two do not understand each other",
+				slog.String("other", outdatedText(address)), slog.Int("format", others.Format), slog.Int("formatHere", cluster.FormatVersion), slog.String("remedy", outdatedRemedy))
+		}
+	}
+}
+
+func foreignKey(p *cluster.Peer) string                          { return "foreign " + p.ID }
+func outdatedKey(address string) string                          { return "outdated " + address }
+func differenceKey(p *cluster.Peer, d cluster.Difference) string { return p.ID + " " + d.Setting }
+
+// keys are what is told now. o.mu is held.
+func (o *otherBridges) keys() (all []string) {
+	for i := range o.others.Foreign {
+		all = append(all, foreignKey(&o.others.Foreign[i]))
+	}
+	for i := range o.others.Same {
+		for _, d := range o.mine.Differences(&o.others.Same[i].About) {
+			all = append(all, differenceKey(&o.others.Same[i], d))
+		}
+	}
+	for _, address := range o.others.Outdated {
+		all = append(all, outdatedKey(address))
+	}
+	return all
+}
+
+// measure adds what was seen last.
+func (o *otherBridges) measure(c *ops.Cluster, to *ops.Snapshot) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i := range o.others.Foreign {
+		p := &o.others.Foreign[i]
+		c.Foreign = append(c.Foreign, ops.ForeignBridge{Bridge: p.About.Name, Database: p.Of.String(), Since: o.since[foreignKey(p)]})
+	}
+	for i := range o.others.Same {
+		p := &o.others.Same[i]
+		for _, d := range o.mine.Differences(&p.About) {
+			c.Differing = append(c.Differing, ops.DifferingBridge{
+				Bridge: p.About.Name, Setting: d.Setting, Here: d.Here, There: d.There, Since: o.since[differenceKey(p, d)],
+				BothLead: o.mine.Leads && p.About.Leads,
+			})
+		}
+	}
+	for _, address := range o.others.Outdated {
+		c.Outdated = append(c.Outdated, outdatedText(address))
+	}
+	to.Warnings = append(to.Warnings, c.Strangers()...)
+}
