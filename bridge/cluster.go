@@ -385,7 +385,7 @@ func (s *clusterSource) Apply(r *cluster.Record) {
 		r.Text = packet.Text() // which the log keeps
 		s.api.Hub().Publish(&hub.Event{
 			Position: r.ID.Position(), Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Message: r.Key,
-			Packet: packet, Commit: r.Commit, Other: r.Other, Again: r.Again, Created: r.Created,
+			Packet: packet, Commit: r.Commit, Of: r.Of, Other: r.Other, Again: r.Again, Created: r.Created,
 		}, time.Now())
 	case cluster.LeftOut:
 		s.api.Hub().LeftOut(r.Workspace, r.Conversation, r.Commit)

@@ -8,7 +8,7 @@ import (
 
 // FormatVersion is that of the entries and beats that this program writes, and the
 // only one that it reads.
-const FormatVersion = 2
+const FormatVersion = 3
 
 // VersionError is an entry or a beat of another format.
 type VersionError struct{ Version int }

@@ -175,10 +175,12 @@ func (p *program) flood(r *rand.Rand) {
 	most := 0 // events of one workspace
 	for _, o := range p.ops {
 		switch o.kind {
-		case opPublish, opStatus, opConversation, opLarge:
+		case opPublish, opConversation, opLarge:
 			most++
+		case opStatus:
+			most += 2 // under two ids
 		case opBurst:
-			most += o.n + (o.n+2)/3
+			most += o.n + 2*((o.n+2)/3)
 		}
 	}
 	p.floods = true
@@ -343,17 +345,39 @@ func (m *model) publish(ws string, kind history.Kind, conv, message, status stri
 	ev := history.Event{
 		Position: at, Kind: kind, Workspace: ws, Conversation: conv, Message: message, Status: status, At: now,
 	}
-	m.truthMu.Lock()
-	m.truth.Events = append(m.truth.Events, ev)
-	m.truthMu.Unlock()
-	m.send(&ev, size)
+	m.commits(&ev, size)
+	if kind == history.MessageStatus && m.commit%2 == 0 {
+		m.again(ev)
+	}
 	m.truthMu.Lock()
 	m.published = len(m.truth.Events)
 	m.truthMu.Unlock()
 }
 
+// commits adds an event to the truth, and sends it.
+func (m *model) commits(ev *history.Event, size int) {
+	m.truthMu.Lock()
+	m.truth.Events = append(m.truth.Events, *ev)
+	m.truthMu.Unlock()
+	m.send(ev, size)
+}
+
+// again sends a status once more, under the message's other id.
+func (m *model) again(ev history.Event) {
+	ev.Position.Index += underOther
+	ev.Optional = true // each client knows it by one of them
+	m.commits(&ev, 0)
+}
+
+// underOther is what the Index of a status under the other id has more.
+const underOther = 1 << 16
+
 func (m *model) send(ev *history.Event, size int) {
-	body, _ := json.Marshal(payload{ev.Message, ev.Workspace, ev.Conversation, ev.Status, strings.Repeat("x", size)})
+	id, of := ev.Message, ""
+	if ev.Position.Index >= underOther {
+		id, of = otherPrefix+ev.Message, ev.Message
+	}
+	body, _ := json.Marshal(payload{id, ev.Workspace, ev.Conversation, ev.Status, strings.Repeat("x", size)})
 	offset := append(hub.AppendOffset([]byte{'"'}, hub.Offset{Position: ev.Position, Commit: ev.At}), '"')
 	var other []byte
 	if ev.Kind == history.Message && hasOther(ev) {
@@ -362,7 +386,7 @@ func (m *model) send(ev *history.Event, size int) {
 	m.hub.Publish(&hub.Event{
 		Other: other, Commit: ev.At,
 		Position: ev.Position, Kind: kinds[ev.Kind], Workspace: []byte(ev.Workspace), Conversation: []byte(ev.Conversation),
-		Message: []byte(ev.Message), Packet: socketio.NewEvent("/", string(ev.Kind), body, offset),
+		Message: []byte(id), Of: []byte(of), Packet: socketio.NewEvent("/", string(ev.Kind), body, offset),
 	}, time.Now())
 }
 
@@ -372,7 +396,7 @@ const otherPrefix = "other-"
 func hasOther(ev *history.Event) bool { return ev.Position.Commit%3 > 0 }
 
 // epoch is that of an event, see publish.
-func epoch(ev *history.Event) int { return int(ev.Position.Index) - 1 }
+func epoch(ev *history.Event) int { return int(ev.Position.Index%underOther) - 1 }
 
 // gap is what a source reports.
 func (m *model) gap(reload bool) {
