@@ -207,6 +207,7 @@ type model struct {
 	published int // of truth's events: those that are in the tables
 	commit    uint64
 	epoch     int
+	late      []history.Event // that the process has yet to read
 	// lost tells that a program is one in which something may be announced as
 	// lost: the log is too small, or an operation said so.
 	lost bool
@@ -264,6 +265,11 @@ func (m *model) start(t *testing.T) {
 }
 
 func (m *model) step(t *testing.T, o op) {
+	switch o.kind {
+	case opConnect, opCut, opSubscribe, opUnsubscribe, opPace, opMark:
+	default:
+		m.catchUp()
+	}
 	ws := fmt.Sprintf("ws%d", o.ws)
 	conv := fmt.Sprintf("c%d", o.conv)
 	msg := fmt.Sprintf("m%d", o.msg)
@@ -315,7 +321,7 @@ func (m *model) step(t *testing.T, o op) {
 	case opRestore:
 		m.restore()
 	case opRestart:
-		m.restart(t)
+		m.restart(t, o.n)
 	case opFlood:
 		m.flood(o.n)
 	}
@@ -419,28 +425,56 @@ func (m *model) restore() {
 	}
 }
 
-// restart is another process, which fills its log from the database's.
-func (m *model) restart(t *testing.T) {
+// restart is another process, which fills its log from the database's, but for the last
+// events: they come with what is done next but connecting and subscribing. After an odd number
+// of them, who was connected comes back at once.
+func (m *model) restart(t *testing.T, behind int) {
 	if m.epoch > 0 {
 		return // which events outlived the restore is not part of the model
 	}
+	var connected []*modelClient
 	for _, c := range m.clients {
+		if c.socket != nil {
+			connected = append(connected, c)
+		}
 		c.cut()
 		c.prior = nil
 	}
 	m.stop()
 	m.start(t)
 	since := time.Now().Add(-modelWindow)
-	for i := range m.truth.Events {
-		if ev := &m.truth.Events[i]; !ev.At.Before(since) {
-			m.send(ev, 0)
+	var all []history.Event
+	for _, ev := range m.truth.Events {
+		if !ev.At.Before(since) {
+			all = append(all, ev)
 		}
 	}
+	if m.p.tables == nil { // which are not ahead of the log in this model
+		behind = min(behind, len(all))
+		all, m.late = all[:len(all)-behind], all[len(all)-behind:]
+	}
+	for i := range all {
+		m.send(&all[i], 0)
+	}
 	m.lost = true // what was before the window is not known to the new one
+	if behind%2 == 1 {
+		for _, c := range connected {
+			c.connect()
+		}
+	}
+}
+
+// catchUp reads what a process has yet to read.
+func (m *model) catchUp() {
+	for i := range m.late {
+		m.send(&m.late[i], 0)
+	}
+	m.late = nil
 }
 
 // finish lets every client come back and read all there is, and judges.
 func (m *model) finish() string {
+	m.catchUp()
 	for _, c := range m.clients {
 		c.setPace(100, 0)
 		if c.socket == nil {

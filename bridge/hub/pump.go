@@ -32,6 +32,9 @@ type reading struct {
 	// marks are sent once it has received all that it is owed.
 	marks []*socketio.Packet
 
+	// ahead: its pump is to wait until the log is as far as it; waited: in vain.
+	ahead, waited bool
+
 	pumping bool // its pump runs
 	pace    pace
 }
@@ -77,6 +80,10 @@ func (h *Hub) pump(c *Client, socket Socket) {
 				c.Settled()
 			}
 			return
+		}
+		if c.ahead {
+			h.awaitLog(c)
+			continue
 		}
 		if len(c.healing) > 0 {
 			if err := h.heal(c, socket); err != nil {
@@ -131,6 +138,9 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 	if c.gone || h.running.Err() != nil {
 		h.pumpEnded(c)
 		return nil, 0, false
+	}
+	if c.ahead = len(c.gaps) == 0 && h.isAhead(c); c.ahead {
+		return nil, 0, true
 	}
 	for range joins {
 		var done bool
