@@ -214,6 +214,7 @@ func (s *clusterSource) forgetTold() {
 // stepDown is called when another bridge has the slot.
 func (s *clusterSource) stepDown(ctx context.Context) error {
 	s.streaming.Store(false)
+	s.inner.repair.TakeOver() // whoever reads the slot publishes, also if this bridge's source begins with a gap
 	return s.node.Follow(ctx)
 }
 
