@@ -224,6 +224,7 @@ func (s *clusterSource) forgetTold() {
 // stepDown is called when another bridge has the slot.
 func (s *clusterSource) stepDown(ctx context.Context) error {
 	s.streaming.Store(false)
+	s.inner.repair.TakeOver() // whoever reads the slot publishes, also if this bridge's source begins with a gap
 	return s.node.Follow(ctx)
 }
 
@@ -392,7 +393,7 @@ func (s *clusterSource) Apply(r *cluster.Record) {
 		r.Text = packet.Text() // which the log keeps
 		s.api.Hub().Publish(&hub.Event{
 			Position: r.ID.Position(), Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Message: r.Key,
-			Packet: packet, Commit: r.Commit, Other: r.Other, Again: r.Again, Created: r.Created,
+			Packet: packet, Commit: r.Commit, Of: r.Of, Other: r.Other, Again: r.Again, Created: r.Created,
 		}, time.Now())
 	case cluster.LeftOut:
 		s.api.Hub().LeftOut(r.Workspace, r.Conversation, r.Commit)

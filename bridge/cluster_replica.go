@@ -30,7 +30,7 @@ func (r replica) Published(ev *hub.Event, now time.Time) {
 	r.leader(func(l *cluster.Leader) {
 		l.Publish(ev.Position, cluster.Record{
 			Event: ev.Kind, Workspace: ev.Workspace, Conversation: ev.Conversation, Key: ev.Message,
-			Other: ev.Other, Again: ev.Again, Created: ev.Created, Commit: ev.Commit, Text: ev.Packet.Text(),
+			Of: ev.Of, Other: ev.Other, Again: ev.Again, Created: ev.Created, Commit: ev.Commit, Text: ev.Packet.Text(),
 		}, now)
 	})
 }

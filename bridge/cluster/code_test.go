@@ -37,6 +37,9 @@ func sample(rng *rand.Rand) *cluster.Entry {
 		if rng.IntN(2) > 0 {
 			r.Other = []byte("other")
 		}
+		if rng.IntN(2) > 0 {
+			r.Of = []byte("of")
+		}
 		e.Records = append(e.Records, r)
 	}
 	e.ID = id

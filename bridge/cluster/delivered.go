@@ -61,13 +61,18 @@ func (n *Node) Delivered(ctx context.Context) (d Delivered, ok bool) {
 func (n *Node) deliveredElsewhere(ctx context.Context, d *Delivered) {
 	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
 	defer cancel()
+	n.asked.Store(&askedHistory{at: time.Now()})
 	store, err := n.opts.Dial(ctx)
 	if err != nil {
 		return
 	}
 	defer store.Close()
 	raw, b, err := readBeat(ctx, store)
-	if err != nil || b == nil || !d.Epoch.IsZero() && !b.Epoch.Continues(d.Epoch) {
+	if err != nil || b == nil {
+		return
+	}
+	n.asked.Store(&askedHistory{b.Epoch, time.Now()})
+	if !d.Epoch.IsZero() && !b.Epoch.Continues(d.Epoch) {
 		return
 	}
 	if d.Epoch.IsZero() || b.Epoch.newer(d.Epoch) {
@@ -92,4 +97,33 @@ func (n *Node) deliveredElsewhere(ctx context.Context, d *Delivered) {
 			after = entry.ID
 		}
 	}
+}
+
+// askedHistory is what Redis said of its history, zero for no answer or none.
+type askedHistory struct {
+	epoch Epoch
+	at    time.Time
+}
+
+// askedFor is how long Place takes the answer that Delivered had: between the two the source
+// inspects the database.
+const askedFor = 2 * time.Second
+
+// historyInRedis returns the history that Redis has, zero where it has none or does not
+// answer. If Delivered has just asked, that is its answer, once.
+func (n *Node) historyInRedis(ctx context.Context) Epoch {
+	if a := n.asked.Swap(nil); a != nil && time.Since(a.at) < askedFor {
+		return a.epoch
+	}
+	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
+	defer cancel()
+	store, err := n.opts.Dial(ctx)
+	if err != nil {
+		return Epoch{}
+	}
+	defer store.Close()
+	if _, b, err := readBeat(ctx, store); err == nil && b != nil {
+		return b.Epoch
+	}
+	return Epoch{}
 }

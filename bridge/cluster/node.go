@@ -37,6 +37,8 @@ type Node struct {
 	edge *Edge
 	// leader is nil while the Node is an edge.
 	leader atomic.Pointer[Leader]
+	// asked is what Delivered has learnt from Redis for Place.
+	asked atomic.Pointer[askedHistory]
 	// stop ends what the present role runs, and returns when it has. Only Run uses it.
 	stop func()
 }
@@ -201,14 +203,7 @@ func (n *Node) Place(ctx context.Context, confirmed uint64) (at Place, epoch Epo
 	if n.leader.Load() != nil || e.Place == nil || e.From.After(startOf(confirmed)) {
 		return Place{}, Epoch{}, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
-	defer cancel()
-	store, err := n.opts.Dial(ctx)
-	if err != nil {
-		return Place{}, Epoch{}, false
-	}
-	defer store.Close()
-	if _, b, err := readBeat(ctx, store); err != nil || b == nil || b.Epoch != e.Epoch {
+	if n.historyInRedis(ctx) != e.Epoch {
 		return Place{}, Epoch{}, false
 	}
 	return *e.Place, e.Epoch, true

@@ -21,6 +21,8 @@ type bridgeOf struct {
 	source atomic.Pointer[cluster.SourceState]
 	// deaf: it follows nothing of the stream; it still sees what is there.
 	deaf atomic.Bool
+	// dials counts the connections to Redis.
+	dials atomic.Int64
 }
 
 func newBridge(ctx context.Context, redis *fakeRedis, name string) *bridgeOf {
@@ -28,6 +30,7 @@ func newBridge(ctx context.Context, redis *fakeRedis, name string) *bridgeOf {
 	b.source.Store(&cluster.SourceState{})
 	b.Node = cluster.NewNode(cluster.NodeOptions{
 		Dial: func(ctx context.Context) (cluster.Store, error) {
+			b.dials.Add(1)
 			s, err := redis.dial(rand.New(rand.NewPCG(1, 1)))
 			return &deafStore{s, b}, err
 		},
@@ -248,5 +251,51 @@ func TestWhatWasDelivered(t *testing.T) {
 		if d, ok := a.Delivered(ctx); ok {
 			t.Errorf("of a history that has begun anew it was given %+v", d)
 		}
+	})
+}
+
+// TestRedisIsAskedOnceAtATakeover: what was delivered and where to go on come of one answer;
+// where Redis gives none, it is not waited for twice. An answer is used once, and not later.
+func TestRedisIsAskedOnceAtATakeover(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		first, next := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next")
+		first.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		first.publish(16)
+		time.Sleep(2 * time.Second)
+		asks := func(name string, want int64, goesOn bool) {
+			t.Helper()
+			before := next.dials.Load()
+			if _, ok := next.Delivered(ctx); !ok {
+				t.Errorf("%s: it knows of nothing that was delivered", name)
+			}
+			if _, _, ok := next.Place(ctx, 8); ok != goesOn {
+				t.Errorf("%s: goes on: %v", name, ok)
+			}
+			if got := next.dials.Load() - before; got != want {
+				t.Errorf("%s: Redis was asked %d times, want %d", name, got, want)
+			}
+		}
+		asks("both", 1, true)
+		if _, _, ok := next.Place(ctx, 8); !ok {
+			t.Error("the place alone is not known")
+		}
+		next.Delivered(ctx)
+		time.Sleep(3 * time.Second)
+		before := next.dials.Load()
+		if _, _, ok := next.Place(ctx, 8); !ok || next.dials.Load() == before {
+			t.Errorf("the place, long after: %v, of an old answer: %v", ok, next.dials.Load() == before)
+		}
+		redis.set(func() { redis.asleep = true })
+		began := time.Now()
+		asks("no answer", 1, false)
+		if took := time.Since(began); took != 500*time.Millisecond {
+			t.Errorf("without an answer it took %v", took)
+		}
+		redis.wake()
 	})
 }

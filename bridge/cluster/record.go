@@ -37,7 +37,8 @@ type Record struct {
 	Conversation []byte
 	// Key is the id of a message of a Published event, the user of a member.
 	Key []byte
-	// Other, Again and Created are as in hub.Event.
+	// Of, Other, Again and Created are as in hub.Event.
+	Of      []byte
 	Other   []byte
 	Again   bool
 	Created int64
@@ -52,7 +53,8 @@ const (
 	flagAgain = 1 << iota
 	flagOther
 	flagCreated
-	allFlags = flagAgain | flagOther | flagCreated
+	flagOf
+	allFlags = flagAgain | flagOther | flagCreated | flagOf
 )
 
 // minRecord is how many bytes the code of a record has at least.
@@ -60,7 +62,7 @@ const minRecord = 3 + 16 + 5
 
 // head returns the code of a record up to its Text, which may be shared.
 func (r *Record) head() []byte {
-	b := make([]byte, 0, 64+len(r.Workspace)+len(r.Conversation)+len(r.Key)+len(r.Other))
+	b := make([]byte, 0, 64+len(r.Workspace)+len(r.Conversation)+len(r.Key)+len(r.Of)+len(r.Other))
 	b = append(b, byte(r.Kind), byte(r.Event))
 	flags := byte(0)
 	if r.Again {
@@ -72,12 +74,18 @@ func (r *Record) head() []byte {
 	if r.Created != 0 {
 		flags |= flagCreated
 	}
+	if len(r.Of) > 0 {
+		flags |= flagOf
+	}
 	b = append(b, flags)
 	b = appendID(b, r.ID)
 	b = binary.AppendVarint(b, r.Commit.UnixMicro())
 	b = appendName(b, r.Workspace)
 	b = appendName(b, r.Conversation)
 	b = appendName(b, r.Key)
+	if len(r.Of) > 0 {
+		b = appendName(b, r.Of)
+	}
 	if len(r.Other) > 0 {
 		b = appendName(b, r.Other)
 	}
@@ -98,6 +106,11 @@ func (r *reader) record() (rec Record) {
 	rec.Commit = time.UnixMicro(r.varint()).UTC()
 	rec.Workspace, rec.Conversation, rec.Key = r.name(), r.name(), r.name()
 	rec.Again = flags&flagAgain != 0
+	if flags&flagOf != 0 {
+		if rec.Of = r.name(); len(rec.Of) == 0 {
+			r.fail(fmt.Errorf("record %s is under another id than an empty one", rec.ID))
+		}
+	}
 	if flags&flagOther != 0 {
 		if rec.Other = r.name(); len(rec.Other) == 0 {
 			r.fail(fmt.Errorf("record %s has an empty other id", rec.ID))

@@ -377,7 +377,7 @@ func TestAGapIsToldOnce(t *testing.T) {
 		synctest.Wait()
 		c.cut()
 		time.Sleep(time.Minute)
-		m.restart(m.t)
+		m.restart(m.t, 0)
 		for range 2 {
 			m.commit++
 			m.publish("other", history.Conversation, "b", "x", "", 0)
@@ -544,9 +544,9 @@ func TestRestartBeforeItHadRead(t *testing.T) {
 				c.subscribe("a")
 			}
 			c.cut()
-			m.restart(m.t)
+			m.restart(m.t, 0)
 			time.Sleep(time.Minute)
-			m.restart(m.t)
+			m.restart(m.t, 0)
 			m.burst("b", 1)
 			c.setPace(10, 0)
 			c.connect()

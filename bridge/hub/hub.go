@@ -234,6 +234,9 @@ type Event struct {
 	Packet *socketio.Packet
 	// Commit is when its transaction was committed.
 	Commit time.Time
+	// Of is the message's own id where Message is another one, under which the same status
+	// goes once more; Kind MessageStatus only. It is not kept.
+	Of []byte
 	// Other is the id by which ChatEngine names a message, for the clients that had
 	// messages from there; empty for none. Again tells that its row was there before,
 	// and Created since when, in microseconds since 1970.

@@ -175,10 +175,12 @@ func (p *program) flood(r *rand.Rand) {
 	most := 0 // events of one workspace
 	for _, o := range p.ops {
 		switch o.kind {
-		case opPublish, opStatus, opConversation, opLarge:
+		case opPublish, opConversation, opLarge:
 			most++
+		case opStatus:
+			most += 2 // under two ids
 		case opBurst:
-			most += o.n + (o.n+2)/3
+			most += o.n + 2*((o.n+2)/3)
 		}
 	}
 	p.floods = true
@@ -205,6 +207,7 @@ type model struct {
 	published int // of truth's events: those that are in the tables
 	commit    uint64
 	epoch     int
+	late      []history.Event // that the process has yet to read
 	// lost tells that a program is one in which something may be announced as
 	// lost: the log is too small, or an operation said so.
 	lost bool
@@ -262,6 +265,11 @@ func (m *model) start(t *testing.T) {
 }
 
 func (m *model) step(t *testing.T, o op) {
+	switch o.kind {
+	case opConnect, opCut, opSubscribe, opUnsubscribe, opPace, opMark:
+	default:
+		m.catchUp()
+	}
 	ws := fmt.Sprintf("ws%d", o.ws)
 	conv := fmt.Sprintf("c%d", o.conv)
 	msg := fmt.Sprintf("m%d", o.msg)
@@ -313,7 +321,7 @@ func (m *model) step(t *testing.T, o op) {
 	case opRestore:
 		m.restore()
 	case opRestart:
-		m.restart(t)
+		m.restart(t, o.n)
 	case opFlood:
 		m.flood(o.n)
 	}
@@ -343,17 +351,39 @@ func (m *model) publish(ws string, kind history.Kind, conv, message, status stri
 	ev := history.Event{
 		Position: at, Kind: kind, Workspace: ws, Conversation: conv, Message: message, Status: status, At: now,
 	}
-	m.truthMu.Lock()
-	m.truth.Events = append(m.truth.Events, ev)
-	m.truthMu.Unlock()
-	m.send(&ev, size)
+	m.commits(&ev, size)
+	if kind == history.MessageStatus && m.commit%2 == 0 {
+		m.again(ev)
+	}
 	m.truthMu.Lock()
 	m.published = len(m.truth.Events)
 	m.truthMu.Unlock()
 }
 
+// commits adds an event to the truth, and sends it.
+func (m *model) commits(ev *history.Event, size int) {
+	m.truthMu.Lock()
+	m.truth.Events = append(m.truth.Events, *ev)
+	m.truthMu.Unlock()
+	m.send(ev, size)
+}
+
+// again sends a status once more, under the message's other id.
+func (m *model) again(ev history.Event) {
+	ev.Position.Index += underOther
+	ev.Optional = true // each client knows it by one of them
+	m.commits(&ev, 0)
+}
+
+// underOther is what the Index of a status under the other id has more.
+const underOther = 1 << 16
+
 func (m *model) send(ev *history.Event, size int) {
-	body, _ := json.Marshal(payload{ev.Message, ev.Workspace, ev.Conversation, ev.Status, strings.Repeat("x", size)})
+	id, of := ev.Message, ""
+	if ev.Position.Index >= underOther {
+		id, of = otherPrefix+ev.Message, ev.Message
+	}
+	body, _ := json.Marshal(payload{id, ev.Workspace, ev.Conversation, ev.Status, strings.Repeat("x", size)})
 	offset := append(hub.AppendOffset([]byte{'"'}, hub.Offset{Position: ev.Position, Commit: ev.At}), '"')
 	var other []byte
 	if ev.Kind == history.Message && hasOther(ev) {
@@ -362,7 +392,7 @@ func (m *model) send(ev *history.Event, size int) {
 	m.hub.Publish(&hub.Event{
 		Other: other, Commit: ev.At,
 		Position: ev.Position, Kind: kinds[ev.Kind], Workspace: []byte(ev.Workspace), Conversation: []byte(ev.Conversation),
-		Message: []byte(ev.Message), Packet: socketio.NewEvent("/", string(ev.Kind), body, offset),
+		Message: []byte(id), Of: []byte(of), Packet: socketio.NewEvent("/", string(ev.Kind), body, offset),
 	}, time.Now())
 }
 
@@ -372,7 +402,7 @@ const otherPrefix = "other-"
 func hasOther(ev *history.Event) bool { return ev.Position.Commit%3 > 0 }
 
 // epoch is that of an event, see publish.
-func epoch(ev *history.Event) int { return int(ev.Position.Index) - 1 }
+func epoch(ev *history.Event) int { return int(ev.Position.Index%underOther) - 1 }
 
 // gap is what a source reports.
 func (m *model) gap(reload bool) {
@@ -395,28 +425,56 @@ func (m *model) restore() {
 	}
 }
 
-// restart is another process, which fills its log from the database's.
-func (m *model) restart(t *testing.T) {
+// restart is another process, which fills its log from the database's, but for the last
+// events: they come with what is done next but connecting and subscribing. After an odd number
+// of them, who was connected comes back at once.
+func (m *model) restart(t *testing.T, behind int) {
 	if m.epoch > 0 {
 		return // which events outlived the restore is not part of the model
 	}
+	var connected []*modelClient
 	for _, c := range m.clients {
+		if c.socket != nil {
+			connected = append(connected, c)
+		}
 		c.cut()
 		c.prior = nil
 	}
 	m.stop()
 	m.start(t)
 	since := time.Now().Add(-modelWindow)
-	for i := range m.truth.Events {
-		if ev := &m.truth.Events[i]; !ev.At.Before(since) {
-			m.send(ev, 0)
+	var all []history.Event
+	for _, ev := range m.truth.Events {
+		if !ev.At.Before(since) {
+			all = append(all, ev)
 		}
 	}
+	if m.p.tables == nil { // which are not ahead of the log in this model
+		behind = min(behind, len(all))
+		all, m.late = all[:len(all)-behind], all[len(all)-behind:]
+	}
+	for i := range all {
+		m.send(&all[i], 0)
+	}
 	m.lost = true // what was before the window is not known to the new one
+	if behind%2 == 1 {
+		for _, c := range connected {
+			c.connect()
+		}
+	}
+}
+
+// catchUp reads what a process has yet to read.
+func (m *model) catchUp() {
+	for i := range m.late {
+		m.send(&m.late[i], 0)
+	}
+	m.late = nil
 }
 
 // finish lets every client come back and read all there is, and judges.
 func (m *model) finish() string {
+	m.catchUp()
 	for _, c := range m.clients {
 		c.setPace(100, 0)
 		if c.socket == nil {

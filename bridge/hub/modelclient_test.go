@@ -247,9 +247,9 @@ func (c *modelClient) receive(text []byte) {
 	if err := json.Unmarshal(args[1], &p); err != nil {
 		panic(err)
 	}
+	id := p.Message
+	p.Message = strings.TrimPrefix(id, otherPrefix)
 	if history.Kind(name) == history.Message {
-		id := p.Message
-		p.Message = strings.TrimPrefix(id, otherPrefix)
 		if !slices.Contains(c.ids[p.Message], id) {
 			c.ids[p.Message] = append(c.ids[p.Message], id)
 		}
@@ -263,10 +263,14 @@ func (c *modelClient) receive(text []byte) {
 		}
 		c.at, c.when = o.Position, o.Commit
 	}
-	c.note(history.Entry{
+	e := history.Entry{
 		Op: history.Receive, Kind: history.Kind(name), Position: o.Position, Workspace: p.Workspace,
 		Conversation: p.Conversation, Message: p.Message, Status: p.Status,
-	})
+	}
+	if e.Kind == history.MessageStatus {
+		e.As.ID = id
+	}
+	c.note(e)
 }
 
 // missed lists what a client that came back without its session, but with an

@@ -32,7 +32,7 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 	before := h.log.Head()
 	h.publishing = replay.Place{Position: before, Next: h.log.Append(t.space, replay.Event{
 		Position: ev.Position, Kind: ev.Kind, Conversation: ev.Conversation,
-		Message: ev.Message, Packet: ev.Packet, Other: ev.Other, Again: ev.Again, Created: ev.Created,
+		Message: ev.Message, Of: ev.Of, Packet: ev.Packet, Other: ev.Other, Again: ev.Again, Created: ev.Created,
 	}, now)}
 	h.headCommit = ev.Commit
 	h.headHasMoved()

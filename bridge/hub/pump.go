@@ -24,7 +24,9 @@ type reading struct {
 	live bool
 	// everything: main passes on superseded events too.
 	everything bool
-	main       replay.Place
+	// ahead: its pump is to wait until the log is as far as it; waited: in vain.
+	ahead, waited bool
+	main          replay.Place
 	// fed is when its pump last took something from the log for it, or it was live.
 	fed time.Time
 	// backlog are the extents that are still to be read, in turn.
@@ -76,6 +78,10 @@ func (h *Hub) pump(c *Client, socket Socket) {
 				c.Settled()
 			}
 			return
+		}
+		if c.ahead {
+			h.awaitLog(c)
+			continue
 		}
 		if len(c.healing) > 0 {
 			if err := h.heal(c, socket); err != nil {
@@ -130,6 +136,9 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 	if c.gone || h.running.Err() != nil {
 		h.pumpEnded(c)
 		return nil, 0, false
+	}
+	if c.ahead = len(c.gaps) == 0 && h.isAhead(c); c.ahead {
+		return nil, 0, true
 	}
 	for range joins {
 		var done bool

@@ -135,6 +135,10 @@ func packetsOf(events []history.Event) []hub.FarPacket {
 			p.Other = otherPrefix + ev.Message
 		}
 		out = append(out, p)
+		if ev.Position.Index >= underOther {
+			body, _ = json.Marshal(payload{otherPrefix + ev.Message, ev.Workspace, ev.Conversation, ev.Status, ""})
+			out = append(out, hub.FarPacket{Packet: socketio.NewEvent("/", string(ev.Kind), body)})
+		}
 	}
 	return out
 }

@@ -265,7 +265,7 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 	}
 	e := hub.Event{
 		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
-		Conversation: ev.Conversation, Message: ev.Key, Packet: packet, Commit: p.tx.Time,
+		Conversation: ev.Conversation, Message: ev.Key, Of: ev.Of, Packet: packet, Commit: p.tx.Time,
 	}
 	if p.names == ClientsIDs {
 		e.Other, e.Again, e.Created = ev.Other, ev.Again, ev.Created

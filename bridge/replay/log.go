@@ -43,7 +43,10 @@ type Event struct {
 	Conversation []byte
 	// Message is the message's id; needed for Kind MessageStatus only.
 	Message []byte
-	Packet  *socketio.Packet
+	// Of is the message's own id where Message is another one, under which the status of
+	// the event before goes once more; Kind MessageStatus only.
+	Of     []byte
+	Packet *socketio.Packet
 	// Other is another id of a message, for readers whose Naming asks for it; empty
 	// for none. Again tells that its row was there before, and Created since when, in
 	// microseconds since 1970.

@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -36,8 +37,22 @@ func newWriter(opts replay.Options) *writer {
 // add appends one event in a transaction of its own.
 func (w *writer) add(workspace string, kind contract.Kind, conversation, message string) source.Position {
 	w.commit++
+	return w.appendAs(workspace, kind, conversation, message, "")
+}
+
+// again appends a status of the latest transaction's message under its other id.
+func (w *writer) again(workspace, conversation, message string) source.Position {
+	return w.appendAs(workspace, contract.MessageStatus, conversation, message+"'", message)
+}
+
+func (w *writer) appendAs(workspace string, kind contract.Kind, conversation, message, of string) source.Position {
 	at := source.Position{Commit: w.commit, Index: 1}
-	packet := socketio.NewEvent("/", kind.String(), fmt.Appendf(nil, "%d", w.commit), []byte(`"offset"`))
+	text := fmt.Sprint(w.commit)
+	if of != "" {
+		at.Index = 2
+		text += "0000000"
+	}
+	packet := socketio.NewEvent("/", kind.String(), []byte(text), []byte(`"offset"`))
 	w.bareLoad = int64(packet.WithoutLast().Size())
 	w.load = int64(packet.Size()) + w.opts.MaxBytes/int64(w.opts.MaxEvents)
 	w.bare[string(packet.WithoutLast().Text())] = fmt.Sprintf("%d:%s %s%s", w.commit, kind, conversation, message)
@@ -45,7 +60,7 @@ func (w *writer) add(workspace string, kind contract.Kind, conversation, message
 	space := w.log.Space(workspace)
 	defer w.log.Release(space)
 	w.log.Append(space, replay.Event{
-		Position: at, Kind: kind, Conversation: []byte(conversation), Message: []byte(message), Packet: packet,
+		Position: at, Kind: kind, Conversation: []byte(conversation), Message: []byte(message), Of: []byte(of), Packet: packet,
 	}, w.now)
 	return at
 }
@@ -113,6 +128,30 @@ func TestNewClientGetsTheNewestOfEach(t *testing.T) {
 	equal(t, w.read(t, w.log.Space("w"), 0, replay.Scope{Messages: none}), []string{
 		"5:conversation b", "6:messageStatus am1", "7:conversation a", "8:messageStatus am2",
 	})
+}
+
+// TestStatusUnderTwoIDs: a status under the first of a message's ids replaces an older one
+// under each of them, also while it has yet to come under the others.
+func TestStatusUnderTwoIDs(t *testing.T) {
+	w := newWriter(replay.DefaultOptions())
+	newest := func(want ...string) {
+		t.Helper()
+		equal(t, w.read(t, w.log.Space("w"), 0, replay.Scope{Messages: none}), want)
+		equal(t, w.conversation(w.log.Space("w"), 0, "a"), want)
+	}
+	w.add("w", contract.MessageStatus, "a", "m")
+	w.again("w", "a", "m")
+	newest("1:messageStatus am", "1:messageStatus am'")
+	w.add("w", contract.MessageStatus, "a", "m")
+	newest("2:messageStatus am")
+	w.again("w", "a", "m")
+	newest("2:messageStatus am", "2:messageStatus am'")
+	w.add("w", contract.MessageStatus, "a", "m") // it has no other id any more
+	w.add("w", contract.MessageStatus, "a", "n")
+	newest("3:messageStatus am", "4:messageStatus an")
+	w.commit++
+	w.again("w", "a", "m") // as the first that a log has of it
+	newest("4:messageStatus an", "5:messageStatus am'")
 }
 
 func TestReturningClientGetsEverythingAfterItsOffset(t *testing.T) {
@@ -355,21 +394,33 @@ func TestAgainstModel(t *testing.T) {
 		space := w.log.Space("w")
 		conversations := 1 + rng.IntN(9)
 		var list []held
-		newest := map[string]string{} // also of what is evicted
+		newest := map[string][]string{} // also of what is evicted
+		latest := func(e held) bool { return slices.Contains(newest[e.key], e.packet) }
 		for range 2000 {
+			again := false
+			if n := len(list); n > 0 && list[n-1].kind == contract.MessageStatus && list[n-1].at.Index == 1 {
+				again = rng.IntN(2) > 0
+			}
 			kind := contract.Kind(1 + rng.IntN(3))
 			conversation, message := fmt.Sprintf("c%d", rng.IntN(1+rng.IntN(conversations))), ""
 			if kind == contract.MessageStatus {
 				message = fmt.Sprintf("m%d", rng.IntN(40))
 			}
+			key := cmp.Or(message, kind.String()+conversation)
+			if again { // the last one's message goes under another id too
+				last := list[len(list)-1]
+				kind, conversation, key, message = last.kind, last.conversation, last.key, last.key+"'"
+			}
 			seq := w.log.Sequence()
-			at := w.add("w", kind, conversation, message)
-			key := kind.String() + conversation
-			if message != "" {
-				key = message
+			var at source.Position
+			if again {
+				at = w.again("w", conversation, key)
+			} else {
+				at = w.add("w", kind, conversation, message)
+				newest[key] = nil
 			}
 			list = append(list, held{at, seq, kind, conversation, key, fmt.Sprintf("%d:%s %s%s", w.commit, kind, conversation, message), w.load, w.bareLoad, false})
-			newest[key] = list[len(list)-1].packet
+			newest[key] = append(newest[key], list[len(list)-1].packet)
 			if len(list) > w.log.Stats(w.now).Events {
 				list = w.evicted(t, list, space)
 			}
@@ -386,13 +437,13 @@ func TestAgainstModel(t *testing.T) {
 				return names
 			}
 			equal(t, w.read(t, space, 0, replay.Scope{Messages: none}), want(func(e held) bool {
-				return e.kind != contract.Message && newest[e.key] == e.packet
+				return e.kind != contract.Message && latest(e)
 			}))
 			equal(t, w.conversation(space, 0, "c0"), want(func(e held) bool {
-				return e.conversation == "c0" && (e.kind == contract.Message || newest[e.key] == e.packet)
+				return e.conversation == "c0" && (e.kind == contract.Message || latest(e))
 			}))
 			for i := range list { // what was read has a second packet now
-				if e := &list[i]; e.conversation == "c0" && !e.read && (e.kind == contract.Message || newest[e.key] == e.packet) {
+				if e := &list[i]; e.conversation == "c0" && !e.read && (e.kind == contract.Message || latest(*e)) {
 					e.read = true
 					e.load += e.bare
 				}

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"slices"
 	"time"
 
 	"chatbridge/mapping/contract"
@@ -22,7 +23,7 @@ type Space struct {
 	conversations map[string]*conversation
 	// busiest has the conversation on top from which is evicted first.
 	busiest heap[*conversation]
-	// statuses finds the newest messageStatus of a message.
+	// statuses finds the newest messageStatus of a message, by its own id.
 	statuses map[string]*status
 
 	lost uint64 // see Lost
@@ -56,11 +57,41 @@ func (c *conversation) setPlace(i int) { c.place = i }
 func (s *Space) load() int64           { return s.size }
 func (s *Space) setPlace(i int)        { s.place = i }
 
-// status leads to the newest messageStatus entry of a message.
+// status leads to the entries of a message's newest status: one under each of its ids,
+// as far as they have come. They supersede those of an older status under any id: a
+// client takes all for the same message, and may be sent what it is owed when but the
+// first of them is there.
 type status struct {
-	message string
+	message string // its own id
+	newest  []statusPlace
+}
+
+type statusPlace struct {
 	conv    *conversation
 	ordinal uint64
+}
+
+func (p statusPlace) entry() *entry { return p.conv.entries.at(int(p.ordinal - p.conv.base)) }
+
+// supersede makes the entries superseded for one of a transaction that is appended next;
+// again tells that it is the same status under another id.
+func (st *status) supersede(commit uint64, again bool) {
+	st.newest = slices.DeleteFunc(st.newest, func(p statusPlace) bool {
+		e := p.entry()
+		e.superseded = e.commit != commit || !again
+		return e.superseded
+	})
+}
+
+// evicted takes out the oldest entry of a conversation. It reports whether that leaves
+// nothing of the newest status.
+func (st *status) evicted(c *conversation) bool {
+	i := slices.Index(st.newest, statusPlace{c, c.base})
+	if i < 0 {
+		return false
+	}
+	st.newest = slices.Delete(st.newest, i, i+1)
+	return len(st.newest) == 0
 }
 
 // entry is 64 bytes, and its slot in the order 24: a burst of 100,000 events is
@@ -76,7 +107,7 @@ type entry struct {
 	index  uint32
 	kind   contract.Kind
 	// superseded tells that a newer conversation or messageStatus event of
-	// the same conversation or message makes this one unnecessary.
+	// the same conversation or message makes this one unnecessary; see status.
 	superseded bool
 }
 
@@ -140,14 +171,16 @@ func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int6
 		}
 		c.update = ordinal + 1
 	case contract.MessageStatus:
-		if e.status = s.statuses[string(ev.Message)]; e.status != nil {
-			old := e.status
-			old.conv.entries.at(int(old.ordinal - old.conv.base)).superseded = true
-		} else {
-			e.status = &status{message: string(ev.Message)}
+		own, again := ev.Message, len(ev.Of) > 0
+		if again {
+			own = ev.Of
+		}
+		if e.status = s.statuses[string(own)]; e.status == nil {
+			e.status = &status{message: string(own)}
 			s.statuses[e.status.message] = e.status
 		}
-		e.status.conv, e.status.ordinal = c, ordinal
+		e.status.supersede(e.commit, again)
+		e.status.newest = append(e.status.newest, statusPlace{c, ordinal})
 	}
 	c.entries.push(e)
 	s.order.push(newSlot(seq, c, ordinal, ev.Kind))
@@ -181,7 +214,7 @@ func (s *Space) evict(c *conversation, weight int64) int64 {
 	if e.other != nil {
 		size += e.other.size()
 	}
-	if e.status != nil && e.status.conv == c && e.status.ordinal == c.base {
+	if e.status != nil && e.status.evicted(c) {
 		delete(s.statuses, e.status.message)
 	}
 	s.raiseFloors(c, &e)

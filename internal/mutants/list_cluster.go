@@ -128,7 +128,7 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a new leader goes on at its head in another history", Why: "what that has before is skipped in silence",
 		File: "bridge/cluster/node.go", Package: "bridge/cluster", Tests: []string{"TestAPlaceInAnotherHistory"},
-		Old: "b == nil || b.Epoch != e.Epoch {", New: "b == nil {",
+		Old: "n.historyInRedis(ctx) != e.Epoch {", New: "n.historyInRedis(ctx).IsZero() {",
 	},
 	{
 		Name: "cluster: what was taken over stays in a history that it is not of", Why: "edges are given events of a history that has ended",

@@ -55,7 +55,12 @@ var replayLog = []Mutant{
 	{
 		Name: "replay: replaced statuses are sent to new clients", Why: "a status goes back and forth before the client's eyes",
 		File: "bridge/replay/space.go", Package: "bridge/replay", Tests: []string{"TestNewClientGetsTheNewestOfEach"},
-		Old: "old.conv.entries.at(int(old.ordinal - old.conv.base)).superseded = true", New: "_ = old",
+		Old: "e.superseded = e.commit != commit || !again", New: "e.superseded = e.commit == 0",
+	},
+	{
+		Name: "replay: a status replaces an older one under its own id alone", Why: "a client that subscribes while a status has yet to come under the message's other id is sent the older one after it",
+		File: "bridge/replay/space.go", Package: "bridge/hub", Tests: []string{"TestStatusNeverGoesBackBetweenItsIDs"},
+		Old: "\t\t\town = ev.Of\n", New: "",
 	},
 	{
 		Name: "replay: a resumed session skips replaced events", Why: "it has not seen what it would have seen live",

@@ -45,6 +45,10 @@ type Event struct {
 	// Payload is the JSON of the event's single argument.
 	Payload []byte
 
+	// Of is the message's own id where Key is another one, under which the same status
+	// goes once more, right after; MessageStatus only.
+	Of []byte
+
 	// Other is the id by which ChatEngine names the message, where that is another
 	// than Key and known; Message only. Its value in the JSON stands right after
 	// MessageHead.

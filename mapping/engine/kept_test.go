@@ -89,6 +89,25 @@ func TestOwnSendsEvents(t *testing.T) {
 `)
 }
 
+// A status under another id of a message tells the message's own, whether it is sent at once
+// or waits for another's look-up: it is the same message's.
+func TestStatusTellsWhoseItIs(t *testing.T) {
+	t.Parallel()
+	for name, lookup := range map[string]engine.Lookup{"at once": nil, "waiting": &answers{}} {
+		w := newWorld(t, load(t, "crm"), engine.Options{Lookup: lookup})
+		w.tx(insert("messages", sending))
+		got := ""
+		for _, e := range w.tx(insert("messages", message), update("messages", sending, sending.with(fields{"status": "sent", "external_id": "3EB0A1"}))) {
+			if e.Kind == contract.MessageStatus {
+				got += fmt.Sprintf("%s of %q\n", e.Key, e.Of)
+			}
+		}
+		if want := "m1 of \"\"\n3EB0A1 of \"m1\"\n" + sentID + " of \"m1\"\n"; got != want {
+			t.Errorf("%s:\n%swant\n%s", name, got, want)
+		}
+	}
+}
+
 // A status comes once under each of a message's ids, whichever of them are the same;
 // also when it waited for others, and the memory of the client's id is one for all
 // that read it.

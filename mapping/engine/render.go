@@ -175,6 +175,9 @@ func (r *renderer) again(n int, index uint32) bool {
 		}
 	}
 	r.other = append(out, r.out[idEnd:]...)
+	if r.event.Of == nil {
+		r.event.Of = r.event.Key
+	}
 	r.event.Index, r.event.Key, r.event.Payload = index, key, r.other
 	return len(r.other) <= r.env.Most
 }

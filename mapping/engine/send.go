@@ -113,7 +113,7 @@ func (s *sender) deliverConversation(emit Emit) error {
 
 func cloneEvent(e *contract.Event) contract.Event {
 	c := *e
-	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload, &c.Other} {
+	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload, &c.Of, &c.Other} {
 		*p = bytes.Clone(*p)
 	}
 	return c

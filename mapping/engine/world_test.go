@@ -45,7 +45,7 @@ func newWorld(t testing.TB, spec *mapping.Spec, o engine.Options) *world {
 
 func (w *world) emit(e *contract.Event) error {
 	c := *e
-	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload} {
+	for _, p := range []*[]byte{&c.Workspace, &c.Conversation, &c.Key, &c.Status, &c.Payload, &c.Of} {
 		*p = bytes.Clone(*p)
 	}
 	w.events = append(w.events, c)

@@ -15,6 +15,7 @@ func (h *handler) Gap(g source.Gap) error {
 	if g.Workspace != "" {
 		return h.next.Gap(g)
 	}
+	h.takenOver(g.Until)
 	if g.Since.IsZero() || g.Resume == 0 {
 		h.remains(rest{reasons: []string{"it is not known since when"}}, g)
 		return h.next.Gap(g)

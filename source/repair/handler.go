@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"chatbridge/source"
 	"chatbridge/source/readback"
@@ -58,12 +59,23 @@ func (h *handler) Begin(tx source.Tx) error {
 	h.abandon()
 	h.tx, h.open, h.last = tx, true, tx.Commit
 	for _, t := range h.r.tables {
-		if t.digests.KnownSince() == 0 || h.r.takenOver {
+		if t.digests.KnownSince() == 0 {
 			t.digests.KnowSince(tx.Time.UnixMicro())
 		}
 	}
-	h.r.takenOver = false
+	h.takenOver(tx.Time)
 	return h.next.Begin(tx)
+}
+
+// takenOver notes what another process has published up to a time.
+func (h *handler) takenOver(until time.Time) {
+	if !h.r.takenOver {
+		return
+	}
+	h.r.takenOver = false
+	for _, t := range h.r.tables {
+		t.digests.KnowSince(until.UnixMicro())
+	}
 }
 
 // Change implements source.Handler.

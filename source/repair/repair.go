@@ -122,8 +122,9 @@ func (r *Repair) Handler(ctx context.Context, next source.Handler) source.Handle
 	return &handler{r: r, ctx: ctx, next: next}
 }
 
-// TakeOver tells that another process has published rows since this one last did: of what
-// comes before the next transaction it is not known what became of it. Call it from the
+// TakeOver tells that another process has published rows since this one last did, or does:
+// of what comes before the next transaction, or before the end of a gap that is reported
+// first, it is not known what became of it. Repeating it changes nothing. Call it from the
 // source's goroutine.
 func (r *Repair) TakeOver() { r.takenOver = true }
 

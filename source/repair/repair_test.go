@@ -209,8 +209,15 @@ func TestWhatTheTablesDoNotTell(t *testing.T) {
 }
 
 // TestWhatAnotherPublishedIsNotKnown: another process has published rows meanwhile. What
-// became of those is told as what is not known, and not taken for unchanged.
+// became of those is told as what is not known, and not taken for unchanged; also where what
+// was lost is found before anything is read, as when the slot is missing at a takeover.
 func TestWhatAnotherPublishedIsNotKnown(t *testing.T) {
+	for _, read := range []bool{true, false} {
+		anotherPublished(t, read)
+	}
+}
+
+func anotherPublished(t *testing.T, read bool) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, repair.Options{Window: time.Hour})
 		s.stream(source.Insert, "own", "sent", s.start)
@@ -219,12 +226,14 @@ func TestWhatAnotherPublishedIsNotKnown(t *testing.T) {
 		time.Sleep(30 * time.Minute)
 		s.TakeOver()
 		since := time.Now().UTC()
-		s.stream(source.Insert, "last", "sent", since)
-		s.shelf.put("last", "sent", since)
+		if read {
+			s.stream(source.Insert, "last", "sent", since)
+			s.shelf.put("last", "sent", since)
+		}
 		time.Sleep(time.Second)
 		s.want(s.lose(since, false))
 		if told := s.told(); len(told) != 1 || !strings.Contains(told[0].Reason, "of which no older ones are remembered") {
-			t.Errorf("told %+v", told)
+			t.Errorf("read before it %v: told %+v", read, told)
 		}
 	})
 }
