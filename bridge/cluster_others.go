@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -21,9 +22,18 @@ func (s *clusterSource) historyNow(ctx context.Context) (cluster.History, error)
 	return s.history.of(ctx, s.node.Leader() == nil && !e.Connected && e.Error != "")
 }
 
-// about is what this bridge says of itself.
+// about is what this bridge says of itself. A leader says which life of a server it reads: a
+// server that was copied with its files has the History of the other one, and only two that
+// lead at once show that.
 func (s *clusterSource) about() cluster.About {
-	return cluster.About{Name: processName(), Leads: s.node.Leader() != nil, Prints: s.others.prints(), Secret: s.others.secret}
+	a := cluster.About{Name: processName(), Leads: s.node.Leader() != nil, Prints: s.others.prints(), Secret: s.others.secret}
+	if a.Leads && a.Prints != nil {
+		if at := s.place(); at != nil {
+			a.Prints = maps.Clone(a.Prints)
+			a.Prints["source.postgres.url"] = "a server that was started " + at.Server
+		}
+	}
+	return a
 }
 
 // whyNoLeader adds to the health of an edge that hears none what is known of that.

@@ -14,6 +14,7 @@ import (
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
+	"chatbridge/internal/throwaway/redistest"
 )
 
 // strangersOf is another database at the Redis and by the cluster.name of c.
@@ -23,6 +24,16 @@ func strangersOf(c *clusterTest, dsn string) *clusterTest {
 	return other
 }
 
+// lose ends the leader and drops the slot, so that what is committed then is lost to the log.
+func (c *clusterTest) lose(leader *daemonTest) {
+	c.t.Helper()
+	leader.stop()
+	if _, err := c.conn.Exec(c.t.Context(), "select pg_drop_replication_slot($1)", strings.ToLower(c.conn.Config().Database)); err != nil {
+		c.t.Fatal(err)
+	}
+	c.insert("lost by the log")
+}
+
 // TestClustersOfOneName: on two databases of one server, or of two servers, each keeps to
 // its own: rows, gaps and what clients type; and both say that the name is not theirs alone.
 func TestClustersOfOneName(t *testing.T) {
@@ -30,7 +41,11 @@ func TestClustersOfOneName(t *testing.T) {
 	for name, address := range map[string]func(t *testing.T) string{
 		"two databases of one server": func(t *testing.T) string { return pgtest.DB(t, schemas.CRM) },
 		"two servers": func(t *testing.T) string {
-			return pgtest.On(t, pgtest.Cluster(t, throwaway.Options{TCP: true}), schemas.CRM)
+			bin, err := throwaway.Find(t.Context(), "") // made anew: a copy would have the other's history
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pgtest.On(t, pgtest.Cluster(t, throwaway.Options{TCP: true, Bin: bin}), schemas.CRM)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -84,10 +99,41 @@ func TestClustersOfOneName(t *testing.T) {
 					}
 				}
 			}
+			// What nobody of the other side can be given is no gap of ours.
+			theirs.lose(sides[1].leader)
+			sides[1].leader = theirs.start()
+			for _, d := range []*daemonTest{sides[1].leader, sides[1].edge} {
+				d.await("the gap", func() bool { return strings.Contains(d.log.String(), "changes were lost") })
+			}
+			ours.insert("after their gap")
+			for _, s := range sides[:1] {
+				s.whole("ours, at the leader", s.atLeader)
+				s.whole("ours, at the edge", s.atEdge)
+				for _, d := range []*daemonTest{s.leader, s.edge} {
+					if strings.Contains(d.log.String(), "changes were lost") {
+						t.Error("their gap is told here")
+					}
+				}
+			}
 			if n := sides[1].atEdge.typings(sides[1].ids[0]) + sides[1].atLeader.typings(sides[1].ids[0]); n > 0 {
 				t.Errorf("the other cluster's clients were told %d times who types", n)
 			}
 		})
+	}
+}
+
+// TestACopyOfTheServer has the history of the one that it was copied from: that two lead, of
+// which servers, is told by both.
+func TestACopyOfTheServer(t *testing.T) {
+	t.Parallel()
+	address := func() string { // both are copies of one directory
+		return pgtest.On(t, pgtest.Cluster(t, throwaway.Options{TCP: true}), schemas.CRM)
+	}
+	ours := &clusterTest{t: t, redis: redistest.Start(t), dsn: address()}
+	ours.conn, ours.ids = crmDatabase(t, ours.dsn, 1)
+	sides := []*daemonTest{ours.start(), strangersOf(ours, address()).start()}
+	for _, d := range sides {
+		d.await("which servers two bridges read", func() bool { return slices.Contains(differing(d), "source.postgres.url") })
 	}
 }
 

@@ -5,7 +5,7 @@
 //
 // # Files
 //
-//   - id.go the place of a record; epoch.go the history that places belong to
+//   - id.go the place of a record; epoch.go the database and the history that places belong to
 //   - record.go what an edge has to know, and its code; entry.go a batch of records
 //     as one entry of the stream; code.go the parts of both;
 //     name.go ids as they are in it
@@ -20,7 +20,8 @@
 //   - shared.go the connection to Redis for what is not the stream; try.go tries all
 //     that is done there
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
-//     peers.go which nodes live
+//     peers.go which nodes live; about.go what they say of themselves, and who does not
+//     belong here; ask.go the same for who is no node
 //   - orders.go the operator's last order
 //   - sessions.go clients' sessions, for whichever node they come to next; kept.go one of
 //     them, at the node that has it
@@ -50,6 +51,13 @@
 // A beat says: what was committed before Through is in the stream up to Tail. So an
 // edge that has all up to Tail has all before Through, whether or not there was
 // anything to tell.
+//
+// # Other databases
+//
+// All keys and notices are of one History, so clusters of one name on several databases have
+// nothing in common but the channel of the notices, on which each names its own: they are
+// told of, and nothing of them is taken. A node that does not know its History yet connects to
+// no stream, and is heard by nobody.
 //
 // # Goroutines and locks
 //
