@@ -10,7 +10,8 @@
 //     as one entry of the stream; code.go the parts of both;
 //     name.go ids as they are in it
 //   - beat.go what the leader says every second
-//   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs
+//   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs;
+//     client.go how to connect, servers.go to a Redis Cluster
 //   - backlog.go the recent records of the leader
 //   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
 //     where; leader_stats.go its counters

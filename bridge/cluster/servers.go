@@ -97,7 +97,8 @@ func (s *servers) client() *clusterClient {
 // slotMap is what a server says about who has which slot.
 type slotMap struct {
 	slots []redis.ClusterSlot
-	// whole: the server sees a majority of the masters. epoch rises with each change.
+	// whole: the server sees a majority of the masters, and all slots. epoch rises with each
+	// change.
 	whole bool
 	epoch uint64
 	err   error
@@ -152,7 +153,9 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 		}
 		return nil, fmt.Errorf("ask the Redis Cluster which server has the stream: %w", best.err)
 	}
-	s.remember(best.slots)
+	if best.whole {
+		s.remember(best.slots)
+	}
 	return best.slots, nil
 }
 
@@ -164,6 +167,7 @@ func isNone(err error) bool {
 	return strings.Contains(err.Error(), "cluster support disabled") || strings.Contains(err.Error(), "unknown command")
 }
 
+// remember keeps what servers there are.
 func (s *servers) remember(slots []redis.ClusterSlot) {
 	var all []string
 	for i := range slots {
@@ -192,7 +196,7 @@ func (s *servers) ask(ctx context.Context, addr string) slotMap {
 	if err != nil {
 		return slotMap{err: fmt.Errorf("%s: %w", addr, err)}
 	}
-	slots, err := c.ClusterSlots(ctx).Result()
+	slots, err := c.ClusterSlots(ctx).Result() //lint:ignore SA1019 what replaces it needs Redis 7
 	if err != nil {
 		return slotMap{err: fmt.Errorf("%s: %w", addr, err)}
 	}
