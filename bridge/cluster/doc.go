@@ -13,7 +13,7 @@
 //   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs
 //   - backlog.go the recent records of the leader
 //   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
-//     where; leader_stats.go its counters
+//     where; doubt.go what it finds there and has not appended; leader_stats.go its counters
 //   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
 //   - node.go a Node, which is an Edge or a Leader; delivered.go what a database has to
 //     have that it is to read

@@ -33,7 +33,7 @@ if at ~= ARGV[1] then return at end
 
 // appendScript: ARGV[3] is 1 to replace all, ARGV[4] the ID before which entries are
 // forgotten, ARGV[5] the new one's and ARGV[6] the entry; both are missing for none. The
-// answer is idTaken where the stream had a later ID once, whose entry was deleted.
+// answer is "taken" where the stream had a later ID once, whose entry was deleted.
 const appendScript = lastID + `
 if ARGV[3] == '1' or at == '0-0' then redis.call('DEL', KEYS[1]) end
 if ARGV[5] == nil then return '0-0' end
