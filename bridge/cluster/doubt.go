@@ -303,6 +303,19 @@ func (l *Leader) begin(ctx context.Context, epoch Epoch, entry ID, reason string
 		slog.String("remedy", "see who else writes to this Redis (ACL LIST, a second cluster of the same cluster.name); pages at the other bridges are told to load again"))
 }
 
+// idTaken deals with a stream that has had a later ID than its last entry's. Where this Leader
+// appended that, somebody has deleted it. Else it was somebody else's, and edges may have read it.
+func (l *Leader) idTaken(ctx context.Context, epoch Epoch, last, id ID) (bool, error) {
+	l.mu.Lock()
+	deleted := !id.After(l.top)
+	l.mu.Unlock()
+	if deleted {
+		l.replaceAll(ctx, epoch, last)
+		return true, nil
+	}
+	return l.renew(ctx, epoch, last, errIDTaken.Error())
+}
+
 // replaceAll replaces the stream: it lacks something of what the Leader has.
 func (l *Leader) replaceAll(ctx context.Context, epoch Epoch, after ID) {
 	l.mu.Lock()

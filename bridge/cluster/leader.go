@@ -391,19 +391,6 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 	return true, nil
 }
 
-// idTaken deals with a stream that has had a later ID than its last entry's. Where this Leader
-// appended that, somebody has deleted it. Else it was somebody else's, and edges may have read it.
-func (l *Leader) idTaken(ctx context.Context, epoch Epoch, last, id ID) (bool, error) {
-	l.mu.Lock()
-	deleted := !id.After(l.top)
-	l.mu.Unlock()
-	if deleted {
-		l.replaceAll(ctx, epoch, last)
-		return true, nil
-	}
-	return l.renew(ctx, epoch, last, errIDTaken.Error())
-}
-
 // noteAppend notes whether Redis takes entries.
 func (l *Leader) noteAppend(err error) {
 	l.mu.Lock()
