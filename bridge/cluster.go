@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -109,6 +110,7 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
+		Database: s.ask,
 		OnFollow: func() { s.pipeline.Rest() }, OnLead: func() { s.pipeline.Resume() }, Logger: log,
 	})
 	return s, nil
@@ -178,6 +180,12 @@ func (s *clusterSource) place() *cluster.Place {
 		Through: uint64(at.LSN), Commit: uint64(at.Commit), Time: at.CommitTime,
 		Timeline: at.Timeline, Database: at.Database, Server: at.Started,
 	}
+}
+
+// ask asks the database for its end, and whether this bridge has the slot.
+func (s *clusterSource) ask(ctx context.Context) (cluster.Database, error) {
+	end, ours, err := s.inner.stream.Ask(ctx)
+	return cluster.Database{End: uint64(end), Ours: ours}, err
 }
 
 // lead is called when the inner source has the slot.
@@ -292,6 +300,11 @@ func (s *clusterSource) Health() ops.Health {
 		// Alone so far: it leads soon, and new sessions wait for that.
 		h = s.inner.Health()
 		h.State, h.Flowing = ops.StateConnecting, false
+	case s.cutOff(&e, now):
+		h.State, h.FlowedUntil, h.LagBytes = ops.StateStandby, time.Time{}, -1
+		h.Reason = "Redis does not answer since " + s.answered(&e).UTC().Format(time.RFC3339) + ": " + e.Error
+		h.Remedy = "see that Redis runs, and that cluster.redis_url leads to it from this host"
+		s.cannotLead(&h)
 	case !e.Joined, !e.Connected && now.Sub(e.Heard) >= leaderless:
 		h.State, h.FlowedUntil, h.LagBytes = ops.StateStandby, time.Time{}, -1
 		h.Reason = "no leader of the cluster is heard"
@@ -313,6 +326,31 @@ func (s *clusterSource) Health() ops.Health {
 		}
 	}
 	return h
+}
+
+// cannotLead adds why this bridge does not read the database itself, where no other one has
+// the slot.
+func (s *clusterSource) cannotLead(h *ops.Health) {
+	if s.inner == nil {
+		return
+	}
+	if own := s.inner.Health(); own.State != ops.StateStandby {
+		h.Reason += ", and this bridge cannot lead: the database is " + string(own.State) + ": " + own.Reason
+		h.Remedy = cmp.Or(own.Remedy, h.Remedy)
+	}
+}
+
+// answered is when Redis last answered, or since when it was asked.
+func (s *clusterSource) answered(e *cluster.EdgeStats) time.Time {
+	if e.Answered.IsZero() {
+		return s.began
+	}
+	return e.Answered
+}
+
+// cutOff tells that Redis has not answered for so long that the others serve the clients.
+func (s *clusterSource) cutOff(e *cluster.EdgeStats, now time.Time) bool {
+	return !e.Connected && e.Error != "" && now.Sub(e.Heard) >= leaderless && now.Sub(s.answered(e)) >= leaderless
 }
 
 // unheardAfter is how long the leader may be silent before an edge takes it for gone, and
@@ -341,8 +379,12 @@ func (s *clusterSource) hearing(now time.Time) api.Hearing {
 // ready adds what the cluster has to do with it to an answer of /readyz.
 func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
 	if s.node.Leader() == nil {
-		if b := s.node.EdgeStats().Beat; b != nil {
+		e := s.node.EdgeStats()
+		if b := e.Beat; b != nil {
 			r.Leader = b.Leader
+		}
+		if !r.OK() && s.cutOff(&e, time.Now()) {
+			return r.CutOff(s.answered(&e), e.Error)
 		}
 	}
 	if r.OK() && s.hearing(time.Now()) == api.Unheard {
@@ -361,9 +403,10 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	if l := s.node.Leader(); l != nil {
 		led := l.Stats()
 		c.Role, c.Leader, c.LeaderSince = ops.ClusterLeader, processName(), l.Began()
-		c.Connected, c.Error, c.Waiting = led.Connected, led.Error, led.Waiting
+		c.Connected, c.Error, c.Waiting = led.Connected, cmp.Or(led.Error, led.Warning), led.Waiting
 		c.Appended, c.AppendedBytes = led.Entries, led.Bytes
 		c.Refills, c.Replaced, c.EvictedUnserved = led.Refills, led.Replaced, led.Evicted
+		c.Renewed = led.Renewed
 	} else {
 		c.Connected, c.Error, c.Whole = e.Connected, e.Error, e.Joined
 		if b := e.Beat; b != nil {

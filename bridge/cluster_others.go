@@ -44,11 +44,8 @@ func (s *clusterSource) whyNoLeader(h *ops.Health) {
 	if s.inner != nil {
 		own := s.inner.Health()
 		h.Rivals = own.Rivals
-		switch {
-		case own.State != ops.StateStandby:
-			h.Reason += ", and this bridge cannot lead: the database is " + string(own.State) + ": " + own.Reason
-			h.Remedy = cmp.Or(own.Remedy, h.Remedy)
-		case own.Reason != "":
+		s.cannotLead(h)
+		if own.State == ops.StateStandby && own.Reason != "" {
 			h.Reason += ", and this bridge cannot lead: " + own.Reason
 		}
 		if len(own.Rivals) > 0 {

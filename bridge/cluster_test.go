@@ -3,6 +3,7 @@ package bridge_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/redis/go-redis/v9"
 
+	"chatbridge/bridge/cluster"
 	"chatbridge/internal/schemas"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/internal/throwaway/redistest"
@@ -142,8 +144,11 @@ func TestAnEdgeWithoutRedisLetsItsClientsGo(t *testing.T) {
 	client := second.client(c.ids[0])
 	c.redis.Kill()
 	second.await("that its client is gone", func() bool { s := second.Snapshot(); return s.Connected() == 0 })
-	if code, body := second.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "standby") {
+	if code, body := second.get("/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "cut off") || strings.Contains(body, "another bridge follows") {
 		t.Errorf("/readyz of an edge without Redis: %d %s", code, body)
+	}
+	if h := second.Snapshot().Source; !strings.Contains(h.Reason, "Redis does not answer since 2") || !strings.Contains(h.Remedy, "redis_url") {
+		t.Errorf("the edge without Redis says %q, remedy %q", h.Reason, h.Remedy)
 	}
 	c.insert("while Redis is away")
 	if got := first.client(c.ids[0]).await("the message", func(events []event) bool { return bodies(events)["while Redis is away"] }); len(got) == 0 {
@@ -209,4 +214,59 @@ func TestABridgeThatCannotLeadSaysWhy(t *testing.T) {
 		h := d.Snapshot().Source
 		return h.State == "standby" && strings.Contains(h.Reason, "this bridge cannot lead") && strings.Contains(h.Reason, "127.0.0.1") && h.Remedy != ""
 	})
+}
+
+// TestWhatNoBridgeWroteToRedis: the leader asks its database, and begins the stream anew. A page
+// at an edge is told to load again, one at the leader is not, and nothing is missing.
+func TestWhatNoBridgeWroteToRedis(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	first := c.start()
+	first.ready()
+	first.await("that it leads", func() bool { return role(first) == "leader" })
+	second := c.start("BRIDGE_CLUSTER_ROLE=edge")
+	second.ready()
+	atFirst, atSecond := first.client(c.ids[0]), second.client(c.ids[0])
+	first.live(1)
+	second.live(1)
+	c.insert("one")
+	c.whole("the first, at the leader", atFirst)
+	c.whole("the first, at the edge", atSecond)
+
+	r := c.redis.Client()
+	keys := r.Keys(t.Context(), "bridge:{test}:*.*.0").Val()
+	if len(keys) != 1 {
+		t.Fatalf("the streams are %v", keys)
+	}
+	key := keys[0]
+	var epoch cluster.Epoch
+	if _, err := fmt.Sscanf(key, "bridge:{test}:%d.%d.%d", &epoch.System, &epoch.Timeline, &epoch.Count); err != nil {
+		t.Fatal(err)
+	}
+	last := r.XRevRangeN(t.Context(), key, "+", "-", 1).Val()
+	if len(last) != 1 {
+		t.Fatalf("the stream has %d last entries", len(last))
+	}
+	prev, err := cluster.ParseID(last[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := cluster.ID{Commit: prev.Commit + 1<<40, Sub: 1 << 20}
+	forged := cluster.Entry{Epoch: epoch, Prev: prev, ID: id}
+	if err := r.XAdd(t.Context(), &redis.XAddArgs{Stream: key, ID: id.String(), Values: []any{"e", forged.Append(nil)}}).Err(); err != nil {
+		t.Fatal(err)
+	}
+	c.insert("two")
+	first.await("that the stream is begun anew", func() bool { return first.Snapshot().Cluster.Renewed == 1 })
+	second.await("that the edge is whole", func() bool { s := second.Snapshot().Cluster; return s.Whole && s.Connected })
+	c.insert("three")
+	c.whole("the last, at the leader", atFirst)
+	events := atSecond.await("the last, at the edge", func(events []event) bool { return bodies(events)["three"] })
+	told := false
+	for _, e := range events {
+		told = told || e.Name == "gap"
+	}
+	if !told {
+		t.Error("the page at the edge was not told to load again")
+	}
 }

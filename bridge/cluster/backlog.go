@@ -90,6 +90,19 @@ func (b *backlog) after(id ID, size int) []item {
 	return rest[:n]
 }
 
+// commits returns those of the transactions of which there are events after one ID and not
+// after another.
+func (b *backlog) commits(after, to ID) (all []uint64) {
+	rest := b.items[b.first:]
+	for _, i := range rest[sort.Search(len(rest), func(i int) bool { return rest[i].id.After(after) }):] {
+		if i.id.After(to) {
+			break
+		}
+		all = appendCommit(all, RecordKind(i.head[0]), i.id)
+	}
+	return all
+}
+
 // count returns how many records come after an ID.
 func (b *backlog) count(id ID) int {
 	rest := b.items[b.first:]

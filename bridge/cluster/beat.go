@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -76,21 +77,28 @@ func (b *Beat) encode() []byte {
 	return text
 }
 
-// decodeBeat reads a beat. A *VersionError is a beat of another format.
+// errNoBeat is what was no beat, or one of an earlier format.
+var errNoBeat = errors.New("read the leader's beat from Redis: what is there is of no bridge of this version; the leader replaces it within some seconds, or else delete the key that ends in :beat")
+
+// decodeBeat reads a beat. A *VersionError is a beat of a later format.
 func decodeBeat(raw *RawBeat) (*Beat, error) {
 	text := raw.Text
 	var version struct {
 		Version int `json:"v"`
 	}
-	if err := json.Unmarshal(text, &version); err != nil {
-		return nil, fmt.Errorf("read the leader's beat: %w", err)
-	}
-	if version.Version != FormatVersion {
+	switch err := json.Unmarshal(text, &version); {
+	case err != nil:
+		return nil, fmt.Errorf("%w (%w)", errNoBeat, err)
+	case version.Version > FormatVersion:
 		return nil, &VersionError{version.Version}
+	case version.Version < FormatVersion:
+		return nil, fmt.Errorf("%w (format %d)", errNoBeat, version.Version)
+	case raw.Foreign:
+		return nil, errNoBeat
 	}
 	b := &Beat{Through: raw.Through}
 	if err := json.Unmarshal(text, b); err != nil {
-		return nil, fmt.Errorf("read the leader's beat: %w", err)
+		return nil, fmt.Errorf("%w (%w)", errNoBeat, err)
 	}
 	return b, nil
 }

@@ -14,7 +14,7 @@
 //     client.go how to connect, servers.go to a Redis Cluster
 //   - backlog.go the recent records of the leader
 //   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
-//     where; leader_stats.go its counters
+//     where; doubt.go what it finds there and has not appended; leader_stats.go its counters
 //   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
 //   - node.go a Node, which is an Edge or a Leader; delivered.go what a database has to
 //     have that it is to read

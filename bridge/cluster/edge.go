@@ -53,12 +53,14 @@ type Edge struct {
 
 	// What follows belongs to the goroutine of Run.
 
-	// cover is up to where the Follower has everything, zero for nothing; after is where
-	// to read on.
+	// cover is up to where the Follower has everything, zero for nothing; after is the last
+	// entry that was read.
 	epoch        Epoch
 	cover, after ID
-	beatName     string
-	heard        time.Time // when the last beat came
+	// hole is the last entry before which something was missing.
+	hole     ID
+	beatName string
+	heard    time.Time // when the last beat came
 	// said is what the newest beat of the history says, nil for nothing; live tells that
 	// it came since the Edge has connected, so that it is of a leader that lives.
 	said *Beat
@@ -66,7 +68,9 @@ type Edge struct {
 	// told are the gaps of the last beat.
 	told map[Gap]bool
 	// backlog is what the Follower has, as far as it is kept: all after its floor up to
-	// cover, where that is not zero.
+	// cover, where that is not zero. Its newest is the last that the Follower was given; what
+	// is after that and comes although cover is later is of a database that was put back to
+	// between the two, and is new.
 	backlog backlog
 	// places are those that beats told of and that are after cover, the oldest first.
 	places []Place
@@ -91,7 +95,7 @@ func (e *Edge) Resume(epoch Epoch, cover ID, kept *backlog) {
 		e.backlog = *kept
 	}
 	e.epoch, e.cover = epoch, later(e.cover, cover)
-	e.after = e.cover
+	e.after = e.backlog.newest()
 	e.count(func(s *EdgeStats) { s.Epoch, s.Cover = epoch, e.cover })
 }
 
@@ -173,6 +177,7 @@ func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 		return err
 	}
 	e.beatName = raw.Name
+	e.count(func(s *EdgeStats) { s.Answered = time.Now() })
 	if raw.Text == nil {
 		return nil
 	}
@@ -227,6 +232,9 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 	}
 	for _, data := range r.Entries {
 		entry, err := DecodeEntry(data)
+		if err != nil && e.said != nil { // whose beats can be read does not write such entries
+			return fmt.Errorf("the stream in Redis has an entry that no bridge of this cluster wrote (%v); the leader %s begins the stream anew, or its log says why it cannot", err, e.said.Leader)
+		}
 		if err != nil {
 			return err
 		}
@@ -250,7 +258,7 @@ func (e *Edge) enter(ctx context.Context, b *Beat) {
 	e.epoch, e.said = b.Epoch, nil
 	e.count(func(s *EdgeStats) { s.Epoch = b.Epoch })
 	if before.IsZero() || e.epoch.Continues(before) {
-		e.after = e.cover
+		e.after = e.backlog.newest()
 		return
 	}
 	e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the database has another history now; what was kept for catching up is dropped",
@@ -287,15 +295,20 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		e.begin(entry.Prev)
 	}
 	if entry.Prev.After(e.cover) {
+		again := e.hole == entry.ID
+		e.hole = entry.ID
 		e.rejoin(ctx, entry.Prev)
-		return false
+		if !again {
+			return false
+		}
+		// It was read from the beginning: the stream itself lacks something.
+		e.begin(entry.Prev)
 	}
 	applied, size, now := 0, 0, time.Now()
 	delivered := Delivered{Epoch: e.epoch}
 	for i := range entry.Records {
-		if r := &entry.Records[i]; r.ID.After(e.cover) {
+		if r := &entry.Records[i]; r.ID.After(e.backlog.newest()) {
 			e.opts.Follower.Apply(r)
-			e.cover = r.ID
 			applied++
 			size += len(r.Text)
 			delivered.record(r)
@@ -303,7 +316,7 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		}
 	}
 	e.cover = later(e.cover, entry.ID)
-	e.after = e.cover
+	e.after = later(e.after, entry.ID)
 	e.count(func(s *EdgeStats) {
 		s.Entries++
 		s.Records += uint64(applied)
@@ -393,7 +406,6 @@ func (e *Edge) takeSaid(ctx context.Context) {
 	default:
 		e.cover = later(e.cover, startOf(b.Through))
 	}
-	e.after = e.cover
 	e.reachPlaces()
 	e.count(func(s *EdgeStats) {
 		switch {

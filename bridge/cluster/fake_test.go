@@ -272,9 +272,10 @@ func forget(entries []fakeEntry, keep cluster.ID) []fakeEntry {
 	return entries[n:]
 }
 
-func (f *fakeConn) Beat(ctx context.Context, epoch cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, error) {
+func (f *fakeConn) Beat(ctx context.Context, epoch cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, uint64, error) {
 	defer f.mu.Unlock()
 	var at cluster.ID
+	said := through
 	if err := f.step(ctx, func() {
 		if at = f.last(epoch); at != last {
 			return
@@ -284,13 +285,16 @@ func (f *fakeConn) Beat(ctx context.Context, epoch cluster.Epoch, last, keep clu
 			if s.of == epoch && !s.tail.After(last) {
 				through = max(through, s.through)
 			}
+			said = through
 			s.beat, s.beats, s.of, s.tail, s.through = beat, s.beats+1, epoch, last, through
 		})
 	}); err != nil {
-		return cluster.ID{}, err
+		return cluster.ID{}, 0, err
 	}
-	return at, f.answered()
+	return at, said, f.answered()
 }
+
+func (f *fakeConn) Evicts(context.Context) (string, uint64) { return "", 0 }
 
 func (f *fakeConn) LastBeat(ctx context.Context) (cluster.RawBeat, error) {
 	defer f.mu.Unlock()

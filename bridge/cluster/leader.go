@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -47,12 +48,18 @@ type LeaderOptions struct {
 	Through uint64
 	// backlog is what the bridge had been given as an edge; nil for nothing.
 	backlog *backlog
+	// seen is what it had been given as an edge, whether or not that is kept, and Disown
+	// drops that: it has all after an ID from now on.
+	seen   seen
+	disown func(after ID)
 	// Keep is how long records are kept at least, MaxItems and MaxBytes bound them.
 	Keep               time.Duration
 	MaxItems, MaxBytes int
 	// Source reports how the source does, at any time.
 	Source func() SourceState
-	Logger *slog.Logger
+	// Database asks the database. Nil: nothing that others wrote to Redis is removed.
+	Database func(ctx context.Context) (Database, error)
+	Logger   *slog.Logger
 }
 
 // SourceState is how far the source of a leader is.
@@ -75,6 +82,13 @@ type SourceState struct {
 type Leader struct {
 	opts LeaderOptions
 	wake chan struct{}
+	// seen is what of LeaderOptions.seen the source has not reached yet. Its goroutine alone
+	// uses it.
+	seen seen
+	// asked is when the database was asked last. Run's goroutine alone uses it.
+	asked time.Time
+	// noBeat is the name of what was found in place of a beat. Run's goroutine alone uses it.
+	noBeat string
 	// overtaken has a token when somebody else has appended what this Leader was not
 	// given while its source gives it nothing: another one leads.
 	overtaken chan struct{}
@@ -94,9 +108,23 @@ type Leader struct {
 	// go.
 	last, cursor, prev, base ID
 	replace                  bool
+	// doubt is what the stream has up to last that is not known to be true, nil for nothing.
+	// The Leader has read the stream up to trusted, and appended up to top.
+	doubt        *doubt
+	trusted, top ID
+	// believed is the last Beat.Through of another leader that was found possible.
+	believed uint64
+	// losses counts those of Redis that followed each other, the last one at lostAt; nothing
+	// is appended until holdUntil.
+	losses            int
+	explained         bool
+	lostAt, holdUntil time.Time
+	pause             retry.Backoff
 	// restarts counts the histories that began since New, restart is the last one.
+	// untold: no beat has told of the present one yet.
 	restarts uint32
 	restart  *Restart
+	untold   bool
 	// former are streams to be removed.
 	former  []Epoch
 	gaps    []Gap
@@ -115,11 +143,13 @@ func NewLeader(opts LeaderOptions) *Leader {
 	l := &Leader{
 		opts: opts, wake: make(chan struct{}, 1), overtaken: make(chan struct{}, 1), epoch: opts.Epoch, began: time.Now(),
 		backlog: backlog{maxItems: opts.MaxItems, maxBytes: opts.MaxBytes, floor: startOf(opts.From)},
+		pause:   retry.Backoff{Min: refillMin, Max: refillMax}, seen: opts.seen,
 	}
 	l.place, l.through = l.backlog.floor, cmp.Or(opts.Through, opts.From)
 	if opts.backlog != nil {
 		l.backlog = *opts.backlog
 		l.given = l.backlog.newest()
+		l.trusted = l.given // it was read from the stream
 	}
 	l.beginAt(ID{}, l.backlog.floor)
 	return l
@@ -129,6 +159,7 @@ func NewLeader(opts LeaderOptions) *Leader {
 // after an ID. l.mu is held.
 func (l *Leader) beginAt(last, after ID) {
 	l.last, l.cursor, l.prev, l.base, l.replace = last, after, after, after, false
+	l.doubt = nil
 }
 
 // Begin tells in which transaction what follows is.
@@ -142,6 +173,9 @@ func (l *Leader) Begin(commit uint64) {
 // was given before is dropped.
 func (l *Leader) Publish(at source.Position, r Record, now time.Time) {
 	r.Kind, r.ID = Published, EventID(at)
+	if l.seen.lacks(r.ID) {
+		l.disown(r.ID)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.place = r.ID
@@ -206,12 +240,13 @@ func (l *Leader) Restart(r Restart) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.restarts++
-	l.restart = &r
+	l.restart, l.untold = &r, true
 	l.former = append(l.former, l.epoch)
 	l.epoch.Count++
 	l.backlog.reset(ID{})
 	l.place, l.given, l.delivered = ID{}, ID{}, Delivered{}
 	l.beginAt(ID{}, ID{})
+	l.trusted, l.top, l.believed = ID{}, ID{}, 0
 	l.gaps, l.newGaps, l.through = nil, true, 0
 	l.wakeUp()
 }
@@ -227,6 +262,7 @@ func (l *Leader) Continue(timeline uint32) {
 	l.former = append(l.former, l.epoch)
 	l.epoch.Timeline = timeline
 	l.beginAt(ID{}, l.backlog.floor)
+	l.trusted, l.top = ID{}, ID{}
 	l.wakeUp()
 }
 
@@ -236,6 +272,9 @@ func (l *Leader) Continue(timeline uint32) {
 func (l *Leader) Held() (commit uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.doubt != nil {
+		return min(l.through, l.doubt.after.Commit)
+	}
 	if rest := l.backlog.after(l.cursor, 0); len(rest) > 0 {
 		return min(l.through, rest[0].id.Commit)
 	}
@@ -279,12 +318,17 @@ func (l *Leader) connect(ctx context.Context, pause *retry.Backoff) error {
 				pause.Reset()
 			}
 		}
+		if more, err := l.settle(ctx, store); err != nil {
+			return err
+		} else if more {
+			continue
+		}
 		if more, err := l.appendNext(ctx, store); err != nil {
 			return err
 		} else if more {
 			continue
 		}
-		idle := time.NewTimer(time.Until(beatAt))
+		idle := time.NewTimer(time.Until(l.nextStep(beatAt)))
 		select {
 		case <-l.wake:
 		case <-idle.C:
@@ -295,6 +339,16 @@ func (l *Leader) connect(ctx context.Context, pause *retry.Backoff) error {
 		}
 		idle.Stop()
 	}
+}
+
+// nextStep is when there may be something to do again.
+func (l *Leader) nextStep(beatAt time.Time) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.holdUntil.Before(beatAt) && l.holdUntil.After(time.Now()) {
+		return l.holdUntil
+	}
+	return beatAt
 }
 
 // finish appends what is left, and beats once more, so that the next leader has
@@ -323,6 +377,9 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	answer, err := store.Append(ctx, epoch, last, a)
+	if errors.Is(err, errIDTaken) {
+		return l.idTaken(ctx, epoch, last, a.ID)
+	}
 	l.noteAppend(err)
 	if err != nil {
 		return false, err
@@ -345,8 +402,11 @@ func (l *Leader) noteAppend(err error) {
 
 // stuck is Beat.Stuck. l.mu is held.
 func (l *Leader) stuck(now time.Time) time.Duration {
+	if d := l.doubt; d != nil && !d.possible && d.to.After(l.backlog.newest()) && now.Sub(d.since) >= beatTimeout {
+		return now.Sub(d.since)
+	}
 	waiting := l.backlog.after(l.cursor, 0)
-	if !l.appendFails || len(waiting) == 0 {
+	if !l.appendFails && !now.Before(l.holdUntil) || len(waiting) == 0 {
 		return 0
 	}
 	since := waiting[0].at
@@ -360,6 +420,9 @@ func (l *Leader) stuck(now time.Time) time.Duration {
 func (l *Leader) nextAppend(now time.Time) (epoch Epoch, last ID, a Append, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.doubt != nil || now.Before(l.holdUntil) {
+		return Epoch{}, ID{}, Append{}, false
+	}
 	if floor := l.backlog.floor; floor.After(l.cursor) {
 		// What the stream lacks is not in the backlog any more.
 		l.beginAt(l.last, floor)
@@ -409,6 +472,7 @@ func (l *Leader) appended(epoch Epoch, a *Append) {
 	l.last, l.replace = a.ID, false
 	if a.Entry != nil {
 		l.cursor, l.prev = a.ID, a.ID
+		l.top = later(l.top, a.ID)
 		l.stats.Entries++
 		l.stats.Bytes += uint64(len(a.Entry))
 	}

@@ -17,6 +17,10 @@ type LeaderStats struct {
 	// Refused counts appends and beats that Redis refused, Refills those of them where it
 	// had lost something, Replaced those where that was too old to be appended again.
 	Refused, Refills, Replaced uint64
+	// Renewed counts the times that the stream had what no bridge wrote, and was begun anew.
+	Renewed uint64
+	// Warning says what is wrong with what is in Redis, and what to do; "" for nothing.
+	Warning string
 	// Waiting is how many records are not in the stream, Backlog and BacklogBytes how
 	// many are kept; Evicted counts those that a bound dropped.
 	Waiting, Backlog, BacklogBytes int
@@ -28,6 +32,9 @@ func (l *Leader) Stats() LeaderStats {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.stats
+	if time.Since(l.lostAt) >= calmAfter && l.doubt == nil {
+		s.Warning = ""
+	}
 	s.Waiting, s.Backlog, s.BacklogBytes = l.backlog.count(l.cursor), l.backlog.len(), l.backlog.bytes
 	return s
 }

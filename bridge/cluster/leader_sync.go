@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 )
@@ -17,7 +19,11 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 	if b.Epoch.History() != l.epoch.History() || b.Leader == l.opts.Name && b.Since.Equal(l.began) {
 		return nil
 	}
-	if count := b.Epoch.Count + min(l.restarts, 1); count > l.epoch.Count {
+	count := b.Epoch.Count
+	if l.untold {
+		count++ // that one is of what was before
+	}
+	if count > l.epoch.Count {
 		l.epoch.Count = count
 		if l.restarts == 0 && l.opts.backlog != nil {
 			// What was taken over is of another history than this bridge knew of.
@@ -31,13 +37,26 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 	return nil
 }
 
-// lastBeat returns the beat that is in Redis, nil for none. One of another format is
-// an error: its leader's bridges would not understand ours.
+// lastBeat returns the beat that is in Redis, nil for none. One of a later format is
+// an error: its leader's bridges would not understand ours, and may be as well as they are.
+// What is no beat, or of an earlier format, is as good as none: the next beat of this Leader
+// replaces it, and who wrote that does not lead, if this bridge has the slot.
 func (l *Leader) lastBeat(ctx context.Context, store Store) (*Beat, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	_, b, err := readBeat(ctx, store)
-	return b, err
+	raw, b, err := readBeat(ctx, store)
+	if !errors.Is(err, errNoBeat) {
+		return b, err
+	}
+	if raw.Name == l.noBeat {
+		return nil, nil // as was found before
+	}
+	if _, ours := l.ask(ctx); !ours {
+		return nil, err
+	}
+	l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis in place of the leader's beat was written by no bridge of this version; replacing it", slog.String("error", err.Error()))
+	l.noBeat = raw.Name
+	return nil, nil
 }
 
 // readBeat returns the beat that is in Redis, as it is there too, nil for none.
@@ -63,9 +82,10 @@ func (l *Leader) refused(ctx context.Context, store Store, epoch Epoch, last ID)
 		return nil // another history has begun meanwhile
 	}
 	l.stats.Refused++
-	lost := l.last.After(last)
+	lost, known := l.last.After(last), later(l.last, l.trusted)
 	if lost {
 		l.stats.Refills++
+		l.lostAgain(time.Now())
 		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis lacks what it had acknowledged; appending it again",
 			slog.String("had", l.last.String()), slog.String("has", last.String()), slog.Int("events", l.backlog.count(last)))
 	}
@@ -91,6 +111,12 @@ func (l *Leader) refused(ctx context.Context, store Store, epoch Epoch, last ID)
 		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis is too old to go on from; replacing it, because something may be missing between",
 			slog.String("has", last.String()), slog.String("needs", floor.String()))
 	}
+	if !last.IsZero() && !l.replace {
+		l.doubt = &doubt{after: later(known, floor), to: last, since: time.Now()}
+		if !last.After(l.doubt.after) {
+			l.doubt.after = last.before() // the last one is looked at in any case
+		}
+	}
 	if overtaken && !streaming {
 		select {
 		case l.overtaken <- struct{}{}:
@@ -113,13 +139,19 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 		}
 		l.removed(old)
 	}
-	last, err := store.Beat(ctx, epoch, b.Tail, keep, b.Through, b.encode())
+	last, through, err := store.Beat(ctx, epoch, b.Tail, keep, b.Through, b.encode())
 	if err != nil {
 		return err
 	}
 	if last != b.Tail {
 		return l.refused(ctx, store, epoch, last)
 	}
+	if through > b.Through {
+		if err := l.saidMore(ctx, epoch, b.Tail, through); err != nil {
+			return err
+		}
+	}
+	l.explain(ctx, store)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stats.Beats++
@@ -127,6 +159,7 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 		l.backlog.expire(now.Add(-l.opts.Keep), l.cursor)
 	}
 	if epoch == l.epoch {
+		l.untold = false
 		l.through = max(l.through, b.Through)
 	}
 	if len(b.Gaps) == len(l.gaps) {
@@ -147,10 +180,36 @@ func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, k
 		Commit: s.Commit, Flowing: s.Flowing, State: s.State, Reason: s.Reason,
 		Stuck: l.stuck(now), Place: s.Place, Restart: l.restart, Gaps: append([]Gap(nil), l.gaps...),
 	}
-	if l.backlog.count(l.cursor) == 0 && !l.replace {
+	switch {
+	case l.doubt != nil:
+		b.Place = nil // bridges that have what is in doubt may lack what is before that
+	case l.backlog.count(l.cursor) == 0 && !l.replace:
 		b.Through = s.Through
 	}
 	return b, l.epoch, l.keep(now)
+}
+
+// saidMore looks at a beat of another leader that went further than this one's: edges take what
+// is before that for what they have.
+func (l *Leader) saidMore(ctx context.Context, epoch Epoch, tail ID, through uint64) error {
+	l.mu.Lock()
+	believed := through <= l.believed
+	l.mu.Unlock()
+	if believed {
+		return nil
+	}
+	db, ok := l.ask(ctx)
+	switch {
+	case !ok:
+		return nil
+	case db.End < through:
+		l.begin(ctx, epoch, tail, fmt.Sprintf("a beat says that all before %d is there, and the database's log ends at %d", through, db.End))
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.believed = through
+	return nil
 }
 
 func (l *Leader) gapsToTell() bool {

@@ -31,14 +31,16 @@ var (
 // TestModel runs three nodes on one database and one Redis through random faults: the
 // leader or an edge killed, or frozen and woken after another one has taken the slot, or
 // cut off from Redis, from the database, or from both, also for longer than Redis keeps
-// what comes; Redis away, asleep, slow, losing its tail, all, or its answers. What each
-// node was given is judged as docs/proof.md has it:
+// what comes; Redis away, asleep, slow, losing its tail, all, or its answers, or holding what
+// no node wrote; the database put back to where nothing that nodes were given is undone. What
+// each node was given is judged as docs/proof.md has it:
 //
 //   - Reliable, Ordered, Bounded: the records of the database in order, each once, none
 //     missing between two, and all of them at the end;
 //   - Honest: no node is told that something is missing, but one that was away for longer
 //     than the window: the database held all that Redis lost, because nothing was
-//     confirmed that Redis did not have;
+//     confirmed that Redis did not have. Or that another history has begun, but where Redis
+//     held what was not true a short time ago;
 //   - Prompt: every node has everything a few seconds after the last fault;
 //   - Resumable: a client whose session goes on, at whichever node, has all of what was
 //     acknowledged to it that it follows, each event once, none missing;
@@ -126,6 +128,11 @@ type world struct {
 	holder    *node
 	nodes     []*node
 	resting   bool
+	starts    int       // of the database's server
+	untrue    time.Time // when Redis was last given something that is not true
+	// uncounted: Redis has lost something after that. A process that is started then may not
+	// know how often the history began.
+	uncounted bool
 	happened  []string
 	visitors  []*visitor
 	visited   []string // what is wrong with what they have
@@ -257,18 +264,111 @@ func (w *world) write(ctx context.Context, rng *rand.Rand) {
 			w.mu.Unlock()
 			return
 		}
-		tx := transaction{commit: w.end + 1 + rng.Uint64N(50), events: 1 + rng.IntN(4), at: time.Now()}
+		if rng.IntN(5) == 0 {
+			w.end += rng.Uint64N(500) // what is no event
+		}
+		tx := transaction{commit: place(w.end + 1 + rng.Uint64N(50)), events: 1 + rng.IntN(4), at: time.Now()}
 		if rng.IntN(20) == 0 {
 			tx.events = 100 + rng.IntN(400)
 		}
-		w.log, w.end = append(w.log, tx), tx.commit+10
-		for i := range tx.events {
-			id := cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i + 1)})
-			c := conversationOf(id)
-			w.events[c] = append(w.events[c], id)
-		}
+		w.commit(tx)
 		w.mu.Unlock()
 	}
+}
+
+// place is the first one from there on at which a transaction may be.
+func place(from uint64) uint64 { return (from + 7) &^ 7 }
+
+// commit commits a transaction. w.mu is held.
+func (w *world) commit(tx transaction) {
+	w.log, w.end = append(w.log, tx), tx.commit+10
+	for i := range tx.events {
+		id := cluster.EventID(source.Position{Commit: tx.commit, Index: uint32(i + 1)})
+		c := conversationOf(id)
+		w.events[c] = append(w.events[c], id)
+	}
+}
+
+// putBack puts the database back to just after its last transaction, and lets others grow past
+// its former end before anybody reads it.
+func (w *world) putBack() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.log) == 0 || w.end == ^uint64(0) {
+		return
+	}
+	w.starts++
+	w.holder = nil
+	former := w.end
+	w.end = w.log[len(w.log)-1].commit + 1
+	w.confirmed = min(w.confirmed, w.end)
+	for w.end <= former {
+		w.commit(transaction{commit: place(w.end + w.rng.Uint64N(100)), events: 1, at: time.Now()})
+	}
+}
+
+// forge puts into Redis what no node wrote, or takes something away.
+func (w *world) forge() {
+	w.mu.Lock()
+	end := w.end
+	w.untrue = time.Now()
+	w.mu.Unlock()
+	kind, far, cut := w.rng.IntN(6), 1+w.rng.Uint64N(2000), w.rng.Uint64()
+	w.note("redis is given what is not true: %d, %d past %d", kind, far, end)
+	f := w.redis
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.now.beats == 0 {
+		return
+	}
+	f.change(func(s *redisState) {
+		entries, last := s.stream(s.of), f.last(s.of)
+		add := func(id cluster.ID, data []byte) {
+			if id.After(last) {
+				s.put(s.of, append(entries[:len(entries):len(entries)], fakeEntry{id, data}))
+			}
+		}
+		next := cluster.ID{Commit: last.Commit + 1}
+		forged := func(id cluster.ID) []byte {
+			e := cluster.Entry{Epoch: s.of, Prev: last, ID: id, Records: []cluster.Record{{Kind: cluster.MemberJoined, ID: id, Workspace: []byte("w"), Key: []byte("u")}}}
+			return e.Append(nil)
+		}
+		switch kind {
+		case 0:
+			add(next, []byte("garbage"))
+		case 1:
+			data := forged(next)
+			data[0] = 103
+			add(next, data)
+		case 2, 3:
+			id := cluster.ID{Commit: end + far, Sub: 1}
+			if kind == 3 && end > last.Commit+1 {
+				id.Commit = last.Commit + 1 + far%(end-last.Commit)
+			}
+			add(id, forged(id))
+		case 4:
+			s.through = max(s.through, end+far)
+		case 5:
+			if n := uint64(len(entries)); n > 2 {
+				i := 1 + cut%(n-2)
+				s.put(s.of, append(entries[:i:i], entries[i+1:]...))
+			}
+		}
+	})
+}
+
+// counts tells that nodes may disagree on how often the history began.
+func (w *world) counts() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.uncounted
+}
+
+// trusts tells that what is in Redis has been true for a while.
+func (w *world) trusts() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.untrue.IsZero() || time.Since(w.untrue) > 2*window
 }
 
 // fault lets something happen.
@@ -282,7 +382,11 @@ func (w *world) fault(ctx context.Context) {
 		w.mu.Unlock()
 	}
 	f := w.redis
-	switch w.rng.IntN(13) {
+	what := w.rng.IntN(16)
+	w.mu.Lock()
+	w.uncounted = w.uncounted || !w.untrue.IsZero() && what >= 3 && what <= 7
+	w.mu.Unlock()
+	switch what {
 	case 0, 1:
 		w.note("kill %s", n.name)
 		n.kill()
@@ -340,6 +444,15 @@ func (w *world) fault(ctx context.Context) {
 		w.note("redis is awake")
 		f.wake()
 		w.noRedis.clear()
+	case 13:
+		w.note("the database is put back")
+		w.putBack()
+	case 14, 15:
+		if !w.nested {
+			w.forge()
+			// Where Redis loses that before anybody has looked at it, nobody can know.
+			time.Sleep(6 * time.Second)
+		}
 	case 11:
 		w.stop(ctx, n.name+" is cut off from Redis", &n.noRedis)
 	case 12:
@@ -476,6 +589,7 @@ type life struct {
 	gone      bool
 	faults    []string
 	through   uint64
+	server    string
 	streaming bool
 }
 
@@ -499,7 +613,7 @@ func (n *node) boot(ctx context.Context) {
 	n.lives = append(n.lives, l)
 	l.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: n.dial, Follower: l, Name: l.name, Keep: window + 5*time.Second, MaxItems: 1 << 20, MaxBytes: 1 << 30,
-		Source: l.source, Logger: slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
+		Source: l.source, Database: n.database, Logger: slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 	})
 	ctx, cancel := context.WithCancel(ctx)
 	var parts sync.WaitGroup
@@ -563,6 +677,17 @@ func (n *node) late() bool {
 // thaw waits while the node is frozen.
 func (n *node) thaw() { _ = n.asleep.await(context.Background()) }
 
+// database answers as the database of a node does.
+func (n *node) database(ctx context.Context) (cluster.Database, error) {
+	n.thaw()
+	if err := n.noDatabase.await(ctx); err != nil {
+		return cluster.Database{}, err
+	}
+	n.w.mu.Lock()
+	defer n.w.mu.Unlock()
+	return cluster.Database{End: n.w.end, Ours: n.w.holder == n}, nil
+}
+
 func (n *node) dial(context.Context) (cluster.Store, error) {
 	s, err := n.w.redis.dial(n.rng)
 	if err != nil {
@@ -594,12 +719,12 @@ func (s *nodeStore) Append(ctx context.Context, e cluster.Epoch, last cluster.ID
 	return id, errors.Join(err, s.pass(ctx))
 }
 
-func (s *nodeStore) Beat(ctx context.Context, e cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, error) {
+func (s *nodeStore) Beat(ctx context.Context, e cluster.Epoch, last, keep cluster.ID, through uint64, beat []byte) (cluster.ID, uint64, error) {
 	if err := s.pass(ctx); err != nil {
-		return cluster.ID{}, err
+		return cluster.ID{}, 0, err
 	}
-	id, err := s.Store.Beat(ctx, e, last, keep, through, beat)
-	return id, errors.Join(err, s.pass(ctx))
+	id, said, err := s.Store.Beat(ctx, e, last, keep, through, beat)
+	return id, said, errors.Join(err, s.pass(ctx))
 }
 
 func (s *nodeStore) LastBeat(ctx context.Context) (cluster.RawBeat, error) {
@@ -656,7 +781,11 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 	}()
 	start := cluster.Start{System: 7, Timeline: 1, From: from, Confirmed: from, Fresh: true}
 	at, epoch, ok := l.node.Place(ctx, from)
-	if ok && at.Through >= from {
+	l.marks = nil
+	n.w.mu.Lock()
+	server := n.w.server()
+	n.w.mu.Unlock()
+	if ok && at.Through >= from && at.Server == server {
 		start.From, start.Resumed, start.Fresh = at.Through, &epoch, false
 	}
 	// As in source/postgres: how far the source is, is nothing while it begins at the slot's
@@ -743,11 +872,17 @@ func (n *node) next(ctx context.Context, from uint64) (tx *transaction, end uint
 	if i := sort.Search(len(log), func(i int) bool { return log[i].commit >= from }); i < len(log) {
 		return &log[i], 0, true
 	}
-	if len(log) == 0 {
+	switch {
+	case n.w.end != ^uint64(0):
+		return nil, max(from, n.w.end), true
+	case len(log) == 0:
 		return nil, from, true
 	}
-	return nil, log[len(log)-1].commit + 1, true
+	return nil, max(from, log[len(log)-1].commit+1), true
 }
+
+// server is one life of the database's. w.mu is held.
+func (w *world) server() string { return fmt.Sprint(w.starts) }
 
 // confirm confirms what is older than the window and held by Redis.
 func (n *node) confirm(leader *cluster.Leader, handled uint64) {
@@ -774,6 +909,9 @@ func (l *life) state(streaming bool, through uint64) {
 func (l *life) begin(from uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.w.mu.Lock()
+	l.server = l.w.server()
+	l.w.mu.Unlock()
 	l.streaming, l.through = true, from
 }
 
@@ -782,7 +920,7 @@ func (l *life) source() cluster.SourceState {
 	defer l.mu.Unlock()
 	s := cluster.SourceState{Through: l.through, Streaming: l.streaming, Flowing: l.streaming}
 	if l.streaming {
-		s.Place = &cluster.Place{Through: l.through}
+		s.Place = &cluster.Place{Through: l.through, Server: l.server}
 	}
 	return s
 }
@@ -798,6 +936,9 @@ func (l *life) publish(id cluster.ID) {
 
 // Apply implements cluster.Follower. The Edge gives each record once.
 func (l *life) Apply(r *cluster.Record) {
+	if r.Kind != cluster.Published {
+		return // forged, as no node publishes them here
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := len(l.applied); n > 0 && !r.ID.After(l.applied[n-1]) {
@@ -835,7 +976,7 @@ func (l *life) Gap(cluster.Gap) { l.fault("was told of a gap") }
 // Rejoin implements cluster.Follower. Before the log was whole for the first time there
 // were no clients that would lack something.
 func (l *life) Rejoin(joined bool) {
-	if joined && !l.n.late() {
+	if joined && !l.n.late() && l.w.trusts() {
 		l.fault("had to begin anew")
 	} else {
 		l.w.note("%s begins anew", l.name)
@@ -846,7 +987,18 @@ func (l *life) Rejoin(joined bool) {
 	l.letGo()
 }
 
-func (l *life) Restart(cluster.Restart) { l.fault("was told of another history") }
+// Restart implements cluster.Follower.
+func (l *life) Restart(cluster.Restart) {
+	if l.w.trusts() && !l.w.counts() {
+		l.fault("was told of another history")
+	} else {
+		l.w.note("%s is told of another history", l.name)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.before, l.applied = append(l.before, l.applied), nil
+	l.letGo()
+}
 
 // judge says what is wrong with what the nodes were given.
 func (w *world) judge() (failed []string) {

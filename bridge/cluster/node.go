@@ -19,6 +19,8 @@ type NodeOptions struct {
 	Keep               time.Duration
 	MaxItems, MaxBytes int
 	Source             func() SourceState
+	// Database is that of LeaderOptions.
+	Database func(ctx context.Context) (Database, error)
 	// OnFollow is called before an edge begins to feed the Follower, OnLead when none does
 	// any more; nil for neither.
 	OnFollow, OnLead func()
@@ -170,10 +172,15 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		n.edge.count(func(e *EdgeStats) { e.From = startOf(s.From) })
 	}
 	epoch.Timeline = s.Timeline
+	var given seen
+	if !cover.IsZero() {
+		given = seenOf(&n.edge.backlog)
+	}
 	l := NewLeader(LeaderOptions{
 		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: kept,
+		seen: given, disown: n.disown,
 		Keep: n.opts.Keep, MaxItems: n.opts.MaxItems, MaxBytes: n.opts.MaxBytes,
-		Source: n.opts.Source, Logger: n.opts.Logger,
+		Source: n.opts.Source, Database: n.opts.Database, Logger: n.opts.Logger,
 	})
 	n.leader.Store(l)
 	if n.opts.OnLead != nil {
@@ -181,6 +188,12 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 	}
 	n.start(ctx, l.Run)
 	return nil
+}
+
+// disown drops what the Follower has up to an ID.
+func (n *Node) disown(after ID) {
+	n.edge.count(func(s *EdgeStats) { s.From = after; s.Restarts++ })
+	n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
 }
 
 // Lead makes the Node the leader, and returns when nothing else feeds the Follower any

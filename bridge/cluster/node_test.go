@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -297,5 +298,71 @@ func TestRedisIsAskedOnceAtATakeover(t *testing.T) {
 			t.Errorf("without an answer it took %v", took)
 		}
 		redis.wake()
+	})
+}
+
+// TestADatabaseThatWasPutBack to where nothing that bridges were given is undone, and whose log has
+// grown past its former end: what it has there is new, although edges were told that they have
+// everything before.
+func TestADatabaseThatWasPutBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		first, next, other := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next"), newBridge(ctx, redis, "other")
+		first.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		first.publish(16)
+		first.at(500) // without an event
+		time.Sleep(3 * time.Second)
+		if s := other.EdgeStats(); s.Cover.Commit != 500 {
+			t.Fatalf("the edge has everything before %v", s.Cover)
+		}
+		if err := first.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		next.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		next.publish(16, 304, 600)
+		time.Sleep(3 * time.Second)
+		other.log.is(t, "an edge", []uint64{16, 304, 600}, []string(nil))
+		first.log.is(t, "the leader that was", []uint64{304, 600}, []string(nil))
+	})
+}
+
+// TestAnEdgeThatLeadsAfterWhatWasNotTrue: it has read an entry that no bridge wrote, and the leader
+// has died before it could look at it. What the database has before that is not left out in silence.
+func TestAnEdgeThatLeadsAfterWhatWasNotTrue(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		redis := newFakeRedis()
+		first, next := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next")
+		first.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		first.publish(16)
+		time.Sleep(3 * time.Second)
+		if err := first.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		redis.mu.Lock()
+		redis.change(func(s *redisState) {
+			s.put(epoch, append(s.stream(epoch), fakeEntry{at(400), []byte(forgedEntry(at(16), at(400)))}))
+		})
+		redis.mu.Unlock()
+		time.Sleep(time.Second)
+		next.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
+		next.publish(16, 304, 600)
+		time.Sleep(3 * time.Second)
+		next.log.mu.Lock()
+		told := append([]string(nil), next.log.told...)
+		next.log.mu.Unlock()
+		if len(told) != 1 || !strings.HasPrefix(told[0], "restart") {
+			t.Errorf("its own clients are told %v", told)
+		}
+		late := newBridge(ctx, redis, "late")
+		time.Sleep(3 * time.Second)
+		late.log.is(t, "one that comes late", []uint64{304, 600}, []string(nil))
 	})
 }

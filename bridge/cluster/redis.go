@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,26 +73,47 @@ func (s *redisStore) Append(ctx context.Context, epoch Epoch, last ID, a Append)
 	if a.Entry != nil {
 		args = append(args, a.ID.String(), a.Entry)
 	}
-	return s.run(ctx, appending, []string{s.stream(epoch)}, args...)
+	text, err := s.run(ctx, appending, []string{s.stream(epoch)}, args...)
+	if err != nil {
+		return ID{}, err
+	}
+	if text == "taken" {
+		return ID{}, errIDTaken
+	}
+	return ParseID(text)
 }
 
 // Beat implements Store.
-func (s *redisStore) Beat(ctx context.Context, epoch Epoch, last, keep ID, through uint64, beat []byte) (ID, error) {
-	return s.run(ctx, beating, []string{s.stream(epoch), s.beats}, last.String(), keysFor.Milliseconds(), keep.String(), beat,
+func (s *redisStore) Beat(ctx context.Context, epoch Epoch, last, keep ID, through uint64, beat []byte) (ID, uint64, error) {
+	text, err := s.run(ctx, beating, []string{s.stream(epoch), s.beats}, last.String(), keysFor.Milliseconds(), keep.String(), beat,
 		epoch.String(), fmt.Sprintf("%020d-%020d", last.Commit, last.Sub), fmt.Sprintf("%020d", through))
+	if err != nil {
+		return ID{}, 0, err
+	}
+	id, said, told := strings.Cut(text, " ")
+	if told {
+		if through, err = strconv.ParseUint(said, 10, 64); err != nil {
+			through = math.MaxUint64 // larger still
+		}
+	}
+	at, err := ParseID(id)
+	return at, through, err
 }
 
-func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (ID, error) {
+func (s *redisStore) run(ctx context.Context, script *redis.Script, keys []string, args ...any) (string, error) {
 	text, err := script.Run(ctx, s.client, keys, args...).Text()
 	if err != nil {
-		return ID{}, fmt.Errorf("append to the stream in Redis: %w", err)
+		return "", fmt.Errorf("append to the stream in Redis: %w", err)
 	}
-	return ParseID(text)
+	return text, nil
 }
 
 // LastBeat implements Store.
 func (s *redisStore) LastBeat(ctx context.Context) (RawBeat, error) {
 	messages, err := s.client.XRevRangeN(ctx, s.beats, "+", "-", 1).Result()
+	if redis.HasErrorPrefix(err, "WRONGTYPE") {
+		return RawBeat{Name: "0-0"}, nil // the next beat removes it
+	}
 	if err != nil {
 		return RawBeat{}, fmt.Errorf("read the leader's beat from Redis: %w", err)
 	}
@@ -101,11 +124,9 @@ func (s *redisStore) LastBeat(ctx context.Context) (RawBeat, error) {
 }
 
 func rawBeat(m redis.XMessage) (RawBeat, error) {
+	// One whose place is no number is none of a bridge: decodeBeat tells.
 	through, err := strconv.ParseUint(string(field(m, "t")), 10, 64)
-	if err != nil {
-		return RawBeat{}, errors.New("read the leader's beat from Redis: it is of another version of the bridge: run the same on all nodes of the cluster")
-	}
-	return RawBeat{Name: m.ID, Text: field(m, "b"), Through: through}, nil
+	return RawBeat{Name: m.ID, Text: field(m, "b"), Through: through, Foreign: err != nil}, nil
 }
 
 // Read implements Store.
@@ -139,6 +160,23 @@ func (s *redisStore) Read(ctx context.Context, epoch Epoch, after ID, beat strin
 func field(m redis.XMessage, name string) []byte {
 	text, _ := m.Values[name].(string)
 	return []byte(text)
+}
+
+// Evicts implements Store.
+func (s *redisStore) Evicts(ctx context.Context) (policy string, evicted uint64) {
+	info, err := s.client.Info(ctx).Result()
+	if err != nil {
+		return "", 0
+	}
+	for line := range strings.Lines(info) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+		case "maxmemory_policy":
+			policy = value
+		case "evicted_keys":
+			evicted, _ = strconv.ParseUint(value, 10, 64)
+		}
+	}
+	return policy, evicted
 }
 
 // Remove implements Store.

@@ -104,14 +104,14 @@ func TestAppendComparesFirst(t *testing.T) {
 			t.Errorf("%s: %v, %v, want the last one", name, last, err)
 		}
 	}
-	if last, err := store.Beat(t.Context(), epoch, at(2), cluster.ID{}, 5, []byte("{}")); err != nil || last != at(3) {
+	if last, _, err := store.Beat(t.Context(), epoch, at(2), cluster.ID{}, 5, []byte("{}")); err != nil || last != at(3) {
 		t.Errorf("a beat that knows another end: %v, %v", last, err)
 	}
 	ids, beat := read(t, store, cluster.ID{})
 	same(t, "what is there", ids, "[1 2 3]")
 	same(t, "the beat", beat, "")
 
-	if last, err := store.Beat(t.Context(), epoch, at(3), at(2), 5, []byte("{}")); err != nil || last != at(3) {
+	if last, _, err := store.Beat(t.Context(), epoch, at(3), at(2), 5, []byte("{}")); err != nil || last != at(3) {
 		t.Errorf("a beat: %v, %v", last, err)
 	}
 	ids, beat = read(t, store, cluster.ID{})
@@ -119,7 +119,7 @@ func TestAppendComparesFirst(t *testing.T) {
 	same(t, "the beat", beat, "{}")
 
 	// A leader that was replaced takes nothing back.
-	if last, err := store.Beat(t.Context(), epoch, at(3), at(2), 4, []byte("{}")); err != nil || last != at(3) {
+	if last, _, err := store.Beat(t.Context(), epoch, at(3), at(2), 4, []byte("{}")); err != nil || last != at(3) {
 		t.Errorf("a beat: %v, %v", last, err)
 	}
 	if b, err := store.LastBeat(t.Context()); err != nil || b.Through != 5 {

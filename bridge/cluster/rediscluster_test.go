@@ -172,7 +172,7 @@ func TestTheSlotIsMoved(t *testing.T) {
 	s := startSessions(t, servers.URL(), time.Minute)
 	a, b := startBus(t, servers, "test"), startBus(t, servers, "test")
 	chain(t, store, 1, 2)
-	if _, err := store.Beat(t.Context(), epoch, at(2), cluster.ID{}, 5, []byte("{}")); err != nil {
+	if _, _, err := store.Beat(t.Context(), epoch, at(2), cluster.ID{}, 5, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	s.Put("stays", 1, []byte("one"), nil)
@@ -183,7 +183,7 @@ func TestTheSlotIsMoved(t *testing.T) {
 	servers.MoveKeys(from, to, slotKey+epoch.String())
 	chain(t, store, 4, 4)
 	// The beat is another key, which is not there yet.
-	if _, err := store.Beat(t.Context(), epoch, at(4), cluster.ID{}, 6, []byte("{}")); err == nil || !strings.Contains(err.Error(), "TRYAGAIN") {
+	if _, _, err := store.Beat(t.Context(), epoch, at(4), cluster.ID{}, 6, []byte("{}")); err == nil || !strings.Contains(err.Error(), "TRYAGAIN") {
 		t.Errorf("a beat of a stream that is elsewhere: %v", err)
 	}
 	for _, pid := range []string{"new", "newer", "stays"} {
@@ -194,7 +194,7 @@ func TestTheSlotIsMoved(t *testing.T) {
 	}
 	servers.MoveKeys(from, to)
 	chain(t, store, 5, 5)
-	if last, err := store.Beat(t.Context(), epoch, at(5), cluster.ID{}, 7, []byte("{}")); err != nil || last != at(5) {
+	if last, _, err := store.Beat(t.Context(), epoch, at(5), cluster.ID{}, 7, []byte("{}")); err != nil || last != at(5) {
 		t.Errorf("a beat after the keys were moved: %v, %v", last, err)
 	}
 	servers.EndMove(from, to)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -10,18 +11,23 @@ import (
 // error says neither.
 type Store interface {
 	// Append runs where last is the stream's last ID (zero: it has none), and returns
-	// its last ID in any case: that of the new entry, where it ran.
+	// its last ID in any case: that of the new entry, where it ran. errIDTaken: the stream
+	// has had a later ID, whose entry was deleted.
 	Append(ctx context.Context, epoch Epoch, last ID, a Append) (ID, error)
 	// Beat does the same with a beat. It forgets all entries before keep. through is
 	// Beat.Through; where the beat before said more, and the stream has not lost anything
-	// since, that stays: one of a leader that was replaced takes nothing back.
-	Beat(ctx context.Context, epoch Epoch, last, keep ID, through uint64, beat []byte) (ID, error)
+	// since, that stays: one of a leader that was replaced takes nothing back. It returns
+	// the one that is there now, too.
+	Beat(ctx context.Context, epoch Epoch, last, keep ID, through uint64, beat []byte) (at ID, now uint64, err error)
 	// LastBeat returns the newest beat, the zero one for none.
 	LastBeat(ctx context.Context) (RawBeat, error)
 	// Read returns the entries after an ID, the oldest first and not all at once, and
 	// the newest beat if it is later than the one of that name. It waits for either,
 	// as long as wait. The zero Epoch has no entries.
 	Read(ctx context.Context, epoch Epoch, after ID, beat string, wait time.Duration) (Reply, error)
+	// Evicts returns what Redis does when it is full, and how many keys it has removed
+	// because of that; "" and 0 where it does not tell.
+	Evicts(ctx context.Context) (policy string, evicted uint64)
 	// Remove removes the stream of an epoch.
 	Remove(ctx context.Context, epoch Epoch) error
 	// Close ends a step that runs, too. It may be called from any goroutine, and again.
@@ -52,7 +58,12 @@ type RawBeat struct {
 	Name    string
 	Text    []byte
 	Through uint64
+	// Foreign: it does not have what one of a bridge has.
+	Foreign bool
 }
+
+// errIDTaken is that of an entry whose ID is not after all that the stream has had.
+var errIDTaken = errors.New("append to the stream in Redis: somebody has deleted its last entry, or raised its last ID")
 
 // Dial connects to Redis anew, asking Sentinel again where there is one.
 type Dial func(ctx context.Context) (Store, error)

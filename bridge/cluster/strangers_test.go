@@ -96,7 +96,7 @@ func TestKeysOfTwoDatabasesDoNotMeet(t *testing.T) {
 	if a, b := claim(ours, "ours"), claim(theirs, "theirs"); a != "ours" || b != "theirs" {
 		t.Errorf("claims for %q and %q", a, b)
 	}
-	if _, err := store.Beat(t.Context(), epoch, cluster.ID{}, cluster.ID{}, 5, []byte("{}")); err != nil {
+	if _, _, err := store.Beat(t.Context(), epoch, cluster.ID{}, cluster.ID{}, 5, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := foreign.LastBeat(t.Context()); err != nil || b.Text != nil {

@@ -303,6 +303,7 @@ func clusterParts(s *ops.Snapshot) []Part {
 		redis.figure("entries", countText(c.Appended))
 		redis.some("appended again", c.Refills)
 		redis.some("replaced", c.Replaced)
+		redis.some("begun anew", c.Renewed)
 		redis.some("events without room", c.EvictedUnserved)
 		return []Part{leader, redis}
 	}

@@ -173,6 +173,17 @@ func ReadinessOf(h Health, grace time.Duration, now time.Time) Readiness {
 	return readinessOf(ReadyUnavailable, "no events since "+h.FlowedUntil.UTC().Format(time.RFC3339), &h)
 }
 
+// CutOff is r of a bridge of a cluster to which Redis does not answer, since that long.
+func (r Readiness) CutOff(since time.Time, why string) Readiness {
+	r.Status = ReadyUnavailable
+	r.public = "this bridge is cut off from the others of the cluster"
+	r.Reason = "Redis does not answer since " + since.UTC().Format(time.RFC3339) + ", so this bridge is cut off from the others of the cluster"
+	if why != "" {
+		r.Reason += ": " + why
+	}
+	return r
+}
+
 // Unheard is r of a bridge that is cut off from the leader of its cluster: another one
 // serves.
 func (r Readiness) Unheard() Readiness {

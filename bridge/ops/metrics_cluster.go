@@ -24,6 +24,8 @@ func clusterMetrics() []family {
 			func(s *Snapshot) uint64 { return s.Cluster.Refills }),
 		counter("cluster_replaced_total", "Times that what was in Redis was too old to go on from, and the leader replaced it.",
 			func(s *Snapshot) uint64 { return s.Cluster.Replaced }),
+		counter("cluster_renewed_total", "Times that the stream in Redis had what no bridge of the cluster wrote, and the leader began it anew.",
+			func(s *Snapshot) uint64 { return s.Cluster.Renewed }),
 		counter("cluster_evicted_events_total", "Events that the leader had no more room to keep for Redis.",
 			func(s *Snapshot) uint64 { return s.Cluster.EvictedUnserved }),
 		counter("cluster_read_entries_total", "Entries read from Redis.",

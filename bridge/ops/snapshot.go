@@ -99,6 +99,9 @@ type Cluster struct {
 	Waiting                            int
 	Appended, AppendedBytes            uint64
 	Refills, Replaced, EvictedUnserved uint64
+	// Renewed counts the times that the stream had what no bridge wrote, and the leader began
+	// it anew.
+	Renewed uint64
 	// Unheard is how long ago an edge heard the leader.
 	Unheard time.Duration
 	// Whole: the edge's log has everything. Read entries had ReadEvents that were new to
@@ -161,7 +164,7 @@ func (c *Cluster) status(restored, anew uint64) object {
 	if c.Role == ClusterLeader {
 		return append(
 			o, member{"waitingEvents", c.Waiting}, member{"appendedEntries", c.Appended}, member{"appendedBytes", c.AppendedBytes},
-			member{"refills", c.Refills}, member{"replaced", c.Replaced},
+			member{"refills", c.Refills}, member{"replaced", c.Replaced}, member{"renewed", c.Renewed},
 		)
 	}
 	return append(

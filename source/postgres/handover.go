@@ -26,6 +26,23 @@ func (s *Source) Handover() (at Handover, ok bool) {
 	}, true
 }
 
+// Ask asks the server, on a connection of its own, where its log ends, and whether this
+// Source has the slot: not what the stream told, which may be of before another one took
+// it. Any goroutine may call it.
+func (s *Source) Ask(ctx context.Context) (end pgoutput.LSN, ours bool, err error) {
+	c, err := s.openControl(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	defer c.close(context.WithoutCancel(ctx))
+	slot, err := c.slotState(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	pid := s.walsender.Load()
+	return slot.current, pid != 0 && slot.activePID == pid, nil
+}
+
 // resume asks Options.Resume for the place of another Source, and makes it that of this
 // one. It reports whether it did.
 func (s *Source) resume(ctx context.Context, id identity, end pgoutput.LSN, slot *slotState) bool {

@@ -122,6 +122,8 @@ func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, l *link, h sour
 // watches the slot. It returns when all have ended.
 func (s *Source) run(ctx context.Context, c *control, st *stream, h source.Handler) error {
 	s.ownPID = st.pid
+	s.walsender.Store(st.pid)
+	defer s.walsender.Store(0)
 	s.counters.streams.Add(1)
 	s.setState(ctx, Streaming, "", "")
 	before := s.counters.transactions.Load()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"chatbridge/internal/retry"
@@ -47,6 +48,8 @@ type Source struct {
 	ceiling uint64
 	// ownPID is the server process of our last stream.
 	ownPID uint32
+	// walsender is ownPID while that stream is open, for any goroutine; else 0.
+	walsender atomic.Uint32
 	// lostReason is why the slot has to be replaced, empty where it has not.
 	lostReason string
 	// notAltered is why the server last refused to alter the slot, which was
