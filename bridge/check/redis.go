@@ -35,22 +35,23 @@ func (r *run) redis(ctx context.Context) {
 	conn := client()
 	defer conn.Close()
 	if err := conn.Ping(ctx).Err(); err != nil {
-		r.fail("redis.connect", "cluster.redis_url", err.Error(), alone, "see that Redis runs, and that the address, the user and the password are right")
+		r.fail("redis.connect", "cluster.redis_url", err.Error(), alone, cluster.Remedy(err))
 		return
 	}
 	info, err := conn.Info(ctx).Result()
 	if err != nil {
-		r.warn("redis.info", "", "the version and the memory cannot be read: "+err.Error(), "this check cannot tell whether they are right", "let the user run INFO: ACL SETUSER … +info")
+		r.warn("redis.info", "", "the version and the memory cannot be read: "+err.Error(), "this check cannot tell whether they are right", cluster.Remedy(err))
 	} else {
 		r.redisServer(parseInfo(info))
 	}
 	r.redisLatency(ctx, conn)
-	if err := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); err != nil {
-		r.fail("redis.rights", "", err.Error(), alone,
-			"let the user run what the bridge needs: ACL SETUSER … "+cluster.Rights)
+	if failed := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); len(failed) > 0 {
+		for _, err := range failed {
+			r.fail("redis.rights", "", err.Error(), alone, cluster.Remedy(err))
+		}
 		return
 	}
-	r.ok("redis.rights", "", "the bridge may do all that it needs")
+	r.ok("redis.rights", "", "the bridge may do all that it needs: %s", strings.ToUpper(strings.Join(cluster.Commands, ", ")))
 }
 
 // redisServer judges what INFO says.

@@ -112,8 +112,10 @@ func TestRedis(t *testing.T) {
 func TestTheRightsAreDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/cluster.md")
-	if err != nil || !strings.Contains(string(text), "ACL SETUSER bridge on >PASSWORD "+cluster.Rights+"\n") {
-		t.Errorf("docs/cluster.md has not the line, %v: ACL SETUSER bridge on >PASSWORD %s", err, cluster.Rights)
+	for _, rights := range []string{cluster.Rights, cluster.SentinelRights} {
+		if err != nil || !strings.Contains(string(text), "ACL SETUSER bridge on >PASSWORD "+rights+"\n") {
+			t.Errorf("docs/cluster.md has not the line, %v: ACL SETUSER bridge on >PASSWORD %s", err, rights)
+		}
 	}
 }
 

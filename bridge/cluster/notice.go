@@ -21,6 +21,8 @@ const (
 	Ordered
 	// Freed: the leader has ended in order, and the database's slot is free.
 	Freed
+	// rollCall asks for a hello of each node.
+	rollCall
 	noticeKinds
 )
 

@@ -52,23 +52,24 @@ func client(address string, pool int) (func() *redis.Client, error) {
 	if err != nil {
 		return nil, errors.New("cluster.redis_url is no address") // err may show the password
 	}
+	at := serverOf(address)
 	if u.Query().Get("master_name") != "" {
 		o, err := redis.ParseFailoverURL(address)
 		if err != nil {
 			return nil, fmt.Errorf("cluster.redis_url: %w", err)
 		}
 		o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-		o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
-		return func() *redis.Client { return redis.NewFailoverClient(o) }, nil
+		o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
+		return func() *redis.Client { return at.watched(redis.NewFailoverClient(o)) }, nil
 	}
 	o, err := redis.ParseURL(address)
 	if err != nil {
 		return nil, fmt.Errorf("cluster.redis_url: %w", err)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	return func() *redis.Client { return redis.NewClient(o) }, nil
+	return func() *redis.Client { return at.watched(redis.NewClient(o)) }, nil
 }
 
 // silence keeps the library from writing to standard error, once: what fails is
@@ -87,8 +88,8 @@ type redisStore struct {
 }
 
 var (
-	appending = redis.NewScript(appendScript)
-	beating   = redis.NewScript(beatScript)
+	appending = newScript(appendScript)
+	beating   = newScript(beatScript)
 )
 
 func (s *redisStore) stream(e Epoch) string { return s.prefix + e.String() }
@@ -135,7 +136,7 @@ func (s *redisStore) LastBeat(ctx context.Context) (RawBeat, error) {
 func rawBeat(m redis.XMessage) (RawBeat, error) {
 	through, err := strconv.ParseUint(string(field(m, "t")), 10, 64)
 	if err != nil {
-		return RawBeat{}, errors.New("read the leader's beat from Redis: it is of another version of the bridge: run the same on all nodes of the cluster")
+		return RawBeat{}, &remedied{"read the leader's beat from Redis: it is of another version of the bridge", remedyVersion}
 	}
 	return RawBeat{Name: m.ID, Text: field(m, "b"), Through: through}, nil
 }

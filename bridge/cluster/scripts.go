@@ -1,5 +1,18 @@
 package cluster
 
+import "github.com/redis/go-redis/v9"
+
+// scriptTexts are the scripts by their hash: an error of one names a line of it.
+var scriptTexts = make(map[string]string)
+
+// newScript returns a script. It is for variables of the package. A line has one command at
+// most, so that an error of the line tells which.
+func newScript(text string) *redis.Script {
+	s := redis.NewScript(text)
+	scriptTexts[s.Hash()] = text
+	return s
+}
+
 // The scripts run as one step each. KEYS[1] is the stream of the epoch, ARGV[1] what
 // its last ID must be, ARGV[2] for how many milliseconds the keys are kept.
 

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
 	"chatbridge/internal/retry"
 )
 
@@ -89,9 +87,9 @@ func NewSessions(shared *Shared, keep time.Duration) *Sessions {
 }
 
 var (
-	putting = redis.NewScript(putScript)
-	finding = redis.NewScript(findScript)
-	taking  = redis.NewScript(takeScript)
+	putting = newScript(putScript)
+	finding = newScript(findScript)
+	taking  = newScript(takeScript)
 )
 
 func (s *Sessions) key(pid string) string {

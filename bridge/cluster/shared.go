@@ -18,6 +18,7 @@ const sharedPool = 8
 type Shared struct {
 	prefix  string
 	connect func() *redis.Client
+	at      server
 	// evaluate runs a script, at Redis.
 	evaluate func(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd
 
@@ -33,7 +34,7 @@ func NewShared(address, name string) (*Shared, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Shared{prefix: prefixOf(name), connect: connect}
+	s := &Shared{prefix: prefixOf(name), connect: connect, at: serverOf(address)}
 	s.evaluate = s.atRedis
 	return s, nil
 }
