@@ -3,10 +3,14 @@ package bridge_test
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
+	"chatbridge/bridge/check"
 	"chatbridge/bridge/cluster"
+	"chatbridge/configs"
+	"chatbridge/source/postgres/provision"
 )
 
 // TestARedisFaultIsToldEverywhere: the leader and an edge say the same of what Redis refuses,
@@ -63,4 +67,48 @@ func TestARedisFaultIsToldEverywhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	second.await("that it hears the leader", func() bool { n := second.Snapshot().Cluster; return n.Connected && n.Error == "" && n.Remedy == "" })
+}
+
+// TestTheCheckAsksTheBridges of the cluster at the addresses that they tell: one that leads
+// to another bridge or to nobody is found, by the check of any.
+func TestTheCheckAsksTheBridges(t *testing.T) {
+	t.Parallel()
+	c := newClusterTest(t)
+	found := func() (warned []string, ok string) {
+		t.Helper()
+		cfg, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_CLUSTER_REDIS_URL=" + c.redis.URL(), "BRIDGE_CLUSTER_NAME=test", "BRIDGE_CLUSTER_ADVERTISE=http://localhost:1"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range check.Run(t.Context(), cfg) {
+			if f.ID == "cluster.advertise" && f.Level == provision.Warn {
+				warned = append(warned, f.Object)
+			} else if f.ID == "cluster.advertise" && f.Object == "" {
+				ok = f.What
+			}
+		}
+		return warned, ok
+	}
+	first := c.start()
+	first.ready()
+	await := func(bridges int) {
+		t.Helper()
+		first.await("the others", func() bool { return first.Snapshot().Cluster.Nodes == bridges-1 })
+	}
+	second := c.start()
+	await(2)
+	if warned, ok := found(); len(warned) > 0 || ok != "2 bridges of the cluster answer, each where it says" {
+		t.Errorf("of two that are where they say: %q, %q", warned, ok)
+	}
+	const nobody = "http://127.0.0.1:9"
+	c.start("BRIDGE_CLUSTER_ADVERTISE=" + nobody)
+	c.start("BRIDGE_CLUSTER_ADVERTISE=" + second.url)
+	await(4)
+	warned, ok := found()
+	slices.Sort(warned)
+	want := []string{nobody, second.url}
+	slices.Sort(want)
+	if !slices.Equal(warned, want) || ok != "2 bridges of the cluster answer, each where it says" {
+		t.Errorf("%q, want %q; %q", warned, want, ok)
+	}
 }

@@ -52,6 +52,7 @@ func (r *run) redis(ctx context.Context) {
 		return
 	}
 	r.ok("redis.rights", "", "the bridge may do all that it needs: %s", strings.ToUpper(strings.Join(cluster.Commands, ", ")))
+	r.bridges(ctx)
 }
 
 // redisServer judges what INFO says.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"chatbridge/bridge/check"
+	"chatbridge/bridge/cluster"
 	"chatbridge/configs"
 	"chatbridge/internal/throwaway/redistest"
 	"chatbridge/source/postgres/provision"
@@ -281,4 +283,46 @@ func secured(t *testing.T, name string) tlsServer {
 		t.Fatal(err)
 	}
 	return tlsServer{addr, cert}
+}
+
+// TestWhatABridgeTellsTheOthers: an address that nobody can use is told.
+func TestWhatABridgeTellsTheOthers(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	warned := func(advertise, what, fix string) {
+		t.Helper()
+		found := redisFindings(t, s.URL(), "BRIDGE_CLUSTER_ADVERTISE="+advertise)
+		for _, f := range found {
+			if f.ID == "cluster.advertise" && f.Level == provision.Warn && f.Object == advertise {
+				if !strings.Contains(f.What, what) || !strings.Contains(f.Fix, fix) {
+					t.Errorf("%s: %s\n%s", advertise, f.What, f.Fix)
+				}
+				return
+			}
+		}
+		if what != "" {
+			t.Errorf("%s: nothing is found: %v", advertise, found)
+		}
+	}
+	warned("http://bridge.invalid:8080", "its name is not known", "cluster.advertise: http://127.0.0.1:")
+	warned("http://localhost:8080", "", "") // alone
+	shared, err := cluster.NewShared(s.URL(), "crm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	// One of another host, that nobody reaches from here.
+	bus := cluster.NewBus(cluster.BusOptions{
+		Shared: shared, ID: cluster.NewNodeID(), Advertise: func() string { return "http://192.0.2.1:8080" }, Secret: "x", Logger: slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- bus.Run(ctx) }()
+	s.Await("the other one listens", func(ctx context.Context, c *redis.Client) bool {
+		return c.PubSubNumSub(ctx, "bridge:{crm}:bus").Val()["bridge:{crm}:bus"] == 1
+	})
+	warned("http://localhost:8080", "some of them are on other hosts", "cluster.advertise: ")
+	warned("http://192.0.2.1:8080", "from here it is not", "at that bridge cluster.advertise")
+	cancel()
+	<-ended
 }
