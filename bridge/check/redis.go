@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,32 +60,54 @@ func (r *run) redis(ctx context.Context) {
 func (r *run) redisServer(info map[string]string) {
 	version := info["redis_version"]
 	if olderThan(version, oldestRedis) {
-		r.fail("redis.version", "", "Redis is version "+version, "the bridge cannot use it", "Redis "+oldestRedis+" or later, or Valkey")
+		r.fail("redis.version", "", "Redis is version "+version, "the bridge cannot use it", "install Redis "+oldestRedis+" or later, or Valkey, and start it in place of this one: it may be empty")
 	} else {
 		r.ok("redis.version", "", "Redis %s", version)
 	}
 	if info["role"] == "slave" {
-		r.fail("redis.replica", "cluster.redis_url", "the server is a replica", "nothing can be written there", "the master's address, or Sentinel's: "+cluster.RedisURL)
+		r.fail("redis.replica", "cluster.redis_url", "the server is a replica", "nothing can be written there",
+			"in cluster.redis_url the master, "+net.JoinHostPort(info["master_host"], info["master_port"])+", or Sentinel's: "+cluster.RedisURL)
 	}
 	if info["role"] == "master" {
 		r.redisReplication(info)
 	}
 	r.redisPersistence(info)
-	limit, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
-	policy := info["maxmemory_policy"]
+	r.redisMemory(info)
+}
+
+// redisMemory judges how much Redis may take, and what it does when that is full.
+func (r *run) redisMemory(info map[string]string) {
+	number := func(name string) int64 { n, _ := strconv.ParseInt(info[name], 10, 64); return n }
+	limit, policy := number("maxmemory"), info["maxmemory_policy"]
 	need := int64(r.cfg.Replay.MaxBytes) * 3 / 2
-	switch {
-	case limit == 0:
+	if limit == 0 {
 		r.ok("redis.memory", "", "Redis' memory has no limit of its own; the bridge needs up to %d MiB", need>>20)
-	case strings.HasPrefix(policy, "allkeys"), strings.HasPrefix(policy, "volatile"):
-		r.warn("redis.memory", "", "maxmemory-policy is "+policy, "when Redis is full it may evict what the bridges read from; the leader writes it again, over and over",
-			"CONFIG SET maxmemory-policy noeviction, or a Redis of its own")
-	case limit < need:
-		r.warn("redis.memory", "", fmt.Sprintf("maxmemory is %d MiB", limit>>20), fmt.Sprintf("a full replay log takes %d MiB there: then the edges get nothing more until it is shorter", need>>20),
-			"raise maxmemory, or lower replay.max_bytes")
-	default:
-		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridge needs up to %d MiB", limit>>20, policy, need>>20)
+		return
 	}
+	var wrong, meaning, fix []string
+	if policy != "noeviction" {
+		what := "maxmemory-policy is " + policy
+		if n := number("evicted_keys"); n > 0 {
+			what += fmt.Sprintf(", by which %d keys were evicted since Redis started", n)
+		}
+		wrong = append(wrong, what)
+		meaning = append(meaning, "when Redis is full it may evict what the bridges read from; the leader writes it again, over and over")
+		fix = append(fix, "CONFIG SET maxmemory-policy noeviction")
+	}
+	if limit < need {
+		wrong = append(wrong, fmt.Sprintf("maxmemory is %d MiB", limit>>20))
+		meaning = append(meaning, fmt.Sprintf("a full replay log takes %d MiB there: then the edges get nothing more until it is shorter", need>>20))
+		fix = append(fix, fmt.Sprintf("CONFIG SET maxmemory %dmb", (need+number("used_memory"))>>20+1))
+	}
+	if len(wrong) == 0 {
+		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridge needs up to %d MiB", limit>>20, policy, need>>20)
+		return
+	}
+	rest := "; CONFIG REWRITE keeps it. Or a Redis of its own"
+	if limit < need {
+		rest += fmt.Sprintf(", or replay.max_bytes: %dMiB", limit*2/3>>20)
+	}
+	r.warn("redis.memory", "", strings.Join(wrong, "; "), strings.Join(meaning, "; "), strings.Join(fix, "; ")+rest)
 }
 
 const (
@@ -112,7 +135,7 @@ func (r *run) redisLatency(ctx context.Context, conn *redis.Client) {
 	case median > slowRedis:
 		r.warn("redis.latency", "", fmt.Sprintf("a round trip to Redis takes %s", median.Round(100*time.Microsecond)),
 			"clients of the edges see each event about twice that later, and the leader appends no faster than one entry in that time",
-			"a Redis in the same network as the bridges")
+			"cluster.redis_url: a Redis in the same network as the bridges. What slows this one: redis-cli --latency on its own host, SLOWLOG GET and INFO commandstats there")
 	default:
 		r.ok("redis.latency", "", "a round trip to Redis takes %s", median.Round(10*time.Microsecond))
 	}
@@ -136,10 +159,10 @@ func (r *run) redisReplication(info map[string]string) {
 	switch {
 	case sentinel && replicas == 0:
 		r.warn("redis.replication", "", "Sentinel's master has no replica", "a failover has nowhere to go: when it dies, the leader serves all clients alone",
-			"a replica: REPLICAOF, and see `sentinel replicas NAME`")
+			"at a second Redis: REPLICAOF MASTER "+info["tcp_port"]+", MASTER being this one's host, and CONFIG SET masteruser and masterauth where it wants a password; Sentinel finds it by itself: SENTINEL REPLICAS NAME")
 	case len(late) > 0:
 		r.warn("redis.replication", "", "replicas that are behind: "+strings.Join(late, ", "), "after a failover to one the leader appends again what it lacks; no client misses anything",
-			"look at the network between the servers, and at the replica's disk")
+			"at each of them INFO replication (master_link_status, master_last_io_seconds_ago) and its log say why; where the link breaks under load, at the master: CONFIG SET client-output-buffer-limit \"replica 512mb 128mb 60\" and CONFIG SET repl-backlog-size 64mb")
 	case replicas > 0:
 		r.ok("redis.replication", "", "Redis has %s, up to date", plural.Of(replicas, "replica", "replicas"))
 	default:
@@ -154,7 +177,7 @@ func (r *run) redisPersistence(info map[string]string) {
 	switch {
 	case rdb == "err", aof == "err":
 		r.warn("redis.persistence", "", "Redis cannot write to its disk", "it may refuse what the leader appends (MISCONF); then only the bridge that reads the database serves clients",
-			"free the disk, or turn off what the bridges do not need: CONFIG SET save \"\", CONFIG SET appendonly no")
+			"free the disk (CONFIG GET dir) and run BGSAVE; or turn off what the bridges do not need: CONFIG SET save \"\"; CONFIG SET appendonly no; CONFIG REWRITE keeps it")
 	case info["aof_enabled"] == "1":
 		r.ok("redis.persistence", "", "Redis keeps an append-only file, which the bridges do not need")
 	default:

@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -325,4 +326,50 @@ func TestWhatABridgeTellsTheOthers(t *testing.T) {
 	warned("http://192.0.2.1:8080", "from here it is not", "at that bridge cluster.advertise")
 	cancel()
 	<-ended
+}
+
+var configSet = regexp.MustCompile(`CONFIG SET ([a-z-]+) ("[^"]*"|[^\s;,.]+)`)
+
+// TestWhatTheCheckPrintsMendsIt: the commands of a remedy, run at Redis, end the finding.
+func TestWhatTheCheckPrintsMendsIt(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string][]any{
+		"evicts":                 {"maxmemory", "900mb", "maxmemory-policy", "allkeys-lru"},
+		"is small":               {"maxmemory", "90mb"},
+		"is small, and evicts":   {"maxmemory", "90mb", "maxmemory-policy", "volatile-ttl"},
+		"full":                   {"maxmemory", "1mb"},
+		"wants replicas":         {"min-replicas-to-write", "2"},
+		"has a limit of its own": {"maxclients", "2000", "maxmemory", "90mb"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t)
+			if err := s.Client().Do(t.Context(), append([]any{"config", "set"}, settings...)...).Err(); err != nil {
+				t.Fatal(err)
+			}
+			ran := 0
+			for _, f := range redisFindings(t, s.URL()) {
+				if f.Level == provision.OK {
+					continue
+				}
+				for _, m := range configSet.FindAllStringSubmatch(f.Fix, -1) {
+					value := strings.Trim(m[2], `"`)
+					if value == "to" { // a value of the operator's choice
+						continue
+					}
+					if ran++; s.Client().ConfigSet(t.Context(), m[1], value).Err() != nil {
+						t.Errorf("CONFIG SET %s %s is refused", m[1], value)
+					}
+				}
+			}
+			if ran == 0 {
+				t.Error("nothing to run is printed")
+			}
+			for _, f := range redisFindings(t, s.URL()) {
+				if f.Level != provision.OK {
+					t.Errorf("still %s %s: %s", f.ID, f.What, f.Fix)
+				}
+			}
+		})
+	}
 }
