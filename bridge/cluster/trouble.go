@@ -209,7 +209,7 @@ func askedBy(args []any) (a asked) {
 // explain returns an error with its remedy. What is none, as that there is nothing, and the
 // end of a context stay as they are.
 func (s server) explain(err error, a asked) error {
-	//nolint:errorlint // one that only has it inside is Sentinel's, which knows no such master
+	// One that only has redis.Nil inside is Sentinel's, which knows no such master.
 	if err == nil || err == redis.Nil || errors.Is(err, context.Canceled) || redis.HasErrorPrefix(err, "NOSCRIPT") {
 		return err
 	}
@@ -245,7 +245,7 @@ func sentinelTrouble(text string) (what, remedy string) {
 	case strings.Contains(text, "redis: nil"):
 		return "Sentinel knows no master of that name", "master_name in cluster.redis_url: the NAME of the line `sentinel monitor NAME …` in sentinel.conf"
 	case strings.Contains(text, "NOAUTH"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "without any password"):
-		return "Sentinel does not take the user or the password", "what is before the @ of cluster.redis_url is for Sentinel (requirepass or ACL of sentinel.conf), that for Redis is ?username=…&password=…"
+		return "Sentinel does not take the user or the password", "user and password before the @ of cluster.redis_url are for Sentinel (requirepass or ACL of sentinel.conf), those for Redis are ?username=…&password=…"
 	case strings.Contains(text, "NOPERM"):
 		return "Sentinel's user lacks a right", "at each Sentinel: ACL SETUSER USER " + SentinelRights
 	}

@@ -202,3 +202,29 @@ func runAll(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 }
+
+// TestSentinelsUser: what the documents give it is all that it needs, and what is missing is
+// told.
+func TestSentinelsUser(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	s := redistest.Sentinel(t, "crm", master)
+	allow(t, s, "bridge", "resetchannels "+cluster.SentinelRights)
+	url := strings.Replace(s.SentinelURL("crm"), "//", "//bridge:pw@", 1)
+	if failed := cluster.Try(t.Context(), url, "crm"); len(failed) > 0 {
+		t.Error("with what the documents give it:", failed)
+	}
+	for url, want := range map[string]string{
+		strings.Replace(s.SentinelURL("crm"), "//", "//bridge:no@", 1): "before the @ of cluster.redis_url are for Sentinel",
+		url + "&password=no&username=nobody":                           "user or password is wrong",
+	} {
+		failed := cluster.Try(t.Context(), url, "crm")
+		if len(failed) != 1 || !strings.Contains(cluster.Remedy(failed[0])+failed[0].Error(), want) {
+			t.Errorf("%q, want %q", failed, want)
+		}
+	}
+	allow(t, s, "bridge", "&* +ping +subscribe +client|setname")
+	if failed := cluster.Try(t.Context(), url, "crm"); len(failed) != 1 || !strings.Contains(cluster.Remedy(failed[0]), "ACL SETUSER USER "+cluster.SentinelRights) {
+		t.Errorf("%q", failed)
+	}
+}
