@@ -1,8 +1,8 @@
 package bridge
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -303,7 +303,7 @@ func (s *clusterSource) Health() ops.Health {
 	case s.cutOff(&e, now):
 		h.State, h.FlowedUntil, h.LagBytes = ops.StateStandby, time.Time{}, -1
 		h.Reason = "Redis does not answer since " + s.answered(&e).UTC().Format(time.RFC3339) + ": " + e.Error
-		h.Remedy = "see that Redis runs, and that cluster.redis_url leads to it from this host"
+		h.Remedy = cmp.Or(e.Remedy, "see that Redis runs, and that cluster.redis_url leads to it from this host")
 		s.cannotLead(&h)
 	case !e.Joined, !e.Connected && now.Sub(e.Heard) >= leaderless:
 		h.State, h.FlowedUntil, h.LagBytes = ops.StateStandby, time.Time{}, -1
@@ -311,14 +311,16 @@ func (s *clusterSource) Health() ops.Health {
 		if e.Connected {
 			h.Reason = "what the cluster's leader has published is being read"
 		}
-		h.Remedy = "see that Redis runs, and that one bridge of the cluster reads the database"
+		h.Remedy = cmp.Or(e.Remedy, "see that Redis runs, and that one bridge of the cluster reads the database")
 		if !e.Connected {
 			s.whyNoLeader(&h)
 		}
 	case !e.Connected:
 		h.State, h.Reason, h.LagBytes = ops.StateRetrying, "the cluster's leader cannot be heard: "+e.Error, -1
+		h.Remedy = e.Remedy
 	case !e.Beat.Flowing:
 		h.State, h.Reason = ops.State(e.Beat.State), "at the cluster's leader "+e.Beat.Leader+": "+e.Beat.Reason
+		h.Remedy = "what source.remedy in /status of that leader says"
 	default:
 		h.Flowing = true
 		if e.Behind {
@@ -378,6 +380,9 @@ func (s *clusterSource) hearing(now time.Time) api.Hearing {
 
 // ready adds what the cluster has to do with it to an answer of /readyz.
 func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
+	if reason, remedy := s.trouble(); reason != "" {
+		r.Cluster = &ops.ClusterTrouble{Reason: reason, Remedy: remedy}
+	}
 	if s.node.Leader() == nil {
 		e := s.node.EdgeStats()
 		if b := e.Beat; b != nil {
@@ -393,6 +398,20 @@ func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
 	return r
 }
 
+// trouble is why this bridge, as a leader or an edge, is not one with the others, and what
+// to do; empty while it is.
+func (s *clusterSource) trouble() (reason, remedy string) {
+	if l := s.node.Leader(); l != nil {
+		led := l.Stats()
+		if led.Error == "" {
+			return led.Warning, led.WarningRemedy
+		}
+		return led.Error, led.Remedy
+	}
+	e := s.node.EdgeStats()
+	return e.Error, e.Remedy
+}
+
 // Measure implements Source.
 func (s *clusterSource) Measure(to *ops.Snapshot) {
 	if s.inner != nil {
@@ -403,18 +422,20 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	if l := s.node.Leader(); l != nil {
 		led := l.Stats()
 		c.Role, c.Leader, c.LeaderSince = ops.ClusterLeader, processName(), l.Began()
-		c.Connected, c.Error, c.Waiting = led.Connected, cmp.Or(led.Error, led.Warning), led.Waiting
+		c.Connected, c.Waiting = led.Connected, led.Waiting
 		c.Appended, c.AppendedBytes = led.Entries, led.Bytes
 		c.Refills, c.Replaced, c.EvictedUnserved = led.Refills, led.Replaced, led.Evicted
 		c.Renewed = led.Renewed
 	} else {
-		c.Connected, c.Error, c.Whole = e.Connected, e.Error, e.Joined
+		c.Connected, c.Whole = e.Connected, e.Joined
 		if b := e.Beat; b != nil {
 			c.Leader, c.LeaderSince, c.Unheard = b.Leader, b.Since, time.Since(e.Heard)
 		}
 	}
+	c.Error, c.Remedy = s.trouble()
 	b := s.bus.Stats()
-	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped, c.NoticesError = b.Peers, b.Told, b.Heard, b.Dropped, b.Error
+	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped = b.Peers, b.Told, b.Heard, b.Dropped
+	c.NoticesError, c.NoticesRemedy = b.Error, b.Remedy
 	c.Forwarded, c.ForwardsFailed = s.forwards.forwarded.Load(), s.forwards.failed.Load()
 	k := s.sessions.Stats()
 	c.SessionsKept, c.SessionsWaiting, c.SessionsFailed, c.SessionsLost = k.Put, k.Waiting, k.Failed, k.Lost

@@ -3,14 +3,12 @@ package bridge
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/netip"
-	"net/url"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,10 +20,7 @@ import (
 	"chatbridge/bridge/logging"
 )
 
-// forwardHeader is what a request has that another bridge of the cluster passes on: the
-// client's address, and a proof that whoever wrote it knows the secret of this bridge,
-// which is told to the others over Redis.
-const forwardHeader = "Bridge-Forwarded"
+const forwardHeader = cluster.ForwardHeader
 
 const (
 	// maxForwards bounds the requests that are with other bridges.
@@ -93,7 +88,7 @@ func (f *forwarder) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if shown := r.Header.Get(forwardHeader); shown != "" {
 			r.Header.Del(forwardHeader)
-			next.ServeHTTP(w, f.arrived(r, shown))
+			next.ServeHTTP(w, f.arrived(w, r, shown))
 			return
 		}
 		if !access.Below(access.RawPath(r), f.path) {
@@ -114,28 +109,24 @@ func (f *forwarder) before(next http.Handler) http.Handler {
 	})
 }
 
-// arrived returns a request as its client made it, where another bridge has passed it on.
-func (f *forwarder) arrived(r *http.Request, shown string) *http.Request {
+// arrived returns a request as its client made it, where another bridge has passed it on,
+// to which the answer names this one.
+func (f *forwarder) arrived(w http.ResponseWriter, r *http.Request, shown string) *http.Request {
 	address, proof, _ := strings.Cut(shown, " ")
 	got, err := hex.DecodeString(proof)
-	if err != nil || !hmac.Equal(got, forwardProof(f.secret, r.Method, r.URL.RequestURI(), address)) {
+	if err != nil || !hmac.Equal(got, cluster.ForwardProof(f.secret, r.Method, r.URL.RequestURI(), address)) {
 		return r
 	}
 	client, err := netip.ParseAddr(address)
 	if err != nil {
 		return r
 	}
+	w.Header().Set(cluster.NodeHeader, f.self)
 	as := *r
 	as.RemoteAddr = netip.AddrPortFrom(client, 0).String()
 	as.Header = r.Header.Clone()
 	as.Header.Del("X-Forwarded-For")
 	return &as
-}
-
-func forwardProof(secret, method, uri, address string) []byte {
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(method + "\n" + uri + "\n" + address))
-	return mac.Sum(nil)
 }
 
 func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, p *cluster.Peer, next http.Handler) {
@@ -156,8 +147,11 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, p *cluster.P
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.Out.URL.Scheme, pr.Out.URL.Host = p.Address.Scheme, p.Address.Host
 			pr.Out.Host = pr.In.Host
-			proof := forwardProof(p.About.Secret, pr.Out.Method, pr.Out.URL.RequestURI(), client.String())
-			pr.Out.Header.Set(forwardHeader, client.String()+" "+hex.EncodeToString(proof))
+			pr.Out.Header.Set(forwardHeader, cluster.Forwarded(p.About.Secret, pr.Out.Method, pr.Out.URL.RequestURI(), client.String()))
+		},
+		ModifyResponse: func(res *http.Response) error {
+			res.Header.Del(cluster.NodeHeader) // it is for the bridges
+			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			f.failed.Add(1)
@@ -196,40 +190,11 @@ func (f *forwarder) reachable(id string, now time.Time) bool {
 	return !ok || now.Sub(at) > unreachableFor
 }
 
-// advertised is where other bridges reach this one: as configured, or where it listens; on
-// all addresses, it is that which leads to Redis. With TLS the name is not known, so there
-// is none unless it is configured.
+// advertised is where other bridges reach this one, see cluster.Advertised.
 func (d *Daemon) advertised() string {
-	if a := d.cfg.Cluster.Advertise; a != "" {
-		return a
-	}
 	tcp, ok := d.listeners.public.Addr().(*net.TCPAddr)
-	if !ok || d.cfg.TLS.CertFile != "" {
-		return ""
+	if !ok {
+		return d.cfg.Cluster.Advertise
 	}
-	at := tcp.AddrPort()
-	if at.Addr().IsUnspecified() {
-		towards := localAddress(d.cfg.Cluster.RedisURL.Reveal())
-		if !towards.IsValid() {
-			return ""
-		}
-		at = netip.AddrPortFrom(towards, at.Port())
-	}
-	return "http://" + netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
-}
-
-// localAddress is the address of this machine that leads to that of a URL; the zero Addr
-// where none does. Nothing is sent.
-func localAddress(to string) netip.Addr {
-	u, err := url.Parse(to)
-	if err != nil {
-		return netip.Addr{}
-	}
-	conn, err := net.Dial("udp", net.JoinHostPort(u.Hostname(), "6379"))
-	if err != nil {
-		return netip.Addr{}
-	}
-	defer conn.Close()
-	local, _ := netip.ParseAddrPort(conn.LocalAddr().String())
-	return local.Addr().Unmap()
+	return cluster.Advertised(d.cfg.Cluster.Advertise, tcp.AddrPort(), d.cfg.TLS.CertFile != "", d.cfg.Cluster.RedisURL.Reveal())
 }

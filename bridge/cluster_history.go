@@ -109,10 +109,20 @@ func (o *ownHistory) ask(ctx context.Context) (h cluster.History, err error) {
 		h, err = askHistory(ctx, config)
 	}
 	if err != nil {
-		return h, fmt.Errorf("it is not known which database this bridge is of, and so which leader to follow: %w", err)
+		return h, &historyError{fmt.Errorf("it is not known which database this bridge is of, and so which leader to follow: %w", err)}
 	}
 	return h, nil
 }
+
+// historyError is that of a database that does not tell which one it is.
+type historyError struct{ error }
+
+// Remedy is what to do about it: see cluster.Remedy.
+func (*historyError) Remedy() string {
+	return "see that source.postgres.url leads to the database from here; where that refuses the question: " + requirements.DatabaseRemedy
+}
+
+func (e *historyError) Unwrap() error { return e.error }
 
 // selfOf is this process, as its connections to the database are named.
 func selfOf(cfg *configs.Config) dial.Bridge {

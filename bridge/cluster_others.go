@@ -39,7 +39,7 @@ func (s *clusterSource) about() cluster.About {
 // whyNoLeader adds to the health of an edge that hears none what is known of that.
 func (s *clusterSource) whyNoLeader(h *ops.Health) {
 	if err := s.history.error(); err != nil {
-		h.Reason, h.Remedy = err.Error(), "see that source.postgres.url leads to the database from here; where that refuses the question: "+requirements.DatabaseRemedy
+		h.Reason, h.Remedy = err.Error(), cluster.Remedy(err)
 	}
 	if s.inner != nil {
 		own := s.inner.Health()

@@ -10,30 +10,39 @@ import (
 	"chatbridge/source/postgres/dial"
 )
 
-// cluster asks the bridges that live under the cluster's name who they are, and compares them
-// with this configuration.
-func (r *run) cluster(ctx context.Context) {
-	c, pg := r.cfg.Cluster, r.cfg.Source.Postgres
+// database asks which database this configuration is of; the answer is zero where that is
+// not known.
+func (r *run) database(ctx context.Context) (of cluster.History) {
+	pg := r.cfg.Source.Postgres
 	if pg.URL == "" || r.spec == nil {
-		return // said above
+		return of // said above
 	}
 	conn, _ := connect(ctx, "source.postgres.url", pg.URL, r.cfg)
 	if conn == nil {
-		return // database.connect says why, and the source with it
+		return of // database.connect says why, and the source with it
 	}
 	defer dial.Close(ctx, conn)
-	var of cluster.History
-	var err error
-	if of.System, of.Database, err = requirements.Database(ctx, conn); err != nil {
+	system, oid, err := requirements.Database(ctx, conn)
+	if err != nil {
 		r.fail("cluster.database", "source.postgres.url", err.Error(), "a bridge that does not lead follows no leader: it cannot tell whether that is of its database", requirements.DatabaseRemedy)
-		return
+		return of
 	}
+	return cluster.History{System: system, Database: oid}
+}
+
+// cluster asks the bridges that live under the cluster's name who they are, and compares them
+// with this configuration, which is of that database; of the zero one nothing is known.
+func (r *run) cluster(ctx context.Context, of cluster.History) {
+	c := r.cfg.Cluster
 	others, err := cluster.Ask(ctx, c.RedisURL.Reveal(), c.Name, of)
 	if err != nil {
-		r.warn("cluster.bridges", "", err.Error(), "this check cannot tell whether the other bridges are of the same database and have the same settings", "try again")
+		r.warn("cluster.bridges", "", err.Error(), "this check cannot tell whether the other bridges are of the same database and have the same settings, and where they are", cluster.Remedy(err))
 		return
 	}
-	r.others(&others)
+	if !of.IsZero() {
+		r.others(&others)
+	}
+	r.addresses(ctx, append(others.Same, others.Unknown...))
 }
 
 func (r *run) others(o *cluster.Others) {

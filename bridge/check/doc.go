@@ -15,6 +15,7 @@
 //	certificate.go the TLS files
 //	statefile.go   the files in the state directory
 //	gateway.go     ChatEngine behind the gateway
+//	redis.go       the Redis of a cluster, and bridges.go where its bridges are
 //	send.go        what sends clients' texts: the function, or the outbox's role and tables
 //
 // It changes nothing: it opens connections and closes them, and asks. Every

@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,12 +42,12 @@ func (r *run) redis(ctx context.Context) {
 		return
 	}
 	if err != nil {
-		r.fail("redis.connect", "cluster.redis_url", err.Error(), withoutRedis, "see that Redis runs, and that the address, the user and the password are right")
+		r.fail("redis.connect", "cluster.redis_url", err.Error(), withoutRedis, cluster.Remedy(err))
 		return
 	}
 	info, err := conn.Info(ctx).Result()
 	if err != nil {
-		r.warn("redis.info", "", "the version and the memory cannot be read: "+err.Error(), "this check cannot tell whether they are right", "let the user run INFO: ACL SETUSER … +info")
+		r.warn("redis.info", "", "the version and the memory cannot be read: "+err.Error(), "this check cannot tell whether they are right", cluster.Remedy(err))
 	} else {
 		r.redisServer(parseInfo(info))
 	}
@@ -54,12 +55,14 @@ func (r *run) redis(ctx context.Context) {
 		return
 	}
 	r.redisLatency(ctx, conn)
-	if err := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); err != nil {
-		r.redisRights(err)
+	if failed := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); len(failed) > 0 {
+		for _, err := range failed {
+			r.redisRights(err)
+		}
 		return
 	}
-	r.ok("redis.rights", "", "the bridge may do all that it needs")
-	r.cluster(ctx)
+	r.ok("redis.rights", "", "the bridge may do all that it needs: %s", strings.ToUpper(strings.Join(cluster.Commands, ", ")))
+	r.cluster(ctx, r.database(ctx))
 }
 
 func (r *run) redisRights(err error) {
@@ -68,7 +71,7 @@ func (r *run) redisRights(err error) {
 			"until they are, the edges may be given nothing, as if Redis were away", "check again when the move has ended; one that was broken off: redis-cli --cluster fix HOST:PORT")
 		return
 	}
-	r.fail("redis.rights", "", err.Error(), withoutRedis, "let the user run what the bridge needs: ACL SETUSER … "+cluster.Rights)
+	r.fail("redis.rights", "", err.Error(), withoutRedis, cluster.Remedy(err))
 }
 
 // withoutRedis is what follows where the bridges cannot use Redis.
@@ -91,32 +94,54 @@ func connectRedis(ctx context.Context, connect cluster.Connect, name string) (cl
 func (r *run) redisServer(info map[string]string) {
 	version := info["redis_version"]
 	if olderThan(version, oldestRedis) {
-		r.fail("redis.version", "", "Redis is version "+version, "the bridge cannot use it", "Redis "+oldestRedis+" or later, or Valkey")
+		r.fail("redis.version", "", "Redis is version "+version, "the bridge cannot use it", "install Redis "+oldestRedis+" or later, or Valkey, and start it in place of this one: it may be empty")
 	} else {
 		r.ok("redis.version", "", "Redis %s", version)
 	}
 	if info["role"] == "slave" {
-		r.fail("redis.replica", "cluster.redis_url", "the server is a replica", "nothing can be written there", "the master's address, or Sentinel's: "+cluster.RedisURL)
+		r.fail("redis.replica", "cluster.redis_url", "the server is a replica", "nothing can be written there",
+			"in cluster.redis_url the master, "+net.JoinHostPort(info["master_host"], info["master_port"])+", or Sentinel's: "+cluster.RedisURL)
 	}
 	if info["role"] == "master" {
 		r.redisReplication(info)
 	}
 	r.redisPersistence(info)
-	limit, _ := strconv.ParseInt(info["maxmemory"], 10, 64)
-	policy := info["maxmemory_policy"]
+	r.redisMemory(info)
+}
+
+// redisMemory judges how much Redis may take, and what it does when that is full.
+func (r *run) redisMemory(info map[string]string) {
+	number := func(name string) int64 { n, _ := strconv.ParseInt(info[name], 10, 64); return n }
+	limit, policy := number("maxmemory"), info["maxmemory_policy"]
 	need := int64(r.cfg.Replay.MaxBytes) * 3 / 2
-	switch {
-	case limit == 0:
+	if limit == 0 {
 		r.ok("redis.memory", "", "Redis' memory has no limit of its own; the bridge needs up to %d MiB", need>>20)
-	case strings.HasPrefix(policy, "allkeys"), strings.HasPrefix(policy, "volatile"):
-		r.warn("redis.memory", "", "maxmemory-policy is "+policy, "when Redis is full it may evict what the bridges read from; the leader writes it again, over and over",
-			"CONFIG SET maxmemory-policy noeviction, or a Redis of its own")
-	case limit < need:
-		r.warn("redis.memory", "", fmt.Sprintf("maxmemory is %d MiB", limit>>20), fmt.Sprintf("a full replay log takes %d MiB there: then the edges get nothing more until it is shorter", need>>20),
-			"raise maxmemory, or lower replay.max_bytes")
-	default:
-		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridge needs up to %d MiB", limit>>20, policy, need>>20)
+		return
 	}
+	var wrong, meaning, fix []string
+	if policy != "noeviction" {
+		what := "maxmemory-policy is " + policy
+		if n := number("evicted_keys"); n > 0 {
+			what += fmt.Sprintf(", by which %d keys were evicted since Redis started", n)
+		}
+		wrong = append(wrong, what)
+		meaning = append(meaning, "when Redis is full it may evict what the bridges read from; the leader writes it again, over and over")
+		fix = append(fix, "CONFIG SET maxmemory-policy noeviction")
+	}
+	if limit < need {
+		wrong = append(wrong, fmt.Sprintf("maxmemory is %d MiB", limit>>20))
+		meaning = append(meaning, fmt.Sprintf("a full replay log takes %d MiB there: then the edges get nothing more until it is shorter", need>>20))
+		fix = append(fix, fmt.Sprintf("CONFIG SET maxmemory %dmb", (need+number("used_memory"))>>20+1))
+	}
+	if len(wrong) == 0 {
+		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridge needs up to %d MiB", limit>>20, policy, need>>20)
+		return
+	}
+	rest := "; CONFIG REWRITE keeps it. Or a Redis of its own"
+	if limit < need {
+		rest += fmt.Sprintf(", or replay.max_bytes: %dMiB", limit*2/3>>20)
+	}
+	r.warn("redis.memory", "", strings.Join(wrong, "; "), strings.Join(meaning, "; "), strings.Join(fix, "; ")+rest)
 }
 
 const (
@@ -144,7 +169,7 @@ func (r *run) redisLatency(ctx context.Context, conn redis.UniversalClient) {
 	case median > slowRedis:
 		r.warn("redis.latency", "", fmt.Sprintf("a round trip to Redis takes %s", median.Round(100*time.Microsecond)),
 			"clients of the edges see each event about twice that later, and the leader appends no faster than one entry in that time",
-			"a Redis in the same network as the bridges")
+			"cluster.redis_url: a Redis in the same network as the bridges. What slows this one: redis-cli --latency on its own host, SLOWLOG GET and INFO commandstats there")
 	default:
 		r.ok("redis.latency", "", "a round trip to Redis takes %s", median.Round(10*time.Microsecond))
 	}
@@ -168,13 +193,13 @@ func (r *run) redisReplication(info map[string]string) {
 	switch {
 	case sentinel && replicas == 0:
 		r.warn("redis.replication", "", "Sentinel's master has no replica", "a failover has nowhere to go: when it dies, the leader serves all clients alone",
-			"a replica: REPLICAOF, and see `sentinel replicas NAME`")
+			"at a second Redis: REPLICAOF MASTER "+info["tcp_port"]+", MASTER being this one's host, and CONFIG SET masteruser and masterauth where it wants a password; Sentinel finds it by itself: SENTINEL REPLICAS NAME")
 	case info["cluster_enabled"] == "1" && replicas == 0:
 		r.warn("redis.replication", "", "the master that has the stream's slot has no replica", "nobody takes its place: when it dies, the leader serves all clients alone until it is back, empty or not",
 			"a replica: redis-cli --cluster add-node NEW:PORT HOST:PORT --cluster-slave")
 	case len(late) > 0:
 		r.warn("redis.replication", "", "replicas that are behind: "+strings.Join(late, ", "), "after a failover to one the leader appends again what it lacks; no client misses anything",
-			"look at the network between the servers, and at the replica's disk")
+			"at each of them INFO replication (master_link_status, master_last_io_seconds_ago) and its log say why; where the link breaks under load, at the master: CONFIG SET client-output-buffer-limit \"replica 512mb 128mb 60\" and CONFIG SET repl-backlog-size 64mb")
 	case replicas > 0:
 		r.ok("redis.replication", "", "Redis has %s, up to date", plural.Of(replicas, "replica", "replicas"))
 	default:
@@ -189,7 +214,7 @@ func (r *run) redisPersistence(info map[string]string) {
 	switch {
 	case rdb == "err", aof == "err":
 		r.warn("redis.persistence", "", "Redis cannot write to its disk", "it may refuse what the leader appends (MISCONF); then only the bridge that reads the database serves clients",
-			"free the disk, or turn off what the bridges do not need: CONFIG SET save \"\", CONFIG SET appendonly no")
+			"free the disk (CONFIG GET dir) and run BGSAVE; or turn off what the bridges do not need: CONFIG SET save \"\"; CONFIG SET appendonly no; CONFIG REWRITE keeps it")
 	case info["aof_enabled"] == "1":
 		r.ok("redis.persistence", "", "Redis keeps an append-only file, which the bridges do not need")
 	default:

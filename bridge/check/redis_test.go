@@ -20,8 +20,8 @@ import (
 	"chatbridge/source/postgres/provision"
 )
 
-// redisFindings are those of the check of a Redis.
-func redisFindings(t *testing.T, url string) []string {
+// redisLevels are the findings of a check of a Redis, with their levels.
+func redisLevels(t *testing.T, url string) []string {
 	t.Helper()
 	cfg, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_CLUSTER_REDIS_URL=" + url, "BRIDGE_CLUSTER_NAME=crm"}})
 	if err != nil {
@@ -45,7 +45,7 @@ func TestRedis(t *testing.T) {
 	server := redistest.Start(t)
 	is := func(what, url string, want ...string) {
 		t.Helper()
-		if got := redisFindings(t, url); !slices.Equal(got, want) {
+		if got := redisLevels(t, url); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
@@ -117,7 +117,7 @@ func TestRedisCluster(t *testing.T) {
 	servers := redistest.StartCluster(t, "bridge:{crm}:")
 	is := func(what, url string, want ...string) {
 		t.Helper()
-		if got := redisFindings(t, url); !slices.Equal(got, want) {
+		if got := redisLevels(t, url); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
@@ -159,8 +159,10 @@ func TestRedisCluster(t *testing.T) {
 func TestTheRightsAreDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/cluster.md")
-	if err != nil || !strings.Contains(string(text), "ACL SETUSER bridge on >PASSWORD "+cluster.Rights+"\n") {
-		t.Errorf("docs/cluster.md has not the line, %v: ACL SETUSER bridge on >PASSWORD %s", err, cluster.Rights)
+	for _, rights := range []string{cluster.Rights, cluster.SentinelRights} {
+		if err != nil || !strings.Contains(string(text), "ACL SETUSER bridge on >PASSWORD "+rights+"\n") {
+			t.Errorf("docs/cluster.md has not the line, %v: ACL SETUSER bridge on >PASSWORD %s", err, rights)
+		}
 	}
 }
 

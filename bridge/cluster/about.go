@@ -77,8 +77,8 @@ func (a *About) Differences(other *About) (all []Difference) {
 // Others are the nodes that are heard under the cluster's name.
 type Others struct {
 	// Same are of this node's database, Foreign of another one: nothing of theirs is obeyed
-	// or passed on.
-	Same, Foreign []Peer
+	// or passed on. Of the Unknown either of the two does not know which it is of.
+	Same, Foreign, Unknown []Peer
 	// Outdated are where those serve that speak another format, by address, "" for one that
 	// does not say; Format is the format of one.
 	Outdated []string
@@ -99,7 +99,8 @@ func (b *Bus) Others() (o Others) {
 	defer b.mu.Unlock()
 	for _, p := range b.peers {
 		switch {
-		case p.Of.IsZero() || of.IsZero(): // not known yet
+		case p.Of.IsZero() || of.IsZero():
+			o.Unknown = append(o.Unknown, p)
 		case p.Of == of:
 			o.Same = append(o.Same, p)
 		default:
@@ -109,7 +110,7 @@ func (b *Bus) Others() (o Others) {
 	for _, p := range b.outdated {
 		o.Outdated, o.Format = append(o.Outdated, p.address), p.format
 	}
-	for _, peers := range [][]Peer{o.Same, o.Foreign} {
+	for _, peers := range [][]Peer{o.Same, o.Foreign, o.Unknown} {
 		slices.SortFunc(peers, func(p, q Peer) int { return strings.Compare(p.About.Name+p.ID, q.About.Name+q.ID) })
 	}
 	slices.Sort(o.Outdated)

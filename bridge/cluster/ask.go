@@ -27,8 +27,11 @@ func Ask(ctx context.Context, address, name string, of History) (Others, error) 
 	}
 	sub := c.Subscribe(ctx, b.channel)
 	defer sub.Close()
+	unheard := func(err error) error {
+		return fmt.Errorf("hear the other bridges: %w", shared.at.explain(err, asked{command: "subscribe", channels: []string{b.channel}}))
+	}
 	if m, err := sub.ReceiveTimeout(ctx, opTimeout); err != nil {
-		return Others{}, fmt.Errorf("hear the other bridges: %w", err)
+		return Others{}, unheard(err)
 	} else if _, ok := m.(*redis.Subscription); !ok {
 		return Others{}, fmt.Errorf("hear the other bridges: %v came before the subscription", m)
 	}
@@ -43,7 +46,7 @@ func Ask(ctx context.Context, address, name string, of History) (Others, error) 
 		if message, ok := m.(*redis.Message); ok {
 			b.take(ctx, []byte(message.Payload), time.Now())
 		} else if err != nil && !isTimeout(err) {
-			return Others{}, fmt.Errorf("hear the other bridges: %w", err)
+			return Others{}, unheard(err)
 		}
 	}
 	return b.Others(), nil

@@ -63,15 +63,17 @@ type Bus struct {
 	// outdated are those that speak another format, by their id.
 	outdated map[string]outdated
 	stats    BusStats
+	// untold is why the last notice could not be told, nil where it was.
+	untold error
 
 	dropped atomic.Uint64
 }
 
 // BusStats is a Bus' state at one moment. Counters are since it was made.
 type BusStats struct {
-	// Connected: the node hears itself. Error says why not.
-	Connected bool
-	Error     string
+	// Connected: the node hears itself. Error says why not, and Remedy what to do.
+	Connected     bool
+	Error, Remedy string
 	// Told and Heard are the notices that went out and came in from others, Dropped those
 	// that were too many, or none.
 	Told, Heard, Dropped uint64
@@ -179,7 +181,11 @@ func (b *Bus) tell(ctx context.Context) {
 func (b *Bus) publish(ctx context.Context, c redis.UniversalClient, n *Notice) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	if c.Publish(ctx, b.channel, n.encode()).Err() != nil {
+	err := c.Publish(ctx, b.channel, n.encode()).Err()
+	b.mu.Lock()
+	b.untold = err
+	b.mu.Unlock()
+	if err != nil {
 		if n.Kind != hello {
 			b.dropped.Add(1)
 		}
@@ -219,7 +225,7 @@ func (b *Bus) listen(ctx context.Context, c redis.UniversalClient, first bool, p
 			err = nil
 		}
 		if err != nil {
-			return fmt.Errorf("hear the other bridges: %w", err)
+			return fmt.Errorf("hear the other bridges: %w", b.opts.Shared.at.explain(err, asked{command: "subscribe", channels: []string{b.channel}}))
 		}
 		if message, ok := m.(*redis.Message); ok {
 			heard = now
@@ -234,8 +240,21 @@ func (b *Bus) listen(ctx context.Context, c redis.UniversalClient, first bool, p
 		}
 		b.forgetPeers(now)
 		if now.Sub(heard) >= deafAfter {
-			return fmt.Errorf("hear the other bridges: what this one tells has not come back for %s", deafAfter)
+			return b.deaf()
 		}
+	}
+}
+
+// deaf is the error of a node that does not hear itself.
+func (b *Bus) deaf() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.untold != nil {
+		return fmt.Errorf("tell the other bridges: %w", b.untold)
+	}
+	return &remedied{
+		fmt.Sprintf("hear the other bridges: what this one tells has not come back for %s", deafAfter),
+		"see that Redis is not stalled (redis-cli --latency, SLOWLOG GET), and that this bridge reaches the same server for all connections: no proxy that spreads them",
 	}
 }
 
@@ -304,17 +323,17 @@ func (b *Bus) answerNow() {
 func (b *Bus) connected() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.stats.Connected, b.stats.Error = true, ""
+	b.stats.Connected, b.stats.Error, b.stats.Remedy = true, "", ""
 }
 
 // failed notes why nothing is heard, and logs it once.
 func (b *Bus) failed(ctx context.Context, err error) {
 	b.mu.Lock()
 	fresh := b.stats.Connected || b.stats.Error == ""
-	b.stats.Connected, b.stats.Error = false, err.Error()
+	b.stats.Connected, b.stats.Error, b.stats.Remedy = false, err.Error(), Remedy(err)
 	b.mu.Unlock()
 	if fresh {
 		b.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the cluster's other bridges cannot be heard; typing notices of their clients do not come here meanwhile",
-			slog.String("error", err.Error()), slog.String("remedy", "see that Redis runs, and that its user may PUBLISH and SUBSCRIBE: ACL SETUSER … &bridge:* +publish +subscribe"))
+			slog.String("error", err.Error()), slog.String("remedy", Remedy(err)))
 	}
 }

@@ -51,9 +51,9 @@ func (c *Claims) Claim(ctx context.Context, workspace, id, value string, keep ti
 }
 
 // releasing deletes a claim that is for ARGV[1].
-var releasing = redis.NewScript(`
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
+var releasing = newScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 `)
 
 // Release takes a claim back, if it is for value.

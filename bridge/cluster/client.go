@@ -31,12 +31,13 @@ const streamPool = 2
 // client is Client with a pool of that many connections; for rotated see Redis.
 func client(address string, pool int, rotated ...func() string) (Connect, error) {
 	silence()
+	at := serverOf(address)
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("cluster.redis_url is no address") // err may show the password
 	}
 	if u.Query().Get("master_name") != "" {
-		return sentinelClient(address, pool, rotated)
+		return at.sentinelClient(address, pool, rotated)
 	}
 	servers, err := newServers(address, pool, rotated)
 	if u.Query().Has("addr") {
@@ -53,7 +54,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 		return nil, fmt.Errorf("cluster.redis_url: %w", e)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
 		o, err := redis.ParseURL(address)
@@ -67,6 +68,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 			return servers.client(), nil
 		}
 		c := redis.NewClient(o)
+		at.watch(c)
 		switch in, e := inCluster(ctx, c); {
 		case e == nil && !in:
 			return c, nil
@@ -86,15 +88,15 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 }
 
 // errDatabase is that of a database that there is not.
-var errDatabase = errors.New("cluster.redis_url names a database, and a Redis Cluster has only number 0: leave it out")
+var errDatabase = &remedied{"cluster.redis_url names a database, and a Redis Cluster has only number 0", "leave the number after the / out"}
 
-func sentinelClient(address string, pool int, rotated []func() string) (Connect, error) {
+func (s server) sentinelClient(address string, pool int, rotated []func() string) (Connect, error) {
 	o, err := redis.ParseFailoverURL(address)
 	if err != nil {
 		return nil, fmt.Errorf("cluster.redis_url: %w", err)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
 	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
 		o, err := redis.ParseFailoverURL(address)
 		if err != nil {
@@ -102,7 +104,11 @@ func sentinelClient(address string, pool int, rotated []func() string) (Connect,
 		}
 		return o.Username, o.Password, nil
 	})
-	return func(context.Context) (redis.UniversalClient, error) { return redis.NewFailoverClient(o), nil }, nil
+	return func(context.Context) (redis.UniversalClient, error) {
+		c := redis.NewFailoverClient(o)
+		s.watch(c)
+		return c, nil
+	}, nil
 }
 
 // credentials are the user and the password of the address as it is now, nil where it does
@@ -121,7 +127,7 @@ func credentials(rotated []func() string, parse func(address string) (user, pass
 }
 
 // errRotated does not show the address, which has a password.
-var errRotated = errors.New("cluster.redis_url is no address any more")
+var errRotated = &remedied{"cluster.redis_url is no address any more", "correct it, and reload: " + RedisURL}
 
 // inCluster asks a server whether it is one of a Redis Cluster. One that does not say is
 // none.

@@ -299,7 +299,7 @@ func TestARedisThatEvicts(t *testing.T) {
 		d.leader.Leader().Publish(source.Position{Commit: c, Index: 1}, r, time.Now())
 	}
 	began := time.Now()
-	await(t, "the reason is said", func() bool { return strings.Contains(d.stats().Warning, "noeviction") })
+	await(t, "the reason is said", func() bool { return strings.Contains(d.stats().WarningRemedy, "noeviction") })
 	// It was filled after 50, 100, 200 ms and so on, and then every 10 s, less a quarter.
 	if n, took := d.stats().Refills, time.Since(began); n < oftenLost || n > 8+uint64(took/(5*time.Second)) {
 		t.Errorf("it was filled again %d times within %s", n, took)

@@ -270,6 +270,7 @@ func (l *Leader) renew(ctx context.Context, epoch Epoch, entry ID, reason string
 	if _, ok := l.ask(ctx); !ok {
 		l.mu.Lock()
 		l.stats.Warning = "Redis holds what this bridge did not write (" + reason + "), and the database does not tell whether this bridge still has the slot: nothing is removed until it does"
+		l.stats.WarningRemedy = "see that the database takes another connection of this bridge's user (source.postgres.url)"
 		l.mu.Unlock()
 		return false, nil
 	}
@@ -295,7 +296,7 @@ func (l *Leader) begin(ctx context.Context, epoch Epoch, entry ID, reason string
 	l.through = min(l.through, floor.Commit)
 	l.newGaps = true // tell at once
 	l.stats.Renewed++
-	l.stats.Warning = ""
+	l.stats.Warning, l.stats.WarningRemedy = "", ""
 	l.lostAgain(time.Now())
 	l.mu.Unlock()
 	l.opts.Logger.LogAttrs(ctx, slog.LevelError, "the stream in Redis has an entry that no bridge of this cluster wrote; beginning it anew",
@@ -334,7 +335,7 @@ func (l *Leader) replaceAll(ctx context.Context, epoch Epoch, after ID) {
 func (l *Leader) lostAgain(now time.Time) {
 	if l.lostAt.IsZero() || now.Sub(l.lostAt) >= calmAfter {
 		l.pause.Reset()
-		l.losses, l.explained, l.stats.Warning = 0, false, ""
+		l.losses, l.explained, l.stats.Warning, l.stats.WarningRemedy = 0, false, "", ""
 	} else {
 		l.holdUntil = now.Add(l.pause.Next())
 	}
@@ -360,7 +361,7 @@ func (l *Leader) explain(ctx context.Context, store Store) {
 		remedy = "CONFIG SET maxmemory-policy noeviction, and more memory (maxmemory) or a Redis of its own"
 	}
 	l.mu.Lock()
-	l.stats.Warning = why + ": " + remedy
+	l.stats.Warning, l.stats.WarningRemedy = why, remedy
 	l.mu.Unlock()
 	l.opts.Logger.LogAttrs(ctx, slog.LevelError, "Redis loses again and again what the leader appends; it is appended again after longer and longer pauses",
 		slog.String("reason", why), slog.String("remedy", remedy))

@@ -77,6 +77,8 @@ type Edge struct {
 
 	mu    sync.Mutex
 	stats EdgeStats
+	// remedies are those that were logged since a leader was heard.
+	remedies remedies
 }
 
 // NewEdge returns an Edge that has nothing. Run must be called.
@@ -120,7 +122,7 @@ func (e *Edge) Place() (Epoch, ID) { return e.epoch, e.cover }
 // Run follows the stream until ctx ends, and returns nil. It connects again by itself.
 func (e *Edge) Run(ctx context.Context) error {
 	pause := retry.Backoff{Min: redialMin, Max: redialMax}
-	defer e.disconnected("")
+	defer e.disconnected(nil)
 	for ctx.Err() == nil {
 		err := e.connect(ctx, &pause)
 		if ctx.Err() != nil {
@@ -159,7 +161,7 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 		case len(reply.Entries) > 0 || reply.Beat.Text != nil:
 			pause.Reset()
 		case time.Since(e.heard) >= beatTimeout:
-			return fmt.Errorf("no leader has been heard of for %s", beatTimeout)
+			return errNoLeader
 		}
 		if err := e.take(ctx, &reply); err != nil {
 			return err
@@ -217,7 +219,7 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 		e.beatName = r.Beat.Name
 		other := b.Epoch != e.epoch
 		if !other && b.Stuck >= beatTimeout {
-			return fmt.Errorf("the leader %s has not been able to append to Redis for %s", b.Leader, b.Stuck.Round(time.Second))
+			return errStuck(b)
 		}
 		if !other || e.accepts(b.Epoch) {
 			if other {
@@ -233,7 +235,10 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 	for _, data := range r.Entries {
 		entry, err := DecodeEntry(data)
 		if err != nil && e.said != nil { // whose beats can be read does not write such entries
-			return fmt.Errorf("the stream in Redis has an entry that no bridge of this cluster wrote (%v); the leader %s begins the stream anew, or its log says why it cannot", err, e.said.Leader)
+			return &remedied{
+				fmt.Sprintf("the stream in Redis has an entry that no bridge of this cluster wrote (%v)", err),
+				"wait: the leader " + e.said.Leader + " begins the stream anew, or its log says why it cannot",
+			}
 		}
 		if err != nil {
 			return err
@@ -339,7 +344,7 @@ func (e *Edge) keep(r *Record, now time.Time) {
 // rejoin begins anew: what comes next is not what follows cover.
 func (e *Edge) rejoin(ctx context.Context, next ID) {
 	e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis does not hold what this bridge has to read next; it begins anew with what there is",
-		slog.String("has", e.cover.String()), slog.String("next", next.String()))
+		slog.String("has", e.cover.String()), slog.String("next", next.String()), slog.String("remedy", remedyLost))
 	e.cover, e.after, e.said = ID{}, ID{}, nil
 	e.forget(ID{})
 	joined := false
@@ -354,7 +359,7 @@ func (e *Edge) hear(b *Beat) {
 	e.backlog.expire(e.heard.Add(-e.opts.Keep), e.cover)
 	e.count(func(s *EdgeStats) {
 		if !s.Connected {
-			s.Connected, s.Since, s.Error = true, e.heard, ""
+			s.Connected, s.Since, s.Error, s.Remedy, e.remedies = true, e.heard, "", "", nil
 		}
 		s.Heard, s.Beat = e.heard, b
 	})

@@ -8,10 +8,11 @@ import (
 
 // EdgeStats is an Edge's state at one moment. Counters are since it was made.
 type EdgeStats struct {
-	// Connected: a leader is heard. Since is when that last changed, Error why not.
-	Connected bool
-	Since     time.Time
-	Error     string
+	// Connected: a leader is heard. Since is when that last changed, Error why not and
+	// Remedy what to do.
+	Connected     bool
+	Since         time.Time
+	Error, Remedy string
 	// Answered is when Redis last answered.
 	Answered time.Time
 	// Heard is when the last beat came, and Beat what it said; nil before the first.
@@ -63,21 +64,26 @@ func (s *EdgeStats) delivered(d Delivered) {
 	s.Delivered.note(d.Commit, d.Time)
 }
 
-// failed notes why no leader is heard, and logs it once.
+// failed notes why no leader is heard, and logs it once, and again where something else has
+// to be done.
 func (e *Edge) failed(ctx context.Context, err error) {
-	if e.disconnected(err.Error()) {
-		e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the cluster's leader cannot be heard", slog.String("error", err.Error()))
+	if e.disconnected(err) {
+		e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "the cluster's leader cannot be heard",
+			slog.String("error", err.Error()), slog.String("remedy", Remedy(err)))
 	}
 }
 
-// disconnected notes that no leader is heard, and reports whether that is new.
-func (e *Edge) disconnected(reason string) bool {
+// disconnected notes that no leader is heard, and why, nil for that it was told to end. It
+// reports whether there is something to log.
+func (e *Edge) disconnected(err error) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	fresh := e.stats.Connected || e.stats.Error == "" && reason != ""
-	if fresh {
+	if e.stats.Connected || e.stats.Error == "" && err != nil {
 		e.stats.Since = time.Now()
 	}
-	e.stats.Connected, e.stats.Error = false, reason
-	return fresh
+	e.stats.Connected, e.stats.Error, e.stats.Remedy = false, "", Remedy(err)
+	if err != nil {
+		e.stats.Error = err.Error()
+	}
+	return e.remedies.add(e.stats.Remedy)
 }

@@ -135,7 +135,9 @@ type Leader struct {
 	// through is the last Beat.Through that is in Redis.
 	through uint64
 	stats   LeaderStats
-	began   time.Time
+	// remedies are those that were logged since Redis worked.
+	remedies remedies
+	began    time.Time
 }
 
 // NewLeader returns a Leader. Run must be called.

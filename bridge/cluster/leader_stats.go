@@ -9,9 +9,9 @@ import (
 // LeaderStats is a Leader's state at one moment. Counters are since it began to lead.
 type LeaderStats struct {
 	Connected bool
-	// Since is when Connected last changed, Error why it is not.
-	Since time.Time
-	Error string
+	// Since is when Connected last changed, Error why it is not and Remedy what to do.
+	Since         time.Time
+	Error, Remedy string
 	// Entries and Bytes were appended; Beats were told.
 	Entries, Bytes, Beats uint64
 	// Refused counts appends and beats that Redis refused, Refills those of them where it
@@ -19,8 +19,9 @@ type LeaderStats struct {
 	Refused, Refills, Replaced uint64
 	// Renewed counts the times that the stream had what no bridge wrote, and was begun anew.
 	Renewed uint64
-	// Warning says what is wrong with what is in Redis, and what to do; "" for nothing.
-	Warning string
+	// Warning says what is wrong with what is in Redis, "" for nothing, and WarningRemedy
+	// what to do.
+	Warning, WarningRemedy string
 	// Waiting is how many records are not in the stream, Backlog and BacklogBytes how
 	// many are kept; Evicted counts those that a bound dropped.
 	Waiting, Backlog, BacklogBytes int
@@ -33,7 +34,7 @@ func (l *Leader) Stats() LeaderStats {
 	defer l.mu.Unlock()
 	s := l.stats
 	if time.Since(l.lostAt) >= calmAfter && l.doubt == nil {
-		s.Warning = ""
+		s.Warning, s.WarningRemedy = "", ""
 	}
 	s.Waiting, s.Backlog, s.BacklogBytes = l.backlog.count(l.cursor), l.backlog.len(), l.backlog.bytes
 	return s
@@ -56,7 +57,7 @@ func (l *Leader) connected(ctx context.Context) bool {
 	l.mu.Lock()
 	was, fails := l.stats.Connected, l.appendFails
 	if !was && !fails {
-		l.stats.Connected, l.stats.Since, l.stats.Error = true, time.Now(), ""
+		l.stats.Connected, l.stats.Since, l.stats.Error, l.stats.Remedy, l.remedies = true, time.Now(), "", "", nil
 	}
 	l.mu.Unlock()
 	if !was && !fails {
@@ -65,18 +66,19 @@ func (l *Leader) connected(ctx context.Context) bool {
 	return !fails
 }
 
-// failed notes why there is no connection to Redis, and logs it once.
+// failed notes why there is no connection to Redis, and logs it once, and again where
+// something else has to be done.
 func (l *Leader) failed(ctx context.Context, err error) {
 	l.mu.Lock()
-	was := l.stats.Connected || l.stats.Error == ""
-	if was {
+	if l.stats.Connected || l.stats.Error == "" {
 		l.stats.Since = time.Now()
 	}
-	l.stats.Connected, l.stats.Error = false, err.Error()
+	l.stats.Connected, l.stats.Error, l.stats.Remedy = false, err.Error(), Remedy(err)
+	fresh := l.remedies.add(l.stats.Remedy)
 	l.mu.Unlock()
-	if was {
+	if fresh {
 		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis cannot be used; this bridge serves its own clients on, the other bridges cannot",
-			slog.String("error", err.Error()), slog.String("remedy", "see that Redis runs, that cluster.redis_url leads to it, and that its user may run what the bridge needs"))
+			slog.String("error", err.Error()), slog.String("remedy", Remedy(err)))
 	}
 }
 

@@ -87,7 +87,7 @@ func (l *Leader) refused(ctx context.Context, store Store, epoch Epoch, last ID)
 		l.stats.Refills++
 		l.lostAgain(time.Now())
 		l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis lacks what it had acknowledged; appending it again",
-			slog.String("had", l.last.String()), slog.String("has", last.String()), slog.Int("events", l.backlog.count(last)))
+			slog.String("had", l.last.String()), slog.String("has", last.String()), slog.Int("events", l.backlog.count(last)), slog.String("remedy", remedyLost))
 	}
 	overtaken := last.After(l.last) && last.After(l.backlog.newest())
 	floor := l.backlog.floor

@@ -3,13 +3,10 @@ package cluster
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Order is what an operator told all bridges of a cluster. The one of the highest Version
@@ -102,7 +99,7 @@ func (s *Orders) Run(ctx context.Context) error {
 // orderName is the name of the order's key.
 const orderName = "order"
 
-var ordering = redis.NewScript(orderScript)
+var ordering = newScript(orderScript)
 
 // exchange puts this bridge's order into Redis where that is the newer one, and else takes
 // the one there.
@@ -147,7 +144,7 @@ func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
 		return
 	}
 	if _, err := fmt.Sscanf(kept[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(kept[rankLen:]), &o) != nil {
-		s.note(ctx, errors.New("what is in Redis in place of an order cannot be read: delete the key "+keyOf(s.shared.prefix, s.shared.History(), orderName)))
+		s.note(ctx, &remedied{"what is in Redis in place of an order cannot be read", "redis-cli DEL " + keyOf(s.shared.prefix, s.shared.History(), orderName)})
 		return
 	}
 	s.note(ctx, nil)
@@ -176,6 +173,7 @@ func (s *Orders) note(ctx context.Context, err error) {
 	s.failing = err != nil
 	s.mu.Unlock()
 	if fresh {
-		s.log.LogAttrs(ctx, slog.LevelWarn, "orders of the operator do not reach the other bridges until Redis answers", slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelWarn, "orders of the operator do not reach the other bridges until Redis answers",
+			slog.String("error", err.Error()), slog.String("remedy", Remedy(err)))
 	}
 }

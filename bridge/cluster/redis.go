@@ -58,8 +58,8 @@ type redisStore struct {
 }
 
 var (
-	appending = redis.NewScript(appendScript)
-	beating   = redis.NewScript(beatScript)
+	appending = newScript(appendScript)
+	beating   = newScript(beatScript)
 )
 
 func (s *redisStore) stream(e Epoch) string { return s.prefix + e.String() }

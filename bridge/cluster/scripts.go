@@ -1,17 +1,33 @@
 package cluster
 
+import "github.com/redis/go-redis/v9"
+
+// scriptTexts are the scripts by their hash: an error of one names a line of it.
+var scriptTexts = make(map[string]string)
+
+// newScript returns a script. It is for variables of the package. A line has one command at
+// most, so that an error of the line tells which.
+func newScript(text string) *redis.Script {
+	s := redis.NewScript(text)
+	scriptTexts[s.Hash()] = text
+	return s
+}
+
 // The scripts run as one step each. KEYS[1] is the stream of the epoch, ARGV[1] what
 // its last ID must be, ARGV[2] for how many milliseconds the keys are kept.
 
 // lastOf defines lastOf(key), the last entry of a stream, nil for none. What is in its place
-// and is no stream was written by no bridge, and is removed.
+// and is no stream was written by no bridge, and is removed. A command whose error is not
+// expected is run again, by call, with which the error names the line.
 const lastOf = `
 local function lastOf(key)
 	local e = redis.pcall('XREVRANGE', key, '+', '-', 'COUNT', 1)
-	if e.err then
-		if not string.find(e.err, 'WRONGTYPE', 1, true) then error(e.err) end
+	if e.err and string.find(e.err, 'WRONGTYPE', 1, true) then
 		redis.call('DEL', key)
 		return nil
+	end
+	if e.err then
+		e = redis.call('XREVRANGE', key, '+', '-', 'COUNT', 1)
 	end
 	return e[1]
 end
@@ -39,7 +55,9 @@ if ARGV[3] == '1' or at == '0-0' then redis.call('DEL', KEYS[1]) end
 if ARGV[5] == nil then return '0-0' end
 local added = redis.pcall('XADD', KEYS[1], 'MINID', '~', ARGV[4], ARGV[5], 'e', ARGV[6])
 if refusesID(added) then return 'taken' end
-if type(added) == 'table' and added.err then return added end
+if type(added) == 'table' and added.err then
+	redis.call('XADD', KEYS[1], 'MINID', '~', ARGV[4], ARGV[5], 'e', ARGV[6])
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return ARGV[5]
 `
@@ -69,7 +87,9 @@ if refusesID(added) then
 	redis.call('DEL', KEYS[2])
 	added = add()
 end
-if type(added) == 'table' and added.err then return added end
+if type(added) == 'table' and added.err then
+	redis.call('XADD', KEYS[2], 'MAXLEN', 1, '*', 'b', ARGV[4], 'e', ARGV[5], 'l', ARGV[6], 't', through)
+end
 redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return at .. ' ' .. through
 `
@@ -88,6 +108,9 @@ const runID = `
 local hex = string.rep('%x', 16)
 local function get(key)
 	local kept = redis.pcall('GET', key)
+	if type(kept) == 'table' and kept.err and not string.find(kept.err, 'WRONGTYPE', 1, true) then
+		kept = redis.call('GET', key)
+	end
 	if type(kept) ~= 'string' or not string.match(kept, '^' .. hex) then return nil end
 	return kept
 end
@@ -140,6 +163,9 @@ return 1
 // the order that is kept. What is in its place and has no rank is removed.
 const orderScript = `
 local kept = redis.pcall('GET', KEYS[1])
+if type(kept) == 'table' and kept.err and not string.find(kept.err, 'WRONGTYPE', 1, true) then
+	kept = redis.call('GET', KEYS[1])
+end
 if kept and (type(kept) ~= 'string' or not string.match(kept, '^' .. string.rep('%x', 32))) then
 	redis.call('DEL', KEYS[1])
 	kept = false

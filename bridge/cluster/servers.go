@@ -30,6 +30,7 @@ const (
 // so that a new one finds the cluster also where no server of cluster.redis_url lives.
 // Its methods may be called from any goroutine.
 type servers struct {
+	at      server
 	options redis.ClusterOptions
 
 	mu     sync.Mutex
@@ -43,7 +44,7 @@ func newServers(address string, pool int, rotated []func() string) (*servers, er
 		return nil, err
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
-	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, "chatbridge", 2
+	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
 	o.PipelinePoolSize = -1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
@@ -56,7 +57,7 @@ func newServers(address string, pool int, rotated []func() string) (*servers, er
 	// A replica may lack what the master has acknowledged.
 	o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 	o.DisableRoutingPolicies = true // they take COMMAND
-	return &servers{options: *o}, nil
+	return &servers{at: serverOf(address), options: *o}, nil
 }
 
 // known tells whether the servers have answered as those of a Redis Cluster.
@@ -91,6 +92,7 @@ func (s *servers) client() *clusterClient {
 	}
 	c := &clusterClient{redis.NewClusterClient(&o), cancel}
 	c.AddHook(reloading{c})
+	s.at.watch(c)
 	return c
 }
 
@@ -191,6 +193,7 @@ func (s *servers) ask(ctx context.Context, addr string) slotMap {
 		DisableIdentity: true, PoolSize: o.PoolSize, PipelinePoolSize: o.PipelinePoolSize, MaintNotificationsConfig: o.MaintNotificationsConfig,
 	})
 	defer c.Close()
+	s.at.watch(c)
 	defer context.AfterFunc(ctx, func() { _ = c.Close() })() // it does not look at ctx while it reads
 	info, err := c.ClusterInfo(ctx).Result()
 	if err != nil {

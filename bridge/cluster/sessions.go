@@ -89,9 +89,9 @@ func NewSessions(shared *Shared, keep time.Duration) *Sessions {
 }
 
 var (
-	putting = redis.NewScript(putScript)
-	finding = redis.NewScript(findScript)
-	taking  = redis.NewScript(takeScript)
+	putting = newScript(putScript)
+	finding = newScript(findScript)
+	taking  = newScript(takeScript)
 )
 
 // sessionName is the name of a session's key.

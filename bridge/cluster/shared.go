@@ -18,6 +18,7 @@ const sharedPool = 8
 type Shared struct {
 	prefix  string
 	connect func(context.Context) (redis.UniversalClient, error)
+	at      server
 	// evaluate runs a script, at Redis.
 	evaluate func(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd
 
@@ -34,7 +35,7 @@ func NewShared(address, name string, rotated ...func() string) (*Shared, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Shared{prefix: prefixOf(name), connect: connect}
+	s := &Shared{prefix: prefixOf(name), connect: connect, at: serverOf(address)}
 	s.evaluate = s.atRedis
 	return s, nil
 }
@@ -64,7 +65,7 @@ func (s *Shared) key(name string) (string, error) {
 }
 
 // errUnknown is that of what is of one database, before it is known which.
-var errUnknown = errors.New("it is not known yet which database this bridge is of")
+var errUnknown = &remedied{"it is not known yet which database this bridge is of", "see that source.postgres.url leads to the database from here"}
 
 // errClosed is that of a Shared that was closed.
 var errClosed = errors.New("the connection to Redis was closed")

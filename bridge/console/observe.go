@@ -235,7 +235,7 @@ func observeCluster(before, now *ops.Snapshot, note noteFunc) {
 	if n.Connected != b.Connected {
 		e := Entry{Part: "cluster", Title: "The cluster works again"}
 		if !n.Connected {
-			e = Entry{Level: Degraded, Part: "cluster", Title: "The cluster does not work", Reason: n.Error, Runbook: "bridgeclusterbroken"}
+			e = Entry{Level: Degraded, Part: "cluster", Title: "The cluster does not work", Reason: n.Error, Do: n.Remedy, Runbook: "bridgeclusterbroken"}
 			if n.Role == ops.ClusterLeader {
 				e.Runbook = "bridgeclusterredisaway"
 			}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -322,7 +323,7 @@ func clusterProblems(s *ops.Snapshot) []Problem {
 	if c.Connected || c.Role == "" {
 		return all
 	}
-	p := Problem{Level: Degraded, Part: "cluster", Title: "Redis cannot be used: the other bridges get no events", What: c.Error, Do: "Bring Redis back; it may be empty.", Runbook: "bridgeclusterbroken"}
+	p := Problem{Level: Degraded, Part: "cluster", Title: "Redis cannot be used: the other bridges get no events", What: c.Error, Do: cmp.Or(c.Remedy, "Bring Redis back; it may be empty."), Runbook: "bridgeclusterbroken"}
 	if c.Role == ops.ClusterEdge {
 		p.Title = "This bridge hears no leader"
 	} else {

@@ -100,8 +100,16 @@ type Readiness struct {
 	// Leader is who leads the cluster, by host and process; empty where this bridge does,
 	// or there is none.
 	Leader string `json:"leader,omitempty"`
+	// Cluster says why the bridges of a cluster are not one, nil while they are.
+	Cluster *ClusterTrouble `json:"cluster,omitempty"`
 	// public is Reason without what the source says.
 	public string
+}
+
+// ClusterTrouble is what is wrong with Redis, or the way there, and what to do.
+type ClusterTrouble struct {
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy"`
 }
 
 // Public is what everybody may know: the state, without the source's words, which

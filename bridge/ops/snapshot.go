@@ -89,9 +89,10 @@ type Cluster struct {
 	// was heard of yet.
 	Leader      string
 	LeaderSince time.Time
-	// Connected: Redis works, and an edge hears the leader. Error says why not.
-	Connected bool
-	Error     string
+	// Connected: Redis works, and an edge hears the leader. Error says why not, and Remedy
+	// what to do.
+	Connected     bool
+	Error, Remedy string
 	// Waiting is how many events of the leader are not in Redis. The counters are since
 	// it began to lead: entries and bytes that it appended, times that Redis had lost
 	// something, and that this was too old to be appended again, and events that it had
@@ -110,10 +111,10 @@ type Cluster struct {
 	Read, ReadEvents, Rejoins uint64
 	// Nodes is how many other bridges live. Notices are what is told to them at once, such
 	// as who types: those that went out, came in, and were dropped. NoticesError says why
-	// none come.
+	// none come, and NoticesRemedy what to do.
 	Nodes                                     int
 	NoticesTold, NoticesHeard, NoticesDropped uint64
-	NoticesError                              string
+	NoticesError, NoticesRemedy               string
 	// Foreign have the cluster.name and another database, Differing the same database and a
 	// setting that should be the same. Outdated are the addresses of those that speak another
 	// format.
@@ -137,12 +138,12 @@ const (
 
 // status is the part of /status.
 func (c *Cluster) status(restored, anew uint64) object {
-	o := object{{"role", c.Role}, {"leader", unlessEmpty(c.Leader)}, {"connected", c.Connected}, {"error", unlessEmpty(c.Error)}}
+	o := object{{"role", c.Role}, {"leader", unlessEmpty(c.Leader)}, {"connected", c.Connected}, {"error", unlessEmpty(c.Error)}, {"remedy", unlessEmpty(c.Remedy)}}
 	if !c.LeaderSince.IsZero() {
 		o = append(o, member{"leaderSince", c.LeaderSince.UTC()})
 	}
 	o = append(o, member{"otherBridges", c.Nodes}, member{"notices", object{
-		{"told", c.NoticesTold}, {"heard", c.NoticesHeard}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)},
+		{"told", c.NoticesTold}, {"heard", c.NoticesHeard}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)}, {"remedy", unlessEmpty(c.NoticesRemedy)},
 	}})
 	o = append(o, member{"forwarded", object{{"requests", c.Forwarded}, {"failed", c.ForwardsFailed}}}, member{"sessions", object{
 		{"kept", c.SessionsKept},

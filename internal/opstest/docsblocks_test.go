@@ -349,9 +349,12 @@ func statements(t *testing.T, db string, blocks []string) {
 	}
 }
 
-// redis runs a command of Redis.
+// redis runs a command of Redis, or of Sentinel.
 func redis(t *testing.T, text string) {
 	server := redistest.Start(t)
+	if strings.Contains(text, "+sentinel|") {
+		server = redistest.Sentinel(t, "crm", server)
+	}
 	c := server.Client()
 	args := []any{}
 	for word := range strings.FieldsSeq(text) {

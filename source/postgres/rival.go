@@ -30,6 +30,11 @@ func slotKey(slot string) int32 {
 // rivalsMost bounds how many others are told of.
 const rivalsMost = 8
 
+// rivalsEvery is how often the reader of the slot DefaultSlot looks for rivals, if
+// Options.Watch is not shorter. Whoever waits cannot tell it: a NOTIFY would make the
+// application's commits wait for a lock.
+const rivalsEvery = 2 * time.Second
+
 // rivals are other bridges of the same slot that are not of our cluster, where one of the two
 // is of a cluster or the slot is DefaultSlot. Only the goroutine that owns the control uses what is not in status.
 type rivals struct {

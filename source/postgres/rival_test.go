@@ -87,6 +87,20 @@ func TestRivalsWarnOfEachOther(t *testing.T) {
 	}
 }
 
+// TestARivalIsNoticedSoon, however rarely the slot is polled.
+func TestARivalIsNoticedSoon(t *testing.T) {
+	t.Parallel()
+	url := own(t)
+	as := func(host string) postgres.Options {
+		return postgres.Options{URL: url, Slot: postgres.DefaultSlot, Self: dial.Bridge{Host: host, PID: 42}, Watch: time.Hour}
+	}
+	reader := run(t, as("first"), newRecorder())
+	reader.awaitState(t, postgres.Streaming)
+	waits := run(t, as("second"), newRecorder())
+	waits.awaitState(t, postgres.Standby)
+	reader.awaitStats(t, "the rival of the reader", func(postgres.Stats) bool { return slices.Equal(rivalsOf(reader), []string{"second/42"}) })
+}
+
 // TestExclusive: a bridge that is to be the only one ends where another host's lives at
 // the slot, and says what to do. It waits for one of its cluster and of its own host, and
 // takes the place of one that is silent.

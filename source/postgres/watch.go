@@ -18,7 +18,7 @@ const saveTick = 250 * time.Millisecond
 func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 	tick := time.NewTicker(min(saveTick, s.opts.Watch))
 	defer tick.Stop()
-	w := watcher{pollEvery: saveTick, polled: time.Now(), inspected: time.Now()}
+	w := watcher{pollEvery: saveTick, polled: time.Now(), inspected: time.Now(), looked: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,6 +27,10 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 		}
 		now := time.Now()
 		s.keeper.save(ctx, c, now, false)
+		if c != nil && s.opts.Slot == DefaultSlot && now.Sub(w.looked) >= min(rivalsEvery, s.opts.Watch) {
+			w.looked = now
+			s.lookForRivals(ctx, c)
+		}
 		if now.Sub(w.polled) < w.pollEvery {
 			continue
 		}
@@ -50,11 +54,11 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 	}
 }
 
-// watcher is when the slot was polled and the database inspected last, and how
-// often to poll the slot.
+// watcher is when the slot was polled, the database inspected and rivals looked for
+// last, and how often to poll the slot.
 type watcher struct {
-	pollEvery         time.Duration
-	polled, inspected time.Time
+	pollEvery                 time.Duration
+	polled, inspected, looked time.Time
 }
 
 // handleSlotState acts on the slot's state, and reports whether it ended the
@@ -71,7 +75,6 @@ func (s *Source) handleSlotState(ctx context.Context, c *control, st *stream, w 
 		return false
 	}
 	w.inspected = w.polled
-	s.lookForRivals(ctx, c)
 	if gap := s.inspect(ctx, c, slot.now); gap != nil {
 		st.queueGap(gap)
 	}
