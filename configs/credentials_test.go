@@ -1,6 +1,7 @@
 package configs_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -127,6 +128,13 @@ func TestRefreshCredentials(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		// A process has its environment a moment after Start has returned.
+		for text := []byte(nil); len(text) == 0 && !t.Failed(); runtime.Gosched() {
+			var err error
+			if text, err = os.ReadFile(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid)); err != nil {
+				t.Fatal(err)
+			}
+		}
 		return "MAINPID=" + strconv.Itoa(cmd.Process.Pid)
 	}
 	c := load(t, configs.Sources{Env: env, Installed: true, Unit: "bridge.service"})
