@@ -701,7 +701,7 @@ func clusterAlerts(s *alertScene) {
 		return d
 	}
 	leader := lead()
-	edge := c.start("REDIS_URL="+strings.Replace(c.redis.URL(), "redis://", "redis://edge:secret@", 1), "BRIDGE_CLUSTER_ROLE=edge")
+	edge := c.start("REDIS_URL="+strings.Replace(c.redis.URL(), "redis://", "redis://edge:secret@", 1), "BRIDGE_CLUSTER_ROLE=edge", "BRIDGE_REPLAY_WINDOW=0s")
 	edge.ready()
 	c.insert("well")
 	s.well(edge, leader)

@@ -260,9 +260,14 @@ func TestRESTInFrontOfChatEngine(t *testing.T) {
 	w := &awayTest{t: t, conn: conn, ids: ids, dsn: dsn}
 	f := newFallback(t, d.url, ids[0])
 	written := 0
+	// A user may ask 100 times at once, and then 20 times a second: two requests in 50 ms
+	// are allowed for five seconds, and the machine may be quick.
+	pace := time.NewTicker(50 * time.Millisecond)
+	defer pace.Stop()
 	// step writes a message, and polls.
 	step := func() {
 		t.Helper()
+		<-pace.C
 		written++
 		w.exec(insertMessage, workspace, ids[0], fmt.Sprint(written))
 		if err := f.poll(t.Context()); err != nil {

@@ -30,13 +30,21 @@ func slotKey(slot string) int32 {
 // rivalsMost bounds how many others are told of.
 const rivalsMost = 8
 
-// rivalsEvery is how often the reader of the slot DefaultSlot looks for rivals, if
-// Options.Watch is not shorter. Whoever waits cannot tell it: a NOTIFY would make the
-// application's commits wait for a lock.
-const rivalsEvery = 2 * time.Second
+// rivalsSoon is how often the reader of the slot DefaultSlot, or a bridge of a cluster, looks
+// for rivals, if Options.Watch is not shorter. Whoever waits cannot tell it: a NOTIFY would
+// make the application's commits wait for a lock.
+const rivalsSoon = 2 * time.Second
+
+func (s *Source) rivalsEvery() time.Duration {
+	if s.opts.Slot == DefaultSlot || s.opts.Self.Cluster != "" {
+		return min(rivalsSoon, s.opts.Watch)
+	}
+	return s.opts.Watch // one of a cluster may wait
+}
 
 // rivals are other bridges of the same slot that are not of our cluster, where one of the two
-// is of a cluster or the slot is DefaultSlot. Only the goroutine that owns the control uses what is not in status.
+// is of a cluster or the slot is DefaultSlot. Only the goroutine that owns the control uses
+// what is not in status.
 type rivals struct {
 	// seen are those of the last look, warned those of the last line in the log.
 	seen, warned []dial.Bridge

@@ -27,7 +27,7 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 		}
 		now := time.Now()
 		s.keeper.save(ctx, c, now, false)
-		if c != nil && s.opts.Slot == DefaultSlot && now.Sub(w.looked) >= min(rivalsEvery, s.opts.Watch) {
+		if c != nil && now.Sub(w.looked) >= s.rivalsEvery() {
 			w.looked = now
 			s.lookForRivals(ctx, c)
 		}
