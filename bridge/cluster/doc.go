@@ -24,7 +24,6 @@
 //     that show it; answers.go what Redis' own errors mean; lastwords.go why it closed a
 //     connection
 //   - advertise.go where a node is reached; forward.go the proof that a node passes a request on
-//   - rollcall.go asks which nodes live and where, for the check
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
 //     peers.go which nodes live; about.go what they say of themselves, and who does not
 //     belong here; ask.go the same for who is no node
