@@ -227,7 +227,7 @@ func (l *Leader) disown(id ID) {
 	l.seen = seen{}
 	l.opts.Logger.LogAttrs(context.Background(), slog.LevelError, "what this bridge read from Redis before it led lacks an event that the database has; dropping it, and beginning the stream anew",
 		slog.String("event", id.String()), slog.String("remedy", "see who else writes to this Redis (ACL LIST, a second cluster of the same cluster.name); pages are told to load again"))
-	l.opts.disown(id.before())
+	l.opts.disown(id)
 	l.Restart(Restart{Until: time.Now().UTC()})
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -68,10 +68,12 @@ type Edge struct {
 	// told are the gaps of the last beat.
 	told map[Gap]bool
 	// backlog is what the Follower has, as far as it is kept: all after its floor up to
-	// cover, where that is not zero. Its newest is the last that the Follower was given; what
-	// is after that and comes although cover is later is of a database that was put back to
-	// between the two, and is new.
+	// cover, where that is not zero.
 	backlog backlog
+	// given is the last that the Follower was given, which may be after what a bridge has in
+	// its backlog that led for a moment. What is after it and comes although cover is later
+	// is of a database that was put back to between the two, and is new.
+	given ID
 	// places are those that beats told of and that are after cover, the oldest first.
 	places []Place
 
@@ -92,9 +94,13 @@ func (e *Edge) Resume(epoch Epoch, cover ID, kept *backlog) {
 	if e.epoch.IsZero() || !epoch.Continues(e.epoch) {
 		e.cover = ID{}
 		e.forget(cover)
+		if kept != nil {
+			e.given = ID{}
+		}
 	}
 	if kept != nil {
 		e.backlog = *kept
+		e.given = later(e.given, kept.newest())
 	}
 	e.epoch, e.cover = epoch, later(e.cover, cover)
 	e.after = e.backlog.newest()
@@ -103,7 +109,7 @@ func (e *Edge) Resume(epoch Epoch, cover ID, kept *backlog) {
 
 // begin notes that the Follower has everything after an ID, from now on.
 func (e *Edge) begin(after ID) {
-	e.cover = after
+	e.cover, e.given = after, after
 	e.backlog.reset(after)
 	e.count(func(s *EdgeStats) { s.From = after })
 }
@@ -111,7 +117,7 @@ func (e *Edge) begin(after ID) {
 // forget notes that what the Follower was given up to an ID is of no use any more.
 func (e *Edge) forget(until ID) {
 	e.backlog.reset(until)
-	e.places = nil
+	e.given, e.places = until, nil
 	e.count(func(s *EdgeStats) { s.Place = nil })
 }
 
@@ -312,13 +318,19 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 	applied, size, now := 0, 0, time.Now()
 	delivered := Delivered{Epoch: e.epoch}
 	for i := range entry.Records {
-		if r := &entry.Records[i]; r.ID.After(e.backlog.newest()) {
-			e.opts.Follower.Apply(r)
-			applied++
-			size += len(r.Text)
-			delivered.record(r)
-			e.keep(r, now)
+		r := &entry.Records[i]
+		if !r.ID.After(e.backlog.newest()) {
+			continue
 		}
+		e.keep(r, now)
+		if !r.ID.After(e.given) {
+			continue
+		}
+		e.given = r.ID
+		e.opts.Follower.Apply(r)
+		applied++
+		size += len(r.Text)
+		delivered.record(r)
 	}
 	e.cover = later(e.cover, entry.ID)
 	e.after = later(e.after, entry.ID)

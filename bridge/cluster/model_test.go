@@ -129,6 +129,8 @@ type world struct {
 	nodes     []*node
 	resting   bool
 	starts    int       // of the database's server
+	back      time.Time // when it was put back
+	killed    time.Time // when a node was killed last
 	untrue    time.Time // when Redis was last given something that is not true
 	// uncounted: Redis has lost something after that. A process that is started then may not
 	// know how often the history began.
@@ -298,6 +300,7 @@ func (w *world) putBack() {
 		return
 	}
 	w.starts++
+	w.back = time.Now()
 	w.holder = nil
 	former := w.end
 	w.end = w.log[len(w.log)-1].commit + 1
@@ -362,6 +365,14 @@ func (w *world) counts() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.uncounted
+}
+
+// wasPutBack tells that the database was put back a moment ago: a leader that reads it again
+// does not know how far it was beyond the last event that it was given.
+func (w *world) wasPutBack() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.back.IsZero() && time.Since(w.back) < 2*slotLost
 }
 
 // trusts tells that what is in Redis has been true for a while.
@@ -648,6 +659,9 @@ func (n *node) serving() *life {
 
 func (n *node) kill() {
 	n.wake()
+	n.w.mu.Lock()
+	n.w.killed = time.Now()
+	n.w.mu.Unlock()
 	n.mu.Lock()
 	stop := n.stop
 	n.stop = nil
@@ -668,10 +682,15 @@ func (n *node) wake() {
 }
 
 // late tells that it may have missed what Redis has forgotten since: because of itself,
-// or because of Redis as well.
+// or because of Redis as well. Where Redis was away for so long and has lost its end, it is
+// only the leader that has that, and what of it is older than the window is confirmed: if
+// that one dies before it has appended it again, the others cannot know of it.
 func (n *node) late() bool {
 	own := n.asleep.recently() + n.noRedis.recently() + n.noDatabase.recently()
-	return own > 0 && own+n.w.noRedis.recently() >= window-2*time.Second
+	n.w.mu.Lock()
+	died := !n.w.killed.IsZero() && time.Since(n.w.killed) < window
+	n.w.mu.Unlock()
+	return (own > 0 || died) && own+n.w.noRedis.recently() >= window-2*time.Second
 }
 
 // thaw waits while the node is frozen.
@@ -976,7 +995,7 @@ func (l *life) Gap(cluster.Gap) { l.fault("was told of a gap") }
 // Rejoin implements cluster.Follower. Before the log was whole for the first time there
 // were no clients that would lack something.
 func (l *life) Rejoin(joined bool) {
-	if joined && !l.n.late() && l.w.trusts() {
+	if joined && !l.n.late() && l.w.trusts() && !l.w.wasPutBack() {
 		l.fault("had to begin anew")
 	} else {
 		l.w.note("%s begins anew", l.name)

@@ -176,7 +176,9 @@ func (s *session) change(ctx context.Context, conversation int, subscribe bool) 
 	return at, true
 }
 
-// accept gives a client a session: that which it asks for where it can be gone on with.
+// accept gives a client a session: that which it asks for where it can be gone on with. While
+// the node has yet to be given what there is, there is none, as with the answer 503: it was
+// ready when the client came, and has begun anew while that waited.
 func (l *life) accept(ctx context.Context, pid string, offset cluster.ID, fresh string) (s *session, recovered bool) {
 	asked, found := false, cluster.KeptSession{}
 	if pid != "" {
@@ -194,9 +196,15 @@ func (l *life) accept(ctx context.Context, pid string, offset cluster.ID, fresh 
 			return s, true
 		}
 	}
-	_, from, _ := l.node.Whole()
+	l.mu.Lock()
+	begun := len(l.before)
+	l.mu.Unlock()
+	_, from, whole := l.node.Whole()
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if !whole || begun != len(l.before) {
+		return nil, false
+	}
 	s = &session{l: l, pid: fresh, kept: cluster.NewKept(l.sessions), sent: from, conversations: map[int]bool{}, closed: l.gone}
 	if n := len(l.applied); n > 0 {
 		s.sent = l.applied[n-1]
@@ -328,6 +336,9 @@ func (v *visitor) connect(ctx context.Context) bool {
 	v.began++
 	fresh := fmt.Sprintf("%s-%d", v.name, v.began)
 	s, recovered := l.accept(ctx, v.pid, v.offset, fresh)
+	if s == nil {
+		return false
+	}
 	if recovered {
 		v.restored++
 		if v.node != n {

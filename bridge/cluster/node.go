@@ -153,9 +153,13 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 	}
 	before := epoch
 	history := History{s.System, s.Database}
+	// From is told before the Follower drops what it has: who asks between (Whole) is not to
+	// go on with what the new one lacks.
+	begins := func() { n.edge.count(func(e *EdgeStats) { e.From = startOf(s.From) }) }
 	if epoch.History() != history {
 		if !cover.IsZero() {
 			n.edge.Resume(epochOf(history), ID{}, nil)
+			begins()
 			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
 			cover = ID{}
 		}
@@ -165,11 +169,12 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		// Something between may have been published, and is not read any more.
 		joined := n.edge.Stats().Joined
 		n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })
+		begins()
 		n.opts.Follower.Rejoin(joined)
 		cover = ID{}
 	}
 	if cover.IsZero() {
-		n.edge.count(func(e *EdgeStats) { e.From = startOf(s.From) })
+		begins()
 	}
 	epoch.Timeline = s.Timeline
 	var given seen
@@ -190,7 +195,7 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 	return nil
 }
 
-// disown drops what the Follower has up to an ID.
+// disown drops what the Follower has up to an ID, with that.
 func (n *Node) disown(after ID) {
 	n.edge.count(func(s *EdgeStats) { s.From = after; s.Restarts++ })
 	n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
