@@ -57,7 +57,7 @@ type Edge struct {
 	// entry that was read.
 	epoch        Epoch
 	cover, after ID
-	// hole is the last entry before which something was missing.
+	// hole is the newest entry before which something was missing.
 	hole     ID
 	beatName string
 	heard    time.Time // when the last beat came
@@ -72,7 +72,8 @@ type Edge struct {
 	backlog backlog
 	// given is the last that the Follower was given, which may be after what a bridge has in
 	// its backlog that led for a moment. What is after it and comes although cover is later
-	// is of a database that was put back to between the two, and is new.
+	// is new: a beat has said more than was true, or the database was put back to between
+	// the two.
 	given ID
 	// places are those that beats told of and that are after cover, the oldest first.
 	places []Place
@@ -278,7 +279,7 @@ func (e *Edge) enter(ctx context.Context, b *Beat) {
 	if b.Restart != nil {
 		r = *b.Restart
 	}
-	e.cover, e.after = ID{}, ID{}
+	e.cover, e.after, e.hole = ID{}, ID{}, ID{}
 	e.forget(ID{})
 	e.count(func(s *EdgeStats) { s.Joined = false; s.Restarts++ })
 	e.opts.Follower.Restart(r)
@@ -306,8 +307,8 @@ func (e *Edge) takeEntry(ctx context.Context, entry *Entry) bool {
 		e.begin(entry.Prev)
 	}
 	if entry.Prev.After(e.cover) {
-		again := e.hole == entry.ID
-		e.hole = entry.ID
+		again := !entry.ID.After(e.hole)
+		e.hole = later(e.hole, entry.ID)
 		e.rejoin(ctx, entry.Prev)
 		if !again {
 			return false

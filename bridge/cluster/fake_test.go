@@ -120,6 +120,13 @@ func (f *fakeRedis) loseTail(changes int) {
 	f.signal()
 }
 
+// keepsAll: it does not lose what came until now.
+func (f *fakeRedis) keepsAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.history = nil
+}
+
 // loseAll empties it.
 func (f *fakeRedis) loseAll() {
 	f.mu.Lock()

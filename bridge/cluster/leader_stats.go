@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -43,12 +44,15 @@ func (l *Leader) Stats() LeaderStats {
 // Began returns since when it leads.
 func (l *Leader) Began() time.Time { return l.began }
 
-// Epoch returns the history, and up to where the Leader was given all of it.
+// Epoch returns the history, and up to where the Leader was given all of it, which is never
+// the zero ID: clients may have come to it before the first event, and what the next one
+// leaves out is missing to them. A source that begins anew does not know how far it was; what
+// it had said until then is in the beats.
 func (l *Leader) Epoch() (epoch Epoch, given ID) {
 	through := startOf(l.opts.Source().Through)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.epoch, later(l.given, through)
+	return l.epoch, slices.MaxFunc([]ID{l.given, through, startOf(l.through), {Sub: 1}}, ID.Compare)
 }
 
 // connected notes that Redis has taken a beat, and reports whether it takes entries too:

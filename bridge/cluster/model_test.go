@@ -32,8 +32,7 @@ var (
 // leader or an edge killed, or frozen and woken after another one has taken the slot, or
 // cut off from Redis, from the database, or from both, also for longer than Redis keeps
 // what comes; Redis away, asleep, slow, losing its tail, all, or its answers, or holding what
-// no node wrote; the database put back to where nothing that nodes were given is undone. What
-// each node was given is judged as docs/proof.md has it:
+// no node wrote. What each node was given is judged as docs/proof.md has it:
 //
 //   - Reliable, Ordered, Bounded: the records of the database in order, each once, none
 //     missing between two, and all of them at the end;
@@ -128,8 +127,6 @@ type world struct {
 	holder    *node
 	nodes     []*node
 	resting   bool
-	starts    int       // of the database's server
-	back      time.Time // when it was put back
 	killed    time.Time // when a node was killed last
 	untrue    time.Time // when Redis was last given something that is not true
 	// uncounted: Redis has lost something after that. A process that is started then may not
@@ -291,25 +288,6 @@ func (w *world) commit(tx transaction) {
 	}
 }
 
-// putBack puts the database back to just after its last transaction, and lets others grow past
-// its former end before anybody reads it.
-func (w *world) putBack() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.log) == 0 || w.end == ^uint64(0) {
-		return
-	}
-	w.starts++
-	w.back = time.Now()
-	w.holder = nil
-	former := w.end
-	w.end = w.log[len(w.log)-1].commit + 1
-	w.confirmed = min(w.confirmed, w.end)
-	for w.end <= former {
-		w.commit(transaction{commit: place(w.end + w.rng.Uint64N(100)), events: 1, at: time.Now()})
-	}
-}
-
 // forge puts into Redis what no node wrote, or takes something away.
 func (w *world) forge() {
 	w.mu.Lock()
@@ -367,14 +345,6 @@ func (w *world) counts() bool {
 	return w.uncounted
 }
 
-// wasPutBack tells that the database was put back a moment ago: a leader that reads it again
-// does not know how far it was beyond the last event that it was given.
-func (w *world) wasPutBack() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return !w.back.IsZero() && time.Since(w.back) < 2*slotLost
-}
-
 // trusts tells that what is in Redis has been true for a while.
 func (w *world) trusts() bool {
 	w.mu.Lock()
@@ -393,7 +363,7 @@ func (w *world) fault(ctx context.Context) {
 		w.mu.Unlock()
 	}
 	f := w.redis
-	what := w.rng.IntN(16)
+	what := w.rng.IntN(15)
 	w.mu.Lock()
 	w.uncounted = w.uncounted || !w.untrue.IsZero() && what >= 3 && what <= 7
 	w.mu.Unlock()
@@ -455,14 +425,13 @@ func (w *world) fault(ctx context.Context) {
 		w.note("redis is awake")
 		f.wake()
 		w.noRedis.clear()
-	case 13:
-		w.note("the database is put back")
-		w.putBack()
-	case 14, 15:
+	case 13, 14:
 		if !w.nested {
 			w.forge()
-			// Where Redis loses that before anybody has looked at it, nobody can know.
+			// Where Redis loses that before anybody has looked at it, or that it was replaced,
+			// nobody can know.
 			time.Sleep(6 * time.Second)
+			f.keepsAll()
 		}
 	case 11:
 		w.stop(ctx, n.name+" is cut off from Redis", &n.noRedis)
@@ -600,7 +569,6 @@ type life struct {
 	gone      bool
 	faults    []string
 	through   uint64
-	server    string
 	streaming bool
 }
 
@@ -801,10 +769,7 @@ func (n *node) lead(ctx context.Context, l *life, from uint64) {
 	start := cluster.Start{System: 7, Timeline: 1, From: from, Confirmed: from, Fresh: true}
 	at, epoch, ok := l.node.Place(ctx, from)
 	l.marks = nil
-	n.w.mu.Lock()
-	server := n.w.server()
-	n.w.mu.Unlock()
-	if ok && at.Through >= from && at.Server == server {
+	if ok && at.Through >= from {
 		start.From, start.Resumed, start.Fresh = at.Through, &epoch, false
 	}
 	// As in source/postgres: how far the source is, is nothing while it begins at the slot's
@@ -900,9 +865,6 @@ func (n *node) next(ctx context.Context, from uint64) (tx *transaction, end uint
 	return nil, max(from, log[len(log)-1].commit+1), true
 }
 
-// server is one life of the database's. w.mu is held.
-func (w *world) server() string { return fmt.Sprint(w.starts) }
-
 // confirm confirms what is older than the window and held by Redis.
 func (n *node) confirm(leader *cluster.Leader, handled uint64) {
 	n.w.mu.Lock()
@@ -928,9 +890,6 @@ func (l *life) state(streaming bool, through uint64) {
 func (l *life) begin(from uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.w.mu.Lock()
-	l.server = l.w.server()
-	l.w.mu.Unlock()
 	l.streaming, l.through = true, from
 }
 
@@ -939,7 +898,7 @@ func (l *life) source() cluster.SourceState {
 	defer l.mu.Unlock()
 	s := cluster.SourceState{Through: l.through, Streaming: l.streaming, Flowing: l.streaming}
 	if l.streaming {
-		s.Place = &cluster.Place{Through: l.through, Server: l.server}
+		s.Place = &cluster.Place{Through: l.through}
 	}
 	return s
 }
@@ -995,7 +954,7 @@ func (l *life) Gap(cluster.Gap) { l.fault("was told of a gap") }
 // Rejoin implements cluster.Follower. Before the log was whole for the first time there
 // were no clients that would lack something.
 func (l *life) Rejoin(joined bool) {
-	if joined && !l.n.late() && l.w.trusts() && !l.w.wasPutBack() {
+	if joined && !l.n.late() && l.w.trusts() {
 		l.fault("had to begin anew")
 	} else {
 		l.w.note("%s begins anew", l.name)

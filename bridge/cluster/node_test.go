@@ -301,32 +301,37 @@ func TestRedisIsAskedOnceAtATakeover(t *testing.T) {
 	})
 }
 
-// TestADatabaseThatWasPutBack to where nothing that bridges were given is undone, and whose log has
-// grown past its former end: what it has there is new, although edges were told that they have
-// everything before.
-func TestADatabaseThatWasPutBack(t *testing.T) {
+// TestALeaderWithoutEventsThatLeadsAgain: clients came to it before the first event, and another
+// bridge has led meanwhile, whose events this one does not read any more. It says so, as a
+// leader and as an edge.
+func TestALeaderWithoutEventsThatLeadsAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer synctest.Wait()
 		defer cancel()
 		redis := newFakeRedis()
-		first, next, other := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next"), newBridge(ctx, redis, "other")
-		first.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
-		first.publish(16)
-		first.at(500) // without an event
-		time.Sleep(3 * time.Second)
-		if s := other.EdgeStats(); s.Cover.Commit != 500 {
-			t.Fatalf("the edge has everything before %v", s.Cover)
+		first, second := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "second")
+		start := cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true}
+		for _, b := range []*bridgeOf{first, second} {
+			b.lead(ctx, t, start)
+			time.Sleep(2 * time.Second)
 		}
-		if err := first.Follow(ctx); err != nil {
+		redis.flush()
+		for _, b := range []*bridgeOf{first, second} {
+			b.source.Store(&cluster.SourceState{}) // which does not know yet how far it is
+		}
+		start.From, start.Confirmed = 400, 400
+		if err := first.Lead(ctx, start); err != nil {
 			t.Fatal(err)
 		}
-		next.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
-		next.publish(16, 304, 600)
+		first.log.is(t, "one that leads again", []uint64(nil), []string{"rejoin"})
+		first.publish(408)
+		if err := second.Follow(ctx); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(3 * time.Second)
-		other.log.is(t, "an edge", []uint64{16, 304, 600}, []string(nil))
-		first.log.is(t, "the leader that was", []uint64{304, 600}, []string(nil))
+		second.log.is(t, "one that follows", []uint64{408}, []string{"rejoin"})
 	})
 }
 
