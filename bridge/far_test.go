@@ -308,7 +308,8 @@ func TestOvertakenByALargeTransaction(t *testing.T) {
 	dsn := pgtest.DB(t, schemas.CRM)
 	conn, ids := crmDatabase(t, dsn, 2)
 	w := &awayTest{t: t, conn: conn, ids: ids, dsn: dsn}
-	d := startDaemon(t, dsn, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms")
+	d := startDaemon(t, dsn, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms",
+		"BRIDGE_REPLAY_FAR_ROWS=50000") // more than there will be
 	d.ready()
 	c, other := d.client(ids[0]), d.client(ids[1])
 	d.live(2)
