@@ -53,8 +53,9 @@ func TestLossWithoutASign(t *testing.T) {
 	at := func(body string) int {
 		return slices.IndexFunc(events, func(e event) bool { return e.Name == "message" && e.Payload["content"] == body })
 	}
-	if at("lost") < at("newest") {
-		t.Error("nothing was lost: the order is that of the commits")
+	// Not by the order: what was lost may be read back before the newest row is written.
+	if s := d.Snapshot().Realtime; s == nil || s.Reconciled == 0 {
+		t.Errorf("nothing was lost: %+v", s)
 	}
 	for body, created := range lost {
 		if got, want := events[at(body)].Payload["createdAt"], created.UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
