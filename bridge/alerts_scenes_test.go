@@ -813,8 +813,8 @@ func clusterPairAlerts(s *alertScene) {
 	s.fires("BridgeClusterRefills", course{others: []scraped{s.scrape(leader)}}, s.scrape(edge))
 
 	// Each is an entry of its own, so that one read gets a part of them.
-	const messages, size = 300, 70 << 10
-	network.bytesPerSecond.Store(10 << 20)
+	const messages, size = 600, 70 << 10
+	network.bytesPerSecond.Store(5 << 20)
 	if _, err := c.conn.Exec(t.Context(), `insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid)
 		select $1::uuid, $2::uuid, repeat('x', $3), 'delivered', false, '5511999999999@s.whatsapp.net' from generate_series(1, $4::int)`, workspace, c.ids[0], size, messages); err != nil {
 		t.Fatal(err)
