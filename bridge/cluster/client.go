@@ -56,13 +56,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
 	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
-		o, err := redis.ParseURL(address)
-		if err != nil {
-			return "", "", err
-		}
-		return o.Username, o.Password, nil
-	})
+	o.CredentialsProviderContext = credentials(rotated)
 	return func(ctx context.Context) (redis.UniversalClient, error) {
 		if servers != nil && servers.known() {
 			return servers.client(), nil
@@ -97,13 +91,7 @@ func (s server) sentinelClient(address string, pool int, rotated []func() string
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
 	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
-	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
-		o, err := redis.ParseFailoverURL(address)
-		if err != nil {
-			return "", "", err
-		}
-		return o.Username, o.Password, nil
-	})
+	o.CredentialsProviderContext = credentials(rotated)
 	return func(context.Context) (redis.UniversalClient, error) {
 		c := redis.NewFailoverClient(o)
 		s.watch(c)
@@ -113,17 +101,27 @@ func (s server) sentinelClient(address string, pool int, rotated []func() string
 
 // credentials are the user and the password of the address as it is now, nil where it does
 // not change.
-func credentials(rotated []func() string, parse func(address string) (user, password string, _ error)) func(context.Context) (string, string, error) {
+func credentials(rotated []func() string) func(context.Context) (string, string, error) {
 	if len(rotated) == 0 {
 		return nil
 	}
 	return func(context.Context) (string, string, error) {
-		user, password, err := parse(rotated[0]())
+		u, err := url.Parse(rotated[0]())
 		if err != nil {
 			return "", "", errRotated
 		}
+		user, password := credentialsOf(u)
 		return user, password, nil
 	}
+}
+
+// credentialsOf are those of an address; with Sentinel of the servers behind it.
+func credentialsOf(u *url.URL) (user, password string) {
+	if q := u.Query(); q.Get("master_name") != "" {
+		return q.Get("username"), q.Get("password")
+	}
+	password, _ = u.User.Password()
+	return u.User.Username(), password
 }
 
 // errRotated does not show the address, which has a password.

@@ -59,19 +59,29 @@ func (n *Node) Delivered(ctx context.Context) (d Delivered, ok bool) {
 // deliveredElsewhere adds what is at the end of the stream: another edge may have read that.
 // Where Redis does not answer, that stays unknown.
 func (n *Node) deliveredElsewhere(ctx context.Context, d *Delivered) {
+	n.asked.Store(&askedHistory{at: time.Now()})
+	n.askRedis(ctx, func(ctx context.Context, store Store, raw RawBeat, b *Beat) {
+		n.asked.Store(&askedHistory{b.Epoch, time.Now()})
+		d.addStream(ctx, store, raw, b)
+	})
+}
+
+// askRedis calls f with the beat that is in Redis, if there is one and Redis answers soon.
+func (n *Node) askRedis(ctx context.Context, f func(ctx context.Context, store Store, raw RawBeat, b *Beat)) {
 	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
 	defer cancel()
-	n.asked.Store(&askedHistory{at: time.Now()})
 	store, err := n.opts.Dial(ctx)
 	if err != nil {
 		return
 	}
 	defer store.Close()
-	raw, b, err := readBeat(ctx, store)
-	if err != nil || b == nil {
-		return
+	if raw, b, err := readBeat(ctx, store); err == nil && b != nil {
+		f(ctx, store, raw, b)
 	}
-	n.asked.Store(&askedHistory{b.Epoch, time.Now()})
+}
+
+// addStream adds what is at the end of the stream of a beat.
+func (d *Delivered) addStream(ctx context.Context, store Store, raw RawBeat, b *Beat) {
 	if !d.Epoch.IsZero() && !b.Epoch.Continues(d.Epoch) {
 		return
 	}
@@ -111,19 +121,10 @@ const askedFor = 2 * time.Second
 
 // historyInRedis returns the history that Redis has, zero where it has none or does not
 // answer. If Delivered has just asked, that is its answer, once.
-func (n *Node) historyInRedis(ctx context.Context) Epoch {
+func (n *Node) historyInRedis(ctx context.Context) (epoch Epoch) {
 	if a := n.asked.Swap(nil); a != nil && time.Since(a.at) < askedFor {
 		return a.epoch
 	}
-	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
-	defer cancel()
-	store, err := n.opts.Dial(ctx)
-	if err != nil {
-		return Epoch{}
-	}
-	defer store.Close()
-	if _, b, err := readBeat(ctx, store); err == nil && b != nil {
-		return b.Epoch
-	}
-	return Epoch{}
+	n.askRedis(ctx, func(_ context.Context, _ Store, _ RawBeat, b *Beat) { epoch = b.Epoch })
+	return epoch
 }

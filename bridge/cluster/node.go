@@ -151,30 +151,27 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		}
 		kept = &n.edge.backlog
 	}
-	before := epoch
 	history := History{s.System, s.Database}
-	// From is told before the Follower drops what it has: who asks between (Whole) is not to
-	// go on with what the new one lacks.
-	begins := func() { n.edge.count(func(e *EdgeStats) { e.From = startOf(s.From) }) }
-	if epoch.History() != history {
-		if !cover.IsZero() {
-			n.edge.Resume(epochOf(history), ID{}, nil)
-			begins()
-			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
-			cover = ID{}
-		}
+	from, other := startOf(s.From), epoch.History() != history
+	if other {
 		epoch = epochOf(history)
 	}
-	if from := startOf(s.From); from.After(cover) && !cover.IsZero() && history == before.History() {
-		// Something between may have been published, and is not read any more.
-		joined := n.edge.Stats().Joined
-		n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })
-		begins()
-		n.opts.Follower.Rejoin(joined)
+	if other || cover.IsZero() || from.After(cover) {
+		// Before the Follower drops what it has: who asks between (Whole) is not to go on
+		// with what the new one lacks.
+		n.edge.count(func(e *EdgeStats) { e.From = from })
+		switch {
+		case cover.IsZero(): // it has nothing
+		case other:
+			n.edge.Resume(epoch, ID{}, nil)
+			n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
+		default:
+			// Something between may have been published, and is not read any more.
+			joined := n.edge.Stats().Joined
+			n.edge.count(func(s *EdgeStats) { s.Joined = false; s.Rejoins++ })
+			n.opts.Follower.Rejoin(joined)
+		}
 		cover = ID{}
-	}
-	if cover.IsZero() {
-		begins()
 	}
 	epoch.Timeline = s.Timeline
 	var given seen

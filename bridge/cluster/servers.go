@@ -47,13 +47,7 @@ func newServers(address string, pool int, rotated []func() string) (*servers, er
 	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
 	o.PipelinePoolSize = -1
 	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	o.CredentialsProviderContext = credentials(rotated, func(address string) (user, password string, _ error) {
-		o, err := redis.ParseClusterURL(address)
-		if err != nil {
-			return "", "", err
-		}
-		return o.Username, o.Password, nil
-	})
+	o.CredentialsProviderContext = credentials(rotated)
 	// A replica may lack what the master has acknowledged.
 	o.ReadOnly, o.RouteByLatency, o.RouteRandomly = false, false, false
 	o.DisableRoutingPolicies = true // they take COMMAND

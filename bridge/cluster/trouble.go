@@ -124,10 +124,8 @@ func serverOf(address string) server {
 	if db := u.Query().Get("db"); db != "" {
 		s.database, _ = strconv.Atoi(db)
 	}
-	user := u.User.Username()
-	if s.sentinel = u.Query().Get("master_name") != ""; s.sentinel {
-		user = u.Query().Get("username")
-	}
+	s.sentinel = u.Query().Get("master_name") != ""
+	user, _ := credentialsOf(u)
 	s.user = cmp.Or(user, s.user)
 	return s
 }
