@@ -45,13 +45,14 @@ func (r *run) redis(ctx context.Context) {
 		r.fail("redis.connect", "cluster.redis_url", err.Error(), withoutRedis, cluster.Remedy(err))
 		return
 	}
-	info, err := conn.Info(ctx).Result()
+	text, err := conn.Info(ctx).Result()
+	info := parseInfo(text)
 	if err != nil {
 		r.warn("redis.info", "", "the version and the memory cannot be read: "+err.Error(), "this check cannot tell whether they are right", cluster.Remedy(err))
 	} else {
-		r.redisServer(parseInfo(info))
+		r.redisServer(info)
 	}
-	if parseInfo(info)["cluster_enabled"] == "1" && !r.redisCluster(ctx, conn) {
+	if info["cluster_enabled"] == "1" && !r.redisCluster(ctx, conn) {
 		return
 	}
 	r.redisLatency(ctx, conn)

@@ -2,17 +2,9 @@ package check_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -163,10 +155,10 @@ func TestRedisFaults(t *testing.T) {
 			return "rediss://" + redistest.Start(t).Addr
 		}, "", "redis:// in cluster.redis_url"},
 		{"a port with TLS", func(t *testing.T) string {
-			return "redis://" + secured(t, "127.0.0.1").addr
+			return "redis://" + secured(t)
 		}, "", "rediss:// in cluster.redis_url"},
 		{"TLS of an unknown authority", func(t *testing.T) string {
-			return "rediss://" + secured(t, "127.0.0.1").addr
+			return "rediss://" + secured(t)
 		}, "the authority of Redis' certificate is not known", "SSL_CERT_FILE"},
 	}
 	for _, f := range faults {
@@ -228,39 +220,10 @@ func answering(t *testing.T, text string) string {
 	return ln.Addr().String()
 }
 
-type tlsServer struct{ addr, authority string }
-
-// secured is a server that speaks TLS only, with a certificate for a name.
-func secured(t *testing.T, name string) tlsServer {
+// secured is the address of a server that speaks TLS, too, with a certificate of its own.
+func secured(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		c.IPAddresses = []net.IP{ip}
-	} else {
-		c.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{cert: {Type: "CERTIFICATE", Bytes: der}, keyFile: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	cert, keyFile := certificate(t, time.Now().Add(time.Hour))
 	s := redistest.Start(t)
 	admin := s.Client()
 	free, err := net.Listen("tcp", "127.0.0.1:0")
@@ -273,7 +236,7 @@ func secured(t *testing.T, name string) tlsServer {
 	if err := admin.Do(t.Context(), "config", "set", "tls-cert-file", cert, "tls-key-file", keyFile, "tls-ca-cert-file", cert, "tls-auth-clients", "no", "tls-port", port).Err(); err != nil {
 		t.Fatal(err)
 	}
-	return tlsServer{addr, cert}
+	return addr
 }
 
 // TestWhatABridgeTellsTheOthers: an address that nobody can use is told.

@@ -13,9 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"chatbridge/bridge/check"
 	"chatbridge/bridge/cluster"
-	"chatbridge/configs"
 	"chatbridge/internal/throwaway/redistest"
 	"chatbridge/source/postgres/provision"
 )
@@ -23,12 +21,8 @@ import (
 // redisLevels are the findings of a check of a Redis, with their levels.
 func redisLevels(t *testing.T, url string) []string {
 	t.Helper()
-	cfg, err := configs.Load(configs.Sources{Env: []string{"BRIDGE_CLUSTER_REDIS_URL=" + url, "BRIDGE_CLUSTER_NAME=crm"}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []string
-	for _, f := range check.Run(t.Context(), cfg) {
+	for _, f := range redisFindings(t, url) {
 		if strings.HasPrefix(f.ID, "redis.") {
 			all = append(all, f.ID+" "+f.Level.String())
 			if f.Level != provision.OK && f.Fix == "" {
