@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -53,20 +52,15 @@ func (s *clusterSource) whyNoLeader(h *ops.Health) {
 		}
 	}
 	if o := s.bus.Others(); len(o.Outdated) > 0 {
-		h.Reason += "; a bridge of another version is there: " + outdatedText(o.Outdated[0])
+		h.Reason += "; a bridge of another version is there: " + cluster.Whereabouts(o.Outdated[0])
 		h.Remedy = outdatedRemedy
 	}
 }
 
 const (
 	rivalsRemedy   = "give all bridges of this slot the same cluster.name and cluster.redis_url, or each cluster a source.postgres.slot of its own"
-	foreignRemedy  = "give each cluster a cluster.name of its own"
 	outdatedRemedy = "run the same version of the bridge on all nodes of the cluster: end those of the other version, and one of this leads"
 )
-
-func outdatedText(address string) string {
-	return cmp.Or(address, "at an address that it does not tell")
-}
 
 // lookEvery is how often a bridge compares itself with the others.
 const lookEvery = time.Second
@@ -137,7 +131,7 @@ func (o *otherBridges) look(ctx context.Context, others cluster.Others, mine clu
 	for i := range others.Foreign {
 		if p := &others.Foreign[i]; fresh[foreignKey(p)] {
 			o.log.LogAttrs(ctx, slog.LevelWarn, "a bridge of another database has the cluster.name of this one; nothing of it is taken",
-				slog.String("other", p.About.Name), slog.String("database", p.Of.String()), slog.String("remedy", foreignRemedy))
+				slog.String("other", p.About.Name), slog.String("database", p.Of.String()), slog.String("remedy", cluster.NameRemedy))
 		}
 	}
 	for i := range others.Same {
@@ -153,7 +147,7 @@ func (o *otherBridges) look(ctx context.Context, others cluster.Others, mine clu
 	for _, address := range others.Outdated {
 		if fresh[outdatedKey(address)] {
 			o.log.LogAttrs(ctx, slog.LevelWarn, "a bridge of another version has the cluster.name of this one; the two do not understand each other",
-				slog.String("other", outdatedText(address)), slog.Int("format", others.Format), slog.Int("formatHere", cluster.FormatVersion), slog.String("remedy", outdatedRemedy))
+				slog.String("other", cluster.Whereabouts(address)), slog.Int("format", others.Format), slog.Int("formatHere", cluster.FormatVersion), slog.String("remedy", outdatedRemedy))
 		}
 	}
 }
@@ -196,7 +190,7 @@ func (o *otherBridges) measure(c *ops.Cluster, to *ops.Snapshot) {
 		}
 	}
 	for _, address := range o.others.Outdated {
-		c.Outdated = append(c.Outdated, outdatedText(address))
+		c.Outdated = append(c.Outdated, cluster.Whereabouts(address))
 	}
 	to.Warnings = append(to.Warnings, c.Strangers()...)
 }

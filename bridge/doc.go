@@ -17,6 +17,9 @@
 //   - descriptors.go a reserve of file descriptors; heads.go a bound on connections that
 //     send no request
 //   - reload.go SIGHUP
+//   - cluster.go the Source of a bridge that is one of several: cluster_health.go how it
+//     does, cluster_history.go which database it is of, cluster_others.go who is not alike,
+//     cluster_bus.go what is told at once, cluster_replica.go what is in the stream, cluster_forward.go other bridges' requests
 //   - source.go what a Source is, and when it counts as caught up; availability.go
 //     when it last delivered changes
 //   - source_postgres.go logical replication: source_postgres_setup.go waits for the

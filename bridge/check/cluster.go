@@ -53,7 +53,7 @@ func (r *run) others(o *cluster.Others) {
 	}
 	for i := range o.Foreign {
 		warn("cluster.foreign", "cluster.name", fmt.Sprintf("the bridge %s has the cluster.name %s and another database", o.Foreign[i].About.Name, name),
-			"the two are kept apart, and are no cluster", "give each cluster a cluster.name of its own")
+			"the two are kept apart, and are no cluster", cluster.NameRemedy)
 	}
 	mine := cluster.About{Prints: requirements.Alike(r.cfg, r.spec)}
 	names := make([]string, 0, len(o.Same))
@@ -66,10 +66,7 @@ func (r *run) others(o *cluster.Others) {
 		}
 	}
 	for _, address := range o.Outdated {
-		if address == "" {
-			address = "at an address that it does not tell"
-		}
-		warn("cluster.version", "", fmt.Sprintf("the bridge %s writes format %d to Redis, and this version %d", address, o.Format, cluster.FormatVersion),
+		warn("cluster.version", "", fmt.Sprintf("the bridge %s writes format %d to Redis, and this version %d", cluster.Whereabouts(address), o.Format, cluster.FormatVersion),
 			"the two do not understand each other: only those of the version that leads serve", "run the same version of the bridge on all nodes of the cluster")
 	}
 	switch {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -84,6 +85,14 @@ type Others struct {
 	Outdated []string
 	Format   int
 }
+
+// Whereabouts says where a node of Outdated is.
+func Whereabouts(address string) string {
+	return cmp.Or(address, "at an address that it does not tell")
+}
+
+// NameRemedy is what to do about nodes of several databases under one name.
+const NameRemedy = "give each cluster a cluster.name of its own"
 
 // outdated is a node of another format.
 type outdated struct {

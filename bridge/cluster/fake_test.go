@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"sync"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"chatbridge/bridge/cluster"
@@ -359,3 +361,15 @@ func (f *fakeConn) Remove(ctx context.Context, epoch cluster.Epoch) error {
 }
 
 func (f *fakeConn) Close() error { return nil }
+
+// withRedis runs f in a bubble, where time is the test's, with a Redis. What f has begun with
+// ctx has ended when it returns.
+func withRedis(t *testing.T, f func(ctx context.Context, t *testing.T, redis *fakeRedis)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer synctest.Wait()
+		defer cancel()
+		f(ctx, t, newFakeRedis())
+	})
+}

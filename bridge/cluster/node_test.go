@@ -80,11 +80,7 @@ func (b *bridgeOf) publish(commits ...uint64) {
 // read that from the database.
 func TestANewLeaderGoesOnWhereTheOneBeforeWas(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		first, next, other := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next"), newBridge(ctx, redis, "other")
 		first.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 100, Confirmed: 100, Fresh: true})
 		first.publish(110, 120, 130)
@@ -120,11 +116,7 @@ func TestANewLeaderGoesOnWhereTheOneBeforeWas(t *testing.T) {
 // does not go on in its own, and puts nothing of that into the other's stream.
 func TestAPlaceInAnotherHistory(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		first, next := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next")
 		first.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 100, Confirmed: 100, Fresh: true})
 		first.publish(110, 120, 130)
@@ -200,11 +192,7 @@ func TestAnEdgeThatIsToLeadDoesNotWaitForItsRead(t *testing.T) {
 // transaction.
 func TestWhatWasDelivered(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		a, b := newBridge(ctx, redis, "a"), newBridge(ctx, redis, "b")
 		if d, ok := a.Delivered(ctx); ok {
 			t.Errorf("it was given %+v before there was anything", d)
@@ -259,11 +247,7 @@ func TestWhatWasDelivered(t *testing.T) {
 // where Redis gives none, it is not waited for twice. An answer is used once, and not later.
 func TestRedisIsAskedOnceAtATakeover(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		first, next := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next")
 		first.lead(ctx, t, cluster.Start{System: 7, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
 		first.publish(16)
@@ -306,11 +290,7 @@ func TestRedisIsAskedOnceAtATakeover(t *testing.T) {
 // leader and as an edge.
 func TestALeaderWithoutEventsThatLeadsAgain(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		first, second := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "second")
 		start := cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true}
 		for _, b := range []*bridgeOf{first, second} {
@@ -339,11 +319,7 @@ func TestALeaderWithoutEventsThatLeadsAgain(t *testing.T) {
 // has died before it could look at it. What the database has before that is not left out in silence.
 func TestAnEdgeThatLeadsAfterWhatWasNotTrue(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		first, next := newBridge(ctx, redis, "first"), newBridge(ctx, redis, "next")
 		first.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 8, Confirmed: 8, Fresh: true})
 		first.publish(16)

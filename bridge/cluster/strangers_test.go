@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"chatbridge/bridge/cluster"
@@ -194,11 +193,7 @@ func TestAnotherDatabaseIsAnotherHistory(t *testing.T) {
 	if !same.Continues(e) || other.Continues(e) || e.String() == other.String() {
 		t.Errorf("%s goes on with %s: %t, and with %s: %t", same, e, same.Continues(e), other, other.Continues(e))
 	}
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer synctest.Wait()
-		defer cancel()
-		redis := newFakeRedis()
+	withRedis(t, func(ctx context.Context, t *testing.T, redis *fakeRedis) {
 		b := newBridge(ctx, redis, "b")
 		b.lead(ctx, t, cluster.Start{System: 7, Database: 5, Timeline: 1, From: 100, Confirmed: 100, Fresh: true})
 		b.publish(110, 120)

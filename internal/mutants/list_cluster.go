@@ -147,7 +147,7 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: an edge that is cut off takes sessions", Why: "they get nothing, while the leader serves",
-		File: "bridge/cluster.go", Package: "bridge", Tests: []string{"TestNewSessionsWhileNoLeaderIsHeard"},
+		File: "bridge/cluster_health.go", Package: "bridge", Tests: []string{"TestNewSessionsWhileNoLeaderIsHeard"},
 		Old: "\treturn api.Unheard\n", New: "\treturn api.Heard\n",
 	},
 	{
