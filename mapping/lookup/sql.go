@@ -55,8 +55,15 @@ func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup
 // connections as they are: one that has ended meanwhile costs another question, and
 // the others none (see unchecked).
 func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
+	return s.anyConnection(ctx, func(ctx context.Context, pg *pgconn.PgConn, raw bool) error {
+		return s.ask(ctx, pg, need, found, raw)
+	})
+}
+
+// anyConnection asks over a connection of the pool that has not ended.
+func (s *sqlFetcher) anyConnection(ctx context.Context, f func(ctx context.Context, pg *pgconn.PgConn, raw bool) error) error {
 	ctx = context.WithValue(ctx, unchecked{}, true)
-	ask := func(pg *pgconn.PgConn, raw bool) error { return s.ask(ctx, pg, need, found, raw) }
+	ask := func(pg *pgconn.PgConn, raw bool) error { return f(ctx, pg, raw) }
 	err := s.once(ctx, ask)
 	for n := s.pool.Stat().MaxConns(); n > 0 && errors.Is(err, errEnded); n-- { // all may have
 		err = s.once(ctx, ask)
