@@ -1,7 +1,6 @@
 package lookup
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -300,17 +299,23 @@ func columnsOf(rows []engine.RowKey, parts int) (keys [][]string, workspaces []s
 // arrayText writes keys as a Postgres array, each quoted. As text it takes the
 // type of the column that it is compared with.
 func arrayText(keys []string) []byte {
-	var b bytes.Buffer
-	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	b.WriteByte('{')
+	n := 2
+	for _, k := range keys {
+		n += len(k) + len(`"",`)
+	}
+	b := append(make([]byte, 0, n), '{')
 	for i, k := range keys {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteByte('"')
-		b.WriteString(escape.Replace(k))
-		b.WriteByte('"')
+		b = append(b, '"')
+		for j := range len(k) {
+			if k[j] == '\\' || k[j] == '"' {
+				b = append(b, '\\')
+			}
+			b = append(b, k[j])
+		}
+		b = append(b, '"')
 	}
-	b.WriteByte('}')
-	return b.Bytes()
+	return append(b, '}')
 }
