@@ -127,3 +127,21 @@ func TestLimitsEvent(t *testing.T) {
 		t.Errorf("%d log lines:\n%s", n, d.log)
 	}
 }
+
+// TestLookupsAreReady: a connection for look-ups has asked before the first row comes, so
+// that this row does not wait for it.
+func TestLookupsAreReady(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.DB(t, schemas.CRM)
+	conn, _ := crmDatabase(t, dsn, 1)
+	d := startDaemon(t, dsn)
+	d.ready()
+	d.await("a connection for look-ups", func() bool {
+		n := 0
+		if err := conn.QueryRow(t.Context(), `select count(*) from pg_stat_activity where datname = current_database()
+			and application_name = 'chatbridge-lookup' and state = 'idle' and query like '%contacts%'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	})
+}

@@ -73,7 +73,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, err
 	}
 	project := newRESTClients()
-	find, err := newLookup(cfg, lookups, spec, key, project, warnings)
+	find, keepWarm, err := newLookup(cfg, lookups, spec, key, project, warnings)
 	if err != nil {
 		return nil, err
 	}
@@ -145,6 +145,9 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	d.listeners.cert = cert
 	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, heads: d.heads, key: key, passwords: d.passwords, cert: cert, exporter: d.exporter}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run, d.exporter.Run}
+	if cfg.Cluster.Role != configs.RoleEdge { // which looks nothing up
+		d.parts = append(d.parts, keepWarm)
+	}
 	if joined != nil {
 		d.parts = append(d.parts, joined.run)
 	}
@@ -268,15 +271,19 @@ func (d *Daemon) newPool(size int) (*pgxpool.Pool, error) {
 }
 
 // newLookup finds what rows lack: by SQL where there is a database, else by
-// the project's PostgREST; nil where there is neither.
-func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, project *restClients, w *ops.Warnings) (engine.Lookup, error) {
+// the project's PostgREST; nil where there is neither. run keeps it ready.
+func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, project *restClients, w *ops.Warnings) (find engine.Lookup, run func(context.Context) error, err error) {
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:
 		l := lookup.NewSQL(pool, spec, cfg.Lookup.Timeout)
 		l.Warn(w.Lookup)
-		return l, nil
+		return l, l.Run, nil
 	case url != "":
-		return lookup.NewPostgREST(url, key.current, project.lookups, spec, cfg.Lookup.Timeout)
+		l, err := lookup.NewPostgREST(url, key.current, project.lookups, spec, cfg.Lookup.Timeout)
+		if err != nil {
+			return nil, nil, err
+		}
+		return l, l.Run, nil
 	}
-	return nil, nil
+	return nil, func(context.Context) error { return nil }, nil
 }

@@ -69,11 +69,16 @@ func newPacket(p parser.Packet, event string, attachments, jsonArgs [][]byte) *P
 	b = append(b, ']')
 	packet := &Packet{namespace: p.Namespace}
 	packet.message.Encode(b, attachments...)
+	keepScratch(buffer, b)
+	return packet
+}
+
+// keepScratch gives a buffer back that has grown to b, unless it is large.
+func keepScratch(buffer *[]byte, b []byte) {
 	if cap(b) <= 64<<10 {
 		*buffer = b
 		scratch.Put(buffer)
 	}
-	return packet
 }
 
 // WithoutLast returns the packet without its last argument, which must be a string
@@ -82,8 +87,11 @@ func newPacket(p parser.Packet, event string, attachments, jsonArgs [][]byte) *P
 func (p *Packet) WithoutLast() *Packet {
 	text := p.message.Text()
 	i := bytes.LastIndex(text, []byte(`,"`))
-	b := make([]byte, 0, i+1)
-	return p.WithText(append(append(b, text[:i]...), ']'))
+	buffer := scratch.Get().(*[]byte)
+	b := append(append((*buffer)[:0], text[:i]...), ']')
+	out := p.WithText(b)
+	keepScratch(buffer, b)
+	return out
 }
 
 // WithText returns the packet with another text, which must be one of a packet of the

@@ -89,9 +89,7 @@ func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 	}
 	defer s.Close()
 	err = st.beside(ctx, server, s, r, ", connections lost", func() error { return st.cut(ctx, s) }, func() error {
-		return s.profiled(ctx, st.within, p.profileFile(server, "cpu-storm.pprof"), func() error {
-			return st.comeBack(ctx, server, s, r, ", connections lost", time.Now())
-		})
+		return st.comeBack(ctx, p, server, s, r, ", connections lost", time.Now())
 	})
 	if err != nil || server.Name == "node" {
 		return err
@@ -101,10 +99,10 @@ func measureStorm(ctx context.Context, p plan, server peer.Peer, r *recorder) er
 		return err
 	}
 	defer spare.Close()
-	if err := st.afterFailover(ctx, server, s, spare, r); err != nil {
+	if err := st.afterFailover(ctx, p, server, s, spare, r); err != nil {
 		return err
 	}
-	return st.afterRestart(ctx, server, spare, r)
+	return st.afterRestart(ctx, p, server, spare, r)
 }
 
 // beside measures what the others, who stay on a server, notice of clients that lose
@@ -237,7 +235,7 @@ func (st *storm) listen(ctx context.Context, s *session, others *load.Group) (he
 }
 
 // comeBack has the clients come back to a server, which is on its way since a time.
-func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *recorder, suffix string, since time.Time) error {
+func (st *storm) comeBack(ctx context.Context, p plan, server peer.Peer, s *session, r *recorder, suffix string, since time.Time) error {
 	o, err := st.back.options(server, s.Process)
 	if err != nil {
 		return err
@@ -255,7 +253,12 @@ func (st *storm) comeBack(ctx context.Context, server peer.Peer, s *session, r *
 	}
 	limited, cancel := context.WithTimeout(ctx, stormLimit)
 	defer cancel()
-	g, got, err := load.Return(limited, o, load.Missed{From: uint64(st.away.From), Every: uint64(st.back.rooms), Count: stormMissed})
+	var g *load.Group
+	var got load.Returned
+	err = s.profiled(ctx, st.within, p.profileFile(server, "cpu-storm"+suffix+".pprof"), func() (err error) {
+		g, got, err = load.Return(limited, o, load.Missed{From: uint64(st.away.From), Every: uint64(st.back.rooms), Count: stormMissed})
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -324,7 +327,7 @@ func (st *storm) spare(ctx context.Context, server peer.Peer) (*session, error) 
 
 // afterFailover kills the server, and its clients come to the spare, which has some of
 // its own. They claim what they claimed before.
-func (st *storm) afterFailover(ctx context.Context, server peer.Peer, old, spare *session, r *recorder) error {
+func (st *storm) afterFailover(ctx context.Context, p plan, server peer.Peer, old, spare *session, r *recorder) error {
 	const suffix = ", after a failover"
 	var since time.Time
 	return st.beside(ctx, server, spare, r, suffix, func() error {
@@ -333,13 +336,13 @@ func (st *storm) afterFailover(ctx context.Context, server peer.Peer, old, spare
 		old.Clients = nil
 		since = time.Now()
 		return nil
-	}, func() error { return st.comeBack(ctx, server, spare, r, suffix, since) })
+	}, func() error { return st.comeBack(ctx, p, server, spare, r, suffix, since) })
 }
 
 // afterRestart kills the server and starts another one, which fills its log while the
 // clients come back already. They claim what they claimed before: the server was killed
 // when they were cut, and what they miss was committed while there was none.
-func (st *storm) afterRestart(ctx context.Context, server peer.Peer, old *session, r *recorder) error {
+func (st *storm) afterRestart(ctx context.Context, p plan, server peer.Peer, old *session, r *recorder) error {
 	old.Clients.Close()
 	old.Clients = nil
 	old.Stop()
@@ -359,6 +362,6 @@ func (st *storm) afterRestart(ctx context.Context, server peer.Peer, old *sessio
 		note("  log filled after %v", time.Since(since))
 		filled <- err
 	}()
-	err = st.comeBack(ctx, server, s, r, ", after a restart", since)
+	err = st.comeBack(ctx, p, server, s, r, ", after a restart", since)
 	return errors.Join(err, <-filled)
 }

@@ -1,10 +1,10 @@
 package hub
 
 import (
+	"context"
 	"time"
 
 	"chatbridge/bridge/replay"
-	"chatbridge/internal/retry"
 )
 
 // A client may come from another process that had published more, or from this one's
@@ -12,13 +12,9 @@ import (
 // client has: its states would go back. So it is fed only when the log is as far. It misses
 // nothing by that, because what it does not have yet comes after its claim.
 
-const (
-	// aheadWait is how long a client waits while nothing is published: what it claims may
-	// not come.
-	aheadWait = 10 * time.Second
-	// aheadPoll is how often it is looked whether the log is as far.
-	aheadPoll = 50 * time.Millisecond
-)
+// aheadWait is how long a client waits while nothing is published: what it claims may
+// not come.
+const aheadWait = 10 * time.Second
 
 // isAhead tells that a client has what was not published here, and may be yet. What is older
 // than the window is not read again. mu must be held.
@@ -32,20 +28,22 @@ func (h *Hub) isAhead(c *Client) bool {
 
 // awaitLog waits until the log is as far as a client. Only its pump calls it.
 func (h *Hub) awaitLog(c *Client) {
-	var head Offset
-	for idle := time.Duration(0); ; idle += aheadPoll {
-		release := h.lockInTurn(c.Workspace)
-		if now := h.headOffset(); now.Position != head.Position {
-			head, idle = now, 0
+	release := h.lockInTurn(c.Workspace)
+	defer func() { release() }()
+	for began := time.Now(); !c.gone && h.running.Err() == nil && h.isAhead(c); {
+		idle := min(time.Since(began), time.Since(h.headMoved))
+		if c.waited = idle >= aheadWait; c.waited {
+			break
 		}
-		if c.waited = idle >= aheadWait; c.waited || c.gone || !h.isAhead(c) {
-			c.pace.begin(time.Now())
-			release()
-			return
-		}
+		e := h.waits.add(c.claim)
+		c.awaiting = e
 		release()
-		if retry.Sleep(h.running, aheadPoll) != nil {
-			return
-		}
+		limited, cancel := context.WithTimeout(h.running, aheadWait-idle)
+		h.wait(limited, e)
+		cancel()
+		release = h.lockInTurn(c.Workspace)
+		c.awaiting = nil
+		h.removeWait(e)
 	}
+	c.pace.begin(time.Now())
 }

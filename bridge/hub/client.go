@@ -130,6 +130,9 @@ func (h *Hub) Detach(c *Client) {
 	if c.cancel != nil {
 		c.cancel()
 	}
+	if c.awaiting != nil {
+		h.waits.wake(c.awaiting)
+	}
 	for conversation := range c.subscriptions {
 		c.tenant.unsubscribe(conversation)
 	}

@@ -15,7 +15,7 @@
 //   - extent.go a set of messages that it is owed
 //   - memory.go what subscriptions take; limits.go which bounds were reached
 //   - pump.go the goroutine that sends it what it is owed
-//   - ahead.go a client that has more than the log
+//   - ahead.go a client that has more than the log; headwait.go waiting for the log
 //   - absence.go what of that the database's tables make up for
 //   - gap.go what one client could not be given; loss.go what nobody is given
 //   - offset.go the text of an Offset; contract.go names of the contract

@@ -7,6 +7,9 @@ func (h *Hub) ResetLongestHold() {
 	h.mu.Reset()
 }
 
+// Holds is how often the lock has been taken.
+func (h *Hub) Holds() uint64 { return h.mu.Held().Times }
+
 // SumUp does to a client that has left what a lack of memory does.
 func (h *Hub) SumUp(c *Client) {
 	h.lock()

@@ -93,8 +93,9 @@ type Hub struct {
 	tenants map[string]*tenant
 	// headCommit is when the newest event was committed.
 	headCommit time.Time
-	// headMoved is closed when there is a newer event; nil where nobody waits.
-	headMoved chan struct{}
+	// headMoved is when it was published, waits who waits for a newer one.
+	headMoved time.Time
+	waits     headWaits
 	// history counts the calls of Restart, began is when the present one began.
 	history uint64
 	began   time.Time

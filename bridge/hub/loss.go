@@ -151,6 +151,7 @@ func (h *Hub) Restart(since, until, began time.Time) {
 	}
 	h.history++
 	h.began = began.Truncate(time.Millisecond)
+	h.wakeAll()
 	h.unlock()
 	h.Gap(since, until, true)
 }

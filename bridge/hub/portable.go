@@ -131,25 +131,14 @@ func (h *Hub) AwaitHead(ctx context.Context, offset string) bool {
 			h.unlock()
 			return err == nil
 		}
-		if h.headMoved == nil {
-			h.headMoved = make(chan struct{})
-		}
-		moved := h.headMoved
+		e := h.waits.add(o)
 		h.unlock()
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return false
-		case <-h.running.Done():
+		woken := h.wait(ctx, e)
+		h.lock()
+		h.removeWait(e)
+		h.unlock()
+		if !woken {
 			return false
 		}
-	}
-}
-
-// headHasMoved wakes those who wait for the head. mu must be held.
-func (h *Hub) headHasMoved() {
-	if h.headMoved != nil {
-		close(h.headMoved)
-		h.headMoved = nil
 	}
 }

@@ -35,7 +35,7 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 		Message: ev.Message, Of: ev.Of, Packet: ev.Packet, Other: ev.Other, Again: ev.Again, Created: ev.Created,
 	}, now)}
 	h.headCommit = ev.Commit
-	h.headHasMoved()
+	h.headHasMoved(now)
 	if len(t.clients) == 0 {
 		return
 	}

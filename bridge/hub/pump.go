@@ -26,6 +26,7 @@ type reading struct {
 	everything bool
 	// ahead: its pump is to wait until the log is as far as it; waited: in vain.
 	ahead, waited bool
+	awaiting      *headWait // while it waits
 	main          replay.Place
 	// fed is when its pump last took something from the log for it, or it was live.
 	fed time.Time

@@ -73,7 +73,12 @@ func (h *Hub) possible(o Offset, now time.Time) bool {
 	if o.Position.Compare(h.log.Head()) <= 0 {
 		return true
 	}
-	return !o.Commit.IsZero() && !o.Commit.After(now.Add(replay.Slack)) && (h.log.Head().IsZero() || !o.Commit.Before(h.headCommit.Add(-replay.Slack)))
+	return !o.Commit.IsZero() && !o.Commit.After(now.Add(replay.Slack)) && !h.tooOld(o.Commit)
+}
+
+// tooOld tells that no event which was committed then comes after the newest one.
+func (h *Hub) tooOld(commit time.Time) bool {
+	return !h.log.Head().IsZero() && commit.Before(h.headCommit.Add(-replay.Slack))
 }
 
 // OwedFrom returns from which offset on a client is owed everything in a session that

@@ -14,6 +14,7 @@ type Mutex struct {
 	minute          time.Time // when longest began to count
 	longest, before time.Duration
 	total           time.Duration
+	times           uint64
 }
 
 // Lock locks m.
@@ -27,6 +28,7 @@ func (m *Mutex) Unlock() {
 	now := time.Now()
 	held := now.Sub(m.began)
 	m.total += held
+	m.times++
 	m.roll(now)
 	m.longest = max(m.longest, held)
 	m.mu.Unlock()
@@ -47,6 +49,8 @@ type Held struct {
 	// Longest is the longest time at once in the last one to two minutes, Total the sum
 	// since the start.
 	Longest, Total time.Duration
+	// Times is how often.
+	Times uint64
 }
 
 // Held returns that without the present hold. It waits for the lock, and counts for
@@ -60,7 +64,7 @@ func (m *Mutex) Held() Held {
 // HeldLocked is Held for whoever has the lock.
 func (m *Mutex) HeldLocked() Held {
 	m.roll(time.Now())
-	return Held{max(m.longest, m.before), m.total}
+	return Held{max(m.longest, m.before), m.total, m.times}
 }
 
 // Reset forgets the longest time. The caller has the lock.

@@ -16,22 +16,22 @@ func TestHeld(t *testing.T) {
 			time.Sleep(d)
 			m.Unlock()
 		}
-		is := func(longest, total time.Duration) {
+		is := func(longest, total time.Duration, times uint64) {
 			t.Helper()
-			if got := (lockstats.Held{Longest: longest, Total: total}); m.Held() != got {
-				t.Errorf("held %v, want %v", m.Held(), got)
+			if want := (lockstats.Held{Longest: longest, Total: total, Times: times}); m.Held() != want {
+				t.Errorf("held %v, want %v", m.Held(), want)
 			}
 		}
-		is(0, 0)
+		is(0, 0, 0)
 		hold(3 * time.Millisecond)
 		hold(time.Millisecond)
-		is(3*time.Millisecond, 4*time.Millisecond)
+		is(3*time.Millisecond, 4*time.Millisecond, 2)
 		time.Sleep(70 * time.Second)
-		is(3*time.Millisecond, 4*time.Millisecond) // of the minute before
+		is(3*time.Millisecond, 4*time.Millisecond, 2) // of the minute before
 		hold(2 * time.Millisecond)
 		time.Sleep(61 * time.Second)
-		is(2*time.Millisecond, 6*time.Millisecond)
+		is(2*time.Millisecond, 6*time.Millisecond, 3)
 		time.Sleep(time.Hour) // nobody asked, and nobody had it
-		is(0, 6*time.Millisecond)
+		is(0, 6*time.Millisecond, 3)
 	})
 }

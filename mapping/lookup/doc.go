@@ -3,6 +3,7 @@
 // message, a large value that an UPDATE did not carry.
 //
 //	lookup.go           Lookup: the time limit, the pause after a failure, Stats
+//	warm.go             a connection that is ready for the first question, and after a pause
 //	fetchvisible.go     asking again for rows that are committed and not visible yet
 //	sql.go              NewSQL: over a direct connection, one pipelined round trip
 //	statements.go       its statements
@@ -23,7 +24,7 @@
 // stream is never replaced by one that was looked up, is the Mapper's matter
 // (mapping/engine): it alone knows what the stream has shown.
 //
-// A Lookup is used by the one goroutine that feeds its Mapper; Stats may be
+// A Lookup is used by the one goroutine that feeds its Mapper; Stats, Run and Warm may be
 // called from any. The package starts no goroutine that outlives a call. It
 // imports mapping, mapping/engine and source, and nothing else of this module but
 // helpers.

@@ -41,6 +41,11 @@ type Lookup struct {
 	limit   time.Duration
 	warn    func(text string) // nil for nobody
 
+	// asking has a token while somebody asks, who alone uses the fetcher; askedAt is when
+	// the last one had ended, in nanoseconds since 1970.
+	asking  chan struct{}
+	askedAt atomic.Int64
+
 	// Only the goroutine that calls Fetch uses these.
 	pausedUntil time.Time
 	pause       retry.Backoff
@@ -61,7 +66,7 @@ func newLookup(f fetcher, spec *mapping.Spec, limit time.Duration) *Lookup {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	return &Lookup{fetcher: f, tables: spec.Tables(), limit: limit, pause: retry.Backoff{Min: minPause, Max: maxPause}}
+	return &Lookup{fetcher: f, tables: spec.Tables(), limit: limit, asking: make(chan struct{}, 1), pause: retry.Backoff{Min: minPause, Max: maxPause}}
 }
 
 // Warn sets who is told, once, of columns that events go without because the role
@@ -83,7 +88,11 @@ func (l *Lookup) Fetch(need *engine.Need, found func(engine.Found)) error {
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	defer cancel()
 	l.fetches.Add(1)
-	err := l.fetchVisible(ctx, need, found)
+	err := l.begin(ctx)
+	if err == nil {
+		err = l.fetchVisible(ctx, need, found)
+		l.end()
+	}
 	l.spent.Add(int64(time.Since(start)))
 	if err == nil {
 		l.pausedUntil = time.Time{}

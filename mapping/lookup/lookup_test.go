@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -313,6 +314,69 @@ func TestOneRoundTrip(t *testing.T) {
 			t.Errorf("%d writes after %v, want 1", n, idle)
 		}
 	}
+}
+
+// TestWarm: the first question, and the first one after the server has ended all
+// connections, take what any other takes where Warm was called before.
+func TestWarm(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	var writes, connects atomic.Int64
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		connects.Add(1)
+		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		return &countingConn{c, &writes}, err
+	}
+	s, p := spec(t, "crm", ""), pool(t, url, dial)
+	l := lookup.NewSQL(p, s, waitLimit)
+	need := engine.Need{Conversations: of(id("c1")), Newest: of(id("c1"))}
+	for range 2 {
+		if err := l.Warm(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wrote, connected := writes.Load(), connects.Load()
+		if got := fetch(t, l, s, need, "id"); len(got) < 2 {
+			t.Errorf("found %v", got)
+		}
+		if w, c := writes.Load()-wrote, connects.Load()-connected; w != 1 || c != 0 {
+			t.Errorf("%d writes and %d connections made, want 1 and 0", w, c)
+		}
+		c, err := p.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := c.Conn().PgConn().PID()
+		c.Release()
+		if err := pgtest.Exec(t.Context(), url, fmt.Sprintf("select pg_terminate_backend(%d, 10000)", pid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if f := l.Stats().Fetches; f != 2 {
+		t.Errorf("%d questions counted, want 2", f)
+	}
+}
+
+// TestWarmWhileAsking: Run and Fetch do not disturb each other.
+func TestWarmWhileAsking(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	s := spec(t, "crm", "")
+	l := lookup.NewSQL(pool(t, url, nil), s, waitLimit)
+	ctx, cancel := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() { _ = l.Run(ctx) })
+	ended.Go(func() {
+		for range 10 {
+			if err := l.Warm(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+	})
+	for ctx.Err() == nil {
+		same(t, slices.Compact(fetch(t, l, s, engine.Need{Conversations: of(id("c1"))}, "id")), "conversation id=c1", "contact id=a1")
+	}
+	ended.Wait()
 }
 
 // Connections that the server ended cost no answer: all of the pool, as after its

@@ -1,7 +1,6 @@
 package lookup
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,8 +54,15 @@ func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup
 // connections as they are: one that has ended meanwhile costs another question, and
 // the others none (see unchecked).
 func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
+	return s.anyConnection(ctx, func(ctx context.Context, pg *pgconn.PgConn, raw bool) error {
+		return s.ask(ctx, pg, need, found, raw)
+	})
+}
+
+// anyConnection asks over a connection of the pool that has not ended.
+func (s *sqlFetcher) anyConnection(ctx context.Context, f func(ctx context.Context, pg *pgconn.PgConn, raw bool) error) error {
 	ctx = context.WithValue(ctx, unchecked{}, true)
-	ask := func(pg *pgconn.PgConn, raw bool) error { return s.ask(ctx, pg, need, found, raw) }
+	ask := func(pg *pgconn.PgConn, raw bool) error { return f(ctx, pg, raw) }
 	err := s.once(ctx, ask)
 	for n := s.pool.Stat().MaxConns(); n > 0 && errors.Is(err, errEnded); n-- { // all may have
 		err = s.once(ctx, ask)
@@ -293,17 +299,23 @@ func columnsOf(rows []engine.RowKey, parts int) (keys [][]string, workspaces []s
 // arrayText writes keys as a Postgres array, each quoted. As text it takes the
 // type of the column that it is compared with.
 func arrayText(keys []string) []byte {
-	var b bytes.Buffer
-	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-	b.WriteByte('{')
+	n := 2
+	for _, k := range keys {
+		n += len(k) + len(`"",`)
+	}
+	b := append(make([]byte, 0, n), '{')
 	for i, k := range keys {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteByte('"')
-		b.WriteString(escape.Replace(k))
-		b.WriteByte('"')
+		b = append(b, '"')
+		for j := range len(k) {
+			if k[j] == '\\' || k[j] == '"' {
+				b = append(b, '\\')
+			}
+			b = append(b, k[j])
+		}
+		b = append(b, '"')
 	}
-	b.WriteByte('}')
-	return b.Bytes()
+	return append(b, '}')
 }

@@ -1,0 +1,32 @@
+package socketio_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"chatbridge/socketio"
+)
+
+// TestWithoutLast: each packet keeps its own text, also once others have been made.
+func TestWithoutLast(t *testing.T) {
+	var made []*socketio.Packet
+	for i := range 100 {
+		body := fmt.Appendf(nil, `{"n":%d,"text":"%s,\"x"}`, i, strings.Repeat("x", i))
+		made = append(made, socketio.NewEvent("/", "message", body, []byte(`"offset"`)).WithoutLast())
+	}
+	for i, p := range made {
+		if got, want := string(p.Text()), fmt.Sprintf(`2["message",{"n":%d,"text":"%s,\"x"}]`, i, strings.Repeat("x", i)); got != want {
+			t.Fatalf("packet %d is %s, want %s", i, got, want)
+		}
+	}
+}
+
+// BenchmarkWithoutLast is what the first reader of an event out of order pays.
+func BenchmarkWithoutLast(b *testing.B) {
+	b.ReportAllocs()
+	p := socketio.NewEvent("/", "message", []byte(`{"content":"`+strings.Repeat("x", 430)+`"}`), []byte(`"0000000100000000-00000000-18c0"`))
+	for b.Loop() {
+		p.WithoutLast()
+	}
+}
