@@ -377,6 +377,16 @@ var feeding = []Mutant{
 		Old: "	old := l.since(now) - l.opts.Window - Slack\n	for range limit {", New: "	old := l.since(now) - l.opts.Window + time.Second\n	for range limit {",
 	},
 	{
+		Name: "hub: the log reaches back to when its process started", Why: "what was published elsewhere before the log's first event is lost in silence",
+		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestAwayWhileTheLogHadAHole"},
+		Old: "	l.floor = Floor{At: at, Position", New: "	l.floor = Floor{At: 0 * at, Position",
+	},
+	{
+		Name: "hub: an offset's time is by this process's clock", Why: "where the database's clock is ahead, what was evicted before a client had read it is lost in silence",
+		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestEvictedOfAClockAhead"},
+		Old: "		if g.since.Sub(g.until) <= replay.MarkEvery {\n", New: "		if g.since.After(g.until) {\n",
+	},
+	{
 		Name: "hub: publishing waits for nobody", Why: "a transaction larger than the log loses rows for clients that were there all along",
 		File: "bridge/hub/publish.go", Package: "bridge/hub", Tests: []string{"TestTransactionLargerThanTheLog"},
 		Old: "	h.awaitReaders(ev.Packet.Size()) // unlocks meanwhile\n", New: "",
