@@ -305,11 +305,16 @@ func TestNothingToReadBy(t *testing.T) {
 // which it is where they are more than replay.far_rows.
 func TestOvertakenByALargeTransaction(t *testing.T) {
 	t.Parallel()
+	t.Run("within replay.far_rows", func(t *testing.T) { t.Parallel(); overtaken(t) })
+	t.Run("beyond replay.far_rows", func(t *testing.T) { t.Parallel(); overtaken(t, "BRIDGE_REPLAY_FAR_ROWS=500") })
+}
+
+func overtaken(t *testing.T, env ...string) {
 	const rows = 2000
 	dsn := pgtest.DB(t, schemas.CRM)
 	conn, ids := crmDatabase(t, dsn, 2)
 	w := &awayTest{t: t, conn: conn, ids: ids, dsn: dsn}
-	d := startDaemon(t, dsn, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms")
+	d := startDaemon(t, dsn, append(env, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms")...)
 	d.ready()
 	c, other := d.client(ids[0]), d.client(ids[1])
 	d.live(2)
