@@ -299,28 +299,35 @@ func TestNothingToReadBy(t *testing.T) {
 	}
 }
 
-// TestOvertakenByALargeTransaction: a client that is connected, and whose queue and log a
-// transaction overruns, goes on from the tables, then the log, and then live: it shows what
-// the database has, each message once, in order, and is told of no gap.
+// TestOvertakenByALargeTransaction: a client that is connected, and whose queue and log
+// transactions overrun whose rows are dated ahead, goes on from the tables, then the log,
+// and then live. Each message comes once, in order, or was in a gap that it was told of,
+// which it is where they are more than replay.far_rows.
 func TestOvertakenByALargeTransaction(t *testing.T) {
 	t.Parallel()
+	t.Run("within replay.far_rows", func(t *testing.T) { t.Parallel(); overtaken(t) })
+	t.Run("beyond replay.far_rows", func(t *testing.T) { t.Parallel(); overtaken(t, "BRIDGE_REPLAY_FAR_ROWS=500") })
+}
+
+func overtaken(t *testing.T, env ...string) {
 	const rows = 2000
 	dsn := pgtest.DB(t, schemas.CRM)
 	conn, ids := crmDatabase(t, dsn, 2)
 	w := &awayTest{t: t, conn: conn, ids: ids, dsn: dsn}
-	d := startDaemon(t, dsn, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms",
-		"BRIDGE_REPLAY_FAR_ROWS=50000") // more than there will be
+	d := startDaemon(t, dsn, append(env, "BRIDGE_REPLAY_MAX_EVENTS=50", "BRIDGE_LIMITS_QUEUE_PACKETS=16", "BRIDGE_LIMITS_WORKSPACE_PAUSE=1ms")...)
 	d.ready()
 	c, other := d.client(ids[0]), d.client(ids[1])
 	d.live(2)
+	began := []time.Time{time.Now()} // of each transaction; the last has come by the end of them
 	n := 0
 	for n == 0 || d.Snapshot().Hub.FarHealed == 0 && n < 10*rows {
 		w.exec(`insert into messages (workspace_id, conversation_id, body, status, is_outgoing, sender_jid, created_at)
-			select $1, $2, 'row ' || n, 'delivered', false, '5511999999999@s.whatsapp.net', now() + n * interval '1 millisecond' from generate_series($3::int, $4::int) n`,
+			select $1, $2, 'row ' || n, 'delivered', false, '5511999999999@s.whatsapp.net', now() + n * interval '0.1 millisecond' from generate_series($3::int, $4::int) n`,
 			workspace, ids[0], n+1, n+rows)
 		n += rows
 		c.await("the transaction", func(events []event) bool { return bodies(events)[fmt.Sprintf("row %d", n)] })
 		d.live(2)
+		began = append(began, time.Now())
 	}
 	w.exec("update messages set status = 'read' where body = 'row 1'")
 	w.exec(insertMessage, workspace, ids[0], "live")
@@ -330,12 +337,25 @@ func TestOvertakenByALargeTransaction(t *testing.T) {
 	})
 	shown, status := screen(events, ids[0])
 	stored, wantStatus := w.stored(ids[0])
-	if !maps.Equal(status, wantStatus) || !slices.Equal(shown[:n], sortedLike(stored, shown[:n])) {
-		t.Errorf("the client shows %d messages, the database has %d, or in another order", len(shown), len(stored))
+	for _, id := range shown {
+		if status[id] != wantStatus[id] {
+			t.Errorf("the client shows %s as %s, it is %s", id, status[id], wantStatus[id])
+		}
 	}
-	for _, e := range events {
-		if e.Name == "gap" {
-			t.Errorf("told of a gap: %v", e.Payload)
+	told := func(from, to time.Time) bool { return toldWithin(events, ids[0], from, to) }
+	if !told(began[0], began[len(began)-1]) && !slices.Equal(shown[:n], sortedLike(stored, shown[:n])) {
+		t.Error("the client shows the messages in another order than the database")
+	}
+	got := bodies(events)
+	for i, from := range began[:len(began)-1] {
+		missing := 0
+		for k := i*rows + 1; k <= (i+1)*rows; k++ {
+			if !got[fmt.Sprintf("row %d", k)] {
+				missing++
+			}
+		}
+		if missing > 0 && !told(from, began[i+1]) {
+			t.Errorf("of the transaction at %v the client lacks %d messages, and was told of no gap then", from, missing)
 		}
 	}
 	if got := bodies(other.await("an event", func(events []event) bool { return len(events) > 0 })); len(got) > 0 {
@@ -346,6 +366,22 @@ func TestOvertakenByALargeTransaction(t *testing.T) {
 	if s.Hub.FarHealed == 0 || s.Hub.FarFailed != 0 {
 		t.Errorf("made up %d times, failed %d times", s.Hub.FarHealed, s.Hub.FarFailed)
 	}
+}
+
+// toldWithin tells whether a client was told of a gap, in a conversation or in all, that
+// shares a moment with a stretch of time.
+func toldWithin(events []event, conversation string, from, to time.Time) bool {
+	return slices.ContainsFunc(events, func(e event) bool {
+		of, _ := e.Payload["conversationId"].(string)
+		if e.Name != "gap" || of != "" && of != conversation {
+			return false
+		}
+		since, _ := e.Payload["since"].(string) // none: at any time
+		until, _ := e.Payload["until"].(string)
+		a, _ := time.Parse(time.RFC3339, since)
+		b, err := time.Parse(time.RFC3339, until)
+		return err == nil && !a.After(to) && !b.Before(from)
+	})
 }
 
 // sortedLike are those of all that are in some, in the order of all.

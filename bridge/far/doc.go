@@ -21,6 +21,14 @@
 // holds in memory is bounded, by its keys, and what a slow client has not taken yet is not
 // read.
 //
+// # Whose time it is
+//
+// A row has the time that its writer chose, a place of the log that of its publication. They
+// are taken for a minute apart at most (slack), either way: messages are read from that
+// much before what is asked for to that much after. What Options.Rows leaves out of this is
+// returned, also where it is dated outside of what was asked for: by its time alone it may
+// be of what the client lacks. A row whose time is farther off is not found.
+//
 // # What is shared
 //
 // Lists of keys and rendered rows are kept for 10 s, 8 and 16 MiB of them, for other clients

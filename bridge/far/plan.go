@@ -13,12 +13,9 @@ import (
 
 const (
 	// slack is how much earlier and later than asked for rows are read: a row's time is
-	// that of its transaction's begin, by the database's clock. What is sent twice for
-	// that does no harm.
+	// its writer's choice, such as that of its transaction's begin, by the database's clock.
+	// What is sent twice for that does no harm.
 	slack = time.Minute
-	// late is the same of the messages that the log should have, where there are more than
-	// Rows within slack.
-	late = 5 * time.Second
 	// statusesEach is of how many newest messages of one conversation the statuses are
 	// sent, statuses of how many in all.
 	statusesEach = 50
@@ -105,7 +102,9 @@ func without(keys, others []lookup.PastKey) []lookup.PastKey {
 }
 
 // messages gathers the keys of the messages that are asked for, the newest first. The bound
-// is for what the log does not have.
+// is for what the log does not have, and once more for what is dated within slack after
+// that: it may be in the log or not. What is left out of either is told: also rows from
+// before what is asked for, and from after, may be of what the client lacks.
 func (p *planning) messages(ctx context.Context) (keys []lookup.PastKey, rest []hub.FarRest, err error) {
 	ask, more := p.ask, false
 	if !ask.Messages.IsZero() {
@@ -117,10 +116,10 @@ func (p *planning) messages(ctx context.Context) (keys []lookup.PastKey, rest []
 		return keys, nil, err
 	}
 	// Where the log begins is this client's own, so it is read for it alone.
-	var later []lookup.PastKey
+	var ahead []lookup.PastKey
 	var tooMany bool
 	err = p.turn(ctx, func(ctx context.Context, w *worker) (asked bool, err error) {
-		if later, tooMany, err = p.between(ctx, w.past, ask.Until, ask.Until.Add(late)); err != nil {
+		if ahead, tooMany, err = p.between(ctx, w.past, ask.Until, ask.Until.Add(slack)); err != nil {
 			return true, err
 		}
 		keys, more, err = p.between(ctx, w.past, time.Time{}, ask.Until)
@@ -129,22 +128,32 @@ func (p *planning) messages(ctx context.Context) (keys []lookup.PastKey, rest []
 	if err != nil {
 		return nil, nil, err
 	}
-	since, conversation := ask.Messages, ""
-	for c, at := range ask.Of {
-		if since.IsZero() || ask.Messages.IsZero() && at.Before(since) {
-			since = at
+	left := p.allOfMessages()
+	switch {
+	case tooMany: // any of them may have been published before the log begins
+		return keys, append(rest, left), nil
+	case more:
+		// A row was published within slack of its time.
+		if left.Until = oldest(keys, ask.Until).Add(slack); left.Until.After(ask.Until) {
+			left.Until = ask.Until
 		}
-		if len(ask.Of) == 1 && ask.Messages.IsZero() {
-			conversation = c
+		rest = append(rest, left)
+	}
+	return append(ahead, keys...), rest, nil
+}
+
+// allOfMessages is all of the messages that are asked for.
+func (p *planning) allOfMessages() hub.FarRest {
+	all := hub.FarRest{Since: p.ask.Messages, Until: p.ask.Until}
+	for c, at := range p.ask.Of {
+		if all.Since.IsZero() || p.ask.Messages.IsZero() && at.Before(all.Since) {
+			all.Since = at
+		}
+		if len(p.ask.Of) == 1 && p.ask.Messages.IsZero() {
+			all.Conversation = c
 		}
 	}
-	if from := oldest(keys, ask.Until); more && from.After(since) {
-		rest = append(rest, hub.FarRest{Conversation: conversation, Since: since, Until: from})
-	}
-	if !tooMany {
-		keys = append(later, keys...)
-	}
-	return keys, rest, nil
+	return all
 }
 
 // between reads the keys of those of the messages asked for that were made after from and

@@ -171,7 +171,7 @@ func (h *Hub) farAsk(c *Client) *FarAsk {
 	if c.live {
 		ask.Fresh = time.Now()
 	}
-	if f := c.tenant.space.Missing(); f.Seq > 0 {
+	if f := c.tenant.space.Missing(); f.At > 0 {
 		ask.Until = h.log.TimeOf(f.At, time.Now())
 	}
 	for _, g := range c.healing {

@@ -243,6 +243,79 @@ func TestFallsOutOfTheLog(t *testing.T) {
 	})
 }
 
+// TestAwayWhileTheLogHadAHole: what was committed after the last event of a log that was
+// emptied, or of another process, and before the first one of the log that there is, is in
+// no log. Who was away meanwhile gets it from the tables.
+func TestAwayWhileTheLogHadAHole(t *testing.T) {
+	for name, empty := range map[string]func(m *model){
+		"emptied": func(m *model) { m.hub.Rejoin() },
+		"another process": func(m *model) {
+			m.stop()
+			m.start(m.t)
+			m.clients[0].prior = nil
+		},
+	} {
+		world(t, program{replay: large, tables: &fakeTables{}}, 1, func(m *model) {
+			c := m.clients[0]
+			c.subscribe("a")
+			c.connect()
+			synctest.Wait()
+			m.burst("a", 3)
+			synctest.Wait()
+			c.cut()
+			empty(m)
+			for range 10 { // elsewhere
+				time.Sleep(time.Minute)
+				m.commit++
+				m.truth.Events = append(m.truth.Events, history.Event{
+					Position: source.Position{Commit: m.commit, Index: 1}, Kind: history.Message, Workspace: "ws0",
+					Conversation: "a", Message: m.id("a"), Status: "sent", At: time.Now(),
+				})
+			}
+			m.burst("a", 1)
+			c.connect()
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n, told := len(c.messages("a")), c.toldOf(); n != 14 || len(told) != 0 {
+				t.Errorf("%s: %d messages, told of %v; want 14 messages", name, n, told)
+			}
+		})
+	}
+}
+
+// TestEvictedOfAClockAhead: where the database's clock is ahead of this process's, an
+// offset's time does not make what was evicted older than what its client is owed.
+func TestEvictedOfAClockAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{0, 3 * time.Second, 30 * time.Second} {
+		small := replay.Options{Window: modelWindow, MaxEvents: 20, MaxBytes: 1 << 30}
+		world(t, program{replay: small}, 1, func(m *model) {
+			c := m.clients[0]
+			c.connect()
+			time.Sleep(time.Second)
+			m.burst("a", 3)
+			synctest.Wait()
+			c.cut()
+			o, err := hub.ParseOffset(c.offset)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Commit = o.Commit.Add(ahead)
+			c.offset, c.prior, c.session, c.owed = string(hub.AppendOffset(nil, o)), nil, time.Time{}, ""
+			m.burst("a", 3)
+			time.Sleep(modelWindow + replay.Slack/2) // the log has it still
+			m.burst("a", 14)
+			c.connect()
+			m.burst("a", 6) // which evicts what it missed
+			c.subscribe("a")
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if n := len(c.messages("a")); n != 3+20 || len(c.toldOf()) != 1 {
+				t.Errorf("%v ahead: %d messages, told of %v", ahead, n, c.toldOf())
+			}
+		})
+	}
+}
+
 // TestSubscribesWhileHealed: what a client subscribes to while the tables are read is
 // read from them too.
 func TestSubscribesWhileHealed(t *testing.T) {

@@ -247,7 +247,10 @@ func (h *Hub) checkMain(c *Client) {
 func (h *Hub) noteEvicted(c *Client, conversation string, since time.Time, f replay.Floor) {
 	g := gap{reason: gapEvicted, conversation: conversation, since: since, until: h.log.TimeOf(f.At, time.Now())}
 	if g.until.Before(g.since) {
-		return // older than what was promised
+		if g.since.Sub(g.until) <= replay.MarkEvery {
+			return // older than what was promised
+		}
+		g.since, since = g.until, g.until // which an offset told, by another clock
 	}
 	if f.Seq <= c.covered && !since.Before(c.coveredSince) {
 		return // it has been noted as part of a larger one

@@ -183,11 +183,8 @@ func (h *Hub) owedSince(c *Client, began, now time.Time) {
 	c.owe(h.log.SinceTime(began), began)
 	f := space.Missing()
 	until := h.log.TimeOf(f.At, now)
-	switch {
-	case f.Seq == 0 && began.Before(h.log.TimeOf(0, now)):
-		until = h.log.TimeOf(0, now) // when this process started
-	case f.Seq == 0 || until.Before(began):
-		return
+	if f.Seq == 0 && !began.Before(h.log.TimeOf(0, now)) || f.Seq > 0 && until.Before(began) {
+		return // it began in this process, which has lost nothing since
 	}
 	h.noteAway(c, h.covered(c, gap{reason: gapAway, since: began, until: until}, f))
 }

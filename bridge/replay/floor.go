@@ -12,16 +12,15 @@ type Floor struct {
 	// Seq is the entry's sequence number, plus one: a reader whose next entry
 	// has Seq or a later number has lost nothing.
 	Seq uint64
-	// At is when it was published, see Log.TimeOf.
+	// At is when it was published, see Log.TimeOf; of what was before the Log's first event,
+	// and may have been published elsewhere, it is when that one was.
 	At       time.Duration
 	Position source.Position
 }
 
-// Later returns the later of two Floors, in both respects.
+// Later returns the later of two Floors, in each respect.
 func (f Floor) Later(g Floor) Floor {
-	if g.Seq > f.Seq {
-		f.Seq, f.At = g.Seq, g.At
-	}
+	f.Seq, f.At = max(f.Seq, g.Seq), max(f.At, g.At)
 	if f.Position.Compare(g.Position) < 0 {
 		f.Position = g.Position
 	}

@@ -73,7 +73,7 @@ type Log struct {
 	// monotonic clock, so that a step of the wall clock ages nothing.
 	began time.Time
 	// marks tell which sequence number was next at a time, a mark each
-	// markEvery, oldest first.
+	// MarkEvery, oldest first.
 	marks queue[mark]
 	// oldest is the time of the oldest entry that the last sweep left, sweeping
 	// that which the present one has found so far; 0 is none.
@@ -94,8 +94,8 @@ type mark struct {
 	seq uint64
 }
 
-// markEvery is how exactly SinceTime knows a time.
-const markEvery = 50 * time.Millisecond
+// MarkEvery is how exactly SinceTime knows a time.
+const MarkEvery = 50 * time.Millisecond
 
 // New returns an empty Log.
 func New(opts Options) *Log {
@@ -157,7 +157,7 @@ func (l *Log) Release(s *Space) {
 func (l *Log) Sequence() uint64 { return l.next }
 
 // SinceTime returns a sequence number that is not past that of the first entry
-// published at t or later, and at most markEvery before it.
+// published at t or later, and at most MarkEvery before it.
 func (l *Log) SinceTime(t time.Time) uint64 {
 	at := l.since(t)
 	lo, hi := 0, l.marks.len()
@@ -171,7 +171,7 @@ func (l *Log) SinceTime(t time.Time) uint64 {
 	switch {
 	case lo == 0:
 		return 0
-	case at < l.marks.at(lo-1).at+markEvery:
+	case at < l.marks.at(lo-1).at+MarkEvery:
 		return l.marks.at(lo - 1).seq
 	case lo < l.marks.len():
 		return l.marks.at(lo).seq
@@ -187,11 +187,11 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	seq := l.next
 	l.next++
 	at := l.since(now)
-	if n := l.marks.len(); n == 0 || at-l.marks.at(n-1).at >= markEvery {
+	if n := l.marks.len(); n == 0 || at-l.marks.at(n-1).at >= MarkEvery {
 		l.marks.push(mark{at: at, seq: seq})
 	}
 	if l.head.IsZero() && l.floor.Position.IsZero() {
-		l.begin(ev.Position)
+		l.begin(ev.Position, at)
 	}
 	size := int64(ev.Packet.Size())
 	s.append(ev, seq, at, size, l.eventWeight())
@@ -229,8 +229,8 @@ func (l *Log) makeRoom(s *Space, at time.Duration) {
 
 // begin raises the floors to just before the Log's first event: what was published
 // before that it does not hold.
-func (l *Log) begin(first source.Position) {
-	l.floor = Floor{Position: source.Position{Commit: first.Commit - 1, Index: ^uint32(0)}}
+func (l *Log) begin(first source.Position, at time.Duration) {
+	l.floor = Floor{At: at, Position: source.Position{Commit: first.Commit - 1, Index: ^uint32(0)}}
 	for _, s := range l.spaces {
 		s.startAt(l.floor)
 	}

@@ -159,7 +159,7 @@ var feeding = []Mutant{
 	{
 		Name: "far: what the bound leaves out is not said", Why: "a client that missed too much is not told",
 		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBounded"},
-		Old: "more && from.After(since) {\n", New: "more && from.Before(since) {\n",
+		Old: "	case more:\n", New: "	case more && len(keys) == 0:\n",
 	},
 	{
 		Name: "far: a message that the client knows keeps its status", Why: "a message sent just before the client left shows an old status for ever",
@@ -199,7 +199,17 @@ var feeding = []Mutant{
 	{
 		Name: "far: what is a little late counts as the log's", Why: "a row whose clock is ahead is in neither",
 		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
-		Old: "	if !tooMany {\n", New: "	if !tooMany && len(later) == 0 {\n",
+		Old: "	return append(ahead, keys...), rest, nil\n", New: "	return append(ahead[:0], keys...), rest, nil\n",
+	},
+	{
+		Name: "far: too much of what is dated ahead counts as the log's", Why: "rows whose clock is ahead, and of which there are many, are in neither, in silence",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadAheadOfTheLog"},
+		Old: "	case tooMany: ", New: "	case tooMany && more: ",
+	},
+	{
+		Name: "far: rows are of when they are dated", Why: "rows of a transaction that began before the client left, and of which there are many, are gone in silence",
+		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBefore"},
+		Old: "	case more:\n", New: "	case more && oldest(keys, ask.Until).After(left.Since):\n",
 	},
 	{
 		Name: "far: a gap is told of last", Why: "a client that is cut before has a gap that its offset does not tell",
@@ -365,6 +375,16 @@ var feeding = []Mutant{
 		Name: "hub: a promise begins at what the log holds no more", Why: "clients that connect under steady traffic are told of gaps that are none",
 		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestWindowGoesOnWhileAClientConnects"},
 		Old: "	old := l.since(now) - l.opts.Window - Slack\n	for range limit {", New: "	old := l.since(now) - l.opts.Window + time.Second\n	for range limit {",
+	},
+	{
+		Name: "hub: the log reaches back to when its process started", Why: "what was published elsewhere before the log's first event is lost in silence",
+		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestAwayWhileTheLogHadAHole"},
+		Old: "	l.floor = Floor{At: at, Position", New: "	l.floor = Floor{At: 0 * at, Position",
+	},
+	{
+		Name: "hub: an offset's time is by this process's clock", Why: "where the database's clock is ahead, what was evicted before a client had read it is lost in silence",
+		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestEvictedOfAClockAhead"},
+		Old: "		if g.since.Sub(g.until) <= replay.MarkEvery {\n", New: "		if g.since.After(g.until) {\n",
 	},
 	{
 		Name: "hub: publishing waits for nobody", Why: "a transaction larger than the log loses rows for clients that were there all along",
