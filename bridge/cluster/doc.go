@@ -13,7 +13,8 @@
 //   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs;
 //     client.go how to connect, servers.go to a Redis Cluster
 //   - backlog.go the recent records of the leader
-//   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
+//   - leader.go the Leader: its options, its state and Run; leader_records.go what its source
+//     gives it; leader_append.go append, and again what Redis lost; leader_sync.go from
 //     where; doubt.go what it finds there and has not appended; leader_stats.go its counters
 //   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
 //   - node.go a Node, which is an Edge or a Leader; delivered.go what a database has to

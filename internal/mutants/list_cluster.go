@@ -12,12 +12,12 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: confirmed before it is in Redis", Why: "what a leader had published when it died reaches no other bridge",
-		File: "bridge/cluster/leader.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		File: "bridge/cluster/leader_append.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\tif rest := l.backlog.after(l.cursor, 0); len(rest) > 0 {\n\t\treturn min(l.through, rest[0].id.Commit)\n\t}\n\treturn l.through\n", New: "\treturn 1 << 62\n",
 	},
 	{
 		Name: "cluster: a refused append counts as done", Why: "what Redis lost is appended again with the next beat only, up to a second later",
-		File: "bridge/cluster/leader.go", Package: "bridge/cluster", Tests: []string{"TestWhatRedisLostIsAppendedAgainAtOnce"},
+		File: "bridge/cluster/leader_append.go", Package: "bridge/cluster", Tests: []string{"TestWhatRedisLostIsAppendedAgainAtOnce"},
 		Old: "if want := a.ID; answer != want {", New: "if want := a.ID; false && answer != want {",
 	},
 	{
@@ -172,7 +172,7 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: an edge that leads trusts what it has read", Why: "its clients do not get what comes before an entry that nobody wrote",
-		File: "bridge/cluster/leader.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatLeadsAfterWhatWasNotTrue"},
+		File: "bridge/cluster/leader_records.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatLeadsAfterWhatWasNotTrue"},
 		Old: "if l.seen.lacks(r.ID) {", New: "if false {",
 	},
 }

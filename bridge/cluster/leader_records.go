@@ -1,0 +1,117 @@
+package cluster
+
+import (
+	"time"
+
+	"chatbridge/source"
+)
+
+const (
+	// gapsFor is how long a gap is told to edges, and maxGaps how many are.
+	gapsFor = 10 * time.Minute
+	maxGaps = 16
+)
+
+// Begin tells in which transaction what follows is.
+func (l *Leader) Begin(commit uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.place = startOf(commit)
+}
+
+// Publish gives the Leader an event. Its text is kept, the rest is copied. One that it
+// was given before is dropped.
+func (l *Leader) Publish(at source.Position, r Record, now time.Time) {
+	r.Kind, r.ID = Published, EventID(at)
+	if l.seen.lacks(r.ID) {
+		l.disown(r.ID)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.place = r.ID
+	l.add(&r, now)
+}
+
+// Tell gives the Leader a record that is no event, at the place of what it was given
+// last.
+func (l *Leader) Tell(r Record, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.place.next()
+	if !ok {
+		return // a million of them before: the last said that others have changed
+	}
+	if _, more := at.next(); !more {
+		r = Record{Kind: MembersChanged}
+	}
+	r.ID, l.place = at, at
+	l.add(&r, now)
+}
+
+// add adds a record. l.mu is held.
+func (l *Leader) add(r *Record, now time.Time) {
+	if !r.ID.After(l.backlog.newest()) {
+		return
+	}
+	l.given = r.ID
+	l.delivered.record(r)
+	evicted := l.backlog.add(item{id: r.ID, at: now, head: r.head(), text: r.Text})
+	l.stats.Evicted += uint64(evicted)
+	l.wakeUp()
+}
+
+func (l *Leader) wakeUp() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Gap gives the Leader what nobody will be given.
+func (l *Leader) Gap(g Gap) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gaps, l.newGaps = append(l.gaps, g), true
+	if len(l.gaps) > maxGaps {
+		l.gaps[1].Since, l.gaps = earliest(l.gaps[0].Since, l.gaps[1].Since), l.gaps[1:]
+	}
+	l.wakeUp()
+}
+
+func earliest(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// Restart begins another history.
+func (l *Leader) Restart(r Restart) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.restarts++
+	l.restart, l.untold = &r, true
+	l.former = append(l.former, l.epoch)
+	l.epoch.Count++
+	l.backlog.reset(ID{})
+	l.place, l.given, l.delivered = ID{}, ID{}, Delivered{}
+	l.beginAt(ID{}, ID{})
+	l.trusted, l.top, l.believed = ID{}, ID{}, 0
+	l.gaps, l.newGaps, l.through = nil, true, 0
+	l.wakeUp()
+}
+
+// Continue tells that the source has connected again, to a server of that timeline,
+// and goes on where it was.
+func (l *Leader) Continue(timeline uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.epoch.Timeline == timeline {
+		return
+	}
+	l.former = append(l.former, l.epoch)
+	l.epoch.Timeline = timeline
+	l.beginAt(ID{}, l.backlog.floor)
+	l.trusted, l.top = ID{}, ID{}
+	l.wakeUp()
+}
