@@ -12,6 +12,8 @@
 //	serve.go    the addresses below /console/ and /docs/, and who may do what
 //	page/       the page's files, embedded: no build step, nothing from elsewhere
 //	format.go   numbers as people read them
+//	level.go    how bad something is
+//	quantile.go quantiles between two Snapshots
 //
 // # What it keeps
 //
