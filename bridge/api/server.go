@@ -187,7 +187,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })
 	if s.opts.Elsewhere != nil {
-		parts.Go(func() { s.refreshKept(ctx) })
+		parts.Go(func() { s.refreshShared(ctx) })
 	}
 	if s.opts.Members != nil {
 		parts.Go(func() { s.closeWhoLeft(ctx) })

@@ -55,7 +55,7 @@ func (r *run) others(o *cluster.Others) {
 		warn("cluster.foreign", "cluster.name", fmt.Sprintf("the bridge %s has the cluster.name %s and another database", o.Foreign[i].About.Name, name),
 			"the two are kept apart, and are no cluster", cluster.NameRemedy)
 	}
-	mine := cluster.About{Prints: requirements.Alike(r.cfg, r.spec)}
+	mine := cluster.About{Fingerprints: requirements.Alike(r.cfg, r.spec)}
 	names := make([]string, 0, len(o.Same))
 	for i := range o.Same {
 		p := &o.Same[i]

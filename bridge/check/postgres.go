@@ -102,8 +102,8 @@ func (r *run) fitting(ctx context.Context, conn *pgx.Conn) bool {
 // replication tries a replication connection; that the role may not have one is said once.
 func (r *run) replication(ctx context.Context) {
 	f := provision.Replication(ctx, "source.postgres.url", r.cfg.Source.Postgres.URL.Reveal())
-	said := slices.ContainsFunc(r.findings, func(before Finding) bool { return before.ID == f.ID && before.Level == provision.Fail })
-	if f.ID != "role.replication" || !said {
+	reported := slices.ContainsFunc(r.findings, func(before Finding) bool { return before.ID == f.ID && before.Level == provision.Fail })
+	if f.ID != "role.replication" || !reported {
 		r.add(f)
 	}
 }

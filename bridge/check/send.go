@@ -211,14 +211,14 @@ func (r *run) outboxTable(ctx context.Context, conn *pgx.Conn, table, setting st
 		known[c.Name] = c
 	}
 	role := pgx.Identifier{columns[0].Role}.Sanitize()
-	lacks := make(map[string][]string) // by right
+	missing := make(map[string][]string) // by right
 	need := func(name, right string, has func(column) bool) {
 		c, there := known[name]
 		switch {
 		case !there:
 			r.fail(id, table+"."+name, "there is no column "+name, refused, "correct "+setting)
 		case !has(c):
-			lacks[right] = append(lacks[right], pgx.Identifier{name}.Sanitize())
+			missing[right] = append(missing[right], pgx.Identifier{name}.Sanitize())
 		}
 	}
 	for _, f := range writes {
@@ -229,7 +229,7 @@ func (r *run) outboxTable(ctx context.Context, conn *pgx.Conn, table, setting st
 		need(name, "SELECT", func(c column) bool { return c.Select })
 	}
 	for _, right := range []string{"SELECT", "INSERT"} {
-		if of := strings.Join(lacks[right], ", "); of != "" {
+		if of := strings.Join(missing[right], ", "); of != "" {
 			r.fail("send.outbox_rights", table, fmt.Sprintf("the role %s lacks %s of %s", columns[0].Role, right, of), refused,
 				fmt.Sprintf("GRANT %s (%s) ON %s TO %s;", right, of, quoted, role))
 		}

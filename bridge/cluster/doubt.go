@@ -48,8 +48,8 @@ const (
 	oftenLost = 4
 )
 
-// doubted returns what is in doubt, and up to where the source is.
-func (l *Leader) doubted() (epoch Epoch, d doubt, progress ID, ok bool) {
+// currentDoubt returns what is in doubt, and up to where the source is.
+func (l *Leader) currentDoubt() (epoch Epoch, d doubt, progress ID, ok bool) {
 	through := startOf(l.opts.Source().Through)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,8 +59,8 @@ func (l *Leader) doubted() (epoch Epoch, d doubt, progress ID, ok bool) {
 	return l.epoch, *l.doubt, later(l.backlog.newest(), through), true
 }
 
-// doubtful changes what is in doubt, if it is still that. l.mu is not held.
-func (l *Leader) doubtful(d *doubt, change func(d *doubt)) {
+// updateDoubt changes what is in doubt, if it is still that. l.mu is not held.
+func (l *Leader) updateDoubt(d *doubt, change func(d *doubt)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.doubt != nil && l.doubt.since.Equal(d.since) {
@@ -71,7 +71,7 @@ func (l *Leader) doubtful(d *doubt, change func(d *doubt)) {
 // settle looks at what is in doubt, one read at a time, and reports whether there is more
 // to be looked at now.
 func (l *Leader) settle(ctx context.Context, store Store) (more bool, err error) {
-	epoch, d, progress, ok := l.doubted()
+	epoch, d, progress, ok := l.currentDoubt()
 	switch {
 	case !ok:
 		return false, nil
@@ -95,7 +95,7 @@ func (l *Leader) readLast(ctx context.Context, store Store, epoch Epoch, d *doub
 	if _, err := ownEntry(entries[0], epoch); err != nil {
 		return l.renew(ctx, epoch, d.to, err.Error())
 	}
-	l.doubtful(d, func(d *doubt) { d.read = true })
+	l.updateDoubt(d, func(d *doubt) { d.read = true })
 	return true, nil
 }
 
@@ -109,7 +109,7 @@ func (l *Leader) reaches(ctx context.Context, epoch Epoch, d *doubt) (bool, erro
 		l.begin(ctx, epoch, d.to, fmt.Sprintf("the database's log ends at %d, before it", db.End))
 		return true, nil
 	}
-	l.doubtful(d, func(d *doubt) { d.possible = true })
+	l.updateDoubt(d, func(d *doubt) { d.possible = true })
 	return true, nil
 }
 
@@ -143,7 +143,7 @@ func (l *Leader) compare(ctx context.Context, store Store, epoch Epoch, d *doubt
 		}
 	}
 	if end := decoded[len(decoded)-1].ID; end.After(progress) {
-		l.doubtful(d, func(d *doubt) { d.next = end })
+		l.updateDoubt(d, func(d *doubt) { d.next = end })
 		return false, nil
 	}
 	for _, e := range decoded {
@@ -206,9 +206,9 @@ func seenOf(b *backlog) seen {
 	return seen{after: b.floor, to: b.newest(), commits: b.commits(b.floor, b.newest())}
 }
 
-// lacks tells whether the source gives an event of a transaction that the Follower should
+// missed tells whether the source gives an event of a transaction that the Follower should
 // have been given, and was not: something before it was not true, or not all.
-func (s *seen) lacks(id ID) bool {
+func (s *seen) missed(id ID) bool {
 	if id.After(s.to) {
 		*s = seen{} // past all of them
 		return false
@@ -288,7 +288,7 @@ func (l *Leader) begin(ctx context.Context, epoch Epoch, entry ID, reason string
 	}
 	l.former = append(l.former, l.epoch)
 	l.epoch.Count++
-	l.untold = true
+	l.unannounced = true
 	l.restart = &Restart{Until: time.Now().UTC()}
 	floor := l.backlog.floor
 	l.beginAt(ID{}, floor)

@@ -71,8 +71,8 @@ type Leader struct {
 	seen seen
 	// asked is when the database was asked last. Run's goroutine alone uses it.
 	asked time.Time
-	// noBeat is the name of what was found in place of a beat. Run's goroutine alone uses it.
-	noBeat string
+	// invalidBeat is the name of what was found in place of a beat. Run's goroutine alone uses it.
+	invalidBeat string
 	// overtaken has a token when somebody else has appended what this Leader was not
 	// given while its source gives it nothing: another one leads.
 	overtaken chan struct{}
@@ -106,9 +106,9 @@ type Leader struct {
 	pause             retry.Backoff
 	// restarts counts the histories that began since New, restart is the last one.
 	// untold: no beat has told of the present one yet.
-	restarts uint32
-	restart  *Restart
-	untold   bool
+	restarts    uint32
+	restart     *Restart
+	unannounced bool
 	// former are streams to be removed.
 	former  []Epoch
 	gaps    []Gap
@@ -244,8 +244,8 @@ func (l *Leader) lastDelivered() Delivered {
 	return d
 }
 
-// kept returns the backlog, once Run has returned.
-func (l *Leader) kept() *backlog {
+// takeBacklog returns the backlog, once Run has returned.
+func (l *Leader) takeBacklog() *backlog {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.backlog

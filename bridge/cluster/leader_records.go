@@ -23,7 +23,7 @@ func (l *Leader) Begin(commit uint64) {
 // was given before is dropped.
 func (l *Leader) Publish(at source.Position, r Record, now time.Time) {
 	r.Kind, r.ID = Published, EventID(at)
-	if l.seen.lacks(r.ID) {
+	if l.seen.missed(r.ID) {
 		l.disown(r.ID)
 	}
 	l.mu.Lock()
@@ -90,7 +90,7 @@ func (l *Leader) Restart(r Restart) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.restarts++
-	l.restart, l.untold = &r, true
+	l.restart, l.unannounced = &r, true
 	l.former = append(l.former, l.epoch)
 	l.epoch.Count++
 	l.backlog.reset(ID{})

@@ -92,8 +92,8 @@ func (l *Leader) disconnected() {
 	l.stats.Connected = false
 }
 
-// told returns the gaps that are told to edges.
-func (l *Leader) told() []Gap {
+// recentGaps returns the gaps that are told to edges.
+func (l *Leader) recentGaps() []Gap {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]Gap(nil), l.gaps...)

@@ -20,7 +20,7 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 		return nil
 	}
 	count := b.Epoch.Count
-	if l.untold {
+	if l.unannounced {
 		count++ // that one is of what was before
 	}
 	if count > l.epoch.Count {
@@ -48,14 +48,14 @@ func (l *Leader) lastBeat(ctx context.Context, store Store) (*Beat, error) {
 	if !errors.Is(err, errNoBeat) {
 		return b, err
 	}
-	if raw.Name == l.noBeat {
+	if raw.Name == l.invalidBeat {
 		return nil, nil // as was found before
 	}
 	if _, ours := l.ask(ctx); !ours {
 		return nil, err
 	}
 	l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis in place of the leader's beat was written by no bridge of this version; replacing it", slog.String("error", err.Error()))
-	l.noBeat = raw.Name
+	l.invalidBeat = raw.Name
 	return nil, nil
 }
 
@@ -147,7 +147,7 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 		return l.refused(ctx, store, epoch, last)
 	}
 	if through > b.Through {
-		if err := l.saidMore(ctx, epoch, b.Tail, through); err != nil {
+		if err := l.checkThrough(ctx, epoch, b.Tail, through); err != nil {
 			return err
 		}
 	}
@@ -159,7 +159,7 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 		l.backlog.expire(now.Add(-l.opts.Keep), l.cursor)
 	}
 	if epoch == l.epoch {
-		l.untold = false
+		l.unannounced = false
 		l.through = max(l.through, b.Through)
 	}
 	if len(b.Gaps) == len(l.gaps) {
@@ -189,9 +189,9 @@ func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, k
 	return b, l.epoch, l.keep(now)
 }
 
-// saidMore looks at a beat of another leader that went further than this one's: edges take what
+// checkThrough looks at a beat of another leader that went further than this one's: edges take what
 // is before that for what they have.
-func (l *Leader) saidMore(ctx context.Context, epoch Epoch, tail ID, through uint64) error {
+func (l *Leader) checkThrough(ctx context.Context, epoch Epoch, tail ID, through uint64) error {
 	l.mu.Lock()
 	believed := through <= l.believed
 	l.mu.Unlock()

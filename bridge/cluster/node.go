@@ -115,10 +115,10 @@ func (n *Node) follow(ctx context.Context) {
 	if l := n.leader.Load(); l != nil {
 		n.stop()
 		epoch, given := l.Epoch()
-		n.edge.Resume(epoch, given, l.kept())
+		n.edge.Resume(epoch, given, l.takeBacklog())
 		n.edge.count(func(s *EdgeStats) { s.delivered(l.lastDelivered()) })
-		for _, g := range l.told() {
-			n.edge.told[g] = true
+		for _, g := range l.recentGaps() {
+			n.edge.gaps[g] = true
 		}
 		n.leader.Store(nil)
 	}
@@ -140,16 +140,16 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 	n.stop()
 	if l := n.leader.Load(); l != nil { // its source begins anew without another having led
 		epoch, given := l.Epoch()
-		n.edge.Resume(epoch, given, l.kept())
+		n.edge.Resume(epoch, given, l.takeBacklog())
 	}
 	epoch, cover := n.edge.Place()
-	var kept *backlog
+	var records *backlog
 	if s.Resumed != nil {
 		if epoch != *s.Resumed || startOf(s.From).After(cover) || n.edge.Stats().From.After(startOf(s.Confirmed)) {
 			n.start(ctx, n.edge.Run)
 			return errOutdated
 		}
-		kept = &n.edge.backlog
+		records = &n.edge.backlog
 	}
 	history := History{s.System, s.Database}
 	from, other := startOf(s.From), epoch.History() != history
@@ -179,7 +179,7 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		given = seenOf(&n.edge.backlog)
 	}
 	l := NewLeader(LeaderOptions{
-		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: kept,
+		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: records,
 		seen: given, disown: n.disown,
 		Keep: n.opts.Keep, MaxItems: n.opts.MaxItems, MaxBytes: n.opts.MaxBytes,
 		Source: n.opts.Source, Database: n.opts.Database, Logger: n.opts.Logger,
@@ -252,9 +252,9 @@ func (n *Node) change(ctx context.Context, apply func(context.Context)) error {
 // Leader returns the Leader that the Node is, nil for an edge.
 func (n *Node) Leader() *Leader { return n.leader.Load() }
 
-// Whole returns the history, and after which of its IDs the Follower has been given
+// Complete returns the history, and after which of its IDs the Follower has been given
 // everything until now; ok is false where something may be missing.
-func (n *Node) Whole() (epoch Epoch, from ID, ok bool) {
+func (n *Node) Complete() (epoch Epoch, from ID, ok bool) {
 	e := n.edge.Stats()
 	if l := n.leader.Load(); l != nil {
 		epoch, _ := l.Epoch()

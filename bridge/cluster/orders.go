@@ -59,11 +59,11 @@ func (s *Orders) Give(text string) {
 	s.mu.Lock()
 	s.current = Order{Version: s.current.Version + 1, At: time.Now(), By: s.name, Text: text}
 	s.mu.Unlock()
-	s.Look()
+	s.Poll()
 }
 
-// Look looks for another order, soon.
-func (s *Orders) Look() {
+// Poll looks for another order, soon.
+func (s *Orders) Poll() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -114,36 +114,36 @@ func (s *Orders) exchange(ctx context.Context) {
 		body, _ = json.Marshal(mine) // nothing in it can fail
 	}
 	cmd, err := s.shared.run(ctx, ordering, []string{orderName}, keysFor.Milliseconds(), rank, body)
-	var kept string
+	var stored string
 	if err == nil {
-		kept, err = cmd.Text()
+		stored, err = cmd.Text()
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil || kept == "" || kept == "put" {
+	if err != nil || stored == "" || stored == "put" {
 		s.note(ctx, err)
 	}
 	switch {
-	case err != nil || kept == "":
-	case kept == "put":
+	case err != nil || stored == "":
+	case stored == "put":
 		s.tell()
-	case rank == "" || kept[:min(len(kept), len(rank))] != rank:
-		s.take(ctx, kept, &mine)
+	case rank == "" || stored[:min(len(stored), len(rank))] != rank:
+		s.take(ctx, stored, &mine)
 	default:
 		s.note(ctx, nil)
 	}
 }
 
 // take takes an order of another bridge, unless this one was given another meanwhile.
-func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
+func (s *Orders) take(ctx context.Context, stored string, mine *Order) {
 	var o Order
 	var ms uint64
 	const rankLen = 32
-	if len(kept) < rankLen {
+	if len(stored) < rankLen {
 		return
 	}
-	if _, err := fmt.Sscanf(kept[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(kept[rankLen:]), &o) != nil {
+	if _, err := fmt.Sscanf(stored[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(stored[rankLen:]), &o) != nil {
 		s.note(ctx, &remedied{"what is in Redis in place of an order cannot be read", "redis-cli DEL " + keyOf(s.shared.prefix, s.shared.History(), orderName)})
 		return
 	}
@@ -159,7 +159,7 @@ func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
 	}
 	s.mu.Unlock()
 	if given {
-		s.Look()
+		s.Poll()
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "obeying an order that another bridge of the cluster was given",

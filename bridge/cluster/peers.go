@@ -62,7 +62,7 @@ func (b *Bus) forgetPeers(now time.Time) {
 	for id, p := range b.peers {
 		if now.Sub(p.heard) >= peerTimeout {
 			delete(b.peers, id)
-			delete(b.heard, id)
+			delete(b.receiveLimits, id)
 		}
 	}
 	for id, p := range b.outdated {

@@ -93,11 +93,11 @@ func (s *servers) client() *clusterClient {
 // slotMap is what a server says about who has which slot.
 type slotMap struct {
 	slots []redis.ClusterSlot
-	// whole: the server sees a majority of the masters, and all slots. epoch rises with each
+	// complete: the server sees a majority of the masters, and all slots. epoch rises with each
 	// change.
-	whole bool
-	epoch uint64
-	err   error
+	complete bool
+	epoch    uint64
+	err      error
 }
 
 // better tells whether to believe m rather than other: one that is cut off knows of no
@@ -106,8 +106,8 @@ func (m *slotMap) better(other *slotMap) bool {
 	switch {
 	case m.err != nil || other.err != nil:
 		return m.err == nil
-	case m.whole != other.whole:
-		return m.whole
+	case m.complete != other.complete:
+		return m.complete
 	}
 	return m.epoch > other.epoch
 }
@@ -149,7 +149,7 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 		}
 		return nil, fmt.Errorf("ask the Redis Cluster which server has the stream: %w", best.err)
 	}
-	if best.whole {
+	if best.complete {
 		s.remember(best.slots)
 	}
 	return best.slots, nil
@@ -203,7 +203,7 @@ func (s *servers) ask(ctx context.Context, addr string) slotMap {
 			n.Addr = seenFrom(addr, n.Addr)
 		}
 	}
-	m := slotMap{slots: slots, whole: strings.Contains(info, "cluster_state:ok")}
+	m := slotMap{slots: slots, complete: strings.Contains(info, "cluster_state:ok")}
 	if found := currentEpoch.FindStringSubmatch(info); found != nil {
 		m.epoch, _ = strconv.ParseUint(found[1], 10, 64)
 	}
@@ -215,11 +215,11 @@ var currentEpoch = regexp.MustCompile(`cluster_current_epoch:(\d+)`)
 // seenFrom is the address of a server as another one that was asked at addr tells it. One
 // that does not know its own, or knows it as its machine's own, has that at which it was
 // asked.
-func seenFrom(addr, told string) string {
-	host, port, err := net.SplitHostPort(told)
+func seenFrom(addr, named string) string {
+	host, port, err := net.SplitHostPort(named)
 	askedHost, askedPort, askedErr := net.SplitHostPort(addr)
 	if err != nil || askedErr != nil {
-		return told
+		return named
 	}
 	if host == "" || host == "?" || isLoopback(host) && !isLoopback(askedHost) {
 		host = askedHost

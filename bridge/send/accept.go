@@ -53,7 +53,7 @@ func (s *Sender) Accept(r Request) *Sending {
 		return s.refused(x, f)
 	case first == nil:
 		return x
-	case first.print != x.print:
+	case first.fingerprint != x.fingerprint:
 		return s.refused(x, errReused)
 	}
 	s.counters.result("again")
@@ -84,14 +84,14 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 	case known == nil && others:
 		return errReused, nil
 	}
-	if known == nil || known.State == stateWaiting || known.unsettled() && known.Print == x.print {
+	if known == nil || known.State == stateWaiting || known.unsettled() && known.Print == x.fingerprint {
 		// Another bridge may have sent it, or this one before it lost its file.
-		if row, told := s.rows.find(x.request.Workspace, x.request.ID); told && s.onItsWay(x.key()) == nil {
+		if row, seen := s.rows.find(x.request.Workspace, x.request.ID); seen && s.onItsWay(x.key()) == nil {
 			return s.knownByRow(x, known, &row)
 		}
 	}
 	switch {
-	case known == nil || known.State == stateWaiting || known.Print == x.print && known.unsettled() && s.opts.Way.Repeatable():
+	case known == nil || known.State == stateWaiting || known.Print == x.fingerprint && known.unsettled() && s.opts.Way.Repeatable():
 		return nil, nil
 	}
 	return nil, known
@@ -100,7 +100,7 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 // knownByRow returns the record of a request whose row the stream has told; known is that of
 // the journal, nil for none.
 func (s *Sender) knownByRow(x *Sending, known *record, row *knownRow) (*Fault, *record) {
-	if (known == nil || known.Print != x.print) && !row.isOf(x) {
+	if (known == nil || known.Print != x.fingerprint) && !row.isOf(x) {
 		return errReused, nil
 	}
 	r := x.record()
@@ -190,7 +190,7 @@ func (s *Sender) refused(x *Sending, f *Fault) *Sending {
 
 // repeat ends a Sending whose request is known. What was sent its row tells of.
 func (s *Sender) repeat(x *Sending, known *record) {
-	if known.Print != x.print {
+	if known.Print != x.fingerprint {
 		s.refuse(x, errReused)
 		return
 	}
@@ -198,15 +198,15 @@ func (s *Sender) repeat(x *Sending, known *record) {
 	if known.State == stateBegun && (known.RowID == "" || !s.final(known.Status)) {
 		f = errEnded
 	}
-	switch told := s.rows.status(known.Workspace, known.RowID); {
+	switch row := s.rows.status(known.Workspace, known.RowID); {
 	case f != nil:
-		s.tellFault(x, f)
+		s.emitFault(x, f)
 		status = Failed
-	case told != "" && (rowState{status: told}).beyond(status):
-		status = told
+	case row != "" && (rowState{status: row}).beyond(status):
+		status = row
 	}
 	if status != "" && status != Pending {
-		s.tellStatus(x, true, status)
+		s.emitStatus(x, true, status)
 	}
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()

@@ -49,4 +49,4 @@ func (s *Sender) release(x *Sending) {
 func (s *Sender) claimValue(x *Sending) string { return s.name + " " + x.owner() }
 
 // owner tells a user's text under an id from another's.
-func (x *Sending) owner() string { return digest(x.request.User + "\x00" + x.print) }
+func (x *Sending) owner() string { return digest(x.request.User + "\x00" + x.fingerprint) }

@@ -52,7 +52,7 @@ func (s *Sender) leave(x *Sending) {
 
 // run takes a Sending to its end.
 func (s *Sender) run(x *Sending) {
-	defer x.tellNext()
+	defer x.admitNext()
 	// Asked once more: one with its key may have come to its end since.
 	switch f, known := s.find(x); {
 	case f != nil:
@@ -63,13 +63,13 @@ func (s *Sender) run(x *Sending) {
 		return
 	}
 	if x.before != nil {
-		<-x.before.told
+		<-x.before.announced
 	}
 	if f := s.introduce(x); f != nil {
 		s.refuse(x, f)
 		return
 	}
-	x.tellNext()
+	x.admitNext()
 	if !s.awaitTurn(x) {
 		o := notBegun(CodeUnavailable, "the messages before this one take too long; send it again in a moment")
 		s.note(x, o)
@@ -114,7 +114,7 @@ func (s *Sender) awaitRow(ctx context.Context, x *Sending, elsewhere bool) {
 			return
 		}
 		select {
-		case <-x.news:
+		case <-x.rowChanged:
 		case <-ctx.Done():
 			return
 		}
@@ -164,9 +164,9 @@ func (s *Sender) introduce(x *Sending) *Fault {
 		s.log.Error("cannot write down what is sent; messages are refused", "error", err)
 		return errJournal
 	}
-	s.tellPending(x, false)
+	s.emitPending(x, false)
 	ctx, stop := context.WithTimeout(ctx, payloadTimeout)
 	defer stop()
-	s.tellConversation(x, s.opts.Conversations.Payload(ctx, r.Workspace, r.Conversation))
+	s.emitConversation(x, s.opts.Conversations.Payload(ctx, r.Workspace, r.Conversation))
 	return nil
 }

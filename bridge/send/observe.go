@@ -313,7 +313,7 @@ func (x *Sending) seen(row rowState) {
 	defer x.state.mu.Unlock()
 	x.state.row = row
 	select {
-	case x.news <- struct{}{}:
+	case x.rowChanged <- struct{}{}:
 	default:
 	}
 }

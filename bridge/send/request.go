@@ -25,9 +25,9 @@ type Request struct {
 	// the sender alone is told. Empty: one is made.
 	ID                             string
 	Conversation, Content, ReplyTo string
-	// Tell is told of the Sender's events of this request in place of Options.Tell; nil
+	// Emit is told of the Sender's events of this request in place of Options.Tell; nil
 	// for no other. It is called from one goroutine at a time, and must not wait.
-	Tell func(Event)
+	Emit func(Event)
 }
 
 // Session is a Supabase session token and when it ends. It is never printed.
@@ -123,19 +123,19 @@ type Event struct {
 
 // Sending is a Request on its way. Its methods are safe for concurrent use.
 type Sending struct {
-	request Request
-	created time.Time
-	print   string // of the text, see fingerprint
+	request     Request
+	created     time.Time
+	fingerprint string // of the text, see fingerprint
 	// before is the one before it in its conversation; nil for none.
 	before *Sending
 
-	told chan struct{} // closed when the workspace has been told of it
-	done chan struct{} // closed when result and fault are there
+	announced chan struct{} // closed when the workspace has been told of it
+	done      chan struct{} // closed when result and fault are there
 	// passed is closed when it and all before it in its conversation are done.
 	passed chan struct{}
 
-	state sendingState
-	news  chan struct{} // has one when the row has told more
+	state      sendingState
+	rowChanged chan struct{} // has one when the row has told more
 
 	// noting is held while the journal is written; noted: its result is there, row: so much of
 	// its row.

@@ -16,9 +16,9 @@ type Options struct {
 	// File keeps which messages were begun, so that none is sent twice. Needed with a
 	// Way.
 	File string
-	// Tell tells clients of what is sent, but for Requests that have a Tell of their own;
+	// Emit tells clients of what is sent, but for Requests that have a Emit of their own;
 	// nil tells nobody. It is called from many goroutines, and must not wait.
-	Tell func(Event)
+	Emit func(Event)
 	// Conversations tells which there are. Needed with a Way.
 	Conversations Conversations
 	// PerMinute is how many messages a user may send in a minute, also at once; 0 for no

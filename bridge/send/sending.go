@@ -13,7 +13,7 @@ func newSending(r Request) *Sending {
 	if r.ID == "" {
 		r.ID = newID()
 	}
-	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}), news: make(chan struct{}, 1)}
+	return &Sending{request: r, created: time.Now(), fingerprint: fingerprint(&r), announced: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}), rowChanged: make(chan struct{}, 1)}
 }
 
 // fingerprint tells one text from another.
@@ -47,16 +47,16 @@ func (x *Sending) record() *record {
 	r := &x.request
 	return &record{
 		State: stateBegun, Workspace: r.Workspace, User: r.User, ID: r.ID, Conversation: r.Conversation,
-		Print: x.print, Created: x.created,
+		Print: x.fingerprint, Created: x.created,
 	}
 }
 
-// tellNext lets the next message of the conversation be told of.
-func (x *Sending) tellNext() {
+// admitNext lets the next message of the conversation be told of.
+func (x *Sending) admitNext() {
 	select {
-	case <-x.told:
+	case <-x.announced:
 	default:
-		close(x.told)
+		close(x.announced)
 	}
 }
 

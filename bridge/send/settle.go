@@ -59,16 +59,16 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	result := x.result(Result{Status: o.Status, RowID: o.RowID, ExternalID: o.ExternalID})
 	x.end(result, o.Fault)
 	if f := o.Fault; f != nil {
-		s.tellFault(x, f)
+		s.emitFault(x, f)
 		s.counters.result(f.Code)
 		s.logFailure(x, &o)
 		if f.Code == CodeReused {
 			return o
 		}
-		s.tellStatus(x, false, Failed)
+		s.emitStatus(x, false, Failed)
 		r := x.record()
 		if r.RowID = row.id; row.status == Pending {
-			s.tellStatusOf(x, row.id, false, Failed) // its screens may know it by its row
+			s.emitStatusOf(x, row.id, false, Failed) // its screens may know it by its row
 		}
 		if row.status != Failed {
 			s.remember(r, f)
@@ -76,9 +76,9 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 		return o
 	}
 	if o.Status == Sent {
-		s.tellSent(x, result)
+		s.emitSent(x, result)
 		if !row.beyond(Sent) {
-			s.tellStatus(x, false, Sent)
+			s.emitStatus(x, false, Sent)
 		}
 	}
 	s.counters.result(o.Status)
@@ -115,11 +115,11 @@ func (s *Sender) logFailure(x *Sending, o *Outcome) {
 // its sender's screen, as failed, to be sent again.
 func (s *Sender) refuse(x *Sending, f *Fault) {
 	if f.Code == CodeReused {
-		s.tellFault(x, f)
+		s.emitFault(x, f)
 	} else {
-		s.tellPending(x, true)
-		s.tellFault(x, f)
-		s.tellStatus(x, true, Failed)
+		s.emitPending(x, true)
+		s.emitFault(x, f)
+		s.emitStatus(x, true, Failed)
 		s.rememberRefused(x.record(), f)
 	}
 	x.state.mu.Lock()

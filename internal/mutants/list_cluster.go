@@ -47,12 +47,12 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: a subscription does not wait for what is kept", Why: "a client goes on at another bridge without a conversation that it has subscribed to",
-		File: "bridge/cluster/kept.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		File: "bridge/cluster/sharedsession.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\tstale := k.sound\n", New: "\tstale := false\n",
 	},
 	{
 		Name: "cluster: an older session of this bridge counts", Why: "a client that has been elsewhere meanwhile goes on without what it subscribed to there",
-		File: "bridge/cluster/kept.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		File: "bridge/cluster/sharedsession.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\treturn !k.written || asked", New: "\treturn true || asked",
 	},
 	{
@@ -88,7 +88,7 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a bridge that does not hear itself stays", Why: "after a failover of Redis it hears nobody, and never notices",
 		File: "bridge/cluster/bus.go", Package: "bridge/cluster", Tests: []string{"TestASilentServerIsLeft"},
-		Old: "if now.Sub(heard) >= deafAfter {", New: "if false && now.Sub(heard) >= deafAfter {",
+		Old: "if now.Sub(received) >= deafAfter {", New: "if false && now.Sub(received) >= deafAfter {",
 	},
 	{
 		Name: "cluster: bridges of another database are obeyed", Why: "clients of two clusters of one name are told of each other, and closed by each other's members",
@@ -173,6 +173,6 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: an edge that leads trusts what it has read", Why: "its clients do not get what comes before an entry that nobody wrote",
 		File: "bridge/cluster/leader_records.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatLeadsAfterWhatWasNotTrue"},
-		Old: "if l.seen.lacks(r.ID) {", New: "if false {",
+		Old: "if l.seen.missed(r.ID) {", New: "if false {",
 	},
 }

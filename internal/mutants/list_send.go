@@ -5,12 +5,12 @@ var sending = []Mutant{
 	{
 		Name: "send: refused without the text", Why: "a text that was typed in an outage is gone from the screen",
 		File: "bridge/send/settle.go", Package: "bridge/api", Tests: []string{"TestARefusedTextStandsThere"},
-		Old: "\ts.tellPending(x, true)\n", New: "",
+		Old: "\ts.emitPending(x, true)\n", New: "",
 	},
 	{
 		Name: "send: a refused text is told to everybody", Why: "colleagues see what was never sent",
 		File: "bridge/send/settle.go", Package: "bridge/api", Tests: []string{"TestARefusedTextStandsThere"},
-		Old: `s.tellPending(x, true)`, New: `s.tellPending(x, false)`,
+		Old: `s.emitPending(x, true)`, New: `s.emitPending(x, false)`,
 	},
 	{
 		Name: "send: begun without being written down", Why: "a bridge that is killed sends the message a second time",
@@ -25,7 +25,7 @@ var sending = []Mutant{
 	{
 		Name: "send: a known request is sent again", Why: "a client that repeats itself sends its message twice",
 		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
-		Old: `known == nil || known.State == stateWaiting || known.Print == x.print &&`, New: `known == nil || known.State != "" || known.Print == x.print &&`,
+		Old: `known == nil || known.State == stateWaiting || known.Print == x.fingerprint &&`, New: `known == nil || known.State != "" || known.Print == x.fingerprint &&`,
 	},
 	{
 		Name: "send: what waits for its turn is not written down", Why: "the bridge is killed, and a text that everybody was shown stands there as pending for ever",
@@ -79,7 +79,7 @@ var sending = []Mutant{
 	{
 		Name: "send: another text with a known id is taken for it", Why: "a text is lost, and its sender is told that it was sent",
 		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestFunctionFails"},
-		Old: "\tif known.Print != x.print {\n\t\ts.refuse(x, errReused)\n\t\treturn\n\t}\n", New: "",
+		Old: "\tif known.Print != x.fingerprint {\n\t\ts.refuse(x, errReused)\n\t\treturn\n\t}\n", New: "",
 	},
 	{
 		Name: "send: what never left cannot be tried again", Why: "a text that failed for a moment's reason fails for a day",

@@ -35,7 +35,7 @@ type departures struct {
 	number  uint64
 	here    int    // how many are connected
 	pending []byte // for the file
-	whole   bool   // the file is to be written anew
+	rewrite bool   // the file is to be written anew
 }
 
 type departure struct {
@@ -116,7 +116,7 @@ func (d *departures) setBack(by time.Duration) {
 		}
 		d.clients[pid] = c
 	}
-	d.whole = d.file != nil
+	d.rewrite = d.file != nil
 }
 
 // leave notes when a client lacks ChatEngine's events from, of which it forgets the
