@@ -22,14 +22,14 @@
 //   - shared.go the connection to Redis for what is not the stream; try.go tries all
 //     that is done there, commands.go lists it
 //   - trouble.go what is wrong where Redis or the way there fails, and what to do, for all
-//     that show it; answers.go what Redis' own errors mean; lastwords.go why it closed a
+//     that show it; answers.go what Redis' own errors mean; closingconn.go why it closed a
 //     connection
 //   - advertise.go where a node is reached; forward.go the proof that a node passes a request on
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
 //     peers.go which nodes live; about.go what they say of themselves, and who does not
 //     belong here; ask.go the same for who is no node
 //   - orders.go the operator's last order
-//   - sessions.go clients' sessions, for whichever node they come to next; kept.go one of
+//   - sessions.go clients' sessions, for whichever node they come to next; sharedsession.go one of
 //     them, at the node that has it
 //   - claims.go which texts a node was given to send
 //

@@ -123,7 +123,7 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a new leader goes on at its head without what it has", Why: "what Redis lacks of that is nowhere any more, and edges have to begin anew",
 		File: "bridge/cluster/node.go", Package: "bridge/cluster", Tests: []string{"TestANewLeaderGoesOnWhereTheOneBeforeWas", "TestModel"}, Args: clusterModel,
-		Old: "\t\tkept = &n.edge.backlog\n", New: "\t\tkept = nil\n",
+		Old: "\t\trecords = &n.edge.backlog\n", New: "\t\trecords = nil\n",
 	},
 	{
 		Name: "cluster: a new leader goes on at its head in another history", Why: "what that has before is skipped in silence",
