@@ -21,9 +21,9 @@ func (s *Sender) Send(ctx context.Context, r Request) (Result, error) {
 	return s.Accept(r).Wait(ctx)
 }
 
-// Accept takes a request without waiting for its result. The messages of one
-// conversation are sent in the order in which they were accepted. A request that is known
-// is not sent again: its Sending is that of the first, or has its result.
+// Accept accepts a request without waiting for its result. The messages of one conversation are
+// sent in the order in which they were accepted. A request that is known is not sent again: its
+// Sending is that of the first, or has its result.
 func (s *Sender) Accept(r Request) *Sending {
 	x := newSending(r)
 	if s.opts.Way == nil {
@@ -67,8 +67,8 @@ func (s *Sender) onItsWay(k key) *Sending {
 	return s.open[k]
 }
 
-// find returns the record of a request that is known and not to be begun again, nil for
-// none; or why that cannot be told.
+// find returns the record of a request that is known and must not be sent again, nil for none;
+// or a Fault if that is unknown.
 func (s *Sender) find(x *Sending) (*Fault, *record) {
 	s.mu.Lock()
 	j := s.journal
@@ -97,8 +97,8 @@ func (s *Sender) find(x *Sending) (*Fault, *record) {
 	return nil, known
 }
 
-// knownByRow returns the record of a request whose row the stream has told; known is that of
-// the journal, nil for none.
+// knownByRow returns the record of a request whose row the stream has delivered; known is the
+// journal's record, nil for none.
 func (s *Sender) knownByRow(x *Sending, known *record, row *knownRow) (*Fault, *record) {
 	if (known == nil || known.Print != x.fingerprint) && !row.isOf(x) {
 		return errReused, nil
@@ -117,15 +117,15 @@ func (s *Sender) knownByRow(x *Sending, known *record, row *knownRow) (*Fault, *
 	return nil, r
 }
 
-// errRowFailed is the fault of what has failed by its row, errBeingSent of what is being sent
-// by its row, by whom this Sender does not know.
+// errRowFailed: the message's row says failed. errBeingSent: the row says that somebody is
+// sending it, but not whether it was sent.
 var (
 	errRowFailed = &Fault{CodeFailed, "the message was not sent"}
 	errBeingSent = &Fault{CodeUnknown, "the message is being sent, and nobody has said yet that it was; look whether it arrived before you send it again"}
 )
 
-// errReused: what the first text became is not what becomes of this one. Nothing else is
-// told under the id, which is the first's.
+// errReused: the id belongs to another text. Nothing but the fault is emitted, because events
+// under the id are of that text.
 var errReused = &Fault{CodeReused, "another message was sent with this id"}
 
 // admit begins a Sending, or returns why not. mu must be held.
@@ -149,7 +149,7 @@ func (s *Sender) admit(x *Sending) *Fault {
 	return nil
 }
 
-// contentFault tells what of a request can never be sent.
+// contentFault returns why a request's content can never be sent, nil if it can.
 func (x *Sending) contentFault() *Fault {
 	r := &x.request
 	switch {
@@ -163,13 +163,14 @@ func (x *Sending) contentFault() *Fault {
 	return nil
 }
 
-// othersOpen tells whether another user's message with its id is on its way. mu must be held.
+// othersOpen reports whether another user's message with the same id is on its way. mu must be
+// held.
 func (s *Sender) othersOpen(x *Sending) bool {
 	w := s.watched[x.request.Workspace]
 	return w != nil && slices.ContainsFunc(w.open[x.request.ID], func(other *Sending) bool { return other.request.User != x.request.User })
 }
 
-// sessionFault tells whether the sender's session does for the Way.
+// sessionFault returns why the Way cannot use the sender's session, nil if it can.
 func (x *Sending) sessionFault(w Way) *Fault {
 	switch {
 	case !w.NeedsSession():
@@ -188,7 +189,8 @@ func (s *Sender) refused(x *Sending, f *Fault) *Sending {
 	return x
 }
 
-// repeat ends a Sending whose request is known. What was sent its row tells of.
+// repeat ends a Sending whose request is known, with the earlier result. A message that was
+// sent gets its further statuses from its row.
 func (s *Sender) repeat(x *Sending, known *record) {
 	if known.Print != x.fingerprint {
 		s.refuse(x, errReused)

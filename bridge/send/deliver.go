@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// questionTimeout bounds the question whose a conversation is, payloadTimeout that for its
-// event, for which the message waits.
+// questionTimeout bounds the query for a conversation's workspace, payloadTimeout the one for
+// its event. The message waits for both.
 const (
 	questionTimeout = 2 * time.Second
 	payloadTimeout  = 500 * time.Millisecond
@@ -25,7 +25,8 @@ func (s *Sender) begin(x *Sending) {
 	})
 }
 
-// leave takes a Sending off its way.
+// leave ends a Sending: its result is available, and the next message of the conversation may
+// go.
 func (s *Sender) leave(x *Sending) {
 	x.request.Session = Session{}
 	x.state.mu.Lock()
@@ -39,7 +40,7 @@ func (s *Sender) leave(x *Sending) {
 	s.mu.Unlock()
 	close(x.done) // from then on the same request is one that is known
 	if x.before != nil {
-		<-x.before.passed // it may have given up, or been refused, before its turn
+		<-x.before.passed // x may have given up, or been refused, before its turn
 		x.before = nil
 	}
 	s.mu.Lock()
@@ -53,7 +54,7 @@ func (s *Sender) leave(x *Sending) {
 // run takes a Sending to its end.
 func (s *Sender) run(x *Sending) {
 	defer x.admitNext()
-	// Asked once more: one with its key may have come to its end since.
+	// Checked again: a request with the same key may have ended since.
 	switch f, known := s.find(x); {
 	case f != nil:
 		s.refuse(x, f)
@@ -103,8 +104,8 @@ func (s *Sender) run(x *Sending) {
 	}
 }
 
-// awaitRow waits until the row of a message tells what became of it, where there is one that
-// does not tell yet, or another bridge may store it; or ctx ends.
+// awaitRow waits for the final status of the message's row, if the row exists or another bridge
+// may insert it (elsewhere), until ctx ends.
 func (s *Sender) awaitRow(ctx context.Context, x *Sending, elsewhere bool) {
 	for {
 		x.state.mu.Lock()
@@ -140,8 +141,8 @@ func (s *Sender) awaitTurn(x *Sending) bool {
 	}
 }
 
-// introduce tells the workspace of the message, once it is known that the conversation
-// is its own.
+// introduce checks that the conversation is the workspace's, writes the message to the journal
+// as waiting, and emits its events.
 func (s *Sender) introduce(x *Sending) *Fault {
 	ctx, cancel := context.WithTimeout(s.sending, questionTimeout)
 	defer cancel()
@@ -157,7 +158,8 @@ func (s *Sender) introduce(x *Sending) *Fault {
 	if s.opts.Way.Taken(ctx, x.message()) {
 		return errReused
 	}
-	// Whoever is told of it is told what becomes of it, by the next process too.
+	// In the journal before its event is emitted, so that after a crash the next process emits
+	// the outcome.
 	waiting := x.record()
 	waiting.State = stateWaiting
 	if err := s.journal.put(waiting); err != nil {

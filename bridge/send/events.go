@@ -7,7 +7,8 @@ import (
 	"chatbridge/mapping/contract"
 )
 
-// emit tells of a request, by its own Tell or by the Sender's.
+// emit sends an event of a request, by the request's Emit or else the Options'. own: to the
+// sender's socket alone.
 func (s *Sender) emit(x *Sending, own bool, name string, payload any) {
 	tell := x.request.Emit
 	if tell == nil {
@@ -21,8 +22,8 @@ func (s *Sender) emit(x *Sending, own bool, name string, payload any) {
 	tell(Event{Name: name, Payload: text, Workspace: x.request.Workspace, Conversation: x.request.Conversation, Own: own})
 }
 
-// emitPending tells of the message as ChatEngine does: under the client's id, as
-// pending, before anything is known of it. A CRM knows its own copy by clientMessageId.
+// emitPending sends the message as ChatEngine does: as pending under the client's id, before
+// its outcome is known. A CRM matches its own copy by clientMessageId.
 func (s *Sender) emitPending(x *Sending, own bool) {
 	r := &x.request
 	metadata, _ := jsonscan.Marshal(struct {
@@ -34,9 +35,9 @@ func (s *Sender) emitPending(x *Sending, own bool) {
 	})
 }
 
-// emitConversation tells of the conversation with the message as its last. payload is
-// its conversation event without; nil, or one that cannot be read, tells nothing: the row's own
-// event follows.
+// emitConversation sends the conversation with the message as its last. payload is the
+// conversation's event without the message. If it is nil or unreadable nothing is sent: the
+// row's own event follows.
 func (s *Sender) emitConversation(x *Sending, payload []byte) {
 	var c contract.WebSocketConversation
 	if json.Unmarshal(payload, &c) != nil || !sameID(c.ID, x.request.Conversation) || c.WorkspaceID != x.request.Workspace {
@@ -51,7 +52,7 @@ func (s *Sender) emitConversation(x *Sending, payload []byte) {
 	s.emit(x, false, contract.Conversation.String(), c)
 }
 
-// emitStatus tells of the message's status under the client's id.
+// emitStatus sends the message's status under the client's id.
 func (s *Sender) emitStatus(x *Sending, own bool, status string) {
 	s.emitStatusOf(x, x.request.ID, own, status)
 }
@@ -63,7 +64,7 @@ func (s *Sender) emitStatusOf(x *Sending, id string, own bool, status string) {
 	})
 }
 
-// emitFault tells the sender's own socket why.
+// emitFault sends the fault to the sender's own socket.
 func (s *Sender) emitFault(x *Sending, f *Fault) {
 	s.emit(x, true, "error", struct {
 		Type    string `json:"type"`
@@ -72,7 +73,7 @@ func (s *Sender) emitFault(x *Sending, f *Fault) {
 	}{"sendMessage", f.Code, f.Message})
 }
 
-// emitSent is ChatEngine's word to the sender's own socket.
+// emitSent sends ChatEngine's messageSent to the sender's own socket.
 func (s *Sender) emitSent(x *Sending, r Result) {
 	s.emit(x, true, "messageSent", struct {
 		MessageID      string `json:"messageId"`

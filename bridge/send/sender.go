@@ -16,8 +16,8 @@ type Options struct {
 	// File keeps which messages were begun, so that none is sent twice. Needed with a
 	// Way.
 	File string
-	// Emit tells clients of what is sent, but for Requests that have a Emit of their own;
-	// nil tells nobody. It is called from many goroutines, and must not wait.
+	// Emit sends events to clients, for Requests that have no Emit of their own; nil sends
+	// none. It is called from many goroutines and must not block.
 	Emit func(Event)
 	// Conversations tells which there are. Needed with a Way.
 	Conversations Conversations
@@ -45,12 +45,13 @@ type Conversations interface {
 	Payload(ctx context.Context, workspace, conversation string) []byte
 }
 
-// Claims tells bridges of one another's texts. It is called from many goroutines.
+// Claims makes sure that one bridge of a cluster sends a text. It is called from many
+// goroutines.
 type Claims interface {
 	// Claim claims a text for a value, unless it is claimed, and returns what it is claimed
 	// for: value where it is claimed now. An error means that there is no answer.
 	Claim(ctx context.Context, workspace, id, value string, keep time.Duration) (string, error)
-	// Release takes a claim back, if it is for value.
+	// Release deletes a claim, if it is held for value.
 	Release(ctx context.Context, workspace, id, value string) error
 }
 
@@ -62,16 +63,16 @@ type Sender struct {
 	counters  counters
 	rows      knownRows
 	unsettled unsettled
-	name      string // by which its claims are known
+	name      string // its claims' values begin with it
 
-	// sending outlives clients; stop ends it.
+	// sending is the context of all Sendings, which outlive their clients; stop cancels it.
 	sending context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup // the goroutines of Sendings
 	// following are the goroutines of Passeds, which Shutdown does not wait for.
 	following sync.WaitGroup
 
-	// mu guards all below. It is not held while anybody is told or asked.
+	// mu guards all below. It is not held while events are emitted or questions are asked.
 	mu         sync.Mutex
 	closed     bool
 	journal    *journal // nil until it is open
@@ -89,7 +90,8 @@ type Sender struct {
 	damaged os.FileInfo
 	damage  error
 
-	// watching counts the messages in watched and passed: while it is 0, Observe looks at nothing.
+	// watching counts the messages in watched and passed: while it is 0, Observe returns at
+	// once.
 	watching atomic.Int64
 }
 
@@ -98,8 +100,8 @@ type lane struct{ workspace, conversation string }
 
 // sendingState is what becomes of a Sending.
 type sendingState struct {
-	// mu is held while the workspace is told of a status, so that no newer one of the
-	// row's comes between.
+	// mu is held while a status is emitted, so that no newer one from the row is published in
+	// between.
 	mu     sync.Mutex
 	row    rowState
 	result Result

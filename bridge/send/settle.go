@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// note writes down what became of a request.
+// note writes the outcome of a request to the journal.
 func (s *Sender) note(x *Sending, o Outcome) {
 	x.noting.Lock()
 	defer x.noting.Unlock()
@@ -18,12 +18,12 @@ func (s *Sender) note(x *Sending, o Outcome) {
 		err = s.journal.put(rec)
 	}
 	if err != nil {
-		// It stays as begun: nobody sends it again.
+		// It stays as begun in the journal, so it is not sent again.
 		s.log.Error("cannot write down what became of a message", "error", err)
 	}
 }
 
-// noteRow writes down that a message on its way has a row, for the next process.
+// noteRow writes the row of a message on its way to the journal, for the next process.
 func (s *Sender) noteRow(x *Sending, row rowState) {
 	x.noting.Lock()
 	defer x.noting.Unlock()
@@ -38,8 +38,8 @@ func (s *Sender) noteRow(x *Sending, row rowState) {
 	}
 }
 
-// settle ends a Sending of which the workspace was told, tells what became of it, and
-// returns that.
+// settle ends a Sending that was announced to the workspace, emits its outcome, and returns
+// that.
 func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	x.state.mu.Lock()
 	defer x.state.mu.Unlock()
@@ -47,7 +47,7 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	switch {
 	case row.id == "" || o.Fault != nil && o.Fault.Code == CodeReused:
 	case o.Fault != nil && row.status != Failed && (row.status != Pending || o.Fault.Code == CodeUnknown && s.final(Pending)):
-		// What the row has told the answer does not take back.
+		// The row's status takes precedence over the answer.
 		o = Outcome{Status: row.status, RowID: row.id}
 		s.counters.reconcile()
 	case o.Fault == nil && row.status == Failed:
@@ -68,7 +68,7 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 		s.emitStatus(x, false, Failed)
 		r := x.record()
 		if r.RowID = row.id; row.status == Pending {
-			s.emitStatusOf(x, row.id, false, Failed) // its screens may know it by its row
+			s.emitStatusOf(x, row.id, false, Failed) // pages may have it under the row's id
 		}
 		if row.status != Failed {
 			s.remember(r, f)
@@ -85,10 +85,10 @@ func (s *Sender) settle(x *Sending, o Outcome) Outcome {
 	return o
 }
 
-// logPause is how long more failures with a code are only counted after one was logged.
+// logPause is for how long after a logged failure others with the same code are only counted.
 const logPause = time.Minute
 
-// logs tells whether a failure of a kind is to be logged now.
+// logs reports whether a failure of a kind is logged now.
 func (s *Sender) logs(kind string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,8 +111,8 @@ func (s *Sender) logFailure(x *Sending, o *Outcome) {
 	s.log.Warn("a message was not sent, or may not have been; more of the same within a minute are only counted", attrs...)
 }
 
-// refuse ends a Sending of which the workspace has not been told: the text stands on
-// its sender's screen, as failed, to be sent again.
+// refuse ends a Sending that was not announced to the workspace. Its sender alone gets the
+// message as failed, and can send it again.
 func (s *Sender) refuse(x *Sending, f *Fault) {
 	if f.Code == CodeReused {
 		s.emitFault(x, f)
