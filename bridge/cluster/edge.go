@@ -21,12 +21,12 @@ const (
 	versionPause = 5 * time.Second
 )
 
-// Follower is what an Edge feeds: the log and the clients of a bridge. It is called
-// from the goroutine of Run.
+// Follower receives what an Edge reads: the log and the clients of a bridge. It is called from
+// the goroutine of Run.
 type Follower interface {
 	// Apply takes a record, in order, each once. It must not be kept.
 	Apply(r *Record)
-	// Gap takes what nobody is given.
+	// Gap receives a loss.
 	Gap(g Gap)
 	// Rejoin tells that something between what was applied and what comes next is
 	// missing: clients that have received what was applied need it. joined is false where
@@ -84,7 +84,7 @@ type Edge struct {
 	remedies remedies
 }
 
-// NewEdge returns an Edge that has nothing. Run must be called.
+// NewEdge returns an empty Edge. Run must be called.
 func NewEdge(opts EdgeOptions) *Edge {
 	return &Edge{opts: opts, gaps: make(map[Gap]bool), backlog: backlog{maxItems: opts.MaxItems, maxBytes: opts.MaxBytes}}
 }
@@ -176,8 +176,8 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 	}
 }
 
-// firstBeat learns from what is in Redis which history there is. It is no sign that
-// the leader lives.
+// firstBeat reads the history from the beat in Redis. That beat does not show that the leader
+// is alive.
 func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -258,8 +258,8 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 	return nil
 }
 
-// accepts tells whether a leader of another history is to be followed: one that
-// replaces ours for certain, or any once ours is silent.
+// accepts reports whether to follow a leader of another history: one that certainly replaces
+// ours, or any after ours has timed out.
 func (e *Edge) accepts(epoch Epoch) bool {
 	return e.epoch.IsZero() || epoch.newer(e.epoch) || time.Since(e.beatAt) >= beatTimeout
 }
@@ -365,7 +365,7 @@ func (e *Edge) rejoin(ctx context.Context, next ID) {
 	e.opts.Follower.Rejoin(joined)
 }
 
-// hear notes that the leader lives.
+// hear notes that the leader is alive.
 func (e *Edge) hear(b *Beat) {
 	e.beatAt, e.beat, e.live = time.Now(), b, true
 	e.takePlace(b)
@@ -403,8 +403,8 @@ func (e *Edge) reachPlaces() {
 	}
 }
 
-// applyBeat notes how far the stream goes by what the newest beat says, which stays
-// true.
+// applyBeat applies the newest beat's Tail and Through, which stay valid when later entries
+// come.
 func (e *Edge) applyBeat(ctx context.Context) {
 	b := e.beat
 	if b == nil {
@@ -413,7 +413,7 @@ func (e *Edge) applyBeat(ctx context.Context) {
 	behind := b.Tail.After(e.cover)
 	switch {
 	case behind: // what is missing comes with the next read
-	case e.cover.IsZero(): // there is nothing to read, and nothing was after Base
+	case e.cover.IsZero(): // the stream is empty, and nothing came after Base
 		if e.begin(b.Base); b.Base.IsZero() {
 			e.begin(startOf(b.Through))
 		}

@@ -66,8 +66,8 @@ type SourceState struct {
 type Leader struct {
 	opts LeaderOptions
 	wake chan struct{}
-	// seen is what of LeaderOptions.seen the source has not reached yet. Its goroutine alone
-	// uses it.
+	// seen is the part of LeaderOptions.seen that the source has not reached yet. The source's
+	// goroutine alone uses it.
 	seen seen
 	// asked is when the database was asked last. Run's goroutine alone uses it.
 	asked time.Time

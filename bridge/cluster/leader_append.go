@@ -15,14 +15,14 @@ const (
 	// opTimeout bounds one step at Redis: longer than a server takes to write its
 	// memory to disk, shorter than what edges wait for.
 	opTimeout = 2 * time.Second
-	// edgesReturn is how long after Redis was back nothing is forgotten: until the edges
-	// have read on.
+	// edgesReturn is for how long after Redis was back no entry is dropped, until the edges
+	// have caught up.
 	edgesReturn = 5 * time.Second
 )
 
-// Held returns up to where Redis holds everything that the Leader was given, and says
-// so: nothing from there on may be confirmed. A leader that is killed while Redis is
-// away leaves the next one all that it needs.
+// Held returns up to where Redis holds all records, in entries and by its beat. Nothing from
+// there on may be confirmed to the database, so that the successor of a leader that is killed
+// while Redis is away can read it.
 func (l *Leader) Held() (commit uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +58,7 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 	return true, nil
 }
 
-// noteAppend notes whether Redis takes entries.
+// noteAppend notes whether Redis accepts entries.
 func (l *Leader) noteAppend(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,20 +7,20 @@ import (
 )
 
 const (
-	// gapsFor is how long a gap is told to edges, and maxGaps how many are.
+	// gapsFor is for how long beats carry a gap, and maxGaps how many they carry.
 	gapsFor = 10 * time.Minute
 	maxGaps = 16
 )
 
-// Begin tells in which transaction what follows is.
+// Begin notes the transaction of the records that follow.
 func (l *Leader) Begin(commit uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.place = startOf(commit)
 }
 
-// Publish gives the Leader an event. Its text is kept, the rest is copied. One that it
-// was given before is dropped.
+// Publish adds an event. Its text is kept, the rest is copied. An event that was added before
+// is dropped.
 func (l *Leader) Publish(at source.Position, r Record, now time.Time) {
 	r.Kind, r.ID = Published, EventID(at)
 	if l.seen.missed(r.ID) {
@@ -32,14 +32,13 @@ func (l *Leader) Publish(at source.Position, r Record, now time.Time) {
 	l.add(&r, now)
 }
 
-// Tell gives the Leader a record that is no event, at the place of what it was given
-// last.
+// Tell adds a record that is no event, behind the last record.
 func (l *Leader) Tell(r Record, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	at, ok := l.place.next()
 	if !ok {
-		return // a million of them before: the last said that others have changed
+		return // after 2^20 of them; the last one was MembersChanged
 	}
 	if _, more := at.next(); !more {
 		r = Record{Kind: MembersChanged}
@@ -67,7 +66,7 @@ func (l *Leader) wakeUp() {
 	}
 }
 
-// Gap gives the Leader what nobody will be given.
+// Gap adds a loss, which the next beat announces.
 func (l *Leader) Gap(g Gap) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Order is what an operator told all bridges of a cluster. The one of the highest Version
-// counts, of two with the same the later one.
+// Order is an operator's order to all bridges of a cluster. The highest Version wins, among
+// equals the later one.
 type Order struct {
 	Version uint64 `json:"-"`
 	// At is when it was given, to the millisecond, By on which bridge.
@@ -24,13 +24,13 @@ func (o *Order) rank() string {
 	return fmt.Sprintf("%016x%016x", o.Version, uint64(max(o.At.UnixMilli(), 0)))
 }
 
-// ordersEvery is how often the order in Redis is looked at: a notice that there is another
-// one may be lost.
+// ordersEvery is the interval at which the order in Redis is polled, because the notice of a
+// new one may be lost.
 const ordersEvery = 2 * time.Second
 
-// Orders is the operator's last order, the same on all bridges of the cluster: kept in
-// Redis, and by each bridge, so that whoever has it puts it back where Redis lost it. Its
-// methods are safe for concurrent use.
+// Orders replicates the operator's last order to all bridges of the cluster. It is in Redis and
+// in each bridge's memory, from which it is restored if Redis loses it. Its methods are safe
+// for concurrent use.
 type Orders struct {
 	shared *Shared
 	name   string
@@ -53,8 +53,8 @@ func NewOrders(shared *Shared, name string, apply func(Order), tell func(), log 
 	return &Orders{shared: shared, name: name, apply: apply, tell: tell, log: log, wake: make(chan struct{}, 1)}
 }
 
-// Give gives an order that this bridge obeys already. The others have it soon; where Redis
-// is away, when it is back.
+// Give distributes an order that this bridge has applied already. The others get it soon, or
+// once Redis is back.
 func (s *Orders) Give(text string) {
 	s.mu.Lock()
 	s.current = Order{Version: s.current.Version + 1, At: time.Now(), By: s.name, Text: text}
@@ -62,7 +62,7 @@ func (s *Orders) Give(text string) {
 	s.Poll()
 }
 
-// Poll looks for another order, soon.
+// Poll polls Redis soon, without waiting for the interval.
 func (s *Orders) Poll() {
 	select {
 	case s.wake <- struct{}{}:
@@ -70,7 +70,7 @@ func (s *Orders) Poll() {
 	}
 }
 
-// Current returns the order that counts, the zero one for none.
+// Current returns the order in force, the zero Order for none.
 func (s *Orders) Current() Order {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ var ordering = newScript(orderScript)
 // the one there.
 func (s *Orders) exchange(ctx context.Context) {
 	if s.shared.History().IsZero() {
-		return // whose orders these are comes with it
+		return // the keys' names need the database
 	}
 	mine := s.Current()
 	rank, body := "", []byte(nil)
@@ -152,7 +152,7 @@ func (s *Orders) take(ctx context.Context, stored string, mine *Order) {
 	s.mu.Lock()
 	given := s.current.rank() != mine.rank()
 	if given {
-		// One that was given while it was not known is the later one.
+		// An order that was given here meanwhile is the later one.
 		s.current.Version = max(s.current.Version, o.Version+1)
 	} else {
 		s.current = o

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// othersAsked bounds the servers that are asked who has which slot, besides those of
+	// othersAsked bounds the servers that are asked for the slot map, besides those of
 	// cluster.redis_url.
 	othersAsked = 8
 	// othersAnswer is how long the others may take after the first one that answered.
@@ -54,7 +54,7 @@ func newServers(address string, pool int, rotated []func() string) (*servers, er
 	return &servers{at: serverOf(address), options: *o}, nil
 }
 
-// known tells whether the servers have answered as those of a Redis Cluster.
+// known reports whether the servers have answered as those of a Redis Cluster.
 func (s *servers) known() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +90,7 @@ func (s *servers) client() *clusterClient {
 	return c
 }
 
-// slotMap is what a server says about who has which slot.
+// slotMap is one server's view of who has which slot.
 type slotMap struct {
 	slots []redis.ClusterSlot
 	// complete: the server sees a majority of the masters, and all slots. epoch rises with each
@@ -100,8 +100,8 @@ type slotMap struct {
 	err      error
 }
 
-// better tells whether to believe m rather than other: one that is cut off knows of no
-// failover.
+// better reports whether m is to be preferred to other: a server that is cut off does not know
+// of a failover.
 func (m *slotMap) better(other *slotMap) bool {
 	switch {
 	case m.err != nil || other.err != nil:
@@ -158,7 +158,7 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 // errNoServer is that of no answer.
 var errNoServer = errors.New("no server answers")
 
-// isNone tells whether an answer is that of a server that is of no Redis Cluster.
+// isNone reports whether the error is that of a server outside any Redis Cluster.
 func isNone(err error) bool {
 	return strings.Contains(err.Error(), "cluster support disabled") || strings.Contains(err.Error(), "unknown command")
 }

@@ -27,7 +27,7 @@ type Trouble struct {
 	// Text is the error's own, without the place in a script.
 	Text string
 	err  error
-	// missing is the right that the user lacks, nil for another error.
+	// missing is the right that the user does not have, nil for another error.
 	missing *right
 }
 
@@ -65,7 +65,7 @@ func Remedy(err error) string {
 // remedyLost is of what Redis does not hold any more.
 const remedyLost = "if Redis was not restarted and has not failed over: CONFIG SET maxmemory-policy noeviction (INFO stats: evicted_keys), and nobody runs FLUSHALL or DEL there"
 
-// errNoLeader: the edge's connection works, and no leader tells that it is there.
+// errNoLeader: the edge's connection works, and no leader's beats arrive.
 var errNoLeader = &remedied{
 	"no leader has been heard of for " + beatTimeout.String(),
 	"see that a bridge with this cluster.name and without cluster.role: edge runs, and in its /readyz why it does not lead: one of them has to read the database",
@@ -105,7 +105,7 @@ func (e *remedied) Remedy() string { return e.remedy }
 // troubles gives each error of a client its remedy: a hook of the library.
 type troubles struct{ at server }
 
-// server is what an error's remedy has to know of the configuration.
+// server is the part of the configuration that remedies depend on.
 type server struct {
 	user             string // "default" where the address names none
 	sentinel, secure bool
@@ -130,7 +130,7 @@ func serverOf(address string) server {
 	return s
 }
 
-// watch gives a client's errors their remedies.
+// watch adds remedies to a client's errors.
 func (s server) watch(c redis.UniversalClient) { c.AddHook(troubles{s}) }
 
 // DialHook implements redis.Hook.
@@ -161,13 +161,13 @@ func (h troubles) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// asked is what was to be done.
+// asked is the command that failed.
 type asked struct {
 	command        string
 	keys, channels []string
 }
 
-// askedBy takes a command apart.
+// askedBy parses a command.
 func askedBy(args []any) (a asked) {
 	text := func(i int) string {
 		if i < len(args) {
@@ -328,7 +328,7 @@ func fill(text string, a asked, s server) string {
 	return strings.NewReplacer("COMMAND", strings.ToUpper(a.command), "DATABASE", strconv.Itoa(s.database)).Replace(text)
 }
 
-// missingRight returns which right the user missingRight: for commands, a key or a channel.
+// missingRight returns the right that the user does not have: for commands, a key or a channel.
 func (s server) missingRight(text string, a asked) right {
 	switch {
 	case strings.Contains(text, "channel"):
@@ -346,7 +346,7 @@ func (s server) missingRight(text string, a asked) right {
 	return right{s.user, "run " + strings.ToUpper(strings.ReplaceAll(command, " +", " or ")), "+" + command}
 }
 
-// missingRights is the Trouble of rights that one user lacks.
+// missingRights returns the Trouble of rights that one user does not have.
 func missingRights(rights ...right) *Trouble {
 	var may, grants []string
 	for _, r := range rights {

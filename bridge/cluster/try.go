@@ -38,7 +38,7 @@ func Try(ctx context.Context, address, name string) []error {
 	return t.all()
 }
 
-// nobodys is a history that no database has.
+// trialHistory is a history that no database has.
 var nobodys = History{System: 1}
 
 // trial is one Try.
@@ -49,7 +49,7 @@ type trial struct {
 	prefix   string
 	failed   []error
 	reported map[string]bool // remedies
-	// missing are the rights that the user lacks, noPerm the first error of one.
+	// missing are the rights that the user does not have, noPerm the first error about one.
 	missing []right
 	noPerm  error
 	// away: Redis does not answer, so nothing else is tried.
