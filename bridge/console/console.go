@@ -59,11 +59,10 @@ func New(opts Options) *Console {
 	}
 }
 
-// pollInterval is how often the Snapshot is looked at: often enough that no state that lasts is
-// missed.
+// pollInterval is how often a Snapshot is taken, so that no lasting state is missed.
 const pollInterval = time.Second
 
-// Run looks at the daemon until ctx ends, and runs checks. It returns nil.
+// Run polls the daemon's Snapshot until ctx ends, and runs checks. It returns nil.
 func (c *Console) Run(ctx context.Context) error {
 	var both sync.WaitGroup
 	both.Go(func() { c.checks.run(ctx) })
@@ -88,7 +87,7 @@ type watcher struct {
 	worst   Level         // since then
 }
 
-// The looks from one sample to the next, and from one count of refusals to the next.
+// The polls from one sample to the next, and from one count of refusals to the next.
 const (
 	pollsPerSample = int(step / pollInterval)
 	pollsPerMinute = int(time.Minute / pollInterval)

@@ -31,7 +31,7 @@ type Entry struct {
 
 // timeline are the newest entries.
 type timeline struct {
-	// past are what is over, in the order in which each was last told.
+	// past are the entries that are over, in the order of their last occurrence.
 	past []Entry
 	// state is what the source is in, whose words may change until it is over; nil for none.
 	state *Entry
@@ -55,7 +55,7 @@ func (t *timeline) enter(at time.Time, e Entry) {
 	t.state = &e
 }
 
-// amend changes what is said of the state that the source is in.
+// amend changes the entry of the source's present state.
 func (t *timeline) amend(e Entry) {
 	if t.state != nil {
 		e.ID, e.At, e.First, e.Count = t.state.ID, t.state.At, t.state.First, t.state.Count
