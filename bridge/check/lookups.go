@@ -49,8 +49,8 @@ func (r *run) lookupURL() (setting string, url configs.DSN) {
 	return "source.postgres.url", r.cfg.Source.Postgres.URL
 }
 
-// questions reports how the questions went, and returns whether all were answered. There
-// is none where the tables are missing, which columns reports.
+// questions reports the results of the look-ups, and returns whether all succeeded. There are
+// none if the tables are missing, which columns reports.
 func (r *run) questions(result lookup.Tried) bool {
 	const id, object = "lookup.questions", "lookup.url"
 	if result.Without != "" {

@@ -34,7 +34,7 @@ func (r *run) send(ctx context.Context) {
 	}
 }
 
-// sendFile checks that what was sent can be written down.
+// sendFile checks that send.state_file can be written.
 func (r *run) sendFile(path string) {
 	if _, err := os.Stat(path); err != nil && r.cfg.InServiceState("send.state_file") {
 		r.ok("send.state_file", path, "%s is in the directory that systemd makes for the service", path)
@@ -61,7 +61,7 @@ func (r *run) sendFile(path string) {
 	r.ok("send.state_file", path, "%s can be written", path)
 }
 
-// function asks the Edge Function what a browser asks first, which sends nothing.
+// function sends the Edge Function a CORS preflight, which sends no message.
 func (r *run) function(ctx context.Context, name string) {
 	const id = "send.function"
 	address := send.FunctionURL(r.cfg.Send.Function.URL, name)
@@ -133,7 +133,7 @@ func (r *run) outbox(ctx context.Context) {
 	}
 }
 
-// outboxRole warns of a role that may do anything.
+// outboxRole warns of a superuser.
 func (r *run) outboxRole(ctx context.Context, conn *pgx.Conn) {
 	var role string
 	var super bool
