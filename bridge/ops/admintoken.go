@@ -32,10 +32,10 @@ const (
 	maxLoggedPath = 64
 )
 
-// WrongTokens counts, logs and slows the wrong values of admin.token. The right one always
-// passes, also from an address that is slowed: operators and programs may share a proxy's.
-// Run tells of what no line told of yet. The zero WrongTokens is ready; it is for concurrent
-// use, and not to be copied.
+// WrongTokens counts, logs and rate-limits wrong values of admin.token. The right one always
+// passes, also from an address that is slowed: operators and programs may share a proxy's. Run
+// tells of what no line told of yet. The zero WrongTokens is ready; it is for concurrent use,
+// and not to be copied.
 type WrongTokens struct {
 	refused, began atomic.Uint64
 	shares         access.Shares
@@ -142,7 +142,8 @@ func (w *WrongTokens) Run(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// tell forgets the bursts of which nothing has come for that long, and says what no line said.
+// tell forgets the bursts that have been idle for that long, and logs what was not logged of
+// them.
 func (w *WrongTokens) tell(now time.Time, idle time.Duration, log *slog.Logger) {
 	var over []wrongOf
 	w.mu.Lock()

@@ -124,7 +124,8 @@ func (r Readiness) Public() Readiness {
 	return p
 }
 
-// withoutRepetition is r as it is shown together with its Source: what that says is not said twice.
+// withoutRepetition is r as shown together with its Source, without repeating the Source's
+// reason.
 func (r Readiness) withoutRepetition() Readiness {
 	if s := r.Source; s != nil && (s.Reason != "" || s.Losing != "") && r.public != "" {
 		r.Reason = r.public

@@ -103,15 +103,15 @@ type Cluster struct {
 	// Renewed counts the times that the stream had what no bridge wrote, and the leader began
 	// it anew.
 	Renewed uint64
-	// Unheard is how long ago an edge heard the leader.
+	// Unheard is how long ago the leader's last beat reached the edge.
 	Unheard time.Duration
-	// Complete: the edge's log has everything. Read entries had ReadEvents that were new to
-	// it. Rejoins counts the times that Redis did not hold what came next.
+	// Complete: the edge's log has no hole. Read entries had ReadEvents that were new to it.
+	// Rejoins counts the times that Redis did not hold what came next.
 	Complete                  bool
 	Read, ReadEvents, Rejoins uint64
-	// Nodes is how many other bridges live. Notices are what is told to them at once, such
-	// as who types: those that went out, came in, and were dropped. NoticesError says why
-	// none come, and NoticesRemedy what to do.
+	// Nodes is how many other bridges live. Notices are broadcasts to them, such as typing:
+	// sent, received and dropped. NoticesError says why none come, and NoticesRemedy what to
+	// do.
 	Nodes                                        int
 	NoticesSent, NoticesReceived, NoticesDropped uint64
 	NoticesError, NoticesRemedy                  string
