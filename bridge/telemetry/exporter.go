@@ -179,7 +179,7 @@ func (e *Exporter) newTracer(exporter sdktrace.SpanExporter, about *resource.Res
 	}
 }
 
-// pollInterval is how often it looks whether clients have what they are to have.
+// pollInterval is how often waiting traces are checked for completion.
 const pollInterval = 250 * time.Millisecond
 
 // run sends traces until ctx ends or the endpoint changes.

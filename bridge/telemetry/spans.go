@@ -12,8 +12,8 @@ import (
 	"chatbridge/source"
 )
 
-// traceTimeout is how long a trace waits for its clients. Who has not taken an event by then is
-// not in it: the span says how many had, of how many.
+// traceTimeout is how long a trace waits for its clients. The span gives how many of them had
+// the event by then.
 const traceTimeout = 5 * time.Second
 
 // complete reports whether all clients in whose queues the events were put have them.
