@@ -42,7 +42,7 @@ const (
 	refreshPoll = 2 * time.Second
 )
 
-// sessionBody is the form in Redis.
+// sessionBody is a session's JSON in Redis.
 type sessionBody struct {
 	Format        int           `json:"v"`
 	Epoch         cluster.Epoch `json:"epoch"`
