@@ -41,8 +41,7 @@ type departures struct {
 type departure struct {
 	// left is when it was cut; zero while it is connected.
 	left time.Time
-	// owed is since when it lacks something that it has not been sent yet; zero for
-	// nothing.
+	// owed is since when it lacks events that it has not been sent yet; zero for none.
 	owed   time.Time
 	number uint64
 }

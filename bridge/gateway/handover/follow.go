@@ -21,12 +21,12 @@ const (
 	clientIDPrefix = "opt_"
 )
 
-// follow is what a client that has been caught up is still told: what becomes of the texts
-// that the bridge was sending, of which ChatEngine knows nothing. The zero value is of one
-// that is told nothing. Handover.mu guards it.
+// follow is what a client that has been caught up still gets from the bridge: the outcome of
+// the texts that the bridge was sending, which ChatEngine does not know. The zero value passes
+// nothing. Handover.mu guards it.
 type follow struct {
 	texts        map[string]bool // their ids, all that are known
-	upstreamTold map[string]bool // subjects of which ChatEngine itself has told since
+	upstreamTold map[string]bool // subjects that ChatEngine has sent events of since
 	pause        time.Duration
 }
 
@@ -61,7 +61,8 @@ func (h *Handover) followTexts(o Outcome, texts []string) {
 	h.step(now)
 }
 
-// passed notes what ChatEngine tells: it has the last word on it.
+// passed notes a subject of which ChatEngine sends events: those of the bridge are dropped
+// then.
 func (f *follow) passed(packet []byte) {
 	if replayed(eventName(packet)) {
 		if e := identify(packet); strings.HasPrefix(e.subject, statusPrefix) && f.texts[e.subject[len(statusPrefix):]] {

@@ -43,7 +43,7 @@ func (t *turn) clearPause() {
 	t.away.Reset()
 }
 
-// forget looks at all of the queue anew.
+// forget makes the replay read the queue from its beginning.
 func (t *turn) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +57,7 @@ func (t *turn) pause(now time.Time, asked time.Duration) {
 	t.paused = now.Add(max(t.away.Next(), asked))
 }
 
-// answered takes it that ChatEngine answers.
+// answered notes that ChatEngine answers.
 func (t *turn) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,7 @@ func (t *turn) block(lane string, until time.Time) {
 	t.blocked[lane] = until
 }
 
-// idle is how long the replay waits where nothing tells it to look.
+// idle is how long the replay waits if nothing wakes it.
 const idle = time.Minute
 
 // replay sends what is due, one after the other.
@@ -213,9 +213,9 @@ func (s *Spool) attempt(ctx context.Context, r *record, w *Webhook, deliver Deli
 // maxError bounds what is recorded of an error, in bytes.
 const maxError = 300
 
-// Try sends a webhook once and returns the answer where ChatEngine took it, or
-// refused it for good; the caller reads and closes its body. Otherwise, or where no
-// answer came in Options.Timeout, the webhook is to be kept, and failure tells why.
+// Try sends a webhook once and returns the answer where ChatEngine took it, or refused it for
+// good; the caller reads and closes its body. Otherwise, or where no answer came in
+// Options.Timeout, the webhook is to be kept, and failure is the reason.
 func (s *Spool) Try(ctx context.Context, w *Webhook, deliver Deliver) (resp *http.Response, cancel func(), failure error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(s.opts.Timeout, func() { stop(ErrNoAnswer) })

@@ -95,7 +95,7 @@ func (s *Spool) SetWell(well bool) {
 	s.wakeReplay()
 }
 
-// wakeReplay has the replay look for what is due.
+// wakeReplay wakes the replay, which then sends what is due.
 func (s *Spool) wakeReplay() {
 	select {
 	case s.wake <- struct{}{}:
