@@ -220,8 +220,7 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 	return nil
 }
 
-// dropPublishedGaps forgets gaps that another leader has found and told of: it has begun another
-// history since.
+// dropPublishedGaps drops gaps that another leader has published by beginning another history.
 func (s *clusterSource) dropPublishedGaps() {
 	if n := s.node.EdgeStats().Restarts; n != s.restarts {
 		s.gaps, s.restarts = nil, n

@@ -73,11 +73,11 @@ type otherBridges struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	of     *configs.Config // that alike is of
+	of     *configs.Config // of which alike was computed
 	alike  map[string]string
 	others cluster.Others
 	mine   cluster.About
-	// since is when what is told was first so, by what it is.
+	// since is when each difference was first seen, by its key.
 	since map[string]time.Time
 }
 
@@ -92,7 +92,7 @@ func (o *otherBridges) fingerprints() map[string]string {
 	return o.alike
 }
 
-// run looks at the others until ctx ends, and returns nil.
+// run compares this bridge with the others until ctx ends, and returns nil.
 func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() cluster.About) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
@@ -113,7 +113,7 @@ func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() c
 	}
 }
 
-// update notes who is there, and logs what is new.
+// update notes which bridges there are, and logs what is new.
 func (o *otherBridges) update(ctx context.Context, others cluster.Others, mine cluster.About) {
 	o.mu.Lock()
 	o.others, o.mine = others, mine
