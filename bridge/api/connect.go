@@ -31,8 +31,8 @@ type client struct {
 	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
 	// hub.OwedFrom.
 	since, owed string
-	// shared is what other bridges may go on with; nil where there are none. found is what
-	// was shared of the session that it asked for.
+	// shared is the session that other bridges may resume, nil without a cluster. found is the
+	// stored session that it asked for.
 	shared *cluster.SharedSession
 	found  found
 	// address is where it came from, connected when.

@@ -28,7 +28,7 @@ type Elsewhere struct {
 	// Complete returns the history that the log is of, and after which of its IDs the log
 	// has everything; ok is false where something may be missing.
 	Complete func() (epoch cluster.Epoch, from cluster.ID, ok bool)
-	// Refresh is how often what is kept of a connected client is put again.
+	// Refresh is how often a connected client's session is stored again.
 	Refresh time.Duration
 }
 
@@ -38,7 +38,7 @@ const (
 	findTimeout = time.Second
 	takeTimeout = time.Second
 	headTimeout = 2 * time.Second
-	// refreshPoll is how often all connected clients are looked at.
+	// refreshPoll is how often all connected clients are checked.
 	refreshPoll = 2 * time.Second
 )
 
@@ -57,7 +57,7 @@ type sessionBody struct {
 
 const sessionFormat = 1
 
-// found is what was kept of the session that a client asks for.
+// found is the stored session that a client wants to resume.
 type found struct {
 	asked bool // and answered
 	cluster.StoredSession
@@ -65,8 +65,8 @@ type found struct {
 	own bool
 }
 
-// findStored asks what is kept of the session that a client asks for, and waits for the
-// event that it received last where this bridge has not read that far.
+// findStored reads the stored session that a client wants to resume, and waits until this
+// bridge has read the event that the client received last.
 func (s *Server) findStored(ctx context.Context, c *client, h *socketio.Handshake) {
 	if s.opts.Elsewhere == nil || c.Feed || h.PID == "" || gateway.OfUpstream(h.PID) || socketio.SessionBegan(h.PID).IsZero() {
 		return
@@ -83,8 +83,8 @@ func (s *Server) findStored(ctx context.Context, c *client, h *socketio.Handshak
 	s.hub.AwaitHead(waiting, h.Offset)
 }
 
-// isNewest tells whether a session of this bridge is the newest of its private id: no
-// other bridge has had it since. Where that is not known it is not.
+// isNewest tells whether a session of this bridge is the newest of its private id: no other
+// bridge has had it since. Unknown counts as no.
 func (c *client) isNewest(prior *client) bool {
 	k := prior.shared
 	if k == nil {
@@ -173,8 +173,8 @@ func (s *Server) takenOver(c *client, socket *socketio.Socket) {
 	socket.Close(engineio.Replaced)
 }
 
-// change changes what a client sees by apply. Nobody goes on with what was kept before. It
-// reports false where that could not be made sure: then the client begins a new session.
+// change calls apply, which changes a client's subscriptions, after the stored session was
+// invalidated. It returns false if that failed: then the client begins a new session.
 func (s *Server) change(c *client, socket *socketio.Socket, apply func()) bool {
 	k := c.shared
 	if k == nil {
@@ -196,8 +196,8 @@ func (s *Server) change(c *client, socket *socketio.Socket, apply func()) bool {
 	return false
 }
 
-// refreshShared puts what is kept of connected clients again, before it is forgotten, and
-// where it could not be put before, until ctx ends.
+// refreshShared stores the sessions of connected clients again, before they expire or after a
+// failure, until ctx ends.
 func (s *Server) refreshShared(ctx context.Context) {
 	tick := time.NewTicker(refreshPoll)
 	defer tick.Stop()
@@ -219,13 +219,14 @@ func (s *Server) refreshShared(ctx context.Context) {
 	}
 }
 
-// settled puts what has become fit to be gone on with. What was put before stays right.
+// settled stores a session that can be resumed from now on. An earlier stored version stays
+// valid.
 func (s *Server) settled(c *client, socket *socketio.Socket) {
 	if c.shared.Due(time.Now(), s.opts.Elsewhere.Refresh) {
 		s.keep(c, socket)
 	}
 }
 
-// KeepAll puts what other bridges have to know of all clients again: what was put may be
-// lost. It does not wait, and is safe for concurrent use.
+// KeepAll stores all clients' sessions again, because stored ones may be lost. It does not
+// wait, and is safe for concurrent use.
 func (s *Server) KeepAll() { signal(s.keepAll) }

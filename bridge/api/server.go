@@ -42,7 +42,7 @@ type SourceState interface {
 	Hearing() Hearing
 }
 
-// Hearing is how a bridge of a cluster hears its leader, who tells it what changes.
+// Hearing is the connection of a bridge of a cluster to its leader, which sends the changes.
 type Hearing uint8
 
 const (
