@@ -104,7 +104,7 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 		Shared: s.shared, ID: s.id, Advertise: func() string { return s.advertise() }, About: s.about,
 		Hear: s.hear, Again: s.hearAgain, Logger: log,
 	})
-	s.orders = cluster.NewOrders(s.shared, processName(), s.obey, func() { s.bus.Tell(cluster.Notice{Kind: cluster.Ordered}) }, log)
+	s.orders = cluster.NewOrders(s.shared, processName(), s.obey, func() { s.bus.Send(cluster.Notice{Kind: cluster.Ordered}) }, log)
 	s.forwards = newForwarder(s.id, key, cfg.Path, cfg.Proxies.Trusted, s.bus.Peer, log)
 	s.node = cluster.NewNode(cluster.NodeOptions{
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
@@ -209,7 +209,7 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 	if at.Fresh || at.Resumed {
 		s.log.Info("this bridge leads the cluster from now on", "readsFrom", pgoutput.LSN(at.From).String(), "goesOn", at.Resumed)
 	}
-	s.forgetTold()
+	s.dropPublishedGaps()
 	gaps := s.gaps
 	s.gaps = nil
 	for _, g := range gaps {
@@ -220,9 +220,8 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 	return nil
 }
 
-// forgetTold forgets gaps that another leader has found and told of: it has begun another
-// history since.
-func (s *clusterSource) forgetTold() {
+// dropPublishedGaps drops gaps that another leader has published by beginning another history.
+func (s *clusterSource) dropPublishedGaps() {
 	if n := s.node.EdgeStats().Restarts; n != s.restarts {
 		s.gaps, s.restarts = nil, n
 	}
@@ -258,7 +257,7 @@ func (s *clusterSource) Run(ctx context.Context, h source.Handler) error {
 		}
 		err := s.inner.Run(ctx, clusterHandler{h, s})
 		if s.node.Leader() != nil {
-			s.bus.Tell(cluster.Notice{Kind: cluster.Freed})
+			s.bus.Send(cluster.Notice{Kind: cluster.Freed})
 		}
 		return err
 	})
@@ -274,7 +273,7 @@ type clusterHandler struct {
 // Gap implements source.Handler.
 func (h clusterHandler) Gap(g source.Gap) error {
 	if !h.s.streaming.Load() || h.s.node.Leader() == nil {
-		h.s.forgetTold()
+		h.s.dropPublishedGaps()
 		h.s.gaps = append(h.s.gaps, g)
 		return nil
 	}
@@ -296,14 +295,14 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 		c.Refills, c.Replaced, c.EvictedUnserved = led.Refills, led.Replaced, led.Evicted
 		c.Renewed = led.Renewed
 	} else {
-		c.Connected, c.Whole = e.Connected, e.Joined
+		c.Connected, c.Complete = e.Connected, e.Joined
 		if b := e.Beat; b != nil {
 			c.Leader, c.LeaderSince, c.Unheard = b.Leader, b.Since, time.Since(e.Heard)
 		}
 	}
 	c.Error, c.Remedy = s.trouble()
 	b := s.bus.Stats()
-	c.Nodes, c.NoticesTold, c.NoticesHeard, c.NoticesDropped = b.Peers, b.Told, b.Heard, b.Dropped
+	c.Nodes, c.NoticesSent, c.NoticesReceived, c.NoticesDropped = b.Peers, b.Sent, b.Received, b.Dropped
 	c.NoticesError, c.NoticesRemedy = b.Error, b.Remedy
 	c.Forwarded, c.ForwardsFailed = s.forwards.forwarded.Load(), s.forwards.failed.Load()
 	k := s.sessions.Stats()

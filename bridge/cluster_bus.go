@@ -30,12 +30,12 @@ type others struct{ bus *cluster.Bus }
 
 // Typing implements api.Others.
 func (o others) Typing(workspace string, payload []byte) {
-	o.bus.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: workspace, Text: payload})
+	o.bus.Send(cluster.Notice{Kind: cluster.Typing, Workspace: workspace, Text: payload})
 }
 
 // Left implements api.Others.
 func (o others) Left(user, workspace string) {
-	o.bus.Tell(cluster.Notice{Kind: cluster.Left, Workspace: workspace, User: user})
+	o.bus.Send(cluster.Notice{Kind: cluster.Left, Workspace: workspace, User: user})
 }
 
 // hear takes what another bridge tells.
@@ -48,7 +48,7 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 	case cluster.Left:
 		s.api.MemberLeft(n.User, n.Workspace)
 	case cluster.Ordered:
-		s.orders.Look()
+		s.orders.Poll()
 	case cluster.Freed:
 		select {
 		case s.freed <- struct{}{}:
@@ -61,7 +61,7 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 func (s *clusterSource) hearAgain() {
 	s.api.MembersChanged()
 	s.api.KeepAll()
-	s.orders.Look()
+	s.orders.Poll()
 }
 
 // obey applies an order to the gateway that another bridge was given.

@@ -53,7 +53,7 @@ func TestTypingReachesTheClientsOfAllBridges(t *testing.T) {
 	if n := foreign.typings(c.ids[0]); n > 0 {
 		t.Errorf("a client of another workspace was told %d times", n)
 	}
-	here.typesUntil("c0000000-0000-4000-8000-00000000dead", func() bool { return second.Snapshot().Cluster.NoticesHeard > 0 })
+	here.typesUntil("c0000000-0000-4000-8000-00000000dead", func() bool { return second.Snapshot().Cluster.NoticesReceived > 0 })
 	if n := there.typings("c0000000-0000-4000-8000-00000000dead"); n > 0 {
 		t.Error("a conversation that the workspace does not have was told of")
 	}

@@ -25,11 +25,11 @@ func (s *clusterSource) historyNow(ctx context.Context) (cluster.History, error)
 // server that was copied with its files has the History of the other one, and only two that
 // lead at once show that.
 func (s *clusterSource) about() cluster.About {
-	a := cluster.About{Name: processName(), Leads: s.node.Leader() != nil, Prints: s.others.prints(), Secret: s.others.secret}
-	if a.Leads && a.Prints != nil {
+	a := cluster.About{Name: processName(), Leads: s.node.Leader() != nil, Fingerprints: s.others.fingerprints(), Secret: s.others.secret}
+	if a.Leads && a.Fingerprints != nil {
 		if at := s.place(); at != nil {
-			a.Prints = maps.Clone(a.Prints)
-			a.Prints["source.postgres.url"] = "a server that was started " + at.Server
+			a.Fingerprints = maps.Clone(a.Fingerprints)
+			a.Fingerprints["source.postgres.url"] = "a server that was started " + at.Server
 		}
 	}
 	return a
@@ -62,8 +62,8 @@ const (
 	outdatedRemedy = "run the same version of the bridge on all nodes of the cluster: end those of the other version, and one of this leads"
 )
 
-// lookEvery is how often a bridge compares itself with the others.
-const lookEvery = time.Second
+// pollInterval is how often a bridge compares itself with the others.
+const pollInterval = time.Second
 
 // otherBridges compares this bridge with those that it hears under its cluster.name.
 type otherBridges struct {
@@ -73,11 +73,11 @@ type otherBridges struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	of     *configs.Config // that alike is of
+	of     *configs.Config // of which alike was computed
 	alike  map[string]string
 	others cluster.Others
 	mine   cluster.About
-	// since is when what is told was first so, by what it is.
+	// since is when each difference was first seen, by its key.
 	since map[string]time.Time
 }
 
@@ -85,16 +85,16 @@ func newOtherBridges(config func() *configs.Config, spec *mapping.Spec, secret s
 	return &otherBridges{config: config, spec: spec, secret: secret, log: log, since: map[string]time.Time{}}
 }
 
-// prints are the settings that are to be alike, nil before they were computed.
-func (o *otherBridges) prints() map[string]string {
+// fingerprints are the settings that are to be alike, nil before they were computed.
+func (o *otherBridges) fingerprints() map[string]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.alike
 }
 
-// run looks at the others until ctx ends, and returns nil.
+// run compares this bridge with the others until ctx ends, and returns nil.
 func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() cluster.About) error {
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		if cfg := o.config(); cfg != o.of {
@@ -104,7 +104,7 @@ func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() c
 			o.mu.Unlock()
 			bus.Announce()
 		}
-		o.look(ctx, bus.Others(), about())
+		o.update(ctx, bus.Others(), about())
 		select {
 		case <-ctx.Done():
 			return nil
@@ -113,8 +113,8 @@ func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() c
 	}
 }
 
-// look notes who is there, and logs what is new.
-func (o *otherBridges) look(ctx context.Context, others cluster.Others, mine cluster.About) {
+// update notes which bridges there are, and logs what is new.
+func (o *otherBridges) update(ctx context.Context, others cluster.Others, mine cluster.About) {
 	o.mu.Lock()
 	o.others, o.mine = others, mine
 	before := o.since

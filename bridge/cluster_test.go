@@ -258,7 +258,7 @@ func TestWhatNoBridgeWroteToRedis(t *testing.T) {
 	}
 	c.insert("two")
 	first.await("that the stream is begun anew", func() bool { return first.Snapshot().Cluster.Renewed == 1 })
-	second.await("that the edge is whole", func() bool { s := second.Snapshot().Cluster; return s.Whole && s.Connected })
+	second.await("that the edge is whole", func() bool { s := second.Snapshot().Cluster; return s.Complete && s.Connected })
 	c.insert("three")
 	c.whole("the last, at the leader", atFirst)
 	events := atSecond.await("the last, at the edge", func(events []event) bool { return bodies(events)["three"] })

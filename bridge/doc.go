@@ -9,8 +9,11 @@
 //   - daemon.go the Daemon: Listen, Run, Close, the order of the end
 //   - new.go New: source, look-ups, pipeline; new_auth.go, new_api.go and
 //     new_gateway.go make those parts from the configuration
-//   - new_send.go what sends clients' messages
+//   - new_send.go what sends clients' messages; new_conversations.go which conversations there are
 //   - new_rest.go what answers ChatEngine's REST interface
+//   - new_far.go what reads messages that are older than the log
+//   - new_console.go the operator's page
+//   - passwords.go passwords and keys of addresses, which a reload changes
 //   - routes.go which path is served by what
 //   - http_server.go an HTTP server that can stop accepting first
 //   - listeners.go the sockets, bound or passed by systemd; certificate.go TLS
@@ -24,8 +27,8 @@
 //     when it last delivered changes
 //   - source_postgres.go logical replication: source_postgres_setup.go waits for the
 //     database and creates the publication, source_postgres_inspect.go finds and
-//     fixes changes of it while the stream runs, source_postgres_statefile.go keeps
-//     replay.state_file
+//     fixes changes of it while the stream runs, source_postgres_repair.go reads back what a
+//     gap lost, source_postgres_statefile.go keeps replay.state_file
 //   - source_realtime.go Supabase Realtime; ledger.go its ledger.file
 //   - membership.go whether the stream tells who leaves a workspace
 //   - snapshot.go the state of the parts, as bridge/ops shows it

@@ -91,8 +91,8 @@ func (h *heads) add(address netip.Addr, c net.Conn) (oldest net.Conn) {
 	return oldest
 }
 
-// begun forgets a connection whose first request has begun, or that has ended.
-func (h *heads) begun(c net.Conn) {
+// forget forgets a connection whose first request has begun, or that has ended.
+func (h *heads) forget(c net.Conn) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.remove(c)

@@ -126,8 +126,8 @@ func TestHeadsForgets(t *testing.T) {
 		t.Errorf("%d were closed; of one /64 the oldest: %v", n, conns[2].closed)
 	}
 	for _, c := range conns {
-		h.begun(c)
-		h.begun(c)
+		h.forget(c)
+		h.forget(c)
 	}
 	if len(h.at)+len(h.waiting) > 0 {
 		t.Errorf("%d connections of %d addresses are remembered", len(h.at), len(h.waiting))

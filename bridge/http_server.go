@@ -76,7 +76,7 @@ func (s *httpServer) track(c net.Conn, state http.ConnState) {
 	case state == http.StateNew:
 		s.heads.accepted(c)
 	default:
-		s.heads.begun(c)
+		s.heads.forget(c)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

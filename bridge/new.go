@@ -117,15 +117,15 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 		return nil, fmt.Errorf("otel.endpoint: %w", err)
 	}
 	d.pipeline.Follow(d.exporter.Follower())
-	var told pipeline.Memberships = d.api
+	var memberships pipeline.Memberships = d.api
 	joined := clusterOf(d.source)
 	if joined != nil {
 		joined.api, joined.pipeline, joined.sender, joined.advertise = d.api, d.pipeline, d.sender, d.advertised
 		d.pipeline.Replicate(replica{joined.node})
-		told = replicaMembers{replica{joined.node}, d.api}
+		memberships = replicaMembers{replica{joined.node}, d.api}
 	}
 	if membership != nil {
-		d.pipeline.FollowMembers(membership.table, told)
+		d.pipeline.FollowMembers(membership.table, memberships)
 	}
 	d.progress.Handler = d.pipeline
 	restTables, err := d.newREST(spec, authenticator)

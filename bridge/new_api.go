@@ -66,7 +66,7 @@ func newAPI(cfg *configs.Config, parts apiParts, log *slog.Logger) (*api.Server,
 	}
 	if parts.cluster != nil {
 		o.Others = others{parts.cluster.bus}
-		o.Elsewhere = &api.Elsewhere{Sessions: parts.cluster.sessions, Whole: parts.cluster.node.Whole, Refresh: parts.cluster.refresh}
+		o.Elsewhere = &api.Elsewhere{Sessions: parts.cluster.sessions, Complete: parts.cluster.node.Complete, Refresh: parts.cluster.refresh}
 	}
 	if parts.cluster != nil {
 		o.SocketIO.SIDPrefix = sidPrefix(parts.cluster.id)

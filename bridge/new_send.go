@@ -20,7 +20,7 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 	c := d.cfg.Send
 	o := send.Options{
 		File: c.StateFile, PerMinute: c.PerMinute, Timeout: c.Timeout, Logger: log,
-		Tell:          func(ev send.Event) { d.api.Tell(ev) }, // set before anything runs
+		Emit:          func(ev send.Event) { d.api.Tell(ev) }, // set before anything runs
 		Conversations: sendConversations{conversations, tables},
 		Fresh:         func(since time.Time) bool { return sourceState{d.source}.Fresh(since) },
 	}

@@ -31,10 +31,10 @@ type client struct {
 	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
 	// hub.OwedFrom.
 	since, owed string
-	// kept is what other bridges may go on with; nil where there are none. found is what
-	// was kept of the session that it asked for.
-	kept  *cluster.Kept
-	found found
+	// shared is the session that other bridges may resume, nil without a cluster. found is the
+	// stored session that it asked for.
+	shared *cluster.SharedSession
+	found  found
 	// address is where it came from, connected when.
 	address   netip.Addr
 	connected time.Time
@@ -81,8 +81,8 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		address: shown.Address, connected: time.Now(),
 	}
 	if s.opts.Elsewhere != nil && !feed {
-		c.kept = cluster.NewKept(s.opts.Elsewhere.Sessions)
-		s.findKept(ctx, c, h)
+		c.shared = cluster.NewSharedSession(s.opts.Elsewhere.Sessions)
+		s.findStored(ctx, c, h)
 	}
 	c.owed = string(hub.AppendOffset(nil, s.owedFrom(h.PID, h.Offset)))
 	if s.opts.NameByClient {
@@ -216,7 +216,7 @@ func (s *Server) connect(socket *socketio.Socket) {
 	c := socket.Data().(*client)
 	socket.ForgetAuth() // it has been judged
 	pid := socket.ClaimedPID()
-	if c.kept != nil {
+	if c.shared != nil {
 		c.found = found{}
 		c.Settled = func() { s.settled(c, socket) }
 	}

@@ -13,6 +13,7 @@
 //   - connect.go a CONNECT: its token, its client
 //   - elsewhere.go sessions that go on at another bridge of a cluster
 //   - requests.go the events that clients send
+//   - conversationids.go the ids of conversations as the database writes them
 //   - sending.go the texts that clients send, and what is told of them
 //   - typing.go clients' typing notices, and which are dropped
 //   - expiry.go the end of a client's token, and a fresh one
@@ -29,9 +30,10 @@
 // # Goroutines and locks
 //
 // Run starts a goroutine each for the warm-up and the drain on standby, and two for
-// memberships where there are Members, and returns after these and the Hub have. The callbacks of the Socket.IO server run on the
-// connections' goroutines, and one client's come one at a time; what they share is
-// guarded by counters.mu, logOnce.mu, memberships.mu, typingJudge.mu and, for one client, expiry.mu and kept.mu. None of these
-// is held during a call of the Hub, the Authenticator or a socket, but kept.mu while the
-// Hub is asked what the client has.
+// memberships where there are Members, and returns after these and the Hub have. The
+// callbacks of the Socket.IO server run on the connections' goroutines, and one client's
+// come one at a time; what they share is guarded by counters.mu, logOnce.mu,
+// memberships.mu, typingJudge.mu and, for one client, expiry.mu. None of these is held
+// during a call of the Hub, the Authenticator or a socket.
+// cluster.SharedSession.mu is: it is held while the Hub is asked what the client has.
 package api

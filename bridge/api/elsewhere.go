@@ -25,10 +25,10 @@ import (
 // are called from many goroutines.
 type Elsewhere struct {
 	Sessions *cluster.Sessions
-	// Whole returns the history that the log is of, and after which of its IDs the log
+	// Complete returns the history that the log is of, and after which of its IDs the log
 	// has everything; ok is false where something may be missing.
-	Whole func() (epoch cluster.Epoch, from cluster.ID, ok bool)
-	// Refresh is how often what is kept of a connected client is put again.
+	Complete func() (epoch cluster.Epoch, from cluster.ID, ok bool)
+	// Refresh is how often a connected client's session is stored again.
 	Refresh time.Duration
 }
 
@@ -38,12 +38,12 @@ const (
 	findTimeout = time.Second
 	takeTimeout = time.Second
 	headTimeout = 2 * time.Second
-	// refreshPoll is how often all connected clients are looked at.
+	// refreshPoll is how often all connected clients are checked.
 	refreshPoll = 2 * time.Second
 )
 
-// keptBody is the form in Redis.
-type keptBody struct {
+// sessionBody is a session's JSON in Redis.
+type sessionBody struct {
 	Format        int           `json:"v"`
 	Epoch         cluster.Epoch `json:"epoch"`
 	Workspace     string        `json:"workspace"`
@@ -55,26 +55,26 @@ type keptBody struct {
 	Given         string        `json:"given"`
 }
 
-const keptFormat = 1
+const sessionFormat = 1
 
-// found is what was kept of the session that a client asks for.
+// found is the stored session that a client wants to resume.
 type found struct {
 	asked bool // and answered
-	cluster.KeptSession
+	cluster.StoredSession
 	// own: a session of this bridge is the newest, whether or not it could be restored.
 	own bool
 }
 
-// findKept asks what is kept of the session that a client asks for, and waits for the
-// event that it received last where this bridge has not read that far.
-func (s *Server) findKept(ctx context.Context, c *client, h *socketio.Handshake) {
+// findStored reads the stored session that a client wants to resume, and waits until this
+// bridge has read the event that the client received last.
+func (s *Server) findStored(ctx context.Context, c *client, h *socketio.Handshake) {
 	if s.opts.Elsewhere == nil || c.Feed || h.PID == "" || gateway.OfUpstream(h.PID) || socketio.SessionBegan(h.PID).IsZero() {
 		return
 	}
 	asking, cancel := context.WithTimeout(ctx, findTimeout)
 	k, err := s.opts.Elsewhere.Sessions.Find(asking, h.PID)
 	cancel()
-	c.found.asked, c.found.KeptSession = err == nil, k
+	c.found.asked, c.found.StoredSession = err == nil, k
 	if h.Offset == "" {
 		return
 	}
@@ -83,14 +83,14 @@ func (s *Server) findKept(ctx context.Context, c *client, h *socketio.Handshake)
 	s.hub.AwaitHead(waiting, h.Offset)
 }
 
-// isNewest tells whether a session of this bridge is the newest of its private id: no
-// other bridge has had it since. Where that is not known it is not.
+// isNewest tells whether a session of this bridge is the newest of its private id: no other
+// bridge has had it since. Unknown counts as no.
 func (c *client) isNewest(prior *client) bool {
-	k := prior.kept
+	k := prior.shared
 	if k == nil {
 		return true
 	}
-	return k.Newest(c.found.asked, &c.found.KeptSession)
+	return k.Newest(c.found.asked, &c.found.StoredSession)
 }
 
 // resumeOwn restores a session that this bridge had.
@@ -102,8 +102,8 @@ func (s *Server) resumeOwn(c, prior *client, offset string) bool {
 	if !s.hub.Resume(c.Client, prior.Client, offset) {
 		return false
 	}
-	if prior.kept != nil {
-		c.kept = prior.kept
+	if prior.shared != nil {
+		c.shared = prior.shared
 	}
 	return true
 }
@@ -111,19 +111,19 @@ func (s *Server) resumeOwn(c, prior *client, offset string) bool {
 // resumeElsewhere restores a session that another bridge had, to the same user of the same
 // workspace. It reports the id of its socket.
 func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok bool) {
-	if c.kept == nil || !c.found.asked || !c.found.Sound || c.found.own || len(c.found.Body) == 0 {
+	if c.shared == nil || !c.found.asked || !c.found.Sound || c.found.own || len(c.found.Body) == 0 {
 		return "", false
 	}
-	var body keptBody
-	if json.Unmarshal(c.found.Body, &body) != nil || body.Format != keptFormat || body.ID == "" ||
+	var body sessionBody
+	if json.Unmarshal(c.found.Body, &body) != nil || body.Format != sessionFormat || body.ID == "" ||
 		body.Workspace != c.Workspace || body.User != c.User {
 		return "", false
 	}
 	history := s.hub.History()
-	epoch, from, whole := s.opts.Elsewhere.Whole()
+	epoch, from, complete := s.opts.Elsewhere.Complete()
 	since, err := source.ParsePosition(body.Since)
 	given, err2 := source.ParsePosition(body.Given)
-	if !whole || !epoch.Continues(body.Epoch) || err != nil || err2 != nil {
+	if !complete || !epoch.Continues(body.Epoch) || err != nil || err2 != nil {
 		return "", false
 	}
 	o, err := hub.ParseOffset(claimed(pid, offset))
@@ -142,25 +142,25 @@ func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok b
 		return "", false
 	}
 	s.counters.elsewhere(true)
-	c.kept = cluster.NewTaken(s.opts.Elsewhere.Sessions, version)
+	c.shared = cluster.NewTakenOver(s.opts.Elsewhere.Sessions, version)
 	return body.ID, true
 }
 
 // keep puts what other bridges have to know of a client's session, as it is now. It does
 // nothing while there is something that the client is still owed.
 func (s *Server) keep(c *client, socket *socketio.Socket) {
-	k := c.kept
+	k := c.shared
 	if k == nil {
 		return
 	}
 	k.Keep(socket.PID(), func() ([]byte, bool) {
-		epoch, _, _ := s.opts.Elsewhere.Whole() // first: a later one would be that of other positions
+		epoch, _, _ := s.opts.Elsewhere.Complete() // first: a later one would be that of other positions
 		p, ok := s.hub.Portable(c.Client)
 		if !ok || epoch.IsZero() {
 			return nil, false
 		}
-		text, _ := json.Marshal(keptBody{ // nothing in it can fail
-			Format: keptFormat, Epoch: epoch, Workspace: c.Workspace, User: c.User, ID: socket.ID(),
+		text, _ := json.Marshal(sessionBody{ // nothing in it can fail
+			Format: sessionFormat, Epoch: epoch, Workspace: c.Workspace, User: c.User, ID: socket.ID(),
 			Conversations: p.Conversations, Again: p.Again, Since: p.Since.String(), Given: p.Given.String(),
 		})
 		return text, true
@@ -169,14 +169,14 @@ func (s *Server) keep(c *client, socket *socketio.Socket) {
 
 // takenOver ends a session that another bridge has taken over: the client is there.
 func (s *Server) takenOver(c *client, socket *socketio.Socket) {
-	c.kept.End()
+	c.shared.End()
 	socket.Close(engineio.Replaced)
 }
 
-// change changes what a client sees by apply. Nobody goes on with what was kept before. It
-// reports false where that could not be made sure: then the client begins a new session.
+// change calls apply, which changes a client's subscriptions, after the stored session was
+// invalidated. It returns false if that failed: then the client begins a new session.
 func (s *Server) change(c *client, socket *socketio.Socket, apply func()) bool {
-	k := c.kept
+	k := c.shared
 	if k == nil {
 		apply()
 		return true
@@ -196,9 +196,9 @@ func (s *Server) change(c *client, socket *socketio.Socket, apply func()) bool {
 	return false
 }
 
-// refreshKept puts what is kept of connected clients again, before it is forgotten, and
-// where it could not be put before, until ctx ends.
-func (s *Server) refreshKept(ctx context.Context) {
+// refreshShared stores the sessions of connected clients again, before they expire or after a
+// failure, until ctx ends.
+func (s *Server) refreshShared(ctx context.Context) {
 	tick := time.NewTicker(refreshPoll)
 	defer tick.Stop()
 	for {
@@ -212,20 +212,21 @@ func (s *Server) refreshKept(ctx context.Context) {
 		}
 		for socket := range s.io.Namespace(hub.Namespace).Sockets() {
 			c, ok := socket.Data().(*client)
-			if ok && c.kept != nil && c.kept.Due(time.Now(), older) {
+			if ok && c.shared != nil && c.shared.Due(time.Now(), older) {
 				s.keep(c, socket)
 			}
 		}
 	}
 }
 
-// settled puts what has become fit to be gone on with. What was put before stays right.
+// settled stores a session that can be resumed from now on. An earlier stored version stays
+// valid.
 func (s *Server) settled(c *client, socket *socketio.Socket) {
-	if c.kept.Due(time.Now(), s.opts.Elsewhere.Refresh) {
+	if c.shared.Due(time.Now(), s.opts.Elsewhere.Refresh) {
 		s.keep(c, socket)
 	}
 }
 
-// KeepAll puts what other bridges have to know of all clients again: what was put may be
-// lost. It does not wait, and is safe for concurrent use.
+// KeepAll stores all clients' sessions again, because stored ones may be lost. It does not
+// wait, and is safe for concurrent use.
 func (s *Server) KeepAll() { signal(s.keepAll) }

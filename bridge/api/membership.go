@@ -97,8 +97,8 @@ func (m *memberships) take() (left, joined []auth.Membership, all bool) {
 	return left, joined, all
 }
 
-// closeWhoLeft deals with what is reported. It asks nobody, so that nothing keeps it
-// from closing at once.
+// closeWhoLeft closes the clients that are reported. It makes no query, so that it closes them
+// at once.
 func (s *Server) closeWhoLeft(ctx context.Context) {
 	for {
 		select {

@@ -10,10 +10,9 @@ import (
 // SetRequestsPerAddress replaces Options.RequestsPerAddress. Safe for concurrent use.
 func (s *Server) SetRequestsPerAddress(n int) { s.requests.Set(n) }
 
-// AdmitsRequest takes a request of its address's share of those that open no session,
-// and reports whether there was one. If not, it takes a moment to say so: a flood on a
-// few connections is slowed down, which costs others less than to answer it. Safe for
-// concurrent use.
+// AdmitsRequest takes a request of its address's share of those that open no session, and
+// reports whether there was one. If not, it returns after a delay, which slows a flood on a few
+// connections down. Safe for concurrent use.
 func (s *Server) AdmitsRequest(r *http.Request) bool {
 	if s.requests.Take(access.ClientAddr(r, s.opts.Trusted)) {
 		return true

@@ -116,7 +116,7 @@ func (s *Server) unsubscribe(c *client, socket *socketio.Socket, id string) *fau
 	return nil
 }
 
-// errReconnect is told to nobody: the client's connection is being closed.
+// errReconnect is not sent: the client's connection is being closed.
 var errReconnect = &fault{"reconnect", "the connection is closed; connect anew"}
 
 func (s *Server) subscribe(c *client, socket *socketio.Socket, e *socketio.Event) *fault {

@@ -116,7 +116,7 @@ func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Eve
 	sending := s.opts.Sender.Accept(send.Request{
 		Workspace: c.principal.Workspace, User: c.principal.User, Session: c.session, ID: m.MessageID,
 		Conversation: s.ConversationID(c.principal.Workspace, m.ConversationID), Content: m.Content, ReplyTo: m.ReplyToMessageID,
-		Tell: func(ev send.Event) { s.tell(c, socket, ev) },
+		Emit: func(ev send.Event) { s.tell(c, socket, ev) },
 	})
 	select {
 	case <-sending.Done():

@@ -130,7 +130,7 @@ func startSending(t *testing.T, choose func(functiondouble.Call) functiondouble.
 	}
 	sender := send.New(send.Options{
 		Way: way, Read: way, File: filepath.Join(t.TempDir(), "sends"), Conversations: new(conversationsOf), Timeout: 20 * time.Second,
-		Tell: func(ev send.Event) { server.Tell(ev) },
+		Emit: func(ev send.Event) { server.Tell(ev) },
 	})
 	if err := sender.Open(); err != nil {
 		t.Fatal(err)

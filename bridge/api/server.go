@@ -42,7 +42,7 @@ type SourceState interface {
 	Hearing() Hearing
 }
 
-// Hearing is how a bridge of a cluster hears its leader, who tells it what changes.
+// Hearing is the connection of a bridge of a cluster to its leader, which sends the changes.
 type Hearing uint8
 
 const (
@@ -187,7 +187,7 @@ func (s *Server) Run(ctx context.Context) error {
 	parts.Go(func() { s.warmup.run(ctx) })
 	parts.Go(func() { s.drainOnStandby(ctx) })
 	if s.opts.Elsewhere != nil {
-		parts.Go(func() { s.refreshKept(ctx) })
+		parts.Go(func() { s.refreshShared(ctx) })
 	}
 	if s.opts.Members != nil {
 		parts.Go(func() { s.closeWhoLeft(ctx) })

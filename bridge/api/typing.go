@@ -97,7 +97,8 @@ var (
 	errTypingRate          = &fault{"typing_rate", "the workspace's clients name too many different conversations"}
 )
 
-// dropped tells that a fault is said to who asks for an acknowledgement alone.
+// dropped reports whether only an acknowledgement, if the client asks for one, carries the
+// fault.
 func (f *fault) dropped() bool {
 	return f == errUnknownConversation || f == errTypingRate || f == errReconnect
 }

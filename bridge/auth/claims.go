@@ -107,8 +107,8 @@ func (c claims) time(name string) (time.Time, bool) {
 	if !ok || err != nil || f < 0 || f > latest {
 		return time.Time{}, false
 	}
-	whole := int64(f)
-	return time.Unix(whole, int64((f-float64(whole))*1e9)), true
+	seconds := int64(f)
+	return time.Unix(seconds, int64((f-float64(seconds))*1e9)), true
 }
 
 // maxID bounds the ids of workspaces and users, in bytes.

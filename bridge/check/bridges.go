@@ -21,8 +21,8 @@ const (
 	anew         = "clients that poll and come to another bridge than theirs begin anew, again and again"
 )
 
-// addresses looks at those that the bridges of the cluster tell each other: this one's, as
-// far as it can be judged here, and whether each answers at its own.
+// addresses checks the addresses that the bridges of the cluster advertise: this one's, as far
+// as it can be judged here, and whether each bridge answers at its own.
 func (r *run) addresses(ctx context.Context, peers []cluster.Peer) {
 	r.advertise(ctx, peers)
 	client := httpclient.New(&http.Transport{DisableKeepAlives: true}) // no proxy of the environment, as the bridges have none
@@ -49,7 +49,7 @@ func (r *run) addresses(ctx context.Context, peers []cluster.Peer) {
 	}
 }
 
-// advertise judges what this bridge tells the others.
+// advertise judges the address that this bridge advertises.
 func (r *run) advertise(ctx context.Context, peers []cluster.Peer) {
 	c := r.cfg.Cluster
 	listens, _ := netip.ParseAddrPort(r.cfg.Listen)
@@ -122,7 +122,7 @@ func allLoopback(addresses []string) bool {
 	return len(addresses) > 0
 }
 
-// elsewhere tells whether a bridge is at an address that is none of this machine's.
+// elsewhere reports whether a bridge is at an address of another machine.
 func elsewhere(ctx context.Context, peers []cluster.Peer) bool {
 	mine, err := net.InterfaceAddrs()
 	if err != nil {

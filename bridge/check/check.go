@@ -41,8 +41,8 @@ func Run(ctx context.Context, cfg *configs.Config) []Finding {
 	return r.findings
 }
 
-// Offline inspects what needs no connection: what keeps a reload from being taken over,
-// or the bridge from starting at all.
+// Offline inspects what needs no connection: what makes a reload fail, or keeps the bridge from
+// starting.
 func Offline(ctx context.Context, cfg *configs.Config) []Finding {
 	r := &run{cfg: cfg}
 	r.configuration()
@@ -94,7 +94,7 @@ type run struct {
 	client   *http.Client
 	spec     *mapping.Spec // nil where the mapping is wrong
 	findings []Finding
-	// nowhere tells that the database has none of the tables.
+	// nowhere: the database has none of the tables.
 	nowhere bool
 	granted map[string]string // the GRANTs that were printed, with the finding that did
 }
@@ -106,8 +106,8 @@ func (r *run) add(f ...Finding) {
 	}
 }
 
-// once leaves out of a remedy the GRANTs that an earlier finding has printed; where
-// nothing else is in it, the findings that did are named.
+// once removes from a remedy the GRANTs that an earlier finding has printed; if nothing is
+// left, it names those findings.
 func (r *run) once(f Finding) string {
 	if !strings.HasPrefix(f.Fix, "GRANT ") {
 		return f.Fix
@@ -149,7 +149,7 @@ func (r *run) fail(id, object, what, meaning, fix string) {
 	r.add(Finding{ID: id, Object: object, Level: provision.Fail, What: what, Meaning: meaning, Fix: fix})
 }
 
-// configuration is valid, or Run would not have been called.
+// configuration reports that the configuration is valid: otherwise Run is not called.
 func (r *run) configuration() {
 	set := len(r.cfg.OtherThanDefault())
 	r.ok("config.valid", "", "the configuration is valid: %s", plural.Of(set, "setting differs from its default", "settings differ from their defaults"))

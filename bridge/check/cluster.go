@@ -15,7 +15,7 @@ import (
 func (r *run) database(ctx context.Context) (of cluster.History) {
 	pg := r.cfg.Source.Postgres
 	if pg.URL == "" || r.spec == nil {
-		return of // said above
+		return of // reported above
 	}
 	conn, _ := connect(ctx, "source.postgres.url", pg.URL, r.cfg)
 	if conn == nil {
@@ -30,8 +30,8 @@ func (r *run) database(ctx context.Context) (of cluster.History) {
 	return cluster.History{System: system, Database: oid}
 }
 
-// cluster asks the bridges that live under the cluster's name who they are, and compares them
-// with this configuration, which is of that database; of the zero one nothing is known.
+// cluster asks the bridges under the cluster's name to identify themselves, and compares their
+// settings with this configuration. of is the configuration's database, zero if unknown.
 func (r *run) cluster(ctx context.Context, of cluster.History) {
 	c := r.cfg.Cluster
 	others, err := cluster.Ask(ctx, c.RedisURL.Reveal(), c.Name, of)
@@ -55,7 +55,7 @@ func (r *run) others(o *cluster.Others) {
 		warn("cluster.foreign", "cluster.name", fmt.Sprintf("the bridge %s has the cluster.name %s and another database", o.Foreign[i].About.Name, name),
 			"the two are kept apart, and are no cluster", cluster.NameRemedy)
 	}
-	mine := cluster.About{Prints: requirements.Alike(r.cfg, r.spec)}
+	mine := cluster.About{Fingerprints: requirements.Alike(r.cfg, r.spec)}
 	names := make([]string, 0, len(o.Same))
 	for i := range o.Same {
 		p := &o.Same[i]
@@ -78,7 +78,7 @@ func (r *run) others(o *cluster.Others) {
 	}
 }
 
-// meaningOf says what comes of it that bridges have a setting differently.
+// meaningOf returns the consequence of different values of a setting.
 func meaningOf(setting string) string {
 	switch section, _, _ := strings.Cut(setting, "."); {
 	case section == "source":

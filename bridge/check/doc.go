@@ -14,8 +14,10 @@
 //	listeners.go   the addresses to listen on
 //	certificate.go the TLS files
 //	statefile.go   the files in the state directory
-//	gateway.go     ChatEngine behind the gateway
-//	redis.go       the Redis of a cluster, and bridges.go where its bridges are
+//	gateway.go     ChatEngine behind the gateway; spool.go where webhooks are kept
+//	otel.go        the collector of metrics and traces
+//	redis.go       the Redis of a cluster, redis_cluster.go a Redis Cluster
+//	cluster.go     the bridges under the cluster's name, and bridges.go where they are
 //	send.go        what sends clients' texts: the function, or the outbox's role and tables
 //
 // It changes nothing: it opens connections and closes them, and asks. Every

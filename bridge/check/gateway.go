@@ -48,7 +48,7 @@ func (r *run) gateway(ctx context.Context) {
 const maxOrigins = 5
 
 // origins asks ChatEngine whether it takes sessions of the pages that the bridge admits: a
-// refusal is an answer like any other, so the bridge never stands in for it.
+// refusal is a valid answer, for which the bridge does not stand in.
 func (r *run) origins(ctx context.Context) {
 	asked := 0
 	for _, origin := range r.cfg.CORS.Origins {
@@ -83,7 +83,7 @@ func (r *run) loop(ctx context.Context) bool {
 	const fix = "gateway.upstream: ChatEngine's own address"
 	upstream, err := url.Parse(g.Upstream)
 	if err != nil {
-		return false // never: it is valid
+		return false // unreachable: it is valid
 	}
 	for _, listen := range []string{r.cfg.Listen, r.cfg.Admin.Listen} {
 		if gateway.LeadsTo(ctx, upstream, listen) {

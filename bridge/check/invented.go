@@ -23,7 +23,7 @@ import (
 // that exists if there is one, with the look-ups of the bridge. Nothing is inserted,
 // not even to be rolled back: what the table's triggers do outside of the database
 // would stay done.
-func (r *run) invented(ctx context.Context, pool *pgxpool.Pool, look *lookup.Lookup) {
+func (r *run) invented(ctx context.Context, pool *pgxpool.Pool, lookups *lookup.Lookup) {
 	const id = "mapping.invented"
 	tables := r.spec.Tables()
 	message, conversation := &tables[0], &tables[1]
@@ -39,7 +39,7 @@ func (r *run) invented(ctx context.Context, pool *pgxpool.Pool, look *lookup.Loo
 		events[e.Kind]++
 		return nil
 	}
-	mapper := engine.New(r.spec, engine.Options{Lookup: look, EventBytes: int(r.cfg.Limits.Event), Warn: func(w engine.Warning) {
+	mapper := engine.New(r.spec, engine.Options{Lookup: lookups, EventBytes: int(r.cfg.Limits.Event), Warn: func(w engine.Warning) {
 		if w.Reason != "unknown_word" { // its words are invented
 			warnings = append(warnings, w.Detail)
 		}

@@ -21,7 +21,7 @@ func (r *run) listeners(ctx context.Context) {
 			continue
 		}
 		if l.key == "listen" && r.cfg.SocketActivated() {
-			// Whoever connects starts the service, so nobody is asked who is there.
+			// A connection would start the service by its socket, so none is opened.
 			r.ok("listen.socket", l.key, "%s is for bridge.socket to hold", l.address)
 			continue
 		}
@@ -54,7 +54,8 @@ func (r *run) bridgeAt(ctx context.Context, address string) bool {
 	scheme := "http"
 	client := r.client
 	if r.cfg.TLS.CertFile != "" && address == r.cfg.Listen {
-		// The answer is only whether it is a bridge, and the request has no secret.
+		// Certificates need not be verified: the request has no secret, and the answer is only
+		// whether it is a bridge.
 		scheme = "https"
 		client = httpclient.New(&http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true})
 	}

@@ -26,7 +26,7 @@ func (r *run) lookups(ctx context.Context) {
 	}
 	defer pool.Close()
 	look := lookup.NewSQL(pool, r.spec, r.cfg.Lookup.Timeout)
-	tried, err := look.Try(ctx)
+	result, err := look.Try(ctx)
 	if err != nil {
 		// postgres has reported that its own address does not connect.
 		if url != r.cfg.Source.Postgres.URL || r.cfg.Source.Kind != configs.KindPostgres {
@@ -35,7 +35,7 @@ func (r *run) lookups(ctx context.Context) {
 		return
 	}
 	r.restIndexes(ctx, pool)
-	if r.questions(tried) {
+	if r.questions(result) {
 		r.invented(ctx, pool, look)
 	}
 }
@@ -49,15 +49,15 @@ func (r *run) lookupURL() (setting string, url configs.DSN) {
 	return "source.postgres.url", r.cfg.Source.Postgres.URL
 }
 
-// questions reports how the questions went, and returns whether all were answered. There
-// is none where the tables are missing, which columns reports.
-func (r *run) questions(tried lookup.Tried) bool {
+// questions reports the results of the look-ups, and returns whether all succeeded. There are
+// none if the tables are missing, which columns reports.
+func (r *run) questions(result lookup.Tried) bool {
 	const id, object = "lookup.questions", "lookup.url"
-	if tried.Without != "" {
-		r.warn("lookup.columns", object, tried.Without, "what they feed is left out or filled by the next in the mapping's list", tried.Remedy)
+	if result.Without != "" {
+		r.warn("lookup.columns", object, result.Without, "what they feed is left out or filled by the next in the mapping's list", result.Remedy)
 	}
 	failed := false
-	for _, q := range tried.Questions {
+	for _, q := range result.Questions {
 		if q.Err == nil {
 			continue
 		}
@@ -69,8 +69,8 @@ func (r *run) questions(tried lookup.Tried) bool {
 		}
 		r.fail(id, q.What, err.Error(), "events go without what it would find, such as names and the last message", fix)
 	}
-	if !failed && len(tried.Questions) > 0 {
-		r.ok(id, object, "what look-ups ask is answered (%s)", plural.Of(len(tried.Questions), "question", "questions"))
+	if !failed && len(result.Questions) > 0 {
+		r.ok(id, object, "what look-ups ask is answered (%s)", plural.Of(len(result.Questions), "question", "questions"))
 	}
-	return !failed && len(tried.Questions) > 0
+	return !failed && len(result.Questions) > 0
 }

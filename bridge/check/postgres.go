@@ -46,7 +46,7 @@ func (r *run) postgres(ctx context.Context) {
 	}
 	r.replication(bounded)
 	if !r.columns(bounded, conn) {
-		r.spec = nil // what else is told of it follows from that
+		r.spec = nil // all other findings about it would follow from that
 		return
 	}
 	r.keys(bounded, conn)
@@ -80,7 +80,7 @@ func connect(ctx context.Context, setting string, url configs.DSN, cfg *configs.
 func (r *run) fitting(ctx context.Context, conn *pgx.Conn) bool {
 	f, found, err := requirements.Fitting(ctx, conn, r.cfg.Mapping, r.spec)
 	if err != nil || !found {
-		return false // an error is one that columns meets too
+		return false // columns meets and reports the same error
 	}
 	r.add(f)
 	if f.Level != provision.Fail {
@@ -99,11 +99,11 @@ func (r *run) fitting(ctx context.Context, conn *pgx.Conn) bool {
 	return true
 }
 
-// replication tries a replication connection; that the role may not have one is said once.
+// replication tries a replication connection; a missing REPLICATION right is reported once.
 func (r *run) replication(ctx context.Context) {
 	f := provision.Replication(ctx, "source.postgres.url", r.cfg.Source.Postgres.URL.Reveal())
-	said := slices.ContainsFunc(r.findings, func(before Finding) bool { return before.ID == f.ID && before.Level == provision.Fail })
-	if f.ID != "role.replication" || !said {
+	reported := slices.ContainsFunc(r.findings, func(before Finding) bool { return before.ID == f.ID && before.Level == provision.Fail })
+	if f.ID != "role.replication" || !reported {
 		r.add(f)
 	}
 }
@@ -137,7 +137,7 @@ func (r *run) columns(ctx context.Context, conn *pgx.Conn) bool {
 	var wrong *mapping.Error
 	if errors.As(err, &wrong) {
 		for _, p := range wrong.Problems {
-			// What the mapping says of it has the line too.
+			// The mapping's own finding for it has the line number too.
 			r.findings = slices.DeleteFunc(r.findings, func(f Finding) bool { return f.ID == "table.missing" && f.Object == p.Table })
 			r.fail("mapping.columns", "", p.String(), "the bridge does not start", fix)
 		}

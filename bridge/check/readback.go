@@ -31,7 +31,7 @@ func (r *run) readBack(ctx context.Context) {
 
 const withSQL = "with SQL"
 
-// clock tells once that the clock of what answers for PostgREST is off by ours.
+// clock reports once that the clock of PostgREST's server differs from this machine's.
 func (r *run) clock(off time.Duration) {
 	const id = "realtime.clock"
 	if slices.ContainsFunc(r.findings, func(f Finding) bool { return f.ID == id }) {
@@ -50,7 +50,7 @@ type closingReader interface {
 	Close() error
 }
 
-// reader is made as the bridge makes it; with says what it is.
+// reader returns the reader that the bridge would use, and its name for findings.
 func (r *run) reader() (reader closingReader, with string, err error) {
 	if _, url := r.lookupURL(); url != "" {
 		reader, err = readback.NewSQL(url.Reveal(), stepTimeout)
@@ -62,7 +62,7 @@ func (r *run) reader() (reader closingReader, with string, err error) {
 	return reader, "through PostgREST", err
 }
 
-// readTable reads of one table what reading back reads of it.
+// readTable reads from one table the columns that reading back reads.
 func (r *run) readTable(ctx context.Context, reader realtime.Reader, with string, t *mapping.Table) {
 	const id = "realtime.table"
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)

@@ -18,8 +18,8 @@ import (
 // oldestRedis is the first version that can forget what is old by its position.
 const oldestRedis = "6.2"
 
-// redis looks at the server over which several bridges are one, and tries what the
-// bridge does there on a key of its own.
+// redis inspects the Redis of a cluster, and tries what the bridge does there, on keys of its
+// own.
 func (r *run) redis(ctx context.Context) {
 	c := r.cfg.Cluster
 	if c.Name == "" {
@@ -75,11 +75,11 @@ func (r *run) redisRights(err error) {
 	r.fail("redis.rights", "", err.Error(), withoutRedis, cluster.Remedy(err))
 }
 
-// withoutRedis is what follows where the bridges cannot use Redis.
+// withoutRedis is the consequence of a Redis that cannot be used.
 const withoutRedis = "only the bridge that reads the database serves clients"
 
-// connectRedis connects, and returns the client, and the server that has what the bridges
-// keep, which ends with it.
+// connectRedis connects, and returns the client and the server that has the cluster's keys,
+// which is closed with it.
 func connectRedis(ctx context.Context, connect cluster.Connect, name string) (client, server redis.UniversalClient, err error) {
 	if client, err = connect(ctx); err != nil {
 		return nil, nil, err
@@ -146,11 +146,11 @@ func (r *run) redisMemory(info map[string]string) {
 }
 
 const (
-	// slowRedis is a round trip at which clients of edges see events late, and pings how
-	// many are tried.
+	// slowRedis is the round trip from which clients of edges see events late; pings is how
+	// many are measured.
 	slowRedis = 10 * time.Millisecond
 	pings     = 7
-	// lateReplica is how long ago a replica may have reported.
+	// lateReplica is the lag of a replica from which on it is reported, in seconds.
 	lateReplica = 5
 )
 

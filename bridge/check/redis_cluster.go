@@ -9,8 +9,8 @@ import (
 	"chatbridge/internal/plural"
 )
 
-// redisCluster judges a Redis Cluster by what the server that has the stream says. It
-// reports false where that serves nobody.
+// redisCluster judges a Redis Cluster by CLUSTER INFO of the server that has the stream. It
+// returns false if the cluster is down.
 func (r *run) redisCluster(ctx context.Context, conn redis.UniversalClient) bool {
 	text, err := conn.ClusterInfo(ctx).Result()
 	if err != nil {

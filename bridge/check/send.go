@@ -34,7 +34,7 @@ func (r *run) send(ctx context.Context) {
 	}
 }
 
-// sendFile checks that what was sent can be written down.
+// sendFile checks that send.state_file can be written.
 func (r *run) sendFile(path string) {
 	if _, err := os.Stat(path); err != nil && r.cfg.InServiceState("send.state_file") {
 		r.ok("send.state_file", path, "%s is in the directory that systemd makes for the service", path)
@@ -61,7 +61,7 @@ func (r *run) sendFile(path string) {
 	r.ok("send.state_file", path, "%s can be written", path)
 }
 
-// function asks the Edge Function what a browser asks first, which sends nothing.
+// function sends the Edge Function a CORS preflight, which sends no message.
 func (r *run) function(ctx context.Context, name string) {
 	const id = "send.function"
 	address := send.FunctionURL(r.cfg.Send.Function.URL, name)
@@ -133,7 +133,7 @@ func (r *run) outbox(ctx context.Context) {
 	}
 }
 
-// outboxRole warns of a role that may do anything.
+// outboxRole warns of a superuser.
 func (r *run) outboxRole(ctx context.Context, conn *pgx.Conn) {
 	var role string
 	var super bool
@@ -211,14 +211,14 @@ func (r *run) outboxTable(ctx context.Context, conn *pgx.Conn, table, setting st
 		known[c.Name] = c
 	}
 	role := pgx.Identifier{columns[0].Role}.Sanitize()
-	lacks := make(map[string][]string) // by right
+	missing := make(map[string][]string) // by right
 	need := func(name, right string, has func(column) bool) {
 		c, there := known[name]
 		switch {
 		case !there:
 			r.fail(id, table+"."+name, "there is no column "+name, refused, "correct "+setting)
 		case !has(c):
-			lacks[right] = append(lacks[right], pgx.Identifier{name}.Sanitize())
+			missing[right] = append(missing[right], pgx.Identifier{name}.Sanitize())
 		}
 	}
 	for _, f := range writes {
@@ -229,7 +229,7 @@ func (r *run) outboxTable(ctx context.Context, conn *pgx.Conn, table, setting st
 		need(name, "SELECT", func(c column) bool { return c.Select })
 	}
 	for _, right := range []string{"SELECT", "INSERT"} {
-		if of := strings.Join(lacks[right], ", "); of != "" {
+		if of := strings.Join(missing[right], ", "); of != "" {
 			r.fail("send.outbox_rights", table, fmt.Sprintf("the role %s lacks %s of %s", columns[0].Role, right, of), refused,
 				fmt.Sprintf("GRANT %s (%s) ON %s TO %s;", right, of, quoted, role))
 		}

@@ -9,23 +9,23 @@ import (
 	"time"
 )
 
-// About is what a node says of itself every second, beside its address: by it the others
-// tell whether it belongs to them. Its JSON form is in a hello.
+// About describes a node to the others in each hello, beside its address, so that they can tell
+// whether it belongs to their cluster. It is sent as JSON.
 type About struct {
 	// Name is host and process.
 	Name string `json:"name"`
-	// Leads: it has the slot.
+	// Leads: it has the replication slot.
 	Leads bool `json:"leads,omitempty"`
-	// Prints are the settings that all nodes of a cluster must have the same, by key: a
-	// short value, or a fingerprint of a long one. None may tell a secret.
-	Prints map[string]string `json:"prints,omitempty"`
-	// Secret is what other nodes show it.
+	// Fingerprints are the settings that all nodes of a cluster must have the same, by key: a
+	// short value, or a fingerprint of a long one. None may reveal a secret.
+	Fingerprints map[string]string `json:"prints,omitempty"`
+	// Secret is what other nodes prove to know when they pass a request on.
 	Secret string `json:"secret,omitempty"`
 }
 
 const (
-	// maxPrints, maxText and maxSecret bound what is taken of another node's About.
-	maxPrints, maxText, maxSecret = 32, 128, 256
+	// maxFingerprints, maxText and maxSecret bound what is accepted of another node's About.
+	maxFingerprints, maxText, maxSecret = 32, 128, 256
 )
 
 func (a *About) encode() []byte {
@@ -35,19 +35,19 @@ func (a *About) encode() []byte {
 
 // decodeAbout reads what encode wrote, as far as it is within bounds.
 func decodeAbout(text []byte) (a About) {
-	if json.Unmarshal(text, &a) != nil || len(a.Prints) > maxPrints || len(a.Secret) > maxSecret {
+	if json.Unmarshal(text, &a) != nil || len(a.Fingerprints) > maxFingerprints || len(a.Secret) > maxSecret {
 		return About{}
 	}
 	a.Name = bounded(a.Name)
-	prints := make(map[string]string, len(a.Prints))
-	for key, value := range a.Prints {
-		prints[bounded(key)] = bounded(value)
+	fingerprints := make(map[string]string, len(a.Fingerprints))
+	for key, value := range a.Fingerprints {
+		fingerprints[bounded(key)] = bounded(value)
 	}
-	a.Prints = prints
+	a.Fingerprints = fingerprints
 	return a
 }
 
-// bounded makes what another node says fit for a line of the log.
+// bounded makes another node's text safe for a log line.
 func bounded(s string) string {
 	s = strings.ToValidUTF8(s[:min(len(s), maxText)], "?")
 	return strings.Map(func(r rune) rune {
@@ -58,8 +58,8 @@ func bounded(s string) string {
 	}, s)
 }
 
-// Difference is a setting that another node has otherwise than this one; Here and There are
-// its prints.
+// Difference is a setting with another value at another node; Here and There are its
+// fingerprints.
 type Difference struct {
 	Setting, Here, There string
 }
@@ -67,21 +67,21 @@ type Difference struct {
 // Differences are the settings that both name and have differently, in the order of their
 // keys.
 func (a *About) Differences(other *About) (all []Difference) {
-	for _, key := range slices.Sorted(maps.Keys(a.Prints)) {
-		if there, ok := other.Prints[key]; ok && there != a.Prints[key] {
-			all = append(all, Difference{key, a.Prints[key], there})
+	for _, key := range slices.Sorted(maps.Keys(a.Fingerprints)) {
+		if there, ok := other.Fingerprints[key]; ok && there != a.Fingerprints[key] {
+			all = append(all, Difference{key, a.Fingerprints[key], there})
 		}
 	}
 	return all
 }
 
-// Others are the nodes that are heard under the cluster's name.
+// Others are the nodes heard under the cluster's name.
 type Others struct {
-	// Same are of this node's database, Foreign of another one: nothing of theirs is obeyed
-	// or passed on. Of the Unknown either of the two does not know which it is of.
+	// Same are of this node's database, Foreign of another one: their notices are ignored. For
+	// the Unknown, one of the two nodes does not know its database yet.
 	Same, Foreign, Unknown []Peer
-	// Outdated are where those serve that speak another format, by address, "" for one that
-	// does not say; Format is the format of one.
+	// Outdated are the addresses of the nodes that use another format, "" for one that has
+	// none; Format is the format of one of them.
 	Outdated []string
 	Format   int
 }
@@ -94,7 +94,7 @@ func Whereabouts(address string) string {
 // NameRemedy is what to do about nodes of several databases under one name.
 const NameRemedy = "give each cluster a cluster.name of its own"
 
-// outdated is a node of another format.
+// outdated is a node that uses another format.
 type outdated struct {
 	address string
 	format  int
@@ -126,8 +126,8 @@ func (b *Bus) Others() (o Others) {
 	return o
 }
 
-// meetOutdated takes a hello of another format: what is known of any is who tells it and
-// where it serves.
+// meetOutdated handles a hello of another format, of which only the sender's id and address can
+// be read.
 func (b *Bus) meetOutdated(data []byte, format int, now time.Time) {
 	r := reader{data: data}
 	_, kind, from := r.byte(), r.byte(), string(r.bytes())

@@ -6,9 +6,9 @@ import (
 	"net/url"
 )
 
-// Advertised is where other bridges reach one: as configured, or where it listens; on all
-// addresses, it is that which leads to Redis. With TLS the name is not known, so there is
-// none, "", unless it is configured.
+// Advertised is the address at which other bridges reach this one: the configured one, or else
+// the listening address; if that is a wildcard, the local address that routes to Redis. With
+// TLS it is "" unless configured, because the certificate's name is not known.
 func Advertised(configured string, listens netip.AddrPort, tls bool, redisURL string) string {
 	if configured != "" {
 		return configured
@@ -27,8 +27,8 @@ func Advertised(configured string, listens netip.AddrPort, tls bool, redisURL st
 	return "http://" + netip.AddrPortFrom(at.Addr().Unmap(), at.Port()).String()
 }
 
-// localAddress is the address of this machine that leads to that of a URL; the zero Addr
-// where none does. Nothing is sent.
+// localAddress is this machine's address on the route to a URL's host, the zero Addr for none.
+// Nothing is sent.
 func localAddress(to string) netip.Addr {
 	u, err := url.Parse(to)
 	if err != nil {

@@ -5,8 +5,8 @@ type trouble struct{ code, what, remedy string }
 
 const fullDisk = "CONFIG SET save \"\" and CONFIG SET appendonly no, because the bridges need nothing of the disk (CONFIG REWRITE keeps it)"
 
-// answers are Redis' and Valkey's errors by the word that they begin with. Some of them a
-// bridge never causes: something between it and Redis does.
+// answers are Redis' and Valkey's errors by the word that they begin with. Some are never
+// caused by a bridge, but by something between it and Redis.
 var answers = func() map[string]trouble {
 	all := make(map[string]trouble)
 	for _, t := range []trouble{
@@ -48,8 +48,8 @@ var answers = func() map[string]trouble {
 	return all
 }()
 
-// saidByERR are the errors that begin with ERR, by what they say.
-var saidByERR = []trouble{
+// errAnswers are the errors that begin with ERR, by a part of their text.
+var errAnswers = []trouble{
 	{"max number of clients", "Redis has as many connections as it may have", "CONFIG SET maxclients to more (10000 is the default; CLIENT LIST shows whose they are), and a higher limit of open files for Redis (LimitNOFILE)"},
 	{"invalid password", "the password is wrong", "correct it in cluster.redis_url, special characters percent-encoded (@ is %40)"},
 	{"without any password configured", "Redis has no password, and cluster.redis_url has one", "leave it out there, or set it at Redis: CONFIG SET requirepass PASSWORD, or ACL SETUSER USER on >PASSWORD"},

@@ -11,8 +11,8 @@ import (
 // askFor is how long Ask waits for the answer of each node that was reached.
 const askFor = 1500 * time.Millisecond
 
-// Ask asks the nodes that live under a cluster's name who they are. of is the database of
-// who asks. It is no node itself.
+// Ask asks the nodes under a cluster's name to identify themselves, without becoming a node. of
+// is the caller's database.
 func Ask(ctx context.Context, address, name string, of History) (Others, error) {
 	shared, err := NewShared(address, name)
 	if err != nil {
@@ -27,11 +27,11 @@ func Ask(ctx context.Context, address, name string, of History) (Others, error) 
 	}
 	sub := c.Subscribe(ctx, b.channel)
 	defer sub.Close()
-	unheard := func(err error) error {
+	failed := func(err error) error {
 		return fmt.Errorf("hear the other bridges: %w", shared.at.explain(err, asked{command: "subscribe", channels: []string{b.channel}}))
 	}
 	if m, err := sub.ReceiveTimeout(ctx, opTimeout); err != nil {
-		return Others{}, unheard(err)
+		return Others{}, failed(err)
 	} else if _, ok := m.(*redis.Subscription); !ok {
 		return Others{}, fmt.Errorf("hear the other bridges: %v came before the subscription", m)
 	}
@@ -40,13 +40,14 @@ func Ask(ctx context.Context, address, name string, of History) (Others, error) 
 	if err != nil {
 		return Others{}, fmt.Errorf("ask the other bridges: %w", err)
 	}
-	// It reaches whoever asks, too. A node of another format tells every second who it is.
+	// The notice reaches this subscription too, hence the -1. A node of another format sends a
+	// hello every second.
 	for until := time.Now().Add(askFor); int64(b.met()) < reached-1 && time.Now().Before(until); {
 		m, err := sub.ReceiveTimeout(ctx, max(time.Until(until), time.Millisecond))
 		if message, ok := m.(*redis.Message); ok {
 			b.take(ctx, []byte(message.Payload), time.Now())
 		} else if err != nil && !isTimeout(err) {
-			return Others{}, unheard(err)
+			return Others{}, failed(err)
 		}
 	}
 	return b.Others(), nil

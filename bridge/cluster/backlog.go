@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// item is a record as the leader keeps it. text is shared with the packet that the
-// leader's own clients are sent.
+// item is a record in the leader's backlog. text is shared with the packet for the leader's own
+// clients.
 type item struct {
 	id   ID
 	at   time.Time // of its publication, by our monotonic clock
@@ -16,9 +16,8 @@ type item struct {
 
 func (i *item) size() int { return len(i.head) + len(i.text) }
 
-// backlog is the leader's recent records, in the order of their IDs: all after floor.
-// What was not appended yet stays as long as the bounds allow. It is guarded by
-// Leader.mu.
+// backlog is the leader's recent records, in the order of their IDs: all after floor. What was
+// not appended yet stays unless a bound evicts it. It is guarded by Leader.mu.
 type backlog struct {
 	maxItems, maxBytes int
 	items              []item // from first on
@@ -90,8 +89,8 @@ func (b *backlog) after(id ID, size int) []item {
 	return rest[:n]
 }
 
-// commits returns those of the transactions of which there are events after one ID and not
-// after another.
+// commits returns the commit positions of the transactions that have events after one ID up to
+// another.
 func (b *backlog) commits(after, to ID) (all []uint64) {
 	rest := b.items[b.first:]
 	for _, i := range rest[sort.Search(len(rest), func(i int) bool { return rest[i].id.After(after) }):] {

@@ -10,7 +10,7 @@ import (
 // beatEvery is how often a leader beats.
 const beatEvery = time.Second
 
-// Beat is what the leader says every second. Its JSON form is in Redis.
+// Beat is the leader's heartbeat, written to Redis as JSON every second.
 type Beat struct {
 	Version int   `json:"v"`
 	Epoch   Epoch `json:"epoch"`
@@ -30,25 +30,26 @@ type Beat struct {
 	Flowing bool   `json:"flowing"`
 	State   string `json:"state,omitempty"`
 	Reason  string `json:"reason,omitempty"`
-	// Stuck is for how long Redis has taken nothing of what the leader has for it; 0 where
-	// it does. A full Redis still takes beats.
+	// Stuck is for how long Redis has accepted no entry although the leader has some; 0 while
+	// it does. A full Redis still accepts beats.
 	Stuck time.Duration `json:"stuck,omitempty"`
-	// Place is where the leader's source was, nil where that is not known.
+	// Place is the position of the leader's source, nil if unknown.
 	Place *Place `json:"place,omitempty"`
 	// Restart is the last beginning of another history, nil for none.
 	Restart *Restart `json:"restart,omitempty"`
-	// Gaps are what nobody is given, as of the recent past.
+	// Gaps are the recent losses, which no client is sent.
 	Gaps []Gap `json:"gaps,omitempty"`
 }
 
-// Place is where a leader's source was: that of the next leader may go on there, if that
-// bridge was given all that was committed before Through.
+// Place is a position of a leader's source. The next leader's source may continue there, if
+// that bridge has received all that was committed before Through.
 type Place struct {
 	Through uint64 `json:"through"`
 	// Commit and Time are those of the last transaction before it, zero for none.
 	Commit uint64    `json:"commit,omitempty"`
 	Time   time.Time `json:"time,omitzero"`
-	// Timeline, Database and Server are whose places these are; Server is one life of it.
+	// Timeline, Database and Server identify the log that the positions are of; Server changes
+	// when the server restarts.
 	Timeline int64  `json:"timeline"`
 	Database string `json:"database"`
 	Server   string `json:"server"`
@@ -62,8 +63,8 @@ type Restart struct {
 	Began time.Time `json:"began,omitzero"`
 }
 
-// Gap is what nobody is given, see source.Gap. A beat with a new one comes before all
-// that follows it.
+// Gap is a loss, see source.Gap. A beat with a new one is written before the events that follow
+// it.
 type Gap struct {
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until"`
@@ -77,7 +78,7 @@ func (b *Beat) encode() []byte {
 	return text
 }
 
-// errNoBeat is what was no beat, or one of an earlier format.
+// errNoBeat: what is in Redis is no beat, or has an earlier format.
 var errNoBeat = errors.New("read the leader's beat from Redis: what is there is of no bridge of this version; the leader replaces it within some seconds, or else delete the key that ends in :beat")
 
 // decodeBeat reads a beat. A *VersionError is a beat of a later format.

@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// helloEvery is how often a node says that it lives, and deafAfter how long it may
-	// hear nothing, not even itself, before it connects anew.
+	// helloEvery is the interval of hellos. A node that receives nothing for deafAfter, not
+	// even its own, reconnects.
 	helloEvery = time.Second
 	deafAfter  = 4 * time.Second
-	// outbound bounds the notices that wait to be told.
+	// outbound bounds the notices that wait to be sent.
 	outbound = 256
-	// A node tells so many notices a second, and so many at once: all its workspaces, and
-	// one of them. As many of each other node it takes.
+	// Rates and bursts of notices: of a node, and of one workspace at a node. The same limits
+	// hold for what is received from each other node.
 	noticesPerSecond, noticesAtOnce                   = 500, 1000
 	workspaceNoticesPerSecond, workspaceNoticesAtOnce = 50, 100
-	// maxNoticeLimits bounds the workspaces whose rate is remembered.
+	// maxNoticeLimits bounds the workspaces that have a limiter.
 	maxNoticeLimits = 10_000
 )
 
@@ -35,58 +35,58 @@ type BusOptions struct {
 	Shared *Shared
 	// ID is the node's, see NewNodeID.
 	ID string
-	// Advertise returns the address at which other nodes reach this one, "" for none, and
-	// About what it says of itself; nil for neither.
+	// Advertise returns the address at which other nodes reach this one, "" for none, and About
+	// its description. Both may be nil.
 	Advertise func() string
 	About     func() About
-	// Hear takes what other nodes tell. Again is called after notices may have been
-	// lost. Both from the goroutine of Run, and must not wait.
+	// Hear receives other nodes' notices. Again is called after notices may have been lost.
+	// Both are called from Run's goroutine and must not block.
 	Hear   func(n *Notice)
 	Again  func()
 	Logger *slog.Logger
 }
 
-// Bus tells all nodes of the cluster at once, over Redis' PUB/SUB: what may be lost. It
-// knows which nodes live. Its methods are safe for concurrent use.
+// Bus broadcasts notices, which may be lost, to all nodes of the cluster over Redis PUB/SUB,
+// and tracks which nodes are alive. Its methods are safe for concurrent use.
 type Bus struct {
 	opts    BusOptions
 	channel string
-	out     chan *Notice
-	// answer has a token when a node has come that does not know this one.
+	queue   chan *Notice
+	// answer has a token when a node has appeared that does not know this one.
 	answer chan struct{}
 
-	mu     sync.Mutex
-	limits map[string]*rate.Limiter // by workspace, what this node tells
-	told   *rate.Limiter
-	heard  map[string]*rate.Limiter // by node
-	peers  map[string]Peer          // also of other databases
-	// outdated are those that speak another format, by their id.
+	mu            sync.Mutex
+	limits        map[string]*rate.Limiter // by workspace, of what this node sends
+	sendLimit     *rate.Limiter
+	receiveLimits map[string]*rate.Limiter // by node
+	peers         map[string]Peer          // including those of other databases
+	// outdated are the nodes that use another format, by their id.
 	outdated map[string]outdated
 	stats    BusStats
-	// untold is why the last notice could not be told, nil where it was.
-	untold error
+	// publishErr is why the last notice could not be told, nil where it was.
+	publishErr error
 
 	dropped atomic.Uint64
 }
 
 // BusStats is a Bus' state at one moment. Counters are since it was made.
 type BusStats struct {
-	// Connected: the node hears itself. Error says why not, and Remedy what to do.
+	// Connected: the node receives its own hellos. Error says why not, and Remedy what to do.
 	Connected     bool
 	Error, Remedy string
-	// Told and Heard are the notices that went out and came in from others, Dropped those
-	// that were too many, or none.
-	Told, Heard, Dropped uint64
-	// Peers is how many other nodes of the same database live.
+	// Sent and Received count notices to and from others, Dropped those over a limit and those
+	// that could not be read.
+	Sent, Received, Dropped uint64
+	// Peers is how many other nodes of the same database are alive.
 	Peers int
 }
 
 // NewBus returns a Bus. Run must be called.
 func NewBus(opts BusOptions) *Bus {
 	return &Bus{
-		opts: opts, channel: opts.Shared.prefix + "bus", out: make(chan *Notice, outbound), answer: make(chan struct{}, 1),
-		limits: make(map[string]*rate.Limiter), told: rate.NewLimiter(noticesPerSecond, noticesAtOnce),
-		heard: make(map[string]*rate.Limiter), peers: make(map[string]Peer), outdated: make(map[string]outdated),
+		opts: opts, channel: opts.Shared.prefix + "bus", queue: make(chan *Notice, outbound), answer: make(chan struct{}, 1),
+		limits: make(map[string]*rate.Limiter), sendLimit: rate.NewLimiter(noticesPerSecond, noticesAtOnce),
+		receiveLimits: make(map[string]*rate.Limiter), peers: make(map[string]Peer), outdated: make(map[string]outdated),
 	}
 }
 
@@ -101,22 +101,23 @@ func (b *Bus) Stats() BusStats {
 	return s
 }
 
-// Tell tells all other nodes. It does not wait: what is too much is dropped and counted.
-func (b *Bus) Tell(n Notice) {
+// Send sends a notice to all other nodes. It does not block: what exceeds a limit is dropped
+// and counted.
+func (b *Bus) Send(n Notice) {
 	n.From, n.Of = b.opts.ID, b.opts.Shared.History()
 	if len(n.Text)+len(n.Workspace)+len(n.Key)+len(n.User)+64 > maxNotice || !b.mayTell(&n, time.Now()) {
 		b.dropped.Add(1)
 		return
 	}
 	select {
-	case b.out <- &n:
+	case b.queue <- &n:
 	default:
 		b.dropped.Add(1)
 	}
 }
 
-// mayTell counts a notice against the limits: one workspace's clients do not keep the
-// others' from being heard.
+// allowSend counts a notice against the limits, so that one workspace's clients do not crowd
+// out the others'.
 func (b *Bus) mayTell(n *Notice, now time.Time) bool {
 	if n.Kind != Typing {
 		return true
@@ -126,18 +127,18 @@ func (b *Bus) mayTell(n *Notice, now time.Time) bool {
 	l := b.limits[n.Workspace]
 	if l == nil {
 		if len(b.limits) >= maxNoticeLimits {
-			clear(b.limits) // each may tell as much as a new one, once
+			clear(b.limits) // each gets a full burst again, once
 		}
 		l = rate.NewLimiter(workspaceNoticesPerSecond, workspaceNoticesAtOnce)
 		b.limits[n.Workspace] = l
 	}
-	return l.AllowN(now, 1) && b.told.AllowN(now, 1)
+	return l.AllowN(now, 1) && b.sendLimit.AllowN(now, 1)
 }
 
-// Run tells and hears until ctx ends, and returns nil. It connects again by itself.
+// Run sends and receives until ctx ends, and returns nil. It reconnects by itself.
 func (b *Bus) Run(ctx context.Context) error {
 	var telling sync.WaitGroup
-	telling.Go(func() { b.tell(ctx) })
+	telling.Go(func() { b.sendQueued(ctx) })
 	defer telling.Wait()
 	pause := retry.Backoff{Min: redialMin, Max: redialMax}
 	for first := true; ctx.Err() == nil; first = false {
@@ -157,8 +158,8 @@ func (b *Bus) Run(ctx context.Context) error {
 	return nil
 }
 
-// tell sends what is to be told, and that the node lives.
-func (b *Bus) tell(ctx context.Context) {
+// sendQueued sends queued notices, and hellos.
+func (b *Bus) sendQueued(ctx context.Context) {
 	tick := time.NewTicker(helloEvery)
 	defer tick.Stop()
 	for {
@@ -166,7 +167,7 @@ func (b *Bus) tell(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case n = <-b.out:
+		case n = <-b.queue:
 		case <-tick.C:
 			n = b.hello()
 		case <-b.answer:
@@ -183,17 +184,17 @@ func (b *Bus) publish(ctx context.Context, c redis.UniversalClient, n *Notice) {
 	defer cancel()
 	err := c.Publish(ctx, b.channel, n.encode()).Err()
 	b.mu.Lock()
-	b.untold = err
+	b.publishErr = err
 	b.mu.Unlock()
 	if err != nil {
 		if n.Kind != hello {
 			b.dropped.Add(1)
 		}
-		return // that the node hears nothing tells of it
+		return // deaf reports it
 	}
 	if n.Kind != hello {
 		b.mu.Lock()
-		b.stats.Told++
+		b.stats.Sent++
 		b.mu.Unlock()
 	}
 }
@@ -210,12 +211,12 @@ func (b *Bus) hello() *Notice {
 	return n
 }
 
-// listen is one life of a subscription.
+// listen runs one subscription until it fails.
 func (b *Bus) listen(ctx context.Context, c redis.UniversalClient, first bool, pause *retry.Backoff) error {
 	sub := c.Subscribe(ctx, b.channel)
 	defer sub.Close()
-	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // it does not look at ctx while it waits
-	for heard := time.Now(); ; {
+	defer context.AfterFunc(ctx, func() { _ = sub.Close() })() // it ignores ctx while it waits
+	for received := time.Now(); ; {
 		m, err := sub.ReceiveTimeout(ctx, readWait)
 		now := time.Now()
 		if ctx.Err() != nil {
@@ -228,7 +229,7 @@ func (b *Bus) listen(ctx context.Context, c redis.UniversalClient, first bool, p
 			return fmt.Errorf("hear the other bridges: %w", b.opts.Shared.at.explain(err, asked{command: "subscribe", channels: []string{b.channel}}))
 		}
 		if message, ok := m.(*redis.Message); ok {
-			heard = now
+			received = now
 			b.take(ctx, []byte(message.Payload), now)
 		} else if _, ok := m.(*redis.Subscription); ok {
 			b.connected()
@@ -239,18 +240,18 @@ func (b *Bus) listen(ctx context.Context, c redis.UniversalClient, first bool, p
 			b.answerNow()
 		}
 		b.forgetPeers(now)
-		if now.Sub(heard) >= deafAfter {
+		if now.Sub(received) >= deafAfter {
 			return b.deaf()
 		}
 	}
 }
 
-// deaf is the error of a node that does not hear itself.
+// deaf is the error of a node that does not receive its own hellos.
 func (b *Bus) deaf() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.untold != nil {
-		return fmt.Errorf("tell the other bridges: %w", b.untold)
+	if b.publishErr != nil {
+		return fmt.Errorf("tell the other bridges: %w", b.publishErr)
 	}
 	return &remedied{
 		fmt.Sprintf("hear the other bridges: what this one tells has not come back for %s", deafAfter),
@@ -263,7 +264,7 @@ func isTimeout(err error) bool {
 	return ok && t.Timeout()
 }
 
-// take deals with what came.
+// take handles a received message.
 func (b *Bus) take(ctx context.Context, data []byte, now time.Time) {
 	n, err := decodeNotice(data)
 	version := (*VersionError)(nil)
@@ -286,7 +287,7 @@ func (b *Bus) take(ctx context.Context, data []byte, now time.Time) {
 		}
 	default:
 		b.mu.Lock()
-		b.stats.Heard++
+		b.stats.Received++
 		b.mu.Unlock()
 		if b.opts.Hear != nil {
 			b.opts.Hear(&n)
@@ -294,23 +295,23 @@ func (b *Bus) take(ctx context.Context, data []byte, now time.Time) {
 	}
 }
 
-// mayHear counts a notice against what one node may tell: one that does not keep to the
+// mayHear counts a notice against the limit of its sender, so that a node that ignores the
 // limits costs the others nothing.
 func (b *Bus) mayHear(n *Notice, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	l := b.heard[n.From]
+	l := b.receiveLimits[n.From]
 	if l == nil {
-		if _, known := b.peers[n.From]; !known && len(b.heard) >= maxPeers {
+		if _, known := b.peers[n.From]; !known && len(b.receiveLimits) >= maxPeers {
 			return false
 		}
 		l = rate.NewLimiter(noticesPerSecond, noticesAtOnce)
-		b.heard[n.From] = l
+		b.receiveLimits[n.From] = l
 	}
 	return l.AllowN(now, 1)
 }
 
-// Announce tells the others at once what this node says of itself.
+// Announce sends a hello at once.
 func (b *Bus) Announce() { b.answerNow() }
 
 func (b *Bus) answerNow() {
@@ -326,7 +327,7 @@ func (b *Bus) connected() {
 	b.stats.Connected, b.stats.Error, b.stats.Remedy = true, "", ""
 }
 
-// failed notes why nothing is heard, and logs it once.
+// failed notes why nothing is received, and logs it once.
 func (b *Bus) failed(ctx context.Context, err error) {
 	b.mu.Lock()
 	fresh := b.stats.Connected || b.stats.Error == ""

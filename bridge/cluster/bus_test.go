@@ -75,16 +75,16 @@ func TestNoticesReachTheOtherNodes(t *testing.T) {
 		}
 	}
 	want := cluster.Notice{Kind: cluster.Typing, Workspace: "w", Text: []byte(`{"isTyping":true}`)}
-	a.Tell(want)
+	a.Send(want)
 	got := b.next(t)
 	if got.Kind != want.Kind || got.From != a.id || got.Workspace != "w" || string(got.Text) != string(want.Text) {
 		t.Errorf("heard %+v", got)
 	}
-	a.Tell(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "u"})
+	a.Send(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "u"})
 	if got := b.next(t); got.Kind != cluster.Left || got.User != "u" {
 		t.Errorf("heard %+v", got)
 	}
-	a.Tell(cluster.Notice{Kind: cluster.Typing, Text: make([]byte, 1<<20)})
+	a.Send(cluster.Notice{Kind: cluster.Typing, Text: make([]byte, 1<<20)})
 	await(t, "five that are none and a large one are dropped", func() bool { return a.Stats().Dropped == 6 })
 	if len(a.heard)+len(foreign.heard) > 0 {
 		t.Error("a node heard itself, or another cluster")
@@ -97,10 +97,10 @@ func TestAWorkspaceThatTypesALotIsHeardLess(t *testing.T) {
 	server := redistest.Start(t)
 	a, b := startBus(t, server, "one"), startBus(t, server, "one")
 	for range 5000 {
-		a.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: "loud"})
+		a.Send(cluster.Notice{Kind: cluster.Typing, Workspace: "loud"})
 	}
-	await(t, "what waits went out", func() bool { s := a.Stats(); return s.Told+s.Dropped >= 5000 })
-	a.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: "quiet"})
+	await(t, "what waits went out", func() bool { s := a.Stats(); return s.Sent+s.Dropped >= 5000 })
+	a.Send(cluster.Notice{Kind: cluster.Typing, Workspace: "quiet"})
 	for loud := 0; ; loud++ {
 		if b.next(t).Workspace == "quiet" {
 			if loud == 0 || loud > 1000 {
@@ -118,11 +118,11 @@ func TestANodeThatWasDeafAsksAgain(t *testing.T) {
 	a, b := startBus(t, server, "one"), startBus(t, server, "one")
 	server.Kill()
 	await(t, "it is deaf", func() bool { return !b.Stats().Connected && b.Stats().Error != "" })
-	a.Tell(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "lost"})
+	a.Send(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "lost"})
 	server.Run()
 	await(t, "it was told that something may be lost", func() bool { return b.again.Load() > 0 })
 	await(t, "the other one is back", func() bool { return a.Stats().Connected })
-	a.Tell(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "next"})
+	a.Send(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "next"})
 	for b.next(t).User != "next" {
 	}
 }

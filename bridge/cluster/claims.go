@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Claims are of what only one bridge of the cluster may do once, by a workspace and an id.
-// They are safe for concurrent use.
+// Claims let one bridge of the cluster claim an action, named by a workspace and an id, that
+// must happen once. Its methods are safe for concurrent use.
 type Claims struct{ shared *Shared }
 
 // NewClaims returns the Claims of a cluster.
@@ -23,8 +23,8 @@ func claimName(workspace, id string) string {
 	return "claim:" + hex.EncodeToString(sum[:16])
 }
 
-// Claim claims an id for a value, for as long as keep, unless it is claimed, and returns what it
-// is claimed for.
+// Claim claims an id for a value, for the duration keep, unless it is claimed already, and
+// returns the value that holds the claim.
 func (c *Claims) Claim(ctx context.Context, workspace, id, value string, keep time.Duration) (string, error) {
 	client, err := c.shared.client(ctx)
 	if err != nil {
@@ -50,13 +50,13 @@ func (c *Claims) Claim(ctx context.Context, workspace, id, value string, keep ti
 	}
 }
 
-// releasing deletes a claim that is for ARGV[1].
+// releasing deletes a claim held for ARGV[1].
 var releasing = newScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
 `)
 
-// Release takes a claim back, if it is for value.
+// Release deletes a claim, if it is held for value.
 func (c *Claims) Release(ctx context.Context, workspace, id, value string) error {
 	_, err := c.shared.run(ctx, releasing, []string{claimName(workspace, id)}, value)
 	return err

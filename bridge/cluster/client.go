@@ -13,13 +13,13 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// RedisURL says what addresses Redis takes.
+// RedisURL describes the addresses that Redis accepts.
 const RedisURL = "redis://[user:password@]host[:6379][/database], rediss:// for TLS; of a Redis Cluster redis://[user:password@]host[:6379][?addr=another:6379&addr=…]; with Sentinel redis://[user:password@]sentinel:26379[/database]?master_name=NAME[&addr=another:26379][&username=…&password=…]"
 
 const dialTimeout = 2 * time.Second
 
-// Connect makes a client. A new one asks Sentinel, or the servers of a Redis Cluster,
-// where there are any, who is the master now. It may be called from any goroutine.
+// Connect makes a client. A new client asks Sentinel, or the servers of a Redis Cluster, for
+// the present master. It may be called from any goroutine.
 type Connect func(ctx context.Context) (redis.UniversalClient, error)
 
 // Client returns how to make a client for an address, see RedisURL.
@@ -28,13 +28,13 @@ func Client(address string) (Connect, error) { return client(address, streamPool
 // streamPool bounds the connections for the stream.
 const streamPool = 2
 
-// client is Client with a pool of that many connections; for rotated see Redis.
+// client is Client with the pool's size; for rotated see Redis.
 func client(address string, pool int, rotated ...func() string) (Connect, error) {
-	silence()
+	discardLibraryLog()
 	at := serverOf(address)
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("cluster.redis_url is no address") // err may show the password
+		return nil, errors.New("cluster.redis_url is no address") // err may contain the password
 	}
 	if u.Query().Get("master_name") != "" {
 		return at.sentinelClient(address, pool, rotated)
@@ -81,7 +81,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	}, nil
 }
 
-// errDatabase is that of a database that there is not.
+// errDatabase: a Redis Cluster has only database 0.
 var errDatabase = &remedied{"cluster.redis_url names a database, and a Redis Cluster has only number 0", "leave the number after the / out"}
 
 func (s server) sentinelClient(address string, pool int, rotated []func() string) (Connect, error) {
@@ -99,8 +99,7 @@ func (s server) sentinelClient(address string, pool int, rotated []func() string
 	}, nil
 }
 
-// credentials are the user and the password of the address as it is now, nil where it does
-// not change.
+// credentials returns the present user and password; nil if the address never changes.
 func credentials(rotated []func() string) func(context.Context) (string, string, error) {
 	if len(rotated) == 0 {
 		return nil
@@ -115,7 +114,7 @@ func credentials(rotated []func() string) func(context.Context) (string, string,
 	}
 }
 
-// credentialsOf are those of an address; with Sentinel of the servers behind it.
+// credentialsOf returns an address' credentials; with Sentinel those of the servers behind it.
 func credentialsOf(u *url.URL) (user, password string) {
 	if q := u.Query(); q.Get("master_name") != "" {
 		return q.Get("username"), q.Get("password")
@@ -124,15 +123,14 @@ func credentialsOf(u *url.URL) (user, password string) {
 	return u.User.Username(), password
 }
 
-// errRotated does not show the address, which has a password.
+// errRotated omits the address, which has a password.
 var errRotated = &remedied{"cluster.redis_url is no address any more", "correct it, and reload: " + RedisURL}
 
-// inCluster asks a server whether it is one of a Redis Cluster. One that does not say is
-// none.
+// inCluster asks a server whether it belongs to a Redis Cluster. No answer counts as no.
 func inCluster(ctx context.Context, c *redis.Client) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { _ = c.Close() })() // it does not look at ctx while it reads
+	defer context.AfterFunc(ctx, func() { _ = c.Close() })() // it ignores ctx while it reads
 	info, err := c.Info(ctx, "cluster").Result()
 	if reply := redis.Error(nil); err != nil && !errors.As(err, &reply) {
 		return false, fmt.Errorf("connect to Redis: %w", err)
@@ -149,11 +147,11 @@ func Owner(ctx context.Context, c redis.UniversalClient, name string) (redis.Uni
 	return c, nil
 }
 
-// silence keeps the library from writing to standard error, once: what fails is
-// returned as an error too.
-var silence = sync.OnceFunc(func() { redis.SetLogger(silent{}) })
+// discardLibraryLog keeps the library from logging to standard error: it returns the same
+// errors. It is done once.
+var discardLibraryLog = sync.OnceFunc(func() { redis.SetLogger(discardLogger{}) })
 
-type silent struct{}
+type discardLogger struct{}
 
 // Printf implements the library's logger.
-func (silent) Printf(context.Context, string, ...any) {}
+func (discardLogger) Printf(context.Context, string, ...any) {}

@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// errCut is an entry that ends too early.
+// errCut: the entry ends too early.
 var errCut = errors.New("it is cut short")
 
-// reader takes an entry apart. After the first error all that it returns is zero.
+// reader decodes an entry. After the first error it returns zero values.
 type reader struct {
 	data []byte
 	err  error
-	// texts is room for the names that are not in data as text.
+	// texts is a buffer for names that data does not have as text.
 	texts []byte
 }
 

@@ -2,15 +2,16 @@ package cluster
 
 import "strings"
 
-// use is a command that a bridge runs at Redis, in scripts too, as ACL SETUSER names it,
-// and how Try runs it by itself: KEY and STREAM in args are keys of its own. Without args
-// Try runs it otherwise.
+// use is a command that a bridge runs at Redis, also in scripts, as ACL SETUSER names it, and
+// the arguments with which Try runs it; KEY and STREAM stand for keys of Try's own. Without
+// args, Try covers it in another step.
 type use struct {
 	command string
 	args    []any
 }
 
-// uses are all of them, but for clusterUses: what the user needs, what Try tries, and what the documents name.
+// uses are all commands but clusterUses. What the user needs, what Try runs and what the
+// documents name is made from this list.
 var uses = []use{
 	{"ping", []any{"ping"}},
 	{"info", []any{"info", "server"}},
@@ -30,11 +31,11 @@ var uses = []use{
 	{"subscribe", nil},
 }
 
-// clusterUses are those in a Redis Cluster: of every new client, and of the scripts of
-// sessions. Another server need not know them, so Try does not run them.
+// clusterUses are the commands for a Redis Cluster alone: of each new client, and of the
+// scripts of sessions. Other servers may not have them, so Try does not run them.
 var clusterUses = []string{"cluster|info", "cluster|slots", "asking"}
 
-// clientName is by what CLIENT LIST shows a bridge.
+// clientName is the bridges' name in CLIENT LIST.
 const clientName = "chatbridge"
 
 // Commands are all that a bridge runs at Redis, as ACL SETUSER names them.

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Delivered is what bridges of the cluster were given of a history: what a database has to
-// have that goes on with it.
+// Delivered is how much of a history bridges of the cluster have received. A database that
+// continues the history must have at least that.
 type Delivered struct {
 	Epoch Epoch
 	// Through: this bridge was given all that was committed before it. It is after Commit.
@@ -16,7 +16,7 @@ type Delivered struct {
 	Time   time.Time
 }
 
-// note takes a transaction of the history.
+// note adds a transaction of the history.
 func (d *Delivered) note(commit uint64, at time.Time) {
 	if commit > d.Commit {
 		d.Commit, d.Time = commit, at
@@ -37,7 +37,7 @@ func (d *Delivered) record(r *Record) {
 // that has another history, although nothing that it remembers shows it.
 func (n *Node) Delivered(ctx context.Context) (d Delivered, ok bool) {
 	if n.leader.Load() != nil {
-		return Delivered{}, false // its source knows
+		return Delivered{}, false // while it leads, its source knows
 	}
 	e := n.edge.Stats()
 	if d.Epoch = e.Epoch; e.Epoch.Continues(e.Delivered.Epoch) {
@@ -66,7 +66,7 @@ func (n *Node) deliveredElsewhere(ctx context.Context, d *Delivered) {
 	})
 }
 
-// askRedis calls f with the beat that is in Redis, if there is one and Redis answers soon.
+// askRedis calls f with the beat in Redis, if there is one and Redis answers in time.
 func (n *Node) askRedis(ctx context.Context, f func(ctx context.Context, store Store, raw RawBeat, b *Beat)) {
 	ctx, cancel := context.WithTimeout(ctx, placeTimeout)
 	defer cancel()
@@ -109,7 +109,7 @@ func (d *Delivered) addStream(ctx context.Context, store Store, raw RawBeat, b *
 	}
 }
 
-// askedHistory is what Redis said of its history, zero for no answer or none.
+// askedHistory is the history that Redis answered, zero for no answer or none.
 type askedHistory struct {
 	epoch Epoch
 	at    time.Time
@@ -119,8 +119,8 @@ type askedHistory struct {
 // inspects the database.
 const askedFor = 2 * time.Second
 
-// historyInRedis returns the history that Redis has, zero where it has none or does not
-// answer. If Delivered has just asked, that is its answer, once.
+// historyInRedis returns the history in Redis, zero for none or no answer. It uses the answer
+// that Delivered had less than askedFor ago, once.
 func (n *Node) historyInRedis(ctx context.Context) (epoch Epoch) {
 	if a := n.asked.Swap(nil); a != nil && time.Since(a.at) < askedFor {
 		return a.epoch

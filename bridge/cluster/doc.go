@@ -13,7 +13,8 @@
 //   - store.go what is needed of Redis; redis.go Redis itself, scripts.go what it runs;
 //     client.go how to connect, servers.go to a Redis Cluster
 //   - backlog.go the recent records of the leader
-//   - leader.go the Leader: append, and again what Redis lost; leader_sync.go from
+//   - leader.go the Leader: its options, its state and Run; leader_records.go what its source
+//     gives it; leader_append.go append, and again what Redis lost; leader_sync.go from
 //     where; doubt.go what it finds there and has not appended; leader_stats.go its counters
 //   - edge.go the Edge: read, proof of no hole; edge_stats.go its counters
 //   - node.go a Node, which is an Edge or a Leader; delivered.go what a database has to
@@ -21,14 +22,14 @@
 //   - shared.go the connection to Redis for what is not the stream; try.go tries all
 //     that is done there, commands.go lists it
 //   - trouble.go what is wrong where Redis or the way there fails, and what to do, for all
-//     that show it; answers.go what Redis' own errors mean; lastwords.go why it closed a
+//     that show it; answers.go what Redis' own errors mean; closingconn.go why it closed a
 //     connection
 //   - advertise.go where a node is reached; forward.go the proof that a node passes a request on
 //   - bus.go what all nodes tell each other at once, and may be lost; notice.go its code;
 //     peers.go which nodes live; about.go what they say of themselves, and who does not
 //     belong here; ask.go the same for who is no node
 //   - orders.go the operator's last order
-//   - sessions.go clients' sessions, for whichever node they come to next; kept.go one of
+//   - sessions.go clients' sessions, for whichever node they come to next; sharedsession.go one of
 //     them, at the node that has it
 //   - claims.go which texts a node was given to send
 //

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// What a Leader finds in the stream and has not appended itself may be a former leader's, and
-// is true then; or somebody else's. Nothing of it counts as held by Redis until the Leader
-// has been given the same by its own source. Where the database's log does not reach it, it
-// is nobody's, because a leader appends nothing that it has not read there.
+// Entries that a Leader finds in the stream and has not appended itself are a former leader's,
+// and valid, or something else wrote them. They do not count as held by Redis until the
+// Leader's own source has delivered the same. Entries beyond the end of the database's log are
+// invalid, because a leader appends only what it has read there.
 
 // Database is what a leader's database says, asked now: an earlier answer may be of before
 // another bridge took the slot.
@@ -23,13 +23,13 @@ type Database struct {
 	Ours bool
 }
 
-// doubt is what the stream has and the Leader has not appended, and how far that was looked
-// at.
+// doubt is the part of the stream that the Leader has not appended, and how far it was compared
+// with the source.
 type doubt struct {
 	// after and to: what is between has not been found true yet. cover is the last entry
 	// that was, zero before the first.
 	after, to, cover ID
-	// next is before which nothing can be compared, because the source is not there yet.
+	// next is where the comparison continues, once the source has reached it.
 	next ID
 	// read: the last entry can be read. possible: the database's log reaches it.
 	read, possible bool
@@ -48,8 +48,8 @@ const (
 	oftenLost = 4
 )
 
-// doubted returns what is in doubt, and up to where the source is.
-func (l *Leader) doubted() (epoch Epoch, d doubt, progress ID, ok bool) {
+// currentDoubt returns the present doubt, and the source's position.
+func (l *Leader) currentDoubt() (epoch Epoch, d doubt, progress ID, ok bool) {
 	through := startOf(l.opts.Source().Through)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,8 +59,8 @@ func (l *Leader) doubted() (epoch Epoch, d doubt, progress ID, ok bool) {
 	return l.epoch, *l.doubt, later(l.backlog.newest(), through), true
 }
 
-// doubtful changes what is in doubt, if it is still that. l.mu is not held.
-func (l *Leader) doubtful(d *doubt, change func(d *doubt)) {
+// updateDoubt applies a change, if d is still the present doubt. l.mu is not held.
+func (l *Leader) updateDoubt(d *doubt, change func(d *doubt)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.doubt != nil && l.doubt.since.Equal(d.since) {
@@ -68,10 +68,10 @@ func (l *Leader) doubtful(d *doubt, change func(d *doubt)) {
 	}
 }
 
-// settle looks at what is in doubt, one read at a time, and reports whether there is more
-// to be looked at now.
+// settle compares what is in doubt, one read at a time, and reports whether there is more to
+// compare now.
 func (l *Leader) settle(ctx context.Context, store Store) (more bool, err error) {
-	epoch, d, progress, ok := l.doubted()
+	epoch, d, progress, ok := l.currentDoubt()
 	switch {
 	case !ok:
 		return false, nil
@@ -95,7 +95,7 @@ func (l *Leader) readLast(ctx context.Context, store Store, epoch Epoch, d *doub
 	if _, err := ownEntry(entries[0], epoch); err != nil {
 		return l.renew(ctx, epoch, d.to, err.Error())
 	}
-	l.doubtful(d, func(d *doubt) { d.read = true })
+	l.updateDoubt(d, func(d *doubt) { d.read = true })
 	return true, nil
 }
 
@@ -109,7 +109,7 @@ func (l *Leader) reaches(ctx context.Context, epoch Epoch, d *doubt) (bool, erro
 		l.begin(ctx, epoch, d.to, fmt.Sprintf("the database's log ends at %d, before it", db.End))
 		return true, nil
 	}
-	l.doubtful(d, func(d *doubt) { d.possible = true })
+	l.updateDoubt(d, func(d *doubt) { d.possible = true })
 	return true, nil
 }
 
@@ -143,7 +143,7 @@ func (l *Leader) compare(ctx context.Context, store Store, epoch Epoch, d *doubt
 		}
 	}
 	if end := decoded[len(decoded)-1].ID; end.After(progress) {
-		l.doubtful(d, func(d *doubt) { d.next = end })
+		l.updateDoubt(d, func(d *doubt) { d.next = end })
 		return false, nil
 	}
 	for _, e := range decoded {
@@ -206,11 +206,11 @@ func seenOf(b *backlog) seen {
 	return seen{after: b.floor, to: b.newest(), commits: b.commits(b.floor, b.newest())}
 }
 
-// lacks tells whether the source gives an event of a transaction that the Follower should
-// have been given, and was not: something before it was not true, or not all.
-func (s *seen) lacks(id ID) bool {
+// missed reports whether the source's event is of a transaction that the Follower should have
+// received from the stream and did not: then what it received was wrong or incomplete.
+func (s *seen) missed(id ID) bool {
 	if id.After(s.to) {
-		*s = seen{} // past all of them
+		*s = seen{} // past all of the transactions
 		return false
 	}
 	if id.Commit%8 != 0 || !id.After(s.after) {
@@ -288,7 +288,7 @@ func (l *Leader) begin(ctx context.Context, epoch Epoch, entry ID, reason string
 	}
 	l.former = append(l.former, l.epoch)
 	l.epoch.Count++
-	l.untold = true
+	l.unannounced = true
 	l.restart = &Restart{Until: time.Now().UTC()}
 	floor := l.backlog.floor
 	l.beginAt(ID{}, floor)
@@ -343,7 +343,8 @@ func (l *Leader) lostAgain(now time.Time) {
 	l.lostAt = now
 }
 
-// explain looks for why Redis loses what it acknowledged, once it has often, and says it once.
+// explain finds out why Redis loses acknowledged entries, once that has happened oftenLost
+// times, and logs it once.
 func (l *Leader) explain(ctx context.Context, store Store) {
 	l.mu.Lock()
 	due := l.losses >= oftenLost && !l.explained

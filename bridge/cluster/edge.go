@@ -21,12 +21,12 @@ const (
 	versionPause = 5 * time.Second
 )
 
-// Follower is what an Edge feeds: the log and the clients of a bridge. It is called
-// from the goroutine of Run.
+// Follower receives what an Edge reads: the log and the clients of a bridge. It is called from
+// the goroutine of Run.
 type Follower interface {
 	// Apply takes a record, in order, each once. It must not be kept.
 	Apply(r *Record)
-	// Gap takes what nobody is given.
+	// Gap receives a loss.
 	Gap(g Gap)
 	// Rejoin tells that something between what was applied and what comes next is
 	// missing: clients that have received what was applied need it. joined is false where
@@ -60,13 +60,13 @@ type Edge struct {
 	// hole is the newest entry before which something was missing.
 	hole     ID
 	beatName string
-	heard    time.Time // when the last beat came
-	// said is what the newest beat of the history says, nil for nothing; live tells that
+	beatAt   time.Time // when the last beat came
+	// beat is what the newest beat of the history says, nil for nothing; live tells that
 	// it came since the Edge has connected, so that it is of a leader that lives.
-	said *Beat
+	beat *Beat
 	live bool
-	// told are the gaps of the last beat.
-	told map[Gap]bool
+	// gaps are the gaps of the last beat.
+	gaps map[Gap]bool
 	// backlog is what the Follower has, as far as it is kept: all after its floor up to
 	// cover, where that is not zero.
 	backlog backlog
@@ -84,24 +84,24 @@ type Edge struct {
 	remedies remedies
 }
 
-// NewEdge returns an Edge that has nothing. Run must be called.
+// NewEdge returns an empty Edge. Run must be called.
 func NewEdge(opts EdgeOptions) *Edge {
-	return &Edge{opts: opts, told: make(map[Gap]bool), backlog: backlog{maxItems: opts.MaxItems, maxBytes: opts.MaxBytes}}
+	return &Edge{opts: opts, gaps: make(map[Gap]bool), backlog: backlog{maxItems: opts.MaxItems, maxBytes: opts.MaxBytes}}
 }
 
 // Resume lets the Edge go on from a place of a history up to which the Follower has
-// everything, before Run. kept is what it has of that, nil for what the Edge has.
-func (e *Edge) Resume(epoch Epoch, cover ID, kept *backlog) {
+// everything, before Run. from is what it has of that, nil for what the Edge has.
+func (e *Edge) Resume(epoch Epoch, cover ID, from *backlog) {
 	if e.epoch.IsZero() || !epoch.Continues(e.epoch) {
 		e.cover = ID{}
 		e.forget(cover)
-		if kept != nil {
+		if from != nil {
 			e.given = ID{}
 		}
 	}
-	if kept != nil {
-		e.backlog = *kept
-		e.given = later(e.given, kept.newest())
+	if from != nil {
+		e.backlog = *from
+		e.given = later(e.given, from.newest())
 	}
 	e.epoch, e.cover = epoch, later(e.cover, cover)
 	e.after = e.backlog.newest()
@@ -160,14 +160,14 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 	if err := e.firstBeat(ctx, store); err != nil {
 		return err
 	}
-	for e.heard = time.Now(); ; {
+	for e.beatAt = time.Now(); ; {
 		reply, err := e.read(ctx, store)
 		switch {
 		case err != nil:
 			return err
 		case len(reply.Entries) > 0 || reply.Beat.Text != nil:
 			pause.Reset()
-		case time.Since(e.heard) >= beatTimeout:
+		case time.Since(e.beatAt) >= beatTimeout:
 			return errNoLeader
 		}
 		if err := e.take(ctx, &reply); err != nil {
@@ -176,8 +176,8 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 	}
 }
 
-// firstBeat learns from what is in Redis which history there is. It is no sign that
-// the leader lives.
+// firstBeat reads the history from the beat in Redis. That beat does not show that the leader
+// is alive.
 func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -198,7 +198,7 @@ func (e *Edge) firstBeat(ctx context.Context, store Store) error {
 		e.enter(ctx, b)
 	}
 	if b.Epoch == e.epoch {
-		e.said, e.live = b, false
+		e.beat, e.live = b, false
 		e.takePlace(b)
 		e.takeGaps(b)
 	}
@@ -241,10 +241,10 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 	}
 	for _, data := range r.Entries {
 		entry, err := DecodeEntry(data)
-		if err != nil && e.said != nil { // whose beats can be read does not write such entries
+		if err != nil && e.beat != nil { // whose beats can be read does not write such entries
 			return &remedied{
 				fmt.Sprintf("the stream in Redis has an entry that no bridge of this cluster wrote (%v)", err),
-				"wait: the leader " + e.said.Leader + " begins the stream anew, or its log says why it cannot",
+				"wait: the leader " + e.beat.Leader + " begins the stream anew, or its log says why it cannot",
 			}
 		}
 		if err != nil {
@@ -254,20 +254,20 @@ func (e *Edge) take(ctx context.Context, r *Reply) error {
 			return nil
 		}
 	}
-	e.takeSaid(ctx)
+	e.applyBeat(ctx)
 	return nil
 }
 
-// accepts tells whether a leader of another history is to be followed: one that
-// replaces ours for certain, or any once ours is silent.
+// accepts reports whether to follow a leader of another history: one that certainly replaces
+// ours, or any after ours has timed out.
 func (e *Edge) accepts(epoch Epoch) bool {
-	return e.epoch.IsZero() || epoch.newer(e.epoch) || time.Since(e.heard) >= beatTimeout
+	return e.epoch.IsZero() || epoch.newer(e.epoch) || time.Since(e.beatAt) >= beatTimeout
 }
 
 // enter begins to follow the history of a beat.
 func (e *Edge) enter(ctx context.Context, b *Beat) {
 	before := e.epoch
-	e.epoch, e.said = b.Epoch, nil
+	e.epoch, e.beat = b.Epoch, nil
 	e.count(func(s *EdgeStats) { s.Epoch = b.Epoch })
 	if before.IsZero() || e.epoch.Continues(before) {
 		e.after = e.backlog.newest()
@@ -289,12 +289,12 @@ func (e *Edge) takeGaps(b *Beat) {
 	now := make(map[Gap]bool, len(b.Gaps))
 	for _, g := range b.Gaps {
 		now[g] = true
-		if !e.told[g] {
+		if !e.gaps[g] {
 			e.count(func(s *EdgeStats) { s.Gaps++ })
 			e.opts.Follower.Gap(g)
 		}
 	}
-	e.told = now
+	e.gaps = now
 }
 
 // takeEntry applies what an entry has that is new. It reports false where something
@@ -358,23 +358,23 @@ func (e *Edge) keep(r *Record, now time.Time) {
 func (e *Edge) rejoin(ctx context.Context, next ID) {
 	e.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "Redis does not hold what this bridge has to read next; it begins anew with what there is",
 		slog.String("has", e.cover.String()), slog.String("next", next.String()), slog.String("remedy", remedyLost))
-	e.cover, e.after, e.said = ID{}, ID{}, nil
+	e.cover, e.after, e.beat = ID{}, ID{}, nil
 	e.forget(ID{})
 	joined := false
 	e.count(func(s *EdgeStats) { joined, s.Joined = s.Joined, false; s.Rejoins++ })
 	e.opts.Follower.Rejoin(joined)
 }
 
-// hear notes that the leader lives.
+// hear notes that the leader is alive.
 func (e *Edge) hear(b *Beat) {
-	e.heard, e.said, e.live = time.Now(), b, true
+	e.beatAt, e.beat, e.live = time.Now(), b, true
 	e.takePlace(b)
-	e.backlog.expire(e.heard.Add(-e.opts.Keep), e.cover)
+	e.backlog.expire(e.beatAt.Add(-e.opts.Keep), e.cover)
 	e.count(func(s *EdgeStats) {
 		if !s.Connected {
-			s.Connected, s.Since, s.Error, s.Remedy, e.remedies = true, e.heard, "", "", nil
+			s.Connected, s.Since, s.Error, s.Remedy, e.remedies = true, e.beatAt, "", "", nil
 		}
-		s.Heard, s.Beat = e.heard, b
+		s.Heard, s.Beat = e.beatAt, b
 	})
 }
 
@@ -403,17 +403,17 @@ func (e *Edge) reachPlaces() {
 	}
 }
 
-// takeSaid notes how far the stream goes by what the newest beat says, which stays
-// true.
-func (e *Edge) takeSaid(ctx context.Context) {
-	b := e.said
+// applyBeat applies the newest beat's Tail and Through, which stay valid when later entries
+// come.
+func (e *Edge) applyBeat(ctx context.Context) {
+	b := e.beat
 	if b == nil {
 		return
 	}
 	behind := b.Tail.After(e.cover)
 	switch {
 	case behind: // what is missing comes with the next read
-	case e.cover.IsZero(): // there is nothing to read, and nothing was after Base
+	case e.cover.IsZero(): // the stream is empty, and nothing came after Base
 		if e.begin(b.Base); b.Base.IsZero() {
 			e.begin(startOf(b.Through))
 		}
@@ -430,7 +430,7 @@ func (e *Edge) takeSaid(ctx context.Context) {
 		case !behind:
 			s.BehindSince = time.Time{}
 		case !s.Behind:
-			s.BehindSince = e.heard
+			s.BehindSince = e.beatAt
 		}
 		s.Cover, s.Behind = e.cover, behind
 		s.Joined = s.Joined || e.live && !behind

@@ -8,14 +8,14 @@ import (
 
 // EdgeStats is an Edge's state at one moment. Counters are since it was made.
 type EdgeStats struct {
-	// Connected: a leader is heard. Since is when that last changed, Error why not and
+	// Connected: a leader's beats arrive. Since is when that last changed, Error why not and
 	// Remedy what to do.
 	Connected     bool
 	Since         time.Time
 	Error, Remedy string
 	// Answered is when Redis last answered.
 	Answered time.Time
-	// Heard is when the last beat came, and Beat what it said; nil before the first.
+	// Heard is when the last beat arrived; Beat is that beat, nil before the first.
 	Heard time.Time
 	Beat  *Beat
 	// Joined: the Follower had everything once, and has lost nothing since.

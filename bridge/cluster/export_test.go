@@ -29,7 +29,7 @@ func Better(whole bool, epoch uint64, otherWhole bool, otherEpoch uint64) bool {
 		if epoch == 0 {
 			return &slotMap{err: errNoServer}
 		}
-		return &slotMap{whole: whole, epoch: epoch}
+		return &slotMap{complete: whole, epoch: epoch}
 	}
 	return answer(whole, epoch).better(answer(otherWhole, otherEpoch))
 }

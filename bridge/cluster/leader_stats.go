@@ -13,7 +13,7 @@ type LeaderStats struct {
 	// Since is when Connected last changed, Error why it is not and Remedy what to do.
 	Since         time.Time
 	Error, Remedy string
-	// Entries and Bytes were appended; Beats were told.
+	// Entries, Bytes and Beats count what was written.
 	Entries, Bytes, Beats uint64
 	// Refused counts appends and beats that Redis refused, Refills those of them where it
 	// had lost something, Replaced those where that was too old to be appended again.
@@ -92,8 +92,8 @@ func (l *Leader) disconnected() {
 	l.stats.Connected = false
 }
 
-// told returns the gaps that are told to edges.
-func (l *Leader) told() []Gap {
+// recentGaps returns the gaps that beats carry.
+func (l *Leader) recentGaps() []Gap {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]Gap(nil), l.gaps...)

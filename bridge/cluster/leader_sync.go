@@ -20,8 +20,8 @@ func (l *Leader) learn(ctx context.Context, store Store) error {
 		return nil
 	}
 	count := b.Epoch.Count
-	if l.untold {
-		count++ // that one is of what was before
+	if l.unannounced {
+		count++ // the beat is of the history before
 	}
 	if count > l.epoch.Count {
 		l.epoch.Count = count
@@ -48,14 +48,14 @@ func (l *Leader) lastBeat(ctx context.Context, store Store) (*Beat, error) {
 	if !errors.Is(err, errNoBeat) {
 		return b, err
 	}
-	if raw.Name == l.noBeat {
-		return nil, nil // as was found before
+	if raw.Name == l.invalidBeat {
+		return nil, nil // the same invalid beat as before, which was logged
 	}
 	if _, ours := l.ask(ctx); !ours {
 		return nil, err
 	}
 	l.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "what is in Redis in place of the leader's beat was written by no bridge of this version; replacing it", slog.String("error", err.Error()))
-	l.noBeat = raw.Name
+	l.invalidBeat = raw.Name
 	return nil, nil
 }
 
@@ -126,10 +126,9 @@ func (l *Leader) refused(ctx context.Context, store Store, epoch Epoch, last ID)
 	return nil
 }
 
-// beat says that the Leader is there, and forgets what is old. Redis refuses it where
-// the stream has lost something.
+// beat writes a beat and trims old entries. Redis refuses it if the stream has lost something.
 func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
-	// How far the source is comes first: all up to there is in the backlog.
+	// The source's position is read first, so that the backlog has everything before it.
 	b, epoch, keep := l.nextBeat(l.opts.Source(), now)
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
@@ -147,7 +146,7 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 		return l.refused(ctx, store, epoch, last)
 	}
 	if through > b.Through {
-		if err := l.saidMore(ctx, epoch, b.Tail, through); err != nil {
+		if err := l.checkThrough(ctx, epoch, b.Tail, through); err != nil {
 			return err
 		}
 	}
@@ -159,7 +158,7 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 		l.backlog.expire(now.Add(-l.opts.Keep), l.cursor)
 	}
 	if epoch == l.epoch {
-		l.untold = false
+		l.unannounced = false
 		l.through = max(l.through, b.Through)
 	}
 	if len(b.Gaps) == len(l.gaps) {
@@ -168,7 +167,7 @@ func (l *Leader) beat(ctx context.Context, store Store, now time.Time) error {
 	return nil
 }
 
-// nextBeat returns a beat for how far the source is.
+// nextBeat returns the beat for the source's state.
 func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, keep ID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -189,9 +188,9 @@ func (l *Leader) nextBeat(s SourceState, now time.Time) (b *Beat, epoch Epoch, k
 	return b, l.epoch, l.keep(now)
 }
 
-// saidMore looks at a beat of another leader that went further than this one's: edges take what
-// is before that for what they have.
-func (l *Leader) saidMore(ctx context.Context, epoch Epoch, tail ID, through uint64) error {
+// checkThrough checks another leader's beat whose Through is greater than this one's, because
+// edges believe that they have everything before it.
+func (l *Leader) checkThrough(ctx context.Context, epoch Epoch, tail ID, through uint64) error {
 	l.mu.Lock()
 	believed := through <= l.believed
 	l.mu.Unlock()

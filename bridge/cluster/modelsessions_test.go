@@ -107,7 +107,7 @@ func (f *fakeRedis) script(script cluster.Script, keys []string, args []any) (an
 type session struct {
 	l    *life
 	pid  string
-	kept *cluster.Kept
+	kept *cluster.SharedSession
 
 	mu sync.Mutex
 	// sent is up to where the client has been sent what it sees, since an offset past it
@@ -180,7 +180,7 @@ func (s *session) change(ctx context.Context, conversation int, subscribe bool) 
 // the node has yet to be given what there is, there is none, as with the answer 503: it was
 // ready when the client came, and has begun anew while that waited.
 func (l *life) accept(ctx context.Context, pid string, offset cluster.ID, fresh string) (s *session, recovered bool) {
-	asked, found := false, cluster.KeptSession{}
+	asked, found := false, cluster.StoredSession{}
 	if pid != "" {
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		k, err := l.sessions.Find(asking, pid)
@@ -199,13 +199,13 @@ func (l *life) accept(ctx context.Context, pid string, offset cluster.ID, fresh 
 	l.mu.Lock()
 	begun := len(l.before)
 	l.mu.Unlock()
-	_, from, whole := l.node.Whole()
+	_, from, whole := l.node.Complete()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !whole || begun != len(l.before) {
 		return nil, false
 	}
-	s = &session{l: l, pid: fresh, kept: cluster.NewKept(l.sessions), sent: from, conversations: map[int]bool{}, closed: l.gone}
+	s = &session{l: l, pid: fresh, kept: cluster.NewSharedSession(l.sessions), sent: from, conversations: map[int]bool{}, closed: l.gone}
 	if n := len(l.applied); n > 0 {
 		s.sent = l.applied[n-1]
 	}
@@ -223,11 +223,11 @@ func (l *life) has(offset cluster.ID) bool {
 }
 
 // resume goes on with a session, nil where that is not certain.
-func (l *life) resume(ctx context.Context, pid string, offset cluster.ID, asked bool, found *cluster.KeptSession) *session {
+func (l *life) resume(ctx context.Context, pid string, offset cluster.ID, asked bool, found *cluster.StoredSession) *session {
 	l.mu.Lock()
 	prior, begun := l.own[pid], len(l.before)
 	l.mu.Unlock()
-	_, from, whole := l.node.Whole()
+	_, from, whole := l.node.Complete()
 	next := &session{l: l, pid: pid, sent: offset}
 	switch {
 	case prior != nil && prior.kept.Newest(asked, found):
@@ -246,7 +246,7 @@ func (l *life) resume(ctx context.Context, pid string, offset cluster.ID, asked 
 		if err != nil || !ok {
 			return nil
 		}
-		next.conversations, next.since, next.kept = body.Conversations, body.Since, cluster.NewTaken(l.sessions, version)
+		next.conversations, next.since, next.kept = body.Conversations, body.Since, cluster.NewTakenOver(l.sessions, version)
 	default:
 		return nil
 	}

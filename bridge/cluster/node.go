@@ -13,7 +13,7 @@ import (
 type NodeOptions struct {
 	Dial     Dial
 	Follower Follower
-	// Name says which bridge this is, where it leads: host and process.
+	// Name is this bridge's host and process, shown while it leads.
 	Name string
 	// Keep, MaxItems, MaxBytes and Source are those of LeaderOptions.
 	Keep               time.Duration
@@ -21,8 +21,8 @@ type NodeOptions struct {
 	Source             func() SourceState
 	// Database is that of LeaderOptions.
 	Database func(ctx context.Context) (Database, error)
-	// OnFollow is called before an edge begins to feed the Follower, OnLead when none does
-	// any more; nil for neither.
+	// OnFollow is called before the edge begins to feed the Follower, OnLead after it has
+	// stopped. Both may be nil.
 	OnFollow, OnLead func()
 	Logger           *slog.Logger
 }
@@ -39,7 +39,7 @@ type Node struct {
 	edge *Edge
 	// leader is nil while the Node is an edge.
 	leader atomic.Pointer[Leader]
-	// asked is what Delivered has learnt from Redis for Place.
+	// asked is the history that Delivered got from Redis, for Place.
 	asked atomic.Pointer[askedHistory]
 	// stop ends what the present role runs, and returns when it has. Only Run uses it.
 	stop func()
@@ -115,10 +115,10 @@ func (n *Node) follow(ctx context.Context) {
 	if l := n.leader.Load(); l != nil {
 		n.stop()
 		epoch, given := l.Epoch()
-		n.edge.Resume(epoch, given, l.kept())
+		n.edge.Resume(epoch, given, l.takeBacklog())
 		n.edge.count(func(s *EdgeStats) { s.delivered(l.lastDelivered()) })
-		for _, g := range l.told() {
-			n.edge.told[g] = true
+		for _, g := range l.recentGaps() {
+			n.edge.gaps[g] = true
 		}
 		n.leader.Store(nil)
 	}
@@ -128,7 +128,7 @@ func (n *Node) follow(ctx context.Context) {
 	n.start(ctx, n.edge.Run)
 }
 
-// errOutdated is a place that was resumed and is none any more.
+// errOutdated: the place at which the source resumed is not valid any more.
 var errOutdated = errors.New("what this bridge was given has begun anew since its source asked where to go on")
 
 // lead makes the Node the leader. With an error it stays the edge that it is.
@@ -140,16 +140,16 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 	n.stop()
 	if l := n.leader.Load(); l != nil { // its source begins anew without another having led
 		epoch, given := l.Epoch()
-		n.edge.Resume(epoch, given, l.kept())
+		n.edge.Resume(epoch, given, l.takeBacklog())
 	}
 	epoch, cover := n.edge.Place()
-	var kept *backlog
+	var records *backlog
 	if s.Resumed != nil {
 		if epoch != *s.Resumed || startOf(s.From).After(cover) || n.edge.Stats().From.After(startOf(s.Confirmed)) {
 			n.start(ctx, n.edge.Run)
 			return errOutdated
 		}
-		kept = &n.edge.backlog
+		records = &n.edge.backlog
 	}
 	history := History{s.System, s.Database}
 	from, other := startOf(s.From), epoch.History() != history
@@ -157,8 +157,8 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		epoch = epochOf(history)
 	}
 	if other || cover.IsZero() || from.After(cover) {
-		// Before the Follower drops what it has: who asks between (Whole) is not to go on
-		// with what the new one lacks.
+		// Before the Follower drops what it has: a caller of Complete in between must not
+		// resume with what the new leader lacks.
 		n.edge.count(func(e *EdgeStats) { e.From = from })
 		switch {
 		case cover.IsZero(): // it has nothing
@@ -179,7 +179,7 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		given = seenOf(&n.edge.backlog)
 	}
 	l := NewLeader(LeaderOptions{
-		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: kept,
+		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: records,
 		seen: given, disown: n.disown,
 		Keep: n.opts.Keep, MaxItems: n.opts.MaxItems, MaxBytes: n.opts.MaxBytes,
 		Source: n.opts.Source, Database: n.opts.Database, Logger: n.opts.Logger,
@@ -198,8 +198,8 @@ func (n *Node) disown(after ID) {
 	n.opts.Follower.Restart(Restart{Until: time.Now().UTC()})
 }
 
-// Lead makes the Node the leader, and returns when nothing else feeds the Follower any
-// more: nil, the error of ctx, or one that says that what Place told is none any more.
+// Lead makes the Node the leader, and returns after the edge has stopped feeding the Follower.
+// The error is ctx's, or errOutdated.
 func (n *Node) Lead(ctx context.Context, s Start) error {
 	var failed error
 	if err := n.change(ctx, func(running context.Context) { failed = n.lead(running, s) }); err != nil {
@@ -252,9 +252,9 @@ func (n *Node) change(ctx context.Context, apply func(context.Context)) error {
 // Leader returns the Leader that the Node is, nil for an edge.
 func (n *Node) Leader() *Leader { return n.leader.Load() }
 
-// Whole returns the history, and after which of its IDs the Follower has been given
+// Complete returns the history, and after which of its IDs the Follower has been given
 // everything until now; ok is false where something may be missing.
-func (n *Node) Whole() (epoch Epoch, from ID, ok bool) {
+func (n *Node) Complete() (epoch Epoch, from ID, ok bool) {
 	e := n.edge.Stats()
 	if l := n.leader.Load(); l != nil {
 		epoch, _ := l.Epoch()

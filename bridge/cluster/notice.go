@@ -6,13 +6,12 @@ import (
 	"fmt"
 )
 
-// NoticeKind is what a Notice tells.
+// NoticeKind is the kind of a Notice.
 type NoticeKind uint8
 
 // The kinds. Their numbers are on the wire.
 const (
-	// hello says that a node lives: Key is the address at which other nodes reach it,
-	// Text its About.
+	// hello announces a node: Key is the address at which other nodes reach it, Text its About.
 	hello NoticeKind = iota + 1
 	// Typing is a client's typing notice: Text is what clients of the Workspace are told.
 	Typing
@@ -22,7 +21,7 @@ const (
 	Ordered
 	// Freed: the leader has ended in order, and the database's slot is free.
 	Freed
-	// asks wants a hello of everybody.
+	// asks requests a hello of every node.
 	asks
 	noticeKinds
 )
@@ -30,14 +29,13 @@ const (
 // maxNotice bounds a notice in bytes.
 const maxNotice = 64 << 10
 
-// Notice is what a node tells all others at once. It may be lost: what must not be is in
-// the stream, or asked for.
+// Notice is a message to all other nodes. It may be lost; what must not be lost is in the
+// stream, or polled.
 type Notice struct {
 	Kind NoticeKind
-	// From is the id of the node, which Bus.Tell sets.
+	// From is the id of the node; Bus.Send sets it.
 	From string
-	// Of is the database that it is of, which Bus.Tell sets: nodes of another one do not
-	// hear it.
+	// Of is the node's database; Bus.Send sets it. Nodes of another one ignore the notice.
 	Of History
 	// Workspace is that of all that clients are told.
 	Workspace, Key, User string
@@ -56,7 +54,7 @@ func (n *Notice) encode() []byte {
 	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(b, n.Of.System), n.Of.Database)
 }
 
-// errNoNotice is what was no notice of this version.
+// errNoNotice: the message is no notice of this version.
 var errNoNotice = errors.New("it is no notice")
 
 // decodeNotice reads what encode wrote, and nothing else. Text aliases data.

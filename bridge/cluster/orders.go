@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Order is what an operator told all bridges of a cluster. The one of the highest Version
-// counts, of two with the same the later one.
+// Order is an operator's order to all bridges of a cluster. The highest Version wins, among
+// equals the later one.
 type Order struct {
 	Version uint64 `json:"-"`
 	// At is when it was given, to the millisecond, By on which bridge.
@@ -24,13 +24,13 @@ func (o *Order) rank() string {
 	return fmt.Sprintf("%016x%016x", o.Version, uint64(max(o.At.UnixMilli(), 0)))
 }
 
-// ordersEvery is how often the order in Redis is looked at: a notice that there is another
-// one may be lost.
+// ordersEvery is the interval at which the order in Redis is polled, because the notice of a
+// new one may be lost.
 const ordersEvery = 2 * time.Second
 
-// Orders is the operator's last order, the same on all bridges of the cluster: kept in
-// Redis, and by each bridge, so that whoever has it puts it back where Redis lost it. Its
-// methods are safe for concurrent use.
+// Orders replicates the operator's last order to all bridges of the cluster. It is in Redis and
+// in each bridge's memory, from which it is restored if Redis loses it. Its methods are safe
+// for concurrent use.
 type Orders struct {
 	shared *Shared
 	name   string
@@ -53,24 +53,24 @@ func NewOrders(shared *Shared, name string, apply func(Order), tell func(), log 
 	return &Orders{shared: shared, name: name, apply: apply, tell: tell, log: log, wake: make(chan struct{}, 1)}
 }
 
-// Give gives an order that this bridge obeys already. The others have it soon; where Redis
-// is away, when it is back.
+// Give distributes an order that this bridge has applied already. The others get it soon, or
+// once Redis is back.
 func (s *Orders) Give(text string) {
 	s.mu.Lock()
 	s.current = Order{Version: s.current.Version + 1, At: time.Now(), By: s.name, Text: text}
 	s.mu.Unlock()
-	s.Look()
+	s.Poll()
 }
 
-// Look looks for another order, soon.
-func (s *Orders) Look() {
+// Poll polls Redis soon, without waiting for the interval.
+func (s *Orders) Poll() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
-// Current returns the order that counts, the zero one for none.
+// Current returns the order in force, the zero Order for none.
 func (s *Orders) Current() Order {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ var ordering = newScript(orderScript)
 // the one there.
 func (s *Orders) exchange(ctx context.Context) {
 	if s.shared.History().IsZero() {
-		return // whose orders these are comes with it
+		return // the keys' names need the database
 	}
 	mine := s.Current()
 	rank, body := "", []byte(nil)
@@ -114,36 +114,36 @@ func (s *Orders) exchange(ctx context.Context) {
 		body, _ = json.Marshal(mine) // nothing in it can fail
 	}
 	cmd, err := s.shared.run(ctx, ordering, []string{orderName}, keysFor.Milliseconds(), rank, body)
-	var kept string
+	var stored string
 	if err == nil {
-		kept, err = cmd.Text()
+		stored, err = cmd.Text()
 	}
 	if ctx.Err() != nil {
 		return
 	}
-	if err != nil || kept == "" || kept == "put" {
+	if err != nil || stored == "" || stored == "put" {
 		s.note(ctx, err)
 	}
 	switch {
-	case err != nil || kept == "":
-	case kept == "put":
+	case err != nil || stored == "":
+	case stored == "put":
 		s.tell()
-	case rank == "" || kept[:min(len(kept), len(rank))] != rank:
-		s.take(ctx, kept, &mine)
+	case rank == "" || stored[:min(len(stored), len(rank))] != rank:
+		s.take(ctx, stored, &mine)
 	default:
 		s.note(ctx, nil)
 	}
 }
 
 // take takes an order of another bridge, unless this one was given another meanwhile.
-func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
+func (s *Orders) take(ctx context.Context, stored string, mine *Order) {
 	var o Order
 	var ms uint64
 	const rankLen = 32
-	if len(kept) < rankLen {
+	if len(stored) < rankLen {
 		return
 	}
-	if _, err := fmt.Sscanf(kept[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(kept[rankLen:]), &o) != nil {
+	if _, err := fmt.Sscanf(stored[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(stored[rankLen:]), &o) != nil {
 		s.note(ctx, &remedied{"what is in Redis in place of an order cannot be read", "redis-cli DEL " + keyOf(s.shared.prefix, s.shared.History(), orderName)})
 		return
 	}
@@ -152,14 +152,14 @@ func (s *Orders) take(ctx context.Context, kept string, mine *Order) {
 	s.mu.Lock()
 	given := s.current.rank() != mine.rank()
 	if given {
-		// One that was given while it was not known is the later one.
+		// An order that was given here meanwhile is the later one.
 		s.current.Version = max(s.current.Version, o.Version+1)
 	} else {
 		s.current = o
 	}
 	s.mu.Unlock()
 	if given {
-		s.Look()
+		s.Poll()
 		return
 	}
 	s.log.LogAttrs(ctx, slog.LevelInfo, "obeying an order that another bridge of the cluster was given",

@@ -32,7 +32,7 @@ func startOrders(t *testing.T, server *redistest.Server, name string) *orderTest
 
 func (o *orderTest) has(t *testing.T, text string) {
 	t.Helper()
-	await(t, "the order "+text, func() bool { o.Look(); return o.Current().Text == text })
+	await(t, "the order "+text, func() bool { o.Poll(); return o.Current().Text == text })
 }
 
 // TestTheLatestOrderCounts, on all bridges, also those that start later, and where Redis
@@ -53,7 +53,7 @@ func TestTheLatestOrderCounts(t *testing.T) {
 	if err := server.Client().FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	a.Look()
+	a.Poll()
 	c := startOrders(t, server, "c")
 	c.has(t, "three")
 	server.Kill()
@@ -65,6 +65,6 @@ func TestTheLatestOrderCounts(t *testing.T) {
 	if err := server.Client().Set(t.Context(), "bridge:{test}:7.5:order", "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz nonsense", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	a.Look()
+	a.Poll()
 	a.has(t, "four")
 }

@@ -14,7 +14,7 @@ const (
 	maxPeers = 64
 )
 
-// Peer is another node that lives, as it says itself.
+// Peer is another live node, as described by itself.
 type Peer struct {
 	ID string
 	// Of is the database that it is of, zero where it does not know yet.
@@ -55,14 +55,14 @@ func (b *Bus) room(of History) bool {
 	return same < maxPeers && len(b.peers) < 4*maxPeers
 }
 
-// forgetPeers forgets nodes that are silent.
+// forgetPeers forgets nodes without a hello for peerTimeout.
 func (b *Bus) forgetPeers(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, p := range b.peers {
 		if now.Sub(p.heard) >= peerTimeout {
 			delete(b.peers, id)
-			delete(b.heard, id)
+			delete(b.receiveLimits, id)
 		}
 	}
 	for id, p := range b.outdated {
@@ -93,5 +93,5 @@ func ParseAdvertise(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// errAdvertise is what was no address of a node.
+// errAdvertise: the text is no address of a node.
 var errAdvertise = errors.New("want http://host:port or https://host:port, and nothing after it")

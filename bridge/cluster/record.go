@@ -8,7 +8,7 @@ import (
 	"chatbridge/mapping/contract"
 )
 
-// RecordKind is what a Record tells.
+// RecordKind is the kind of a Record.
 type RecordKind uint8
 
 // The kinds. Their numbers are in the stream.
@@ -25,8 +25,7 @@ const (
 	recordKinds
 )
 
-// Record is what an edge has to know. The slices of one that was decoded alias the
-// entry.
+// Record is one item of the stream. The slices of one that was decoded alias the entry.
 type Record struct {
 	ID   ID
 	Kind RecordKind

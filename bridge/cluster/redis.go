@@ -90,9 +90,9 @@ func (s *redisStore) Beat(ctx context.Context, epoch Epoch, last, keep ID, throu
 	if err != nil {
 		return ID{}, 0, err
 	}
-	id, said, told := strings.Cut(text, " ")
-	if told {
-		if through, err = strconv.ParseUint(said, 10, 64); err != nil {
+	id, reached, ok := strings.Cut(text, " ")
+	if ok {
+		if through, err = strconv.ParseUint(reached, 10, 64); err != nil {
 			through = math.MaxUint64 // larger still
 		}
 	}

@@ -72,7 +72,7 @@ func TestRedisCluster(t *testing.T) {
 	s.Put("pid", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return find(t, s, "pid").Sound })
 	a, b := startBus(t, servers, "test"), startBus(t, servers.Masters[1], "test")
-	a.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: "w"})
+	a.Send(cluster.Notice{Kind: cluster.Typing, Workspace: "w"})
 	b.next(t)
 
 	servers.AwaitReplica()
@@ -95,7 +95,7 @@ func TestRedisCluster(t *testing.T) {
 	chain(t, promoted, 4, 6)
 	ids, _ := read(t, promoted, cluster.ID{})
 	same(t, "what is there", ids, "[1 2 3 4 5 6]")
-	var k cluster.KeptSession
+	var k cluster.StoredSession
 	await(t, "the session is found", func() (ok bool) {
 		var err error
 		k, err = s.Find(t.Context(), "pid")
@@ -106,7 +106,7 @@ func TestRedisCluster(t *testing.T) {
 	}
 	await(t, "they hear", func() bool { return a.Stats().Connected && b.Stats().Connected })
 	await(t, "one is heard by the other", func() bool {
-		a.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: "after"})
+		a.Send(cluster.Notice{Kind: cluster.Typing, Workspace: "after"})
 		for len(b.heard) > 0 {
 			if n := <-b.heard; n.Workspace == "after" {
 				return true
@@ -204,7 +204,7 @@ func TestTheSlotIsMoved(t *testing.T) {
 	if k := find(t, s, "stays"); k.Sound || k.Version != 2 {
 		t.Errorf("what another server was told: %+v", k)
 	}
-	a.Tell(cluster.Notice{Kind: cluster.Typing, Workspace: "w"})
+	a.Send(cluster.Notice{Kind: cluster.Typing, Workspace: "w"})
 	b.next(t)
 
 	// When it comes back, another server has been asked meanwhile, and may have lost what

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	// othersAsked bounds the servers that are asked who has which slot, besides those of
+	// othersAsked bounds the servers that are asked for the slot map, besides those of
 	// cluster.redis_url.
 	othersAsked = 8
 	// othersAnswer is how long the others may take after the first one that answered.
@@ -54,7 +54,7 @@ func newServers(address string, pool int, rotated []func() string) (*servers, er
 	return &servers{at: serverOf(address), options: *o}, nil
 }
 
-// known tells whether the servers have answered as those of a Redis Cluster.
+// known reports whether the servers have answered as those of a Redis Cluster.
 func (s *servers) known() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,24 +90,24 @@ func (s *servers) client() *clusterClient {
 	return c
 }
 
-// slotMap is what a server says about who has which slot.
+// slotMap is one server's view of who has which slot.
 type slotMap struct {
 	slots []redis.ClusterSlot
-	// whole: the server sees a majority of the masters, and all slots. epoch rises with each
+	// complete: the server sees a majority of the masters, and all slots. epoch rises with each
 	// change.
-	whole bool
-	epoch uint64
-	err   error
+	complete bool
+	epoch    uint64
+	err      error
 }
 
-// better tells whether to believe m rather than other: one that is cut off knows of no
-// failover.
+// better reports whether m is to be preferred to other: a server that is cut off does not know
+// of a failover.
 func (m *slotMap) better(other *slotMap) bool {
 	switch {
 	case m.err != nil || other.err != nil:
 		return m.err == nil
-	case m.whole != other.whole:
-		return m.whole
+	case m.complete != other.complete:
+		return m.complete
 	}
 	return m.epoch > other.epoch
 }
@@ -149,7 +149,7 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 		}
 		return nil, fmt.Errorf("ask the Redis Cluster which server has the stream: %w", best.err)
 	}
-	if best.whole {
+	if best.complete {
 		s.remember(best.slots)
 	}
 	return best.slots, nil
@@ -158,7 +158,7 @@ func (s *servers) slots(ctx context.Context) ([]redis.ClusterSlot, error) {
 // errNoServer is that of no answer.
 var errNoServer = errors.New("no server answers")
 
-// isNone tells whether an answer is that of a server that is of no Redis Cluster.
+// isNone reports whether the error is that of a server outside any Redis Cluster.
 func isNone(err error) bool {
 	return strings.Contains(err.Error(), "cluster support disabled") || strings.Contains(err.Error(), "unknown command")
 }
@@ -203,7 +203,7 @@ func (s *servers) ask(ctx context.Context, addr string) slotMap {
 			n.Addr = seenFrom(addr, n.Addr)
 		}
 	}
-	m := slotMap{slots: slots, whole: strings.Contains(info, "cluster_state:ok")}
+	m := slotMap{slots: slots, complete: strings.Contains(info, "cluster_state:ok")}
 	if found := currentEpoch.FindStringSubmatch(info); found != nil {
 		m.epoch, _ = strconv.ParseUint(found[1], 10, 64)
 	}
@@ -215,11 +215,11 @@ var currentEpoch = regexp.MustCompile(`cluster_current_epoch:(\d+)`)
 // seenFrom is the address of a server as another one that was asked at addr tells it. One
 // that does not know its own, or knows it as its machine's own, has that at which it was
 // asked.
-func seenFrom(addr, told string) string {
-	host, port, err := net.SplitHostPort(told)
+func seenFrom(addr, named string) string {
+	host, port, err := net.SplitHostPort(named)
 	askedHost, askedPort, askedErr := net.SplitHostPort(addr)
 	if err != nil || askedErr != nil {
-		return told
+		return named
 	}
 	if host == "" || host == "?" || isLoopback(host) && !isLoopback(askedHost) {
 		host = askedHost

@@ -15,14 +15,14 @@ import (
 	"chatbridge/internal/retry"
 )
 
-// Version orders what is kept of one session: who takes it over raises its upper half,
-// each change its lower half.
+// Version orders the copies of one session: a take-over increments its upper half, each change
+// its lower half.
 type Version uint64
 
-// Owner tells who has the session: it rises whenever another takes it over.
+// Owner is the upper half: it increases with each take-over.
 func (v Version) Owner() uint32 { return uint32(v >> 32) }
 
-// Taken is the version with which another one takes it over.
+// Taken is the version that a take-over gives it.
 func (v Version) Taken() Version { return Version(v.Owner()+1) << 32 }
 
 func (v Version) String() string { return fmt.Sprintf("%016x", uint64(v)) }
@@ -32,11 +32,11 @@ func parseVersion(text string) (Version, error) {
 	return Version(v), err
 }
 
-// KeptSession is what is kept of a client's session.
-type KeptSession struct {
+// StoredSession is the copy of a client's session in Redis.
+type StoredSession struct {
 	Version Version
-	// Sound: Redis has lost nothing since it was told so. Body is empty where the session
-	// cannot be gone on with.
+	// Sound: Redis has lost nothing since it stored the copy. Body is empty if the session
+	// cannot be resumed.
 	Sound bool
 	Body  []byte
 }
@@ -44,18 +44,16 @@ type KeptSession struct {
 const (
 	// invalidateFor is how long a change waits for Redis.
 	invalidateFor = 5 * time.Second
-	// putsAtOnce bounds the sessions that one step keeps, and maxSession one of them, in
-	// bytes.
+	// putsAtOnce bounds the sessions of one write, and maxSession one of them, in bytes.
 	putsAtOnce = 64
 	maxSession = 64 << 10
-	// maxWaiting bounds the sessions that wait to be kept. More are not: their clients
-	// begin new ones elsewhere.
+	// maxWaiting bounds the sessions that wait to be written. More are not stored: their
+	// clients begin new sessions at other bridges.
 	maxWaiting = 50_000
 )
 
-// Sessions are the clients' sessions, as bridges tell each other of them: by private id,
-// of which only a hash is kept. Each is kept for a time since it was last put. Its methods
-// are safe for concurrent use.
+// Sessions stores copies of clients' sessions in Redis, by a hash of the private id. Each
+// expires a fixed time after it was last put. Its methods are safe for concurrent use.
 type Sessions struct {
 	shared *Shared
 	keep   time.Duration
@@ -83,7 +81,7 @@ type pendingSession struct {
 	lost    func()
 }
 
-// NewSessions returns Sessions that are each kept for so long. Run must be called.
+// NewSessions returns Sessions whose copies expire after keep. Run must be called.
 func NewSessions(shared *Shared, keep time.Duration) *Sessions {
 	return &Sessions{shared: shared, keep: keep, wake: make(chan struct{}, 1), waiting: make(map[string]pendingSession)}
 }
@@ -100,8 +98,8 @@ func sessionName(pid string) string {
 	return "s:" + hex.EncodeToString(sum[:16])
 }
 
-// Put keeps a session, soon; of one that is put again the last version. lost is called
-// where another bridge has taken it over, from a goroutine of Sessions. It must not wait.
+// Put queues a session to be stored; of several versions the last one is. lost is called from a
+// goroutine of Sessions if another bridge has taken it over; it must not block.
 func (s *Sessions) Put(pid string, version Version, body []byte, lost func()) {
 	if len(body) > maxSession {
 		return
@@ -118,16 +116,16 @@ func (s *Sessions) Put(pid string, version Version, body []byte, lost func()) {
 	}
 }
 
-// Away tells whether Redis fails: what is put now would only wait.
+// Away tells whether Redis fails, so that what is put now would only queue.
 func (s *Sessions) Away() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.failing.IsZero()
 }
 
-// Invalidate keeps that a session is changing, and returns once Redis has it: nobody goes
-// on with what was put before. It waits for some seconds, but not where Redis has been
-// failing for as long already. owned is false where another bridge has taken it over.
+// Invalidate marks a session's copy as changing, so that nobody resumes it, and returns once
+// Redis has acknowledged that. It retries for invalidateFor, but not if Redis has been failing
+// for as long already. owned is false if another bridge has taken the session over.
 func (s *Sessions) Invalidate(ctx context.Context, pid string, version Version) (owned bool, err error) {
 	key := sessionName(pid)
 	s.mu.Lock()
@@ -155,7 +153,7 @@ func (s *Sessions) Invalidate(ctx context.Context, pid string, version Version) 
 	}
 }
 
-// put writes sessions, and reports of each whether it is another's.
+// put writes sessions, and reports for each whether another bridge has taken it over.
 func (s *Sessions) put(ctx context.Context, keys []string, all []pendingSession) (lost []bool, err error) {
 	args := make([]any, 0, 1+2*len(all))
 	args = append(args, s.keep.Milliseconds())
@@ -179,7 +177,7 @@ func (s *Sessions) put(ctx context.Context, keys []string, all []pendingSession)
 	}
 	lost = make([]bool, len(keys))
 	for i, a := range answers {
-		if a != "" { // it may be a later one of ours
+		if a != "" { // it may be a later version of ours
 			kept, err := parseVersion(a)
 			lost[i] = err != nil || kept.Owner() != all[i].version.Owner()
 		}
@@ -187,8 +185,8 @@ func (s *Sessions) put(ctx context.Context, keys []string, all []pendingSession)
 	return lost, nil
 }
 
-// putEach is put for while a Redis Cluster moves the keys to another server: those that are
-// not all at one can be written one by one.
+// putEach writes sessions one by one, while a Redis Cluster migrates the slot and the keys are
+// on two servers.
 func (s *Sessions) putEach(ctx context.Context, keys []string, all []pendingSession) (lost []bool, err error) {
 	for i := range keys {
 		one, err := s.put(ctx, keys[i:i+1], all[i:i+1])
@@ -212,35 +210,35 @@ func (s *Sessions) note(err error) {
 	}
 }
 
-// Find returns what is kept of a session; the zero KeptSession for nothing.
-func (s *Sessions) Find(ctx context.Context, pid string) (KeptSession, error) {
+// Find returns the copy of a session, the zero StoredSession for none.
+func (s *Sessions) Find(ctx context.Context, pid string) (StoredSession, error) {
 	cmd, err := s.shared.run(ctx, finding, []string{sessionName(pid)})
 	s.note(err)
 	if err != nil {
-		return KeptSession{}, fmt.Errorf("find a session in Redis: %w", err)
+		return StoredSession{}, fmt.Errorf("find a session in Redis: %w", err)
 	}
 	parts, err := cmd.Slice()
 	if err != nil || len(parts) == 0 {
-		return KeptSession{}, err
+		return StoredSession{}, err
 	}
 	if len(parts) != 3 {
-		return KeptSession{}, errNoSession
+		return StoredSession{}, errNoSession
 	}
 	version, _ := parts[0].(string)
 	sound, _ := parts[1].(int64)
 	body, _ := parts[2].(string)
-	k := KeptSession{Sound: sound == 1, Body: []byte(body)}
+	k := StoredSession{Sound: sound == 1, Body: []byte(body)}
 	if k.Version, err = parseVersion(version); err != nil {
-		return KeptSession{}, errNoSession
+		return StoredSession{}, errNoSession
 	}
 	return k, nil
 }
 
-// errNoSession is what was kept by something else.
+// errNoSession: the key holds something that no bridge wrote.
 var errNoSession = errors.New("find a session in Redis: what is kept there is none")
 
-// Take takes a session over that was found, if it is as it was found: then nobody else
-// does. It returns the version of the one who has it now.
+// Take takes over a session that Find returned, unless it has changed since, so that only one
+// bridge does. It returns the version that the new owner has.
 func (s *Sessions) Take(ctx context.Context, pid string, found Version) (Version, bool, error) {
 	next := found.Taken()
 	cmd, err := s.shared.run(ctx, taking, []string{sessionName(pid)}, s.keep.Milliseconds(), found.String(), next.String())
@@ -268,7 +266,7 @@ func (s *Sessions) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 			if s.Away() {
-				_, _ = s.Find(ctx, "") // notes whether Redis answers
+				_, _ = s.Find(ctx, "") // for its note whether Redis answers
 			}
 		case <-s.wake:
 		}
@@ -301,8 +299,8 @@ func (s *Sessions) next() (keys []string, all []pendingSession) {
 	return keys, all
 }
 
-// wrote notes what became of sessions. Those that could not be written wait again, unless
-// there is a later version.
+// wrote notes the outcome of a write. Those that could not be written wait again, unless there
+// is a later version.
 func (s *Sessions) wrote(keys []string, all []pendingSession, lost []bool, err error) {
 	var tell []func()
 	s.mu.Lock()

@@ -23,7 +23,7 @@ func startSessions(t *testing.T, url string, keep time.Duration) *cluster.Sessio
 	return s
 }
 
-func find(t *testing.T, s *cluster.Sessions, pid string) cluster.KeptSession {
+func find(t *testing.T, s *cluster.Sessions, pid string) cluster.StoredSession {
 	t.Helper()
 	k, err := s.Find(t.Context(), pid)
 	if err != nil {
@@ -87,7 +87,7 @@ func TestWhatRedisMayHaveLostIsNotSound(t *testing.T) {
 	await(t, "it is put", func() bool { return find(t, s, "pid").Sound })
 	server.Kill()
 	server.Run()
-	var k cluster.KeptSession
+	var k cluster.StoredSession
 	await(t, "it is found again", func() (ok bool) {
 		var err error
 		k, err = s.Find(t.Context(), "pid")

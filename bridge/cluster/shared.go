@@ -40,15 +40,14 @@ func NewShared(address, name string, rotated ...func() string) (*Shared, error) 
 	return s, nil
 }
 
-// Belong says which database the bridge is of: whose notices are heard, and whose sessions,
-// orders and claims are kept.
+// Belong sets the bridge's database, which the notices, sessions, orders and claims belong to.
 func (s *Shared) Belong(h History) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.history = h
 }
 
-// History returns what Belong was last told, the zero one before.
+// History returns the database that Belong was given last, zero before that.
 func (s *Shared) History() History {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +84,7 @@ func (s *Shared) client(ctx context.Context) (redis.UniversalClient, error) {
 	case s.closed:
 		_ = c.Close()
 		return nil, errClosed
-	case s.current != nil: // another goroutine was quicker
+	case s.current != nil: // another goroutine was faster
 		_ = c.Close()
 	default:
 		s.current = c

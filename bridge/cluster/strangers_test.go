@@ -17,7 +17,7 @@ import (
 func named(of cluster.History, name string, prints map[string]string) func(*cluster.BusOptions) {
 	return func(o *cluster.BusOptions) {
 		o.Shared.Belong(of)
-		o.About = func() cluster.About { return cluster.About{Name: name, Prints: prints} }
+		o.About = func() cluster.About { return cluster.About{Name: name, Fingerprints: prints} }
 	}
 }
 
@@ -50,11 +50,11 @@ func TestNodesOfAnotherDatabaseAreNotObeyed(t *testing.T) {
 			t.Errorf("requests would be passed on to stranger %d", i)
 		}
 		for _, kind := range []cluster.NoticeKind{cluster.Typing, cluster.Left, cluster.Ordered, cluster.Freed} {
-			s.Tell(cluster.Notice{Kind: kind, Workspace: "w", User: "u"})
+			s.Send(cluster.Notice{Kind: kind, Workspace: "w", User: "u"})
 		}
-		await(t, "what it told is out", func() bool { return s.Stats().Told == 4 })
+		await(t, "what it told is out", func() bool { return s.Stats().Sent == 4 })
 	}
-	b.Tell(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "last"})
+	b.Send(cluster.Notice{Kind: cluster.Left, Workspace: "w", User: "last"})
 	if got := a.next(t); got.User != "last" || len(a.heard) > 0 {
 		t.Errorf("heard %+v, and %d more", got, len(a.heard))
 	}
@@ -160,13 +160,13 @@ func TestWhoIsAsked(t *testing.T) {
 	startBus(t, server, "one", named(cluster.History{System: 1}, "b/2", nil))
 	await(t, "they know each other", func() bool { return len(a.Others().Foreign) == 1 })
 	o := ask()
-	if !slices.Equal(names(o.Same), []string{"a?/1"}) || !slices.Equal(names(o.Foreign), []string{"b/2"}) || len(o.Same[0].About.Prints["only"]) > 128 {
+	if !slices.Equal(names(o.Same), []string{"a?/1"}) || !slices.Equal(names(o.Foreign), []string{"b/2"}) || len(o.Same[0].About.Fingerprints["only"]) > 128 {
 		t.Errorf("asked, there are %+v", o)
 	}
 	if a.Stats().Peers != 0 {
 		t.Error("who asks counts as a bridge")
 	}
-	here := cluster.About{Prints: map[string]string{"mapping": "2", "replay.window": "5m", "another": "y"}}
+	here := cluster.About{Fingerprints: map[string]string{"mapping": "2", "replay.window": "5m", "another": "y"}}
 	if d := here.Differences(&o.Same[0].About); !slices.Equal(d, []cluster.Difference{{Setting: "mapping", Here: "2", There: "1"}}) {
 		t.Errorf("what differs: %+v", d)
 	}

@@ -27,8 +27,8 @@ type Trouble struct {
 	// Text is the error's own, without the place in a script.
 	Text string
 	err  error
-	// lacks is the right that the user lacks, nil for another error.
-	lacks *right
+	// missing is the right that the user does not have, nil for another error.
+	missing *right
 }
 
 // right is one that a user lacks.
@@ -48,14 +48,14 @@ func (t *Trouble) Unwrap() error { return t.err }
 func Remedy(err error) string {
 	var t *Trouble
 	var version *VersionError
-	var said interface{ Remedy() string }
+	var remedy interface{ Remedy() string }
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &t):
 		return t.Remedy
-	case errors.As(err, &said):
-		return said.Remedy()
+	case errors.As(err, &remedy):
+		return remedy.Remedy()
 	case errors.As(err, &version):
 		return remedyVersion
 	}
@@ -65,7 +65,7 @@ func Remedy(err error) string {
 // remedyLost is of what Redis does not hold any more.
 const remedyLost = "if Redis was not restarted and has not failed over: CONFIG SET maxmemory-policy noeviction (INFO stats: evicted_keys), and nobody runs FLUSHALL or DEL there"
 
-// errNoLeader: the edge's connection works, and no leader tells that it is there.
+// errNoLeader: the edge's connection works, and no leader's beats arrive.
 var errNoLeader = &remedied{
 	"no leader has been heard of for " + beatTimeout.String(),
 	"see that a bridge with this cluster.name and without cluster.role: edge runs, and in its /readyz why it does not lead: one of them has to read the database",
@@ -105,7 +105,7 @@ func (e *remedied) Remedy() string { return e.remedy }
 // troubles gives each error of a client its remedy: a hook of the library.
 type troubles struct{ at server }
 
-// server is what an error's remedy has to know of the configuration.
+// server is the part of the configuration that remedies depend on.
 type server struct {
 	user             string // "default" where the address names none
 	sentinel, secure bool
@@ -130,7 +130,7 @@ func serverOf(address string) server {
 	return s
 }
 
-// watch gives a client's errors their remedies.
+// watch adds remedies to a client's errors.
 func (s server) watch(c redis.UniversalClient) { c.AddHook(troubles{s}) }
 
 // DialHook implements redis.Hook.
@@ -138,7 +138,7 @@ func (troubles) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := next(ctx, network, addr)
 		if tcp, ok := conn.(*net.TCPConn); ok && err == nil {
-			return &lastWords{TCPConn: tcp}, nil
+			return &closingConn{TCPConn: tcp}, nil
 		}
 		return conn, err
 	}
@@ -161,13 +161,13 @@ func (h troubles) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// asked is what was to be done.
+// asked is the command that failed.
 type asked struct {
 	command        string
 	keys, channels []string
 }
 
-// askedBy takes a command apart.
+// askedBy parses a command.
 func askedBy(args []any) (a asked) {
 	text := func(i int) string {
 		if i < len(args) {
@@ -224,10 +224,10 @@ func (s server) explain(err error, a asked) error {
 		t.Text, t.err = strings.TrimSuffix(text, "."), err
 		return t
 	}
-	var said *saidError
-	if errors.As(err, &said) {
-		t := s.answered(said.text, a)
-		t.Text, t.err = said.text, err
+	var closing *closingError
+	if errors.As(err, &closing) {
+		t := s.answered(closing.text, a)
+		t.Text, t.err = closing.text, err
 		return t
 	}
 	what, remedy := s.unreachable(err)
@@ -296,7 +296,7 @@ func (s server) answered(text string, a asked) *Trouble {
 	code, _, _ := strings.Cut(text, " ")
 	switch {
 	case code == "NOPERM", strings.Contains(text, "The user executing the script can't"), strings.Contains(text, "ACL failure in script"):
-		return lacking(s.lacks(text, a))
+		return missingRights(s.missingRight(text, a))
 	case code == "WRONGTYPE":
 		return &Trouble{
 			What: "the key " + strings.Join(a.keys, " or ") + " is not what the bridge keeps there: something else has written it",
@@ -313,7 +313,7 @@ func (s server) answered(text string, a asked) *Trouble {
 	if t, ok := answers[code]; ok {
 		return &Trouble{What: t.what, Remedy: t.remedy}
 	}
-	for _, t := range saidByERR {
+	for _, t := range errAnswers {
 		if strings.Contains(text, t.code) {
 			return &Trouble{What: fill(t.what, a, s), Remedy: fill(t.remedy, a, s)}
 		}
@@ -328,8 +328,8 @@ func fill(text string, a asked, s server) string {
 	return strings.NewReplacer("COMMAND", strings.ToUpper(a.command), "DATABASE", strconv.Itoa(s.database)).Replace(text)
 }
 
-// lacks returns which right the user lacks: for commands, a key or a channel.
-func (s server) lacks(text string, a asked) right {
+// missingRight returns the right that the user does not have: for commands, a key or a channel.
+func (s server) missingRight(text string, a asked) right {
 	switch {
 	case strings.Contains(text, "channel"):
 		return right{s.user, "use the channel " + strings.Join(a.channels, " or "), "&bridge:*"}
@@ -346,8 +346,8 @@ func (s server) lacks(text string, a asked) right {
 	return right{s.user, "run " + strings.ToUpper(strings.ReplaceAll(command, " +", " or ")), "+" + command}
 }
 
-// lacking is the Trouble of rights that one user lacks.
-func lacking(rights ...right) *Trouble {
+// missingRights returns the Trouble of rights that one user does not have.
+func missingRights(rights ...right) *Trouble {
 	var may, grants []string
 	for _, r := range rights {
 		may, grants = append(may, r.may), append(grants, r.grant)
@@ -359,7 +359,7 @@ func lacking(rights ...right) *Trouble {
 			"All that the bridge needs: ACL SETUSER " + user + " " + Rights,
 	}
 	if len(rights) == 1 {
-		t.lacks = &rights[0]
+		t.missing = &rights[0]
 	}
 	return t
 }

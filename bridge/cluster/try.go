@@ -25,7 +25,7 @@ func Try(ctx context.Context, address, name string) []error {
 	if err != nil {
 		return []error{err}
 	}
-	t := &trial{shared: shared, client: c, prefix: shared.prefix, told: make(map[string]bool)}
+	t := &trial{shared: shared, client: c, prefix: shared.prefix, reported: make(map[string]bool)}
 	// Two checks at once have keys of their own.
 	shared.prefix += "check-" + NewNodeID() + ":"
 	shared.Belong(nobodys)
@@ -38,20 +38,20 @@ func Try(ctx context.Context, address, name string) []error {
 	return t.all()
 }
 
-// nobodys is a history that no database has.
+// trialHistory is a history that no database has.
 var nobodys = History{System: 1}
 
 // trial is one Try.
 type trial struct {
 	// shared has keys of the trial's own; prefix is that of the cluster's.
-	shared *Shared
-	client redis.UniversalClient
-	prefix string
-	failed []error
-	told   map[string]bool // remedies
-	// lacks are the rights that the user lacks, noPerm the first error of one.
-	lacks  []right
-	noPerm error
+	shared   *Shared
+	client   redis.UniversalClient
+	prefix   string
+	failed   []error
+	reported map[string]bool // remedies
+	// missing are the rights that the user does not have, noPerm the first error about one.
+	missing []right
+	noPerm  error
 	// away: Redis does not answer, so nothing else is tried.
 	away bool
 }
@@ -66,25 +66,25 @@ func (t *trial) note(err error) {
 	if errors.As(err, &trouble) && !errors.As(err, &answer) {
 		t.away = true
 	}
-	if trouble != nil && trouble.lacks != nil {
-		if l := *trouble.lacks; !t.told[l.grant] {
-			t.told[l.grant], t.noPerm = true, cmp.Or(t.noPerm, error(trouble))
-			t.lacks = append(t.lacks, l)
+	if trouble != nil && trouble.missing != nil {
+		if l := *trouble.missing; !t.reported[l.grant] {
+			t.reported[l.grant], t.noPerm = true, cmp.Or(t.noPerm, error(trouble))
+			t.missing = append(t.missing, l)
 		}
 		return
 	}
-	if remedy := Remedy(err); !t.told[remedy] {
-		t.told[remedy] = true
+	if remedy := Remedy(err); !t.reported[remedy] {
+		t.reported[remedy] = true
 		t.failed = append(t.failed, err)
 	}
 }
 
 // all are all errors, with one for all rights.
 func (t *trial) all() []error {
-	if len(t.lacks) == 0 {
+	if len(t.missing) == 0 {
 		return t.failed
 	}
-	sum := lacking(t.lacks...)
+	sum := missingRights(t.missing...)
 	sum.Text, sum.err = t.noPerm.(*Trouble).Text, t.noPerm
 	return append([]error{sum}, t.failed...)
 }

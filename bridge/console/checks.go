@@ -45,7 +45,8 @@ type checks struct {
 	last Checked
 }
 
-// ask has one begin, and reports whether it does: not while one runs, nor too soon after.
+// ask requests a run, and reports whether one begins: not while one runs, nor within checkPause
+// of the start of the last.
 func (c *checks) ask(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,7 +58,7 @@ func (c *checks) ask(now time.Time) bool {
 	return true
 }
 
-// latest is a copy.
+// latest returns a copy of the last run.
 func (c *checks) latest() Checked {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -59,19 +59,18 @@ func New(opts Options) *Console {
 	}
 }
 
-// lookEvery is how often the Snapshot is looked at: often enough that no state that lasts is
-// missed.
-const lookEvery = time.Second
+// pollInterval is how often a Snapshot is taken, so that no lasting state is missed.
+const pollInterval = time.Second
 
-// Run looks at the daemon until ctx ends, and runs checks. It returns nil.
+// Run polls the daemon's Snapshot until ctx ends, and runs checks. It returns nil.
 func (c *Console) Run(ctx context.Context) error {
 	var both sync.WaitGroup
 	both.Go(func() { c.checks.run(ctx) })
 	defer both.Wait()
-	tick := time.NewTicker(lookEvery)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	w := watcher{c: c}
-	for w.look(); ; w.look() {
+	for w.poll(); ; w.poll() {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -83,18 +82,18 @@ func (c *Console) Run(ctx context.Context) error {
 // watcher takes the samples. One goroutine has it.
 type watcher struct {
 	c       *Console
-	looks   int
+	polls   int
 	sampled *ops.Snapshot // as of the newest sample; nil before
 	worst   Level         // since then
 }
 
-// The looks from one sample to the next, and from one count of refusals to the next.
+// The polls from one sample to the next, and from one count of refusals to the next.
 const (
-	looksPerSample = int(step / lookEvery)
-	looksPerMinute = int(time.Minute / lookEvery)
+	pollsPerSample = int(step / pollInterval)
+	pollsPerMinute = int(time.Minute / pollInterval)
 )
 
-func (w *watcher) look() {
+func (w *watcher) poll() {
 	c, s := w.c, w.c.opts.Snapshot()
 	found := problems(&s)
 	level := verdict(&s, found).Level
@@ -104,17 +103,17 @@ func (w *watcher) look() {
 	defer c.mu.Unlock()
 	c.timeline.observe(c.last, &s)
 	c.last, c.problems = &s, found
-	if w.looks%looksPerSample == 0 {
+	if w.polls%pollsPerSample == 0 {
 		if w.sampled != nil {
 			c.rates = between(w.sampled, &s)
 		}
 		c.history.add(sampleOf(&s, &c.rates, w.worst))
 		w.sampled, w.worst = &s, level
 	}
-	if w.looks%looksPerMinute == 0 {
+	if w.polls%pollsPerMinute == 0 {
 		c.refused.add(countRefusals(&s))
 	}
-	w.looks++
+	w.polls++
 }
 
 // state is the answer of console/state.

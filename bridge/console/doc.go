@@ -1,17 +1,19 @@
-// Package console is the operator's page at / of the admin listener: what somebody needs to
-// see who is woken at night, and the few things that he may do.
+// Package console is the operator's page at / of the admin listener: what an operator who is
+// woken at night needs to see, and the few actions there are.
 //
-// The daemon's Snapshot is looked at once a second. From it come, in this order of the page:
-// the verdict (problems.go: what is wrong, worst first, and what to do), the path of an
-// event with each part's state (path.go), the last hour (history.go), the time line of what
-// changed (timeline.go, observe.go), refusals and what each means (refusals.go). Workspaces
-// and clients (people.go), and what `bridge check` says (checks.go), are had when somebody
-// asks. book.go renders the embedded documents, to which the page links.
+// The daemon's Snapshot is polled once a second. From it come, in this order of the page: the
+// verdict (problems.go: what is wrong, worst first, and what to do), the path of an event with
+// each part's state (path.go), the last hour (history.go), the time line of what changed
+// (timeline.go, observe.go), refusals and what each means (refusals.go). Workspaces and clients
+// (people.go), and what `bridge check` says (checks.go), are had when somebody asks. book.go
+// renders the embedded documents, to which the page links.
 //
 //	console.go  Options, New, Run: what is kept, and its goroutines
 //	serve.go    the addresses below /console/ and /docs/, and who may do what
 //	page/       the page's files, embedded: no build step, nothing from elsewhere
 //	format.go   numbers as people read them
+//	level.go    how bad something is
+//	quantile.go quantiles between two Snapshots
 //
 // # What it keeps
 //

@@ -184,6 +184,6 @@ func BenchmarkLook(b *testing.B) {
 	w := watcher{c: c}
 	b.ReportAllocs()
 	for b.Loop() {
-		w.look()
+		w.poll()
 	}
 }

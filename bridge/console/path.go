@@ -314,7 +314,7 @@ func clusterParts(s *ops.Snapshot) []Part {
 	}
 	redis.Flow, redis.Flows = "events", c.Connected
 	edge := Part{ID: "edge", Name: "This bridge", State: "edge"}
-	if !c.Whole {
+	if !c.Complete {
 		edge.Level, edge.State = Degraded, "edge, not caught up"
 	}
 	edge.figure("entries read", countText(c.Read))

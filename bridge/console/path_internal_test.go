@@ -35,7 +35,7 @@ func TestPathShowsWhatIsBesideIt(t *testing.T) {
 		EvictedUnserved: 4, SessionsKept: 5, SessionsWaiting: 6, SessionsFailed: 2, NoticesDropped: 8, Forwarded: 9, ForwardsFailed: 1,
 	}
 	edge := leader
-	edge.Role, edge.Whole, edge.Rejoins, edge.Read = ops.ClusterEdge, true, 2, 11
+	edge.Role, edge.Complete, edge.Rejoins, edge.Read = ops.ClusterEdge, true, 2, 11
 	edge.NoticesError = "redis://:hunter22@redis: no right"
 	away := leader
 	away.Connected, away.Error = false, "redis://:hunter22@redis: refused"

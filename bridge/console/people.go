@@ -58,7 +58,7 @@ type People struct {
 type people struct {
 	clients func() []api.ClientInfo
 
-	mu     sync.Mutex // held while listing: whoever comes meanwhile gets the same
+	mu     sync.Mutex // held while listing; concurrent requests get the same listing
 	at     time.Time
 	listed []Person
 	sent   map[string]uint64 // by client, as of at

@@ -60,7 +60,7 @@ func problems(s *ops.Snapshot) []Problem {
 	return all
 }
 
-// once takes a remedy out of a reason that ends with it, as errors do.
+// once removes a remedy from a reason that ends with it, as errors do.
 func once(why, remedy string) (string, string) {
 	if rest, ok := strings.CutSuffix(why, remedy); ok && remedy != "" {
 		why = strings.TrimRight(rest, ";:, ")

@@ -74,7 +74,7 @@ func troubles() map[string]struct {
 		}, Note, "Events flow", "bridgeunknownword", "mapping"},
 		"rivals": {func(s *ops.Snapshot) { s.Source.Rivals = []string{"spare/42"} }, Degraded, "Another bridge uses the slot of this one", "bridgeslotshared", "database"},
 		"edge late": {func(s *ops.Snapshot) {
-			s.Source.Lag, s.Cluster = 42, &ops.Cluster{Role: ops.ClusterEdge, Leader: "first/1", Connected: true, Whole: true}
+			s.Source.Lag, s.Cluster = 42, &ops.Cluster{Role: ops.ClusterEdge, Leader: "first/1", Connected: true, Complete: true}
 		}, Degraded, "Events are 42 s late", "bridgeclusteredgebehind", "source"},
 		"ledger":          {func(s *ops.Snapshot) { s.Ledger = &ledgerfile.Stats{Error: "disk full"} }, Degraded, "The ledger file cannot be written", "bridgeledgerfailing", "mapping"},
 		"keys":            {func(s *ops.Snapshot) { s.Auth.Keys.Error = "no answer" }, Degraded, "The keys that tokens are verified with", "bridgetokensunjudged", "clients"},
@@ -158,7 +158,7 @@ func TestStateHasNoNull(t *testing.T) {
 			if strings.Contains(w.Body.String(), ":null") {
 				t.Errorf("%s: %s", name, w.Body)
 			}
-			(&watcher{c: c}).look()
+			(&watcher{c: c}).poll()
 		}
 	}
 }

@@ -31,8 +31,8 @@ type Entry struct {
 
 // timeline are the newest entries.
 type timeline struct {
-	// told are what is over, in the order in which each was last told.
-	told []Entry
+	// past are the entries that are over, in the order of their last occurrence.
+	past []Entry
 	// state is what the source is in, whose words may change until it is over; nil for none.
 	state *Entry
 	ids   uint64
@@ -42,20 +42,20 @@ type timeline struct {
 func (t *timeline) note(at time.Time, e Entry) {
 	t.ids++
 	e.ID, e.At, e.First, e.Count = t.ids, at, at, 1
-	t.told = with(t.told, e)
+	t.past = with(t.past, e)
 }
 
 // enter adds the state that the source came into at a time.
 func (t *timeline) enter(at time.Time, e Entry) {
 	if t.state != nil {
-		t.told = with(t.told, *t.state)
+		t.past = with(t.past, *t.state)
 	}
 	t.ids++
 	e.ID, e.At, e.First, e.Count = t.ids, at, at, 1
 	t.state = &e
 }
 
-// amend changes what is said of the state that the source is in.
+// amend changes the entry of the source's present state.
 func (t *timeline) amend(e Entry) {
 	if t.state != nil {
 		e.ID, e.At, e.First, e.Count = t.state.ID, t.state.At, t.state.First, t.state.Count
@@ -65,7 +65,7 @@ func (t *timeline) amend(e Entry) {
 
 // entries are all, oldest first.
 func (t *timeline) entries() []Entry {
-	all := slices.Clone(t.told)
+	all := slices.Clone(t.past)
 	if t.state != nil {
 		all = with(all, *t.state)
 	}

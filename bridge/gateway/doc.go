@@ -26,6 +26,7 @@
 // # Files
 //
 //	gateway.go         Gateway: which request goes where, Run, Shutdown
+//	options.go         Options, their defaults and checks
 //	admission.go       what is admitted at all: addresses, origins, limits
 //	refuse.go          why a request is not passed on, and the answer
 //	loop.go            a gateway that leads to itself

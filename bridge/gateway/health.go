@@ -42,8 +42,8 @@ func (g *Gateway) probe(ctx context.Context) {
 		g.monitor.probeFailed(err, decisive)
 		return
 	}
-	ready, doubted := g.monitor.probeSucceeded()
-	if !ready && !doubted {
+	ready, sessionsFail := g.monitor.probeSucceeded()
+	if !ready && !sessionsFail {
 		return
 	}
 	// The probe says that ChatEngine answers. Before hundreds of clients are
@@ -55,7 +55,7 @@ func (g *Gateway) probe(ctx context.Context) {
 	case ctx.Err() != nil:
 	case ownLack(err):
 		g.noteOwnLack(err)
-	case err != nil && doubted:
+	case err != nil && sessionsFail:
 		g.monitor.probeFailed(fmt.Errorf("sessions fail: %w", err), true)
 	case err != nil:
 		g.monitor.probeFailed(err, true)

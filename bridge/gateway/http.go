@@ -223,8 +223,8 @@ func (g *Gateway) checkAnswer(resp *http.Response) error {
 	return nil
 }
 
-// failed takes it that ChatEngine did not answer a request. Only what it did to
-// one that is evidence counts against it.
+// failed notes that ChatEngine did not answer a request. It counts against ChatEngine only if
+// the request is evidence.
 func (g *Gateway) failed(r *http.Request, onPath bool, err error) {
 	switch {
 	case ownLack(err):
@@ -250,7 +250,7 @@ func (g *Gateway) proxyFailed(w http.ResponseWriter, out *http.Request, err erro
 	}
 	switch {
 	case errors.Is(cause, errClosed):
-		// Not ChatEngine's doing.
+		// ChatEngine is not to blame.
 	case errors.Is(cause, errTimeout):
 		err = errTimeout
 		fallthrough

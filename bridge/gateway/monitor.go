@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// suspicion is how long after a failed session or a broken connection a failed
-// probe is followed by a trial, which then is enough.
+// suspicion is for how long after a failed session or a broken connection one failed probe and
+// a failed trial suffice.
 const suspicion = 5 * time.Second
 
 // monitor is the machine for concurrent use: what requests come to is a reason to

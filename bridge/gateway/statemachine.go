@@ -72,7 +72,7 @@ func (m *machine) probeFailed(now time.Time, err error, decisive bool) (changed 
 	return (decisive || m.failedProbes >= m.failAfter) && m.fail(now, err.Error())
 }
 
-// fail takes it that ChatEngine is down.
+// fail notes that ChatEngine is down.
 func (m *machine) fail(now time.Time, reason string) (changed bool) {
 	if m.mode != Auto || !m.handle(upstreamDown, now, reason) {
 		return false

@@ -13,9 +13,8 @@ import (
 // Text is one that a client sends through ChatEngine (sendMessage).
 type Text struct{ ID, Conversation, Content, ReplyTo string }
 
-// Texts is told of the texts that clients send through ChatEngine by WebSocket, so that
-// their senders can be told where ChatEngine dies with one. It is called from many
-// goroutines.
+// Texts follows the texts that clients send through ChatEngine by WebSocket, so that their
+// senders get a failed status if ChatEngine dies with one. It is called from many goroutines.
 type Texts interface {
 	// Pass is told of a text before ChatEngine has it, and does not wait. r is the request
 	// that opened the WebSocket, connect the payload of the client's CONNECT: by them it is

@@ -18,8 +18,8 @@ const (
 	// linger is how long the rest of a proxied WebSocket is waited for after one
 	// side has ended.
 	linger = time.Second
-	// drainTime is for how long a client that has not heard yet that ChatEngine is gone is
-	// listened to: a slow line, or a page that is busy.
+	// drainTime is for how long the gateway reads from a client that may not have noticed yet
+	// that ChatEngine is gone, because of a slow line or a busy page.
 	drainTime = 5 * time.Second
 )
 
@@ -135,8 +135,8 @@ func (t *tunnel) copy(write func([]byte) error, src net.Conn, ahead *bufio.Reade
 	}
 }
 
-// drain looks at what the client sends until it hears that the connection has ended; it goes
-// nowhere.
+// drain reads what the client sends until it notices the end of the connection. The texts in it
+// are noted; nothing is passed on.
 func (t *tunnel) drain() {
 	if t.texts == nil || !t.drains() {
 		return

@@ -118,13 +118,13 @@ func (g *Gateway) noteWebhookFailed(r *http.Request, err error) {
 	}
 }
 
-// streamWebhook passes on one that is too large to be kept. begun is what was read of
+// streamWebhook passes on one that is too large to be kept. readAhead is what was read of
 // its body.
-func (g *Gateway) streamWebhook(w http.ResponseWriter, r *http.Request, begun []byte, leave func()) {
+func (g *Gateway) streamWebhook(w http.ResponseWriter, r *http.Request, readAhead []byte, leave func()) {
 	r.Body = struct {
 		io.Reader
 		io.Closer
-	}{io.MultiReader(bytes.NewReader(begun), r.Body), r.Body}
+	}{io.MultiReader(bytes.NewReader(readAhead), r.Body), r.Body}
 	g.exchange(w, r, r.Context(), &exchange{in: r, leave: leave})
 }
 

@@ -27,6 +27,7 @@
 //	output.go    a record becomes a line: format, event name, priority
 //	redact.go    what is masked
 //	run.go       Run and the counters
+//	library.go   a logger for libraries that write lines of text, such as net/http
 //	journal_*.go the identity of a file, by which journald's stream is recognised
 //
 // Log is safe for concurrent use. The caller runs Run in one goroutine and joins

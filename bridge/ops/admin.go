@@ -135,7 +135,7 @@ func Probes(mux *http.ServeMux, readiness func() Readiness) {
 		if !r.OK() {
 			code = http.StatusServiceUnavailable
 		}
-		writeJSON(w, code, r.said())
+		writeJSON(w, code, r.withoutRepetition())
 	})
 }
 

@@ -32,10 +32,10 @@ const (
 	maxLoggedPath = 64
 )
 
-// WrongTokens counts, logs and slows the wrong values of admin.token. The right one always
-// passes, also from an address that is slowed: operators and programs may share a proxy's.
-// Run tells of what no line told of yet. The zero WrongTokens is ready; it is for concurrent
-// use, and not to be copied.
+// WrongTokens counts, logs and rate-limits wrong values of admin.token. The right one always
+// passes, also from an address that is slowed: operators and programs may share a proxy's. Run
+// tells of what no line told of yet. The zero WrongTokens is ready; it is for concurrent use,
+// and not to be copied.
 type WrongTokens struct {
 	refused, began atomic.Uint64
 	shares         access.Shares
@@ -51,7 +51,7 @@ type WrongTokens struct {
 type wrongOf struct {
 	client       netip.Addr
 	seen, logged time.Time // the newest, and the newest line
-	unsaid       uint64    // since that line
+	unlogged     uint64    // since that line
 }
 
 // Bursts returns how many bursts began, each of one address. A nil WrongTokens had none.
@@ -101,17 +101,17 @@ func (w *WrongTokens) toLog(client netip.Addr, now time.Time) uint64 {
 		b = &wrongOf{}
 		w.bursts[key] = b
 	}
-	quiet := now.Sub(b.seen) >= wrongBurst
-	if quiet {
+	idle := now.Sub(b.seen) >= wrongBurst
+	if idle {
 		w.began.Add(1)
 	}
 	b.client, b.seen = client, now
-	b.unsaid++
-	if !quiet && now.Sub(b.logged) < wrongAgain || !w.lineLeft(now) {
+	b.unlogged++
+	if !idle && now.Sub(b.logged) < wrongAgain || !w.lineLeft(now) {
 		return 0
 	}
-	n := b.unsaid
-	b.logged, b.unsaid = now, 0
+	n := b.unlogged
+	b.logged, b.unlogged = now, 0
 	return n
 }
 
@@ -142,28 +142,29 @@ func (w *WrongTokens) Run(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// tell forgets the bursts of which nothing has come for that long, and says what no line said.
-func (w *WrongTokens) tell(now time.Time, quiet time.Duration, log *slog.Logger) {
+// tell forgets the bursts that have been idle for that long, and logs what was not logged of
+// them.
+func (w *WrongTokens) tell(now time.Time, idle time.Duration, log *slog.Logger) {
 	var over []wrongOf
 	w.mu.Lock()
 	for key, b := range w.bursts {
-		if now.Sub(b.seen) < quiet {
+		if now.Sub(b.seen) < idle {
 			continue
 		}
 		delete(w.bursts, key)
 		switch {
-		case b.unsaid == 0:
+		case b.unlogged == 0:
 		case w.lineLeft(now):
 			over = append(over, *b)
 		default:
-			w.rest += b.unsaid
+			w.rest += b.unlogged
 		}
 	}
 	rest := w.rest
 	w.rest = 0
 	w.mu.Unlock()
 	for _, b := range over {
-		log.Warn("no more wrong values of admin.token come from an address", "client", b.client, "wrong", b.unsaid)
+		log.Warn("no more wrong values of admin.token come from an address", "client", b.client, "wrong", b.unlogged)
 	}
 	if rest > 0 {
 		log.Warn("wrong values of admin.token came from more addresses than lines name", "remedy", "keep the admin listener off the network that they come from", "wrong", rest)

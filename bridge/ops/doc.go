@@ -15,11 +15,13 @@
 //	snapshot.go      Snapshot, all that is shown, as of one moment
 //	status.go        /status: the keys of the document and their values
 //	statusline.go    the one line of `systemctl status`
+//	cluster_others.go bridges of another database, or with other settings
 //	metrics.go       /metrics: the handler and the collector
 //	metrics_*.go     the metrics, by subject; docs/metrics.md is written from them by a test
 //	metric_family.go how a metric is declared: counter, gauge, histogram …
 //	health.go        Health of the source, Readiness: the answers of /healthz and /readyz
 //	admin.go         the handler of the admin listener, and the probes
+//	admintoken.go    WrongTokens: wrong values of admin.token are counted, logged and slowed
 //	watchdog.go      what systemd's watchdog asks
 //	handlercalls.go  whether the pipeline returns from its calls
 //	warnings.go      what /status lists under warnings

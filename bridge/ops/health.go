@@ -124,8 +124,9 @@ func (r Readiness) Public() Readiness {
 	return p
 }
 
-// said is r as it is shown together with its Source: what that says is not said twice.
-func (r Readiness) said() Readiness {
+// withoutRepetition is r as shown together with its Source, without repeating the Source's
+// reason.
+func (r Readiness) withoutRepetition() Readiness {
 	if s := r.Source; s != nil && (s.Reason != "" || s.Losing != "") && r.public != "" {
 		r.Reason = r.public
 	}

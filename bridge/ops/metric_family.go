@@ -21,8 +21,8 @@ const maxValues = 64
 // other is the label value for the sum of what exceeds maxValues.
 const other = "other"
 
-// section is metrics of one subject, as docs/metrics.md lists them. key is the setting
-// without which there are none, "" where they are always there.
+// section is the metrics of one subject, as docs/metrics.md lists them. key is the setting that
+// enables them, "" if they are always there.
 type section struct {
 	title, key string
 	families   []family
@@ -33,7 +33,7 @@ type section struct {
 type family struct {
 	kind, name, help string
 	labels           []string
-	// where tells what it takes for the metric to be there, "" for what its section does.
+	// where is the condition under which the metric exists, "" for its section's.
 	where   string
 	desc    *prometheus.Desc
 	collect func(*Snapshot, chan<- prometheus.Metric)
@@ -186,7 +186,7 @@ func when(present func(*Snapshot) bool, families ...family) []family {
 	return guarded
 }
 
-// there says what it takes for the families to be there.
+// there sets the condition under which the families exist.
 func there(where string, families ...family) []family {
 	for i := range families {
 		families[i].where = where

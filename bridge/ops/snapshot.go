@@ -103,18 +103,18 @@ type Cluster struct {
 	// Renewed counts the times that the stream had what no bridge wrote, and the leader began
 	// it anew.
 	Renewed uint64
-	// Unheard is how long ago an edge heard the leader.
+	// Unheard is how long ago the leader's last beat reached the edge.
 	Unheard time.Duration
-	// Whole: the edge's log has everything. Read entries had ReadEvents that were new to
-	// it. Rejoins counts the times that Redis did not hold what came next.
-	Whole                     bool
+	// Complete: the edge's log has no hole. Read entries had ReadEvents that were new to it.
+	// Rejoins counts the times that Redis did not hold what came next.
+	Complete                  bool
 	Read, ReadEvents, Rejoins uint64
-	// Nodes is how many other bridges live. Notices are what is told to them at once, such
-	// as who types: those that went out, came in, and were dropped. NoticesError says why
-	// none come, and NoticesRemedy what to do.
-	Nodes                                     int
-	NoticesTold, NoticesHeard, NoticesDropped uint64
-	NoticesError, NoticesRemedy               string
+	// Nodes is how many other bridges live. Notices are broadcasts to them, such as typing:
+	// sent, received and dropped. NoticesError says why none come, and NoticesRemedy what to
+	// do.
+	Nodes                                        int
+	NoticesSent, NoticesReceived, NoticesDropped uint64
+	NoticesError, NoticesRemedy                  string
 	// Foreign have the cluster.name and another database, Differing the same database and a
 	// setting that should be the same. Outdated are the addresses of those that speak another
 	// format.
@@ -143,7 +143,7 @@ func (c *Cluster) status(restored, anew uint64) object {
 		o = append(o, member{"leaderSince", c.LeaderSince.UTC()})
 	}
 	o = append(o, member{"otherBridges", c.Nodes}, member{"notices", object{
-		{"told", c.NoticesTold}, {"heard", c.NoticesHeard}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)}, {"remedy", unlessEmpty(c.NoticesRemedy)},
+		{"told", c.NoticesSent}, {"heard", c.NoticesReceived}, {"dropped", c.NoticesDropped}, {"error", unlessEmpty(c.NoticesError)}, {"remedy", unlessEmpty(c.NoticesRemedy)},
 	}})
 	o = append(o, member{"forwarded", object{{"requests", c.Forwarded}, {"failed", c.ForwardsFailed}}}, member{"sessions", object{
 		{"kept", c.SessionsKept},
@@ -169,7 +169,7 @@ func (c *Cluster) status(restored, anew uint64) object {
 		)
 	}
 	return append(
-		o, member{"whole", c.Whole}, member{"unheardSeconds", c.Unheard.Seconds()},
+		o, member{"whole", c.Complete}, member{"unheardSeconds", c.Unheard.Seconds()},
 		member{"readEntries", c.Read}, member{"readEvents", c.ReadEvents}, member{"rejoins", c.Rejoins},
 	)
 }

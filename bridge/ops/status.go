@@ -59,7 +59,7 @@ func (s *Snapshot) status() object {
 		{"started", s.Started},
 		{"memory", object{{"limitBytes", s.Memory.Bytes}, {"groupBytes", s.Memory.Group}, {"from", s.Memory.From}}},
 		{"ready", s.Ready.OK()},
-		{"reason", s.Ready.said().Reason},
+		{"reason", s.Ready.withoutRepetition().Reason},
 		{"source", s.Source.once()},
 		{"events", s.statusEvents()},
 		{"clients", s.statusClients()},

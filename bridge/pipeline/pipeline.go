@@ -172,8 +172,8 @@ func (p *Pipeline) Commit(source.Tx) error {
 func (p *Pipeline) Gap(g source.Gap) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	told := !g.ReadBack || g.Reload
-	if told {
+	announced := !g.ReadBack || g.Reload
+	if announced {
 		p.gaps.Add(1)
 	}
 	if g.Workspace != "" {
@@ -187,7 +187,7 @@ func (p *Pipeline) Gap(g source.Gap) error {
 	p.gapped, p.gap, p.open, p.correction.due, p.passage = true, g, false, false, nil
 	p.mapper.Forget()
 	p.members.gap()
-	if !told {
+	if !announced {
 		return nil
 	}
 	p.lastGap.Store(&g)

@@ -72,7 +72,7 @@ type Handler struct {
 	shares   *shares
 	lists    singleflight.Group // of conversations, by workspace
 	counters counters
-	// failing: the last question had no answer; short: that was logged once.
+	// failing: the last query failed; short: that a bound cut an answer was logged once.
 	failing, short atomic.Bool
 }
 
@@ -190,8 +190,8 @@ func (x *exchange) serve() {
 	}
 }
 
-// conversations asks once for all that want the same at the same time. A request that
-// began it and has gone does not end it for the others.
+// conversations shares one query among all requests for the same list at the same time. It goes
+// on if the request that began it is cancelled.
 func (h *Handler) conversations(ctx context.Context, workspace string) (far.Page, error) {
 	v, err, _ := h.lists.Do(workspace, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
@@ -228,7 +228,8 @@ func (x *exchange) read(ask func(context.Context) (far.Page, error)) {
 	x.array(page.Payloads)
 }
 
-// note logs when the database stops answering, and when it answers again.
+// note logs when the database stops answering, and when it answers again; gone: the client has
+// left.
 func (h *Handler) note(err error, gone bool) {
 	switch {
 	case err == nil:
@@ -279,7 +280,7 @@ func (x *exchange) authenticate() bool {
 	return false
 }
 
-// asker is whose share a request is of: the user's, else its address's.
+// asker is the key by which requests are limited: the user, or else the address.
 func (x *exchange) asker() string {
 	if x.principal.User != "" {
 		return "user " + x.principal.User

@@ -72,7 +72,7 @@ func TestSend(t *testing.T) {
 		if res.StatusCode != http.StatusCreated || body != want {
 			t.Errorf("%s: %s\n%s\nwant\n%s", content, res.Status, body, want)
 		}
-		if got.Workspace != id("f1") || got.User != id("d1") || got.Session.Token != mine || got.ID != "mine" || got.Conversation != id("c1") || got.Content != content || got.ReplyTo != "r" || got.Tell != nil {
+		if got.Workspace != id("f1") || got.User != id("d1") || got.Session.Token != mine || got.ID != "mine" || got.Conversation != id("c1") || got.Content != content || got.ReplyTo != "r" || got.Emit != nil {
 			t.Errorf("asked to send %+v", got)
 		}
 	}

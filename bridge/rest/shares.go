@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// What one user may have under way and ask for in a second, burst of them at once; and
-// what one workspace, and all, may have under way. A CRM asks for its list and its open
+// Limits of requests: how many may be under way for one user, one workspace and all; and how
+// many one user may begin in a second, with a burst. A CRM asks for its list and its open
 // conversation every two or three seconds.
 const (
 	userAtOnce, workspaceAtOnce, atOnce = 8, 64, 256
@@ -21,7 +21,7 @@ const (
 	maxUsers = 20_000
 )
 
-// shares bound what is asked for.
+// shares counts requests against the limits.
 type shares struct {
 	mu         sync.Mutex // held while what follows is used
 	all        int
@@ -40,8 +40,8 @@ func newShares() *shares {
 	}
 }
 
-// enter counts a request, unless there are too many. The caller calls leave when it has
-// been answered.
+// enter counts a request, unless a limit is reached. The caller calls leave when it has been
+// answered.
 func (s *shares) enter(workspace, user string) (leave func(), ok bool) {
 	user = workspace + "\x00" + user
 	s.mu.Lock()
@@ -61,7 +61,7 @@ func (s *shares) enter(workspace, user string) (leave func(), ok bool) {
 	}, true
 }
 
-// take takes one of what the user may ask for in a second. s.mu is held.
+// take takes a token of the user's rate. s.mu is held.
 func (s *shares) take(user string) bool {
 	now := time.Now()
 	s.sweep(now)
@@ -94,8 +94,8 @@ func (s *shares) sweep(now time.Time) {
 	}
 }
 
-// keep counts an answer's bytes, unless there are too many. The first of a workspace is
-// kept in any case. The caller calls release when it has been written.
+// keep counts an answer's bytes, unless a limit is reached. A workspace's only answer is
+// admitted in any case. The caller calls release when it has been written.
 func (s *shares) keep(workspace string, n int) (release func(), ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

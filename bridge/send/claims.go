@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// claimTimeout bounds the question whether another bridge sends a text.
+// claimTimeout bounds one claim at Redis.
 const claimTimeout = 500 * time.Millisecond
 
-// claim reports whether the Way is to be given a message, and what became of it otherwise: a
-// bridge of the same cluster may have been given it before. Without an answer it is sent.
+// claim reports whether this bridge may send a message, and the outcome if not, because another
+// bridge of the cluster has claimed it. If Redis does not answer, the message is sent.
 func (s *Sender) claim(ctx context.Context, x *Sending) (Outcome, bool) {
 	if s.opts.Claims == nil || s.opts.Way.Repeatable() {
 		return Outcome{}, true
@@ -34,19 +34,19 @@ func (s *Sender) claim(ctx context.Context, x *Sending) (Outcome, bool) {
 	return Outcome{}, true
 }
 
-// release takes the claim of a message back of which nothing was sent.
+// release deletes the claim of a message of which nothing was sent.
 func (s *Sender) release(x *Sending) {
 	if s.opts.Claims == nil || s.opts.Way.Repeatable() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.sending), claimTimeout)
 	defer cancel()
-	// One that stays is this Sender's, which takes it again.
+	// A claim that could not be deleted is this Sender's own, and a repeated request passes it.
 	_ = s.opts.Claims.Release(ctx, x.request.Workspace, x.request.ID, s.claimValue(x))
 }
 
-// claimValue is what a Sender claims a message for: its own name, a space, and owner.
+// claimValue is the value of a claim: the Sender's name, a space, and owner.
 func (s *Sender) claimValue(x *Sending) string { return s.name + " " + x.owner() }
 
-// owner tells a user's text under an id from another's.
-func (x *Sending) owner() string { return digest(x.request.User + "\x00" + x.print) }
+// owner identifies the user and the text that an id is used for.
+func (x *Sending) owner() string { return digest(x.request.User + "\x00" + x.fingerprint) }

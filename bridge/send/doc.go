@@ -2,7 +2,10 @@
 // sendMessage, and ChatEngine's REST. docs/sending.md says what users and operators see.
 //
 //	request.go   Request, Result, Fault, Event: what is asked for, and what is told
-//	sender.go    Sender: which requests are taken, and each one's way
+//	sender.go    Sender: its options, and what it keeps
+//	accept.go    which requests are taken, and which are known
+//	deliver.go   a Sending's way: its turn, the Way, its row
+//	settle.go    what became of a Sending is written down and told
 //	sending.go   Sending: one request, and what it is known by
 //	claims.go    one bridge of a cluster sends a text: the claim
 //	life.go      Open, Run and Shutdown of a Sender

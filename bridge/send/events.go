@@ -7,11 +7,12 @@ import (
 	"chatbridge/mapping/contract"
 )
 
-// tell tells of a request, by its own Tell or by the Sender's.
-func (s *Sender) tell(x *Sending, own bool, name string, payload any) {
-	tell := x.request.Tell
+// emit sends an event of a request, by the request's Emit or else the Options'. own: to the
+// sender's socket alone.
+func (s *Sender) emit(x *Sending, own bool, name string, payload any) {
+	tell := x.request.Emit
 	if tell == nil {
-		tell = s.opts.Tell
+		tell = s.opts.Emit
 	}
 	text, err := jsonscan.Marshal(payload)
 	if err != nil || tell == nil {
@@ -21,23 +22,23 @@ func (s *Sender) tell(x *Sending, own bool, name string, payload any) {
 	tell(Event{Name: name, Payload: text, Workspace: x.request.Workspace, Conversation: x.request.Conversation, Own: own})
 }
 
-// tellPending tells of the message as ChatEngine does: under the client's id, as
-// pending, before anything is known of it. A CRM knows its own copy by clientMessageId.
-func (s *Sender) tellPending(x *Sending, own bool) {
+// emitPending sends the message as ChatEngine does: as pending under the client's id, before
+// its outcome is known. A CRM matches its own copy by clientMessageId.
+func (s *Sender) emitPending(x *Sending, own bool) {
 	r := &x.request
 	metadata, _ := jsonscan.Marshal(struct {
 		ClientMessageID string `json:"clientMessageId"`
 	}{r.ID}) // a text never fails
-	s.tell(x, own, contract.Message.String(), contract.WebSocketMessage{
+	s.emit(x, own, contract.Message.String(), contract.WebSocketMessage{
 		ID: r.ID, WorkspaceID: r.Workspace, ConversationID: r.Conversation, SenderID: r.User, Type: "text", Content: r.Content,
 		ReplyToMessageID: r.ReplyTo, Status: Pending, Metadata: metadata, CreatedAt: Time(x.created),
 	})
 }
 
-// tellConversation tells of the conversation with the message as its last. payload is
-// its conversation event without; nil, or one that cannot be read, tells nothing: the row's own
-// event follows.
-func (s *Sender) tellConversation(x *Sending, payload []byte) {
+// emitConversation sends the conversation with the message as its last. payload is the
+// conversation's event without the message. If it is nil or unreadable nothing is sent: the
+// row's own event follows.
+func (s *Sender) emitConversation(x *Sending, payload []byte) {
 	var c contract.WebSocketConversation
 	if json.Unmarshal(payload, &c) != nil || !sameID(c.ID, x.request.Conversation) || c.WorkspaceID != x.request.Workspace {
 		return
@@ -48,33 +49,33 @@ func (s *Sender) tellConversation(x *Sending, payload []byte) {
 	now := Time(x.created)
 	c.LastMessage = &contract.LastMessage{ID: x.request.ID, Content: x.request.Content, SenderID: x.request.User, CreatedAt: now}
 	c.UpdatedAt = now
-	s.tell(x, false, contract.Conversation.String(), c)
+	s.emit(x, false, contract.Conversation.String(), c)
 }
 
-// tellStatus tells of the message's status under the client's id.
-func (s *Sender) tellStatus(x *Sending, own bool, status string) {
-	s.tellStatusOf(x, x.request.ID, own, status)
+// emitStatus sends the message's status under the client's id.
+func (s *Sender) emitStatus(x *Sending, own bool, status string) {
+	s.emitStatusOf(x, x.request.ID, own, status)
 }
 
-// tellStatusOf is tellStatus under another id, such as the row's.
-func (s *Sender) tellStatusOf(x *Sending, id string, own bool, status string) {
-	s.tell(x, own, contract.MessageStatus.String(), contract.MessageStatusUpdate{
+// emitStatusOf is emitStatus under another id, such as the row's.
+func (s *Sender) emitStatusOf(x *Sending, id string, own bool, status string) {
+	s.emit(x, own, contract.MessageStatus.String(), contract.MessageStatusUpdate{
 		MessageID: id, Status: status, ConversationID: x.request.Conversation,
 	})
 }
 
-// tellFault tells the sender's own socket why.
-func (s *Sender) tellFault(x *Sending, f *Fault) {
-	s.tell(x, true, "error", struct {
+// emitFault sends the fault to the sender's own socket.
+func (s *Sender) emitFault(x *Sending, f *Fault) {
+	s.emit(x, true, "error", struct {
 		Type    string `json:"type"`
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	}{"sendMessage", f.Code, f.Message})
 }
 
-// tellSent is ChatEngine's word to the sender's own socket.
-func (s *Sender) tellSent(x *Sending, r Result) {
-	s.tell(x, true, "messageSent", struct {
+// emitSent sends ChatEngine's messageSent to the sender's own socket.
+func (s *Sender) emitSent(x *Sending, r Result) {
+	s.emit(x, true, "messageSent", struct {
 		MessageID      string `json:"messageId"`
 		ConversationID string `json:"conversationId"`
 		ExternalID     string `json:"externalId,omitempty"`

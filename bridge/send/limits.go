@@ -17,7 +17,7 @@ const (
 	maxRates = 20_000
 )
 
-// user is whose messages are counted.
+// user identifies a sender.
 type user struct{ workspace, user string }
 
 // rates bounds how many messages each user may send: a minute's worth at once. The

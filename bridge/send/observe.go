@@ -18,7 +18,7 @@ const (
 	refusalsEach = 100
 )
 
-// rowState is what the stream has told of a message's row.
+// rowState is the state of a message's row as of the stream.
 type rowState struct{ id, status string }
 
 // order is that of the statuses; one never goes back.
@@ -27,18 +27,18 @@ var order = map[string]int{Pending: 1, Sent: 2, "delivered": 3, "read": 4, Faile
 // beyond tells whether the row has a status that another must not follow.
 func (r rowState) beyond(status string) bool { return order[r.status] > order[status] }
 
-// watch is what a workspace's rows may tell something of. The Sender's mu guards it.
+// watch is a workspace's messages whose rows are awaited. The Sender's mu guards it.
 type watch struct {
 	open     map[string][]*Sending // by the client's id: those of several users
 	rows     map[string]*Sending   // by the row's id, once it is known
 	failures map[key]*failure
 }
 
-// failure is a message that was told as failed, and whose row has not been seen.
+// failure is a message that was emitted as failed, and whose row has not been seen.
 type failure struct {
 	record record
 	fault  *Fault
-	own    bool // its user alone is told
+	own    bool // for its user alone
 }
 
 // of returns the workspace's watch, known or new. mu must be held.
@@ -148,7 +148,7 @@ func (s *Sender) fail(r *record, f *Fault) {
 	w.failures[r.key()] = &failure{*r, f, false}
 }
 
-// forget drops failures that are told no more.
+// forget drops failures that are older than tellAgainFor.
 func (s *Sender) forget(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,8 +163,8 @@ func (s *Sender) forget(now time.Time) {
 	}
 }
 
-// Failures returns what a client of a user that connects is told: that messages of the
-// workspace have failed which it may still show as pending.
+// Failures returns the events for a client that connects: the messages of the workspace that
+// have failed, which it may still show as pending.
 func (s *Sender) Failures(workspace, user string) []Event {
 	if s.watching.Load() == 0 {
 		return nil
@@ -192,14 +192,14 @@ func (s *Sender) Failures(workspace, user string) []Event {
 
 var clientMessageID = []byte(`"clientMessageId":`)
 
-// Watching tells that Observe may have something to look for. Safe for concurrent use.
+// Watching reports whether Observe has anything to look for. Safe for concurrent use.
 func (s *Sender) Watching() bool {
 	return s.opts.Way != nil || s.watching.Load() > 0 || s.unsettled.any()
 }
 
-// Observe looks at an event of the database before it is published. A row that has a
-// client's id is that message's: what becomes of it is the row's to tell from then on. It
-// is called by one goroutine, and does not wait for a Way or a disk.
+// Observe handles an event of the database before it is published. A row that has a client's id
+// is that message's, and its status is authoritative from then on. It is called by one
+// goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
 	id := s.know(ev)
 	if s.opts.Way == nil && ev.Kind == contract.Message {
@@ -313,7 +313,7 @@ func (x *Sending) seen(row rowState) {
 	defer x.state.mu.Unlock()
 	x.state.row = row
 	select {
-	case x.news <- struct{}{}:
+	case x.rowChanged <- struct{}{}:
 	default:
 	}
 }

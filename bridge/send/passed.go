@@ -215,7 +215,7 @@ func (p *Passed) conclude(j *journal, x *Sending) {
 		// Before the row can be seen, which is written down after it.
 		r.State, r.Status, r.Fault = stateSettled, Failed, errCut
 		p.keep(j, r)
-		if row, stored := p.tellCut(x, r); stored {
+		if row, stored := p.emitCut(x, r); stored {
 			r.Status, r.RowID, r.Fault = row.status, row.id, nil
 			p.keep(j, r)
 		}
@@ -225,8 +225,8 @@ func (p *Passed) conclude(j *journal, x *Sending) {
 	}
 }
 
-// tellCut tells that it has failed, unless it has a row.
-func (p *Passed) tellCut(x *Sending, r *record) (row rowState, stored bool) {
+// emitCut tells that it has failed, unless it has a row.
+func (p *Passed) emitCut(x *Sending, r *record) (row rowState, stored bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if row, stored = p.rows[r.Workspace]; stored {
@@ -234,7 +234,7 @@ func (p *Passed) tellCut(x *Sending, r *record) (row rowState, stored bool) {
 	}
 	s := p.s
 	s.remember(r, errCut)
-	s.tellStatus(x, false, Failed)
+	s.emitStatus(x, false, Failed)
 	s.counters.result(errCut.Code)
 	if s.logs("cut") {
 		s.log.Warn("the chat server ended while it sent a message, which is told as failed; more of the same within a minute are only counted",

@@ -25,9 +25,9 @@ type Request struct {
 	// the sender alone is told. Empty: one is made.
 	ID                             string
 	Conversation, Content, ReplyTo string
-	// Tell is told of the Sender's events of this request in place of Options.Tell; nil
-	// for no other. It is called from one goroutine at a time, and must not wait.
-	Tell func(Event)
+	// Emit receives the events of this request instead of Options.Emit; nil for Options.Emit.
+	// It is called from one goroutine at a time, and must not block.
+	Emit func(Event)
 }
 
 // Session is a Supabase session token and when it ends. It is never printed.
@@ -117,28 +117,28 @@ type Event struct {
 	// Workspace is whose clients are told; of a message (Name message), those that see
 	// Conversation.
 	Workspace, Conversation string
-	// Own: the sender's own socket alone.
+	// Own: for the sender's own socket alone.
 	Own bool
 }
 
 // Sending is a Request on its way. Its methods are safe for concurrent use.
 type Sending struct {
-	request Request
-	created time.Time
-	print   string // of the text, see fingerprint
+	request     Request
+	created     time.Time
+	fingerprint string // of the text, see fingerprint
 	// before is the one before it in its conversation; nil for none.
 	before *Sending
 
-	told chan struct{} // closed when the workspace has been told of it
-	done chan struct{} // closed when result and fault are there
+	announced chan struct{} // closed when the workspace has been sent its event
+	done      chan struct{} // closed when result and fault are there
 	// passed is closed when it and all before it in its conversation are done.
 	passed chan struct{}
 
-	state sendingState
-	news  chan struct{} // has one when the row has told more
+	state      sendingState
+	rowChanged chan struct{} // has a token when the stream has delivered a newer state of its row
 
-	// noting is held while the journal is written; noted: its result is there, row: so much of
-	// its row.
+	// noting is held while the journal is written. noted: the result is in the journal; row:
+	// the row's state that is.
 	noting sync.Mutex
 	noted  bool
 	row    rowState
@@ -165,7 +165,7 @@ func (x *Sending) outcome() (Result, error) {
 	return x.state.result, nil
 }
 
-// Time prints a time as the contract does.
+// Time formats a time as the contract does.
 func Time(t time.Time) contract.Timestamp {
 	return contract.Timestamp(t.UTC().Format("2006-01-02T15:04:05.000Z"))
 }

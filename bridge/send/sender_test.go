@@ -114,7 +114,7 @@ func (s *sending) begin() {
 		s.t.Fatal(err)
 	}
 	o := send.Options{
-		Way: way, File: s.file, Tell: s.screen.tell, Conversations: s.has, Timeout: 20 * time.Second,
+		Way: way, File: s.file, Emit: s.screen.tell, Conversations: s.has, Timeout: 20 * time.Second,
 		Logger: slog.New(slog.NewTextHandler(s.log, nil)),
 	}
 	for _, change := range s.change {

@@ -13,10 +13,10 @@ func newSending(r Request) *Sending {
 	if r.ID == "" {
 		r.ID = newID()
 	}
-	return &Sending{request: r, created: time.Now(), print: fingerprint(&r), told: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}), news: make(chan struct{}, 1)}
+	return &Sending{request: r, created: time.Now(), fingerprint: fingerprint(&r), announced: make(chan struct{}), done: make(chan struct{}), passed: make(chan struct{}), rowChanged: make(chan struct{}, 1)}
 }
 
-// fingerprint tells one text from another.
+// fingerprint identifies the text of a request.
 func fingerprint(r *Request) string {
 	h := sha256.New()
 	for _, part := range []string{foldUUID(r.Conversation), foldUUID(r.ReplyTo), r.Content} {
@@ -25,7 +25,7 @@ func fingerprint(r *Request) string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// digest is a short name of a text, apart from space around it.
+// digest is a short hash of a text without the space around it.
 func digest(text string) string {
 	h := sha256.Sum256([]byte(strings.TrimSpace(text)))
 	return hex.EncodeToString(h[:16])
@@ -47,16 +47,16 @@ func (x *Sending) record() *record {
 	r := &x.request
 	return &record{
 		State: stateBegun, Workspace: r.Workspace, User: r.User, ID: r.ID, Conversation: r.Conversation,
-		Print: x.print, Created: x.created,
+		Print: x.fingerprint, Created: x.created,
 	}
 }
 
-// tellNext lets the next message of the conversation be told of.
-func (x *Sending) tellNext() {
+// admitNext lets the next message of the conversation be announced.
+func (x *Sending) admitNext() {
 	select {
-	case <-x.told:
+	case <-x.announced:
 	default:
-		close(x.told)
+		close(x.announced)
 	}
 }
 
@@ -70,15 +70,14 @@ func (x *Sending) result(r Result) Result {
 	return r
 }
 
-// newID is an id such as the CRM gives the messages that it sends, by which the mapping
-// tells it from WhatsApp's.
+// newID returns an id of the form that the CRM uses for its messages, which the mapping
+// distinguishes from WhatsApp's.
 func newID() string { return clientIDPrefix + newUUID() }
 
 const clientIDPrefix = "opt_"
 
-// shared tells whether the workspace is told of a message under its client's id. An id of
-// another form may be that of a row, or WhatsApp's: nobody but the sender is told of it
-// before the row is.
+// shared reports whether events under a client's id go to the whole workspace. An id of another
+// form may be a row's, or WhatsApp's, so until there is a row only the sender gets its events.
 func shared(id string) bool { return strings.HasPrefix(id, clientIDPrefix) }
 
 // newUUID returns a random UUID (RFC 9562, version 4).

@@ -9,22 +9,22 @@ import (
 	"chatbridge/mapping/contract"
 )
 
-// For how long a text is unsettled after its end here: where only its row can tell what
-// became of it, where that has to follow the answer, and where all has been told, which may
-// be on its way to clients yet.
+// For how long a text stays unsettled after its end here: if only its row can tell the outcome,
+// if a row must follow the answer, and if the outcome was emitted but may not have reached
+// clients yet.
 const (
-	unknownFor  = 10 * time.Minute // functions are ended long before
+	unknownFor  = 10 * time.Minute // functions time out long before
 	pendingFor  = time.Hour
 	followsFor  = time.Minute
 	settledFor  = 5 * time.Second
-	maxNamed    = 500    // ids that are told of one workspace: the newest
+	maxNamed    = 500    // ids returned for one workspace: the newest
 	maxUnsettle = 20_000 // texts in all
 )
 
-// unsettled are the texts of which clients may still be told something, by workspace and the
-// client's id. The zero value is empty; it is safe for concurrent use.
+// unsettled are the texts of which clients may still get events, by workspace and the client's
+// id. The zero value is empty; it is safe for concurrent use.
 type unsettled struct {
-	count atomic.Int64 // of all; while it is 0, rows are not looked at
+	count atomic.Int64 // of all; while it is 0, rows are not inspected
 
 	mu    sync.Mutex
 	texts map[string]map[string]*unsettledText
@@ -71,8 +71,8 @@ func (u *unsettled) add(workspace, id string) *unsettledText {
 	return t
 }
 
-// foreign notes that somebody else is sending a text, as the CRM by itself, or an earlier
-// process. row is its row, "" where that is not known.
+// foreign notes that something else is sending a text: the CRM itself, or an earlier process.
+// row is its row, "" if unknown.
 func (u *unsettled) foreign(workspace, id, row string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -86,7 +86,7 @@ func (u *unsettled) foreign(workspace, id, row string) {
 	}
 }
 
-// passes tells whether another server is sending a text that was passed to it.
+// passes reports whether a text was passed to another server, which is sending it.
 func (s *Sender) passes(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,13 +118,13 @@ func (u *unsettled) end(workspace, id, status string, f *Fault) {
 	}
 }
 
-// any tells whether there may be one.
+// any reports whether there may be one.
 func (u *unsettled) any() bool { return u.count.Load() > 0 }
 
-// final tells whether its row says what became of it.
+// final reports whether its row has a final status.
 func (t *unsettledText) final() bool { return t.status != "" && t.status != Pending }
 
-// observe looks at an event of a row. id is the client's id in it, "" for none.
+// observe handles an event of a row. id is the client's id in it, "" for none.
 func (u *unsettled) observe(ev *contract.Event, id string) {
 	if !u.any() {
 		return

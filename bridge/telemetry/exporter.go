@@ -179,12 +179,12 @@ func (e *Exporter) newTracer(exporter sdktrace.SpanExporter, about *resource.Res
 	}
 }
 
-// look is how often it looks whether clients have what they are to have.
-const look = 250 * time.Millisecond
+// pollInterval is how often waiting traces are checked for completion.
+const pollInterval = 250 * time.Millisecond
 
 // run sends traces until ctx ends or the endpoint changes.
 func (t *tracer) run(ctx context.Context, changed <-chan struct{}) {
-	ticker := time.NewTicker(look)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -204,7 +204,7 @@ func (t *tracer) run(ctx context.Context, changed <-chan struct{}) {
 func (t *tracer) send(ctx context.Context, now time.Time) {
 	waiting, n := t.waiting[:0], uint64(0)
 	for _, p := range t.waiting {
-		if !complete(p) && now.Sub(p.Received) < patience {
+		if !complete(p) && now.Sub(p.Received) < traceTimeout {
 			waiting = append(waiting, p)
 			continue
 		}

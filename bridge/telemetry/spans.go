@@ -12,9 +12,9 @@ import (
 	"chatbridge/source"
 )
 
-// patience is how long a trace waits for its clients. Who has not taken an event by then is
-// not in it: the span says how many had, of how many.
-const patience = 5 * time.Second
+// traceTimeout is how long a trace waits for its clients. The span gives how many of them had
+// the event by then.
+const traceTimeout = 5 * time.Second
 
 // complete reports whether all clients in whose queues the events were put have them.
 func complete(p *pipeline.Passage) bool {
@@ -49,11 +49,11 @@ func emit(tracer trace.Tracer, p *pipeline.Passage) {
 		),
 	)
 	span(ctx, tracer, "receive", commit, received)
-	begun := received
+	start := received
 	for i := range p.Events {
 		e := &p.Events[i]
-		ctx, event := tracer.Start(ctx, e.Kind.String(), trace.WithTimestamp(begun))
-		span(ctx, tracer, "map", begun, e.Mapped)
+		ctx, event := tracer.Start(ctx, e.Kind.String(), trace.WithTimestamp(start))
+		span(ctx, tracer, "map", start, e.Mapped)
 		span(ctx, tracer, "log", e.Mapped, e.Logged)
 		written, queued, first, last := e.Written.Written()
 		if queued > 0 || written > 0 {
@@ -66,7 +66,7 @@ func emit(tracer trace.Tracer, p *pipeline.Passage) {
 			write.End(trace.WithTimestamp(later(e.Logged, last)))
 		}
 		event.End(trace.WithTimestamp(ended(e)))
-		begun = e.Logged
+		start = e.Logged
 	}
 	root.End(trace.WithTimestamp(end))
 }

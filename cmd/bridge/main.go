@@ -1,6 +1,3 @@
-// Command bridge keeps a CRM's screens alive when its chat server is down: see
-// `bridge help`. This package is thin: commands, flags, signals, exit codes.
-// What they do is in the packages bridge, configs and those below.
 package main
 
 import (

@@ -55,7 +55,7 @@ func (o *tailOptions) remedy(err error) (what, remedy string) {
 	secure := strings.HasPrefix(o.url, "https:") || strings.HasPrefix(o.url, "wss:")
 	switch {
 	case errors.As(err, &answer):
-		return "the server answers " + answer.Text + said(answer), o.answered(answer)
+		return "the server answers " + answer.Text + serverText(answer), o.answered(answer)
 	case errors.As(err, &record) && secure:
 		return "the server's answer is no TLS", wantPlain
 	case errors.As(err, &unknown):
@@ -111,9 +111,9 @@ var forTLS = regexp.MustCompile(`HTTP request to an HTTPS server|HTTP request wa
 // title is that of a page in HTML.
 var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 
-// said returns what an answer's body says to a person, for the end of a sentence: a message
+// serverText returns what an answer's body says to a person, for the end of a sentence: a message
 // in JSON, a page's title, or a short text.
-func said(a *sioclient.HandshakeError) string {
+func serverText(a *sioclient.HandshakeError) string {
 	text := strings.TrimSpace(string(a.Body))
 	var fields map[string]any
 	switch {

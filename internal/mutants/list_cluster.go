@@ -12,12 +12,12 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: confirmed before it is in Redis", Why: "what a leader had published when it died reaches no other bridge",
-		File: "bridge/cluster/leader.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		File: "bridge/cluster/leader_append.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\tif rest := l.backlog.after(l.cursor, 0); len(rest) > 0 {\n\t\treturn min(l.through, rest[0].id.Commit)\n\t}\n\treturn l.through\n", New: "\treturn 1 << 62\n",
 	},
 	{
 		Name: "cluster: a refused append counts as done", Why: "what Redis lost is appended again with the next beat only, up to a second later",
-		File: "bridge/cluster/leader.go", Package: "bridge/cluster", Tests: []string{"TestWhatRedisLostIsAppendedAgainAtOnce"},
+		File: "bridge/cluster/leader_append.go", Package: "bridge/cluster", Tests: []string{"TestWhatRedisLostIsAppendedAgainAtOnce"},
 		Old: "if want := a.ID; answer != want {", New: "if want := a.ID; false && answer != want {",
 	},
 	{
@@ -47,12 +47,12 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: a subscription does not wait for what is kept", Why: "a client goes on at another bridge without a conversation that it has subscribed to",
-		File: "bridge/cluster/kept.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		File: "bridge/cluster/sharedsession.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\tstale := k.sound\n", New: "\tstale := false\n",
 	},
 	{
 		Name: "cluster: an older session of this bridge counts", Why: "a client that has been elsewhere meanwhile goes on without what it subscribed to there",
-		File: "bridge/cluster/kept.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
+		File: "bridge/cluster/sharedsession.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
 		Old: "\treturn !k.written || asked", New: "\treturn true || asked",
 	},
 	{
@@ -88,7 +88,7 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a bridge that does not hear itself stays", Why: "after a failover of Redis it hears nobody, and never notices",
 		File: "bridge/cluster/bus.go", Package: "bridge/cluster", Tests: []string{"TestASilentServerIsLeft"},
-		Old: "if now.Sub(heard) >= deafAfter {", New: "if false && now.Sub(heard) >= deafAfter {",
+		Old: "if now.Sub(received) >= deafAfter {", New: "if false && now.Sub(received) >= deafAfter {",
 	},
 	{
 		Name: "cluster: bridges of another database are obeyed", Why: "clients of two clusters of one name are told of each other, and closed by each other's members",
@@ -123,7 +123,7 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a new leader goes on at its head without what it has", Why: "what Redis lacks of that is nowhere any more, and edges have to begin anew",
 		File: "bridge/cluster/node.go", Package: "bridge/cluster", Tests: []string{"TestANewLeaderGoesOnWhereTheOneBeforeWas", "TestModel"}, Args: clusterModel,
-		Old: "\t\tkept = &n.edge.backlog\n", New: "\t\tkept = nil\n",
+		Old: "\t\trecords = &n.edge.backlog\n", New: "\t\trecords = nil\n",
 	},
 	{
 		Name: "cluster: a new leader goes on at its head in another history", Why: "what that has before is skipped in silence",
@@ -172,7 +172,7 @@ var cluster = []Mutant{
 	},
 	{
 		Name: "cluster: an edge that leads trusts what it has read", Why: "its clients do not get what comes before an entry that nobody wrote",
-		File: "bridge/cluster/leader.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatLeadsAfterWhatWasNotTrue"},
-		Old: "if l.seen.lacks(r.ID) {", New: "if false {",
+		File: "bridge/cluster/leader_records.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatLeadsAfterWhatWasNotTrue"},
+		Old: "if l.seen.missed(r.ID) {", New: "if false {",
 	},
 }

@@ -94,7 +94,7 @@ var gateway = []Mutant{
 		Name: "gateway: any request is evidence", Why: "three requests with a bad chunk take all clients off a healthy ChatEngine",
 		File: "bridge/gateway/health.go", Package: "bridge/gateway", Tests: []string{"TestClientsRequestsAreNoEvidence"},
 		Old: `	err = g.upstream.tryWebSocket(ctx)
-	switch {`, New: `	if err = g.upstream.tryWebSocket(ctx); doubted {
+	switch {`, New: `	if err = g.upstream.tryWebSocket(ctx); sessionsFail {
 		err = errors.New("a client says so")
 	}
 	switch {`,

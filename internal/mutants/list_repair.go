@@ -5,12 +5,12 @@ var repairs = []Mutant{
 	{
 		Name: "repair: what was read back is told as lost", Why: "clients are told to reload for what they have just been sent",
 		File: "bridge/pipeline/pipeline.go", Package: "bridge", Tests: []string{"TestGapsAreReadBack"},
-		Old: `told := !g.ReadBack || g.Reload`, New: `told := true`,
+		Old: `announced := !g.ReadBack || g.Reload`, New: `announced := true`,
 	},
 	{
 		Name: "repair: a restore is not told", Why: "clients keep messages that do not exist any more",
 		File: "bridge/pipeline/pipeline.go", Package: "bridge", Tests: []string{"TestPromotionWithoutTheSlotIsReadBack"},
-		Old: `told := !g.ReadBack || g.Reload`, New: `told := !g.ReadBack`,
+		Old: `announced := !g.ReadBack || g.Reload`, New: `announced := !g.ReadBack`,
 	},
 	{
 		Name: "repair: nothing is read back", Why: "what a gap lost stays missing though it is in the tables",

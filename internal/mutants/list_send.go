@@ -4,17 +4,17 @@ package mutants
 var sending = []Mutant{
 	{
 		Name: "send: refused without the text", Why: "a text that was typed in an outage is gone from the screen",
-		File: "bridge/send/sender.go", Package: "bridge/api", Tests: []string{"TestARefusedTextStandsThere"},
-		Old: "\ts.tellPending(x, true)\n", New: "",
+		File: "bridge/send/settle.go", Package: "bridge/api", Tests: []string{"TestARefusedTextStandsThere"},
+		Old: "\ts.emitPending(x, true)\n", New: "",
 	},
 	{
 		Name: "send: a refused text is told to everybody", Why: "colleagues see what was never sent",
-		File: "bridge/send/sender.go", Package: "bridge/api", Tests: []string{"TestARefusedTextStandsThere"},
-		Old: `s.tellPending(x, true)`, New: `s.tellPending(x, false)`,
+		File: "bridge/send/settle.go", Package: "bridge/api", Tests: []string{"TestARefusedTextStandsThere"},
+		Old: `s.emitPending(x, true)`, New: `s.emitPending(x, false)`,
 	},
 	{
 		Name: "send: begun without being written down", Why: "a bridge that is killed sends the message a second time",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessSendsNothingTwice"},
+		File: "bridge/send/deliver.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessSendsNothingTwice"},
 		Old: `if err := s.journal.put(x.record()); err != nil {`, New: `if err := error(nil); err != nil {`,
 	},
 	{
@@ -24,12 +24,12 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: a known request is sent again", Why: "a client that repeats itself sends its message twice",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
-		Old: `known == nil || known.State == stateWaiting || known.Print == x.print &&`, New: `known == nil || known.State != "" || known.Print == x.print &&`,
+		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests", "TestFunctionFails"},
+		Old: `known == nil || known.State == stateWaiting || known.Print == x.fingerprint &&`, New: `known == nil || known.State != "" || known.Print == x.fingerprint &&`,
 	},
 	{
 		Name: "send: what waits for its turn is not written down", Why: "the bridge is killed, and a text that everybody was shown stands there as pending for ever",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessTellsOfWhatWaited"},
+		File: "bridge/send/deliver.go", Package: "bridge/send", Tests: []string{"TestAKilledProcessTellsOfWhatWaited"},
 		Old: `	waiting.State = stateWaiting
 	if err := s.journal.put(waiting); err != nil {`, New: `	if err := s.journal.drop(waiting); err != nil {`,
 	},
@@ -68,7 +68,7 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: a request that is on its way is begun again", Why: "a client that repeats itself sends its message twice",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests"},
+		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestRepeatedRequests"},
 		Old: "\tfirst := s.open[x.key()]\n", New: "\tfirst := s.open[key{}]\n",
 	},
 	{
@@ -78,12 +78,12 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: another text with a known id is taken for it", Why: "a text is lost, and its sender is told that it was sent",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestFunctionFails"},
-		Old: "\tif known.Print != x.print {\n\t\ts.refuse(x, errReused)\n\t\treturn\n\t}\n", New: "",
+		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestFunctionFails"},
+		Old: "\tif known.Print != x.fingerprint {\n\t\ts.refuse(x, errReused)\n\t\treturn\n\t}\n", New: "",
 	},
 	{
 		Name: "send: what never left cannot be tried again", Why: "a text that failed for a moment's reason fails for a day",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
+		File: "bridge/send/settle.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
 		Old: `if o.NotBegun {`, New: `if o.NotBegun && o.Fault == nil {`,
 	},
 	{
@@ -108,7 +108,7 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: an expired session is tried", Why: "the text fails for good under its id, where a fresh session would have sent it",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
+		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
 		Old: `!x.created.Before(x.request.Session.Expires)`, New: `x.request.Session.Token == ""`,
 	},
 	{
@@ -123,22 +123,22 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: any conversation", Why: "a user of two workspaces sends in one what was typed in the other",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
+		File: "bridge/send/deliver.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
 		Old: "\tcase !has:\n\t\treturn &Fault{CodeConversation", New: "\tcase !has && s.closed:\n\t\treturn &Fault{CodeConversation",
 	},
 	{
 		Name: "send: without an answer whose it is", Why: "while the database is away texts go to other workspaces' conversations",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
+		File: "bridge/send/deliver.go", Package: "bridge/send", Tests: []string{"TestNothingBegunMayBeTriedAgain"},
 		Old: "\tcase err != nil:\n\t\treturn errAsking\n\tcase !has:", New: "\tcase err == nil && !has:",
 	},
 	{
 		Name: "send: out of turn", Why: "two texts arrive in another order than they were typed",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
+		File: "bridge/send/deliver.go", Package: "bridge/send", Tests: []string{"TestTheOrderOfAConversation"},
 		Old: "\tif x.before == nil {\n\t\treturn s.sending.Err() == nil\n\t}\n", New: "\tif x.before == nil || s.sending.Err() == nil {\n\t\treturn s.sending.Err() == nil\n\t}\n",
 	},
 	{
 		Name: "send: who gives up lets others pass", Why: "two texts arrive in another order than they were typed",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestWhoGivesUpLetsNobodyPass"},
+		File: "bridge/send/deliver.go", Package: "bridge/send", Tests: []string{"TestWhoGivesUpLetsNobodyPass"},
 		Old: "\tcase <-x.before.passed:", New: "\tcase <-x.before.done:",
 	},
 	{
@@ -148,7 +148,7 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: another user's id", Why: "a user changes another's message on all screens",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestAnIDIsAUsersOwn"},
+		File: "bridge/send/accept.go", Package: "bridge/send", Tests: []string{"TestAnIDIsAUsersOwn"},
 		Old: "case known == nil && others:", New: "case false && others:",
 	},
 	{
@@ -158,12 +158,12 @@ var sending = []Mutant{
 	},
 	{
 		Name: "send: sent after delivered", Why: "a message that was read goes back to sent",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
+		File: "bridge/send/settle.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
 		Old: `if !row.beyond(Sent) {`, New: `if true {`,
 	},
 	{
 		Name: "send: failed though its row is there", Why: "a message that was sent stands there as failed",
-		File: "bridge/send/sender.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
+		File: "bridge/send/settle.go", Package: "bridge/send", Tests: []string{"TestItsRowTellsWhatBecameOfIt"},
 		Old: `case o.Fault != nil && row.status != Failed &&`, New: `case o.Fault != nil && row.id == "-" &&`,
 	},
 	{

@@ -1,6 +1,3 @@
-// Package frame reads and writes WebSocket frames (RFC 6455, 5.2) of a
-// connection whose bytes are otherwise passed on as they come. It is pure and
-// imports nothing of the module.
 package frame
 
 import (

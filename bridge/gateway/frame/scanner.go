@@ -89,10 +89,10 @@ func (s *Scanner) finish(found func([]byte)) {
 		found(s.text)
 	}
 	s.keep = false
-	if cap(s.text) > maxKept {
+	if cap(s.text) > maxReused {
 		s.text = nil
 	}
 }
 
-// maxKept is how large a buffer is kept for the next message.
-const maxKept = 4 << 10
+// maxReused is how large a buffer is kept for the next message.
+const maxReused = 4 << 10

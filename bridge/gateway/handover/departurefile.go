@@ -119,7 +119,7 @@ func (f *departureFile) recognise() error {
 // load reads what an earlier process kept. Clients that it had when it ended count as cut
 // at its last stamp.
 func (d *departures) load(file *departureFile) {
-	d.whole = true
+	d.rewrite = true
 	if file.recognise() != nil {
 		return // write says it
 	}
@@ -178,11 +178,11 @@ func (d *departures) read(path string) (stamp time.Time, err error) {
 
 // note puts a change aside for the file; mu is held.
 func (d *departures) note(mark byte, at time.Time, pid string) {
-	if d.file == nil || d.whole {
+	if d.file == nil || d.rewrite {
 		return
 	}
 	if d.pending = appendMark(d.pending, mark, at, pid); len(d.pending) > maxPending {
-		d.pending, d.whole = nil, true
+		d.pending, d.rewrite = nil, true
 	}
 }
 
@@ -216,19 +216,19 @@ func (d *departures) run(ctx context.Context) {
 func (d *departures) write(now time.Time) {
 	f := d.file
 	d.mu.Lock()
-	whole := d.whole || f.f == nil || f.size > max(2*f.wrote, minRewrite)
+	rewrite := d.rewrite || f.f == nil || f.size > max(2*f.wrote, minRewrite)
 	out := d.pending
-	d.pending, d.whole = nil, false
-	if whole {
+	d.pending, d.rewrite = nil, false
+	if rewrite {
 		out = d.snapshot()
 	}
 	here := d.here
 	d.mu.Unlock()
-	if len(out) == 0 && here == 0 && !whole {
+	if len(out) == 0 && here == 0 && !rewrite {
 		return
 	}
 	out = appendMark(out, markStamp, now, "")
-	err := f.append(out, whole)
+	err := f.append(out, rewrite)
 	if err != nil {
 		f.close()
 		if !f.failing {
@@ -256,8 +256,8 @@ func (d *departures) snapshot() []byte {
 }
 
 // append adds lines to the file, or replaces it by them.
-func (f *departureFile) append(lines []byte, whole bool) error {
-	if !whole {
+func (f *departureFile) append(lines []byte, replace bool) error {
+	if !replace {
 		n, err := f.f.Write(lines)
 		f.size += int64(n)
 		return err

@@ -35,14 +35,13 @@ type departures struct {
 	number  uint64
 	here    int    // how many are connected
 	pending []byte // for the file
-	whole   bool   // the file is to be written anew
+	rewrite bool   // the file is to be written anew
 }
 
 type departure struct {
 	// left is when it was cut; zero while it is connected.
 	left time.Time
-	// owed is since when it lacks something that it has not been sent yet; zero for
-	// nothing.
+	// owed is since when it lacks events that it has not been sent yet; zero for none.
 	owed   time.Time
 	number uint64
 }
@@ -116,7 +115,7 @@ func (d *departures) setBack(by time.Duration) {
 		}
 		d.clients[pid] = c
 	}
-	d.whole = d.file != nil
+	d.rewrite = d.file != nil
 }
 
 // leave notes when a client lacks ChatEngine's events from, of which it forgets the

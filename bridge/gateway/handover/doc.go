@@ -37,7 +37,7 @@
 //	progress.go  how far the bridge is with the client
 //	feed.go      the connection to the bridge
 //	since.go     from when on a page has ChatEngine's ids
-//	departures.go when clients of ChatEngine were cut
+//	departures.go when clients of ChatEngine were cut; departurefile.go the same on disk
 //	batch.go     the bridge's events, written together
 //	packet.go    the few Socket.IO packets that matter
 //	outcome.go   how a hand-over ended, counters

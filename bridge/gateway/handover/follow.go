@@ -21,13 +21,13 @@ const (
 	clientIDPrefix = "opt_"
 )
 
-// follow is what a client that has been caught up is still told: what becomes of the texts
-// that the bridge was sending, of which ChatEngine knows nothing. The zero value is of one
-// that is told nothing. Handover.mu guards it.
+// follow is what a client that has been caught up still gets from the bridge: the outcome of
+// the texts that the bridge was sending, which ChatEngine does not know. The zero value passes
+// nothing. Handover.mu guards it.
 type follow struct {
-	texts map[string]bool // their ids, all that are known
-	told  map[string]bool // subjects of which ChatEngine itself has told since
-	pause time.Duration
+	texts        map[string]bool // their ids, all that are known
+	upstreamTold map[string]bool // subjects that ChatEngine has sent events of since
+	pause        time.Duration
 }
 
 // followTexts ends the hand-over of what was missed, if that is not done, and goes on with the
@@ -41,7 +41,7 @@ func (h *Handover) followTexts(o Outcome, texts []string) {
 		if o == Done {
 			covered = now.Add(-h.service.opts.CatchUp)
 		}
-		h.follow = follow{texts: make(map[string]bool), told: make(map[string]bool)}
+		h.follow = follow{texts: make(map[string]bool), upstreamTold: make(map[string]bool)}
 		for _, id := range texts {
 			if is, ok := h.sent.ids[id]; ok {
 				h.follow.texts[is] = true
@@ -61,11 +61,12 @@ func (h *Handover) followTexts(o Outcome, texts []string) {
 	h.step(now)
 }
 
-// passed notes what ChatEngine tells: it has the last word on it.
+// passed notes a subject of which ChatEngine sends events: those of the bridge are dropped
+// then.
 func (f *follow) passed(packet []byte) {
 	if replayed(eventName(packet)) {
 		if e := identify(packet); strings.HasPrefix(e.subject, statusPrefix) && f.texts[e.subject[len(statusPrefix):]] {
-			f.told[e.subject] = true
+			f.upstreamTold[e.subject] = true
 		}
 	}
 }
@@ -73,7 +74,7 @@ func (f *follow) passed(packet []byte) {
 // wants tells whether an event of the bridge's is of a text that it sends, or sent.
 func (f *follow) wants(packet []byte) bool {
 	e := identify(packet)
-	if e.subject == "" || f.told[e.subject] {
+	if e.subject == "" || f.upstreamTold[e.subject] {
 		return false
 	}
 	id := e.subject[len(messagePrefix):] // the prefixes have one length

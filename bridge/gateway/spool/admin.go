@@ -73,8 +73,8 @@ func Ask(ctx context.Context, client *http.Client, base string, o Order) (Answer
 	case http.StatusNotFound:
 		return Answer{}, fmt.Errorf("%s: %w", base, ErrNoSpool)
 	default:
-		said, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<12)) // what came of it
-		return Answer{}, fmt.Errorf("%s (the bridge at %s answered %s)", bytes.TrimSpace(said), base, resp.Status)
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<12)) // what came of it
+		return Answer{}, fmt.Errorf("%s (the bridge at %s answered %s)", bytes.TrimSpace(text), base, resp.Status)
 	}
 	var a Answer
 	if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {

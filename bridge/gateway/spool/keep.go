@@ -102,7 +102,7 @@ func (s *Spool) Keep(w *Webhook) error {
 	if dropped > 0 {
 		s.noteDropped(uint64(dropped), "full")
 	}
-	s.look()
+	s.wakeReplay()
 	return nil
 }
 

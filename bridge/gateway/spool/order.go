@@ -93,10 +93,10 @@ func (s *Spool) Do(o Order) (a Answer, err error) {
 	case DoReplay:
 		s.turn.forget()
 		s.turn.clearPause()
-		s.look()
+		s.wakeReplay()
 	case DoDrop:
 		s.turn.forget()
-		s.look()
+		s.wakeReplay()
 		s.log.Info("webhooks of the spool were dropped by an operator", "number", a.Number)
 	}
 	return a, nil

@@ -43,7 +43,7 @@ func (t *turn) clearPause() {
 	t.away.Reset()
 }
 
-// forget looks at all of the queue anew.
+// forget makes the replay read the queue from its beginning.
 func (t *turn) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,7 +57,7 @@ func (t *turn) pause(now time.Time, asked time.Duration) {
 	t.paused = now.Add(max(t.away.Next(), asked))
 }
 
-// answered takes it that ChatEngine answers.
+// answered notes that ChatEngine answers.
 func (t *turn) answered() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,7 @@ func (t *turn) block(lane string, until time.Time) {
 	t.blocked[lane] = until
 }
 
-// idle is how long the replay waits where nothing tells it to look.
+// idle is how long the replay waits if nothing wakes it.
 const idle = time.Minute
 
 // replay sends what is due, one after the other.
@@ -169,14 +169,14 @@ func (s *Spool) next(now time.Time) (due *record, body []byte, wait time.Duratio
 
 // attempt sends a webhook, and records what became of it.
 func (s *Spool) attempt(ctx context.Context, r *record, w *Webhook, deliver Deliver) {
-	verdict, said, asked := s.send(ctx, w, deliver)
-	if ctx.Err() != nil && verdict.Kept() {
+	verdict, reason, asked := s.send(ctx, w, deliver)
+	if ctx.Err() != nil && verdict.Retries() {
 		return // the bridge ends; it is sent again
 	}
 	now := time.Now()
 	s.count.attempts.Add(1)
 	r.Attempts++
-	r.Error = said
+	r.Error = reason
 	if verdict != Away && verdict != Busy {
 		s.turn.answered()
 	}
@@ -189,13 +189,13 @@ func (s *Spool) attempt(ctx context.Context, r *record, w *Webhook, deliver Deli
 		s.forgetTaken()
 		return
 	case Refused:
-		s.bury(r, said)
+		s.bury(r, reason)
 		return
 	case Busy, Away:
 		s.turn.pause(now, asked)
 	case Failed:
 		if r.Failures++; r.Failures >= maxFailures {
-			s.bury(r, said)
+			s.bury(r, reason)
 			return
 		}
 		r.Next = now.Add(max(pauseAfter(r.Failures), asked)).UTC()
@@ -213,10 +213,10 @@ func (s *Spool) attempt(ctx context.Context, r *record, w *Webhook, deliver Deli
 // maxError bounds what is recorded of an error, in bytes.
 const maxError = 300
 
-// Try sends a webhook once and returns the answer where ChatEngine took it, or
-// refused it for good; the caller reads and closes its body. Otherwise, or where no
-// answer came in Options.Timeout, the webhook is to be kept, and said tells why.
-func (s *Spool) Try(ctx context.Context, w *Webhook, deliver Deliver) (resp *http.Response, cancel func(), said error) {
+// Try sends a webhook once and returns the answer where ChatEngine took it, or refused it for
+// good; the caller reads and closes its body. Otherwise, or where no answer came in
+// Options.Timeout, the webhook is to be kept, and failure is the reason.
+func (s *Spool) Try(ctx context.Context, w *Webhook, deliver Deliver) (resp *http.Response, cancel func(), failure error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(s.opts.Timeout, func() { stop(ErrNoAnswer) })
 	resp, err := deliver(ctx, w)
@@ -226,7 +226,7 @@ func (s *Spool) Try(ctx context.Context, w *Webhook, deliver Deliver) (resp *htt
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-	case Judge(resp.StatusCode).Kept():
+	case Judge(resp.StatusCode).Retries():
 		discard(resp)
 		err = &StatusError{resp.StatusCode, resp.Status}
 	case !timely: // the answer's body would be cut off
@@ -252,7 +252,7 @@ type StatusError struct {
 func (e *StatusError) Error() string { return "answered " + e.Status }
 
 // send makes one attempt.
-func (s *Spool) send(ctx context.Context, w *Webhook, deliver Deliver) (v Verdict, said string, asked time.Duration) {
+func (s *Spool) send(ctx context.Context, w *Webhook, deliver Deliver) (v Verdict, reason string, asked time.Duration) {
 	// Without a connection nothing of the webhook can have had to do with it.
 	var connected atomic.Bool
 	ctx, cancel := context.WithTimeoutCause(ctx, s.opts.Timeout, ErrNoAnswer)
@@ -305,8 +305,8 @@ func (s *Spool) forgetTaken() {
 }
 
 // bury makes a webhook a dead letter.
-func (s *Spool) bury(r *record, said string) {
-	r.Error, r.Died, r.Next = said, time.Now().UTC(), time.Time{}
+func (s *Spool) bury(r *record, reason string) {
+	r.Error, r.Died, r.Next = reason, time.Now().UTC(), time.Time{}
 	if !s.record(func(t txn) error {
 		if t.queue().Get(key(r.id)) == nil {
 			return nil
@@ -319,7 +319,7 @@ func (s *Spool) bury(r *record, said string) {
 	s.count.dead.Add(1)
 	if n, ok := s.count.tell[tellDead].due(time.Now()); ok {
 		s.log.Warn("a webhook became a dead letter", "id", r.id, "path", r.Path, "sender", r.Sender, "attempts", r.Attempts,
-			"error", said, "since_last", n, "remedy", "`bridge spool list --dead`, and `bridge spool replay --dead` once ChatEngine takes them")
+			"error", reason, "since_last", n, "remedy", "`bridge spool list --dead`, and `bridge spool replay --dead` once ChatEngine takes them")
 	}
 }
 

@@ -92,11 +92,11 @@ func (s *Spool) SetWell(well bool) {
 		return
 	}
 	s.turn.clearPause()
-	s.look()
+	s.wakeReplay()
 }
 
-// look has the replay look for what is due.
-func (s *Spool) look() {
+// wakeReplay wakes the replay, which then sends what is due.
+func (s *Spool) wakeReplay() {
 	select {
 	case s.wake <- struct{}{}:
 	default: // it will
@@ -128,7 +128,7 @@ func (s *Spool) stayOpen(ctx context.Context) error {
 			}
 			s.log.Error("the spool cannot be opened, so no webhook is kept", "dir", s.opts.Dir, "error", err, "remedy", remedy)
 		}
-		s.look()
+		s.wakeReplay()
 		if err == nil {
 			select {
 			case <-ctx.Done():

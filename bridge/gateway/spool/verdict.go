@@ -36,8 +36,8 @@ func Judge(status int) Verdict {
 	return Refused
 }
 
-// Kept reports whether a webhook of that verdict is to be tried again.
-func (v Verdict) Kept() bool { return v != Taken && v != Refused }
+// Retries reports whether a webhook of that verdict is to be tried again.
+func (v Verdict) Retries() bool { return v != Taken && v != Refused }
 
 const (
 	// maxFailures is after how many failures that may be its own doing a webhook is

@@ -4,4 +4,8 @@
 // Headers, such as a token, and all else that OpenTelemetry specifies are read from its
 // variables (OTEL_EXPORTER_OTLP_HEADERS, _CERTIFICATE, _COMPRESSION, _TIMEOUT) by the library;
 // the address is not.
+//
+//	otlp.go  Valid, Metrics, Traces, Probe
+//
+// The package keeps no state and starts no goroutine; the exporters have their own.
 package otlp
