@@ -153,7 +153,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "far: rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
+		File: "mapping/lookup/paststatements.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
 		Old: "k.conv and m.%s%s = \"", New: "k.conv and m.%s%s >= \"",
 	},
 	{
@@ -168,7 +168,7 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "far: conversations of every workspace", Why: "a client is sent another workspace's conversations",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
+		File: "mapping/lookup/paststatements.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
 		Old: "where := fmt.Sprintf(\"c.%s%s = %s\"", New: "where := fmt.Sprintf(\"c.%s%s >= %s\"",
 	},
 	{
@@ -278,17 +278,17 @@ var feeding = []Mutant{
 	},
 	{
 		Name: "far: over PostgREST rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
+		File: "mapping/lookup/postgrestreading.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
 		Old: "\t\tv.Set(name(t, t.Workspace), oneOf([]string{workspace}))\n", New: "",
 	},
 	{
 		Name: "far: over PostgREST fewer rows than were asked for are taken for the last", Why: "what the server's own bound cuts off is gone in silence",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
+		File: "mapping/lookup/postgrestreading.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
 		Old: "\tlast := n == 0 || n < q.largest\n", New: "\tlast := n < pageRows\n",
 	},
 	{
 		Name: "far: over PostgREST a page goes on by time alone", Why: "of messages of one moment some are gone in silence",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastIsExact"},
+		File: "mapping/lookup/postgrestreading.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastIsExact"},
 		Old: "or(%s.lt.%s,and(%s.eq.%s,%s.lt.%s))", New: "or(%s.lt.%s,and(%s.eq.%s,%s.eq.%s))",
 	},
 	{
