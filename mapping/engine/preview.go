@@ -16,7 +16,7 @@ import (
 // lastOrder comes after all others.
 const lastOrder = int64(math.MaxInt64)
 
-// showsNewest tells that conversation events show messages other than those that
+// showsNewest reports whether conversation events show messages other than those that
 // are inserted in the same transaction.
 func (s *schema) showsNewest() bool { return s.tables[plan.MessageTable].Newest >= 0 }
 
@@ -31,7 +31,7 @@ func (s *schema) orderKnown(row source.Row) int64 {
 }
 
 // updatedPreviews notes the conversations whose last message an UPDATE may change.
-// differs tells that conversations would show this one differently. What is touched
+// differs reports whether conversations would show this one differently. What is touched
 // depends on the row alone where old rows come in full, otherwise it is always the
 // message's conversation.
 func (m *Mapper) updatedPreviews(full bool, row source.Row, id, conv rowKey, differs bool) {
@@ -95,7 +95,7 @@ func (s *sender) previewDue(t *touched) (due, undecided bool) {
 	return false, false
 }
 
-// previewsDiffer tells whether a conversation would show two states of a message
+// previewsDiffer reports whether a conversation would show two states of a message
 // differently.
 func (r *renderer) previewsDiffer(was, now source.Row) bool {
 	return r.differ(r.beginMessage, r.plan.Conversation.Members, "", was, now)

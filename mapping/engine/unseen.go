@@ -40,7 +40,7 @@ func (r *resolver) came(conv rowKey, row source.Row) {
 	}
 }
 
-// hasLeft tells that a message was found where it is no more.
+// hasLeft reports whether a message was found where it is no more.
 func (r *resolver) hasLeft(conv rowKey, found source.Row) bool {
 	if len(r.need.Left) == 0 {
 		return false

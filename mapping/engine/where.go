@@ -20,7 +20,7 @@ const (
 // fitted is a message's fit before a change and after it.
 type fitted struct{ before, now fit }
 
-// fit tells whether `where:` lets a row of messages, old or new, make events.
+// fit reports whether `where:` lets a row of messages, old or new, make events.
 func (r *renderer) fit(row source.Row) fit {
 	where := r.plan.Message.Where
 	if where == nil {
@@ -84,7 +84,7 @@ func (m *Mapper) insertedFit(row source.Row, conv rowKey, now fit) {
 	m.memory.rows.drop(newestKind, conv)
 }
 
-// mayBeLater tells that it is to be looked up whether a message that is inserted late
+// mayBeLater reports whether to look up whether a message that is inserted late
 // is its conversation's newest: none is remembered, or another of the same time.
 func (m *Mapper) mayBeLater(row source.Row, conv rowKey) bool {
 	if !m.tx.late || m.send.resolver.lookup == nil || !m.showsNewest() {

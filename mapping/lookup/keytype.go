@@ -39,7 +39,7 @@ func typeOf(name string) keyType {
 	return keyType{name: "text", cast: "::text"}
 }
 
-// takes tells whether the text is a value of the type.
+// takes reports whether the text is a value of the type.
 func (t keyType) takes(s string) bool {
 	return utf8.ValidString(s) && !strings.Contains(s, "\x00") && (t.form == nil || t.form.MatchString(s))
 }

@@ -28,7 +28,7 @@ var ErrDerived = errors.New("what messages and conversations are found by (key, 
 // errNoColumn is returned where the tables do not have what the mapping names.
 var errNoColumn = errors.New("the tables of messages or conversations, or columns by which rows are found, are not there or may not be read")
 
-// CanReadPast tells whether a Past can read the rows of a mapping, as far as that alone
+// CanReadPast reports whether a Past can read the rows of a mapping, as far as that alone
 // shows it: ErrNoTime and ErrDerived tell why not.
 func CanReadPast(spec *mapping.Spec) error {
 	p, tables := spec.Plan(), spec.Tables()

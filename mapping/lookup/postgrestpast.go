@@ -38,7 +38,7 @@ var ErrTooLarge = errors.New("the rows are too large to be read at once over Pos
 //
 // In three things it differs. Messages of all conversations are those whose own
 // workspace it is, whether or not that has their conversation too. Of the conversations
-// that have new messages it looks through a bounded number of messages, and tells of
+// that have new messages it reads a bounded number of messages, and tells of
 // more. A row's size is not known beforehand: see ErrTooLarge.
 //
 // One goroutine uses a RESTPast at a time; its context bounds each question.
@@ -148,17 +148,17 @@ func (p *RESTPast) Newest(ctx context.Context, workspace string, conversations [
 		g.SetLimit(atOnce)
 		for _, group := range groups {
 			g.Go(func() error {
-				n, looked, of := 0, 0, map[string]int{}
+				n, seen, of := 0, 0, map[string]int{}
 				return q.messages(ctx, workspace, group, nil, func(r restRow) bool {
 					if r.of = askedAs(r.of, group); r.of == "" {
 						return true
 					}
-					if looked, of[r.of] = looked+1, of[r.of]+1; of[r.of] <= each {
+					if seen, of[r.of] = seen+1, of[r.of]+1; of[r.of] <= each {
 						mu.Lock()
 						defer mu.Unlock()
 						n, all = n+1, append(all, r)
 					}
-					return n < min(limit, each*len(group)) && looked < 2*limit
+					return n < min(limit, each*len(group)) && seen < 2*limit
 				})
 			})
 		}
@@ -171,7 +171,7 @@ func (p *RESTPast) Newest(ctx context.Context, workspace string, conversations [
 }
 
 // Conversations is as that of Past. more also tells that there were more messages since
-// then than are looked through for their conversations.
+// then than are read for their conversations.
 func (p *RESTPast) Conversations(ctx context.Context, workspace string, since time.Time, limit int) (keys []PastKey, more bool, err error) {
 	err = p.once(ctx, func(ctx context.Context) error {
 		if !p.workspace.takes(workspace) {

@@ -40,7 +40,7 @@ type reading struct {
 	largest int
 }
 
-// last tells that there are no more rows behind n that an answer had. Fewer than were
+// last reports whether there are no more rows behind n that an answer had. Fewer than were
 // asked for do not tell it: the server has a bound of its own.
 func (q *reading) last(n int) bool {
 	q.mu.Lock()
@@ -118,14 +118,14 @@ func (q *reading) changed(ctx context.Context, workspace string, since time.Time
 
 // touched are the conversations of the workspace's messages since a time, without those
 // that are known; latest is when the latest of each was made, also of those that are
-// known. cut tells that not all messages were looked through. Each page leaves out
+// known. cut tells that not all messages were read. Each page leaves out
 // conversations of which enough is known.
 func (q *reading) touched(ctx context.Context, workspace string, since time.Time, limit int, known map[string]bool) (keys []engine.RowKey, latest map[string]time.Time, cut bool, err error) {
 	p := q.past
 	t, later := p.tables()[plan.MessageTable], p.after(since, endOfTime)[:1]
 	of := quoteName(name(t, p.rest.spec.Plan().Message.Conversation))
 	var seen []string
-	looked, found := 0, len(known)
+	read, found := 0, len(known)
 	latest = map[string]time.Time{}
 	q = &reading{past: p} // those of another table
 	err = q.walk(ctx, plan.MessageTable, workspace, func() url.Values { return url.Values{} }, func() []string {
@@ -135,7 +135,7 @@ func (q *reading) touched(ctx context.Context, workspace string, since time.Time
 		}
 		return c
 	}, func(r restRow) bool {
-		if looked++; found > limit || looked > scans*limit {
+		if read++; found > limit || read > scans*limit {
 			cut = true
 			return false
 		}
