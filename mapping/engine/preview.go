@@ -13,14 +13,15 @@ import (
 // may have to be looked up, so it is decided when the batch ends: by then no message
 // later than the changed one may be known.
 
-// lastOrder comes after all others.
+// lastOrder sorts after every other order.
 const lastOrder = int64(math.MaxInt64)
 
 // showsNewest reports whether conversation events show messages other than those that
 // are inserted in the same transaction.
 func (s *schema) showsNewest() bool { return s.tables[plan.MessageTable].Newest >= 0 }
 
-// orderKnown is messageOrder of a row that may lack the column: then it may be any.
+// orderKnown is messageOrder of a row that may lack the column: then lastOrder, because
+// it may be any.
 func (s *schema) orderKnown(row source.Row) int64 {
 	if slot := s.plan.NewestBy; slot < len(row) && row[slot].Kind == source.Null {
 		return firstOrder
