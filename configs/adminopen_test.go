@@ -13,7 +13,7 @@ func TestOpenAdminListenerIsTold(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		listen, token string
-		told          bool
+		warned        bool
 	}{
 		{"0.0.0.0:9090", "", true},
 		{":9090", "", true},
@@ -26,7 +26,7 @@ func TestOpenAdminListenerIsTold(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if told := strings.Contains(strings.Join(c.Warnings(), "\n"), "the operator's page"); told != tt.told {
+		if warned := strings.Contains(strings.Join(c.Warnings(), "\n"), "the operator's page"); warned != tt.warned {
 			t.Errorf("%+v: %q", tt, c.Warnings())
 		}
 	}

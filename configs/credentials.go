@@ -53,7 +53,7 @@ func (c *Config) RefreshCredentials(environ []string) error {
 	}
 	running, err := os.ReadFile(filepath.Join("/proc", pid, "environ"))
 	if err != nil {
-		return fmt.Errorf("look at the running service: %w", err)
+		return fmt.Errorf("read the running service's environment: %w", err)
 	}
 	if firstDirectory(variables(splitEnviron(running))[runtimeDirectory]) != dir {
 		return errors.New("the service was started by a unit without RuntimeDirectory=, and would go on with the secrets of its start: run `systemctl restart bridge` once")

@@ -32,7 +32,9 @@
 //   - load.go: Sources, Load, merging of layers, derived settings
 //   - file.go, environment.go, flags.go: the layers; unknown names
 //   - installed.go: what an installed bridge.service gives the commands beside it
-//   - secret.go: types that print masked, secrets from files and credentials
+//   - secret.go: types that print masked, secrets from files
+//   - credentials.go: the files that systemd passes to the service
+//   - servicekey.go: keys of a Supabase project that do not serve
 //   - dsnparameters.go: the parameters of a database's address: whose they are
 //   - validate.go: Problem and Error, what `serve` needs, Warnings
 //   - show.go: the settings for printing, Origin, Changed

@@ -27,7 +27,7 @@ func unfitServiceKey(key string) string {
 	return ""
 }
 
-// isServiceKey tells that a key has the rights of the service.
+// isServiceKey reports whether a key has the rights of the service.
 func isServiceKey(key string) bool {
 	return strings.HasPrefix(key, "sb_secret_") || roleOf(key) == "service_role"
 }

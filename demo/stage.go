@@ -46,8 +46,8 @@ const (
 	keptHappenings = 50
 	// maxAsked is how much may be asked for at a time.
 	maxAsked = 8
-	// lookInterval is between two looks at who serves.
-	lookInterval = 50 * time.Millisecond
+	// pollInterval is between two questions who serves.
+	pollInterval = 50 * time.Millisecond
 	// countTime bounds the count of a workspace's messages.
 	countTime = 2 * time.Second
 	// burstSize is how many messages the button writes.
@@ -71,16 +71,16 @@ func (s *stage) run(ctx context.Context) error {
 	}
 }
 
-// watch looks who serves.
+// watch polls who serves.
 func (s *stage) watch(ctx context.Context) error {
-	tick := time.NewTicker(lookInterval)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			s.look()
+			s.poll()
 		}
 	}
 }
@@ -98,8 +98,8 @@ func (s *stage) happens(format string, args ...any) {
 	s.note(text)
 }
 
-// look says when another serves than before.
-func (s *stage) look() {
+// poll says when another serves than before.
+func (s *stage) poll() {
 	g := s.daemon.Snapshot().Gateway
 	if g == nil {
 		return

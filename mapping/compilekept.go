@@ -40,7 +40,7 @@ func (c *compiler) keptHead(v *yaml.Node, m memberForm, depth int) plan.Expr {
 	return &plan.Kept{Of: x, N: uint8(n)}
 }
 
-// ownColumns tells that an expression reads columns of the message alone.
+// ownColumns reports whether an expression reads columns of the message alone.
 func ownColumns(x plan.Expr) bool {
 	own := true
 	x.Walk(func(r plan.Ref) { own = own && r.Table == plan.MessageTable })

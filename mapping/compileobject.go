@@ -54,7 +54,7 @@ func (c *compiler) merged(n *yaml.Node, k map[string]*yaml.Node, m memberForm) p
 		return nil
 	}
 	if k["with"] == nil {
-		c.fail(n, "`merge:` needs `with:`, the members to add where they are lacking")
+		c.fail(n, "`merge:` needs `with:`, the members to add where they are missing")
 		return nil
 	}
 	col, ok := c.column(k["merge"]).(*plan.Column)

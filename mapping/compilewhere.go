@@ -30,7 +30,7 @@ func (c *compiler) messageWhere(n *yaml.Node) {
 	})
 }
 
-// askable tells that a condition reads messages alone and can be written in SQL and
+// askable reports whether a condition reads messages alone and can be written in SQL and
 // as filters of PostgREST: mapping/lookup does it.
 func askable(c plan.Condition) bool {
 	switch c := c.(type) {

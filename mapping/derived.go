@@ -11,7 +11,7 @@ import (
 // cannot have it.
 const KeySeparator = "\x00"
 
-// Derived tells that no column of the table has the value as it is: it is at a place
+// Derived reports whether no column of the table has the value as it is: it is at a place
 // inside of one, or made of several.
 func (c *Column) Derived() bool { return c.Path != nil || c.Parts != nil }
 

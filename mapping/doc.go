@@ -32,6 +32,7 @@
 //	check.go             Check: the Spec against the real columns
 //	checkconditions.go   CheckConditions: conditions that never hold
 //	checktypes.go        CheckTypes: times that are numbers without a unit
+//	fingerprint.go       whether two mappings say the same
 //	problem.go           Error: all that is wrong, by file and line
 //
 // # Which package imports which

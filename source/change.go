@@ -28,7 +28,7 @@ func (o Op) String() string {
 	return "unknown"
 }
 
-// Kind tells whether a Value holds something.
+// Kind reports whether a Value holds something.
 type Kind uint8
 
 const (

@@ -10,5 +10,9 @@
 // core 1, over loopback. A machine drifts, so figures of different runs do not
 // compare; the ratios of one run do, because the servers take turns in it.
 //
+//   - main.go, measure.go: flags; the steps that a server is taken through
+//   - peak.go: the search for the highest rate
+//   - report.go, page.go: the table, docs/benchmarks.md around it
+//
 // Linux with two cores or more, taskset, and, for its peer, Node.js and npm.
 package main

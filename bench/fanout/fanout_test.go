@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestMeasures runs the smallest measurement there is, so that the benchmark
-// works on the day it is needed. What it says of speed is not looked at.
+// works on the day it is needed. What it says of speed is not checked.
 func TestMeasures(t *testing.T) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		t.Skip("no taskset: install util-linux")

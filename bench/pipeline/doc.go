@@ -13,4 +13,10 @@
 // with a window of 100,000 to fill its log with. Everything runs on the machine's cores
 // together, Postgres and the clients too, so the figures are for comparing the two, not
 // for boasting.
+//
+//   - main.go, bench.go: flags; what all scenes share
+//   - scenes.go, start.go: the scenes
+//   - rows.go, lookups.go: what is inserted
+//   - server.go, clients.go: the bridges and their clients
+//   - usage.go: the CPU time of everybody who takes part
 package main

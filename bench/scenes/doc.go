@@ -22,6 +22,12 @@
 // over loopback. A machine drifts, so figures of different runs do not compare; the
 // ratios of one run do, because the servers take turns in it.
 //
+//   - main.go, scene.go: flags; what a scene is
+//   - rooms.go, storm.go, tls.go, cores.go, idle.go, slow.go, tail.go: one scene each
+//   - session.go: a running server with its clients
+//   - certificate.go: of the scenes over TLS
+//   - page.go: the page around the tables
+//
 // Linux with two cores or more, taskset, and, for its peer, Node.js and npm. 20,000
 // clients need a limit of 21,000 open files or more; with less there are as many
 // clients as the limit lets, and the table says so.

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestScenes plays each scene at its smallest, so that it works on the day it is
-// needed. What it says of speed is not looked at.
+// needed. What it says of speed is not checked.
 func TestScenes(t *testing.T) {
 	if _, err := exec.LookPath("taskset"); err != nil {
 		t.Skip("no taskset: install util-linux")

@@ -151,7 +151,7 @@ func readLoop(ctx context.Context, url, slot string, rows int) error {
 	if err := front.Flush(); err != nil {
 		return err
 	}
-	told := time.Now()
+	confirmed := time.Now()
 	for n := 0; ; {
 		msg, err := front.Receive()
 		if err != nil {
@@ -172,8 +172,8 @@ func readLoop(ctx context.Context, url, slot string, rows int) error {
 				}
 			}
 		}
-		if n%1000 == 0 && time.Since(told) > 5*time.Second {
-			told = time.Now()
+		if n%1000 == 0 && time.Since(confirmed) > 5*time.Second {
+			confirmed = time.Now()
 			front.Send(&pgproto3.CopyData{Data: append([]byte{'r'}, make([]byte, 33)...)}) // confirms nothing
 			if err := front.Flush(); err != nil {
 				return err

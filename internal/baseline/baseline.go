@@ -30,7 +30,7 @@ const (
 	// their buckets, and what the runtime has of its own.
 	Margin = 1 << 20
 
-	pause = 2 * time.Millisecond // between two looks
+	pause = 2 * time.Millisecond // between two polls
 )
 
 // Baseline is what the process had when it was taken. It is not safe for concurrent
@@ -72,13 +72,13 @@ func (b *Baseline) Await(t testing.TB) {
 }
 
 // Returned waits for a time until nothing is left of what has come since the baseline;
-// the error says what is. Descriptors are looked at where there is /proc.
+// the error says what is. Descriptors are counted where there is /proc.
 func (b *Baseline) Returned(within time.Duration) error {
 	// The collector closes sockets that nobody has any more: those are left, too.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	closeIdle()
 	for deadline := time.Now().Add(within); ; time.Sleep(pause) {
-		// In the order of what each costs to look at.
+		// In the order of what each costs to read.
 		err := b.descriptorsLeft()
 		if err == nil {
 			err = goleak.Find(b.goroutines)

@@ -59,7 +59,7 @@ const lookWait = time.Millisecond
 // errUnreadable: whose a file is cannot be seen.
 var errUnreadable = errors.New("its buckets cannot be read")
 
-// Recognise is the function of this name, and looks at the buckets too. It changes nothing. Of
+// Recognise is the function of this name, and reads the buckets too. It changes nothing. Of
 // a file that another process has open, or that is damaged, it returns nil: who opens it for
 // writing calls Check.
 func (k Kind) Recognise(path string) error {

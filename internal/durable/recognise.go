@@ -21,7 +21,7 @@ const (
 	zeroed     = 8 << 10 // two pages, as most systems have them
 )
 
-// Recognise tells whether a path may be taken for a bbolt file of the bridge's that is
+// Recognise reports whether a path may be taken for a bbolt file of the bridge's that is
 // damaged, so that it may be moved away and replaced. It returns nil for one that has bbolt's
 // mark on one of its first two pages, has nothing but zeros there, as a crash of the machine
 // leaves it, is empty, or is not there; ErrForeign for any other, and for what is no regular
@@ -43,7 +43,7 @@ func Recognise(path string) error {
 	return ErrForeign
 }
 
-// maxText is how much of a text file is looked at, in bytes.
+// maxText is how much of a text file is read, in bytes.
 const maxText = 64 << 10
 
 // RecogniseText is Recognise for a file of the bridge's that is no bbolt file: ours judges its

@@ -27,7 +27,7 @@ func bridgesClocksStep(c *clusterWorld, _ int) {
 				n.Start()
 			}
 		}
-		c.whole()
+		c.awaitHealthy()
 	}
 }
 
@@ -62,6 +62,6 @@ func redisClockSteps(c *clusterWorld, _ int) {
 		e.Kill()
 		pause(100*time.Millisecond, time.Second)
 		e.Start()
-		c.whole()
+		c.awaitHealthy()
 	}
 }

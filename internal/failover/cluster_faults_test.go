@@ -408,6 +408,6 @@ func rollingDeploy(c *clusterWorld, _ int) {
 			c.t.Errorf("it took %v to end", took)
 		}
 		n.Start()
-		c.whole()
+		c.awaitHealthy()
 	}
 }

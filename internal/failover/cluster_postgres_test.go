@@ -121,7 +121,7 @@ func postgresPromoted(withSlot bool) func(*clusterWorld, int) {
 		}
 		c.followsAgain()
 		if !withSlot {
-			c.toldAndLoaded()
+			c.awaitReload()
 		}
 	}
 }
@@ -157,7 +157,7 @@ func (c *clusterWorld) restorePostgres(anew bool) {
 	halt("fast")
 	copyTo(data, copied)
 	again()
-	c.whole()
+	c.awaitHealthy()
 	pause(3*time.Second, 8*time.Second) // what is undone
 	c.toDatabase.Stall()
 	c.toDatabase.Cut(-1)
@@ -186,7 +186,7 @@ func (c *clusterWorld) restorePostgres(anew bool) {
 		leader.Start()
 	}
 	c.followsAgain()
-	c.toldAndLoaded()
+	c.awaitReload()
 }
 
 // followsAgain waits until a bridge reads the slot.
@@ -195,17 +195,17 @@ func (c *clusterWorld) followsAgain() {
 	failover.Await(c.t, clusterTimeout, "a bridge to read the slot", func() bool {
 		return c.scan(`select (count(*) = 1)::text from pg_replication_slots where slot_name = 'bridge' and active`) == "true"
 	})
-	c.whole()
+	c.awaitHealthy()
 }
 
-// toldAndLoaded waits until each page was told to load everything again, and has all do
+// awaitReload waits until each page was told to load everything again, and has all do
 // so. Pages that are not told go on as they are, for the judge to see what they lack.
-func (c *clusterWorld) toldAndLoaded() {
+func (c *clusterWorld) awaitReload() {
 	c.t.Helper()
-	told := 0
-	for deadline := time.Now().Add(30 * time.Second); told < c.size.clients; pause(500*time.Millisecond, time.Second) {
-		if told = c.clients.Summary().ToReload; time.Now().After(deadline) {
-			c.t.Errorf("%d of %d clients were told to load everything again", told, c.size.clients)
+	reloads := 0
+	for deadline := time.Now().Add(30 * time.Second); reloads < c.size.clients; pause(500*time.Millisecond, time.Second) {
+		if reloads = c.clients.Summary().ToReload; time.Now().After(deadline) {
+			c.t.Errorf("%d of %d clients were told to load everything again", reloads, c.size.clients)
 			return
 		}
 	}

@@ -27,7 +27,7 @@ type fault struct {
 	heavy bool
 	// gaps: clients may be told that something cannot be given.
 	gaps bool
-	// before prepares the world, do is the fault itself. What is broken must be mended
+	// before prepares the world, do is the fault itself. What is broken must be repaired
 	// when it returns; that the cluster is whole again is awaited. It fails the test where
 	// the fault has had no effect.
 	before func(c *clusterWorld)
@@ -128,7 +128,7 @@ func (f *fault) show(t *testing.T, from, rounds int) *clusterRow {
 	for i := range rounds {
 		pause(time.Second, 2*time.Second)
 		f.do(c, from+i)
-		c.whole()
+		c.awaitHealthy()
 	}
 	shown := time.Now()
 	row := c.finishCluster(f, rounds)
@@ -142,7 +142,7 @@ func (f *fault) show(t *testing.T, from, rounds int) *clusterRow {
 func (c *clusterWorld) finishCluster(f *fault, rounds int) *clusterRow {
 	c.t.Helper()
 	if f.large {
-		c.patience = 2 * time.Minute
+		c.settleLimit = 2 * time.Minute
 	}
 	v := c.settle(c.writer, c.clients, "r00")
 	s := c.clients.Summary()

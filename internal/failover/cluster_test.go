@@ -73,7 +73,7 @@ func view(t *testing.T, b *failover.Bridge) *viewer {
 	return v
 }
 
-// has tells whether it was sent all of these messages.
+// has reports whether it was sent all of these messages.
 func (v *viewer) has(ids []string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -235,8 +235,8 @@ func (c *clusterWorld) anotherLeads(before *clusterNode) {
 	})
 }
 
-// whole waits until every node is ready, one leads, and all clients are connected.
-func (c *clusterWorld) whole() {
+// awaitHealthy waits until every node is ready, one leads, and all clients are connected.
+func (c *clusterWorld) awaitHealthy() {
 	c.t.Helper()
 	for _, n := range c.nodes {
 		n.AwaitReady()

@@ -174,7 +174,7 @@ func (s *sendingTest) wantEachOnce(phone *whatsapp) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%s\n%s", report, strings.Join(wrong[:min(len(wrong), 40)], "\n"))
 		}
-		time.Sleep(100 * time.Millisecond) // between two looks at another process
+		time.Sleep(100 * time.Millisecond) // between two polls of another process
 	}
 }
 

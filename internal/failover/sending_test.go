@@ -157,7 +157,7 @@ func (s *sendingTest) wantBubbles(client int, want map[string]string) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("client %d shows %d texts, want %d\n%s", client, len(got), len(want), strings.Join(wrong, "\n"))
 		}
-		time.Sleep(20 * time.Millisecond) // between two looks at another process
+		time.Sleep(20 * time.Millisecond) // between two polls of another process
 	}
 }
 

@@ -54,8 +54,8 @@ type world struct {
 	// prompt is how long an event may take here, failures included; window is the
 	// bridges', zero for a minute.
 	prompt, window time.Duration
-	// patience is how long clients may take at the end for what was written; zero: 20 s.
-	patience time.Duration
+	// settleLimit is how long clients may take at the end for what was written; zero: 20 s.
+	settleLimit time.Duration
 }
 
 // newWorld starts a cluster of its own, which may be killed, with the tables of a
@@ -183,7 +183,7 @@ func (w *world) some(workspace string, i int) []string {
 func (w *world) settle(writer *failover.Writer, clients *failover.Clients, round string) failover.Verdict {
 	w.t.Helper()
 	writer.Stop()
-	v := failover.Compare(w.t, clients, w.database, w.form, round, cmp.Or(w.patience, 20*time.Second))
+	v := failover.Compare(w.t, clients, w.database, w.form, round, cmp.Or(w.settleLimit, 20*time.Second))
 	for _, line := range v.Examples {
 		w.t.Log(line)
 	}

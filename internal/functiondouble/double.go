@@ -72,13 +72,13 @@ type Server struct {
 	mu       sync.Mutex
 	calls    []Call
 	released chan struct{}
-	news     chan struct{} // closed and replaced with each call
+	changed  chan struct{} // closed and replaced with each call
 }
 
 // Start runs a function until the end of the test.
 func Start(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{opts: o, released: make(chan struct{}), news: make(chan struct{})}
+	s := &Server{opts: o, released: make(chan struct{}), changed: make(chan struct{})}
 	if o.DatabaseURL != "" {
 		pool, err := pgxpool.New(t.Context(), o.DatabaseURL)
 		if err != nil {
@@ -114,13 +114,13 @@ func (s *Server) Await(t testing.TB, n int) {
 	t.Helper()
 	for {
 		s.mu.Lock()
-		have, news := len(s.calls), s.news
+		have, changed := len(s.calls), s.changed
 		s.mu.Unlock()
 		if have >= n {
 			return
 		}
 		select {
-		case <-news:
+		case <-changed:
 		case <-t.Context().Done():
 			t.Fatalf("%d calls, want %d", have, n)
 		}
@@ -151,8 +151,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.calls = append(s.calls, call)
-	close(s.news)
-	s.news = make(chan struct{})
+	close(s.changed)
+	s.changed = make(chan struct{})
 	s.mu.Unlock()
 	way := Sends
 	if s.opts.Choose != nil {

@@ -24,7 +24,7 @@ const (
 	// CaughtUp: the server said that all that is due so far was sent.
 	CaughtUp
 	// Load: it shows a message that no event brought: one of the database, as a
-	// page does that is loaded, or one that it sends. Only Shown looks at it.
+	// page does that is loaded, or one that it sends. Only Shown reads it.
 	Load
 )
 

@@ -33,6 +33,7 @@
 //   - due.go: which events a connection had to send, and which are missing
 //   - reliable.go, ordered.go, resumable.go, isolated.go, bounded.go, prompt.go,
 //     honest.go: one validator each
+//   - shown.go: what a version of the CRM shows of a history
 //   - text.go: histories for the log
 //
 // Of this module the package imports only source.

@@ -81,7 +81,7 @@ func odd8(x uint64) uint64 {
 	return x | (x - ones*0x20) | ((x ^ ones*'"') - ones) | ((x ^ ones*'\\') - ones)
 }
 
-// plain8 tells that none of eight bytes is a control character, a quote or a
+// plain8 reports whether none of eight bytes is a control character, a quote or a
 // backslash. It may say false where one follows such a byte.
 func plain8(x uint64) bool {
 	control := (x - ones*0x20) & ^x

@@ -65,10 +65,10 @@ func hex4(s []byte) (rune, bool) {
 	return rune(v), err == nil
 }
 
-// Valid tells that s may be put into a payload as it is.
+// Valid reports whether s may be put into a payload as it is.
 func Valid(s []byte) bool { return utf8.Valid(s) && json.Valid(s) }
 
-// IsNumber tells that s is a JSON number: not NaN, Infinity or a hexadecimal.
+// IsNumber reports whether s is a JSON number: not NaN, Infinity or a hexadecimal.
 func IsNumber(s []byte) bool {
 	return len(s) > 0 && (s[0] == '-' || s[0]-'0' <= 9) && json.Valid(s)
 }

@@ -11,5 +11,11 @@
 //	make mutants               all of them; writes docs/mutants.md
 //	make mutants ONLY=gateway  those whose name matches
 //
+// The files:
+//
+//   - mutant.go: Mutant, the whole list, whether it fits the tree
+//   - run.go: applies one and runs its tests; table.go: docs/mutants.md
+//   - list_*.go: the changes, by area
+//
 // Whoever finds a fault adds the change that puts it back.
 package mutants

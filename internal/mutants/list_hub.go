@@ -152,71 +152,6 @@ var feeding = []Mutant{
 		Old: "\tc.fed = time.Now()\n\tc.live", New: "\tc.live",
 	},
 	{
-		Name: "far: rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
-		Old: "k.conv and m.%s%s = \"", New: "k.conv and m.%s%s >= \"",
-	},
-	{
-		Name: "far: what the bound leaves out is not said", Why: "a client that missed too much is not told",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBounded"},
-		Old: "	case more:\n", New: "	case more && len(keys) == 0:\n",
-	},
-	{
-		Name: "far: a message that the client knows keeps its status", Why: "a message sent just before the client left shows an old status for ever",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestRead"},
-		Old: "	newest = append(repeated(messages, ask), without(newest, messages)...)\n", New: "	newest = without(newest, messages)\n",
-	},
-	{
-		Name: "far: conversations of every workspace", Why: "a client is sent another workspace's conversations",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
-		Old: "where := fmt.Sprintf(\"c.%s%s = %s\"", New: "where := fmt.Sprintf(\"c.%s%s >= %s\"",
-	},
-	{
-		Name: "far: rows are read from after the client left", Why: "what was committed as the client left is gone in silence",
-		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestRead"},
-		Old: "At: at.Add(-slack)}", New: "At: at.Add(slack)}",
-	},
-	{
-		Name: "far: rows of any age", Why: "a client that was away for a minute is sent all there ever was",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPast"},
-		Old: "ids, times = append(ids, s.Conversation), append(times, timeText(s.At))", New: "ids, times = append(ids, s.Conversation), append(times, timeText(time.Time{}.AddDate(1, 0, 0)))",
-	},
-	{
-		Name: "far: what row level security hides was never there", Why: "what a client missed is gone in silence after somebody turned row level security on",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
-		Old: "	if hides {\n		rest = append(rest, all(ask))\n", New: "	if false {\n		rest = append(rest, all(ask))\n",
-	},
-	{
-		Name: "far: row level security is asked for once", Why: "rows that are hidden while a reading goes on are gone in silence",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBehindRowSecurity"},
-		Old: "if n < len(missing.keys) { // or they were deleted\n", New: "if n < 0 {\n",
-	},
-	{
-		Name: "far: what the log has takes the place of what it does not have", Why: "a client that missed too much is told of a gap that the log fills, and newer messages come before older ones",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
-		Old: "		keys, more, err = p.between(ctx, w.past, time.Time{}, ask.Until)\n", New: "		keys, more, err = p.between(ctx, w.past, time.Time{}, ask.Until.Add(slack))\n",
-	},
-	{
-		Name: "far: what is a little late counts as the log's", Why: "a row whose clock is ahead is in neither",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
-		Old: "	return append(ahead, keys...), rest, nil\n", New: "	return append(ahead[:0], keys...), rest, nil\n",
-	},
-	{
-		Name: "far: too much of what is dated ahead counts as the log's", Why: "rows whose clock is ahead, and of which there are many, are in neither, in silence",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadAheadOfTheLog"},
-		Old: "	case tooMany: ", New: "	case tooMany && more: ",
-	},
-	{
-		Name: "far: rows are of when they are dated", Why: "rows of a transaction that began before the client left, and of which there are many, are gone in silence",
-		File: "bridge/far/plan.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBefore"},
-		Old: "	case more:\n", New: "	case more && oldest(keys, ask.Until).After(left.Since):\n",
-	},
-	{
-		Name: "far: a gap is told of last", Why: "a client that is cut before has a gap that its offset does not tell",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadBoundedBesideTheLog"},
-		Old: "		if len(rest) > 0 && ask.LeftOut != nil {\n", New: "		if false {\n",
-	},
-	{
 		Name: "hub: what is too long ago is told of last", Why: "a client shows what came after a gap before it knows of the gap",
 		File: "bridge/hub/absence.go", Package: "bridge/hub", Tests: []string{"TestToldBeforeWhatFollows"},
 		Old: "	if err := ask.LeftOut(nil); err != nil {", New: "	if err := error(nil); err != nil {",
@@ -235,111 +170,6 @@ var feeding = []Mutant{
 		Name: "hub: an offset of what another process has read is not believed", Why: "behind a load balancer clients are told of gaps that there are not",
 		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestImpossibleOffset"},
 		Old: "	if o.Position.Compare(h.log.Head()) <= 0 {\n		return true\n	}\n	return ", New: "	if o.Position.Compare(h.log.Head()) <= 0 {\n		return true\n	}\n	return false && ",
-	},
-	{
-		Name: "far: an answer is shared that is older than the question", Why: "what changed between the two is in neither",
-		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
-		Old: "!ok || e.at.Before(until) ||", New: "!ok ||",
-	},
-	{
-		Name: "far: an answer is shared with who has newer", Why: "a status goes back for a moment where a page opens one more conversation",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadShared"},
-		Old: "later(ask.Until, ask.Fresh))", New: "ask.Until)",
-	},
-	{
-		Name: "far: what is shared has no workspace", Why: "a client is sent another workspace's conversations and messages",
-		File: "bridge/far/shared.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
-		Old: "return workspace + \"\\x00\" + ", New: "return ",
-	},
-	{
-		Name: "far: a shared list is taken for longer than it is", Why: "a client that was away for longer than the first to come back lacks what came before, in silence",
-		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
-		Old: "l.from.After(s.At) {\n", New: "l.from.IsZero() {\n",
-	},
-	{
-		Name: "far: the shared list of conversations is taken for longer than it is", Why: "a client that was away for longer lacks conversations in its list, in silence",
-		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
-		Old: "l == nil || l.from.After(since) && !l.more {", New: "l == nil {",
-	},
-	{
-		Name: "far: what a bound cut off for another client", Why: "a client is told of a gap, or told of none, by what another one had asked for besides",
-		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestSharedListsReachBack"},
-		Old: "len(keys) < rows && tries < 2 {", New: "false {",
-	},
-	{
-		Name: "far: keys are put in order by the millisecond", Why: "messages of one millisecond are shown in another order than they have",
-		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestReadOrdered"},
-		Old: "return b.At.Compare(a.At) })", New: "return 2*b.At.Compare(a.At) + cmp.Compare(b.Key, a.Key) })",
-	},
-	{
-		Name: "far: each row is read for each client", Why: "of thousands of clients of a workspace the last wait for minutes",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestManyRead"},
-		Old: "			if !lacks() {\n				return nil\n			}\n", New: "",
-	},
-	{
-		Name: "far: lists begin where each client left", Why: "of thousands of clients of a workspace each reads lists of its own",
-		File: "bridge/far/lists.go", Package: "bridge/far", Tests: []string{"TestReadAlike"},
-		Old: "	return at.Truncate(step)\n", New: "	return at\n",
-	},
-	{
-		Name: "far: who waits for long is refused while others are served", Why: "of thousands of clients of a workspace the last are told of a gap, and the rows are there",
-		File: "bridge/far/gate.go", Package: "bridge/far", Tests: []string{"TestGatePatience"},
-		Old: "at.After(since) {\n", New: "false && at.After(since) {\n",
-	},
-	{
-		Name: "far: over PostgREST rows of every workspace", Why: "a client is sent rows of another workspace that name its conversation",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
-		Old: "\t\tv.Set(name(t, t.Workspace), oneOf([]string{workspace}))\n", New: "",
-	},
-	{
-		Name: "far: over PostgREST fewer rows than were asked for are taken for the last", Why: "what the server's own bound cuts off is gone in silence",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPast"},
-		Old: "\tlast := n == 0 || n < q.largest\n", New: "\tlast := n < pageRows\n",
-	},
-	{
-		Name: "far: over PostgREST a page goes on by time alone", Why: "of messages of one moment some are gone in silence",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastIsExact"},
-		Old: "or(%s.lt.%s,and(%s.eq.%s,%s.lt.%s))", New: "or(%s.lt.%s,and(%s.eq.%s,%s.eq.%s))",
-	},
-	{
-		Name: "far: over PostgREST times are cut to milliseconds", Why: "messages of the moment asked for come again, or not at all",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastIsExact"},
-		Old: "return quoteText(timeText(t))", New: "return quoteText(timeText(t.Truncate(time.Millisecond)))",
-	},
-	{
-		Name: "far: over PostgREST messages that were not looked through are not told of", Why: "a conversation that changed is missing in silence",
-		File: "mapping/lookup/postgrestpast.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastTouched"},
-		Old: "\t\tmore = more || cut\n", New: "\t\t_ = cut\n",
-	},
-	{
-		Name: "far: over PostgREST `where:` is asked for with any words", Why: "rows that the mapping wants are missing, or every reading fails",
-		File: "mapping/lookup/postgrestshape.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastWhere"},
-		Old: "\t\t\tok = ok && (form == nil || form.MatchString(w))\n", New: "\t\t\t_, _ = form, w\n",
-	},
-	{
-		Name: "far: over PostgREST a text column of JSON is asked for places inside it", Why: "every reading fails",
-		File: "mapping/lookup/postgrestshape.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastWhere"},
-		Old: "if kind == \"json\" || kind == \"jsonb\" {", New: "if kind != \"\" {",
-	},
-	{
-		Name: "far: addresses are counted without their escapes", Why: "ids that a client made up have every reading refused",
-		File: "mapping/lookup/postgrestplain.go", Package: "mapping/lookup", Tests: []string{"TestRESTPastOfTexts"},
-		Old: "len(url.QueryEscape(quoteText(s) + \",\"))", New: "len(quoteText(s))",
-	},
-	{
-		Name: "far: a row that is too large is not told of", Why: "it is gone in silence",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadTooLarge"},
-		Old: "\t\t\trest, err = append(rest, all(ask)), nil\n", New: "\t\t\terr = nil\n",
-	},
-	{
-		Name: "far: rows that are too large together are a failure", Why: "one large row has nobody caught up",
-		File: "bridge/far/reader.go", Package: "bridge/far", Tests: []string{"TestReadTooLarge"},
-		Old: "\tif errors.Is(err, lookup.ErrTooLarge) {\n\t\treturn err // the database answers\n\t}\n", New: "",
-	},
-	{
-		Name: "far: look-ups leave the rate of requests to catching up", Why: "the project is asked twice as much as it is to be",
-		File: "bridge/new_far.go", Package: "bridge", Tests: []string{"TestPaced"},
-		Old: "\t\tp.limit.Allow()\n", New: "",
 	},
 	{
 		Name: "hub: an offset proves what another process still had to send", Why: "a client that is cut early, and comes to another bridge, lacks messages in silence",
@@ -442,36 +272,6 @@ var feeding = []Mutant{
 		Old: "	if c.tenant.bytes+more <= bound/int64(workspaces) && h.memory.bytes+more <= 2*bound {\n", New: "	if false {\n",
 	},
 	{
-		Name: "api: the CONNECT payload stays", Why: "a client keeps as much memory as it likes to send in its CONNECT",
-		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAConnectPayloadIsNotKept"},
-		Old: "	socket.ForgetAuth() // it has been judged\n", New: "",
-	},
-	{
-		Name: "handover: subscriptions of any size are kept", Why: "a client keeps a hundred megabytes for as long as it is connected",
-		File: "bridge/gateway/handover/feed.go", Package: "bridge/gateway/handover", Tests: []string{"TestSubscriptionsOfAFeedAreBounded"},
-		Old: " || len(packet) > maxSubscription {", New: " {",
-	},
-	{
-		Name: "typing: any conversation passes", Why: "a client says that somebody types in a conversation of another workspace",
-		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingIsDroppedForConversationsOfOthers"},
-		Old: "	case !has:\n		return errUnknownConversation\n", New: "	case !has:\n",
-	},
-	{
-		Name: "gateway: an answer 101 that nobody asked for is not closed", Why: "each leaves a descriptor until the collector finds it",
-		File: "bridge/gateway/http.go", Package: "bridge/gateway", Tests: []string{"TestOnlyWebSocketsAreTunnelled"},
-		Old: "		return errSwitched\n", New: "		_ = errSwitched\n",
-	},
-	{
-		Name: "engineio: an idle writer keeps what it wrote last", Why: "events of megabytes stay in memory until there are others",
-		File: "socketio/engineio/writer.go", Package: "socketio/stress", Tests: []string{"TestReaderOfNothing"},
-		Old: "		w.letGo()\n", New: "",
-	},
-	{
-		Name: "typing: questions without end", Why: "one workspace's clients keep the database busy with questions about conversations that there are not",
-		File: "bridge/api/typing.go", Package: "bridge/api", Tests: []string{"TestTypingAsksABoundedNumberOfQuestions"},
-		Old: "	return q.AllowN(now, 1)\n", New: "	return true\n",
-	},
-	{
 		Name: "hub: losses of many are told to all", Why: "clients are told of gaps of other workspaces",
 		File: "bridge/hub/loss.go", Package: "bridge/hub", Tests: []string{"TestLossesOfOthersAreNotTold"},
 		Old: "len(ls.of) >= maxLossWorkspaces {", New: "len(ls.of) >= 2 {",
@@ -482,19 +282,9 @@ var feeding = []Mutant{
 		Old: "				o.workspace, o.conversation = \"\", \"\"\n				ls.all = appendLoss(ls.all, o, maxLosses)\n", New: "				o.workspace, o.conversation = \"\", \"\"\n",
 	},
 	{
-		Name: "replay: a workspace lacks what others have lost", Why: "clients that come back to a quiet workspace are told of gaps of others",
-		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestEvictionsOfOthersAreNotTold"},
-		Old: "	l.forgotten[s.Workspace] = floor\n", New: "	l.floor = l.floor.Later(floor)\n",
-	},
-	{
 		Name: "hub: a gap is counted each time it is told", Why: "an operator sees more lost than was",
 		File: "bridge/hub/gap.go", Package: "bridge/hub", Tests: []string{"TestAGapIsCountedOnce"},
 		Old: "	if !g.counted {\n", New: "	if true {\n",
-	},
-	{
-		Name: "replay: no workspace has a share", Why: "one tenant's flood fills the log",
-		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesShareOfTheLog"},
-		Old: "	for l.overShare(s) {\n", New: "	for false {\n",
 	},
 	{
 		Name: "hub: every client waits for the lock by itself", Why: "one tenant's clients that are caught up hold back everybody's events",
@@ -522,20 +312,5 @@ var feeding = []Mutant{
 		Name: "hub: a workspace subscribes without end", Why: "limits.workspace.subscriptions holds nobody",
 		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesSubscriptions"},
 		Old: "most > 0 && c.tenant.subscriptions >= most {", New: "most < 0 {",
-	},
-	{
-		Name: "api: a full workspace refuses for good", Why: "a client that finds its workspace full never comes back",
-		File: "bridge/api/connect.go", Package: "bridge/api", Tests: []string{"TestAFullWorkspaceSendsClientsAway"},
-		Old: "		s.counters.tokenRefused(workspaceFull)\n		return nil, socketio.ErrRetry\n", New: "		s.counters.tokenRefused(workspaceFull)\n		return nil, &socketio.ConnectError{Message: \"full\"}\n",
-	},
-	{
-		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",
-		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestMessageLargerThanTheQueue"},
-		Old: "case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:", New: "case s.size+len(m.frames) > l.QueueBytes:",
-	},
-	{
-		Name: "socketio: a paused session is broadcast to", Why: "a client that is being caught up gets events out of order",
-		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestPause"},
-		Old: "case broadcast && s.paused:", New: "case broadcast && false:",
 	},
 }

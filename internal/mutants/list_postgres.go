@@ -36,7 +36,7 @@ var postgres = []Mutant{
 	{
 		Name: "postgres: a spare does not look at what the database remembers", Why: "where the database is put back and the spare is the first to have the slot, nobody is told",
 		File: "source/postgres/slot.go", Package: "source/postgres", Tests: []string{"TestASpareKnowsWhatTheDatabaseRemembered"},
-		Old: "\t\t\ts.keeper.look(ctx, c, time.Now())\n", New: "",
+		Old: "\t\t\ts.keeper.pollMemory(ctx, c, time.Now())\n", New: "",
 	},
 	{
 		Name: "postgres: one byte more is confirmed", Why: "the server may leave out the transaction that begins there",

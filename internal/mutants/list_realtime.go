@@ -93,7 +93,7 @@ var realtime = []Mutant{
 		Old: `if n == 0 || (n < q.Limit && n < c.maxPage) {`, New: `if n == 0 || n < q.Limit {`,
 	},
 	{
-		Name: "realtime: a row of before the start is news", Why: "a start publishes the whole window as if it were new",
+		Name: "realtime: a row of before the start is a change", Why: "a start publishes the whole window as if it were new",
 		File: "source/realtime/scan.go", Package: "source/realtime", Tests: []string{"TestRowsFromBeforeTheStartAreKnown"},
 		Old: `case v == reconcile.Unknown && seq == 0 && !known && s.At < start:`, New: `case v == reconcile.Unknown && seq == 0 && known && s.At < start:`,
 	},

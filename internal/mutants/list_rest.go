@@ -5,13 +5,13 @@ package mutants
 var restInterface = []Mutant{
 	{
 		Name: "rest: a page is of any workspace", Why: "rows of another workspace that name a conversation are shown",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPage"},
+		File: "mapping/lookup/paststatements.go", Package: "mapping/lookup", Tests: []string{"TestPage"},
 		Old: `one := fmt.Sprintf("m.%s%s = $1::%s and m.%s%s = %s", conv, s.conversation.cast, s.conversation.name, ws, s.workspace.cast, workspace(2))`,
 		New: `one := fmt.Sprintf("m.%s%s = $1::%s and (m.%s%s = %s or true)", conv, s.conversation.cast, s.conversation.name, ws, s.workspace.cast, workspace(2))`,
 	},
 	{
 		Name: "rest: a page ends within a millisecond", Why: "who goes on from its last time lacks what was made in the same one",
-		File: "mapping/lookup/past.go", Package: "mapping/lookup", Tests: []string{"TestPage"},
+		File: "mapping/lookup/paststatements.go", Package: "mapping/lookup", Tests: []string{"TestPage"},
 		Old: `(select date_trunc('milliseconds', m.%s) + interval '1 millisecond' from`, New: `(select date_trunc('milliseconds', m.%s) from`,
 	},
 	{

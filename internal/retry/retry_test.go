@@ -10,7 +10,7 @@ import (
 	"chatbridge/internal/retry"
 )
 
-// within tells that got is d spread by a quarter at most.
+// within reports whether got is d spread by a quarter at most.
 func within(got, d time.Duration) bool { return got >= d-d/4 && got <= d+d/4 }
 
 func TestBackoffDoublesUpToMax(t *testing.T) {

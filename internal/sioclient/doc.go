@@ -10,6 +10,11 @@
 // but EmitAck not from a callback, which would wait for itself. Lifecycle: Run
 // returns after everything it started has.
 //
+//   - client.go: Client, Run, reconnecting
+//   - connection.go: one connection
+//   - packet.go: packets
+//   - options.go, errors.go: Options; why a connection ended
+//
 // Left out: polling, upgrades, sending binary. The package must not import
 // socketio, whose tests it serves with a second reading of the protocol.
 package sioclient

@@ -18,8 +18,8 @@
 //   - cluster.go: Cluster, starting and stopping
 //   - template.go: an initialised data directory to copy; initdb
 //   - home.go, account.go: a cluster's directory; the user that owns it
-//   - process.go, children_*.go: a program of Postgres, signals
-//   - sharedmemory_*.go: what a killed postmaster leaves
+//   - process.go, children_linux.go, children_otherunix.go: a program of Postgres, signals
+//   - sharedmemory_linux.go, sharedmemory_otherunix.go: what a killed postmaster leaves
 //   - tail.go: the end of a server's output
 //
 // A Cluster's methods may be called from any goroutine, one at a time.

@@ -132,7 +132,7 @@ func (b *batch) next(row source.Row) uint32 {
 	return index
 }
 
-// isUpdate tells whether an index of a row is that of the message of an UPDATE.
+// isUpdate reports whether an index of a row is that of the message of an UPDATE.
 func (b *batch) isUpdate(index uint32) bool { return (index-b.base)%rowIndexes == messageIndex }
 
 func (b *batch) full() bool { return b.rows >= b.maxRows || b.bytes >= b.maxBytes }

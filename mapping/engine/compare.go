@@ -7,7 +7,7 @@ import (
 	"chatbridge/source"
 )
 
-// change tells whether a value changed.
+// change reports whether a value changed.
 type change uint8
 
 const (
@@ -55,7 +55,7 @@ func (c *comparer) compareKnown(row source.Row, slot int, known source.Row) chan
 	return unknown
 }
 
-// counts tells whether a change makes the event again; unknownChanged is what the
+// counts reports whether a change makes the event again; unknownChanged is what the
 // mapping says of one that is unknown.
 func (c *comparer) counts(of change, unknownChanged bool) bool {
 	return of == changed || of == unknown && (c.tx.restarted || unknownChanged)
@@ -84,7 +84,7 @@ func (c *comparer) conversation(row source.Row, key rowKey) (due, typing bool) {
 	return c.counts(visible, c.plan.Conversation.UnknownChanged), typing
 }
 
-// conversationDiffers tells whether the event of the new row differs from that
+// conversationDiffers reports whether the event of the new row differs from that
 // of the old or the known one. What would have to be looked up counts as the
 // same in both. It says true where neither row is complete.
 func (c *comparer) conversationDiffers(row, known source.Row) bool {
@@ -95,7 +95,7 @@ func (c *comparer) conversationDiffers(row, known source.Row) bool {
 	return !complete(was) || !complete(row) || c.render.conversationsDiffer(was, row)
 }
 
-// typing tells whether is_typing became another thing; null is false.
+// typing reports whether is_typing became another thing; null is false.
 func (c *comparer) typing(row source.Row, known source.Row) bool {
 	slot := c.plan.TypingSlot
 	if c.compareKnown(row, slot, known) != changed {
@@ -108,7 +108,7 @@ func (c *comparer) typing(row source.Row, known source.Row) bool {
 	return plan.IsTrue(row[slot].Data) != plan.IsTrue(was[slot].Data)
 }
 
-// reference tells whether an UPDATE of a reference changed what conversations show
+// reference reports whether an UPDATE of a reference changed what conversations show
 // of it.
 func (c *comparer) reference(t plan.TableID, row source.Row, key rowKey) bool {
 	known := c.memory.known(t, key)

@@ -15,10 +15,10 @@
 //	mapper.go         Mapper: one change after the other
 //	options.go        Options
 //	message.go        what a change of a message makes
-//	where.go          messages that the mapping leaves out, and that come or go by it
+//	where.go          messages that the mapping's `where:` leaves out or lets in again
 //	many.go           rows of which a message has several, such as its attachments
 //	conversation.go   what a change of a conversation, or of a reference, makes
-//	preview.go        whose last message another row of messages changes
+//	preview.go        conversations whose last message changes with a row of messages
 //	deleted.go        DELETE and TRUNCATE
 //	binding.go        bindings: where a table of the stream has the Spec's columns
 //	transaction.go    transaction: the present one and its place in the stream
@@ -42,6 +42,7 @@
 //	owedevents.go     events that were sent without what a failed look-up would have found
 //	settleowed.go     settler: sending those again
 //	report.go         reporter: counting and warning
+//	unknownwords.go   values that no list of words has
 //	counters.go, stats.go  Stats
 //	schema.go, row.go, rowkey.go  rows and their keys
 //

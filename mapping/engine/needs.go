@@ -59,7 +59,7 @@ func (n *needs) add(kind needKind, t plan.TableID, role string, key rowKey) bool
 	return true
 }
 
-// has tells that a key was noted.
+// has reports whether a key was noted.
 func (n *needs) has(kind needKind, t plan.TableID, key rowKey) bool {
 	return n.seen[needKey{kind, t, RowKey{string(key.workspace), string(key.key)}}]
 }

@@ -13,14 +13,15 @@ import (
 // may have to be looked up, so it is decided when the batch ends: by then no message
 // later than the changed one may be known.
 
-// lastOrder comes after all others.
+// lastOrder sorts after every other order.
 const lastOrder = int64(math.MaxInt64)
 
-// showsNewest tells that conversation events show messages other than those that
+// showsNewest reports whether conversation events show messages other than those that
 // are inserted in the same transaction.
 func (s *schema) showsNewest() bool { return s.tables[plan.MessageTable].Newest >= 0 }
 
-// orderKnown is messageOrder of a row that may lack the column: then it may be any.
+// orderKnown is messageOrder of a row that may lack the column: then lastOrder, because
+// it may be any.
 func (s *schema) orderKnown(row source.Row) int64 {
 	if slot := s.plan.NewestBy; slot < len(row) && row[slot].Kind == source.Null {
 		return firstOrder
@@ -31,7 +32,7 @@ func (s *schema) orderKnown(row source.Row) int64 {
 }
 
 // updatedPreviews notes the conversations whose last message an UPDATE may change.
-// differs tells that conversations would show this one differently. What is touched
+// differs reports whether conversations would show this one differently. What is touched
 // depends on the row alone where old rows come in full, otherwise it is always the
 // message's conversation.
 func (m *Mapper) updatedPreviews(full bool, row source.Row, id, conv rowKey, differs bool) {
@@ -95,7 +96,7 @@ func (s *sender) previewDue(t *touched) (due, undecided bool) {
 	return false, false
 }
 
-// previewsDiffer tells whether a conversation would show two states of a message
+// previewsDiffer reports whether a conversation would show two states of a message
 // differently.
 func (r *renderer) previewsDiffer(was, now source.Row) bool {
 	return r.differ(r.beginMessage, r.plan.Conversation.Members, "", was, now)

@@ -295,7 +295,7 @@ func (r *renderer) quietText(x plan.Expr, row source.Row) ([]byte, bool) {
 	return s, ok
 }
 
-// messagesDiffer tells whether the events of two states of a message differ in
+// messagesDiffer reports whether the events of two states of a message differ in
 // anything but the status. What would have to be looked up counts as the
 // same in both; what is too large to be rendered as different.
 func (r *renderer) messagesDiffer(was, now source.Row) bool {
@@ -307,7 +307,7 @@ func (r *renderer) conversationsDiffer(was, now source.Row) bool {
 	return r.differ(r.beginConversation, r.plan.Conversation.Members, "", was, now)
 }
 
-// differ tells whether members, but for one, of two states of a row differ, or
+// differ reports whether members, but for one, of two states of a row differ, or
 // whether conversations are wanted.
 func (r *renderer) differ(begin func(source.Row), members []plan.Member, but string, was, now source.Row) bool {
 	r.env.Quiet = true
@@ -321,7 +321,7 @@ func (r *renderer) differ(begin func(source.Row), members []plan.Member, but str
 	return differ
 }
 
-// wanted tells whether the mapping's `where:` lets the conversation that was begun
+// wanted reports whether the mapping's `where:` lets the conversation that was begun
 // make an event.
 func (r *renderer) wanted() bool {
 	where := r.plan.Conversation.Where

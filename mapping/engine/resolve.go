@@ -145,7 +145,7 @@ func (r *resolver) recall(e *plan.Env, kind plan.TableID, need needKind, key row
 	return c
 }
 
-// isFresh tells that a row need not be looked up again yet.
+// isFresh reports whether a row need not be looked up again yet.
 func (r *resolver) isFresh(c *cachedRow) bool { return c.expires == 0 || r.tx.now < c.expires }
 
 // refreshEvery is the shortest time, in commit time, between two look-ups that
@@ -158,7 +158,7 @@ const (
 	maxStale     = 256
 )
 
-// postpone tells that an old row is good enough for now. It is then looked up
+// postpone reports whether an old row is good enough for now. It is then looked up
 // together with others.
 func (r *resolver) postpone(e *plan.Env, need needKind, kind plan.TableID, key rowKey) bool {
 	if r.lookup == nil || r.state != collecting || r.all || e.Quiet || !r.need.Empty() {

@@ -21,7 +21,7 @@ func fill(row, from source.Row) (filled bool) {
 	return filled
 }
 
-// complete tells that a row has every value.
+// complete reports whether a row has every value.
 func complete(row source.Row) bool {
 	for i := range row {
 		if row[i].Kind != source.Text && row[i].Kind != source.Null {

@@ -119,7 +119,7 @@ func cloneEvent(e *contract.Event) contract.Event {
 	return c
 }
 
-// owes tells that an event is owed, or waits and may come to be.
+// owes reports whether an event is owed, or waits and may come to be.
 func (s *sender) owes() bool { return len(s.owed.all) > 0 || len(s.batch.latest) > 0 }
 
 // note notes how the latest event went: without what a failed look-up would have

@@ -2,9 +2,9 @@ package engine
 
 import "chatbridge/source"
 
-// unseen is what the batch did to conversations whose newest message is to be looked
-// up, and the look-up may not see yet: see mapping/lookup for why. Messages that left
-// are in Need.Left.
+// unseen holds the batch's changes to conversations whose newest message is looked up,
+// because the look-up may not see them yet (see mapping/lookup). Messages that left a
+// conversation are in Need.Left.
 type unseen struct {
 	// came are conversations' messages that are changed or new there, the latest of
 	// each.
@@ -13,9 +13,9 @@ type unseen struct {
 	again map[RowKey]bool
 }
 
-// left notes that a message left a conversation, or has the order now, which is below
-// what it had; came notes that it is another than before or new there. A late one was
-// read where the look-up reads.
+// left notes that a message left a conversation, or that its order fell to now. came
+// notes that a message is new in one, or changed; not those that are read back late,
+// which come from the tables that the look-up reads.
 func (r *resolver) left(conv rowKey, message []byte, now int64) {
 	c := r.memory.rows.get(newestKind, conv)
 	if r.lookup == nil || c != nil && (c.absent || string(c.row[r.plan.Message.Key].Data) != string(message)) {
@@ -40,7 +40,7 @@ func (r *resolver) came(conv rowKey, row source.Row) {
 	}
 }
 
-// hasLeft tells that a message was found where it is no more.
+// hasLeft reports whether the look-up found a message in a conversation that it has left.
 func (r *resolver) hasLeft(conv rowKey, found source.Row) bool {
 	if len(r.need.Left) == 0 {
 		return false

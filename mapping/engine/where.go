@@ -20,7 +20,7 @@ const (
 // fitted is a message's fit before a change and after it.
 type fitted struct{ before, now fit }
 
-// fit tells whether `where:` lets a row of messages, old or new, make events.
+// fit reports whether `where:` lets a row of messages, old or new, make events.
 func (r *renderer) fit(row source.Row) fit {
 	where := r.plan.Message.Where
 	if where == nil {
@@ -52,9 +52,8 @@ func (c *comparer) fitBefore(id rowKey) fit {
 }
 
 // messageWanted decides about the message that was begun: rendered if it makes events.
-// What the condition reads and the source did not send is looked up; what cannot be
-// had makes the event impossible, and is counted: a private note is not sent because
-// nobody knows that it is one.
+// A value that the condition reads and the source did not send is looked up. Where that
+// is impossible the event is counted and not sent: the message may be a private note.
 func (r *renderer) messageWanted(row source.Row) outcome {
 	where := r.plan.Message.Where
 	if where == nil {
@@ -84,7 +83,7 @@ func (m *Mapper) insertedFit(row source.Row, conv rowKey, now fit) {
 	m.memory.rows.drop(newestKind, conv)
 }
 
-// mayBeLater tells that it is to be looked up whether a message that is inserted late
+// mayBeLater reports whether to look up whether a message that is inserted late
 // is its conversation's newest: none is remembered, or another of the same time.
 func (m *Mapper) mayBeLater(row source.Row, conv rowKey) bool {
 	if !m.tx.late || m.send.resolver.lookup == nil || !m.showsNewest() {
@@ -98,9 +97,9 @@ func (m *Mapper) mayBeLater(row source.Row, conv rowKey) bool {
 }
 
 // fitChange maps an UPDATE of a message that is left out now or was before, as far as
-// known. One that is left out from now on makes what its DELETE would make, one that
-// is no more makes what its INSERT would. Where it is not known what clients have,
-// they are sent both what changed and the message.
+// known. One that is left out from now on makes the events of its DELETE, one that is no
+// longer left out those of its INSERT. Where it is not known whether clients have it,
+// both the change and the message are sent.
 func (m *Mapper) fitChange(b *binding, row source.Row, id, conv rowKey, f fitted, change messageChange, index uint32, emit Emit) error {
 	if !b.full { // so that indexes do not depend on what is remembered
 		m.send.batch.touchAt(conv, 0)
@@ -117,7 +116,7 @@ func (m *Mapper) fitChange(b *binding, row source.Row, id, conv rowKey, f fitted
 	}
 	change.other = true
 	switch {
-	case f.now == unsure: // the look-up tells
+	case f.now == unsure: // the look-up decides
 		m.memory.rows.drop(newestKind, conv)
 	case m.plan.InsertedOnly:
 		m.memory.insertedMessage(row, conv)
@@ -132,8 +131,8 @@ func (m *Mapper) fitChange(b *binding, row source.Row, id, conv rowKey, f fitted
 	return m.updateEvents(row, change, index, emit)
 }
 
-// leaves makes what the DELETE of a message makes, of one that clients may have and
-// that is, or may be, left out from now on.
+// leaves makes the events of a message's DELETE for one that clients may have and that is,
+// or may be, left out from now on.
 func (m *Mapper) leaves(row source.Row, id, conv rowKey, now fit) {
 	old, was, from := m.compare.old, m.compare.oldKey(plan.MessageTable, id), conv
 	if before := textAt(old, m.plan.Message.Conversation); before != nil {

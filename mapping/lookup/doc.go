@@ -13,19 +13,23 @@
 //	pool.go             its connections and their settings
 //	postgrest.go        NewPostgREST: over a Supabase project's REST interface with the
 //	                    service key, one request for each kind of question, all at once
+//	postgrestplain.go   the same questions for tables without foreign keys
 //	postgrestwhere.go   the mapping's `where:` as filters
-//	postgrestplain.go   the same for tables without foreign keys
 //	postgrestget.go     one request and its errors
 //	past.go             Past: rows by time, over a direct connection
-//	postgrestpast.go    RESTPast: the same over PostgREST
-//	postgrestshape.go   what it learns of the tables first
+//	paststatements.go   its statements
+//	keytype.go          which texts are values of a key's type
+//	hidden.go           whether row level security may hide rows from it
+//	postgrestpast.go    RESTPast: the questions of Past over PostgREST
+//	postgrestreading.go the requests of one such question, page by page
+//	postgrestkeys.go    the keys that they return
+//	postgrestshape.go   what RESTPast reads about the tables first
 //
-// What is cached, for how long, and that a row of the
-// stream is never replaced by one that was looked up, is the Mapper's matter
-// (mapping/engine): it alone knows what the stream has shown.
+// Caching is the Mapper's (mapping/engine): only it knows what the stream has shown,
+// and it never replaces a row of the stream by one that was looked up.
 //
 // A Lookup is used by the one goroutine that feeds its Mapper; Stats, Run and Warm may be
-// called from any. The package starts no goroutine that outlives a call. It
-// imports mapping, mapping/engine and source, and nothing else of this module but
-// helpers.
+// called from any. A Past or RESTPast is used by one goroutine at a time. The package
+// starts no goroutine that outlives a call. Of this module it imports mapping, its
+// engine and internal packages, source, and packages of internal.
 package lookup

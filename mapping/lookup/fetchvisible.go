@@ -63,7 +63,7 @@ func (l *Lookup) fetchVisible(ctx context.Context, need *engine.Need, found func
 	return err
 }
 
-// gone tells that a newest message was found that its conversation has no more.
+// gone reports whether a newest message was found that its conversation has no more.
 func (l *Lookup) gone(need *engine.Need, f engine.Found) (conversation engine.RowKey, gone bool) {
 	if !f.Newest || len(need.Left) == 0 {
 		return conversation, false

@@ -40,7 +40,8 @@ type columnID struct{ role, column string }
 // address is the project's, such as https://ref.supabase.co, to which /rest/v1
 // is added, or the interface's own. key returns the service key, which sees rows
 // whatever row-level security says, and is called for each request. client may
-// be nil; redirects are not followed whatever it does. limit is the longest that one question may take, 0 for DefaultLimit.
+// be nil; redirects are not followed whatever it does. limit is the longest that one
+// question may take, 0 for DefaultLimit.
 func NewPostgREST(address string, key func() string, client *http.Client, spec *mapping.Spec, limit time.Duration) (*Lookup, error) {
 	f, err := newRESTFetcher(address, key, client, spec)
 	if err != nil {
@@ -78,8 +79,8 @@ func (p *restFetcher) fetch(ctx context.Context, need *engine.Need, found func(e
 	return err
 }
 
-// learn takes from an error what PostgREST knows of the tables and we did not;
-// false when there is nothing new in it.
+// learn notes what an error of PostgREST says about the tables; false when it was known
+// already.
 func (p *restFetcher) learn(err error) bool {
 	var status *statusError
 	if !errors.As(err, &status) {

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,20 +21,10 @@ import (
 )
 
 const (
-	// pageRows is how many keys are asked for at once. The server may give fewer.
-	pageRows = 1000
-	// restBytes stands for the size of a row, which PostgREST does not tell.
-	restBytes = 16 << 10
 	// answerBytes bounds the rows that are read at once.
 	answerBytes = 8 << 20
-	// scans is how many messages are looked through at most, for each conversation that
-	// is asked for, to find those that have new messages.
-	scans = 4
 	// apart is of how many conversations the newest messages are asked for one by one.
 	apart = 50
-	// excluded is how many conversations, of which messages were seen, a page of others
-	// leaves out at most: their keys are in the address.
-	excluded = 50
 )
 
 // ErrTooLarge is returned for rows that are larger together than what is read at once.
@@ -50,7 +38,7 @@ var ErrTooLarge = errors.New("the rows are too large to be read at once over Pos
 //
 // In three things it differs. Messages of all conversations are those whose own
 // workspace it is, whether or not that has their conversation too. Of the conversations
-// that have new messages it looks through a bounded number of messages, and tells of
+// that have new messages it reads a bounded number of messages, and tells of
 // more. A row's size is not known beforehand: see ErrTooLarge.
 //
 // One goroutine uses a RESTPast at a time; its context bounds each question.
@@ -73,59 +61,6 @@ func NewRESTPast(address string, key func() string, client *http.Client, spec *m
 // ErrDerived and ErrNotOverPostgREST tell that they do not.
 func (p *RESTPast) Check(ctx context.Context) error {
 	return p.once(ctx, func(context.Context) error { return nil })
-}
-
-// restRow is a row's key as it was read.
-type restRow struct {
-	key, of string // of is a message's conversation
-	made    string // as it was printed, with its microseconds
-	at      time.Time
-}
-
-func (r *restRow) pastKey() PastKey {
-	k := PastKey{Key: r.key, At: r.at.Truncate(time.Millisecond), Conversation: r.of, Bytes: restBytes}
-	if r.at.Equal(endOfTime) {
-		k.At = time.Time{}
-	}
-	return k
-}
-
-// latest orders rows as they are read: the latest first.
-func latest(a, b restRow) int {
-	if c := b.at.Compare(a.at); c != 0 {
-		return c
-	}
-	return strings.Compare(b.key, a.key)
-}
-
-// pastKeys cuts rows down to limit.
-func pastKeys(rows []restRow, limit int) (keys []PastKey, more bool) {
-	if more = len(rows) > limit; more {
-		rows = rows[:limit]
-	}
-	for i := range rows {
-		keys = append(keys, rows[i].pastKey())
-	}
-	return keys, more
-}
-
-// askedAs returns the conversation of a message as it was asked for, such as a uuid in
-// capitals; "" where it was not.
-func askedAs(of string, asked []engine.RowKey) string {
-	for _, k := range asked {
-		if k.Key == of {
-			return of
-		}
-	}
-	for _, k := range asked {
-		if strings.EqualFold(k.Key, of) {
-			return k.Key
-		}
-	}
-	if len(asked) == 1 {
-		return asked[0].Key // it was asked for alone
-	}
-	return ""
 }
 
 // Messages is as that of Past.
@@ -213,17 +148,17 @@ func (p *RESTPast) Newest(ctx context.Context, workspace string, conversations [
 		g.SetLimit(atOnce)
 		for _, group := range groups {
 			g.Go(func() error {
-				n, looked, of := 0, 0, map[string]int{}
+				n, seen, of := 0, 0, map[string]int{}
 				return q.messages(ctx, workspace, group, nil, func(r restRow) bool {
 					if r.of = askedAs(r.of, group); r.of == "" {
 						return true
 					}
-					if looked, of[r.of] = looked+1, of[r.of]+1; of[r.of] <= each {
+					if seen, of[r.of] = seen+1, of[r.of]+1; of[r.of] <= each {
 						mu.Lock()
 						defer mu.Unlock()
 						n, all = n+1, append(all, r)
 					}
-					return n < min(limit, each*len(group)) && looked < 2*limit
+					return n < min(limit, each*len(group)) && seen < 2*limit
 				})
 			})
 		}
@@ -236,7 +171,7 @@ func (p *RESTPast) Newest(ctx context.Context, workspace string, conversations [
 }
 
 // Conversations is as that of Past. more also tells that there were more messages since
-// then than are looked through for their conversations.
+// then than are read for their conversations.
 func (p *RESTPast) Conversations(ctx context.Context, workspace string, since time.Time, limit int) (keys []PastKey, more bool, err error) {
 	err = p.once(ctx, func(ctx context.Context) error {
 		if !p.workspace.takes(workspace) {
@@ -381,183 +316,3 @@ func (p *RESTPast) after(since, until time.Time) []string {
 
 // quoteTime prints a time, which a column without a zone takes for one of UTC.
 func quoteTime(t time.Time) string { return quoteText(timeText(t)) }
-
-// reading is one question's requests. Several goroutines may use it.
-type reading struct {
-	past *RESTPast
-	page int // how many rows are asked for at once, 0 for pageRows
-
-	mu sync.Mutex
-	// largest is how many rows an answer had at most: the server gives as many at least.
-	largest int
-}
-
-// last tells that there are no more rows behind n that an answer had. Fewer than were
-// asked for do not tell it: the server has a bound of its own.
-func (q *reading) last(n int) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	last := n == 0 || n < q.largest
-	q.largest = max(q.largest, n)
-	return last
-}
-
-// messages calls each for messages of the workspace, of conversations unless that is
-// nil, the latest first, until it returns false.
-func (q *reading) messages(ctx context.Context, workspace string, conversations []engine.RowKey, conditions []string, each func(restRow) bool) error {
-	return q.walk(ctx, plan.MessageTable, workspace, func() url.Values {
-		v := url.Values{}
-		if conversations != nil {
-			ids, _ := columnsOf(conversations, 1)
-			t := q.past.tables()[plan.MessageTable]
-			v.Set(name(t, q.past.rest.spec.Plan().Message.Conversation), oneOf(ids[0]))
-		}
-		return v
-	}, func() []string { return q.past.wanted(conditions) }, each)
-}
-
-// walk calls each for rows of a table that have a time, the latest first, until it
-// returns false.
-func (q *reading) walk(ctx context.Context, table plan.TableID, workspace string, filters func() url.Values, conditions func() []string, each func(restRow) bool) error {
-	p, t := q.past, q.past.tables()[table]
-	made, of, key := p.made, p.rest.spec.Plan().Message.Conversation, quoteName(name(t, t.Key))
-	if table == plan.ConversationTable {
-		made, of = p.updated, -1
-	}
-	at := quoteName(name(t, made))
-	var before *restRow
-	for {
-		v, c := filters(), slices.Clone(conditions())
-		v.Set(name(t, t.Workspace), oneOf([]string{workspace}))
-		c = append(c, at+isNull(false))
-		if before != nil {
-			c = append(c, fmt.Sprintf("or(%s.lt.%s,and(%s.eq.%s,%s.lt.%s))", at, quoteText(before.made), at, quoteText(before.made), key, quoteText(before.key)))
-		}
-		v.Set("and", "("+strings.Join(c, ",")+")")
-		v.Set("order", at+".desc,"+key+".desc")
-		v.Set("limit", strconv.Itoa(cmp.Or(q.page, pageRows)))
-		v.Set("select", p.columns(t, made, of))
-		var objects []map[string]json.RawMessage
-		if err := p.rest.get(ctx, t, v, &objects); err != nil {
-			return err
-		}
-		for _, o := range objects {
-			r := readRow(o)
-			if before = &r; !each(r) {
-				return nil
-			}
-		}
-		if q.last(len(objects)) {
-			return nil
-		}
-	}
-}
-
-// changed are the workspace's conversations whose own time of change is later: one more
-// than limit at most.
-func (q *reading) changed(ctx context.Context, workspace string, since time.Time, limit int) (rows []restRow, err error) {
-	p := q.past
-	if p.updated < 0 {
-		return nil, nil
-	}
-	later := []string{quoteName(name(p.tables()[plan.ConversationTable], p.updated)) + ".gt." + quoteTime(since)}
-	err = q.walk(ctx, plan.ConversationTable, workspace, func() url.Values { return url.Values{} }, func() []string { return later }, func(r restRow) bool {
-		rows = append(rows, r)
-		return len(rows) <= limit
-	})
-	return rows, err
-}
-
-// touched are the conversations of the workspace's messages since a time, without those
-// that are known; latest is when the latest of each was made, also of those that are
-// known. cut tells that not all messages were looked through. Each page leaves out
-// conversations of which enough is known.
-func (q *reading) touched(ctx context.Context, workspace string, since time.Time, limit int, known map[string]bool) (keys []engine.RowKey, latest map[string]time.Time, cut bool, err error) {
-	p := q.past
-	t, later := p.tables()[plan.MessageTable], p.after(since, endOfTime)[:1]
-	of := quoteName(name(t, p.rest.spec.Plan().Message.Conversation))
-	var seen []string
-	looked, found := 0, len(known)
-	latest = map[string]time.Time{}
-	q = &reading{past: p} // those of another table
-	err = q.walk(ctx, plan.MessageTable, workspace, func() url.Values { return url.Values{} }, func() []string {
-		c := p.wanted(later)
-		if len(seen) > 0 {
-			c = append(c, of+".not."+oneOf(seen))
-		}
-		return c
-	}, func(r restRow) bool {
-		if looked++; found > limit || looked > scans*limit {
-			cut = true
-			return false
-		}
-		if _, counted := latest[r.of]; r.of != "" && !counted {
-			if latest[r.of] = r.at; len(seen) < excluded && len(r.of) <= maxExcluded {
-				seen = append(seen, r.of)
-			}
-			if !known[r.of] {
-				found, keys = found+1, append(keys, engine.RowKey{Workspace: workspace, Key: r.of})
-			}
-		}
-		return true
-	})
-	return keys, latest, cut, err
-}
-
-// maxExcluded is how long the key of a conversation is that pages leave out.
-const maxExcluded = 60
-
-// endOfTime stands for infinity.
-var endOfTime = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// byKey calls each, which returns the row's key, for the rows of a chunk of keys: again
-// for those that an answer lacks, which the server may have cut short.
-func (q *reading) byKey(ctx context.Context, t mapping.Table, keys []engine.RowKey, columns string, most int64, each func(map[string]json.RawMessage) string) error {
-	for len(keys) > 0 {
-		v := in(t, t.Key, keys)
-		v.Set("select", columns)
-		var objects []map[string]json.RawMessage
-		size, err := q.past.rest.read(ctx, question{what: t.Role, schema: t.Schema, path: url.PathEscape(t.Name) + "?" + v.Encode(), most: most}, &objects)
-		if err != nil {
-			return err
-		}
-		found := map[string]bool{}
-		for _, o := range objects {
-			found[each(o)] = true
-		}
-		most -= size
-		if q.last(len(objects)) {
-			return nil
-		}
-		keys = slices.DeleteFunc(slices.Clone(keys), func(k engine.RowKey) bool { return found[k.Key] })
-	}
-	return nil
-}
-
-// columns selects a row's key, its time and its conversation. The time is not printed as
-// a text: as JSON it has the same form whatever the server's settings.
-func (p *RESTPast) columns(t mapping.Table, made, of int) string {
-	out := "key:" + quoteName(name(t, t.Key)) + "::text"
-	if made >= 0 {
-		out += ",made:" + quoteName(name(t, made))
-	}
-	if of >= 0 {
-		out += ",of:" + quoteName(name(t, of)) + "::text"
-	}
-	return out
-}
-
-func readRow(o map[string]json.RawMessage) (r restRow) {
-	for name, into := range map[string]*string{"key": &r.key, "made": &r.made, "of": &r.of} {
-		_ = json.Unmarshal(o[name], into) // null and what is not there is ""
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} { // with any fraction
-		if at, err := time.Parse(layout, r.made); err == nil {
-			r.at = at.UTC()
-		}
-	}
-	if r.made == "infinity" {
-		r.at = endOfTime
-	}
-	return r
-}

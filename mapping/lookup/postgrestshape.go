@@ -27,7 +27,7 @@ type shape struct {
 	where                   bool // the mapping's `where:` can be asked for
 }
 
-// shapeChanged tells that a column or a table is not there, or of another type.
+// shapeChanged reports whether a column or a table is not there, or of another type.
 func (e *statusError) shapeChanged() bool {
 	switch e.code {
 	case undefinedColumn, "42P01", "42883", "22007", "22P02", "PGRST204", "PGRST205":
@@ -137,7 +137,7 @@ func (p *RESTPast) wanted(conditions []string) []string {
 	return append(conditions[:len(conditions):len(conditions)], p.rest.filter(p.rest.spec.Plan().Message.Where, true))
 }
 
-// expressible tells whether a condition means the same to PostgREST, which compares
+// expressible reports whether a condition means the same to PostgREST, which compares
 // values of the column's type, as to the Mapper, which compares texts.
 func (s *shape) expressible(rest *restFetcher, c plan.Condition) bool {
 	switch c := c.(type) {

@@ -31,7 +31,7 @@ func (e *DeniedError) Unwrap() error { return e.Err }
 
 // rights are what the role may not read of what the mapping reads.
 type rights struct {
-	remedy  string // the statements that grant it, "" where nothing is lacking
+	remedy  string // the statements that grant it, "" where no right is missing
 	without string // one sentence about the columns that are read as null, "" for none
 }
 
@@ -41,7 +41,7 @@ func (r *rights) lack() bool { return r.remedy != "" }
 // columns, unless one of them is one without which nothing can be found.
 func (r *rights) add(t *mapping.Table, role string, columns columnTypes, mayNot map[string]bool) {
 	var read, left []string
-	lacking, fails := false, false
+	unreadable, fails := false, false
 	for _, c := range t.Columns {
 		if _, exists := columns[c.Name]; !exists || slices.Contains(read, quoted(c.Name)) {
 			continue
@@ -50,10 +50,10 @@ func (r *rights) add(t *mapping.Table, role string, columns columnTypes, mayNot 
 		if !mayNot[c.Name] {
 			continue
 		}
-		lacking, fails = true, fails || c.Required
+		unreadable, fails = true, fails || c.Required
 		left = append(left, c.Name)
 	}
-	if !lacking {
+	if !unreadable {
 		return
 	}
 	r.remedy = strings.TrimLeft(r.remedy+fmt.Sprintf(" GRANT USAGE ON SCHEMA %s TO %s; GRANT SELECT (%s) ON %s TO %[2]s;",

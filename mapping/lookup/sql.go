@@ -30,11 +30,11 @@ type sqlFetcher struct {
 	rights    rights
 	missing   bool
 	learnedAt time.Time
-	lookup    *Lookup // counts, and is told of rights that are lacking
+	lookup    *Lookup // counts, and warns of missing rights
 }
 
-// relearn is how long rights that the role lacks are taken for lacking, and tables that
-// are not there for missing.
+// relearn is how long missing rights and missing tables are remembered before the catalog
+// is read again.
 const relearn = time.Minute
 
 // NewSQL returns a Lookup that asks over pool, which stays its caller's to
@@ -70,7 +70,7 @@ func (s *sqlFetcher) anyConnection(ctx context.Context, f func(ctx context.Conte
 	return err
 }
 
-// errEnded is of a question whose connection ended by itself.
+// errEnded is returned where the server or the network ended the connection.
 var errEnded = errors.New("the connection ended")
 
 // once asks over a connection of the pool, and asks again where the tables or the
@@ -107,8 +107,8 @@ func (s *sqlFetcher) over(ctx context.Context, pg *pgconn.PgConn, ask func(pg *p
 			err = ask(pg, false)
 		}
 	case untranslatable(code):
-		// What has no form in UTF-8 costs the batch its letters outside ASCII,
-		// not all that it lacks.
+		// A byte that is not UTF-8 would fail the whole batch: read raw bytes instead,
+		// of which only the letters outside ASCII are lost.
 		err = ask(pg, true)
 	}
 	return err
@@ -123,10 +123,10 @@ func sqlState(err error) string {
 	return ""
 }
 
-// untranslatable tells a byte that the database's encoding does not define.
+// untranslatable reports the error of a byte that the database's encoding does not define.
 func untranslatable(code string) bool { return code == "22P05" || code == "22021" }
 
-// shapeChanged tells an undefined column or table.
+// shapeChanged reports the error of an undefined column or table.
 func shapeChanged(code string) bool { return code == "42703" || code == "42P01" }
 
 // learn reads which of the mapping's columns there are, and may be read, and
@@ -147,7 +147,7 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 		res.ResultReader().Close()
 	}
 	columns, missing := make([]columnTypes, len(tables)), false
-	var lacking rights
+	var unreadable rights
 	for i := range columns {
 		columns[i] = columnTypes{}
 		if res.NextResult() {
@@ -160,17 +160,17 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 					mayNot[name] = true
 				}
 			}
-			lacking.add(&tables[i], role, columns[i], mayNot)
+			unreadable.add(&tables[i], role, columns[i], mayNot)
 			missing = missing || role == ""
 		}
 	}
 	if err := res.Close(); err != nil {
 		return fmt.Errorf("read the tables' columns: %w", err)
 	}
-	if lacking.without != "" && lacking.without != s.rights.without && s.lookup.warn != nil {
-		s.lookup.warn(lacking.without + "; " + lacking.remedy)
+	if unreadable.without != "" && unreadable.without != s.rights.without && s.lookup.warn != nil {
+		s.lookup.warn(unreadable.without + "; " + unreadable.remedy)
 	}
-	s.rights, s.missing, s.learnedAt = lacking, missing, time.Now()
+	s.rights, s.missing, s.learnedAt = unreadable, missing, time.Now()
 	s.texts, s.columns, s.known = newStatements(s.spec, columns), columns, true
 	return nil
 }

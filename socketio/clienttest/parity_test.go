@@ -112,7 +112,7 @@ var parityKinds = func() []parityKind {
 // full is set to play all scripts with all kinds.
 var full = os.Getenv("PARITY") == "full"
 
-// plays tells whether a kind of client follows a script.
+// plays reports whether a kind of client follows a script.
 func (k parityKind) plays(s script) bool {
 	if k.short && !s.core && !full {
 		return false
@@ -120,7 +120,7 @@ func (k parityKind) plays(s script) bool {
 	return !slices.ContainsFunc(s.needs, k.without)
 }
 
-// without tells whether the kind lacks an ability.
+// without reports whether the kind lacks an ability.
 func (k parityKind) without(a ability) bool { return slices.Contains(k.lacks, a) }
 
 // group is many clients of one kind, in one process. What they report is in lines

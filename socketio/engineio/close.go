@@ -34,7 +34,7 @@ func (s *Session) Close(reason Reason) {
 var closeMessage = &Message{frames: []byte{opClose, 0}, text: []byte("1")}
 
 // shedMessage ends a WebSocket without a close frame: after one, a client's WebSocket drops
-// what the client sends, until the connection has ended, and tells nobody.
+// what the client sends until the connection has ended, without an error.
 var shedMessage = &Message{frames: []byte{}, text: []byte("1")}
 
 // CloseNow closes the session at once: what is queued is lost. The client gets a

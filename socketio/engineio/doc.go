@@ -13,7 +13,7 @@
 //
 //	server.go     Server, Handler, Receiver
 //	serve.go      ServeHTTP: which request is what
-//	sessiontable.go      the open sessions by id
+//	sessiontable.go  the open sessions by id
 //	options.go    Options; limits.go: those that can be changed while it runs
 //	admission.go  which handshakes are accepted, and the standing of clients
 //	hosts.go      what is counted by address; bucket.go: the token bucket
@@ -25,12 +25,14 @@
 //	heartbeat.go  ping and pong
 //	queue.go      the outbound queue: Send, Offer, WaitSpace
 //	writer.go     writes the queues of many WebSockets; drain.go: of one slow client
-//	progress*.go  whether a slow client takes what is written
-//	send_*.go     send(2) that does not wait; sendto*_linux.go: its two forms
-//	secure_*.go   the same for TLS: a write that would not wait
+//	progress.go, progress_linux.go, progress_other.go  whether a slow client takes what is written
+//	send_linux.go, send_other.go  send(2) that does not wait
+//	sendto_linux.go, sendtoplain_linux.go  its two forms, the plain one for a benchmark
+//	secure_linux.go  the same for TLS
+//	watch.go      Watch: when a message was written to the clients
 //	websocket.go  a WebSocket connection: handshake, close
 //	read.go       reads it
-//	poller_*.go   epoll: which idle WebSocket has something to read
+//	poller_linux.go, poller_other.go  epoll: which idle WebSocket has something to read
 //	polling.go    the polling transport; poll.go: its GETs, post.go: its POSTs
 //	upgrade.go    from polling to WebSocket
 //	packet.go     packets; payload.go: polling bodies; message.go: encoded messages
@@ -52,13 +54,14 @@
 //   - A few writers ([Options].GatherMax) serve all WebSockets, each on a goroutine
 //     that lives while there is something to write. They never wait for a client:
 //     one that does not read what is written, or whose connection is TLS and has much
-//     to be written, gets a goroutine of its own (drain) until it has. A polling session is written to by the goroutine of its GET.
+//     to be written, gets a goroutine of its own (drain) until it has. A polling
+//     session is written to by the goroutine of its GET.
 //   - On Linux an idle WebSocket has no goroutine: one for all waits with epoll, and
 //     starts a reader for a connection that has something to read. Elsewhere, and
 //     for connections without a descriptor of their own such as TLS, each has a
 //     blocking reader.
 //   - Receiver.Close, and the closing of a connection, have one each.
-//   - A write to a slow client has a timer, which looks a few times in each
+//   - A write to a slow client has a timer, which checks a few times in each
 //     WriteTimeout whether the client takes what was written (progress).
 //
 // # Concurrency

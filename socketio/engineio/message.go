@@ -10,7 +10,7 @@ type Message struct {
 	frames []byte   // WebSocket frames, one for each packet
 	text   []byte   // the text packet inside frames; nil if there is none
 	binary [][]byte // the binary packets' data inside frames
-	watch  *Watch   // nil for nobody
+	watch  *Watch   // nil where nothing watches it
 }
 
 // NewMessage encodes a message of text, unless that is nil, and attachments. Both

@@ -53,7 +53,7 @@ func (s *Session) servePoll(w http.ResponseWriter, r *http.Request, mark string)
 }
 
 // poll waits for what the GET is to be answered with. p.waiting is this poll's;
-// early tells that it came before the probe of an upgrade: then the noop that lets
+// early reports whether it came before the probe of an upgrade: then the noop that lets
 // the client go on is due with the probe, not after upgradePollTime.
 func (s *Session) poll(w http.ResponseWriter, r *http.Request, p *polling, early bool) {
 	var timeout <-chan time.Time // of upgradePollTime, once the client has sent its probe

@@ -27,7 +27,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	upgrade := websocket.IsWebSocketUpgrade(r)
 	transport := query.Get("transport")
 	// With j the client asks for JSONP: a script, which any page may load, whatever
-	// CheckOrigin says. It is told at once that there is none.
+	// CheckOrigin says. It is answered at once that there is none.
 	if transport != "websocket" && transport != "polling" || query.Has("j") {
 		s.refuse(w, r, UnknownTransport)
 		return

@@ -39,7 +39,7 @@ func (w *Watch) wrote() {
 	w.written.Add(1)
 }
 
-// wrote tells whoever watches the messages, which were written to one session.
+// wrote counts the messages, which were written to one session, at their Watch.
 func wrote(batch []*Message) {
 	for _, m := range batch {
 		if m.watch != nil {

@@ -28,13 +28,13 @@
 //	write.go    Run: writes what has changed
 //	rewrite.go  writes all of it into a new file
 //	store.go    the database, with faults of a damaged one turned into errors
-//	lock_*.go   one process at a time
+//	lock_unix.go, lock_other.go  one process at a time; held.go: which one has it
 //	stats.go    Stats
 //
 // # Goroutines and locks
 //
-// Start starts one, for Run; Load and Run may not be called at the same time. Mark and Stats may
-// be called from any goroutine; their mutex is held for moments, never during I/O and
+// Start starts one, for Run; Load and Run may not be called at the same time. Mark and
+// Stats may be called from any goroutine; their mutex is held for moments, never during I/O and
 // never while Rows is called. So Mark may be called with the locks held that Rows takes.
 //
 // The package imports nothing of ours but retry.

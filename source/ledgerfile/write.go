@@ -174,7 +174,7 @@ func (f *File) write() (wrote bool, err error) {
 	return true, nil
 }
 
-// replaced tells that the path leads to another file now, or to none.
+// replaced reports whether the path leads to another file now, or to none.
 func (f *File) replaced() bool {
 	at, err := os.Stat(f.path)
 	if err != nil {

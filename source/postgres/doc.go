@@ -34,7 +34,8 @@
 //	session.go       one life of a stream: connect, start, run, finish
 //	stream.go        the replication connection: START_REPLICATION, interrupt
 //	link.go          its socket: read time-out, interrupt
-//	pacing.go        rate limit of blocking reads; lowwater_*.go: SO_RCVLOWAT
+//	pacing.go        rate limit of blocking reads
+//	lowwater_linux.go, lowwater_other.go: SO_RCVLOWAT
 //	read.go          frames: XLogData, keepalives, notices
 //	messages.go      pgoutput messages become source.Changes
 //	relations.go     the tables that the server described
@@ -47,6 +48,7 @@
 //	slot.go          acquire: create, replace or wait for the slot
 //	failoverslot.go  slots that standbys copy
 //	standby.go       while another bridge reads the slot
+//	rival.go         other bridges on the same database that may be there by mistake
 //	watch.go         while the stream runs: save, poll the slot, inspect
 //	restartlsn.go    advances restart_lsn of a slot with little room
 //	inspection.go    Options.Inspect, its faults and gaps

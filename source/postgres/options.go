@@ -132,7 +132,7 @@ type Options struct {
 	// another Source of this slot: it counts as one more Memory, which a restore of the
 	// database does not put back. It is asked when the slot is free, where this process
 	// has handled nothing since it or another one had the slot. An empty Database is the
-	// slot's; Started is not looked at. ok is false, and Delivered may be nil, for nothing.
+	// slot's; Started is ignored. ok is false, and Delivered may be nil, for nothing.
 	Delivered func(ctx context.Context) (last Handover, ok bool)
 	// Logger takes one line per change of state. Default: none is logged.
 	Logger *slog.Logger

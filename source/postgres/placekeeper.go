@@ -71,7 +71,7 @@ func (k *placeKeeper) begin(now time.Time) {
 	k.s.progress.capConfirmed(max(k.file.LSN, k.database.LSN), true)
 }
 
-// handled tells that an earlier process had handled, when it saved its place last, what
+// handled reports whether an earlier process had handled, when it saved its place last, what
 // committed at lsn.
 func (k *placeKeeper) handled(lsn pgoutput.LSN) bool {
 	return lsn < k.found.LSN && k.found.System == k.s.history.system
@@ -112,12 +112,12 @@ func (k *placeKeeper) recall(ctx context.Context, c *control, system string, slo
 	return nil
 }
 
-// look reads the database's memory, every Watch, while another bridge has the slot.
-func (k *placeKeeper) look(ctx context.Context, c *control, now time.Time) {
+// pollMemory reads the Place in the database, every Watch, while another bridge has the slot.
+func (k *placeKeeper) pollMemory(ctx context.Context, c *control, now time.Time) {
 	if !k.seenAt.IsZero() && now.Sub(k.seenAt) < k.s.opts.Watch {
 		return
 	}
-	if p, err := c.loadObject(ctx); err == nil { // else the next one may do
+	if p, err := c.loadObject(ctx); err == nil { // after a failure the next poll may succeed
 		k.seen, k.seenAt = p, now
 	}
 }

@@ -65,7 +65,7 @@ func TestProgressRetains(t *testing.T) {
 
 func TestProgressConfirmsOldTransactionsAtOnce(t *testing.T) {
 	// Catching up after an hour away: what committed an hour ago is older
-	// than the stretch already.
+	// than the retained time already.
 	p := newProgress(60 * time.Second)
 	transaction(p, 200, at(-3600), at(0))
 	wantPositions(t, p, at(0), 200, 200)
@@ -154,7 +154,7 @@ func TestProgressMarksAreBounded(t *testing.T) {
 	if n := len(p.marks); n > 2*marksPerWindow {
 		t.Errorf("%d marks", n)
 	}
-	// What is confirmed trails by the stretch and at most a part more.
+	// What is confirmed trails by the retained time and at most a part more.
 	_, c := p.positions(at(100))
 	if want := pgoutput.LSN(200 + 40_000); c > want || c < want-2*60_000/marksPerWindow {
 		t.Errorf("confirmed %d, want at most %d and not much less", c, want)

@@ -131,7 +131,7 @@ func TestRestartsUnderLoad(t *testing.T) {
 }
 
 // TestShutdownIsNotHeldUp: a server that shuts down waits until its readers
-// have confirmed all, and the retained stretch is not confirmed. It must be
+// have confirmed all, and the retained time is not confirmed. It must be
 // there afterwards, for a bridge that starts anew.
 func TestShutdownIsNotHeldUp(t *testing.T) {
 	t.Parallel()

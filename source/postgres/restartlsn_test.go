@@ -12,7 +12,7 @@ import (
 )
 
 // TestRetentionDoesNotCostASmallSlot: where the server keeps little for slots,
-// the retained stretch of time yields long before that is used up.
+// the retained time yields long before that is used up.
 func TestRetentionDoesNotCostASmallSlot(t *testing.T) {
 	t.Parallel()
 	c := pgtest.Cluster(t, throwaway.Options{TCP: true, Settings: map[string]string{

@@ -30,7 +30,7 @@ func slotKey(slot string) int32 {
 // rivalsMost bounds how many others are told of.
 const rivalsMost = 8
 
-// rivalsSoon is how often the reader of the slot DefaultSlot, or a bridge of a cluster, looks
+// rivalsSoon is how often the reader of the slot DefaultSlot, or a bridge of a cluster, checks
 // for rivals, if Options.Watch is not shorter. Whoever waits cannot tell it: a NOTIFY would
 // make the application's commits wait for a lock.
 const rivalsSoon = 2 * time.Second
@@ -46,7 +46,7 @@ func (s *Source) rivalsEvery() time.Duration {
 // is of a cluster or the slot is DefaultSlot. Only the goroutine that owns the control uses
 // what is not in status.
 type rivals struct {
-	// seen are those of the last look, warned those of the last line in the log.
+	// seen are those of the last poll, warned those of the last line in the log.
 	seen, warned []dial.Bridge
 	// since is when the reader was seen first by the bridge that stands by.
 	since  time.Time
@@ -113,9 +113,9 @@ func (s *Source) strangers(bridges []dial.Bridge) []dial.Bridge {
 	})
 }
 
-// lookForRivals notes who stands by for the slot that this bridge reads. One that is
-// there at two looks is warned of: at a restart two overlap.
-func (s *Source) lookForRivals(ctx context.Context, c *control) {
+// pollRivals notes who stands by for the slot that this bridge reads. One that is
+// there at two checks is warned of: at a restart two overlap.
+func (s *Source) pollRivals(ctx context.Context, c *control) {
 	found, err := c.waiting(ctx)
 	if err != nil {
 		return // the next poll of the slot says so

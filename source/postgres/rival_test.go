@@ -65,7 +65,7 @@ func TestRivalsWarnOfEachOther(t *testing.T) {
 			}
 			if !tt.rivals {
 				at := reader.Stats().Slot.At
-				reader.awaitStats(t, "a few looks", func(s postgres.Stats) bool { return s.Slot.At.Sub(at) > time.Second })
+				reader.awaitStats(t, "a few polls", func(s postgres.Stats) bool { return s.Slot.At.Sub(at) > time.Second })
 				if len(rivalsOf(reader))+len(rivalsOf(waits)) > 0 {
 					t.Errorf("rivals of the reader %q, of the other %q", rivalsOf(reader), rivalsOf(waits))
 				}

@@ -27,7 +27,7 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 		switch reached, _ := s.progress.reached(); {
 		case reached != 0:
 		case slot.activePID != 0:
-			s.keeper.look(ctx, c, time.Now())
+			s.keeper.pollMemory(ctx, c, time.Now())
 		default:
 			if err := s.keeper.recall(ctx, c, c.system(ctx), &slot); err != nil {
 				return slot, err

@@ -66,9 +66,9 @@ func TestStopConfirmsAll(t *testing.T) {
 	_ = src
 }
 
-// TestRetainedStretchComesAgain: the next process reads the retained stretch
+// TestRetainedWindowComesAgain: the next process reads the retained window
 // of time again, and not more.
-func TestRetainedStretchComesAgain(t *testing.T) {
+func TestRetainedWindowComesAgain(t *testing.T) {
 	t.Parallel()
 	url := pgtest.DB(t, simple)
 	const retain = 4 * time.Second
@@ -143,12 +143,12 @@ func tooFarBehindAtStart(t *testing.T, url string) {
 	_ = src.stop()
 	exec(t, url, `insert into t values (2)`, foreign(3))
 	rec = newRecorder()
-	looked := make(chan struct{})
-	rec.setBefore(func(string) error { <-looked; return nil })
+	polled := make(chan struct{})
+	rec.setBefore(func(string) error { <-polled; return nil })
 	src = run(t, postgres.Options{URL: url, Slot: uniqueSlot(t), MaxLag: 2 << 20, Watch: 20 * time.Millisecond}, rec)
 	first := src.awaitState(t, postgres.Streaming).Slot.At
-	src.awaitStats(t, "some looks at the slot", func(s postgres.Stats) bool { return s.Slot.At.Sub(first) > 200*time.Millisecond })
-	close(looked)
+	src.awaitStats(t, "some polls of the slot", func(s postgres.Stats) bool { return s.Slot.At.Sub(first) > 200*time.Millisecond })
+	close(polled)
 	exec(t, url, `insert into t values (3)`)
 	rec.awaitRows(t, 2)
 	if ids := fmt.Sprint(rec.firstColumns()); ids != "[2 3]" || len(rec.gaps) > 0 {
@@ -263,7 +263,7 @@ func TestMissingSlot(t *testing.T) {
 }
 
 // TestStandbyTakesOver: of two bridges one streams; when it ends the other
-// goes on, without a gap and with the retained stretch.
+// goes on, without a gap and with the retained window.
 func TestStandbyTakesOver(t *testing.T) {
 	t.Parallel()
 	direct := pgtest.DB(t, simple)

@@ -58,7 +58,7 @@ type Source struct {
 	// publicationMissing tells that the slot is at a place where the
 	// publication did not exist.
 	publicationMissing bool
-	// progressed tells whether the last stream handled a transaction.
+	// progressed reports whether the last stream handled a transaction.
 	progressed bool
 	// timeoutFactor multiplies the time-outs of both sides.
 	timeoutFactor time.Duration

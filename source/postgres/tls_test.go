@@ -1,14 +1,6 @@
 package postgres_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"chatbridge/internal/selfsigned"
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
 	"chatbridge/source/postgres"
@@ -51,27 +44,11 @@ func TestTLS(t *testing.T) {
 // by its owner, and returns the path of a copy of the certificate.
 func certificate(t testing.TB, dir string) string {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	crt, key, err := selfsigned.New(time.Now().Add(time.Hour), "127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tpl := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "throwaway"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tpl, tpl, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	crt := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	files := map[string][]byte{
-		filepath.Join(dir, "server.crt"): crt,
-		filepath.Join(dir, "server.key"): pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: keyDER}),
-	}
+	files := map[string][]byte{filepath.Join(dir, "server.crt"): crt, filepath.Join(dir, "server.key"): key}
 	info, err := os.Stat(dir)
 	if err != nil {
 		t.Fatal(err)

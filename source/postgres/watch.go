@@ -18,7 +18,7 @@ const saveTick = 250 * time.Millisecond
 func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 	tick := time.NewTicker(min(saveTick, s.opts.Watch))
 	defer tick.Stop()
-	w := watcher{pollEvery: saveTick, polled: time.Now(), inspected: time.Now(), looked: time.Now()}
+	w := watcher{pollEvery: saveTick, polled: time.Now(), inspected: time.Now(), rivalsPolled: time.Now()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -27,9 +27,9 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 		}
 		now := time.Now()
 		s.keeper.save(ctx, c, now, false)
-		if c != nil && now.Sub(w.looked) >= s.rivalsEvery() {
-			w.looked = now
-			s.lookForRivals(ctx, c)
+		if c != nil && now.Sub(w.rivalsPolled) >= s.rivalsEvery() {
+			w.rivalsPolled = now
+			s.pollRivals(ctx, c)
 		}
 		if now.Sub(w.polled) < w.pollEvery {
 			continue
@@ -54,11 +54,11 @@ func (s *Source) watch(ctx context.Context, c *control, st *stream) *control {
 	}
 }
 
-// watcher is when the slot was polled, the database inspected and rivals looked for
+// watcher is when the slot was polled, the database inspected and rivals polled
 // last, and how often to poll the slot.
 type watcher struct {
-	pollEvery                 time.Duration
-	polled, inspected, looked time.Time
+	pollEvery                       time.Duration
+	polled, inspected, rivalsPolled time.Time
 }
 
 // handleSlotState acts on the slot's state, and reports whether it ended the

@@ -21,7 +21,7 @@ func (r *SQL) Published(ctx context.Context, publication string, t Table) (*Publ
 	var found *Published
 	// Postgres 14 knows neither column lists nor row filters.
 	const q = `select to_jsonb(p)::text from pg_publication_tables p where pubname = $1 and schemaname = $2 and tablename = $3`
-	err := r.query(ctx, "look at the publication", q, []any{publication, t.Schema, t.Name}, func(rows pgx.Rows) error {
+	err := r.query(ctx, "read the publication", q, []any{publication, t.Schema, t.Name}, func(rows pgx.Rows) error {
 		var text string
 		if err := rows.Scan(&text); err != nil {
 			return err
@@ -37,6 +37,6 @@ func (r *SQL) Published(ctx context.Context, publication string, t Table) (*Publ
 func (r *SQL) Reached(ctx context.Context, lsn uint64) (bool, error) {
 	reached := false
 	const q = `select not pg_is_in_recovery() or pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0') >= $1::numeric`
-	err := r.query(ctx, "look how far the database is", q, []any{strconv.FormatUint(lsn, 10)}, func(rows pgx.Rows) error { return rows.Scan(&reached) })
+	err := r.query(ctx, "read how far the database is", q, []any{strconv.FormatUint(lsn, 10)}, func(rows pgx.Rows) error { return rows.Scan(&reached) })
 	return reached, err
 }

@@ -156,7 +156,7 @@ func (ss *session) refused(c *channel, r *Refusal) *ended {
 }
 
 // outlivedToken reports whether a token that is no longer good is the gateway's, and was
-// good: then the key is, as far as anybody knows.
+// good: then nothing says that the key is not.
 func (ss *session) outlivedToken() bool { return gatewayKey(ss.key) && ss.wasLive }
 
 // tokenWait is the wait before dialling again with a key that was refused:

@@ -97,10 +97,10 @@ func (c *clock) Now() time.Time {
 }
 
 const (
-	// clockTolerance is by how much clocks may differ without a word.
+	// clockTolerance is by how much clocks may differ before a warning.
 	clockTolerance = time.Minute
-	// clockPlausible is the largest error of a clock that is reckoned with, and so by
-	// how much longer what counts as recent can become.
+	// clockPlausible is the largest error of a clock that is allowed for: by so much
+	// what counts as recent can be longer.
 	clockPlausible = 24 * time.Hour
 )
 

@@ -69,7 +69,7 @@ func (h *hold) holds(c *change) bool {
 	return waits
 }
 
-// next is when the wait of some conversation ends by itself, in how long; an hour where
+// next is the time until the first wait of a conversation ends by itself; an hour where
 // none waits.
 func (h *hold) next() time.Duration {
 	h.mu.Lock()
@@ -88,7 +88,7 @@ func (h *hold) begin(d time.Duration) {
 	h.until = h.clock.Elapsed() + d
 }
 
-// end lets the changes go.
+// end releases the changes.
 func (h *hold) end() {
 	h.mu.Lock()
 	h.until = 0

@@ -115,7 +115,7 @@ func (r *reconciler) describe(ctx context.Context) (known []*table, errs []error
 }
 
 // scanTable returns the rows of a table that differ from what was published.
-// limited tells that it stopped at maxCandidates.
+// limited reports whether it stopped at maxCandidates.
 func (r *reconciler) scanTable(ctx context.Context, t *table, since time.Time, full bool) (out []reconcile.Candidate, limited bool, err error) {
 	if !t.reconcilable.Load() {
 		return nil, false, nil

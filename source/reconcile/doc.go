@@ -7,7 +7,8 @@
 //   - table.go: a compared table: its shape and its ledger
 //   - sketch.go: the part of a row that is compared
 //   - ledger.go: what was published of a table
-//   - kept.go: keeps ledgers in a file, over a restart
+//   - digests.go: Digests, the ledger of logical replication: two hashes a row
+//   - kept.go, keptdigests.go: keep both in a file, over a restart
 //   - scan.go: reads the sketches of rows since a time
 //   - fetch.go: reads whole the rows that differ, as many at once as can be read
 //   - fairqueue.go: shares the reading out between workspaces

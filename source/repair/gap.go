@@ -8,8 +8,9 @@ import (
 	"chatbridge/source"
 )
 
-// Gap implements source.Handler: it has what was lost read back. Next is told first
-// that this follows, so that it forgets what it remembers, and at last what remains.
+// Gap implements source.Handler: it reads back what was lost. The next handler is told
+// first that this follows, so that it drops what it remembers, and at the end which part
+// of the gap remains.
 func (h *handler) Gap(g source.Gap) error {
 	h.abandon()
 	if g.Workspace != "" {
@@ -44,7 +45,7 @@ func (h *handler) Gap(g source.Gap) error {
 	why := h.remains(rd.rest, g)
 	h.r.opts.Logger.Warn("what the source lost was read back from the tables, but for a part", append(attrs, slog.String("remains", why))...)
 	if g.Reload {
-		return nil // told, and of all
+		return nil // the next handler was told already that clients are to reload
 	}
 	g.Reason += "; read back from the tables but for this: " + why
 	g.Since, g.Until = rd.rest.since, rd.rest.until

@@ -23,8 +23,8 @@ type table struct {
 	rel     *source.Relation
 	columns reconcile.DigestColumns
 
-	// mu guards what follows for who does not own the table: the owner alone writes it.
-	// bound tells that watch and updated are the columns that the digests are made of.
+	// mu guards the fields below: the table's goroutine alone writes them, others read.
+	// bound: watch and updated are the columns that the digests are made of.
 	mu      sync.Mutex
 	bound   bool
 	watch   []string
@@ -221,7 +221,7 @@ const (
 	customaryUpdated = "updated_at"
 )
 
-// setCompared notes what is compared. Digests of other columns are worth nothing.
+// setCompared notes what is compared. Digests of other columns do not compare.
 func (t *table) setCompared(watch []string, updated string) {
 	same := slices.Equal(t.watch, watch) && t.updated == updated
 	if t.bound && !same {

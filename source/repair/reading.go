@@ -322,7 +322,7 @@ func (rd *reading) begin(at int64) error {
 	return rd.h.Begin(rd.tx)
 }
 
-// recent tells that the row may have been inserted in the gap.
+// recent reports whether the row may have been inserted in the gap.
 func (rd *reading) recent(s *reconcile.Sketch) bool { return s.Created == 0 || s.Created >= rd.oldest }
 
 // changes are what a row amounts to. What it was is not remembered: so its update is

@@ -91,7 +91,7 @@ type Stats struct {
 	LastError string
 }
 
-// Repair makes up for gaps. Handler may be called once at a time.
+// Repair reads back what gaps lost. Handler may be called once at a time.
 type Repair struct {
 	opts   Options
 	tables []*table
@@ -122,10 +122,10 @@ func (r *Repair) Handler(ctx context.Context, next source.Handler) source.Handle
 	return &handler{r: r, ctx: ctx, next: next}
 }
 
-// TakeOver tells that another process has published rows since this one last did, or does:
-// of what comes before the next transaction, or before the end of a gap that is reported
-// first, it is not known what became of it. Repeating it changes nothing. Call it from the
-// source's goroutine.
+// TakeOver notes that another process has published rows since this one last did, or
+// publishes them now: it is not known which rows before the next transaction, or before
+// the end of a gap that is reported first, clients have. Repeating it changes nothing.
+// Call it from the source's goroutine.
 func (r *Repair) TakeOver() { r.takenOver = true }
 
 // Stats returns a snapshot. Safe for concurrent use.

@@ -8,6 +8,11 @@
 // is late from when it should have been sent, not from when the server got
 // round to sending it, so that a server that falls behind cannot hide it.
 //
+//   - group.go: Group, Options
+//   - conn.go, tls.go: one connection, plain and over TLS
+//   - receive.go: the epoll loop
+//   - histogram.go, clock.go: delays
+//
 // Concurrency: a [Group] belongs to the goroutine that calls its methods.
 //
 // Linux only.

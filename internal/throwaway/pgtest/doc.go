@@ -6,6 +6,13 @@
 //
 //	func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 //
+// The files:
+//
+//   - pgtest.go: Main, the shared cluster
+//   - db.go: databases on it
+//   - version.go: other versions of Postgres
+//   - standby.go, pooler.go: a standby; PgBouncer
+//
 // All functions may be called from parallel tests. The package is for tests
 // only.
 package pgtest

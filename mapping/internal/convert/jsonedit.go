@@ -16,7 +16,7 @@ type Edit struct {
 	Unitless *bool
 }
 
-// None tells that e changes nothing.
+// None reports whether e changes nothing.
 func (e Edit) None() bool { return !e.DropNulls && len(e.Times) == 0 }
 
 // Append appends the JSON value s as e changes it; what e does not touch is copied
@@ -105,7 +105,7 @@ func AppendOpen(dst, base []byte, names []string) ([]byte, bool) {
 	return dst, !it.Bad
 }
 
-// HasMember tells that the object has a member of that name that is not null.
+// HasMember reports whether the object has a member of that name that is not null.
 func HasMember(object []byte, name string) bool {
 	it := jsonscan.Iterate(object)
 	for it.End == '}' && it.Next() {

@@ -29,7 +29,7 @@ func AppendTime(dst, s []byte) ([]byte, bool) {
 	return AppendMillis(dst, ms)
 }
 
-// fastTime tells that s is exactly `YYYY-MM-DD hh:mm:ss[.f…]+00`, what a
+// fastTime reports whether s is exactly `YYYY-MM-DD hh:mm:ss[.f…]+00`, what a
 // session in UTC prints for nearly every time there is. Its digits can be
 // copied: measured 4 ns against 60 for the way through numbers.
 func fastTime(s []byte) bool {
@@ -47,7 +47,7 @@ func fastTime(s []byte) bool {
 		(s[0] != '0' || s[1] != '0' || s[2] != '0' || s[3] != '0')
 }
 
-// validDay tells that there is such a day in the Gregorian calendar.
+// validDay reports whether there is such a day in the Gregorian calendar.
 func validDay(year, month, day int) bool {
 	switch {
 	case month < 1 || month > 12 || day < 1 || day > 31:

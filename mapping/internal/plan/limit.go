@@ -55,7 +55,7 @@ func (l *Limit) Tighten(room int) {
 // Loosen undoes Tighten.
 func (l *Limit) Loosen() { l.room, l.large = 0, min(l.Most, largeValue) }
 
-// Tight tells that Tighten is in force.
+// Tight reports whether Tighten is in force.
 func (l *Limit) Tight() bool { return l.room > 0 }
 
 // Enter names the member of the event that is rendered next.
@@ -93,7 +93,7 @@ func (l *Limit) without(dst []byte) ([]byte, bool) {
 	return dst, false
 }
 
-// fits tells whether n bytes of JSON may be appended.
+// fits reports whether n bytes of JSON may be appended.
 func (l *Limit) fits(dst []byte, n int) bool {
 	switch {
 	case n <= l.large, l.Most == 0:

@@ -65,7 +65,7 @@ func FuzzEdit(f *testing.F) {
 	})
 }
 
-// repeats tells that a name may come twice in an object, which Go and we see
+// repeats reports whether a name may come twice in an object, which Go and we see
 // differently when one of the two is null.
 func repeats(s []byte) bool { return strings.Count(string(s), ":") > 1 }
 

@@ -1,10 +1,3 @@
-// Package dial sets up the sessions that the bridge has with Postgres, so that
-// what they print does not depend on the settings of role and database. All
-// connections of the source, of `bridge check` and of `bridge setup` are made
-// here, in tests and in production.
-//
-// The parameters are in the startup packet, which wins over the defaults of
-// role and database. A pooler may refuse them: these are direct connections.
 package dial
 
 import (

@@ -63,7 +63,7 @@ func NoTenant(pg *pgconn.PgError) bool {
 	return pg.Code == "XX000" && strings.Contains(said, "tenant") && strings.Contains(said, "not found")
 }
 
-// withoutTLS tells that every attempt has failed because the server does not do TLS. With
+// withoutTLS reports whether every attempt has failed because the server does not do TLS. With
 // sslmode=prefer, the default, there is another attempt without, whose error counts.
 func withoutTLS(err error) bool {
 	switch e := err.(type) { //nolint:errorlint // the tree of attempts is walked

@@ -11,6 +11,12 @@
 // aliases its input and, relations and types apart, does not allocate. A
 // Decoder is for one goroutine.
 //
+//   - frame.go: frames inside COPY; status.go: the one that goes back
+//   - decoder.go: Decoder, which message is which
+//   - transaction.go, relation.go, row.go: the messages
+//   - reader.go: a message's fields, with their lengths checked
+//   - lsn.go, time.go, typename.go: LSN, times, names of types by OID
+//
 // Sources: PostgreSQL documentation, "Logical Replication Message Formats" and
 // "Streaming Replication Protocol"; src/backend/replication/logical/proto.c.
 package pgoutput

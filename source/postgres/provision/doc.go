@@ -14,6 +14,7 @@
 //	standby.go      whether a promoted standby continues the slot
 //	report.go       Report, Finding, Level
 //	plan.go         Plan, Apply, Offers, RoleSQL: statements
+//	otherslots.go   slots of this database that nobody reads
 //	remove.go, removerole.go  what takes a bridge's traces away, and nobody else's
 //	rolemissing.go  which of RoleSQL's a role still needs
 //	connect.go      errors of connecting as Findings

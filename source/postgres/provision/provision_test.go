@@ -65,7 +65,7 @@ func inspect(t *testing.T, conn *pgx.Conn, want provision.Want) provision.Report
 	return r
 }
 
-func TestFreshDatabaseIsMendedByItsPlan(t *testing.T) {
+func TestFreshDatabaseIsFixedByItsPlan(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, pgtest.DB(t, schemas.CRM))
 	want := crm(t)

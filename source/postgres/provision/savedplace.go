@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// memorySQL tells whether objects of the range can be created and used.
+// memorySQL reports whether objects of the range can be created and used.
 const memorySQL = `
 select has_function_privilege('lo_from_bytea(oid, bytea)', 'execute') and has_function_privilege('lo_put(oid, int8, bytea)', 'execute')
 		and has_function_privilege('lo_get(oid)', 'execute') and not pg_is_in_recovery()

@@ -174,7 +174,7 @@ func (r *Report) newestIndex(ctx context.Context, conn *pgx.Conn, t Table, rel *
 	return nil
 }
 
-// servedBy tells that an index on these columns leads to the newest row at once.
+// servedBy reports whether an index on these columns leads to the newest row at once.
 func (n *Newest) servedBy(index []string) bool {
 	conversation := false
 	for _, column := range index {
