@@ -26,11 +26,12 @@ func (h *Hub) isAhead(c *Client) bool {
 	return h.possible(c.claim, now) && c.claim.Commit.After(now.Add(-h.opts.Replay.Window-replay.Slack))
 }
 
-// awaitLog waits until the log is as far as a client. Only its pump calls it.
+// awaitLog waits until the log is as far as a client, or there is a gap to tell it. Only its
+// pump calls it.
 func (h *Hub) awaitLog(c *Client) {
 	release := h.lockInTurn(c.Workspace)
 	defer func() { release() }()
-	for began := time.Now(); !c.gone && h.running.Err() == nil && h.isAhead(c); {
+	for began := time.Now(); !c.gone && h.running.Err() == nil && len(c.gaps) == 0 && h.isAhead(c); {
 		idle := min(time.Since(began), time.Since(h.headMoved))
 		if c.waited = idle >= aheadWait; c.waited {
 			break

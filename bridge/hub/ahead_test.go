@@ -33,6 +33,7 @@ func TestAheadOfTheBridge(t *testing.T) {
 			}
 			synctest.Wait()
 			m.restart(m.t, 3)
+			synctest.Wait()
 			m.hub.Gap(time.Now().Add(-time.Second), time.Now(), false)
 			time.Sleep(3 * time.Second)
 			synctest.Wait()

@@ -84,6 +84,9 @@ func (h *Hub) noteGap(c *Client, g gap) {
 		g.counted = true
 	}
 	c.gaps = append(c.gaps, g)
+	if c.awaiting != nil {
+		h.waits.wake(c.awaiting)
+	}
 	if len(c.gaps) > maxGaps {
 		for _, p := range c.gaps[1:] {
 			c.gaps[0].merge(p)

@@ -170,6 +170,7 @@ func TestValues(t *testing.T) {
 
 // hidden are the fields that no metric shows, with the reason.
 var hidden = map[string]string{
+	"Snapshot.Sockets.RoomsLock.Times":           "for tests",
 	"Snapshot.OTel.Metrics.Last":                 "in /status",
 	"Snapshot.OTel.Traces.Last":                  "in /status",
 	"Snapshot.AdminTokenBursts":                  "the log tells of each; its tokens are counted",

@@ -596,3 +596,14 @@ func TestKeysOfAWorkspace(t *testing.T) {
 		})
 	}
 }
+
+// TestWarmWithoutQuestions: a mapping without look-ups has nothing to ask, and no connection
+// is asked for it.
+func TestWarmWithoutQuestions(t *testing.T) {
+	t.Parallel()
+	s := spec(t, "chatengine", "")
+	l := lookup.NewSQL(pool(t, pgtest.DB(t, schemas.ChatEngine, ""), nil), s, waitLimit)
+	if err := l.Warm(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -47,6 +47,9 @@ func (l *Lookup) Warm(ctx context.Context) error {
 		for _, q := range s.texts.all() {
 			all = append(all, asked{query: q})
 		}
+		if len(all) == 0 { // of a mapping without look-ups
+			return nil
+		}
 		return s.send(ctx, pg, all, func(engine.Found) {}, raw)
 	})
 }
