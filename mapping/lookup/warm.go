@@ -47,7 +47,7 @@ func (l *Lookup) Warm(ctx context.Context) error {
 		for _, q := range s.texts.all() {
 			all = append(all, asked{query: q})
 		}
-		if len(all) == 0 { // of a mapping without look-ups
+		if len(all) == 0 {
 			return nil
 		}
 		return s.send(ctx, pg, all, func(engine.Found) {}, raw)
