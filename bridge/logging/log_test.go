@@ -204,6 +204,21 @@ func FuzzScrub(f *testing.F) {
 	})
 }
 
+// TestTheWordsOfARemedyAreShown: they are no secret, and what stands beside them is hidden.
+func TestTheWordsOfARemedyAreShown(t *testing.T) {
+	for in, want := range map[string]string{
+		"redis://:PASSWORD@host:6379, or redis://USER:PASSWORD@…": "redis://:PASSWORD@host:6379, or redis://USER:PASSWORD@…",
+		"redis://[user:password@]host[:6379]":                     "redis://[user:password@]host[:6379]",
+		"redis://:hunter2@host, not redis://:PASSWORD@host":       "redis://:[redacted]@host, not redis://:PASSWORD@host",
+		"redis://:xPASSWORD@host":                                 "redis://:[redacted]@host",
+		"redis://:x:PASSWORD@host":                                "redis://:[redacted]@host",
+	} {
+		if got := logging.Scrub(in); got != want {
+			t.Errorf("Scrub(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 // running gives a Log whose Run runs, in a bubble of synthetic time.
 func running(t *testing.T, o logging.Options) (*logging.Log, *sink) {
 	out := &sink{t: t}
