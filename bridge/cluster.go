@@ -358,7 +358,11 @@ func (s *clusterSource) observe(r *cluster.Record) {
 
 // Gap implements cluster.Follower.
 func (s *clusterSource) Gap(g cluster.Gap) {
-	s.log.Error("changes were lost; clients see what happened meanwhile after a reload", "reason", g.Reason, "since", g.Since, "until", g.Until)
+	attrs := []any{"reason", g.Reason, "since", g.Since, "until", g.Until}
+	if b := s.node.EdgeStats().Beat; b != nil {
+		attrs = append(attrs, "leader", b.Leader)
+	}
+	s.log.Error("changes were lost; clients see what happened meanwhile after a reload", attrs...)
 	s.api.Hub().Gap(g.Since, g.Until, false)
 	s.api.MembersChanged()
 }

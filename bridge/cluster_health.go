@@ -111,7 +111,9 @@ func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
 	if reason, remedy := s.trouble(); reason != "" {
 		r.Cluster = &ops.ClusterTrouble{Reason: reason, Remedy: remedy}
 	}
-	if s.node.Leader() == nil {
+	if s.node.Leader() != nil {
+		r.Leader = processName()
+	} else {
 		e := s.node.EdgeStats()
 		if b := e.Beat; b != nil {
 			r.Leader = b.Leader

@@ -168,6 +168,9 @@ func TestBridgesThatAreNotAlike(t *testing.T) {
 	first.await("what differs", func() bool { return slices.Equal(differing(first), want) })
 	other.await("what differs from both", func() bool { return len(differing(other)) == 2*len(want) })
 	first.await("that both lead", func() bool { return first.Snapshot().Cluster.Differing[0].BothLead })
+	if now := first.Snapshot(); now.Ready.Leader == "" || now.Ready.Leader != now.Cluster.Leader {
+		t.Errorf("/readyz of the leader says that %q leads, /status %q", now.Ready.Leader, now.Cluster.Leader)
+	}
 	for _, at := range first.Snapshot().Cluster.Differing {
 		if at.Bridge == "" || at.Here == at.There || !at.BothLead {
 			t.Errorf("told: %+v", at)

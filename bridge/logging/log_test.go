@@ -204,6 +204,21 @@ func FuzzScrub(f *testing.F) {
 	})
 }
 
+// TestTheWordsOfARemedyAreShown: they are no secret, and what stands beside them is hidden.
+func TestTheWordsOfARemedyAreShown(t *testing.T) {
+	for in, want := range map[string]string{
+		"redis://:PASSWORD@host:6379, or redis://USER:PASSWORD@…": "redis://:PASSWORD@host:6379, or redis://USER:PASSWORD@…",
+		"redis://[user:password@]host[:6379]":                     "redis://[user:password@]host[:6379]",
+		"redis://:hunter2@host, not redis://:PASSWORD@host":       "redis://:[redacted]@host, not redis://:PASSWORD@host",
+		"redis://:xPASSWORD@host":                                 "redis://:[redacted]@host",
+		"redis://:x:PASSWORD@host":                                "redis://:[redacted]@host",
+	} {
+		if got := logging.Scrub(in); got != want {
+			t.Errorf("Scrub(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
 // running gives a Log whose Run runs, in a bubble of synthetic time.
 func running(t *testing.T, o logging.Options) (*logging.Log, *sink) {
 	out := &sink{t: t}
@@ -249,6 +264,41 @@ func TestRepeatedErrorIsWrittenOnceThenCountedThenRecovered(t *testing.T) {
 		log.Error("cannot connect", "error", errors.New("dial 127.0.0.1:1: refused"))
 		if got = out.objects(); len(got) != 1 || got[0]["repeated"] != nil {
 			t.Errorf("a fault that comes again after recovery is new: %v", got)
+		}
+	})
+}
+
+// TestWhatIsToldOnceOfEachSubject is written for each, and silence about it is no recovery: its
+// condition lasts.
+func TestWhatIsToldOnceOfEachSubject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, out := running(t, logging.Options{Format: logging.JSON})
+		log := l.Logger()
+		told := 0
+		for _, other := range []string{"host/1", "host/2", "host/3", "host/4"} {
+			for _, setting := range []string{"replay.window", "auth.chatengine_secret"} {
+				log.Warn("differs", "other", other, "setting", setting)
+				time.Sleep(time.Second)
+				told++
+			}
+		}
+		for _, key := range []string{"origin", "address", "fault", "signal"} {
+			for _, value := range []string{"1", "2"} {
+				log.Warn("refused", key, value)
+				told++
+			}
+		}
+		if got := out.objects(); len(got) != told {
+			t.Errorf("%d lines of %d subjects: %v", len(got), told, got)
+		}
+		log.Warn("differs", "other", "host/1", "setting", "replay.window") // it was away, and came back
+		if got := out.objects(); len(got) != 0 {
+			t.Errorf("a repetition within a minute is written: %v", got)
+		}
+		time.Sleep(time.Hour)
+		got := out.objects()
+		if len(got) != 1 || got[0]["event"] != "differs" || got[0]["repeated"] != 1.0 {
+			t.Errorf("after the silence: %v, want the count of the repetition, and no recovery", got)
 		}
 	})
 }

@@ -28,13 +28,23 @@ var secrets = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za
 	`|((?i)\b(?:token|access_token|apikey|password|secret|authorization)=)("[^"]*"|'[^']*'|[^\s&"']+)` +
 	`|((?i)\bbearer )[A-Za-z0-9._~+/=-]+`)
 
+// template reports whether what looks like a secret is a remedy's word for one.
+func template(found string) bool {
+	return found == "://:PASSWORD@" || found == "://USER:PASSWORD@" || found == "://[user:password@"
+}
+
 // Scrub returns s with everything that looks like a secret replaced by
 // [redacted].
 func Scrub(s string) string {
 	if !strings.ContainsAny(s, ".=:_") && !strings.Contains(s, " ") {
 		return s
 	}
-	return secrets.ReplaceAllString(s, "${1}${3}${5}"+mask+"${2}")
+	return secrets.ReplaceAllStringFunc(s, func(found string) string {
+		if template(found) {
+			return found
+		}
+		return secrets.ReplaceAllString(found, "${1}${3}${5}"+mask+"${2}")
+	})
 }
 
 // redact is the ReplaceAttr of all handlers.

@@ -40,6 +40,8 @@ type fault struct {
 	// pending counts the repetitions since the last line that was written,
 	// total all of them.
 	pending, total uint64
+	// toldOnce: no repetition does not mean that it is over.
+	toldOnce bool
 }
 
 func newRepeats(interval time.Duration) *repeats {
@@ -53,7 +55,7 @@ func (p *repeats) handle(out *output, prefix string, r slog.Record) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	key := identity(prefix, r)
+	key, toldOnce := identity(prefix, r)
 	f := p.faults[key]
 	if f != nil && r.Time.Sub(f.last) >= p.interval {
 		p.end(key, r.Time)
@@ -61,7 +63,7 @@ func (p *repeats) handle(out *output, prefix string, r slog.Record) error {
 	}
 	if f == nil {
 		p.evict()
-		p.faults[key] = &fault{out: out, latest: r, first: r.Time, last: r.Time, began: r.Time, written: 1}
+		p.faults[key] = &fault{out: out, latest: r, first: r.Time, last: r.Time, began: r.Time, written: 1, toldOnce: toldOnce}
 		return p.write(out, r)
 	}
 	f.out, f.latest, f.last = out, r, r.Time
@@ -127,11 +129,11 @@ func (p *repeats) expire(now time.Time) {
 }
 
 // end removes a fault. If it had repeated, it writes event "recovered", or for
-// information the pending count.
+// information, and what is told once, the pending count.
 func (p *repeats) end(key string, now time.Time) {
 	f := p.faults[key]
 	delete(p.faults, key)
-	if f.total == 0 || f.latest.Level < slog.LevelWarn {
+	if f.total == 0 || f.toldOnce || f.latest.Level < slog.LevelWarn {
 		if f.pending > 0 {
 			_ = p.writeCount(f, f.latest)
 		}

@@ -97,8 +97,8 @@ type Readiness struct {
 	Status ReadyStatus `json:"status"`
 	Reason string      `json:"reason"`
 	Source *Health     `json:"source,omitempty"`
-	// Leader is who leads the cluster, by host and process; empty where this bridge does,
-	// or there is none.
+	// Leader is who leads the cluster, by host and process, also where that is this bridge;
+	// empty where there is none.
 	Leader string `json:"leader,omitempty"`
 	// Cluster says why the bridges of a cluster are not one, nil while they are.
 	Cluster *ClusterTrouble `json:"cluster,omitempty"`

@@ -34,13 +34,13 @@ func (w *Warnings) Row(m engine.Warning) {
 
 // Problem takes what does not fit between the mapping and the database.
 func (w *Warnings) Problem(p mapping.Problem) {
-	w.log.Warn("the mapping does not fit the database", "detail", p.Text, "file", p.File, "line", p.Line)
+	w.log.Warn("the mapping does not fit the database", "fault", p.Text, "file", p.File, "line", p.Line)
 	w.add(fmt.Sprintf("%s:%d: %s", p.File, p.Line, p.Text))
 }
 
 // Lookup takes what look-ups have no right to read.
 func (w *Warnings) Lookup(text string) {
-	w.log.Warn("a look-up has no right to what it reads", "detail", text)
+	w.log.Warn("a look-up has no right to what it reads", "fault", text)
 	w.add(text)
 }
 

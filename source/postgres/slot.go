@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"chatbridge/internal/sqlquote"
 	"chatbridge/source"
 	"chatbridge/source/postgres/pgoutput"
@@ -21,7 +23,7 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 		if err != nil {
 			return slot, err
 		}
-		if err := s.checkOwnership(&slot); err != nil {
+		if err := s.checkOwnership(ctx, c, &slot); err != nil {
 			return slot, err
 		}
 		switch reached, _ := s.progress.reached(); {
@@ -50,7 +52,7 @@ func (s *Source) acquire(ctx context.Context, c *control, h source.Handler) (slo
 }
 
 // checkOwnership reports a slot of our name that belongs to something else.
-func (s *Source) checkOwnership(slot *slotState) error {
+func (s *Source) checkOwnership(ctx context.Context, c *control, slot *slotState) error {
 	if !slot.exists || (slot.kind == "logical" && slot.plugin == "pgoutput" && slot.here) {
 		return nil
 	}
@@ -58,10 +60,24 @@ func (s *Source) checkOwnership(slot *slotState) error {
 	if slot.kind == "logical" {
 		what = fmt.Sprintf("slot of the plugin %s in the database %s", slot.plugin, slot.database)
 	}
-	return &problem{
-		class: classFatal, op: "check the slot", hint: "choose another slot name, or drop that slot",
-		err: fmt.Errorf("%s is a %s", s.opts.Slot, what),
+	hint := "choose another source.postgres.slot; drop that slot only if nothing needs it any more"
+	if slot.activePID != 0 {
+		hint = "choose another source.postgres.slot; do not drop that slot, it is in use"
+		what += ", read by " + c.readerOf(ctx, slot.activePID)
 	}
+	return &problem{class: classFatal, op: "check the slot", hint: hint, err: fmt.Errorf("%s is a %s", s.opts.Slot, what)}
+}
+
+// readerOf names the process of the server that reads a slot, as far as this role may see it.
+func (c *control) readerOf(ctx context.Context, pid uint32) string {
+	ctx, cancel := c.bound(ctx)
+	defer cancel()
+	named := fmt.Sprintf("the server's process %d", pid)
+	var name string
+	if c.conn.QueryRow(ctx, "select application_name from pg_stat_activity where pid = $1", pid).Scan(&name) == nil && name != "" {
+		named = name + " (" + named + ")"
+	}
+	return named
 }
 
 // renew creates the slot where it is missing, and replaces it where it cannot be
@@ -94,6 +110,10 @@ func (s *Source) renew(ctx context.Context, c *control, h source.Handler, slot *
 	}
 	s.setState(ctx, Connecting, "create", "creating the slot, which waits for transactions that are writing")
 	if err := c.create(ctx); err != nil {
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && pg.Code == "42710" {
+			return true, nil // another bridge has made it meanwhile
+		}
 		return false, err
 	}
 	if first {

@@ -412,7 +412,7 @@ func TestForeignSlotIsFatal(t *testing.T) {
 	exec(t, url, `select pg_create_logical_replication_slot('`+uniqueSlot(t)+`', 'test_decoding')`)
 	src := run(t, postgres.Options{URL: url, Slot: uniqueSlot(t)}, newRecorder())
 	<-src.done
-	if err := src.stop(); err == nil || !strings.Contains(err.Error(), "test_decoding") || !strings.Contains(err.Error(), "another slot name") {
+	if err := src.stop(); err == nil || !strings.Contains(err.Error(), "test_decoding") || !strings.Contains(err.Error(), "another source.postgres.slot") {
 		t.Errorf("got %v", err)
 	}
 }
