@@ -596,15 +596,3 @@ func TestKeysOfAWorkspace(t *testing.T) {
 		})
 	}
 }
-
-// TestWarmWithoutQuestions: where the tables that are asked about are missing there is nothing
-// to ask.
-func TestWarmWithoutQuestions(t *testing.T) {
-	t.Parallel()
-	for _, preset := range []string{"crm", "chatengine"} {
-		l := lookup.NewSQL(pool(t, pgtest.DB(t), nil), spec(t, preset, ""), waitLimit)
-		if err := l.Warm(t.Context()); err != nil {
-			t.Errorf("%s: %v", preset, err)
-		}
-	}
-}
