@@ -33,9 +33,11 @@ type clusterSource struct {
 	inner *postgresSource // nil where cluster.role is edge
 	node  *cluster.Node
 	// id names this process to the others; shared and bus are what is not the stream.
-	id     string
-	shared *cluster.Shared
-	bus    *cluster.Bus
+	id string
+	// cluster is cluster.name.
+	cluster string
+	shared  *cluster.Shared
+	bus     *cluster.Bus
 	// sessions are those of all clients, put again after refresh.
 	sessions *cluster.Sessions
 	refresh  time.Duration
@@ -83,7 +85,7 @@ const takeoverPoll = 250 * time.Millisecond
 // joinCluster makes the source of a bridge that is one of several; its inner source is
 // to be set.
 func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog.Logger) (*clusterSource, error) {
-	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), freed: make(chan struct{}, 1)}
+	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), cluster: cfg.Cluster.Name, freed: make(chan struct{}, 1)}
 	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, s.historyNow, pw.redis)
 	if err != nil {
 		return nil, err
@@ -110,7 +112,8 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 		Dial: dial, Follower: s, Name: processName(), Keep: cfg.Replay.Window + replay.Slack,
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
 		Database: s.ask,
-		OnFollow: func() { s.pipeline.Rest() }, OnLead: func() { s.pipeline.Resume() }, OnFull: s.sessions.GiveUp, Logger: log,
+		OnFollow: func() { s.pipeline.Rest() }, OnLead: func() { s.pipeline.Resume() },
+		OnFull: s.sessions.GiveUp, Unheard: s.unheard, Logger: log,
 	})
 	return s, nil
 }

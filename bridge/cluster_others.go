@@ -12,6 +12,7 @@ import (
 	"chatbridge/bridge/requirements"
 	"chatbridge/configs"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres/dial"
 )
 
 // historyNow is which database the bridge is of, for whoever connects to Redis. While no
@@ -55,6 +56,23 @@ func (s *clusterSource) whyNoLeader(h *ops.Health) {
 		h.Reason += "; a bridge of another version is there: " + cluster.Whereabouts(o.Outdated[0])
 		h.Remedy = outdatedRemedy
 	}
+}
+
+// unheard is that another bridge of the cluster has the slot and does not tell of itself on
+// this Redis, nil where that is not known. One whose beats came here before uses this Redis,
+// and is silent for another reason.
+func (s *clusterSource) unheard() error {
+	if s.inner == nil {
+		return nil
+	}
+	reader := s.inner.stream.Stats().Reader
+	if !reader.Joined(dial.Bridge{Cluster: s.cluster}) {
+		return nil
+	}
+	if b := s.node.EdgeStats().Beat; b != nil && reader.Is(b.Leader) {
+		return nil
+	}
+	return cluster.Elsewhere(reader.String())
 }
 
 const (

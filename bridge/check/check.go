@@ -13,6 +13,7 @@ import (
 	"chatbridge/internal/httpclient"
 	"chatbridge/internal/plural"
 	"chatbridge/mapping"
+	"chatbridge/source/postgres/dial"
 	"chatbridge/source/postgres/provision"
 )
 
@@ -96,7 +97,9 @@ type run struct {
 	findings []Finding
 	// nowhere: the database has none of the tables.
 	nowhere bool
-	granted map[string]string // the GRANTs that were printed, with the finding that did
+	// slotReader is the bridge that has the slot, zero for none that is known.
+	slotReader dial.Bridge
+	granted    map[string]string // the GRANTs that were printed, with the finding that did
 }
 
 func (r *run) add(f ...Finding) {

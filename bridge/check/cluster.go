@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"chatbridge/bridge/cluster"
@@ -26,6 +27,11 @@ func (r *run) database(ctx context.Context) (of cluster.History) {
 	if err != nil {
 		r.fail("cluster.database", "source.postgres.url", err.Error(), "a bridge that does not lead follows no leader: it cannot tell whether that is of its database", requirements.DatabaseRemedy)
 		return of
+	}
+	// Without an answer nothing is known of the reader, which cluster.bridges does without.
+	var application string
+	if conn.QueryRow(ctx, `select a.application_name from pg_replication_slots s join pg_stat_activity a on a.pid = s.active_pid where s.slot_name = $1 and s.database = current_database()`, pg.Slot).Scan(&application) == nil {
+		r.slotReader, _ = dial.ParseBridge("chatbridge", application)
 	}
 	return cluster.History{System: system, Database: oid}
 }
@@ -69,6 +75,11 @@ func (r *run) others(o *cluster.Others) {
 		warn("cluster.version", "", fmt.Sprintf("the bridge %s writes format %d to Redis, and this version %d", cluster.Whereabouts(address), o.Format, cluster.FormatVersion),
 			"the two do not understand each other: only those of the version that leads serve", "run the same version of the bridge on all nodes of the cluster")
 	}
+	if r.slotReader.Joined(dial.Bridge{Cluster: name}) && !slices.ContainsFunc(slices.Concat(o.Same, o.Unknown), func(p cluster.Peer) bool { return r.slotReader.Is(p.About.Name) }) && len(o.Outdated) == 0 {
+		elsewhere := cluster.Elsewhere(r.slotReader.String())
+		well = false
+		r.fail("cluster.bridges", "cluster.redis_url", elsewhere.Error(), "a bridge with this configuration hears no leader, and serves nobody", cluster.Remedy(elsewhere))
+	}
 	switch {
 	case !well:
 	case len(names) == 0:
@@ -81,6 +92,8 @@ func (r *run) others(o *cluster.Others) {
 // meaningOf returns the consequence of different values of a setting.
 func meaningOf(setting string) string {
 	switch section, _, _ := strings.Cut(setting, "."); {
+	case section == "cluster":
+		return "what one leads is not heard by the other, which serves nobody"
 	case section == "source":
 		return "each reads the database by itself: more than one leads"
 	case section == "auth":

@@ -44,7 +44,10 @@ type EdgeOptions struct {
 	// kept for a Leader that this bridge may become.
 	Keep               time.Duration
 	MaxItems, MaxBytes int
-	Logger             *slog.Logger
+	// Unheard says more about why no leader is heard, nil for that nothing is known. It may
+	// itself be nil.
+	Unheard func() error
+	Logger  *slog.Logger
 }
 
 // Edge feeds a Follower from the stream. Stats may be called from any goroutine.
@@ -168,12 +171,22 @@ func (e *Edge) connect(ctx context.Context, pause *retry.Backoff) error {
 		case len(reply.Entries) > 0 || reply.Beat.Text != nil:
 			pause.Reset()
 		case time.Since(e.beatAt) >= beatTimeout:
-			return errNoLeader
+			return e.noLeader()
 		}
 		if err := e.take(ctx, &reply); err != nil {
 			return err
 		}
 	}
+}
+
+// noLeader is why no leader is heard of.
+func (e *Edge) noLeader() error {
+	if e.opts.Unheard != nil {
+		if err := e.opts.Unheard(); err != nil {
+			return err
+		}
+	}
+	return errNoLeader
 }
 
 // firstBeat reads the history from the beat in Redis. That beat does not show that the leader

@@ -26,7 +26,9 @@ type NodeOptions struct {
 	OnFollow, OnLead func()
 	// OnFull: see LeaderOptions.
 	OnFull func()
-	Logger *slog.Logger
+	// Unheard is that of EdgeOptions.
+	Unheard func() error
+	Logger  *slog.Logger
 }
 
 // Node is one bridge of a cluster: an edge, or the leader while its source reads the
@@ -72,7 +74,8 @@ func NewNode(opts NodeOptions) *Node {
 	return &Node{
 		opts: opts, changes: make(chan change), ended: make(chan struct{}),
 		edge: NewEdge(EdgeOptions{
-			Dial: opts.Dial, Follower: opts.Follower, Keep: opts.Keep, MaxItems: opts.MaxItems, MaxBytes: opts.MaxBytes, Logger: opts.Logger,
+			Dial: opts.Dial, Follower: opts.Follower, Keep: opts.Keep, MaxItems: opts.MaxItems, MaxBytes: opts.MaxBytes,
+			Unheard: opts.Unheard, Logger: opts.Logger,
 		}),
 	}
 }

@@ -71,6 +71,18 @@ var errNoLeader = &remedied{
 	"see that a bridge with this cluster.name and without cluster.role: edge runs, and in its /readyz why it does not lead: one of them has to read the database",
 }
 
+// Elsewhere is the error of an edge that hears no leader although the database shows that a
+// bridge of its cluster, as host and process, has the slot.
+func Elsewhere(bridge string) error {
+	return &remedied{
+		"the bridge " + bridge + " of this cluster has the slot, and is not heard on this Redis: it uses another server or another database number (cluster.redis_url), or cannot write there",
+		"give all bridges of the cluster the same cluster.redis_url, of a server that takes writes; if that bridge has it, see cluster.error in its /status, or that it still lives",
+	}
+}
+
+// DatabaseNumber is the number of Redis' database that an address names, 0 for none.
+func DatabaseNumber(address string) int { return serverOf(address).database }
+
 // errStuck is that of an edge whose leader cannot append.
 func errStuck(b *Beat) error {
 	return &remedied{

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"chatbridge/bridge/cluster"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 
@@ -52,6 +53,10 @@ func Alike(cfg *configs.Config, spec *mapping.Spec) map[string]string {
 
 		"auth.chatengine_secret": secretFingerprint(cfg.Cluster.Name, "chatengine", a.ChatEngineSecrets),
 		"auth.supabase_secret":   secretFingerprint(cfg.Cluster.Name, "supabase", a.SupabaseSecrets),
+	}
+	// PUB/SUB is heard in all databases of a server, so bridges of several hear each other.
+	if address := cfg.Cluster.RedisURL.Reveal(); address != "" {
+		alike["cluster.redis_url"] = "database " + strconv.Itoa(cluster.DatabaseNumber(address))
 	}
 	if cfg.Cluster.Role != configs.RoleEdge { // which never reads them
 		alike["source.postgres.slot"] = cfg.Source.Postgres.Slot

@@ -131,6 +131,10 @@ func (s *Source) standBy(ctx context.Context, c *control, pid uint32) error {
 		return err
 	}
 	s.setState(ctx, Standby, "", reason)
+	if !reader.ours {
+		reader.bridge = dial.Bridge{}
+	}
+	s.setReader(reader.bridge)
 	poll := time.NewTimer(s.opts.StandbyPoll)
 	defer poll.Stop()
 	select {

@@ -86,6 +86,8 @@ type Stats struct {
 	// of a cluster or the slot is DefaultSlot: those that wait for it, or the one that this one
 	// waits for.
 	Rivals []dial.Bridge
+	// Reader is the bridge that has the slot while this one stands by, zero for none.
+	Reader dial.Bridge
 
 	// LastError is the last failure, nil if there was none; it stays after
 	// recovery.
@@ -141,6 +143,7 @@ type status struct {
 	slot    *SlotStatus
 	version int
 	rivals  []dial.Bridge
+	reader  dial.Bridge
 
 	// topic and logged are what was logged last, and when.
 	topic  string
@@ -170,7 +173,7 @@ func (s *Source) Stats() Stats {
 		Bytes: c.bytes.Load(), Reconnects: max(c.streams.Load(), 1) - 1,
 		Replaced: c.replaced.Load(), Faults: faults, FaultsTurned: turned,
 		Gaps: c.gaps.Load(), Unfilled: c.unfilled.Load(),
-		Rivals: s.status.rivals, LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
+		Rivals: s.status.rivals, Reader: s.status.reader, LastError: s.status.failure, Slot: s.status.slot, ServerVersion: s.status.version,
 	}
 }
 
@@ -184,6 +187,9 @@ func (s *Source) setState(ctx context.Context, state State, topic, reason string
 		s.status.since = now
 	}
 	s.status.state, s.status.reason = state, reason
+	if state != Standby {
+		s.status.reader = dial.Bridge{}
+	}
 	repeated := topic == s.status.topic && now.Sub(s.status.logged) < logAgain
 	if !repeated {
 		s.status.topic, s.status.logged = topic, now
@@ -201,6 +207,12 @@ func (s *Source) setState(ctx context.Context, state State, topic, reason string
 		attrs = append(attrs, slog.String("reason", reason))
 	}
 	s.opts.Logger.LogAttrs(ctx, level, "postgres source "+state.String(), attrs...)
+}
+
+func (s *Source) setReader(reader dial.Bridge) {
+	s.status.mu.Lock()
+	defer s.status.mu.Unlock()
+	s.status.reader = reader
 }
 
 func (s *Source) setRivals(rivals []dial.Bridge) {

@@ -83,6 +83,12 @@ func (b Bridge) Joined(other Bridge) bool {
 	return b.Cluster != "" && shorten(b.Cluster, clusterSize) == shorten(other.Cluster, clusterSize)
 }
 
+// Is reports whether it is the process of that name, host/pid.
+func (b Bridge) Is(name string) bool {
+	slash := strings.LastIndexByte(name, '/')
+	return slash > 0 && name[slash+1:] == strconv.Itoa(b.PID) && b.SameHost(Bridge{Host: name[:slash]})
+}
+
 // SameHost reports whether both run on one host, by what the names keep of it.
 func (b Bridge) SameHost(other Bridge) bool {
 	x, y := plainHost(b.Host), plainHost(other.Host)
