@@ -196,6 +196,7 @@ var hidden = map[string]string{
 	"Snapshot.Postgres.LagBytes":                 "bridge_source_lag_bytes",
 	"Snapshot.Postgres.Lag":                      "bridge_source_lag_seconds",
 	"Snapshot.Postgres.Rivals[].PID":             "in /status",
+	"Snapshot.Postgres.Reader.PID":               "its name is in the messages about it",
 	"Snapshot.Postgres.LastCommit":               "bridge_source_last_transaction_timestamp_seconds",
 	"Snapshot.Postgres.Gaps":                     "bridge_source_gaps_total",
 	"Snapshot.Postgres.LastError.At":             "in /status",
