@@ -116,7 +116,7 @@ func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() c
 	defer tick.Stop()
 	for {
 		if cfg := o.config(); cfg != o.of {
-			alike := requirements.Alike(cfg, o.spec)
+			alike := requirements.Alike(cfg, o.spec, cluster.DatabaseNumber(cfg.Cluster.RedisURL.Reveal()))
 			o.mu.Lock()
 			o.of, o.alike = cfg, alike
 			o.mu.Unlock()

@@ -61,7 +61,7 @@ func (r *run) others(o *cluster.Others) {
 		warn("cluster.foreign", "cluster.name", fmt.Sprintf("the bridge %s has the cluster.name %s and another database", o.Foreign[i].About.Name, name),
 			"the two are kept apart, and are no cluster", cluster.NameRemedy)
 	}
-	mine := cluster.About{Fingerprints: requirements.Alike(r.cfg, r.spec)}
+	mine := cluster.About{Fingerprints: requirements.Alike(r.cfg, r.spec, cluster.DatabaseNumber(r.cfg.Cluster.RedisURL.Reveal()))}
 	names := make([]string, 0, len(o.Same))
 	for i := range o.Same {
 		p := &o.Same[i]

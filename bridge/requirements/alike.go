@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"chatbridge/bridge/cluster"
 	"chatbridge/configs"
 	"chatbridge/mapping"
 
@@ -38,8 +37,8 @@ func Database(ctx context.Context, conn *pgx.Conn) (system uint64, oid uint32, e
 
 // Alike are the settings that all bridges of a cluster must have the same, by key: short
 // values as they are, others as a fingerprint. It takes some tens of milliseconds, for those
-// of the secrets.
-func Alike(cfg *configs.Config, spec *mapping.Spec) map[string]string {
+// of the secrets. redisDatabase is the number of the database in cluster.redis_url.
+func Alike(cfg *configs.Config, spec *mapping.Spec, redisDatabase int) map[string]string {
 	a := cfg.Auth
 	members := a.Members
 	alike := map[string]string{
@@ -55,9 +54,7 @@ func Alike(cfg *configs.Config, spec *mapping.Spec) map[string]string {
 		"auth.supabase_secret":   secretFingerprint(cfg.Cluster.Name, "supabase", a.SupabaseSecrets),
 	}
 	// PUB/SUB is heard in all databases of a server, so bridges of several hear each other.
-	if address := cfg.Cluster.RedisURL.Reveal(); address != "" {
-		alike["cluster.redis_url"] = "database " + strconv.Itoa(cluster.DatabaseNumber(address))
-	}
+	alike["cluster.redis_url"] = "database " + strconv.Itoa(redisDatabase)
 	if cfg.Cluster.Role != configs.RoleEdge { // which never reads them
 		alike["source.postgres.slot"] = cfg.Source.Postgres.Slot
 		alike["source.postgres.publication"] = cfg.Source.Postgres.Publication
