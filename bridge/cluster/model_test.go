@@ -210,7 +210,9 @@ func (w *world) run(ctx context.Context) {
 	w.mu.Lock()
 	w.end = ^uint64(0) // no more
 	w.mu.Unlock()
-	time.Sleep(12 * time.Second)
+	// An edge that knows a forged history takes its time until it believes the one before, and
+	// sends its clients away then.
+	time.Sleep(22 * time.Second)
 	leave()
 	visitors.Wait()
 	for _, v := range w.visitors {
