@@ -42,7 +42,7 @@ func TestWhatStaysWrongEndsWith2(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		"a slot of another plugin":       {map[string]string{"DATABASE_URL": url}, "choose another slot name"},
+		"a slot of another plugin":       {map[string]string{"DATABASE_URL": url}, "choose another source.postgres.slot"},
 		"a certificate of another's key": {map[string]string{"BRIDGE_TLS_CERT_FILE": cert, "BRIDGE_TLS_KEY_FILE": key}, "does not match"},
 		"no such mapping":                {map[string]string{"BRIDGE_MAPPING_FILE": "/does/not/exist"}, "no such file"},
 		"not an address of this machine": {map[string]string{"BRIDGE_LISTEN": "192.0.2.1:80"}, "an address of this machine"},
