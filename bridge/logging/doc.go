@@ -11,8 +11,8 @@
 // A warning or error that repeats is written once; its repetitions are counted
 // and the count is written once a minute, and when it has stopped, event
 // "recovered" is written. What is told once of each subject (another bridge, a setting, an
-// origin and the like) is kept apart by those, and silence about it is no recovery. Information is limited the same way to ten equal lines
-// a minute. What answers to an operator (Answer) is written each time.
+// origin and the like) is kept apart by those, and silence about it is no recovery.
+// Information is limited the same way to ten equal lines a minute. What answers to an operator (Answer) is written each time.
 //
 // Everything that looks like a token or a password is masked, in whatever
 // attribute or error text it occurs, and so are attributes named like message
