@@ -99,7 +99,7 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 	}
 	window := max(cfg.Replay.Window, time.Second) // for which sessions are saved
 	s.refresh = window / 2
-	s.sessions = cluster.NewSessions(s.shared, window+s.refresh)
+	s.sessions = cluster.NewSessions(s.shared, window+s.refresh, int64(cfg.Replay.MaxBytes)/cluster.SessionsShare)
 	key := cluster.NewSecret()
 	s.others = newOtherBridges(pw.now.Load, spec, key, log)
 	s.bus = cluster.NewBus(cluster.BusOptions{
@@ -113,7 +113,7 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 		MaxItems: cfg.Replay.MaxEvents, MaxBytes: int(cfg.Replay.MaxBytes), Source: s.state,
 		Database: s.ask,
 		OnFollow: func() { s.pipeline.Rest() }, OnLead: func() { s.pipeline.Resume() },
-		Unheard: s.unheard, Logger: log,
+		OnFull: s.sessions.GiveUp, Unheard: s.unheard, Logger: log,
 	})
 	return s, nil
 }
@@ -310,6 +310,7 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	c.Forwarded, c.ForwardsFailed = s.forwards.forwarded.Load(), s.forwards.failed.Load()
 	k := s.sessions.Stats()
 	c.SessionsKept, c.SessionsWaiting, c.SessionsFailed, c.SessionsLost = k.Put, k.Waiting, k.Failed, k.Lost
+	c.SessionsRefused, c.SessionsGivenUp, c.SessionsBytes = k.Refused, k.GivenUp, k.Bytes
 	s.others.measure(c, to)
 	to.Cluster = c
 }

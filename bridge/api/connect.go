@@ -81,7 +81,7 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 		address: shown.Address, connected: time.Now(),
 	}
 	if s.opts.Elsewhere != nil && !feed {
-		c.shared = cluster.NewSharedSession(s.opts.Elsewhere.Sessions)
+		c.shared = cluster.NewSharedSession(s.opts.Elsewhere.Sessions, p.Workspace)
 		s.findStored(ctx, c, h)
 	}
 	c.owed = string(hub.AppendOffset(nil, s.owedFrom(h.PID, h.Offset)))

@@ -142,7 +142,7 @@ func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok b
 		return "", false
 	}
 	s.counters.elsewhere(true)
-	c.shared = cluster.NewTakenOver(s.opts.Elsewhere.Sessions, version)
+	c.shared = cluster.NewTakenOver(s.opts.Elsewhere.Sessions, c.Workspace, version)
 	return body.ID, true
 }
 
@@ -153,7 +153,7 @@ func (s *Server) keep(c *client, socket *socketio.Socket) {
 	if k == nil {
 		return
 	}
-	k.Keep(socket.PID(), func() ([]byte, bool) {
+	stored := k.Keep(socket.PID(), func() ([]byte, bool) {
 		epoch, _, _ := s.opts.Elsewhere.Complete() // first: a later one would be that of other positions
 		p, ok := s.hub.Portable(c.Client)
 		if !ok || epoch.IsZero() {
@@ -165,6 +165,12 @@ func (s *Server) keep(c *client, socket *socketio.Socket) {
 		})
 		return text, true
 	}, func() { s.takenOver(c, socket) })
+	if !stored {
+		s.logged.do("sessions not stored", func() {
+			s.log.Warn("a client's session is not stored in Redis, because those of its workspace or of this bridge take their share of it, or Redis is full: if the client comes to another bridge it begins a new session there; more of the same are only counted",
+				"workspace", c.Workspace, "remedy", "see who opens so many sessions or subscriptions; for more of them: replay.max_bytes, of which an eighth is for them, and Redis' maxmemory")
+		})
+	}
 }
 
 // takenOver ends a session that another bridge has taken over: the client is there.

@@ -110,13 +110,19 @@ func (r *run) redisServer(info map[string]string) {
 	r.redisMemory(info)
 }
 
+// countedBridges is for how many bridges the memory for sessions is counted.
+const countedBridges = 3
+
 // redisMemory judges how much Redis may take, and what it does when that is full.
 func (r *run) redisMemory(info map[string]string) {
 	number := func(name string) int64 { n, _ := strconv.ParseInt(info[name], 10, 64); return n }
 	limit, policy := number("maxmemory"), info["maxmemory_policy"]
-	need := int64(r.cfg.Replay.MaxBytes) * 3 / 2
+	window := int64(r.cfg.Replay.MaxBytes) * 3 / 2
+	sessions := int64(r.cfg.Replay.MaxBytes) / cluster.SessionsShare
+	need := window + countedBridges*sessions
+	holds := fmt.Sprintf("%d MiB for the events and, with %d bridges, %d MiB for clients' sessions, %d MiB more for each further bridge", window>>20, countedBridges, countedBridges*sessions>>20, sessions>>20)
 	if limit == 0 {
-		r.ok("redis.memory", "", "Redis' memory has no limit of its own; the bridge needs up to %d MiB", need>>20)
+		r.ok("redis.memory", "", "Redis' memory has no limit of its own; the bridges need up to %d MiB: %s", need>>20, holds)
 		return
 	}
 	var wrong, meaning, fix []string
@@ -131,16 +137,16 @@ func (r *run) redisMemory(info map[string]string) {
 	}
 	if limit < need {
 		wrong = append(wrong, fmt.Sprintf("maxmemory is %d MiB", limit>>20))
-		meaning = append(meaning, fmt.Sprintf("a full replay log takes %d MiB there: then the edges get nothing more until it is shorter", need>>20))
+		meaning = append(meaning, fmt.Sprintf("full, the bridges take %d MiB there (%s): then the edges get nothing more until it is less", need>>20, holds))
 		fix = append(fix, fmt.Sprintf("CONFIG SET maxmemory %dmb", (need+number("used_memory"))>>20+1))
 	}
 	if len(wrong) == 0 {
-		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridge needs up to %d MiB", limit>>20, policy, need>>20)
+		r.ok("redis.memory", "", "maxmemory is %d MiB, %s; the bridges need up to %d MiB: %s", limit>>20, policy, need>>20, holds)
 		return
 	}
 	rest := "; CONFIG REWRITE keeps it. Or a Redis of its own"
 	if limit < need {
-		rest += fmt.Sprintf(", or replay.max_bytes: %dMiB", limit*2/3>>20)
+		rest += fmt.Sprintf(", or replay.max_bytes: %dMiB", int64(float64(limit)*float64(r.cfg.Replay.MaxBytes)/float64(need))>>20)
 	}
 	r.warn("redis.memory", "", strings.Join(wrong, "; "), strings.Join(meaning, "; "), strings.Join(fix, "; ")+rest)
 }

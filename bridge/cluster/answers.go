@@ -10,7 +10,7 @@ const fullDisk = "CONFIG SET save \"\" and CONFIG SET appendonly no, because the
 var answers = func() map[string]trouble {
 	all := make(map[string]trouble)
 	for _, t := range []trouble{
-		{"OOM", "Redis is full", "CONFIG SET maxmemory to more (INFO memory has used_memory), remove what others keep there, or lower replay.max_bytes; the bridge goes on by itself"},
+		{"OOM", "Redis is full", "CONFIG SET maxmemory to more (INFO memory has used_memory), remove what others keep there, or lower replay.max_bytes: the bridges keep the window (1.4 times that) and clients' sessions (up to an eighth of it for each bridge); the bridge goes on by itself"},
 		{"MISCONF", "Redis refuses writes because its last snapshot (RDB) failed", "free its disk and run BGSAVE, or " + fullDisk + "; or CONFIG SET stop-writes-on-bgsave-error no"},
 		{"MISCONFAOF", "Redis refuses writes because it cannot write its append-only file", "free its disk, or " + fullDisk},
 		{"NOREPLICAS", "Redis refuses writes because it has fewer replicas than min-replicas-to-write", "start the replicas (INFO replication lists those that follow), or CONFIG SET min-replicas-to-write 0"},

@@ -321,7 +321,7 @@ func TestKeysOfSessionsAndOrders(t *testing.T) {
 	}
 	shared.Belong(history)
 	t.Cleanup(shared.Close)
-	sessions := cluster.NewSessions(shared, time.Minute)
+	sessions := cluster.NewSessions(shared, time.Minute, 0)
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	t.Cleanup(func() { cancel(); running.Wait() })
@@ -332,7 +332,7 @@ func TestKeysOfSessionsAndOrders(t *testing.T) {
 			return err == nil && string(k.Body) == body && k.Sound == (body != "")
 		}
 	}
-	sessions.Put("p", 1, []byte("one"), nil)
+	sessions.Put("w", "p", 1, []byte("one"), nil)
 	await(t, "the session is kept", found("p", "one"))
 	key := c.Keys(t.Context(), "bridge:{test}:7.5:s:*").Val()[0]
 	lost := func() { t.Error("the session counts as another's") }
@@ -348,8 +348,8 @@ func TestKeysOfSessionsAndOrders(t *testing.T) {
 			t.Errorf("%v: taken over: %v, %v", garbage, taken, err)
 		}
 		body := fmt.Sprint("again ", n)
-		sessions.Put("p", cluster.Version(2+n), []byte(body), lost)
-		sessions.Put("other", cluster.Version(2+n), []byte(body), lost)
+		sessions.Put("w", "p", cluster.Version(2+n), []byte(body), lost)
+		sessions.Put("w", "other", cluster.Version(2+n), []byte(body), lost)
 		await(t, fmt.Sprint(garbage, ": it is kept again"), found("p", body))
 		await(t, fmt.Sprint(garbage, ": the other is kept"), found("other", body))
 	}

@@ -30,7 +30,7 @@
 //     belong here; ask.go the same for who is no node
 //   - orders.go the operator's last order
 //   - sessions.go clients' sessions, for whichever node they come to next; sharedsession.go one of
-//     them, at the node that has it
+//     them, at the node that has it; sessionbytes.go what all of a node take in Redis
 //   - claims.go which texts a node was given to send
 //
 // # The stream

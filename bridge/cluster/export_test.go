@@ -16,7 +16,7 @@ type Script string
 
 // NewFakeShared returns a Shared whose scripts are run by that, in place of Redis.
 func NewFakeShared(run func(ctx context.Context, script Script, keys []string, args []any) (any, error)) *Shared {
-	names := map[*redis.Script]Script{putting: "put", finding: "find", taking: "take", ordering: "order"}
+	names := map[*redis.Script]Script{putting: "put", finding: "find", taking: "take", emptying: "empty", ordering: "order"}
 	return &Shared{history: History{System: 7, Database: 5}, evaluate: func(ctx context.Context, script *redis.Script, keys []string, args ...any) *redis.Cmd {
 		return redis.NewCmdResult(run(ctx, names[script], keys, args))
 	}}

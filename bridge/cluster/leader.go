@@ -43,7 +43,9 @@ type LeaderOptions struct {
 	Source func() SourceState
 	// Database asks the database. Nil: nothing that others wrote to Redis is removed.
 	Database func(ctx context.Context) (Database, error)
-	Logger   *slog.Logger
+	// OnFull is called when Redis refuses an entry because it is full. It must not block. Nil: nothing.
+	OnFull func()
+	Logger *slog.Logger
 }
 
 // SourceState is how far the source of a leader is.

@@ -60,6 +60,9 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 
 // noteAppend notes whether Redis accepts entries.
 func (l *Leader) noteAppend(err error) {
+	if isFull(err) && l.opts.OnFull != nil {
+		l.opts.OnFull()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.appendFails = err != nil; !l.appendFails {

@@ -589,7 +589,7 @@ func (n *node) boot(ctx context.Context) {
 	}
 	l := &life{w: n.w, n: n, name: fmt.Sprintf("%s/%d", n.name, len(n.lives)+1), own: map[string]*session{}}
 	shared := cluster.NewFakeShared(n.runScript)
-	l.sessions = cluster.NewSessions(shared, time.Hour)
+	l.sessions = cluster.NewSessions(shared, time.Hour, 0)
 	l.orders = cluster.NewOrders(shared, l.name, func(o cluster.Order) { l.obey(o.Text) }, func() {}, slog.New(slog.DiscardHandler))
 	n.lives = append(n.lives, l)
 	l.node = cluster.NewNode(cluster.NodeOptions{

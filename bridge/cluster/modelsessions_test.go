@@ -205,7 +205,7 @@ func (l *life) accept(ctx context.Context, pid string, offset cluster.ID, fresh 
 	if !whole || begun != len(l.before) {
 		return nil, false
 	}
-	s = &session{l: l, pid: fresh, kept: cluster.NewSharedSession(l.sessions), sent: from, conversations: map[int]bool{}, closed: l.gone}
+	s = &session{l: l, pid: fresh, kept: cluster.NewSharedSession(l.sessions, "w"), sent: from, conversations: map[int]bool{}, closed: l.gone}
 	if n := len(l.applied); n > 0 {
 		s.sent = l.applied[n-1]
 	}
@@ -246,7 +246,7 @@ func (l *life) resume(ctx context.Context, pid string, offset cluster.ID, asked 
 		if err != nil || !ok {
 			return nil
 		}
-		next.conversations, next.since, next.kept = body.Conversations, body.Since, cluster.NewTakenOver(l.sessions, version)
+		next.conversations, next.since, next.kept = body.Conversations, body.Since, cluster.NewTakenOver(l.sessions, "w", version)
 	default:
 		return nil
 	}

@@ -24,6 +24,8 @@ type NodeOptions struct {
 	// OnFollow is called before the edge begins to feed the Follower, OnLead after it has
 	// stopped. Both may be nil.
 	OnFollow, OnLead func()
+	// OnFull: see LeaderOptions.
+	OnFull func()
 	// Unheard is that of EdgeOptions.
 	Unheard func() error
 	Logger  *slog.Logger
@@ -185,7 +187,7 @@ func (n *Node) lead(ctx context.Context, s Start) error {
 		Dial: n.opts.Dial, Name: n.opts.Name, Epoch: epoch, From: s.From, Through: s.Confirmed, backlog: records,
 		seen: given, disown: n.disown,
 		Keep: n.opts.Keep, MaxItems: n.opts.MaxItems, MaxBytes: n.opts.MaxBytes,
-		Source: n.opts.Source, Database: n.opts.Database, Logger: n.opts.Logger,
+		Source: n.opts.Source, OnFull: n.opts.OnFull, Database: n.opts.Database, Logger: n.opts.Logger,
 	})
 	n.leader.Store(l)
 	if n.opts.OnLead != nil {

@@ -69,7 +69,7 @@ func TestRedisCluster(t *testing.T) {
 	store := again(t, dial, func(context.Context, cluster.Store) error { return nil })
 	chain(t, store, 1, 3)
 	s := startSessions(t, servers.Masters[0].URL(), time.Minute)
-	s.Put("pid", 1, []byte("one"), nil)
+	s.Put("w", "pid", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return find(t, s, "pid").Sound })
 	a, b := startBus(t, servers, "test"), startBus(t, servers.Masters[1], "test")
 	a.Send(cluster.Notice{Kind: cluster.Typing, Workspace: "w"})
@@ -175,7 +175,7 @@ func TestTheSlotIsMoved(t *testing.T) {
 	if _, _, err := store.Beat(t.Context(), epoch, at(2), cluster.ID{}, 5, []byte("{}")); err != nil {
 		t.Fatal(err)
 	}
-	s.Put("stays", 1, []byte("one"), nil)
+	s.Put("w", "stays", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return find(t, s, "stays").Sound })
 
 	servers.BeginMove(from, to)
@@ -187,7 +187,7 @@ func TestTheSlotIsMoved(t *testing.T) {
 		t.Errorf("a beat of a stream that is elsewhere: %v", err)
 	}
 	for _, pid := range []string{"new", "newer", "stays"} {
-		s.Put(pid, 2, []byte("two"), nil)
+		s.Put("w", pid, 2, []byte("two"), nil)
 	}
 	for _, pid := range []string{"new", "newer", "stays"} {
 		await(t, "it is put", func() bool { k := find(t, s, pid); return k.Sound && k.Version == 2 })
@@ -223,7 +223,7 @@ func TestWhatAFormerMasterWasToldIsNotSound(t *testing.T) {
 	server := redistest.Start(t)
 	replica := redistest.Replica(t, server)
 	s := startSessions(t, server.URL(), time.Minute)
-	s.Put("pid", 1, []byte("one"), nil)
+	s.Put("w", "pid", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return find(t, s, "pid").Sound })
 	follow := func(who *redistest.Server, host, port string) {
 		t.Helper()

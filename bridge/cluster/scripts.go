@@ -125,7 +125,8 @@ run = redis.sha1hex(run)
 
 // putScript keeps sessions: ARGV[1] is for how many milliseconds, and each key's version
 // and body follow. It returns for each the version that is kept where that is later, and
-// else nothing.
+// else nothing. One that is emptied comes alone: a script that has written something may go on
+// to write where Redis is full.
 const putScript = runID + `
 local out = {}
 for i, key in ipairs(KEYS) do
@@ -133,6 +134,7 @@ for i, key in ipairs(KEYS) do
 	if kept and string.sub(kept, 1, 16) > version then
 		out[i] = string.sub(kept, 1, 16)
 	else
+		if ARGV[2 * i + 1] == '' and #KEYS == 1 then redis.call('DEL', key) end
 		redis.call('SET', key, version .. run .. ARGV[2 * i + 1], 'PX', ARGV[1])
 		out[i] = ''
 	end
@@ -154,6 +156,19 @@ const takeScript = runID + `
 local kept = get(KEYS[1])
 if not kept or string.sub(kept, 1, 56) ~= ARGV[2] .. run or #kept == 56 then return 0 end
 redis.call('SET', KEYS[1], ARGV[3] .. run, 'PX', ARGV[1])
+return 1
+`
+
+// emptyScript empties sessions up to the version that follows for each, for ARGV[1] milliseconds,
+// also where Redis is full.
+const emptyScript = runID + `
+for i, key in ipairs(KEYS) do
+	local version, kept = ARGV[i + 1], get(key)
+	if kept and #kept > 56 and string.sub(kept, 1, 16) <= version then
+		redis.call('DEL', key)
+		redis.call('SET', key, version .. run, 'PX', ARGV[1])
+	end
+end
 return 1
 `
 

@@ -57,6 +57,7 @@ const (
 type Sessions struct {
 	shared *Shared
 	keep   time.Duration
+	bytes  int64
 	wake   chan struct{}
 
 	mu      sync.Mutex
@@ -64,6 +65,15 @@ type Sessions struct {
 	// failing is since when Redis has failed, zero while it works.
 	failing time.Time
 	stats   SessionsStats
+	// held is what Redis may hold, by key; used and workspaces are its bytes, in all and by
+	// workspace. What has expired was given back at expired.
+	held       map[string]heldCopy
+	used       int64
+	workspaces map[string]int64
+	expired    time.Time
+	// Nothing is stored until fullUntil. giving: all copies are to be emptied.
+	fullUntil time.Time
+	giving    bool
 }
 
 // SessionsStats are counters of Sessions.
@@ -71,25 +81,36 @@ type SessionsStats struct {
 	// Put were written, Taken were taken over from other bridges, Lost were found taken
 	// by others, and Failed could not be written.
 	Put, Taken, Lost, Failed uint64
+	// Refused were not stored: they would have taken more than the bound. GivenUp counts how
+	// often all were emptied because Redis was full.
+	Refused, GivenUp uint64
 	// Waiting is how many are to be written.
 	Waiting int
+	// Bytes is what Redis needs for all that it may hold of this bridge.
+	Bytes int64
 }
 
 type pendingSession struct {
-	version Version
-	body    []byte
-	lost    func()
+	workspace string
+	version   Version
+	body      []byte
+	lost      func()
 }
 
-// NewSessions returns Sessions whose copies expire after keep. Run must be called.
-func NewSessions(shared *Shared, keep time.Duration) *Sessions {
-	return &Sessions{shared: shared, keep: keep, wake: make(chan struct{}, 1), waiting: make(map[string]pendingSession)}
+// NewSessions returns Sessions whose copies expire after keep, and take so many bytes in Redis at
+// most; 0 is without a bound. Run must be called.
+func NewSessions(shared *Shared, keep time.Duration, bytes int64) *Sessions {
+	return &Sessions{
+		shared: shared, keep: keep, bytes: bytes, wake: make(chan struct{}, 1), waiting: make(map[string]pendingSession),
+		held: make(map[string]heldCopy), workspaces: make(map[string]int64),
+	}
 }
 
 var (
-	putting = newScript(putScript)
-	finding = newScript(findScript)
-	taking  = newScript(takeScript)
+	putting  = newScript(putScript)
+	finding  = newScript(findScript)
+	taking   = newScript(takeScript)
+	emptying = newScript(emptyScript)
 )
 
 // sessionName is the name of a session's key.
@@ -99,17 +120,33 @@ func sessionName(pid string) string {
 }
 
 // Put queues a session to be stored; of several versions the last one is. lost is called from a
-// goroutine of Sessions if another bridge has taken it over; it must not block.
-func (s *Sessions) Put(pid string, version Version, body []byte, lost func()) {
-	if len(body) > maxSession {
-		return
-	}
+// goroutine of Sessions if another bridge has taken it over; it must not block. Put returns false
+// if the session is over a bound: then it is not stored, and a copy that there is is emptied.
+func (s *Sessions) Put(workspace, pid string, version Version, body []byte, lost func()) bool {
 	key := sessionName(pid)
 	s.mu.Lock()
-	if p, waits := s.waiting[key]; p.version <= version && (waits || len(s.waiting) < maxWaiting) {
-		s.waiting[key] = pendingSession{version, body, lost}
+	defer s.signal()
+	defer s.mu.Unlock()
+	p, waits := s.waiting[key]
+	if p.version > version {
+		return true
 	}
-	s.mu.Unlock()
+	stored := len(body) <= maxSession && (waits || len(s.waiting) < maxWaiting) && s.admit(key, workspace, version, len(body))
+	if !stored {
+		s.stats.Refused++
+		c, held := s.held[key]
+		if !held || c.bytes == copyBytes && !waits {
+			return false
+		}
+		c.version = version
+		s.held[key] = c
+		body = nil
+	}
+	s.waiting[key] = pendingSession{workspace, version, body, lost}
+	return stored
+}
+
+func (s *Sessions) signal() {
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -142,6 +179,11 @@ func (s *Sessions) Invalidate(ctx context.Context, pid string, version Version) 
 	for {
 		lost, err := s.put(ctx, []string{key}, []pendingSession{{version: version}})
 		if err == nil {
+			s.mu.Lock()
+			if !lost[0] {
+				s.countWritten(key, s.held[key].workspace, version, 0)
+			}
+			s.mu.Unlock()
 			return !lost[0], nil
 		}
 		if !time.Now().Before(until) {
@@ -202,6 +244,9 @@ func (s *Sessions) putEach(ctx context.Context, keys []string, all []pendingSess
 func (s *Sessions) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if isFull(err) {
+		s.giveUp()
+	}
 	switch {
 	case err == nil:
 		s.failing = time.Time{}
@@ -271,6 +316,7 @@ func (s *Sessions) Run(ctx context.Context) error {
 		case <-s.wake:
 		}
 		for {
+			s.emptyAll(ctx)
 			keys, all := s.next()
 			if len(keys) == 0 {
 				break
@@ -290,9 +336,12 @@ func (s *Sessions) next() (keys []string, all []pendingSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for key, p := range s.waiting {
+		if len(p.body) == 0 && len(keys) > 0 {
+			continue // alone, see putScript
+		}
 		keys, all = append(keys, key), append(all, p)
 		delete(s.waiting, key)
-		if len(keys) == putsAtOnce {
+		if len(keys) == putsAtOnce || len(p.body) == 0 {
 			break
 		}
 	}
@@ -313,9 +362,13 @@ func (s *Sessions) wrote(keys []string, all []pendingSession, lost []bool, err e
 			}
 		case lost[i]:
 			s.stats.Lost++
+			if s.held[key].version == all[i].version {
+				s.count(key, heldCopy{})
+			}
 			tell = append(tell, all[i].lost)
 		default:
 			s.stats.Put++
+			s.countWritten(key, all[i].workspace, all[i].version, len(all[i].body))
 		}
 	}
 	s.mu.Unlock()
@@ -330,7 +383,9 @@ func (s *Sessions) wrote(keys []string, all []pendingSession, lost []bool, err e
 func (s *Sessions) Stats() SessionsStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.expire(time.Now())
 	stats := s.stats
+	stats.Bytes = s.used
 	stats.Waiting = len(s.waiting)
 	return stats
 }

@@ -10,12 +10,17 @@ import (
 
 func startSessions(t *testing.T, url string, keep time.Duration) *cluster.Sessions {
 	t.Helper()
+	return startBoundedSessions(t, url, keep, 0)
+}
+
+func startBoundedSessions(t *testing.T, url string, keep time.Duration, bytes int64) *cluster.Sessions {
+	t.Helper()
 	shared, err := cluster.NewShared(url, "test")
 	if err != nil {
 		t.Fatal(err)
 	}
 	shared.Belong(history)
-	s := cluster.NewSessions(shared, keep)
+	s := cluster.NewSessions(shared, keep, bytes)
 	done := make(chan error)
 	ctx := t.Context()
 	go func() { done <- s.Run(ctx) }()
@@ -40,7 +45,7 @@ func TestASessionIsTakenOverOnce(t *testing.T) {
 	if k := find(t, b, "pid"); k.Version != 0 || k.Sound || len(k.Body) > 0 {
 		t.Errorf("before anything was put: %+v", k)
 	}
-	a.Put("pid", 1, []byte("one"), nil)
+	a.Put("w", "pid", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return string(find(t, b, "pid").Body) == "one" })
 	if owned, err := a.Invalidate(t.Context(), "pid", 2); !owned || err != nil {
 		t.Fatalf("invalidate: %v, %v", owned, err)
@@ -52,8 +57,8 @@ func TestASessionIsTakenOverOnce(t *testing.T) {
 	if _, ok, err := b.Take(t.Context(), "pid", k.Version); ok || err != nil {
 		t.Errorf("a session that changes was taken over, %v", err)
 	}
-	a.Put("pid", 1, []byte("late"), func() { t.Error("an older version of its own was taken for another's") })
-	a.Put("pid", 3, []byte("three"), nil)
+	a.Put("w", "pid", 1, []byte("late"), func() { t.Error("an older version of its own was taken for another's") })
+	a.Put("w", "pid", 3, []byte("three"), nil)
 	await(t, "it is put", func() bool { return string(find(t, b, "pid").Body) == "three" })
 	if _, ok, _ := b.Take(t.Context(), "pid", 2); ok {
 		t.Error("taken over although it was found otherwise")
@@ -66,12 +71,12 @@ func TestASessionIsTakenOverOnce(t *testing.T) {
 		t.Error("taken over twice")
 	}
 	lost := make(chan struct{})
-	a.Put("pid", 4, []byte("four"), func() { close(lost) })
+	a.Put("w", "pid", 4, []byte("four"), func() { close(lost) })
 	<-lost
 	if owned, err := a.Invalidate(t.Context(), "pid", 5); owned || err != nil {
 		t.Errorf("the former owner invalidates: %v, %v", owned, err)
 	}
-	b.Put("pid", v+1, []byte("of b"), nil)
+	b.Put("w", "pid", v+1, []byte("of b"), nil)
 	await(t, "it is put", func() bool { return string(find(t, a, "pid").Body) == "of b" })
 	if keys := server.Client().Keys(t.Context(), "*pid*").Val(); len(keys) > 0 {
 		t.Errorf("private ids are shown by %q", keys)
@@ -83,7 +88,7 @@ func TestWhatRedisMayHaveLostIsNotSound(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
 	s := startSessions(t, server.URL(), time.Minute)
-	s.Put("pid", 1, []byte("one"), nil)
+	s.Put("w", "pid", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return find(t, s, "pid").Sound })
 	server.Kill()
 	server.Run()
@@ -99,7 +104,7 @@ func TestWhatRedisMayHaveLostIsNotSound(t *testing.T) {
 	if _, ok, _ := s.Take(t.Context(), "pid", 1); ok {
 		t.Error("it was taken over")
 	}
-	s.Put("pid", 2, []byte("two"), nil)
+	s.Put("w", "pid", 2, []byte("two"), nil)
 	await(t, "it is sound again", func() bool { return find(t, s, "pid").Sound })
 }
 
@@ -108,10 +113,10 @@ func TestSessionsAreForgotten(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	s := startSessions(t, server.URL(), 100*time.Millisecond)
-	s.Put("pid", 1, []byte("one"), nil)
+	s.Put("w", "pid", 1, []byte("one"), nil)
 	await(t, "it is put", func() bool { return s.Stats().Put == 1 })
 	await(t, "it is forgotten", func() bool { return find(t, s, "pid").Version == 0 })
-	s.Put("large", 1, make([]byte, 1<<20), nil)
+	s.Put("w", "large", 1, make([]byte, 1<<20), nil)
 	if n := s.Stats().Waiting; n > 0 {
 		t.Error("a session of a megabyte is kept")
 	}

@@ -164,7 +164,7 @@ func (t *trial) notices(ctx context.Context) {
 
 // sessions keeps a session, finds it and takes it over.
 func (t *trial) sessions(ctx context.Context) {
-	s := NewSessions(t.shared, time.Second)
+	s := NewSessions(t.shared, time.Second, 0)
 	const pid = "bridge check"
 	_, err := s.put(ctx, []string{sessionName(pid)}, []pendingSession{{version: 1, body: []byte(pid)}})
 	t.note(err)

@@ -163,7 +163,7 @@ func runAll(t *testing.T, url string) {
 	_, err = store.Read(ctx, epoch, cluster.ID{}, "$", time.Millisecond)
 	must(err)
 	must(store.Remove(ctx, epoch))
-	sessions := cluster.NewSessions(shared, time.Minute)
+	sessions := cluster.NewSessions(shared, time.Minute, 0)
 	_, err = sessions.Invalidate(ctx, "pid", 1)
 	must(err)
 	_, err = sessions.Find(ctx, "pid")

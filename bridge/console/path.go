@@ -291,6 +291,7 @@ func clusterParts(s *ops.Snapshot) []Part {
 	redis.some("notices dropped", c.NoticesDropped)
 	redis.some("sessions waiting", uint64(c.SessionsWaiting))
 	redis.some("sessions not kept", c.SessionsFailed)
+	redis.some("sessions over a share", c.SessionsRefused)
 	redis.some("requests passed on", c.Forwarded)
 	redis.some("not passed on", c.ForwardsFailed)
 	leader := Part{ID: "leader", Name: "Leader", State: leaderText(c.Leader), Flow: "events", Flows: c.Connected}

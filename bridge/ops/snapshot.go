@@ -125,6 +125,10 @@ type Cluster struct {
 	// were found taken over by another bridge while they were here.
 	SessionsKept, SessionsFailed, SessionsLost uint64
 	SessionsWaiting                            int
+	// SessionsRefused were over their share of Redis, SessionsGivenUp is how often all were
+	// emptied because Redis was full, and SessionsBytes what Redis needs for them.
+	SessionsRefused, SessionsGivenUp uint64
+	SessionsBytes                    int64
 	// Forwarded are requests of other bridges' sessions that were passed on to them,
 	// ForwardsFailed those that could not be.
 	Forwarded, ForwardsFailed uint64
@@ -150,6 +154,9 @@ func (c *Cluster) status(restored, anew uint64) object {
 		{"waiting", c.SessionsWaiting},
 		{"failed", c.SessionsFailed},
 		{"lost", c.SessionsLost},
+		{"refused", c.SessionsRefused},
+		{"givenUp", c.SessionsGivenUp},
+		{"bytes", c.SessionsBytes},
 		{"restored", restored},
 		{"anew", anew},
 	}})

@@ -43,12 +43,12 @@ var cluster = []Mutant{
 	{
 		Name: "cluster: a session is kept at its end only", Why: "the clients of a bridge that is killed all begin anew",
 		File: "bridge/api/elsewhere.go", Package: "bridge", Tests: []string{"TestABridgeIsKilled"},
-		Old: "\tk.Keep(socket.PID(), func() ([]byte, bool) {\n", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tk.Keep(socket.PID(), func() ([]byte, bool) {\n",
+		Old: "\tstored := k.Keep(socket.PID(), func() ([]byte, bool) {\n", New: "\tselect {\n\tcase <-socket.Done():\n\tdefault:\n\t\treturn\n\t}\n\tk.Keep(socket.PID(), func() ([]byte, bool) {\n",
 	},
 	{
 		Name: "cluster: a subscription does not wait for what is kept", Why: "a client goes on at another bridge without a conversation that it has subscribed to",
 		File: "bridge/cluster/sharedsession.go", Package: "bridge/cluster", Tests: []string{"TestModel"}, Args: clusterModel,
-		Old: "\tstale := k.sound\n", New: "\tstale := false\n",
+		Old: "\tstale := k.resumable\n", New: "\tstale := false\n",
 	},
 	{
 		Name: "cluster: an older session of this bridge counts", Why: "a client that has been elsewhere meanwhile goes on without what it subscribed to there",
@@ -174,5 +174,10 @@ var cluster = []Mutant{
 		Name: "cluster: an edge that leads trusts what it has read", Why: "its clients do not get what comes before an entry that nobody wrote",
 		File: "bridge/cluster/leader_records.go", Package: "bridge/cluster", Tests: []string{"TestAnEdgeThatLeadsAfterWhatWasNotTrue"},
 		Old: "if l.seen.missed(r.ID) {", New: "if false {",
+	},
+	{
+		Name: "cluster: sessions in Redis have no bound", Why: "one client's sessions fill Redis, and the edges get nothing more",
+		File: "bridge/cluster/sessionbytes.go", Package: "bridge/cluster", Tests: []string{"TestOneWorkspaceFillsRedisWithSessions"},
+		Old: "s.workspaces[workspace]+more <= s.bytes-s.used-more", New: "true",
 	},
 }
