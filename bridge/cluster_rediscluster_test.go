@@ -33,9 +33,9 @@ func TestBridgesOverARedisCluster(t *testing.T) {
 	atFirst.typesUntil(c.ids[0], func() bool { return atSecond.typings(c.ids[0]) > 0 })
 
 	ana, _ := first.visit("ana", "", "", c.ids[0])
+	c.awaitKept(first, ana.pid, c.ids[0]) // a later event's offset proves that she had all until then
 	both("seen by ana")
 	ana.has("seen by ana")
-	c.awaitKept(first, ana.pid, c.ids[0])
 	pid, offset := ana.pid, ana.last()
 	ana.leave()
 	both("while ana is away")
