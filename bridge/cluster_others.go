@@ -95,12 +95,18 @@ type otherBridges struct {
 	alike  map[string]string
 	others cluster.Others
 	mine   cluster.About
-	// since is when each difference was first seen, by its key.
-	since map[string]time.Time
+	// seen is what was told of other bridges last, by its key.
+	seen map[string]stranger
+}
+
+// stranger is one thing that is told of another bridge.
+type stranger struct {
+	what  string
+	since time.Time // it was first seen
 }
 
 func newOtherBridges(config func() *configs.Config, spec *mapping.Spec, secret string, log *slog.Logger) *otherBridges {
-	return &otherBridges{config: config, spec: spec, secret: secret, log: log, since: map[string]time.Time{}}
+	return &otherBridges{config: config, spec: spec, secret: secret, log: log}
 }
 
 // fingerprints are the settings that are to be alike, nil before they were computed.
@@ -135,17 +141,29 @@ func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() c
 func (o *otherBridges) update(ctx context.Context, others cluster.Others, mine cluster.About) {
 	o.mu.Lock()
 	o.others, o.mine = others, mine
-	before := o.since
-	o.since = make(map[string]time.Time, len(before))
+	before := o.seen
+	o.seen = make(map[string]stranger, len(before))
 	now, fresh := time.Now(), map[string]bool{}
-	for _, key := range o.keys() {
-		since, known := before[key]
-		if fresh[key] = !known; !known {
-			since = now
+	for key, what := range o.strangers() {
+		since := now
+		if earlier, known := before[key]; known {
+			since = earlier.since
+		} else {
+			fresh[key] = true
 		}
-		o.since[key] = since
+		o.seen[key] = stranger{what, since}
+	}
+	var ended []stranger
+	for key, s := range before {
+		if _, still := o.seen[key]; !still {
+			ended = append(ended, s)
+		}
 	}
 	o.mu.Unlock()
+	for _, s := range ended {
+		o.log.LogAttrs(ctx, slog.LevelInfo, "what was told of another bridge has ended: it is gone, or has been corrected",
+			slog.String("of", s.what), slog.Duration("after", now.Sub(s.since)))
+	}
 	for i := range others.Foreign {
 		if p := &others.Foreign[i]; fresh[foreignKey(p)] {
 			o.log.LogAttrs(ctx, slog.LevelWarn, "a bridge of another database has the cluster.name of this one; nothing of it is taken",
@@ -174,18 +192,21 @@ func foreignKey(p *cluster.Peer) string                          { return "forei
 func outdatedKey(address string) string                          { return "outdated " + address }
 func differenceKey(p *cluster.Peer, d cluster.Difference) string { return p.ID + " " + d.Setting }
 
-// keys are what is told now. o.mu is held.
-func (o *otherBridges) keys() (all []string) {
+// strangers are what is told of other bridges now, by key, in words. o.mu is held.
+func (o *otherBridges) strangers() map[string]string {
+	all := map[string]string{}
 	for i := range o.others.Foreign {
-		all = append(all, foreignKey(&o.others.Foreign[i]))
+		p := &o.others.Foreign[i]
+		all[foreignKey(p)] = p.About.Name + ": database " + p.Of.String()
 	}
 	for i := range o.others.Same {
-		for _, d := range o.mine.Differences(&o.others.Same[i].About) {
-			all = append(all, differenceKey(&o.others.Same[i], d))
+		p := &o.others.Same[i]
+		for _, d := range o.mine.Differences(&p.About) {
+			all[differenceKey(p, d)] = p.About.Name + ": " + d.Setting
 		}
 	}
 	for _, address := range o.others.Outdated {
-		all = append(all, outdatedKey(address))
+		all[outdatedKey(address)] = cluster.Whereabouts(address) + ": another version"
 	}
 	return all
 }
@@ -196,13 +217,13 @@ func (o *otherBridges) measure(c *ops.Cluster, to *ops.Snapshot) {
 	defer o.mu.Unlock()
 	for i := range o.others.Foreign {
 		p := &o.others.Foreign[i]
-		c.Foreign = append(c.Foreign, ops.ForeignBridge{Bridge: p.About.Name, Database: p.Of.String(), Since: o.since[foreignKey(p)]})
+		c.Foreign = append(c.Foreign, ops.ForeignBridge{Bridge: p.About.Name, Database: p.Of.String(), Since: o.seen[foreignKey(p)].since})
 	}
 	for i := range o.others.Same {
 		p := &o.others.Same[i]
 		for _, d := range o.mine.Differences(&p.About) {
 			c.Differing = append(c.Differing, ops.DifferingBridge{
-				Bridge: p.About.Name, Setting: d.Setting, Here: d.Here, There: d.There, Since: o.since[differenceKey(p, d)],
+				Bridge: p.About.Name, Setting: d.Setting, Here: d.Here, There: d.There, Since: o.seen[differenceKey(p, d)].since,
 				BothLead: o.mine.Leads && p.About.Leads,
 			})
 		}

@@ -212,6 +212,7 @@ func TestBridgesThatAreNotAlike(t *testing.T) {
 	}
 	other.stop()
 	first.await("that nothing differs", func() bool { return len(differing(first)) == 0 })
+	first.await("the line", func() bool { return strings.Contains(first.log.String(), "what was told of another bridge has ended") })
 	if got := checked(); !slices.Equal(got, []string{"cluster.bridges ok"}) {
 		t.Errorf("bridge check finds %q of those that are alike", got)
 	}

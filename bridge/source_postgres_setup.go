@@ -80,6 +80,13 @@ func (e *readOnlyError) Error() string { return e.finding.What }
 // readOnly is the SQLSTATE of a statement in a database that is read-only.
 const readOnly = "25006"
 
+// duplicateObject and uniqueViolation are the SQLSTATEs of a statement that creates what there is
+// by now: the latter where the other transaction had not ended when it began.
+const (
+	duplicateObject = "42710"
+	uniqueViolation = "23505"
+)
+
 // setUp inspects the database until it is as it must be: it waits for one
 // that cannot be reached, creates a missing publication where it may, and
 // returns a *SetupError for what only somebody else can fix.
@@ -240,6 +247,11 @@ func (s *postgresSource) create(ctx context.Context, conn *pgx.Conn, want provis
 			return report, &SetupError{Plan: plan, Err: err}
 		case refused.Code == readOnly:
 			return report, &readOnlyError{provision.ReadOnly(failed.Statement)}
+		case refused.Code == duplicateObject || refused.Code == uniqueViolation:
+			// Another bridge that starts at the same moment has done it.
+			if now, e := provision.Inspect(ctx, conn, want); e == nil && len(fixable(now)) == 0 {
+				return now, nil
+			}
 		}
 		return report, err
 	}

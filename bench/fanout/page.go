@@ -12,7 +12,7 @@ const pageHead = `What it costs to send one event to many clients. Written by
     go run ./bench/fanout -many 5000 -write docs/benchmarks.md
 
 which takes about eight minutes on a machine with two cores, Node.js and npm;
-without -many, five.
+without -many, five. -before adds our server as it was at another revision.
 `
 
 const pageTail = `

@@ -38,11 +38,14 @@ func (r *run) addresses(ctx context.Context, peers []cluster.Peer) {
 			answer++
 			continue
 		}
+		if other := sameAddress(peers, i); other != "" {
+			wrong += "; the bridge " + other + " tells the same address"
+		}
 		fix := "at that bridge cluster.advertise: the address at which this host reaches it, and a firewall that lets it"
 		if isLoopback(ctx, p.Address.Hostname()) {
 			fix = "at that bridge, if it is of another host, cluster.advertise: http://, its address in your network and its port"
 		}
-		r.warn("cluster.advertise", p.Address.String(), "a bridge of the cluster tells that it is reached there: "+wrong, anew, fix)
+		r.warn("cluster.advertise", p.Address.String(), "the bridge "+p.About.Name+" tells that it is reached there: "+wrong, anew, fix)
 	}
 	if answer > 0 {
 		r.ok("cluster.advertise", "", "%s where it says", plural.Of(answer, "bridge of the cluster answers", "bridges of the cluster answer, each"))
@@ -104,6 +107,16 @@ func (r *run) reach(ctx context.Context, client *http.Client, p *cluster.Peer) s
 	defer res.Body.Close()
 	if res.Header.Get(cluster.NodeHeader) != p.ID {
 		return fmt.Sprintf("what answers there (%d) is another bridge or program", res.StatusCode)
+	}
+	return ""
+}
+
+// sameAddress names another bridge that tells the address of peers[i], "" for none.
+func sameAddress(peers []cluster.Peer, i int) string {
+	for j := range peers {
+		if p := &peers[j]; j != i && p.Address != nil && p.Address.String() == peers[i].Address.String() {
+			return p.About.Name
+		}
 	}
 	return ""
 }

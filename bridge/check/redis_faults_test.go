@@ -265,19 +265,24 @@ func TestWhatABridgeTellsTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer shared.Close()
-	// One of another host, that nobody reaches from here.
-	bus := cluster.NewBus(cluster.BusOptions{
-		Shared: shared, ID: cluster.NewNodeID(), Advertise: func() string { return "http://192.0.2.1:8080" }, About: func() cluster.About { return cluster.About{Secret: "x"} }, Logger: slog.New(slog.DiscardHandler),
-	})
+	// Two of another host, that nobody reaches from here.
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- bus.Run(ctx) }()
-	s.Await("the other one listens", func(ctx context.Context, c *redis.Client) bool {
-		return c.PubSubNumSub(ctx, "bridge:{crm}:bus").Val()["bridge:{crm}:bus"] == 1
+	ended := make(chan error, 2)
+	for _, name := range []string{"there/1", "there/2"} {
+		bus := cluster.NewBus(cluster.BusOptions{
+			Shared: shared, ID: cluster.NewNodeID(), Advertise: func() string { return "http://192.0.2.1:8080" },
+			About: func() cluster.About { return cluster.About{Name: name, Secret: "x"} }, Logger: slog.New(slog.DiscardHandler),
+		})
+		go func() { ended <- bus.Run(ctx) }()
+	}
+	s.Await("the others listen", func(ctx context.Context, c *redis.Client) bool {
+		return c.PubSubNumSub(ctx, "bridge:{crm}:bus").Val()["bridge:{crm}:bus"] == 2
 	})
 	warned("http://localhost:8080", "some of them are on other hosts", "cluster.advertise: ")
 	warned("http://192.0.2.1:8080", "from here it is not", "at that bridge cluster.advertise")
+	warned("http://192.0.2.1:8080", "tells the same address", "at that bridge cluster.advertise")
 	cancel()
+	<-ended
 	<-ended
 }
 

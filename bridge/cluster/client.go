@@ -34,7 +34,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	at := serverOf(address)
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("cluster.redis_url is no address") // err may contain the password
+		return nil, &remedied{"cluster.redis_url is no address", encode + RedisURL} // err may contain the password
 	}
 	if u.Query().Get("master_name") != "" {
 		return at.sentinelClient(address, pool, rotated)
@@ -43,7 +43,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	if u.Query().Has("addr") {
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("cluster.redis_url: %w", err)
+			return nil, addressError(err)
 		case strings.Trim(u.Path, "/0") != "":
 			return nil, errDatabase
 		}
@@ -51,7 +51,7 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	}
 	o, e := redis.ParseURL(address)
 	if e != nil {
-		return nil, fmt.Errorf("cluster.redis_url: %w", e)
+		return nil, addressError(e)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
 	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2
@@ -81,13 +81,21 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	}, nil
 }
 
+// encode is what makes most addresses none: a password that was made at random has such characters.
+const encode = "write % / ? # @ : and spaces of a user's name or password as %25 %2F %3F %23 %40 %3A %20; accepted: "
+
+// addressError is an error of the library about an address.
+func addressError(err error) error {
+	return &remedied{"cluster.redis_url: " + strings.TrimPrefix(err.Error(), "redis: "), "accepted: " + RedisURL}
+}
+
 // errDatabase: a Redis Cluster has only database 0.
 var errDatabase = &remedied{"cluster.redis_url names a database, and a Redis Cluster has only number 0", "leave the number after the / out"}
 
 func (s server) sentinelClient(address string, pool int, rotated []func() string) (Connect, error) {
 	o, err := redis.ParseFailoverURL(address)
 	if err != nil {
-		return nil, fmt.Errorf("cluster.redis_url: %w", err)
+		return nil, addressError(err)
 	}
 	o.MaxRetries, o.ContextTimeoutEnabled, o.DisableIdentity = -1, true, true
 	o.DialTimeout, o.DialerRetries, o.PoolSize, o.ClientName, o.Protocol = dialTimeout, 1, pool, clientName, 2

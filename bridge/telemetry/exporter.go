@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -236,8 +237,12 @@ type counted struct {
 	e *Exporter
 }
 
+// Export does not count one that the end breaks off: the provider's Shutdown exports once more.
 func (c counted) Export(ctx context.Context, m *metricdata.ResourceMetrics) error {
-	c.e.exported("metrics", &c.e.stats.Metrics, c.Exporter.Export(ctx, m))
+	err := c.Exporter.Export(ctx, m)
+	if err == nil || !errors.Is(ctx.Err(), context.Canceled) {
+		c.e.exported("metrics", &c.e.stats.Metrics, err)
+	}
 	return nil
 }
 

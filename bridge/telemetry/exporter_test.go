@@ -3,7 +3,10 @@ package telemetry_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -109,6 +112,37 @@ func TestTracesThatAreRefusedAreCounted(t *testing.T) {
 	cancel()
 	if err := <-ran; !errors.Is(err, context.Canceled) {
 		t.Errorf("Run returned %v", err)
+	}
+}
+
+// TestAnExportThatTheEndBreaksOff is no failure of the collector's: what was measured last is
+// sent once more.
+func TestAnExportThatTheEndBreaksOff(t *testing.T) {
+	t.Setenv("OTEL_METRIC_EXPORT_INTERVAL", "10")
+	arrived := make(chan struct{}, 2)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		arrived <- struct{}{}
+		if len(arrived) == 1 {
+			<-r.Context().Done()
+		}
+	}))
+	t.Cleanup(server.Close)
+	var logged strings.Builder // read after Run has returned
+	e, err := telemetry.New(server.URL, telemetry.Options{Version: "test", Metrics: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(&logged, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- e.Run(ctx) }()
+	for len(arrived) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	<-ran
+	if s := e.Stats().Metrics; s.Failed != 0 || s.Sent != 1 || logged.Len() > 0 {
+		t.Errorf("%+v, logged: %s", s, logged.String())
 	}
 }
 

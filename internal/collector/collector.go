@@ -3,6 +3,7 @@
 package collector
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"net/http"
@@ -75,16 +76,13 @@ func Start(t testing.TB) *Collector {
 
 // take reads a request and answers it as the protocol asks.
 func (c *Collector) take(w http.ResponseWriter, r *http.Request, request, response proto.Message, keep func()) {
-	body := io.Reader(r.Body)
-	if r.Header.Get("Content-Encoding") == "gzip" {
-		unzipped, err := gzip.NewReader(body)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		body = unzipped
+	data, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the exporter has ended, or sends to another collector now
 	}
-	data, err := io.ReadAll(body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		data, err = unzip(data)
+	}
 	if err == nil {
 		err = proto.Unmarshal(data, request)
 	}
@@ -111,6 +109,14 @@ func (c *Collector) take(w http.ResponseWriter, r *http.Request, request, respon
 	}
 	w.Header().Set("Content-Type", "application/x-protobuf")
 	_, _ = w.Write(answer)
+}
+
+func unzip(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // Refuse has it answer 503 from now on, or not any more.
