@@ -30,7 +30,8 @@ type Pipeline struct {
 	open    bool   // tx is being read
 	offset  []byte // the offset argument, a JSON string
 	names   Names
-	renamed []byte // a message's payload under another id
+	renamed []byte    // a message's payload under another id
+	event   hub.Event // of put; neither Hub nor replica keeps it
 	// gapped: a Gap was reported, gap the latest, after which positions may begin anew.
 	gapped     bool
 	gap        source.Gap
@@ -263,16 +264,17 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 			packet.Watch(timed.Written)
 		}
 	}
-	e := hub.Event{
+	e := &p.event
+	*e = hub.Event{
 		Position: position, Kind: ev.Kind, Workspace: ev.Workspace,
 		Conversation: ev.Conversation, Message: ev.Key, Of: ev.Of, Packet: packet, Commit: p.tx.Time,
 	}
 	if p.names == ClientsIDs {
 		e.Other, e.Again, e.Created = ev.Other, ev.Again, ev.Created
 	}
-	p.hub.Publish(&e, now)
+	p.hub.Publish(e, now)
 	if p.replica != nil {
-		p.replica.Published(&e, now)
+		p.replica.Published(e, now)
 	}
 	if timed != nil {
 		timed.Logged = time.Now()

@@ -201,6 +201,9 @@ func (s *Sender) Watching() bool {
 // is that message's, and its status is authoritative from then on. It is called by one
 // goroutine, and does not wait for a Way or a disk.
 func (s *Sender) Observe(ev *contract.Event) {
+	if !s.Watching() {
+		return
+	}
 	id := s.know(ev)
 	if s.opts.Way == nil && ev.Kind == contract.Message {
 		id = clientIDOf(ev.Payload)
