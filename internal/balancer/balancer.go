@@ -75,9 +75,6 @@ func Listen(o Options) (*Balancer, error) {
 // Addr is host:port where it listens.
 func (b *Balancer) Addr() string { return b.ln.Addr().String() }
 
-// Close ends one that does not run.
-func (b *Balancer) Close() error { return b.ln.Close() }
-
 // Ready returns how many servers get new connections.
 func (b *Balancer) Ready() int {
 	b.mu.Lock()

@@ -178,9 +178,6 @@ func (s *Server) signal(sig syscall.Signal) error {
 // Stop ends it for good. Repeating it does nothing.
 func (s *Server) Stop() { s.Kill() }
 
-// Running reports whether it is up, frozen or not.
-func (s *Server) Running() bool { return s.proc != nil }
-
 // Addr is host:port, the same over restarts.
 func (s *Server) Addr() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 

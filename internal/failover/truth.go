@@ -3,7 +3,6 @@ package failover
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"testing"
 	"time"
 
@@ -238,6 +237,3 @@ func (r *Recorder) commit(tx *transaction) {
 		r.statuses[r.name(v)] = v["status"]
 	}
 }
-
-// String is for logs.
-func (r *Recorder) String() string { return fmt.Sprintf("%d events committed", len(r.truth.Events)) }

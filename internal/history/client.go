@@ -123,12 +123,3 @@ type Bounds struct {
 	// there, and the database's clock.
 	Slack time.Duration
 }
-
-// DefaultBounds are those of the default configuration on a machine that is not
-// busy.
-func DefaultBounds() Bounds {
-	return Bounds{
-		Window: time.Minute, Prompt: 2 * time.Second, Grace: 300 * time.Millisecond,
-		CatchUp: 5 * time.Second, Slack: time.Second,
-	}
-}

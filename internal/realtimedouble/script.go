@@ -219,19 +219,6 @@ func (s *Server) Inject(frame string) {
 	s.each(func(c *conn) { c.sendRaw([]byte(frame)) })
 }
 
-// Subscribed returns how many channels have a registered subscription.
-func (s *Server) Subscribed() int {
-	n := 0
-	s.each(func(c *conn) {
-		for _, ch := range c.list() {
-			if ch.isSubscribed() {
-				n++
-			}
-		}
-	})
-	return n
-}
-
 // Drain waits until everything committed so far has been read from the slot
 // and sent or lost.
 func (s *Server) Drain() { s.follow.drain() }

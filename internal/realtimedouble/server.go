@@ -176,13 +176,6 @@ func (s *Server) Frames() []Frame {
 	return append([]Frame(nil), s.frames...)
 }
 
-// Conns returns the number of open connections.
-func (s *Server) Conns() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
 var upgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 
 // handshake admits a connection or refuses it as the real server does.
