@@ -228,11 +228,11 @@ func TestABridgeIsKilled(t *testing.T) {
 	lb := newBalancer(t, false, killed.addr)
 	crowd := startCrowd(t, lb.url(), clients, c.ids[0], "websocket")
 	crowd.until("the clients", func() bool { return crowd.connected == clients })
+	c.sessionsKept(first, clients) // a later event's offset proves what a client had until then
 	for i := range 5 {
 		c.insert(fmt.Sprint("before ", i))
 	}
 	crowd.until("the last message", crowd.allHave("before 4"))
-	c.sessionsKept(first, clients)
 	lb.set(first.Addr().String(), second.Addr().String())
 	killed.kill()
 	for i := range 5 {
@@ -363,9 +363,9 @@ func TestSessionsGoOnElsewhere(t *testing.T) {
 	if restored {
 		t.Fatal("a client that asks for nothing was restored")
 	}
+	c.awaitKept(first, ana.pid, one) // a later event's offset proves that she had all until then
 	c.insertInto(one, "first")
 	ana.has("first")
-	c.awaitKept(first, ana.pid, one)
 	pid, offset := ana.pid, ana.last()
 	ana.leave()
 	c.insertInto(one, "while away")
