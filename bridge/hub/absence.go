@@ -10,28 +10,28 @@ import (
 	"chatbridge/socketio"
 )
 
-// Tables are where the Hub reads what its log does not hold any more: the database's
-// tables. Read sends the rows of one workspace, at their present state, as packets
+// Tables are the database's tables, from which the Hub reads what its log does not hold
+// any more. Read sends the rows of one workspace, at their present state, as packets
 // without offsets: messages of the asked conversations, oldest first, then the
 // statuses of these conversations' newest messages, then the conversations that
-// changed. send waits for the client; what it was given is its caller's no more. Read
-// ends when ctx does. What it leaves out because that is too much, of anything the newest
-// being sent, it says by ask.LeftOut before it sends what follows that; what it has not
-// said so it returns. After an error, part of what was asked may have been
-// sent. It is called from many goroutines, never under the Hub's lock.
+// changed. send waits for the client; Read must not use the packets afterwards. Read
+// ends when ctx does. Where there is too much to send, Read sends the newest and reports
+// the rest: to ask.LeftOut before it sends what follows, or else as its result. After an
+// error, part of what was asked may have been sent. Read is called from many goroutines,
+// never under the Hub's lock.
 type Tables interface {
 	Read(ctx context.Context, ask *FarAsk, send func([]FarPacket) error) (rest []FarRest, err error)
 }
 
-// ErrTablesOff is what Tables wrap where clients are never caught up from them, and it has
-// been told why.
+// ErrTablesOff is wrapped by Read's error where clients are never caught up from the
+// tables. The Hub neither logs nor counts it: the Tables have told why already.
 var ErrTablesOff = errors.New("clients are not caught up from the tables")
 
 // FarPacket is one event of a row.
 type FarPacket struct {
 	*socketio.Packet
-	// Other is the id by which ChatEngine names a message, "" where that is the packet's
-	// or not known; Created is when its row was created, in microseconds since 1970.
+	// Other is the id by which ChatEngine names a message, "" if the packet has that id
+	// or it is not known; Created is when the row was created, in microseconds since 1970.
 	Other   string
 	Created int64
 }
@@ -39,20 +39,19 @@ type FarPacket struct {
 // FarAsk is what one client lacks of one workspace.
 type FarAsk struct {
 	Workspace string
-	// Conversations is since when the workspace's conversations are asked for, Messages
-	// since when the messages of all of them; zero: not at all.
+	// Conversations asks for the workspace's conversations that changed since then,
+	// Messages for the messages of all conversations since then; zero asks for none.
 	Conversations, Messages time.Time
-	// Of is since when single conversations' messages are asked for, by the
-	// conversation.
+	// Of asks for the messages of single conversations, each since its time.
 	Of map[string]time.Time
-	// Until is up to when messages are asked for: the log has those that were published
-	// later. It is by this process's clock.
+	// Until ends the time of the messages asked for: the log has those that were
+	// published later. It is by this process's clock.
 	Until time.Time
-	// Fresh is since when what is sent must have been begun to be read: the client has been
-	// given what was committed up to there, and states must not go back. Zero: it has been
-	// given nothing.
+	// Fresh is the earliest time at which reading may have begun: the client has been
+	// given what was committed before, and must not be given an older state after it.
+	// Zero: the client has been given nothing.
 	Fresh time.Time
-	// LeftOut is told what a Read leaves out; nil for nobody. An error is that of sending.
+	// LeftOut is told what a Read leaves out; nil for nobody. Its error is that of sending.
 	LeftOut func([]FarRest) error
 }
 
@@ -62,30 +61,31 @@ type FarRest struct {
 	Since, Until time.Time
 }
 
-// absenceState is what the log could not give a client, and the tables are to.
+// absenceState is what the log could not give a client, to be read from the tables.
 type absenceState struct {
 	// absences are still to be made up for, before anything else is sent.
 	absences []gap
-	// healing are those that are being made up for now, cancel ends that.
+	// healing are those that are being made up for now; cancel stops reading them.
 	healing []gap
 	cancel  context.CancelFunc
-	// away is the client's absence before it connected, if the log does not reach
-	// back to it: what it subscribes to now has been missed since then. Nil for none; what
-	// it points to does not change.
+	// away is the client's absence before it connected, if the log does not reach back
+	// to its beginning: the client has missed that time of whatever it subscribes to now.
+	// Nil for none; the gap is never changed.
 	away *gap
-	// evictions counts how often in a row its main feed fell out of the log while it
-	// was being healed.
+	// evictions counts how often entries were evicted before the client had read them,
+	// since it was last live.
 	evictions int32
 	// resumed: its session was restored.
 	resumed bool
 }
 
-// maxEvictions is how often in a row eviction may overtake one client before it is
-// told of a gap. It bounds what a client that reads too slowly costs.
+// maxEvictions is how often eviction may overtake a client that does not go live in
+// between, before it is told of a gap. It bounds what a client that reads too slowly
+// costs.
 const maxEvictions = 3
 
-// noteMissing notes what the log cannot give a client. It is read from the tables
-// where there are any, else it is a gap. mu must be held.
+// noteMissing notes what the log cannot give a client: as an absence if it can be read
+// from the tables, else as a gap. mu must be held.
 func (h *Hub) noteMissing(c *Client, g gap) {
 	if h.opts.Far == nil || g.reload || g.since.IsZero() || c.evictions >= maxEvictions {
 		h.noteGap(c, g)
@@ -109,16 +109,16 @@ func (h *Hub) noteAway(c *Client, g gap) {
 	}
 }
 
-// continueAway lets a client that came back at once go on with its prior's absence:
-// it may not have made all of its subscriptions yet.
+// continueAway has a client go on with the absence of a prior that was connected only
+// briefly: it may not have made all of its subscriptions in that time.
 func (c *Client) continueAway(prior *Client) {
 	if prior.left.Sub(prior.attached) <= replay.Slack/2 {
 		c.away = prior.away
 	}
 }
 
-// noteSubscribed notes what a client that has just connected missed, while it was
-// away, of a conversation to which it subscribes. mu must be held.
+// noteSubscribed notes what a client that has just connected missed of a conversation
+// to which it subscribes, while it was away. mu must be held.
 func (h *Hub) noteSubscribed(c *Client, e *extent) {
 	if c.away == nil || time.Since(c.attached) > replay.Slack/2 {
 		return
@@ -132,13 +132,13 @@ func (h *Hub) noteSubscribed(c *Client, e *extent) {
 func (c *Client) lacks() bool { return len(c.gaps)+len(c.absences) > 0 }
 
 // unproven tells that an offset would not prove that the client had received what it
-// missed.
+// missed while away.
 func (c *Client) unproven() bool {
 	return len(c.absences)+len(c.healing) > 0 || c.away != nil
 }
 
-// beginHealing takes the client's absences, and notes as gaps what of them is too
-// long ago. mu must be held.
+// beginHealing moves the client's absences to healing, and notes as a gap the part of
+// each that is older than Options.FarLimit. mu must be held.
 func (h *Hub) beginHealing(c *Client) {
 	oldest := time.Now().Add(-h.opts.FarLimit)
 	for _, g := range c.absences {
@@ -147,25 +147,24 @@ func (h *Hub) beginHealing(c *Client) {
 			rest.until = minTime(g.until, oldest)
 			h.noteGap(c, rest)
 			if g.since = oldest; g.until.Before(oldest) {
-				continue // the log has all since
+				continue // all of it is too old; the log has what came later
 			}
 		}
 		c.healing = append(c.healing, g)
 		if g.conversation == "" {
-			// What is evicted until now will be in the tables.
+			// What has been evicted by now will be read from the tables.
 			c.lost = c.tenant.space.Lost()
 		}
 	}
 	c.absences = nil
 	if !c.resumed && len(c.healing) > 0 {
-		// The tables have the present states, which older ones of the log must not
-		// follow. A restored session is promised all.
+		// The tables have the present states, which superseded ones from the log must not
+		// follow. A restored session is promised all events, superseded ones too.
 		c.everything = false
 	}
 }
 
-// farAsk is what is to be read for the absences that are being made up for. mu must
-// be held.
+// farAsk returns what is to be read for the client's healing. mu must be held.
 func (h *Hub) farAsk(c *Client) *FarAsk {
 	ask := &FarAsk{Workspace: c.Workspace, Of: make(map[string]time.Time), Fresh: c.fed}
 	if c.live {
@@ -193,14 +192,14 @@ func (h *Hub) farAsk(c *Client) *FarAsk {
 		}
 	}
 	for i := range c.healing {
-		c.healing[i].until = ask.Until // of what is told if it fails
+		c.healing[i].until = ask.Until // becomes a gap if reading fails
 	}
 	return ask
 }
 
-// askExtent asks for the messages of an extent since the client's absence, or since it
-// was owed them if the log does not reach back to that, so that they come in one order.
-// If the log does, nothing is asked for.
+// askExtent asks for the messages of an extent since the client's absence began, or
+// since the extent was promised if that is earlier and the log does not reach back to
+// it, so that they come in one order. It asks for nothing if the log has them all.
 func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	f := c.tenant.space.ConversationMessages(e.conversation)
 	if e.conversation == "" {
@@ -225,8 +224,9 @@ func (h *Hub) askExtent(c *Client, ask *FarAsk, e *extent, g gap) {
 	}
 }
 
-// reaches tells that nothing which an extent was promised had been evicted before the
-// extent began: it begins with what the log has, however long ago it was promised.
+// reaches tells that the log has everything of an extent since it was promised. The
+// extent's own sequence number does not tell that: it may begin with what the log had
+// left.
 func (h *Hub) reaches(c *Client, e *extent, f replay.Floor) bool {
 	if e.promised.Equal(c.from.Commit) {
 		return !f.Above(c.from.Position)
@@ -236,8 +236,8 @@ func (h *Hub) reaches(c *Client, e *extent, f replay.Floor) bool {
 	return !e.promised.Before(start) && (f.Seq == 0 || h.log.TimeOf(f.At, now).Before(e.promised))
 }
 
-// heal sends a client from the tables what it missed, and notes the rest as gaps. The
-// error is that of sending: the client is gone, or the Hub stops.
+// heal sends a client from the tables what it missed, and notes as gaps what they leave
+// out or could not give. An error means that the client is gone, or that the Hub stops.
 func (h *Hub) heal(c *Client, socket Socket) error {
 	release := h.lockInTurn(c.Workspace)
 	ask := h.farAsk(c)
@@ -253,7 +253,7 @@ func (h *Hub) heal(c *Client, socket Socket) error {
 		sending = h.tellLeftOut(c, socket, reason, ask.Until, rest)
 		return sending
 	}
-	if err := ask.LeftOut(nil); err != nil { // what is too long ago
+	if err := ask.LeftOut(nil); err != nil { // tells of the gaps that beginHealing noted
 		return err
 	}
 	rest, err := h.opts.Far.Read(ctx, ask, func(packets []FarPacket) error {
@@ -270,8 +270,8 @@ func (h *Hub) heal(c *Client, socket Socket) error {
 	return nil
 }
 
-// sendFar sends packets that were read from the tables, no faster than the
-// workspace's clients may be caught up.
+// sendFar sends packets that were read from the tables, at the rate of
+// Shares.CatchUp at most.
 func (h *Hub) sendFar(ctx context.Context, c *Client, socket Socket, read []FarPacket) error {
 	release := h.lockInTurn(c.Workspace)
 	names := c.Names
@@ -300,8 +300,8 @@ func (h *Hub) sendFar(ctx context.Context, c *Client, socket Socket, read []FarP
 	return nil
 }
 
-// tellLeftOut tells a client of what the tables leave out, and of all gaps that it is to
-// be told of, before what follows.
+// tellLeftOut notes what the tables leave out as gaps, and sends the client all gaps that
+// it has not been told of.
 func (h *Hub) tellLeftOut(c *Client, socket Socket, reason gapReason, until time.Time, rest []FarRest) error {
 	release := h.lockInTurn(c.Workspace)
 	h.noteLeftOut(c, reason, until, rest)
@@ -325,7 +325,7 @@ func (h *Hub) noteLeftOut(c *Client, reason gapReason, until time.Time, rest []F
 	}
 }
 
-// healed ends the healing of a client: what could not be read is a gap.
+// healed ends the healing of a client, and notes as gaps what could not be read.
 func (h *Hub) healed(c *Client, until time.Time, rest []FarRest, err error) {
 	release := h.lockInTurn(c.Workspace)
 	was := c.healing
@@ -346,7 +346,7 @@ func (h *Hub) healed(c *Client, until time.Time, rest []FarRest, err error) {
 	for _, g := range was {
 		h.noteGap(c, g)
 		if g.conversation == "" {
-			c.away = nil // told, with all that it may yet subscribe to
+			c.away = nil // the gap includes what the client may yet subscribe to
 		}
 	}
 	now := time.Now()

@@ -8,16 +8,17 @@ import (
 )
 
 // A client may come from another process that had published more, or from this one's
-// predecessor, which had read on further. What the log has then is older than what the
-// client has: its states would go back. So it is fed only when the log is as far. It misses
-// nothing by that, because what it does not have yet comes after its claim.
+// predecessor, which had read further. The log then ends before the client's claim, and
+// older states from it would follow newer ones that the client has. So the client is fed
+// only once the log reaches its claim. It misses nothing by waiting: what it lacks comes
+// after its claim.
 
-// aheadWait is how long a client waits while nothing is published: what it claims may
-// not come.
+// aheadWait is how long a client waits while nothing is published: the event that it
+// claims may never come.
 const aheadWait = 10 * time.Second
 
-// isAhead tells that a client has what was not published here, and may be yet. What is older
-// than the window is not read again. mu must be held.
+// isAhead tells that a client claims an event that has not been published here, but may
+// still be. An event older than the window is not expected any more. mu must be held.
 func (h *Hub) isAhead(c *Client) bool {
 	if c.waited || c.history != h.history || c.claim.Position.Compare(h.log.Head()) <= 0 {
 		return false
@@ -26,8 +27,8 @@ func (h *Hub) isAhead(c *Client) bool {
 	return h.possible(c.claim, now) && c.claim.Commit.After(now.Add(-h.opts.Replay.Window-replay.Slack))
 }
 
-// awaitLog waits until the log is as far as a client, or there is a gap to tell it. Only its
-// pump calls it.
+// awaitLog waits until the log reaches a client's claim, the client has to be told of a
+// gap, or aheadWait is over. Only the client's pump calls it.
 func (h *Hub) awaitLog(c *Client) {
 	release := h.lockInTurn(c.Workspace)
 	defer func() { release() }()

@@ -11,22 +11,23 @@ import (
 )
 
 // Client is one socket as the Hub sees it. The exported fields are set before
-// Attach or Resume and stay, but for Names, which mu guards from Attach on; socket, tenant, history and attached are set by
-// Attach and stay; everything else but paced is guarded by the Hub's mu.
+// Attach or Resume and stay, except Names, which mu guards from Attach on; tenant,
+// history and attached are set by Attach and stay; everything else but paced is guarded
+// by the Hub's mu.
 type Client struct {
-	// Workspace is whose events it sees, User who it is: a session is restored
-	// only to the same two.
+	// Workspace is the workspace whose events the client sees. A session is restored
+	// only for the same Workspace and User.
 	Workspace, User string
 	// Feed marks one of the gateway's own connections, which Stats counts apart.
 	Feed bool
-	// Names is under which ids it is given messages.
+	// Names tells under which ids the client is given messages.
 	Names replay.Naming
-	// Owed is from which offset on it was owed everything when the session began of
-	// which it says that it had it, in the text form; empty if it does not say.
+	// Owed is the offset, in the text form, from which on the client was owed everything
+	// when its earlier session began, as the client says; empty if it does not say.
 	// See OwedFrom.
 	Owed string
-	// Settled is called whenever the client has been given all that it was owed, from a
-	// goroutine of its own and without a lock; nil for nothing.
+	// Settled, if not nil, is called by the client's pump, without a lock, when there is
+	// nothing to send for now; also when the client has gone or the Hub stops.
 	Settled func()
 
 	// paced is the packet that the client's pump is sending.
@@ -47,14 +48,14 @@ type Client struct {
 	gone bool
 	// elsewhere: it stands for a client of another process.
 	elsewhere bool
-	left      time.Time // when it went
+	left      time.Time // when gone was set
 }
 
 // Attach begins to feed a client through its socket: from its offset if it
-// restores the session of a prior one, else from the start of the window. offset
+// restores the session of a prior client, else from the start of the window. offset
 // is what the client says it received last, in the text form; empty if nothing.
-// began is when the session began of which it says so, zero if it had none: a
-// client that received nothing in it is owed what was published since.
+// began is when the client's earlier session began, as the client says; zero if it had
+// none. A client that received nothing in that session is owed what was published since.
 func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	defer h.lockInTurn(c.Workspace)()
 	now := time.Now()
@@ -84,7 +85,8 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	}
 	if prior != nil {
 		c.continueAway(prior)
-		// Before begin and restore: what they note of the same gap is not counted again.
+		// Before begin and restore, so that what they note of the same gap is not counted
+		// again.
 		h.repeatGaps(c, prior)
 	}
 	if prior == nil || c.inherits {
@@ -115,7 +117,7 @@ func (h *Hub) Attach(c *Client, socket Socket, offset string, began time.Time) {
 	h.startPump(c)
 }
 
-// Detach ends a client's feeding. A later one may restore its session.
+// Detach ends a client's feeding. A later client may restore its session.
 func (h *Hub) Detach(c *Client) {
 	defer h.lockInTurn(c.Workspace)()
 	h.stats.Clients--

@@ -13,7 +13,7 @@ import (
 // later ones.
 type extent struct {
 	conversation string // "" is all
-	// from is the sequence number where it begins, next how far it has been read.
+	// from is the sequence number where it begins, next the one from which to read on.
 	from, next uint64
 	// noted is the sequence number up to which evictions have been reported to the
 	// client as gaps.
@@ -21,8 +21,8 @@ type extent struct {
 	// promised is the time from which on the client is owed these messages.
 	promised time.Time
 	joined   bool
-	// statesOnly: only the statuses and states that belong to messages which the
-	// client was sent before it unsubscribed. It joins nothing.
+	// statesOnly: what is left to read after the client unsubscribed: no messages, only
+	// the statuses and states of what it was sent before. It joins nothing.
 	statesOnly bool
 	// since is Hub.proof when it joined: an offset past it proves that the client
 	// received all of the extent up to there.
@@ -36,7 +36,7 @@ func (e *extent) hadBy(o Offset) bool {
 }
 
 // restored returns what a restored client is owed of an extent of its prior's: all
-// of it, unless its claim proves that it had received it.
+// of it, unless the claim proves that the client received it.
 func (c *Client) restored(e *extent) *extent {
 	r := *e
 	if c.claim.Position.IsZero() {
@@ -49,8 +49,8 @@ func (c *Client) restored(e *extent) *extent {
 	return &r
 }
 
-// joinOrRead adds the client to a room if its extent has joined, and else appends
-// the extent to its backlog.
+// joinOrRead adds the client to a room if the extent has joined the main feed, and else
+// appends the extent to the client's backlog.
 func (c *Client) joinOrRead(e *extent, room string) {
 	if e.joined {
 		_ = c.socket.Join(room)

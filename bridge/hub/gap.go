@@ -19,7 +19,7 @@ const (
 	// gapWindow: a bound of the log had evicted part of the window before the
 	// client came.
 	gapWindow
-	// gapEvicted: they were evicted before the client had read them.
+	// gapEvicted: events were evicted before the client had read them.
 	gapEvicted
 	// gapHistory: the database has another history.
 	gapHistory
@@ -41,9 +41,9 @@ type gap struct {
 	since, until time.Time
 	conversation string // "" is the whole workspace
 	reload       bool
-	// sentAt is where the client's main feed was when it was sent.
+	// sentAt, once the gap was sent: a claim past it proves that it was received.
 	sentAt source.Position
-	// counted: a prior of the client's has been told, or was to be.
+	// counted: Stats.Gaps has it already, perhaps for an earlier connection.
 	counted bool
 }
 
@@ -56,8 +56,8 @@ type gapState struct {
 	sentGaps []gap
 	// lost is replay.Space.Lost at the last check.
 	lost uint64
-	// covered is the replay.Floor up to which a gap of the whole workspace has been
-	// noted, from coveredSince on.
+	// covered is the Seq of the replay.Floor up to which a gap of the whole workspace has
+	// been noted, from coveredSince on.
 	covered      uint64
 	coveredSince time.Time
 }
@@ -66,9 +66,9 @@ type gapState struct {
 // the whole workspace.
 const maxGaps = 16
 
-// noteGap notes a gap of a client's, to be sent before anything that follows it.
-// Gaps of the same conversation that are still to be sent become one. mu must be
-// held.
+// noteGap notes a gap of a client's, to be sent before anything that follows it. It is
+// merged into a gap of the same conversation or of the whole workspace that is still to
+// be sent. mu must be held.
 func (h *Hub) noteGap(c *Client, g gap) {
 	if !g.since.After(time.Unix(0, 0)) {
 		g.since = time.Time{} // not known
@@ -105,7 +105,7 @@ func (h *Hub) countGap(c *Client, g gap) {
 	}
 }
 
-// logGaps logs the gaps that countGap has put aside, because it runs under mu.
+// logGaps logs the gaps that countGap, which runs under mu, has put aside.
 func (h *Hub) logGaps() {
 	h.lock()
 	toLog := h.toLog
@@ -131,10 +131,10 @@ func (g *gap) merge(p gap) {
 	g.reload = g.reload || p.reload
 }
 
-// gapOffset returns the offset of the gap events of a new client that has been
-// given nothing: the place before the first event that it will be given. With it
-// the client proves at its next connection that it was told. Nil for any other
-// client. mu must be held.
+// gapOffset returns the offset, as a JSON string, for the gap events of a new client that
+// has been given nothing: the position before the first event that it will be given. By
+// that offset the client proves at its next connection that it was told. The result is
+// nil for any other client. mu must be held.
 func (h *Hub) gapOffset(c *Client) []byte {
 	if c.live || c.everything || c.unproven() || slices.ContainsFunc(c.gaps, func(g gap) bool { return g.conversation != "" }) || !c.main.Position.IsZero() || c.history != h.history {
 		return nil
@@ -168,7 +168,7 @@ func (g *gap) packet(offset []byte) *socketio.Packet {
 
 // appendGaps appends the events that tell a client of its gaps. mu must be held.
 func (h *Hub) appendGaps(c *Client, buf []*socketio.Packet) []*socketio.Packet {
-	at := c.claim.Position // gap events with an offset prove themselves
+	at := c.claim.Position // a gap event with an offset is proved by its own
 	offset := h.gapOffset(c)
 	if offset == nil {
 		at = h.proof(c)
@@ -185,8 +185,8 @@ func (h *Hub) appendGaps(c *Client, buf []*socketio.Packet) []*socketio.Packet {
 	return buf
 }
 
-// repeatGaps notes the gaps of a client's prior that it may not have been told of.
-// A claim past the place where one was sent proves that it was.
+// repeatGaps notes the gaps of a client's prior that the client may not have been told
+// of. A claim past gap.sentAt proves that it was.
 func (h *Hub) repeatGaps(c, prior *Client) {
 	for _, g := range prior.sentGaps {
 		if prior.history != h.history || c.claim.Position.Compare(g.sentAt) <= 0 {
@@ -253,7 +253,7 @@ func (h *Hub) noteEvicted(c *Client, conversation string, since time.Time, f rep
 		if g.since.Sub(g.until) <= replay.MarkEvery {
 			return // older than what was promised
 		}
-		g.since, since = g.until, g.until // which an offset told, by another clock
+		g.since, since = g.until, g.until // since came from an offset, by the database's clock
 	}
 	if f.Seq <= c.covered && !since.Before(c.coveredSince) {
 		return // it has been noted as part of a larger one
@@ -264,8 +264,8 @@ func (h *Hub) noteEvicted(c *Client, conversation string, since time.Time, f rep
 	h.noteMissing(c, g)
 }
 
-// covered returns a gap of the whole workspace up to a floor: no smaller one is
-// noted any more.
+// covered returns g, a gap of the whole workspace up to a floor, and remembers it:
+// noteEvicted then leaves out what lies within it.
 func (h *Hub) covered(c *Client, g gap, f replay.Floor) gap {
 	c.covered, c.coveredSince = f.Seq, g.since
 	return g

@@ -6,29 +6,29 @@ import (
 	"time"
 )
 
-// Waiting for the head of the log: clients that are ahead of it (ahead.go), and sessions of
-// other processes (AwaitHead). Whoever waits is woken when the head is there, or when it
-// will not be. Until then an event costs one comparison, however many wait.
+// Clients that are ahead of the log (ahead.go) and sessions of other processes (AwaitHead)
+// wait until the log's head reaches their offset. Each is woken when it does, or when it
+// can no longer. Until then the cost of an event does not depend on how many wait.
 
-// wakeAtOnce bounds how many are woken while an event is published. Each that was woken
+// wakeAtOnce bounds how many waits are ended while an event is published. Everyone woken
 // wakes two more.
 const wakeAtOnce = 64
 
-// headWait is one that waits for the head.
+// headWait is a wait for the head to reach an offset.
 type headWait struct {
 	at    Offset
 	woken chan struct{}
-	index int // in the heap; -1 where it is in it no more
+	index int // in the heap; -1 once it was taken out
 }
 
-// headWaits has who waits for the lowest position on top. The Hub's mu guards it.
+// headWaits is a heap with the lowest position on top. The Hub's mu guards it.
 type headWaits struct {
 	heap headHeap
-	// oldest is not after any commit time that is waited for.
+	// oldest is the earliest commit time waited for, or an earlier one.
 	oldest time.Time
 }
 
-// add begins a wait, which whoever began it ends with removeWait.
+// add begins a wait. The caller must end it with removeWait.
 func (w *headWaits) add(at Offset) *headWait {
 	e := &headWait{at: at, woken: make(chan struct{})}
 	if len(w.heap) == 0 || at.Commit.Before(w.oldest) {
@@ -46,7 +46,8 @@ func (w *headWaits) wake(e *headWait) {
 	}
 }
 
-// wakeReached wakes some of those whose position has been reached. mu must be held.
+// wakeReached ends waits whose position has been reached, most of them at most. mu must
+// be held.
 func (h *Hub) wakeReached(most int) {
 	for ; most > 0 && len(h.waits.heap) > 0; most-- {
 		first := h.waits.heap[0]
@@ -57,7 +58,7 @@ func (h *Hub) wakeReached(most int) {
 	}
 }
 
-// wakeAll has all look again whether they are to wait. mu must be held.
+// wakeAll ends all waits; those who waited check whether to wait again. mu must be held.
 func (h *Hub) wakeAll() {
 	all := h.waits.heap
 	h.waits.heap = nil
@@ -79,13 +80,14 @@ func (h *Hub) headHasMoved(now time.Time) {
 	}
 }
 
-// removeWait ends a wait, and passes on what woke it. mu must be held.
+// removeWait ends a wait, and wakes two others whose position has been reached. mu must
+// be held.
 func (h *Hub) removeWait(e *headWait) {
 	h.waits.wake(e)
 	h.wakeReached(2)
 }
 
-// wait waits until it is woken, or until ctx or the Hub's Run ends, and reports whether it
+// wait waits until e is woken, or until ctx or the Hub's Run ends, and reports whether e
 // was woken.
 func (h *Hub) wait(ctx context.Context, e *headWait) bool {
 	select {

@@ -25,10 +25,10 @@ type Broadcaster interface {
 type Socket interface {
 	Join(room string) error
 	Leave(room string)
-	// Pause lets broadcasts pass it over.
+	// Pause has broadcasts skip the socket, or reach it again.
 	Pause(paused bool)
-	// SendPaced waits until there is room for p. It returns
-	// socketio.ErrQueueFull if a broadcast took it.
+	// SendPaced waits until the socket's queue has room for p, and queues it. It
+	// returns socketio.ErrQueueFull if a broadcast took that room first.
 	SendPaced(ctx context.Context, p *socketio.Packet) error
 }
 
@@ -36,17 +36,17 @@ type Socket interface {
 type Options struct {
 	Replay replay.Options
 	// SubscribeGrace is how long a new client may take to make its first
-	// subscription before it counts as one that has none and is sent the
-	// messages of all conversations. The CRM subscribes in the handler of its
-	// connect event, one round trip after the Hub first sees it.
+	// subscription. After that it is sent the messages of all conversations. The
+	// CRM subscribes in the handler of its connect event, one round trip after the
+	// Hub first sees it.
 	SubscribeGrace time.Duration
 	// MaxSubscriptions bounds the conversations of one client.
 	MaxSubscriptions int
-	// SessionBytes bounds what the subscriptions of all clients take, of those too
-	// that left and may come back; see memory.go. 0 is no bound.
+	// SessionBytes bounds the memory for the subscriptions of all clients, including
+	// those that left and may come back; see memory.go. 0 is no bound.
 	SessionBytes int64
-	// Far reads what clients missed that is older than the log, back to FarLimit; nil
-	// for nothing: they are told of gaps.
+	// Far reads what clients missed and the log no longer holds, as far back as FarLimit
+	// ago. With nil, clients are told of gaps instead.
 	Far      Tables
 	FarLimit time.Duration
 	// Workspace bounds what one workspace may take.
@@ -56,21 +56,21 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Shares bound what one workspace may take beside those of replay.Options; 0 is no
-// bound.
+// Shares bounds what one workspace may take, beside the bounds of replay.Options; 0
+// is no bound.
 type Shares struct {
-	// Clients and Subscriptions of all its clients.
+	// Clients bounds its connected clients, Subscriptions the sum of theirs.
 	Clients, Subscriptions int
-	// CatchUp is how much its clients are sent of the log together, in bytes a
-	// second. What is more waits.
+	// CatchUp bounds what its clients together are sent from the log and the tables,
+	// in bytes a second. What exceeds it waits.
 	CatchUp int64
-	// Pause is how long Publish may wait for its clients at once; in the long run it
-	// is a fifth of the time.
+	// Pause bounds how long Publish may wait for its clients at once. In the long run
+	// Publish waits for them a fifth of the time at most.
 	Pause time.Duration
 }
 
-// DefaultOptions waits 300 ms for the first subscription, and allows 1,000 and
-// 256 MiB for those of all.
+// DefaultOptions waits 300 ms for the first subscription, and allows 1,000
+// subscriptions for a client and 256 MiB for those of all clients.
 func DefaultOptions() Options {
 	return Options{
 		Replay: replay.DefaultOptions(), SubscribeGrace: 300 * time.Millisecond,
@@ -78,41 +78,42 @@ func DefaultOptions() Options {
 	}
 }
 
-// Hub publishes events to the clients that may see them, and catches up those
-// that were not there. Its methods may be called from any goroutine, Publish
-// from one at a time.
+// Hub publishes events to the clients that may see them, and catches up clients
+// that were away. Its methods may be called from any goroutine, Publish from one
+// at a time.
 type Hub struct {
 	opts      Options
 	namespace Broadcaster
 
-	// mu guards all below, and all clients. It is held while an event is broadcast: a client that goes live
-	// under it does so between two events.
+	// mu guards all fields down to farLoggedAt, and all clients. It is held while an
+	// event is broadcast: a client that goes live under it does so between two events.
 	mu      lockstats.Mutex
 	turns   turns
 	log     *replay.Log
 	tenants map[string]*tenant
 	// headCommit is when the newest event was committed.
 	headCommit time.Time
-	// headMoved is when it was published, waits who waits for a newer one.
+	// headMoved is when the newest event was published; waits has those who wait for a
+	// newer one.
 	headMoved time.Time
 	waits     headWaits
-	// history counts the calls of Restart, began is when the present one began.
+	// history counts the calls of Restart; began is when the present history began.
 	history uint64
 	began   time.Time
-	// publishing is the place from which a client whose queue is full has to be
-	// fed from the log.
+	// publishing is the place in the log from which a client has to be fed whose queue
+	// the present broadcast finds full.
 	publishing replay.Place
 	// sending is the packet that is being broadcast, nil otherwise: it tells
 	// a full queue met by a broadcast, under mu, from one met by an answer to
 	// the client itself.
 	sending atomic.Pointer[socketio.Packet]
-	// losses are those that clients which come back may have to be told of.
+	// losses has what clients that come back may have to be told of.
 	losses losses
 	pause  pause
 	memory memory
 	stats  Stats
-	// loggedAt is when a gap was last logged, by its reason; toLog are those that
-	// the next sweep logs.
+	// loggedAt is when a gap was last logged, by its reason; toLog has the gaps to be
+	// logged after the next sweep.
 	loggedAt [gapReasonCount]time.Time
 	toLog    []loss
 	// limitLogged and limitsToLog are the same for limits.
@@ -141,7 +142,7 @@ func New(namespace Broadcaster, opts Options) *Hub {
 	return h
 }
 
-// Context ends with the Hub's Run.
+// Context returns a context that ends when Run does.
 func (h *Hub) Context() context.Context { return h.running }
 
 // Run keeps the log within its window until ctx ends, then ends all catching
@@ -205,8 +206,8 @@ func (h *Hub) Head() source.Position {
 	return h.log.Head()
 }
 
-// HeadOffset returns the Offset of the newest event. Before the first one its time is
-// that at which this process, or the present history, began: no later row has been read.
+// HeadOffset returns the Offset of the newest event. Before the first event its time is
+// that at which the present history, or else this Hub, began.
 func (h *Hub) HeadOffset() Offset {
 	h.lock()
 	defer h.unlock()
@@ -230,17 +231,17 @@ type Event struct {
 	// Workspace, Conversation and Message (the message's id, for Kind
 	// MessageStatus) are not kept.
 	Workspace, Conversation, Message []byte
-	// Packet has the position as its last argument, see AppendOffset; but for
-	// Kind Typing.
+	// Packet has the event's Offset as its last argument (see AppendOffset), except
+	// for Kind Typing.
 	Packet *socketio.Packet
 	// Commit is when its transaction was committed.
 	Commit time.Time
-	// Of is the message's own id where Message is another one, under which the same status
-	// goes once more; Kind MessageStatus only. It is not kept.
+	// Of is set on a status that is repeated with the message's other id as Message: it is
+	// the message's own id. Kind MessageStatus only. It is not kept.
 	Of []byte
 	// Other is the id by which ChatEngine names a message, for the clients that had
-	// messages from there; empty for none. Again tells that its row was there before,
-	// and Created since when, in microseconds since 1970.
+	// messages from there; empty for none. Again tells that the message's row existed
+	// before this event. Created is when the row was created, in microseconds since 1970.
 	Other   []byte
 	Again   bool
 	Created int64

@@ -15,13 +15,13 @@ const (
 	// limitSavedSessions: the session of a client that left was summed up to make
 	// room in Options.SessionBytes.
 	limitSavedSessions
-	// limitClients: a client was sent away to come back, Shares.Clients.
+	// limitClients: a client was turned away for now, Shares.Clients.
 	limitClients
 	// limitSubscriptions: a subscription was refused, Shares.Subscriptions.
 	limitSubscriptions
 	// limitCatchUp: packets of the log had to wait, Shares.CatchUp.
 	limitCatchUp
-	// limitPause: Publish waited no longer for the workspace's clients, Shares.Pause.
+	// limitPause: Publish did not wait for the workspace's clients any longer, Shares.Pause.
 	limitPause
 	limitCount
 )
@@ -33,14 +33,14 @@ var limitNames = [limitCount]string{
 // String returns the limit as metrics and logs show it.
 func (l limit) String() string { return limitNames[l] }
 
-// limitReached is a line of the log.
+// limitReached is a line to be logged.
 type limitReached struct {
 	limit     limit
 	workspace string
 }
 
-// limited counts that a workspace has reached a limit, and puts a line aside for the
-// log, once a minute for each limit. mu must be held.
+// limited counts that a workspace has reached a limit, and puts a line aside to be
+// logged, once a minute at most for each limit. mu must be held.
 func (h *Hub) limited(l limit, workspace string) {
 	h.stats.Limits[l]++
 	if now := time.Now(); now.Sub(h.limitLogged[l]) >= gapLogInterval {
@@ -61,8 +61,8 @@ func (h *Hub) logLimits() {
 	}
 }
 
-// Full tells whether the workspace has as many clients as it may, and counts that
-// another one was not let in.
+// Full tells whether the workspace has as many clients as Shares.Clients allows. If so,
+// it counts a client that was turned away.
 func (h *Hub) Full(workspace string) bool {
 	most := h.opts.Workspace.Clients
 	if most <= 0 {
@@ -78,7 +78,8 @@ func (h *Hub) Full(workspace string) bool {
 	return true
 }
 
-// HasClients tells whether the workspace has clients here, without the gateway's own feeds.
+// HasClients tells whether the workspace has clients here other than the gateway's own
+// feeds.
 func (h *Hub) HasClients(workspace string) bool {
 	defer h.lockInTurn(workspace)()
 	t := h.tenants[workspace]
@@ -93,9 +94,9 @@ func (h *Hub) HasClients(workspace string) bool {
 	return false
 }
 
-// catchUpWait returns how long a client waits with packets of the log, so that its
-// workspace's clients keep to Shares.CatchUp. A second's worth may go at once. mu
-// must be held.
+// catchUpWait returns how long to wait before packets are sent to a client, so that its
+// workspace's clients keep to Shares.CatchUp, and counts the packets as sent. A second's
+// worth may go at once. mu must be held.
 func (h *Hub) catchUpWait(t *tenant, packets []*socketio.Packet, now time.Time) time.Duration {
 	rate := h.opts.Workspace.CatchUp
 	if rate <= 0 {

@@ -7,20 +7,20 @@ import (
 	"chatbridge/source"
 )
 
-// loss is a gap of every client of a workspace, connected or away, when it was
-// reported.
+// loss is a gap of every client that a workspace had when it was reported, connected or
+// away.
 type loss struct {
 	gap
 	workspace string // "" is all
 	reported  time.Time
-	// atStart: nothing had been published yet, so the log holds nothing of before.
+	// atStart: nothing had been published yet, so the log has nothing from before it.
 	atStart bool
 }
 
-// losses are those that clients which come back may have to be told of: of all
-// workspaces, and of each. They are bounded in number: of one kind the oldest are
-// merged, and of more than maxLossWorkspaces workspaces, those of whichever the map
-// gives first become losses of all.
+// losses are what clients that come back may have to be told of: the losses of all
+// workspaces together, and those of single ones. Both are bounded in number: the two
+// oldest of a list are merged, and beyond maxLossWorkspaces workspaces, the losses of
+// whichever workspace the map yields first become losses of all.
 type losses struct {
 	all []loss
 	of  map[string][]loss
@@ -71,7 +71,7 @@ func appendLoss(list []loss, l loss, most int) []loss {
 	return list
 }
 
-// Gap tells every client, also those that come back later, that what was committed
+// Gap tells every client, including those that come back later, that what was committed
 // between since (zero: unknown) and until will not come. reload: the database has
 // another history.
 func (h *Hub) Gap(since, until time.Time, reload bool) {
@@ -105,7 +105,7 @@ func (h *Hub) Gap(since, until time.Time, reload bool) {
 const gapBatch = 256
 
 // noteLosses notes, for a client that connects, the losses reported while it was
-// away; for a new one, those that lie in the window. mu must be held.
+// away; for a new client, those of the window or since its offset. mu must be held.
 func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 	left := now
 	if prior != nil && prior.gone {
@@ -119,7 +119,7 @@ func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 		switch {
 		case prior == nil:
 			return l.until.After(since)
-		case prior.elsewhere: // what it has received comes after those of before
+		case prior.elsewhere: // it was told of losses that ended before its offset
 			return !l.until.Before(since)
 		}
 		return !l.reported.Before(left)
@@ -135,18 +135,18 @@ func (h *Hub) noteLosses(c, prior *Client, now time.Time) {
 	}
 }
 
-// Restart begins another history, whose positions have nothing to do with
-// those before: the database was restored or failed over. The log is emptied,
-// sessions from before are not restored, and every client is told to reload. began
-// is the commit time of the new history's first transaction: offsets of earlier
-// ones are of the old history.
+// Restart begins another history, whose positions cannot be compared with the earlier
+// ones: the database was restored or failed over. The log is emptied, earlier sessions
+// are not restored, and every client is told to reload. since and until are as for Gap.
+// began is the commit time of the new history's first transaction: offsets with an
+// earlier time are of the old history.
 func (h *Hub) Restart(since, until, began time.Time) {
 	h.lock()
 	h.log.Clear()
 	h.headCommit = time.Time{}
 	for _, t := range h.tenants {
 		for c := range t.clients {
-			c.Names.Since = source.Position{} // all that comes now is after it
+			c.Names.Since = source.Position{} // every event of the new history is after it
 		}
 	}
 	h.history++
@@ -156,9 +156,9 @@ func (h *Hub) Restart(since, until, began time.Time) {
 	h.Gap(since, until, true)
 }
 
-// Rejoin empties the log, because something is missing between what was published and
-// what comes next, which may be what was published before. No client may be connected.
-// One that comes back is caught up from the tables, or told what it lacks.
+// Rejoin empties the log, because events may be missing between those published and
+// those that come next; these may repeat published ones. No client may be connected.
+// A client that comes back is caught up from the tables, or told of a gap.
 func (h *Hub) Rejoin() {
 	h.lock()
 	defer h.unlock()

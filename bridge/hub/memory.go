@@ -7,20 +7,21 @@ import (
 	"chatbridge/bridge/replay"
 )
 
-// What the subscriptions of clients take of memory is accounted for, by client,
-// workspace and in all, and bounded in all by Options.SessionBytes. Where there is
-// no room for another subscription, clients that have left give first, those of the
-// workspace that has most: their sessions are summed up, so that they begin new
-// ones when they come back, and are still owed what they were. If that is not
-// enough, a workspace is refused more if it has its share or more of the whole.
+// The memory of clients' subscriptions is accounted for by client, by workspace and in
+// all, and bounded in all by Options.SessionBytes. Where there is no room for another
+// subscription, the sessions of clients that have left are summed up first, beginning
+// with the workspace where these take most: such a client begins a new session when it
+// comes back, and is still owed what it was. If that is not enough, a workspace that
+// would exceed an equal share of the bound is refused. The others may go on, up to twice
+// the bound in all.
 
 const (
 	// subscriptionBytes is what a subscription takes beside the conversation's id:
-	// the extent, its room, and its places in the tables.
+	// the extent, its room, and its places in the maps.
 	subscriptionBytes = 640
-	// savedSubscriptionBytes is what it takes of a client that has left.
+	// savedSubscriptionBytes is the same for a client that has left.
 	savedSubscriptionBytes = 200
-	// savedClientBytes is what such a client takes itself.
+	// savedClientBytes is what a client that has left takes itself.
 	savedClientBytes = 1024
 )
 
@@ -29,7 +30,7 @@ const sumAtOnce = 16
 
 // footprint is what a client's subscriptions take.
 type footprint struct {
-	// accounted is what of it is in the sums of the tenant and the Hub, in bytes.
+	// accounted is what the sums of the tenant and the Hub contain of it, in bytes.
 	accounted int64
 	place     *list.Element // in tenant.saved, nil if it is not there
 	// continued: another client goes on with its session, so nobody comes back to it.
@@ -62,7 +63,7 @@ func (c *Client) size() int64 {
 	return size + n*subscriptionBytes
 }
 
-// account notes that the client's subscriptions take so much. mu must be held.
+// account notes that the client's subscriptions take size bytes. mu must be held.
 func (h *Hub) account(c *Client, size int64) {
 	t, grown, before := c.tenant, size-c.accounted, c.tenant.bytes
 	c.accounted = size
@@ -76,8 +77,8 @@ func (h *Hub) account(c *Client, size int64) {
 	}
 }
 
-// memoryFor tells whether the client may take so much more, and makes room for it
-// where there is none. mu must be held.
+// memoryFor tells whether the client may take more bytes in addition, and sums up saved
+// sessions where there is no room. mu must be held.
 func (h *Hub) memoryFor(c *Client, more int64) bool {
 	bound := h.opts.SessionBytes
 	if bound <= 0 || h.memory.bytes+more <= bound {
@@ -98,8 +99,9 @@ func (h *Hub) memoryFor(c *Client, more int64) bool {
 	return false
 }
 
-// sumUpSaved sums up sessions of clients that left until all take no more than the
-// bound: the oldest of the workspace that has most.
+// sumUpSaved sums up sessions of clients that left, until all subscriptions take no more
+// than bound or sumAtOnce are summed up: those that left first, of the workspace where
+// saved sessions take most.
 func (h *Hub) sumUpSaved(bound int64) {
 	var most *tenant
 	for n := 0; n < sumAtOnce && h.memory.saved > 0 && h.memory.bytes > bound; n++ {
@@ -174,7 +176,7 @@ func (h *Hub) unsave(c *Client) {
 
 // expireSaved ends the accounting for the workspace's clients that left so long ago
 // that their sessions are saved no longer, expireBatch of them at most. It reports
-// whether that left some.
+// whether there may be more of these.
 func (h *Hub) expireSaved(t *tenant, now time.Time) (more bool) {
 	for range expireBatch {
 		first := t.saved.Front()

@@ -10,9 +10,8 @@ import (
 
 // Offset is what an event carries as its last argument, and what a client that
 // comes back says it received last: the offset of Socket.IO's connection-state
-// recovery. It is a claim about the client's own past. An event that a client
-// received with an Offset tells that it has received every conversation and
-// messageStatus event up to it.
+// recovery. It is a claim about the client's own past: a client that received an event
+// with an Offset has received every conversation and messageStatus event up to it.
 type Offset struct {
 	Position source.Position
 	// Commit is when the event's transaction was committed, by the database's
@@ -25,7 +24,7 @@ type Offset struct {
 const timeLen = 12
 
 // AppendOffset appends the text of an Offset: the position's, a dash, and the
-// time. Texts of one history order as strings.
+// time. Texts of one history, compared as strings, have the order of the events.
 func AppendOffset(dst []byte, o Offset) []byte {
 	const hex = "0123456789ABCDEF"
 	dst, _ = o.Position.AppendText(dst)

@@ -10,20 +10,20 @@ import (
 )
 
 // Portable is what another process has to know of a client's session to go on with it:
-// what it sees, and from where on its offset proves that it has all it was owed.
+// what the client sees, and which offsets prove that it received all it was owed.
 type Portable struct {
-	// Conversations are its subscriptions. Without any it sees all: Again tells that it
-	// had some before.
+	// Conversations are its subscriptions. Without any it sees all conversations, and
+	// Again tells that it had subscriptions before.
 	Conversations []string
 	Again         bool
-	// Since: an offset past it proves that the client has had all that it was owed until
-	// then. Given: one before it is of an earlier session.
+	// Since: an offset past it proves that the client has received all that it was owed
+	// until then. Given: an offset before it is of an earlier session.
 	Since, Given source.Position
 }
 
-// Portable returns what another process has to know of a client's session, as it is now;
+// Portable returns what another process has to know of a client's session, as it is now.
 // ok is false while the client has not been sent all that it is owed out of order, and
-// so for one that has gone.
+// for a client that is a Feed, has gone, or was attached in an earlier history.
 func (h *Hub) Portable(c *Client) (p Portable, ok bool) {
 	defer h.lockInTurn(c.Workspace)()
 	if c.gone || c.tenant == nil || c.Feed || c.history != h.history || c.scope == scopeUndecided ||
@@ -65,18 +65,18 @@ func (h *Hub) Subscribed(c *Client, conversation string) bool {
 	return c.subscriptions[conversation] != nil
 }
 
-// History counts the histories of the database since New. It is for ResumePortable.
+// History counts the calls of Restart. It is for ResumePortable.
 func (h *Hub) History() uint64 {
 	h.lock()
 	defer h.unlock()
 	return h.history
 }
 
-// ResumePortable makes c the continuation of a client that another process had, of the
-// same workspace and user, whose last event had the given offset. The log must have
-// everything after from, in the history of that number, which is that of the other
-// process. It reports false, and leaves c a new client, where c could not be given exactly
-// what came after the offset.
+// ResumePortable makes c the continuation of a client of another process, of the same
+// workspace and user, whose last event had the given offset. The log must have had
+// everything after from in the history that History numbered history, and the other
+// process must be in that same history. It reports false, and leaves c a new client,
+// where c could not be given exactly what came after the offset.
 func (h *Hub) ResumePortable(c *Client, p *Portable, history uint64, from source.Position, offset string) bool {
 	defer h.lockInTurn(c.Workspace)()
 	o, err := h.parseClaim(offset)
@@ -106,7 +106,8 @@ func (h *Hub) ResumePortable(c *Client, p *Portable, history uint64, from source
 	return true
 }
 
-// roomFor tells whether a client may have so many subscriptions at once. mu must be held.
+// roomFor tells whether a client may subscribe to all these conversations at once. mu
+// must be held.
 func (h *Hub) roomFor(c *Client, conversations []string) bool {
 	n := len(conversations)
 	t := h.tenantOf([]byte(c.Workspace))
@@ -121,8 +122,9 @@ func (h *Hub) roomFor(c *Client, conversations []string) bool {
 	return bound <= 0 || h.memory.bytes+takes <= bound
 }
 
-// AwaitHead waits until the newest event is the one of an offset or a later one, and
-// reports whether it is. It does not wait for one that cannot come.
+// AwaitHead waits until the newest event has the given offset or a later one, and reports
+// whether it has. It does not wait for an event that cannot come, nor longer than ctx or
+// the Hub's Run lasts.
 func (h *Hub) AwaitHead(ctx context.Context, offset string) bool {
 	for {
 		h.lock()

@@ -9,7 +9,7 @@ import (
 )
 
 // Publish records ev and sends it to the clients that may see it. It waits for
-// none of them but as publishwait.go says. An event whose position is not past
+// clients only as publishwait.go says. An event whose position is not past
 // the newest one's is dropped and counted: it has been published before, and its
 // transaction was read again after the source's connection ended. now is the time
 // of publication.
@@ -57,8 +57,8 @@ func (h *Hub) Publish(ev *Event, now time.Time) {
 }
 
 // publishNamed sends a message to the clients that are given messages under
-// ChatEngine's ids. Those whose page had the row before they were read it from the
-// log, where it has its own id for them.
+// ChatEngine's ids. A client whose Naming keeps the row's own id, because the row is
+// older than Naming.Created, reads the message from the log, under that id.
 func (h *Hub) publishNamed(t *tenant, r *conversationRoom, ev *Event) {
 	p := ev.Packet
 	if len(ev.Other) > 0 {
@@ -87,7 +87,7 @@ func (h *Hub) broadcast(p *socketio.Packet, rooms ...*socketio.Room) {
 	h.namespace.BroadcastTo(p, rooms...)
 }
 
-// headPlace is the head of the log, the place of a live client. mu must be held.
+// headPlace returns the head of the log, the place of a live client. mu must be held.
 func (h *Hub) headPlace() replay.Place {
 	return replay.Place{Next: h.log.Sequence(), Position: h.log.Head()}
 }
@@ -124,8 +124,8 @@ func (h *Hub) BroadcastMessage(c *Client, workspace, conversation string, p *soc
 // QueueFull is called by the Socket.IO server for a client whose queue has no room
 // for p, and reports whether the client may stay. If p is a broadcast, the client
 // leaves the broadcasts and reads on from the log at its own pace; if p is its
-// pump's, the pump sends it again. A client that does not take the answers to its
-// own events is closed.
+// pump's, the pump sends it again. If p is an answer to the client's own event, the
+// client is to be closed.
 func (h *Hub) QueueFull(c *Client, p *socketio.Packet) bool {
 	if h.sending.Load() != p {
 		return c.paced.Load() == p

@@ -8,16 +8,16 @@ import (
 
 // Publish waits, and with it the reading from the database, while the log is full
 // and what it would evict next is still to be read by a client that keeps reading.
-// The slot keeps what is not read meanwhile, so that a transaction larger than the
-// log loses a connected client nothing. Events for others wait too, so the waiting
-// is bounded: by pauseBudget at once, and in the long run by one second in
-// pauseRefill. There is none for a client that reads more slowly than minPackets
-// and minBytes a second.
+// The replication slot keeps what is not read meanwhile, so that a transaction larger
+// than the log loses a connected client nothing. Events for others wait too, so the
+// waiting is bounded: to pauseBudget at once, and in the long run to one second in
+// pauseRefill. Publish does not wait for a client that reads both fewer than minPackets
+// and fewer than minBytes a second.
 const (
 	pauseBudget = 30 * time.Second
 	pauseRefill = 5
-	// maxPause bounds one wait, far below what makes a source or a watchdog
-	// believe that the pipeline is stuck.
+	// maxPause bounds the wait before one event, far below what makes a source or a
+	// watchdog believe that the pipeline is stuck.
 	maxPause = time.Second
 	// pausePoll is how often Publish checks whether the client still reads.
 	pausePoll = 50 * time.Millisecond
@@ -32,7 +32,7 @@ const (
 type pause struct {
 	budget
 	waiting bool
-	// moved has a token when a client has read on, or has gone.
+	// moved has a token when a client's pump has read on, or has ended.
 	moved chan struct{}
 }
 
@@ -43,12 +43,12 @@ func newPause() pause {
 // budget is how long Publish may wait: for all, or for one workspace's clients.
 type budget struct {
 	most, left time.Duration // most is 0 for no bound
-	at         time.Time     // of left
+	at         time.Time     // when left was computed
 }
 
 func newBudget(most time.Duration) budget { return budget{most: most, left: most, at: time.Now()} }
 
-// remaining returns how long Publish may still wait.
+// remaining refills the budget up to now and returns how long Publish may still wait.
 func (b *budget) remaining(now time.Time) time.Duration {
 	if b.most <= 0 {
 		return pauseBudget
@@ -58,7 +58,7 @@ func (b *budget) remaining(now time.Time) time.Duration {
 	return b.left
 }
 
-// spend notes that Publish has waited until now.
+// spend notes that Publish has waited, until now.
 func (b *budget) spend(waited time.Duration, now time.Time) {
 	b.left -= waited
 	b.at = now
@@ -75,9 +75,9 @@ func (h *Hub) progressed() {
 	}
 }
 
-// awaitReaders waits, as long as it may, until appending a packet of that size
-// evicts nothing that a client which keeps reading is still to read. It unlocks mu
-// meanwhile.
+// awaitReaders waits, as long as the budgets allow, until a packet of that size can be
+// appended without evicting what a client that keeps reading is still to read. It
+// unlocks mu meanwhile.
 func (h *Hub) awaitReaders(size int) {
 	for waited := time.Duration(0); h.log.Full(size) && waited <= maxPause && h.running.Err() == nil; {
 		t := h.victimNeeded()
@@ -154,8 +154,8 @@ func (p *pace) add(packets []*socketio.Packet) {
 	}
 }
 
-// keepsReading tells whether the client reads fast enough, by its last paceEvery.
-// One that has just begun does.
+// keepsReading tells whether the client reads fast enough, measured over paceEvery or
+// longer. A client that has just begun counts as fast enough.
 func (p *pace) keepsReading(now time.Time) bool {
 	if over := now.Sub(p.since); over >= paceEvery {
 		p.slow = time.Duration(p.packets)*time.Second < minPackets*over &&

@@ -22,17 +22,19 @@ const (
 type reading struct {
 	// live: broadcasts reach it. Otherwise its pump reads the log from main on.
 	live bool
-	// everything: main passes on superseded events too.
+	// everything: the main feed includes superseded events.
 	everything bool
-	// ahead: its pump is to wait until the log is as far as it; waited: in vain.
+	// ahead: the pump is to wait until the log reaches the client's claim; waited: it
+	// gave up waiting.
 	ahead, waited bool
-	awaiting      *headWait // while it waits
+	awaiting      *headWait // set while the pump waits
 	main          replay.Place
-	// fed is when its pump last took something from the log for it, or it was live.
+	// fed is when the pump last took something from the log, or the client stopped being
+	// live, whichever is later.
 	fed time.Time
-	// backlog are the extents that are still to be read, in turn.
+	// backlog are the extents that are still to be read, in this order.
 	backlog []*extent
-	// marks are sent once it has received all that it is owed.
+	// marks are sent once the client has been sent all that it is owed.
 	marks []*socketio.Packet
 
 	pace *pace // of its pump; nil while none runs
@@ -40,7 +42,7 @@ type reading struct {
 
 // startPump starts the goroutine that gives a client what it is owed, unless it
 // runs. A client with a backlog is not live meanwhile: all that it gets then comes
-// through its pump, in one order, so that no newer status can overtake an older
+// through its pump, in one order, so that no newer status can arrive before an older
 // one that the pump is sending. mu must be held.
 func (h *Hub) startPump(c *Client) {
 	if c.gone {
@@ -94,7 +96,7 @@ func (h *Hub) pump(c *Client, socket Socket) {
 			continue
 		}
 		if wait > 0 {
-			_ = retry.Sleep(h.running, wait) // sending them shows that Run has ended
+			_ = retry.Sleep(h.running, wait) // if Run has ended, sending fails
 		}
 		for _, p := range packets {
 			if err := h.sendPaced(c, socket, p); err != nil {
@@ -107,8 +109,8 @@ func (h *Hub) pump(c *Client, socket Socket) {
 	}
 }
 
-// sendPaced sends a packet from the log as soon as the client's queue has
-// room. A broadcast may take that room at the last moment; then it waits again.
+// sendPaced sends a packet as soon as the client's queue has room. A broadcast may take
+// that room at the last moment; then sendPaced waits again.
 func (h *Hub) sendPaced(c *Client, socket Socket, p *socketio.Packet) error {
 	c.paced.Store(p)
 	defer c.paced.Store(nil)
@@ -130,8 +132,9 @@ func (h *Hub) pumpEnded(c *Client) {
 // next reads a batch of what a client is owed: first its gaps, so that whatever it
 // receives afterwards proves that it was told of them; then its backlog, then its
 // main feed. At the head it goes live, under mu, so that no event is published in
-// between. wait is how long to wait before they are sent. more is false when the
-// pump is to return; pumpEnded has then been called.
+// between. Where absences come next, it makes them c.healing and returns no packets. wait
+// is how long to wait before the packets are sent. more is false when the pump is to
+// return; pumpEnded has then been called.
 func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, wait time.Duration, more bool) {
 	defer h.lockInTurn(c.Workspace)()
 	if c.gone || h.running.Err() != nil {
@@ -148,7 +151,8 @@ func (h *Hub) next(c *Client, buf []*socketio.Packet) (packets []*socketio.Packe
 			packets = h.appendGaps(c, buf)
 		case len(c.absences) > 0:
 			if c.scope == scopeUndecided {
-				// What it missed depends on it. What comes after must not come before.
+				// What the client missed depends on its scope. What follows the absence must
+				// not be sent before it.
 				h.pumpEnded(c)
 				return nil, 0, false
 			}
@@ -183,7 +187,7 @@ func (c *Client) wasFed(packets []*socketio.Packet) {
 	}
 }
 
-// place is where a client's main feed is.
+// place returns where a client's main feed is.
 func (h *Hub) place(c *Client) replay.Place {
 	if c.live {
 		return h.headPlace()
@@ -191,9 +195,9 @@ func (h *Hub) place(c *Client) replay.Place {
 	return c.main
 }
 
-// proof returns the highest offset that the client can have received by now,
-// including the one with which it came. A later claim past it proves that the
-// client received all that it was sent until now.
+// proof returns the highest position that the client can have received by now,
+// including the one with which it came. If it later claims one past that, it has
+// received all that it was sent until now.
 func (h *Hub) proof(c *Client) source.Position {
 	at := h.place(c).Position
 	if at.Compare(c.claim.Position) < 0 {
@@ -207,7 +211,7 @@ func (h *Hub) proof(c *Client) source.Position {
 func (h *Hub) readBacklog(c *Client, buf []*socketio.Packet) (packets []*socketio.Packet, done bool) {
 	e, at, space := c.backlog[0], c.main, c.tenant.space
 	if h.checkExtent(c, e); c.lacks() {
-		return nil, true // they are sent first
+		return nil, true // gaps and absences are sent first
 	}
 	if e.conversation == "" {
 		var p replay.Place
@@ -250,8 +254,8 @@ func (h *Hub) readMain(c *Client, buf []*socketio.Packet) (packets []*socketio.P
 	return nil, true
 }
 
-// firstUnread returns the sequence number of the first entry that it is still to
-// read, the largest number for a live client.
+// firstUnread returns the sequence number of the first entry that the client is still to
+// read, the largest number for a live client without a backlog.
 func (c *Client) firstUnread() uint64 {
 	low := uint64(math.MaxUint64)
 	if !c.live {
@@ -263,11 +267,12 @@ func (c *Client) firstUnread() uint64 {
 	return low
 }
 
-// maxMarks bounds the marks that a client waits for.
+// maxMarks bounds the marks that are still to be sent to a client.
 const maxMarks = 100
 
 // Mark sends p to the client after all that it is owed now. It reports false when
-// the client waits for too many.
+// maxMarks are still to be sent; for a client that has gone it does nothing and reports
+// true.
 func (h *Hub) Mark(c *Client, p *socketio.Packet) bool {
 	defer h.lockInTurn(c.Workspace)()
 	if c.gone {

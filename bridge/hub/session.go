@@ -12,13 +12,13 @@ import (
 // session is what a client continues of an earlier connection.
 type session struct {
 	// prior is the earlier connection that Resume was given, nil for none. The
-	// client restores its session from claim on or, if inherits, begins a new one
-	// but is still owed what prior was. Attach consumes both.
+	// client restores its session from claim on or, if inherits, begins a new session
+	// but is still owed what prior was. Attach takes prior out again.
 	prior    *Client
 	inherits bool
 	// claim is what the client says it received last.
 	claim Offset
-	// from is from where on it is owed everything: its claim, or an earlier offset.
+	// from is where what it is owed begins: its claim, or an earlier offset.
 	from Offset
 	// given is set for a client that claimed nothing: every event that it is given
 	// is at this position or later.
@@ -37,8 +37,8 @@ func (h *Hub) Resume(c, prior *Client, offset string) bool {
 		return false
 	}
 	if prior.history == h.history && prior.claim.Position.IsZero() && o.Position.Compare(prior.given) < 0 {
-		// The offset is of an earlier session: coming from ChatEngine the client
-		// was a new one here, and it has been given nothing since.
+		// The offset is of a session before prior's: the client came from ChatEngine,
+		// prior was new here, and has received nothing.
 		o = Offset{}
 	}
 	c.prior, c.claim = prior, o
@@ -67,8 +67,9 @@ func (h *Hub) parseClaim(offset string) (Offset, error) {
 }
 
 // possible tells whether an event with that Offset may have been published, here or by
-// another process that has read on further: its place among positions and times is the
-// same. The times are the database's.
+// another process that has read further: a position past the head needs a commit time
+// that is neither before the head's nor in the future, give or take replay.Slack. The
+// commit times are by the database's clock.
 func (h *Hub) possible(o Offset, now time.Time) bool {
 	if o.Position.Compare(h.log.Head()) <= 0 {
 		return true
@@ -76,17 +77,17 @@ func (h *Hub) possible(o Offset, now time.Time) bool {
 	return !o.Commit.IsZero() && !o.Commit.After(now.Add(replay.Slack)) && !h.tooOld(o.Commit)
 }
 
-// tooOld tells that no event which was committed then comes after the newest one.
+// tooOld tells that an event committed at that time cannot come after the newest one.
 func (h *Hub) tooOld(commit time.Time) bool {
 	return !h.log.Head().IsZero() && commit.Before(h.headCommit.Add(-replay.Slack))
 }
 
-// OwedFrom returns from which offset on a client is owed everything in a session that
-// begins now: that with which it comes, in the text form (empty: it received nothing), or
-// an earlier one; the newest event's for a client without an earlier session. began and
-// owed tell of the session that it had, see Attach and Client.Owed. A client should be
-// given it with its session, and bring it along: another process knows nothing of what
-// was still to be read when the session ended.
+// OwedFrom returns the offset from which on a client is owed everything in a session that
+// begins now: the offset with which it comes, in the text form (empty: it received
+// nothing), or an earlier one; the newest event's for a client without an earlier
+// session. began and owed tell of the earlier session, see Attach and Client.Owed. The
+// client should be given the result with its session, and bring it along as Client.Owed:
+// another process does not know what was still unread when the session ended.
 func (h *Hub) OwedFrom(offset string, began time.Time, owed string) Offset {
 	h.lock()
 	defer h.unlock()
@@ -97,9 +98,10 @@ func (h *Hub) OwedFrom(offset string, began time.Time, owed string) Offset {
 	return h.owedFrom(claim, began, owed)
 }
 
-// owedFrom is OwedFrom of a client that had a session. What it subscribed to at the
-// session's beginning was sent before anything that was committed later, so a claim of
-// that proves that it had been sent all of it. mu must be held.
+// owedFrom is OwedFrom for a client that had a session. What the client subscribed to at
+// the session's beginning was sent before anything that was committed later. So a claim
+// committed more than Slack after began proves that it received all of that, and owed no
+// longer counts. mu must be held.
 func (h *Hub) owedFrom(claim Offset, began time.Time, owed string) Offset {
 	o, err := h.parseClaim(owed)
 	if err != nil || o.Position.IsZero() || claim.Commit.After(began.Add(replay.Slack)) ||
@@ -107,7 +109,8 @@ func (h *Hub) owedFrom(claim Offset, began time.Time, owed string) Offset {
 		return claim
 	}
 	if !claim.Position.IsZero() {
-		o.Commit = minTime(o.Commit, claim.Commit) // that of a gap tells since when all is owed
+		// The offset of a gap event has the time since when all is owed.
+		o.Commit = minTime(o.Commit, claim.Commit)
 	}
 	return o
 }
@@ -155,7 +158,7 @@ func (h *Hub) begin(c *Client, now time.Time) {
 			if c.from == c.claim {
 				g = h.covered(c, g, f)
 			} else {
-				g.since = minTime(g.since, c.promised) // it has not proven that it had the window before
+				g.since = minTime(g.since, c.promised) // the claim does not prove that it has the window
 			}
 			h.noteAway(c, g)
 		}
@@ -184,19 +187,19 @@ func (h *Hub) owedSince(c *Client, began, now time.Time) {
 	f := space.Missing()
 	until := h.log.TimeOf(f.At, now)
 	if f.Seq == 0 && !began.Before(h.log.TimeOf(0, now)) || f.Seq > 0 && until.Before(began) {
-		return // it began in this process, which has lost nothing since
+		return // the log has all that was published since began
 	}
 	h.noteAway(c, h.covered(c, gap{reason: gapAway, since: began, until: until}, f))
 }
 
-// restore feeds a client that was here as prior from its claim on. It is owed all
-// that prior was still owed, because what of that arrived is not known.
+// restore feeds a client that continues prior's session, from its claim on. It is owed
+// all that prior was still owed, because it is not known how much of that arrived.
 func (h *Hub) restore(c, prior *Client, now time.Time) {
 	h.stats.CatchUps[catchUpResume]++
 	c.resumed = true
 	space := c.tenant.space
 	if prior.history != h.history {
-		// It changed between Resume and Attach: the claim is of the old one.
+		// The history changed between Resume and Attach: the claim is of the old one.
 		c.claim, c.main = Offset{}, replay.Place{Next: c.start}
 		h.noteGap(c, gap{reason: gapHistory, since: prior.left, until: now, reload: true})
 	} else {
@@ -221,8 +224,8 @@ func (h *Hub) restore(c, prior *Client, now time.Time) {
 	}
 }
 
-// inherit notes what a client that begins a new session is still owed of the one
-// before, which ended before it had read it. Of more than limit conversations the
+// inherit notes what a client that begins a new session is still owed of prior's, which
+// ended before all of it was read. With more than limit such conversations the
 // client is owed all messages instead.
 func (c *Client) inherit(prior *Client, limit int) {
 	none := c.claim.Position.IsZero()

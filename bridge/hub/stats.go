@@ -14,13 +14,14 @@ const (
 	// catchUpConnect: a new client gets the newest conversation and
 	// messageStatus events of the window.
 	catchUpConnect catchUpReason = iota
-	// catchUpOpen: it made no subscription and gets all messages of the window.
+	// catchUpOpen: a client made no subscription in time and gets all messages of the
+	// window.
 	catchUpOpen
-	// catchUpSubscribe: it gets one conversation's messages of the window.
+	// catchUpSubscribe: a client gets one conversation's messages of the window.
 	catchUpSubscribe
 	// catchUpResume: a returning client gets what it missed since its offset.
 	catchUpResume
-	// catchUpLag: its queue was full; it reads on from there.
+	// catchUpLag: a live client's queue was full; it reads on from there.
 	catchUpLag
 	catchUpReasonCount
 )
@@ -35,27 +36,27 @@ type Stats struct {
 	Published [contract.Typing + 1]uint64
 	// Repeated counts events that the source delivered again and that were dropped.
 	Repeated uint64
-	// CatchUps counts how often a client began to read the log, by why.
+	// CatchUps counts how often a client began to read the log, by the reason.
 	CatchUps [catchUpReasonCount]uint64
 	// CaughtUp counts the packets that clients got from the log.
 	CaughtUp uint64
-	// Gaps counts the gaps that clients were told of, by why.
+	// Gaps counts the gaps that clients were told of, or are to be, by the reason.
 	Gaps [gapReasonCount]uint64
 	// FarHealed counts how often what a client missed was read from the tables,
-	// FarFailed how often it could not be, FarPackets the packets that were sent.
+	// FarFailed how often that failed, FarPackets the packets from there.
 	FarHealed, FarFailed, FarPackets uint64
-	// Limits counts how often a limit was reached, by which.
+	// Limits counts how often each limit was reached.
 	Limits [limitCount]uint64
-	// SessionBytes is what the subscriptions of clients take, of those too that left
+	// SessionBytes is the memory of clients' subscriptions, including clients that left
 	// and may come back.
 	SessionBytes int64
-	// Clients are connected; Feeds are those of them that are the gateway's own,
-	// by which it feeds a client of ChatEngine's during the hand-over.
+	// Clients counts the connected clients; Feeds those among them that are the gateway's
+	// own, by which it feeds a client of ChatEngine's during the hand-over.
 	Clients, Feeds int
-	// Catching counts the clients being fed from the log now.
+	// Catching counts the clients whose pump runs now.
 	Catching int
-	// Pauses counts how often Publish waited for clients, Paused is for how long in
-	// all.
+	// Pauses counts how often Publish waited for clients; Paused is the sum of these
+	// waits.
 	Pauses uint64
 	Paused time.Duration
 	// LockLongest is the longest time for which the Hub's lock was held in the

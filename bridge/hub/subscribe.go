@@ -6,35 +6,35 @@ import (
 	"chatbridge/bridge/replay"
 )
 
-// scope is of which conversations a client sees the messages.
+// scope tells of which conversations a client sees the messages.
 type scope uint8
 
 const (
-	// scopeUndecided: it has yet to make its first subscription, and
-	// SubscribeGrace is not over. It is owed the messages either of some
-	// conversations or of all.
+	// scopeUndecided: no subscription yet, and SubscribeGrace is not over. It is not
+	// known yet whether the client sees the messages of some conversations or of all.
 	scopeUndecided scope = iota
-	// scopeAll: it made none in time, and is owed those of all conversations.
+	// scopeAll: no subscription in time; the client sees the messages of all
+	// conversations.
 	scopeAll
-	// scopeAllAgain: it took its last subscription back, and is owed those of all
-	// conversations from then on. What it had before says nothing of these.
+	// scopeAllAgain: the client took its last subscription back, and sees the messages
+	// of all conversations published since. It may lack earlier ones.
 	scopeAllAgain
-	// scopeSubscribed: those of its subscriptions.
+	// scopeSubscribed: the client sees the messages of its subscriptions.
 	scopeSubscribed
 )
 
 // view is what a client sees, and from when on.
 type view struct {
 	scope scope
-	grace *time.Timer // ends scopeUndecided; nil where it has, or runs no more
-	// all is what it is owed of all messages, but in scopeSubscribed.
+	grace *time.Timer // ends scopeUndecided; nil once it has fired or was stopped
+	// all is what the client is owed of all conversations; unused in scopeSubscribed.
 	all extent
 	// subscriptions are the conversations asked for.
 	subscriptions map[string]*extent
 	// inherited is what a prior client was still owed of conversations.
 	inherited map[string]*extent
 	// start is the sequence number from which on it is owed messages, promised
-	// the time of that.
+	// the corresponding time.
 	start    uint64
 	promised time.Time
 }
@@ -52,8 +52,8 @@ func (c *Client) sees(conversation string, seq uint64) bool {
 	return e != nil && e.joined
 }
 
-// few are the conversations whose messages the main feed may bring, nil where they are
-// many or all: see replay.Scope.Only.
+// few returns the conversations whose messages the main feed may bring, nil where they
+// are more than replay.MaxOnly or all: see replay.Scope.Only.
 func (c *Client) few() []string {
 	if c.seesAll() || len(c.subscriptions) > replay.MaxOnly {
 		return nil
@@ -65,7 +65,7 @@ func (c *Client) few() []string {
 	return few
 }
 
-// owe puts the start of what the client is owed back.
+// owe moves the start of what the client is owed back to start, if that is earlier.
 func (c *Client) owe(start uint64, promised time.Time) {
 	c.start = min(c.start, start)
 	if promised.Before(c.promised) {
@@ -78,7 +78,7 @@ func (h *Hub) awaitSubscription(c *Client) {
 	c.scope = scopeUndecided
 	c.grace = time.AfterFunc(h.opts.SubscribeGrace, func() {
 		defer h.lockInTurn(c.Workspace)()
-		c.grace = nil // ended
+		c.grace = nil
 		if c.scope == scopeUndecided && !c.gone {
 			c.scope = scopeAll
 			h.stats.CatchUps[catchUpOpen]++
@@ -88,9 +88,9 @@ func (h *Hub) awaitSubscription(c *Client) {
 	})
 }
 
-// Subscribe adds a conversation to what the client sees. It reports false
-// when the client has too many, or there is no memory for more; a repetition is no
-// error.
+// Subscribe adds a conversation to what the client sees. It reports false if that would
+// exceed MaxSubscriptions, Shares.Subscriptions or SessionBytes. It reports true, and does
+// nothing, for a repetition or a client that has gone.
 func (h *Hub) Subscribe(c *Client, conversation string) bool {
 	defer h.lockInTurn(c.Workspace)()
 	if _, ok := c.subscriptions[conversation]; ok || c.gone {
@@ -131,7 +131,7 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 		c.socket.Leave(c.tenant.open.roomOf(c))
 		c.drop(&c.all)
 		if had {
-			// It has had this conversation's messages as one of all.
+			// The conversation's messages so far were among those of all conversations.
 			e := c.all
 			e.conversation = conversation
 			return &e
@@ -153,8 +153,8 @@ func (h *Hub) newExtent(c *Client, conversation string) *extent {
 	return e
 }
 
-// Unsubscribe takes a conversation back, and ends the reading of what was owed
-// of it. A client without any sees all messages again, from now on.
+// Unsubscribe takes a conversation back, and ends the reading of the messages owed
+// of it. A client without subscriptions sees all messages again, from now on.
 func (h *Hub) Unsubscribe(c *Client, conversation string) {
 	defer h.lockInTurn(c.Workspace)()
 	e, ok := c.subscriptions[conversation]

@@ -14,41 +14,41 @@ type tenant struct {
 	space   *replay.Space
 	clients map[*Client]struct{} // connected now
 	all     *socketio.Room       // all its sockets
-	open    audience             // those that are sent every message
+	open    audience             // the clients that are sent every message
 	// named counts the clients that are given messages under ChatEngine's ids.
 	named int
-	// rooms holds the sockets of each conversation that somebody subscribed.
+	// rooms holds the sockets of each conversation that somebody subscribed to.
 	rooms map[string]*conversationRoom
-	// saved are the clients that left and may come back, the first one first; those
-	// without subscriptions are not among them.
+	// saved are the clients that left and may come back, in the order in which they left,
+	// without those that had no subscriptions.
 	saved list.List
-	// subscriptions are those of all its clients.
+	// subscriptions counts those of all its clients.
 	subscriptions int
-	// catchUp is when all that its clients were sent of the log would have been sent
-	// at the rate of Shares.CatchUp.
+	// catchUp is when all that its clients were sent from the log and the tables would
+	// have been sent at the rate of Shares.CatchUp.
 	catchUp time.Time
 	// pause is how long Publish may wait for its clients.
 	pause budget
-	// bytes is what its clients' subscriptions take, savedBytes the part of those
-	// that left.
+	// bytes is the memory of its clients' subscriptions, savedBytes that of clients that
+	// left.
 	bytes, savedBytes int64
 
-	// readers are the clients that are fed from the log.
+	// readers are the clients whose pump runs.
 	readers map[*Client]struct{}
 	// safe: no reader that keeps reading needs an entry before this sequence
-	// number. Zero: victimNeeded has to find it.
+	// number. Zero: not known, victimNeeded finds it.
 	safe uint64
 }
 
-// audience is who is sent some messages: under their own ids, and, in a room of its
-// own, under those of ChatEngine.
+// audience is the rooms of the clients that are sent some messages: own of those that
+// get messages under their own ids, other of those that get them under ChatEngine's.
 type audience struct{ own, other *socketio.Room }
 
 func newAudience(n Broadcaster, name string) audience {
 	return audience{own: n.Room(name), other: n.Room("n" + name)}
 }
 
-// roomOf returns the name of the client's room.
+// roomOf returns the name of the room that is the client's.
 func (a *audience) roomOf(c *Client) string {
 	if c.Names.Other {
 		return a.other.Name()

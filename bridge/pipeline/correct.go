@@ -7,8 +7,9 @@ import (
 	"chatbridge/mapping/contract"
 )
 
-// Events that failed look-ups left incomplete are looked up and published again:
-// between transactions, by a timer while none is open, else at its Commit.
+// What failed look-ups left out of events is looked up again, and the events are
+// published again. A timer does that between transactions; if it finds one open, that
+// transaction's Commit does it.
 
 // correctMin and correctMax bound the pauses between the attempts.
 const (
@@ -44,7 +45,8 @@ func (p *Pipeline) correctLater() {
 
 // correct looks up once what is missing. It publishes the corrected events at
 // positions after all of the latest transaction's. While the source reads again
-// what was published before, the Hub would drop them as repeated: then it waits.
+// what was published before, the Hub would drop these events as repeated, so correct
+// only schedules the next attempt.
 func (p *Pipeline) correct() error {
 	p.correction.due = false
 	if p.tx.Commit >= p.hub.Head().Commit {

@@ -2,15 +2,15 @@ package pipeline
 
 import "chatbridge/source"
 
-// Memberships hears of changes in the table of who belongs to which workspace. Its
-// methods are called from the goroutine of the source and do not wait.
+// Memberships is told of changes in the table of who belongs to which workspace. Its
+// methods are called from the goroutine of the source and must not wait.
 type Memberships interface {
-	// MemberLeft: the user is not in the workspace any more, or has one row less
-	// that says so.
+	// MemberLeft: a row that had the user in the workspace is gone. There may be another
+	// such row.
 	MemberLeft(user, workspace string)
 	// MemberJoined: the user is in the workspace.
 	MemberJoined(user, workspace string)
-	// MembersChanged: others have left or come, and the rows do not tell who.
+	// MembersChanged: users may have left or joined, and the rows do not tell who.
 	MembersChanged()
 }
 
@@ -20,7 +20,7 @@ type MembersTable struct {
 	UserColumn, WorkspaceColumn string
 }
 
-// FollowMembers tells to of the table's changes. Call it before the source runs.
+// FollowMembers has the table's changes reported to to. Call it before the source runs.
 func (p *Pipeline) FollowMembers(table MembersTable, to Memberships) {
 	p.members = members{table: table, to: to}
 }
@@ -29,8 +29,8 @@ func (p *Pipeline) FollowMembers(table MembersTable, to Memberships) {
 type members struct {
 	table MembersTable
 	to    Memberships
-	// relation is the table's latest description, with the places of the columns,
-	// -1 for one that it lacks; other is the latest of another table.
+	// relation is the table's latest description; user and workspace are the indexes of
+	// its columns, -1 for a missing one. other is the latest description of another table.
 	relation, other *source.Relation
 	user, workspace int
 }
@@ -89,7 +89,7 @@ func (m *members) is(rel *source.Relation) bool {
 	return true
 }
 
-// ids returns whose membership a row is; known is false where it lacks that.
+// ids returns the user and the workspace of a row; known is false if it lacks either.
 func (m *members) ids(row source.Row) (user, workspace string, known bool) {
 	value := func(i int) (string, bool) {
 		if i < 0 || i >= len(row) || row[i].Kind != source.Text {

@@ -14,8 +14,8 @@ type Passage struct {
 	Tx source.Tx
 	// Received is when the source began to hand the transaction over.
 	Received time.Time
-	// Events are the first of those that were published, at most MaxPassageEvents; All
-	// counts them all.
+	// Events are the first MaxPassageEvents of the published events; All counts all of
+	// them.
 	Events []PassageEvent
 	All    int
 }
@@ -29,8 +29,8 @@ type PassageEvent struct {
 	// Mapped is when the event was made, Logged when it was in the replay log and in the
 	// queues of those that may see it.
 	Mapped, Logged time.Time
-	// Written tells of the clients that it was sent to. Who reads it from the log is not
-	// counted among those in whose queues it was put.
+	// Written watches the event's packet on its way to the clients. Clients that read it
+	// from the log are not counted among those in whose queues it was put.
 	Written *engineio.Watch
 }
 
@@ -39,7 +39,8 @@ type PassageEvent struct {
 type Follower interface {
 	// Follows tells whether to time the transaction that begins.
 	Follows(tx source.Tx) bool
-	// Passed is given the Passage of each that made an event, once it is published.
+	// Passed is given the Passage of each followed transaction that made an event, once
+	// all of it is published.
 	Passed(p *Passage)
 }
 
@@ -62,8 +63,8 @@ func (p *Pipeline) endPassage() {
 	p.passage = nil
 }
 
-// watch begins the timing of an event that was mapped at a time; the result is nil where
-// it is not to be timed.
+// watch begins the timing of an event that was made at the time mapped. It returns nil
+// for an event past MaxPassageEvents, which is not timed.
 func (p *Passage) watch(kind contract.Kind, mapped time.Time) *PassageEvent {
 	if p.All++; p.All > MaxPassageEvents {
 		return nil

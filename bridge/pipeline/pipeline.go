@@ -31,20 +31,21 @@ type Pipeline struct {
 	offset  []byte // the offset argument, a JSON string
 	names   Names
 	renamed []byte    // a message's payload under another id
-	event   hub.Event // of put; neither Hub nor replica keeps it
-	// gapped: a Gap was reported, gap the latest, after which positions may begin anew.
+	event   hub.Event // used by put; neither Hub nor replica keeps it
+	// gapped: no new transaction has begun since the latest Gap, which is gap: positions may
+	// restart.
 	gapped     bool
 	gap        source.Gap
 	correction correction
 	members    members
 	observe    func(*contract.Event)
-	// replica is nil where nobody else is given what the Hub is. idle: another bridge
-	// feeds the Hub, so that nothing is to be published here. Transactions up to rereadTo
-	// are read again after such a time.
+	// replica is given what the Hub is given; nil for none. idle: another bridge feeds the
+	// Hub, so corrections are not published here. After such a time, transactions up to
+	// rereadTo are read again.
 	replica  Replica
 	idle     bool
 	rereadTo uint64
-	// follower is nil where nothing is timed, passage where the transaction is not.
+	// follower is nil if no transaction is timed, passage if the present one is not.
 	follower Follower
 	passage  *Passage
 
@@ -53,8 +54,8 @@ type Pipeline struct {
 	lastGap atomic.Pointer[source.Gap]
 }
 
-// New returns a Pipeline that maps as spec says and publishes to hub.
-// opts.LeftOut is the Pipeline's own.
+// New returns a Pipeline that maps as spec says and publishes to hub. It replaces
+// opts.LeftOut.
 func New(spec *mapping.Spec, opts engine.Options, hub *hub.Hub, log *slog.Logger) *Pipeline {
 	p := &Pipeline{hub: hub, log: log, delay: histogram.New(delayLayout), correction: correction{backoff: retry.Backoff{Min: correctMin, Max: correctMax}}}
 	opts.LeftOut = p.leftOut
@@ -62,27 +63,28 @@ func New(spec *mapping.Spec, opts engine.Options, hub *hub.Hub, log *slog.Logger
 	return p
 }
 
-// Names is by which id a message goes to clients. A messageStatus goes under each.
+// Names tells under which id a message goes to clients. A messageStatus goes under each.
 type Names uint8
 
 const (
-	// RowIDs is by the id of the mapping, the key of the row.
+	// RowIDs: the id of the mapping, the key of the row.
 	RowIDs Names = iota
-	// ChatEngineIDs is by the id by which ChatEngine names it, where that is known.
+	// ChatEngineIDs: the id by which ChatEngine names the message, where that is known.
 	ChatEngineIDs
-	// ClientsIDs is by the id that the Hub finds for each client.
+	// ClientsIDs: the id that the Hub finds for each client.
 	ClientsIDs
 )
 
-// NameMessages sets by which id messages go, before the Pipeline is used.
+// NameMessages sets under which id messages go; RowIDs unless it is called. Call it
+// before the Pipeline is used.
 func (p *Pipeline) NameMessages(n Names) { p.names = n }
 
-// Observe has f look at each event before it is published. f must not wait, and keeps
-// nothing of the event. Call it before the Pipeline is used.
+// Observe has f called with each event before it is published. f must not wait, nor keep
+// anything of the event. Call it before the Pipeline is used.
 func (p *Pipeline) Observe(f func(*contract.Event)) { p.observe = f }
 
 // Replica is given all that the Hub is given. It is called from the goroutine of the
-// source or of a correction, one call at a time, and does not wait.
+// source or of a correction, one call at a time, and must not wait.
 type Replica interface {
 	Begin(tx source.Tx)
 	Published(ev *hub.Event, now time.Time)
@@ -91,10 +93,11 @@ type Replica interface {
 	Restart(since, until, began time.Time)
 }
 
-// Replicate gives all to r too. Call it before the source runs.
+// Replicate has r given all that the Hub is given. Call it before the source runs.
 func (p *Pipeline) Replicate(r Replica) { p.replica = r }
 
-// Rest ends corrections: another bridge feeds the Hub from now on.
+// Rest ends corrections and forgets the open transaction: another bridge feeds the Hub
+// until Resume.
 func (p *Pipeline) Rest() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -105,7 +108,8 @@ func (p *Pipeline) Rest() {
 	p.mapper.Forget()
 }
 
-// Resume lets the source feed the Hub, perhaps with what it has been fed already.
+// Resume lets the source feed the Hub again, perhaps first with transactions that the Hub
+// already has.
 func (p *Pipeline) Resume() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +134,8 @@ func (p *Pipeline) Begin(tx source.Tx) error {
 	return nil
 }
 
-// restart begins another history in the Hub, since the time of the latest gap.
+// restart begins another history in the Hub, with the latest gap as the time that
+// clients are told of.
 func (p *Pipeline) restart() {
 	p.hub.Restart(p.gap.Since, p.gap.Until, p.tx.Time)
 	if p.rereadTo = 0; p.replica != nil {
@@ -139,7 +144,7 @@ func (p *Pipeline) restart() {
 	}
 }
 
-// Change maps one row and publishes the events that need no more than it.
+// Change maps one row and publishes the events that need no other rows.
 func (p *Pipeline) Change(c *source.Change) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,9 +172,9 @@ func (p *Pipeline) Commit(source.Tx) error {
 }
 
 // Gap logs what the source has lost and has the Hub tell the clients. The mapper
-// forgets what it remembers, because rows may have changed unseen. A loss of one
-// workspace's is told to its clients alone, and one that is read back to nobody,
-// unless what clients have may not exist any more.
+// forgets what it remembers, because rows may have changed unseen. A loss in one
+// workspace is told to that workspace's clients alone. A loss that is read back is told
+// to nobody, unless clients must reload.
 func (p *Pipeline) Gap(g source.Gap) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,7 +183,7 @@ func (p *Pipeline) Gap(g source.Gap) error {
 		p.gaps.Add(1)
 	}
 	if g.Workspace != "" {
-		// One row: all else goes on, and the source has logged it.
+		// One row is lost: all else goes on, and the source has logged the loss.
 		p.hub.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
 		if p.replica != nil {
 			p.replica.LeftOut([]byte(g.Workspace), []byte(g.Conversation), g.Since)
@@ -221,9 +226,7 @@ func (p *Pipeline) leftOut(workspace, conversation []byte, _ contract.Kind) {
 	}
 }
 
-// publish makes a packet of a mapped event. All but typing, which means
-// nothing later, carry their position as the last argument: the offset of
-// Socket.IO's connection-state recovery.
+// publish publishes a mapped event and counts its delay.
 func (p *Pipeline) publish(ev *contract.Event) error {
 	at := p.put(ev)
 	if !p.again(p.tx) {
@@ -232,11 +235,13 @@ func (p *Pipeline) publish(ev *contract.Event) error {
 	return nil
 }
 
-// again tells that a transaction was published before: it only fills the log, so that
-// its age says nothing of how late events are.
+// again tells that a transaction was published before: it only fills the log, so its age
+// says nothing about the delay of events.
 func (p *Pipeline) again(tx source.Tx) bool { return tx.Again || tx.Commit <= p.rereadTo }
 
-// put hands an event to the Hub and returns when.
+// put makes a packet of an event, hands it to the Hub and returns when it did. All events
+// but typing, which is not repeated, carry their Offset as the last argument: the offset
+// of Socket.IO's connection-state recovery.
 func (p *Pipeline) put(ev *contract.Event) time.Time {
 	if p.observe != nil {
 		p.observe(ev)
@@ -282,8 +287,7 @@ func (p *Pipeline) put(ev *contract.Event) time.Time {
 	return now
 }
 
-// keepBuffer is the size up to which a buffer that a large message inflated is used
-// again.
+// keepBuffer is the size in bytes up to which the buffer renamed is kept for reuse.
 const keepBuffer = 1 << 20
 
 func (p *Pipeline) shrink() {

@@ -8,8 +8,9 @@ import (
 	"chatbridge/source"
 )
 
-// delayLayout is that of the commit-to-publish histogram: from the half millisecond that
-// an idle machine needs to the minutes after an outage; natively from 61 µs to 36 hours.
+// delayLayout is the layout of the commit-to-publish histogram: from the half millisecond
+// that an idle machine needs to the minutes after an outage. Its native buckets range from
+// 61 µs to 36 hours.
 var delayLayout = histogram.NewLayout(
 	-14, 17,
 	500*time.Microsecond, time.Millisecond, 2500*time.Microsecond, 5*time.Millisecond, 10*time.Millisecond,

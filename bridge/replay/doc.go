@@ -1,6 +1,5 @@
-// Package replay is the event log: the recent past of every workspace, by
-// position, from which clients are caught up that were not there or could not
-// keep up.
+// Package replay is the event log: the recent events of every workspace, by
+// position. Clients that were away or could not keep up are caught up from it.
 //
 // # Files
 //
@@ -9,7 +8,7 @@
 //   - order.go a Space's entries in the order of their sequence numbers
 //   - read.go reading, by place and by conversation
 //   - naming.go messages under another of their ids
-//   - floor.go up to where entries have been evicted
+//   - floor.go the position up to which entries have been evicted
 //   - heap.go which share is the largest; queue.go a queue in blocks
 //
 // # What is kept
@@ -30,6 +29,7 @@
 // # Concurrency
 //
 // A Log and its Spaces are guarded by one lock of the caller's, the one under
-// which events are published. Nothing here blocks, starts a goroutine or reads a
-// clock but in New. No call visits more than maxScan entries, except Clear.
+// which events are published. Nothing here blocks or starts a goroutine, and only New
+// reads a clock. Read and ReadConversation visit maxScan entries at most, and Expire
+// evicts limit; Append evicts as many as it needs room for, Clear all.
 package replay

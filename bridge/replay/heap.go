@@ -4,16 +4,15 @@ package replay
 type share interface {
 	// load is the size of the share: its bytes, and eventWeight for each entry.
 	load() int64
-	// setPlace notes where it is in the heap.
+	// setPlace notes the share's index in the heap.
 	setPlace(i int)
 }
 
-// heap has the largest share on top. It is not container/heap, which takes 200 ns
-// for each event published: here a share that grows is compared with the one above
-// it, and most often that is all.
+// heap has the largest share on top. container/heap would take 200 ns for each event
+// published: here a share that grows is compared with the share above it, and most often
+// that is all.
 type heap[T share] struct{ items []T }
 
-// add puts a share in.
 func (h *heap[T]) add(t T) {
 	h.items = append(h.items, t)
 	t.setPlace(len(h.items) - 1)
@@ -47,7 +46,7 @@ func (h *heap[T]) grown(i int) {
 	}
 }
 
-// shrunk restores it after the share at i has shrunk.
+// shrunk restores the order after the share at i has shrunk.
 func (h *heap[T]) shrunk(i int) {
 	for {
 		largest := i

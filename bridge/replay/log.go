@@ -10,23 +10,23 @@ import (
 
 // Options bounds a Log. All bounds hold at once.
 type Options struct {
-	// Window is how long an event is kept after its publication, at least: what
-	// a client that connects or subscribes is promised.
+	// Window is how long an event is kept after its publication, unless a bound below
+	// evicts it: what a client that connects or subscribes is promised.
 	Window time.Duration
 	// MaxEvents bounds the entries of all workspaces together.
 	MaxEvents int
 	// MaxBytes bounds the packets' sizes of all workspaces together. The newest
 	// event is kept whatever its size.
 	MaxBytes int64
-	// WorkspaceEvents and WorkspaceBytes bound them for each workspace; 0 is no
-	// bound. Its newest event is kept whatever its size.
+	// WorkspaceEvents and WorkspaceBytes are the same bounds for each workspace; 0 is no
+	// bound. A workspace's newest event is kept whatever its size.
 	WorkspaceEvents int
 	WorkspaceBytes  int64
 }
 
-// DefaultOptions keeps 60 seconds, at most 250,000 events or 128 MiB: at the
-// measured size of an event (about 700 bytes with its frame) the number and
-// the bytes meet, and both are some 4,000 events a second for a minute.
+// DefaultOptions keeps 60 seconds, at most 250,000 events and 128 MiB. At the
+// measured size of an event (about 700 bytes with its frame) both bounds are about
+// equal: some 4,000 events a second for a minute.
 func DefaultOptions() Options {
 	return Options{Window: 60 * time.Second, MaxEvents: 250_000, MaxBytes: 128 << 20}
 }
@@ -43,30 +43,32 @@ type Event struct {
 	Conversation []byte
 	// Message is the message's id; needed for Kind MessageStatus only.
 	Message []byte
-	// Of is the message's own id where Message is another one, under which the status of
-	// the event before goes once more; Kind MessageStatus only.
+	// Of is set on a status that repeats that of an earlier event, of the same transaction,
+	// with the message's other id as Message: it is the message's own id. Kind
+	// MessageStatus only.
 	Of     []byte
 	Packet *socketio.Packet
 	// Other is another id of a message, for readers whose Naming asks for it; empty
-	// for none. Again tells that its row was there before, and Created since when, in
-	// microseconds since 1970.
+	// for none. Again tells that the message's row existed before this event. Created is
+	// when the row was created, in microseconds since 1970.
 	Other   []byte
 	Again   bool
 	Created int64
 }
 
-// Log is the recent past of all workspaces. See the package for who may call.
+// Log holds the recent events of all workspaces. The caller's lock guards it, see the
+// package.
 type Log struct {
 	opts   Options
 	spaces map[string]*Space
-	// largest has the Space on top from which is evicted when a bound is exceeded.
+	// largest has on top the Space from which entries are evicted when a bound is exceeded.
 	largest heap[*Space]
 	events  int
 	bytes   int64
 	early   uint64
 	shares  uint64
 	// next is the sequence number of the next entry. Numbers rise over all
-	// workspaces, and never begin anew.
+	// workspaces, and never restart.
 	next uint64
 	head source.Position
 	// began is when the Log was made: times inside are counted from it by the
@@ -76,12 +78,12 @@ type Log struct {
 	// MarkEvery, oldest first.
 	marks queue[mark]
 	// oldest is the time of the oldest entry that the last sweep left, sweeping
-	// that which the present one has found so far; 0 is none.
+	// that of the oldest which the present sweep has found so far; 0 is none.
 	oldest, sweeping time.Duration
-	// floor is what every Space lacks that is made: what was before the Log's first
-	// event. forgotten are the floors of the Spaces that are no longer there, each
-	// that of the Space if it is made again; past maxForgotten of them, whichever the
-	// map gives first becomes a part of floor.
+	// floor is the Floor with which every new Space begins: what came before the Log's
+	// first event. forgotten has the floors of the Spaces that were forgotten, for when
+	// they are made again; past maxForgotten of them, whichever the map yields first is
+	// merged into floor.
 	floor     Floor
 	forgotten map[string]Floor
 }
@@ -94,7 +96,7 @@ type mark struct {
 	seq uint64
 }
 
-// MarkEvery is how exactly SinceTime knows a time.
+// MarkEvery is the precision of SinceTime.
 const MarkEvery = 50 * time.Millisecond
 
 // New returns an empty Log.
@@ -152,12 +154,11 @@ func (l *Log) Release(s *Space) {
 	l.forget(s)
 }
 
-// Sequence returns the sequence number that the next entry gets, in whatever
-// Space.
+// Sequence returns the sequence number that the next entry gets, in any Space.
 func (l *Log) Sequence() uint64 { return l.next }
 
 // SinceTime returns a sequence number that is not past that of the first entry
-// published at t or later, and at most MarkEvery before it.
+// published at t or later. Entries in between were published at most MarkEvery before t.
 func (l *Log) SinceTime(t time.Time) uint64 {
 	at := l.since(t)
 	lo, hi := 0, l.marks.len()
@@ -211,7 +212,7 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	return seq
 }
 
-// overShare tells whether a workspace has more than one may.
+// overShare tells whether a workspace exceeds WorkspaceEvents or WorkspaceBytes.
 func (l *Log) overShare(s *Space) bool {
 	bytes := s.size - int64(s.events)*l.eventWeight()
 	return s.events > 1 && (l.opts.WorkspaceEvents > 0 && s.events > l.opts.WorkspaceEvents ||
@@ -227,8 +228,8 @@ func (l *Log) makeRoom(s *Space, at time.Duration) {
 	l.evict(s, busiest)
 }
 
-// begin raises the floors to just before the Log's first event: what was published
-// before that it does not hold.
+// begin raises the floors to just before the Log's first event: the Log does not hold
+// what was published before that.
 func (l *Log) begin(first source.Position, at time.Duration) {
 	l.floor = Floor{At: at, Position: source.Position{Commit: first.Commit - 1, Index: ^uint32(0)}}
 	for _, s := range l.spaces {
@@ -236,8 +237,8 @@ func (l *Log) begin(first source.Position, at time.Duration) {
 	}
 }
 
-// Full tells whether an event of size bytes would evict another one. The only
-// event of the Log evicts nothing.
+// Full tells whether an event of size bytes would evict another one; for size 0, whether
+// the Log exceeds a bound now. The only event of the Log is never evicted for room.
 func (l *Log) Full(size int) bool {
 	more := 0
 	if size > 0 {
@@ -246,8 +247,8 @@ func (l *Log) Full(size int) bool {
 	return l.events+more > 1 && (l.events+more > l.opts.MaxEvents || l.bytes+int64(size) > l.opts.MaxBytes)
 }
 
-// Victim returns the Space, and the sequence number in it, of what would be
-// evicted next for want of room; nil where the Log is empty.
+// Victim returns the Space and the sequence number of the entry that would be evicted
+// next for want of room; nil if the Log is empty.
 func (l *Log) Victim() (s *Space, seq uint64) {
 	if l.events == 0 {
 		return nil, 0
@@ -262,8 +263,8 @@ func (l *Log) eventWeight() int64 { return max(l.opts.MaxBytes/int64(max(l.opts.
 
 // Expire evicts from s what is older than the window and Slack, but nothing that
 // has the sequence number keep or a later one (what a client is still to read), and
-// limit entries at most. It reports whether that left something. To be called
-// for each Space every second or so.
+// limit entries at most. It reports whether there may be more to evict. It is to be
+// called for each Space every second or so, and then Swept.
 func (l *Log) Expire(s *Space, now time.Time, keep uint64, limit int) (more bool) {
 	old := l.since(now) - l.opts.Window - Slack
 	for range limit {
@@ -288,7 +289,8 @@ func (l *Log) Swept(now time.Time) {
 	l.expireMarks(now)
 }
 
-// expireMarks forgets the times that are no longer asked for.
+// expireMarks forgets the marks older than the window and Slack, but for the last of
+// these.
 func (l *Log) expireMarks(now time.Time) {
 	old := l.since(now) - l.opts.Window - Slack
 	for l.marks.len() > 1 && l.marks.at(1).at < old {
@@ -296,8 +298,8 @@ func (l *Log) expireMarks(now time.Time) {
 	}
 }
 
-// Clear empties the Log and lets positions begin anew, wherever they begin.
-// Sequence numbers go on; what is gone counts as lost to those who read.
+// Clear empties the Log and lets positions restart anywhere. Sequence numbers go on;
+// what was evicted counts as lost to those who read.
 func (l *Log) Clear() {
 	for _, s := range l.spaces {
 		for s.events > 0 {

@@ -11,26 +11,26 @@ import (
 // Naming tells under which of its two ids a reader is given a message. The zero
 // Naming gives all under their own.
 type Naming struct {
-	// Other: what comes after Since goes under the other id, where it has one.
+	// Other: a message after Since goes under its other id, if it has one.
 	Other bool
 	Since source.Position
-	// Created is when Since was, in microseconds since 1970: a row that was there
-	// before goes under its own id also when it comes again after Since.
+	// Created is the time of Since, in microseconds since 1970: a row that existed by
+	// then goes under its own id, even when it comes again after Since.
 	Created int64
 }
 
-// Applies tells whether a message at a position goes under its other id; created is
-// when its row was created, where again tells that the row was there before.
+// Applies tells whether a message at a position goes under its other id. again and
+// created are as in Event.
 func (n *Naming) Applies(at source.Position, again bool, created int64) bool {
 	return n.Other && at.Compare(n.Since) > 0 && (!again || created > n.Created)
 }
 
-// AppliesToRow tells the same of a message that is read from its row, created when that
-// says, in microseconds since 1970.
+// AppliesToRow tells the same of a message that is read from its row; created is when
+// the row was created, in microseconds since 1970.
 func (n *Naming) AppliesToRow(created int64) bool { return n.Other && created > n.Created }
 
-// otherName is what an entry of a message has of its other id. Its packets are made
-// when somebody reads them, and counted with the entry.
+// otherName is the other id of an entry's message, with the packets under that id. They
+// are made when somebody reads them, and counted with the entry.
 type otherName struct {
 	id           string
 	again        bool
@@ -38,7 +38,7 @@ type otherName struct {
 	packet, bare *socketio.Packet
 }
 
-// size is that of the packets.
+// size returns the sum of the packets' sizes, in bytes.
 func (o *otherName) size() (n int64) {
 	for _, p := range []*socketio.Packet{o.packet, o.bare} {
 		if p != nil {
@@ -74,8 +74,8 @@ func (l *Log) read(s *Space, c *conversation, e *entry, naming *Naming, bare boo
 	return *slot
 }
 
-// count counts a packet that is kept with an entry. It reports false, and counts
-// nothing, where there is no room.
+// count adds a packet that is to be kept with an entry to the sums. It reports false,
+// and adds nothing, if that would exceed Options.MaxBytes.
 func (l *Log) count(s *Space, c *conversation, p *socketio.Packet) bool {
 	size := int64(p.Size())
 	if l.bytes+size > l.opts.MaxBytes {

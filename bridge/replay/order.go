@@ -6,13 +6,13 @@ import (
 	"chatbridge/mapping/contract"
 )
 
-// order names a Space's entries in the order of their sequence numbers. Entries
-// are evicted from the front of a conversation, wherever that is in the order;
-// what is left of them here is skipped, and removed a block at a time.
+// order lists a Space's entries by their sequence numbers. Entries are evicted from the
+// front of a conversation, wherever that is in the order; their slots here are skipped,
+// and removed a block at a time.
 type order struct {
 	blocks []*orderBlock
-	head   int // of the first slot in blocks[0] that may be live
-	slots  int // all of them, also of evicted entries
+	head   int // index of the first slot in blocks[0] whose entry may be there
+	slots  int // number of slots, including those of evicted entries
 	sweep  int // the block that is compacted next
 }
 
@@ -24,8 +24,8 @@ type orderBlock struct {
 
 const orderLen = 512
 
-// slot names an entry by its conversation and its number in it, and tells whether it is a
-// message: a reader passes over most of these, and need not look at their entries.
+// slot names an entry by its conversation and its number in there, and tells whether it
+// is a message: a reader passes over most messages, without looking at their entries.
 type slot struct {
 	seq    uint64
 	conv   *conversation
@@ -64,7 +64,7 @@ func (o *order) push(s slot) {
 }
 
 // front returns the oldest slot whose entry is there, nil if none is. It drops
-// the evicted ones before it.
+// the slots of evicted entries before that.
 func (o *order) front() *slot {
 	for len(o.blocks) > 0 {
 		b := o.blocks[0]
@@ -85,7 +85,6 @@ func (o *order) front() *slot {
 	return nil
 }
 
-// remove takes a block out.
 func (o *order) remove(i int) {
 	copy(o.blocks[i:], o.blocks[i+1:])
 	o.blocks[len(o.blocks)-1] = nil
@@ -95,9 +94,9 @@ func (o *order) remove(i int) {
 	}
 }
 
-// compact takes the evicted entries out of the next block, and merges it with
-// the one before it where both fit into one. The cost is that of one block
-// whatever the size of the order.
+// compact takes the slots of evicted entries out of one block, and merges it with
+// the block before if both fit into one. Each call takes the next block, so its cost
+// does not depend on the size of the order.
 func (o *order) compact() {
 	if o.sweep >= len(o.blocks)-1 { // the last one is being filled
 		o.sweep = 0
@@ -146,8 +145,8 @@ func (o *order) firstFrom(block int) *entry {
 	return nil
 }
 
-// lastBefore returns the newest entry that is there before a place, and not before
-// another one; nil for none.
+// lastBefore returns the newest entry that is there before slot index of a block, and
+// not before slot firstIndex of firstBlock; nil for none.
 func (o *order) lastBefore(block, index, firstBlock, firstIndex int) *entry {
 	for ; block >= firstBlock; block-- {
 		if block < len(o.blocks) {

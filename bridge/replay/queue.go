@@ -34,8 +34,8 @@ func (q *queue[T]) pop() {
 	q.head++
 	q.n--
 	if q.head == blockLen {
-		// append moves the rest down once it needs room, so that the blocks'
-		// own slice does not creep through memory.
+		// When append needs room, it copies only the rest: the slice of blocks does not
+		// grow without end.
 		q.blocks[0] = nil
 		q.blocks, q.head = q.blocks[1:], 0
 	}

@@ -16,20 +16,20 @@ const maxScan = 1024
 
 // Scope tells which events a Read passes on.
 type Scope struct {
-	// Messages tells whether the Kind Message of a conversation that has the
-	// sequence number is passed on.
+	// Messages tells whether a conversation's message with that sequence number is
+	// passed on.
 	Messages func(conversation string, seq uint64) bool
-	// Only, if not nil, has the conversations of which Messages may pass one on, at most
-	// MaxOnly: reading passes over the others' messages at a small part of the cost.
+	// Only, if not nil, has the conversations for which Messages may return true, at most
+	// MaxOnly: reading skips the others' messages at a small part of the cost.
 	Only []string
-	// Bare leaves the offset out up to this position: for what is read out of
-	// order, and what a client that says it received more is given again.
+	// Bare: events up to this position are passed on without their offsets, because they
+	// are read out of order, or the client claims to have received later ones.
 	Bare source.Position
-	// Naming is under which id messages are passed on.
+	// Naming tells under which id messages are passed on.
 	Naming Naming
-	// Everything passes superseded events too: what a returning client gets,
-	// so that it sees what it would have seen live. Otherwise only the newest
-	// conversation and messageStatus events are passed on.
+	// Everything passes superseded events on too: a returning client is to see what it
+	// would have seen live. Otherwise only the newest conversation and messageStatus
+	// events are passed on.
 	Everything bool
 }
 
@@ -37,7 +37,7 @@ type Scope struct {
 type Place struct {
 	// Next is the sequence number from which it reads on.
 	Next uint64
-	// Position and At are those of the last event that it has passed; zero
+	// Position and At are those of the last event that the reader has passed; zero
 	// before the first.
 	Position source.Position
 	At       time.Duration
@@ -56,10 +56,9 @@ func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
 	return e.bare
 }
 
-// Read appends packets of s from p on, and before the sequence number until, to dst:
-// limit at most. It returns the new place. It may return no packet and yet not
-// have come to until when it has only passed over others' events: read on after
-// releasing the lock in between.
+// Read appends to dst the packets of s from p on and before the sequence number until,
+// limit at most, and returns the new place. After maxScan entries it returns before
+// until, perhaps without a packet: release the lock for a moment and read on.
 func (l *Log) Read(s *Space, dst []*socketio.Packet, p Place, until uint64, limit int, scope Scope) ([]*socketio.Packet, Place) {
 	only := s.only(scope.Only)
 	seen, full := 0, len(dst)+limit
@@ -136,10 +135,11 @@ func (sc *Scope) passes(e *entry, conversation string) bool {
 	return sc.Everything || !e.superseded
 }
 
-// ReadConversation appends one conversation's events without their offsets, but
-// no superseded ones and only with messages those of Kind Message, and returns the
-// sequence number from which to read on. The statuses must come along: a message of
-// the window is repeated as it was inserted, and its newer status has to follow it.
+// ReadConversation is Read for one conversation, without offsets: it appends the
+// conversation's unsuperseded events, those of Kind Message only if messages is set, and
+// returns the sequence number from which to read on. The statuses must come along: a
+// message of the window is repeated as it was inserted, and its newer status has to
+// follow it.
 func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation string, next, until uint64, limit int, messages bool, naming Naming) ([]*socketio.Packet, uint64) {
 	c := s.conversations[conversation]
 	if c == nil {
@@ -162,8 +162,8 @@ func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation st
 	return dst, until
 }
 
-// After returns the sequence number from which to read what s has that comes
-// after p: that of the first such entry, or the next one to be given.
+// After returns the sequence number of the first entry of s after p, or if there is none
+// the one that the next entry gets.
 func (l *Log) After(s *Space, p source.Position) uint64 {
 	block := sort.Search(len(s.order.blocks), func(i int) bool {
 		e := s.order.firstFrom(i)
@@ -184,8 +184,8 @@ func (l *Log) After(s *Space, p source.Position) uint64 {
 }
 
 // First returns the position of the first entry of s that has the sequence number
-// seq or a later one, that after the head if there is none: no entry read from seq
-// on comes before it.
+// seq or a later one, or if there is none the position after the head: no entry read
+// from seq on comes before that.
 func (l *Log) First(s *Space, seq uint64) source.Position {
 	block, index := s.order.find(seq)
 	for ; block < len(s.order.blocks); block, index = block+1, 0 {
@@ -198,12 +198,12 @@ func (l *Log) First(s *Space, seq uint64) source.Position {
 	return source.Position{Commit: l.head.Commit, Index: l.head.Index + 1}
 }
 
-// Lost counts the entries evicted so far that a reader may miss. While it stays
-// the same, no Floor has risen but States.
+// Lost counts the entries evicted so far that a reader may miss. While the count stays
+// the same, no Floor's Seq has risen except that of States.
 func (s *Space) Lost() uint64 { return s.lost }
 
-// States is the Floor of conversation and messageStatus events, those too that a
-// newer one had superseded.
+// States is the Floor of conversation and messageStatus events, including superseded
+// ones.
 func (s *Space) States() Floor { return s.states }
 
 // Newest is the Floor of conversation and messageStatus events that were the
@@ -216,8 +216,9 @@ func (s *Space) Messages() Floor { return s.messages }
 // Missing is the Floor of all that a reader may miss: Newest and Messages.
 func (s *Space) Missing() Floor { return s.newest.Later(s.messages) }
 
-// ConversationMessages is the Floor of one conversation's messages and statuses.
-// Of a conversation of which nothing is held it is that of all such.
+// ConversationMessages is the Floor of one conversation's messages and unsuperseded
+// states. If nothing of the conversation is held, it is the common Floor of all
+// conversations of which nothing is held.
 func (s *Space) ConversationMessages(conversation string) Floor {
 	if c := s.conversations[conversation]; c != nil {
 		return c.messages

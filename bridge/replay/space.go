@@ -21,7 +21,7 @@ type Space struct {
 	order  order
 
 	conversations map[string]*conversation
-	// busiest has the conversation on top from which is evicted first.
+	// busiest has on top the conversation from which entries are evicted first.
 	busiest heap[*conversation]
 	// statuses finds the newest messageStatus of a message, by its own id.
 	statuses map[string]*status
@@ -29,12 +29,12 @@ type Space struct {
 	lost uint64 // see Lost
 	// states is the newest evicted conversation or messageStatus event.
 	states Floor
-	// newest is the newest of those that was still the latest of its subject.
+	// newest is the newest evicted one of these that was not superseded.
 	newest Floor
 	// messages is the newest evicted message.
 	messages Floor
-	// forgotten is the newest evicted message of a conversation that is no longer
-	// in the table.
+	// forgotten is the latest conversation.messages of the conversations that are no
+	// longer in the map.
 	forgotten Floor
 }
 
@@ -48,7 +48,7 @@ type conversation struct {
 	// update is the number of the newest entry of Kind Conversation, plus one;
 	// 0 for none.
 	update uint64
-	// messages is the floor of its messages and unsuperseded statuses.
+	// messages is the floor of all its entries but superseded ones.
 	messages Floor
 }
 
@@ -57,10 +57,10 @@ func (c *conversation) setPlace(i int) { c.place = i }
 func (s *Space) load() int64           { return s.size }
 func (s *Space) setPlace(i int)        { s.place = i }
 
-// status leads to the entries of a message's newest status: one under each of its ids,
-// as far as they have come. They supersede those of an older status under any id: a
-// client takes all for the same message, and may be sent what it is owed when but the
-// first of them is there.
+// status leads to the entries of a message's newest status: one for each of its ids, as
+// far as they have been appended. They supersede the entries of an older status, under
+// whichever id: clients take all ids for the same message, and one may read the log when
+// only the first entry of the newer status has been appended.
 type status struct {
 	message string // its own id
 	newest  []statusPlace
@@ -73,8 +73,9 @@ type statusPlace struct {
 
 func (p statusPlace) entry() *entry { return p.conv.entries.at(int(p.ordinal - p.conv.base)) }
 
-// supersede makes the entries superseded for one of a transaction that is appended next;
-// again tells that it is the same status under another id.
+// supersede marks the entries as superseded by the one that is appended next, of the
+// transaction commit. If again, that one is a status under another id: entries of its own
+// transaction have the same status and stay.
 func (st *status) supersede(commit uint64, again bool) {
 	st.newest = slices.DeleteFunc(st.newest, func(p statusPlace) bool {
 		e := p.entry()
@@ -83,8 +84,8 @@ func (st *status) supersede(commit uint64, again bool) {
 	})
 }
 
-// evicted takes out the oldest entry of a conversation. It reports whether that leaves
-// nothing of the newest status.
+// evicted takes out the oldest entry of a conversation. It reports whether that was the
+// last entry of the newest status.
 func (st *status) evicted(c *conversation) bool {
 	i := slices.Index(st.newest, statusPlace{c, c.base})
 	if i < 0 {
@@ -94,8 +95,8 @@ func (st *status) evicted(c *conversation) bool {
 	return len(st.newest) == 0
 }
 
-// entry is 64 bytes, and its slot in the order 24: a burst of 100,000 events is
-// to cost little beside its packets.
+// entry is one event of the log. It takes 64 bytes, and its slot in the order 24: a burst
+// of 100,000 events is to cost little beside its packets.
 type entry struct {
 	seq    uint64
 	at     time.Duration // of publication, since the Log was made
@@ -125,16 +126,16 @@ func newSpace(workspace string, floor Floor) *Space {
 	return s
 }
 
-// startAt raises all floors: the Space does not hold what is up to f.
+// startAt raises all floors to f: the Space holds nothing up to there.
 func (s *Space) startAt(f Floor) {
 	s.states, s.newest = s.states.Later(f), s.newest.Later(f)
 	s.messages, s.forgotten = s.messages.Later(f), s.forgotten.Later(f)
 }
 
-// floor is that of everything.
+// floor returns the Floor of all entries.
 func (s *Space) floor() Floor { return s.states.Later(s.newest).Later(s.messages) }
 
-// clearPositions lets positions begin anew.
+// clearPositions resets the floors' positions, so that positions may restart.
 func (s *Space) clearPositions() {
 	for _, f := range []*Floor{&s.states, &s.newest, &s.messages, &s.forgotten} {
 		f.Position = source.Position{}
@@ -144,8 +145,8 @@ func (s *Space) clearPositions() {
 // Empty reports whether the Space holds no entry.
 func (s *Space) Empty() bool { return s.events == 0 }
 
-// compactEvery is how many entries are appended for each block of the order
-// that is compacted, once half of the order is of evicted entries.
+// compactEvery is the average number of entries appended for each block of the order that
+// is compacted, once more than half of its slots are of evicted entries.
 const compactEvery = 64
 
 func (s *Space) append(ev Event, seq uint64, at time.Duration, size, weight int64) {
