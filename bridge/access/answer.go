@@ -6,22 +6,24 @@ import (
 	"chatbridge/internal/jsonscan"
 )
 
-// Body is an answer of the bridge's own, as JSON.
+// Body is the JSON of an answer that the bridge makes itself.
 type Body struct {
-	// Code is Engine.IO's, in answers to a Socket.IO client; 0 is left out.
+	// Code is Engine.IO's error code, for Socket.IO clients; 0 is left out.
 	Code int `json:"code,omitempty"`
 	// Message says what is wrong, for a person.
 	Message string `json:"message"`
-	// Error and Reason are further words for programs; empty ones are left out.
+	// Error and Reason are identifiers for programs; empty ones are left out.
 	Error  string `json:"error,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
-// Answer writes an answer of the bridge's own in a way that the pages that
-// admitted admits can read: without CORS a browser would show them a failed
-// connection. Their preflight requests are answered 204 in any case, because
-// otherwise the request itself would not follow. A nil admitted admits none. With 429,
-// for who sends too many requests, the connection ends, and preflights get it too.
+// Answer writes an answer that the bridge makes itself, with the CORS headers without
+// which a browser shows a page only a failed connection. Pages that admitted refuses do
+// not get them; a nil admitted refuses all. A preflight request of an admitted page gets
+// 204 whatever the status, because otherwise the request itself would not follow. Status
+// 429 is for clients with too many requests: it closes the connection, and preflights
+// get it too. 429, 502 and 503 get Retry-After: 1; with the latter two, a header that is
+// set already stays.
 func Answer(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) bool, status int, body Body) {
 	h := w.Header()
 	if status == http.StatusTooManyRequests {
@@ -47,9 +49,9 @@ func Answer(w http.ResponseWriter, r *http.Request, admitted func(*http.Request)
 	_, _ = w.Write(append(text, '\n')) // the client may be gone: nothing depends on it
 }
 
-// CORS lets the page that a request is from read the answer, if admitted admits
-// it, and reports whether that was all: it has answered a preflight request. A
-// request without an Origin is of no page.
+// CORS lets the page that sent a request read the answer, if admitted admits the
+// request. answered is true for a preflight request, which CORS then has answered. A
+// request without an Origin needs no CORS headers.
 func CORS(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) bool) (answered bool) {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
@@ -60,7 +62,7 @@ func CORS(w http.ResponseWriter, r *http.Request, admitted func(*http.Request) b
 	if admitted == nil || !admitted(r) {
 		return false
 	}
-	// A client that sends cookies takes no "*" for an answer.
+	// Browsers do not accept "*" for requests with cookies.
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {

@@ -6,16 +6,14 @@ import (
 	"strings"
 )
 
-// maxHops bounds the entries of X-Forwarded-For that are read, from the
-// end.
+// maxHops bounds the entries of X-Forwarded-For that are read, counted from the end.
 const maxHops = 32
 
-// ClientAddr returns the address of the client that a request is from: the
-// TCP peer, or, where that is a trusted proxy, the last entry of
-// X-Forwarded-For that no trusted proxy is. Each proxy appends the address of
-// its own peer, so only the entries from the last untrusted one on can be
-// trusted; the client itself may have written those before. The result is the
-// zero Addr where the peer has none (a Unix socket).
+// ClientAddr returns the address of the client that a request is from: the TCP
+// peer or, if that is a trusted proxy, the last entry of X-Forwarded-For that is
+// not a trusted proxy. Each proxy appends the address of its own peer, so that
+// entry is right; the client itself may have written those before it. The result
+// is the zero Addr if the peer has no address (a Unix socket).
 func ClientAddr(r *http.Request, trusted Addresses) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -38,8 +36,8 @@ func ClientAddr(r *http.Request, trusted Addresses) netip.Addr {
 			}
 			next, ok := parseHop(strings.TrimSpace(entry))
 			if !ok {
-				// A trusted proxy wrote what is no address (`unknown`): what
-				// is known for sure is the proxy.
+				// A trusted proxy wrote something other than an address, such as
+				// `unknown`: the proxy's own is the last that is known for sure.
 				return client
 			}
 			client = next

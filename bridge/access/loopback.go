@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// Loopback protects a handler on a loopback address from web pages. A page
-// can give its own host's name the address 127.0.0.1 (DNS rebinding) and is
-// then, for the browser, of the same origin as what listens there. So a
-// request that came in by a loopback address must be for an address or for
-// localhost; others get 403. Requests by other addresses pass, and those for no
-// host, as HTTP/1.0 probes ask: browsers always name one.
+// Loopback protects a handler on a loopback address from web pages. A page can give
+// its own host's name the address 127.0.0.1 (DNS rebinding); for the browser it then has
+// the same origin as what listens there. So the Host of a request that came in by a
+// loopback address must be an IP address or localhost; others get 403. Requests that came
+// in by another address pass, and so do those without a Host, such as HTTP/1.0 probes:
+// browsers always send one.
 func Loopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if byLoopback(r) && r.Host != "" && !isLocalName(r.Host) {
@@ -28,7 +28,8 @@ func byLoopback(r *http.Request) bool {
 	return ok && local.IP.IsLoopback()
 }
 
-// isLocalName reports whether a Host header names an IP address or localhost.
+// isLocalName reports whether a Host header names an IP address, localhost or a
+// sub-domain of localhost.
 func isLocalName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Origins are the web pages that may connect. The zero Origins admit none.
+// Origins are the web pages that may connect. The zero Origins admit none. They do not
+// change, and may be used concurrently.
 type Origins struct {
 	all       bool
 	exact     map[string]bool
@@ -80,8 +81,8 @@ func withoutPort(origin string) string {
 	return origin[:at]
 }
 
-// isHost reports whether s is labels of a host and nothing that could end the host
-// early: `https://evil.example/.example.app` must not pass.
+// isHost reports whether s has only what the labels of a host have, and nothing that could
+// end the host early: `https://evil.example/.example.app` must not pass.
 func isHost(s string) bool {
 	if s == "" || s[0] == '.' || s[len(s)-1] == '.' {
 		return false

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// RawPath returns the path of a request as its client wrote it: escapes, empty
-// and dot segments as they came. One of a URL without a path is "/".
+// RawPath returns the path of a request as its client wrote it, with escapes, empty
+// segments and dot segments. The path of a URL without one is "/".
 func RawPath(r *http.Request) string {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	if strings.HasPrefix(path, "/") {
@@ -18,15 +18,14 @@ func RawPath(r *http.Request) string {
 	return path
 }
 
-// HasPath reports whether a request is for a path, or for a whole URL of HTTP. `*`,
-// which asks for the server itself, and Go's other readings of a target are none.
+// HasPath reports whether the target of a request is a path or an http or https URL. `*`,
+// which asks for the server itself, is neither, nor is any other target that Go accepts.
 func HasPath(r *http.Request) bool {
 	return strings.HasPrefix(r.RequestURI, "/") || r.URL.Host != "" && (r.URL.Scheme == "http" || r.URL.Scheme == "https")
 }
 
-// Below reports whether a raw path is Socket.IO's where that is path, without a
-// trailing slash: path itself, and all that begins with it and a slash, as
-// Node's server has it.
+// Below reports whether a raw path is path itself, or begins with path and a slash, as
+// Node's Socket.IO server compares paths. path has no trailing slash.
 func Below(raw, path string) bool {
 	rest, ok := strings.CutPrefix(raw, path)
 	return ok && (rest == "" || rest[0] == '/')

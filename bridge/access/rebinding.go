@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// ownNames end names that no stranger's page can have: they are in no public DNS.
+// ownNames are suffixes that the public DNS does not have, so that no page of a stranger
+// has such a name.
 var ownNames = []string{".local", ".internal", ".home.arpa", ".svc", ".lan", ".home", ".corp", ".test"}
 
 // Rebound reports whether a request may be from a web page that has given its own host's
-// name this machine's address (DNS rebinding), and so could read the answer: it is a
-// browser's, for a name that anybody may have registered. It is for addresses that others
-// reach, where programs may well come by such a name: Prometheus, probes, scripts. The
-// requests of a trusted proxy, which judges names itself, are not.
+// name this machine's address (DNS rebinding), and so could read the answer: a browser
+// sent it, for a name that anybody may have registered. Unlike Loopback, it suits
+// listeners that other machines reach, where Prometheus, probes and scripts use such
+// names too. Requests of a trusted proxy do not count: the proxy checks names itself.
 func Rebound(r *http.Request, trusted Addresses) bool {
 	if !byBrowser(r.Header) || isOwnName(r.Host) {
 		return false
@@ -25,8 +26,8 @@ func Rebound(r *http.Request, trusted Addresses) bool {
 	return err != nil || !trusted.Contain(peer.Addr())
 }
 
-// byBrowser recognises a browser by what a page cannot keep it from sending: each sends
-// Accept-Language, and those that let a page set another User-Agent do so without fail.
+// byBrowser recognises a browser by headers that a page cannot suppress. Where a page can
+// set another User-Agent, the browser always sends Accept-Language.
 func byBrowser(h http.Header) bool {
 	for _, name := range []string{"Accept-Language", "Origin", "Sec-Fetch-Site", "Sec-Fetch-Mode"} {
 		if _, sent := h[name]; sent {
@@ -36,8 +37,8 @@ func byBrowser(h http.Header) bool {
 	return strings.HasPrefix(h.Get("User-Agent"), "Mozilla/")
 }
 
-// isOwnName reports whether a Host header is one that a page of elsewhere cannot have: none,
-// an address, a name without a dot, one of a private domain, or this machine's.
+// isOwnName reports whether a stranger's page cannot have this Host header: an empty one,
+// an IP address, a name without a dot, in a private domain, or of this machine.
 func isOwnName(host string) bool {
 	if isLocalName(host) {
 		return true

@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// maxShares bounds the addresses that are remembered, of about 100 bytes each; past
-	// it new ones have one share together.
+	// maxShares bounds the remembered addresses, of about 100 bytes each. When it is
+	// reached, all new addresses together have one share.
 	maxShares = 50_000
-	// minSweep is the least number of them at which those of no more use are removed.
+	// minSweep is the number of remembered addresses below which sweep removes none.
 	minSweep = 1000
 
-	// holdTime is how long Hold waits, and maxHeld for how many at once.
+	// holdTime is how long Hold waits, and maxHeld how many calls may wait at once.
 	holdTime = 250 * time.Millisecond
 	maxHeld  = 100
 )
 
-// Shares bound how much each client address (IPv6: each /64) may have of something in
-// a second. The zero Shares have no bound. They are for concurrent use.
+// Shares bound how much each client address (IPv6: each /64) may use of something in a
+// second. The zero Shares have no bound. They are safe for concurrent use.
 type Shares struct {
 	perSecond atomic.Int64
 
@@ -34,11 +34,11 @@ type Shares struct {
 	swept time.Time
 }
 
-// Set sets the share of each address: so many in a second, also all at once. Zero is no
-// bound.
+// Set sets how many each address may take in a second, also all at once. Zero or less
+// means no bound.
 func (s *Shares) Set(perSecond int) { s.perSecond.Store(int64(perSecond)) }
 
-// Take takes one of an address's share, and reports whether there was one.
+// Take takes one from an address's share, and reports whether one was left.
 func (s *Shares) Take(address netip.Addr) bool {
 	perSecond := s.perSecond.Load()
 	if perSecond <= 0 {
@@ -67,9 +67,8 @@ func (s *Shares) Take(address netip.Addr) bool {
 	return true
 }
 
-// Hold waits a moment, or until ctx ends: whoever sends one request after the other is
-// held up where it is refused, rather than only told. Beyond a bounded number that wait
-// it returns at once.
+// Hold waits 250 ms, or until ctx ends, to slow down a client that was refused and would
+// send its next request at once. While 100 calls wait, it returns at once.
 func (s *Shares) Hold(ctx context.Context) {
 	defer s.held.Add(-1)
 	if s.held.Add(1) > maxHeld {
@@ -83,7 +82,8 @@ func (s *Shares) Hold(ctx context.Context) {
 	}
 }
 
-// sweep forgets the addresses that have their whole share, once a second; s.mu is held.
+// sweep forgets the addresses that have their whole share, at most once a second. s.mu is
+// held.
 func (s *Shares) sweep(now time.Time) {
 	if len(s.full) < minSweep || now.Sub(s.swept) < time.Second {
 		return

@@ -43,9 +43,9 @@ func New(o Options) (*Authenticator, error) {
 	return a, nil
 }
 
-// Run reads the published keys, and again every ten minutes, until ctx ends;
-// it then returns nil. An Authenticator works without it as well: keys are
-// then read when a token needs one. Call it once.
+// Run reads the published keys every ten minutes, sooner after a failure, until ctx
+// ends; it then returns nil. Without Run, keys are read when a token needs one. Call it
+// once.
 func (a *Authenticator) Run(ctx context.Context) error {
 	if a.keys == nil {
 		<-ctx.Done()
@@ -55,8 +55,8 @@ func (a *Authenticator) Run(ctx context.Context) error {
 	return nil
 }
 
-// SetSecrets replaces the secrets while the Authenticator is in use. Sockets
-// that are connected stay so. On an error the old ones stay.
+// SetSecrets replaces the secrets while the Authenticator is in use. Connected
+// sockets stay connected. On an error the old secrets stay.
 func (a *Authenticator) SetSecrets(chatEngine, supabase []string) error {
 	o := a.opts
 	o.ChatEngineSecrets, o.SupabaseSecrets = chatEngine, supabase
@@ -67,8 +67,9 @@ func (a *Authenticator) SetSecrets(chatEngine, supabase []string) error {
 	return nil
 }
 
-// Authenticate verifies what a client presents. The error is a *Refusal (for good)
-// or wraps ErrUnavailable (for now); where ctx has ended it is the latter.
+// Authenticate verifies what a client presents. The error is a *Refusal, which is final,
+// or wraps ErrUnavailable, after which a later attempt may succeed; that is also the error
+// when ctx ends before a look-up does.
 func (a *Authenticator) Authenticate(ctx context.Context, c Credentials) (Principal, error) {
 	p, err := a.authenticate(ctx, c)
 	a.counts.add(p, err)
@@ -90,7 +91,8 @@ func (a *Authenticator) authenticate(ctx context.Context, c Credentials) (Princi
 	return a.session(ctx, t.claims, c)
 }
 
-// verify finds the key that made the signature, and so the kind.
+// verify finds the key that made the signature, and returns the kind of token that the
+// key signs.
 func (a *Authenticator) verify(ctx context.Context, t *token) (Kind, error) {
 	if t.method.Alg() == "HS256" {
 		return a.secrets.Load().verify(t)
@@ -131,14 +133,14 @@ func (a *Authenticator) session(ctx context.Context, c claims, shown Credentials
 	if err != nil {
 		return Principal{}, err
 	}
-	// The project's own keys are JWTs by the same secret, and of no user.
+	// The project's API keys are JWTs signed with the same secret, but name no user.
 	if role := c["role"]; role == "anon" || role == "service_role" {
 		return Principal{}, refuse(CodeTokenRole, "the token is a key of the project, not a user's session")
 	}
 	user, ok := c.firstID("sub")
 	workspace := shown.Workspace
 	if workspace == "" {
-		// A project can add one to its tokens. The membership counts all the same.
+		// A project can add a workspace to its tokens. Membership is checked all the same.
 		workspace, _ = c.firstID(workspaceClaims...)
 	}
 	switch {
@@ -160,16 +162,16 @@ func (a *Authenticator) session(ctx context.Context, c claims, shown Credentials
 }
 
 // DropMembers drops the cached answers about these memberships, because they have
-// changed; nil: about all. Safe for concurrent use, also without Members.
+// changed; nil drops all answers. Without Options.Members it does nothing.
 func (a *Authenticator) DropMembers(of []Membership) {
 	if a.members != nil {
 		a.members.drop(of)
 	}
 }
 
-// FormerMembers asks anew, in batches, and returns those of the memberships that are
-// none any more; no cached answer is left that says otherwise. An error means that
-// there is no answer about any. It needs Members.
+// FormerMembers asks again, in batches, and returns those of the memberships that no
+// longer exist, after dropping the cached answers about them. On an error nothing is
+// known about any of them. Options.Members must be set.
 func (a *Authenticator) FormerMembers(ctx context.Context, of []Membership) ([]Membership, error) {
 	former, err := a.members.former(ctx, of)
 	if err != nil {

@@ -13,9 +13,10 @@ import (
 // claims are a token's claims by their exact names.
 type claims map[string]any
 
-// firstID returns the first of the named claims that is set, as `a || b || c`
-// does in JavaScript, where an empty text and 0 count as not set; "" where none
-// is. A whole number is its digits. ok is false where that claim is anything else.
+// firstID returns the first of the named claims that is set, as `a || b || c` does in
+// JavaScript: null, an empty text and 0 count as not set. A whole number is returned as
+// its digits. id is "" if no claim is set; ok is false if the claim is neither a text
+// nor a whole number.
 func (c claims) firstID(names ...string) (id string, ok bool) {
 	for _, name := range names {
 		switch v := c[name].(type) {
@@ -46,8 +47,8 @@ type expected struct {
 	mustExpire         bool
 }
 
-// check checks times, issuer and audience. It returns the expiry, zero where
-// there is none.
+// check checks times, issuer and audience. It returns the expiry, or the zero Time for
+// a token that never expires.
 func (c claims) check(e expected) (time.Time, error) {
 	expires, err := c.checkTimes(e)
 	if err != nil {
@@ -70,8 +71,8 @@ func (c claims) check(e expected) (time.Time, error) {
 
 func (c claims) checkTimes(e expected) (time.Time, error) {
 	var times [3]time.Time
-	// iat is when a clock that may differ from ours made the token: it refuses
-	// nobody. A token that is for later has nbf.
+	// iat has to be a time, but is not compared with ours: the issuer's clock may
+	// differ. A token that is not valid yet says so in nbf.
 	for i, name := range [...]string{"exp", "nbf", "iat"} {
 		at, ok := c.time(name)
 		if !ok {
@@ -95,8 +96,8 @@ func (c claims) checkTimes(e expected) (time.Time, error) {
 // holds exactly.
 const latest = 1 << 53
 
-// time reads a NumericDate, zero where it is absent. A token that never
-// expires has no `exp`; one whose `exp` is null or a text is broken.
+// time reads a NumericDate; an absent claim is the zero Time. A token that never
+// expires has no `exp`: a null or a text in its place is an error.
 func (c claims) time(name string) (time.Time, bool) {
 	v, has := c[name]
 	if !has {
@@ -114,8 +115,8 @@ func (c claims) time(name string) (time.Time, bool) {
 // maxID bounds the ids of workspaces and users, in bytes.
 const maxID = 256
 
-// validID reports whether s can be an id: the events' routes are built of ids,
-// so one has no control characters.
+// validID reports whether s can be an id. Control characters are refused, because they
+// separate the ids in an event's route.
 func validID(s string) bool {
 	return s != "" && len(s) <= maxID && strings.ToValidUTF8(s, "") == s && !strings.ContainsFunc(s, unicode.IsControl)
 }

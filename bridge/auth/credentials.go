@@ -10,11 +10,11 @@ import (
 type Credentials struct {
 	// Token is the JWT.
 	Token string
-	// Workspace is the one that the client names. It counts for tokens that
-	// carry none, and is ignored for others.
+	// Workspace is the id that the client names. It counts for session tokens, before
+	// a workspace in their claims, and is ignored for ChatEngine tokens.
 	Workspace string
-	// Address is the client's, by which questions about membership are limited;
-	// the zero Addr is not.
+	// Address is the client's. Questions about membership are limited by address,
+	// except for the zero Addr.
 	Address netip.Addr
 }
 

@@ -16,7 +16,7 @@ import (
 const (
 	// maxKeys bounds the keys taken from a set.
 	maxKeys = 64
-	// minRSABits is what RFC 7518, section 3.3, demands.
+	// minRSABits is the least size of an RSA key (RFC 7518, section 3.3).
 	minRSABits = 2048
 )
 
@@ -26,9 +26,9 @@ type publicKey struct {
 	key           any // as jwt.SigningMethod.Verify wants it
 }
 
-// parseKeys takes the usable keys of a JSON Web Key Set (RFC 7517). A key of
-// another type or use is skipped, as section 5 wants; a text that is no set is
-// an error, and so keeps the keys that were known.
+// parseKeys returns the usable keys of a JSON Web Key Set (RFC 7517). A key of
+// another type or use is skipped, as section 5 wants. A text that is not a set is
+// an error, so that it does not replace the known keys.
 func parseKeys(body []byte) ([]publicKey, error) {
 	var set struct {
 		Keys *[]json.RawMessage `json:"keys"`
@@ -69,9 +69,8 @@ type jwk struct {
 	D         *string   `json:"d"` // present in a private key
 }
 
-// public returns the key and the one algorithm that it verifies, "" for a key
-// that cannot be used. Symmetric and private keys do not belong in a published
-// set.
+// public returns the key and the one algorithm that it verifies, or "" for a key that
+// cannot be used. That includes symmetric and private keys, which must not be published.
 func (k *jwk) public() (algorithm string, key any) {
 	switch {
 	case k.D != nil:
@@ -81,7 +80,7 @@ func (k *jwk) public() (algorithm string, key any) {
 			return "RS256", &rsa.PublicKey{N: n, E: int(e.Int64())}
 		}
 	case k.Type == "EC" && k.Curve == "P-256":
-		// It refuses what is no point of the curve.
+		// ParseUncompressedPublicKey refuses points that are not on the curve.
 		key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, k.X, k.Y))
 		if err == nil {
 			return "ES256", key
@@ -92,10 +91,10 @@ func (k *jwk) public() (algorithm string, key any) {
 	return "", nil
 }
 
-// base64URL is bytes as JOSE writes them, without padding.
+// base64URL is bytes that JOSE writes in base64url without padding.
 type base64URL []byte
 
-// UnmarshalText decodes them.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (b *base64URL) UnmarshalText(text []byte) (err error) {
 	*b, err = base64.RawURLEncoding.AppendDecode(nil, text)
 	return err

@@ -21,14 +21,14 @@ const (
 	// keysInterval is how often Run reads the published keys. A project
 	// publishes a new key long before it signs with it.
 	keysInterval = 10 * time.Minute
-	// keysCooldown is the least time between two readings on account of an
-	// unknown key, so that forged tokens cannot be used to flood the endpoint.
-	// It is shorter than a client's five attempts take together.
+	// keysCooldown is the least time after which an unknown key leads to another
+	// reading, so that forged tokens cannot flood the endpoint. A client's five
+	// attempts take longer, so one of them sees the new keys.
 	keysCooldown = 5 * time.Second
-	// keysRetry is how soon, and at last how late, Run tries again.
+	// keysRetry and keysRetryMost are Run's first and longest pause after failures.
 	keysRetry, keysRetryMost = time.Second, 30 * time.Second
-	// keysMaxAge is how long keys are used that cannot be read again. By then a
-	// key that was withdrawn has stopped working.
+	// keysMaxAge is how long keys stay in use while they cannot be read again, and so
+	// how long a withdrawn key can still verify tokens.
 	keysMaxAge = 24 * time.Hour
 	// keysTimeout bounds one reading.
 	keysTimeout = 5 * time.Second
@@ -43,11 +43,11 @@ type keySet struct {
 	now    func() time.Time
 	log    *slog.Logger
 
-	reading singleflight.Group // of one key
+	reading singleflight.Group // always with the key ""
 
-	mu      sync.Mutex // held while what follows is used
+	mu      sync.Mutex // held while keys, read, tried and failure are used
 	keys    []publicKey
-	read    time.Time // when keys were read, zero if never
+	read    time.Time // when keys were last read successfully, zero if never
 	tried   time.Time // when the last reading began
 	failure error     // of the last reading
 
@@ -72,9 +72,9 @@ func (k *keySet) run(ctx context.Context) {
 	}
 }
 
-// verify finds the key that made the token's signature. A key that is not
-// known leads to one more reading, at most every keysCooldown; in between the
-// answer is not no but not now, because the key may be a new one.
+// verify finds the key that made the token's signature. An unknown key leads to
+// another reading, at most once every keysCooldown; in between the error wraps
+// ErrUnavailable rather than being a refusal, because the key may be a new one.
 func (k *keySet) verify(ctx context.Context, t *token) error {
 	keys, err := k.current(ctx)
 	if err != nil {
@@ -92,8 +92,8 @@ func (k *keySet) verify(ctx context.Context, t *token) error {
 	return refuse(CodeTokenKey, "the token is signed with a key that the project does not publish")
 }
 
-// tryKeys reports whether the key that the token names, or any of its algorithm
-// where it names none, is among keys, and then whether it verifies the token.
+// tryKeys looks for the key that the token names or, if it names none, for any key of its
+// algorithm. If there is one, found is true, and err says whether it verifies the token.
 func tryKeys(t *token, keys []publicKey) (found bool, err error) {
 	wrongAlgorithm := false
 	for _, key := range keys {
@@ -118,7 +118,8 @@ func tryKeys(t *token, keys []publicKey) (found bool, err error) {
 	return false, nil
 }
 
-// current returns the keys that are known, reading them where none are.
+// current returns the known keys, reading them first if there are none or if they are
+// older than keysMaxAge.
 func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
 	k.mu.Lock()
 	keys, read := k.keys, k.read
@@ -129,8 +130,8 @@ func (k *keySet) current(ctx context.Context) ([]publicKey, error) {
 	return k.reread(ctx)
 }
 
-// reread reads the keys unless that was tried within keysCooldown. Callers at
-// the same time share one reading.
+// reread reads the keys unless that was tried within keysCooldown. Concurrent callers
+// share one reading.
 func (k *keySet) reread(ctx context.Context) ([]publicKey, error) {
 	keys, err := share(ctx, &k.reading, "", func() ([]publicKey, error) {
 		if err := k.tooSoon(); err != nil {
@@ -144,8 +145,8 @@ func (k *keySet) reread(ctx context.Context) ([]publicKey, error) {
 	return keys, nil
 }
 
-// refresh reads the keys now and waits for it, whether or not ctx ends. Callers
-// at the same time share one reading.
+// refresh reads the keys now and waits for the outcome even if ctx ends. Concurrent
+// callers share one reading.
 func (k *keySet) refresh(ctx context.Context) error {
 	_, err := share(context.WithoutCancel(ctx), &k.reading, "", func() ([]publicKey, error) { return k.fetch(ctx) })
 	return err
@@ -153,7 +154,7 @@ func (k *keySet) refresh(ctx context.Context) error {
 
 var errReadJustNow = errors.New("they were read a moment ago and the token's is not among them")
 
-// tooSoon returns why the keys are not to be read now, nil if they are.
+// tooSoon returns why the keys must not be read again yet, or nil if they may be.
 func (k *keySet) tooSoon() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -166,8 +167,8 @@ func (k *keySet) tooSoon() error {
 	return errReadJustNow
 }
 
-// fetch is one reading. Others may wait for it, so it does not end with its
-// first caller's context.
+// fetch reads the keys once. Several callers may wait for it, so it does not end with
+// the context of the first.
 func (k *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
 	defer cancel()
@@ -183,15 +184,16 @@ func (k *keySet) fetch(ctx context.Context) ([]publicKey, error) {
 	return keys, err
 }
 
-// filled reports whether keys are known that are still used. A project does not
-// cease to have keys: an empty set after a filled one is a failed reading.
+// filled reports whether known keys are still in use. A project always has keys, so an
+// empty set after a filled one counts as a failed reading.
 func (k *keySet) filled() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.keys) > 0 && k.now().Sub(k.read) < keysMaxAge
 }
 
-// record takes over the outcome of a reading and logs a change of state.
+// record stores the outcome of a reading and logs when readings begin to fail or to
+// succeed again.
 func (k *keySet) record(keys []publicKey, err error) {
 	k.mu.Lock()
 	before := k.failure
@@ -249,8 +251,8 @@ func fetchKeys(ctx context.Context, client *http.Client, url string) ([]publicKe
 	return parseKeys(body)
 }
 
-// FetchKeys reads the published keys at url once and returns how many of
-// them can be used, for a check of the configuration.
+// FetchKeys reads the published keys at url once and returns how many of them can be
+// used, for a check of the configuration. ctx bounds the time it takes.
 func FetchKeys(ctx context.Context, client *http.Client, url string) (int, error) {
 	keys, err := fetchKeys(ctx, client, url)
 	return len(keys), err

@@ -17,10 +17,10 @@ import (
 const (
 	// membersTimeout bounds one question about membership.
 	membersTimeout = 5 * time.Second
-	// maxMembers bounds the answers cached.
+	// maxMembers bounds the cached answers.
 	maxMembers = 50_000
-	// membersBatch is how many memberships are asked for at once: with uuids an
-	// address of 4 kB for PostgREST.
+	// membersBatch is how many memberships one question may name. With uuids that
+	// makes a PostgREST URL of 4 kB.
 	membersBatch = 50
 )
 
@@ -41,8 +41,8 @@ type memberCache struct {
 
 	mu      sync.Mutex // held while answers and dropped are used
 	answers map[Membership]memberAnswer
-	// dropped counts how often answers were dropped because memberships had
-	// changed: a question from before may have an answer from before.
+	// dropped counts the calls of drop. A question that was asked before one may
+	// have an outdated answer, which is not cached.
 	dropped uint64
 
 	cached, asked, failed, limited, checked, checksFailed atomic.Uint64
@@ -52,9 +52,9 @@ func newMemberCache(ask Members, ttl time.Duration, now func() time.Time, log *s
 	return &memberCache{ask: ask, ttl: ttl, now: now, limits: newQuestionLimits(now), log: log, answers: make(map[Membership]memberAnswer)}
 }
 
-// find is Members.Find with the cache, for a client at from. Callers with the same
-// question at the same time share one answer. Ids have no control characters
-// (validID), so NUL separates them.
+// find is Members.Find with the cache, for a client at from. Concurrent callers with the
+// same question share one answer. Ids have no control characters (validID), so NUL can
+// separate them in the key.
 func (m *memberCache) find(ctx context.Context, user, workspace string, from netip.Addr) (string, error) {
 	key := Membership{user, workspace}
 	if a, ok := m.cachedAnswer(key); ok {
@@ -72,10 +72,10 @@ func (m *memberCache) find(ctx context.Context, user, workspace string, from net
 	})
 }
 
-// question asks and caches the answer.
+// question asks Members and caches the answer.
 func (m *memberCache) question(ctx context.Context, key Membership) (string, error) {
 	m.asked.Add(1)
-	// From before the question, so that an answer is never older than ttl.
+	// The ttl starts before the question, so that no cached answer is older.
 	until, dropped := m.now().Add(m.ttl), m.droppedBefore()
 	found, err := m.ask.Find(ctx, key.User, key.Workspace)
 	if err != nil {
@@ -99,8 +99,8 @@ func (m *memberCache) droppedBefore() uint64 {
 	return m.dropped
 }
 
-// store caches the answer to a question that was asked when answers had been
-// dropped that often.
+// store caches an answer, unless answers were dropped since its question was asked:
+// dropped is droppedBefore's result from then.
 func (m *memberCache) store(key Membership, a memberAnswer, dropped uint64) {
 	if m.ttl <= 0 {
 		return
@@ -116,8 +116,8 @@ func (m *memberCache) store(key Membership, a memberAnswer, dropped uint64) {
 	m.answers[key] = a
 }
 
-// makeRoom deletes what is out of date and, where that is little, a tenth of
-// the rest, whichever the map gives first: a deleted answer costs a question.
+// makeRoom deletes the answers that are out of date, then any others until a tenth of
+// maxMembers is free: a deleted answer costs one more question. mu is held.
 func (m *memberCache) makeRoom() {
 	now := m.now()
 	for key, a := range m.answers {
@@ -133,7 +133,7 @@ func (m *memberCache) makeRoom() {
 	}
 }
 
-// drop deletes the answers about these memberships, yes and no alike; nil: all.
+// drop deletes the answers about these memberships, yes and no alike; nil deletes all.
 func (m *memberCache) drop(of []Membership) {
 	about := make(map[Membership]bool, len(of))
 	for _, one := range of {
@@ -147,18 +147,18 @@ func (m *memberCache) drop(of []Membership) {
 		return
 	}
 	for key, a := range m.answers {
-		// The client may have named the workspace in another way than the database.
+		// The client may have written the workspace's id differently from the database.
 		if about[key.Fold()] || about[Membership{key.User, a.workspace}.Fold()] {
 			delete(m.answers, key)
 		}
 	}
 }
 
-// former returns those of the memberships that are none any more. Those that are
-// missing among the existing ones are asked for one by one, because the database
-// may write an id in another way than a token.
+// former returns those of the memberships that no longer exist, and drops the cached
+// answers about them.
 func (m *memberCache) former(ctx context.Context, of []Membership) ([]Membership, error) {
-	// The fewer workspaces in a batch, the fewer others among the answers.
+	// The fewer workspaces a batch has, the fewer memberships come back that it did not
+	// ask for.
 	of = slices.SortedFunc(slices.Values(of), func(a, b Membership) int {
 		return cmp.Or(cmp.Compare(a.Workspace, b.Workspace), cmp.Compare(a.User, b.User))
 	})
@@ -176,6 +176,8 @@ func (m *memberCache) former(ctx context.Context, of []Membership) ([]Membership
 	return former, nil
 }
 
+// formerOf is former for one batch. Memberships that are missing among the existing ones
+// are asked for one by one, because the database may write an id differently from a token.
 func (m *memberCache) formerOf(ctx context.Context, batch []Membership) ([]Membership, error) {
 	existing, err := m.check(ctx, func(ctx context.Context) ([]Membership, error) { return m.ask.Existing(ctx, batch) })
 	if err != nil {
@@ -200,7 +202,7 @@ func (m *memberCache) formerOf(ctx context.Context, batch []Membership) ([]Membe
 	return former, nil
 }
 
-// check is one question about connected clients, within its time.
+// check asks one question about connected clients, within membersTimeout, and counts it.
 func (m *memberCache) check(ctx context.Context, ask func(context.Context) ([]Membership, error)) ([]Membership, error) {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
 	defer cancel()

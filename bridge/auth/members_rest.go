@@ -25,9 +25,9 @@ type RESTMembers struct {
 	table        MembersTable
 }
 
-// NewRESTMembers returns a Members that asks the project at projectURL with a
-// copy of client, nil for one with net/http's settings, that follows no redirects.
-// The key is read anew each time.
+// NewRESTMembers returns a Members that asks the project at projectURL. It uses a copy of
+// client, or of net/http's default for nil, that follows no redirects. key is called for
+// each request, also concurrently.
 func NewRESTMembers(client *http.Client, projectURL string, key func() string, t MembersTable) *RESTMembers {
 	m := &RESTMembers{client: httpclient.Of(client), base: strings.TrimRight(projectURL, "/"), key: key, table: t}
 	if schema, table, ok := strings.Cut(t.Table, "."); ok {
@@ -95,7 +95,7 @@ func (m *RESTMembers) rows(ctx context.Context, q url.Values) ([]map[string]any,
 	}
 	key := m.key()
 	req.Header.Set("apikey", key)
-	// The new keys (sb_secret_…) are no JWTs: they go in apikey alone.
+	// The new keys (sb_secret_…) are not JWTs: they are sent in apikey alone.
 	if !strings.HasPrefix(key, "sb_") {
 		req.Header.Set("Authorization", "Bearer "+key)
 	}
@@ -134,9 +134,9 @@ func idOf(row map[string]any, column string) (string, error) {
 	return "", fmt.Errorf("answer of PostgREST lacks %s", column)
 }
 
-// restError returns nil for the one error that is an answer: a text that is no
-// value of the column's type. The others have PostgREST's message
-// and not its details, which may repeat values.
+// restError returns nil if PostgREST refused an id as no value of the column's type: no
+// row has that id. Other errors have PostgREST's message, but not its details, which may
+// repeat values.
 func restError(res *http.Response, body []byte) error {
 	if to := httpclient.Redirect(res); to != nil {
 		return fmt.Errorf("PostgREST answers %s and %w; set source.realtime.url to the project's address", res.Status, to)

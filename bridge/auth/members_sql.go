@@ -11,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Querier is a connection or pool of pgx.
+// Querier is a connection or pool of pgx. Concurrent use needs a pool.
 type Querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// MembersTable is where members are: a table, or schema.table, and two of its
-// columns, of any type that has a text form.
+// MembersTable names the table of members, as table or schema.table, and two of its
+// columns, which may be of any type that has a text form.
 type MembersTable struct {
 	Table, UserColumn, WorkspaceColumn string
 }
@@ -34,7 +34,7 @@ type SQLMembers struct {
 func NewSQLMembers(db Querier, t MembersTable) *SQLMembers {
 	user, workspace := pgx.Identifier{t.UserColumn}.Sanitize(), pgx.Identifier{t.WorkspaceColumn}.Sanitize()
 	table := pgx.Identifier(strings.SplitN(t.Table, ".", 2)).Sanitize()
-	// Compared in the columns' own types, so that their indexes serve.
+	// Ids are compared in the columns' own types, so that indexes can be used.
 	return &SQLMembers{
 		db:   db,
 		one:  fmt.Sprintf("select %s::text from %s where %s = $1 and %s = $2 limit 1", workspace, table, user, workspace),
@@ -42,9 +42,9 @@ func NewSQLMembers(db Querier, t MembersTable) *SQLMembers {
 	}
 }
 
-// Find implements Members. Texts that are no value of the columns' types,
-// such as no uuid, are nobody's. They go to the server as texts: pgx would
-// otherwise refuse them with an error of its own.
+// Find implements Members. An id that is not a value of its column's type, such as a
+// uuid, belongs to no member. Ids are sent to the server as texts, because pgx would
+// refuse such an id with an error of its own.
 func (m *SQLMembers) Find(ctx context.Context, user, workspace string) (string, error) {
 	var found string
 	err := m.db.QueryRow(ctx, m.one, pgx.QueryExecModeExec, user, workspace).Scan(&found)
@@ -54,7 +54,7 @@ func (m *SQLMembers) Find(ctx context.Context, user, workspace string) (string, 
 	return found, err
 }
 
-// isNoValue reports whether a text is no value of the column's type.
+// isNoValue reports whether Postgres refused a text as no value of the column's type.
 func isNoValue(err error) bool {
 	var refused *pgconn.PgError
 	return errors.As(err, &refused) && (refused.Code == "22P02" || refused.Code == "22003")
@@ -71,14 +71,14 @@ func (m *SQLMembers) Existing(ctx context.Context, of []Membership) ([]Membershi
 		return nil, err
 	}
 	existing, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Membership])
-	if isNoValue(err) { // one of them; which, their own questions tell
+	if isNoValue(err) { // some id is: Find tells which
 		return nil, nil
 	}
 	return existing, err
 }
 
-// arrayText is an array of distinct texts as Postgres reads it, whatever the type
-// of its elements.
+// arrayText sorts elements and returns the distinct ones as a Postgres array literal,
+// which suits any element type.
 func arrayText(elements []string) string {
 	slices.Sort(elements)
 	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)

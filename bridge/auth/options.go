@@ -19,26 +19,27 @@ type Options struct {
 	// JWKSURL is where the Supabase project publishes its public keys; empty
 	// for none.
 	JWKSURL string
-	// Issuers and Audiences are what `iss` must be and `aud` must have one of,
-	// in ChatEngine tokens; empty: not checked.
+	// In a ChatEngine token `iss` must be one of Issuers, and `aud` must have one of
+	// Audiences. An empty list is not checked.
 	Issuers, Audiences []string
 	// SupabaseIssuers and SupabaseAudiences are the same for session tokens.
 	SupabaseIssuers, SupabaseAudiences []string
-	// Leeway is the difference of clocks that is tolerated. Default 0.
+	// Leeway is the tolerated difference between clocks. Default 0.
 	Leeway time.Duration
-	// Members is asked for session tokens. It is needed where SupabaseSecrets
-	// or JWKSURL are given.
+	// Members is asked about the users of session tokens. It is required with
+	// SupabaseSecrets or JWKSURL.
 	Members Members
-	// MembersTTL is how long an answer of Members is cached, either way. Zero: not
-	// at all.
+	// MembersTTL is how long an answer of Members, yes or no, is cached. Zero caches
+	// nothing.
 	MembersTTL time.Duration
-	// Client fetches the published keys. Default: one that follows no
-	// redirects.
+	// Client fetches the published keys; New uses a copy that follows no redirects.
+	// Default: net/http's settings.
 	Client *http.Client
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Logger gets one line when the published keys can no longer be read and
-	// one when they can again. Nil discards.
+	// Logger gets a line when the published keys can no longer be read, one when
+	// they can again, and one the first time that ErrTooManyQuestions occurs. Nil
+	// discards.
 	Logger *slog.Logger
 }
 
@@ -63,8 +64,8 @@ func (o Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// checkSecrets refuses the secrets that would let forgers in: an empty one,
-// and a public key, which anybody has (the classic confusion of algorithms).
+// checkSecrets refuses the secrets that would let forgers in: an empty one, and a public
+// key, which anybody has (algorithm confusion). A repeated secret is a mistake too.
 func checkSecrets(secrets []string) error {
 	for i, s := range secrets {
 		switch {

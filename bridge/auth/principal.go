@@ -16,17 +16,17 @@ const (
 
 // Principal is whom a token identifies.
 type Principal struct {
-	// Workspace is the one workspace whose events it may see.
+	// Workspace is the id of the one workspace whose events the Principal may see.
 	Workspace string
-	// User is the user's id.
+	// User is the user's id; empty for a ChatEngine token that names no user.
 	User string
-	// Expires is when the token ends; zero if it never does.
+	// Expires is when the token expires; zero if it never does.
 	Expires time.Time
 	Kind    Kind
 }
 
-// Membership is what admits the Principal of a session token; ok is false for one
-// of a token that names its workspace itself.
+// Membership returns the membership that admits the Principal of a session token. ok is
+// false for a ChatEngine token, which names its workspace itself.
 func (p Principal) Membership() (m Membership, ok bool) {
 	return Membership{User: p.User, Workspace: p.Workspace}, p.Kind == Supabase
 }

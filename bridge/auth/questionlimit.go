@@ -12,25 +12,25 @@ import (
 	"chatbridge/internal/clientkey"
 )
 
-// Whoever has a session token can ask about any workspace, and each question that
-// is not answered by the cache takes a connection of the database for a moment. So
-// a user, and an address (of IPv6, its /64), has few questions under way at a time,
-// and only so many in a row that are answered no. A yes costs nothing: an office
-// behind one address comes in after a restart without waiting. Where an address has
-// used up its noes, its users that were answered no lately are not answered, and the
-// others, who may be behind the same proxy, one after the other.
+// Whoever has a session token can ask about any workspace, and each question that the
+// cache cannot answer takes a database connection for a moment. So each user and each
+// address (of IPv6, each /64) has a limit of concurrent questions, and a budget of
+// answers no. An answer yes costs nothing, so that an office behind one address can
+// reconnect after a restart without waiting. When the budget of an address is spent, its
+// users who lately got a no are refused, and the others, who may only share a proxy with
+// them, are served one at a time.
 const (
 	userAtOnce, addressAtOnce = 2, 16
-	// userNoes and addressNoes may come at once, and after that one every
+	// userNoes and addressNoes are the full budgets. One no comes back every
 	// userNoEvery and addressNoEvery.
 	userNoes, addressNoes       = 20, 200
 	userNoEvery, addressNoEvery = 3 * time.Second, 100 * time.Millisecond
-	// maxAskers bounds the users, and the addresses, that are remembered.
+	// maxAskers bounds the remembered users, and separately the addresses.
 	maxAskers = 20_000
 )
 
-// ErrTooManyQuestions is wrapped, with ErrUnavailable, by the answer to a client that
-// may not ask about another workspace now. It is logged once.
+// ErrTooManyQuestions is wrapped, with ErrUnavailable, by the error of Authenticate when
+// the client may not ask about another workspace now. Only the first one is logged.
 var ErrTooManyQuestions = errors.New("this user or address has asked about too many workspaces that it is no member of")
 
 // questionLimits bounds questions about membership by user and by address.
@@ -45,8 +45,8 @@ func newQuestionLimits(now func() time.Time) *questionLimits {
 	}
 }
 
-// ask calls question, once the user and the address may ask. The error is
-// ErrTooManyQuestions where they may not, and ctx's where it ends before.
+// ask waits for the user's and the address's turn and calls question. The error is
+// ErrTooManyQuestions if their budget is spent, and ctx's if ctx ends first.
 func (l *questionLimits) ask(ctx context.Context, user string, from netip.Addr, question func() (string, error)) (string, error) {
 	u := l.users.get(user)
 	defer u.leave()
@@ -78,15 +78,15 @@ type askers struct {
 	all map[string]*asker
 }
 
-// asker is one of them. Its budget of noes is full at fullAt.
+// asker is one user, or one address.
 type asker struct {
 	of     *askers
 	slots  *semaphore.Weighted
-	users  int // of this asker, now
-	fullAt time.Time
+	users  int       // calls of get without leave: an asker in use is not deleted
+	fullAt time.Time // when its budget is full again
 }
 
-// get returns an asker, for use until leave.
+// get returns the asker of key, for use until leave.
 func (s *askers) get(key string) *asker {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +102,8 @@ func (s *askers) get(key string) *asker {
 	return a
 }
 
-// makeRoom deletes those whose budget is full, and where all are spent, a tenth,
-// whichever the map gives first. mu is held.
+// makeRoom deletes the askers whose budget is full, then any others until a tenth of
+// maxAskers is free, but none in use. mu is held.
 func (s *askers) makeRoom() {
 	now := s.now()
 	for key, a := range s.all {
@@ -121,8 +121,8 @@ func (s *askers) makeRoom() {
 	}
 }
 
-// ask calls question unless the budget is spent, by then or after the wait for the
-// questions before.
+// ask waits for a place and calls question, unless the budget is spent before or after
+// the wait.
 func (a *asker) ask(ctx context.Context, question func() (string, error)) (string, error) {
 	if a.spent() {
 		return "", ErrTooManyQuestions
@@ -135,8 +135,8 @@ func (a *asker) ask(ctx context.Context, question func() (string, error)) (strin
 	})
 }
 
-// takePlaces waits for places among those that are under way, and takes an answer no
-// off the budget.
+// takePlaces waits for places among the concurrent questions, calls question, and takes
+// an answer no off the budget.
 func (a *asker) takePlaces(ctx context.Context, places int64, question func() (string, error)) (string, error) {
 	if err := a.slots.Acquire(ctx, places); err != nil {
 		return "", err
@@ -163,7 +163,7 @@ func (a *asker) spent() bool {
 	return a.fullAt.Sub(a.of.now()) > time.Duration(a.of.noes-1)*a.of.every
 }
 
-// no takes one no off the budget.
+// no takes one answer no off the budget.
 func (a *asker) no() {
 	a.of.mu.Lock()
 	defer a.of.mu.Unlock()

@@ -2,21 +2,21 @@ package auth
 
 import "slices"
 
-// workspaceClaims are where a ChatEngine token has its workspace, the first
-// that holds something.
+// workspaceClaims are the claims that may hold a ChatEngine token's workspace; the first
+// that is set counts.
 var workspaceClaims = []string{"workspace_id", "workspaceId", "workspace"}
 
-// secretSet is the HS256 secrets of one moment; it is never changed.
+// secretSet is a set of HS256 secrets. It is never changed, only replaced.
 type secretSet struct{ chatEngine, supabase []string }
 
 func newSecretSet(chatEngine, supabase []string) *secretSet {
 	return &secretSet{slices.Clone(chatEngine), slices.Clone(supabase)}
 }
 
-// verify finds the secret that made the signature. Where one secret serves
-// both kinds, which a ChatEngine that signs with the project's secret does,
-// the workspace in the claims tells them apart: session tokens have none, and
-// users cannot add top-level claims to theirs.
+// verify finds the secret that made the signature, and returns the kind of token that it
+// signs. One secret may be of both kinds, if ChatEngine signs with the project's secret.
+// Then a token with a workspace in its claims counts as ChatEngine's: users cannot add
+// top-level claims to their session tokens.
 func (s *secretSet) verify(t *token) (Kind, error) {
 	if len(s.chatEngine) == 0 && len(s.supabase) == 0 {
 		return 0, refuse(CodeTokenAlgorithm, "tokens signed with a shared secret are not accepted here")

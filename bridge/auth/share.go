@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// share asks once for all callers that have the same question at the same time.
-// Each gets the answer, or its own ctx's error where that ends before. ask goes
-// on without a caller, so it must bound itself.
+// share calls ask once for all concurrent callers with the same key. Each gets the
+// answer, or the error of its own ctx if that ends first. ask goes on when all callers
+// have left, so it must end by itself.
 func share[V any](ctx context.Context, g *singleflight.Group, key string, ask func() (V, error)) (V, error) {
 	select {
 	case r := <-g.DoChan(key, func() (any, error) { return ask() }):

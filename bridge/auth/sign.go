@@ -8,7 +8,7 @@ import (
 )
 
 // Sign makes a ChatEngine token (HS256) for tools and tests. User, issuer and
-// audience may be empty; a ttl of zero makes one that never expires.
+// audience may be empty; a token with a ttl of zero or less never expires.
 func Sign(secret, workspace, user, issuer, audience string, now time.Time, ttl time.Duration) (string, error) {
 	if secret == "" || workspace == "" {
 		return "", errors.New("sign token: it needs a secret and a workspace")

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Stats is a snapshot of what an Authenticator has done. Counts start at 0
-// with it and only grow.
+// Stats is a snapshot of what an Authenticator has done. Counts begin at 0 with New and
+// only grow.
 type Stats struct {
 	// ChatEngine and Supabase count the tokens accepted, by kind.
 	ChatEngine, Supabase uint64
 	// Refused counts the refusals by code; every code is there.
 	Refused map[string]uint64
-	// Unavailable counts the tokens that could not be verified then.
+	// Unavailable counts the tokens that could not be verified at the time.
 	Unavailable uint64
 	Members     MemberStats
 	Keys        KeyStats
@@ -21,32 +21,33 @@ type Stats struct {
 
 // MemberStats are the counters of the questions about membership.
 type MemberStats struct {
-	// Cached counts those answered from the cache, Asked the others, Failed those
-	// of them that got no answer.
+	// Cached counts the answers from the cache, Asked the questions to Members (one
+	// for concurrent callers that share it), and Failed those of Asked that got no
+	// answer.
 	Cached, Asked, Failed uint64
-	// Limited counts questions that were not asked because the user or the address
-	// had asked too many.
+	// Limited counts the questions that failed with ErrTooManyQuestions; Asked does
+	// not include them.
 	Limited uint64
-	// Checked counts the questions about clients that are connected, ChecksFailed
-	// those that got no answer.
+	// Checked counts the answered questions about connected clients, ChecksFailed
+	// the unanswered ones.
 	Checked, ChecksFailed uint64
 	// Entries is the number of answers in the cache.
 	Entries int
 }
 
-// KeyStats are the counters of the published keys.
+// KeyStats describe the published keys.
 type KeyStats struct {
-	// Keys is the number of keys that are known.
+	// Keys is the number of known keys.
 	Keys int
-	// Fetches counts the attempts to read them, Failures those that failed.
+	// Fetches counts the attempts to read the keys, Failures those that failed.
 	Fetches, Failures uint64
-	// Read is when they were last read; zero if never.
+	// Read is when the keys were last read successfully; zero if never.
 	Read time.Time
-	// Error is why they cannot be read now; empty if they can.
+	// Error is why the last attempt failed; empty if it succeeded.
 	Error string
 }
 
-// Stats returns the snapshot.
+// Stats returns the counters as of now.
 func (a *Authenticator) Stats() Stats {
 	s := Stats{
 		ChatEngine: a.counts.kinds[ChatEngine].Load(), Supabase: a.counts.kinds[Supabase].Load(),

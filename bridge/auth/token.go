@@ -19,18 +19,18 @@ const maxKeyID = 256
 type token struct {
 	method    jwt.SigningMethod
 	keyID     string
-	signed    string // what the signature is of
+	signed    string // what the signature signs: header.payload
 	signature []byte
 	claims    claims
 }
 
-// algorithms are all that can be accepted, `none` not among them.
+// algorithms are the only ones that can be accepted; `none` is not.
 var algorithms = []string{"HS256", "RS256", "ES256", "EdDSA"}
 
 var parser = jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithoutClaimsValidation(), jwt.WithJSONNumber())
 
-// parseToken parses a token. Nothing of the result can be trusted before
-// verifies.
+// parseToken parses a token. Nothing in the result can be trusted until verifies has
+// reported true.
 func parseToken(s string) (*token, error) {
 	if s == "" {
 		return nil, refuse(CodeTokenMissing, "no token: connect with auth: {token}")
@@ -73,8 +73,8 @@ func notInToken(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
 }
 
-// verifies reports whether key made the signature. The key must be of the type
-// that the algorithm wants; of another one it verifies nothing.
+// verifies reports whether key made the signature. A key of another type than the
+// algorithm's verifies nothing.
 func (t *token) verifies(key any) bool {
 	return t.method.Verify(t.signed, t.signature, key) == nil
 }

@@ -14,8 +14,8 @@ type handler struct {
 	prefix string
 }
 
-// Answer returns a context for lines that answer to what an operator did: they are written
-// each time, also where the same was answered a moment before.
+// Answer returns a context for lines that answer an operator's action: each is written,
+// even if an equal line was written a moment before.
 func Answer(ctx context.Context) context.Context {
 	return context.WithValue(ctx, answerKey{}, true)
 }

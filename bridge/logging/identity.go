@@ -5,15 +5,16 @@ import (
 	"slices"
 )
 
-// subjects are the attributes that name what a line is about, where its caller tells of each
-// once: another bridge, a setting, an origin, a client's address, a fault, an exporter's signal.
+// subjects are the attributes that name the subject of a line that its caller logs only
+// once for each: another bridge, a setting, an origin, a client's address, a fault, an
+// exporter's signal.
 var subjects = []string{"other", "setting", "origin", "address", "fault", "signal"}
 
-// identity is equal for lines that are repetitions of each other: those of the
-// same level and message, about the same subjects, and with the same attributes of the kind that
-// describes the fault rather than who it happened to. toldOnce reports whether the line
-// has subjects: their caller does not repeat it while the condition lasts, so silence is
-// no recovery.
+// identity returns the same id for lines that are repetitions of each other: those with
+// the same level, message, subjects and attributes of Logger.With, and, but for numbers,
+// the same attributes that describe the fault, such as error and code. toldOnce reports
+// whether the line has a subject: its caller does not repeat it while the condition lasts,
+// so silence does not mean recovery.
 func identity(prefix string, r slog.Record) (id string, toldOnce bool) {
 	key := make([]byte, 0, 128)
 	key = append(key, r.Level.String()...)

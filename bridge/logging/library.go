@@ -7,9 +7,9 @@ import (
 	"log/slog"
 )
 
-// Library returns a logger for a library that writes lines of text, such as net/http:
-// each is one of log's under one name, with the text beside it. A panic that the library
-// caught is an error, all else is of level.
+// Library returns a log.Logger for a library that writes lines of text, such as net/http.
+// Each line is logged by logger under one event name, with the text as attribute "line". A
+// line that mentions a panic is logged as an error, any other at level.
 func Library(logger *slog.Logger, level slog.Level) *log.Logger {
 	return log.New(&library{logger, level}, "", 0)
 }
@@ -19,7 +19,7 @@ type library struct {
 	level slog.Level
 }
 
-// Write takes one line.
+// Write logs one line.
 func (l *library) Write(line []byte) (int, error) {
 	text := string(bytes.TrimSpace(line))
 	if bytes.Contains(line, []byte("panic")) {

@@ -17,17 +17,17 @@ const (
 type Options struct {
 	// Level is the lowest level that is written. SetLevel changes it.
 	Level slog.Level
-	// Format is Text or JSON.
+	// Format is Text or JSON; any other value means JSON.
 	Format string
-	// Journal puts each line's priority in front, which journald removes.
+	// Journal puts each line's priority in front, for journald, which removes it.
 	Journal bool
 	// Interval is how often the count of repetitions is written, and the time
 	// without a repetition after which a fault is over. Zero means one minute;
-	// below zero nothing is suppressed.
+	// with a negative Interval nothing is suppressed.
 	Interval time.Duration
 }
 
-// Log writes all of the process's lines.
+// Log writes all log lines of the process. It is safe for concurrent use.
 type Log struct {
 	level   slog.LevelVar
 	logger  *slog.Logger
@@ -45,7 +45,7 @@ func New(w io.Writer, o Options) *Log {
 	return l
 }
 
-// Logger returns the Logger.
+// Logger returns the slog.Logger that writes to l.
 func (l *Log) Logger() *slog.Logger { return l.logger }
 
 // SetLevel changes the lowest level that is written.

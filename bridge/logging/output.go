@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// output writes records as lines, each level to a writer that adds its priority.
-// The copies that with makes share the writer.
+// output writes records as lines; with Options.Journal each level's writer adds its
+// priority. Copies that the method with makes share the writers.
 type output struct {
 	byLevel [levels]slog.Handler
 	level   *slog.LevelVar
@@ -17,7 +17,7 @@ type output struct {
 	named bool
 }
 
-// The levels of journald and of the metrics.
+// The levels by which lines get a priority and are counted.
 const (
 	levelDebug = iota
 	levelInfo
@@ -80,7 +80,7 @@ func (o *output) write(r slog.Record) error {
 // eventKey is the attribute that names the event.
 const eventKey = "event"
 
-// addName adds the event's name, unless the record has one.
+// addName adds the event's name, unless the record has the attribute already.
 func addName(r *slog.Record) {
 	named := false
 	r.Attrs(func(a slog.Attr) bool {
@@ -93,9 +93,9 @@ func addName(r *slog.Record) {
 	}
 }
 
-// Name makes an identifier of a constant message: lower case, a _ for each run
-// of anything but letters and digits, up to the first semicolon or colon: after
-// it, messages describe the consequence.
+// Name makes an identifier of a constant message, up to its first semicolon or colon,
+// after which messages describe the consequence: lower case, without apostrophes, and
+// with a _ for each other run of anything but letters and digits.
 func Name(message string) string {
 	if i := strings.IndexAny(message, ";:"); i >= 0 {
 		message = message[:i]
@@ -134,8 +134,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// prefixed puts a prefix before each line. slog's handlers write a line with
-// one call, and never two at a time on one writer.
+// prefixed puts a prefix before each line. buf needs no lock: a slog handler and those
+// derived from it write each line with one call, one at a time.
 type prefixed struct {
 	prefix string
 	lines  *lines

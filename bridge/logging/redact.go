@@ -11,8 +11,8 @@ import (
 // mask replaces what is not shown.
 const mask = "[redacted]"
 
-// masked reports whether the value of an attribute of that name is never shown:
-// it would be a secret, or message content.
+// masked reports whether the value of an attribute with this name is never shown, because
+// it would be a secret or message content.
 func masked(key string) bool {
 	return slices.Contains([]string{
 		"token", "access_token", "refresh_token", "jwt", "authorization", "cookie", "password", "secret", "apikey", "service_key",
@@ -20,15 +20,15 @@ func masked(key string) bool {
 	}, strings.ToLower(key))
 }
 
-// secrets matches what looks like one, anywhere in a text: a JWT; the password
-// in a URL; key=value of a query string or a DSN; Supabase's secret keys.
+// secrets matches what looks like a secret, anywhere in a text: a JWT; Supabase's secret
+// keys; the password in a URL; key=value in a query string or a DSN; a bearer token.
 var secrets = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?` +
 	`|sb_secret_[A-Za-z0-9_-]+` +
 	`|(://[^\s/:@]*:)[^\s@]+(@)` +
 	`|((?i)\b(?:token|access_token|apikey|password|secret|authorization)=)("[^"]*"|'[^']*'|[^\s&"']+)` +
 	`|((?i)\bbearer )[A-Za-z0-9._~+/=-]+`)
 
-// template reports whether what looks like a secret is a remedy's word for one.
+// template reports whether what looks like a secret is a placeholder in a remedy's text.
 func template(found string) bool {
 	return found == "://:PASSWORD@" || found == "://USER:PASSWORD@" || found == "://[user:password@"
 }
@@ -47,7 +47,8 @@ func Scrub(s string) string {
 	})
 }
 
-// redact is the ReplaceAttr of all handlers.
+// redact is the ReplaceAttr of all handlers. Besides masking, it gives some types a
+// readable form.
 func redact(_ []string, a slog.Attr) slog.Attr {
 	if masked(a.Key) {
 		return slog.String(a.Key, mask)
@@ -58,7 +59,7 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 			a.Value = slog.StringValue(Scrub(s))
 		}
 	case slog.KindTime:
-		if a.Value.Time().IsZero() { // not known: nothing, rather than the year 1
+		if a.Value.Time().IsZero() { // an unknown time is left out, not shown as the year 1
 			return slog.Attr{}
 		}
 	case slog.KindDuration:
@@ -68,7 +69,7 @@ func redact(_ []string, a slog.Attr) slog.Attr {
 		switch v := a.Value.Any().(type) {
 		case error:
 			a.Value = slog.StringValue(Scrub(v.Error()))
-		case slog.Level: // the level of the line
+		case slog.Level: // a Stringer too, but the handler formats it
 		case fmt.Stringer:
 			a.Value = slog.StringValue(Scrub(v.String()))
 		case []string:

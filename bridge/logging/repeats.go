@@ -9,10 +9,10 @@ import (
 
 const (
 	// infoBurst is how many equal lines of information are written per
-	// interval; of warnings and errors it is one.
+	// interval; of warnings and errors one is.
 	infoBurst = 10
-	// maxFaults bounds how many different lines are tracked at a time; past it
-	// the one whose last repetition is the oldest is evicted.
+	// maxFaults bounds how many different lines are tracked at a time; the one
+	// whose last repetition is the oldest makes room for a new one.
 	maxFaults = 256
 )
 
@@ -27,20 +27,20 @@ type repeats struct {
 	suppressed atomic.Uint64
 }
 
-// fault is a line that may repeat.
+// fault is a line that may repeat, of any level above debug.
 type fault struct {
 	out *output
 	// latest is the newest record.
 	latest slog.Record
 	// first and last are the times of the first and the newest record, began
-	// is the start of the present interval, written the number of lines that
-	// were written in it.
+	// is the start of the current interval, written the number of lines that
+	// were written in that interval.
 	first, last, began time.Time
 	written            int
-	// pending counts the repetitions since the last line that was written,
-	// total all of them.
+	// total counts the suppressed repetitions, pending those of them since the
+	// last line that was written.
 	pending, total uint64
-	// toldOnce: no repetition does not mean that it is over.
+	// toldOnce tells that the fault may last although the line does not repeat.
 	toldOnce bool
 }
 
@@ -128,8 +128,8 @@ func (p *repeats) expire(now time.Time) {
 	}
 }
 
-// end removes a fault. If it had repeated, it writes event "recovered", or for
-// information, and what is told once, the pending count.
+// end removes a fault. For a warning or error that had repeated it writes event
+// "recovered"; for information and lines told once it writes the pending count, if any.
 func (p *repeats) end(key string, now time.Time) {
 	f := p.faults[key]
 	delete(p.faults, key)
@@ -147,7 +147,7 @@ func (p *repeats) end(key string, now time.Time) {
 	_ = p.write(f.out, r)
 }
 
-// flush writes every pending count, at the end of the process.
+// flush writes every pending count and forgets all faults, at the end of the process.
 func (p *repeats) flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Run writes event "recovered" for repeated lines that have stopped until ctx
-// ends, and then the pending counts. It returns nil.
+// Run writes event "recovered" for repeated lines that have stopped. When ctx ends, it
+// writes the pending counts and returns nil.
 func (l *Log) Run(ctx context.Context) error {
 	if l.repeats.interval < 0 {
 		<-ctx.Done()
@@ -27,9 +27,9 @@ func (l *Log) Run(ctx context.Context) error {
 
 // Stats counts lines since New.
 type Stats struct {
-	// Lines counts those that were written, by level: debug, info, warn, error.
+	// Lines counts the written lines by level: debug, info, warn, error.
 	Lines map[string]uint64
-	// Suppressed counts the repetitions that were not.
+	// Suppressed counts the repetitions that were not written.
 	Suppressed uint64
 }
 

@@ -15,12 +15,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// DatabaseSQL asks for the server's system identifier, which physical standbys share, and
-// for the oid of the database.
+// DatabaseSQL selects the server's system identifier, which physical standbys share, and
+// the oid of the database.
 const DatabaseSQL = `select system_identifier::text, (select oid from pg_database where datname = current_database())
 	from pg_control_system()`
 
-// DatabaseRemedy is what to do where it is refused.
+// DatabaseRemedy is what to do if the role may not run DatabaseSQL.
 const DatabaseRemedy = "GRANT EXECUTE ON FUNCTION pg_control_system() TO the bridge's role"
 
 // Database asks which database conn is connected to.
@@ -35,9 +35,10 @@ func Database(ctx context.Context, conn *pgx.Conn) (system uint64, oid uint32, e
 	return system, oid, nil
 }
 
-// Alike are the settings that all bridges of a cluster must have the same, by key: short
-// values as they are, others as a fingerprint. It takes some tens of milliseconds, for those
-// of the secrets. redisDatabase is the number of the database in cluster.redis_url.
+// Alike returns the settings that must be the same in all bridges of a cluster, by key:
+// short values as they are, others as a fingerprint. It takes some tens of milliseconds,
+// because fingerprints of secrets are slow on purpose. redisDatabase is the number of the
+// database in cluster.redis_url.
 func Alike(cfg *configs.Config, spec *mapping.Spec, redisDatabase int) map[string]string {
 	a := cfg.Auth
 	members := a.Members
@@ -53,9 +54,10 @@ func Alike(cfg *configs.Config, spec *mapping.Spec, redisDatabase int) map[strin
 		"auth.chatengine_secret": secretFingerprint(cfg.Cluster.Name, "chatengine", a.ChatEngineSecrets),
 		"auth.supabase_secret":   secretFingerprint(cfg.Cluster.Name, "supabase", a.SupabaseSecrets),
 	}
-	// PUB/SUB is heard in all databases of a server, so bridges of several hear each other.
+	// Redis delivers PUBLISH in all databases of a server, so bridges with different
+	// databases hear each other.
 	alike["cluster.redis_url"] = "database " + strconv.Itoa(redisDatabase)
-	if cfg.Cluster.Role != configs.RoleEdge { // which never reads them
+	if cfg.Cluster.Role != configs.RoleEdge { // an edge never reads them
 		alike["source.postgres.slot"] = cfg.Source.Postgres.Slot
 		alike["source.postgres.publication"] = cfg.Source.Postgres.Publication
 	}
@@ -68,15 +70,16 @@ func fingerprint(parts ...string) string {
 }
 
 const (
-	// secretRounds make a guess at a secret dearer than one at the signature of a token of
-	// it, and every client has such a token.
+	// secretRounds makes trying a secret against its fingerprint cost more than trying it
+	// against the signature of a token, which every client has.
 	secretRounds = 100_000
-	// secretBytes: so much of the result is told. One guess in 65536 fits it, so it proves
-	// none, and says no more of a secret than sixteen bits.
+	// secretBytes is how much of the derived key is shown. One wrong guess in 65536 matches
+	// too, so a match proves nothing, and no more than 16 bits about a secret are told.
 	secretBytes = 2
 )
 
-// secretFingerprint is that of secrets, in their order. Whoever may read Redis sees it.
+// secretFingerprint returns the fingerprint of secrets, in their order; "" for none.
+// Whoever may read Redis sees it.
 func secretFingerprint(cluster, use string, secrets []configs.Secret) string {
 	if len(secrets) == 0 {
 		return ""

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// tablesSQL gives every table of the application's schemas with its columns.
+// tablesSQL selects every table outside Postgres's own schemas, with its columns.
 const tablesSQL = `select n.nspname::text, c.relname::text, array_agg(a.attname::text order by a.attnum)
 	from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid
 	where c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
@@ -25,24 +25,27 @@ type tables map[string]map[string][]string
 // fit is a preset on the tables of a schema.
 type fit struct {
 	preset, schema string
-	// file is what a mapping.file has to say of the tables, "" for nothing.
+	// file is the mapping.file that names the tables; "" if the preset does.
 	file string
-	// message is the table of messages.
+	// message is the table of messages, as schema.table.
 	message string
-	// warnings are how many things the tables lack.
+	// warnings is how many optional things the tables lack.
 	warnings int
 }
 
-// ColumnsFix is what to do where the mapping reads what is not there.
+// ColumnsFix is what to do if the mapping reads what a table does not have.
 const ColumnsFix = "correct the mapping (mapping.preset, mapping.file), or add what is missing to the table"
 
-// Fitting finds the preset that fits the database's tables where the configured mapping
-// does not: the cause of all that is missing then. The finding is a failure, and the
-// bridge does not start, where the mapping cannot be worked with, or where without a
-// mapping.file another preset lacks nothing; it is a warning where another lacks less. ok is
-// false for none. Where a preset fits and a mapping.file changes it so that it does not,
-// the file is at fault, and there is none. A database without any of the tables, and
-// with those of no preset, is most likely another than is meant: that is the finding then.
+// Fitting explains why the configured mapping misses tables or columns. ok is false if it
+// misses none, or if no explanation is found.
+//
+// If another preset fits the database's tables better, the finding names it. Its level is
+// Fail, and the bridge does not start, if the configured mapping cannot be used, or if there
+// is no mapping.file and the other preset lacks nothing; otherwise it is Warn. There is no
+// such finding if a mapping.file keeps a preset that fits from fitting: the file is wrong.
+//
+// A database that has no table of the mapping, and fits no preset, is probably not the
+// intended one. The finding says so (NoTables).
 func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mapping.Spec) (f provision.Finding, ok bool, err error) {
 	found, err := readTables(ctx, conn)
 	if err != nil {
@@ -82,7 +85,6 @@ func Fitting(ctx context.Context, conn *pgx.Conn, m configs.Mapping, spec *mappi
 	return f, true, nil
 }
 
-// readTables reads all tables.
 func readTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 	rows, err := conn.Query(ctx, tablesSQL)
 	if err != nil {
@@ -106,7 +108,7 @@ func readTables(ctx context.Context, conn *pgx.Conn) (tables, error) {
 
 func (t tables) columns(schema, table string) []string { return t[schema][table] }
 
-// none reports whether no schema has a table of the mapping, nor those of a preset.
+// none reports whether no schema has a table of the mapping, and no preset fits.
 func (t tables) none(spec *mapping.Spec) bool {
 	for _, there := range t {
 		for _, table := range spec.Tables() {
@@ -122,11 +124,12 @@ func (t tables) none(spec *mapping.Spec) bool {
 // NoTables is the ID of the finding for a database that has none of the tables.
 const NoTables = "database.tables"
 
-// databasesSQL gives the name of the database, and others that the role may connect to.
+// databasesSQL selects the name of the database, and up to ten others that the role may
+// connect to.
 const databasesSQL = `select current_database()::text, array(select datname::text from pg_database where datallowconn and not datistemplate
 	and datname not in (current_database(), 'postgres') and has_database_privilege(oid, 'connect') order by 1 limit 10)`
 
-// noTables is the finding for a database that has none of the tables.
+// noTables makes the finding NoTables.
 func noTables(ctx context.Context, conn *pgx.Conn, spec *mapping.Spec) (f provision.Finding, err error) {
 	var database string
 	var others []string
@@ -149,8 +152,8 @@ func noTables(ctx context.Context, conn *pgx.Conn, spec *mapping.Spec) (f provis
 	return f, nil
 }
 
-// fileIsWrong reports whether a mapping.file keeps a preset that fits from fitting, or is
-// about other tables than those that another preset fits.
+// fileIsWrong reports whether the configured preset would fit without its mapping.file, or
+// whether the mapping's table of messages exists and is another than best's.
 func (t tables) fileIsWrong(m configs.Mapping, spec *mapping.Spec, best fit) bool {
 	for schema := range t {
 		if _, fits := t.try(m.Preset, schema); fits {
@@ -161,8 +164,8 @@ func (t tables) fileIsWrong(m configs.Mapping, spec *mapping.Spec, best fit) boo
 	return t[table.Schema][table.Name] != nil && table.Schema+"."+table.Name != best.message
 }
 
-// bestFit is the preset and schema whose tables have all that is required and lack
-// least; public comes first.
+// bestFit returns the preset and schema whose tables have all that is required and lack
+// the fewest optional things. On a tie the schema public wins.
 func bestFit(found tables) (best fit, ok bool) {
 	schemas := []string{"public"}
 	for schema := range found {
@@ -181,8 +184,8 @@ func bestFit(found tables) (best fit, ok bool) {
 	return best, ok
 }
 
-// try compares a preset with the tables of a schema. Its references may also be where
-// the preset has them.
+// try compares a preset with the tables of a schema. A table that the schema lacks is
+// taken from where the preset has it.
 func (t tables) try(preset, schema string) (fit, bool) {
 	f := fit{preset: preset, schema: schema}
 	spec, err := mapping.Load(preset, "")
@@ -200,8 +203,8 @@ func (t tables) try(preset, schema string) (fit, bool) {
 	return f, err == nil
 }
 
-// tableNames is a mapping.file in one line that names the tables of a schema; "" where
-// the mapping has them there.
+// tableNames returns, on one line, a mapping.file that names those tables of a schema that
+// the mapping expects in another; "" if there are none.
 func (t tables) tableNames(spec *mapping.Spec, schema string) string {
 	var sections, references []string
 	for _, table := range spec.Tables() {

@@ -12,9 +12,9 @@ import (
 )
 
 // Read returns what a bridge with this configuration and mapping requires of the
-// database that conn is connected to. The columns that are looked up are named,
-// so that a role needs rights on no others; optional columns that a table does
-// not have are left out.
+// database that conn is connected to. It names the columns that are looked up, so
+// that a role needs rights on no others, without the columns that a table does not
+// have.
 func Read(ctx context.Context, conn *pgx.Conn, cfg *configs.Config, spec *mapping.Spec) (provision.Want, error) {
 	want := configured(cfg, spec)
 	for i := range want.Tables {
@@ -37,7 +37,7 @@ const (
 	conversation = "conversation"
 )
 
-// configured is what the configuration and the mapping require of any database.
+// configured returns what the configuration and the mapping require of any database.
 func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	pg := cfg.Source.Postgres
 	w := provision.Want{
@@ -69,8 +69,8 @@ func configured(cfg *configs.Config, spec *mapping.Spec) provision.Want {
 	return w
 }
 
-// newest names the columns by which a table's newest rows are looked up, or those since
-// a time; nil where none are.
+// newest names the columns by which a table's newest rows, or its rows since a time, are
+// looked up; nil if they are not.
 func newest(cfg *configs.Config, spec *mapping.Spec, t *mapping.Table) *provision.Newest {
 	conversation, at := t.Conversation, t.Newest
 	if t.Role == message && cfg.Replay.Far > 0 {
@@ -80,7 +80,7 @@ func newest(cfg *configs.Config, spec *mapping.Spec, t *mapping.Table) *provisio
 		return nil
 	}
 	for _, slot := range []int{conversation, t.Workspace} {
-		if t.Columns[slot].Derived() { // an index on it is one on an expression
+		if t.Columns[slot].Derived() { // it would need an index on an expression
 			return nil
 		}
 	}

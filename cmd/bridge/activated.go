@@ -13,13 +13,13 @@ import (
 	"chatbridge/internal/retry"
 )
 
-// wrongFor is how long a process that cannot be configured stays, where systemd holds the
-// socket and starts the next one as long as a client waits in its queue: it would start
-// twenty in a second or two, and then give the socket up.
+// wrongFor is how long a wrongly configured process waits before it ends, if systemd holds
+// the socket. Systemd starts the next process while a client waits in the socket's queue:
+// without the delay it would start twenty in a second or two, and then give the socket up.
 const wrongFor = 5 * time.Second
 
-// stayWhileWrong delays the end of a process that systemd's socket has started and that is
-// wrongly configured; what is wrong has been written, and is the status meanwhile.
+// stayWhileWrong delays the end of a wrongly configured process that systemd started for a
+// socket. The error has been printed; meanwhile it is also the unit's status.
 func stayWhileWrong(ctx context.Context, err error) {
 	if exitCode(err) != exitUsage || os.Getenv("LISTEN_FDS") == "" || os.Getenv("NOTIFY_SOCKET") == "" {
 		return
@@ -29,7 +29,7 @@ func stayWhileWrong(ctx context.Context, err error) {
 	_ = retry.Sleep(ctx, wrongFor) // SIGTERM ends it at once
 }
 
-// exitCode is that of an error that a command returned.
+// exitCode returns the exit code for the error that a command returned.
 func exitCode(err error) int {
 	var exit *exitError
 	var coded interface{ ExitCode() int }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// timeoutFlag is a pflag.Value that takes no duration in which nothing can be done.
+// timeoutFlag is a pflag.Value for a duration above 0.
 type timeoutFlag struct{ d *time.Duration }
 
 func (f timeoutFlag) String() string {
@@ -42,8 +42,9 @@ func addTimeout(cmd *cobra.Command, d *time.Duration) {
 	cmd.Flags().Var(timeoutFlag{d}, "timeout", "how long the answer may take")
 }
 
-// unreachable adds to the error of asking the daemon at the address of a setting what to
-// do about it. Any other error, and nil, it returns as it is.
+// unreachable adds a remedy to an error that says that the daemon, at the address in the
+// setting key, refused the connection or took too long. It returns any other error, and
+// nil, unchanged.
 func unreachable(err error, key string, c *configs.Config) error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -58,7 +58,7 @@ setting that fixes it. The exit code is 1 when something fails.
 
 // report is what --json prints.
 type report struct {
-	// Level is the worst of the findings'.
+	// Level is the worst level of the findings.
 	Level    provision.Level `json:"level"`
 	Findings []check.Finding `json:"findings"`
 }
@@ -75,8 +75,7 @@ func printFindings(w io.Writer, findings []check.Finding, asJSON bool) error {
 	return nil
 }
 
-// names reports whether a text has a name, not only as a part of a longer one, such as of
-// a misspelt key's neighbour.
+// names reports whether a text has a name as a whole, not only as part of a longer name.
 func names(text, name string) bool {
 	found, err := regexp.MatchString(`(^|[^\w.])`+regexp.QuoteMeta(name)+`([^\w.]|\.?$|\.\W)`, text)
 	return err == nil && found

@@ -19,13 +19,14 @@ func addConfigFlags(cmd *cobra.Command) {
 	cmd.Flags().StringP("config", "c", "", "the configuration `file` (default $"+configs.ConfigEnv+", else none)")
 	configs.AddFlags(cmd.Flags())
 	for key, words := range configs.Choices() {
-		// The flag is there, and has no other completion.
+		// It cannot fail: the flag exists and has no completion yet.
 		_ = cmd.RegisterFlagCompletionFunc(key, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
 	cmd.Flags().SortFlags = false
 }
 
-// loadConfig reads the configuration. complete requires all that serving needs.
+// loadConfig reads the configuration. With complete, a missing setting that serving needs
+// is an error.
 func loadConfig(cmd *cobra.Command, complete bool) (*configs.Config, error) {
 	sources, err := sourcesOf(cmd, complete)
 	if err != nil {

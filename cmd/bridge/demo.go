@@ -41,7 +41,7 @@ and Homebrew's packages put it.`,
   bridge demo --listen 127.0.0.1:9000 --log demo.log`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !(opts.Rate > 0 && opts.Rate <= maxDemoRate) { // also of what is no number
+			if !(opts.Rate > 0 && opts.Rate <= maxDemoRate) { // also true of NaN
 				return usagef("--rate is %v: want more than 0 and at most %d messages a second", opts.Rate, maxDemoRate)
 			}
 			if opts.For < 0 {
@@ -50,7 +50,7 @@ and Homebrew's packages put it.`,
 			if n := opts.Nodes; n != 0 && (n < demo.MinNodes || n > demo.MaxNodes) {
 				return usagef("--nodes is %d: want %d to %d bridges, or 0 for one with a page", n, demo.MinNodes, demo.MaxNodes)
 			}
-			// Judged here as well, where its flag is known.
+			// Refuse a wrong --listen here, where the error can name the flag.
 			if _, err := configs.Load(configs.Sources{Flags: cmd.Flags()}); err != nil {
 				return err
 			}
@@ -89,7 +89,7 @@ and Homebrew's packages put it.`,
 // one Postgres can write.
 const maxDemoRate = 1000
 
-// program returns the command to call this program with again.
+// program returns the command by which this program can be called again.
 func program() string {
 	if len(os.Args) > 0 && os.Args[0] != "" && filepath.Base(os.Args[0]) != "bridge.test" {
 		return os.Args[0]

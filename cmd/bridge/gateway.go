@@ -76,11 +76,12 @@ the daemon restarts; gateway.hold sets it permanently.
 	return cmd
 }
 
-// operator shows the admin listener's token, where there is one. It is for one goroutine.
+// operator is an http.RoundTripper that sends the admin listener's token, if there is one.
+// It is not safe for concurrent use.
 type operator struct {
 	config  *configs.Config
 	next    http.RoundTripper
-	refused bool // the token, or that there is none
+	refused bool // the last answer was 401 or 429
 }
 
 func newOperator(c *configs.Config) *operator {
@@ -100,8 +101,8 @@ func (o *operator) RoundTrip(r *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// explain says of an error that is for the token's sake which one to correct, and of one
-// that is for the address's which setting it is of.
+// explain adds to an error which setting to correct: the token if it was refused, or the
+// address if the daemon cannot be reached.
 func (o *operator) explain(err error) error {
 	switch {
 	case err == nil || !o.refused:
@@ -112,7 +113,7 @@ func (o *operator) explain(err error) error {
 	return fmt.Errorf("%w; the admin.token that was shown is wrong, the one of this command (%s): correct it there, or, if it is the newer one, reload the daemon at admin.listen (%q)", err, o.config.Origin("admin.token"), o.config.Admin.Listen)
 }
 
-// adminURL returns the admin listener's URL for this machine.
+// adminURL returns the URL by which this machine reaches the admin listener.
 func adminURL(listen string) (string, error) {
 	if listen == "" {
 		return "", usagef("admin.listen is empty, so the daemon takes no orders: set it to 127.0.0.1:9090")

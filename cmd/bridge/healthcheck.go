@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// maxHealthBody bounds what is read of the answer.
+// maxHealthBody bounds what is read of the answer, in bytes.
 const maxHealthBody = 64 << 10
 
 func newHealthcheck(std streams) *cobra.Command {
@@ -57,8 +57,8 @@ not. It is for containers: the image has no other HTTP client.
 	return cmd
 }
 
-// askHealth returns the status and reason that the listener answers; an error
-// where it is not healthy.
+// askHealth returns the status and reason that the listener answers, or an error if it
+// is not healthy.
 func askHealth(ctx context.Context, c *configs.Config, path string) (string, error) {
 	url, err := loopbackURL(c, path)
 	if err != nil {
@@ -94,7 +94,7 @@ func askHealth(ctx context.Context, c *configs.Config, path string) (string, err
 	return health.Status + ": " + health.Reason, nil
 }
 
-// loopbackURL returns a URL of the public listener for this machine.
+// loopbackURL returns the URL by which this machine reaches a path of the public listener.
 func loopbackURL(c *configs.Config, path string) (string, error) {
 	scheme := "http"
 	if c.TLS.CertFile != "" {
@@ -104,8 +104,8 @@ func loopbackURL(c *configs.Config, path string) (string, error) {
 	return scheme + "://" + address + path, err
 }
 
-// loopback returns the address under which this machine reaches a listener at
-// listen, the value of the key: where it listens on every address, loopback.
+// loopback returns the address by which this machine reaches a listener at listen: the
+// loopback address if it listens on every address. key is the setting, for errors.
 func loopback(key, listen string) (string, error) {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/term"
 )
 
-// newLog returns the configured log, writing to w. The format auto is text on
-// a terminal and JSON otherwise; to journald each line has its priority.
+// newLog returns the configured log, writing to w. The format auto means text on a
+// terminal and JSON otherwise; for journald each line begins with its priority.
 func newLog(c configs.Log, w io.Writer) *logging.Log {
 	f, _ := w.(*os.File)
 	return logging.New(w, logging.Options{

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, std streams) int {
 	if errors.As(err, &exit) {
 		return exit.code
 	}
-	// On a screen once more, because there it is read as it is; a log has it once.
+	// A logged error is printed again only on a terminal, for the person there.
 	var logged *bridge.LoggedError
 	if !errors.As(err, &logged) || isTerminal(std.err) {
 		fmt.Fprintln(std.err, "bridge: "+err.Error())

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// The release's build of the program has this command and nobody else's: what it
-// needs is in no binary that is shipped. See scripts/release.
+// Only a build with the tag manpages has this command, so that no shipped binary has
+// its dependencies. See scripts/release.
 func init() {
 	commands = append(commands, newManPages)
 }
@@ -46,14 +46,14 @@ func newManPages(streams) *cobra.Command {
 	}
 }
 
-// asText keeps the texts of a command and of those below it from being read as
-// Markdown, which the generator does: a star is a star.
+// asText escapes the texts of a command and its sub-commands, which the generator would
+// read as Markdown.
 func asText(cmd *cobra.Command) {
 	escape := strings.NewReplacer("*", `\*`, "<", `\<`).Replace
 	cmd.Long = escape(cmd.Long)
 	cmd.Short = escape(cmd.Short)
 	flag := func(f *pflag.Flag) {
-		if !strings.Contains(f.Usage, `\*`) { // persistent flags are met again
+		if !strings.Contains(f.Usage, `\*`) { // a persistent flag is visited more than once
 			f.Usage = escape(f.Usage)
 		}
 	}
@@ -64,12 +64,12 @@ func asText(cmd *cobra.Command) {
 	}
 }
 
-// option is how the generator writes an option: a paragraph and a tab, where man pages
-// have a list. The first one has no paragraph of its own.
+// option matches an option as the generator writes it: a paragraph and a tab, where man
+// pages have a list. The first option has no paragraph of its own.
 var option = regexp.MustCompile(`(?m)^(?:\.PP\n)?(\\fB-.*)\n\t`)
 
-// tidy makes of the generator's pages what the readers of man pages take without a
-// warning: the date to the day, options as lists.
+// tidy changes what man page readers warn about in the generator's pages: it writes dates
+// to the day, and options as lists.
 func tidy(dir string, date time.Time) error {
 	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
 	if err != nil {

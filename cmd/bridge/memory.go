@@ -12,15 +12,15 @@ import (
 	"chatbridge/bridge/ops"
 )
 
-// outsideGo is the part of a control group's memory that is left for what the Go runtime
-// does not count: one in outsideGo. It is mostly the kernel's buffers of the sockets,
-// which are charged to the group, and the pages of the program itself.
+// outsideGo is the divisor for the part of a control group's memory (1/outsideGo) that is
+// left for what the Go runtime does not count: mostly the kernel's socket buffers, which
+// are charged to the group, and the pages of the program itself.
 const outsideGo = 5
 
-// limitMemory makes the collector work harder before the process's control group ends it
-// for lack of memory: it sets the runtime's soft limit to what the group may use, less
-// what Go does not count. GOMEMLIMIT in the environment wins. It returns the limit that
-// holds.
+// limitMemory makes the garbage collector work harder before the kernel kills the process
+// for its control group's limit: it sets the runtime's soft limit to what the group may
+// use, less what Go does not count. GOMEMLIMIT in the environment has precedence. The
+// result is the limit in force.
 func limitMemory() ops.Memory {
 	limit := memoryLimit(os.DirFS("/"), os.Getenv("GOMEMLIMIT") != "")
 	if limit.From == ops.MemoryFromGroup {
@@ -29,12 +29,12 @@ func limitMemory() ops.Memory {
 	return limit
 }
 
-// memoryLimit decides which limit holds. explicit tells that the runtime has one from the
-// environment. root is the root of the file system.
+// memoryLimit decides which limit is in force. explicit tells that GOMEMLIMIT is set. root
+// is the root of the file system.
 func memoryLimit(root fs.FS, explicit bool) ops.Memory {
 	if explicit {
 		limit := ops.Memory{From: ops.MemoryFromEnvironment}
-		if set := debug.SetMemoryLimit(-1); set < math.MaxInt64 { // off is no limit
+		if set := debug.SetMemoryLimit(-1); set < math.MaxInt64 { // GOMEMLIMIT=off sets MaxInt64
 			limit.Bytes = set
 		}
 		return limit
@@ -54,7 +54,7 @@ func groupLimit(root fs.FS) int64 {
 	if err != nil {
 		return 0
 	}
-	// The second version of control groups, unless the first has the memory.
+	// Cgroup v2, unless v1 has the memory controller.
 	mount, group, files := "sys/fs/cgroup", "", []string{"memory.max", "memory.high"}
 	for line := range strings.Lines(string(membership)) {
 		_, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -80,17 +80,17 @@ func groupLimit(root fs.FS) int64 {
 	}
 }
 
-// noLimit is what the first version of control groups has for no limit, less its
-// rounding to pages.
+// noLimit is the least value that counts as no limit: for none, cgroup v1 has MaxInt64,
+// rounded down to a whole page.
 const noLimit = math.MaxInt64 &^ (1<<20 - 1)
 
-// readLimit reads a number of bytes; 0 where there is none.
+// readLimit reads a limit in bytes; 0 if there is none.
 func readLimit(root fs.FS, file string) int64 {
 	text, err := fs.ReadFile(root, file)
 	if err != nil {
 		return 0
 	}
-	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // max is no number
+	limit, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // cgroup v2 has "max" for no limit
 	if err != nil || limit >= noLimit {
 		return 0
 	}

@@ -43,8 +43,8 @@ func (p *printer) line(name string, data json.RawMessage, now time.Time) error {
 	}{now.UTC().Format("2006-01-02T15:04:05.000Z"), name, data}, "")
 }
 
-// printJSON writes v and a line break, without escapes for HTML; indent is
-// that of one level, empty for all on one line.
+// printJSON writes v and a line break, without escapes for HTML. indent is the
+// indentation of one level; if it is empty, all is on one line.
 func printJSON(w io.Writer, v any, indent string) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)

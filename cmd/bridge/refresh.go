@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newRefresh is what ExecReload= of the units runs as root. It is not listed: nobody else
-// has a use for it.
+// newRefresh returns the command that ExecReload= of the units runs as root. Help does not
+// list it, because nobody else needs it.
 func newRefresh(std streams) *cobra.Command {
 	var unit string
 	cmd := &cobra.Command{

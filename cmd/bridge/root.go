@@ -50,8 +50,8 @@ and loses no event.`,
 	return root
 }
 
-// addCompletion adds cobra's `completion`, which would print its help and end with 0 for
-// a shell that it does not know.
+// addCompletion adds cobra's `completion`, and makes a missing or unknown shell a usage
+// error: cobra would print help and exit with 0.
 func addCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -64,7 +64,7 @@ func addCompletion(root *cobra.Command) {
 			}
 			return noCommand(cmd, args)
 		}
-		c.RunE = func(*cobra.Command, []string) error { return nil } // never: Args refuses
+		c.RunE = func(*cobra.Command, []string) error { return nil } // not reached, but without it cobra does not call Args
 		for _, shell := range c.Commands() {
 			shell.Args = noArguments
 		}
@@ -76,7 +76,7 @@ var commands = []func(streams) *cobra.Command{
 	newServe, newDemo, newCheck, newSetup, newGateway, newSpool, newHealthcheck, newToken, newTail, newMap, newVersion, newRefresh,
 }
 
-// newHelp is `bridge help`: cobra's own ends with 0 where there is no such command.
+// newHelp returns `bridge help`: cobra's own exits with 0 for an unknown command.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
@@ -105,7 +105,8 @@ func newHelp() *cobra.Command {
 	}
 }
 
-// noCommand returns a usage error where the first argument is not a command.
+// noCommand returns a usage error that says that the first argument is not a command; nil
+// without arguments.
 func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -132,13 +133,13 @@ func sayOneOf(cmd *cobra.Command) string {
 	return "say one of " + strings.Join(names, ", ")
 }
 
-// accepted says what flags of a type take.
+// accepted says, by a flag's type, which values it accepts.
 var accepted = map[string]string{
 	"duration": "a duration such as 20s or 1h", "int": "a whole number", "float64": "a number", "bool": "true or false",
 }
 
-// flagError says of a flag's value what is accepted, and adds the nearest known flag to
-// the error about an unknown one.
+// flagError returns a usage error that says which values a flag accepts or, for an unknown
+// flag, which known one is nearest.
 func flagError(cmd *cobra.Command, err error) error {
 	var invalid *pflag.InvalidValueError
 	if errors.As(err, &invalid) {

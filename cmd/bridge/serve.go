@@ -37,7 +37,7 @@ secrets, origins, limits, TLS files and log level; what needs a restart is logge
 				return err
 			}
 			log := newLog(config.Log, std.err)
-			// What libraries write by themselves.
+			// For libraries that write with package log.
 			library := logging.Library(log.Logger(), slog.LevelInfo)
 			stdlog.SetFlags(0)
 			stdlog.SetOutput(library.Writer())
@@ -45,7 +45,7 @@ secrets, origins, limits, TLS files and log level; what needs a restart is logge
 			bridge.LogWarnings(log.Logger(), config)
 			err = runDaemon(cmd.Context(), config, log, func() (*configs.Config, error) { return loadConfig(cmd, true) })
 			if err != nil && !errors.As(err, new(*bridge.LoggedError)) {
-				// As every line before it, in the log's format.
+				// In the log's format, as all lines before it.
 				log.Logger().Error("the bridge does not start", "error", err)
 				err = &bridge.LoggedError{Err: err}
 			}

@@ -118,7 +118,7 @@ func (s *setup) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("inspect the database: %w", err)
 	}
-	// A mapping with which the bridge does not start is no reason to change anything.
+	// With a wrong mapping the plan would be for the wrong tables: change nothing.
 	if f, found, err := requirements.Fitting(ctx, conn, s.config.Mapping, s.spec); err == nil && found && f.Level == provision.Fail {
 		fmt.Fprintln(s.out, "-- "+strings.ReplaceAll(findingLine(f), "\n", " "))
 		return &exitError{exitFailed}
@@ -149,7 +149,8 @@ func (s *setup) run(ctx context.Context) error {
 	return s.finish(report, len(plan) > 0, len(missing) > 0)
 }
 
-// runRemoval prints or runs what takes away what a bridge leaves behind.
+// runRemoval prints, or with --apply runs, the SQL that removes what a bridge leaves
+// behind.
 func (s *setup) runRemoval(ctx context.Context, conn *pgx.Conn, want provision.Want) error {
 	removal, err := provision.Remove(ctx, conn, want, s.role)
 	var inUse *provision.InUseError
@@ -230,13 +231,13 @@ func (s *setup) print(head string, statements []provision.Statement) {
 	fmt.Fprintln(s.out)
 }
 
-// fixable are the findings that a plan resolves.
+// fixable are the IDs of the findings that a plan resolves.
 var fixable = map[string]bool{
 	"publication.missing": true, "publication.tables": true, "publication.operations": true, "slot.missing": true, "slot.lost": true,
 }
 
-// finish prints what a plan cannot fix, as SQL comments, so that all of the
-// output can be pasted.
+// finish prints the failures that a plan does not resolve, as SQL comments, so that all
+// of the output can be pasted.
 func (s *setup) finish(report provision.Report, planned, role bool) error {
 	failed := 0
 	for _, f := range report.Failures() {

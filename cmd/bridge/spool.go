@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// spoolFlags are those of `bridge spool`.
+// spoolFlags are the flags of `bridge spool`.
 type spoolFlags struct {
 	asJSON, all, dead, body bool
 	limit                   int
@@ -112,7 +112,8 @@ func (f *spoolFlags) order(args []string) (spool.Order, error) {
 	return o, nil
 }
 
-// askSpool has the daemon carry out an order; where none listens, it does so itself.
+// askSpool has the daemon carry out an order, or does so itself on the spool's file if no
+// daemon listens.
 func askSpool(ctx context.Context, c *configs.Config, timeout time.Duration, o spool.Order) (spool.Answer, error) {
 	tried := "admin.listen is empty, so that no daemon was asked"
 	if c.Admin.Listen != "" {
@@ -177,7 +178,8 @@ func stateOf(e *spool.Entry, now time.Time) (state, age string) {
 	return state, now.Sub(e.Kept).Round(time.Second).String()
 }
 
-// senderOf is who a webhook is of: the instance that it names, or its client.
+// senderOf returns who sent a webhook: the instance that it names, or else the client's
+// address.
 func senderOf(e *spool.Entry) string {
 	if e.Sender != "" {
 		return printable(e.Sender, 40)

@@ -70,7 +70,8 @@ refuses it.`,
 	return cmd
 }
 
-// tail runs the client until ctx ends or the server refuses.
+// tail runs the client until ctx ends, the server refuses it, the attempts are used up or
+// the output cannot be written.
 func tail(ctx context.Context, o tailOptions, std streams) error {
 	print := newPrinter(std.out, o.json)
 	report := func(format string, args ...any) {
@@ -123,7 +124,7 @@ func tail(ctx context.Context, o tailOptions, std streams) error {
 	return printError(context.Cause(ctx))
 }
 
-// dialer connects as --cacert and --insecure say.
+// dialer returns a Dialer that verifies certificates as --cacert and --insecure say.
 func (o *tailOptions) dialer() (*websocket.Dialer, error) {
 	trusted := &tls.Config{InsecureSkipVerify: o.insecure}
 	if o.caCert != "" {

@@ -19,8 +19,7 @@ import (
 	"chatbridge/internal/sioclient"
 )
 
-// explain adds to an error of connecting what to do about it; any other error it returns
-// as it is.
+// explain adds a remedy to an error of connecting. It returns any other error unchanged.
 func (o *tailOptions) explain(err error) error {
 	what, remedy := o.remedy(err)
 	if remedy == "" {
@@ -29,7 +28,7 @@ func (o *tailOptions) explain(err error) error {
 	return &explained{what + ": " + remedy, err}
 }
 
-// explained is an error in other words.
+// explained wraps an error and gives it another text.
 type explained struct {
 	text string
 	err  error
@@ -43,8 +42,8 @@ const (
 	wantPlain = "it does not speak TLS: give --url with http://"
 )
 
-// remedy returns what an error of connecting is, and what to do about it; remedy is empty
-// for any other.
+// remedy returns what is wrong when connecting has failed, and what to do about it. Both
+// are empty for any other error.
 func (o *tailOptions) remedy(err error) (what, remedy string) {
 	var answer *sioclient.HandshakeError
 	var record tls.RecordHeaderError
@@ -83,7 +82,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &n) && n.Timeout()
 }
 
-// answered is what to do about an HTTP answer in place of the upgrade.
+// answered returns what to do about an HTTP answer that refuses the websocket upgrade.
 func (o *tailOptions) answered(a *sioclient.HandshakeError) string {
 	const address = "check --url, which wants the bridge's public listener, and --path (%s), which wants its setting path"
 	switch {
@@ -105,14 +104,14 @@ func (o *tailOptions) answered(a *sioclient.HandshakeError) string {
 	return fmt.Sprintf("this is no answer to a websocket: "+address+"; a proxy in front has to pass Upgrade and Connection on", o.path)
 }
 
-// forTLS is in what servers answer to HTTP where they speak TLS: Go's, nginx, Apache.
+// forTLS matches what TLS servers answer to plain HTTP: Go's, nginx, Apache.
 var forTLS = regexp.MustCompile(`HTTP request to an HTTPS server|HTTP request was sent to HTTPS port|plain HTTP to an SSL-enabled`)
 
-// title is that of a page in HTML.
+// title matches the title of an HTML page.
 var title = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 
-// serverText returns what an answer's body says to a person, for the end of a sentence: a message
-// in JSON, a page's title, or a short text.
+// serverText returns what an answer's body says to a person, for the end of a sentence: a
+// message in JSON, a page's title, or a text.
 func serverText(a *sioclient.HandshakeError) string {
 	text := strings.TrimSpace(string(a.Body))
 	var fields map[string]any

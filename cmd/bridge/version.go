@@ -13,8 +13,8 @@ import (
 // Set by the linker: -X main.version=… -X main.commit=….
 var version, commit string
 
-// build returns the version of this program: the linker's flags, or else what
-// the Go tool recorded.
+// build returns the version of this program: what the linker set, or else what the Go tool
+// recorded.
 func build() ops.Build {
 	v, c := version, commit
 	if info, ok := debug.ReadBuildInfo(); ok {
