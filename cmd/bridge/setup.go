@@ -209,9 +209,12 @@ func (s *setup) connect(ctx context.Context) (*pgx.Conn, error) {
 // runPlan runs the statements and prints those that were run.
 func (s *setup) runPlan(ctx context.Context, conn *pgx.Conn, plan []provision.Statement) error {
 	err := provision.Apply(ctx, conn, plan)
-	done := len(plan)
+	done := 0
 	var failed *provision.ApplyError
-	if errors.As(err, &failed) {
+	switch {
+	case err == nil:
+		done = len(plan)
+	case errors.As(err, &failed):
 		done = slices.IndexFunc(plan, func(s provision.Statement) bool { return s.SQL == failed.Statement.SQL })
 	}
 	for _, statement := range plan[:done] {
