@@ -40,7 +40,8 @@ func (a *availability) poll(ctx context.Context, flows func(now time.Time) bool)
 	}
 }
 
-// flows notes that changes flow now: who is told so is not told later that they never did.
+// flows notes that changes flow now. Health calls it when it reports so between two polls, so
+// that until agrees with that report.
 func (a *availability) flows() {
 	now := time.Now()
 	a.at.Store(&now)

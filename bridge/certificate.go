@@ -92,10 +92,10 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// expiresSoon is the time before a certificate's end from which on it is warned of.
+// expiresSoon is how long before its end a certificate is warned of.
 const expiresSoon = 14 * 24 * time.Hour
 
-// noteExpiry says of a certificate that was loaded that it is no good, or not for long.
+// noteExpiry logs that the loaded certificate has expired or expires soon.
 func (c *certificate) noteExpiry(now time.Time) {
 	const remedy = "renew it: the bridge reads changed files by itself"
 	switch until := leafExpiry(c.current); {
@@ -107,7 +107,7 @@ func (c *certificate) noteExpiry(now time.Time) {
 	}
 }
 
-// adopt makes the files and the certificate of other those of c.
+// adopt replaces the files and the certificate of c with those of other.
 func (c *certificate) adopt(other *certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,7 +115,7 @@ func (c *certificate) adopt(other *certificate) {
 	c.current, c.stamp, c.failed = other.current, other.stamp, false
 }
 
-// expires returns when the certificate in use does.
+// expires returns when the certificate in use expires.
 func (c *certificate) expires() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -27,63 +27,66 @@ import (
 	"chatbridge/source/postgres/pgoutput"
 )
 
-// clusterSource is the Source of a bridge of a cluster: it reads the database while it
-// has the slot, and is fed from Redis while another bridge has.
+// clusterSource is the Source of a bridge of a cluster. As the leader, which has the
+// replication slot, it reads the database; as an edge it reads from Redis what the leader
+// publishes.
 type clusterSource struct {
 	inner *postgresSource // nil where cluster.role is edge
 	node  *cluster.Node
-	// id names this process to the others; shared and bus are what is not the stream.
+	// id names this process to the other bridges. shared is the connection to Redis for all
+	// but the stream of changes, bus the notices on it.
 	id string
 	// cluster is cluster.name.
 	cluster string
 	shared  *cluster.Shared
 	bus     *cluster.Bus
-	// sessions are those of all clients, put again after refresh.
+	// sessions are the stored sessions of clients; each is stored again after refresh.
 	sessions *cluster.Sessions
 	refresh  time.Duration
-	// forwards passes requests of the others' sessions on; advertise is set before it
-	// runs.
+	// forwards passes on requests of other bridges' sessions. advertise returns this bridge's
+	// own address for that; it is set before run.
 	forwards  *forwarder
 	advertise func() string
-	// history is which database the bridge is of, others what it hears of other bridges.
+	// history tells which database this bridge is of, others which other bridges there are.
 	history *ownHistory
 	others  *otherBridges
-	// orders are those to the gateways; gateway, nil for none, is set before it runs.
+	// orders are the operator's to the gateways of all bridges. gateway, nil for none, is set
+	// before run.
 	orders  *cluster.Orders
 	gateway *gateway.Gateway
 	log     *slog.Logger
 	began   time.Time
-	// api and pipeline are set before it runs.
+	// api and pipeline are set before Run.
 	api      *api.Server
 	pipeline *pipeline.Pipeline
 
-	// sender is set before it runs.
+	// sender is set before Run.
 	sender *send.Sender
 
-	// streaming: the inner source feeds the pipeline, or may at any moment.
+	// streaming tells that the inner source feeds the pipeline, or may at any moment.
 	streaming    atomic.Bool
 	availability availability
-	// handler is what the inner source feeds; gaps are those that it reported before it
-	// led, after so many restarts of the edge. Its goroutine alone uses them.
+	// handler takes the changes of the inner source. gaps are those that it reported while this
+	// bridge did not lead, restarts the edge's count of restarts at that time. Only the inner
+	// source's goroutine uses these.
 	handler  source.Handler
 	gaps     []source.Gap
 	restarts uint64
-	// freed has a token when a leader has ended in order.
+	// freed has a token when a leader has told that it freed the slot.
 	freed chan struct{}
-	// resumed is the history of the place that the inner source was last told.
+	// resumed is the epoch of the place that resume returned last.
 	resumed cluster.Epoch
 }
 
-// leaderless is how long clients of an edge stay while no leader is heard, longer than
-// a change of the leader and a restart of Redis take.
+// leaderless is how long an edge keeps its clients while no leader is heard: longer than a
+// change of the leader or a restart of Redis takes.
 const leaderless = 8 * time.Second
 
-// takeoverPoll is how often an edge looks whether the slot is free: all clients of the
-// cluster wait for that when the leader ends, and it is two small queries.
+// takeoverPoll is how often an edge checks whether the slot is free. All clients of the
+// cluster wait for that when the leader ends, and a check is two small queries.
 const takeoverPoll = 250 * time.Millisecond
 
-// joinCluster makes the source of a bridge that is one of several; its inner source is
-// to be set.
+// joinCluster returns the source of a bridge of a cluster. The caller sets inner.
 func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog.Logger) (*clusterSource, error) {
 	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), cluster: cfg.Cluster.Name, freed: make(chan struct{}, 1)}
 	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, s.historyNow, pw.redis)
@@ -118,7 +121,7 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 	return s, nil
 }
 
-// clusterOf returns what the source of a bridge of a cluster is, nil for another.
+// clusterOf returns s as a clusterSource, nil if the bridge is of no cluster.
 func clusterOf(s Source) *clusterSource {
 	c, _ := s.(*clusterSource)
 	return c
@@ -133,14 +136,14 @@ func processName() string {
 	return host + "/" + strconv.Itoa(os.Getpid())
 }
 
-// follow makes the options of the inner source those of a cluster's.
+// follow sets the options of the inner source that a cluster needs.
 func (s *clusterSource) follow(o *postgres.Options) {
 	o.Held, o.Resume, o.Delivered, o.OnStream, o.OnStandby = s.held, s.resume, s.delivered, s.lead, s.stepDown
 	o.OnStreamEnd = func() { s.streaming.Store(false) }
 	o.StandbyPoll, o.Freed = takeoverPoll, s.freed
 }
 
-// held is up to where Redis holds what was read. An edge has read nothing.
+// held returns up to where Redis holds what this bridge has read: 0 on an edge.
 func (s *clusterSource) held() uint64 {
 	if l := s.node.Leader(); l != nil {
 		return l.Held()
@@ -148,8 +151,8 @@ func (s *clusterSource) held() uint64 {
 	return 0
 }
 
-// resume is where the leader before was, as far as this bridge has been given all that it
-// published.
+// resume implements postgres.Options.Resume: it returns the place of the previous leader up
+// to which this bridge has received all that was published.
 func (s *clusterSource) resume(ctx context.Context, confirmed uint64) (postgres.Handover, bool) {
 	p, epoch, ok := s.node.Place(ctx, confirmed)
 	if !ok {
@@ -162,8 +165,9 @@ func (s *clusterSource) resume(ctx context.Context, confirmed uint64) (postgres.
 	}, true
 }
 
-// delivered is what clients of the cluster have, as far as this bridge knows: a database
-// without that is not the one that they know.
+// delivered implements postgres.Options.Delivered: it returns how far clients of the cluster
+// have the changes, as far as this bridge knows. A database that lacks these changes was put
+// back to an earlier state.
 func (s *clusterSource) delivered(ctx context.Context) (postgres.Handover, bool) {
 	d, ok := s.node.Delivered(ctx)
 	return postgres.Handover{
@@ -172,7 +176,8 @@ func (s *clusterSource) delivered(ctx context.Context) (postgres.Handover, bool)
 	}, ok
 }
 
-// place is where another bridge's source may go on, nil where that is not certain.
+// place returns where another bridge's source may continue, nil where that is not certain.
+// inner must not be nil.
 func (s *clusterSource) place() *cluster.Place {
 	at, ok := s.inner.stream.Handover()
 	if !ok {
@@ -184,7 +189,7 @@ func (s *clusterSource) place() *cluster.Place {
 	}
 }
 
-// ask asks the database for its end, and whether this bridge has the slot.
+// ask asks the database where its log ends, and whether this bridge has the slot.
 func (s *clusterSource) ask(ctx context.Context) (cluster.Database, error) {
 	end, ours, err := s.inner.stream.Ask(ctx)
 	return cluster.Database{End: uint64(end), Ours: ours}, err
@@ -223,7 +228,8 @@ func (s *clusterSource) lead(ctx context.Context, at postgres.Stream) error {
 	return nil
 }
 
-// dropPublishedGaps drops gaps that another leader has published by beginning another history.
+// dropPublishedGaps drops the kept gaps if a leader has begun another history since: clients
+// were told of a loss by that.
 func (s *clusterSource) dropPublishedGaps() {
 	if n := s.node.EdgeStats().Restarts; n != s.restarts {
 		s.gaps, s.restarts = nil, n
@@ -237,12 +243,12 @@ func (s *clusterSource) stepDown(ctx context.Context) error {
 	return s.node.Follow(ctx)
 }
 
-// state is the inner source as its leader's beats tell of it.
+// state returns the state of the inner source for the leader's beats.
 func (s *clusterSource) state() cluster.SourceState {
 	if s.inner == nil {
 		return cluster.SourceState{}
 	}
-	place := s.place() // before how far it is: nothing of what comes after that is in it
+	place := s.place() // before Stats, so that it is not beyond Through
 	stats, h := s.inner.stream.Stats(), s.inner.Health()
 	return cluster.SourceState{
 		Place: place, Through: uint64(stats.Handled), Commit: stats.LastCommit, Streaming: s.streaming.Load(),
@@ -266,8 +272,8 @@ func (s *clusterSource) Run(ctx context.Context, h source.Handler) error {
 	})
 }
 
-// clusterHandler keeps the gaps that the inner source reports before it leads: until
-// then the Hub is another's to feed.
+// clusterHandler keeps the gaps that the inner source reports before this bridge leads:
+// until then the edge feeds the Hub.
 type clusterHandler struct {
 	source.Handler
 	s *clusterSource
@@ -315,9 +321,9 @@ func (s *clusterSource) Measure(to *ops.Snapshot) {
 	to.Cluster = c
 }
 
-// The rest is what the edge feeds: a cluster.Follower.
+// The methods below implement cluster.Follower, which the edge feeds.
 
-// anyEvent is a packet whose type and namespace those of all events are.
+// anyEvent is a packet of the type and namespace that all events have.
 var anyEvent = newAnyEvent()
 
 // Apply implements cluster.Follower.
@@ -326,7 +332,7 @@ func (s *clusterSource) Apply(r *cluster.Record) {
 	case cluster.Published:
 		s.observe(r)
 		packet := anyEvent.WithText(r.Text)
-		r.Text = packet.Text() // which the log keeps
+		r.Text = packet.Text() // the edge keeps r.Text: one copy for both
 		s.api.Hub().Publish(&hub.Event{
 			Position: r.ID.Position(), Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Message: r.Key,
 			Packet: packet, Commit: r.Commit, Of: r.Of, Other: r.Other, Again: r.Again, Created: r.Created,
@@ -342,8 +348,9 @@ func (s *clusterSource) Apply(r *cluster.Record) {
 	}
 }
 
-// observe shows the Sender an event that another bridge has read, as the pipeline shows
-// its own: a row tells what became of a text that was sent through this bridge.
+// observe shows the Sender an event that another bridge has read from the database, as the
+// pipeline does with its own: a row tells what became of a text that was sent through this
+// bridge.
 func (s *clusterSource) observe(r *cluster.Record) {
 	if s.sender == nil || !s.sender.Watching() || r.Event != contract.Message && r.Event != contract.MessageStatus {
 		return
@@ -352,7 +359,7 @@ func (s *clusterSource) observe(r *cluster.Record) {
 	var args []json.RawMessage // the name, the payload, the offset
 	var row struct{ Status string }
 	if json.Unmarshal(append([]byte{'['}, list...), &args) != nil || len(args) < 2 || json.Unmarshal(args[1], &row) != nil {
-		return // every bridge writes them so
+		return // never: every bridge writes events in this form
 	}
 	s.sender.Observe(&contract.Event{
 		Kind: r.Event, Workspace: r.Workspace, Conversation: r.Conversation, Key: r.Key, Status: []byte(row.Status), Payload: args[1],
@@ -370,20 +377,21 @@ func (s *clusterSource) Gap(g cluster.Gap) {
 	s.api.MembersChanged()
 }
 
-// rejoinBatch clients are closed each rejoinInterval where the log begins anew.
+// When the log begins anew, rejoinBatch clients are closed every rejoinInterval, for
+// rejoinTimeout at most.
 const (
 	rejoinBatch    = 50
 	rejoinInterval = 50 * time.Millisecond
 	rejoinTimeout  = 30 * time.Second
 )
 
-// Rejoin implements cluster.Follower: the clients come back, here or elsewhere, and are
-// given what they lack. New sessions are refused meanwhile.
+// Rejoin implements cluster.Follower. It closes the clients, so that they come back, here or
+// to another bridge, and are sent what they lack. New sessions are refused meanwhile.
 func (s *clusterSource) Rejoin(bool) {
 	until := time.Now().Add(rejoinTimeout)
 	for s.api.Shed(rejoinBatch) > 0 && s.api.Hub().Context().Err() == nil {
 		if now := time.Now(); now.After(until) {
-			s.api.Hub().Gap(time.Time{}, now, false) // whoever does not go is told
+			s.api.Hub().Gap(time.Time{}, now, false) // for the clients that are still here
 			break
 		}
 		time.Sleep(rejoinInterval)

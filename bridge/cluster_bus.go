@@ -10,7 +10,7 @@ import (
 	"chatbridge/bridge/gateway"
 )
 
-// run runs what the bridge has with the others of its cluster, until ctx ends.
+// run runs the cluster's parts, among them the connections to Redis, until ctx ends.
 func (s *clusterSource) run(ctx context.Context) error {
 	defer s.shared.Close()
 	defer s.forwards.stop()
@@ -25,7 +25,7 @@ func (s *clusterSource) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// others are the other bridges of the cluster: an api.Others.
+// others implements api.Others: it sends notices to the other bridges of the cluster.
 type others struct{ bus *cluster.Bus }
 
 // Typing implements api.Others.
@@ -38,7 +38,7 @@ func (o others) Left(user, workspace string) {
 	o.bus.Send(cluster.Notice{Kind: cluster.Left, Workspace: workspace, User: user})
 }
 
-// hear takes what another bridge tells.
+// hear handles a notice from another bridge.
 func (s *clusterSource) hear(n *cluster.Notice) {
 	switch n.Kind {
 	case cluster.Typing:
@@ -57,14 +57,14 @@ func (s *clusterSource) hear(n *cluster.Notice) {
 	}
 }
 
-// hearAgain makes up for notices, and what else Redis may have lost.
+// hearAgain makes up for notices that were missed, and for sessions that Redis may have lost.
 func (s *clusterSource) hearAgain() {
 	s.api.MembersChanged()
 	s.api.KeepAll()
 	s.orders.Poll()
 }
 
-// obey applies an order to the gateway that another bridge was given.
+// obey applies an order to this bridge's gateway that an operator gave to another bridge.
 func (s *clusterSource) obey(o cluster.Order) {
 	if err := s.gateway.Hold(gateway.Mode(o.Text)); err != nil {
 		s.log.Warn("an order of another bridge of the cluster is not obeyed", "error", err, "by", o.By)

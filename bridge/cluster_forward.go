@@ -23,17 +23,17 @@ import (
 const forwardHeader = cluster.ForwardHeader
 
 const (
-	// maxForwards bounds the requests that are with other bridges.
+	// maxForwards bounds the requests that wait for other bridges.
 	maxForwards = 4096
-	// forwardDialTimeout bounds connecting to another bridge. One that could not be
-	// reached is not tried again for unreachableFor.
+	// forwardDialTimeout bounds connecting to another bridge. After a failure that bridge is
+	// not tried again for unreachableFor.
 	forwardDialTimeout = 2 * time.Second
 	unreachableFor     = 5 * time.Second
 )
 
-// forwarder passes requests of sessions of other bridges of the cluster on to them. A
-// session's id names its bridge, and a bridge says itself over Redis where it is: no
-// client says where a request goes. A request that was passed on is never passed on again.
+// forwarder passes on requests of other bridges' sessions to those bridges. A session's id
+// names its bridge, and each bridge announces its own address over Redis, so that no client
+// determines where a request goes. A request that was passed on is never passed on again.
 type forwarder struct {
 	self, secret string
 	path         string
@@ -48,7 +48,7 @@ type forwarder struct {
 	mu          sync.Mutex
 	unreachable map[string]time.Time // since when, by id
 
-	ended context.Context // of all that is with other bridges
+	ended context.Context // ends the requests that wait for other bridges
 	end   context.CancelFunc
 }
 
@@ -56,7 +56,7 @@ func newForwarder(self, secret, path string, trusted access.Addresses, peer func
 	f := &forwarder{
 		self: self, secret: secret, path: strings.TrimSuffix(path, "/"), trusted: trusted, peer: peer, log: log,
 		unreachable: make(map[string]time.Time),
-		transport: &http.Transport{ // without a proxy of the environment's
+		transport: &http.Transport{ // without Proxy: it ignores HTTP_PROXY
 			DialContext:         (&net.Dialer{Timeout: forwardDialTimeout}).DialContext,
 			TLSHandshakeTimeout: forwardDialTimeout, MaxIdleConnsPerHost: 64, IdleConnTimeout: time.Minute, DisableCompression: true,
 		},
@@ -65,16 +65,16 @@ func newForwarder(self, secret, path string, trusted access.Addresses, peer func
 	return f
 }
 
-// stop ends what is with other bridges.
+// stop ends the requests that wait for other bridges.
 func (f *forwarder) stop() {
 	f.end()
 	f.transport.CloseIdleConnections()
 }
 
-// sidPrefix is what the ids of sessions of a bridge of a cluster begin with.
+// sidPrefix returns what the session ids of a cluster's bridge begin with.
 func sidPrefix(node string) string { return gateway.SIDPrefix + node + "-" }
 
-// nodeOf returns whose session an id is, "" for none of a cluster's.
+// nodeOf returns the id of the bridge that a session id names, "" if it names none.
 func nodeOf(sid string) string {
 	rest, ok := strings.CutPrefix(sid, gateway.SIDPrefix)
 	if node, _, named := strings.Cut(rest, "-"); ok && named && cluster.IsNodeID(node) {
@@ -83,7 +83,7 @@ func nodeOf(sid string) string {
 	return ""
 }
 
-// before passes on what is another bridge's, before next.
+// before passes on requests of other bridges' sessions, and all others to next.
 func (f *forwarder) before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if shown := r.Header.Get(forwardHeader); shown != "" {
@@ -102,15 +102,15 @@ func (f *forwarder) before(next http.Handler) http.Handler {
 		}
 		p, ok := f.peer(node)
 		if !ok || p.Address == nil || !f.reachable(node, time.Now()) {
-			next.ServeHTTP(w, r) // answers that it does not know the session, and the client begins anew
+			next.ServeHTTP(w, r) // answers that the session is unknown, and the client begins anew
 			return
 		}
 		f.forward(w, r, &p, next)
 	})
 }
 
-// arrived returns a request as its client made it, where another bridge has passed it on,
-// to which the answer names this one.
+// arrived returns a request with its client's address, as another bridge has passed it on, and
+// makes the answer name this bridge. Without a valid proof in shown it returns r unchanged.
 func (f *forwarder) arrived(w http.ResponseWriter, r *http.Request, shown string) *http.Request {
 	address, proof, _ := strings.Cut(shown, " ")
 	got, err := hex.DecodeString(proof)
@@ -150,7 +150,7 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, p *cluster.P
 			pr.Out.Header.Set(forwardHeader, cluster.Forwarded(p.About.Secret, pr.Out.Method, pr.Out.URL.RequestURI(), client.String()))
 		},
 		ModifyResponse: func(res *http.Response) error {
-			res.Header.Del(cluster.NodeHeader) // it is for the bridges
+			res.Header.Del(cluster.NodeHeader) // meant for the bridges, not for clients
 			return nil
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -165,7 +165,7 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, p *cluster.P
 	proxy.ServeHTTP(w, r.WithContext(ctx))
 }
 
-// lost notes that a bridge could not be reached.
+// lost notes that a bridge could not be reached, and logs that once a minute at most.
 func (f *forwarder) lost(p *cluster.Peer, err error) {
 	now := time.Now()
 	f.mu.Lock()
@@ -190,7 +190,8 @@ func (f *forwarder) reachable(id string, now time.Time) bool {
 	return !ok || now.Sub(at) > unreachableFor
 }
 
-// advertised is where other bridges reach this one, see cluster.Advertised.
+// advertised returns the address at which other bridges reach this one, see
+// cluster.Advertised.
 func (d *Daemon) advertised() string {
 	tcp, ok := d.listeners.public.Addr().(*net.TCPAddr)
 	if !ok {

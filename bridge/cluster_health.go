@@ -10,8 +10,8 @@ import (
 	"chatbridge/configs"
 )
 
-// Health implements Source: of an edge it is how it hears the leader, and how the
-// leader's source does.
+// Health implements Source. On the leader it is the health of the inner source; on an edge it
+// tells whether the leader is heard, and the health of the leader's source.
 func (s *clusterSource) Health() ops.Health {
 	if s.node.Leader() != nil {
 		return s.inner.Health()
@@ -25,7 +25,8 @@ func (s *clusterSource) Health() ops.Health {
 	}
 	switch {
 	case !e.Joined && e.Beat == nil && s.inner != nil && now.Sub(s.began) < leaderless:
-		// Alone so far: it leads soon, and new sessions wait for that.
+		// No leader was heard since the start: this bridge may lead soon, and new sessions
+		// wait for that.
 		h = s.inner.Health()
 		h.State, h.Flowing = ops.StateConnecting, false
 	case s.cutOff(&e, now):
@@ -58,8 +59,8 @@ func (s *clusterSource) Health() ops.Health {
 	return h
 }
 
-// cannotLead adds why this bridge does not read the database itself, where no other one has
-// the slot.
+// cannotLead adds to h why this bridge cannot read the database itself, unless another bridge
+// has the slot.
 func (s *clusterSource) cannotLead(h *ops.Health) {
 	if s.inner == nil {
 		return
@@ -70,7 +71,7 @@ func (s *clusterSource) cannotLead(h *ops.Health) {
 	}
 }
 
-// answered is when Redis last answered, or since when it was asked.
+// answered returns when Redis last answered; before it ever did, when this bridge began.
 func (s *clusterSource) answered(e *cluster.EdgeStats) time.Time {
 	if e.Answered.IsZero() {
 		return s.began
@@ -78,20 +79,20 @@ func (s *clusterSource) answered(e *cluster.EdgeStats) time.Time {
 	return e.Answered
 }
 
-// cutOff tells that Redis has not answered for so long that the others serve the clients.
+// cutOff reports whether neither Redis nor the leader was heard for leaderless.
 func (s *clusterSource) cutOff(e *cluster.EdgeStats, now time.Time) bool {
 	return !e.Connected && e.Error != "" && now.Sub(e.Heard) >= leaderless && now.Sub(s.answered(e)) >= leaderless
 }
 
-// unheardAfter is how long the leader may be silent before an edge takes it for gone, and
-// answeredWithin how recently Redis must have answered for that to be the leader's fault.
+// unheardAfter is how long the leader may be silent before an edge takes it for gone.
+// answeredWithin is how recently Redis must have answered for the leader to be the cause.
 const (
 	unheardAfter   = 3 * time.Second
 	answeredWithin = 2 * time.Second
 )
 
-// hearing is how this bridge hears the leader. Where Redis answers and tells of none, that
-// is so for all bridges, and one of them leads soon.
+// hearing returns whether this bridge hears the leader. Where Redis answers but no leader is
+// heard, the other bridges hear none either, and one of them leads soon.
 func (s *clusterSource) hearing(now time.Time) api.Hearing {
 	if s.node.Leader() != nil {
 		return api.Heard
@@ -99,14 +100,14 @@ func (s *clusterSource) hearing(now time.Time) api.Hearing {
 	e := s.node.EdgeStats()
 	switch {
 	case !e.Joined || e.Connected || now.Sub(e.Heard) < unheardAfter:
-		return api.Heard // or it stands by, or connects yet
+		return api.Heard // if not joined, Health reports standby or connecting
 	case now.Sub(e.Answered) < answeredWithin && now.Sub(e.Heard) < leaderless:
 		return api.Awaited
 	}
 	return api.Unheard
 }
 
-// ready adds what the cluster has to do with it to an answer of /readyz.
+// ready adds the state of the cluster to an answer of /readyz: the leader, and what is wrong.
 func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
 	if reason, remedy := s.trouble(); reason != "" {
 		r.Cluster = &ops.ClusterTrouble{Reason: reason, Remedy: remedy}
@@ -128,8 +129,8 @@ func (s *clusterSource) ready(r ops.Readiness) ops.Readiness {
 	return r
 }
 
-// trouble is why this bridge, as a leader or an edge, is not one with the others, and what
-// to do; empty while it is.
+// trouble returns what is wrong between this bridge, as leader or edge, and the cluster, and
+// the remedy; both are empty if nothing is.
 func (s *clusterSource) trouble() (reason, remedy string) {
 	if l := s.node.Leader(); l != nil {
 		led := l.Stats()

@@ -15,26 +15,27 @@ import (
 	"chatbridge/source/postgres/dial"
 )
 
-// ownHistory is which database this bridge is of. A bridge that leads has it from its stream;
-// one that does not asks, before it follows anything: what another database's bridges say
-// under the same cluster.name is not for its clients. Its methods are safe for concurrent use.
+// ownHistory knows the History of this bridge's database. A leader has it from its stream; an
+// edge asks the database before it follows a leader: bridges of another database may use the
+// same cluster.name, and their changes are not for its clients. Its methods are safe for
+// concurrent use.
 type ownHistory struct {
 	cfg      *configs.Config
 	password func() string
-	// became is called with each that is new.
+	// became is called with each new History.
 	became func(cluster.History)
 
 	asking chan struct{} // has a token while nobody asks
 	mu     sync.Mutex
 	known  cluster.History
 	asked  time.Time
-	failed error // of the last time, nil where it succeeded
+	failed error // of the last attempt, nil if it succeeded
 }
 
 const (
-	// historyTimeout bounds asking. A failure is told again for historyPause, and what is
-	// known counts for historyFor while no leader is heard: the database may be another one
-	// since, by its name in the DNS.
+	// historyTimeout bounds a question to the database. After a failure the same error is
+	// returned for historyPause. While no leader is heard an answer counts for historyFor:
+	// the host's name in the DNS may lead to another database since.
 	historyTimeout = 2 * time.Second
 	historyPause   = 250 * time.Millisecond
 	historyFor     = 2 * time.Second
@@ -46,7 +47,7 @@ func newOwnHistory(cfg *configs.Config, pw *passwords, became func(cluster.Histo
 	return o
 }
 
-// set takes what a stream has told.
+// set stores a History that the database or the stream has told.
 func (o *ownHistory) set(h cluster.History) {
 	o.mu.Lock()
 	before := o.known
@@ -57,7 +58,7 @@ func (o *ownHistory) set(h cluster.History) {
 	}
 }
 
-// error says why it is not known; nil where it is.
+// error returns why the History is not known; nil if it is, or before the first attempt.
 func (o *ownHistory) error() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -67,7 +68,8 @@ func (o *ownHistory) error() error {
 	return o.failed
 }
 
-// of returns it, and asks where it is not known, or doubtful and known for long.
+// of returns the History. It asks the database if the History is unknown, or if it is doubtful
+// and the last question was historyFor ago.
 func (o *ownHistory) of(ctx context.Context, doubtful bool) (cluster.History, error) {
 	select {
 	case <-o.asking:
@@ -93,7 +95,7 @@ func (o *ownHistory) of(ctx context.Context, doubtful bool) (cluster.History, er
 		return h, nil
 	}
 	if !known.IsZero() {
-		return known, nil // until it answers something else
+		return known, nil // it counts until the database answers something else
 	}
 	return known, err
 }
@@ -114,17 +116,17 @@ func (o *ownHistory) ask(ctx context.Context) (h cluster.History, err error) {
 	return h, nil
 }
 
-// historyError is that of a database that does not tell which one it is.
+// historyError is the error of a database that does not tell its History.
 type historyError struct{ error }
 
-// Remedy is what to do about it: see cluster.Remedy.
+// Remedy tells what to do: see cluster.Remedy.
 func (*historyError) Remedy() string {
 	return "see that source.postgres.url leads to the database from here; where that refuses the question: " + requirements.DatabaseRemedy
 }
 
 func (e *historyError) Unwrap() error { return e.error }
 
-// selfOf is this process, as its connections to the database are named.
+// selfOf identifies this process in the names of its connections to the database.
 func selfOf(cfg *configs.Config) dial.Bridge {
 	host, _ := os.Hostname() // without one it is unknown
 	return dial.Bridge{Host: host, PID: os.Getpid(), Cluster: cfg.Cluster.Name}

@@ -15,16 +15,16 @@ import (
 	"chatbridge/source/postgres/dial"
 )
 
-// historyNow is which database the bridge is of, for whoever connects to Redis. While no
-// leader is heard, that may have changed.
+// historyNow returns the History of this bridge's database, for connections to Redis. While no
+// leader is heard, the History may have changed and counts as doubtful.
 func (s *clusterSource) historyNow(ctx context.Context) (cluster.History, error) {
 	e := s.node.EdgeStats()
 	return s.history.of(ctx, s.node.Leader() == nil && !e.Connected && e.Error != "")
 }
 
-// about is what this bridge says of itself. A leader says which life of a server it reads: a
-// server that was copied with its files has the History of the other one, and only two that
-// lead at once show that.
+// about returns what this bridge announces of itself. A leader adds when its server was
+// started: a server that was copied with its files has the same History, and only two bridges
+// that lead at once reveal that.
 func (s *clusterSource) about() cluster.About {
 	a := cluster.About{Name: processName(), Leads: s.node.Leader() != nil, Fingerprints: s.others.fingerprints(), Secret: s.others.secret}
 	if a.Leads && a.Fingerprints != nil {
@@ -36,7 +36,7 @@ func (s *clusterSource) about() cluster.About {
 	return a
 }
 
-// whyNoLeader adds to the health of an edge that hears none what is known of that.
+// whyNoLeader adds to the health of an edge that hears no leader what is known of the cause.
 func (s *clusterSource) whyNoLeader(h *ops.Health) {
 	if err := s.history.error(); err != nil {
 		h.Reason, h.Remedy = err.Error(), cluster.Remedy(err)
@@ -58,9 +58,9 @@ func (s *clusterSource) whyNoLeader(h *ops.Health) {
 	}
 }
 
-// unheard is that another bridge of the cluster has the slot and does not tell of itself on
-// this Redis, nil where that is not known. One whose beats came here before uses this Redis,
-// and is silent for another reason.
+// unheard returns an error if another bridge of the cluster has the slot and was never heard on
+// this Redis, nil where that is not known. A bridge whose beats were heard here uses this
+// Redis, and is silent for another reason.
 func (s *clusterSource) unheard() error {
 	if s.inner == nil {
 		return nil
@@ -91,15 +91,15 @@ type otherBridges struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	of     *configs.Config // of which alike was computed
+	of     *configs.Config // that alike was computed from
 	alike  map[string]string
 	others cluster.Others
 	mine   cluster.About
-	// seen is what was told of other bridges last, by its key.
+	// seen is what the last update found about other bridges, by key.
 	seen map[string]stranger
 }
 
-// stranger is one thing that is told of another bridge.
+// stranger is one finding about another bridge, such as a setting that differs.
 type stranger struct {
 	what  string
 	since time.Time // it was first seen
@@ -109,7 +109,8 @@ func newOtherBridges(config func() *configs.Config, spec *mapping.Spec, secret s
 	return &otherBridges{config: config, spec: spec, secret: secret, log: log}
 }
 
-// fingerprints are the settings that are to be alike, nil before they were computed.
+// fingerprints returns those of the settings that all bridges of the cluster must have alike;
+// nil before they were computed. The map must not be changed.
 func (o *otherBridges) fingerprints() map[string]string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -137,7 +138,7 @@ func (o *otherBridges) run(ctx context.Context, bus *cluster.Bus, about func() c
 	}
 }
 
-// update notes which bridges there are, and logs what is new.
+// update notes which bridges there are, and logs what is new about them or has ended.
 func (o *otherBridges) update(ctx context.Context, others cluster.Others, mine cluster.About) {
 	o.mu.Lock()
 	o.others, o.mine = others, mine
@@ -192,7 +193,7 @@ func foreignKey(p *cluster.Peer) string                          { return "forei
 func outdatedKey(address string) string                          { return "outdated " + address }
 func differenceKey(p *cluster.Peer, d cluster.Difference) string { return p.ID + " " + d.Setting }
 
-// strangers are what is told of other bridges now, by key, in words. o.mu is held.
+// strangers returns the findings about other bridges in words, by key. o.mu is held.
 func (o *otherBridges) strangers() map[string]string {
 	all := map[string]string{}
 	for i := range o.others.Foreign {
@@ -211,7 +212,7 @@ func (o *otherBridges) strangers() map[string]string {
 	return all
 }
 
-// measure adds what was seen last.
+// measure adds the findings of the last update to c, and their warnings to the Snapshot.
 func (o *otherBridges) measure(c *ops.Cluster, to *ops.Snapshot) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -56,7 +56,8 @@ func (r replica) tell(record cluster.Record) {
 	r.leader(func(l *cluster.Leader) { l.Tell(record, time.Now()) })
 }
 
-// replicaMembers gives the leader what this bridge hears of memberships too.
+// replicaMembers gives changes of memberships to this bridge's clients and to the leader, for
+// those of the other bridges.
 type replicaMembers struct {
 	replica
 	here pipeline.Memberships

@@ -32,7 +32,7 @@ type Daemon struct {
 	log *slog.Logger
 
 	source    Source
-	progress  ops.Progress // stands before pipeline
+	progress  ops.Progress // the source's handler, which passes on to pipeline
 	pipeline  *pipeline.Pipeline
 	api       *api.Server
 	rest      *rest.Handler // nil unless it is enabled
@@ -70,12 +70,14 @@ func (d *Daemon) AdminAddr() net.Addr {
 	return d.listeners.admin.Addr()
 }
 
-// Run serves until ctx ends or a part fails for good. Then it ends in order:
-// the source first, with its last position confirmed; new connections are
-// refused; the clients' transports are closed in small batches, without a
-// DISCONNECT packet, so that they come back to another instance; HTTP last.
-// All of it takes no longer than shutdown.grace. It returns nil after an
-// orderly end.
+// Run serves until ctx ends or a part fails for good. Then it ends in order: it
+// waits for messages that are being sent, a quarter of shutdown.grace at most; it
+// ends the source, with its last position confirmed; it refuses new connections
+// and closes the clients' transports in small batches, without a DISCONNECT
+// packet, so that they come back to another instance; HTTP ends last. Except for
+// the end of the source, which has a limit of its own, all of it is bounded by
+// shutdown.grace. It returns nil after an orderly end, else a *LoggedError or an
+// error of the start.
 func (d *Daemon) Run(ctx context.Context) error {
 	if d.listeners.public == nil {
 		if err := d.Listen(); err != nil {
@@ -136,18 +138,18 @@ func (d *Daemon) Run(ctx context.Context) error {
 	return nil
 }
 
-// LoggedError is an error that the log has already.
+// LoggedError is an error that Run has logged already.
 type LoggedError struct{ Err error }
 
-// Error returns that of Err.
+// Error returns the text of Err.
 func (e *LoggedError) Error() string { return e.Err.Error() }
 
 // Unwrap returns Err.
 func (e *LoggedError) Unwrap() error { return e.Err }
 
 // refuseLoop returns an error where ChatEngine's address is one at which this
-// bridge listens: it would pass requests on to itself. What leads back by another
-// way the gateway recognises when it happens.
+// bridge listens: it would pass requests on to itself. A loop through another host
+// is recognised by the gateway, when a request comes back.
 func (d *Daemon) refuseLoop(ctx context.Context) error {
 	upstream, err := url.Parse(d.cfg.Gateway.Upstream)
 	if err != nil || d.gateway == nil {
@@ -177,12 +179,13 @@ func (d *Daemon) httpServers() []*httpServer {
 	return servers
 }
 
-// end ends the source by stopSource, then the clients, then HTTP.
+// end ends the source with stopSource, then the clients, then HTTP. cause is nil for an
+// orderly end.
 func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, stopSource func()) {
 	d.observer.ending.Store(true)
 	d.notify.Stopping()
 	if d.listeners.activated {
-		// Who connects from now on waits for the next process.
+		// Clients that connect from now on wait for the next process.
 		servers[0].stopAccepting(ctx)
 	}
 	if cause != nil {
@@ -192,8 +195,8 @@ func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, st
 	}
 	grace, cancel := context.WithTimeout(ctx, d.cfg.Shutdown.Grace)
 	defer cancel()
-	// While the source still tells of their rows, and the clients are there to hear what
-	// became of them.
+	// Wait for messages that are being sent while the source still reports their rows, and
+	// while the clients are connected to be told of them.
 	sending, stopWaiting := context.WithTimeout(grace, d.cfg.Shutdown.Grace/sendingShare)
 	d.sender.Shutdown(sending)
 	stopWaiting()
@@ -207,11 +210,11 @@ func (d *Daemon) end(ctx context.Context, servers []*httpServer, cause error, st
 	}
 }
 
-// sendingShare is the share of shutdown.grace for which the end waits for messages that
-// are being sent before it closes the clients.
+// sendingShare: 1/sendingShare of shutdown.grace is how long the end waits for messages that
+// are being sent before it ends the source and closes the clients.
 const sendingShare = 4
 
-// logAddresses says where it serves, as the listeners report it.
+// logAddresses logs the addresses at which the Daemon serves, as the listeners report them.
 func (d *Daemon) logAddresses() {
 	l := &d.listeners
 	attrs := []any{"address", l.public.Addr().String(), "path", d.cfg.Path, "tls", l.cert != nil, "version", d.observer.build.Version}
@@ -221,7 +224,7 @@ func (d *Daemon) logAddresses() {
 	d.log.Info("serving", attrs...)
 }
 
-// watchdog is the Daemon as systemd watches it.
+// watchdog returns what the notifier checks before it tells systemd that the Daemon lives.
 func (d *Daemon) watchdog() ops.Watchdog {
 	return ops.Watchdog{Snapshot: d.Snapshot, Progress: &d.progress}
 }
@@ -250,7 +253,7 @@ func (d *Daemon) closeClients(ctx context.Context) {
 		over = 0
 	}
 	if c := clusterOf(d.source); c != nil {
-		c.forwards.end() // the clients come back elsewhere, as those that are here
+		c.forwards.end() // clients of other bridges reconnect elsewhere, like this bridge's own
 	}
 	var proxied sync.WaitGroup
 	if d.gateway != nil {

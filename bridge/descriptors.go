@@ -22,7 +22,7 @@ type descriptors struct {
 	refused atomic.Uint64
 	logged  atomic.Bool
 	log     *slog.Logger
-	// admitsOrigin is for the answers to pages; nil: none may read them.
+	// admitsOrigin tells whether a browser's page may read a refusal; nil: none may.
 	admitsOrigin func(*http.Request) bool
 }
 
@@ -37,7 +37,7 @@ func newDescriptors(log *slog.Logger) *descriptors {
 	return d
 }
 
-// reserve is how many descriptors clients leave free: a twentieth, 32 at least.
+// reserve is how many descriptors clients leave free: a twentieth of the limit, 32 at least.
 func (d *descriptors) reserve() int { return max(d.limit/20, 32) }
 
 // scarceKey marks, in a request's context, a connection whose descriptor is of
@@ -57,8 +57,9 @@ func (d *descriptors) scarce(c net.Conn) bool {
 	return d.limit > 0 && descriptorOf(c) >= d.limit-d.reserve()
 }
 
-// admit answers probes alone on connections of the reserve's first half, and
-// closes those of the second half, so that the source always finds one.
+// admit answers nothing but probes on connections whose descriptor is of the
+// reserve. Of these, spent has those of the upper half closed, so that the source
+// always finds a free descriptor.
 func (d *descriptors) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Context().Value(scarceKey{}) == nil {
@@ -77,7 +78,8 @@ func (d *descriptors) admit(next http.Handler) http.Handler {
 	})
 }
 
-// spent tells whether a new connection has to be closed at once.
+// spent tells whether a new connection has to be closed at once, and counts it then:
+// its descriptor is of the upper half of the reserve.
 func (d *descriptors) spent(c net.Conn) bool {
 	if d.limit == 0 || descriptorOf(c) < d.limit-d.reserve()/2 {
 		return false
@@ -102,7 +104,7 @@ func descriptorOf(c net.Conn) int {
 	n := -1
 	if s, ok := c.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { n = int(fd) }) // closed: it has none
+			_ = raw.Control(func(fd uintptr) { n = int(fd) }) // an error: the connection is closed and has none
 		}
 	}
 	return n

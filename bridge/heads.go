@@ -13,10 +13,10 @@ import (
 )
 
 // heads bounds, for each client address (IPv6: each /64), the connections whose first
-// request has no complete head yet, handshakes of TLS included: no request's limit knows
-// of them. Past the bound the oldest of the address is closed, because a client that
-// means well sends its head at once. Trusted proxies have no bound: they connect for many
-// clients. Its methods are safe for concurrent use.
+// request has no complete head yet, TLS handshakes included: the limits on requests do not
+// count them. Past the bound the oldest connection of the address is closed, because an
+// honest client sends its head at once. Trusted proxies have no bound: they connect for
+// many clients. Its methods are safe for concurrent use.
 type heads struct {
 	most    atomic.Int64 // 0: no bound
 	trusted access.Addresses
@@ -62,8 +62,8 @@ func (h *heads) accepted(c net.Conn) {
 			h.log.Warn("an address opens connections and does not send its requests: its oldest are closed", "client", ip.Unmap().String(),
 				"limit", h.most.Load(), "remedy", "nothing, where it is no proxy of yours: name that in proxies.trusted; limits.unauthenticated_per_address is the limit")
 		}
-		// Without TLS's notice of the end, which would be written here, while nothing
-		// else is accepted.
+		// Close the TCP connection: closing the TLS one would write an alert, and this is
+		// the goroutine that accepts connections.
 		if t, is := oldest.(interface{ NetConn() net.Conn }); is {
 			oldest = t.NetConn()
 		}
@@ -71,8 +71,8 @@ func (h *heads) accepted(c net.Conn) {
 	}
 }
 
-// add adds a connection of an address, and takes out the one that has to go for it, nil
-// for none.
+// add adds a connection of an address. If the address is past its bound, add removes and
+// returns its oldest connection, else nil.
 func (h *heads) add(address netip.Addr, c net.Conn) (oldest net.Conn) {
 	most := int(h.most.Load())
 	h.mu.Lock()

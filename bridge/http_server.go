@@ -20,11 +20,11 @@ type httpServer struct {
 	http.Server
 	ln       net.Listener
 	stopping atomic.Bool   // its listener may be closed
-	returned chan struct{} // closed when Serve has
+	returned chan struct{} // closed when Serve has returned
 
-	// descriptors bounds the connections; nil does not.
+	// descriptors bounds the connections; nil: no bound.
 	descriptors *descriptors
-	// heads bounds those without a request; nil does not.
+	// heads bounds the connections without a request; nil: no bound.
 	heads *heads
 
 	mu sync.Mutex
@@ -34,8 +34,8 @@ type httpServer struct {
 	settled chan struct{}
 }
 
-// newHTTPServer returns a server of a listener's connections, for run. Nil bounds do not
-// bound.
+// newHTTPServer returns a server for a listener's connections; run runs it. bound and heads
+// may be nil.
 func newHTTPServer(ln net.Listener, h http.Handler, bound *descriptors, heads *heads, log *slog.Logger) *httpServer {
 	s := &httpServer{ln: ln, returned: make(chan struct{}), descriptors: bound, heads: heads, fresh: make(map[net.Conn]struct{})}
 	s.Server = http.Server{
@@ -122,7 +122,7 @@ const settleTimeout = time.Second
 func (s *httpServer) stopAccepting(ctx context.Context) {
 	s.stopping.Store(true)
 	_ = s.ln.Close()
-	<-s.returned // from here on, fresh knows of all
+	<-s.returned // from here on, fresh has all connections
 	s.mu.Lock()
 	if len(s.fresh) == 0 {
 		s.mu.Unlock()

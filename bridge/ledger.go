@@ -10,7 +10,7 @@ import (
 )
 
 // newLedgerFile returns the file that keeps what was published of each row of these
-// tables, nil for none. database says which one they are of.
+// tables, nil without ledger.file. database identifies the tables' database.
 func newLedgerFile(cfg *configs.Config, database string, tables []readback.Table, log *slog.Logger) *ledgerfile.File {
 	if cfg.Ledger.File == "" {
 		return nil

@@ -25,7 +25,7 @@ type listeners struct {
 	activated bool
 }
 
-// bind takes the configured addresses. After an error none is bound.
+// bind listens at the configured addresses. After an error it listens at none.
 func (l *listeners) bind(cfg *configs.Config) (err error) {
 	defer func() {
 		if err != nil {
@@ -104,8 +104,7 @@ func (e *ListenError) Error() string {
 	return fmt.Sprintf("%s = %q: %v: %s", e.Key, e.Address, err, remedy)
 }
 
-// ExitCode is 2, a wrong configuration, but for an address that somebody else has, who
-// may leave it.
+// ExitCode is 2, a wrong configuration; 1 for an address in use, which may become free.
 func (e *ListenError) ExitCode() int {
 	if errors.Is(e.Err, syscall.EADDRINUSE) {
 		return 1

@@ -15,7 +15,7 @@ import (
 // else by asking again.
 type membership struct {
 	table     pipeline.MembersTable
-	ttl       string // how often is asked otherwise
+	ttl       string // how often is asked while the table is not published
 	published atomic.Bool
 	log       *slog.Logger
 	// logged is what the log said last, nil for nothing yet. The goroutine of the

@@ -32,21 +32,21 @@ type Options struct {
 	Memory ops.Memory
 	// Logger gets the Daemon's lines; it may be nil if Log is set.
 	Logger *slog.Logger
-	// Log is what Logger writes to, if the Daemon is to run it, set its level by
-	// Reload and show its counts; nil leaves it alone.
+	// Log is the log that Logger writes to. The Daemon runs it, changes its level at a
+	// Reload and shows its counters; nil: none of these.
 	Log *logging.Log
 	// Listeners are the sockets that systemd passed, nil for none. Listen takes the
 	// public and the admin socket from them, by the names `public` and `admin`, in
 	// place of the configured addresses.
 	Listeners *systemd.Listeners
-	// Front is put before all that the public listener serves, but for the reserve of
-	// file descriptors; nil for nothing. It is for programs that show the bridge: the
-	// daemon's own settings never set it.
+	// Front wraps all that the public listener serves, except for the refusals that keep a
+	// reserve of file descriptors; nil for none. It is for demonstration programs: no
+	// setting of the daemon sets it.
 	Front func(next http.Handler) http.Handler
 }
 
 // New wires a Daemon from its configuration. It connects to nothing and binds
-// nothing: an error is one of the configuration. Run it, or Close it.
+// nothing: an error is one of the configuration. The caller calls Run or Close.
 func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	log := opts.Logger
 	if log == nil {
@@ -145,7 +145,7 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	d.listeners.cert = cert
 	d.reload = &reload{first: cfg, log: log, auth: authenticator, api: d.api, gateway: d.gateway, heads: d.heads, key: key, passwords: d.passwords, cert: cert, exporter: d.exporter}
 	d.parts = []func(context.Context) error{authenticator.Run, d.api.Run, d.sender.Run, d.exporter.Run}
-	if cfg.Cluster.Role != configs.RoleEdge { // which looks nothing up
+	if cfg.Cluster.Role != configs.RoleEdge { // an edge looks nothing up
 		d.parts = append(d.parts, keepWarm)
 	}
 	if joined != nil {
@@ -172,8 +172,9 @@ func New(cfg *configs.Config, opts Options) (_ *Daemon, err error) {
 	return d, nil
 }
 
-// messageNames are the ids of messages by replay.message_ids. Where no client can come
-// from ChatEngine through this bridge, there is nothing to find for each.
+// messageNames returns the ids under which clients are given messages, by
+// replay.message_ids. Without a gateway no client comes from ChatEngine, and auto means the
+// rows' ids.
 func messageNames(cfg *configs.Config) pipeline.Names {
 	switch {
 	case cfg.Replay.MessageIDs == configs.MessageIDsProvider:
@@ -184,9 +185,9 @@ func messageNames(cfg *configs.Config) pipeline.Names {
 	return pipeline.RowIDs
 }
 
-// leftUpstreamSince is since when a client may lack what ChatEngine sent, by its private
-// id: as the gateway knows it, else the earliest it can have been. The zero time of a client
-// that was not there, as far as its id tells.
+// leftUpstreamSince returns since when a client may lack what ChatEngine sent, by its private
+// id: the time that the gateway noted, else the earliest possible one; zero if the client was
+// not at ChatEngine, as far as its id tells.
 func (d *Daemon) leftUpstreamSince(pid string) time.Time {
 	since := gateway.UpstreamSince(pid)
 	if d.gateway != nil {
@@ -195,7 +196,7 @@ func (d *Daemon) leftUpstreamSince(pid string) time.Time {
 		}
 	}
 	if since.Equal(gateway.Unknown) && gateway.OfUpstream(pid) {
-		// It cannot have been cut before it first came there.
+		// The client cannot have lost ChatEngine before it first came there.
 		if o, err := hub.ParseOffset(gateway.Since(nil, pid)); err == nil && !o.Commit.IsZero() {
 			return o.Commit
 		}
@@ -206,8 +207,8 @@ func (d *Daemon) leftUpstreamSince(pid string) time.Time {
 // serviceKey is the key of the Supabase project, which a reload replaces.
 type serviceKey struct {
 	key atomic.Pointer[configs.Secret]
-	// replaced is called after the key was replaced by another; nil for nobody. It is
-	// set before the Daemon runs.
+	// replaced, unless nil, is called after the key was replaced by another. It is set
+	// before the Daemon runs.
 	replaced func()
 }
 
@@ -249,12 +250,12 @@ func databaseURL(cfg *configs.Config) configs.DSN {
 	return cfg.Source.Postgres.URL
 }
 
-// lookupPoolSize bounds the connections for lookups: one that asks, and one for the
-// time in which another is closed after a failure. Memberships have a pool of their
-// own: whoever connects must not keep the pipeline waiting.
+// lookupPoolSize bounds the connections for lookups: one that asks, and one more while a
+// failed one is being closed. Memberships have a pool of their own, so that connecting
+// clients do not keep the pipeline waiting.
 const lookupPoolSize = 2
 
-// newPool returns a pool of the Daemon's, nil without a database's address.
+// newPool returns a pool that the Daemon closes, nil without a database's address.
 func (d *Daemon) newPool(size int) (*pgxpool.Pool, error) {
 	dsn := databaseURL(d.cfg)
 	if dsn == "" {
@@ -270,8 +271,9 @@ func (d *Daemon) newPool(size int) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// newLookup finds what rows lack: by SQL where there is a database, else by
-// the project's PostgREST; nil where there is neither. run keeps it ready.
+// newLookup returns what looks up values that rows lack: by SQL where there is a
+// database, else by the project's PostgREST; nil where there is neither. run keeps the
+// connections ready.
 func newLookup(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey, project *restClients, w *ops.Warnings) (find engine.Lookup, run func(context.Context) error, err error) {
 	switch url := cfg.Source.Realtime.URL; {
 	case pool != nil:

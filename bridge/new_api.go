@@ -19,11 +19,10 @@ import (
 	"chatbridge/socketio/engineio"
 )
 
-// newAPI returns the server of the contract's /api/ws.
 // apiParts is what the server of /api/ws is made of, besides the configuration.
 type apiParts struct {
 	auth          *auth.Authenticator
-	membership    *membership // nil where the members are not looked at
+	membership    *membership // nil where nobody is admitted by a membership
 	tables        *far.Reader // nil where clients are not caught up from the tables
 	left          func(pid string) time.Time
 	conversations api.Conversations
@@ -79,7 +78,7 @@ func newAPI(cfg *configs.Config, parts apiParts, log *slog.Logger) (*api.Server,
 	return api.New(o, parts.auth)
 }
 
-// ownRooms are the rooms of a client that are no subscriptions.
+// ownRooms is how many rooms a client is in besides those of its subscriptions.
 const ownRooms = 2
 
 // socketOptions are those of the Socket.IO server.

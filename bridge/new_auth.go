@@ -20,7 +20,7 @@ func newAuthenticator(cfg *configs.Config, pool *pgxpool.Pool, key *serviceKey, 
 	})
 }
 
-// newMembers answers who belongs to which workspace: by SQL where there is a
+// newMembers returns what tells who belongs to which workspace: by SQL where there is a
 // database, else by the project's PostgREST; nil where there is neither.
 func newMembers(cfg *configs.Config, pool *pgxpool.Pool, key *serviceKey) auth.Members {
 	m := cfg.Auth.Members

@@ -22,10 +22,11 @@ func (d *Daemon) newConsole() *console.Console {
 	})
 }
 
-// texts are the files beside the documents, by their paths from there.
+// texts returns the embedded files that the documents link to, by their paths relative to
+// docs/.
 func texts() map[string]string {
 	found := make(map[string]string)
-	_ = fs.WalkDir(chatbridge.Texts, ".", func(path string, entry fs.DirEntry, err error) error { // it is embedded
+	_ = fs.WalkDir(chatbridge.Texts, ".", func(path string, entry fs.DirEntry, err error) error { // no error: the files are embedded
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -40,7 +41,7 @@ func texts() map[string]string {
 	return found
 }
 
-// findings are those of `bridge check`.
+// findings returns those of `bridge check`.
 func findings(ctx context.Context, cfg *configs.Config) []console.Finding {
 	found := check.Run(ctx, cfg)
 	out := make([]console.Finding, len(found))

@@ -11,10 +11,10 @@ import (
 	"chatbridge/mapping"
 )
 
-// newConversations tells which conversations a workspace has: by SQL where there is
-// a database, else by the project's PostgREST; nil where there is neither, or the
-// mapping's conversations are of no workspace, or have no column for it or their id. A row of the table that has both ids
-// is found as one of a membership is.
+// newConversations returns what tells which conversations a workspace has: by SQL where
+// there is a database, else by the project's PostgREST; nil where there is neither, or where
+// the mapping's table of conversations lacks a column for the id or the workspace. A
+// conversation's row is looked up like a membership's, by both ids.
 func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spec, key *serviceKey) api.Conversations {
 	id, workspace, ok := conversationColumns(spec)
 	if !ok {
@@ -30,8 +30,8 @@ func newConversations(cfg *configs.Config, pool *pgxpool.Pool, spec *mapping.Spe
 	return nil
 }
 
-// conversationColumns are those of a conversation's id and workspace; ok is false where
-// it is of no workspace, or there is no column for one of them.
+// conversationColumns returns the columns of a conversation's id and workspace; ok is false
+// where one of them is no column of the table.
 func conversationColumns(spec *mapping.Spec) (id, workspace string, ok bool) {
 	table := spec.Tables()[1]
 	if table.Workspace < 0 {
@@ -41,13 +41,14 @@ func conversationColumns(spec *mapping.Spec) (id, workspace string, ok bool) {
 	return i.Name, w.Name, !i.Derived() && !w.Derived()
 }
 
-// conversationTable is the mapping's table of conversations.
+// conversationTable returns the mapping's table of conversations, as schema.name.
 func conversationTable(spec *mapping.Spec) string {
 	table := spec.Tables()[1]
 	return table.Schema + "." + table.Name
 }
 
-// conversations asks for rows of the mapping's table of conversations.
+// conversations implements api.Conversations and api.Written. rows looks up conversations: a
+// Membership's User is the conversation's id.
 type conversations struct {
 	rows auth.Members
 }

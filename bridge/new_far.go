@@ -14,11 +14,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// newFar returns what reads from the tables what clients missed that is older than the
-// log: over a pool of its own, so that the pipeline's look-ups never wait for it; where
-// there is no direct connection to a database, over the project's PostgREST. Nil, and why,
-// where that is turned off or the mapping has nothing to read by; of the last, one line is
-// logged.
+// newFar returns the reader that catches clients up from the tables on what is older than
+// the replay log. It has a pool of its own, so that the pipeline's look-ups never wait for
+// it; without a direct connection to a database it reads through the project's PostgREST. It
+// is nil, and off says why, where replay.far is 0, there is neither, or the mapping does not
+// allow it; the last is logged.
 func (d *Daemon) newFar(spec *mapping.Spec, key *serviceKey, project *restClients) (r *far.Reader, off string, err error) {
 	if d.cfg.Replay.Far <= 0 {
 		return nil, "replay.far is 0", nil
@@ -51,17 +51,17 @@ func (d *Daemon) newFar(spec *mapping.Spec, key *serviceKey, project *restClient
 }
 
 const (
-	// restTimeout is far.Options.Timeout over PostgREST, where a part takes several
-	// requests that wait for their turn.
+	// restTimeout is far.Options.Timeout over PostgREST, where one reading takes several
+	// requests, each of which waits for restRate.
 	restTimeout = 10 * time.Second
 	// restRate and restBurst bound the requests to PostgREST, per second and at once.
 	restRate  = 20
 	restBurst = 40
 )
 
-// restClients ask the project's PostgREST. They share one rate: the pipeline's look-ups,
-// for which the stream stands still, use it up and never wait, and catching clients up
-// gets what they leave.
+// restClients are the HTTP clients for the project's PostgREST. They share one rate: the
+// requests of the pipeline's look-ups, which hold up the stream, count against it and never
+// wait; those that catch clients up wait for what is left.
 type restClients struct{ lookups, far *http.Client }
 
 func newRESTClients() *restClients {
@@ -69,7 +69,8 @@ func newRESTClients() *restClients {
 	return &restClients{lookups: httpclient.New(&paced{limit: limit}), far: httpclient.New(&paced{limit: limit, waits: true})}
 }
 
-// paced is an http.RoundTripper within a rate.
+// paced is an http.RoundTripper whose requests count against a rate, and wait for it if waits
+// is set.
 type paced struct {
 	limit *rate.Limiter
 	waits bool

@@ -44,7 +44,8 @@ func newGateway(cfg *configs.Config, server *api.Server, sender *send.Sender, an
 	o.AdmitAddress, o.AdmitOrigin, o.Limits = server.AdmitsAddress, server.AdmitsOrigin, gatewayLimits(cfg.Limits, cfg.Limits.Payload)
 	o.AdmitRequest = server.AdmitsRequest
 	o.Fresh, o.CatchUpLate = source.Fresh, max(cfg.Replay.Window, o.CatchUpWait)
-	// Whichever ids messages go by, the private id tells when its page was at ChatEngine.
+	// Clients get a private id even where it says no offset: by it the bridge knows that they
+	// were at ChatEngine, and when they left.
 	o.Since, o.OwedSince = func() string { return "" }, server.OwedSince
 	o.DeparturesFile = cfg.DeparturesFile()
 	if messageNames(cfg) == pipeline.ClientsIDs {
@@ -85,9 +86,9 @@ func (x passedTexts) Pass(r *http.Request, connect []byte, t gateway.Text) gatew
 	return passed
 }
 
-// gatewayLimits are the limits of what is passed on. The payload takes a restart, as in
-// the bridge's own server, which has told its clients; the others can change while the
-// gateway runs.
+// gatewayLimits returns the limits of what is passed on. A change of the payload takes a
+// restart, because the bridge's own server tells it to clients as maxPayload in the handshake;
+// the others can change while the gateway runs.
 func gatewayLimits(l configs.Limits, payload configs.Size) gateway.Limits {
 	return gateway.Limits{
 		Connections: l.Connections, ConnectionsPerAddress: l.ConnectionsPerAddress,

@@ -13,17 +13,17 @@ import (
 // restWait is how long a request may wait for its turn at the database.
 const restWait = 5 * time.Second
 
-// newREST makes what answers ChatEngine's REST interface, and returns what reads the
-// tables for it, over a pool of its own: neither the pipeline's look-ups nor clients that
-// are caught up wait for it. Nil where it is turned off.
+// newREST sets d.rest, which answers ChatEngine's REST interface, and returns the reader of
+// the tables for it. The reader has a pool of its own: neither the pipeline's look-ups nor
+// clients that are caught up wait for it. Nil where rest.enabled is off.
 func (d *Daemon) newREST(spec *mapping.Spec, a *auth.Authenticator) (*far.Reader, error) {
 	if !d.cfg.REST.Enabled {
 		return nil, nil
 	}
 	o := far.DefaultOptions()
 	o.Wait, o.EventBytes = restWait, int(d.cfg.Limits.Event)
-	// A page that was at ChatEngine has its history by the rows' ids: those are what
-	// ChatEngine's own REST names messages by.
+	// With auto, messages have the rows' ids here: a page that was at ChatEngine has its
+	// history from ChatEngine's REST, which uses these too.
 	o.ChatEngineIDs = messageNames(d.cfg) == pipeline.ChatEngineIDs
 	pool, err := d.newPool(o.Parallel + 1)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"chatbridge/mapping/lookup"
 )
 
-// newSender returns what sends the texts that clients write.
+// newSender returns the Sender, which sends the texts that clients write.
 func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, tables *far.Reader, log *slog.Logger) (*send.Sender, error) {
 	c := d.cfg.Send
 	o := send.Options{
@@ -63,7 +63,7 @@ func (d *Daemon) newSender(spec *mapping.Spec, conversations api.Conversations, 
 	return send.New(o), nil
 }
 
-// outboxPoolSize bounds the connections of an outbox.
+// outboxPoolSize bounds the connections to send.outbox.url.
 const outboxPoolSize = 4
 
 func newFunction(c configs.Send, anonKey func() string) (*send.Function, error) {
@@ -119,7 +119,7 @@ func (c sendConversations) Payload(ctx context.Context, workspace, conversation 
 	}
 	payload, err := c.tables.Conversation(ctx, workspace, conversation)
 	if err != nil {
-		return nil // the row's own event follows
+		return nil // the event of the conversation's row follows
 	}
 	return payload
 }

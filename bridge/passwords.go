@@ -7,9 +7,9 @@ import (
 	"chatbridge/configs"
 )
 
-// passwords are those of the databases' roles and of Redis, and the anon key, as they are
-// now: a reload changes them for
-// the connections that are made from then on. Those that are open stay.
+// passwords are the current ones of the databases' roles and of Redis, and the anon key. A
+// reload changes them for the connections that are made from then on; open ones stay. Its
+// methods are safe for concurrent use.
 type passwords struct {
 	first *configs.Config
 	now   atomic.Pointer[configs.Config]
@@ -21,15 +21,16 @@ func newPasswords(cfg *configs.Config) *passwords {
 	return p
 }
 
-// of returns what gives the password of an address. An address that differs from that of
-// the start in more is not in use before a restart, and neither is its password.
+// of returns a function that returns the current password of an address, "" for the one that
+// is in the address of the start. If the address was changed in more than its password, it
+// takes effect with a restart only, and its password too.
 func (p *passwords) of(address func(*configs.Config) configs.DSN) func() string {
 	return func() string {
 		first, now := address(p.first), address(p.now.Load())
 		if first != now && first.SameButPassword(now) {
 			return now.Password()
 		}
-		return "" // that of the start
+		return "" // the one of the start
 	}
 }
 
@@ -43,8 +44,9 @@ func (p *passwords) redis() string {
 	return first
 }
 
-// sameRedis reports whether two addresses of Redis differ in user and password at most;
-// with Sentinel in those of the servers behind it, its own take a restart.
+// sameRedis reports whether two addresses of Redis differ in user and password at most. With
+// Sentinel (master_name) these are the ones of the Redis servers, username and password in
+// the query: a change of Sentinel's own takes a restart.
 func sameRedis(a, b string) bool {
 	rest := func(address string) (string, bool) {
 		u, err := url.Parse(address)

@@ -47,20 +47,20 @@ type reload struct {
 	passwords *passwords
 	cert      *certificate // nil without TLS
 	exporter  *telemetry.Exporter
-	level     func(slog.Level) // sets the log's; nil where Options.Log is
+	level     func(slog.Level) // sets the log's level; nil where Options.Log is
 
 	mu                sync.Mutex
 	current           *configs.Config // nil: first
 	succeeded, failed uint64
-	broken            error // of the last one; nil where it succeeded
+	broken            error // of the last reload; nil where it succeeded
 	last              time.Time
-	needsRestart      []string // by the last one that succeeded
+	needsRestart      []string // by the last reload that succeeded
 }
 
-// reloadable reports whether a setting can change while the Daemon runs:
-// whose tokens and which browsers are believed, the operator's token, the databases' and Redis' passwords, what clients may cost, the
-// project's service key and anon key, the files of the certificate (not whether there is
-// one), and the level of the log.
+// reloadable reports whether a setting can change while the Daemon runs: the secrets of
+// tokens, the admitted origins, the operator's token, the databases' and Redis' passwords,
+// the limits on clients, the project's service key and anon key, the files of the certificate
+// (not whether there is one), the level of the log, and the endpoint of telemetry.
 func reloadable(key string, before, after *configs.Config) bool {
 	switch key {
 	case "tls.cert_file", "tls.key_file":
@@ -102,7 +102,7 @@ func (r *reload) from(load func() (*configs.Config, error)) error {
 	return nil
 }
 
-// LogWarnings logs what is allowed in a configuration and unwise.
+// LogWarnings logs the settings of a configuration that are allowed but unwise.
 func LogWarnings(log *slog.Logger, c *configs.Config) {
 	for _, w := range c.Warnings() {
 		log.WarnContext(logging.Answer(context.Background()), "a setting needs attention", "warning", w)
@@ -167,7 +167,7 @@ func (r *reload) apply(next *configs.Config) (changed, needsRestart []string, er
 	return changed, needsRestart, nil
 }
 
-// config is the configuration in use.
+// config returns the configuration of the last reload that succeeded, or of the start.
 func (r *reload) config() *configs.Config {
 	r.mu.Lock()
 	defer r.mu.Unlock()

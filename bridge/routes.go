@@ -13,9 +13,9 @@ import (
 )
 
 // publicHandler serves the two probes and the contract's path; with a gateway,
-// everything that ChatEngine serves, and without one, where rest.enabled is set, its REST
-// interface. It compares paths as they came and redirects
-// nobody: what is another path for ChatEngine is another path here.
+// everything that ChatEngine serves; without one, where rest.enabled is set, ChatEngine's
+// REST interface. It compares paths as they came and redirects nobody: what is another path
+// for ChatEngine is another path here.
 func (d *Daemon) publicHandler() http.Handler {
 	probes := http.NewServeMux()
 	ops.PublicProbes(probes, d.observer.readiness)
@@ -43,7 +43,7 @@ func (d *Daemon) publicHandler() http.Handler {
 }
 
 // adminHandler serves the operator: on a listener of its own, which is not
-// for the public. It asks for the token of the last reload.
+// for the public. A reload changes the token that it asks for.
 func (d *Daemon) adminHandler() http.Handler {
 	var (
 		mu      sync.Mutex
@@ -78,8 +78,8 @@ func (d *Daemon) adminHandlerFor(token configs.Secret) http.Handler {
 	return a.Handler()
 }
 
-// mayBy is what those may do who reach the page: without a token, on an address that others
-// reach too, change nothing, and not see who is connected.
+// mayBy returns what visitors of the operator's page may do: without a token, on an address
+// that is not this machine's alone, they may change nothing and do not see who is connected.
 func mayBy(a ops.Admin) console.May {
 	if a.Local || a.Token != "" {
 		return console.May{}

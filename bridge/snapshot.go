@@ -21,8 +21,8 @@ import (
 // goroutine; it waits for the Hub's lock.
 func (d *Daemon) Snapshot() ops.Snapshot { return d.observer.snapshot() }
 
-// observer reads the state of the Daemon's parts for the operator. Its fields do
-// not change once New has returned.
+// observer reads the state of the Daemon's parts for the operator. Its fields, except for
+// wrongTokens and ending, do not change once New has returned.
 type observer struct {
 	cfg      *configs.Config
 	build    ops.Build
@@ -33,10 +33,10 @@ type observer struct {
 	api      *api.Server
 	auth     *auth.Authenticator
 	tables   *far.Reader // nil where clients are not caught up from the tables
-	farOff   string      // why not
+	farOff   string      // why tables is nil
 	sender   *send.Sender
 	rest     *rest.Handler // nil unless it is enabled
-	// restTables is what reads the tables for it.
+	// restTables reads the tables for rest.
 	restTables *far.Reader
 	gateway    *gateway.Gateway // nil unless in front of ChatEngine
 	log        *logging.Log     // nil unless Options.Log is set
@@ -48,7 +48,7 @@ type observer struct {
 	heads       *heads
 	reload      *reload
 
-	// wrongTokens are those shown on the admin listener.
+	// wrongTokens counts the wrong tokens shown on the admin listener.
 	wrongTokens ops.WrongTokens
 
 	ending atomic.Bool // the process is shutting down

@@ -17,8 +17,8 @@ import (
 	"chatbridge/source/repair"
 )
 
-// postgresSource is logical replication. Before it begins, it sets the database up;
-// while it runs, the stream has it inspected.
+// postgresSource is logical replication. It sets the database up before the stream begins;
+// while the stream runs, it has the database inspected.
 type postgresSource struct {
 	cfg          *configs.Config
 	spec         *mapping.Spec
@@ -32,10 +32,10 @@ type postgresSource struct {
 	availability availability
 	// accepted is set before the stream runs.
 	accepted accepted
-	// heldBack is why the server sends nothing although the stream works, nil where
-	// it does send.
+	// heldBack is why the server holds changes back although the stream works, nil where it
+	// does not.
 	heldBack atomic.Pointer[provision.Finding]
-	// heldTurned is when that last began or ended, nil for never.
+	// heldTurned is when heldBack was last set or cleared, nil for never.
 	heldTurned atomic.Pointer[time.Time]
 	// settingUp is the health while setUp runs, nil otherwise.
 	settingUp atomic.Pointer[ops.Health]
@@ -45,13 +45,13 @@ type postgresSource struct {
 // clients wait meanwhile, and one attempt in 5 s is no load for a server.
 const maxRetry = 5 * time.Second
 
-// holderTimeout is how long the bridge that has the slot may not report before the
-// one on standby takes it: it reports every second, and the clients give up after
-// some ten seconds.
+// holderTimeout is how long the bridge that has the slot may be silent before one on
+// standby takes the slot. The former reports every second, and clients give up after some
+// ten seconds.
 const holderTimeout = 2500 * time.Millisecond
 
-// newPostgres makes the source; joined changes its options where it is of a cluster's
-// bridge, nil elsewhere.
+// newPostgres returns the source. joined changes its options for a bridge of a cluster; nil
+// for another.
 func newPostgres(cfg *configs.Config, spec *mapping.Spec, pw *passwords, m *membership, w *ops.Warnings, joined func(*postgres.Options), log *slog.Logger) (*postgresSource, error) {
 	c := cfg.Source.Postgres
 	o := postgres.Options{
@@ -118,8 +118,8 @@ func (s *postgresSource) Health() ops.Health {
 	}
 	h.Remedy = remedyOf(&stats)
 	if h.Flowing && len(stats.Faults) > 0 {
-		// The stream works but lacks changes: this bridge is not ready, from this
-		// moment on.
+		// The stream works but lacks changes: this bridge is not ready, and health.grace
+		// does not apply.
 		f := stats.Faults[0]
 		h.State, h.Reason, h.Remedy = ops.StateBlocked, f.What, f.Remedy
 		h.Flowing, h.NoGrace = false, true
@@ -140,8 +140,8 @@ func (s *postgresSource) Health() ops.Health {
 	return h
 }
 
-// remedyOf is what to do about the state that the stream is in; in those that no failure has
-// led to, the last one is an earlier one's.
+// remedyOf returns what to do about the stream's state; "" in states that no failure leads to,
+// where LastError is of an earlier state.
 func remedyOf(stats *postgres.Stats) string {
 	switch stats.State {
 	case postgres.Retrying, postgres.Blocked, postgres.Failed:
@@ -152,7 +152,7 @@ func remedyOf(stats *postgres.Stats) string {
 	return ""
 }
 
-// turned returns when a stream that works came to bring all, or not to.
+// turned returns since when a working stream has brought all changes, or has failed to.
 func (s *postgresSource) turned(stats *postgres.Stats) time.Time {
 	since := stats.Since
 	if stats.FaultsTurned.After(since) {

@@ -17,11 +17,11 @@ import (
 
 // A stream can work and bring nothing: a table was taken out of the publication,
 // or dropped and created again under its name. So the database is inspected as by
-// `bridge check`, every ten seconds and before each stream.
+// `bridge check`, before each stream and every source.postgres.watch_interval.
 
-// accepted is what was unusual about the database when the bridge started and is
-// taken as intended: a row filter from before the start is, one that was added
-// while the bridge ran is a fault.
+// accepted is what was unusual about the database when the bridge started, and is
+// taken as intended: a row filter that was there at the start is accepted, one that
+// was added while the bridge ran is a fault.
 type accepted struct {
 	narrowed map[string]string // as provision.Report.Narrowed
 	problems map[string]bool   // the mapping's, by their text
@@ -57,8 +57,8 @@ func (s *postgresSource) inspect(ctx context.Context, conn *pgx.Conn) (postgres.
 	return in, nil
 }
 
-// noteHeldBack notes whether the server waits for a standby before it sends what is
-// new. Nothing is lost by that, so it is no fault, which would be a gap.
+// noteHeldBack notes whether the server waits for a standby before it sends new
+// changes. Nothing is lost by that, so it is no Fault: those are reported as a Gap.
 func (s *postgresSource) noteHeldBack(report *provision.Report) {
 	f, held := report.Find("slot.standbys", "")
 	held = held && f.Level == provision.Fail
@@ -79,7 +79,7 @@ func (s *postgresSource) noteHeldBack(report *provision.Report) {
 	}
 }
 
-// fixes are the statements that the configuration lets the bridge run.
+// fixes returns the statements for what is missing that the configuration lets the bridge run.
 func (s *postgresSource) fixes(report *provision.Report) []provision.Statement {
 	if s.cfg.Source.Postgres.Create == configs.CreateNever {
 		return nil
@@ -124,7 +124,7 @@ func (s *postgresSource) reads(t provision.Table) []string {
 	return names
 }
 
-// faults are what keeps changes from the stream, or the mapper from making events
+// faults returns what keeps changes from the stream, or the mapper from making events
 // of them.
 func (s *postgresSource) faults(report *provision.Report) []postgres.Fault {
 	var faults []postgres.Fault

@@ -13,9 +13,9 @@ import (
 	"chatbridge/source/repair"
 )
 
-// newRepair returns what reads back, from the tables that are followed, what the
-// stream lost: from where look-ups read, with a connection of its own.
-// The file, nil for none, keeps what it remembers over a restart.
+// newRepair returns what reads back from the followed tables what the stream lost. It
+// reads from the database of the look-ups, over a connection of its own. The file, nil
+// without ledger.file, keeps over a restart what it remembers.
 func newRepair(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog.Logger) (*repair.Repair, *ledgerfile.File, error) {
 	url := databaseURL(cfg)
 	reader, err := readback.NewSQL(url.Reveal(), cfg.Source.Postgres.ConnectTimeout)
@@ -39,7 +39,7 @@ func newRepair(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog
 	if err != nil {
 		return nil, nil, err
 	}
-	// Another host may have the same database: a standby that was promoted.
+	// The host is no part of the identity: a standby that was promoted has the same database.
 	database, err := pgconn.ParseConfig(cfg.Source.Postgres.URL.Reveal())
 	if err != nil {
 		return nil, nil, fmt.Errorf("source.postgres.url: %s: %w", cfg.Source.Postgres.URL, err)
@@ -47,13 +47,13 @@ func newRepair(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *slog
 	return r, newLedgerFile(cfg, database.Database+" "+cfg.Source.Postgres.Slot, o.Tables, log), nil
 }
 
-// compared is a table of the mapping as it is read back: by its key, within its
-// workspace, and of it what the mapping reads.
+// compared returns a table of the mapping as it is read back: by its key and workspace,
+// and only the columns that the mapping reads.
 func compared(t *mapping.Table) readback.Table {
 	f := followed(t)
 	for _, part := range t.KeyParts() {
 		if part.Derived() {
-			f.Key = nil // inside of a column: the primary key has to do
+			f.Key = nil // a part inside of a column is no key: use the table's primary key
 			return f
 		}
 	}

@@ -31,16 +31,16 @@ const (
 )
 
 // SetupError is what keeps the bridge from working with this database until
-// somebody changes the one or the configuration of the other.
+// somebody changes the database or the configuration.
 type SetupError struct {
 	Findings []provision.Finding
 	// Plan is the SQL that creates what is missing, where that would help.
 	Plan []provision.Statement
-	// Err is why the bridge did not do it itself, or what is wrong beside.
+	// Err is why the bridge did not run Plan itself, or what else is wrong; it may be nil.
 	Err error
 }
 
-// Error lists all that is wrong, each with what fixes it.
+// Error lists all that is wrong, each with its fix, and the Plan.
 func (e *SetupError) Error() string {
 	var b strings.Builder
 	b.WriteString("the database is not ready for the bridge")
@@ -68,11 +68,11 @@ func (e *SetupError) Error() string {
 // Unwrap returns Err.
 func (e *SetupError) Unwrap() error { return e.Err }
 
-// ExitCode is that of a wrong configuration.
+// ExitCode is 2, that of a wrong configuration.
 func (e *SetupError) ExitCode() int { return 2 }
 
-// readOnlyError is a database in which nothing can be created now: that ends without the
-// bridge, by a promotion or because somebody else creates what is missing.
+// readOnlyError is a database in which nothing can be created for the time being. The bridge
+// waits: the server may be promoted, or somebody else create what is missing.
 type readOnlyError struct{ finding provision.Finding }
 
 func (e *readOnlyError) Error() string { return e.finding.What }
@@ -80,8 +80,9 @@ func (e *readOnlyError) Error() string { return e.finding.What }
 // readOnly is the SQLSTATE of a statement in a database that is read-only.
 const readOnly = "25006"
 
-// duplicateObject and uniqueViolation are the SQLSTATEs of a statement that creates what there is
-// by now: the latter where the other transaction had not ended when it began.
+// duplicateObject and uniqueViolation are the SQLSTATEs of a statement that creates what
+// another transaction has created meanwhile; the latter where that one was still open when the
+// statement began.
 const (
 	duplicateObject = "42710"
 	uniqueViolation = "23505"
@@ -139,7 +140,7 @@ func (s *postgresSource) waiting(state ops.State, reason, remedy string) {
 	}
 }
 
-// connect opens a connection of its own, with the password of now.
+// connect opens a connection with the current password; the caller closes it.
 func (s *postgresSource) connect(ctx context.Context) (*pgx.Conn, error) {
 	c := s.cfg.Source.Postgres
 	config, err := dial.Config(c.URL.Reveal(), "chatbridge")
@@ -164,7 +165,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 		return err
 	}
 	defer dial.Close(ctx, conn)
-	// All queries together have as long again: on a network that drops packets an
+	// All queries together have another ConnectTimeout: on a network that drops packets an
 	// answer never comes.
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
@@ -179,7 +180,7 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	if f, standby := report.Find("server.recovery", ""); standby {
 		return &readOnlyError{f}
 	}
-	// Where nothing is wrong but what create makes, the mapping is judged before that.
+	// Where create can fix all that is wrong, check the mapping before anything is created.
 	if len(s.lasting(report.Failures())) <= len(fixable(report)) {
 		if err := s.checkColumns(ctx, conn); err != nil {
 			return err
@@ -199,11 +200,12 @@ func (s *postgresSource) setUpOnce(ctx context.Context) error {
 	return nil
 }
 
-// offerTimeout bounds what is done for convenience alone.
+// offerTimeout bounds acceptOffers, which the bridge works without.
 const offerTimeout = 2 * time.Second
 
-// acceptOffers puts the tables into the publication that the bridge works without,
-// where the configuration and the role allow it. It is the last use of conn.
+// acceptOffers adds to the publication the tables that the bridge can work without, where
+// the configuration and the role allow it. It stops at the first failure, after which conn
+// may be unusable.
 func (s *postgresSource) acceptOffers(ctx context.Context, conn *pgx.Conn, report provision.Report) {
 	if s.cfg.Source.Postgres.Create == configs.CreateNever {
 		return
@@ -274,9 +276,10 @@ func fixable(report provision.Report) []provision.Finding {
 }
 
 // lasting drops the failures that end by themselves or that the bridge handles:
-// another bridge has the slot, the slot is missing or lost, the server has no more
-// connections, and a table of references, such as contacts, may not be read: events
-// go without names then, the look-ups say so with the remedy, and correct them.
+// another bridge has the slot, the slot is missing or lost, the server has no free
+// slot or WAL sender, or a table of references, such as contacts, may not be read. In
+// the last case events lack names; the look-ups report that with its remedy, and
+// correct the events later.
 func (s *postgresSource) lasting(failures []provision.Finding) []provision.Finding {
 	var l []provision.Finding
 	for _, f := range failures {
@@ -295,15 +298,16 @@ func (s *postgresSource) isReference(table string) bool {
 	return slices.ContainsFunc(s.spec.Tables(), func(t mapping.Table) bool { return !t.Stream && t.Schema+"."+t.Name == table })
 }
 
-// fitting is the preset that fits the tables where with that of the configuration the
-// bridge does not start.
+// fitting returns why the configured mapping does not fit the tables, such as that another
+// preset does; false where that is not known. See requirements.Fitting.
 func (s *postgresSource) fitting(ctx context.Context, conn *pgx.Conn) (provision.Finding, bool) {
 	f, found, err := requirements.Fitting(ctx, conn, s.cfg.Mapping, s.spec)
 	return f, found && err == nil && f.Level == provision.Fail
 }
 
-// checkColumns checks the mapping against the real columns. What is missing leaves
-// a member out of the events, which is said in the log and in /status.
+// checkColumns checks the mapping against the real columns. A missing column leaves a
+// member out of the events, which the log and /status tell; its error is a mapping that
+// cannot work.
 func (s *postgresSource) checkColumns(ctx context.Context, conn *pgx.Conn) error {
 	var failed error
 	var never []mapping.Problem

@@ -30,17 +30,18 @@ func newStateFile(path string, log *slog.Logger) postgres.Memory {
 	return stateFile{path: path, log: log}
 }
 
-// recognise returns an error for what is no state file, and is not to be replaced by one.
+// recognise returns an error if the path holds a file that is no state file: it is not to be
+// replaced.
 func (f stateFile) recognise() error {
 	err := durable.RecogniseText(f.path, postgres.LooksLikePlace)
 	if errors.Is(err, durable.ErrForeign) {
 		return fmt.Errorf("replay.state_file %s: %w; replay.state_file: a path of its own", f.path, err)
 	}
-	return nil // what else is wrong is found by who reads or writes it
+	return nil // other errors show when the file is read or written
 }
 
-// Load returns what an earlier process kept, nothing if none did. A file that
-// is torn or empty counts as none: it is replaced. One that is not the bridge's is an error.
+// Load returns what an earlier process kept, the zero Place if none did. A file that is torn
+// or empty counts as none: it is replaced. A file that is not the bridge's is an error.
 func (f stateFile) Load(context.Context) (postgres.Place, error) {
 	var p postgres.Place
 	if err := f.recognise(); err != nil {
@@ -74,7 +75,7 @@ func (f stateFile) Save(_ context.Context, p postgres.Place) error {
 	if err != nil {
 		return fmt.Errorf("write replay.state_file: %w", err)
 	}
-	defer os.Remove(tmp.Name()) // after the rename there is none
+	defer os.Remove(tmp.Name()) // no effect after the rename
 	_, err = tmp.Write(append(text, '\n'))
 	if err = errors.Join(err, tmp.Sync(), tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), f.path)

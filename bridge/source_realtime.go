@@ -26,7 +26,7 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, pw *p
 		URL: c.URL, KeyFunc: func(context.Context) (string, error) { return key.current(), nil }, DatabaseURL: databaseURL(cfg).Reveal(),
 		DatabasePassword:  pw.of(databaseURL),
 		ReconcileInterval: c.ReconcileInterval, Window: c.Window,
-		// What a client that connects right after the start is caught up on.
+		// So that a client that connects right after the start is caught up.
 		Backfill: max(cfg.Replay.Window, time.Minute),
 		Logger:   log,
 	}
@@ -44,7 +44,7 @@ func newRealtime(cfg *configs.Config, spec *mapping.Spec, key *serviceKey, pw *p
 	return &realtimeSource{stream: stream, ledger: o.Ledger}, nil
 }
 
-// followed is a table of the mapping for the source.
+// followed returns a table of the mapping as the source follows it.
 func followed(t *mapping.Table) realtime.Table {
 	f := realtime.Table{Schema: t.Schema, Name: t.Name, Key: t.KeyNames()}
 	column := func(slot int) string {
@@ -73,13 +73,13 @@ func flows(s realtime.Stats, now time.Time) bool {
 	return s.State == realtime.StateLive || reconciled
 }
 
-// graceOfReading is what a comparison is given beside its interval: differences wait for the
-// stream within it.
+// graceOfReading is what a comparison may take beyond its interval: it waits that long for the
+// stream to bring the differences that it found.
 const graceOfReading = 5 * time.Second
 
-// losing says what may be missing or late although changes flow: what the stream loses,
-// while reading back has failed for two intervals; and, for two intervals after rows were
-// missed, others that the next comparisons will find.
+// losing says what may be missing or late although changes flow, "" for nothing: what the
+// stream loses, once reading back has not succeeded for two intervals; and, for two intervals
+// after a comparison found missed rows, rows that the next comparisons will find.
 func losing(s realtime.Stats, now time.Time) string {
 	r, span := &s.Reconcile, 2*s.Reconcile.Interval
 	last := r.LastSuccess

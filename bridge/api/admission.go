@@ -11,9 +11,9 @@ import (
 	"chatbridge/bridge/gateway"
 )
 
-// Handler serves the contract's path to the clients that are admitted: by their
-// address, while this bridge is the active one, and once the log is filled. What
-// it refuses it refuses before there is a session; a session that is open goes on.
+// Handler serves the contract's path to the admitted addresses. New sessions are
+// refused while this bridge is on standby or cut off from its cluster's leader, and
+// wait until the log is filled; sessions that are open go on.
 func (s *Server) Handler() http.Handler {
 	return s.limitRequests(s.onPath(s.admitAddresses(s.refuseOnStandby(s.refuseFeeds(s.warmup.wait(s.io))))))
 }
@@ -77,7 +77,8 @@ func (s *Server) admitAddresses(next http.Handler) http.Handler {
 
 // refuseOnStandby answers new sessions with 503 while another bridge follows the
 // database, so that a load balancer tries that one: this one has no events. While no
-// bridge leads the cluster they wait, because a client has only so many attempts.
+// bridge leads the cluster new sessions wait, because clients give up after a few
+// attempts.
 func (s *Server) refuseOnStandby(next http.Handler) http.Handler {
 	source := s.opts.Source
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,8 +103,8 @@ func (s *Server) refuseOnStandby(next http.Handler) http.Handler {
 // leaderTimeout bounds the wait of a new session for a leader.
 const leaderTimeout = 10 * time.Second
 
-// awaitLeader waits until there is a leader, or no more hope of one. It reports false
-// where ctx ended first.
+// awaitLeader waits while the leader is Awaited, for leaderTimeout at most. It reports
+// false where ctx ended first.
 func (s *Server) awaitLeader(ctx context.Context) bool {
 	tick := time.NewTicker(warmupPoll)
 	defer tick.Stop()
@@ -119,8 +120,8 @@ func (s *Server) awaitLeader(ctx context.Context) bool {
 	return true
 }
 
-// refuseFeeds answers the gateway's own feeds with 503 while the source is
-// behind: until it has caught up the log lacks what they are for. The gateway
+// refuseFeeds answers the gateway's own feeds, by which it catches its clients up,
+// with 503 while the source is behind: the log lacks events until then. The gateway
 // asks again.
 func (s *Server) refuseFeeds(next http.Handler) http.Handler {
 	source := s.opts.Source
@@ -133,8 +134,8 @@ func (s *Server) refuseFeeds(next http.Handler) http.Handler {
 	})
 }
 
-// isNewSession tells an Engine.IO handshake from a request of an open session,
-// and from a browser's question. An empty sid is none.
+// isNewSession tells an Engine.IO handshake from a request of an open session and
+// from a CORS preflight. An empty sid counts as no sid.
 func isNewSession(r *http.Request) bool {
 	return r.Method != http.MethodOptions && r.URL.Query().Get("sid") == ""
 }

@@ -14,11 +14,11 @@ type ClientInfo struct {
 	// ID is the socket's public id.
 	ID              string
 	Workspace, User string
-	// Address is the client's, invalid where it came by a Unix socket.
+	// Address is the client's, invalid for a connection over a Unix socket.
 	Address   netip.Addr
 	Transport string
 	Connected time.Time
-	// Load: Paused tells that it is being caught up.
+	// Load has the client's queue; Paused tells that the client is being caught up.
 	engineio.Load
 }
 

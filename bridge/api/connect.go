@@ -25,14 +25,14 @@ type client struct {
 	*hub.Client
 	principal auth.Principal
 	expiry    expiry
-	// session is what messages are sent with. It belongs to the goroutine on which the
-	// client's events come.
+	// session is what messages are sent with. Only the goroutine that handles the client's
+	// events uses it.
 	session send.Session
-	// since is from when on it has ChatEngine's ids, "" for never; owed is the text of
-	// hub.OwedFrom.
+	// since is the Offset, as text, from which on it is given messages under ChatEngine's
+	// ids, "" for never. owed is the text of Server.owedFrom.
 	since, owed string
-	// shared is the session that other bridges may resume, nil without a cluster. found is the
-	// stored session that it asked for.
+	// shared is its session as other bridges may resume it, nil without a cluster. found is
+	// the stored session that it wants to resume.
 	shared *cluster.SharedSession
 	found  found
 	// address is where it came from, connected when.
@@ -46,10 +46,10 @@ type connectPayload struct {
 	WorkspaceID string `json:"workspaceId"`
 }
 
-// authenticate judges a CONNECT. Whoever is refused for good gets a
-// CONNECT_ERROR with a stable code; when the answer cannot be had now the
-// transport is closed instead, because a CONNECT_ERROR would stop the client
-// for good.
+// authenticate judges a CONNECT. A client that is refused for good gets a
+// CONNECT_ERROR with a stable code. When no answer can be had for now the
+// transport is closed instead, because after a CONNECT_ERROR the client would
+// not try again.
 func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, error) {
 	var payload connectPayload
 	// A payload of another shape has no token, and is refused as such.
@@ -91,25 +91,26 @@ func (s *Server) authenticate(ctx context.Context, h *socketio.Handshake) (any, 
 	return c, nil
 }
 
-// name sets under which ids the client is given messages: under ChatEngine's from
-// since on, the text of an Offset.
+// name makes the client be given messages under ChatEngine's ids from since on, the text
+// of an Offset. It does nothing where since is no Offset.
 func (c *client) name(since string) {
 	o, err := hub.ParseOffset(since)
 	if since == "" || err != nil || o.Commit.IsZero() {
 		return
 	}
 	c.since = string(hub.AppendOffset(nil, o))
-	end := o.Commit.Add(time.Millisecond - time.Microsecond) // of the millisecond
+	end := o.Commit.Add(time.Millisecond - time.Microsecond) // the last µs of the Offset's ms
 	c.Names = replay.Naming{Other: true, Since: o.Position, Created: end.UnixMicro()}
 }
 
-// tag is what the client's private id ends with: what it is to bring along to
-// whichever bridge it comes next.
+// tag returns what the client's private id ends with: what the next bridge that it
+// connects to has to know of it.
 func tag(data any) string { c := data.(*client); return c.since + "." + c.owed }
 
-// owedFrom is hub.OwedFrom of who connects with this private id and offset. Where that is
-// no offset, since what came from ChatEngine has none, Commit alone tells since when the
-// client lacks something: began reads it.
+// owedFrom returns hub.OwedFrom for a client that connects with this private id and offset.
+// For a client that comes from ChatEngine without an Offset, whose events have none, only
+// Commit is set: since when the client lacks something. began reads that from the private id
+// of the client's next session.
 func (s *Server) owedFrom(pid, offset string) hub.Offset {
 	began := s.began(pid)
 	o := s.hub.OwedFrom(claimed(pid, offset), began, owedOf(pid))
@@ -122,9 +123,8 @@ func (s *Server) owedFrom(pid, offset string) hub.Offset {
 	return o
 }
 
-// OwedSince returns since when a client lacks something that connects with this private id
-// and offset; zero if it lacks nothing, because it has no private id. Safe for concurrent
-// use.
+// OwedSince returns since when a client that connects with this private id and offset lacks
+// something; zero without a private id, where it lacks nothing. Safe for concurrent use.
 func (s *Server) OwedSince(pid, offset string) time.Time {
 	if pid == "" {
 		return time.Time{}
@@ -132,7 +132,7 @@ func (s *Server) OwedSince(pid, offset string) time.Time {
 	return s.owedFrom(pid, offset).Commit
 }
 
-// owedOf returns the last part of what tag made, "" for none.
+// owedOf returns what tag wrote of owed into a private id, "" for nothing.
 func owedOf(pid string) string {
 	if gateway.OfUpstream(pid) {
 		return ""
@@ -143,8 +143,8 @@ func owedOf(pid string) string {
 	return ""
 }
 
-// began is when the session of a private id began; of one that was had at ChatEngine, whose
-// events say no offset, since when the client may lack something.
+// began returns when the session of a private id began; for a session at ChatEngine, whose
+// events have no offset, since when the client may lack something.
 func (s *Server) began(pid string) time.Time {
 	left := gateway.UpstreamSince
 	if s.opts.LeftUpstreamSince != nil {
@@ -161,14 +161,14 @@ func (s *Server) began(pid string) time.Time {
 	case o.Commit.Equal(unknown):
 		return gateway.Unknown
 	}
-	return o.Commit // it had come from ChatEngine, and may have been cut before it had all
+	return o.Commit // it had come from ChatEngine, and may not have been caught up since
 }
 
-// unknown is gateway.Unknown as the Commit of an Offset, of which 0 is none.
+// unknown is gateway.Unknown as the Commit of an Offset, where zero means none.
 var unknown = gateway.Unknown.Add(time.Millisecond)
 
-// claimed is the offset that counts of those that came with a private id: what a page
-// received at ChatEngine is no part of it.
+// claimed returns the offset of a client, "" if its private id is of ChatEngine: what it
+// received there is not covered by an offset.
 func claimed(pid, offset string) string {
 	if gateway.OfUpstream(pid) {
 		return ""
@@ -176,8 +176,9 @@ func claimed(pid, offset string) string {
 	return offset
 }
 
-// credentials collects what a client shows: the CONNECT payload first, for
-// tools the Authorization header, and the query only where that is enabled.
+// credentials collects what a client shows. The token is taken from the CONNECT
+// payload, else from the Authorization header (for tools), else, where QueryToken is
+// set, from the query; the workspace from the payload, else from the query.
 func (s *Server) credentials(h *socketio.Handshake, token, workspace string) auth.Credentials {
 	from := http.Request{RemoteAddr: h.RemoteAddr, Header: h.Header}
 	c := auth.Credentials{Token: token, Workspace: workspace, Address: access.ClientAddr(&from, s.opts.Trusted)}
@@ -204,8 +205,8 @@ func (s *Server) Who(ctx context.Context, r *http.Request, connect []byte) (work
 }
 
 // isOwner reports whether a client may ask for a saved session: the same user in the
-// same workspace, with an offset that is one. Another who has learnt the session's id
-// does not use it up.
+// same workspace, with a valid offset or none. So another user who has learnt the private
+// id does not use the session up.
 func isOwner(data, saved any, offset string) bool {
 	c, prior := data.(*client), saved.(*client)
 	_, err := hub.ParseOffset(offset)

@@ -16,13 +16,14 @@ type Written interface {
 	Written(ctx context.Context, workspace, conversation string) (string, error)
 }
 
-// conversationIDs are how the database writes a conversation's id that is a UUID: a column of
-// the type uuid in small letters, one of texts as it was put.
+// conversationIDs remembers how the database writes conversations' ids that are UUIDs: small,
+// in small letters, as in a column of the type uuid; asPut, as inserted, as in one of a text
+// type. Neither is set while that is not known.
 type conversationIDs struct{ small, asPut atomic.Bool }
 
-// ConversationID returns a conversation's id as the database writes it, which a client may have named
-// in capitals: what is published has the database's. It asks where that is not known yet; without
-// an answer the id stays as it is. Safe for concurrent use.
+// ConversationID returns a conversation's id as the database writes it, and as it is published:
+// a client may write a UUID in capitals. Until it knows how the database writes them it asks,
+// which takes up to a second; without an answer it returns id. Safe for concurrent use.
 func (s *Server) ConversationID(workspace, id string) string {
 	if !send.IsUUID(id) || strings.ToLower(id) == id || s.ids.asPut.Load() {
 		return id

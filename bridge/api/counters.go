@@ -10,8 +10,8 @@ import (
 // Stats counts what a Server refused since its start. Its maps are the caller's.
 type Stats struct {
 	// TokensRefused counts CONNECTs and fresh tokens, EventsRefused clients'
-	// events, each by code. TokensRefused has every code from the start: who watches
-	// it grow does not see a first count that comes with its code.
+	// events, each by code. TokensRefused has every code from the start, with 0: a
+	// metric that begins at 1 would show no increase.
 	TokensRefused, EventsRefused map[string]uint64
 	// RequestsRefused counts requests past Options.RequestsPerAddress that the Handler
 	// answered 429.
@@ -22,12 +22,12 @@ type Stats struct {
 	// MembersLeft counts the clients that were disconnected because their user was
 	// no member of the workspace any more.
 	MembersLeft uint64
-	// Restored counts clients that went on here with a session of another bridge, Anew
-	// those whose session was found and could not be gone on with.
+	// Restored counts clients that resumed a session of another bridge here, Anew those
+	// whose session was taken over but could not be resumed.
 	Restored, Anew uint64
 }
 
-// Codes of tokens that are not refused for good, so that clients come back.
+// Codes of TokensRefused for clients that are not refused for good and come back.
 const (
 	unavailable   = "unavailable"
 	workspaceFull = "workspace_full"
@@ -57,7 +57,7 @@ func (c *counters) eventRefused(code string) {
 	count(&c.events, code)
 }
 
-// requestRefused reports whether it is the first.
+// requestRefused counts a request, and reports whether it is the first.
 func (c *counters) requestRefused() (first bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (c *counters) memberLeft() {
 	c.membersLeft++
 }
 
-// elsewhere counts a session of another bridge.
+// elsewhere counts a session of another bridge that was taken over.
 func (c *counters) elsewhere(restored bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

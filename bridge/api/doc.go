@@ -11,7 +11,7 @@
 //   - warmup.go new sessions wait after a start until the log is filled
 //   - drain.go closing clients in batches, so that they go elsewhere
 //   - connect.go a CONNECT: its token, its client
-//   - elsewhere.go sessions that go on at another bridge of a cluster
+//   - elsewhere.go sessions that are resumed at another bridge of a cluster
 //   - requests.go the events that clients send
 //   - conversationids.go the ids of conversations as the database writes them
 //   - sending.go the texts that clients send, and what is told of them
@@ -19,7 +19,7 @@
 //   - expiry.go the end of a client's token, and a fresh one
 //   - membership.go the end of a client whose user leaves the workspace
 //   - clients.go the clients as the operator sees them, and closing one
-//   - counters.go what it refused, and why
+//   - counters.go what the Server refused, and why
 //
 // # Lifecycle
 //
@@ -29,11 +29,12 @@
 //
 // # Goroutines and locks
 //
-// Run starts a goroutine each for the warm-up and the drain on standby, and two for
-// memberships where there are Members, and returns after these and the Hub have. The
-// callbacks of the Socket.IO server run on the connections' goroutines, and one client's
-// come one at a time; what they share is guarded by counters.mu, logOnce.mu,
-// memberships.mu, typingJudge.mu and, for one client, expiry.mu. None of these is held
-// during a call of the Hub, the Authenticator or a socket.
-// cluster.SharedSession.mu is: it is held while the Hub is asked what the client has.
+// Run starts a goroutine each for the warm-up and the drain on standby, one that stores
+// sessions again where there is an Elsewhere, and two for memberships where there are
+// Members. It returns after these and the Hub have, and after those that wait for the
+// Sender. The callbacks of the Socket.IO server run on the connections' goroutines, and one
+// client's come one at a time; what they share is guarded by counters.mu, logOnce.mu,
+// memberships.mu, sendings.mu, typingJudge.mu and, for one client, expiry.mu. None of these
+// is held during a call of the Hub, the Authenticator or a socket. Only
+// cluster.SharedSession.mu is held during a call of the Hub, which tells what the client has.
 package api

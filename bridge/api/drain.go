@@ -35,8 +35,8 @@ func (s *Server) drainOnStandby(ctx context.Context) {
 }
 
 // Shed closes the transports of up to n clients chosen at random, so that they
-// come back elsewhere, and returns how many. The gateway's own feeds are no
-// clients.
+// come back elsewhere, and returns how many. The gateway's own feeds are not
+// closed. Safe for concurrent use.
 func (s *Server) Shed(n int) int {
 	var sockets []*socketio.Socket
 	for socket := range s.io.Namespace(hub.Namespace).Sockets() {

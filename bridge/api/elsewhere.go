@@ -14,27 +14,27 @@ import (
 	"chatbridge/source"
 )
 
-// A client of a cluster may come back to another bridge. What that one has to know of its
-// session is kept where all bridges see it: never before the client has been sent all that
-// it is owed out of order, and never with fewer conversations than it has subscribed to.
-// So before a subscription is made, what was kept is made invalid, and that has been
-// acknowledged. What is kept may be old, or lost: then the client begins a new session,
-// which repeats and loses nothing.
+// A client of a cluster may come back to another bridge. What that bridge has to know of its
+// session is stored in Redis: never before the client has been sent all that it is owed out
+// of order, and never with fewer conversations than it has subscribed to. So a subscription
+// changes only after Redis has acknowledged that the stored session is invalid. A stored
+// session may be outdated or lost: then the client begins a new session, which may repeat
+// events but loses none.
 
-// Elsewhere is what bridges of a cluster tell each other of clients' sessions. Its methods
-// are called from many goroutines.
+// Elsewhere lets the bridges of a cluster resume each other's sessions. Sessions and Complete
+// are used from many goroutines.
 type Elsewhere struct {
 	Sessions *cluster.Sessions
-	// Complete returns the history that the log is of, and after which of its IDs the log
-	// has everything; ok is false where something may be missing.
+	// Complete returns the epoch of the log's events, and the ID after which the log has
+	// everything; ok is false where something may be missing.
 	Complete func() (epoch cluster.Epoch, from cluster.ID, ok bool)
 	// Refresh is how often a connected client's session is stored again.
 	Refresh time.Duration
 }
 
 const (
-	// findTimeout bounds the question for what is kept of a session, takeTimeout taking
-	// it over, and headTimeout the wait for the event that a client received last.
+	// findTimeout bounds the search for a stored session, takeTimeout taking it over, and
+	// headTimeout the wait for the event that a client received last.
 	findTimeout = time.Second
 	takeTimeout = time.Second
 	headTimeout = 2 * time.Second
@@ -59,9 +59,10 @@ const sessionFormat = 1
 
 // found is the stored session that a client wants to resume.
 type found struct {
-	asked bool // and answered
+	asked bool // Redis was asked, and answered
 	cluster.StoredSession
-	// own: a session of this bridge is the newest, whether or not it could be restored.
+	// own tells that this bridge has the newest version of the session, whether or not it
+	// could be restored.
 	own bool
 }
 
@@ -83,8 +84,8 @@ func (s *Server) findStored(ctx context.Context, c *client, h *socketio.Handshak
 	s.hub.AwaitHead(waiting, h.Offset)
 }
 
-// isNewest tells whether a session of this bridge is the newest of its private id: no other
-// bridge has had it since. Unknown counts as no.
+// isNewest tells whether prior, a session of this bridge, is the newest version of the session:
+// no other bridge has had it since. If that is not known it returns false.
 func (c *client) isNewest(prior *client) bool {
 	k := prior.shared
 	if k == nil {
@@ -109,7 +110,7 @@ func (s *Server) resumeOwn(c, prior *client, offset string) bool {
 }
 
 // resumeElsewhere restores a session that another bridge had, to the same user of the same
-// workspace. It reports the id of its socket.
+// workspace. It returns the id of the session's socket.
 func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok bool) {
 	if c.shared == nil || !c.found.asked || !c.found.Sound || c.found.own || len(c.found.Body) == 0 {
 		return "", false
@@ -146,15 +147,16 @@ func (s *Server) resumeElsewhere(c *client, pid, offset string) (id string, ok b
 	return body.ID, true
 }
 
-// keep puts what other bridges have to know of a client's session, as it is now. It does
-// nothing while there is something that the client is still owed.
+// keep stores in Redis what other bridges have to know of a client's session. It does
+// nothing while the client is still owed something.
 func (s *Server) keep(c *client, socket *socketio.Socket) {
 	k := c.shared
 	if k == nil {
 		return
 	}
 	stored := k.Keep(socket.PID(), func() ([]byte, bool) {
-		epoch, _, _ := s.opts.Elsewhere.Complete() // first: a later one would be that of other positions
+		// Before the positions: after them, the epoch could be newer than they are.
+		epoch, _, _ := s.opts.Elsewhere.Complete()
 		p, ok := s.hub.Portable(c.Client)
 		if !ok || epoch.IsZero() {
 			return nil, false
@@ -225,8 +227,8 @@ func (s *Server) refreshShared(ctx context.Context) {
 	}
 }
 
-// settled stores a session that can be resumed from now on. An earlier stored version stays
-// valid.
+// settled stores a session that can be resumed elsewhere from now on, if the stored version
+// is old: a recent one stays valid.
 func (s *Server) settled(c *client, socket *socketio.Socket) {
 	if c.shared.Due(time.Now(), s.opts.Elsewhere.Refresh) {
 		s.keep(c, socket)

@@ -15,7 +15,7 @@ import (
 // reauthTimeout bounds the judging of a fresh token.
 const reauthTimeout = 10 * time.Second
 
-// expiry ends a client some time after its token has expired.
+// expiry is the timer that ends a client after its token has expired.
 type expiry struct {
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -23,7 +23,7 @@ type expiry struct {
 }
 
 // set arms the timer for a token that expires at the given time, or disarms
-// it for one that never does.
+// it where that is zero or grace is negative.
 func (e *expiry) set(expires time.Time, grace time.Duration, end func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -45,8 +45,8 @@ func (e *expiry) stop() {
 	}
 }
 
-// watchExpiry closes the transport when the token's time and the grace are
-// over. The client comes back by itself; with the same token it is then
+// watchExpiry closes the transport when ExpiryGrace has passed after the token
+// expired. The client comes back by itself; with the same token it is then
 // refused, with a fresh one it goes on where it was.
 func (s *Server) watchExpiry(c *client, socket *socketio.Socket, expires time.Time) {
 	c.expiry.set(expires, s.opts.ExpiryGrace, func() {
@@ -55,8 +55,8 @@ func (s *Server) watchExpiry(c *client, socket *socketio.Socket, expires time.Ti
 	})
 }
 
-// reauthenticate takes a fresh token for a connected socket. It must speak for
-// the same user and workspace: a socket belongs to one for its life.
+// reauthenticate takes a fresh token for a connected socket. The token must be of
+// the same user and workspace: those of a socket never change.
 func (s *Server) reauthenticate(c *client, socket *socketio.Socket, e *socketio.Event) *fault {
 	var arg struct {
 		Token string `json:"token"`

@@ -11,22 +11,22 @@ import (
 	"chatbridge/socketio/engineio"
 )
 
-// Members knows anew who is a member of a workspace. *auth.Authenticator is one. Its
+// Members tells who is still a member of a workspace. *auth.Authenticator is one. Its
 // methods are called from two goroutines.
 type Members interface {
 	// DropMembers drops cached answers about these memberships; nil: about all.
 	DropMembers(of []auth.Membership)
-	// FormerMembers returns those of the memberships that are none any more. An
-	// error means that there is no answer.
+	// FormerMembers returns those of the memberships that have ended. An error means
+	// that there is no answer.
 	FormerMembers(ctx context.Context, of []auth.Membership) ([]auth.Membership, error)
 }
 
 const (
-	// maxLeft bounds the memberships that wait to be ended one by one.
+	// maxLeft bounds the reported memberships that wait; past it all are checked.
 	maxLeft = 1000
 	// settleMembers is how long after a change memberships are checked, and
 	// checkAgain how long after that once more. Postgres sends a transaction to the
-	// stream before questions see it, most often by less than a millisecond; and a
+	// stream before queries see it, most often by less than a millisecond; and a
 	// client whose token was judged before the change may not be connected yet.
 	settleMembers = 50 * time.Millisecond
 	checkAgain    = time.Second
@@ -34,14 +34,14 @@ const (
 	checkMin, checkMax = time.Second, 30 * time.Second
 )
 
-// memberships is what was reported of changes and not dealt with yet.
+// memberships are the reported changes that have not been handled yet.
 type memberships struct {
 	mu     sync.Mutex
 	left   []auth.Membership
 	joined []auth.Membership
-	all    bool // or too many of them, or it is not known whose
+	all    bool // all are to be checked: more than maxLeft, or unknown ones, have changed
 
-	reported chan struct{} // of capacity 1: there is something
+	reported chan struct{} // of capacity 1: there are changes to take
 	check    chan struct{} // of capacity 1: connected clients are to be checked
 }
 
@@ -49,7 +49,7 @@ func newMemberships() memberships {
 	return memberships{reported: make(chan struct{}, 1), check: make(chan struct{}, 1)}
 }
 
-// signal makes the goroutine that reads a channel of capacity 1 go round once more.
+// signal puts a token into a channel of capacity 1, unless there is one. It does not wait.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -65,13 +65,13 @@ func (s *Server) MemberLeft(user, workspace string) {
 	s.members.report(func(m *memberships) { m.left = append(m.left, auth.Membership{User: user, Workspace: workspace}) })
 }
 
-// MemberJoined lets a user in who may have been refused a moment ago.
+// MemberJoined drops cached answers about a user, who may have been refused a moment ago.
 func (s *Server) MemberJoined(user, workspace string) {
 	s.members.report(func(m *memberships) { m.joined = append(m.joined, auth.Membership{User: user, Workspace: workspace}) })
 }
 
-// MembersChanged checks the memberships of all clients that are connected, and ends
-// those of who has left.
+// MembersChanged checks the memberships of all connected clients, and ends the clients
+// whose user has left.
 func (s *Server) MembersChanged() {
 	s.members.report(func(m *memberships) { m.all = true })
 }
@@ -88,7 +88,7 @@ func (m *memberships) report(add func(*memberships)) {
 	signal(m.reported)
 }
 
-// take returns what was reported since the last time.
+// take returns what was reported since the last take.
 func (m *memberships) take() (left, joined []auth.Membership, all bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,8 +97,8 @@ func (m *memberships) take() (left, joined []auth.Membership, all bool) {
 	return left, joined, all
 }
 
-// closeWhoLeft closes the clients that are reported. It makes no query, so that it closes them
-// at once.
+// closeWhoLeft closes the clients of users who are reported to have left. It makes no query, so
+// that it closes them at once.
 func (s *Server) closeWhoLeft(ctx context.Context) {
 	for {
 		select {
@@ -119,8 +119,9 @@ func (s *Server) closeWhoLeft(ctx context.Context) {
 	}
 }
 
-// checkMembers checks the connected clients' memberships after a change, and at
-// intervals while changes are not reported, and once after that.
+// checkMembers checks the connected clients' memberships after a change, every
+// MembersInterval while changes are not reported (MembersFollowed), and once more when
+// they are again.
 func (s *Server) checkMembers(ctx context.Context) {
 	tick := time.NewTicker(max(s.opts.MembersInterval, time.Second))
 	defer tick.Stop()
@@ -150,7 +151,8 @@ func (s *Server) checkMembers(ctx context.Context) {
 	}
 }
 
-// checkUntilAnswered checks until there is an answer; its error is ctx's.
+// checkUntilAnswered repeats the check until there is an answer, and closes the clients of
+// former members; its error is ctx's.
 func (s *Server) checkUntilAnswered(ctx context.Context) error {
 	backoff := retry.Backoff{Min: checkMin, Max: checkMax}
 	for failing := false; ; failing = true {

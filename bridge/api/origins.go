@@ -32,22 +32,22 @@ func (s *Server) checkOrigin(origin string) bool {
 	return false
 }
 
-// AdmitsOrigin reports whether the page that a request is from may connect: one of
-// Options.Origins, or of the address that the request is for. A request without an
-// Origin is of no page. Safe for concurrent use.
+// AdmitsOrigin reports whether the page that sent a request may connect: its origin is one
+// of Options.Origins, or that of the request's own host. A request without an Origin header
+// is not from a page, and admitted. Safe for concurrent use.
 func (s *Server) AdmitsOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	return origin == "" || engineio.OwnOrigin(origin, r.Host) || s.opts.Origins == nil || s.checkOrigin(origin)
 }
 
-// logOnce logs each thing once, and past maxLogged of them a sum each logInterval:
-// whoever sends ever new origins shall not fill the log.
+// logOnce logs each thing once. Past maxLogged different things it only logs their number,
+// once per logInterval: a client that sends ever new origins must not fill the log.
 type logOnce struct {
 	log *slog.Logger
 
 	mu   sync.Mutex
 	seen map[string]bool
-	// What was not logged by itself since the last sum: how often, and the last.
+	// more counts what was not logged by itself since the last sum; latest is the last of it.
 	more   int
 	latest string
 }

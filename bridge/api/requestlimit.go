@@ -10,9 +10,9 @@ import (
 // SetRequestsPerAddress replaces Options.RequestsPerAddress. Safe for concurrent use.
 func (s *Server) SetRequestsPerAddress(n int) { s.requests.Set(n) }
 
-// AdmitsRequest takes a request of its address's share of those that open no session, and
-// reports whether there was one. If not, it returns after a delay, which slows a flood on a few
-// connections down. Safe for concurrent use.
+// AdmitsRequest counts a request against its address's share of those that open no session, and
+// reports whether the share allows it. If not, it returns after a delay, to slow down a flood
+// over a few connections. Safe for concurrent use.
 func (s *Server) AdmitsRequest(r *http.Request) bool {
 	if s.requests.Take(access.ClientAddr(r, s.opts.Trusted)) {
 		return true
@@ -22,8 +22,7 @@ func (s *Server) AdmitsRequest(r *http.Request) bool {
 }
 
 // limitRequests bounds the requests of each address that open no session and belong to
-// none: they are answered at once, whatever the answer is, and nothing else would bound
-// them.
+// none. They are answered at once, and no other limit counts them.
 func (s *Server) limitRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.expects(r) || s.AdmitsRequest(r) {

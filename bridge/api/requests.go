@@ -9,9 +9,8 @@ import (
 	"chatbridge/socketio"
 )
 
-// maxID bounds the ids that clients may name, in bytes. The longest in the
-// field are WhatsApp JIDs of some 40. Those of subscriptions are kept for as long
-// as the session.
+// maxID bounds the ids that clients may name, in bytes. The longest in use are
+// WhatsApp JIDs of some 40 bytes. A session keeps the ids of its subscriptions.
 const maxID = 128
 
 // fault is what went wrong with a client's event: a stable code and a
@@ -30,7 +29,7 @@ type answer struct {
 }
 
 // handle serves one event of a client (contract of /api/ws, client → server).
-// It acknowledges where the client asked for it; what went wrong is sent as an
+// It acknowledges the event if the client asked for that; a fault is sent as an
 // error event as well, because the CRM asks for no acknowledgement.
 func (s *Server) handle(socket *socketio.Socket, e *socketio.Event) {
 	c, ok := socket.Data().(*client)
@@ -85,8 +84,8 @@ func (s *Server) dispatch(c *client, socket *socketio.Socket, e *socketio.Event)
 	return f
 }
 
-// sync answers a feed of the gateway's, and nobody else, once it has all that
-// it is owed.
+// sync answers one of the gateway's own feeds once the feed has been sent all that it
+// is owed. Other clients may not use it.
 func (s *Server) sync(c *client, e *socketio.Event) *fault {
 	if !c.Feed {
 		return &fault{"unknown_event", "this server knows no event of that name"}
@@ -94,13 +93,13 @@ func (s *Server) sync(c *client, e *socketio.Event) *fault {
 	if len(e.Args) == 0 || len(e.Args[0]) > maxID {
 		return badRequest(e.Name + " takes a number")
 	}
-	// What the gateway's client is still to be told of, when all else has been sent.
+	// The texts of which the gateway's client is still to be told after all else.
 	texts, err := json.Marshal(s.opts.Sender.Unsettled(c.Workspace))
 	if err != nil {
 		texts = []byte("[]") // never: they are texts
 	}
 	more := []byte("false")
-	if s.hub.HasClients(c.Workspace) { // they may write one
+	if s.hub.HasClients(c.Workspace) { // they may write texts
 		more = []byte("true")
 	}
 	if !s.hub.Mark(c.Client, socketio.NewEvent("/", gateway.SyncedEvent, e.Args[0], texts, more)) {
@@ -116,7 +115,7 @@ func (s *Server) unsubscribe(c *client, socket *socketio.Socket, id string) *fau
 	return nil
 }
 
-// errReconnect is not sent: the client's connection is being closed.
+// errReconnect is not sent as an error event: the client's connection is being closed.
 var errReconnect = &fault{"reconnect", "the connection is closed; connect anew"}
 
 func (s *Server) subscribe(c *client, socket *socketio.Socket, e *socketio.Event) *fault {

@@ -15,26 +15,26 @@ import (
 // Sender sends what clients write. *send.Sender is one. It is called from many
 // goroutines.
 type Sender interface {
-	// Accept takes a message, and does not wait.
+	// Accept takes a message. It does not wait for the result.
 	Accept(r send.Request) *send.Sending
-	// MarkRead marks a conversation as read, or says why not.
+	// MarkRead marks a conversation as read, or returns why not. It waits for the answer.
 	MarkRead(ctx context.Context, r *send.ReadRequest) *send.Fault
-	// Failures are told to a client of the workspace, and user, that connects.
+	// Failures returns the events about failed messages for a client that connects.
 	Failures(workspace, user string) []send.Event
 	// Unsettled returns the ids of the workspace's texts of which clients may still be told.
 	Unsettled(workspace string) []string
-	// NeedsSession tells that clients' session tokens are needed.
+	// NeedsSession reports whether messages are sent with clients' session tokens.
 	NeedsSession() bool
 }
 
-// sendings are the goroutines that wait for what becomes of clients' messages.
+// sendings are the goroutines that wait for the results of clients' requests to the Sender.
 type sendings struct {
 	mu    sync.Mutex
 	ended bool
 	wait  sync.WaitGroup
 }
 
-// run runs f, unless the Server has ended: then nobody is there to be answered.
+// run runs f on a goroutine, unless the Server has ended: then no client is left to answer.
 func (s *sendings) run(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *sendings) end() {
 	s.wait.Wait()
 }
 
-// sessionOf returns the session that a client has shown, where one is needed.
+// sessionOf returns the session token that a client has shown, if the Sender needs it.
 func (s *Server) sessionOf(p auth.Principal, token string) send.Session {
 	if p.Kind != auth.Supabase || !s.opts.Sender.NeedsSession() {
 		return send.Session{}
@@ -59,7 +59,7 @@ func (s *Server) sessionOf(p auth.Principal, token string) send.Session {
 }
 
 // tellFailures tells a client that connects of messages that have failed while it may
-// have been away; also one that is on its way to ChatEngine.
+// have been away; also one of the gateway's feeds, for its client.
 func (s *Server) tellFailures(c *client, socket *socketio.Socket) {
 	for _, ev := range s.opts.Sender.Failures(c.Workspace, c.principal.User) {
 		s.tell(nil, socket, ev)
@@ -72,7 +72,7 @@ func (s *Server) markAsRead(c *client, socket *socketio.Socket, e *socketio.Even
 		ConversationID string `json:"conversationId"`
 	}
 	if len(e.Args) > 0 {
-		_ = json.Unmarshal(e.Args[0], &m) // of another shape it names none
+		_ = json.Unmarshal(e.Args[0], &m) // a payload of another shape names none
 	}
 	r := &send.ReadRequest{Workspace: c.principal.Workspace, User: c.principal.User, Conversation: m.ConversationID, Session: c.session}
 	if len(m.ConversationID) > maxID {
@@ -91,8 +91,8 @@ func (s *Server) markAsRead(c *client, socket *socketio.Socket, e *socketio.Even
 	})
 }
 
-// sendMessage takes a client's text. What becomes of it the Sender tells, and the
-// acknowledgement, when it is known.
+// sendMessage takes a client's text. The Sender's events, and the acknowledgement, tell the
+// result once it is known.
 func (s *Server) sendMessage(c *client, socket *socketio.Socket, e *socketio.Event) {
 	var m struct {
 		ConversationID   string `json:"conversationId"`
@@ -138,12 +138,12 @@ func (s *Server) acknowledgeSending(e *socketio.Event, sending *send.Sending) {
 	s.acknowledge(e, refused)
 }
 
-// Tell tells clients of a message that is being sent; it is what a Sender is given as
-// Options.Tell. Safe for concurrent use.
+// Tell sends clients an event about a message that is being sent. A Sender gets it as
+// send.Options.Emit. Safe for concurrent use.
 func (s *Server) Tell(ev send.Event) { s.tell(nil, nil, ev) }
 
-// tell is Tell for a message that a client of its own sends, which is told even while
-// broadcasts pass it over.
+// tell is Tell for an event about a message that the client c, with this socket, has sent: c
+// gets it even while broadcasts leave c out. Both may be nil.
 func (s *Server) tell(c *client, socket *socketio.Socket, ev send.Event) {
 	p := socketio.NewEvent(hub.Namespace, ev.Name, ev.Payload)
 	var fed *hub.Client

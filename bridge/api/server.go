@@ -15,8 +15,8 @@ import (
 	"chatbridge/socketio"
 )
 
-// Authenticator judges a token. *auth.Refusal means for good, any other error
-// that the answer could not be had. It is called from many goroutines.
+// Authenticator judges a token. A *auth.Refusal is for good; any other error means that
+// there is no answer for now. It is called from many goroutines.
 type Authenticator interface {
 	Authenticate(ctx context.Context, c auth.Credentials) (auth.Principal, error)
 }
@@ -24,21 +24,21 @@ type Authenticator interface {
 // Others are the other bridges of a cluster. Its methods do not wait, and are called from
 // many goroutines; what they pass on may be lost.
 type Others interface {
-	// Typing tells the workspace's clients there of somebody who types, see Server.Typing.
+	// Typing passes a typing notice on to the workspace's clients there, see Server.Typing.
 	Typing(workspace string, payload []byte)
 	// Left tells that a user was found not to be in a workspace any more, see
 	// Server.MemberLeft.
 	Left(user, workspace string)
 }
 
-// SourceState is what admission depends on of the source of changes. Its methods
+// SourceState is the state of the source of changes that admission depends on. Its methods
 // are called from many goroutines.
 type SourceState interface {
-	// Standby tells that another bridge follows the database, and serves.
+	// Standby reports whether another bridge follows the database, and serves.
 	Standby() bool
-	// CaughtUp tells that what was committed until now has been published.
+	// CaughtUp reports whether what was committed until now has been published.
 	CaughtUp() bool
-	// Hearing is how the bridge hears the leader of its cluster.
+	// Hearing returns whether the bridge hears the leader of its cluster.
 	Hearing() Hearing
 }
 
@@ -50,16 +50,16 @@ const (
 	Heard Hearing = iota
 	// Awaited: no bridge leads for the moment. One will soon: new sessions wait for it.
 	Awaited
-	// Unheard: the bridge is cut off from the leader, who serves on: new sessions are
-	// refused, so that they go there.
+	// Unheard: no leader has been heard for too long: new sessions are refused, so that they
+	// go to a bridge that hears one.
 	Unheard
 )
 
 // Options configures a Server.
 type Options struct {
-	// SocketIO: New sets Recovery.Enabled, Owner, Validate
-	// and Tag, OnQueueFull,
-	// ClientAddress and, with Origins, CheckOrigin.
+	// SocketIO configures the Socket.IO server. New sets Recovery.Enabled, Owner, Validate,
+	// Tag and, with Elsewhere, Recovery.Elsewhere; OnQueueFull, ClientAddress and, with
+	// Origins, CheckOrigin.
 	SocketIO socketio.Options
 	Hub      hub.Options
 	// Origins are the browsers' origins that are admitted; nil leaves that to
@@ -86,20 +86,21 @@ type Options struct {
 	// a second.
 	MembersFollowed func() bool
 	MembersInterval time.Duration
-	// Conversations judges clients' typing notices; nil lets all pass.
+	// Conversations judges clients' typing notices; nil lets all pass. If it is a Written,
+	// ConversationID asks it.
 	Conversations Conversations
-	// Others are told what clients connected to them have to hear; nil for none.
+	// Others passes on what clients of other bridges have to be told; nil for none.
 	Others Others
-	// Elsewhere lets clients go on at other bridges with the sessions that they have here,
-	// and here with those of other bridges; nil where there are none.
+	// Elsewhere lets clients resume their sessions of this bridge at another one, and those
+	// of another one here; nil without a cluster.
 	Elsewhere *Elsewhere
-	// Sender sends what clients write; nil refuses it.
+	// Sender sends what clients write; nil refuses all of it.
 	Sender Sender
 	// NameByClient gives clients that have been at ChatEngine messages under its ids,
 	// see gateway.Since.
 	NameByClient bool
-	// LeftUpstreamSince tells since when a client may lack what ChatEngine sent, by its
-	// private id, see gateway.LeftUpstreamSince; nil is gateway.UpstreamSince.
+	// LeftUpstreamSince returns since when a client may lack what ChatEngine sent, by its
+	// private id, see Gateway.LeftUpstreamSince; nil is gateway.UpstreamSince.
 	LeftUpstreamSince func(pid string) time.Time
 	// Source is asked before a session begins; nil counts as caught up.
 	Source SourceState

@@ -13,8 +13,8 @@ import (
 	"chatbridge/socketio"
 )
 
-// Conversations tells which conversations there are. It is called from many
-// goroutines, one call at a time.
+// Conversations tells which conversations there are. The Server calls Has from many
+// goroutines, one at a time.
 type Conversations interface {
 	// Has reports whether the workspace has the conversation. An error means that
 	// there is no answer.
@@ -22,18 +22,20 @@ type Conversations interface {
 }
 
 const (
-	// conversationTimeout bounds one question, and the waiting for its turn.
+	// conversationTimeout bounds one question, including the wait for its turn.
 	conversationTimeout = time.Second
-	// knownFor is how long an answer that there is a conversation counts.
+	// knownFor is how long it counts that a conversation was found.
 	knownFor = 10 * time.Minute
-	// maxKnown bounds such answers.
+	// maxKnown bounds the conversations that are remembered. From as many workspaces on,
+	// those that have not asked for a while are forgotten.
 	maxKnown = 20_000
-	// A workspace's clients may ask so often in a second, and so often at once.
+	// questionsPerSecond and questionsAtOnce bound the questions for the clients of one
+	// workspace: rate and burst.
 	questionsPerSecond = 10
 	questionsAtOnce    = 100
 )
 
-// typingJudge knows of which conversations a client may say that somebody types.
+// typingJudge decides for which conversations typing notices pass.
 type typingJudge struct {
 	conversations Conversations
 	turn          chan struct{} // has a token while a question is asked
@@ -55,8 +57,8 @@ func newTypingJudge(c Conversations) *typingJudge {
 
 // typing passes a typing notice on to the workspace of its sender. A notice about a
 // conversation of another workspace, or of none, is dropped without an error event,
-// as ChatEngine does. Where there is no answer it passes: it never leaves the
-// workspace.
+// as ChatEngine does. Where the database gives no answer the notice passes: it never
+// leaves the workspace.
 func (s *Server) typing(c *client, e *socketio.Event) *fault {
 	var notice struct {
 		ConversationID *string `json:"conversationId"`
@@ -85,8 +87,8 @@ func (s *Server) typing(c *client, e *socketio.Event) *fault {
 	return nil
 }
 
-// Typing tells the clients of a workspace that are connected here of somebody who types.
-// Safe for concurrent use.
+// Typing sends a typing notice, as JSON, to the clients of a workspace that are connected to
+// this bridge. Safe for concurrent use.
 func (s *Server) Typing(workspace string, payload []byte) {
 	s.hub.Broadcast(workspace, socketio.NewEvent(hub.Namespace, "typing", payload))
 }
@@ -103,9 +105,9 @@ func (f *fault) dropped() bool {
 	return f == errUnknownConversation || f == errTypingRate || f == errReconnect
 }
 
-// judgeTyping tells whether the workspace has the conversation, by its row: by an
-// earlier answer, or by asking. The log proves nothing, because a message may name
-// another workspace's conversation.
+// judgeTyping returns a fault unless the workspace has the conversation, by an earlier
+// answer or by asking for the conversation's row. A message in the log would prove nothing,
+// because it may name another workspace's conversation.
 func (s *Server) judgeTyping(workspace, conversation string) *fault {
 	j := s.typings
 	id := conversationOf{workspace, conversation}
@@ -127,8 +129,8 @@ func (j *typingJudge) knows(id conversationOf, now time.Time) bool {
 	return now.Before(j.known[id])
 }
 
-// ask asks whether there is a conversation, one question at a time, so that clients
-// do not keep the connections to the database from others.
+// ask asks whether there is a conversation, one question at a time, so that typing notices
+// do not use up the connections to the database.
 func (j *typingJudge) ask(ctx context.Context, id conversationOf) *fault {
 	if !j.mayAsk(id.workspace, time.Now()) {
 		return errTypingRate
@@ -151,7 +153,7 @@ func (j *typingJudge) ask(ctx context.Context, id conversationOf) *fault {
 	return nil
 }
 
-// mayAsk takes one of the questions that a workspace's clients may ask.
+// mayAsk counts a question for a workspace, and reports whether its rate allows it.
 func (j *typingJudge) mayAsk(workspace string, now time.Time) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -166,7 +168,7 @@ func (j *typingJudge) mayAsk(workspace string, now time.Time) bool {
 	return q.AllowN(now, 1)
 }
 
-// forgetAsked forgets the workspaces that may ask as often as new ones.
+// forgetAsked forgets the workspaces whose whole burst is available again.
 func (j *typingJudge) forgetAsked(now time.Time) {
 	for workspace, q := range j.asked {
 		if q.TokensAt(now) >= questionsAtOnce {
@@ -175,9 +177,9 @@ func (j *typingJudge) forgetAsked(now time.Time) {
 	}
 }
 
-// remember keeps an answer. Where there are too many, what is out of date goes, and
-// as much of the rest, whichever the map gives first, as makes room: it costs a
-// question.
+// remember keeps the answer that there is a conversation. At maxKnown it drops expired
+// answers, and of the rest as many as it takes to have a tenth free: each dropped one costs
+// a question at most.
 func (j *typingJudge) remember(id conversationOf, now time.Time) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
