@@ -43,7 +43,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a history that began between Resume and Attach goes unnoticed", Why: "an offset of the old history is read in the new one",
 		File: "bridge/hub/session.go", Package: "bridge/hub", Tests: []string{"TestEvictedBetweenResumeAndAttach"},
-		Old: "	if prior.history != h.history {\n		// It changed between", New: "	if false {\n		// It changed between",
+		Old: "	if prior.history != h.history {\n		// The history changed between", New: "	if false {\n		// The history changed between",
 	},
 	{
 		Name: "hub: a session of another history is restored", Why: "an offset of the old history is read in the new one",
@@ -119,7 +119,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: the tables are read before a client can have subscribed", Why: "a client without subscriptions gets none of the messages that it missed",
 		File: "bridge/hub/pump.go", Package: "bridge/hub", Tests: []string{"TestAwayWithoutSubscriptions"},
-		Old: "			if c.scope == scopeUndecided {\n				// What it missed", New: "			if c.gone {\n				// What it missed",
+		Old: "			if c.scope == scopeUndecided {\n				// What the client missed", New: "			if c.gone {\n				// What the client missed",
 	},
 	{
 		Name: "hub: the log reaches back to whatever was promised", Why: "of an absence that is longer than the limit a client lacks, in silence, what came between the limit and the log",
@@ -289,13 +289,13 @@ var feeding = []Mutant{
 	{
 		Name: "hub: every client waits for the lock by itself", Why: "one tenant's clients that are caught up hold back everybody's events",
 		File: "bridge/hub/locktimes.go", Package: "bridge/hub", Tests: []string{"TestOneWorkspaceCostsOthersLittle", "TestPublishingIsNotOvertaken"},
-		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lockNext()\n	return func() {\n		// The last one that is woken is the next one that Go's scheduler runs: that is\n		// to be who waits for mu.\n		of.Unlock()\n		h.turns.all.Unlock()\n",
+		Old: "	of.Lock()\n	h.turns.all.Lock()\n	h.lockNext()\n	return func() {\n		// Go's scheduler next runs the goroutine that was woken last: mu is unlocked last,\n		// so that this is the one that waits for mu.\n		of.Unlock()\n		h.turns.all.Unlock()\n",
 		New: "	_ = of\n	h.lock()\n	return func() {\n",
 	},
 	{
 		Name: "hub: clients overtake publishing", Why: "a neighbour's events wait for hundreds of clients of one tenant, one after the other",
 		File: "bridge/hub/locktimes.go", Package: "bridge/hub", Tests: []string{"TestPublishingIsNotOvertaken"},
-		Old: "	h.lockNext()\n	return func() {\n		// The last one that is woken is the next one that Go's scheduler runs: that is\n		// to be who waits for mu.\n		of.Unlock()\n		h.turns.all.Unlock()\n		h.unlock()\n",
+		Old: "	h.lockNext()\n	return func() {\n		// Go's scheduler next runs the goroutine that was woken last: mu is unlocked last,\n		// so that this is the one that waits for mu.\n		of.Unlock()\n		h.turns.all.Unlock()\n		h.unlock()\n",
 		New: "	h.lock()\n	return func() {\n		h.unlock()\n		h.turns.all.Unlock()\n		of.Unlock()\n",
 	},
 	{
