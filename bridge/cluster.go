@@ -91,7 +91,7 @@ func joinCluster(cfg *configs.Config, spec *mapping.Spec, pw *passwords, log *sl
 	s := &clusterSource{log: log, began: time.Now(), id: cluster.NewNodeID(), cluster: cfg.Cluster.Name, freed: make(chan struct{}, 1)}
 	dial, err := cluster.Redis(cfg.Cluster.RedisURL.Reveal(), cfg.Cluster.Name, s.historyNow, pw.redis)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; %s", err, cluster.Remedy(err))
 	}
 	s.history = newOwnHistory(cfg, pw, func(h cluster.History) {
 		s.shared.Belong(h)

@@ -27,7 +27,7 @@ func (r *run) redis(ctx context.Context) {
 	}
 	connect, err := cluster.Client(c.RedisURL.Reveal())
 	if err != nil {
-		r.fail("redis.address", "cluster.redis_url", err.Error(), "the bridge does not start", cluster.RedisURL)
+		r.fail("redis.address", "cluster.redis_url", err.Error(), "the bridge does not start", cluster.Remedy(err))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
@@ -56,13 +56,16 @@ func (r *run) redis(ctx context.Context) {
 		return
 	}
 	r.redisLatency(ctx, conn)
-	if failed := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name); len(failed) > 0 {
-		for _, err := range failed {
-			r.redisRights(err)
-		}
-		return
+	failed := cluster.Try(ctx, c.RedisURL.Reveal(), c.Name)
+	for _, err := range failed {
+		r.redisRights(err)
 	}
-	r.ok("redis.rights", "", "the bridge may do all that it needs: %s", strings.ToUpper(strings.Join(cluster.Commands, ", ")))
+	if slices.ContainsFunc(failed, func(err error) bool { return !cluster.IsFull(err) }) {
+		return // of a Redis that is full the bridges are heard all the same
+	}
+	if len(failed) == 0 {
+		r.ok("redis.rights", "", "the bridge may do all that it needs: %s", strings.ToUpper(strings.Join(cluster.Commands, ", ")))
+	}
 	r.cluster(ctx, r.database(ctx))
 }
 
@@ -145,8 +148,8 @@ func (r *run) redisMemory(info map[string]string) {
 		return
 	}
 	rest := "; CONFIG REWRITE keeps it. Or a Redis of its own"
-	if limit < need {
-		rest += fmt.Sprintf(", or replay.max_bytes: %dMiB", int64(float64(limit)*float64(r.cfg.Replay.MaxBytes)/float64(need))>>20)
+	if fits := int64(float64(limit)*float64(r.cfg.Replay.MaxBytes)/float64(need)) >> 20; limit < need && fits > 0 {
+		rest += fmt.Sprintf(", or replay.max_bytes: %dMiB", fits)
 	}
 	r.warn("redis.memory", "", strings.Join(wrong, "; "), strings.Join(meaning, "; "), strings.Join(fix, "; ")+rest)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -329,5 +330,24 @@ func TestWhatTheCheckPrintsMendsIt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTheCheckOfAFullRedis: the other bridges are asked all the same, and nothing is offered
+// that does not fit.
+func TestTheCheckOfAFullRedis(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	if err := s.Client().ConfigSet(t.Context(), "maxmemory", "1mb").Err(); err != nil {
+		t.Fatal(err)
+	}
+	found := redisFindings(t, s.URL(), "BRIDGE_REPLAY_MAX_BYTES=8MiB", "BRIDGE_CLUSTER_ADVERTISE=http://bridge.invalid:8080")
+	if !slices.ContainsFunc(found, func(f provision.Finding) bool { return strings.HasPrefix(f.ID, "cluster.") }) {
+		t.Errorf("nothing of the cluster: %v", found)
+	}
+	for _, f := range found {
+		if strings.Contains(f.Fix, "replay.max_bytes: 0") {
+			t.Errorf("%+v", f)
+		}
 	}
 }

@@ -32,9 +32,9 @@ const streamPool = 2
 func client(address string, pool int, rotated ...func() string) (Connect, error) {
 	discardLibraryLog()
 	at := serverOf(address)
-	u, err := url.Parse(address)
+	u, err := parseAddress(address)
 	if err != nil {
-		return nil, &remedied{"cluster.redis_url is no address", encode + RedisURL} // err may contain the password
+		return nil, err
 	}
 	if u.Query().Get("master_name") != "" {
 		return at.sentinelClient(address, pool, rotated)
@@ -81,8 +81,19 @@ func client(address string, pool int, rotated ...func() string) (Connect, error)
 	}, nil
 }
 
-// encode is what makes most addresses none: a password that was made at random has such characters.
+// encode is the remedy for most addresses that are none: a random password has such characters.
 const encode = "write % / ? # @ : and spaces of a user's name or password as %25 %2F %3F %23 %40 %3A %20; accepted: "
+
+// parseAddress parses an address. An unescaped character of the password makes the rest of it
+// path, query or fragment: such an address is refused here, before an error repeats a part of it.
+func parseAddress(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Fragment != "" || strings.Contains(u.Path, "@") ||
+		strings.Contains(u.RawQuery, "@") && u.Query().Get("master_name") == "" {
+		return nil, &remedied{"cluster.redis_url is no address", encode + RedisURL} // err repeats it
+	}
+	return u, nil
+}
 
 // addressError is an error of the library about an address.
 func addressError(err error) error {

@@ -60,7 +60,7 @@ func (l *Leader) appendNext(ctx context.Context, store Store) (bool, error) {
 
 // noteAppend notes whether Redis accepts entries.
 func (l *Leader) noteAppend(err error) {
-	if isFull(err) && l.opts.OnFull != nil {
+	if IsFull(err) && l.opts.OnFull != nil {
 		l.opts.OnFull()
 	}
 	l.mu.Lock()

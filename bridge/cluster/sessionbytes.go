@@ -99,8 +99,8 @@ func (s *Sessions) expire(now time.Time) {
 	}
 }
 
-// isFull tells whether Redis refused something because it is full.
-func isFull(err error) bool {
+// IsFull tells whether Redis refused something because it is full.
+func IsFull(err error) bool {
 	return err != nil && strings.Contains(err.Error(), "OOM command not allowed")
 }
 

@@ -244,7 +244,7 @@ func (s *Sessions) putEach(ctx context.Context, keys []string, all []pendingSess
 func (s *Sessions) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if isFull(err) {
+	if IsFull(err) {
 		s.giveUp()
 	}
 	switch {
