@@ -190,6 +190,7 @@ func TestAFailoverOfRedisThatLosesItsTail(t *testing.T) {
 	master.Cut()
 	c.insert("lost by Redis")
 	c.whole("what Redis loses", client)
+	first.await("that the leader was told so", func() bool { return first.Snapshot().Cluster.Waiting == 0 })
 	master.Kill()
 	replica.Wake()
 	c.insert("after the failover")
