@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"strings"
 	"time"
 )
 
@@ -97,11 +96,6 @@ func (s *Sessions) expire(now time.Time) {
 			s.count(key, heldCopy{})
 		}
 	}
-}
-
-// IsFull tells whether Redis refused something because it is full.
-func IsFull(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "OOM command not allowed")
 }
 
 // GiveUp has Run empty all copies that this bridge has put, and stores none until they would have

@@ -108,6 +108,11 @@ func (r *remedies) add(remedy string) bool {
 	return true
 }
 
+// IsFull tells whether Redis refused something because it is full.
+func IsFull(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "OOM command not allowed")
+}
+
 // remedied is an error of this package that knows its remedy.
 type remedied struct{ text, remedy string }
 
