@@ -177,7 +177,7 @@ func compareScreen(t *testing.T, pool *pgxpool.Pool, s screen) {
 		t.Errorf("%d messages, events %v: too little happened", n, s.kinds)
 	}
 	rows, err = pool.Query(t.Context(), `select c.id, m.id, p.name, coalesce(c.is_typing, false) from conversations c join contacts p on p.id = c.contact_id
-		cross join lateral (select id from messages where conversation_id = c.id order by created_at desc limit 1) m`)
+		cross join lateral (select id from messages where conversation_id = c.id order by created_at desc, id desc limit 1) m`)
 	if err != nil {
 		t.Fatal(err)
 	}
