@@ -81,14 +81,15 @@ type unchecked struct{}
 // settings are what holds for one question: values printed as the stream has
 // them, nothing written, and a time limit that holds in the server too. They
 // are set for the question's transaction alone, so that they hold behind a
-// pooler in transaction mode, and are left to no other session.
+// pooler in transaction mode, and are left to no other session. Plans are generic, made
+// once: all questions are for keys that an index finds, whatever their values.
 const settings = `select set_config(name, value, true) from (values ('datestyle', 'ISO'), ('timezone', 'UTC'), ('intervalstyle', 'postgres'),
-	('extra_float_digits', '3'), ('bytea_output', 'hex'), ('client_encoding', $1), ('statement_timeout', $2), ('transaction_read_only', 'on')) s (name, value)`
+	('extra_float_digits', '3'), ('bytea_output', 'hex'), ('client_encoding', $1), ('statement_timeout', $2), ('transaction_read_only', 'on'), ('plan_cache_mode', 'force_generic_plan')) s (name, value)`
 
-// begin starts a batch with the settings for this connection. A database in
+// settingsOf are the parameters of settings for this connection. A database in
 // SQL_ASCII has bytes in any encoding, or in none: they are taken as they are,
 // because asking for UTF-8 would be an error at the first that is not.
-func begin(ctx context.Context, pg *pgconn.PgConn, raw bool) *pgconn.Batch {
+func settingsOf(ctx context.Context, pg *pgconn.PgConn, raw bool) [][]byte {
 	encoding := "UTF8"
 	if raw || pg.ParameterStatus("server_encoding") == "SQL_ASCII" {
 		encoding = "SQL_ASCII"
@@ -97,7 +98,12 @@ func begin(ctx context.Context, pg *pgconn.PgConn, raw bool) *pgconn.Batch {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = max(time.Until(deadline).Milliseconds(), 1)
 	}
+	return [][]byte{[]byte(encoding), strconv.AppendInt(nil, limit, 10)}
+}
+
+// begin starts a batch of what is asked seldom with the settings for this connection.
+func begin(ctx context.Context, pg *pgconn.PgConn, raw bool) *pgconn.Batch {
 	b := &pgconn.Batch{}
-	b.ExecParams(settings, [][]byte{[]byte(encoding), strconv.AppendInt(nil, limit, 10)}, nil, nil, nil)
+	b.ExecParams(settings, settingsOf(ctx, pg, raw), nil, nil, nil)
 	return b
 }

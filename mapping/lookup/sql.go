@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,10 @@ type sqlFetcher struct {
 	// columns are the types of the tables' columns, those that may be read.
 	columns []columnTypes
 	known   bool
+	// version counts the changes of columns. unprepared: sessions do not keep what is
+	// prepared in them.
+	version    int
+	unprepared bool
 	// rights are those that the role lacks, and missing tells that a table is not there,
 	// as of learnedAt.
 	rights    rights
@@ -40,7 +45,7 @@ const relearn = time.Minute
 // NewSQL returns a Lookup that asks over pool, which stays its caller's to
 // close. Its role needs SELECT on the columns that the mapping reads, and
 // BYPASSRLS or a policy where the tables have row-level security; NewPool makes
-// it. Nothing is prepared in its sessions, so a pooler in transaction mode is fine.
+// it. A pooler in transaction mode is fine.
 // limit is the longest that one question may take, 0 for DefaultLimit.
 func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup {
 	f := &sqlFetcher{pool: pool, spec: spec}
@@ -101,8 +106,15 @@ func (s *sqlFetcher) over(ctx context.Context, pg *pgconn.PgConn, ask func(pg *p
 		}
 	}
 	err := ask(pg, false)
-	switch code := sqlState(err); {
-	case !fresh && (shapeChanged(code) || code == denied):
+	code := sqlState(err)
+	if notPrepared(code) && !s.unprepared {
+		s.unprepared = true
+		err = ask(pg, false)
+		code = sqlState(err)
+	}
+	switch {
+	case !fresh && (shapeChanged(code) || planChanged(code) || code == denied):
+		s.version++
 		if err = s.learn(ctx, pg); err == nil {
 			err = ask(pg, false)
 		}
@@ -171,6 +183,9 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 		s.lookup.warn(unreadable.without + "; " + unreadable.remedy)
 	}
 	s.rights, s.missing, s.learnedAt = unreadable, missing, time.Now()
+	if !slices.EqualFunc(columns, s.columns, maps.Equal) {
+		s.version++
+	}
 	s.texts, s.columns, s.known = newStatements(s.spec, columns), columns, true
 	return nil
 }
@@ -214,7 +229,8 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Ne
 
 // send asks the questions in one round trip.
 func (s *sqlFetcher) send(ctx context.Context, pg *pgconn.PgConn, questions []asked, found func(engine.Found), raw bool) error {
-	b := begin(ctx, pg, raw)
+	b := s.batch(pg.StartPipeline(ctx), pg)
+	b.ask(settings, settingsOf(ctx, pg, raw))
 	for _, q := range questions {
 		keys, workspaces := columnsOf(q.rows, q.parts)
 		var values [][]byte
@@ -224,24 +240,23 @@ func (s *sqlFetcher) send(ctx context.Context, pg *pgconn.PgConn, questions []as
 		if q.workspaces {
 			values = append(values, arrayText(workspaces))
 		}
-		b.ExecParams(q.text, values, nil, nil, nil)
-	}
-	res := pg.ExecBatch(ctx, b)
-	if res.NextResult() { // of the settings
-		res.ResultReader().Close()
+		b.ask(q.text, values)
 	}
 	var row source.Row
 	var derived []byte
-	i := 0
-	for ; res.NextResult(); i++ {
-		for r := res.ResultReader(); r.NextRow(); {
-			row = s.textRow(row[:0], r.Values())
-			derived = s.derive(questions[i].role, row, derived[:0])
-			found(engine.Found{Table: questions[i].role, Newest: questions[i].newest, Row: row})
+	answered, err := b.results(func(i int, r *pgconn.ResultReader) {
+		if i == 0 { // the settings
+			return
 		}
-	}
-	if err := res.Close(); err != nil {
-		return fmt.Errorf("look up %s: %w", questions[min(i, len(questions)-1)].what, err)
+		q := &questions[i-1]
+		for r.NextRow() {
+			row = s.textRow(row[:0], r.Values())
+			derived = s.derive(q.role, row, derived[:0])
+			found(engine.Found{Table: q.role, Newest: q.newest, Row: row})
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", questions[min(max(answered-1, 0), len(questions)-1)].what, err)
 	}
 	return nil
 }

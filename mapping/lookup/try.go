@@ -39,6 +39,7 @@ func (l *Lookup) Try(ctx context.Context) (Tried, error) {
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
+	s.unprepared = true // each is asked once, perhaps behind a pooler
 	if err := s.learn(ctx, pg); err != nil {
 		return Tried{}, err
 	}
