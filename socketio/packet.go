@@ -83,10 +83,14 @@ func keepScratch(buffer *[]byte, b []byte) {
 
 // WithoutLast returns the packet without its last argument, which must be a string
 // that needs no escape, such as an offset: a packet that is sent out of order has
-// none.
+// none. It shares p's bytes, unless p has attachments.
 func (p *Packet) WithoutLast() *Packet {
 	text := p.message.Text()
 	i := bytes.LastIndex(text, []byte(`,"`))
+	shared := &Packet{namespace: p.namespace}
+	if shared.message.Cut(&p.message, i) {
+		return shared
+	}
 	buffer := scratch.Get().(*[]byte)
 	b := append(append((*buffer)[:0], text[:i]...), ']')
 	out := p.WithText(b)

@@ -13,7 +13,11 @@ func TestWithoutLast(t *testing.T) {
 	var made []*socketio.Packet
 	for i := range 100 {
 		body := fmt.Appendf(nil, `{"n":%d,"text":"%s,\"x"}`, i, strings.Repeat("x", i))
-		made = append(made, socketio.NewEvent("/", "message", body, []byte(`"offset"`)).WithoutLast())
+		p := socketio.NewEvent("/", "message", body, []byte(`"offset"`))
+		made = append(made, p.WithoutLast())
+		if again := string(socketio.NewEvent("/", "message", body, []byte(`"x"`), []byte(`"offset"`)).WithoutLast().WithoutLast().Text()); again != string(made[i].Text()) {
+			t.Fatalf("twice: %s", again)
+		}
 	}
 	for i, p := range made {
 		if got, want := string(p.Text()), fmt.Sprintf(`2["message",{"n":%d,"text":"%s,\"x"}]`, i, strings.Repeat("x", i)); got != want {

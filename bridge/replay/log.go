@@ -15,8 +15,9 @@ type Options struct {
 	Window time.Duration
 	// MaxEvents bounds the entries of all workspaces together.
 	MaxEvents int
-	// MaxBytes bounds the packets' sizes of all workspaces together. The newest
-	// event is kept whatever its size.
+	// MaxBytes bounds the packets' sizes of all workspaces together, and of the packets
+	// under messages' other ids as far as there is room. The newest event is kept whatever
+	// its size.
 	MaxBytes int64
 	// WorkspaceEvents and WorkspaceBytes are the same bounds for each workspace; 0 is no
 	// bound. A workspace's newest event is kept whatever its size.
@@ -65,6 +66,7 @@ type Log struct {
 	largest heap[*Space]
 	events  int
 	bytes   int64
+	copies  copies
 	early   uint64
 	shares  uint64
 	// next is the sequence number of the next entry. Numbers rise over all
@@ -122,7 +124,7 @@ type Stats struct {
 // Stats reports the Log's state as of now; Oldest is as of the last Swept.
 func (l *Log) Stats(now time.Time) Stats {
 	s := Stats{
-		Events: l.events, Bytes: l.bytes, Workspaces: len(l.spaces),
+		Events: l.events, Bytes: l.bytes + l.copies.bytes, Workspaces: len(l.spaces),
 		EvictedEarly: l.early, EvictedShare: l.shares, Head: l.head,
 	}
 	if l.events > 0 && l.oldest > 0 {
@@ -208,6 +210,9 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	}
 	for l.Full(0) {
 		l.makeRoom(l.largest.items[0], at)
+	}
+	for l.bytes+l.copies.bytes > l.opts.MaxBytes && l.copies.made.len() > 0 {
+		l.copies.dropOldest()
 	}
 	return seq
 }
@@ -314,8 +319,10 @@ func (l *Log) Clear() {
 
 // evict forgets a conversation's oldest entry.
 func (l *Log) evict(s *Space, c *conversation) {
+	l.copies.drop(c.entries.front())
 	l.bytes -= s.evict(c, l.eventWeight())
 	l.events--
+	l.copies.forget()
 	l.largest.shrunk(s.place)
 	l.forget(s)
 }

@@ -30,7 +30,8 @@ func (n *Naming) Applies(at source.Position, again bool, created int64) bool {
 func (n *Naming) AppliesToRow(created int64) bool { return n.Other && created > n.Created }
 
 // otherName is the other id of an entry's message, with the packets under that id. They
-// are made when somebody reads them, and counted with the entry.
+// are made when somebody reads them, counted while they are kept, and dropped before an
+// event is evicted for want of room. bare shares packet's bytes.
 type otherName struct {
 	id           string
 	again        bool
@@ -38,55 +39,74 @@ type otherName struct {
 	packet, bare *socketio.Packet
 }
 
-// size returns the sum of the packets' sizes, in bytes.
-func (o *otherName) size() (n int64) {
-	for _, p := range []*socketio.Packet{o.packet, o.bare} {
-		if p != nil {
-			n += int64(p.Size())
-		}
-	}
-	return n
-}
-
 // read returns an entry's packet as a reader is given it.
-func (l *Log) read(s *Space, c *conversation, e *entry, naming *Naming, bare bool) *socketio.Packet {
-	o := e.other
-	if o == nil || !naming.Applies(e.position(), o.again, o.created) {
-		if bare {
-			return l.bare(s, c, e)
+func (l *Log) read(slot *slot, e *entry, naming *Naming, bare bool) *socketio.Packet {
+	packet, without := e.packet, &e.bare
+	if o := e.other; o != nil && naming.Applies(e.position(), o.again, o.created) {
+		if packet, without = o.packet, &o.bare; packet == nil {
+			if packet = Renamed(e.packet, o.id); !l.keep(slot, o, packet) {
+				without = new(*socketio.Packet)
+			}
 		}
-		return e.packet
 	}
-	slot := &o.packet
-	if bare {
-		slot = &o.bare
+	if !bare {
+		return packet
 	}
-	if *slot == nil {
-		p := Renamed(e.packet, o.id)
-		if bare {
-			p = p.WithoutLast()
-		}
-		if !l.count(s, c, p) {
-			return p
-		}
-		*slot = p
+	if *without == nil {
+		*without = packet.WithoutLast()
 	}
-	return *slot
+	return *without
 }
 
-// count adds a packet that is to be kept with an entry to the sums. It reports false,
-// and adds nothing, if that would exceed Options.MaxBytes.
-func (l *Log) count(s *Space, c *conversation, p *socketio.Packet) bool {
+// copied is an entry for which a packet was made.
+type copied struct {
+	conv    *conversation
+	ordinal uint64
+}
+
+// entry returns nil once the entry has been evicted.
+func (c *copied) entry() *entry { return c.conv.entry(c.ordinal) }
+
+// keep keeps a message's packet under its other id. It reports false, and keeps nothing,
+// if that would exceed Options.MaxBytes.
+func (l *Log) keep(s *slot, o *otherName, p *socketio.Packet) bool {
 	size := int64(p.Size())
-	if l.bytes+size > l.opts.MaxBytes {
+	if l.bytes+l.copies.bytes+size > l.opts.MaxBytes {
 		return false
 	}
-	l.bytes += size
-	s.size += size
-	c.size += size
-	s.busiest.grown(c.place)
-	l.largest.grown(s.place)
+	o.packet = p
+	l.copies.bytes += size
+	l.copies.made.push(copied{s.conv, s.ordinal()})
 	return true
+}
+
+// copies are the packets under other ids.
+type copies struct {
+	made  queue[copied] // oldest first, perhaps of entries that have been evicted
+	bytes int64
+}
+
+// drop drops what was made for an entry.
+func (c *copies) drop(e *entry) {
+	if o := e.other; o != nil && o.packet != nil {
+		c.bytes -= int64(o.packet.Size())
+		o.packet, o.bare = nil, nil
+	}
+}
+
+// dropOldest drops what was made first of what there is, if there is any.
+func (c *copies) dropOldest() {
+	if e := c.made.front().entry(); e != nil {
+		c.drop(e)
+	}
+	c.made.pop()
+}
+
+// forget forgets evicted entries.
+func (c *copies) forget() {
+	for c.made.len() > 0 && c.made.front().entry() == nil {
+		c.made.pop()
+	}
 }
 
 // Renamed returns the packet of a message under another id.

@@ -1,6 +1,7 @@
 package replay_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,46 @@ import (
 	"chatbridge/socketio"
 	"chatbridge/source"
 )
+
+// TestReadersCostNoEvent: what is made for readers takes room that no event wants, and
+// goes before an event does.
+func TestReadersCostNoEvent(t *testing.T) {
+	const fits = 100
+	size := int64(socketio.NewEvent("/", "message", []byte(`{"id":"m00"}`), []byte(`"offset"`)).Size())
+	w := newWriter(replay.Options{Window: time.Minute, MaxEvents: 2 * fits, MaxBytes: fits * size})
+	space := w.log.Space("w")
+	read := func(other bool) {
+		for range 2 {
+			w.log.ReadConversation(space, nil, "a", 0, w.log.Sequence(), 2*fits, true, replay.Naming{Other: other})
+		}
+	}
+	for i := range fits {
+		w.commit++
+		w.log.Append(space, replay.Event{
+			Position: source.Position{Commit: w.commit, Index: 1}, Kind: contract.Message, Conversation: []byte("a"),
+			Packet: socketio.NewEvent("/", "message", fmt.Appendf(nil, `{"id":"m%02d"}`, i), []byte(`"offset"`)),
+			Other:  fmt.Appendf(nil, "P%02d", i),
+		}, w.now)
+		if i == fits/2 { // half of the room is left
+			before := w.log.Stats(w.now).Bytes
+			if read(false); w.log.Stats(w.now).Bytes != before {
+				t.Errorf("%d bytes, and %d before the events were read without their offsets", w.log.Stats(w.now).Bytes, before)
+			}
+		}
+		read(true)
+		if s := w.log.Stats(w.now); s.Bytes > fits*size || s.Events != i+1 || s.EvictedEarly > 0 {
+			t.Fatalf("after %d of %d events that fit: %+v", i+1, fits, s)
+		}
+	}
+	if s := w.log.Stats(w.now); s.Bytes != fits*size {
+		t.Errorf("%d bytes, want %d, the events alone", s.Bytes, fits*size)
+	}
+	for w.log.Expire(space, w.now.Add(time.Hour), ^uint64(0), 1) {
+	}
+	if s := w.log.Stats(w.now); s.Bytes != 0 || s.Events != 0 {
+		t.Errorf("when all has gone: %+v", s)
+	}
+}
 
 // TestOtherNames: a reader is given messages under the ids that it asks for, and what is
 // made for that is counted as long as the entry is there.

@@ -44,12 +44,7 @@ func (s *slot) ordinal() uint64 { return s.number >> 1 }
 func (s *slot) message() bool   { return s.number&1 == 1 }
 
 // entry returns the slot's entry, nil if it was evicted.
-func (s *slot) entry() *entry {
-	if s.ordinal() < s.conv.base {
-		return nil
-	}
-	return s.conv.entries.at(int(s.ordinal() - s.conv.base))
-}
+func (s *slot) entry() *entry { return s.conv.entry(s.ordinal()) }
 
 func (o *order) push(s slot) {
 	last := len(o.blocks) - 1

@@ -43,19 +43,6 @@ type Place struct {
 	At       time.Duration
 }
 
-// bare returns an entry's packet without the offset. It is cached in the entry and
-// counted with it.
-func (l *Log) bare(s *Space, c *conversation, e *entry) *socketio.Packet {
-	if e.bare == nil {
-		bare := e.packet.WithoutLast()
-		if !l.count(s, c, bare) {
-			return bare
-		}
-		e.bare = bare
-	}
-	return e.bare
-}
-
 // Read appends to dst the packets of s from p on and before the sequence number until,
 // limit at most, and returns the new place. After maxScan entries it returns before
 // until, perhaps without a packet: release the lock for a moment and read on.
@@ -89,7 +76,7 @@ read:
 			}
 			p.Position, p.At, over = e.position(), e.at, false
 			if scope.passes(e, slot.conv.id) {
-				dst = append(dst, l.read(s, slot.conv, e, &scope.Naming, e.position().Compare(scope.Bare) <= 0))
+				dst = append(dst, l.read(slot, e, &scope.Naming, e.position().Compare(scope.Bare) <= 0))
 			}
 		}
 	}
@@ -156,7 +143,8 @@ func (l *Log) ReadConversation(s *Space, dst []*socketio.Packet, conversation st
 		}
 		seen++
 		if e.kind == contract.Message && messages || e.kind != contract.Message && !e.superseded {
-			dst = append(dst, l.read(s, c, e, &naming, true))
+			slot := newSlot(e.seq, c, c.base+uint64(i), e.kind)
+			dst = append(dst, l.read(&slot, e, &naming, true))
 		}
 	}
 	return dst, until

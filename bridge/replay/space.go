@@ -52,6 +52,14 @@ type conversation struct {
 	messages Floor
 }
 
+// entry returns the entry with a number, nil if it was evicted.
+func (c *conversation) entry(ordinal uint64) *entry {
+	if ordinal < c.base {
+		return nil
+	}
+	return c.entries.at(int(ordinal - c.base))
+}
+
 func (c *conversation) load() int64    { return c.size }
 func (c *conversation) setPlace(i int) { c.place = i }
 func (s *Space) load() int64           { return s.size }
@@ -101,7 +109,7 @@ type entry struct {
 	seq    uint64
 	at     time.Duration // of publication, since the Log was made
 	packet *socketio.Packet
-	bare   *socketio.Packet // packet without its offset; nil until somebody reads it
+	bare   *socketio.Packet // packet without its offset, of the same bytes; nil until somebody reads it
 	status *status          // Kind MessageStatus only
 	other  *otherName       // Kind Message only; nil where it has no other id
 	commit uint64
@@ -209,12 +217,6 @@ func (s *Space) front() *conversation { return s.order.front().conv }
 func (s *Space) evict(c *conversation, weight int64) int64 {
 	e := *c.entries.front()
 	size := int64(e.packet.Size())
-	if e.bare != nil {
-		size += int64(e.bare.Size())
-	}
-	if e.other != nil {
-		size += e.other.size()
-	}
 	if e.status != nil && e.status.evicted(c) {
 		delete(s.statuses, e.status.message)
 	}

@@ -40,7 +40,7 @@ var clients = []Mutant{
 	{
 		Name: "socketio: a large event waits for room that there never is", Why: "an event larger than the queue makes every client deaf",
 		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestMessageLargerThanTheQueue"},
-		Old: "case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:", New: "case s.size+len(m.frames) > l.QueueBytes:",
+		Old: "case s.depth > 0 && s.size+m.Size() > l.QueueBytes:", New: "case s.size+m.Size() > l.QueueBytes:",
 	},
 	{
 		Name: "socketio: a paused session is broadcast to", Why: "a client that is being caught up gets events out of order",

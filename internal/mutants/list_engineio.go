@@ -10,7 +10,7 @@ var engine = []Mutant{
 	{
 		Name: "engineio: bytes do not bound a queue", Why: "one slow client takes the process's memory",
 		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestSlowConsumer"},
-		Old: `case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:`, New: `case s.depth > 0 && s.size+len(m.frames) > 1000*l.QueueBytes:`,
+		Old: `case s.depth > 0 && s.size+m.Size() > l.QueueBytes:`, New: `case s.depth > 0 && s.size+m.Size() > 1000*l.QueueBytes:`,
 	},
 	{
 		Name: "engineio: what a stalled client has not read is not counted", Why: "its queue grows by what the kernel holds, unseen",

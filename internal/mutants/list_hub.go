@@ -78,7 +78,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: the backlog carries offsets", Why: "a client's offset goes back, and statuses with it",
 		File: "bridge/replay/read.go", Package: "bridge/hub", Tests: []string{"TestModel"}, Args: model,
-		Old: "			dst = append(dst, l.read(s, c, e, &naming, true))\n", New: "			dst = append(dst, l.read(s, c, e, &naming, false))\n",
+		Old: "			dst = append(dst, l.read(&slot, e, &naming, true))\n", New: "			dst = append(dst, l.read(&slot, e, &naming, false))\n",
 	},
 	{
 		Name: "hub: live while the backlog is read", Why: "a newer status overtakes an older one",

@@ -48,8 +48,8 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 		n, size = len(batch), 0
 		rest, packets = rest[:0], 0
 		for _, m := range batch {
-			rest = append(rest, m.frames...)
-			size += len(m.frames)
+			rest = m.appendFrames(rest)
+			size += m.Size()
 			packets += m.packets()
 		}
 		s.addQueued(n, size) // until it is written

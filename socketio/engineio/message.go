@@ -7,8 +7,8 @@ import "encoding/binary"
 // together and in that order. Its frames are those of a server, which are not
 // masked, so the same bytes go to every WebSocket.
 type Message struct {
-	frames []byte   // WebSocket frames, one for each packet
-	text   []byte   // the text packet inside frames; nil if there is none
+	frames []byte   // WebSocket frames, one for each packet; nil where it is cut
+	text   []byte   // the text packet inside frames, or see Cut; nil if there is none
 	binary [][]byte // the binary packets' data inside frames
 	watch  *Watch   // nil where nothing watches it
 }
@@ -22,8 +22,49 @@ func NewMessage(text []byte, attachments ...[]byte) *Message {
 // Encode is NewMessage into a Message of the caller's, which must be zero.
 func (m *Message) Encode(text []byte, attachments ...[]byte) { m.encode("4", text, attachments) }
 
-// Size returns the bytes that m takes in an outbound queue.
-func (m *Message) Size() int { return len(m.frames) }
+// Cut encodes another message into m, which must be zero: its text up to n, and a closing
+// bracket. It shares the other's bytes, and is put together when it is written. It reports
+// false, and does nothing, for a message with attachments and for one that is cut.
+func (m *Message) Cut(of *Message, n int) bool {
+	if of.cut() || of.text == nil || of.binary != nil {
+		return false
+	}
+	m.text = of.text[: 1+n : 1+n]
+	return true
+}
+
+// cutEnd is what follows the text of a message that is cut.
+const cutEnd = ']'
+
+// cut tells whether Cut has made m.
+func (m *Message) cut() bool { return m.frames == nil && m.text != nil }
+
+// Size returns the bytes that m takes in an outbound queue: those of its frames.
+func (m *Message) Size() int {
+	if m.cut() {
+		n := len(m.text) + 1
+		return frameHeaderSize(n) + n
+	}
+	return len(m.frames)
+}
+
+// appendFrames appends what is written to a WebSocket.
+func (m *Message) appendFrames(dst []byte) []byte {
+	if m.cut() {
+		dst = appendFrameHeader(dst, opText, len(m.text)+1)
+		return append(append(dst, m.text...), cutEnd)
+	}
+	return append(dst, m.frames...)
+}
+
+// appendText appends the text packet.
+func (m *Message) appendText(dst []byte) []byte {
+	dst = append(dst, m.text...)
+	if m.cut() {
+		dst = append(dst, cutEnd)
+	}
+	return dst
+}
 
 // packets returns the number of packets in m.
 func (m *Message) packets() int {
@@ -37,8 +78,11 @@ func (m *Message) packets() int {
 // Text returns the data of the text packet, without its type. It must not be
 // changed.
 func (m *Message) Text() []byte {
-	if len(m.text) == 0 {
+	switch {
+	case len(m.text) == 0:
 		return nil
+	case m.cut():
+		return m.appendText(nil)[1:]
 	}
 	return m.text[1:]
 }

@@ -26,7 +26,7 @@ func DecodePayload(body []byte, f func(Packet) bool) error {
 func appendPayload(dst []byte, m *Message) []byte {
 	if m.text != nil {
 		dst = appendSeparator(dst)
-		dst = append(dst, m.text...)
+		dst = m.appendText(dst)
 	}
 	for _, b := range m.binary {
 		dst = appendSeparator(dst)

@@ -56,7 +56,7 @@ func (s *Session) offer(m *Message, broadcast bool) Verdict {
 		return Skipped
 	case s.depth >= l.QueuePackets:
 		return FullPackets
-	case s.depth > 0 && s.size+len(m.frames) > l.QueueBytes:
+	case s.depth > 0 && s.size+m.Size() > l.QueueBytes:
 		return FullBytes
 	}
 	s.push(m)
@@ -80,7 +80,7 @@ func (s *Session) push(m *Message) {
 	}
 	s.queue = append(s.queue, m)
 	s.depth++
-	s.size += len(m.frames)
+	s.size += m.Size()
 	s.schedule()
 }
 
@@ -141,7 +141,7 @@ func (s *Session) Load() Load {
 
 // fits reports whether the queue has room for m by its bytes. mu is held.
 func (s *Session) fits(m *Message) bool {
-	return s.depth == 0 || s.size+len(m.frames) <= s.server.limits.Load().QueueBytes
+	return s.depth == 0 || s.size+m.Size() <= s.server.limits.Load().QueueBytes
 }
 
 // hasSpace reports whether the queue is at most a quarter full. mu is held.
@@ -155,8 +155,8 @@ func (s *Session) hasSpace() bool {
 // goroutine that may write.
 func (s *Session) take(batch []*Message, maxBytes int) ([]*Message, time.Duration) {
 	n, size := 0, 0
-	for n < len(s.queue) && (n == 0 || size+len(s.queue[n].frames) <= maxBytes) {
-		size += len(s.queue[n].frames)
+	for n < len(s.queue) && (n == 0 || size+s.queue[n].Size() <= maxBytes) {
+		size += s.queue[n].Size()
 		n++
 	}
 	batch = append(batch, s.queue[:n]...)
