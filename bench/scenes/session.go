@@ -88,8 +88,16 @@ func open(ctx context.Context, server peer.Peer, a *audience, o peer.Options) (*
 		s.Stop()
 		return nil, err
 	}
+	connect.Within = paced(connect.Clients)
 	return opened(ctx, s, connect)
 }
+
+// handshakes are how many a second are begun before the measuring begins: fewer than
+// the bridge takes by default, so that its limit keeps nobody away.
+const handshakes = 4000
+
+// paced is over how long the handshakes of clients are begun.
+func paced(clients int) time.Duration { return time.Duration(clients) * time.Second / handshakes }
 
 // opened connects clients to a server that runs, and stops it where that fails.
 func opened(ctx context.Context, process *peer.Process, o load.Options) (*session, error) {
@@ -116,7 +124,7 @@ func (s *session) send(ctx context.Context, a *audience, rate float64, d time.Du
 	turn := a.rooms * max(a.subs, 1)
 	events := max(1, int(rate*d.Seconds())/turn) * turn
 	return s.sendTo(ctx, s.Clients, peer.Publication{
-		Count: events, Rate: rate, Rooms: a.rooms, First: a.first, Subs: a.subs,
+		Count: events, Rate: rate, Rooms: a.rooms, First: a.first, Subs: a.subs, Paced: true,
 	}, events/a.rooms, sampleEvery)
 }
 

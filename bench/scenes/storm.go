@@ -115,7 +115,7 @@ func (st *storm) beside(ctx context.Context, server peer.Peer, s *session, r *re
 	defer others.Close()
 	events := int(othersRate*st.within.Seconds()) / othersRooms * othersRooms
 	quiet, err := s.sendTo(ctx, others, peer.Publication{
-		Count: events, Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1,
+		Count: events, Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1, Paced: true,
 	}, events/othersRooms, 1)
 	if err != nil {
 		return fmt.Errorf("others before: %w", err)
@@ -152,7 +152,7 @@ func (st *storm) prepare(ctx context.Context, server peer.Peer) (*session, error
 		s.Stop()
 		return nil, err
 	}
-	o.Remember, o.Retry = true, stormRetry
+	o.Remember, o.Retry, o.Within = true, stormRetry, paced(o.Clients)
 	opened, err := opened(ctx, s, o)
 	if err != nil {
 		return nil, err
@@ -215,7 +215,7 @@ func (st *storm) listen(ctx context.Context, s *session, others *load.Group) (he
 	go func() {
 		// It ends with its context.
 		_, _ = s.Publish(publishing, peer.Publication{
-			Count: othersRate * int(2*stormLimit.Seconds()), Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1,
+			Count: othersRate * int(2*stormLimit.Seconds()), Rate: othersRate, Rooms: othersRooms, First: st.others.first, Subs: 1, Paced: true,
 		})
 		ended <- struct{}{}
 	}()

@@ -154,14 +154,22 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 	}
 	origin := uint64(given)
 	if origin == 0 {
-		origin = event.Now() - since(from, rate)
+		origin = event.Now() - event.Since(from, rate)
+	}
+	var due *body
+	if r.FormValue("paced") != "" {
+		due = &body{from: r.Body}
 	}
 	for i := from; i < from+count; i++ {
-		e := Event{Seq: uint64(i), Due: origin + since(i, rate), Room: -1}
+		e := Event{Seq: uint64(i), Due: origin + event.Since(i, rate), Room: -1}
 		if rooms > 0 {
 			e.Room, e.Sub = first+i%rooms, i/rooms%max(subs, 1)
 		}
-		if wait := time.Duration(e.Due - event.Now()); wait > 0 {
+		if due != nil {
+			if !due.next() {
+				return
+			}
+		} else if wait := time.Duration(e.Due - event.Now()); wait > 0 {
 			time.Sleep(wait)
 		}
 		publishing.Lock()
@@ -183,12 +191,28 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 	fmt.Fprint(w, origin)
 }
 
+// body is a request's body, of which each byte tells that an event is due.
+type body struct {
+	from io.Reader
+	buf  [512]byte
+	left int
+}
+
+// next waits for a byte; false means that no other one comes.
+func (b *body) next() bool {
+	for b.left == 0 {
+		n, err := b.from.Read(b.buf[:])
+		if b.left = n; n == 0 && err != nil {
+			return false
+		}
+	}
+	b.left--
+	return true
+}
+
 // awaitWritten waits until at most so many packets wait.
 func (s Server) awaitWritten(ctx context.Context, most int64) {
 	for s.Queued != nil && s.Queued() > most && ctx.Err() == nil {
 		time.Sleep(200 * time.Microsecond)
 	}
 }
-
-// since is when event i is due, after event 0.
-func since(i int, rate float64) uint64 { return uint64(float64(i) / rate * 1e9) }

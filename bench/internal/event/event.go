@@ -86,6 +86,18 @@ func Now() uint64 {
 	return uint64(ts.Nano())
 }
 
+// Sleep waits until a time of Now, to some 0.1 ms: time.Sleep is late by up to a
+// millisecond where the process has nothing else to do.
+func Sleep(until uint64) {
+	for now := Now(); now < until; now = Now() {
+		wait := unix.NsecToTimespec(int64(until - now))
+		_ = unix.Nanosleep(&wait, nil) // a signal ends it early
+	}
+}
+
+// Since is when event i is due, in nanoseconds after event 0, at a rate a second.
+func Since(i int, rate float64) uint64 { return uint64(float64(i) / rate * 1e9) }
+
 const hexDigits = "0123456789abcdef"
 
 func appendHex(dst []byte, v uint64) []byte {

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"chatbridge/bench/internal/event"
 	"chatbridge/bench/internal/proc"
 )
 
@@ -92,6 +93,10 @@ type Publication struct {
 	// again: what was due before is sent at once.
 	From   int
 	Origin uint64
+	// Paced has the server told of each event when it is due, as a bridge is by its
+	// database, instead of looking at the clock. Timers of Node.js and of Go are late by
+	// up to a millisecond, which would be taken for the server's latency.
+	Paced bool
 	// More tells that another one follows, before a log that is filled counts as
 	// filled.
 	More bool
@@ -108,25 +113,60 @@ func (s *Process) Publish(ctx context.Context, p Publication) (origin uint64, er
 	for name, v := range map[string]int{"count": p.Count, "rooms": p.Rooms, "first": p.First, "subs": p.Subs, "from": p.From, "ahead": p.Ahead, "check": p.Check} {
 		q.Set(name, strconv.Itoa(v))
 	}
-	q.Set("origin", strconv.FormatUint(p.Origin, 10))
 	if p.More {
 		q.Set("more", "1")
 	}
-	text, err := s.post(ctx, "/publish?"+q.Encode())
+	var body io.Reader
+	if p.Paced {
+		if p.Origin == 0 {
+			p.Origin = event.Now() - event.Since(p.From, p.Rate)
+		}
+		q.Set("paced", "1")
+		reader, writer := io.Pipe()
+		defer reader.Close()
+		go p.pace(writer)
+		body = reader
+	}
+	q.Set("origin", strconv.FormatUint(p.Origin, 10))
+	text, err := s.post(ctx, "/publish?"+q.Encode(), body)
 	if err != nil {
 		return 0, err
 	}
 	return strconv.ParseUint(strings.TrimSpace(text), 10, 64)
 }
 
+// paceAtOnce bounds how many events one write tells of.
+const paceAtOnce = 512
+
+// pace writes a byte for each event when it is due, until that fails.
+func (p Publication) pace(w *io.PipeWriter) {
+	var due [paceAtOnce]byte
+	for sent := 0; sent < p.Count; {
+		now := event.Now()
+		n := 0
+		for n < len(due) && sent+n < p.Count && p.Origin+event.Since(p.From+sent+n, p.Rate) <= now {
+			n++
+		}
+		if n == 0 {
+			event.Sleep(p.Origin + event.Since(p.From+sent, p.Rate))
+			continue
+		}
+		if _, err := w.Write(due[:n]); err != nil {
+			return // the request has ended
+		}
+		sent += n
+	}
+	_ = w.Close()
+}
+
 // Collect has the server give back the memory it does not need.
 func (s *Process) Collect(ctx context.Context) error {
-	_, err := s.post(ctx, "/gc")
+	_, err := s.post(ctx, "/gc", nil)
 	return err
 }
 
-func (s *Process) post(ctx context.Context, path string) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.control+path, nil)
+func (s *Process) post(ctx context.Context, path string, body io.Reader) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.control+path, body)
 	if err != nil {
 		return "", err
 	}

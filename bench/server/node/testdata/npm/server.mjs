@@ -34,19 +34,29 @@ function publish(seq, due, room) {
 }
 
 // Publishes count events, rate a second; what is due is sent at each turn, a hundred
-// at most, so that clients are served in between.
-function run({ count, rate, rooms, first, subs, from, origin }, done) {
+// at most, so that clients are served in between. If paced, each byte of the request
+// tells that one is due.
+function run({ count, rate, rooms, first, subs, from, origin, paced }, request, done) {
   const interval = 1e9 / rate
   const dueAt = (i) => BigInt(Math.round(i * interval))
   const began = origin ? BigInt(origin) : now() - dueAt(from)
   let i = from
+  const send = () => {
+    const room = rooms > 0 ? `room-${first + (i % rooms)}-${Math.floor(i / rooms) % Math.max(subs, 1)}` : 'all'
+    publish(i, began + dueAt(i), room)
+    i++
+  }
+  if (paced) {
+    request.on('data', (bytes) => {
+      for (let n = 0; n < bytes.length; n++) send()
+    })
+    request.on('end', () => done(began.toString()))
+    return
+  }
   const turn = () => {
     const elapsed = Number(now() - began)
     const end = Math.min(from + count, i + 100)
-    for (; i < end && i * interval <= elapsed; i++) {
-      const room = rooms > 0 ? `room-${first + (i % rooms)}-${Math.floor(i / rooms) % Math.max(subs, 1)}` : 'all'
-      publish(i, began + dueAt(i), room)
-    }
+    while (i < end && i * interval <= elapsed) send()
     if (i === from + count) return done(began.toString())
     const wait = (i * interval - Number(now() - began)) / 1e6
     if (wait > 1) setTimeout(turn, wait)
@@ -62,7 +72,7 @@ const control = createServer((request, response) => {
     response.end()
   } else if (url.pathname === '/publish') {
     const asked = Object.fromEntries([...url.searchParams].map(([name, value]) => [name, Number(value)]))
-    run({ rooms: 0, first: 0, subs: 0, from: 0, origin: 0, ...asked }, (origin) => response.end(origin))
+    run({ rooms: 0, first: 0, subs: 0, from: 0, origin: 0, ...asked }, request, (origin) => response.end(origin))
   } else {
     response.writeHead(404).end()
   }
