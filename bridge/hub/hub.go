@@ -10,6 +10,7 @@ import (
 
 	"chatbridge/bridge/replay"
 	"chatbridge/internal/lockstats"
+	"chatbridge/internal/retry"
 	"chatbridge/mapping/contract"
 	"chatbridge/socketio"
 	"chatbridge/source"
@@ -172,6 +173,13 @@ func (h *Hub) Run(ctx context.Context) error {
 // expireBatch bounds what is evicted from the log while the lock is held once.
 const expireBatch = 256
 
+// A sweep takes some 4 µs for each tenant, and where it has the only processor nothing
+// that arrives is read meanwhile: so it pauses for sweepPause every sweepAtOnce tenants.
+const (
+	sweepAtOnce = 100
+	sweepPause  = time.Millisecond
+)
+
 // sweep evicts what has left the window, and forgets the tenants that have
 // neither clients nor events.
 func (h *Hub) sweep() {
@@ -181,7 +189,10 @@ func (h *Hub) sweep() {
 		tenants = append(tenants, t)
 	}
 	h.unlock()
-	for _, t := range tenants {
+	for i, t := range tenants {
+		if i%sweepAtOnce == sweepAtOnce-1 {
+			_ = retry.Sleep(h.running, sweepPause) // if Run has ended, the rest is quick
+		}
 		for more := true; more; {
 			h.lock()
 			now := time.Now()

@@ -26,8 +26,22 @@ var pingMessage = newMessage("2", []byte{}, nil)
 
 // startHeartbeat arms the first ping. mu is held.
 func (s *Session) startHeartbeat() {
-	s.beat.due = s.server.now() + s.server.opts.PingInterval
-	s.beat.timer = time.AfterFunc(s.server.opts.PingInterval, s.tick)
+	now := s.server.now()
+	s.beat.due = s.nextPing(now)
+	s.beat.timer = time.AfterFunc(s.beat.due-now, s.tick)
+}
+
+// pingSteps is by how many steps in a PingInterval pings leave: sessions whose pings fall
+// due in the same step share its wake-up, and their pongs another one. Waking up for each
+// of 19,000 sessions was half of what idle clients cost.
+const pingSteps = 500
+
+// nextPing is when a session that is alive now is asked again: after PingInterval, and
+// at the next step.
+func (s *Session) nextPing(now time.Duration) time.Duration {
+	step := max(s.server.opts.PingInterval/pingSteps, 1)
+	due := now + s.server.opts.PingInterval + step - 1
+	return due - due%step
 }
 
 func (b *heartbeat) stop() {
@@ -39,8 +53,8 @@ func (b *heartbeat) stop() {
 // pong ends the wait for a pong. mu is held.
 func (s *Session) pong(now time.Duration) {
 	s.beat.awaiting = false
-	s.beat.due = now + s.server.opts.PingInterval
-	s.beat.timer.Reset(s.server.opts.PingInterval)
+	s.beat.due = s.nextPing(now)
+	s.beat.timer.Reset(s.beat.due - now)
 }
 
 // tick runs when a deadline has come: it sends a ping or closes the session.

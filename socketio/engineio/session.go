@@ -42,6 +42,8 @@ type Session struct {
 	// may write, the one that opens the transport or that of drain; the writer
 	// skips the session meanwhile.
 	listed, writeOwned bool
+	// round is when the writer's latest round began that wrote something; of the writer.
+	round time.Duration
 
 	paused bool          // OfferBroadcast skips the session
 	space  chan struct{} // closed when the queue has room again; nil unless WaitSpace runs

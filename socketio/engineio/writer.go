@@ -21,13 +21,16 @@ const maxBatch = 128 << 10
 // A write(2) costs 5 to 9 µs whatever its size, in any language, so the only way
 // past some 150,000 deliveries a second and core is to put several frames into
 // one. A writer goes over the sessions on its list in rounds, and takes all that a
-// session has queued meanwhile: the busier it is, the more gathers. When a round
-// ends and the next one is due already, it pauses for as long as the round took,
-// GatherMax at most, so that under load about half of the time more gathers
-// instead of being spent on small writes. A writer whose list was empty never
-// waits: at low rates each frame leaves at once.
+// session has queued meanwhile: the busier it is, the more gathers. It waits only after
+// a round that wrote to a session for a second time within againWithin, for then it is
+// that much that a wait gathers; the events of many rooms, each to a few sessions,
+// leave at once, however many they are.
 //
-// Rounds are rate-limited to one per roundEvery, with a burst of roundsAhead: many
+// After such a round, when the next one is due already, it pauses for as long as the
+// round took, GatherMax at most, so that under load about half of the time more
+// gathers instead of being spent on small writes.
+//
+// Such rounds are rate-limited to one per roundEvery, with a burst of roundsAhead: many
 // small rounds, one after the other, would cost the time in which the next events
 // are made. Measured with 15,000 events a second to 10 clients on two busy cores:
 // without the limit the writer alone used half of one, and fell behind. A round that
@@ -46,6 +49,8 @@ type writer struct {
 	// Of the running goroutine alone:
 	round   []*Session
 	limiter *rate.Limiter // of rounds
+	began   time.Duration // of this round
+	again   bool          // this round wrote to a session for a second time within againWithin
 	large   bool          // this round emptied a queue that was quite full
 	batch   []*Message
 	last    []*Message // the messages that buf holds
@@ -57,6 +62,8 @@ type writer struct {
 const (
 	roundEvery  = time.Millisecond
 	roundsAhead = 8
+	// againWithin is longer than a round that waits for its turn takes.
+	againWithin = 2 * roundEvery
 )
 
 func newWriter(s *Server) *writer {
@@ -79,19 +86,19 @@ func (w *writer) push(s *Session) {
 // run writes until the list is empty.
 func (w *writer) run() {
 	for w.next() {
-		began := w.server.now()
+		w.began = w.server.now()
 		for i, s := range w.round {
 			w.flush(s)
 			w.round[i] = nil
 		}
 		w.server.count(&w.written)
-		if w.due() {
-			time.Sleep(min(w.server.now()-began, w.server.opts.GatherMax))
+		if w.again && w.due() {
+			time.Sleep(min(w.server.now()-w.began, w.server.opts.GatherMax))
 		}
-		if !w.large {
+		if w.again && !w.large {
 			_ = w.limiter.Wait(context.Background()) // fails only with its context
 		}
-		w.large = false
+		w.again, w.large = false, false
 	}
 }
 
@@ -152,6 +159,10 @@ func (w *writer) flush(s *Session) {
 	last, reason := s.lastTaken()
 	ws := s.ws
 	s.mu.Unlock()
+	if s.round > 0 && w.began-s.round < againWithin {
+		w.again = true
+	}
+	s.round = w.began
 
 	data := w.encode()
 	n, err := w.send(ws, data)
@@ -188,7 +199,7 @@ func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	n, size := len(w.batch), 0
 	var watches []*Watch // not the messages: the client may take long
 	for _, m := range w.batch {
-		size += len(m.frames)
+		size += m.Size()
 		if m.watch != nil {
 			watches = append(watches, m.watch)
 		}
@@ -216,13 +227,13 @@ func (w *writer) packets() int {
 
 // encode returns the bytes of the batch.
 func (w *writer) encode() []byte {
-	if len(w.batch) == 1 {
+	if len(w.batch) == 1 && !w.batch[0].cut() {
 		return w.batch[0].frames
 	}
 	if !slices.Equal(w.batch, w.last) {
 		w.buf = w.buf[:0]
 		for _, m := range w.batch {
-			w.buf = append(w.buf, m.frames...)
+			w.buf = m.appendFrames(w.buf)
 		}
 		w.last = append(w.last[:0], w.batch...)
 	}
