@@ -7,6 +7,7 @@
 //	fetchvisible.go     asking again for rows that are committed and not visible yet
 //	sql.go              NewSQL: over a direct connection, one pipelined round trip
 //	statements.go       its statements
+//	prepared.go         what is prepared in a session, and when nothing is
 //	where.go            the mapping's `where:` in SQL
 //	rights.go           what the role may not read, and the SQL that grants it
 //	try.go              every question once, for `bridge check`
