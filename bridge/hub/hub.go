@@ -163,7 +163,7 @@ func (h *Hub) Run(ctx context.Context) error {
 			h.logLimits()
 			return nil
 		case <-tick.C:
-			h.sweep()
+			h.sweep(ctx)
 			h.logGaps()
 			h.logLimits()
 		}
@@ -182,7 +182,7 @@ const (
 
 // sweep evicts what has left the window, and forgets the tenants that have
 // neither clients nor events.
-func (h *Hub) sweep() {
+func (h *Hub) sweep(ctx context.Context) {
 	h.lock()
 	tenants := make([]*tenant, 0, len(h.tenants))
 	for _, t := range h.tenants {
@@ -191,7 +191,7 @@ func (h *Hub) sweep() {
 	h.unlock()
 	for i, t := range tenants {
 		if i%sweepAtOnce == sweepAtOnce-1 {
-			_ = retry.Sleep(h.running, sweepPause) // if Run has ended, the rest is quick
+			_ = retry.Sleep(ctx, sweepPause) // the rest is quick when Run is to end
 		}
 		for more := true; more; {
 			h.lock()

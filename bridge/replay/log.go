@@ -211,7 +211,10 @@ func (l *Log) Append(s *Space, ev Event, now time.Time) uint64 {
 	for l.Full(0) {
 		l.makeRoom(l.largest.items[0], at)
 	}
-	for l.bytes+l.copies.bytes > l.opts.MaxBytes && l.copies.made.len() > 0 {
+	for range maxScan { // what is left goes with the next events
+		if l.bytes+l.copies.bytes <= l.opts.MaxBytes || l.copies.made.len() == 0 {
+			break
+		}
 		l.copies.dropOldest()
 	}
 	return seq

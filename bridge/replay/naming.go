@@ -102,9 +102,16 @@ func (c *copies) dropOldest() {
 	c.made.pop()
 }
 
+// forgetAtOnce bounds how many evicted entries are forgotten for each that is evicted:
+// one that is there may have kept any number of them.
+const forgetAtOnce = 8
+
 // forget forgets evicted entries.
 func (c *copies) forget() {
-	for c.made.len() > 0 && c.made.front().entry() == nil {
+	for range forgetAtOnce {
+		if c.made.len() == 0 || c.made.front().entry() != nil {
+			return
+		}
 		c.made.pop()
 	}
 }

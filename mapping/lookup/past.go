@@ -248,13 +248,17 @@ func (p *Past) rows(ctx context.Context, workspace string, keys []string, row fu
 	for i, key := range keys {
 		asking[i] = engine.RowKey{Workspace: workspace, Key: key}
 	}
-	return p.fetcher.once(ctx, func(pg *pgconn.PgConn, raw bool) error {
+	var found answers
+	err := p.fetcher.once(ctx, func(pg *pgconn.PgConn, raw bool) error {
+		found = found[:0]
 		q := of(&p.fetcher.texts)
 		if q.text == "" || !q.workspaces {
 			return p.again(errNoColumn)
 		}
-		return p.fetcher.send(ctx, pg, []asked{{q, asking}}, func(f engine.Found) { row(f.Row) }, raw)
+		return p.fetcher.send(ctx, pg, []asked{{q, asking}}, found.add, raw)
 	})
+	found.give(func(f engine.Found) { row(f.Row) })
+	return err
 }
 
 // again makes the next question read the tables' columns anew, and returns err: a table may

@@ -81,10 +81,18 @@ type unchecked struct{}
 // settings are what holds for one question: values printed as the stream has
 // them, nothing written, and a time limit that holds in the server too. They
 // are set for the question's transaction alone, so that they hold behind a
-// pooler in transaction mode, and are left to no other session. Plans are generic, made
-// once: all questions are for keys that an index finds, whatever their values.
-const settings = `select set_config(name, value, true) from (values ('datestyle', 'ISO'), ('timezone', 'UTC'), ('intervalstyle', 'postgres'),
-	('extra_float_digits', '3'), ('bytea_output', 'hex'), ('client_encoding', $1), ('statement_timeout', $2), ('transaction_read_only', 'on'), ('plan_cache_mode', 'force_generic_plan')) s (name, value)`
+// pooler in transaction mode, and are left to no other session.
+const settings = settingsBegin + settingsEnd
+
+// preparedSettings are settings for what is prepared. Plans are generic, made once: it is
+// questions for keys that an index finds, whatever their values. What such a plan expects
+// of them is no reason to compile it each time.
+const preparedSettings = settingsBegin + `, ('plan_cache_mode', 'force_generic_plan'), ('jit', 'off')` + settingsEnd
+
+const settingsEnd = `) s (name, value)`
+
+const settingsBegin = `select set_config(name, value, true) from (values ('datestyle', 'ISO'), ('timezone', 'UTC'), ('intervalstyle', 'postgres'),
+	('extra_float_digits', '3'), ('bytea_output', 'hex'), ('client_encoding', $1), ('statement_timeout', $2), ('transaction_read_only', 'on')`
 
 // settingsOf are the parameters of settings for this connection. A database in
 // SQL_ASCII has bytes in any encoding, or in none: they are taken as they are,

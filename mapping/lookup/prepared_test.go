@@ -47,6 +47,74 @@ func TestPreparedElsewhere(t *testing.T) {
 	}
 }
 
+// TestKeysChangeType: nor do look-ups end when the keys get another type.
+func TestKeysChangeType(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	s := spec(t, "crm", "")
+	l := lookup.NewSQL(pool(t, url, nil), s, waitLimit)
+	need := engine.Need{Messages: of(id("b1"))}
+	for _, change := range []string{"", "alter table messages alter column id type text, drop constraint messages_reply_to_id_fkey", "alter table messages alter column id type uuid using id::uuid"} {
+		if change != "" {
+			if err := pgtest.Exec(t.Context(), url, change); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			same(t, fetch(t, l, s, need, "id"), "message id=b1")
+		}
+	}
+	if f := l.Stats(); f.Failures > 0 {
+		t.Errorf("%d failures: %v", f.Failures, f.LastError)
+	}
+}
+
+// TestAskedAgainIsGivenOnce: rows of a question that was answered before another one
+// failed are given once.
+func TestAskedAgainIsGivenOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.Chatwoot, `insert into messages (account_id, inbox_id, conversation_id, message_type) select 1, 1, 1, 0 from generate_series(1, 3);
+		insert into attachments (id, message_id, account_id, external_url) values (12, 1, 1, 'b'), (9, 1, 1, 'a')`)
+	s := spec(t, "chatwoot", "")
+	l := lookup.NewSQL(pool(t, url, nil), s, waitLimit)
+	need := engine.Need{Many: []engine.ReferenceNeed{{Table: "file", Keys: in("1", "1")}}, Messages: in("1", "1")}
+	for range 2 {
+		same(t, fetch(t, l, s, need, "id"), "file id=12", "file id=9", "message id=1")
+		if err := pgtest.Exec(t.Context(), url, "alter table messages alter column content type varchar(5000)"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestFailuresPrepareNothingForGood: a session does not grow by questions that are refused.
+func TestFailuresPrepareNothingForGood(t *testing.T) {
+	t.Parallel()
+	url := pgtest.DB(t, schemas.CRM, rows)
+	s := spec(t, "crm", "")
+	p := pool(t, reader(t, url, "prepared_reader", s), nil)
+	l := lookup.NewSQL(p, s, waitLimit)
+	need := engine.Need{Conversations: of(id("c1"))}
+	if err := l.Fetch(&need, func(engine.Found) {}); err != nil {
+		t.Fatal(err)
+	}
+	if err := pgtest.Exec(t.Context(), url, "revoke select on contacts from prepared_reader; revoke select (id) on contacts from prepared_reader"); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		// A Lookup pauses after a failure; another one over the same connections does not.
+		if err := lookup.NewSQL(p, s, waitLimit).Fetch(&need, func(engine.Found) {}); err == nil {
+			t.Fatal("it may still read")
+		}
+	}
+	n := 0
+	if err := p.QueryRow(t.Context(), "select count(*) from pg_prepared_statements where name like 'chatbridge%'").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if n > 2*len(s.Tables()) {
+		t.Errorf("%d statements are prepared", n)
+	}
+}
+
 // TestTypesChange: what is prepared is prepared anew when columns get other types.
 func TestTypesChange(t *testing.T) {
 	t.Parallel()

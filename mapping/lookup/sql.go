@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,10 +25,10 @@ type sqlFetcher struct {
 	// columns are the types of the tables' columns, those that may be read.
 	columns []columnTypes
 	known   bool
-	// version counts the changes of columns. unprepared: sessions do not keep what is
-	// prepared in them.
-	version    int
-	unprepared bool
+	// Nothing is prepared while plain is set, and until plainUntil. prepares is set by a
+	// question that uses what is prepared.
+	plain, prepares bool
+	plainUntil      time.Time
 	// rights are those that the role lacks, and missing tells that a table is not there,
 	// as of learnedAt.
 	rights    rights
@@ -59,9 +58,13 @@ func NewSQL(pool *pgxpool.Pool, spec *mapping.Spec, limit time.Duration) *Lookup
 // connections as they are: one that has ended meanwhile costs another question, and
 // the others none (see unchecked).
 func (s *sqlFetcher) fetch(ctx context.Context, need *engine.Need, found func(engine.Found)) error {
-	return s.anyConnection(ctx, func(ctx context.Context, pg *pgconn.PgConn, raw bool) error {
-		return s.ask(ctx, pg, need, found, raw)
+	var rows answers
+	err := s.anyConnection(ctx, func(ctx context.Context, pg *pgconn.PgConn, raw bool) error {
+		rows = rows[:0]
+		return s.ask(ctx, pg, need, rows.add, raw)
 	})
+	rows.give(found)
+	return err
 }
 
 // anyConnection asks over a connection of the pool that has not ended.
@@ -97,7 +100,8 @@ func (s *sqlFetcher) once(ctx context.Context, ask func(pg *pgconn.PgConn, raw b
 	return err
 }
 
-// over asks over one connection.
+// over asks over one connection, and again, each once: without what was prepared, where
+// that may be what failed; with the columns read anew; and raw.
 func (s *sqlFetcher) over(ctx context.Context, pg *pgconn.PgConn, ask func(pg *pgconn.PgConn, raw bool) error) error {
 	fresh := !s.known || (s.rights.lack() || s.missing) && time.Since(s.learnedAt) > relearn
 	if fresh {
@@ -105,25 +109,29 @@ func (s *sqlFetcher) over(ctx context.Context, pg *pgconn.PgConn, ask func(pg *p
 			return err
 		}
 	}
-	err := ask(pg, false)
-	code := sqlState(err)
-	if notPrepared(code) && !s.unprepared {
-		s.unprepared = true
-		err = ask(pg, false)
-		code = sqlState(err)
-	}
-	switch {
-	case !fresh && (shapeChanged(code) || planChanged(code) || code == denied):
-		s.version++
-		if err = s.learn(ctx, pg); err == nil {
-			err = ask(pg, false)
+	defer func() { s.plain = false }()
+	for raw := false; ; {
+		s.prepares = false
+		err := ask(pg, raw)
+		switch code := sqlState(err); {
+		case s.prepares && perhapsOfPreparing(code):
+			sessionOf(pg).forget()
+			if s.plain = true; notPrepared(code) {
+				s.plainUntil = time.Now().Add(prepareAgain)
+			}
+		case !fresh && (shapeChanged(code) || code == denied):
+			fresh = true
+			if err := s.learn(ctx, pg); err != nil {
+				return err
+			}
+		case !raw && untranslatable(code):
+			// A byte that is not UTF-8 would fail the whole batch: read raw bytes instead,
+			// of which only the letters outside ASCII are lost.
+			raw = true
+		default:
+			return err
 		}
-	case untranslatable(code):
-		// A byte that is not UTF-8 would fail the whole batch: read raw bytes instead,
-		// of which only the letters outside ASCII are lost.
-		err = ask(pg, true)
 	}
-	return err
 }
 
 // sqlState returns the server's code for an error, "" for other errors.
@@ -138,8 +146,11 @@ func sqlState(err error) string {
 // untranslatable reports the error of a byte that the database's encoding does not define.
 func untranslatable(code string) bool { return code == "22P05" || code == "22021" }
 
-// shapeChanged reports the error of an undefined column or table.
-func shapeChanged(code string) bool { return code == "42703" || code == "42P01" }
+// shapeChanged reports the errors of an undefined column or table, and of columns of
+// other types.
+func shapeChanged(code string) bool {
+	return code == "42703" || code == "42P01" || code == "42883" || code == "42804"
+}
 
 // learn reads which of the mapping's columns there are, and may be read, and
 // writes the statements for them. A missing column is read as null; so is one that
@@ -183,9 +194,6 @@ func (s *sqlFetcher) learn(ctx context.Context, pg *pgconn.PgConn) error {
 		s.lookup.warn(unreadable.without + "; " + unreadable.remedy)
 	}
 	s.rights, s.missing, s.learnedAt = unreadable, missing, time.Now()
-	if !slices.EqualFunc(columns, s.columns, maps.Equal) {
-		s.version++
-	}
 	s.texts, s.columns, s.known = newStatements(s.spec, columns), columns, true
 	return nil
 }
@@ -229,8 +237,7 @@ func (s *sqlFetcher) ask(ctx context.Context, pg *pgconn.PgConn, need *engine.Ne
 
 // send asks the questions in one round trip.
 func (s *sqlFetcher) send(ctx context.Context, pg *pgconn.PgConn, questions []asked, found func(engine.Found), raw bool) error {
-	b := s.batch(pg.StartPipeline(ctx), pg)
-	b.ask(settings, settingsOf(ctx, pg, raw))
+	b := s.batch(pg.StartPipeline(ctx), pg, raw, settingsOf(ctx, pg, raw))
 	for _, q := range questions {
 		keys, workspaces := columnsOf(q.rows, q.parts)
 		var values [][]byte

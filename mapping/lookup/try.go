@@ -39,7 +39,8 @@ func (l *Lookup) Try(ctx context.Context) (Tried, error) {
 	}
 	defer conn.Release()
 	pg := conn.Conn().PgConn()
-	s.unprepared = true // each is asked once, perhaps behind a pooler
+	s.plain = true // each is asked once, perhaps behind a pooler
+	defer func() { s.plain = false }()
 	if err := s.learn(ctx, pg); err != nil {
 		return Tried{}, err
 	}

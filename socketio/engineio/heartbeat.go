@@ -32,15 +32,17 @@ func (s *Session) startHeartbeat() {
 }
 
 // pingSteps is by how many steps in a PingInterval pings leave: sessions whose pings fall
-// due in the same step share its wake-up, and their pongs another one. Waking up for each
+// due in the same step share its wake-up, and their pongs another one; steps are no
+// longer than a twentieth of PingTimeout, within which clients await a ping. Waking up for each
 // of 19,000 sessions was half of what idle clients cost.
 const pingSteps = 500
 
 // nextPing is when a session that is alive now is asked again: after PingInterval, and
 // at the next step.
 func (s *Session) nextPing(now time.Duration) time.Duration {
-	step := max(s.server.opts.PingInterval/pingSteps, 1)
-	due := now + s.server.opts.PingInterval + step - 1
+	o := &s.server.opts
+	step := max(min(o.PingInterval/pingSteps, o.PingTimeout/20), 1)
+	due := now + o.PingInterval + step - 1
 	return due - due%step
 }
 

@@ -24,9 +24,10 @@ func (m *Message) Encode(text []byte, attachments ...[]byte) { m.encode("4", tex
 
 // Cut encodes another message into m, which must be zero: its text up to n, and a closing
 // bracket. It shares the other's bytes, and is put together when it is written. It reports
-// false, and does nothing, for a message with attachments and for one that is cut.
+// false, and does nothing, for a message with attachments, for one that is cut, and for an
+// n that is not within its text.
 func (m *Message) Cut(of *Message, n int) bool {
-	if of.cut() || of.text == nil || of.binary != nil {
+	if n < 0 || n >= len(of.text) || of.cut() || of.text == nil || of.binary != nil {
 		return false
 	}
 	m.text = of.text[: 1+n : 1+n]

@@ -30,6 +30,9 @@ func TestCut(t *testing.T) {
 		if w := (&writer{batch: []*Message{cut, want}}); !bytes.Equal(w.encode(), append(want.frames[:len(want.frames):len(want.frames)], want.frames...)) {
 			t.Errorf("%d: written before another one it is %.20q", n, w.encode())
 		}
+		if new(Message).Cut(want, -1) || new(Message).Cut(want, len(want.text)) {
+			t.Error("a text is cut outside")
+		}
 		if new(Message).Cut(cut, 1) {
 			t.Error("a message that is cut is cut again")
 		}

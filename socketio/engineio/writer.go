@@ -21,18 +21,17 @@ const maxBatch = 128 << 10
 // A write(2) costs 5 to 9 µs whatever its size, in any language, so the only way
 // past some 150,000 deliveries a second and core is to put several frames into
 // one. A writer goes over the sessions on its list in rounds, and takes all that a
-// session has queued meanwhile: the busier it is, the more gathers. It waits only after
-// a round that wrote to a session for a second time within againWithin, for then it is
-// that much that a wait gathers; the events of many rooms, each to a few sessions,
-// leave at once, however many they are.
+// session has queued meanwhile: the busier it is, the more gathers. A round that wrote to
+// a session that the one before wrote to, a moment ago, shows that a wait would gather more. The
+// events of many rooms, each to a few sessions, leave at once, however many they are.
 //
-// After such a round, when the next one is due already, it pauses for as long as the
-// round took, GatherMax at most, so that under load about half of the time more
-// gathers instead of being spent on small writes.
+// After such a round, or one of roundEvery or longer, when the next one is due already, it
+// pauses for as long as the round took, GatherMax at most, so that under load about
+// half of the time more gathers instead of being spent on small writes.
 //
-// Such rounds are rate-limited to one per roundEvery, with a burst of roundsAhead: many
-// small rounds, one after the other, would cost the time in which the next events
-// are made. Measured with 15,000 events a second to 10 clients on two busy cores:
+// Rounds that wrote to a session again are rate-limited to one per roundEvery, with a
+// burst of roundsAhead: many small rounds, one after the other, would cost the time in
+// which the next events are made. Measured with 15,000 events a second to 10 clients on two busy cores:
 // without the limit the writer alone used half of one, and fell behind. A round that
 // emptied a queue that was more than a quarter full does not count: a caller of
 // WaitSpace may be waiting for it.
@@ -50,7 +49,8 @@ type writer struct {
 	round   []*Session
 	limiter *rate.Limiter // of rounds
 	began   time.Duration // of this round
-	again   bool          // this round wrote to a session for a second time within againWithin
+	took    time.Duration // how long the round before took, with its wait
+	again   bool          // this round wrote to a session again, see againWithin
 	large   bool          // this round emptied a queue that was quite full
 	batch   []*Message
 	last    []*Message // the messages that buf holds
@@ -62,7 +62,8 @@ type writer struct {
 const (
 	roundEvery  = time.Millisecond
 	roundsAhead = 8
-	// againWithin is longer than a round that waits for its turn takes.
+	// againWithin is how long after the round before a round still writes "again", beside
+	// how long that one took.
 	againWithin = 2 * roundEvery
 )
 
@@ -92,13 +93,14 @@ func (w *writer) run() {
 			w.round[i] = nil
 		}
 		w.server.count(&w.written)
-		if w.again && w.due() {
-			time.Sleep(min(w.server.now()-w.began, w.server.opts.GatherMax))
+		if took := w.server.now() - w.began; (w.again || took >= roundEvery) && w.due() {
+			time.Sleep(min(took, w.server.opts.GatherMax))
 		}
 		if w.again && !w.large {
 			_ = w.limiter.Wait(context.Background()) // fails only with its context
 		}
 		w.again, w.large = false, false
+		w.took = w.server.now() - w.began
 	}
 }
 
@@ -159,7 +161,7 @@ func (w *writer) flush(s *Session) {
 	last, reason := s.lastTaken()
 	ws := s.ws
 	s.mu.Unlock()
-	if s.round > 0 && w.began-s.round < againWithin {
+	if s.round > 0 && w.began-s.round < againWithin+w.took {
 		w.again = true
 	}
 	s.round = w.began
