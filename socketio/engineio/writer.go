@@ -21,9 +21,10 @@ const maxBatch = 128 << 10
 // A write(2) costs 5 to 9 µs whatever its size, in any language, so the only way
 // past some 150,000 deliveries a second and core is to put several frames into
 // one. A writer goes over the sessions on its list in rounds, and takes all that a
-// session has queued meanwhile: the busier it is, the more gathers. A round that wrote to
-// a session that the one before wrote to, a moment ago, shows that a wait would gather more. The
-// events of many rooms, each to a few sessions, leave at once, however many they are.
+// session has queued meanwhile: the busier it is, the more gathers. A round that wrote
+// to a session to which the one before wrote a moment ago shows that a wait would gather
+// more. The events of many rooms, each to a few sessions, leave at once, however many
+// they are.
 //
 // After such a round, or one of roundEvery or longer, when the next one is due already, it
 // pauses for as long as the round took, GatherMax at most, so that under load about
@@ -31,9 +32,9 @@ const maxBatch = 128 << 10
 //
 // Rounds that wrote to a session again are rate-limited to one per roundEvery, with a
 // burst of roundsAhead: many small rounds, one after the other, would cost the time in
-// which the next events are made. Measured with 15,000 events a second to 10 clients on two busy cores:
-// without the limit the writer alone used half of one, and fell behind. A round that
-// emptied a queue that was more than a quarter full does not count: a caller of
+// which the next events are made. Measured with 15,000 events a second to 10 clients on
+// two busy cores: without the limit the writer alone used half of one, and fell behind. A
+// round that emptied a queue that was more than a quarter full does not count: a caller of
 // WaitSpace may be waiting for it.
 //
 // Sessions of one room have mostly the same messages queued, so a batch is encoded
