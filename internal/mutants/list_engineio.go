@@ -8,6 +8,11 @@ var engine = []Mutant{
 		Old: `case s.depth >= l.QueuePackets:`, New: `case s.depth >= 1000*l.QueuePackets:`,
 	},
 	{
+		Name: "engineio: no round writes to a session again", Why: "a busy room takes both processors for small writes",
+		File: "socketio/engineio/writer.go", Package: "socketio/engineio", Tests: []string{"TestRoundsAreEarned"},
+		Old: "w.began-s.round < againWithin+w.took", New: "false",
+	},
+	{
 		Name: "engineio: bytes do not bound a queue", Why: "one slow client takes the process's memory",
 		File: "socketio/engineio/queue.go", Package: "socketio/engineio", Tests: []string{"TestSlowConsumer"},
 		Old: `case s.depth > 0 && s.size+m.Size() > l.QueueBytes:`, New: `case s.depth > 0 && s.size+m.Size() > 1000*l.QueueBytes:`,

@@ -3,6 +3,16 @@ package mutants
 // replayLog: what the log holds, and what it says that it holds.
 var replayLog = []Mutant{
 	{
+		Name: "replay: copies take an event's room", Why: "what is made for one client's names pushes out what another is still to get",
+		File: "bridge/replay/log.go", Package: "bridge/replay", Tests: []string{"TestReadersCostNoEvent"},
+		Old: "l.bytes+int64(size) > l.opts.MaxBytes)", New: "l.bytes+l.copies.bytes+int64(size) > l.opts.MaxBytes)",
+	},
+	{
+		Name: "replay: copies are not bounded", Why: "clients that read under other ids double the log's memory",
+		File: "bridge/replay/naming.go", Package: "bridge/replay", Tests: []string{"TestReadersCostNoEvent"},
+		Old: "if l.bytes+l.copies.bytes+size > l.opts.MaxBytes {", New: "if size > l.opts.MaxBytes {",
+	},
+	{
 		Name: "replay: an evicted message raises no floor", Why: "a session is restored with a gap where messages were evicted",
 		File: "bridge/replay/space.go", Package: "bridge/replay", Tests: []string{"TestTheBusiestConversationGivesFirst", "TestAForgottenWorkspaceClaimsNothing"},
 		Old: "\t\ts.messages = s.messages.Later(f)\n\t}\n\tc.messages", New: "\t}\n\tc.messages",

@@ -30,7 +30,7 @@ type Mutant struct {
 
 // All is the whole list.
 func All() []Mutant {
-	return slices.Concat(gateway, webhooks, bridge, feeding, absences, clients, replayLog, cluster, mapper, postgres, repairs, realtime, ledger, engine, recovery, authentication, sending, restInterface)
+	return slices.Concat(gateway, webhooks, bridge, feeding, absences, clients, replayLog, cluster, mapper, postgres, repairs, realtime, ledger, engine, recovery, authentication, sending, restInterface, lookups)
 }
 
 // apply returns the changed file.
