@@ -113,6 +113,22 @@ func TestFailuresPrepareNothingForGood(t *testing.T) {
 	if n > 2*len(s.Tables()) {
 		t.Errorf("%d statements are prepared", n)
 	}
+	// Once it may read again, the session has its statements again.
+	if err := pgtest.Exec(t.Context(), url, "grant select on contacts to prepared_reader"); err != nil {
+		t.Fatal(err)
+	}
+	l = lookup.NewSQL(p, s, waitLimit)
+	for range 3 {
+		if err := l.Fetch(&need, func(engine.Found) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.QueryRow(t.Context(), "select max(generic_plans) from pg_prepared_statements where name like 'chatbridge%'").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	if n < 3 {
+		t.Errorf("what was prepared was used %d times", n)
+	}
 }
 
 // TestTypesChange: what is prepared is prepared anew when columns get other types.
