@@ -152,6 +152,7 @@ func TestNothingKeepsThePlace(t *testing.T) {
 	rec.awaitRows(t, 1)
 	end := src.Stats().Handled
 	awaitSlot(t, url, `confirmed_flush_lsn >= '`+end.String()+`'`)
+	_ = src.stop()
 	if n := strings.Count(src.log.String(), "nothing keeps what was confirmed"); n != 1 {
 		t.Errorf("said %d times", n)
 	}
