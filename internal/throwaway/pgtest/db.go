@@ -77,8 +77,9 @@ begin
 				perform pg_drop_replication_slot(s.slot_name)
 					from pg_replication_slots where slot_name = s.slot_name;
 				exit;
-			exception when object_in_use then
-				perform pg_sleep(0.02);
+			exception
+				when undefined_object then exit; -- a temporary one, whose user has just ended
+				when object_in_use then perform pg_sleep(0.02);
 			end;
 		end loop;
 	end loop;
