@@ -13,7 +13,7 @@ import (
 // equals the later one.
 type Order struct {
 	Version uint64 `json:"-"`
-	// At is when it was given, to the millisecond, By on which bridge.
+	// At is when it was given, to the microsecond, By on which bridge.
 	At   time.Time `json:"-"`
 	By   string    `json:"by"`
 	Text string    `json:"text"`
@@ -21,7 +21,13 @@ type Order struct {
 
 // rank compares as text as orders do.
 func (o *Order) rank() string {
-	return fmt.Sprintf("%016x%016x", o.Version, uint64(max(o.At.UnixMilli(), 0)))
+	return fmt.Sprintf("%016x%016x", o.Version, uint64(max(o.At.UnixMicro(), 0)))
+}
+
+// same tells whether two are one order: of those that were given in one moment on two
+// bridges, the one that came to Redis first counts.
+func (o *Order) same(other *Order) bool {
+	return o.rank() == other.rank() && o.By == other.By && o.Text == other.Text
 }
 
 // ordersEvery is the interval at which the order in Redis is polled, because the notice of a
@@ -81,10 +87,10 @@ func (s *Orders) Current() Order {
 func (s *Orders) Run(ctx context.Context) error {
 	tick := time.NewTicker(ordersEvery)
 	defer tick.Stop()
-	for obeyed := ""; ; {
+	for obeyed := (Order{}); ; {
 		s.exchange(ctx)
-		if o := s.Current(); o.Version > 0 && o.rank() != obeyed {
-			obeyed = o.rank()
+		if o := s.Current(); o.Version > 0 && !o.same(&obeyed) {
+			obeyed = o
 			s.apply(o)
 		}
 		select {
@@ -128,29 +134,30 @@ func (s *Orders) exchange(ctx context.Context) {
 	case err != nil || stored == "":
 	case stored == "put":
 		s.tell()
-	case rank == "" || stored[:min(len(stored), len(rank))] != rank:
-		s.take(ctx, stored, &mine)
 	default:
-		s.note(ctx, nil)
+		s.take(ctx, stored, &mine)
 	}
 }
 
 // take takes an order of another bridge, unless this one was given another meanwhile.
 func (s *Orders) take(ctx context.Context, stored string, mine *Order) {
 	var o Order
-	var ms uint64
+	var at uint64
 	const rankLen = 32
 	if len(stored) < rankLen {
 		return
 	}
-	if _, err := fmt.Sscanf(stored[:rankLen], "%16x%16x", &o.Version, &ms); err != nil || json.Unmarshal([]byte(stored[rankLen:]), &o) != nil {
+	if _, err := fmt.Sscanf(stored[:rankLen], "%16x%16x", &o.Version, &at); err != nil || json.Unmarshal([]byte(stored[rankLen:]), &o) != nil {
 		s.note(ctx, &remedied{"what is in Redis in place of an order cannot be read", "redis-cli DEL " + keyOf(s.shared.prefix, s.shared.History(), orderName)})
 		return
 	}
 	s.note(ctx, nil)
-	o.At = time.UnixMilli(int64(ms))
+	o.At = time.UnixMicro(int64(at))
+	if o.same(mine) {
+		return
+	}
 	s.mu.Lock()
-	given := s.current.rank() != mine.rank()
+	given := !s.current.same(mine)
 	if given {
 		// An order that was given here meanwhile is the later one.
 		s.current.Version = max(s.current.Version, o.Version+1)
