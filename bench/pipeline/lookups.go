@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,7 +75,7 @@ func (st *stage) lookups(ctx context.Context, name string, n int, r *results.Res
 		}
 		r.Add(name, "INSERT to socket with 100 workspaces, p50 ms"+pass, ms(got.Latency.Quantile(0.50)))
 		r.Add(name, "INSERT to socket with 100 workspaces, p99 ms"+pass, ms(got.Latency.Quantile(0.99)))
-		r.Add(name, "of that until the INSERT had returned, p50 ms"+pass, ms(inserted.median()))
+		r.Add(name, "of that until the INSERT had returned, p50 ms"+pass, ms(inserted.times.Quantile(0.50)))
 		r.Add(name, "round trips of look-ups for an insert"+pass, float64(after-before)/float64(n))
 	}
 	return nil
@@ -126,25 +125,16 @@ func (st *stage) insertSingly(ctx context.Context, n int, inserted *own) error {
 	return context.Cause(ctx)
 }
 
-// own are the times that inserts took by themselves. Safe for concurrent use.
+// own are the times that inserts took by themselves. add is safe for concurrent use.
 type own struct {
 	mu    sync.Mutex
-	times []time.Duration
+	times load.Histogram
 }
 
 func (o *own) add(d time.Duration) {
 	o.mu.Lock()
-	o.times = append(o.times, d)
+	o.times.Add(d)
 	o.mu.Unlock()
-}
-
-// median is 0 where nothing was added.
-func (o *own) median() time.Duration {
-	if len(o.times) == 0 {
-		return 0
-	}
-	slices.Sort(o.times)
-	return o.times[len(o.times)/2]
 }
 
 // roundTrips is how often the server asked the database for what rows lack. Each question

@@ -47,26 +47,40 @@ func TestPreparedElsewhere(t *testing.T) {
 	}
 }
 
-// TestKeysChangeType: nor do look-ups end when the keys get another type.
-func TestKeysChangeType(t *testing.T) {
-	t.Parallel()
+// asksThrough asks twice before and after each change of the tables.
+func asksThrough(t *testing.T, changes []string, need engine.Need, column string, want ...string) {
+	t.Helper()
 	url := pgtest.DB(t, schemas.CRM, rows)
 	s := spec(t, "crm", "")
 	l := lookup.NewSQL(pool(t, url, nil), s, waitLimit)
-	need := engine.Need{Messages: of(id("b1"))}
-	for _, change := range []string{"", "alter table messages alter column id type text, drop constraint messages_reply_to_id_fkey", "alter table messages alter column id type uuid using id::uuid"} {
-		if change != "" {
-			if err := pgtest.Exec(t.Context(), url, change); err != nil {
-				t.Fatal(err)
-			}
+	for _, change := range append([]string{"select 1"}, changes...) {
+		if err := pgtest.Exec(t.Context(), url, change); err != nil {
+			t.Fatal(err)
 		}
 		for range 2 {
-			same(t, fetch(t, l, s, need, "id"), "message id=b1")
+			same(t, slices.Compact(fetch(t, l, s, need, column)), want...)
 		}
 	}
 	if f := l.Stats(); f.Failures > 0 {
 		t.Errorf("%d failures: %v", f.Failures, f.LastError)
 	}
+}
+
+// TestTypesChange: what is prepared is prepared anew when columns get other types.
+func TestTypesChange(t *testing.T) {
+	t.Parallel()
+	const alter = "alter table contacts alter column name type "
+	asksThrough(t, []string{alter + "varchar(80)", alter + "text", alter + "varchar(70)"},
+		engine.Need{Conversations: of(id("c1"))}, "name", "conversation", "contact name=Ana")
+}
+
+// TestKeysChangeType: nor do look-ups end when the keys get another type.
+func TestKeysChangeType(t *testing.T) {
+	t.Parallel()
+	asksThrough(t, []string{
+		"alter table messages alter column id type text, drop constraint messages_reply_to_id_fkey",
+		"alter table messages alter column id type uuid using id::uuid",
+	}, engine.Need{Messages: of(id("b1"))}, "id", "message id=b1")
 }
 
 // TestAskedAgainIsGivenOnce: rows of a question that was answered before another one
@@ -128,27 +142,5 @@ func TestFailuresPrepareNothingForGood(t *testing.T) {
 	}
 	if n < 3 {
 		t.Errorf("what was prepared was used %d times", n)
-	}
-}
-
-// TestTypesChange: what is prepared is prepared anew when columns get other types.
-func TestTypesChange(t *testing.T) {
-	t.Parallel()
-	url := pgtest.DB(t, schemas.CRM, rows)
-	s := spec(t, "crm", "")
-	l := lookup.NewSQL(pool(t, url, nil), s, waitLimit)
-	need := engine.Need{Conversations: of(id("c1"))}
-	for _, typ := range []string{"", "varchar(80)", "text", "varchar(70)"} {
-		if typ != "" {
-			if err := pgtest.Exec(t.Context(), url, "alter table contacts alter column name type "+typ); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for range 2 {
-			same(t, slices.Compact(fetch(t, l, s, need, "name")), "conversation", "contact name=Ana")
-		}
-	}
-	if f := l.Stats(); f.Failures > 0 {
-		t.Errorf("%d failures: %v", f.Failures, f.LastError)
 	}
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -156,9 +157,9 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 	if origin == 0 {
 		origin = event.Now() - event.Since(from, rate)
 	}
-	var due *body
+	var due *bufio.Reader // a byte for each event, when it is due
 	if r.FormValue("paced") != "" {
-		due = &body{from: r.Body}
+		due = bufio.NewReader(r.Body)
 	}
 	for i := from; i < from+count; i++ {
 		e := Event{Seq: uint64(i), Due: origin + event.Since(i, rate), Room: -1}
@@ -166,7 +167,7 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 			e.Room, e.Sub = first+i%rooms, i/rooms%max(subs, 1)
 		}
 		if due != nil {
-			if !due.next() {
+			if _, err := due.ReadByte(); err != nil {
 				return
 			}
 		} else if wait := time.Duration(e.Due - event.Now()); wait > 0 {
@@ -189,25 +190,6 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 		s.Published()
 	}
 	fmt.Fprint(w, origin)
-}
-
-// body is a request's body, of which each byte tells that an event is due.
-type body struct {
-	from io.Reader
-	buf  [512]byte
-	left int
-}
-
-// next waits for a byte; false means that no other one comes.
-func (b *body) next() bool {
-	for b.left == 0 {
-		n, err := b.from.Read(b.buf[:])
-		if b.left = n; n == 0 && err != nil {
-			return false
-		}
-	}
-	b.left--
-	return true
 }
 
 // awaitWritten waits until at most so many packets wait.
