@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"net"
 	"syscall"
+
+	"chatbridge/internal/recv"
 )
 
 // closingConn is a connection that remembers an error reply of the server. If the server then
 // closes the connection, as when it has too many clients, that reply is the error instead of
 // EOF. One goroutine uses it at a time.
 type closingConn struct {
-	*net.TCPConn
+	*recv.Prompt
 	said  []byte
 	spoke bool
 }
@@ -31,7 +33,7 @@ func (e *closingError) Unwrap() error { return e.err }
 
 // Read implements net.Conn.
 func (c *closingConn) Read(b []byte) (int, error) {
-	n, err := c.TCPConn.Read(b)
+	n, err := c.Prompt.Read(b)
 	if n > 0 && !c.spoke {
 		c.spoke = true
 		if b[0] == '-' {
@@ -44,7 +46,7 @@ func (c *closingConn) Read(b []byte) (int, error) {
 
 // Write implements net.Conn.
 func (c *closingConn) Write(b []byte) (int, error) {
-	n, err := c.TCPConn.Write(b)
+	n, err := c.Prompt.Write(b)
 	if err != nil && !c.spoke {
 		_, _ = c.Read(make([]byte, maxWords)) // reads what arrived before the close; does not block
 	}

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"chatbridge/internal/recv"
 )
 
 // Trouble is an error of Redis, or of the way there, with what is wrong and what to do. Its
@@ -155,7 +157,7 @@ func (troubles) DialHook(next redis.DialHook) redis.DialHook {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := next(ctx, network, addr)
 		if tcp, ok := conn.(*net.TCPConn); ok && err == nil {
-			return &closingConn{TCPConn: tcp}, nil
+			return &closingConn{Prompt: recv.NewPrompt(tcp)}, nil
 		}
 		return conn, err
 	}

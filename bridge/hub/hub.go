@@ -4,6 +4,7 @@ import (
 	"context"
 	"hash/maphash"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -173,8 +174,8 @@ func (h *Hub) Run(ctx context.Context) error {
 // expireBatch bounds what is evicted from the log while the lock is held once.
 const expireBatch = 256
 
-// A sweep takes some 4 µs for each tenant, and where it has the only processor nothing
-// that arrives is read meanwhile: so it pauses for sweepPause every sweepAtOnce tenants.
+// A sweep looks at each tenant, and where it has the only processor nothing that arrives
+// is read meanwhile: so it pauses for sweepPause every sweepAtOnce tenants.
 const (
 	sweepAtOnce = 100
 	sweepPause  = time.Millisecond
@@ -189,25 +190,48 @@ func (h *Hub) sweep(ctx context.Context) {
 		tenants = append(tenants, t)
 	}
 	h.unlock()
-	for i, t := range tenants {
-		if i%sweepAtOnce == sweepAtOnce-1 {
-			_ = retry.Sleep(ctx, sweepPause) // the rest is quick when Run is to end
-		}
-		for more := true; more; {
-			h.lock()
-			now := time.Now()
-			more = h.log.Expire(t.space, now, t.firstUnread(), expireBatch)
-			more = h.expireSaved(t, now) || more
-			if len(t.clients) == 0 && t.saved.Len() == 0 && t.space.Empty() && h.tenants[t.space.Workspace] == t {
-				delete(h.tenants, t.space.Workspace)
-				h.log.Release(t.space)
+	for some := range slices.Chunk(tenants, sweepAtOnce) {
+		for _, t := range h.due(some) {
+			for more := true; more; {
+				more = h.sweepTenant(t)
 			}
-			h.unlock()
 		}
+		_ = retry.Sleep(ctx, sweepPause) // the rest is quick when Run is to end
 	}
 	h.lock()
 	defer h.unlock()
 	h.log.Swept(time.Now())
+}
+
+// due moves to the front of tenants, and returns, those that sweepTenant would change.
+// Thousands of them have nothing to be swept in most rounds.
+func (h *Hub) due(tenants []*tenant) []*tenant {
+	h.lock()
+	defer h.unlock()
+	now, n := time.Now(), 0
+	for _, t := range tenants {
+		// The log first: it is to see each space in each round.
+		if h.log.Due(t.space, now) || h.savedDue(t, now) || t.unused() {
+			tenants[n] = t
+			n++
+		}
+	}
+	return tenants[:n]
+}
+
+// sweepTenant evicts some of what has left the window, and reports whether there may be
+// more.
+func (h *Hub) sweepTenant(t *tenant) (more bool) {
+	h.lock()
+	defer h.unlock()
+	now := time.Now()
+	more = h.log.Expire(t.space, now, t.firstUnread(), expireBatch)
+	more = h.expireSaved(t, now) || more
+	if t.unused() && h.tenants[t.space.Workspace] == t {
+		delete(h.tenants, t.space.Workspace)
+		h.log.Release(t.space)
+	}
+	return more
 }
 
 // Head returns the position of the newest event.

@@ -179,11 +179,16 @@ func (h *Hub) unsave(c *Client) {
 // whether there may be more of these.
 func (h *Hub) expireSaved(t *tenant, now time.Time) (more bool) {
 	for range expireBatch {
-		first := t.saved.Front()
-		if first == nil || now.Sub(first.Value.(*Client).left) < h.opts.Replay.Window+replay.Slack {
+		if !h.savedDue(t, now) {
 			return false
 		}
-		h.unsave(first.Value.(*Client))
+		h.unsave(t.saved.Front().Value.(*Client))
 	}
 	return true
+}
+
+// savedDue reports whether a client left longer ago than it can come back. mu is held.
+func (h *Hub) savedDue(t *tenant, now time.Time) bool {
+	first := t.saved.Front()
+	return first != nil && now.Sub(first.Value.(*Client).left) >= h.opts.Replay.Window+replay.Slack
 }

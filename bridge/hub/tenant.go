@@ -99,6 +99,9 @@ func (t *tenant) unsubscribe(conversation string) {
 	}
 }
 
+// unused reports whether the tenant has neither clients, connected or saved, nor events.
+func (t *tenant) unused() bool { return len(t.clients) == 0 && t.saved.Len() == 0 && t.space.Empty() }
+
 // firstUnread returns the sequence number of the first entry that some client is
 // still to read, the largest number where there is none.
 func (t *tenant) firstUnread() uint64 {

@@ -269,21 +269,31 @@ func (l *Log) Victim() (s *Space, seq uint64) {
 // compared, so that many small events weigh as much as few large ones.
 func (l *Log) eventWeight() int64 { return max(l.opts.MaxBytes/int64(max(l.opts.MaxEvents, 1)), 1) }
 
+// Due reports whether s has an entry that is older than the window and Slack. It is to be
+// called for each Space every second or so, for those that have one Expire, and then Swept.
+func (l *Log) Due(s *Space, now time.Time) bool {
+	e := s.oldest()
+	if e == nil {
+		return false
+	}
+	if l.old(e, now) {
+		return true
+	}
+	l.remains(e)
+	return false
+}
+
 // Expire evicts from s what is older than the window and Slack, but nothing that
 // has the sequence number keep or a later one (what a client is still to read), and
-// limit entries at most. It reports whether there may be more to evict. It is to be
-// called for each Space every second or so, and then Swept.
+// limit entries at most. It reports whether there may be more to evict.
 func (l *Log) Expire(s *Space, now time.Time, keep uint64, limit int) (more bool) {
-	old := l.since(now) - l.opts.Window - Slack
 	for range limit {
 		e := s.oldest()
 		if e == nil {
 			return false
 		}
-		if e.at > old || e.seq >= keep {
-			if l.sweeping == 0 || e.at < l.sweeping {
-				l.sweeping = e.at
-			}
+		if !l.old(e, now) || e.seq >= keep {
+			l.remains(e)
 			return false
 		}
 		l.evict(s, s.front())
@@ -291,7 +301,17 @@ func (l *Log) Expire(s *Space, now time.Time, keep uint64, limit int) (more bool
 	return true
 }
 
-// Swept ends a round of Expire over all Spaces.
+// old reports whether an entry is older than the window and Slack.
+func (l *Log) old(e *entry, now time.Time) bool { return e.at <= l.since(now)-l.opts.Window-Slack }
+
+// remains notes the oldest entry that a sweep leaves in a Space.
+func (l *Log) remains(e *entry) {
+	if l.sweeping == 0 || e.at < l.sweeping {
+		l.sweeping = e.at
+	}
+}
+
+// Swept ends a round of Due and Expire over all Spaces.
 func (l *Log) Swept(now time.Time) {
 	l.oldest, l.sweeping = l.sweeping, 0
 	l.expireMarks(now)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 	"syscall"
+	"unsafe"
 )
 
 // poller waits with epoll(7) for what clients send on idle WebSocket connections, so
@@ -133,18 +134,26 @@ func (p *poller) run() {
 	events := make([]syscall.EpollEvent, 128)
 	for {
 		n := 0
+		var errno syscall.Errno
 		err := raw.Read(func(fd uintptr) bool {
-			var err error
-			if n, err = syscall.EpollWait(int(fd), events, 0); err == syscall.EINTR {
-				n, err = 0, nil
-			}
-			return n > 0 || err != nil
+			n, errno = arrived(fd, events)
+			return n > 0 || errno != 0 && errno != syscall.EINTR
 		})
-		if err != nil || n < 0 {
+		if err != nil || errno != 0 {
 			return
 		}
 		p.start(events[:n])
 	}
+}
+
+// arrived is epoll_wait(2) without waiting, and therefore without telling Go's scheduler
+// of it (see package recv).
+func arrived(epoll uintptr, events []syscall.EpollEvent) (int, syscall.Errno) {
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, epoll, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), 0
 }
 
 // start starts the readers for a batch of events.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"chatbridge/internal/recv"
 )
 
 // readBuffer is the size of a connection's read buffer. Clients send little, and
@@ -49,7 +51,7 @@ type wsConn struct {
 
 // Read reads from the connection below, for gorilla.
 func (c *wsConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
+	n, err := recv.Read(c.Conn, c.raw, p)
 	if err != nil {
 		c.readErr = err
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"chatbridge/internal/recv"
 )
 
 // link is the replication connection's socket, below TLS: a read on which
@@ -75,7 +77,8 @@ func (s *Source) dialer(dial pgconn.DialFunc) (pgconn.DialFunc, *atomic.Pointer[
 		if err != nil {
 			return nil, err
 		}
-		l := &link{Conn: conn, received: &s.counters.bytes, pacer: newReadPacer(conn)}
+		prompt := recv.NewPrompt(conn)
+		l := &link{Conn: prompt, received: &s.counters.bytes, pacer: newReadPacer(prompt)}
 		last.Store(l)
 		return l, nil
 	}, &last

@@ -28,11 +28,9 @@ type readPacer struct {
 	reads  *rate.Limiter
 }
 
-func newReadPacer(conn any) readPacer {
+func newReadPacer(conn syscall.Conn) readPacer {
 	p := readPacer{reads: rate.NewLimiter(rate.Every(readEvery), readsAhead)}
-	if c, ok := conn.(syscall.Conn); ok {
-		p.socket, _ = c.SyscallConn() // nil if there is none
-	}
+	p.socket, _ = conn.SyscallConn() // nil if there is none
 	return p
 }
 

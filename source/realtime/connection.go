@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"chatbridge/internal/recv"
 	"chatbridge/internal/retry"
 
 	"github.com/gorilla/websocket"
@@ -107,7 +108,13 @@ func (s *Source) dial(ctx context.Context, key string) (*websocket.Conn, error) 
 	d := websocket.Dialer{
 		Proxy:            http.ProxyFromEnvironment,
 		HandshakeTimeout: s.opts.Timing.Handshake,
-		NetDialContext:   (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext,
+		NetDialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			conn, err := (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return recv.NewPrompt(conn), nil
+		},
 	}
 	ws, resp, err := d.DialContext(ctx, u.String(), http.Header{"User-Agent": {"chatbridge"}})
 	if err == nil {

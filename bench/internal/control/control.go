@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"chatbridge/bench/internal/event"
+	"chatbridge/internal/recv"
 	"chatbridge/socketio/engineio"
 )
 
@@ -114,7 +115,7 @@ func Run(ctx context.Context, s Server) error {
 		}
 		ended <- servers[0].Serve(clients)
 	}()
-	go func() { ended <- servers[1].Serve(steer) }()
+	go func() { ended <- servers[1].Serve(quiet{steer}) }()
 	fmt.Printf(`{"event":"listening","addr":%q,"control":%q}`+"\n", clients.Addr(), steer.Addr())
 	select {
 	case <-ctx.Done():
@@ -190,6 +191,18 @@ func (s Server) publish(w http.ResponseWriter, r *http.Request, publishing *sync
 		s.Published()
 	}
 	fmt.Fprint(w, origin)
+}
+
+// quiet reads from what it accepts as the bridge reads from Postgres, so that learning
+// that an event is due costs no server more than the bridge's own events do.
+type quiet struct{ net.Listener }
+
+func (l quiet) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return recv.NewPrompt(c), nil
 }
 
 // awaitWritten waits until at most so many packets wait.

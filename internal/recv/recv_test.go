@@ -1,0 +1,154 @@
+package recv_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"chatbridge/internal/recv"
+)
+
+// pair returns the two ends of a TCP connection, and the descriptor of the first.
+func pair(t *testing.T) (conn *net.TCPConn, raw syscall.RawConn, other *net.TCPConn) {
+	t.Helper()
+	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	c, err := net.DialTCP("tcp4", nil, ln.Addr().(*net.TCPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, err = ln.AcceptTCP(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(); _ = other.Close() })
+	if raw, err = c.SyscallConn(); err != nil {
+		t.Fatal(err)
+	}
+	return c, raw, other
+}
+
+// TestRead: what arrives is read, at once or when it comes, and the end is io.EOF.
+func TestRead(t *testing.T) {
+	conn, raw, other := pair(t)
+	b := make([]byte, 3)
+	if n, err := recv.Read(conn, raw, nil); n != 0 || err != nil {
+		t.Errorf("no bytes asked for: %d, %v", n, err)
+	}
+	if _, err := other.Write([]byte("abcde")); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"abc", "de"} {
+		if n, err := recv.Read(conn, raw, b); err != nil || string(b[:n]) != want {
+			t.Errorf("read %q, %v; want %q", b[:n], err, want)
+		}
+	}
+	got := make(chan string)
+	go func() {
+		n, err := recv.Read(conn, raw, b)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- string(b[:n])
+	}()
+	if _, err := other.Write([]byte("f")); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-got; s != "f" {
+		t.Errorf("read %q while waiting", s)
+	}
+	_ = other.CloseWrite()
+	for range 2 {
+		if n, err := recv.Read(conn, raw, b); n != 0 || err != io.EOF {
+			t.Errorf("at the end: %d, %v", n, err)
+		}
+	}
+}
+
+// TestReadEnds: a deadline, a reset and the connection's own end are told as a net.Conn
+// tells of them, and a deadline costs no byte.
+func TestReadEnds(t *testing.T) {
+	conn, raw, other := pair(t)
+	b := make([]byte, 8)
+	if err := conn.SetReadDeadline(time.Now().Add(-time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	var timeout net.Error
+	if _, err := recv.Read(conn, raw, b); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+		t.Errorf("past the deadline: %v", err)
+	}
+	if err := conn.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := recv.Read(conn, raw, b); n != 1 || err != nil {
+		t.Errorf("after the deadline: %d, %v", n, err)
+	}
+	_ = other.SetLinger(0)
+	_ = other.Close()
+	if _, err := recv.Read(conn, raw, b); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("after a reset: %v", err)
+	}
+	_ = conn.Close()
+	if _, err := recv.Read(conn, raw, b); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("of a closed connection: %v", err)
+	}
+}
+
+// TestReadWithoutDescriptor: it is the connection's own Read then.
+func TestReadWithoutDescriptor(t *testing.T) {
+	ours, theirs := net.Pipe()
+	defer ours.Close()
+	go func() { _, _ = theirs.Write([]byte("abc")); _ = theirs.Close() }()
+	b := make([]byte, 8)
+	if n, err := recv.Read(ours, nil, b); err != nil || string(b[:n]) != "abc" {
+		t.Errorf("read %q, %v", b[:n], err)
+	}
+	if _, err := recv.Read(ours, nil, b); err != io.EOF {
+		t.Errorf("at the end: %v", err)
+	}
+}
+
+func BenchmarkRead(b *testing.B) {
+	ln, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	conn, err := net.Dial("tcp4", ln.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer conn.Close()
+	other, err := ln.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer other.Close()
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, raw := range map[string]syscall.RawConn{"quiet": raw, "plain": nil} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			buf := make([]byte, 64)
+			for b.Loop() {
+				if _, err := other.Write(buf); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := recv.Read(conn, raw, buf); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
