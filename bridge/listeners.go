@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 
 	"chatbridge/bridge/systemd"
 	"chatbridge/configs"
+	"chatbridge/socketio/engineio"
 )
 
 // listeners are the sockets on which the Daemon accepts connections: bound by
@@ -36,7 +36,7 @@ func (l *listeners) bind(cfg *configs.Config) (err error) {
 		return err
 	}
 	if l.cert != nil {
-		l.public = tls.NewListener(l.public, l.cert.config())
+		l.public = engineio.NewTLSListener(l.public, l.cert.config())
 	}
 	if cfg.Admin.Listen != "" {
 		if l.admin, _, err = l.listen("admin.listen", cfg.Admin.Listen, "admin", "bridge-admin.socket"); err != nil {

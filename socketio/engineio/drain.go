@@ -12,9 +12,9 @@ const writeChunk = 32 << 10
 
 // drain writes for one session that its writer cannot serve without waiting: rest,
 // of n messages and size bytes, which the kernel did not take, then all that is
-// queued. Large batches for TLS connections are written in this way, and all that is
-// for connections that are neither TCP nor TLS over TCP. The session's writeOwned is set when it starts, and cleared when it
-// returns with an empty queue.
+// queued. All that is for connections without a descriptor is written in this way. The
+// session's writeOwned is set when it starts, and cleared when it returns with an empty
+// queue.
 func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) {
 	var (
 		batch   []*Message
@@ -22,7 +22,7 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 		packets = n
 	)
 	for {
-		if len(rest) > 0 {
+		if len(rest) > 0 || ws.wire.kept() > 0 {
 			if err := s.writeAll(ws, rest); err != nil {
 				return
 			}
@@ -57,15 +57,16 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 	}
 }
 
-// writeAll writes data, however long that takes, as long as there is progress (see
-// progress). It closes the session when there is none.
+// writeAll writes what the connection's wire has kept, and data, however long that takes, as
+// long as there is progress (see progress). It closes the session when there is none.
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
 	watch := s.watchProgress(ws.Conn, ws.Conn.SetWriteDeadline)
 	defer watch.end() // a deadline would hold for trySend as well
-	for len(data) > 0 {
-		chunk := data[:min(len(data), writeChunk)]
+	ws.wire.waits(true)
+	defer ws.wire.waits(false)
+	for len(data) > 0 || ws.wire.kept() > 0 {
 		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
-		n, err := ws.Conn.Write(chunk)
+		n, err := ws.writeSome(data)
 		if err != nil {
 			reason := TransportError
 			if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -77,4 +78,13 @@ func (s *Session) writeAll(ws *wsConn, data []byte) error {
 		data = data[n:]
 	}
 	return nil
+}
+
+// writeSome writes writeChunk bytes at most, and returns how many of them are of data: none
+// while the wire has some of what was written before.
+func (c *wsConn) writeSome(data []byte) (int, error) {
+	if c.wire.kept() > 0 {
+		return 0, c.wire.flushSome(writeChunk)
+	}
+	return c.Conn.Write(data[:min(len(data), writeChunk)])
 }

@@ -2,6 +2,7 @@ package engineio
 
 import (
 	"net"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,11 +14,11 @@ func outbound(c net.Conn) (acked uint64, waiting int, ok bool) {
 	if t, isTLS := c.(interface{ NetConn() net.Conn }); isTLS {
 		c = t.NetConn()
 	}
-	tcp, isTCP := c.(*net.TCPConn)
-	if !isTCP {
+	socket, isSocket := c.(syscall.Conn)
+	if !isSocket {
 		return 0, 0, false
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return 0, 0, false
 	}

@@ -91,7 +91,7 @@ func (s *Session) schedule() {
 	case s.listed || s.writeOwned:
 	case s.ws == nil:
 		s.polls.wake()
-	case s.ws.raw == nil && s.ws.below == nil:
+	case s.ws.raw == nil && s.ws.wire == nil:
 		s.writeOwned = true
 		s.server.goroutines.Go(func() { s.drain(s.ws, nil, nil, 0, 0) })
 	default:

@@ -33,6 +33,7 @@ func (s *Session) openWebSocket(ws *wsConn, r *http.Request) {
 func (s *Session) releaseWrites() {
 	s.mu.Lock()
 	s.writeOwned = false
+	s.ws.wire.waits(false)
 	if len(s.queue) > 0 {
 		s.schedule()
 	}

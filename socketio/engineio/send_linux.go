@@ -3,8 +3,6 @@ package engineio
 import (
 	"net"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // sender sends on connections without waiting. It belongs to one goroutine.
@@ -13,24 +11,21 @@ type sender struct {
 	n     int
 	errno syscall.Errno
 	call  func(fd uintptr) bool // write, bound once: a closure for each call would be allocated
-
-	poll [1]unix.PollFd
-	ask  func(fd uintptr) // pollOut, bound once
 }
 
 func newSender() *sender {
 	s := &sender{}
-	s.call, s.ask = s.write, s.pollOut
+	s.call = s.write
 	return s
 }
 
 // trySend sends as much of data as the kernel takes at once, perhaps nothing.
-func (s *sender) trySend(c *wsConn, data []byte) (int, error) {
+func (s *sender) trySend(raw syscall.RawConn, data []byte) (int, error) {
 	if len(data) == 0 {
 		return 0, nil
 	}
 	s.data = data
-	err := c.raw.Write(s.call)
+	err := raw.Write(s.call)
 	s.data = nil
 	switch {
 	case err != nil:
@@ -49,11 +44,12 @@ func (s *sender) write(fd uintptr) bool {
 	return true
 }
 
-// findDescriptor sets raw for a connection that has a descriptor of its own.
+// findDescriptor sets raw for a connection that has a descriptor of its own, or wire for
+// one that is TLS.
 func (c *wsConn) findDescriptor() {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {
-		c.findBelow()
+		c.wire = wireBelow(c.Conn)
 		return
 	}
 	if raw, err := tcp.SyscallConn(); err == nil { // else it is closed

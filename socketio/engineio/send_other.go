@@ -2,7 +2,10 @@
 
 package engineio
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // sender is not supported on this platform: each connection is written to by drain,
 // on a goroutine of its own while it has something queued.
@@ -10,8 +13,6 @@ type sender struct{}
 
 func newSender() *sender { return nil }
 
-func (*sender) trySend(*wsConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
-
-func (*sender) trySecure(*wsConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*sender) trySend(syscall.RawConn, []byte) (int, error) { return 0, errors.ErrUnsupported }
 
 func (*wsConn) findDescriptor() {}

@@ -33,8 +33,8 @@ type wsConn struct {
 	gorilla *websocket.Conn
 	reader  *bufio.Reader // gorilla's own, to see whether it is empty
 
-	raw   syscall.RawConn // for sender and poller; nil without a descriptor, as with TLS
-	below syscall.RawConn // of the connection below TLS, for sender; nil for none
+	raw  syscall.RawConn // for sender and poller; nil without a descriptor, as with TLS
+	wire *wire           // the connection below TLS; nil for none
 
 	// Guarded by poller.mu.
 	watched          bool
@@ -168,9 +168,10 @@ func (c *wsConn) endWrites() {
 // none, and is not waited for if there is a descriptor.
 func (c *wsConn) sendCloseFrame(frame []byte, deadline time.Time) bool {
 	if c.raw != nil {
-		n, err := newSender().trySend(c, frame)
+		n, err := newSender().trySend(c.raw, frame)
 		return err == nil && n == len(frame)
 	}
+	c.wire.waits(true)
 	_ = c.Conn.SetWriteDeadline(deadline)
 	_, err := c.Conn.Write(frame)
 	return err == nil

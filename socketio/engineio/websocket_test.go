@@ -1,6 +1,7 @@
 package engineio_test
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
@@ -214,50 +215,29 @@ func TestShedOfASilentClient(t *testing.T) {
 	a.wantClosed(t, engineio.Shed)
 }
 
-// Behind TLS there is no file descriptor to write to.
-func TestTLS(t *testing.T) {
+// serveTLS is a server behind TLS, upon a listener of NewTLSListener's kind or another one,
+// where there is no file descriptor to write to. dial returns a client and its session.
+func serveTLS(t *testing.T, o engineio.Options, ours bool) (dial func() (*rawclient.WS, *engineio.Session)) {
+	t.Helper()
 	a := newApp()
-	s, err := engineio.NewServer(engineio.DefaultOptions(), a)
-	if err != nil {
-		t.Fatal(err)
-	}
-	web := httptest.NewTLSServer(s)
-	defer web.Close()
-	defer func() { _ = s.Shutdown(t.Context(), 0, 0) }()
-	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	conn, _, err := d.Dial("wss"+strings.TrimPrefix(web.URL, "https")+ws, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := rawclient.Wrap(t, conn)
-	c.WantPrefix("0{")
-	session := a.next(t)
-	for range 1000 {
-		session.Send(engineio.NewMessage([]byte("m")))
-	}
-	for range 1000 {
-		c.Want("4m")
-	}
-	c.Send("4in")
-	c.Want("4in")
-}
-
-// A TLS client that does not read holds nobody back, and gets everything in order once it
-// does.
-func TestSlowTLS(t *testing.T) {
-	a := newApp()
-	o := engineio.DefaultOptions()
-	o.QueuePackets, o.QueueBytes = 1<<20, 1<<30
 	s, err := engineio.NewServer(o, a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewTLSServer(s)
-	defer web.Close()
-	defer func() { _ = s.Shutdown(t.Context(), 0, 0) }()
+	certified := httptest.NewTLSServer(nil)
+	certified.Close()
+	upon := tls.NewListener
+	if ours {
+		upon = engineio.NewTLSListener
+	}
+	web := httptest.NewUnstartedServer(s)
+	web.Listener = upon(web.Listener, certified.TLS)
+	web.Start()
+	t.Cleanup(web.Close)
+	t.Cleanup(func() { _ = s.Shutdown(context.Background(), 0, 0) })
 	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	dial := func() (*rawclient.WS, *engineio.Session) {
-		conn, _, err := d.Dial("wss"+strings.TrimPrefix(web.URL, "https")+ws, nil)
+	return func() (*rawclient.WS, *engineio.Session) {
+		conn, _, err := d.Dial("wss"+strings.TrimPrefix(web.URL, "http")+ws, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -265,20 +245,46 @@ func TestSlowTLS(t *testing.T) {
 		c.WantPrefix("0{")
 		return c, a.next(t)
 	}
-	slow, slowSession := dial()
-	fast, fastSession := dial()
-	const messages = 20_000 // more than the kernel's buffers take
-	fill := strings.Repeat("x", 700)
-	for i := range messages {
-		m := engineio.NewMessage(fmt.Appendf(nil, "%d %s", i, fill))
-		slowSession.Send(m)
-		if i%100 == 0 {
-			fastSession.Send(m)
-			fast.Want(fmt.Sprintf("4%d %s", i, fill))
+}
+
+func TestTLS(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		c, session := serveTLS(t, engineio.DefaultOptions(), ours)()
+		for range 1000 {
+			session.Send(engineio.NewMessage([]byte("m")))
 		}
+		for range 1000 {
+			c.Want("4m")
+		}
+		c.Send("4in")
+		c.Want("4in")
 	}
-	for i := range messages {
-		slow.Want(fmt.Sprintf("4%d %s", i, fill))
+}
+
+// A TLS client that does not read holds nobody back, and gets everything in order once it
+// does, also if its session is being closed.
+func TestSlowTLS(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		o := engineio.DefaultOptions()
+		o.QueuePackets, o.QueueBytes = 1<<20, 1<<30
+		dial := serveTLS(t, o, ours)
+		slow, slowSession := dial()
+		fast, fastSession := dial()
+		const messages = 20_000 // more than the kernel's buffers take
+		fill := strings.Repeat("x", 700)
+		for i := range messages {
+			m := engineio.NewMessage(fmt.Appendf(nil, "%d %s", i, fill))
+			slowSession.Send(m)
+			if i%100 == 0 {
+				fastSession.Send(m)
+				fast.Want(fmt.Sprintf("4%d %s", i, fill))
+			}
+		}
+		slowSession.Close(engineio.ServerClose)
+		for i := range messages {
+			slow.Want(fmt.Sprintf("4%d %s", i, fill))
+		}
+		slow.WantClosed()
 	}
 }
 

@@ -172,7 +172,7 @@ func (w *writer) flush(s *Session) {
 	switch {
 	case err != nil:
 		s.CloseNow(TransportError)
-	case n < len(data):
+	case n < len(data) || ws.wire.kept() > 0:
 		w.stall(s, ws, data[n:])
 	default:
 		w.written.add(w.packets(), n, w.server.now()-since)
@@ -183,21 +183,22 @@ func (w *writer) flush(s *Session) {
 	}
 }
 
-// send writes as much of data as can be written at once. Below TLS that is all or nothing,
-// and nothing is no sign of a slow client.
+// send writes as much of data as can be written at once. Of a TLS connection that is all,
+// and what the kernel does not take is kept in its wire.
 func (w *writer) send(ws *wsConn, data []byte) (n int, err error) {
-	if ws.raw == nil {
-		return w.sender.trySecure(ws, data)
+	if ws.wire != nil {
+		n, err = ws.wire.tryWrite(ws.Conn, data)
+	} else {
+		n, err = w.sender.trySend(ws.raw, data)
 	}
-	n, err = w.sender.trySend(ws, data)
-	if err == nil && n < len(data) {
+	if err == nil && (n < len(data) || ws.wire.kept() > 0) {
 		w.server.stalls.Add(1)
 	}
 	return n, err
 }
 
 // stall leaves a session to drain, on a goroutine that can wait: its client does not read
-// what is written, or it is TLS and what is written is large.
+// what is written.
 func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	n, size := len(w.batch), 0
 	var watches []*Watch // not the messages: the client may take long

@@ -3,6 +3,7 @@ package control
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,8 @@ const (
 type Server struct {
 	// Handler serves the clients.
 	Handler http.Handler
+	// TLS, if not nil, is what the server has in place of tls.NewListener.
+	TLS func(net.Listener, *tls.Config) net.Listener
 	// Publish sends an event to the clients of its room. One goroutine at a time
 	// calls it.
 	Publish func(Event)
@@ -102,19 +105,17 @@ func Run(ctx context.Context, s Server) error {
 		runtime.SetBlockProfileRate(10_000)
 	}
 
-	secure := os.Getenv(CertFile) != ""
+	if os.Getenv(CertFile) != "" {
+		if clients, err = s.secure(clients); err != nil {
+			return err
+		}
+	}
 	ended := make(chan error, 2)
 	servers := []*http.Server{
 		{Handler: s.Handler, ReadHeaderTimeout: 10 * time.Second, ConnContext: engineio.ConnContext, ErrorLog: log.New(io.Discard, "", 0)},
 		{Handler: mux},
 	}
-	go func() {
-		if secure {
-			ended <- servers[0].ServeTLS(clients, os.Getenv(CertFile), os.Getenv(KeyFile))
-			return
-		}
-		ended <- servers[0].Serve(clients)
-	}()
+	go func() { ended <- servers[0].Serve(clients) }()
 	go func() { ended <- servers[1].Serve(quiet{steer}) }()
 	fmt.Printf(`{"event":"listening","addr":%q,"control":%q}`+"\n", clients.Addr(), steer.Addr())
 	select {
@@ -132,6 +133,19 @@ func Run(ctx context.Context, s Server) error {
 		}
 	}
 	return err
+}
+
+// secure returns a listener with TLS upon another one.
+func (s Server) secure(l net.Listener) (net.Listener, error) {
+	pair, err := tls.LoadX509KeyPair(os.Getenv(CertFile), os.Getenv(KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	upon := s.TLS
+	if upon == nil {
+		upon = tls.NewListener
+	}
+	return upon(l, &tls.Config{Certificates: []tls.Certificate{pair}}), nil
 }
 
 // publish sends ?count= events, ?rate= a second, and answers when the first one was due

@@ -52,7 +52,7 @@ func run(ctx context.Context, _ []string) error {
 	go func() { ended <- server.Run(running) }()
 	publish := newPublisher(server.Hub())
 	err = control.Run(ctx, control.Server{
-		Handler: server.Handler(), Publish: publish.publish, Published: filled.end,
+		Handler: server.Handler(), TLS: engineio.NewTLSListener, Publish: publish.publish, Published: filled.end,
 		Queued: func() int64 { return server.SocketIO().Stats().QueuedPackets },
 		Get:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeStats(w, server) }),
 	})

@@ -1,0 +1,21 @@
+//go:build !linux
+
+package engineio
+
+import (
+	"crypto/tls"
+	"net"
+)
+
+// NewTLSListener is tls.NewListener: only on Linux is there another way.
+func NewTLSListener(l net.Listener, config *tls.Config) net.Listener {
+	return tls.NewListener(l, config)
+}
+
+// wire is not supported on this platform: there is none.
+type wire struct{}
+
+func (*wire) kept() int                              { return 0 }
+func (*wire) waits(bool)                             {}
+func (*wire) flushSome(int) error                    { return nil }
+func (*wire) tryWrite(net.Conn, []byte) (int, error) { return 0, nil }
