@@ -2,6 +2,7 @@ package bridge_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"chatbridge/internal/throwaway"
 	"chatbridge/internal/throwaway/pgtest"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -103,9 +105,19 @@ func (v *consoleView) await(what, expression string) {
 	ctx, cancel := context.WithTimeout(v.ctx, npm.AwaitTimeout)
 	defer cancel()
 	poll := `new Promise(done => { const look = () => { (` + expression + `) ? done(true) : setTimeout(look, 30) }; look() })`
-	if _, err := chromedp.Run(ctx, chromedp.Evaluate[bool](poll, chromedp.EvalAwaitPromise)); err != nil {
+	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](poll, chromedp.EvalAwaitPromise))
+	for navigated(err) { // the promise was the page's before
+		_, err = chromedp.Run(ctx, chromedp.Evaluate[bool](poll, chromedp.EvalAwaitPromise))
+	}
+	if err != nil {
 		v.t.Fatalf("await that %s: %v; the page shows\n%s", what, err, evaluate[string](v, `document.body.innerText`))
 	}
+}
+
+// navigated reports whether a page was left while it was asked.
+func navigated(err error) bool {
+	var of *cdproto.Error
+	return errors.As(err, &of) && strings.Contains(of.Message, "navigated")
 }
 
 func evaluate[T any](v *consoleView, expression string) T {
