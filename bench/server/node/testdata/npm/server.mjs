@@ -77,6 +77,7 @@ const control = createServer((request, response) => {
     response.writeHead(404).end()
   }
 })
+control.requestTimeout = 0 // a publication is one request, however long it takes
 
 clients.listen(0, '127.0.0.1', () => {
   control.listen(0, '127.0.0.1', () => {
