@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"bytes"
+	"errors"
 	"net"
+	"os"
 	"syscall"
 
 	"chatbridge/internal/recv"
@@ -47,7 +49,7 @@ func (c *closingConn) Read(b []byte) (int, error) {
 // Write implements net.Conn.
 func (c *closingConn) Write(b []byte) (int, error) {
 	n, err := c.Prompt.Write(b)
-	if err != nil && !c.spoke {
+	if err != nil && !c.spoke && !errors.Is(err, os.ErrDeadlineExceeded) {
 		_, _ = c.Read(make([]byte, maxWords)) // reads what arrived before the close; does not block
 	}
 	return n, c.why(err)

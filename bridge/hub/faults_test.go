@@ -621,3 +621,40 @@ func TestSubscribeAgainAndAgain(t *testing.T) {
 		wantCount(t, "being caught up", m.hub.Stats().Catching, 0)
 	})
 }
+
+// TestASweepForgets: what has left the window, clients that left before it, and then their
+// workspace; but nothing of a workspace that has a client.
+func TestASweepForgets(t *testing.T) {
+	world(t, program{replay: large}, 2, func(m *model) {
+		gone := m.clients[0]
+		gone.subscribe("a")
+		gone.connect()
+		synctest.Wait()
+		m.burst("a", 3)
+		m.commit++
+		m.publish("other", history.Message, "b", m.id("b"), "sent", 0)
+		synctest.Wait()
+		time.Sleep(3 * time.Second) // the events leave before it
+		gone.cut()
+		before := m.hub.Stats()
+		if before.Replay.Events != 4 || before.Replay.Workspaces != 2 || before.SessionBytes == 0 {
+			t.Fatalf("before: %+v", before)
+		}
+		time.Sleep(modelWindow + replay.Slack + 2*time.Second)
+		after := m.hub.Stats()
+		if after.Replay.Events != 0 || after.Replay.Workspaces != 0 || after.SessionBytes != 0 {
+			t.Errorf("after the window: %d events of %d workspaces, %d bytes of sessions", after.Replay.Events, after.Replay.Workspaces, after.SessionBytes)
+		}
+		m.clients[1].connect()
+		synctest.Wait()
+		time.Sleep(modelWindow + replay.Slack + 2*time.Second)
+		if n := m.hub.Stats().Replay.Workspaces; n != 1 {
+			t.Errorf("%d workspaces are known while one has a client", n)
+		}
+		m.clients[1].cut()
+		time.Sleep(2 * time.Second)
+		if n := m.hub.Stats().Replay.Workspaces; n != 0 {
+			t.Errorf("%d workspaces are known once the client of the last one has left", n)
+		}
+	})
+}

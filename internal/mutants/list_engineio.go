@@ -23,9 +23,29 @@ var engine = []Mutant{
 		Old: "\ts.addQueued(n, size) // until it is written\n", New: "",
 	},
 	{
-		Name: "engineio: a TLS connection is written to without asking whether that waits", Why: "one client that does not read holds up all that its writer serves",
-		File: "socketio/engineio/secure_linux.go", Package: "socketio/engineio", Tests: []string{"TestTrySecure"},
-		Old: " || !s.writable(c.below) {\n", New: " {\n",
+		Name: "engineio: a write that may wait overtakes what was kept", Why: "a client on a slow line gets bytes that cannot be decrypted",
+		File: "socketio/engineio/wire_linux.go", Package: "socketio/engineio", Tests: []string{"TestWireWaitsWithFlush"},
+		Old: "c.flush(len(c.rest)); err", New: "c.flush(0); err",
+	},
+	{
+		Name: "engineio: what crypto/tls writes by itself is kept without a bound", Why: "a client that asks for new keys and does not read takes the process's memory",
+		File: "socketio/engineio/wire_linux.go", Package: "socketio/engineio", Tests: []string{"TestWireIsFull"},
+		Old: "c.own > wireMost {", New: "c.own > 10000*wireMost {",
+	},
+	{
+		Name: "engineio: a TLS connection is closed by its own goodbye", Why: "a client that reads nothing keeps its connection, and the end of the server, for seconds or for good",
+		File: "socketio/engineio/websocket.go", Package: "socketio/engineio", Tests: []string{"TestStuckTLSIsClosed"},
+		Old: "\t\tc.wire.cut(true)\n", New: "",
+	},
+	{
+		Name: "engineio: what is kept does not leave with what is written next", Why: "an answer to new keys waits for the next ping",
+		File: "socketio/engineio/wire_linux.go", Package: "socketio/engineio", Tests: []string{"TestWireGoesOn"},
+		Old: "n, err := s.trySend(c.raw, c.rest)\n", New: "n, err := s.trySend(c.raw, c.rest[:0])\n",
+	},
+	{
+		Name: "engineio: nobody writes what was kept", Why: "a client on a slow line waits for the end of an event until the next one",
+		File: "socketio/engineio/writer.go", Package: "socketio/engineio", Tests: []string{"TestSlowTLS"},
+		Old: "case n < len(data) || ws.wire.kept() > 0:", New: "case n < len(data):",
 	},
 	{
 		Name: "engineio: what is being drained is not counted", Why: "a slow client's queue holds a batch more at each turn",

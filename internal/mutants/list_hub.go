@@ -204,7 +204,7 @@ var feeding = []Mutant{
 	{
 		Name: "hub: a promise begins at what the log holds no more", Why: "clients that connect under steady traffic are told of gaps that are none",
 		File: "bridge/replay/log.go", Package: "bridge/hub", Tests: []string{"TestWindowGoesOnWhileAClientConnects"},
-		Old: "	old := l.since(now) - l.opts.Window - Slack\n	for range limit {", New: "	old := l.since(now) - l.opts.Window + time.Second\n	for range limit {",
+		Old: "return e.at <= l.since(now)-l.opts.Window-Slack }", New: "return e.at <= l.since(now)-l.opts.Window+time.Second }",
 	},
 	{
 		Name: "hub: the log reaches back to when its process started", Why: "what was published elsewhere before the log's first event is lost in silence",
@@ -312,5 +312,15 @@ var feeding = []Mutant{
 		Name: "hub: a workspace subscribes without end", Why: "limits.workspace.subscriptions holds nobody",
 		File: "bridge/hub/subscribe.go", Package: "bridge/hub", Tests: []string{"TestAWorkspacesSubscriptions"},
 		Old: "most > 0 && c.tenant.subscriptions >= most {", New: "most < 0 {",
+	},
+	{
+		Name: "hub: a sweep looks at no clients that left", Why: "the memory of sessions grows with everybody who ever came",
+		File: "bridge/hub/hub.go", Package: "bridge/hub", Tests: []string{"TestASweepForgets"},
+		Old: " || h.savedDue(t, now) || t.unused() {", New: " || t.unused() {",
+	},
+	{
+		Name: "hub: a sweep looks at no workspace that is empty", Why: "memory grows with every workspace there ever was",
+		File: "bridge/hub/hub.go", Package: "bridge/hub", Tests: []string{"TestASweepForgets"},
+		Old: " || h.savedDue(t, now) || t.unused() {", New: " || h.savedDue(t, now) {",
 	},
 }

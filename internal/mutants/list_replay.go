@@ -45,7 +45,7 @@ var replayLog = []Mutant{
 	{
 		Name: "replay: what a client is still to read expires", Why: "a slow line through a burst loses what it had no time to take",
 		File: "bridge/replay/log.go", Package: "bridge/replay", Tests: []string{"TestWindowEvicts"},
-		Old: `if e.at > old || e.seq >= keep {`, New: `if e.at > old {`,
+		Old: `if !l.old(e, now) || e.seq >= keep {`, New: `if !l.old(e, now) {`,
 	},
 	{
 		Name: "replay: ages by the wall clock", Why: "a step of the clock empties the log",

@@ -9,6 +9,7 @@
 // # Files
 //
 //	recv_linux.go  Read
+//	recvfrom_linux.go, recvfrom_race_linux.go  the system call, without and with the race detector
 //	recv_other.go  the same where there is no such call
 //	prompt.go      Prompt, a connection that is read ahead of what else there is to do
 package recv

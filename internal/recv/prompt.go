@@ -91,13 +91,14 @@ func (p *Prompt) Read(b []byte) (int, error) {
 		if err := p.endStep(); err != nil {
 			return 0, err
 		}
-		err := p.raw.Read(p.read)
-		if err == nil {
-			return p.n, p.err
+		waitErr := p.raw.Read(p.read)
+		if errors.Is(waitErr, os.ErrDeadlineExceeded) && p.isStep() {
+			continue
 		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) || !p.isStep() {
-			return 0, err
-		}
+		// Whoever asks for the descriptor next finds no deadline that has passed. If it fails
+		// the connection is closed, of which the next Read will tell.
+		_ = p.endStep()
+		return result(p.Conn, p.n, p.err, waitErr)
 	}
 }
 
@@ -111,8 +112,8 @@ func (p *Prompt) receive(fd uintptr) (done bool) {
 
 // step bounds the wait that follows where the process is busy.
 func (p *Prompt) step() {
+	metrics.Read(p.sample[:]) // first: it may wait for another reader of metrics
 	now := time.Now()
-	metrics.Read(p.sample[:])
 	if p.sample[0].Value.Kind() == metrics.KindUint64 && p.sample[0].Value.Uint64() >= promptBusy {
 		p.busyUntil = now.Add(promptAfter)
 	}

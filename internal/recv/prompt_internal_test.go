@@ -81,6 +81,11 @@ func TestPromptReads(t *testing.T) {
 		if n, err := p.Read(b); err != nil || string(b[:n]) != "f" {
 			t.Errorf("busy %v: read %q, %v; want f", busy, b[:n], err)
 		}
+		// No deadline of a step is left to whoever has the descriptor.
+		time.Sleep(2 * promptStep)
+		if err := p.raw.Read(func(uintptr) bool { return true }); err != nil {
+			t.Errorf("busy %v: the descriptor cannot be read: %v", busy, err)
+		}
 		_ = other.CloseWrite()
 		if n, err := p.Read(b); n != 0 || err != io.EOF {
 			t.Errorf("busy %v: at the end %d, %v", busy, n, err)
@@ -145,9 +150,14 @@ func TestPromptNoticesThatTheProcessIsBusy(t *testing.T) {
 			}
 		})
 	}
-	for p.busyUntil.IsZero() {
-		p.step()
+	for range 100_000 {
+		if p.step(); !p.busyUntil.IsZero() {
+			break
+		}
 		runtime.Gosched()
+	}
+	if p.busyUntil.IsZero() {
+		t.Error("not busy with many goroutines that can run")
 	}
 	close(stop)
 	all.Wait()

@@ -1,18 +1,18 @@
 package recv
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"syscall"
-	"unsafe"
 )
 
 // Read is conn.Read for a stream socket, whose descriptor raw is: it waits until something
-// arrives or the connection's deadline for reads passes, and returns io.EOF at the end. An
-// error is a [*net.OpError] without addresses. Where raw is nil it is conn.Read itself. It
-// may be called from any goroutine.
+// arrives or the connection's deadline for reads passes, and returns io.EOF at the end. Other
+// errors are those of conn.Read. Where raw is nil it is conn.Read itself. It may be called
+// from any goroutine.
 func Read(conn net.Conn, raw syscall.RawConn, b []byte) (int, error) {
 	if raw == nil || len(b) == 0 {
 		return conn.Read(b)
@@ -23,10 +23,25 @@ func Read(conn net.Conn, raw syscall.RawConn, b []byte) (int, error) {
 	n, callErr := c.n, c.err
 	c.b, c.err = nil, nil
 	calls.Put(c)
-	if err != nil { // the deadline, or the connection was closed
-		return 0, err
+	return result(conn, n, callErr, err)
+}
+
+// result is what Read returns: n bytes, or how recvfrom(2) or waiting for it failed.
+func result(conn net.Conn, n int, callErr, waitErr error) (int, error) {
+	var of *net.OpError
+	switch {
+	case errors.As(waitErr, &of): // the deadline, or the connection was closed
+		of.Op = "read"
+		return 0, waitErr
+	case waitErr != nil:
+		return 0, waitErr
+	case callErr == nil || callErr == io.EOF:
+		return n, callErr
 	}
-	return n, callErr
+	return 0, &net.OpError{
+		Op: "read", Net: conn.LocalAddr().Network(), Source: conn.LocalAddr(), Addr: conn.RemoteAddr(),
+		Err: os.NewSyscallError("recvfrom", callErr),
+	}
 }
 
 // call is one recvfrom(2). do is bound once: a closure for each call would be allocated.
@@ -51,17 +66,17 @@ func (c *call) receive(fd uintptr) (done bool) {
 // receive reads what has arrived; done is false if nothing has.
 func receive(fd uintptr, b []byte) (n int, err error, done bool) {
 	for {
-		n, _, errno := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), syscall.MSG_DONTWAIT, 0, 0)
+		n, errno := recvfrom(fd, b)
 		switch {
 		case errno == syscall.EINTR:
 		case errno == syscall.EAGAIN:
 			return 0, nil, false
 		case errno != 0:
-			return 0, &net.OpError{Op: "read", Net: "socket", Err: os.NewSyscallError("recvfrom", errno)}, true
+			return 0, errno, true
 		case n == 0:
 			return 0, io.EOF, true
 		default:
-			return int(n), nil, true
+			return n, nil, true
 		}
 	}
 }

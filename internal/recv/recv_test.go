@@ -80,7 +80,7 @@ func TestReadEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var timeout net.Error
-	if _, err := recv.Read(conn, raw, b); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+	if _, err := recv.Read(conn, raw, b); !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() || timeout.(*net.OpError).Op != "read" {
 		t.Errorf("past the deadline: %v", err)
 	}
 	if err := conn.SetReadDeadline(time.Time{}); err != nil {
@@ -94,7 +94,8 @@ func TestReadEnds(t *testing.T) {
 	}
 	_ = other.SetLinger(0)
 	_ = other.Close()
-	if _, err := recv.Read(conn, raw, b); !errors.Is(err, syscall.ECONNRESET) {
+	var of *net.OpError
+	if _, err := recv.Read(conn, raw, b); !errors.Is(err, syscall.ECONNRESET) || !errors.As(err, &of) || of.Op != "read" || of.Addr == nil {
 		t.Errorf("after a reset: %v", err)
 	}
 	_ = conn.Close()

@@ -28,7 +28,7 @@
 //	progress.go, progress_linux.go, progress_other.go  whether a slow client takes what is written
 //	send_linux.go, send_other.go  send(2) that does not wait
 //	sendto_linux.go, sendtoplain_linux.go  its two forms, the plain one for a benchmark
-//	secure_linux.go  the same for TLS
+//	wire_linux.go, wire_other.go  the same below TLS: NewTLSListener
 //	watch.go      Watch: when a message was written to the clients
 //	websocket.go  a WebSocket connection: handshake, close
 //	read.go       reads it
@@ -53,9 +53,8 @@
 //
 //   - A few writers ([Options].GatherMax) serve all WebSockets, each on a goroutine
 //     that lives while there is something to write. They never wait for a client:
-//     one that does not read what is written, or whose connection is TLS and has much
-//     to be written, gets a goroutine of its own (drain) until it has. A polling
-//     session is written to by the goroutine of its GET.
+//     one that does not read what is written gets a goroutine of its own (drain) until it
+//     has. A polling session is written to by the goroutine of its GET.
 //   - On Linux an idle WebSocket has no goroutine: one for all waits with epoll, and
 //     starts a reader for a connection that has something to read. Elsewhere, and
 //     for connections without a descriptor of their own such as TLS, each has a
@@ -83,8 +82,12 @@
 //   - poller.mu may be held over epoll_ctl, which does not wait; no other lock is
 //     taken below it but group.mu.
 //   - At any time one goroutine at most writes to a connection: the session's
-//     writer, or the one for which Session.writeOwned is set.
+//     writer, or the one for which Session.writeOwned is set; and one that closes it, which
+//     does not wait. crypto/tls writes by itself too, one at a time with these.
+//   - wire.mu guards what a wire keeps. It is held over a write that waits only while no
+//     writer may write: writeOwned is set, or the session is closed; no other lock is taken
+//     below it.
 //
-// The package knows nothing of Socket.IO, Postgres or the application, and must
-// not import anything of this module.
+// The package knows nothing of Socket.IO, Postgres or the application, and imports nothing of
+// this module but helpers (internal).
 package engineio

@@ -62,8 +62,8 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
 	watch := s.watchProgress(ws.Conn, ws.Conn.SetWriteDeadline)
 	defer watch.end() // a deadline would hold for trySend as well
-	ws.wire.waits(true)
-	defer ws.wire.waits(false)
+	ws.wire.set(wireWaits)
+	defer ws.wire.set(wireOwn) // before the deadline ends: set waits for what crypto/tls writes
 	for len(data) > 0 || ws.wire.kept() > 0 {
 		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
 		n, err := ws.writeSome(data)

@@ -33,7 +33,7 @@ func (s *Session) openWebSocket(ws *wsConn, r *http.Request) {
 func (s *Session) releaseWrites() {
 	s.mu.Lock()
 	s.writeOwned = false
-	s.ws.wire.waits(false)
+	s.ws.wire.set(wireOwn)
 	if len(s.queue) > 0 {
 		s.schedule()
 	}

@@ -143,35 +143,45 @@ func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
 		if tcp, ok := c.Conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
+		c.wire.cut(true)
 		return
 	}
 	deadline := time.Now().Add(lingerTime)
 	if sendFrame {
 		frameSent = c.sendCloseFrame(closeFrame(reason), deadline)
 	}
-	if frameSent {
-		c.endWrites()
-		_ = c.Conn.SetReadDeadline(deadline)
-		// What comes is not used, and how it ends does not matter.
-		_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
+	if !frameSent {
+		c.wire.cut(false)
+		return
 	}
+	c.endWrites()
+	_ = c.Conn.SetReadDeadline(deadline)
+	// What comes is not used, and how it ends does not matter.
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }
 
-// endWrites tells the client that no more will come.
+// endWrites tells the client that no more will come. With TLS it may wait for some seconds.
 func (c *wsConn) endWrites() {
+	if c.wire != nil {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime)) // CloseWrite sets its own
+		c.wire.set(wireWaits)
+	}
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite() // its error would be of a connection that has ended
 	}
 }
 
 // sendCloseFrame reports whether the frame was sent. A client that does not read gets
-// none, and is not waited for if there is a descriptor.
+// none, and is not waited for if there is a descriptor, also below TLS.
 func (c *wsConn) sendCloseFrame(frame []byte, deadline time.Time) bool {
 	if c.raw != nil {
 		n, err := newSender().trySend(c.raw, frame)
 		return err == nil && n == len(frame)
 	}
-	c.wire.waits(true)
+	if c.wire != nil {
+		n, err := c.wire.tryWrite(c.Conn, frame)
+		return err == nil && n == len(frame) && c.wire.kept() == 0
+	}
 	_ = c.Conn.SetWriteDeadline(deadline)
 	_, err := c.Conn.Write(frame)
 	return err == nil

@@ -217,7 +217,7 @@ func TestShedOfASilentClient(t *testing.T) {
 
 // serveTLS is a server behind TLS, upon a listener of NewTLSListener's kind or another one,
 // where there is no file descriptor to write to. dial returns a client and its session.
-func serveTLS(t *testing.T, o engineio.Options, ours bool) (dial func() (*rawclient.WS, *engineio.Session)) {
+func serveTLS(t *testing.T, o engineio.Options, ours bool) (s *engineio.Server, dial func() (*rawclient.WS, *engineio.Session)) {
 	t.Helper()
 	a := newApp()
 	s, err := engineio.NewServer(o, a)
@@ -236,7 +236,7 @@ func serveTLS(t *testing.T, o engineio.Options, ours bool) (dial func() (*rawcli
 	t.Cleanup(web.Close)
 	t.Cleanup(func() { _ = s.Shutdown(context.Background(), 0, 0) })
 	d := websocket.Dialer{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-	return func() (*rawclient.WS, *engineio.Session) {
+	return s, func() (*rawclient.WS, *engineio.Session) {
 		conn, _, err := d.Dial("wss"+strings.TrimPrefix(web.URL, "http")+ws, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -249,7 +249,8 @@ func serveTLS(t *testing.T, o engineio.Options, ours bool) (dial func() (*rawcli
 
 func TestTLS(t *testing.T) {
 	for _, ours := range []bool{true, false} {
-		c, session := serveTLS(t, engineio.DefaultOptions(), ours)()
+		_, dial := serveTLS(t, engineio.DefaultOptions(), ours)
+		c, session := dial()
 		for range 1000 {
 			session.Send(engineio.NewMessage([]byte("m")))
 		}
@@ -265,26 +266,65 @@ func TestTLS(t *testing.T) {
 // does, also if its session is being closed.
 func TestSlowTLS(t *testing.T) {
 	for _, ours := range []bool{true, false} {
+		for _, closing := range []bool{true, false} {
+			slowTLS(t, ours, closing)
+		}
+	}
+}
+
+func slowTLS(t *testing.T, ours, closing bool) {
+	o := engineio.DefaultOptions()
+	o.QueuePackets, o.QueueBytes = 1<<20, 1<<30
+	s, dial := serveTLS(t, o, ours)
+	slow, slowSession := dial()
+	fast, fastSession := dial()
+	const messages = 20_000 // more than the kernel's buffers take
+	fill := strings.Repeat("x", 700)
+	for i := range messages {
+		m := engineio.NewMessage(fmt.Appendf(nil, "%d %s", i, fill))
+		slowSession.Send(m)
+		if i%100 == 0 {
+			fastSession.Send(m)
+			fast.Want(fmt.Sprintf("4%d %s", i, fill))
+		}
+	}
+	if closing {
+		slowSession.Close(engineio.ServerClose)
+	}
+	for i := range messages {
+		slow.Want(fmt.Sprintf("4%d %s", i, fill))
+	}
+	if closing {
+		slow.WantClosed()
+	}
+	if n, least := s.Stats().BytesOut, uint64(messages*(len(fill)+2)); n < least {
+		t.Errorf("%d bytes are said to be written, %d were read", n, least)
+	}
+}
+
+// A TLS client that does not read is closed at once, and so is its server, whatever waits to
+// be written to it.
+func TestStuckTLSIsClosed(t *testing.T) {
+	for _, ours := range []bool{true, false} {
 		o := engineio.DefaultOptions()
 		o.QueuePackets, o.QueueBytes = 1<<20, 1<<30
-		dial := serveTLS(t, o, ours)
-		slow, slowSession := dial()
-		fast, fastSession := dial()
-		const messages = 20_000 // more than the kernel's buffers take
-		fill := strings.Repeat("x", 700)
-		for i := range messages {
-			m := engineio.NewMessage(fmt.Appendf(nil, "%d %s", i, fill))
-			slowSession.Send(m)
-			if i%100 == 0 {
-				fastSession.Send(m)
-				fast.Want(fmt.Sprintf("4%d %s", i, fill))
-			}
+		s, dial := serveTLS(t, o, ours)
+		_, stuck := dial()
+		for range 20_000 {
+			stuck.Send(engineio.NewMessage(make([]byte, 700)))
 		}
-		slowSession.Close(engineio.ServerClose)
-		for i := range messages {
-			slow.Want(fmt.Sprintf("4%d %s", i, fill))
+		for s.Stats().Stalls == 0 && ours { // it is being waited for
+			time.Sleep(time.Millisecond)
 		}
-		slow.WantClosed()
+		stuck.CloseNow(engineio.PingTimeout)
+		ended := make(chan struct{})
+		go func() { _ = s.Shutdown(context.Background(), 0, 0); close(ended) }()
+		select {
+		case <-ended:
+		case <-time.After(4 * time.Second): // crypto/tls takes five to say goodbye
+			t.Errorf("ours %v: the server waits for a client that reads nothing", ours)
+			<-ended
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 // TestWireKeeps: nothing that is written to a TLS connection waits for its client, however
@@ -16,7 +17,7 @@ import (
 // is flushed and the client reads.
 func TestWireKeeps(t *testing.T) {
 	ws, client := securePair(t)
-	ws.wire.waits(false)
+	ws.wire.set(wireOwn)
 	var want []byte
 	write := func(b []byte) {
 		t.Helper()
@@ -38,7 +39,7 @@ func TestWireKeeps(t *testing.T) {
 	write([]byte("last"))
 	flushed := make(chan error, 1)
 	go func() {
-		ws.wire.waits(true)
+		ws.wire.set(wireWaits)
 		for ws.wire.kept() > 0 {
 			if err := ws.wire.flushSome(writeChunk); err != nil {
 				flushed <- err
@@ -59,11 +60,11 @@ func TestWireKeeps(t *testing.T) {
 }
 
 // TestWireIsFull: what crypto/tls writes by itself, for a client that asks for new keys and
-// does not read, is kept up to a bound.
+// does not read, is kept up to a bound, beside what the writer has written.
 func TestWireIsFull(t *testing.T) {
 	ws, _ := securePair(t)
-	ws.wire.waits(false)
-	answer := make([]byte, 1000)
+	fill(t, ws, wireMost)
+	before, answer := ws.wire.kept(), make([]byte, 1000)
 	for written := 0; ; written += len(answer) {
 		_, err := ws.wire.Write(answer)
 		if errors.Is(err, errWireFull) {
@@ -73,15 +74,71 @@ func TestWireIsFull(t *testing.T) {
 			t.Fatalf("after %d bytes: %v", written, err)
 		}
 	}
-	if n := ws.wire.kept(); n <= wireMost-len(answer) || n > wireMost+len(answer) {
+	if n := ws.wire.kept() - before; n > wireMost || n <= wireMost-len(answer) {
 		t.Errorf("%d bytes are kept", n)
+	}
+}
+
+// TestWireGoesOn: what is kept leaves with what is written next, once the client has read.
+func TestWireGoesOn(t *testing.T) {
+	ws, client := securePair(t)
+	fill(t, ws, 1)
+	go func() { _, _ = io.Copy(io.Discard, client) }()
+	for began := time.Now(); ws.wire.kept() > 0; { // the kernel says so once the client has acknowledged
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("%d bytes are still kept", ws.wire.kept())
+		}
+		if _, err := ws.wire.tryWrite(ws.Conn, []byte("more")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestWireSaysGoodbyeWithoutWaiting: a close frame is not sent to a client that does not
+// read, and the connection is closed at once, also while it is being written to.
+func TestWireSaysGoodbyeWithoutWaiting(t *testing.T) {
+	for _, reason := range []Reason{PingTimeout, RateLimit} {
+		ws, _ := securePair(t)
+		fill(t, ws, 10*writeChunk)
+		if ws.sendCloseFrame(closeFrame(reason), time.Time{}) {
+			t.Errorf("%v: a frame was sent that was kept", reason)
+		}
+		ws.wire.set(wireWaits)
+		_ = ws.Conn.SetWriteDeadline(time.Now().Add(time.Hour))
+		flushed := make(chan error, 1)
+		go func() { flushed <- ws.wire.flushSome(10 * writeChunk) }()
+		for len(flushed) == 0 { // it has begun: the lock is taken
+			if !ws.wire.mu.TryLock() {
+				break
+			}
+			ws.wire.mu.Unlock()
+		}
+		ws.closeFor(reason, false, false) // its own goodbye would wait for that flush, and it for the client
+		if err := <-flushed; err == nil {
+			t.Errorf("%v: a client that does not read was sent all", reason)
+		}
+	}
+}
+
+// fill writes to a client that does not read until at least so much is kept.
+func fill(t *testing.T, ws *wsConn, least int) {
+	t.Helper()
+	ws.wire.set(wireOwn)
+	for written := 0; ws.wire.kept() < least; {
+		n, err := ws.wire.tryWrite(ws.Conn, make([]byte, 5000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if written += n; written > 64<<20 {
+			t.Fatal("a client that does not read takes 64 MiB")
+		}
 	}
 }
 
 // TestWireWaitsWithFlush: a write that may wait writes what was kept first.
 func TestWireWaitsWithFlush(t *testing.T) {
 	ws, client := securePair(t)
-	ws.wire.waits(false)
+	ws.wire.set(wireOwn)
 	written := 0
 	for ws.wire.kept() == 0 {
 		n, err := ws.wire.tryWrite(ws.Conn, make([]byte, 5000))
@@ -91,7 +148,7 @@ func TestWireWaitsWithFlush(t *testing.T) {
 		written += n
 	}
 	go func() {
-		ws.wire.waits(true)
+		ws.wire.set(wireWaits)
 		if _, err := ws.Conn.Write([]byte("end")); err != nil {
 			t.Error(err)
 		}
@@ -124,6 +181,7 @@ func securePair(t *testing.T) (*wsConn, net.Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
+	_ = client.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}

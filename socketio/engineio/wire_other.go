@@ -15,7 +15,15 @@ func NewTLSListener(l net.Listener, config *tls.Config) net.Listener {
 // wire is not supported on this platform: there is none.
 type wire struct{}
 
+type wireState uint8
+
+const (
+	wireWaits wireState = iota
+	wireOwn
+)
+
 func (*wire) kept() int                              { return 0 }
-func (*wire) waits(bool)                             {}
+func (*wire) set(wireState)                          {}
 func (*wire) flushSome(int) error                    { return nil }
 func (*wire) tryWrite(net.Conn, []byte) (int, error) { return 0, nil }
+func (*wire) cut(bool)                               {}

@@ -184,21 +184,26 @@ func (w *writer) flush(s *Session) {
 }
 
 // send writes as much of data as can be written at once. Of a TLS connection that is all,
-// and what the kernel does not take is kept in its wire.
+// and what the kernel does not take is kept in its wire; or nothing of what is so large that
+// all others would wait for its encryption.
 func (w *writer) send(ws *wsConn, data []byte) (n int, err error) {
-	if ws.wire != nil {
-		n, err = ws.wire.tryWrite(ws.Conn, data)
-	} else {
+	switch {
+	case ws.wire == nil:
 		n, err = w.sender.trySend(ws.raw, data)
+	case len(data) > 2*maxBatch:
+		return 0, nil
+	default:
+		n, err = ws.wire.tryWrite(ws.Conn, data)
 	}
 	if err == nil && (n < len(data) || ws.wire.kept() > 0) {
 		w.server.stalls.Add(1)
+		w.server.bytesOut.Add(uint64(n)) // drain counts the rest
 	}
 	return n, err
 }
 
-// stall leaves a session to drain, on a goroutine that can wait: its client does not read
-// what is written.
+// stall leaves a session to drain, on a goroutine that can wait: the kernel did not take all
+// that was to be written, or it is TLS and large.
 func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 	n, size := len(w.batch), 0
 	var watches []*Watch // not the messages: the client may take long
