@@ -45,7 +45,7 @@ var engine = []Mutant{
 	{
 		Name: "engineio: nobody writes what was kept", Why: "a client on a slow line waits for the end of an event until the next one",
 		File: "socketio/engineio/writer.go", Package: "socketio/engineio", Tests: []string{"TestSlowTLS"},
-		Old: "case n < len(data) || ws.wire.kept() > 0:", New: "case n < len(data):",
+		Old: "whole = ws.wire.kept() == 0", New: "whole = n == len(data)",
 	},
 	{
 		Name: "engineio: what is being drained is not counted", Why: "a slow client's queue holds a batch more at each turn",

@@ -113,7 +113,7 @@ func (s *Session) closeWritten(reason Reason) {
 		s.beat.timer.Reset(shedTime)
 	}
 	ws := s.ws
-	s.server.goroutines.Go(ws.endWrites) // with TLS it may wait
+	s.server.goroutines.Go(ws.endWritesOfShed)
 }
 
 // aLongTimeAgo is a deadline that has passed.

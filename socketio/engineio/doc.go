@@ -85,8 +85,8 @@
 //     writer, or the one for which Session.writeOwned is set; and one that closes it, which
 //     does not wait. crypto/tls writes by itself too, one at a time with these.
 //   - wire.mu guards what a wire keeps. It is held over a write that waits only while no
-//     writer may write: writeOwned is set, or the session is closed; no other lock is taken
-//     below it.
+//     writer may write: writeOwned is set, or the session has been shed and all is written; no
+//     other lock is taken below it.
 //
 // The package knows nothing of Socket.IO, Postgres or the application, and imports nothing of
 // this module but helpers (internal).

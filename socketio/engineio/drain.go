@@ -10,19 +10,20 @@ import (
 // much in time makes progress.
 const writeChunk = 32 << 10
 
-// drain writes for one session that its writer cannot serve without waiting: rest,
-// of n messages and size bytes, which the kernel did not take, then all that is
+// drain writes for one session that its writer cannot serve without waiting: rest, which it
+// does not change, of n messages and size bytes, which the kernel did not take, then all that is
 // queued. All that is for connections without a descriptor is written in this way. The
 // session's writeOwned is set when it starts, and cleared when it returns with an empty
 // queue.
 func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) {
 	var (
 		batch   []*Message
+		buf     []byte
 		since   = s.server.now()
 		packets = n
 	)
 	for {
-		if len(rest) > 0 || ws.wire.kept() > 0 {
+		if n > 0 {
 			if err := s.writeAll(ws, rest); err != nil {
 				return
 			}
@@ -46,12 +47,13 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 		}
 		batch, since = s.take(batch[:0], maxBatch)
 		n, size = len(batch), 0
-		rest, packets = rest[:0], 0
+		buf, packets = buf[:0], 0
 		for _, m := range batch {
-			rest = m.appendFrames(rest)
+			buf = m.appendFrames(buf)
 			size += m.Size()
 			packets += m.packets()
 		}
+		rest = buf
 		s.addQueued(n, size) // until it is written
 		s.mu.Unlock()
 	}
@@ -61,7 +63,8 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 // long as there is progress (see progress). It closes the session when there is none.
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
 	watch := s.watchProgress(ws.Conn, ws.Conn.SetWriteDeadline)
-	defer watch.end() // a deadline would hold for trySend as well
+	defer watch.end()                                                                 // a deadline would hold for trySend as well
+	_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout)) // crypto/tls may write first
 	ws.wire.set(wireWaits)
 	defer ws.wire.set(wireOwn) // before the deadline ends: set waits for what crypto/tls writes
 	for len(data) > 0 || ws.wire.kept() > 0 {

@@ -32,6 +32,9 @@ func (s *Session) serveUpgrade(w http.ResponseWriter, r *http.Request) {
 		p.upgrade, p.candidate = upgradeOpened, ws
 		// Under mu, because setClosed moves this deadline.
 		_ = ws.Conn.SetReadDeadline(time.Now().Add(s.server.opts.UpgradeTimeout))
+		if ws.raw == nil { // crypto/tls writes while it reads, where the client asks for new keys
+			_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.opts.UpgradeTimeout))
+		}
 	}
 	s.mu.Unlock()
 	if taken {
@@ -99,6 +102,9 @@ func (s *Session) takeOver(ws *wsConn) bool {
 		return false
 	}
 	_ = ws.Conn.SetReadDeadline(time.Time{})
+	if ws.raw == nil {
+		_ = ws.Conn.SetWriteDeadline(time.Time{})
+	}
 	s.polls.candidate = nil
 	s.ws = ws
 	s.writeOwned = true // until releaseWrites

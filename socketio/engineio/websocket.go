@@ -155,20 +155,31 @@ func (c *wsConn) closeFor(reason Reason, sendFrame, frameSent bool) {
 		return
 	}
 	c.endWrites()
+	if c.wire.kept() > 0 {
+		c.wire.cut(false)
+		return
+	}
 	_ = c.Conn.SetReadDeadline(deadline)
 	// What comes is not used, and how it ends does not matter.
 	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }
 
-// endWrites tells the client that no more will come. With TLS it may wait for some seconds.
+// endWrites tells the client that no more will come. It does not wait if there is a
+// descriptor, also below TLS.
 func (c *wsConn) endWrites() {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // its error would be of a connection that has ended
+	}
+}
+
+// endWritesOfShed is endWrites where nobody writes any more and the client is still to be
+// served: with TLS it waits, for some seconds at most.
+func (c *wsConn) endWritesOfShed() {
 	if c.wire != nil {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime)) // CloseWrite sets its own
 		c.wire.set(wireWaits)
 	}
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite() // its error would be of a connection that has ended
-	}
+	c.endWrites()
 }
 
 // sendCloseFrame reports whether the frame was sent. A client that does not read gets

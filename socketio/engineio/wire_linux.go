@@ -43,7 +43,7 @@ type wire struct {
 	mu    sync.Mutex
 	state wireState
 	rest  []byte
-	own   int // how much of rest was written in wireOwn, or a little more
+	own   int // how much of rest was written in wireOwn, or more: it counts until all has left
 }
 
 // wireState is what Write does.

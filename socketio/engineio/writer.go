@@ -168,11 +168,11 @@ func (w *writer) flush(s *Session) {
 	s.round = w.began
 
 	data := w.encode()
-	n, err := w.send(ws, data)
+	n, whole, err := w.send(ws, data)
 	switch {
 	case err != nil:
 		s.CloseNow(TransportError)
-	case n < len(data) || ws.wire.kept() > 0:
+	case !whole:
 		w.stall(s, ws, data[n:])
 	default:
 		w.written.add(w.packets(), n, w.server.now()-since)
@@ -183,23 +183,25 @@ func (w *writer) flush(s *Session) {
 	}
 }
 
-// send writes as much of data as can be written at once. Of a TLS connection that is all,
-// and what the kernel does not take is kept in its wire; or nothing of what is so large that
-// all others would wait for its encryption.
-func (w *writer) send(ws *wsConn, data []byte) (n int, err error) {
+// send writes as much of data as can be written at once. Of a TLS connection that is all, and
+// what the kernel does not take is kept in its wire, which is not the whole; or nothing of what
+// is so large that all others would wait for its encryption.
+func (w *writer) send(ws *wsConn, data []byte) (n int, whole bool, err error) {
 	switch {
 	case ws.wire == nil:
 		n, err = w.sender.trySend(ws.raw, data)
+		whole = n == len(data)
 	case len(data) > 2*maxBatch:
-		return 0, nil
+		return 0, false, nil
 	default:
 		n, err = ws.wire.tryWrite(ws.Conn, data)
+		whole = ws.wire.kept() == 0
 	}
-	if err == nil && (n < len(data) || ws.wire.kept() > 0) {
+	if err == nil && !whole {
 		w.server.stalls.Add(1)
 		w.server.bytesOut.Add(uint64(n)) // drain counts the rest
 	}
-	return n, err
+	return n, whole, err
 }
 
 // stall leaves a session to drain, on a goroutine that can wait: the kernel did not take all
@@ -213,7 +215,9 @@ func (w *writer) stall(s *Session, ws *wsConn, rest []byte) {
 			watches = append(watches, m.watch)
 		}
 	}
-	rest = slices.Clone(rest)
+	if len(w.batch) > 1 || w.batch[0].cut() { // else they are the message's own, which stay
+		rest = slices.Clone(rest)
+	}
 	s.mu.Lock()
 	if s.state == stateClosed {
 		s.mu.Unlock()
