@@ -53,7 +53,7 @@ fmt: ## format all Go code
 	go tool gofumpt -l -w .
 
 .PHONY: bench
-bench: ## measure: benchmarks, fan-out and the scenes of a CRM beside Node and gorilla, the whole path beside Node (BEFORE=revision)
+bench: ## measure: benchmarks, fan-out and the scenes of a CRM beside Node and gorilla, the whole path beside Node, reading beside pg_recvlogical (BEFORE=revision, LONG=1)
 	@scripts/prepare go postgres node
 	@scripts/bench
 

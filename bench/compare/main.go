@@ -37,7 +37,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	f := flag.NewFlagSet("compare", flag.ContinueOnError)
 	f.StringVar(&p.before, "before", "HEAD~1", "the revision to compare with")
 	f.StringVar(&p.pgo, "pgo", "", "compare this revision built with this profile, with itself without one")
-	packages := f.String("packages", "./mapping/...,./socketio/...,./bridge/hub,./bridge/pipeline,./bridge/replay,./source/postgres/pgoutput,./internal/jsonscan",
+	packages := f.String("packages", "./mapping/...,./socketio/...,./bridge/hub,./bridge/pipeline,./bridge/replay,./source/postgres/pgoutput,./internal/jsonscan,./internal/recv",
 		"whose benchmarks")
 	f.StringVar(&p.bench, "bench", ".", "which of them, a regular expression")
 	f.DurationVar(&p.benchFor, "benchtime", 200*time.Millisecond, "for how long each runs in a round")

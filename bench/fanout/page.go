@@ -31,10 +31,10 @@ How to read it:
 - The gorilla loop is no Socket.IO server: no handshake, heartbeat, namespaces,
   queues or slow-client protection. It is the floor of one write a delivery.
 - Figures of one run compare; those of two runs do not. Machines drift by a
-  third, and CPU ratios below 1.4 are as good as equal. Where the generator was
+  third, and CPU ratios below 1.1 are as good as equal. Where the generator was
   busy all the time, the server could have done more.
-- "disturbed" is the share of the time that the server was ready to run and
-  something else had its core, at the highest rate. Above a few per cent, the
-  highest rates and the latencies are too bad, for all servers alike; CPU and
-  memory still hold.
+- "disturbed" is the share of the time that a thread of the server was ready to run
+  and had no core, at the highest rate: something else of the machine had it, or
+  another thread of the server, such as Go's monitor. Above a few per cent, the
+  highest rates and the latencies are too bad; CPU and memory still hold.
 `

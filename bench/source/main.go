@@ -83,5 +83,7 @@ How to read it:
   the same. Rows a second are from the process's start to its end.
 - CPU is that of the reader, not the walsender's; peak memory likewise. It is flat where
   it is the same for one transaction of all rows as for transactions of ten.
+- The source gathers what arrives before it reads: one that is woken by each row is bound by system
+  calls, and so is the walsender ([read-pacing.md](hot-path/read-pacing.md)).
 - Ratios are those of the source to the other: rows a second above 1 are faster.
 `

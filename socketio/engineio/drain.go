@@ -12,7 +12,7 @@ const writeChunk = 32 << 10
 
 // drain writes for one session that its writer cannot serve without waiting: rest, which it
 // does not change, of n messages and size bytes, which the kernel did not take, then all that is
-// queued. All that is for connections without a descriptor is written in this way. The
+// queued. All that is for connections with neither a descriptor nor a wire is written in this way. The
 // session's writeOwned is set when it starts, and cleared when it returns with an empty
 // queue.
 func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) {
