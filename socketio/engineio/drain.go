@@ -11,10 +11,9 @@ import (
 const writeChunk = 32 << 10
 
 // drain writes for one session that its writer cannot serve without waiting: rest, which it
-// does not change, of n messages and size bytes, which the kernel did not take, then all that is
-// queued. All that is for connections with neither a descriptor nor a wire is written in this way. The
-// session's writeOwned is set when it starts, and cleared when it returns with an empty
-// queue.
+// does not change, of n messages and size bytes, then all that is queued. All that is for
+// connections with neither a descriptor nor a wire is written in this way. The session's
+// writeOwned is set when it starts, and cleared when it returns with an empty queue.
 func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) {
 	var (
 		batch   []*Message
@@ -63,12 +62,15 @@ func (s *Session) drain(ws *wsConn, rest []byte, watches []*Watch, n, size int) 
 // long as there is progress (see progress). It closes the session when there is none.
 func (s *Session) writeAll(ws *wsConn, data []byte) error {
 	watch := s.watchProgress(ws.Conn, ws.Conn.SetWriteDeadline)
-	defer watch.end()                                                                 // a deadline would hold for trySend as well
-	_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout)) // crypto/tls may write first
+	defer watch.end() // a deadline would hold for trySend as well
+	extend := func() {
+		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
+	}
+	extend() // crypto/tls may be the first to write
 	ws.wire.set(wireWaits)
 	defer ws.wire.set(wireOwn) // before the deadline ends: set waits for what crypto/tls writes
 	for len(data) > 0 || ws.wire.kept() > 0 {
-		_ = ws.Conn.SetWriteDeadline(time.Now().Add(s.server.limits.Load().WriteTimeout))
+		extend()
 		n, err := ws.writeSome(data)
 		if err != nil {
 			reason := TransportError

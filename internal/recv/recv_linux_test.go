@@ -13,25 +13,14 @@ import (
 )
 
 // pair returns the two ends of a TCP connection, and the descriptor of the first.
-func pair(t *testing.T) (conn *net.TCPConn, raw syscall.RawConn, other *net.TCPConn) {
+func pair(t testing.TB) (conn *net.TCPConn, raw syscall.RawConn, other *net.TCPConn) {
 	t.Helper()
-	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	conn, other = recv.Pair(t)
+	raw, err := conn.SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	c, err := net.DialTCP("tcp4", nil, ln.Addr().(*net.TCPAddr))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if other, err = ln.AcceptTCP(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close(); _ = other.Close() })
-	if raw, err = c.SyscallConn(); err != nil {
-		t.Fatal(err)
-	}
-	return c, raw, other
+	return conn, raw, other
 }
 
 // TestRead: what arrives is read, at once or when it comes, and the end is io.EOF.
@@ -119,25 +108,7 @@ func TestReadWithoutDescriptor(t *testing.T) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ln.Close()
-	conn, err := net.Dial("tcp4", ln.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer conn.Close()
-	other, err := ln.Accept()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer other.Close()
-	raw, err := conn.(*net.TCPConn).SyscallConn()
-	if err != nil {
-		b.Fatal(err)
-	}
+	conn, raw, other := pair(b)
 	for name, raw := range map[string]syscall.RawConn{"quiet": raw, "plain": nil} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

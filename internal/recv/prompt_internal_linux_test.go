@@ -26,28 +26,33 @@ func (c *steppedConn) SetReadDeadline(t time.Time) error {
 	return err
 }
 
-// prompts returns a Prompt in a process that is busy for as long as it is, or never, and
-// the other end of its connection.
-func prompts(t *testing.T, busy bool) (*Prompt, *steppedConn, *net.TCPConn) {
+// Pair returns the two ends of a TCP connection, which end with the test.
+func Pair(t testing.TB) (conn, other *net.TCPConn) {
 	t.Helper()
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ln.Close()
-	c, err := net.DialTCP("tcp4", nil, ln.Addr().(*net.TCPAddr))
-	if err != nil {
+	if conn, err = net.DialTCP("tcp4", nil, ln.Addr().(*net.TCPAddr)); err != nil {
 		t.Fatal(err)
 	}
-	other, err := ln.AcceptTCP()
-	if err != nil {
+	if other, err = ln.AcceptTCP(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = c.Close(); _ = other.Close() })
+	t.Cleanup(func() { _ = conn.Close(); _ = other.Close() })
+	return conn, other
+}
+
+// prompts returns a Prompt in a process that is busy for as long as it is, or never, and
+// the other end of its connection.
+func prompts(t *testing.T, busy bool) (*Prompt, *steppedConn, *net.TCPConn) {
+	t.Helper()
+	c, other := Pair(t)
 	stepped := &steppedConn{c, make(chan time.Time)}
 	p := NewPrompt(stepped)
 	if p.raw == nil {
-		t.Skip("no descriptor: it is the connection itself")
+		t.Fatal("it has no descriptor")
 	}
 	if busy {
 		p.busyUntil = time.Now().Add(time.Hour)
